@@ -1,1 +1,1 @@
-"""Help with text, files, threads, devices and durations."""
+"""Utilities for text, files, threads, devices and durations."""

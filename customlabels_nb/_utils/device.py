@@ -1,4 +1,4 @@
-"""Choice of the device that tensors live on."""
+"""Choose the PyTorch device."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from customlabels_nb.errors import DeviceError
 
 
 def choose_device(name: str | None = None) -> str:
-    """The device to use: ``name`` if given and present, else the first of cuda, mps, cpu that is.
+    """Return the device ``name`` if it is available, or by default the first available of cuda, mps and cpu.
 
     Raises
     ------
     DeviceError
-        If the named device isn't available here, or the name means nothing to torch.
+        If the named device is unknown or not available.
     """
     import torch
 
@@ -23,12 +23,12 @@ def choose_device(name: str | None = None) -> str:
     if name is None:
         return present[0]
     if name not in present:
-        raise DeviceError(f"device={name!r} is not available here; present: {', '.join(present)}.")
+        raise DeviceError(f"device={name!r} is not available. Choose one of: {', '.join(present)}.")
     return name
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what an error says, of torch on any device or of Python."""
+    """Check whether an error means out of memory, in PyTorch on any device or in Python."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: "90s", "2min", "1h 30min", "250ms"."""
+"""Parse durations such as "90s", "2min", "1h 30min" or "250ms"."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
 def read_seconds(text: str) -> float | None:
-    """The seconds that a text means, of several spans their sum; None if it can't be understood.
+    """Parse a duration and return its seconds, or None if it is invalid. Several parts are added.
 
-    A number without a unit is seconds.
+    A number without a unit is in seconds.
     """
     total, end = 0.0, 0
     lower = text.strip().lower()

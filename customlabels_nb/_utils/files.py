@@ -1,4 +1,4 @@
-"""Paths as people type them, and files that are whole or not there."""
+"""Atomic file writes, temporary folders and home folder expansion."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ from typing import BinaryIO
 from uuid import uuid4
 
 _PREFIX = ".clnb-"
-# a network file system may not show the locks of other machines: each trusts only those of its own name
+# a network file system may not show the locks of other machines, so each machine trusts only those with its own name
 _OURS = f"{_PREFIX}{zlib.crc32(socket.gethostname().encode()):08x}-"
 _ABANDONED_SECONDS = 7 * 24 * 3600
 
 
 def expand_home(path: str) -> str:
-    """``path`` with the home folder for a leading ``~``, unless something of that very name is here."""
+    """Replace a leading ``~`` by the home folder, unless a file of exactly that name exists."""
     return os.path.expanduser(path) if path.startswith("~") and not os.path.lexists(path) else path
 
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write to, beside ``path``, that takes its place when the block ends well and goes if it doesn't.
+    """Write a file atomically, as a context manager.
+
+    The block writes to a temporary file next to ``path``, which replaces it on success and is deleted on error.
 
     Parameters
     ----------
     path : Path
-        Its folder must be there.
+        Target path. Its folder must exist.
     durable : bool
-        Wait until the bytes are on the disk, so that they survive a power cut, too.
+        Wait until the bytes are on the disk, so that they survive a power failure too.
 
     Raises
     ------
     OSError
-        As writing does; ``path`` is then as it was.
+        If writing fails. ``path`` is unchanged then.
     """
     temporary = path.with_name(f".{uuid4().hex[:12]}.part")
     try:
@@ -53,14 +55,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``; see :func:`replacing`."""
+    """Write ``data`` to ``path`` atomically with :func:`replacing`."""
     with replacing(path) as file:
         file.write(data)
 
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder in ``folder`` that goes when the block ends; remove those that killed processes left."""
+    """Create a hidden temporary folder in ``folder`` for the block, and delete those left by killed processes."""
     remove_abandoned(folder)
     path, lock = folder, None
     try:
@@ -79,9 +81,10 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove what :func:`scratch` made in ``folder`` for processes that are dead.
+    """Delete the folders that :func:`scratch` created in ``folder`` for processes that no longer exist.
 
-    Those of this machine are known by their locks. Of other machines, and where there are no locks, only age can tell.
+    Folders of this machine are recognised by their locks. Those of other machines, and where locks are not supported,
+    are recognised by age.
     """
     for path in folder.glob(f"{_PREFIX}*.part"):
         lock = _lock(path) if path.name.startswith(_OURS) else None
@@ -93,7 +96,7 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def _lock(folder: Path, *, wait: bool = False) -> int | None:
-    """Lock a folder until the process ends; return None if another process has it, or it can't be locked here."""
+    """Lock a folder until the process ends, or return None if it is locked or locks are not supported."""
     try:
         import fcntl
 

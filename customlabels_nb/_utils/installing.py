@@ -1,6 +1,6 @@
-"""The commands that install what isn't here, for the environment that lacks it.
+"""Build the commands that install missing packages in the current environment.
 
-They name packages, not an extra of ours: whoever works in a checkout finds no release to take an extra of.
+They name packages instead of an extra of this package, because in a checkout there may be no release to install from.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ _PLAIN = re.compile(r"[\w./\\:@+-]+")
 
 
 def install_command(*what: str, python: str | os.PathLike[str] | None = None, has_pip: bool | None = None) -> str:
-    """The command that installs requirements, for any shell.
+    """Return the shell command that installs requirements.
 
     Parameters
     ----------
     what : str
         Requirements and options.
     python : path, optional
-        For which Python; the one that runs unless given.
+        Python to install for; by default the current one.
     has_pip : bool, optional
-        Whether pip is there; of the Python that runs it is looked up. Without it, it is uv's command.
+        Whether that Python has pip; by default this is looked up for the current Python. Without pip, the command uses
+        uv.
     """
     if has_pip is None:
         has_pip = find_spec("pip") is not None
@@ -37,9 +38,9 @@ def install_command(*what: str, python: str | os.PathLike[str] | None = None, ha
 
 
 def extra_command(extra: str, names: Sequence[str] = ()) -> str:
-    """The command that installs the packages of one of our extras; only those in ``names``, if there are any.
+    """Return the command that installs the packages of one of this package's extras, or only those in ``names``.
 
-    Where the package runs from its source without being installed, nothing says what these are: it names the extra.
+    If this package runs from source without being installed, the packages are unknown and the command names the extra.
     """
     from packaging.requirements import Requirement
 
@@ -56,7 +57,7 @@ def extra_command(extra: str, names: Sequence[str] = ()) -> str:
 
 
 def installed_version(name: str) -> str | None:
-    """Return the version of a package; None if it isn't installed."""
+    """Return the version of a package, or None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""Render the HTML that objects show in notebooks from the templates in ``templates/``.
+"""Render the notebook HTML of objects from the Jinja templates in ``templates/``.
 
-Names of labels, files and models are untrusted text: every value becomes one line of escaped text. Only what a template
-has rendered itself, a ``Markup``, is left as it is. A line end in a template, with its indentation, is no space.
+Names of labels, files and models are untrusted: every value is escaped and put on one line. Only a ``Markup`` that a
+template rendered itself is inserted unchanged. Line breaks in a template, with their indentation, produce no space.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def render(template: str, **values: Any) -> str:
     template : str
         Name of a file in ``templates/``.
     **values
-        The variables of the template; one that is missing is an error.
+        Variables of the template. A missing variable is an error.
     """
     return _environment().get_template(template).render(values)
 
 
 def data_url(data: bytes, kind: str = "image/jpeg") -> str:
-    """Return ``data`` as a URL that holds all of it."""
+    """Encode ``data`` as a data URL."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -72,9 +72,9 @@ def _environment() -> Environment:
 
 
 def _number(value: float, digits: int = 0) -> str:
-    """Format a number with ``digits`` decimal places; a dash where it is missing."""
+    """Format a number with ``digits`` decimal places, or a dash if it is missing."""
     return "—" if _is_missing(value) else f"{value:,.{digits}f}"
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value  # as only NaN does
+    return value is None or value != value  # NaN is not equal to itself

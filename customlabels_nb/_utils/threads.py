@@ -1,4 +1,4 @@
-"""Threads: a bounded, ordered pool map."""
+"""Thread pool with a bounded, ordered map that prefetches results."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Result = TypeVar("Result")
 def map_bounded(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int | None = None
 ) -> Generator[Result, None, None]:
-    """Apply ``function`` to ``items`` on ``workers`` threads and yield the results in order.
+    """Apply ``function`` to ``items`` in ``workers`` threads and yield the results in order.
 
-    At most ``ahead`` items (default: four a worker) are in flight, so memory stays bounded whatever the
-    number of items. An exception raised by ``function`` is raised here at that item's turn; leaving the
-    loop early cancels what hasn't begun.
+    At most ``ahead`` items (default: four per worker) are in flight, so memory use is bounded for any number of items.
+    An exception raised by ``function`` is raised when the result of that item is due. Leaving the loop early cancels
+    the items that have not started.
     """
     if workers <= 1:
         yield from map(function, items)

@@ -1,4 +1,4 @@
-"""What will limit the result of training, said before it: labels, image files, boxes, copies and near-duplicates."""
+"""Checks before training: labels, image files, boxes, duplicates and near-duplicates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from customlabels_nb.images.thumbnails import ContentCache, project_cache
 
 __all__ = ["CheckReport", "check_datasets", "find_near_duplicates"]
 
-_QUICK = 2000  # so many images are read for near-duplicates without being asked to: some seconds
+_QUICK = 2000  # images that are read for near-duplicates by default, which takes some seconds
 
 
 def check_datasets(
@@ -33,26 +33,31 @@ def check_datasets(
     near_duplicates: bool | None = None,
     events: Events | None = None,
 ) -> CheckReport:
-    """Say what will limit the result of training on ``train`` and testing on ``test``.
+    """Check the training and test data for problems that limit the result of training.
 
     Parameters
     ----------
     train, test : Dataset
-        Named "train" and "test".
+        Datasets named "train" and "test".
     task : str, optional
-        What is declared to be labelled, one of :data:`customlabels_nb.core.tables.TASKS`.
+        Task of the project, one of :data:`customlabels_nb.core.tables.TASKS`.
     files : DataFrame, optional
-        A store's ``files()``: files as they were imported aren't opened again.
+        Table ``files()`` of a store. Files that did not change since their import are not opened again.
     near_duplicates : bool, optional
-        Look for near-duplicates. Unless it is given that is done if no more than 2,000 images must be read for it and
-        none be fetched.
+        Search for near-duplicates. By default this is done if at most 2,000 images must be read for it and none must
+        be downloaded.
     events : Events, optional
-        Gets the progress.
+        Receives the progress.
+
+    Returns
+    -------
+    CheckReport
+        Findings, the most severe first.
 
     Raises
     ------
     Cancelled
-        If ``events`` were asked to stop; what was read is kept.
+        If ``events`` were cancelled. Fingerprints computed so far stay in the cache.
     """
     datasets = [train, test]
     seen = _files_of(datasets, files, events)
@@ -80,7 +85,10 @@ def find_near_duplicates(
     threshold: float = SAME,
     events: Events | None = None,
 ) -> pd.DataFrame:
-    """The pairs of near-duplicates in and between datasets; see :class:`customlabels_nb.project.project.Project`."""
+    """Find the pairs of near-duplicates in and between datasets.
+
+    See :meth:`customlabels_nb.project.project.Project.near_duplicates`.
+    """
     check_threshold(threshold)
     seen = _files_of(datasets, files, events)
     pictures = Pictures.of(datasets, [own.contents for own in seen])
@@ -114,7 +122,7 @@ def _fingerprints(pictures: Pictures, root: Path | None, cache: ContentCache, ev
 
 
 def _light(datasets: Sequence[Dataset], pictures: Pictures, found: Fingerprints) -> list[Finding]:
-    """Findings about blank and dark pictures."""
+    """Return findings about blank and dark images."""
     prints = np.zeros(len(pictures.images), dtype=found.prints.dtype)
     readable = np.zeros(len(pictures.images), dtype=bool)
     prints[pictures.distinct], readable[pictures.distinct] = found.prints, found.readable
@@ -127,6 +135,6 @@ def _light(datasets: Sequence[Dataset], pictures: Pictures, found: Fingerprints)
 
 
 def _not_looked_for(images: int) -> Finding:
-    message = f"Near-duplicates were not looked for among {images:,} images, which takes a while the first time."
-    advice = "project.check(near_duplicates=True) does so; near_duplicates=False leaves this note out."
+    message = f"Near-duplicates were not searched for among {images:,} images, because the first search takes a while."
+    advice = "Search for them with project.check(near_duplicates=True), or hide this note with near_duplicates=False."
     return Finding("NEAR_DUPLICATES_NOT_LOOKED_FOR", "note", message, advice)

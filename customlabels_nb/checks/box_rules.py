@@ -1,4 +1,4 @@
-"""What boxes say of the result: empty, off the picture, tiny, all of it, or there twice."""
+"""Check bounding boxes: empty, outside the image, tiny, covering the entire image, or duplicated."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from customlabels_nb.checks.findings import Finding, rows_of
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 
-_DETECTOR_SIDE = 320  # pixels of the longer side of what a detector sees
-_TINY = 8.0  # of these: the finest grid of the features has one cell for so many
-_WHOLE = 0.95  # of the picture's area
-_OFF = 1.0  # pixels: less comes from rounding
-_SAME = 1.0  # pixels between the edges of boxes that are meant to be one
+_DETECTOR_SIDE = 320  # longer side in pixels of a detector's input
+_TINY = 8.0  # of these pixels, one cell of the finest feature grid
+_WHOLE = 0.95  # share of the image's area
+_OFF = 1.0  # pixels: smaller distances come from rounding
+_SAME = 1.0  # pixels between the edges of boxes that count as duplicates
 
 
 def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.NDArray[np.float64]) -> list[Finding]:
-    """Findings about the boxes of a dataset whose images have these sizes in pixels (NaN: not known)."""
+    """Check the boxes of a dataset.
+
+    Parameters
+    ----------
+    width, height : ndarray of float64, shape (n,)
+        Sizes of the images in pixels, NaN if unknown.
+
+    Returns
+    -------
+    list of Finding
+    """
     annotations = dataset.annotations
     boxes = annotations[annotations["left"].notna()]
     if boxes.empty:
@@ -40,26 +50,26 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
     seen = shorter * np.minimum(1, _DETECTOR_SIDE / longest)
     rules = (
         (
-            empty, "BOX_EMPTY", "error", "without width or height",
-            "Draw them anew or delete them: there is nothing to learn from them.",
+            empty, "BOX_EMPTY", "error", "with no width or no height",
+            "Redraw or delete them: a model cannot learn anything from them.",
         ),
         (
-            off & ~empty, "BOX_OFF_FRAME", "warning", "reaching beyond the picture",
-            "Cut them off at the edge. If there are many, the sizes in the file were those of other pictures.",
+            off & ~empty, "BOX_OFF_FRAME", "warning", "reaching beyond the edge of the image",
+            "Clip them to the image. If there are many, the file may have been written for images of another size.",
         ),
         (
             (seen < _TINY) & ~empty, "BOX_TINY", "warning",
-            f"smaller than {_TINY:.0f} px once the picture's longer side is {_DETECTOR_SIDE} px, which a detector sees",
-            "Cut the pictures into tiles, or expect them to be missed.",
+            f"smaller than {_TINY:.0f} px after resizing the image's longer side to the detector's {_DETECTOR_SIDE} px",
+            "Split the images into tiles, or expect the detector to miss these objects.",
         ),
         (
             (width * height >= _WHOLE * across * down) & ~empty, "BOX_WHOLE_IMAGE", "note",
-            f"covering {_WHOLE:.0%} of the picture or more",
-            "If most do, image-level labels are less work and train quicker.",
+            f"covering {_WHOLE:.0%} of the image or more",
+            "If most boxes do, image-level labels are less work and train faster.",
         ),
         (
-            _repeated(boxes) & ~empty, "BOX_REPEATED", "warning", "standing there more than once",
-            "Delete all but one: a detector is punished for finding such an object once.",
+            _repeated(boxes) & ~empty, "BOX_REPEATED", "warning", "duplicating another box",
+            "Delete all but one: a detector that finds such an object once is penalised for the other boxes.",
         ),
     )  # fmt: skip
     for holds, code, severity, words, advice in rules:
@@ -71,11 +81,11 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _repeated(boxes: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Boxes of which another of the same label on the same image, further up, has nearly the same edges."""
+    """Return a mask of boxes that have nearly the same edges as an earlier box of the same label and image."""
     edges = boxes[["left", "top"]].assign(right=boxes["left"] + boxes["width"], bottom=boxes["top"] + boxes["height"])
     keys = boxes[["image", "label"]]
     found = np.zeros(len(boxes), dtype=bool)
-    # neighbours in a grid may fall into two cells: a second grid, moved by half a cell, has them in one
+    # almost equal edges may fall into two cells of a grid, but not also in a second grid that is shifted by half a cell
     for shift in (0.0, 0.5):
         cells = np.floor(edges / (2 * _SAME) + shift)
         found |= pd.concat([keys, cells], axis=1).duplicated().to_numpy()

@@ -1,4 +1,4 @@
-"""What a check finds: each finding, and all of them by impact, as tables, as text and in a notebook."""
+"""Report of the checks before training: each finding with its severity, message, advice and images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.issues import CODES
 
-#: "error": training refuses or would learn something wrong; "warning": limits the result; "note": good to know.
+#: "error": training refuses to start or would learn something wrong; "warning": limits the result; "note": information.
 SEVERITIES = ("error", "warning", "note")
 
 _LISTED = 4
@@ -28,15 +28,15 @@ class Finding:
     severity : str
         One of :data:`SEVERITIES`.
     message : str
-        What was found, in a sentence with the figures.
+        Sentence with the finding and its numbers.
     advice : str
-        What to do about it, in a sentence.
+        Sentence that recommends a solution.
     where : str
-        What it concerns: a label, a split, an image.
+        Affected label, split or image.
     rows : DataFrame, optional
-        The images concerned: split, image, detail; each once.
+        Affected images: split, image, detail. Each image occurs once.
     count : int, optional
-        How many images it concerns, where they aren't listed.
+        Number of affected images if they are not listed in ``rows``.
     """
 
     code: str
@@ -53,19 +53,19 @@ class Finding:
 
     @property
     def images(self) -> int:
-        """How many images it concerns."""
+        """Number of affected images."""
         return self.count if self.rows is None else len(self.rows)
 
 
 def rows_of(split: str, images: Iterable[str], details: Iterable[str] | str = "") -> pd.DataFrame:
-    """The images that a finding concerns; of an image that stands there twice the first detail."""
+    """Return the table of a finding's images, with the first detail of an image that occurs twice."""
     frame = pd.DataFrame({"split": split, "image": pd.Series(list(images), dtype="str")})
     frame["detail"] = details if isinstance(details, str) else pd.Series(list(details), dtype="str")
     return frame.drop_duplicates("image").reset_index(drop=True)
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first names in quotes, and how many more there are."""
+    """Format the first names in quotes, followed by the number of other names."""
     more = len(names) - _LISTED
     return ", ".join(map(repr, names[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")
 
@@ -76,13 +76,23 @@ _MARKS = {"error": "✗", "warning": "!", "note": "·"}
 
 
 class CheckReport:
-    """What will limit the result, the worst first.
+    """Findings of the check before training, the most severe first.
 
     Attributes
     ----------
     near_duplicates : DataFrame or None
-        The pairs of near-duplicates, see :meth:`customlabels_nb.project.project.Project.near_duplicates`; None where
-        they were not looked for.
+        Pairs of near-duplicates, see :meth:`customlabels_nb.project.project.Project.near_duplicates`. None if they
+        were not searched for.
+
+    Examples
+    --------
+    >>> checked = project.check(progress=False)
+    >>> checked.ok
+    True
+    >>> checked.issues[["code", "severity"]]
+                            code severity
+    0       LABEL_HAS_FEW_IMAGES  warning
+    1  LABEL_HAS_FEW_TEST_IMAGES  warning
     """
 
     def __init__(self, findings: Sequence[Finding], images: int, near_duplicates: pd.DataFrame | None) -> None:
@@ -93,18 +103,18 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether there are no errors; there may be warnings."""
+        """True if there are no errors. There may still be warnings."""
         return not any(finding.severity == "error" for finding in self._findings)
 
     @property
     def issues(self) -> pd.DataFrame:
-        """One row a finding: code, severity ("error", "warning", "note"), where, images (how many), message, advice."""
+        """One row per finding: code, severity ("error", "warning", "note"), where, images (number), message, advice."""
         rows = [[f.code, f.severity, f.where, f.images, f.message, f.advice] for f in self._findings]
         return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an image that a finding concerns: code, severity, split, image, detail."""
+        """One row per affected image: code, severity, split, image, detail."""
         parts = [
             f.rows.assign(code=f.code, severity=f.severity)[list(_ROW_COLUMNS)]
             for f in self._findings
@@ -114,14 +124,40 @@ class CheckReport:
         return pd.concat([empty, *parts], ignore_index=True).astype(_ROW_COLUMNS)
 
     def images_with(self, code: str, split: str | None = None) -> list[str]:
-        """The images that findings of this code concern, of both datasets or of one."""
+        """Return the images affected by findings with this code, in both datasets or one.
+
+        Examples
+        --------
+        >>> annotations = boxes.train_set.annotations
+        >>> annotations.loc[0, "left"] = 155
+        >>> boxes.update("train", annotations)
+        1
+        >>> checked = boxes.check(progress=False)
+        >>> checked.images_with("BOX_OFF_FRAME") == [annotations.loc[0, "image"]]
+        True
+        >>> checked.images_with("BOX_EMPTY")
+        []
+        """
         table = self.table
         chosen = (table["code"] == code) & (table["split"].eq(split) | (split is None))
         images: list[str] = table.loc[chosen, "image"].drop_duplicates().tolist()
         return images
 
     def images_of(self, position: int, split: str | None = None) -> list[str]:
-        """The images that the finding in this row of :attr:`issues` concerns, of both datasets or of one."""
+        """Return the images affected by the finding in this row of :attr:`issues`, in both datasets or one.
+
+        Examples
+        --------
+        >>> annotations = boxes.train_set.annotations
+        >>> annotations.loc[0, "width"] = 0
+        >>> boxes.update("train", annotations)
+        1
+        >>> checked = boxes.check(progress=False)
+        >>> checked.issues["code"].iloc[0]
+        'BOX_EMPTY'
+        >>> checked.images_of(0) == [annotations.loc[0, "image"]]
+        True
+        """
         rows = self._findings[position].rows
         if rows is None:
             return []
@@ -139,7 +175,7 @@ class CheckReport:
         return render(
             "findings.html",
             head=self._head(),
-            columns=("", "what, and what to do", "images", "code"),
+            columns=("", "finding and advice", "images", "code"),
             findings=[
                 {"state": f.severity, "mark": f.severity, "text": f.message}
                 | {"advice": f.advice, "images": f.images, "code": f.code}
@@ -152,9 +188,9 @@ class CheckReport:
         looked = f"{counted(self._images, 'image')} checked: "
         parts = [counted(number[severity], severity) for severity in SEVERITIES if number[severity]]
         if not parts:
-            return looked + "nothing was found that would limit the result."
+            return looked + "no problems found."
         if number["error"]:
             return looked + f"{', '.join(parts)}. Start with the errors."
         if number["warning"]:
-            return looked + f"{', '.join(parts)}. Training will work; the warnings limit what comes of it."
-        return looked + f"nothing that would limit the result, and {parts[0]}."
+            return looked + f"{', '.join(parts)}. Training will work, but the warnings limit its result."
+        return looked + f"no errors or warnings, and {parts[0]}."

@@ -1,9 +1,9 @@
-"""Fingerprints of pictures: their outlines and colours, by which changed copies of a photo are found again.
+"""Perceptual hashing: fingerprints of images, by which edited copies of a photo are recognised.
 
-A fingerprint holds the 32 × 32 lowest spatial frequencies of a picture's grey values (a discrete cosine transform of
-the picture squeezed to a square), each weighted by its frequency, and the colours of its quarters. Products of weighted
-frequencies are correlations of gradients rather than of grey values, which tells two photos of an orange before the
-same wall apart.
+A fingerprint contains the 32 × 32 lowest spatial frequencies of an image's grey values (a discrete cosine transform of
+the image resized to a square), each weighted by its frequency, and the colours of its quadrants. Products of weighted
+frequencies are correlations of gradients rather than of grey values, which distinguishes two photos of an orange in
+front of the same wall.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.remote.content_cache import content_key
 from customlabels_nb.settings import settings
 
-#: Part of the key of kept fingerprints: raise it whenever :func:`fingerprint` gives other values.
+#: Part of the cache key of fingerprints. Increase it whenever :func:`fingerprint` returns other values.
 VERSION = 1
-#: Pixels of the square's side, and frequencies that are kept in each direction.
+#: Side of the square in pixels, and number of frequencies in each direction.
 SIDE, KEPT = 64, 32
 
-#: One fingerprint. ``detail``: weighted frequencies, the largest being 127; ``colour``: mean Cb and Cr of each quarter;
-#: ``mean``, ``spread``: mean and standard deviation of the grey values (0..255).
+#: Record of one fingerprint. ``detail``: weighted frequencies, scaled so that the largest is 127; ``colour``: mean Cb
+#: and Cr of each quadrant; ``mean``, ``spread``: mean and standard deviation of the grey values (0..255).
 FINGERPRINT = np.dtype(
     [("detail", "i1", (KEPT, KEPT)), ("colour", "i1", (2, 2, 2)), ("mean", "<f4"), ("spread", "<f4")]
 )
 Prints = npt.NDArray[np.void]
 
-_BATCH = 64  # images after which the progress is told
-_DECODED = 128  # the smaller side that a JPEG may shrink to while it is decoded: fewer pixels blur the outlines
+_BATCH = 64  # images between two progress events
+_DECODED = 128  # least shorter side to which a JPEG may be reduced while decoding: fewer pixels blur the edges
 
 
 def _cosines() -> npt.NDArray[np.float32]:
@@ -49,21 +49,22 @@ def _cosines() -> npt.NDArray[np.float32]:
 
 #: The orthonormal cosine basis, shape (KEPT, SIDE).
 BASIS = _cosines()
-#: The weight of each frequency, shape (KEPT, KEPT); 0 for the mean.
+#: Weight of each frequency, shape (KEPT, KEPT); 0 for the mean.
 FREQUENCY = np.hypot(*np.mgrid[:KEPT, :KEPT]).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What :func:`fingerprints` found.
+    """Fingerprints of several images.
 
     Attributes
     ----------
     prints : ndarray of FINGERPRINT, shape (n,)
-        In the order of the images; zeros where one can't be read.
+        Fingerprints in the order of the images, zeros for unreadable images.
     readable : ndarray of bool, shape (n,)
+        False for images that cannot be read.
     issues : list of Issue
-        Why not, one for each such image.
+        Reason for each unreadable image.
     """
 
     prints: Prints
@@ -72,7 +73,7 @@ class Fingerprints:
 
 
 def fingerprint(image: Image.Image) -> np.void:
-    """The fingerprint of an upright picture, a record of the type :data:`FINGERPRINT`."""
+    """Compute the fingerprint of an upright image, a record of type :data:`FINGERPRINT`."""
     small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0).convert("YCbCr")
     planes = np.asarray(small, dtype=np.float32)
     grey = planes[:, :, 0]
@@ -88,7 +89,7 @@ def fingerprint(image: Image.Image) -> np.void:
 
 
 def kept_fingerprints(contents: Sequence[str | None], cache: ContentCache | None) -> Fingerprints:
-    """Those fingerprints that the cache has, for images of these contents; no file is read."""
+    """Look up the cached fingerprints of images with these contents, without reading any file."""
     prints = np.zeros(len(contents), dtype=FINGERPRINT)
     readable = np.zeros(len(contents), dtype=bool)
     for index, content in enumerate(contents):
@@ -106,31 +107,33 @@ def fingerprints(
     cache: ContentCache | None = None,
     events: Events | None = None,
 ) -> Fingerprints:
-    """The fingerprint of each image; images are read on threads, and each answer is kept in ``cache`` as it comes.
+    """Compute the fingerprint of each image in worker threads, and cache each as soon as it is ready.
 
     Parameters
     ----------
     images : sequence of str
         Paths or URLs.
     root : Path, optional
-        Folder under which relative paths lie.
+        Base folder of relative paths.
     contents : sequence of (str or None), optional
-        What the images table says of each image's content, as far as that is known to be the file's as it is now: what
-        the cache has under it is taken, and the file isn't read.
+        Content hash of each image, None if unknown or if the file may have changed. An image whose hash is in the cache
+        is not read.
     cache : ContentCache, optional
-        Where fingerprints are kept, under the contents that were read.
+        Cache of fingerprints, keyed by the content that was read.
     events : Events, optional
-        Gets the progress as "fingerprints".
+        Receives the progress as "fingerprints".
 
     Raises
     ------
     InputError
-        If ``contents`` are not as many as ``images``.
+        If ``contents`` and ``images`` differ in length.
     Cancelled
-        If ``events`` were asked to stop; what was read is kept.
+        If ``events`` were cancelled. Fingerprints computed so far stay in the cache.
     """
     if contents is not None and len(contents) != len(images):
-        raise InputError(f"contents has {len(contents)} entries for {len(images)} images; give one for each, or None.")
+        raise InputError(
+            f"contents has {len(contents)} entries for {len(images)} images. Give one entry per image, or None."
+        )
     known: Sequence[str | None] = [None] * len(images) if contents is None else contents
     kept = kept_fingerprints(known, cache)
     prints, readable, issues = kept.prints, kept.readable, kept.issues
@@ -141,7 +144,7 @@ def fingerprints(
     def prepare(image: Image.Image, content: str) -> np.void:
         found = fingerprint(image)
         if cache is not None:
-            # not under the content that was given: the file may have changed since that was known
+            # not keyed by the given content: the file may have changed since it was hashed
             cache.put(_cache_key(content), found.tobytes())
         return found
 

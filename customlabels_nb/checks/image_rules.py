@@ -1,4 +1,4 @@
-"""What the image files say of the result: missing, damaged, changed, tiny or of an odd shape."""
+"""Check image files: missing, damaged, changed, tiny, elongated, blank or dark."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from customlabels_nb.images.reading import content_hash, header_size, is_remote,
 from customlabels_nb.settings import settings
 
 _PART = 256
-_INPUT = 224  # pixels of the square that a classifier sees
+_INPUT = 224  # side in pixels of a classifier's square input
 _VERY_SMALL = 64
-_VERY_LONG = 4.0  # one side to the other: squeezed to a square, shapes can't be made out any more
+_VERY_LONG = 4.0  # ratio of the sides from which shapes are unrecognisable after resizing to a square
 _BLANK, _DARK = 4.0, 25.0  # spread and mean of grey values, 0..255
 
 _ADVICE = {
-    "IMAGE_CHANGED": "See whether the labels still fit; importing the same folder again takes the files' facts in.",
-    "IMAGE_SIZE_CHANGED": "Check their boxes, which are in pixels of the picture as it was.",
+    "IMAGE_CHANGED": "Check whether the labels still fit. Import the same folder again to update the file data.",
+    "IMAGE_SIZE_CHANGED": "Check their boxes, which are in pixels of the original image.",
 }
 
 
 @dataclass
 class Files:
-    """What the files of a dataset are like now.
+    """Current state of the files of a dataset.
 
     Attributes
     ----------
     contents : list of (str or None)
-        What tells each image's content from others, as far as it is known to be that of the file as it is now.
+        Content hash of each image, None if the current content is unknown.
     width, height : ndarray of float64, shape (n,)
-        Oriented size in pixels, NaN where it isn't known.
+        Size of the upright image in pixels, NaN if unknown.
     problems : list of (int, str, str)
-        Position, code and detail of each image that can't be used or isn't what it was.
+        Position, code and detail of each image that is unusable or changed.
     remote : int
-        How many weren't looked at because they would have to be fetched.
+        Number of images that were not checked because they would have to be downloaded.
     """
 
     contents: list[str | None]
@@ -60,17 +60,17 @@ class Files:
 
 
 def look_at_files(
-    dataset: Dataset, known: pd.DataFrame | None, *, events: Events | None = None, phase: str = "looking at files"
+    dataset: Dataset, known: pd.DataFrame | None, *, events: Events | None = None, phase: str = "checking files"
 ) -> Files:
-    """See which files are there and as they were, on threads.
+    """Check in worker threads that the files exist and are unchanged.
 
-    A file with the size and time of change of its import is not opened; one that changed is read whole; of one of which
-    nothing is known the header is read. Remote images are not fetched.
+    A file with the size and modification time of its import is not opened. A changed file is read completely. If
+    nothing is known about a file, its header is read. Remote images are not downloaded.
 
     Parameters
     ----------
     known : DataFrame, optional
-        ``image``, ``bytes``, ``mtime_ns`` of the files as they were imported: a store's ``files()``.
+        ``image``, ``bytes``, ``mtime_ns`` of the files at their import, the table ``files()`` of a store.
     """
     images = dataset.images
     names = images["image"].tolist()
@@ -100,7 +100,7 @@ def look_at_files(
 
 @dataclass(frozen=True)
 class _Seen:
-    """What was seen of a file: nothing new, its size, its content, or why it can't be used."""
+    """Result of checking one file: nothing new, its size, its content, or an error."""
 
     size: tuple[int, int] | None = None
     content: str | None = None
@@ -122,7 +122,7 @@ def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _Seen
             if stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == known:
                 return _AS_IT_WAS
         except (OSError, ValueError):
-            pass  # reading it says what is wrong
+            pass  # reading it raises a precise error
         data = read_bytes(image, root)
         return _Seen(size=measure(data, image), content=content_hash(data))
     except ImageError as error:
@@ -138,7 +138,7 @@ def _note(files: Files, index: int, seen: _Seen) -> None:
         return
     if seen.content is not None:
         if seen.content != files.contents[index]:
-            files.problems.append((index, "IMAGE_CHANGED", "its content is another one than when it was imported"))
+            files.problems.append((index, "IMAGE_CHANGED", "its content has changed since the import"))
         files.contents[index] = seen.content
     if seen.size is not None:
         before = (files.width[index], files.height[index])
@@ -149,7 +149,10 @@ def _note(files: Files, index: int, seen: _Seen) -> None:
 
 
 def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> None:
-    """Note what came out when all pictures were read, remote ones too; what is known of a file already stays."""
+    """Record images that turned out to be unreadable when all were read, remote ones too.
+
+    Problems recorded earlier are not replaced.
+    """
     told = {index for index, _, _ in files.problems}
     found = {issue.where: issue for issue in issues}
     for index, image in enumerate(dataset.images["image"]):
@@ -159,22 +162,22 @@ def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> 
 
 
 def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
-    """Findings about the files that can't be used, and about sizes and shapes."""
+    """Yield findings about unusable files and about image sizes and shapes."""
     names = dataset.images["image"].to_numpy(dtype=object)
     frame = pd.DataFrame(files.problems, columns=["index", "code", "detail"])
     for code, part in frame.groupby("code", sort=False):
         rows = rows_of(dataset.name, names[part["index"].to_numpy(dtype=np.int64)].tolist(), part["detail"])
         changed = code in ("IMAGE_CHANGED", "IMAGE_SIZE_CHANGED")
-        lost = "" if changed else " Training leaves it out."
+        lost = "" if changed else " Training leaves out such images."
         message = f"{counted(len(rows), 'image')} of the {dataset.name} set: {_lower(CODES[str(code)])}{lost}"
-        replace = "Bring the files back" if code == "IMAGE_NOT_FOUND" else "Replace the files by good ones"
+        replace = "Restore the files" if code == "IMAGE_NOT_FOUND" else "Replace the files with intact ones"
         chosen = f"report.images_with({str(code)!r}, {dataset.name!r})"
-        advice = f"{replace}, or take them out: project.remove({dataset.name!r}, {chosen})."
+        advice = f"{replace}, or remove the images: project.remove({dataset.name!r}, {chosen})."
         severity = "warning" if changed else "error"
         yield Finding(str(code), severity, message, _ADVICE.get(str(code), advice), rows["image"].iat[0], rows)
     if files.remote:
-        message = f"{counted(files.remote, 'remote image')} of the {dataset.name} set not looked at."
-        advice = "project.check(near_duplicates=True) fetches them; training says which can't be used."
+        message = f"{counted(files.remote, 'remote image')} of the {dataset.name} set not checked."
+        advice = "Download and check them with project.check(near_duplicates=True). Training reports unusable images."
         yield Finding("IMAGES_NOT_LOOKED_AT", "note", message, advice, dataset.name, count=files.remote)
     short, long = np.minimum(files.width, files.height), np.maximum(files.width, files.height)
     sizes = [f"{w:.0f} × {h:.0f} px" for w, h in zip(files.width, files.height, strict=True)]
@@ -182,14 +185,14 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
         (
             short < _VERY_SMALL,
             "IMAGE_VERY_SMALL",
-            f"with a side of fewer than {_VERY_SMALL} px: a model sees {_INPUT} × {_INPUT}, so there is little to see",
-            "Use the originals, if these are thumbnails.",
+            f"with a side of fewer than {_VERY_SMALL} px, although a model's input has {_INPUT} × {_INPUT}",
+            "If these are thumbnails, use the original images.",
         ),
         (
             long >= _VERY_LONG * short,
             "IMAGE_VERY_LONG",
-            f"with one side at least {_VERY_LONG:.0f} times as long as the other: a model sees it squeezed to a square",
-            "Cut them into several pictures, or crop them to what the label is about.",
+            f"with one side at least {_VERY_LONG:.0f} times as long as the other, distorted when resized to a square",
+            "Split them into several images, or crop them to the labelled object.",
         ),
     ):
         own = np.flatnonzero(holds).tolist()
@@ -200,7 +203,7 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
 
 
 def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_]) -> list[Finding]:
-    """Findings about pictures that are nearly blank or very dark, where their fingerprints are known."""
+    """Return findings about images with a fingerprint that are nearly blank or very dark."""
     names = dataset.images["image"].to_numpy(dtype=object)
     blank = readable & (prints["spread"] < _BLANK)
     found = []
@@ -208,14 +211,14 @@ def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_
         (
             blank,
             "IMAGE_NEARLY_BLANK",
-            "with nearly nothing but one colour",
-            "See whether something went wrong when it was made.",
+            "with almost a single colour",
+            "Check whether something went wrong when they were taken.",
         ),
         (
             readable & ~blank & (prints["mean"] < _DARK),
             "IMAGE_VERY_DARK",
             "with hardly any light",
-            "Brighten it, or take it again.",
+            "Brighten them, or take the photos again.",
         ),
     ):
         if holds.any():

@@ -1,4 +1,4 @@
-"""What the labels say of the result: too few of them, too few images, too uneven, or alike."""
+"""Check labels: too few labels, too few images, class imbalance, or similar names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.dataset import Dataset
 
-_FEW_IMAGES = 10  # in all, or of a label
+_FEW_IMAGES = 10  # in total, or per label
 _FEW_TEST_IMAGES = 3
 _UNEVEN_SHARE, _UNEVEN_RATIO = 0.8, 10
 _SPACES = re.compile(r"[\s_.\-]+")
-#: Letters of other scripts that look like Latin ones, and which.
+#: Letters of other scripts that look like Latin letters, and these Latin letters.
 _LOOKS_LIKE = str.maketrans("аеорсухіјѕһԁԛԝαοριυνκτ", "aeopcyxijshdqwaopiuvkt")
 
 
 def check_labels(train: Dataset, test: Dataset, task: str | None) -> list[Finding]:
-    """Findings about the labels of two datasets and the images that have them."""
+    """Check the labels of two datasets, and the number of images per label."""
     counts, test_counts = _usable(train), _usable(test)
     names = list(dict.fromkeys([*train.labels["label"], *test.labels["label"]]))
     found = [
@@ -39,13 +39,13 @@ def check_labels(train: Dataset, test: Dataset, task: str | None) -> list[Findin
 
 
 def look_alike_key(label: str) -> str:
-    """What labels have in common that differ in case, spaces, hyphens, accents or in letters that look the same."""
+    """Return a key shared by labels that differ only in case, spaces, hyphens, accents or look-alike letters."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
     return _SPACES.sub("", plain.casefold().translate(_LOOKS_LIKE)) or label
 
 
 def _usable(dataset: Dataset) -> pd.Series:
-    """How many images whose labelling is complete have each label, the most frequent first."""
+    """Count the completely labelled images of each label, the most frequent label first."""
     images = dataset.images
     ready = images.loc[images["status"] == "labelled", "image"]
     pairs = dataset.annotations[["image", "label"]].drop_duplicates()
@@ -58,23 +58,23 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> list[Finding
     found = []
     if len(counts) < least:
         have = f"only {counts.index[0]!r}" if len(counts) else "none yet"
-        message = f"Training needs images of {counted(least, 'label')} or more; the training set has {have}."
-        advice = "Label images of another label, if only of 'other': a model can only tell apart what it has seen."
+        message = f"Training needs images of {counted(least, 'label')} or more, but the training set has {have}."
+        advice = "Label images with another label, such as 'other': a model needs examples of each label."
         found.append(Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train)))
     images = train.images
     labelled = int(images["image"].isin(train.annotations["image"])[images["status"] == "labelled"].sum())
     if labelled < _FEW_IMAGES:
-        message = f"The training set has {counted(labelled, 'labelled image')} in all."
-        advice = f"Label at least {_FEW_IMAGES}; with fewer the result is left to chance."
+        message = f"The training set has only {counted(labelled, 'labelled image')}."
+        advice = f"Label at least {_FEW_IMAGES}. With fewer images, the result depends on chance."
         found.append(Finding("TOO_FEW_IMAGES", "warning", message, advice, t.TRAIN, count=labelled))
     return found
 
 
 def _few(counts: pd.Series) -> list[Finding]:
     tiers = (
-        (1, 2, "one training image: nothing can be held out to test, to tune or to distribute"),
-        (2, 5, "2 to 4 training images: the figures will hang on single images"),
-        (5, _FEW_IMAGES, "5 to 9 training images: enough to try it out, seldom enough to rely on"),
+        (1, 2, "one training image, so that none can be held out for testing, tuning or distributing"),
+        (2, 5, "2 to 4 training images, so that metrics depend on single images"),
+        (5, _FEW_IMAGES, "5 to 9 training images, enough for a trial but rarely for reliable results"),
     )
     found = []
     for least, below, meaning in tiers:
@@ -82,7 +82,7 @@ def _few(counts: pd.Series) -> list[Finding]:
         if len(few):
             names = few.index.tolist()
             message = f"{counted(len(few), 'label has', 'labels have')} only {meaning} ({listed(names)})."
-            advice = "Add images that differ in place, light and angle, as those will that the model meets later."
+            advice = "Add images that vary in location, light and angle, like the images in later use."
             severity = "note" if below == _FEW_IMAGES else "warning"
             found.append(Finding("LABEL_HAS_FEW_IMAGES", severity, message, advice, names[0], count=int(few.sum())))
     return found
@@ -95,10 +95,10 @@ def _uneven(counts: pd.Series) -> list[Finding]:
     if share <= _UNEVEN_SHARE and counts.iloc[0] < _UNEVEN_RATIO * counts.iloc[-1]:
         return []
     message = (
-        f"The labels are uneven: {most!r} has {counted(int(counts.iloc[0]), 'training image')} ({share:.0%} of all), "
-        f"{least!r} {int(counts.iloc[-1]):,}."
+        f"The labels are imbalanced: {most!r} has {counted(int(counts.iloc[0]), 'training image')} "
+        f"({share:.0%} of all), {least!r} {int(counts.iloc[-1]):,}."
     )
-    advice = "Add images of the rare labels; otherwise the model tends to the frequent one."
+    advice = "Add images of the rare labels. Otherwise the model is biased towards the frequent label."
     severity = "warning" if share > _UNEVEN_SHARE else "note"
     return [Finding("LABELS_UNEVEN", severity, message, advice, str(most), count=int(counts.iloc[0]))]
 
@@ -107,20 +107,20 @@ def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test
     found = []
     unused = [name for name in names if name not in counts and name not in test_counts]
     if unused:
-        message = f"{counted(len(unused), 'label has', 'labels have')} no labelled image at all ({listed(unused)})."
+        message = f"{counted(len(unused), 'label has', 'labels have')} no labelled images ({listed(unused)})."
         found.append(Finding("LABEL_UNUSED", "note", message, "Label images with it, or remove the label.", unused[0]))
     only_test = [name for name in names if name in test_counts and name not in counts]
     if only_test:
         message = (
-            f"{counted(len(only_test), 'label stands', 'labels stand')} in the test set only ({listed(only_test)})."
+            f"{counted(len(only_test), 'label occurs', 'labels occur')} only in the test set ({listed(only_test)})."
         )
-        advice = "Add training images of it: the model can't know a label that it never saw."
+        advice = "Add training images of it: the model cannot recognise a label without training images."
         number = int(test_counts[only_test].sum())
         found.append(Finding("LABEL_NOT_IN_TRAIN", "warning", message, advice, only_test[0], count=number))
     only_train = [name for name in names if name in counts and name not in test_counts]
     if test_images and only_train:
-        message = f"{counted(len(only_train), 'label has', 'labels have')} no test image ({listed(only_train)})."
-        advice = "Add test images of it; until then nothing can be said about how well it is recognised."
+        message = f"{counted(len(only_train), 'label has', 'labels have')} no test images ({listed(only_train)})."
+        advice = "Add test images of it. Without them, its metrics are unknown."
         number = int(counts[only_train].sum())
         found.append(Finding("LABEL_NOT_IN_TEST", "warning", message, advice, only_train[0], count=number))
     return found
@@ -128,8 +128,8 @@ def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test
 
 def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Finding]:
     if not len(test):
-        message = "There is no test set: training sets a fifth of the labelled images aside for it."
-        advice = "project.distribute() does so now; better are test images of their own, as the model will meet them."
+        message = "There is no test set. Training will hold out a fifth of the labelled images as a test set."
+        advice = "Split now with project.distribute(), or better, add separate test images like those of later use."
         return [Finding("TEST_SET_MISSING", "note", message, advice, t.TEST)]
     few = test_counts[(test_counts < _FEW_TEST_IMAGES) & test_counts.index.isin(counts.index)]
     if few.empty:
@@ -137,7 +137,7 @@ def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Fi
     names = few.index.tolist()
     message = (
         f"{counted(len(few), 'label has', 'labels have')} fewer than {_FEW_TEST_IMAGES} test images ({listed(names)}): "
-        "one image more or less that is recognised changes the figures a lot."
+        "a single image changes their metrics considerably."
     )
     advice = "Add test images of it."
     return [Finding("LABEL_HAS_FEW_TEST_IMAGES", "warning", message, advice, names[0], count=int(few.sum()))]
@@ -150,8 +150,8 @@ def _alike(names: list[str]) -> list[Finding]:
     found = []
     for group in groups.values():
         if len(group) > 1:
-            message = f"The labels {listed(group)} look alike: probably one label was written in two ways."
-            advice = f"If they mean the same: project.labels.merge({group[1]!r}, into={group[0]!r})."
+            message = f"The labels {listed(group)} look alike and are probably spellings of one label."
+            advice = f"If they mean the same, merge them: project.labels.merge({group[1]!r}, into={group[0]!r})."
             found.append(Finding("LABELS_LOOK_ALIKE", "warning", message, advice, group[0]))
     return found
 
@@ -164,9 +164,9 @@ def _kinds(dataset: Dataset, task: str | None) -> list[Finding]:
         fewer = annotations[shaped] if shaped.sum() < (~shaped).sum() else annotations[~shaped]
         message = (
             f"The {dataset.name} set has {counted(int(shaped.sum()), 'box', 'boxes')} or polygons as well as "
-            f"{counted(int((~shaped).sum()), 'label')} of whole images; a model learns from one kind only."
+            f"{counted(int((~shaped).sum()), 'label')} of entire images, but a model learns from one kind only."
         )
-        advice = "Say which kind with project.task, or take the labels of the other kind out."
+        advice = "Choose the kind with project.task, or remove the labels of the other kind."
         rows = rows_of(dataset.name, fewer["image"])
         found.append(Finding("LABELS_OF_TWO_KINDS", "warning", message, advice, dataset.name, rows))
     if task == "single-label":
@@ -174,7 +174,7 @@ def _kinds(dataset: Dataset, task: str | None) -> list[Finding]:
         several = several[several > 1]
         if len(several):
             message = f"{counted(len(several), 'image')} of the {dataset.name} set with more than one label."
-            advice = "Leave one label on each, or set project.task = 'multi-label'."
+            advice = "Remove all but one label from each, or set project.task = 'multi-label'."
             rows = rows_of(dataset.name, several.index.tolist(), [f"{n} labels" for n in several])
             found.append(Finding("IMAGE_HAS_SEVERAL_LABELS", "error", message, advice, dataset.name, rows))
     return found
@@ -183,9 +183,9 @@ def _kinds(dataset: Dataset, task: str | None) -> list[Finding]:
 def _statuses(dataset: Dataset) -> list[Finding]:
     images, found = dataset.images, []
     for status, code, words, advice in (
-        ("unlabelled", "IMAGES_UNLABELLED", "without a label", "Label them, or take them out."),
-        ("needs_review", "IMAGES_TO_REVIEW", "to be reviewed", "Review them: project.review() shows them."),
-        ("skipped", "IMAGES_SKIPPED", "skipped", "Nothing needs to be done; labelling them would add images."),
+        ("unlabelled", "IMAGES_UNLABELLED", "without a label", "Label them, or remove them."),
+        ("needs_review", "IMAGES_TO_REVIEW", "to be reviewed", "Review them with project.review()."),
+        ("skipped", "IMAGES_SKIPPED", "skipped", "Nothing to do, unless you want more labelled images."),
     ):
         own = images.loc[images["status"] == status, "image"]
         if len(own):

@@ -1,15 +1,15 @@
-"""Near-duplicates: pictures made from one photo by encoding it again, resizing, brightening or cropping it a little.
+"""Find duplicates and near-duplicates: copies of a photo that were re-encoded, resized, brightened or cropped slightly.
 
-Two pictures are near-duplicates if their outlines correlate once that crop of one of them was taken which fits best,
-and the colours of their quarters agree. Candidates come from a tree over the lowest frequencies of a few crops, so
-that the work grows little faster than the number of pictures.
+Two images are near-duplicates if their gradients correlate at the best-fitting crop of one of them, and the colours of
+their quadrants agree. Candidates come from a KD-tree over the lowest frequencies of a few crops, so that the run time
+grows little faster than the number of images.
 
-The constants were chosen on 392 pictures (photos of fruit and animals, drawn rooms) and ten changes of each (JPEG
-quality 60, half the size, 240 px, brightness ± 15 %, contrast + 20 %, 5 % or 10 % cropped away): 3,918 of 3,920 copies
-are found there, at 0.95 or more, while different photos of the same fruit on the same ground come to 0.89. Afterwards
-150 newly drawn rooms and 165 of the photos were changed in five other ways, among them random crops of up to 5 % at
-each edge: 1,573 of 1,575 copies are found, and no two different pictures are taken for one. Features of the packaged
-backbone don't tell these apart: 0.99 between two photos of an apple, 0.93 between a photo and its crop.
+The constants were chosen on 392 images (photos of fruit and animals, drawn rooms) and ten edits of each (JPEG quality
+60, half the size, 240 px, brightness ± 15 %, contrast + 20 %, 5 % or 10 % cropped away). 3,918 of 3,920 copies are
+found, with a correlation of at least 0.95, while different photos of the same fruit on the same background reach 0.89.
+As a validation, 150 newly drawn rooms and 165 of the photos were edited in five other ways, among them random crops of
+up to 5 % at each edge. 1,573 of 1,575 copies are found, and no two different images are confused. Features of the
+bundled backbone do not separate these cases: 0.99 between two photos of an apple, 0.93 between a photo and its crop.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ _PAIR_COLUMNS = {
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-#: From this correlation on two pictures are near-duplicates.
+#: Least correlation of near-duplicates.
 SAME = 0.92
 
-_FLAT = 3.0  # standard deviation of grey values (0..255) below which a picture has no outlines, only noise
-_COLOUR_DIFFERS = 12  # of Cb and Cr (0..255) in a quarter; the changes above come to 8.5, another hue to 20 and more
-_COMPARED = 28  # frequencies in each direction: a crop of 90 % turns frequency 32, of which no more is known, into 29
-_LOW = 6  # frequencies in each direction by which candidates are found
-_ALIKE = 0.9  # least correlation of these; the changes above come to 0.94 and more
-_DIRECTIONS = 8  # main directions of the lowest frequencies, in which the tree searches
-_NEIGHBOURS = 8  # candidates of each picture on each side
+_FLAT = 3.0  # standard deviation of grey values (0..255) below which an image has only noise
+_COLOUR_DIFFERS = 12  # of Cb and Cr (0..255) in a quadrant; the edits above reach 8.5, another hue 20 and more
+_COMPARED = 28  # frequencies in each direction: a crop of 90 % maps frequency 32, the last one stored, to 29
+_LOW = 6  # frequencies in each direction that are used to find candidates
+_ALIKE = 0.9  # least correlation of these frequencies; the edits above reach 0.94 and more
+_DIRECTIONS = 8  # principal components of the lowest frequencies that the tree searches
+_NEIGHBOURS = 8  # candidates of each image in each split
 _CHUNK = 256
-_BATCH = 64  # candidates whose crops are in memory at once: 4 MB
-_WORTH = 0.7  # correlation at the rough crops from which on finer ones are tried
-_STEPS = np.arange(9) / 80  # eighths of the tenth that may be cut off: at coarser steps fine outlines don't meet
+_BATCH = 64  # candidates whose crops are in memory at the same time: 4 MB
+_WORTH = 0.7  # correlation of a coarse crop from which finer crops are compared
+_STEPS = np.arange(9) / 80  # steps of an eighth of the largest crop (a tenth): coarser steps misalign fine edges
 _CROPS = [(start, end) for start in _STEPS for end in _STEPS if start + end < 0.101]  # shares cut off at both ends
 _ROUGH = np.array([i for i, crop in enumerate(_CROPS) if not any(round(80 * share) % 2 for share in crop)])
-#: The crops, in each direction, for which candidates are searched. With those of single edges the search takes four
-#: times as long, and finds half a thousandth more.
+#: Crops in each direction for which candidates are searched. Adding the crops of single edges would take four times as
+#: long and find 0.05 % more copies.
 _COARSE = np.array([_CROPS.index(crop) for crop in ((0.0, 0.0), (0.05, 0.05))])
 
 
 def _crop(start: float, end: float) -> npt.NDArray[np.float64]:
-    """Linear interpolation that stretches what is left without these shares, shape (SIDE, SIDE)."""
+    """Return the matrix that crops these shares and stretches the rest by linear interpolation, shape (SIDE, SIDE)."""
     place = (start + (np.arange(SIDE) + 0.5) / SIDE * (1 - start - end)) * SIDE - 0.5
     place = np.clip(place, 0, SIDE - 1)
     first = np.minimum(place.astype(int), SIDE - 2)
@@ -75,21 +75,21 @@ def _crop(start: float, end: float) -> npt.NDArray[np.float64]:
     return matrix
 
 
-#: What each crop makes of the frequencies along one direction, shape (crops, _COMPARED, KEPT).
+#: Matrix of each crop that maps the frequencies along one direction, shape (crops, _COMPARED, KEPT).
 _CROPPED = np.stack([BASIS[:_COMPARED] @ _crop(*crop) @ BASIS.T for crop in _CROPS]).astype(np.float32)
 _UNWEIGHTED = np.divide(1, FREQUENCY, out=np.zeros_like(FREQUENCY), where=FREQUENCY > 0)
 
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Near-duplicates.
+    """Pairs of near-duplicates.
 
     Attributes
     ----------
     first, second : ndarray of int64, shape (m,)
-        Positions in the fingerprints, ``first < second``; each pair stands here once.
+        Positions in the fingerprints, ``first < second``. Each pair occurs once.
     similarity : ndarray of float32, shape (m,)
-        The correlation of their outlines, up to 1.
+        Correlation of their gradients, at most 1.
     """
 
     first: Ints
@@ -98,9 +98,9 @@ class NearDuplicates:
 
 
 def check_threshold(threshold: float) -> None:
-    """Refuse, with InputError, what can't be the least correlation of near-duplicates."""
+    """Raise InputError if ``threshold`` is not a valid least correlation of near-duplicates."""
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0.8 < threshold <= 1:
-        raise InputError(f"threshold={threshold!r} does not lie above 0.8 and up to 1.")
+        raise InputError(f"threshold={threshold!r} must be greater than 0.8 and at most 1.")
 
 
 def near_duplicates(
@@ -111,29 +111,29 @@ def near_duplicates(
     events: Events | None = None,
     phase: str = "near-duplicates",
 ) -> NearDuplicates:
-    """The pairs of pictures that show the same photo.
+    """Find the pairs of images that show the same photo.
 
     Parameters
     ----------
     prints : ndarray of FINGERPRINT, shape (n,)
-        Of each content one. Pictures without outlines (of one colour, or not readable) are in no pair.
+        One fingerprint per distinct content. Unreadable images and images of a single colour are in no pair.
     sides : array of shape (n,), optional
-        What tells train from test: similar ones are looked for on each side by itself, so that many on the own side
-        hide none on the other.
+        Split of each image. Neighbours are searched for in each split separately, so that many near-duplicates in one
+        split do not crowd out those in the other.
     threshold : float
-        The least correlation, above 0.8 and up to 1.
+        Least correlation, greater than 0.8 and at most 1.
     events : Events, optional
-        Gets the progress as ``phase``.
+        Receives the progress as ``phase``.
 
     Returns
     -------
-    Pairs
-        Of a picture that has more than 8 near-duplicates on one side the most similar ones.
+    NearDuplicates
+        Pairs of near-duplicates. For an image with more than 8 of them in one split, the most similar ones.
 
     Raises
     ------
     InputError
-        If ``threshold`` can't be, or ``sides`` are not as many as ``prints``.
+        If ``threshold`` is out of range, or ``sides`` and ``prints`` differ in length.
     """
     check_threshold(threshold)
     where = np.zeros(len(prints), dtype=np.int64) if sides is None else np.unique(sides, return_inverse=True)[1]
@@ -146,7 +146,7 @@ def near_duplicates(
 
         parts = (usable[start : start + _CHUNK] for start in range(0, len(usable), _CHUNK))
         done = 0
-        # the products are small, and the cores are taken by the threads
+        # the products are small, and the worker threads already use all cores
         with threadpool_limits(limits=1, user_api="blas"):
             search = _Search(prints, usable, where)
             with closing(map_bounded(search.part, parts, workers=settings.threads)) as answers:
@@ -164,7 +164,7 @@ def near_duplicates(
 
 
 class _Search:
-    """Trees over the lowest frequencies of all pictures, one a side, and what is found in them."""
+    """KD-trees over the lowest frequencies of all images, one per split."""
 
     def __init__(self, prints: Prints, usable: Ints, sides: Ints) -> None:
         from sklearn.neighbors import KDTree  # takes a second to import
@@ -176,13 +176,13 @@ class _Search:
             corner = prints["detail"][part, :_LOW, :_LOW] * _UNWEIGHTED[:_LOW, :_LOW]
             self.low[part] = _unit(corner.reshape(len(part), -1))
         moments = self.low[usable].T @ self.low[usable]
-        # the products of all with all in as few directions as possible: a tree is no help in more
+        # project on as few directions as possible: trees do not help in many dimensions
         self.main = np.linalg.eigh(moments)[1][:, ::-1][:, :_DIRECTIONS].astype(np.float32)
         members = [usable[sides[usable] == side] for side in np.unique(sides[usable])]
         self.trees = [(own, KDTree(self.low[own] @ self.main)) for own in members]
 
     def part(self, chunk: Ints) -> tuple[int, list[tuple[int, int, float]]]:
-        """How many pictures ``chunk`` has, and the candidates for their near-duplicates with the correlations."""
+        """Return the number of images in ``chunk``, and their candidate pairs with the correlations."""
         one, other, rows, columns = self._candidates(chunk)
         colours = np.abs(self.prints["colour"][one].astype(np.int16) - self.prints["colour"][other])
         fits = colours.max(axis=(1, 2, 3), initial=0) <= _COLOUR_DIFFERS
@@ -194,7 +194,7 @@ class _Search:
         return len(chunk), list(zip(one.tolist(), other.tolist(), values, strict=True))
 
     def _candidates(self, chunk: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Pairs of pictures with the crop (of the rows, of the columns) of the first that resembles the second most."""
+        """Return candidate pairs, with the crop (of rows, of columns) of the first image most similar to the second."""
         plain = self.prints["detail"][chunk] * _UNWEIGHTED
         crops = _CROPPED[_COARSE, :_LOW]  # (2, _LOW, KEPT)
         rows = crops @ plain[:, None]  # (n, 2, _LOW, KEPT)
@@ -202,7 +202,7 @@ class _Search:
         queries = _unit(both.reshape(len(chunk), len(crops) ** 2, -1))
         found: list[tuple[Ints, Ints, Ints]] = []
         for members, tree in self.trees:
-            count = min(_NEIGHBOURS + 1, len(members))  # one of them may be the picture itself
+            count = min(_NEIGHBOURS + 1, len(members))  # one of them may be the image itself
             flat = (queries @ self.main).reshape(-1, self.main.shape[1])
             near = members[tree.query(flat, k=count, return_distance=False)].reshape(len(chunk), -1)
             crop = np.repeat(np.arange(len(crops) ** 2), count)
@@ -221,7 +221,10 @@ class _Search:
         return one, other, _COARSE[crop // len(crops)], _COARSE[crop % len(crops)]
 
     def _correlations(self, one: Ints, other: Ints, rows: Ints, columns: Ints) -> Floats:
-        """The correlation of each pair's outlines at the best crop of the first; from ``rows``, ``columns`` on."""
+        """Compute the correlation of each pair at the best crop of the first image.
+
+        The search for the crop starts at ``rows`` and ``columns``.
+        """
         plain = self.prints["detail"][one] * _UNWEIGHTED
         target = self.prints["detail"][other, :_COMPARED, :_COMPARED].astype(np.float32)
         target = _unit(target.reshape(len(one), -1))
@@ -235,9 +238,9 @@ class _Search:
 def _aligned(
     plain: npt.NDArray[Any], target: Floats, rows: Ints, columns: Ints, crops: Ints
 ) -> tuple[Ints, Ints, Floats]:
-    """The crops among ``crops`` at which the pictures resemble their targets most, and how much.
+    """Find the crops among ``crops`` at which the images correlate most with their targets, and these correlations.
 
-    In turn the best of the rows with the columns as they are, and of the columns with the rows.
+    Alternates between the best crop of the rows for fixed columns and the best crop of the columns for fixed rows.
     """
     values = np.zeros(len(plain), dtype=np.float32)
     tried = _CROPPED[crops]
@@ -253,7 +256,7 @@ def _aligned(
 
 
 def _best(crops: npt.NDArray[Any], target: Floats) -> tuple[Ints, Floats]:
-    """Which of n × crops pictures' frequencies correlates most with the target's, shape (n, _COMPARED²); how much."""
+    """Return the crop with the highest correlation with the target, shape (n, _COMPARED²), and that correlation."""
     unit = _unit((crops * FREQUENCY[:_COMPARED, :_COMPARED]).reshape(*crops.shape[:2], _COMPARED**2))
     values = np.einsum("nkd,nd->nk", unit, target)
     best = values.argmax(axis=1)
@@ -267,19 +270,19 @@ def _unit(rows: npt.NDArray[Any]) -> Floats:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images of one or two datasets in one row.
+    """Images of one or two datasets in one table.
 
     Attributes
     ----------
     images : DataFrame
-        ``image``, ``split``, ``content`` (null where it isn't known), ``labels`` (a tuple each).
+        ``image``, ``split``, ``content`` (null if unknown), ``labels`` (a tuple for each image).
     """
 
     images: pd.DataFrame
 
     @classmethod
     def of(cls, datasets: Sequence[Dataset], contents: Sequence[Sequence[str | None]]) -> Pictures:
-        """Those of these datasets, of which each image has this content now."""
+        """Combine the images of these datasets with their current contents."""
         parts = [
             pd.DataFrame({
                 "image": dataset.images["image"], "split": dataset.name, "content": pd.Series(list(own), dtype="str"),
@@ -291,7 +294,7 @@ class Pictures:
 
     @property
     def distinct(self) -> npt.NDArray[np.int64]:
-        """Positions of the images without those whose content stands further up on the same side."""
+        """Positions of the images without duplicates of an earlier image in the same split."""
         known = self.images["content"].notna()
         return np.flatnonzero(~(known & self.images.duplicated(["split", "content"])))
 
@@ -299,14 +302,15 @@ class Pictures:
 def near_duplicate_pairs(
     pictures: Pictures, found: Fingerprints, *, threshold: float = SAME, events: Events | None = None
 ) -> pd.DataFrame:
-    """The pairs of near-duplicates, the most similar first: the columns of :data:`_PAIR_COLUMNS`.
+    """Return the pairs of near-duplicates with the columns of :data:`_PAIR_COLUMNS`, the most similar first.
 
-    Of images whose content is equal on one side only the first is in it, and equal content on both sides is no pair.
+    If several images of one split have equal content, only the first is in the table. Images of equal content in both
+    splits are not a pair.
 
     Parameters
     ----------
     found : Fingerprints
-        Those of ``pictures.distinct``.
+        Fingerprints of ``pictures.distinct``.
     """
     images = pictures.images.iloc[pictures.distinct].reset_index(drop=True)
     pairs = near_duplicates(found.prints, images["split"].to_numpy(dtype=object).astype(str), threshold=threshold,
@@ -322,7 +326,7 @@ def near_duplicate_pairs(
 
 
 def check_copies(pictures: Pictures, pairs: pd.DataFrame | None) -> Iterator[Finding]:
-    """Findings about equal content and, if they were looked for, near-duplicates."""
+    """Yield findings about duplicates and, if they were searched for, near-duplicates."""
     yield from _equal(pictures.images)
     if pairs is not None and len(pairs):
         yield from _near(pictures.images, pairs)
@@ -337,24 +341,24 @@ def _equal(images: pd.DataFrame) -> Iterator[Finding]:
     if t.TRAIN in first.index.get_level_values(0) and t.TEST in first.index.get_level_values(0):
         sides = first.unstack("split").dropna()
         if len(sides):
-            details = [f"the same as {name!r} in train" for name in sides[t.TRAIN]]
+            details = [f"identical to {name!r} in train" for name in sides[t.TRAIN]]
             rows = rows_of(t.TEST, sides[t.TEST], details)
             message = (
-                f"{counted(len(rows), 'picture stands', 'pictures stand')} in train and in test: {_example(rows)}. The "
-                "figures will be better than the model is."
+                f"{counted(len(rows), 'image is', 'images are')} both in train and in test: {_example(rows)}. "
+                "The metrics will be too optimistic."
             )
-            advice = "Take them out of one side: project.remove('test', report.images_with('LEAK_BETWEEN_SPLITS'))."
+            advice = "Remove them from one split: project.remove('test', report.images_with('LEAK_BETWEEN_SPLITS'))."
             yield Finding("LEAK_BETWEEN_SPLITS", "error", message, advice, rows["image"].iat[0], rows)
     labelled = twins[twins["labels"].map(len) > 0]
     differing = labelled.groupby("content", sort=False)["labels"].nunique()
     wrong = labelled[labelled["content"].isin(differing[differing > 1].index)]
     if len(wrong):
-        yield _different(wrong.assign(detail=[_labels(own) for own in wrong["labels"]]), "the very same picture")
+        yield _different(wrong.assign(detail=[_labels(own) for own in wrong["labels"]]), "identical to")
     repeated = twins[twins.duplicated(["split", "content"])]
     for split, own in repeated.groupby("split", sort=False):
         rows = rows_of(str(split), own["image"])
-        message = f"{counted(len(rows), 'image')} of the {split} set with the same content as another one there."
-        advice = f"Take them out: project.remove({split!r}, report.images_with('DUPLICATE_CONTENT', {split!r}))."
+        message = f"{counted(len(rows), 'image')} of the {split} set with the same content as another image there."
+        advice = f"Remove them: project.remove({split!r}, report.images_with('DUPLICATE_CONTENT', {split!r}))."
         yield Finding("DUPLICATE_CONTENT", "note", message, advice, rows["image"].iat[0], rows)
 
 
@@ -364,15 +368,16 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
         swapped = across["split"] == t.TEST
         test, train = across["image"].where(swapped, across["other"]), across["other"].where(swapped, across["image"])
         details = [
-            f"like {name!r} in train ({value:.2f})" for name, value in zip(train, across["similarity"], strict=True)
+            f"similar to {name!r} in train ({value:.2f})"
+            for name, value in zip(train, across["similarity"], strict=True)
         ]
         rows = rows_of(t.TEST, test, details)
         message = (
-            f"{counted(len(rows), 'test image is', 'test images are')} nearly the same as a training image: "
-            f"{_example(rows)}. The figures will be better than the model is."
+            f"{counted(len(rows), 'test image is a near-duplicate', 'test images are near-duplicates')} of a training "
+            f"image: {_example(rows)}. The metrics will be too optimistic."
         )
         advice = (
-            "Look at the pairs in report.near_duplicates, and take them out of one side: "
+            "Inspect the pairs in report.near_duplicates, and remove them from one split: "
             "project.remove('test', report.images_with('NEAR_DUPLICATES_BETWEEN_SPLITS'))."
         )
         yield Finding("NEAR_DUPLICATES_BETWEEN_SPLITS", "warning", message, advice, rows["image"].iat[0], rows)
@@ -384,7 +389,7 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
                 differ["labels"], differ["other_labels"], differ["other"], differ["similarity"], strict=True
             )
         ]
-        yield _different(differ.assign(detail=details), "nearly the same picture")
+        yield _different(differ.assign(detail=details), "nearly identical to")
     for split in (t.TRAIN, t.TEST):
         own = pairs[(pairs["split"] == split) & (pairs["other_split"] == split)]
         if own.empty:
@@ -395,10 +400,10 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
         rows = rows_of(split, groups.index.tolist(), [f"group {number + 1}" for number in pd.factorize(groups)[0]])
         message = (
             f"{counted(len(rows), 'image')} of the {split} set in {counted(groups.nunique(), 'group')} of "
-            "near-duplicates: they count as many images and teach like one."
+            "near-duplicates, from which a model learns little more than from single images."
         )
         advice = (
-            "Keep the best of each group, or keep groups on one side: "
+            "Keep the best image of each group, or keep each group in one split: "
             "project.distribute(groups=project.near_duplicates())."
         )
         yield Finding("NEAR_DUPLICATES", "note", message, advice, rows["image"].iat[0], rows)
@@ -407,13 +412,13 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
 def _different(own: pd.DataFrame, what: str) -> Finding:
     rows = pd.concat([rows_of(str(split), part["image"], part["detail"]) for split, part in own.groupby("split")])
     rows = rows.reset_index(drop=True)
-    message = f"{counted(len(rows), 'image')} that show {what} as another one with another label: {_example(rows)}."
-    advice = "One of the labels is probably wrong: correct it."
+    message = f"{counted(len(rows), 'image')} {what} an image with a different label: {_example(rows)}."
+    advice = "One of the labels is probably wrong. Correct it."
     return Finding("LABELS_DIFFER_ON_SAME_PICTURE", "warning", message, advice, rows["image"].iat[0], rows)
 
 
 def _contradict(labels: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether labels of two copies can't both be right; one that has fewer may be a crop."""
+    """Check whether the labels of two copies contradict each other, as opposed to one being a subset (of a crop)."""
     one, two = set(labels), set(other)
     return bool(one and two) and not (one <= two or two <= one)
 

@@ -1,1 +1,1 @@
-"""Define the tables, box geometry, issues and limits that every part uses."""
+"""Table schemas, bounding box geometry, issues and limits used throughout the package."""

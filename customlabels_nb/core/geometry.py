@@ -1,7 +1,7 @@
-"""The only conversions between box notations, and the overlap of boxes.
+"""Convert bounding boxes between notations, and compute intersection over union (IoU).
 
-Inside the package a box is ``left, top, width, height`` in pixels of the EXIF-oriented image. Every
-function takes and returns float arrays of shape ``(n, 4)``; ``size`` is always ``(width, height)``.
+Inside the package a box is ``left, top, width, height`` in pixels of the EXIF-oriented image. All functions take and
+return float arrays of shape ``(n, 4)``. ``size`` is always ``(width, height)``.
 """
 
 from __future__ import annotations
@@ -17,48 +17,48 @@ def _as_boxes(boxes: npt.ArrayLike) -> FloatArray:
 
 
 def ltwh_to_xyxy(boxes: npt.ArrayLike) -> FloatArray:
-    """Corner notation ``x0, y0, x1, y1`` (torchvision's) of ``left, top, width, height`` boxes, shape (n, 4)."""
+    """Convert ``left, top, width, height`` boxes to corners ``x0, y0, x1, y1`` (as in torchvision), shape (n, 4)."""
     result = _as_boxes(boxes).copy()
     result[:, 2:] += result[:, :2]
     return result
 
 
 def xyxy_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
-    """``left, top, width, height`` of boxes in corner notation ``x0, y0, x1, y1``, shape (n, 4)."""
+    """Convert boxes from corners ``x0, y0, x1, y1`` to ``left, top, width, height``, shape (n, 4)."""
     result = _as_boxes(boxes).copy()
     result[:, 2:] -= result[:, :2]
     return result
 
 
 def ltwh_to_ratios(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
-    """Boxes as shares (0..1) of an image of ``size`` (width, height) pixels, as the service's API has them.
+    """Convert boxes to ratios (0..1) of an image of ``size`` (width, height) pixels, as in the service's API.
 
-    ``size`` is one for all or, shape (n, 2), one for each box.
+    ``size`` is the same for all boxes or, with shape (n, 2), given for each box.
     """
     return _as_boxes(boxes) / np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
 def ratios_to_ltwh(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
-    """Pixels of boxes given as shares (0..1) of an image of ``size``, or of a size for each; see ltwh_to_ratios."""
+    """Convert boxes from ratios (0..1) of an image of ``size`` to pixels, the inverse of :func:`ltwh_to_ratios`."""
     return _as_boxes(boxes) * np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
 def ltwh_to_centred(boxes: npt.ArrayLike) -> FloatArray:
-    """Centre notation ``x, y, width, height`` (YOLO's) of ``left, top, width, height`` boxes, shape (n, 4)."""
+    """Convert ``left, top, width, height`` boxes to centres ``x, y, width, height`` (as in YOLO), shape (n, 4)."""
     result = _as_boxes(boxes).copy()
     result[:, :2] += result[:, 2:] / 2
     return result
 
 
 def centred_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
-    """``left, top, width, height`` of boxes in centre notation ``x, y, width, height``, shape (n, 4)."""
+    """Convert boxes from centres ``x, y, width, height`` to ``left, top, width, height``, shape (n, 4)."""
     result = _as_boxes(boxes).copy()
     result[:, :2] -= result[:, 2:] / 2
     return result
 
 
 def clip_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
-    """Boxes cut off at the frame of an image of ``size`` (width, height); one wholly outside gets width or height 0."""
+    """Clip boxes to an image of ``size`` (width, height). A box outside of it gets width or height 0."""
     width, height = size
     corners = ltwh_to_xyxy(boxes)
     corners[:, 0::2] = np.clip(corners[:, 0::2], 0, width)
@@ -67,14 +67,14 @@ def clip_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
 
 
 def polygon_to_ltwh(polygon: npt.ArrayLike) -> FloatArray:
-    """The bounding box, shape (4,), of a polygon given as (n, 2) points ``x, y`` in pixels."""
+    """Return the bounding box, shape (4,), of a polygon given as (n, 2) points ``x, y`` in pixels."""
     points = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
     return np.concatenate([low, high - low])
 
 
 def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
-    """Intersection over union of each pair of ``left, top, width, height`` boxes.
+    """Compute the intersection over union of each pair of ``left, top, width, height`` boxes.
 
     Returns
     -------
@@ -93,20 +93,21 @@ def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
 
 
 def iou_of_pairs(first: npt.ArrayLike, second: npt.ArrayLike, *, crowd: npt.ArrayLike = False) -> FloatArray:
-    """Intersection over union of the i-th ``left, top, width, height`` box of one and the i-th of the other.
+    """Compute the intersection over union of corresponding ``left, top, width, height`` boxes of two arrays.
 
-    Operation by operation the formula of pycocotools' ``bbIou``, so that boxes which overlap equally there do so here.
+    The operations are those of pycocotools' ``bbIou`` in the same order, so that equal IoU there is equal IoU here.
 
     Parameters
     ----------
     first, second : array-like, shape (n, 4)
+        Boxes to compare.
     crowd : bool or array-like of bool, shape (n,)
-        Where true the second box is a crowd: the intersection's share of the first box.
+        Where True, the second box is a crowd, and the result is the share of the first box that intersects it.
 
     Returns
     -------
     ndarray of shape (n,)
-        0 where nothing is shared.
+        0 where the boxes do not intersect.
     """
     (left, top, width, height), (to_left, to_top, to_width, to_height) = _as_boxes(first).T, _as_boxes(second).T
     across = np.minimum(width + left, to_width + to_left) - np.maximum(left, to_left)

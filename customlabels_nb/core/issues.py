@@ -1,8 +1,8 @@
-"""Findings about data: one class, and every code with its message.
+"""Issues found in data (findings), with a message for each issue code.
 
-A finding never stops the work that found it; it is collected, shown in a table and kept with the project.
-Codes and messages that start with ERROR_ or WARNING_ are the hosted service's (Amazon Rekognition Custom
-Labels, "Debugging a failed model training"); the others are this package's own.
+An issue does not stop the work that found it. Issues are collected, shown in a table and stored with the project. Codes
+and messages that start with ERROR_ or WARNING_ are those of the hosted service (Amazon Rekognition Custom Labels,
+"Debugging a failed model training"). The others are this package's own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from customlabels_nb._utils.text import without_passwords
 if TYPE_CHECKING:
     import pandas as pd
 
-#: code → message, ``{}`` standing for a value. The service's terminal file errors.
+#: code → message, with ``{}`` for a value. Terminal file errors of the service.
 FILE_ERRORS = {
     "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT": "The manifest file extension or contents are invalid.",
     "ERROR_MANIFEST_IS_EMPTY": "The manifest file is empty.",
@@ -30,7 +30,7 @@ FILE_ERRORS = {
     ),
 }
 
-#: The service's terminal errors about a manifest's contents.
+#: Terminal errors of the service about the contents of a manifest.
 CONTENT_ERRORS = {
     "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": "The manifest file contains too many invalid rows.",
     "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": "The manifest file contains images in multiple S3 buckets.",
@@ -51,7 +51,7 @@ CONTENT_ERRORS = {
     "ERROR_FAILED_IMAGES_S3_COPY": "Failed to copy images from S3 bucket.",
 }
 
-#: The service's errors about one line, in the order in which they are checked; it has no code for too many labels.
+#: Errors of the service about one line, in the order of the checks. It has no code for too many labels.
 LINE_ERRORS = {
     "ERROR_INVALID_JSON_LINE": "The JSON Line has an invalid format.",
     "ERROR_MISSING_SOURCE_REF": "The source-ref key is missing.",
@@ -75,72 +75,72 @@ LINE_ERRORS = {
     "ERROR_NO_VALID_ANNOTATIONS": "No valid annotations found.",
 }
 
-#: The service's warnings: the line is ignored, not invalid.
+#: Warnings of the service: the line is ignored, but not invalid.
 WARNINGS = {
     "WARNING_UNANNOTATED_RECORD": "Record is unannotated.",
     "WARNING_NO_ANNOTATIONS": "No annotations were found.",
     "WARNING_NO_ATTRIBUTE_ANNOTATIONS": "No attribute annotations were found.",
 }
 
-#: This package's own findings while images are taken in.
+#: Issues of this package found while importing images.
 IMPORT_FINDINGS = {
-    "IMAGE_NOT_FOUND": "The file isn't there or may not be read.",
-    "IMAGE_NOT_AN_IMAGE": "The file is not an image of a type that is read.",
-    "IMAGE_TRUNCATED": "The image ends too early or is damaged.",
-    "IMAGE_TYPE_UNSUPPORTED": "Images of this type are not read; convert it to JPEG or PNG.",
+    "IMAGE_NOT_FOUND": "The file does not exist or is not readable.",
+    "IMAGE_NOT_AN_IMAGE": "The file is not an image in a supported format.",
+    "IMAGE_TRUNCATED": "The image file is truncated or damaged.",
+    "IMAGE_TYPE_UNSUPPORTED": "Images of this type are not supported. Convert it to JPEG or PNG.",
     "IMAGE_TOO_LARGE": "The image has more pixels than the limit allows.",
-    "IMAGE_UNUSABLE": "The image can't be used.",
-    "IMAGE_CHANGED": "The file's content changed since it was imported; its labels were kept.",
-    "IMAGE_HAS_FRAMES": "The file has several pages or frames; the first one is used.",
-    "SOURCE_UNREACHABLE": "The source can't be looked at (any more).",
-    "FOLDER_UNREADABLE": "The folder may not be read.",
-    "FOLDER_IS_PROJECT": "The folder is a project's own; it was passed over.",
-    "FOLDER_LOOP": "The link leads back into a folder that is being read.",
-    "LABEL_KEPT": "The image is labelled already; the label that was given for it was not applied.",
-    "LABEL_UNUSABLE": "The folder's name can't be a label.",
-    "ARCHIVE_MEMBER_REFUSED": "The archive's member would land outside the folder, or is a link.",
-    "DUPLICATE_CONTENT": "The same picture is in the dataset already, under another name.",
-    "LEAK_BETWEEN_SPLITS": "The same picture is on the other side (train or test).",
-    "NOT_HELD": "The format can't hold this.",
-    "ENTRY_UNREADABLE": "This entry can't be read.",
-    "ENTRY_ADJUSTED": "This entry was read otherwise than it stands there.",
+    "IMAGE_UNUSABLE": "The image cannot be used.",
+    "IMAGE_CHANGED": "The content of the file changed since the import. Its labels were kept.",
+    "IMAGE_HAS_FRAMES": "The file has several pages or frames. The first one is used.",
+    "SOURCE_UNREACHABLE": "The source cannot be accessed.",
+    "FOLDER_UNREADABLE": "The folder is not readable.",
+    "FOLDER_IS_PROJECT": "The folder belongs to a project and was skipped.",
+    "FOLDER_LOOP": "The link leads back to a folder that is being read.",
+    "LABEL_KEPT": "The image is already labelled, so the new label was not applied.",
+    "LABEL_UNUSABLE": "The name of the folder is not a valid label.",
+    "ARCHIVE_MEMBER_REFUSED": "The archive member is a link, or would be unpacked outside the folder.",
+    "DUPLICATE_CONTENT": "Duplicate: the dataset already has the same image under another name.",
+    "LEAK_BETWEEN_SPLITS": "Data leak: the same image is in the other split (train or test).",
+    "NOT_HELD": "The format cannot store this.",
+    "ENTRY_UNREADABLE": "This entry cannot be read.",
+    "ENTRY_ADJUSTED": "This entry was changed while reading.",
     "ENTRY_REPAIRED": "This entry was repaired.",
-    "IMAGE_NOT_LISTED": "The image was not found where the file says, or several files have its name.",
-    "LABEL_TOO_RARE_TO_SPLIT": "The label has one image only: it stays in train.",
+    "IMAGE_NOT_LISTED": "The image was not found at the given path, or several files have its name.",
+    "LABEL_TOO_RARE_TO_SPLIT": "The label has only one image, which stays in train.",
 }
 
-#: What a check before training finds; besides, it uses some of the findings of imports.
+#: Issues found by the checks before training, which also use some of the issues of imports.
 CHECK_FINDINGS = {
     "TOO_FEW_LABELS": "Training needs images of more labels.",
     "TOO_FEW_IMAGES": "There are very few labelled images.",
     "LABEL_HAS_FEW_IMAGES": "The label has few training images.",
     "LABEL_HAS_FEW_TEST_IMAGES": "The label has few test images.",
-    "LABEL_NOT_IN_TRAIN": "The label stands in the test set only.",
+    "LABEL_NOT_IN_TRAIN": "The label occurs only in the test set.",
     "LABEL_NOT_IN_TEST": "The label has no test image.",
     "LABEL_UNUSED": "The label has no labelled image.",
     "LABELS_UNEVEN": "Some labels have many more images than others.",
-    "LABELS_LOOK_ALIKE": "The labels differ only in case, spaces, accents or letters that look the same.",
-    "LABELS_OF_TWO_KINDS": "There are labels of whole images as well as boxes.",
-    "IMAGE_HAS_SEVERAL_LABELS": "The image has more than one label, the task allows one.",
+    "LABELS_LOOK_ALIKE": "The labels differ only in case, spaces, accents or similar-looking letters.",
+    "LABELS_OF_TWO_KINDS": "There are both image-level labels and boxes.",
+    "IMAGE_HAS_SEVERAL_LABELS": "The image has more than one label, but the task allows one.",
     "TEST_SET_MISSING": "There is no test set.",
-    "IMAGES_UNLABELLED": "Images have no label yet.",
-    "IMAGES_TO_REVIEW": "Images wait for a review.",
-    "IMAGES_SKIPPED": "Images were skipped.",
-    "IMAGES_NOT_LOOKED_AT": "Remote images were not fetched to look at them.",
-    "IMAGE_SIZE_CHANGED": "The image has another size than when it was imported; its boxes may not fit any more.",
+    "IMAGES_UNLABELLED": "Some images have no label yet.",
+    "IMAGES_TO_REVIEW": "Some images need a review.",
+    "IMAGES_SKIPPED": "Some images were skipped.",
+    "IMAGES_NOT_LOOKED_AT": "Remote images were not checked because they are not downloaded.",
+    "IMAGE_SIZE_CHANGED": "The size of the image changed since the import. Its boxes may no longer fit.",
     "IMAGE_VERY_SMALL": "The image has very few pixels.",
     "IMAGE_VERY_LONG": "The image is much longer in one direction than in the other.",
-    "IMAGE_NEARLY_BLANK": "The image shows nearly nothing but one colour.",
+    "IMAGE_NEARLY_BLANK": "The image is nearly blank.",
     "IMAGE_VERY_DARK": "The image is very dark.",
     "BOX_EMPTY": "The box has no width or no height.",
-    "BOX_OFF_FRAME": "The box reaches beyond the image.",
-    "BOX_TINY": "The box is tiny in what a detector sees of the image.",
-    "BOX_WHOLE_IMAGE": "The box covers nearly the whole image.",
-    "BOX_REPEATED": "The same box stands there more than once.",
-    "LABELS_DIFFER_ON_SAME_PICTURE": "The same or nearly the same picture has different labels.",
-    "NEAR_DUPLICATES_BETWEEN_SPLITS": "Nearly the same picture is on the other side (train or test).",
-    "NEAR_DUPLICATES": "Nearly the same picture stands in the dataset more than once.",
-    "NEAR_DUPLICATES_NOT_LOOKED_FOR": "Near-duplicates were not looked for.",
+    "BOX_OFF_FRAME": "The box extends beyond the image.",
+    "BOX_TINY": "The box is tiny at the input size of the detector.",
+    "BOX_WHOLE_IMAGE": "The box covers nearly the entire image.",
+    "BOX_REPEATED": "Duplicate box.",
+    "LABELS_DIFFER_ON_SAME_PICTURE": "Duplicate or near-duplicate images have different labels.",
+    "NEAR_DUPLICATES_BETWEEN_SPLITS": "Data leak: a near-duplicate is in the other split (train or test).",
+    "NEAR_DUPLICATES": "The dataset contains near-duplicate images.",
+    "NEAR_DUPLICATES_NOT_LOOKED_FOR": "Near-duplicates were not searched for.",
 }
 
 CODES: dict[str, str] = {
@@ -150,18 +150,18 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Issue:
-    """One finding.
+    """One issue found in data.
 
     Parameters
     ----------
     code : str
         A key of :data:`CODES`.
     message : str
-        What was found, for a person; the code's own message unless more is known.
+        Description of the issue; by default the message of the code.
     where : str
-        What it concerns: an image, a label, a folder, a key of a line.
+        Subject of the issue: an image, a label, a folder, a key of a line.
     source : str
-        The file, folder or table that was being read.
+        File, folder or table that was being read.
     line : int, optional
         Line of that file, counted from 1.
     """
@@ -177,14 +177,14 @@ class Issue:
             raise ValueError(f"Unknown issue code {self.code!r}.")
         if not self.message:
             object.__setattr__(self, "message", CODES[self.code])
-        for name in ("message", "where", "source"):  # tables and databases hold neither NUL nor half a surrogate pair
+        for name in ("message", "where", "source"):  # tables and databases cannot store NUL or lone surrogates
             text = without_passwords(getattr(self, name))
             plain = text if text.isprintable() else text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
             object.__setattr__(self, name, plain)
 
 
 def issues_to_frame(issues: Iterable[Issue]) -> pd.DataFrame:
-    """The findings as a table with the columns of :data:`customlabels_nb.core.tables.ISSUE_COLUMNS`."""
+    """Convert issues to a table with the columns of :data:`customlabels_nb.core.tables.ISSUE_COLUMNS`."""
     import pandas as pd
 
     columns = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}

@@ -1,8 +1,8 @@
-"""Limits on files, labels and images, as values with two named profiles.
+"""Limits on files, labels and images, in two named profiles.
 
-``LOCAL`` knows no cloud quota, only what protects the process and what makes training possible.
-``REKOGNITION`` is what the hosted service accepts (Amazon Rekognition Custom Labels, "Guidelines and
-quotas"); it serves to check a dataset before it is sent there.
+``LOCAL`` has no cloud quotas, only limits that protect the process and make training possible. ``REKOGNITION`` has the
+limits of the hosted service (Amazon Rekognition Custom Labels, "Guidelines and quotas"), to check a dataset before it
+is uploaded.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from dataclasses import dataclass
 
 from customlabels_nb.errors import InputError
 
-#: Endings that are taken for images when a folder or an archive is read.
+#: File extensions that are treated as images when a folder or an archive is read.
 IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif",
     ".ppm", ".pgm", ".pbm", ".pnm", ".dcm", ".dicom",
 })  # fmt: skip
 
-#: Endings of those images that only an optional package reads.
+#: Extensions of images that require an optional package.
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 
-#: Endings of images of types that aren't read: said for each file, so that none is missed in silence.
+#: Extensions of unsupported image types. They are reported for each file, so that no image is missed silently.
 UNREAD_SUFFIXES = frozenset({
     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".svg", ".svgz", ".eps", ".psd", ".psb",
     ".xcf", ".tga", ".exr", ".ico", ".icns",
-    # what cameras call raw
+    # raw camera formats
     ".raw", ".dng", ".arw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw", ".x3f",
 })  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one profile; None means no bound. Sizes in bytes or pixels, as the name says."""
+    """Limits of one profile, in bytes or pixels as the name says. None means no limit."""
 
     name: str
-    #: Whether manifests must be all that the service asks for, beyond what numbers say: every key that it documents,
-    #: images in one S3 bucket, boxes inside of their images.
+    #: Whether manifests must meet all requirements of the service, in addition to the numbers: all documented keys,
+    #: images in one S3 bucket, boxes inside their images.
     service: bool = False
-    max_pixels: int = 178_956_970  # what Pillow calls a bomb: a quarter of a gigabyte of RGB, twice over
-    max_image_bytes: int | None = 2**31  # an uncompressed image of that many pixels, and some
+    max_pixels: int = 178_956_970  # Pillow's limit for decompression bombs: twice a quarter of a gigabyte of RGB
+    max_image_bytes: int | None = 2**31  # more than an uncompressed image of max_pixels
     min_side_pixels: int = 1
     max_side_pixels: int | None = None
     max_aspect_ratio: float | None = None
@@ -80,8 +80,8 @@ REKOGNITION = Limits(
 
 
 def profile(name: str) -> Limits:
-    """The limits of the profile called ``name``: "local" or "rekognition"."""
+    """Return the limits of the profile ``name``: "local" or "rekognition"."""
     for limits in (LOCAL, REKOGNITION):
         if limits.name == name:
             return limits
-    raise InputError(f"profile={name!r} is not known; use 'local' or 'rekognition'.")
+    raise InputError(f"profile={name!r} is unknown. Choose 'local' or 'rekognition'.")

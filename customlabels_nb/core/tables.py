@@ -1,14 +1,14 @@
-"""The tables that carry everything: their columns, dtypes and the way into them.
+"""Table schemas: the columns and dtypes of images, annotations and labels, and their validation.
 
 ===================  =====================================================================================
-images               one row an image: ``image`` (str, the URI as given), ``split`` (str: train, test),
+images               one row per image: ``image`` (str, the URI as given), ``split`` (str: train, test),
                      ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the
-                     oriented image, null until known), ``sha256`` (str, for a remote one the identity that its
+                     oriented image, null until known), ``sha256`` (str; of a remote image the identity that its
                      server gives it, :mod:`customlabels_nb.remote.remote_files`; null until known), ``source`` (str,
                      where it was imported from), ``tags`` (object: list of str, "reviewed" as in
                      :mod:`customlabels_nb.datasets.reviewed`), ``revision`` (int64), then
-                     any column the user brought
-annotations          one row a label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
+                     any columns of the user
+annotations          one row per label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
                      ``width``, ``height`` (float64, pixels of the oriented image, null at image level),
                      ``polygon`` (object: list of [x, y] or None), ``crowd`` (bool), ``confidence`` (float64,
                      0..1), ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
@@ -17,7 +17,7 @@ labels               ``label`` (str), ``colour`` (str, #rrggbb); the order of ro
 issues               see :class:`customlabels_nb.core.issues.Issue`
 ===================  =====================================================================================
 
-An image that has status ``labelled`` and no annotation was looked at: there is nothing on it.
+An image with status ``labelled`` and no annotation was labelled as empty: it shows none of the labels.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": "str"}
 LABEL_COLUMNS: dict[str, str] = {"label": "str", "colour": "str"}
 ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
 
-#: Colours given to labels in turn: told apart with colour-blind eyes, readable on light and dark ground.
+#: Default colours of labels: distinguishable with colour blindness, readable on light and dark backgrounds.
 PALETTE = (
     "#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b", "#8a63c9", "#e0762f",
     "#2aa3a3", "#c2528b", "#7a8b2a", "#5a6f9e", "#a5673f", "#6b7280",
@@ -75,12 +75,15 @@ PALETTE = (
 
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table without rows that has these columns and dtypes."""
+    """Create a table without rows that has these columns and dtypes."""
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
 def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
-    """Return annotations that give each whole image the label, which was checked; now, and surely."""
+    """Create annotations that give each image the label, with confidence 1 and the current time.
+
+    The label must be valid.
+    """
     count = len(images)
     texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
     columns = {name: pd.array(values, dtype="str") for name, values in texts.items()}
@@ -91,37 +94,37 @@ def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFr
 
 
 def check_split(split: str) -> str:
-    """``split``, if it is "train" or "test"; InputError otherwise."""
+    """Return ``split`` if it is "train" or "test", or raise InputError."""
     if split not in SPLITS:
-        raise InputError(f"split={split!r} is not known; use 'train' or 'test'.")
+        raise InputError(f"split={split!r} is unknown. Choose 'train' or 'test'.")
     return split
 
 
 def label_colour(position: int) -> str:
-    """The colour (#rrggbb) that the label at ``position`` gets unless the user chooses one."""
+    """Return the default colour (#rrggbb) of the label at ``position``."""
     return PALETTE[position % len(PALETTE)]
 
 
 def check_label(name: object, *, max_length: int = 256) -> str:
-    """``name`` as a label: stripped of outer white space, 1 to ``max_length`` characters that can be stored.
+    """Validate a label and strip outer white space: 1 to ``max_length`` characters that can be stored.
 
     Raises
     ------
     LabelError
-        If it isn't text, is empty, too long, or holds a NUL or half a surrogate pair.
+        If it is not text, is empty or too long, or contains a NUL or a lone surrogate.
     """
     if not isinstance(name, str):
-        raise LabelError(f"A label is text; got {name!r}. Numbers become text with .astype(str).")
+        raise LabelError(f"A label must be text, not {name!r}. Convert numbers with .astype(str).")
     text = name.strip()
     if not 1 <= len(text) <= max_length:
-        raise LabelError(f"A label has 1 to {max_length} characters; {text[:40]!r} has {len(text)}.")
+        raise LabelError(f"A label must have 1 to {max_length} characters, but {text[:40]!r} has {len(text)}.")
     if not storable(text):
-        raise LabelError(f"The label {text!r} holds characters that can't be stored (NUL or a lone surrogate).")
+        raise LabelError(f"The label {text!r} contains characters that cannot be stored (NUL or a lone surrogate).")
     return text
 
 
 def storable(text: str) -> bool:
-    """Whether the text has neither a NUL nor half a surrogate pair, which JSON can spell and nothing can keep."""
+    """Check that the text contains no NUL and no lone surrogate, which JSON allows but databases cannot store."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -130,12 +133,12 @@ def storable(text: str) -> bool:
 
 
 def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.DataFrame:
-    """An images table from a frame that has at least ``image``; extra columns come last and survive.
+    """Create an images table from a frame that has at least ``image``, with extra columns at the end.
 
     Raises
     ------
     TableError
-        If ``image`` is missing, empty or repeated, or ``split`` or ``status`` hold values that aren't known.
+        If ``image`` is missing, empty or repeated, or ``split`` or ``status`` has an unknown value.
     """
     _check_columns(frame, "images", ["image"])
     _check_names(frame["image"])
@@ -145,7 +148,7 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
     repeated = result["image"].duplicated()
     if repeated.any():
         name = str(result.loc[repeated, "image"].iloc[0])
-        raise TableError(f"The image {name!r} stands in more than one row; drop the repeated rows.")
+        raise TableError(f"The image {name!r} is in more than one row. Drop the repeated rows.")
     if split is not None:
         result["split"] = split
     defaults: dict[str, object] = {"split": TRAIN, "status": "unlabelled", "revision": 0}
@@ -160,18 +163,17 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
 
 
 def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) -> pd.DataFrame:
-    """An annotations table from a frame that has ``image`` and ``label``, and for boxes their four columns.
+    """Create an annotations table from a frame that has ``image`` and ``label``, and for boxes their four columns.
 
-    Boxes may come as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
-    image. Rows whose label is null are left out (an image without a label), and so is a label of a whole image that it
-    has already.
+    Boxes may be given as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
+    image. Rows whose label is null (images without a label) and repeated image-level labels are dropped.
 
     Raises
     ------
     TableError
-        If a column is missing, a box is incomplete or not finite, or a confidence lies outside 0..1.
+        If a column is missing, a box is incomplete or not finite, or a confidence is outside 0..1.
     LabelError
-        If a label can't be one.
+        If a label is not valid.
     """
     _check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True)
@@ -191,8 +193,8 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     outside = ~result["confidence"].between(0, 1)
     if outside.any():
         raise TableError(
-            f"Confidences lie between 0 and 1; {float(result.loc[outside, 'confidence'].iloc[0])!r} "
-            f"for image {str(result.loc[outside, 'image'].iloc[0])!r} does not."
+            f"Confidences must be between 0 and 1, but {float(result.loc[outside, 'confidence'].iloc[0])!r} "
+            f"for image {str(result.loc[outside, 'image'].iloc[0])!r} is not."
         )
     result = result[list(ANNOTATION_COLUMNS)]
     whole = result.loc[result["left"].isna() & result["polygon"].isna(), ["image", "label"]]
@@ -201,20 +203,20 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
 
 
 def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
-    """A labels table from names, or from a frame with ``label`` and perhaps ``colour``."""
+    """Create a labels table from names, or from a frame with ``label`` and optionally ``colour``."""
     if isinstance(labels, str | bytes):
-        raise LabelError(f"labels={labels!r} is one name; give a list of them.")
+        raise LabelError(f"labels={labels!r} is a single name. Give a list of names.")
     frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):
-        raise LabelError(f"A label stands twice in {names!r}.")
+        raise LabelError(f"The labels {names!r} contain a duplicate.")
     given = list(frame["colour"]) if "colour" in frame.columns else [None] * len(names)
     colours = [c if isinstance(c, str) and c else label_colour(i) for i, c in enumerate(given)]
     return pd.DataFrame({"label": names, "colour": colours}, columns=list(LABEL_COLUMNS)).astype(LABEL_COLUMNS)
 
 
 def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> list[str]:
-    """``known`` first, then the other labels of the annotations in alphabetical order."""
+    """Return ``known`` followed by the other labels of the annotations in alphabetical order."""
     first = list(known)
     seen = set(first)
     return first + sorted(name for name in annotations["label"].unique() if name not in seen)
@@ -223,10 +225,11 @@ def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> lis
 def settle_statuses(
     images: pd.DataFrame, annotations: pd.DataFrame, *, changed: pd.Series | None = None
 ) -> pd.DataFrame:
-    """Images with statuses that agree with the annotations.
+    """Update the statuses of images to agree with the annotations.
 
-    An annotated image that was unlabelled or skipped is labelled. Of the ``changed`` ones, those that were labelled and
-    have no annotation any more are unlabelled again; elsewhere that means "nothing here" and stays.
+    An annotated image that was unlabelled or skipped becomes labelled. Of the ``changed`` images, those that were
+    labelled and no longer have annotations become unlabelled. For other images that state means "labelled as empty" and
+    is kept.
     """
     result = images.copy()
     annotated = result["image"].isin(annotations["image"])
@@ -240,22 +243,22 @@ def settle_statuses(
 def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> None:
     for name in needed:
         if name not in frame.columns:
-            raise TableError(f"The {what} table needs a column {name!r}; it has {list(frame.columns)}.")
+            raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.")
     if not frame.columns.map(str).is_unique:
-        raise TableError(f"The {what} table has a column twice: {list(frame.columns)}.")
+        raise TableError(f"The {what} table has a repeated column: {list(frame.columns)}.")
     if frame["image"].isna().any():
-        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+        raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
 
 
 def _check_names(images: pd.Series) -> None:
     text = "\n".join(map(str, images.tolist()))
     if not storable(text):
         raise TableError(
-            "The column 'image' holds a name that can't be kept (a NUL, or bytes that aren't UTF-8). "
+            "The column 'image' contains a name that cannot be stored (with a NUL, or not valid UTF-8). "
             "Give such files as a list of paths."
         )
     if (images.astype("str") == "").any():
-        raise TableError("The column 'image' has empty cells; each row needs a path or URL.")
+        raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
 
 
 def _plain_urls(images: pd.Series) -> pd.Series:
@@ -276,13 +279,13 @@ def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
             return column.astype("object").where(column.notna(), None)
         return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]
     except (TypeError, ValueError, OverflowError) as error:
-        raise TableError(f"The column {name!r} can't be read as {dtype}: {error}") from error
+        raise TableError(f"The column {name!r} cannot be converted to {dtype}: {error}") from error
 
 
 def _moments(column: pd.Series) -> pd.Series:
     try:
         return pd.to_datetime(column, utc=True)
-    except ValueError:  # texts of which some have a fraction of a second, and some don't
+    except ValueError:  # texts with and without fractions of a second
         return pd.to_datetime(column, utc=True, format="ISO8601")
 
 
@@ -295,7 +298,7 @@ def _tags(value: object) -> list[str]:
 def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> None:
     wrong = ~frame[name].isin(allowed)
     if wrong.any():
-        raise TableError(f"{name}={frame.loc[wrong, name].iloc[0]!r} is not known; use one of {', '.join(allowed)}.")
+        raise TableError(f"{name}={frame.loc[wrong, name].iloc[0]!r} is unknown. Choose one of: {', '.join(allowed)}.")
 
 
 def _check_boxes(frame: pd.DataFrame) -> None:
@@ -304,7 +307,7 @@ def _check_boxes(frame: pd.DataFrame) -> None:
     partial = given.any(axis=1) & ~given.all(axis=1)
     if partial.any():
         image = frame.loc[partial, "image"].iloc[0]
-        raise TableError(f"A box of image {str(image)!r} lacks one of left, top, width, height.")
+        raise TableError(f"A box of image {str(image)!r} lacks a value for left, top, width or height.")
     bad = np.isinf(boxes).any(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
     if bad.any():
         raise TableError(

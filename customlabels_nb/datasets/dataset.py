@@ -1,6 +1,6 @@
 """Datasets: images with their annotations and an ordered list of labels.
 
-A dataset is immutable. Every method that changes something returns a new dataset.
+Methods never modify a dataset. They return a new one.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Dataset:
         self.root = root
         self._project: Any = None  # set only on a dataset that was read from a project
         self._origin = origin
-        self._is_origin = False  # a reference to itself would keep it in memory until the garbage is collected
+        self._is_origin = False  # a reference to itself would delay freeing it until garbage collection
         self.found = list(issues)
         self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
 
@@ -760,7 +760,8 @@ class Dataset:
         mask = np.asarray(where)
         if mask.dtype != bool or mask.shape != (len(self),):
             raise InputError(
-                f"The mask needs one bool for each of the {len(self)} images, but is {mask.dtype} of shape {mask.shape}."
+                f"The mask needs one bool for each of the {len(self)} images, but is {mask.dtype} of shape "
+                f"{mask.shape}."
             )
         return mask
 

@@ -1,4 +1,4 @@
-"""What is told after images were taken in, or sources were looked at again."""
+"""Reports of importing images and of refreshing a dataset from its sources."""
 
 from __future__ import annotations
 
@@ -14,10 +14,34 @@ from customlabels_nb.core.issues import issues_to_frame
 
 @dataclass(eq=False)
 class ImportReport:
-    """What became of an import. ``issues`` is a table of what was left out or looks wrong, with the reason.
+    """Result of an import.
 
-    ``added_images`` are the new ones by name; ``labelled`` counts those of the ``known`` images, which were there
-    already, that had no label and got one.
+    Attributes
+    ----------
+    split : str
+        "train" or "test".
+    added : int
+        Number of new images.
+    known : int
+        Number of images that were already in the dataset.
+    ignored : int
+        Number of files that are not images, judging by their names.
+    issues : DataFrame
+        Skipped images, such as duplicates, and other problems, with the reason.
+    labelled : int
+        Number of ``known`` images that had no label and got one.
+    added_images : sequence of str
+        Names of the new images.
+
+    Examples
+    --------
+    Import photos that the project already contains under other names:
+
+    >>> report = project.add_images(photos, progress=False)
+    >>> report.added
+    0
+    >>> report.issues["code"].unique().tolist()
+    ['DUPLICATE_CONTENT']
     """
 
     split: str
@@ -31,13 +55,13 @@ class ImportReport:
     def __repr__(self) -> str:
         parts = [f"{counted(self.added, 'image')} added to {self.split}"]
         if self.known:
-            parts.append(f"{counted(self.known, 'was', 'were')} there already")
+            parts.append(f"{counted(self.known, 'image')} already in the dataset")
         if self.labelled:
-            parts.append(f"{self.labelled:,} that were there got their labels")
+            parts.append(f"{self.labelled:,} of these newly labelled")
         if self.ignored:
-            parts.append(f"{self.ignored:,} files are no images by their name")
+            parts.append(f"{counted(self.ignored, 'file')} ignored (not an image)")
         if len(self.issues):
-            parts.append(f"{counted(len(self.issues), 'needs', 'need')} a look, see .issues")
+            parts.append(f"{counted(len(self.issues), 'issue')}, see .issues")
         return ", ".join(parts) + "."
 
     def _repr_html_(self) -> str:
@@ -45,19 +69,25 @@ class ImportReport:
 
 
 class RefreshReport:
-    """What has become of the sources of a dataset, or of both, since they were last looked at.
+    """Changes at the sources of one or both datasets since they were last scanned.
 
     Attributes
     ----------
     images : DataFrame
-        split, image, and what became of it: "added", "changed" (other content, the labels were kept) or "vanished" (it
-        isn't there any more; it stays in the dataset until it is removed).
+        Columns split, image and what: "added", "changed" (new content, existing labels are kept) or "vanished" (the
+        file no longer exists; the image stays in the dataset until it is removed).
     removed : list of str
-        Images that are there and were removed from the dataset by somebody: they are not added again.
+        Images that exist at the source but were removed from the dataset by a user. They are not added again.
     skipped : list of str
-        Sources that can't be looked at again: tables, other datasets, lists of URLs.
+        Sources that cannot be rescanned: tables, other datasets, lists of URLs.
     issues : DataFrame
-        What can't be used or looks wrong, with the reason.
+        Images that cannot be used and other problems, with the reason.
+
+    Examples
+    --------
+    >>> report = project.refresh()
+    >>> report
+    0 images added, 0 changed, 0 vanished.
     """
 
     def __init__(
@@ -75,17 +105,20 @@ class RefreshReport:
 
     @property
     def added(self) -> list[str]:
-        """The new images, by name."""
+        """Names of the new images."""
         return self._those("added")
 
     @property
     def changed(self) -> list[str]:
-        """The images whose content changed."""
+        """Names of the images whose content changed."""
         return self._those("changed")
 
     @property
     def vanished(self) -> list[str]:
-        """The images that aren't there any more; ``project.remove(split, report.vanished)`` takes them out."""
+        """Names of the images that no longer exist.
+
+        Call ``project.remove(split, report.vanished)`` to remove them from the dataset.
+        """
         return self._those("vanished")
 
     def __add__(self, other: RefreshReport) -> RefreshReport:
@@ -104,12 +137,12 @@ class RefreshReport:
             f"{len(self.vanished):,} vanished",
         ]
         if self.removed:
-            parts.append(f"{len(self.removed):,} that were removed were not added again")
+            parts.append(f"{counted(len(self.removed), 'removed image')} not added again")
         if self.skipped:
-            parts.append(f"{counted(len(self.skipped), 'source')} can't be looked at again, see .skipped")
+            parts.append(f"{counted(len(self.skipped), 'source')} cannot be rescanned, see .skipped")
         if len(self.issues):
-            parts.append(f"{counted(len(self.issues), 'needs', 'need')} a look, see .issues")
-        return ", ".join(parts) + "; see .images." if len(self.images) else ", ".join(parts) + "."
+            parts.append(f"{counted(len(self.issues), 'issue')}, see .issues")
+        return ", ".join(parts) + ", see .images." if len(self.images) else ", ".join(parts) + "."
 
     def _those(self, what: str) -> list[str]:
         return list(self.images.loc[self.images["what"] == what, "image"])

@@ -1,4 +1,4 @@
-"""Datasets from files, and whether manifests can be trained on."""
+"""Read datasets from files and other libraries, and validate manifests."""
 
 from __future__ import annotations
 
@@ -26,34 +26,41 @@ def read_dataset(
     relocate: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Dataset:
-    """Read a dataset from files.
+    """Read a dataset from annotation files.
 
     Parameters
     ----------
     path : path or URL
-        A file or folder of annotations; behind a URL a file, which is fetched, while its images stay where they are.
+        Annotation file or folder. A URL must refer to a file, which is downloaded; its images are not.
     format : str, optional
-        Recognised by content unless it is given; see :meth:`Dataset.to` for the names.
+        Format name as in :meth:`Dataset.to`. By default it is detected from the content.
     images : path, optional
-        A folder in which the images are found by their file names, wherever the annotations say they are; where several
-        have a name, by the folders around them, too.
+        Folder in which images are looked up by file name, whatever their paths in the annotations. If several files
+        have the same name, their parent folders are compared too.
     relocate : dict, optional
-        Old prefix → new one, such as ``{"s3://bucket/": "photos/"}``.
+        Mapping of old path prefixes to new ones, such as ``{"s3://bucket/": "photos/"}``.
     **options
-        What the format alone knows. CSV: ``on_duplicate`` is "error", "first" or "merge", for rows that repeat an
-        image; ``prefix`` a folder or URL before bare file names.
+        Options of the format. CSV: ``on_duplicate`` is "error", "first" or "merge", for rows that repeat an image;
+        ``prefix`` is a folder or URL to put before bare file names.
 
     Returns
     -------
     Dataset
-        ``.issues`` is a table of what could not be read, or was read otherwise than it stands there.
+        ``.issues`` is a table of the entries that could not be read or were changed while reading.
 
     Raises
     ------
     ManifestError
-        If nothing can be read, or the format isn't known.
+        If nothing can be read, or the format is unknown.
     InputError
-        If the format doesn't know one of the options, or can't read on without one.
+        If the format does not have one of the options, or needs one that is missing.
+
+    Examples
+    --------
+    >>> written = boxes.train_set.to("csv", "boards.csv")
+    >>> dataset = cl.read_dataset("boards.csv")
+    >>> len(dataset), dataset.labels["label"].tolist()
+    (4, ['diode', 'resistor'])
     """
     with no_garbage_collection():
         _, contents = read(path, format, images=images, relocate=relocate, **options)
@@ -69,28 +76,28 @@ def validate_manifest(
     relocate: Mapping[str, str] | None = None,
     check_images: bool = True,
 ) -> ValidationReport[Dataset]:
-    """Check manifest files as the hosted service does when it trains.
+    """Validate manifest files as the hosted service does when it trains.
 
     Parameters
     ----------
     train, test : path or URL
-        Ground Truth manifests; with both of them, whether their labels overlap is checked, too.
+        Ground Truth manifests. If both are given, the overlap of their labels is checked too.
     profile : {"rekognition", "local"}
-        The service's rules, or what can be read here.
+        Rules to apply: those of the service, or those of this package.
     images, relocate
-        Where the images lie now; see :func:`read_dataset`.
+        Current location of the images; see :func:`read_dataset`.
     check_images : bool
-        Look at the images: their headers are read, in parallel. Without that the sizes count that the manifests give.
+        Read the headers of the images, in parallel. Otherwise the sizes in the manifests are used.
 
     Returns
     -------
     ValidationReport
-        What to do, the most useful first; ``.lines`` is a table of all findings, ``.to(folder)`` writes the service's
-        files, ``.fix(…)`` returns a repaired dataset.
+        Its display lists what to fix, most useful first. ``.lines`` is a table of all findings, ``.to(folder)`` writes
+        the service's files, and ``.fix(…)`` returns a repaired dataset.
 
     Examples
     --------
-    A manifest that isn't there has no lines, and one error:
+    A missing manifest has no lines and one error:
 
     >>> import customlabels_nb as cl
     >>> report = cl.validate_manifest("nowhere.manifest")
@@ -109,24 +116,30 @@ def _manifest(path: str | os.PathLike[str], argument: str) -> str:
 
 
 def from_supervision(dataset: Any) -> Dataset:
-    """The dataset that one of the package supervision is; the images stay where they are.
+    """Convert a supervision dataset to a Dataset, leaving the images where they are.
 
     Parameters
     ----------
     dataset : supervision.DetectionDataset or supervision.ClassificationDataset
-        An image without detections is one that was looked at and shows nothing. Masks in one part become polygons.
+        Images without detections count as labelled as empty. Masks that consist of one part become polygons.
 
     Returns
     -------
     Dataset
-        ``.issues`` is a table of what could not be read, or was read otherwise than it stands there.
+        ``.issues`` is a table of the entries that could not be read or were changed while reading.
 
     Raises
     ------
     MissingDependencyError
-        If supervision isn't installed.
+        If supervision is not installed.
     InputError
-        If it is of another type, or a class has a name that can't be a label.
+        If ``dataset`` is of another type, or a class name is not a valid label.
+
+    Examples
+    --------
+    >>> dataset = cl.from_supervision(boxes.train_set.to_supervision())
+    >>> len(dataset), dataset.labels["label"].tolist()
+    (4, ['diode', 'resistor'])
     """
     from customlabels_nb.datasets.interop.supervision_datasets import from_supervision
 
@@ -134,24 +147,31 @@ def from_supervision(dataset: Any) -> Dataset:
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Dataset:
-    """The dataset that was labelled with ipyannotations; the images stay where they are.
+    """Convert annotations made with ipyannotations to a Dataset, leaving the images where they are.
 
     Parameters
     ----------
     data : dict
-        Path or URL of each image → the ``data`` of the annotator that was submitted for it: a class, a list of classes,
-        or a list of boxes, polygons or points as dicts; an empty list where nothing is to be seen, None where nothing
-        was said. Points become boxes without width and height.
+        Mapping of the path or URL of each image to the ``data`` submitted for it: a class, a list of classes, or a list
+        of boxes, polygons or points as dicts; an empty list for an empty image, None for an unlabelled one. Points
+        become boxes without width and height.
 
     Returns
     -------
     Dataset
-        ``.issues`` is a table of what could not be read.
+        ``.issues`` is a table of the entries that could not be read.
 
     Raises
     ------
     InputError
-        If something stands for an image that is no such data.
+        If a key is not the path or URL of an image, or its value is not such data.
+
+    Examples
+    --------
+    >>> box = {"type": "box", "label": "cat", "xyxy": (10, 20, 110, 80)}
+    >>> dataset = cl.from_ipyannotations({"a.jpg": [box], "b.jpg": []})
+    >>> dataset.annotations[["label", "left", "top", "width", "height"]].values.tolist()
+    [['cat', 10.0, 20.0, 100.0, 60.0]]
     """
     from customlabels_nb.datasets.interop.ipyannotations_data import from_ipyannotations
 
@@ -167,32 +187,38 @@ def from_huggingface(
     objects: str | None = None,
     boxes: str = "xywh",
 ) -> Dataset:
-    """The dataset that one of Hugging Face's package ``datasets`` is.
+    """Convert a dataset of Hugging Face's package ``datasets`` to a Dataset.
 
     Parameters
     ----------
     dataset : datasets.Dataset or datasets.IterableDataset
-        Plain columns beside those named below become columns of images.
+        Plain columns other than those named below become columns of the images table.
     folder : path, optional
-        Where images are written that are inside of the dataset, as the bytes that they are; those that are files stay
-        where they are. Needed only if there are any of the first kind.
+        Folder to write images to that are embedded in the dataset, as their original bytes. Needed only if there are
+        any. Images that are files stay where they are.
     image, label, objects : str
-        The columns: an image or its path; a ClassLabel, a text or a list of these ("label" or "labels" by default, if
-        there is one); objects with ``bbox`` and ``category`` ("objects" by default, if there is one).
+        Names of the columns: an image or its path; a ClassLabel, a text or a list of these (default: "label" or
+        "labels", if present); objects with ``bbox`` and ``category`` (default: "objects", if present).
     boxes : {"xywh", "xyxy"}
-        How ``bbox`` is written: left, top, width, height as in COCO, or the corners; in pixels of the upright image.
+        Notation of ``bbox``: left, top, width, height as in COCO, or the corners; in pixels of the upright image.
 
     Returns
     -------
     Dataset
-        ``.issues`` is a table of what could not be read.
+        ``.issues`` is a table of the entries that could not be read.
 
     Raises
     ------
     MissingDependencyError
-        If datasets isn't installed.
+        If datasets is not installed.
     InputError
-        If a column isn't there, ``folder`` is needed, or the dataset is one of several parts.
+        If a column does not exist, ``folder`` is missing, or ``dataset`` is a dict of several splits.
+
+    Examples
+    --------
+    >>> import datasets  # doctest: +SKIP
+    >>> hf_dataset = datasets.load_dataset("imagefolder", data_dir="photos", split="train")  # doctest: +SKIP
+    >>> cl.from_huggingface(hf_dataset)  # doctest: +SKIP
     """
     from customlabels_nb.datasets.interop.huggingface import from_huggingface
 

@@ -1,8 +1,7 @@
-"""Which images somebody has looked through after they were labelled: they have the tag :data:`REVIEWED`.
+"""Manage the tag :data:`REVIEWED` of images whose annotations were reviewed after labelling.
 
-The tag speaks of the annotations that the image has. Whoever changes them, or the status, without looking them through
-takes it away; names of labels may change. Who gave it, and when, is in the history: the action "approve", or
-"correct to …".
+The tag refers to the annotations that the image has. A change of the annotations or the status without a review removes
+it. Renaming a label does not. The history records who set it and when: the action "approve", or "correct to …".
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ REVIEWED = "reviewed"
 
 
 def is_reviewed(images: pd.DataFrame) -> pd.Series:
-    """For each row of an images table whether its annotations were looked through."""
+    """Return a mask of the images whose annotations were reviewed."""
     return _has_tag(images) & (images["status"] == "labelled")
 
 
 def with_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
-    """The images table with the tag on those of ``mask``."""
+    """Add the tag to the images of ``mask`` and return the new images table."""
     tags = [
         [*own, REVIEWED] if chosen and REVIEWED not in own else own
         for own, chosen in zip(images["tags"], mask, strict=True)
@@ -27,7 +26,7 @@ def with_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
 
 
 def without_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
-    """The images table without the tag on those of ``mask``."""
+    """Remove the tag from the images of ``mask`` and return the new images table."""
     tags = [
         [tag for tag in own if tag != REVIEWED] if chosen and REVIEWED in own else own
         for own, chosen in zip(images["tags"], mask, strict=True)
@@ -38,9 +37,9 @@ def without_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
 def forget_where_changed(
     images: pd.DataFrame, annotations: pd.DataFrame, old_images: pd.DataFrame, old_annotations: pd.DataFrame
 ) -> pd.DataFrame:
-    """The edited images, without the tag where it spoke of annotations or a status that the edit changes.
+    """Remove the tag from edited images whose annotations or status the edit changes.
 
-    What had no tag keeps that which the edit gives it.
+    Images that had no tag keep the one that the edit sets.
     """
     if not any(REVIEWED in tags for tags in old_images["tags"].tolist()):
         return images

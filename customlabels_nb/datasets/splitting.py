@@ -1,4 +1,4 @@
-"""Which images go to the test set: stratified by label, whole groups on one side."""
+"""Stratified train-test split for images with several labels that keeps groups together."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ IntArray = npt.NDArray[np.int64]
 def stratified_split(
     labels: Sequence[Sequence[str]], fraction: float, *, groups: Sequence[object] | None = None, random_state: int = 0
 ) -> BoolArray:
-    """Choose a share of images in which each label has the share that it has in all of them.
+    """Choose a share of the images so that each label keeps its proportion.
 
-    Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011) on
-    groups of images: the rarest label first, each of its groups goes where that label is still wanted most.
+    Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011) of groups
+    of images: starting with the rarest label, each of its groups goes to the side that still needs most of that label.
 
     Parameters
     ----------
     labels : sequence of n sequences of str
-        The labels of each image; one without labels is never chosen.
+        Labels of each image. Images without labels are never chosen.
     fraction : float
-        Wanted share of chosen images of each label, between 0 and 1; at least one image of a label in two or more
-        groups is chosen and at least one is not, as far as the images' other labels allow; of a label in one group
-        none is.
+        Share of the images of each label to choose, between 0 and 1. Of a label in two or more groups, at least one
+        image is chosen and at least one is not, as far as the other labels of the images allow. Of a label in a single
+        group none is chosen.
     groups : sequence of n hashables, optional
-        Images of one group stay together.
+        Group of each image. Images of one group stay together.
     random_state : int
-        Seed.
+        Random seed.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        True for the chosen images; none are if no label has two groups.
+        True for the chosen images. All values are False if no label has two groups.
     """
     rng = np.random.default_rng(random_state)
     counts, unit_of = _count(labels, groups)
@@ -52,7 +52,7 @@ def stratified_split(
 
 
 def rare_labels(labels: Sequence[Sequence[str]], groups: Sequence[object] | None = None) -> list[str]:
-    """The labels that can't stand on both sides: all their images are one image or one group."""
+    """Return the labels that cannot be on both sides because all their images are in a single group."""
     seen: dict[str, set[object]] = {}
     for index, names in enumerate(labels):
         for name in names:
@@ -63,7 +63,7 @@ def rare_labels(labels: Sequence[Sequence[str]], groups: Sequence[object] | None
 def _count(
     labels: Sequence[Sequence[str]], groups: Sequence[object] | None
 ) -> tuple[npt.NDArray[np.float64], IntArray]:
-    """Images by group and label, and the group's number of each image."""
+    """Count the images by group and label, and number the group of each image."""
     keys: dict[object, int] = {}
     owner = [keys.setdefault(index if groups is None else groups[index], len(keys)) for index in range(len(labels))]
     names = sorted({name for own in labels for name in own})
@@ -77,7 +77,7 @@ def _count(
 
 def _iterate(counts: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], rng: np.random.Generator) -> BoolArray:
     total = counts.sum(axis=0)
-    target = np.maximum(np.stack([total - wanted, wanted]), 1e-9)  # by side: what stays, what is chosen
+    target = np.maximum(np.stack([total - wanted, wanted]), 1e-9)  # row 0: not chosen, row 1: chosen
     need = target.copy()
     chosen = np.zeros(len(counts), dtype=bool)
     open_ = counts.sum(axis=1) > 0
@@ -99,11 +99,11 @@ def _iterate(counts: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], r
 def _give_each_side_one(
     counts: npt.NDArray[np.float64], chosen: BoolArray, units_with: IntArray, rng: np.random.Generator
 ) -> None:
-    """Move single groups until each label of two groups or more stands on both sides, and no other one is chosen.
+    """Move single groups until each label with at least two groups is on both sides, and no other label is chosen.
 
-    With several labels an image that can be impossible, and finding out takes too long: this walks at random towards
-    fewer labels that lack a side (Selman, Kautz, Cohen: Noise Strategies for Improving Local Search, 1994), a bounded
-    number of steps, and keeps the best that it met.
+    If images have several labels this may be impossible, and proving that takes too long. So this walks at random
+    towards fewer labels that are on one side only (Selman, Kautz, Cohen: Noise Strategies for Improving Local Search,
+    1994), for a bounded number of steps, and keeps the best result.
     """
     has = counts > 0
     on = has[chosen].sum(axis=0)
@@ -127,33 +127,33 @@ def _give_each_side_one(
 
 
 def _lacking(on: IntArray, units_with: IntArray) -> IntArray:
-    """The labels that ``on`` chosen groups leave without a side, or choose although they can't be divided."""
+    """Return the labels that are missing on one side, or are chosen although they cannot be divided."""
     return np.flatnonzero(np.where(units_with >= 2, (on == 0) | (on == units_with), on > 0))
 
 
 def join_groups(first: Sequence[object], second: Sequence[object]) -> list[object]:
-    """Groups that keep together what either list does."""
+    """Merge two groupings, so that images stay together that are in one group of either."""
     joined = [(("given", a), ("content", b)) for a, b in zip(first, second, strict=True)]
     find = _union(joined)
     return [find(given) for given, _ in joined]
 
 
 def groups_of_pairs(pairs: pd.DataFrame, images: Sequence[str]) -> list[object]:
-    """The group of each image, if the two of each pair (columns ``image``, ``other``) belong together.
+    """Return the group of each image, where the two images of each pair (columns ``image``, ``other``) belong together.
 
     Raises
     ------
     InputError
-        If the table has no such columns.
+        If the table does not have these columns.
     """
     if not {"image", "other"} <= set(pairs.columns):
-        raise InputError(f"groups as a table needs the columns 'image' and 'other'; it has {list(pairs.columns)}.")
+        raise InputError(f"groups as a table needs the columns 'image' and 'other', but has {list(pairs.columns)}.")
     find = _union(zip(pairs["image"].tolist(), pairs["other"].tolist(), strict=True))
     return [find(image) for image in images]
 
 
 def _union(pairs: Iterable[tuple[object, object]]) -> Callable[[object], object]:
-    """What tells the group of an item, the same for all that are connected by pairs (union-find)."""
+    """Return a function that maps an item to its group, the same for all items connected by pairs (union-find)."""
     parent: dict[object, object] = {}
 
     def find(item: object) -> object:

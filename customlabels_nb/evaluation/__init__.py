@@ -1,9 +1,9 @@
-"""Evaluation: pure functions of truth and prediction tables.
+"""Evaluate predictions against ground truth, as pure functions of tables.
 
-``evaluate(truth, predictions)`` gives an :class:`Evaluation`, a value that holds the tables; the modules hold
-the functions that it is made of. Drawing (``plots``) and files (``summary``) take an evaluation.
+``evaluate(truth, predictions)`` returns an :class:`Evaluation`, which holds the tables of results. The modules hold the
+functions that compute them. ``plots`` and ``summary`` draw an evaluation and write it to a file.
 
-Names are resolved when they are first used: a project opens without what only an evaluation needs.
+Names are imported on first use, so that opening a project does not load the dependencies of an evaluation.
 """
 
 from __future__ import annotations

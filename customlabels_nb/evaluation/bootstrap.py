@@ -1,7 +1,7 @@
-"""How far figures would move if the test images had been others of the same sort: the bootstrap.
+"""Bootstrap confidence intervals of metrics.
 
-Images are drawn anew with replacement, as many as there are, and what was counted on each is summed. Nothing else is
-resampled: thresholds are held, and what an image holds stays together.
+Images are resampled with replacement, as many as there are, and the counts of each image are summed. Nothing else is
+resampled: thresholds stay fixed, and the contents of an image stay together.
 """
 
 from __future__ import annotations
@@ -16,40 +16,41 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 RESAMPLES = 1000
 
-#: From so many images that are alike on, their number is drawn at once; fewer are cheaper drawn one by one, unless
-#: there are only few kinds of images.
+#: If at least this many images are alike, their number is drawn in one step. Fewer are drawn one by one, which is
+#: cheaper, unless there are only few kinds of images.
 _MANY_ALIKE, _FEW_KINDS = 32, 100
-_CELLS_AT_ONCE = 4_000_000  # 32 MB for each of the few arrays of one block
+_CELLS_AT_ONCE = 4_000_000  # 32 MB for each array of a block
 
 
 def resampled_sums(
     rows: csr_array, *, resamples: int = RESAMPLES, random_state: int = 0
 ) -> Iterator[npt.NDArray[np.float64]]:
-    """The column sums of ``rows`` with its rows drawn anew, in blocks.
+    """Yield the column sums of bootstrap resamples of ``rows``, in blocks.
 
-    Rows that are alike are drawn as one kind by their number, which is the same lottery with fewer tickets; of those
-    that hardly any other is like, each is drawn by itself.
+    Kinds of rows with many copies are drawn by their number (multinomial), rare rows one by one. The distribution is
+    the same.
 
     Parameters
     ----------
     rows : csr_array of shape (n, c)
-        Numbers of each image, whole and not huge. Figures that are compared go side by side into one table: each
-        resample draws whole rows.
+        Small whole numbers, one row per image. To compare metrics, put their columns side by side in one table: each
+        resample draws entire rows.
     resamples : int
+        Number of resamples.
     random_state : int
-        Seed; the same one gives the same draws for the same rows.
+        Seed. The same seed gives the same draws for the same rows.
 
     Yields
     ------
     ndarray of float64, shape (m, c)
-        ``resamples`` rows in all.
+        Sums of ``m`` resamples. All blocks together have ``resamples`` rows.
     """
     rng = np.random.default_rng(random_state)
     kind, numbers = _kinds(rows)
     together = (numbers >= _MANY_ALIKE) | (len(numbers) <= _FEW_KINDS)
     many, single = np.flatnonzero(together), np.flatnonzero(~together[kind])
     first = np.zeros(len(numbers), dtype=np.int64)
-    first[kind] = np.arange(len(kind))  # one row of each kind: whichever
+    first[kind] = np.arange(len(kind))  # any one row of each kind
     common, rest = rows[first[many]].astype(np.float64), rows[single].astype(np.float64)
     shares = np.append(numbers[many], single.size) / len(kind)
     at_once = max(1, _CELLS_AT_ONCE // (len(shares) + single.size))
@@ -67,7 +68,7 @@ def resampled_sums(
 
 
 def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The 2.5 % and the 97.5 % percentile of each column, NaN aside; NaN for a column that is nothing else.
+    """Compute the 2.5 % and 97.5 % percentiles of each column, ignoring NaN.
 
     Parameters
     ----------
@@ -76,6 +77,7 @@ def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     Returns
     -------
     low, high : ndarray of float64, shape (c,)
+        NaN for a column that holds only NaN.
     """
     result = np.full((2, values.shape[1]), np.nan)
     known: BoolArray = ~np.isnan(values)
@@ -87,8 +89,8 @@ def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _kinds(rows: csr_array) -> tuple[IntArray, IntArray]:
-    """Which rows are alike: the kind of each row, shape (n,), and the number of rows of each kind."""
-    # rows are told apart by a random sum of their cells: two different ones agree once in 2**64 times
+    """Group equal rows: return the kind of each row, shape (n,), and the number of rows of each kind."""
+    # rows are compared by a random weighted sum of their cells: two different rows collide once in 2**64 times
     weights = np.random.default_rng(0).integers(-(2**62), 2**62, size=rows.shape[1], dtype=np.int64)
     keys = rows.astype(np.int64) @ weights
     _, kind, numbers = np.unique(keys, return_inverse=True, return_counts=True)

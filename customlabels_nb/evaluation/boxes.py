@@ -1,4 +1,4 @@
-"""Truth and predictions of a detector's test set as two lists of boxes, matched."""
+"""Truth and predictions of a detector's test set, as matched lists of boxes."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ from customlabels_nb.evaluation.outcomes import (
 
 @dataclass(frozen=True, eq=False)
 class Boxes(Outcomes):
-    """One test set of a detector: ``t`` true boxes and ``p`` predicted ones.
+    """Test set of a detector, with ``t`` true boxes and ``p`` predicted boxes.
 
-    Both are sorted by image and label; predictions then with the most confident first, equals in the order given.
+    Both are sorted by image and label, and predictions then by descending confidence. Ties keep the order of the table.
 
     Attributes
     ----------
     truth_image, truth_label : ndarray of int64, shape (t,)
-        Positions.
+        Positions of image and label.
     truth_box : ndarray of float64, shape (t, 4)
         Left, top, width, height in pixels of the oriented image.
     truth_crowd : ndarray of bool, shape (t,)
-        A box around many: not to be found, and predictions on it are neither right nor wrong.
+        True for a box around a crowd. It is not a target, and predictions on it are neither right nor wrong.
     image, label : ndarray of int64, shape (p,)
-        Positions.
+        Positions of image and label.
     confidence : ndarray of float64, shape (p,)
         0..1.
     box : ndarray of float64, shape (p, 4)
-        Like ``truth_box``.
+        Same format as ``truth_box``.
     candidates : Candidates
-        Which predictions and true boxes of the same image and label overlap, and by how much.
+        Pairs of predictions and true boxes of the same image and label, with their IoU.
     iou_threshold : float
-        The intersection over union from which on a prediction may match.
+        Minimum IoU of a match.
     match : ndarray of int64, shape (p,)
-        Position of the true box that each prediction matches if it counts, -1 for none.
+        Position of the true box that each prediction matches if accepted, or -1 if there is none.
     match_iou : ndarray of float64, shape (p,)
-        Intersection over union of the two, NaN for none.
+        IoU of the matched pair, or NaN if there is none.
     ignored : ndarray of bool, shape (p,)
         Predictions on a crowd.
     left_out_rows : dict of str to int
-        For ``truth`` and ``predictions`` the rows that were left out as they have no box.
+        Number of rows of ``truth`` and ``predictions`` that were left out because they have no box.
     """
 
     truth_image: IntArray
@@ -77,15 +77,15 @@ class Boxes(Outcomes):
     ignored: BoolArray
     left_out_rows: dict[str, int] = field(default_factory=dict, kw_only=True)
 
-    # -- what there is ------------------------------------------------------------------------------
+    # -- counts -------------------------------------------------------------------------------------
     @cached_property
     def targets(self) -> IntArray:
-        """Number of true boxes of each label, crowds aside, shape (k,)."""
+        """Number of true boxes of each label, without crowds, shape (k,)."""
         return self._by_label(self.truth_label[~self.truth_crowd])
 
     @cached_property
     def test_images(self) -> IntArray:
-        """Number of test images with a true box of each label, crowds aside, shape (k,)."""
+        """Number of test images with a true box of each label, without crowds, shape (k,)."""
         image, label = self.truth_image[~self.truth_crowd], self.truth_label[~self.truth_crowd]
         first = (np.diff(image, prepend=-1) != 0) | (np.diff(label, prepend=-1) != 0)
         return self._by_label(label[first])
@@ -108,20 +108,21 @@ class Boxes(Outcomes):
     # -- predictions of one label -------------------------------------------------------------------
     @cached_property
     def _ordered(self) -> tuple[IntArray, IntArray]:
-        """The predictions label by label, the most confident first, and where each label's end.
+        """Predictions by label and descending confidence, and the bounds of each label.
 
-        Equally confident ones stand in the order of the images and, within one, in the order given: COCO's.
+        As in COCO, predictions of equal confidence are sorted by image, and keep the order of the table within an
+        image.
         """
         order = np.lexsort((-self.confidence, self.label)).astype(np.int64)
         return order, np.append(0, np.cumsum(self._by_label(self.label)))
 
     def of_label(self, position: int) -> IntArray:
-        """Positions of the predictions of one label, the most confident first, shape (m,)."""
+        """Return the positions of the predictions of one label, most confident first, shape (m,)."""
         order, ends = self._ordered
         return order[ends[position] : ends[position + 1]]
 
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
-        """Image, confidence and whether it matches, of the predictions of one label that lie on no crowd."""
+        """Return image, confidence and whether it matches, for each prediction of one label that is not on a crowd."""
         chosen = self.of_label(position)
         chosen = chosen[~self.ignored[chosen]]
         return self.image[chosen], self.confidence[chosen], self.match[chosen] >= 0
@@ -139,52 +140,54 @@ class Boxes(Outcomes):
 
     @cached_property
     def counted(self) -> BoolArray:
-        """The :data:`MOST_PREDICTIONS` most confident predictions of each label in each image, shape (p,)."""
+        """Mask of the :data:`MOST_PREDICTIONS` most confident predictions per label and image, shape (p,)."""
         new = (np.diff(self.image, prepend=-1) != 0) | (np.diff(self.label, prepend=-1) != 0)
         first = np.flatnonzero(new)
         rank = np.arange(len(new)) - first[np.cumsum(new) - 1]
         return np.asarray(rank < MOST_PREDICTIONS)
 
     def average_precision(self, position: int) -> float:
-        """COCO's at :attr:`iou_threshold`: the mean of the precision at 101 recalls; 0 if no image has the label.
+        """Compute COCO's average precision at :attr:`iou_threshold`, 0 if no image has the label.
 
-        Precision at a recall is the highest one at this or a higher recall, 0 beyond the highest recall.
+        This is the mean of the precision at 101 recalls. The precision at a recall is the highest one at this or a
+        higher recall, and 0 beyond the highest recall.
         """
         chosen = self.of_label(position)
         chosen = chosen[self.counted[chosen] & ~self.ignored[chosen]]
         return interpolated_precision(self.match[chosen] >= 0, int(self.targets[position]))
 
     def highest_recall(self, position: int) -> float:
-        """Share of the true boxes of a label that are found when every prediction counts; 0 without any."""
+        """Compute the share of a label's true boxes that are found if all predictions are accepted, 0 without any."""
         chosen = self.of_label(position)
         return float((self.counted[chosen] & (self.match[chosen] >= 0)).sum() / max(self.targets[position], 1))
 
     # -- at thresholds, shape (k,) ------------------------------------------------------------------
     def accepted(self, thresholds: FloatArray) -> BoolArray:
-        """Predictions that count: confidence at least the label's threshold, not on a crowd; shape (p,).
+        """Return a mask of the accepted predictions, shape (p,).
 
-        Thresholds of shape (n, k) are those of each image.
+        A prediction is accepted if its confidence reaches the threshold of its label and it is not on a crowd.
+        Thresholds of shape (n, k) apply per image.
         """
         own = thresholds[self.label] if thresholds.ndim == 1 else thresholds[self.image, self.label]
         return (self.confidence >= own) & ~self.ignored
 
     def missed(self, accepted: BoolArray) -> BoolArray:
-        """True boxes, crowds aside, that no accepted prediction matches, shape (t,)."""
+        """Return a mask of the true boxes without crowds that no accepted prediction matches, shape (t,)."""
         missed = ~self.truth_crowd
         missed[self.match[accepted & (self.match >= 0)]] = False
         return missed
 
     def taken_for(self, accepted: BoolArray) -> tuple[IntArray, FloatArray]:
-        """For each accepted prediction that matches nothing, the missed true box of another label that it lies on.
+        """Match accepted predictions that match no box of their own label with missed boxes of other labels.
 
-        They are matched like those of one label, over all labels of an image.
+        The matching is the usual one, over all labels of an image.
 
         Returns
         -------
         match : ndarray of int64, shape (p,)
-            Position of the true box; -1 for none.
+            Position of the true box, or -1 if there is none.
         iou : ndarray of float64, shape (p,)
-            Intersection over union of the two; NaN for none.
+            IoU of the pair, or NaN if there is none.
         """
         wrong, missed = np.flatnonzero(accepted & (self.match < 0)), np.flatnonzero(self.missed(accepted))
         wrong = wrong[np.lexsort((-self.confidence[wrong], self.image[wrong]))]
@@ -209,7 +212,7 @@ class Boxes(Outcomes):
         return csr_array((np.ones(len(row), dtype=np.int64), (row, column)), shape=(len(self.images), 3 * k))
 
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
-        """Boxes matched in their own label, then the rest over all labels, and the rest of that as background."""
+        """Compute the matrix: match boxes within their label, the rest over all labels, and the rest as background."""
         k, accepted = len(self.labels), self.accepted(thresholds)
         other, _ = self.taken_for(accepted)
         match = np.where(self.match >= 0, self.match, other)[accepted]
@@ -230,15 +233,16 @@ class Boxes(Outcomes):
         )
 
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """One row for each predicted box that counts and each true box that is missed; most confident first.
+        """Build a table of all accepted predictions and missed true boxes, most confident first per image.
 
         Columns ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
-        negative"), ``threshold``; the box ``left, top, width, height``: the predicted one, of a false negative the
-        true one; ``truth_left, truth_top, truth_width, truth_height``: the true box that is matched or missed
-        (null for a false positive); ``iou`` of the two boxes; ``taken_for``: for a false positive the label of the
-        missed true box of another label that it lies on, then ``iou`` is that of these two.
+        negative"), ``threshold``. ``left, top, width, height`` is the predicted box, or for a false negative the true
+        box. ``truth_left, truth_top, truth_width, truth_height`` is the true box that is matched or missed (null for a
+        false positive). ``iou`` is the IoU of the two. For a false positive on a missed box of another label,
+        ``taken_for`` is the label of that box, and ``iou`` is the IoU with it.
 
-        A false negative has the confidence of the prediction below the threshold that would match it, 0 without one.
+        A false negative has the confidence of the prediction below the threshold that would match it, or 0 if there is
+        none.
         """
         accepted = self.accepted(thresholds)
         other, other_iou = self.taken_for(accepted)
@@ -270,7 +274,7 @@ class Boxes(Outcomes):
         columns["taken_for"] = _text(self.labels, np.concatenate([taken, np.full(len(missed), -1)])[order])
         return pd.DataFrame(columns)
 
-    # -- parts of it, and the same otherwise --------------------------------------------------------
+    # -- selections and other IoU thresholds --------------------------------------------------------
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
         positions = np.arange(len(self.images))[chosen]
         start = np.searchsorted(self.truth_image, positions, side="left")
@@ -297,12 +301,12 @@ class Boxes(Outcomes):
         )
 
     def at_iou_threshold(self, iou_threshold: float) -> Self:
-        """The same with the boxes matched at another IoU threshold (above 0 and up to 1)."""
+        """Match the boxes again at another IoU threshold (above 0 and up to 1)."""
         iou_threshold = check_iou_threshold(iou_threshold)
         match, iou, ignored = self.candidates.match(iou_threshold)
         other = replace(self, iou_threshold=iou_threshold, match=match, match_iou=iou, ignored=ignored)
         other.__dict__.update({name: getattr(self, name) for name in ("targets", "test_images", "counted", "_ordered")})
-        return other  # these don't depend on it
+        return other  # the copied values do not depend on the IoU threshold
 
 
 def make_boxes(
@@ -313,37 +317,37 @@ def make_boxes(
     labels: Iterable[str] | pd.DataFrame | None = None,
     iou_threshold: float = 0.5,
 ) -> Boxes:
-    """Boxes from a truth table and a prediction table, matched.
+    """Convert a truth and a predictions table to matched boxes.
 
     Parameters
     ----------
     truth : DataFrame
         Columns ``image``, ``label``, ``left``, ``top``, ``width``, ``height`` (or ``xmin``, ``ymin``, ``xmax``,
-        ``ymax``) in pixels, perhaps ``crowd``; a polygon without a box counts as its bounding box. Rows without a box
-        name a test image and nothing more.
+        ``ymax``) in pixels, optionally ``crowd``. A polygon without a box counts as its bounding box. Rows without a
+        box only name a test image.
     predictions : DataFrame
-        The same and ``confidence`` (0..1).
+        The same columns and ``confidence`` (0..1).
     images : list, Series or DataFrame with a column ``image``, optional
-        The test images; by default those of both tables. Rows of other images are left out.
+        Test images. By default those of both tables. Rows of other images are left out.
     labels : list or labels table, optional
-        Gives order and colours; labels that no box has are left out.
+        Order and colours of the labels. Labels without boxes are left out.
     iou_threshold : float
-        The intersection over union from which on boxes may match.
+        Minimum IoU of a match.
 
     Raises
     ------
     InputError
-        If ``iou_threshold`` or ``images`` can't be used.
+        If ``iou_threshold`` or ``images`` is not valid.
     TableError
-        If a column is missing, a box is incomplete, negative or not finite, or has no label, or a confidence is no
+        If a column is missing, a box is incomplete, negative or not finite, or has no label, or a confidence is not a
         number in 0..1.
     NotEnoughDataError
-        If there are no test images, no box at all, or a table names none of the test images.
+        If there are no test images or no boxes, or if one of the tables contains none of the test images.
     """
     iou_threshold = check_iou_threshold(iou_threshold)
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")
     if not len(true.rows) and not len(predicted.rows):
-        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions have a box with a label.")
+        raise NotEnoughDataError("There is nothing to evaluate: no table contains a box with a label.")
     test_images, left_out = choose_test_images(true.all_rows, predicted.all_rows, images)
     names, colours = labels_and_colours(true.rows, predicted.rows, labels)
     place = pd.Index(test_images), pd.Index(names)
@@ -381,5 +385,5 @@ def make_boxes(
 
 
 def _text(names: npt.ArrayLike, positions: IntArray) -> pd.api.extensions.ExtensionArray:
-    """The names at positions as a column of text; null at -1."""
+    """Return the names at the given positions as a text column, null at -1."""
     return pd.array(np.asarray(names, dtype=object), dtype="str").take(positions, allow_fill=True)

@@ -1,4 +1,4 @@
-"""Calibration: whether of the predictions with a confidence of 0.8 about 80 % are right."""
+"""Calibration: compare the confidence of predictions with the share that is right."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MOST_BINS = 1000
 
 
 def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | None = None) -> pd.DataFrame:
-    """Return the table of :meth:`customlabels_nb.project.report.Report.calibration`, perhaps of one label.
+    """Compute the table of :meth:`customlabels_nb.project.report.Report.calibration`, for all labels or one.
 
-    Each bin holds its upper end, the first one 0 too, as in ``sklearn.calibration.calibration_curve``. The most
-    confident label of an image without label is wrong.
+    Each bin includes its upper end, and the first one also 0, as in ``sklearn.calibration.calibration_curve``. The most
+    confident label of an image without a label counts as wrong.
     """
     if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= MOST_BINS:
-        raise InputError(f"bins={bins!r} is not possible; give a whole number from 1 to {MOST_BINS}.")
+        raise InputError(f"bins={bins!r} must be a whole number from 1 to {MOST_BINS}.")
     confidence, right = answers(outcomes, position)
     edges = np.linspace(0, 1, int(bins) + 1)
     place = np.searchsorted(edges[1:-1], confidence)
@@ -37,7 +37,7 @@ def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | Non
 
 
 def answers(outcomes: Outcomes, position: int | None) -> tuple[FloatArray, BoolArray]:
-    """Confidences, and what was right, each of shape (m,)."""
+    """Return the confidences of the predictions and whether each is right, each of shape (m,)."""
     if position is not None:
         _, confidence, right = outcomes.predictions(position)
         return confidence, right

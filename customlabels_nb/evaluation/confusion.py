@@ -1,4 +1,4 @@
-"""What is taken for what, as a matrix."""
+"""Confusion matrix."""
 
 from __future__ import annotations
 
@@ -18,31 +18,40 @@ if TYPE_CHECKING:
 
 NORMALISATIONS = (None, "truth", "prediction")
 
-#: The last row and column of a detector's matrix, unless a label is called so: then in brackets.
+#: Name of the last row and column of a detector's matrix, in brackets if a label has the same name.
 BACKGROUND = "background"
 
 
 @dataclass(frozen=True, eq=False)
 class ConfusionMatrix:
-    """How often which label is predicted for images (a detector's: for boxes) that have which label.
+    """Confusion matrix of images (classifiers) or boxes (detectors).
 
     Attributes
     ----------
     counts : ndarray of int64, shape (k, k)
-        Rows predicted, columns ground truth: ``counts[p, g]`` test images have ``g`` and are predicted as ``p``.
-        Multi-label: of these, off the diagonal, only those where ``g`` is missed and ``p`` is predicted wrongly.
+        Rows predicted, columns ground truth: ``counts[p, g]`` test images have ``g`` and are predicted as ``p``. For
+        multi-label models, cells off the diagonal count only images where ``g`` is missed and ``p`` is a false
+        positive.
     labels : tuple of str
-        Of rows and columns.
+        Labels of the rows and columns.
     truth_counts, predicted_counts : ndarray of int64, shape (k,)
-        Test images that have each label, and for which each label is predicted. They equal the sums of columns
-        and rows where each image has one label and one prediction, and for boxes.
+        Number of test images that have each label, and that are predicted to have it. They equal the column and row
+        sums if each image has one label and one prediction, and for boxes.
     background : bool
-        Whether the last row and column are no label: true boxes that no prediction lies on, and predictions that lie
-        on no true box.
+        True if the last row and column are the background: true boxes that no prediction matches, and predictions that
+        match no true box.
     most_confident : bool
-        Whether each image stands under its most confident label, whatever the thresholds, as where each has one label.
+        True if each image counts under its most confident label whatever the thresholds (single-label).
     images : int
-        Number of test images of a classifier.
+        Number of test images of a classifier. 0 for a detector.
+
+    Examples
+    --------
+    >>> matrix = cl.evaluate(truth, predictions).confusion_matrix
+    >>> matrix.labels
+    ('cat', 'dog')
+    >>> int(matrix.counts.sum())
+    4
     """
 
     counts: IntArray
@@ -55,25 +64,32 @@ class ConfusionMatrix:
 
     @property
     def multi_label(self) -> bool:
-        """Return whether an image can have several labels."""
+        """True if an image can have several labels."""
         return bool(self.images) and not self.most_confident
 
     def values(self, normalize: str | None = None) -> FloatArray:
-        """The cells, shape (k, k).
+        """Return the cells as an array of shape (k, k).
 
         Parameters
         ----------
         normalize : {None, "truth", "prediction"}
-            None gives counts; "truth" the share of the images that have the column's label (single-label columns
-            sum to 1); "prediction" the share of the images predicted as the row's label. Shares of nothing are 0.
+            None returns counts. "truth" returns shares of the images that have the column's label (single-label columns
+            sum to 1). "prediction" returns shares of the images predicted as the row's label. A share of no images is
+            0.
 
         Raises
         ------
         InputError
-            If ``normalize`` is something else.
+            If ``normalize`` is not one of these.
+
+        Examples
+        --------
+        >>> matrix = cl.evaluate(truth, predictions).confusion_matrix
+        >>> matrix.values("truth").sum(axis=0)
+        array([1., 1.])
         """
         if normalize not in NORMALISATIONS:
-            raise InputError(f"normalize={normalize!r} is not known; use None, 'truth' or 'prediction'.")
+            raise InputError(f"normalize={normalize!r} is not valid. Use None, 'truth' or 'prediction'.")
         counts = self.counts.astype(np.float64)
         if normalize == "truth":
             return counts / np.maximum(self.truth_counts, 1)[None, :]
@@ -87,18 +103,27 @@ class ConfusionMatrix:
         Parameters
         ----------
         normalize : {None, "truth", "prediction"}
-            Counts (int64), or shares (float64) of the images with the column's label or predicted as the row's.
+            None returns counts (int64). "truth" and "prediction" return shares (float64) of the images that have the
+            column's label, or that are predicted as the row's label.
 
         Returns
         -------
         DataFrame
-            The index ``predicted`` and the columns ``ground truth`` have the labels (str), of a detector also
-            "background".
+            The index ``predicted`` and the columns ``ground truth`` hold the labels (str). For a detector the last
+            label is "background".
 
         Raises
         ------
         InputError
-            If ``normalize`` is something else.
+            If ``normalize`` is not one of these.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).confusion_matrix.to_frame()
+        ground truth  cat  dog
+        predicted
+        cat             2    1
+        dog             0    1
         """
         values: Any = self.counts.copy() if normalize is None else self.values(normalize)
         index, columns = pd.Index(self.labels, name="predicted"), pd.Index(self.labels, name="ground truth")
@@ -110,8 +135,14 @@ class ConfusionMatrix:
         Returns
         -------
         DataFrame
-            One row a cell: ``truth`` and ``predicted`` (str), ``count`` of images or boxes (int64), ``share`` of those
-            that have the true label (float64).
+            One row per cell: ``truth`` and ``predicted`` (str), ``count`` of images or boxes (int64), ``share`` of the
+            images or boxes that have the true label (float64).
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).confusion_matrix.confusions()
+          truth predicted  count  share
+        0   dog       cat      1    0.5
         """
         row, column = np.nonzero(self.counts * ~np.eye(len(self.labels), dtype=bool))
         names = np.array(self.labels, dtype=object)
@@ -131,34 +162,47 @@ class ConfusionMatrix:
         Returns
         -------
         DataFrame
-            One row a label, in their order: ``label`` (str), and the numbers of test images (int64) where the label
-            is rightly predicted (``tp``), wrongly predicted (``fp``), missed (``fn``) and rightly not predicted
-            (``tn``). Single-label: by each image's most confident label, like the matrix.
+            One row per label, in order: ``label`` (str), and the number of test images (int64) where the label is a
+            true positive (``tp``), false positive (``fp``), false negative (``fn``) or true negative (``tn``). For
+            single-label models each image counts under its most confident label, as in the matrix.
 
         Raises
         ------
         InputError
-            If boxes were evaluated: there are no true negatives.
+            If boxes were evaluated, which have no true negatives.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).confusion_matrix.one_vs_rest()
+          label  tp  fp  fn  tn
+        0   cat   2   1   0   1
+        1   dog   1   0   1   2
         """
         if not self.images:
-            raise InputError("Boxes have no true negatives; report.per_label has tp, fp and fn of each label.")
+            raise InputError("Boxes have no true negatives. Use report.per_label for tp, fp and fn of each label.")
         tp = self.counts.diagonal()
         fp, fn = self.predicted_counts - tp, self.truth_counts - tp
         table = {"label": self.labels, "tp": tp, "fp": fp, "fn": fn, "tn": self.images - tp - fp - fn}
         return pd.DataFrame(table).astype({"label": "str"})
 
     def plot(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
-        """Draw it with matplotlib: right cells blue, mistakes red; numbers where they fit.
+        """Draw the matrix with matplotlib: right cells in blue, mistakes in red, and numbers where they fit.
 
-        Rows are predicted, columns ground truth; a detector's last ones, set off by a line, are the background. A cell
-        is the larger and the darker the greater its share of the column (with ``normalize="prediction"`` of the row),
-        also where counts are written. Beside a multi-label matrix of up to 30 labels: true and false positives and
-        negatives.
+        Rows are predicted, columns are ground truth. The last row and column of a detector's matrix, separated by a
+        line, are the background. The larger its share of the column (of the row with ``normalize="prediction"``), the
+        larger and darker a cell is, even if the numbers are counts. A multi-label matrix of up to 30 labels also shows
+        true and false positives and negatives.
 
         Raises
         ------
         InputError
             If ``normalize`` is not None, "truth" or "prediction".
+
+        Examples
+        --------
+        >>> ax = cl.evaluate(truth, predictions).confusion_matrix.plot(normalize="truth")
+        >>> ax.get_xlabel()
+        'ground truth'
         """
         from customlabels_nb.evaluation.plots.matrix import plot_confusion_matrix
 

@@ -1,4 +1,4 @@
-"""Cross-validated thresholds: no image has a say in the thresholds that it is judged by."""
+"""Cross-validated thresholds: thresholds are chosen on other images than those they are evaluated on."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ FOLDS = 5
 def apply_thresholds(
     thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes, *, random_state: int = 0
 ) -> Thresholded:
-    """The outcomes at what a caller gave as ``thresholds``; see :func:`.thresholds.resolve_thresholds`."""
+    """Apply the argument ``thresholds`` of ``evaluate``. See :func:`.thresholds.resolve_thresholds`."""
     if isinstance(thresholds, str) and thresholds == CROSS_VALIDATED:
         return cross_validated(outcomes, random_state=random_state)
     return Thresholded(outcomes, resolve_thresholds(thresholds, outcomes))
 
 
 def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded:
-    """Thresholds for each fold of the test images, each label's chosen on the other folds.
+    """Choose separate thresholds for each fold of the test images, using the images of the other folds.
 
-    Every figure is then of images that the thresholds have not seen. A label whose only test image is in the fold
-    gets the median of the other labels' thresholds, as a label does that no test image has.
+    All metrics then come from images that were not used to choose the thresholds. A label whose only test image is in
+    the fold gets the median of the other labels' thresholds, like a label without test images.
 
     Raises
     ------
@@ -38,29 +38,29 @@ def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded
     """
     if len(outcomes.images) < 2:
         raise NotEnoughDataError(
-            "thresholds='cross-validated' chooses them on some of the test images for the others, and there is only "
-            f"{len(outcomes.images)}; add test images, or leave thresholds out."
+            "thresholds='cross-validated' needs at least two test images, but there is only "
+            f"{len(outcomes.images)}. Add test images, or omit thresholds."
         )
     fold_of = deal(outcomes, random_state=random_state)
     return chosen_on_folds(outcomes, [np.flatnonzero(fold_of == fold) for fold in range(int(fold_of.max()) + 1)])
 
 
 def chosen_on_folds(outcomes: Outcomes, folds: Sequence[IntArray]) -> Thresholded:
-    """Thresholds for each fold (the positions of its images), each label's chosen on the other folds."""
+    """Choose thresholds for each fold (given by the positions of its images) on the other folds."""
     every = np.arange(len(outcomes.images))
     at = [assumed_thresholds(outcomes.only(np.setdiff1d(every, images))) for images in folds]
     return Thresholded(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
 
 
 def deal(outcomes: Outcomes, *, random_state: int = 0) -> IntArray:
-    """Deal the test images into :data:`FOLDS` folds (fewer if there are fewer images), shape (n,).
+    """Split the test images into :data:`FOLDS` folds (fewer if there are fewer images), shape (n,).
 
-    The images of each label are spread as evenly as can be, the rarest label's first, as they have the fewest ways to
-    lie; images without labels fill up.
+    The images of each label are spread as evenly as possible, starting with the rarest label, which leaves the fewest
+    options. Images without labels fill up the folds.
     """
     n, k = len(outcomes.images), len(outcomes.labels)
     counts = outcomes.image_counts(np.full(k, 0.5))
-    has = (counts[:, :k] + counts[:, 2 * k :]).tocsc()  # found or missed: what is there
+    has = (counts[:, :k] + counts[:, 2 * k :]).tocsc()  # true positives and false negatives: the labels in the truth
     has.eliminate_zeros()
     images_with = [has.indices[has.indptr[label] : has.indptr[label + 1]] for label in range(k)]
     rng, fold_of = np.random.default_rng(random_state), np.full(n, -1, dtype=np.int64)
@@ -75,7 +75,7 @@ def deal(outcomes: Outcomes, *, random_state: int = 0) -> IntArray:
 
 
 def _levelled(here: IntArray, in_all: IntArray, count: int) -> IntArray:
-    """The folds of ``count`` further images: always the one that has the fewest of their label, then in all."""
+    """Assign ``count`` more images to folds, each to the fold with the fewest images of the label, then of all."""
     level = here[:, None] + np.arange(count)[None, :]
     fold, step = np.divmod(np.arange(level.size), max(count, 1))
     order = np.lexsort((fold, in_all[fold] + step, level.ravel()))

@@ -1,4 +1,4 @@
-"""Figures that only detectors have."""
+"""Metrics of detectors: mean average recall, COCO mAP, and metrics by box size."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS
 
-#: Sizes of boxes by COCO's measure, and the area in square pixels from which on each holds.
+#: COCO's sizes of boxes, and the area in square pixels at which each begins.
 SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
 
 
 def mean_average_recall(boxes: Boxes) -> float:
-    """Mean over the labels that the test set has of their highest recall; 0 if it has none."""
+    """Compute the mean of the labels' highest recalls, over the labels that have test images, 0 if there are none."""
     here = np.flatnonzero(boxes.in_test_set).tolist()
     return float(np.mean([boxes.highest_recall(position) for position in here])) if here else 0.0
 
 
 def coco_map(boxes: Boxes) -> float:
-    """COCO's mAP@[.5:.95]: average precision, meant over ten IoU thresholds and the labels that the test set has.
+    """Compute COCO's mAP@[.5:.95] over ten IoU thresholds and the labels that have test images.
 
-    The definition of ``pycocotools.cocoeval``, with its first summary figure as the result; 0 without labels.
+    This is the first summary metric of ``pycocotools.cocoeval``. The result is 0 without labels.
     """
     here = np.flatnonzero(boxes.in_test_set).tolist()
     if not here:
@@ -32,7 +32,7 @@ def coco_map(boxes: Boxes) -> float:
 
 
 def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
-    """Return the table of :meth:`customlabels_nb.project.report.Report.by_box_size` of ``accepted`` (p,) boxes."""
+    """Compute the table of :meth:`customlabels_nb.project.report.Report.by_box_size` for ``accepted`` (p,) boxes."""
     k, edges = len(boxes.labels), list(SIZES.values())[1:]
     hit, wrong = np.flatnonzero(accepted & (boxes.match >= 0)), np.flatnonzero(accepted & (boxes.match < 0))
     missed = np.flatnonzero(boxes.missed(accepted))

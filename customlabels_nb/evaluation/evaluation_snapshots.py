@@ -1,10 +1,9 @@
-"""Evaluation snapshots: manifests that hold each image's truth and what was predicted for it, as the hosted service
-writes them.
+"""Write and read evaluation snapshots: manifests with the truth and the predictions of each image.
 
-The truth stands under ``rekognition-custom-labels-training-<n>``, predictions under
-``rekognition-custom-labels-evaluation-<n>``, which readers of manifests pass over: a snapshot imports again as a
-dataset, and :func:`.read_evaluation_snapshot` gives the predictions, too.
-All of it is ASCII, so that a name in a line can't end it.
+The format is that of the hosted service. The truth is stored under ``rekognition-custom-labels-training-<n>``, the
+predictions under ``rekognition-custom-labels-evaluation-<n>``. Manifest readers skip the predictions, so a snapshot can
+be imported as a dataset. :func:`.read_evaluation_snapshot` returns the predictions as well.
+Lines are pure ASCII, so that no character in a name can end a line.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ from customlabels_nb.images.reading import ImageHeader, is_remote, local_path
 TRAINING = "rekognition-custom-labels-training"
 EVALUATION = "rekognition-custom-labels-evaluation"
 DETAILS = f"{EVALUATION}-details"
-#: Predictions of a detector with less confidence are left out, unless they count.
+#: Predictions of a detector with a lower confidence are left out, unless they are accepted.
 LOWEST_CONFIDENCE = 0.05
 
 _LONGEST_LINE = REKOGNITION.max_line_length or 0
@@ -61,16 +60,16 @@ _SHORTEST_LINE = 2_000
 
 
 def snapshot_file_names(*parts: str) -> tuple[str, str]:
-    """The file names of the snapshots of the test images and of the training images, made safe."""
+    """Build safe file names for the snapshots of the test images and of the training images."""
     stem = "-".join(["", *safe_parts(parts)])
     return f"EvaluationSnapshot{stem}.manifest", f"TrainingSnapshot{stem}.manifest"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot's lines (JSON, without line ends), to be gone through once.
+    """Lines of a snapshot (JSON, without line ends), to be read once.
 
-    ``estimated`` is the number of images of which the size isn't known: the extent of their boxes stands for it.
+    ``estimated`` is the number of images of unknown size, for which the extent of their boxes is written.
     """
 
     lines: Iterator[bytes]
@@ -81,22 +80,23 @@ class Snapshot:
 
 
 def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = None) -> Snapshot:
-    """The snapshot of an evaluation, a line for each test image in their order.
+    """Create the snapshot of an evaluation, with one line per test image, in order.
 
-    Of a classifier, each has the confidence of every label that the predictions know, above its threshold or not. Of
-    a detector, all predictions from a confidence of 0.05 up, those below that count, and with confidence 0 each true
-    box that none of them matches. Predictions on a crowd, which neither help nor harm, aren't among them.
+    For a classifier, a line has the confidence of every label that the model predicts, whether or not it reaches the
+    threshold. For a detector, it has all predictions with a confidence of at least 0.05, those below that are accepted,
+    and each true box without a match, with confidence 0. Predictions on a crowd, which count as neither right nor
+    wrong, are left out.
 
-    Manifests have a longest line (100,000 characters) and a largest size (1 GB): where a snapshot would be larger, the
-    least confident true negatives are left out of it.
+    Manifests have a maximum line length (100,000 characters) and file size (1 GB). A larger snapshot leaves out the
+    least confident true negatives.
 
     Parameters
     ----------
     evaluation : Evaluation
-        Sizes of images are the columns ``width`` and ``height`` of its images, where it has them; otherwise those in
-        the headers of local files, and at last the extent of the boxes, marked ``"estimated"``.
+        Image sizes are taken from the columns ``width`` and ``height`` of its images, otherwise from the headers of
+        local files, otherwise from the extent of the boxes, marked ``"estimated"``.
     created : datetime, optional
-        The creation date written (naive: UTC); now by default.
+        Creation date to write (naive: UTC). Default is now.
     """
     outcomes, date = evaluation.outcomes, _date(created)
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
@@ -110,16 +110,16 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
 def truth_snapshot(
     images: pd.DataFrame, annotations: pd.DataFrame, *, boxes: bool, created: datetime | None = None
 ) -> Snapshot:
-    """A snapshot without predictions, a line for each image that has labels (or boxes) to train on.
+    """Create a snapshot without predictions, with one line per image that has labels (or boxes) to train on.
 
     Parameters
     ----------
     images, annotations : DataFrame
-        As in a dataset.
+        Tables as in a dataset.
     boxes : bool
-        Whether boxes are trained on, or labels of whole images.
+        Write boxes if True, otherwise image-level labels.
     created : datetime, optional
-        The creation date written (naive: UTC); now by default.
+        Creation date to write (naive: UTC). Default is now.
     """
     date = _date(created)
     usable = annotations[annotations["left"].notna() == boxes]
@@ -144,7 +144,7 @@ def truth_snapshot(
 
 # -- classifiers ----------------------------------------------------------------------------------------
 class _ScoreLines:
-    """The lines of a classifier's test images."""
+    """Snapshot lines of a classifier's test images."""
 
     def __init__(self, scores: Scores, thresholds: FloatArray, date: str) -> None:
         self._scores, self._date = scores, date
@@ -158,7 +158,7 @@ class _ScoreLines:
         ]
 
     def fitting(self, longest: int) -> Iterator[bytes]:
-        """The lines, of at most that many bytes as far as leaving out true negatives can make them so."""
+        """Yield the lines, leaving out true negatives from lines of more than ``longest`` bytes."""
         for row, image in enumerate(self._scores.images):
             confidences, kinds = self._scores.confidence[row, self._known].tolist(), self._kinds[row].tolist()
             own = np.flatnonzero(self._scores.truth[row]).tolist()
@@ -187,7 +187,7 @@ def _true_labels(texts: list[Any], labels: list[int], date: str) -> dict[str, An
 
 # -- detectors ------------------------------------------------------------------------------------------
 class _BoxLines:
-    """The lines of a detector's test images."""
+    """Snapshot lines of a detector's test images."""
 
     def __init__(self, boxes: Boxes, thresholds: FloatArray, images: pd.DataFrame, date: str) -> None:
         self._boxes, self._date = boxes, date
@@ -200,7 +200,7 @@ class _BoxLines:
         self._sizes, self.estimated = image_sizes(images, all_images, all_frames)
 
     def fitting(self, longest: int) -> Iterator[bytes]:
-        """The lines, of at most that many bytes as far as leaving out true negatives can make them so."""
+        """Yield the lines, leaving out true negatives from lines of more than ``longest`` bytes."""
         boxes, count = self._boxes, len(self._boxes.images)
         truth = _boxes_in_lines(boxes.truth_label, boxes.truth_box, boxes.truth_crowd, _ends(boxes.truth_image, count))
         parts = zip(boxes.images, self._sizes, truth, pairwise(_ends(self._image, count)), strict=True)
@@ -224,7 +224,7 @@ class _BoxLines:
 
 
 def _entries(boxes: Boxes, thresholds: FloatArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]:
-    """What stands as a prediction: image, label, confidence, box, and a key of :data:`_DETAILS`; sorted by image."""
+    """Return image, label, confidence, box and :data:`_DETAILS` key of the prediction entries, sorted by image."""
     accepted = boxes.confidence >= thresholds[boxes.image, boxes.label]
     kept = ~boxes.ignored & (accepted | (boxes.confidence >= LOWEST_CONFIDENCE))
     missed = ~boxes.truth_crowd
@@ -241,7 +241,7 @@ def _entries(boxes: Boxes, thresholds: FloatArray) -> tuple[IntArray, IntArray, 
 def _boxes_in_lines(
     label: IntArray, frame: FloatArray, crowd: np.ndarray[Any, np.dtype[np.bool_]], ends: list[int]
 ) -> Iterator[list[tuple[int, list[float], bool]]]:
-    """Label, sides and whether it is a crowd, of the true boxes of each image."""
+    """Yield label, box and crowd flag of the true boxes of each image."""
     columns = label.tolist(), frame.tolist(), crowd.tolist()
     for start, end in pairwise(ends):
         yield list(zip(*(column[start:end] for column in columns), strict=True))
@@ -284,14 +284,14 @@ def _details(true: bool, accepted: bool) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(value))
 
 
-#: By 2 × whether it is in the truth + whether it counts: 0 is a true negative.
+#: By 2 × (is in the truth) + (is accepted). 0 is a true negative.
 _DETAILS = [_details(true, accepted) for true in (False, True) for accepted in (False, True)]
 
 
 def _fitting(
     line: Callable[[Iterable[int]], bytes], entries: Iterable[int], longest: int, negatives: list[tuple[float, int]]
 ) -> bytes:
-    """The line with all entries, or without as many of the negatives (confidence, entry) as it takes to fit."""
+    """Return the line with all entries, or without as many of the negatives (confidence, entry) as needed to fit."""
     result = line(entries)
     if len(result) <= longest:
         return result
@@ -306,13 +306,13 @@ def _fitting(
 
 
 def _ends(image: IntArray, count: int) -> list[int]:
-    """Where the rows of each image end, and before the first: of rows that are sorted by image."""
+    """Return the bounds of the rows of each image. The rows must be sorted by image."""
     ends: list[int] = np.searchsorted(image, np.arange(count + 1)).tolist()
     return ends
 
 
 def _text(text: str) -> Any:
-    """``text`` for orjson, which knows neither halves of surrogate pairs nor ASCII escapes."""
+    """Encode ``text`` for orjson, which supports neither lone surrogates nor ASCII escapes."""
     return text if text.isascii() else orjson.Fragment(json.dumps(text))
 
 
@@ -320,22 +320,22 @@ def _date(created: datetime | None) -> str:
     return in_utc(created).isoformat(timespec="milliseconds")
 
 
-#: ``width``, ``height`` and ``depth`` as manifests give them, ``estimated`` if it is the extent of the boxes.
+#: ``width``, ``height`` and ``depth`` as in manifests, and ``estimated`` if the size is the extent of the boxes.
 Size: TypeAlias = dict[str, int | bool]
 
 
 def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple[list[Size], int]:
-    """The size of each image as a manifest gives it, and how many are but the extent of the boxes.
+    """Return the size of each image as in manifests, and how many are estimated from the extent of the boxes.
 
     Parameters
     ----------
     images : DataFrame
-        ``image``, and ``width`` and ``height`` in pixels where they are known.
+        ``image``, and ``width`` and ``height`` in pixels if known.
     image : ndarray of int64, shape (b,)
-        Of each box, its row in ``images``.
+        Row in ``images`` of each box.
     box : ndarray of float64, shape (b, 4)
-        Left, top, width, height in pixels. Where the header of an image can't be read either, they are what the size
-        is taken from: the image is at least so large.
+        Left, top, width, height in pixels. If the header of an image cannot be read, its size is the extent of its
+        boxes, which is a lower bound.
     """
     sides = np.zeros((len(images), 2))
     if {"width", "height"} <= set(images.columns):
@@ -350,7 +350,7 @@ def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple
             sides[row] = header.width, header.height
     estimated = sides[:, 0] == 0
     if estimated.any():
-        ends = np.full_like(sides, REKOGNITION.min_side_pixels)  # smaller images are none for the service
+        ends = np.full_like(sides, REKOGNITION.min_side_pixels)  # the service rejects smaller images
         np.maximum.at(ends, image, np.ceil(box[:, :2] + box[:, 2:]))
         sides = np.where(estimated[:, None], np.minimum(ends, LARGEST_SIZE), sides)
     known: list[list[int]] = sides.astype(np.int64).tolist()
@@ -361,12 +361,18 @@ def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple
     return found, int(estimated.sum())
 
 
-#: Label, confidence and the four sides of the box, NaN where there is none.
+#: Label, confidence, and left, top, width, height of the box (NaN without a box).
 Prediction: TypeAlias = tuple[str, float, float, float, float, float]
 
 
 class SnapshotTables(NamedTuple):
-    """Truth, predictions and images of a snapshot, in the order in which ``evaluate`` takes them."""
+    """Truth, predictions and images of a snapshot, in the argument order of ``evaluate``.
+
+    Examples
+    --------
+    >>> tables = cl.read_evaluation_snapshot("EvaluationSnapshot-rooms-v1.manifest")  # doctest: +SKIP
+    >>> cl.evaluate(*tables)  # doctest: +SKIP
+    """
 
     truth: pd.DataFrame
     predictions: pd.DataFrame
@@ -374,26 +380,36 @@ class SnapshotTables(NamedTuple):
 
 
 def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
-    """Read an evaluation snapshot, written here or by the hosted service; ``evaluate(*tables)`` judges it again.
+    """Read an evaluation snapshot, written by this package or by the hosted service.
 
-    The truth is what a manifest's reader finds in it. Predictions are taken from the attributes
-    ``rekognition-custom-labels-evaluation``, with or without a number; a box takes the confidence of its object, or
-    that of the metadata where the object has none. True boxes that stand among the predictions because nothing matched
-    them are left out.
+    ``evaluate(*tables)`` evaluates it again. The truth is read as from any manifest. Predictions are read from the
+    attributes ``rekognition-custom-labels-evaluation``, with or without a number. The confidence of a box is that of
+    its object, or that of the metadata if the object has none. True boxes that are listed as predictions because
+    nothing matched them are left out.
 
     Returns
     -------
     SnapshotTables
-        ``truth`` and ``images`` as ``annotations`` and ``images`` of a dataset, ``predictions`` with ``image`` and
-        ``label`` (str), ``confidence``, ``left``, ``top``, ``width`` and ``height`` (float64, NaN for a label of the
-        whole image).
+        ``truth`` and ``images`` like ``annotations`` and ``images`` of a dataset, ``predictions`` with ``image`` and
+        ``label`` (str), ``confidence``, ``left``, ``top``, ``width`` and ``height`` (float64, NaN for image-level
+        labels).
 
     Raises
     ------
     ManifestError
-        If it is no manifest.
+        If the file is not a manifest.
     InputError
-        If it holds no predictions, or one that can't be understood; the message names the line.
+        If the file has no predictions, or one that is not valid. The message names the line.
+
+    Examples
+    --------
+    >>> files = cl.evaluate(truth, predictions).to("files")
+    >>> path = next(file for file in files if file.name.startswith("EvaluationSnapshot"))
+    >>> tables = cl.read_evaluation_snapshot(path)
+    >>> len(tables.truth), len(tables.predictions)
+    (4, 8)
+    >>> cl.evaluate(*tables).metric("accuracy")
+    0.75
     """
     file = local_path(path, "path")
     source = ManifestFile(file)
@@ -408,7 +424,7 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
         known = set(manifest.images["image"])
         rows = [(image, *row) for image, predictions in found if image in known for row in predictions]
     if not found:
-        raise InputError(f"path={str(file)!r} holds no predictions (rekognition-custom-labels-evaluation-0, …).")
+        raise InputError(f"path={str(file)!r} contains no predictions (rekognition-custom-labels-evaluation-0, …).")
     columns = ["image", "label", "confidence", *BOX_COLUMNS]
     predictions = pd.DataFrame(rows, columns=columns).astype(
         {"image": "str", "label": "str", **dict.fromkeys(columns[2:], "float64")}
@@ -417,7 +433,7 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
 
 
 def _object(raw: bytes) -> dict[str, Any] | None:
-    """The object of a line; None where there is none that can be written again, which the manifest's reader tells."""
+    """Parse a line as a JSON object, or return None if it is invalid, which the manifest reader then reports."""
     try:
         line = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -426,13 +442,13 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 
 
 def _taken(line: dict[str, Any] | None, where: str) -> Iterator[tuple[Any, list[Prediction]]]:
-    """The image and the predictions of each attribute with such, taken out of the line."""
+    """Remove the predictions from a line, and yield the image and the predictions of each attribute."""
     for key in [key for key in line or () if PREDICTION.fullmatch(key) and not key.endswith(METADATA)]:
         assert line is not None
         try:
             yield line.get(SOURCE), list(_predictions(line.pop(key), line.pop(key + METADATA)))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{where}: {key!r} can't be read as predictions.") from error
+            raise InputError(f"{where}: {key!r} cannot be read as predictions.") from error
 
 
 def _predictions(value: Any, facts: dict[str, Any]) -> Iterator[Prediction]:
@@ -445,7 +461,7 @@ def _predictions(value: Any, facts: dict[str, Any]) -> Iterator[Prediction]:
     boxes = value["annotations"]
     objects = facts.get("objects", [{}] * len(boxes))
     for box, found in zip(boxes, objects, strict=True):
-        # details and confidence may stand beside the objects, for all of them
+        # details and confidence can be stored next to the objects, for all of them
         merged = {**facts, **found}
         if not is_box(box):
             raise ValueError(box)

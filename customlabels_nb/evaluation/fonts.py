@@ -1,7 +1,7 @@
-"""Which characters a drawing can show, and in which fonts: labels are written in any script.
+"""Fallback fonts for labels in any script.
 
-matplotlib's own font has Latin, Greek, Cyrillic and a few more. For others it can look into further fonts, if it is
-told their names; a character that none of them has would be a warning each time the figure is drawn.
+Matplotlib's own font has Latin, Greek, Cyrillic and a few more scripts. It can fall back to other fonts if it is given
+their names. A character that no font has would cause a warning each time the figure is drawn.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from matplotlib.text import Text
 
 Arguments = ParamSpec("Arguments")
 
-#: Fonts that come with systems or are often installed, for what matplotlib's own lacks. Of several that have the same
-#: characters the first is taken. Fonts of coloured emoji can't be drawn by matplotlib.
+#: Fonts that come with operating systems or are often installed, for scripts that matplotlib's font lacks. Of several
+#: fonts with the same characters, the first is used. Matplotlib cannot draw colour emoji fonts.
 FURTHER_FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC",
     "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic",
@@ -28,14 +28,15 @@ FURTHER_FONTS = (
     "Noto Sans Thai", "Leelawadee UI", "Arial Unicode MS", "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "Symbola",
 )  # fmt: skip
 
-_OWN = "DejaVu Sans"  # of matplotlib
-MISSING = "\u25a1"  # an empty square, where no font has a character
+_OWN = "DejaVu Sans"  # matplotlib's default font
+MISSING = "\u25a1"  # an empty square, for characters that no font has
 
 
 def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
-    """Return a function that draws texts with characters that their own fonts lack in :data:`FURTHER_FONTS` as well.
+    """Decorate a plotting function so that its texts fall back to :data:`FURTHER_FONTS` where needed.
 
-    Set on the texts rather than by ``plt.rc_context``: with Jupyter's inline backend that loses figures made inside.
+    The fonts are set on the texts rather than with ``plt.rc_context``, which loses figures created inside it under
+    Jupyter's inline backend.
     """
 
     @wraps(function)
@@ -51,7 +52,7 @@ def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Argument
 
 
 def drawable(text: str) -> str:
-    """Return ``text`` with an empty square for each character that no font has; invisible ones are left out."""
+    """Replace each character that no font has with an empty square, and drop invisible ones."""
     missing = _further_for(text, plt.rcParams["font.family"])[1]
     return "".join(
         c if ord(c) not in missing else "" if unicodedata.category(c) in ("Cf", "Mn", "Me") else MISSING for c in text
@@ -59,7 +60,7 @@ def drawable(text: str) -> str:
 
 
 def _further_for(text: str, own: Sequence[str]) -> tuple[list[str], set[int]]:
-    """Return the further fonts that ``text`` needs beside its own, and its characters that no font has."""
+    """Find the fallback fonts that ``text`` needs, and its characters that no font has."""
     chosen: list[str] = []
     missing = {ord(c) for c in text if not c.isascii()}
     if missing:
@@ -72,7 +73,10 @@ def _further_for(text: str, own: Sequence[str]) -> tuple[list[str], set[int]]:
 
 
 def _family_of_weight(name: str, weight: str | int) -> str:
-    """Return a family with the font ``name`` in this weight: matplotlib warns about each weight that one lacks."""
+    """Return a font family for ``name`` in the given weight, registering it if needed.
+
+    Matplotlib warns about each weight that a font lacks.
+    """
     face = _nearest_face(name, weight)
     if _number(face.weight) == _number(weight):
         return name
@@ -93,7 +97,7 @@ def _number(weight: str | int) -> int:
 
 @cache
 def _further_fonts(names: tuple[str, ...]) -> dict[str, frozenset[int]]:
-    """Return the characters of matplotlib's own font and of those of the fonts that are here and can be drawn."""
+    """Map matplotlib's own font and each installed fallback font to its characters."""
     here = {face.name for face in font_manager.fontManager.ttflist}
     found = {name: _in_font(_nearest_face(name, "normal").fname) for name in (_OWN, *names) if name in here}
     return {name: characters for name, characters in found.items() if characters}
@@ -107,7 +111,7 @@ def _own_characters(families: tuple[str, ...]) -> frozenset[int]:
 
 @cache
 def _in_font(path: str) -> frozenset[int]:
-    """Return the code points that a font file has; none if it can't be drawn."""
+    """Return the code points in a font file, or none if it cannot be drawn."""
     try:
         return frozenset(ft2font.FT2Font(path).get_charmap())
     except (OSError, RuntimeError):

@@ -1,4 +1,4 @@
-"""What is handed to an evaluation, checked: tables, test images, labels, boxes."""
+"""Validate the input tables of an evaluation: truth, predictions, test images, labels and boxes."""
 
 from __future__ import annotations
 
@@ -20,44 +20,43 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 
-#: Pixels; what lies beyond is no place in an image, and areas stay finite.
+#: Pixels. No image is so large, and the limit keeps areas finite.
 FARTHEST = 1e9
 
 
 def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The columns of a table that was handed in, checked.
+    """Validate an input table and return the given columns.
 
-    ``image`` (text) and ``label`` (a label or null) become categories: whatever is done with the long columns is
-    done with their codes.
+    ``image`` (str) and ``label`` (str or null) become categories, so that long columns are processed by their codes.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"{name} is a DataFrame with the columns {', '.join(columns)}; got {type(frame).__name__}.")
+        raise InputError(f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}.")
     for column in columns:
         if column not in frame.columns:
-            raise TableError(f"{name} needs a column {column!r}; it has {list(frame.columns)}.")
+            raise TableError(f"{name} needs a column {column!r}. It has {list(frame.columns)}.")
         if isinstance(frame[column], pd.DataFrame):
-            raise TableError(f"{name} has the column {column!r} twice; keep one.")
+            raise TableError(f"{name} has the column {column!r} twice. Keep one of them.")
     images = as_categories(frame["image"], f"The column 'image' of {name}", str)
     if (images.codes < 0).any():
-        raise TableError(f"The column 'image' of {name} has empty cells; each row needs a path or URL.")
+        raise TableError(f"The column 'image' of {name} has empty cells. Give each row a path or URL.")
     labels = as_categories(frame["label"], f"The column 'label' of {name}", check_label)
     rest = {column: frame[column].array for column in columns if column not in ("image", "label")}
     return pd.DataFrame({"image": images, "label": labels, **rest}, copy=False)[list(columns)]
 
 
 def check_confidences(predictions: pd.DataFrame) -> FloatArray:
-    """The column ``confidence``, shape (rows,); refused where one is no number from 0 to 1."""
+    """Validate the column ``confidence`` and return it as numbers from 0 to 1, shape (rows,)."""
     values: FloatArray
     if predictions["confidence"].dtype == np.float64:
         values = predictions["confidence"].to_numpy()
     else:
         numbers = pd.to_numeric(predictions["confidence"], errors="coerce")
         values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))  # also what is no number at all
+    wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))  # true for NaN as well
     if wrong.size:
         image, label, value = predictions[["image", "label", "confidence"]].iloc[wrong[0]].tolist()
         raise TableError(
-            f"Confidences of predictions lie between 0 and 1 (divide percentages by 100); image {image!r}, "
+            f"Confidences of predictions must be between 0 and 1, so divide percentages by 100. Image {image!r}, "
             f"label {label!r} has {float(value) if isinstance(value, float) else value!r}."
         )
     return values
@@ -66,12 +65,12 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
 def choose_test_images(
     truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
 ) -> tuple[npt.NDArray[np.object_], int]:
-    """Return the names of the test images, and how many images of the tables are not among them.
+    """Return the names of the test images, and the number of other images in the tables.
 
     Raises
     ------
     NotEnoughDataError
-        If there are none, or the tables that have rows have no name in common, with each other or with ``images``.
+        If there are no test images, or the non-empty tables share no image with each other or with ``images``.
     """
     named = [_values(frame["image"]) for frame in (truth, predictions)]
     seen = named[0].append(named[1]).unique()
@@ -85,7 +84,7 @@ def choose_test_images(
 
 
 def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray[np.object_]) -> pd.DataFrame:
-    """One row a test image, in their order: ``image``, and the further columns of the images that were given."""
+    """Build a table with one row per test image: ``image``, and the other columns of ``images`` if it is a table."""
     table = pd.DataFrame({"image": names}).astype({"image": "str"})
     if isinstance(images, pd.DataFrame):
         rest = images.drop(columns="image").reset_index(drop=True)
@@ -97,30 +96,30 @@ def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray
 def labels_and_colours(
     truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
 ) -> tuple[list[str], list[str]]:
-    """The labels that the tables have, in order, and the colour of each.
+    """Return the labels in the tables, in order, and the colour of each.
 
     Raises
     ------
     NotEnoughDataError
-        If the tables have no label at all.
+        If the tables have no labels.
     """
     both = pd.DataFrame({"label": [*_values(truth["label"]), *_values(predictions["label"])]})
     table = normalise_labels([] if labels is None else labels)
     colour_of: dict[str, Any] = dict(zip(table["label"], table["colour"], strict=True))
     for label, colour in colour_of.items():
-        if not _COLOUR.fullmatch(str(colour)):  # it goes into style sheets
-            raise TableError(f"The colour of label {label!r} is {colour!r}; give it as #rrggbb.")
+        if not _COLOUR.fullmatch(str(colour)):  # colours are inserted into style sheets
+            raise TableError(f"The colour of label {label!r} is {colour!r}. Give it as #rrggbb.")
     ordered = labels_in_order(both, table["label"])
     colours = [colour_of.get(label) or label_colour(position) for position, label in enumerate(ordered)]
     here = set(both["label"])
     kept = [(label, colour) for label, colour in zip(ordered, colours, strict=True) if label in here]
     if not kept:
-        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions have a label.")
+        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a label.")
     return [label for label, _ in kept], [colour for _, colour in kept]
 
 
 def _values(column: pd.Series) -> pd.Index:
-    """The categories that a column of categories has rows of."""
+    """Return the categories that occur in a categorical column."""
     categories = column.cat.categories
     return categories[used_codes(column.cat.codes.to_numpy(), len(categories))]
 
@@ -131,34 +130,35 @@ def _require_common(one: str, names: pd.Index, other: str, others: pd.Index) -> 
     files = {re.split(r"[/\\]", str(name))[-1]: str(name) for name in others}
     pairs = ((str(name), files.get(re.split(r"[/\\]", str(name))[-1])) for name in names)
     mine, theirs = next((pair for pair in pairs if pair[1]), (str(names[0]), None))
-    hint = "Only the folders differ: name the images in both by the same paths." if theirs else "The file names differ."
+    hint = "Only the folders differ. Use the same paths in both." if theirs else "The file names differ."
     raise NotEnoughDataError(
-        f"{one} and {other} have no image in common: {one} names {mine!r}, {other} {theirs or str(others[0])!r}. {hint}"
+        f"{one} and {other} have no image in common: {one} contains {mine!r}, {other} "
+        f"{theirs or str(others[0])!r}. {hint}"
     )
 
 
 def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:
     if isinstance(images, str | bytes):
-        raise InputError(f"images={images!r} is one name; give a list, a Series or a DataFrame with a column 'image'.")
+        raise InputError(f"images={images!r} is a single name. Give a list, Series or DataFrame with a column 'image'.")
     if isinstance(images, pd.DataFrame):
         if "image" not in images.columns:
-            raise TableError(f"images needs a column 'image'; it has {list(images.columns)}.")
+            raise TableError(f"images needs a column 'image'. It has {list(images.columns)}.")
         names = images.columns.map(str)
         if not names.is_unique:
-            raise TableError(f"images has the column {names[names.duplicated()][0]!r} twice; keep one.")
+            raise TableError(f"images has the column {names[names.duplicated()][0]!r} twice. Keep one of them.")
         images = images["image"]
     given = pd.Series(list(images), dtype="object")
     if given.isna().any():
-        raise TableError("images has empty cells; each test image needs its path or URL.")
+        raise TableError("images has empty cells. Give each test image a path or URL.")
     given = given.astype("str").astype("object")
     if given.duplicated().any():
-        raise TableError(f"images names {str(given[given.duplicated()].iloc[0])!r} twice; name each test image once.")
+        raise TableError(f"images contains {str(given[given.duplicated()].iloc[0])!r} twice. List each image once.")
     return given
 
 
 def _some_image(names: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     if not names.size:
-        raise NotEnoughDataError("There is nothing to evaluate: truth and predictions name no test image.")
+        raise NotEnoughDataError("There is nothing to evaluate: truth and predictions contain no test images.")
     return names
 
 
@@ -168,26 +168,26 @@ _HEAD = 4096  # rows
 
 
 def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) -> pd.Categorical:
-    """A column as categories, each value made text once.
+    """Convert a column to categories, formatting each distinct value as text only once.
 
     Parameters
     ----------
     column : Series
-        Anything hashable; null stays null.
+        Column of hashable values. Null stays null.
     where : str
-        Names the column in errors.
+        Name of the column in error messages.
     text : callable
-        Makes one value the text that it stands for; values of one text become one category.
+        Function that converts a value to text. Values with equal text become one category.
 
     Raises
     ------
     TableError
-        If a cell holds a list or the like.
+        If a cell holds an unhashable value such as a list.
     """
     try:
         codes, values = _factorized(column)
     except TypeError as error:
-        raise TableError(f"{where} holds a value that is no text: {error}.") from error
+        raise TableError(f"{where} contains a value that is not text: {error}.") from error
     merged, names = pd.factorize(np.array([text(value) for value in values.tolist()], dtype=object))
     if len(names) < len(values):
         codes = np.append(merged, -1)[codes]
@@ -195,14 +195,14 @@ def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) 
 
 
 def used_codes(codes: npt.NDArray[np.integer], count: int) -> BoolArray:
-    """Which of the codes 0 to ``count`` - 1 occur, shape (count,); -1 is none of them."""
+    """Return a mask of the codes 0 to ``count`` - 1 that occur, shape (count,), ignoring -1."""
     used = np.zeros(count + 1, dtype=bool)
-    used[codes] = True  # -1 is the last place
+    used[codes] = True  # -1 sets the last element
     return used[:-1]
 
 
 def _factorized(column: pd.Series) -> tuple[IntArray, ObjectArray]:
-    """The code of each row (-1: null), and the distinct values in the order in which they come."""
+    """Return the code of each row (-1 for null), and the distinct values in order of first occurrence."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, values = column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
         used = used_codes(codes, len(values))
@@ -216,21 +216,21 @@ def _factorized(column: pd.Series) -> tuple[IntArray, ObjectArray]:
 
 
 def _plain_texts(column: pd.Series) -> ObjectArray | None:
-    """The cells as an array, where they are Python's own texts and so can be compared at once."""
+    """Return the cells as an array if all are Python strings, which NumPy can compare in bulk, otherwise None."""
     dtype = column.dtype
     plain = isinstance(dtype, pd.StringDtype) and dtype.storage == "python"
     if plain and dtype.na_value is pd.NA and column.hasnans:
-        return None  # NA can't be compared
+        return None  # NA cannot be compared
     if plain or (column.dtype == object and infer_dtype(column, skipna=False) == "string"):
         return np.asarray(column, dtype=object)
     return None
 
 
 def _by_blocks(texts: ObjectArray) -> tuple[IntArray, ObjectArray] | None:
-    """The same, found quickly where the column is made of runs of one text, or repeats itself; None elsewhere.
+    """Factorize a column quickly if it consists of runs of equal texts or of one repeated block, else return None.
 
-    Tables of predictions are mostly so: image by image, with the labels in one order. A look at the first rows says
-    which of the two it may be, and one comparison of the whole column whether it is.
+    Most tables of predictions do: they list image after image, with the labels in the same order. The first rows decide
+    which of the two patterns is tried, and one comparison of the entire column confirms it.
     """
     head = texts[:_HEAD]
     if np.count_nonzero(head[1:] == head[:-1]) > len(head) / 2:
@@ -248,7 +248,7 @@ def _by_blocks(texts: ObjectArray) -> tuple[IntArray, ObjectArray] | None:
 
 
 def _period(texts: ObjectArray) -> int:
-    """After how many rows the first text comes again, if that is in the first half of the column; otherwise 0."""
+    """Return the row at which the first text occurs again, or 0 if it does not in the first half of the column."""
     start, stop = 1, _HEAD
     while start <= len(texts) // 2:
         again = np.flatnonzero(texts[start : min(stop, len(texts) // 2 + 1)] == texts[0])
@@ -260,21 +260,21 @@ def _period(texts: ObjectArray) -> int:
 
 @dataclass(frozen=True, eq=False)
 class BoxedRows:
-    """A table of boxes.
+    """Table of boxes.
 
     Attributes
     ----------
     all_rows : DataFrame
         ``image`` and ``label`` of all rows.
     rows : DataFrame
-        Those that have a box, ``m`` of them.
+        The ``m`` rows that have a box.
     box : ndarray of float64, shape (m, 4)
         Left, top, width, height in pixels.
     crowd : ndarray of bool, shape (m,)
     confidence : ndarray of float64, shape (m,)
-        1 where the table has none.
+        1 if the table has no confidences.
     without_box : int
-        Rows that have a label and no box.
+        Number of rows that have a label but no box.
     """
 
     all_rows: pd.DataFrame
@@ -285,9 +285,9 @@ class BoxedRows:
     without_box: int
 
     def sorted_positions(self, images: pd.Index, labels: pd.Index) -> tuple[IntArray, IntArray, IntArray]:
-        """Position of the image, of the label, and of the row, sorted by these two and falling confidence.
+        """Return the positions of image, label and row, sorted by image, label and descending confidence.
 
-        Rows whose image or label isn't there are left out; equals keep the order given.
+        Rows with an image or label that is not listed are left out. Ties keep the order of the table.
         """
         image, label = _positions(self.rows["image"], images), _positions(self.rows["label"], labels)
         kept = np.flatnonzero((image >= 0) & (label >= 0))
@@ -297,26 +297,26 @@ class BoxedRows:
 
 
 def has_boxes(frame: pd.DataFrame) -> bool:
-    """Whether a table that was handed in holds a box."""
+    """Check whether an input table contains a box."""
     return isinstance(frame, pd.DataFrame) and any(
         name in frame.columns and bool(frame[name].notna().to_numpy().any()) for name in ("left", "xmin", "polygon")
     )
 
 
 def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
-    """The rows of truth or predictions that have a box.
+    """Return the rows of truth or predictions that have a box.
 
     Parameters
     ----------
     frame : DataFrame
-        ``image``, ``label``, the box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, of predictions
-        ``confidence``; perhaps ``crowd``, and ``polygon`` where a box is null.
+        Columns ``image``, ``label``, the box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, and
+        ``confidence`` for predictions. Optional columns are ``crowd``, and ``polygon`` for rows whose box is null.
     name : {"truth", "predictions"}
 
     Raises
     ------
     InputError, TableError
-        If the table or a box can't be used.
+        If the table or a box is not valid.
     """
     by_corners = isinstance(frame, pd.DataFrame) and "left" not in frame.columns and "xmin" in frame.columns
     needed = ("image", "label", *(CORNER_COLUMNS if by_corners else BOX_COLUMNS))
@@ -325,14 +325,14 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
     missing = np.isnan(box).sum(axis=1)
     boxed: BoolArray = missing < 4
     _refuse(boxed & (missing > 0), "lacks one of its four numbers", table, box, name)
-    _refuse(np.any(np.abs(box) > FARTHEST, axis=1), "is not finite, or beyond all images", table, box, name)
+    _refuse(np.any(np.abs(box) > FARTHEST, axis=1), "is not finite, or outside any image", table, box, name)
     if by_corners:
         box = xyxy_to_ltwh(box)
     _refuse((box[:, 2] < 0) | (box[:, 3] < 0), "has a negative width or height", table, box, name)
     if "polygon" in frame.columns:
         for row in np.flatnonzero(~boxed & frame["polygon"].notna().to_numpy()):
             box[row], boxed[row] = _around(frame["polygon"].iat[row], name), True
-    _refuse(boxed & table["label"].isna().to_numpy(), "has no label: give it one, or drop the row", table, box, name)
+    _refuse(boxed & table["label"].isna().to_numpy(), "has no label (add one or drop the row)", table, box, name)
     rows = table[boxed]
     crowd = (
         _crowds(frame["crowd"]) if name == "truth" and "crowd" in frame.columns else np.zeros(len(table), dtype=bool)
@@ -348,7 +348,7 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
 
 
 def _positions(column: pd.Series, names: pd.Index) -> IntArray:
-    """Where the text of each cell of a column of categories stands in ``names``, -1 where it doesn't."""
+    """Return the position in ``names`` of each cell of a categorical column, or -1 if it is not there."""
     where = names.get_indexer(column.cat.categories).astype(np.int64)
     positions: IntArray = np.append(where, -1)[column.cat.codes.to_numpy()]
     return positions
@@ -358,7 +358,7 @@ def _numbers(table: pd.DataFrame, column: str, name: str) -> FloatArray:
     try:
         numbers: FloatArray = pd.to_numeric(table[column]).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise TableError(f"The column {column!r} of {name} holds something that is no number: {error}") from error
+        raise TableError(f"The column {column!r} of {name} contains a value that is not a number: {error}") from error
     return numbers
 
 
@@ -369,14 +369,14 @@ def _around(polygon: object, name: str) -> FloatArray:
             return box
     except (TypeError, ValueError):
         pass
-    raise TableError(f"A polygon of {name} is no list of points [x, y] in pixels: {str(polygon)[:80]!r}.")
+    raise TableError(f"A polygon of {name} is not a list of points [x, y] in pixels: {str(polygon)[:80]!r}.")
 
 
 def _crowds(column: pd.Series) -> BoolArray:
     try:
         crowd: BoolArray = column.astype("boolean").to_numpy(dtype=bool, na_value=False)
     except (TypeError, ValueError) as error:
-        raise TableError(f"The column 'crowd' of truth holds something other than true and false: {error}") from error
+        raise TableError(f"The column 'crowd' of truth must contain only true and false: {error}") from error
     return crowd
 
 

@@ -1,13 +1,13 @@
-"""Which predicted box is which true one: the one matcher, for every figure of a detector.
+"""Match predicted boxes with true boxes by IoU.
 
-Predictions come in order of confidence; each takes, of the true boxes of its group that no prediction before it took,
-the one that it overlaps most, if that is enough. (Groups are an image and a label, or an image.) Seen from the other
-side it is a marriage in which every true box prefers the more confident prediction: all predictions ask at once, and a
-box that is asked again by a more confident one leaves the other to ask elsewhere. That takes a few rounds over whole
-arrays and ends at the same matches, as there is only one stable one.
+Each group of boxes (an image and a label, or an image) is matched greedily. In order of confidence, each prediction
+takes the free true box with the highest IoU, if the IoU reaches the threshold. This is a stable matching in which every
+true box prefers the most confident prediction, so all predictions can propose in parallel, and a true box that gets a
+more confident proposal drops the previous one. This takes a few rounds over entire arrays and gives the same matches,
+as there is only one stable matching.
 
-Order and ties are those of COCO's evaluation (``pycocotools.cocoeval``): of equally overlapping true boxes the last,
-true boxes before crowds.
+Order and ties are those of COCO's evaluation (``pycocotools.cocoeval``): of several true boxes with equal IoU the last
+is taken, and true boxes come before crowds.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
-#: Overlaps of this and more count as whole, as with COCO: sums of floats may miss 1 by a little.
+#: An IoU of at least this counts as 1, as in COCO, because sums of floats can be slightly below 1.
 WHOLE = 1 - 1e-10
 
 _PAIRS_AT_ONCE = 1_000_000
-_MANY_BOXES = 64  # of a group: from here on it pays to look only at those near by
+_MANY_BOXES = 64  # boxes in a group from which it pays to compare neighbouring boxes only
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What may be matched: the pairs of a prediction and a true box of one group that overlap at all.
+    """Candidates for matching: pairs of a prediction and a true box of the same group whose IoU is above 0.
 
     Attributes
     ----------
     prediction, truth : ndarray of int64, shape (q,)
-        Positions. Sorted by prediction; the pairs of each in the order in which it asks: largest overlap first.
+        Positions. Sorted by prediction, and the pairs of each prediction by descending IoU.
     iou : ndarray of float64, shape (q,)
         Intersection over union.
     on_crowd : ndarray of float64, shape (p,)
-        For each prediction the largest share of it that lies on one crowd of its group.
+        For each prediction, the largest share of its area that lies in one crowd of its group.
     truths : int
-        Number of true boxes, crowds among them.
+        Number of true boxes, including crowds.
     """
 
     prediction: IntArray
@@ -52,16 +52,16 @@ class Candidates:
     truths: int
 
     def match(self, iou_threshold: float) -> tuple[IntArray, FloatArray, BoolArray]:
-        """The matches of all predictions at one IoU threshold, each of shape (p,).
+        """Match all predictions at one IoU threshold. The results have shape (p,).
 
         Returns
         -------
         match : ndarray of int64
-            Position of the true box, -1 for none.
+            Position of the true box, or -1 if there is no match.
         iou : ndarray of float64
-            Of the two; NaN for none.
+            IoU of the matched pair, or NaN if there is no match.
         ignored : ndarray of bool
-            Predictions that match no true box but lie on a crowd: neither right nor wrong.
+            Predictions that match no true box but lie on a crowd. They count as neither right nor wrong.
         """
         least = min(iou_threshold, WHOLE)
         enough = np.flatnonzero(self.iou >= least)
@@ -72,16 +72,16 @@ class Candidates:
         return match, iou, (match < 0) & (self.on_crowd >= least)
 
     def of(self, predictions: IntArray, moved: IntArray, truths: int) -> Self:
-        """Those of some of the predictions, whose groups stay whole.
+        """Select some of the predictions. Groups must be selected completely.
 
         Parameters
         ----------
         predictions : ndarray of int64, shape (m,)
-            Positions; the m-th is the m-th prediction of the result.
+            Positions of the predictions to select, in the order of the result.
         moved : ndarray of int64, shape (m,)
-            By how much the true boxes of each have moved.
+            Offset to add to the positions of the true boxes of each prediction.
         truths : int
-            Number of true boxes of the result.
+            Number of true boxes in the result.
         """
         start = np.searchsorted(self.prediction, predictions, side="left")
         pairs, owner = ranges(start, np.searchsorted(self.prediction, predictions, side="right") - start)
@@ -91,12 +91,12 @@ class Candidates:
 def find_candidates(
     group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray, truth_crowd: BoolArray
 ) -> Candidates:
-    """The candidates of ``p`` predictions for ``t`` true boxes.
+    """Find the candidate matches between ``p`` predictions and ``t`` true boxes.
 
     Parameters
     ----------
     group, truth_group : ndarray of int64, shape (p,) and (t,)
-        What each belongs to, rising; in a group predictions stand with the most confident first.
+        Group of each box, ascending. The predictions of a group are sorted by descending confidence.
     box, truth_box : ndarray of float64, shape (p, 4) and (t, 4)
         Left, top, width, height.
     truth_crowd : ndarray of bool, shape (t,)
@@ -125,42 +125,42 @@ def find_candidates(
 
 
 def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
-    """The numbers ``start[i], start[i] + 1, …``, ``count[i]`` of them, for each i in turn; and for each its i."""
+    """Concatenate the ranges of ``count[i]`` integers from ``start[i]``, and return them with the i of each."""
     owner = np.repeat(np.arange(len(count)), count)
     before = np.cumsum(count) - count
     return np.arange(len(owner)) + (start - before)[owner], owner
 
 
 def check_iou_threshold(iou_threshold: object) -> float:
-    """``iou_threshold`` as a number above 0 and up to 1; InputError otherwise."""
+    """Validate that ``iou_threshold`` is a number above 0 and up to 1 and return it, or raise InputError."""
     if isinstance(iou_threshold, bool) or not isinstance(iou_threshold, int | float | np.integer | np.floating):
         raise InputError(
-            f"iou_threshold={iou_threshold!r} is no number; give one above 0 and up to 1, for instance 0.5."
+            f"iou_threshold={iou_threshold!r} is not a number. Give a number above 0 and up to 1, such as 0.5."
         )
     if not 0 < iou_threshold <= 1:
         raise InputError(
-            f"iou_threshold={iou_threshold!r} lies outside 0..1; give a number above 0 and up to 1, such as 0.5."
+            f"iou_threshold={iou_threshold!r} is out of range. Give a number above 0 and up to 1, such as 0.5."
         )
     return float(iou_threshold)
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:
-    """Start and number of the true boxes that may overlap each prediction from left to right, each of shape (p,).
+    """Find the true boxes that can overlap each prediction horizontally, as start and count, each of shape (p,).
 
-    The true boxes are sorted by group and left edge.
+    The true boxes must be sorted by group and left edge.
     """
     first = np.searchsorted(truth_group, truth_group, side="left")
     widest = np.zeros(len(truth_group))
     np.maximum.at(widest, first, truth_box[:, 2])
     reach = widest[np.searchsorted(truth_group, group, side="left")]
     left, right = box[:, 0], box[:, 0] + box[:, 2]
-    farthest = left - reach - 1e-6 * (np.abs(left) + reach)  # a little farther, as sums are rounded
+    farthest = left - reach - 1e-6 * (np.abs(left) + reach)  # a margin for rounding errors
     start = _before(group, farthest, truth_group, truth_box[:, 0])
     return start, np.maximum(_before(group, right, truth_group, truth_box[:, 0]) - start, 0)
 
 
 def _before(group: IntArray, value: FloatArray, in_group: IntArray, values: FloatArray) -> IntArray:
-    """How many of the sorted ``in_group, values`` come before each ``group, value``, shape (p,)."""
+    """Count how many of the sorted ``in_group, values`` come before each ``group, value``, shape (p,)."""
     order = np.lexsort((np.concatenate([value, values]), np.concatenate([group, in_group])))
     asked = order < len(group)
     result = np.empty(len(group), dtype=np.int64)
@@ -169,7 +169,7 @@ def _before(group: IntArray, value: FloatArray, in_group: IntArray, values: Floa
 
 
 def _blocks(count: IntArray) -> list[slice]:
-    """Parts of the predictions with about :data:`_PAIRS_AT_ONCE` pairs each, which bounds the memory of one."""
+    """Split the predictions into blocks of about :data:`_PAIRS_AT_ONCE` pairs, to bound the memory of each."""
     ends = np.cumsum(count)
     if not ends.size or ends[-1] <= _PAIRS_AT_ONCE:
         return [slice(0, len(count))]
@@ -179,9 +179,9 @@ def _blocks(count: IntArray) -> list[slice]:
 
 
 def _stable(prediction: IntArray, truth: IntArray, truths: int) -> IntArray:
-    """Positions of the pairs that are matched: of each prediction and of each true box one at most."""
+    """Find the stable matching and return the positions of its pairs: at most one per prediction and per true box."""
     none = len(prediction)
-    held = np.full(truths, none, dtype=np.int64)  # the pair each true box holds on to; an earlier one is preferred
+    held = np.full(truths, none, dtype=np.int64)  # the pair that each true box holds. Earlier pairs are preferred.
     asking = np.flatnonzero(np.diff(prediction, prepend=-1))
     while asking.size:
         asked = truth[asking]

@@ -1,4 +1,4 @@
-"""Figures per label, their means, and the 95 % intervals of both."""
+"""Metrics per label, their means, and the 95 % confidence intervals of both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-#: Metrics that are means of counts, and so have an interval.
+#: Metrics that are computed from counts, and so have an interval.
 COUNTED = ("f1", "precision", "recall", "accuracy")
 PER_LABEL_COLUMNS: dict[str, str] = {
     "label": "str",
@@ -37,7 +37,7 @@ PER_LABEL_COLUMNS: dict[str, str] = {
 
 
 def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Precision, recall and F1 of counts of any one shape; 0 where a ratio is 0/0."""
+    """Compute precision, recall and F1 from counts of equal shape. A ratio of 0/0 is 0."""
     right, extra, missed = (np.asarray(value, dtype=np.float64) for value in (tp, fp, fn))
     return (
         _divide(right, right + extra),
@@ -47,12 +47,12 @@ def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[Flo
 
 
 def per_label_table(applied: Thresholded, intervals: Intervals | None = None) -> pd.DataFrame:
-    """One row a label, in their order, with the columns of :data:`PER_LABEL_COLUMNS`.
+    """Build the table of metrics per label, with the columns of :data:`PER_LABEL_COLUMNS`.
 
-    ``f1_low`` and ``f1_high`` are the ends of F1's 95 % interval; null without ``intervals``.
+    ``f1_low`` and ``f1_high`` are the ends of the 95 % interval of F1, and null without ``intervals``.
 
-    ``undefined`` is true where precision, recall or F1 = 2PR/(P+R) is 0/0 and therefore shown as 0. That is so
-    exactly where there is no true positive, among them every label that no test image has.
+    ``undefined`` is true if precision, recall or F1 = 2PR/(P+R) is 0/0 and therefore shown as 0. This is the case
+    exactly if there is no true positive, and so for every label without test images.
     """
     outcomes = applied.outcomes
     tp, fp, fn = applied.counts()
@@ -77,7 +77,7 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
 
 
 def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
-    """Unweighted means over the labels that the test set has; 0 if it has none.
+    """Compute unweighted means over the labels that have test images, or 0 if there are none.
 
     Keys: ``f1``, ``precision``, ``recall``, ``mean_threshold``, ``mean_average_precision``.
     """
@@ -93,18 +93,18 @@ def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
 
 
 def accuracy(scores: Scores) -> float:
-    """Share of the labelled test images whose most confident label is theirs (single-label); 0 if there are none."""
+    """Compute the share of labelled test images whose most confident label is right, or 0 if there are none."""
     true, predicted = scores.true_label, scores.predicted_label
     right = (predicted == true)[true >= 0]
     return float(right.mean()) if right.size else 0.0
 
 
 def log_loss(scores: Scores) -> float:
-    """Mean negative logarithm of the confidence given to what is true.
+    """Compute the mean negative logarithm of the confidence in the truth.
 
-    Single-label: of the image's own label, over the labelled images. Multi-label: of each label's presence or
-    absence, over all pairs. A confidence of exactly 0 or 1 counts as the nearest number that has a logarithm; 0 where
-    no image has a label.
+    Single-label: the confidence of the image's own label, over the labelled images, or 0 if no image has a label.
+    Multi-label: the confidence in the presence or absence of each label, over all pairs. Confidences of exactly 0 or 1
+    are clipped to the nearest number with a finite logarithm.
     """
     tiny = np.finfo(np.float64).eps
     confidence = np.clip(scores.confidence, tiny, 1 - tiny)
@@ -115,14 +115,14 @@ def log_loss(scores: Scores) -> float:
 
 @dataclass(frozen=True)
 class Intervals:
-    """95 % intervals, each the ends ``(low, high)``; NaN where nothing can be said.
+    """95 % confidence intervals as pairs ``(low, high)``, NaN if they are undefined.
 
     Attributes
     ----------
-    figures : dict
-        Of ``f1``, ``precision``, ``recall`` and, single-label, ``accuracy``.
+    metrics : dict
+        Intervals of ``f1``, ``precision``, ``recall`` and, for single-label models, ``accuracy``.
     label_f1 : tuple of two float64 ndarrays of shape (k,)
-        Of each label's F1.
+        Intervals of the F1 of each label.
     """
 
     metrics: dict[str, tuple[float, float]]
@@ -130,10 +130,11 @@ class Intervals:
 
 
 def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resamples: int = RESAMPLES) -> Intervals:
-    """What the figures would be with other test images of the same sort.
+    """Compute bootstrap confidence intervals of the metrics by resampling the test images.
 
-    The images are drawn anew with replacement, the thresholds held, and each figure's 2.5 % and 97.5 %
-    percentiles taken. As in the figures themselves, labels that a resample doesn't have don't count in it.
+    Images are drawn with replacement, the thresholds stay fixed, and the interval goes from the 2.5 % to the 97.5 %
+    percentile of each metric. As in the metrics themselves, a label without images in a resample is left out of its
+    mean.
     """
     outcomes, k = applied.outcomes, len(applied.outcomes.labels)
     single = outcomes.task == SINGLE_LABEL
@@ -148,10 +149,10 @@ def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resample
 
 
 def counted_rows(applied: Thresholded) -> csr_array:
-    """Return what is counted on each image, shape (n, 3 k + 2).
+    """Return the counts of each image, shape (n, 3 k + 2).
 
-    True positives, false positives and misses of each label, then whether its most confident label is right, and
-    whether it has one (single-label; 0 otherwise).
+    The columns are the true positives, false positives and false negatives of each label, whether the image's most
+    confident label is right, and whether the image has a label (the last two for single-label, otherwise 0).
     """
     outcomes = applied.outcomes
     right = np.zeros((len(outcomes.images), 2), dtype=np.int64)
@@ -162,17 +163,18 @@ def counted_rows(applied: Thresholded) -> csr_array:
 
 
 def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-    """Return the metrics of resamples, from their sums of counted rows.
+    """Compute the metrics of resamples from their sums of counted rows.
 
     Parameters
     ----------
-    sums : ndarray of float64, shape (m, 3 k + 2), or (m, 3 k) without what the accuracy is counted by
+    sums : ndarray of float64, shape (m, 3 k + 2), or (m, 3 k) without the columns for the accuracy
 
     Returns
     -------
     metrics : ndarray of float64, shape (m, 4)
-        In the order of :data:`COUNTED`; NaN where nothing can be said.
+        In the order of :data:`COUNTED`, NaN if undefined.
     label_f1 : ndarray of float64, shape (m, k)
+        F1 of each label, NaN if the resample has no image with the label.
     """
     tp, fp, fn, right = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k], sums[:, 3 * k :]
     here = (tp + fn) > 0
@@ -183,7 +185,7 @@ def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]
 
 
 def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, float]:
-    """The figures of the summary by name: :func:`aggregate`, and what only one task has."""
+    """Compute the metrics of the summary by name: those of :func:`aggregate` and those of the task."""
     values = aggregate(per_label)
     if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
         values["accuracy"] = accuracy(outcomes)
@@ -193,7 +195,7 @@ def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, fl
 
 
 def summary_table(outcomes: Outcomes, per_label: pd.DataFrame, intervals: Intervals) -> pd.DataFrame:
-    """One row a figure: ``figure``, ``value``, and the ends ``low``, ``high`` of its interval (null without one)."""
+    """Build the summary table: ``figure``, ``value``, and the interval ``low``, ``high`` (null if there is none)."""
     values = overall_metrics(outcomes, per_label)
     values |= {"test_images": float(len(outcomes.images)), "labels": float(len(outcomes.labels))}
     rows = [(metric, value, *intervals.metrics.get(metric, (np.nan, np.nan))) for metric, value in values.items()]

@@ -1,9 +1,9 @@
-"""What is true of a test set and what was predicted for it: the one form that every figure is computed from.
+"""Truth and predictions of a test set, in the form that all metrics are computed from.
 
-Classifiers (:class:`customlabels_nb.evaluation.scores.Scores`) and detectors
-(:class:`customlabels_nb.evaluation.boxes.Boxes`) differ in what a prediction is right about, a label of the image or a
-box; here is what they have in common: ``n`` test images, ``k`` labels, and for each label its *targets* (the things to
-be found) and its *predictions*, each with a confidence and whether it would be right if it counted.
+Classifiers (:class:`customlabels_nb.evaluation.scores.Scores`) predict the labels of images, detectors
+(:class:`customlabels_nb.evaluation.boxes.Boxes`) predict boxes. This base class is common to both: ``n`` test images,
+``k`` labels, and for each label its *targets* (the true labels or boxes to find) and its *predictions*, each with a
+confidence and whether it is right if accepted.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ TASKS = (SINGLE_LABEL, MULTI_LABEL, DETECTION)
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """What is accepted of one label at each of its distinct confidences, as a threshold comes down.
+    """Cumulative counts of one label at each of its distinct confidences, for falling thresholds.
 
     Attributes
     ----------
     confidence : ndarray of float64, shape (s,)
         The distinct confidences, highest first.
     hits, accepted : ndarray of int64, shape (s,)
-        How many right predictions, and how many at all, have that confidence or a higher one.
+        Number of right predictions, and of all predictions, with at least this confidence.
     targets : int
-        How many there are to be found.
+        Number of targets of the label.
     """
 
     confidence: FloatArray
@@ -50,7 +50,7 @@ class Steps:
 
     @classmethod
     def of(cls, hit: BoolArray, confidence: FloatArray, targets: int) -> Steps:
-        """The steps of predictions in any order; ``hit`` and ``confidence`` have one shape."""
+        """Compute the steps of predictions in any order. ``hit`` and ``confidence`` have the same shape."""
         ordered = np.sort(confidence)[::-1]
         changes = np.append(ordered[1:] != ordered[:-1], [True] * (ordered.size > 0))
         last = np.flatnonzero(changes)  # of each run of equal confidences
@@ -60,7 +60,7 @@ class Steps:
         return cls(distinct, hits, last.astype(np.int64) + 1, targets)
 
     def reached(self, thresholds: FloatArray) -> tuple[IntArray, IntArray]:
-        """Right and all predictions with at least the confidence of each threshold, in the thresholds' shape."""
+        """Count right and all predictions whose confidence reaches each threshold, in the shape of ``thresholds``."""
         count = np.searchsorted(-self.confidence, -thresholds, side="right")
         return np.append(0, self.hits)[count], np.append(0, self.accepted)[count]
 
@@ -76,9 +76,9 @@ class Outcomes(ABC):
     images : ndarray of object, shape (n,)
         Names of the test images.
     labels, colours : tuple of str, length k
-        In the order of the labels.
+        Labels in order, and their colours.
     left_out : int
-        Images of truth or predictions that aren't test images.
+        Number of images in truth or predictions that are not test images.
     """
 
     task: str
@@ -93,16 +93,16 @@ class Outcomes(ABC):
         Raises
         ------
         LabelError
-            If there is no such label.
+            If the label does not exist.
         """
         if label not in self.labels:
-            raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(self.labels)!r}.")
+            raise LabelError(f"label={label!r} is not in this evaluation. The labels are {list(self.labels)!r}.")
         return self.labels.index(label)
 
     @property
     @abstractmethod
     def targets(self) -> IntArray:
-        """Number of things to be found of each label, shape (k,): test images with it, or boxes (crowds aside)."""
+        """Number of targets of each label, shape (k,): test images with the label, or true boxes without crowds."""
 
     @property
     @abstractmethod
@@ -112,41 +112,41 @@ class Outcomes(ABC):
     @property
     @abstractmethod
     def known(self) -> BoolArray:
-        """Labels that the predictions have at all, shape (k,)."""
+        """Mask of labels that have at least one prediction, shape (k,)."""
 
     @property
     @abstractmethod
     def answered(self) -> BoolArray:
-        """Images that the predictions have at all, shape (n,)."""
+        """Mask of images that have at least one prediction, shape (n,)."""
 
     @property
     @abstractmethod
     def bare(self) -> BoolArray:
-        """Images without any label in truth, shape (n,)."""
+        """Mask of images without any label in the truth, shape (n,)."""
 
     @property
     def in_test_set(self) -> BoolArray:
-        """Labels that at least one test image has, shape (k,)."""
+        """Mask of labels that at least one test image has, shape (k,)."""
         return np.asarray(self.targets > 0)
 
     @abstractmethod
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
-        """The predictions of one label, in any order and each of shape (m,).
+        """Return the predictions of one label, in any order.
 
-        Image (its position), confidence, and whether it is right if it counts. Predictions that neither help nor
-        harm (boxes on a crowd) aren't among them.
+        The result is the position of the image, the confidence, and whether the prediction is right if accepted, each
+        of shape (m,). Ignored predictions (boxes on a crowd) are left out.
         """
 
     @abstractmethod
     def steps(self, position: int) -> Steps:
-        """The steps of one label; computed once."""
+        """Return the cumulative counts of one label (cached)."""
 
     @abstractmethod
     def average_precision(self, position: int) -> float:
-        """Average precision of one label by its task's definition; 0 if the test set doesn't have it."""
+        """Compute the average precision of one label as the task defines it, 0 if the label has no test images."""
 
     def counts(self, thresholds: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
-        """True positives, false positives and false negatives of each label, each of shape (k,)."""
+        """Count true positives, false positives and false negatives of each label, each of shape (k,)."""
         reached = [self.steps(k).reached(np.asarray(thresholds[k])) for k in range(len(self.labels))]
         hits = np.array([hit for hit, _ in reached], dtype=np.int64)
         accepted = np.array([count for _, count in reached], dtype=np.int64)
@@ -154,26 +154,26 @@ class Outcomes(ABC):
 
     @abstractmethod
     def accepted(self, thresholds: FloatArray) -> BoolArray:
-        """What is predicted: of pairs shape (n, k), of boxes shape (p,).
+        """Return a mask of the accepted predictions: shape (n, k) for a classifier, (p,) for boxes.
 
-        Thresholds of shape (n, k) are those of each image.
+        Thresholds of shape (n, k) apply per image.
         """
 
     @abstractmethod
     def image_counts(self, thresholds: FloatArray) -> csr_array:
-        """The same for each image, shape (n, 3 k): columns of true positives, false positives, false negatives."""
+        """Count true positives, false positives and false negatives of each image, shape (n, 3 k)."""
 
     @abstractmethod
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
-        """What is taken for what."""
+        """Compute the confusion matrix."""
 
     @abstractmethod
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """One row for each true positive, false positive and false negative, image by image, most confident first.
+        """Build a table of all true positives, false positives and false negatives, by image, most confident first.
 
-        At least ``image``, ``label``, ``confidence``, ``result``, ``threshold``.
+        The columns include ``image``, ``label``, ``confidence``, ``result`` and ``threshold``.
         """
 
     @abstractmethod
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
-        """The same of some of the images: a mask of shape (n,), or their positions. The labels stay."""
+        """Select images by a mask of shape (n,) or by their positions. The labels stay the same."""

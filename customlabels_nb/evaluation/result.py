@@ -1,4 +1,4 @@
-"""An evaluation as one value."""
+"""Evaluation of predictions against ground truth."""
 
 from __future__ import annotations
 
@@ -32,21 +32,31 @@ _LISTED = 8
 
 
 class Evaluation:
-    """Everything that an evaluation found.
+    """Metrics and tables of an evaluation.
 
     Parameters
     ----------
     applied : Thresholded
-        Truth and predictions, and the thresholds that figures and tables are at.
+        Truth and predictions, with the thresholds of the metrics and tables.
     images : DataFrame
-        One row a test image, in their order: ``image``, and the further columns that the images were given with.
+        One row per test image, in order: ``image``, and the other columns of the images passed to ``evaluate``.
     summary, per_label, per_image : DataFrame
-        The tables that the properties of these names return copies of.
+        Tables that the properties of the same names return copies of.
     confusion_matrix : ConfusionMatrix
     labels : DataFrame
         ``label`` and ``colour``, in order.
     notes : sequence of str
-        What a reader of the figures has to know, in sentences.
+        Notes on how to read the metrics, as sentences.
+
+    Examples
+    --------
+    >>> evaluation = cl.evaluate(truth, predictions)
+    >>> evaluation.task
+    'single-label'
+    >>> evaluation.per_label[["label", "tp", "fp", "fn"]]
+      label  tp  fp  fn
+    0   cat   2   1   0
+    1   dog   2   1   0
     """
 
     def __init__(
@@ -71,106 +81,147 @@ class Evaluation:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """Return the metrics of all labels together.
+        """Metrics over all labels.
 
         Returns
         -------
         DataFrame
-            One row a metric: ``figure`` (str), ``value``, and the 95 % interval ``low``, ``high`` (float64, NaN without
-            one). The metrics are f1, precision, recall, mean_threshold and mean_average_precision, which are means over
-            the labels that test images have, test_images and labels; single-label also accuracy, detection also
-            mean_average_recall and coco_map.
+            One row per metric: ``figure`` (str), ``value``, and the 95 % interval ``low``, ``high`` (float64, NaN
+            without an interval). f1, precision, recall, mean_threshold and mean_average_precision are means over the
+            labels that test images have. test_images and labels are counts. Single-label models also have accuracy,
+            detectors also mean_average_recall and coco_map.
         """
         return self._summary.copy(deep=False)
 
     @property
     def per_label(self) -> pd.DataFrame:
-        """Return the metrics of each label at its threshold.
+        """Metrics of each label at its threshold.
 
         Returns
         -------
         DataFrame
-            One row a label, in their order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
-            ``average_precision`` (float64); ``test_images`` that have the label, and true positives ``tp``, false
-            positives ``fp`` and false negatives ``fn``, of a detector boxes (int64); ``undefined`` (bool): without a
-            true positive a ratio is 0/0 and shown as 0; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64).
+            One row per label, in order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
+            ``average_precision`` (float64); ``test_images``, the number of test images with the label, and the number
+            of true positives ``tp``, false positives ``fp`` and false negatives ``fn``, which count boxes for a
+            detector (int64); ``undefined`` (bool), true if there is no true positive, so that a ratio is 0/0 and shown
+            as 0; ``f1_low`` and ``f1_high``, the 95 % interval of F1 (float64).
         """
         return self._per_label.copy(deep=False)
 
     @property
     def per_image(self) -> pd.DataFrame:
-        """Return what is right and wrong on each test image.
+        """True positives, false positives and false negatives of each test image.
 
         Returns
         -------
         DataFrame
-            One row for each label that an image has or that is predicted for it, of a detector for each predicted and
-            each missed box: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
-            "false positive" or "false negative") and ``threshold`` (float64). Single-label also ``truth`` and
-            ``predicted`` (str): the image's label and its most confident one. Detection also ``left``, ``top``,
-            ``width``, ``height`` of the predicted box (of a false negative the true one), ``truth_left``, …,
-            ``truth_height`` of the true one and their ``iou`` (float64), and ``taken_for`` (str): the label of the
-            missed box that a false positive lies on.
+            One row for each label that an image has or is predicted to have, or for each predicted and each missed box
+            of a detector: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
+            "false positive" or "false negative") and ``threshold`` (float64). Single-label models also have ``truth``
+            and ``predicted`` (str): the image's label and its most confident label. Detectors also have ``left``,
+            ``top``, ``width``, ``height`` of the predicted box (for a false negative those of the true box),
+            ``truth_left``, …, ``truth_height`` of the true box, the ``iou`` of the two (float64), and ``taken_for``
+            (str): the label of the missed box that a false positive lies on.
         """
         return self._per_image.copy(deep=False)
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
-        """Rows predicted, columns ground truth; ``to_frame(normalize="truth")``, ``plot()``."""
+        """Confusion matrix. Rows are predicted, columns are ground truth.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).confusion_matrix.to_frame(normalize="truth")
+        ground truth  cat  dog
+        predicted
+        cat           1.0  0.5
+        dog           0.0  0.5
+        """
         return self._confusion_matrix
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the figures has to know, in sentences."""
+        """Notes on how to read the metrics, as sentences."""
         return list(self._notes)
 
     @property
     def outcomes(self) -> Outcomes:
-        """Truth and predictions: of a classifier :class:`~customlabels_nb.evaluation.scores.Scores`, of a detector
-        :class:`~customlabels_nb.evaluation.boxes.Boxes`.
+        """Truth and predictions.
+
+        These are :class:`~customlabels_nb.evaluation.scores.Scores` for a classifier and
+        :class:`~customlabels_nb.evaluation.boxes.Boxes` for a detector.
         """
         return self.applied.outcomes
 
     @property
     def thresholds(self) -> FloatArray:
-        """The threshold of each label, in their order, shape (k,); cross-validated: the means of the folds'."""
+        """Threshold of each label, in order, shape (k,). If cross-validated, the mean over the folds."""
         return self.applied.thresholds
 
     @property
     def task(self) -> str:
-        """What was evaluated: "single-label", "multi-label" or "detection"."""
+        """Task that was evaluated: "single-label", "multi-label" or "detection"."""
         return self.outcomes.task
 
     def metric(self, name: str) -> float:
-        """One value of the summary."""
+        """Return one value of the summary.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).metric("accuracy")
+        0.75
+        """
         return float(self._summary.loc[self._summary["figure"] == name, "value"].iloc[0])
 
     figure = metric
 
     def curve(self, label: str) -> pd.DataFrame:
-        """``threshold``, ``precision``, ``recall``, ``f1`` along the threshold of one label.
+        """Return precision, recall and F1 of one label against the threshold.
+
+        The columns are ``threshold`` (ascending), ``precision``, ``recall`` and ``f1``.
 
         Raises
         ------
         LabelError
-            If there is no such label.
+            If the label does not exist.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).curve("cat")
+           threshold  precision  recall        f1
+        0        0.0   0.500000     1.0  0.666667
+        1        0.2   0.500000     1.0  0.666667
+        2        0.6   0.666667     1.0  0.800000
+        3        0.7   0.500000     0.5  0.500000
+        4        0.9   1.000000     0.5  0.666667
+        5        1.0        NaN     0.0  0.000000
         """
         return threshold_curve(self.outcomes.steps(self.outcomes.position(label)))
 
     def precision_recall(self, label: str) -> pd.DataFrame:
-        """Return precision against recall of one label, as its threshold falls through all of its confidences.
+        """Return the precision-recall curve of one label, from the highest to the lowest confidence.
 
         Returns
         -------
         DataFrame
-            ``recall`` (rising), ``precision`` and ``threshold`` (falling), all float64. In the first row nothing is
-            predicted: recall 0, precision 1 by convention, threshold NaN. The rows are those of
-            ``sklearn.metrics.precision_recall_curve`` in reverse.
+            ``recall`` (ascending), ``precision`` and ``threshold`` (descending), all float64. In the first row nothing
+            is predicted: recall is 0, precision is 1 by convention, and threshold is NaN. The rows are those of
+            ``sklearn.metrics.precision_recall_curve`` in reverse order.
 
         Raises
         ------
         LabelError
-            If there is no such label.
+            If the label does not exist.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).precision_recall("cat")
+           recall  precision  threshold
+        0     0.0   1.000000        NaN
+        1     0.5   1.000000        0.9
+        2     0.5   0.500000        0.7
+        3     1.0   0.666667        0.6
+        4     1.0   0.500000        0.2
         """
         return precision_recall(self.outcomes.steps(self.outcomes.position(label)))
 
@@ -180,22 +231,30 @@ class Evaluation:
         Parameters
         ----------
         bins : int
-            Number of equally wide ranges of the confidence, 1 to 1,000.
+            Number of equally wide bins of the confidence, 1 to 1,000.
         label : str, optional
-            Use the predictions of this label alone, also below its threshold. By default those of all labels;
-            single-label: each image's most confident label.
+            Use all predictions of this label only, including those below its threshold. By default the predictions of
+            all labels are used or, for single-label models, each image's most confident label.
 
         Returns
         -------
         DataFrame
-            One row a range: ``low`` and ``high``, its ends (float64), ``count`` (int64), ``mean_confidence`` and
-            ``share_right`` (float64, NaN in an empty range). ``.attrs["error"]`` is the expected calibration error
-            (Guo et al., 2017): the mean distance of the two, weighted by count.
+            One row per bin: its ends ``low`` and ``high`` (float64), ``count`` (int64), ``mean_confidence`` and
+            ``share_right`` (float64, NaN for an empty bin). ``.attrs["error"]`` is the expected calibration error (Guo
+            et al., 2017): the mean absolute difference of the two, weighted by count.
 
         Raises
         ------
         InputError, LabelError
-            If ``bins`` can't be used, or there is no such label.
+            If ``bins`` is not valid, or the label does not exist.
+
+        Examples
+        --------
+        >>> table = cl.evaluate(truth, predictions).calibration(bins=2)
+        >>> table[["low", "high", "count", "share_right"]]
+           low  high  count  share_right
+        0  0.0   0.5      0          NaN
+        1  0.5   1.0      4         0.75
         """
         return calibration_table(self.outcomes, bins, position=None if label is None else self.outcomes.position(label))
 
@@ -205,49 +264,67 @@ class Evaluation:
         Parameters
         ----------
         column : str
-            A column of the images: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
-            image with a list (tags) is in the slice of each item. Numbers and times of more than 12 values are cut into
-            5 ranges of about equally many images, such as "480 to 640". Images without a value are the last slice,
-            "(none)".
+            Column of the images: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
+            image whose value is a list (tags) is in the slice of each item. Numbers and times with more than 12
+            distinct values are divided into 5 ranges with about equally many images, such as "480 to 640". Images
+            without a value are in the last slice, "(none)".
 
         Returns
         -------
         DataFrame
-            One row a slice, in the order of the values: ``slice`` (str), ``test_images`` and ``labels``, the number of
-            labels that its images have (int64); ``f1``, ``precision``, ``recall`` and ``mean_average_precision``, means
-            over these labels (float64), single-label also ``accuracy``, detection also ``mean_average_recall`` and
-            ``coco_map``; ``f1_low`` and ``f1_high``, F1's 95 % interval (float64). Thresholds are those of the whole
-            test set.
+            One row per slice, sorted by value: ``slice`` (str), ``test_images`` and ``labels``, the number of labels
+            that its images have (int64); ``f1``, ``precision``, ``recall`` and ``mean_average_precision``, means over
+            these labels (float64), for single-label models also ``accuracy``, for detectors also
+            ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the 95 % interval of F1 (float64). The
+            thresholds are those of the entire test set.
 
         Raises
         ------
         InputError
-            If the test images have no such column, it is not known for any of them, or it has more than 500 values.
+            If the test images have no such column, if it is empty for all of them, or if it has more than 500 values.
+
+        Examples
+        --------
+        >>> images = pd.DataFrame({"image": sorted(set(truth["image"])), "camera": ["left", "left", "right", "right"]})
+        >>> cl.evaluate(truth, predictions, images).by("camera")[["slice", "test_images", "accuracy"]]
+           slice  test_images  accuracy
+        0   left            2       1.0
+        1  right            2       0.5
         """
         return slice_table(self.applied, self.images, column)
 
     def by_box_size(self) -> pd.DataFrame:
-        """Return how well a detector finds small, medium and large boxes.
+        """Return precision and recall of small, medium and large boxes.
 
         Returns
         -------
         DataFrame
-            One row a label and size: ``label`` (str, NaN in the first rows: all labels), ``size`` (str: "small" below
-            32² pixels, "medium" below 96², "large") of the true box, of a false positive of the predicted one;
-            ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall`` (float64).
+            One row per label and size: ``label`` (str, NaN in the first rows, which cover all labels), ``size`` (str:
+            "small" below 32² pixels, "medium" below 96², "large") of the true box or, for a false positive, the
+            predicted box; ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall`` (float64).
 
         Raises
         ------
         InputError
             If no boxes were evaluated.
+
+        Examples
+        --------
+        >>> box = {"left": 10, "top": 10, "width": 20, "height": 20}
+        >>> truth = pd.DataFrame([{"image": "a.jpg", "label": "cat", **box}])
+        >>> cl.evaluate(truth, truth.assign(confidence=0.9)).by_box_size().head(3)
+          label    size  tp  fp  fn  precision  recall
+        0   NaN   small   1   0   0        1.0     1.0
+        1   NaN  medium   0   0   0        0.0     0.0
+        2   NaN   large   0   0   0        0.0     0.0
         """
         if not isinstance(self.outcomes, Boxes):
-            raise InputError(f"There are no boxes: task={self.task!r} was evaluated, sizes are a detector's.")
+            raise InputError(f"There are no boxes: the evaluated task={self.task!r} is not detection.")
         return by_box_size(self.outcomes, self.applied.accepted())
 
     @cached_property
     def advice(self) -> Advice:
-        """What would help most, the strongest first; see :func:`customlabels_nb.evaluation.advice.advise`."""
+        """Suggestions for improving the model, most effective first."""
         return self._advise()
 
     def _advise(self, **known: Any) -> Advice:
@@ -274,11 +351,11 @@ def evaluate(
     iou_threshold: float = 0.5,
     random_state: int = 0,
 ) -> Evaluation:
-    """Compare the tables of truth and predictions; arguments and errors are those of ``customlabels_nb.evaluate``."""
+    """Evaluate predictions against truth. Arguments and errors are those of ``customlabels_nb.evaluate``."""
     if isinstance(thresholds, str) and thresholds == "best":
         thresholds = None
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise InputError(f"random_state={random_state!r} is no seed; give a whole number from 0 up.")
+        raise InputError(f"random_state={random_state!r} must be a whole number of at least 0.")
     outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
     applied = apply_thresholds(thresholds, outcomes, random_state=int(random_state))
     intervals = bootstrap_intervals(applied, random_state=int(random_state))
@@ -304,8 +381,7 @@ def make_outcomes(
     task: str | None = None,
     iou_threshold: float = 0.5,
 ) -> Outcomes:
-    """Truth and predictions as boxes or scores; the arguments are those of
-    :func:`customlabels_nb.evaluation.evaluate`.
+    """Convert truth and predictions to boxes or scores. The arguments are those of ``evaluate``.
 
     Raises
     ------
@@ -316,7 +392,7 @@ def make_outcomes(
     if task is None:
         task = task_of(truth, predictions)
     if task not in TASKS:
-        raise InputError(f"task={task!r} can't be evaluated; use one of {', '.join(TASKS)}, or None.")
+        raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
     check_iou_threshold(iou_threshold)
     if task == DETECTION:
         return make_boxes(truth, predictions, images, labels=labels, iou_threshold=iou_threshold)
@@ -324,10 +400,10 @@ def make_outcomes(
 
 
 def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
-    """The task of two tables, which are checked later.
+    """Infer the task of two tables, which are validated later.
 
-    "detection" if one of them holds a box, otherwise "single-label" if no image has two labels in truth, otherwise
-    "multi-label".
+    The task is "detection" if a table contains a box, "single-label" if no image has two labels in the truth, and
+    otherwise "multi-label".
     """
     if has_boxes(truth) or has_boxes(predictions):
         return DETECTION
@@ -342,7 +418,7 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str | None
 ) -> list[str]:
-    """The sentences, in order.
+    """Write the notes on how to read the metrics, in order.
 
     Parameters
     ----------
@@ -350,7 +426,7 @@ def evaluation_notes(
     per_label : DataFrame
         See :func:`customlabels_nb.evaluation.metrics.per_label_table`.
     given : number, dict, str or None
-        The thresholds that were asked for.
+        Thresholds passed to ``evaluate``.
     """
     found = [*_about_thresholds(outcomes, given)]
     if isinstance(outcomes, Boxes):
@@ -362,8 +438,8 @@ def evaluation_notes(
     if len(outcomes.images) <= 300 and tested.any() and not mistakes:
         most = min(99, round(300 / len(outcomes.images)))  # the rule of three
         found.append(
-            "No mistake was made, so the intervals have no width; but so few test images can't rule out that up to "
-            f"about {most} % of new images go wrong."
+            "There are no mistakes, so the intervals have no width. With so few test images, however, up to about "
+            f"{most} % of new images could still be wrong."
         )
     return found
 
@@ -371,31 +447,34 @@ def evaluation_notes(
 def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | str | None) -> Iterator[str]:
     if given is None or (isinstance(given, Mapping) and len(given) < len(outcomes.labels)):
         yield (
-            "Thresholds were chosen on this very test set, where each label's F1 is highest: "
-            "expect slightly lower figures on new images."
+            "The thresholds were chosen on this test set to maximise the F1 of each label. Expect slightly lower "
+            "metrics on new images."
         )
     elif given == "cross-validated":
         yield (
-            "Thresholds were cross-validated: for each fifth of the test images they were chosen on the other four, so "
-            "no image had a say in the thresholds that it is judged by, and these figures are the honest ones. Each "
-            "label's threshold shown is the mean of the five."
+            "The thresholds were cross-validated: for each fifth of the test images they were chosen on the other "
+            "four, so the metrics are not biased by the choice of thresholds. The threshold shown for each label is "
+            "the mean of the five."
         )
         once = outcomes.test_images == 1
         if once.any():
             names = _listed(list(np.array(outcomes.labels, dtype=object)[once]))
-            yield f"Only one test image has {names}: its threshold there comes from the other labels."
+            yield f"Only one test image has {names}. The threshold for that image comes from the other labels."
 
 
 def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
     names, tested, known = np.array(outcomes.labels, dtype=object), outcomes.in_test_set, outcomes.known
     tp, fp = per_label["tp"].to_numpy(), per_label["fp"].to_numpy()
-    unknown = "the predictions don't know {}: all test images with it count as missed."
+    unknown = "the model does not predict {}. All test images with it count as missed."
     if isinstance(outcomes, Boxes):
-        unknown = "nothing was predicted as {}: all its boxes count as missed."
+        unknown = "there are no predictions of {}. All its boxes count as missed."
     for which, text in (
-        (~tested, "no test image has {}: listed, but not part of the means."),
+        (~tested, "no test image has {}. It is listed, but not part of the means."),
         (~known, unknown),
-        (tested & known & (tp + fp == 0), "nothing reaches the threshold of {}: precision and F1 are 0/0, shown as 0."),
+        (
+            tested & known & (tp + fp == 0),
+            "no prediction of {} reaches the threshold: precision and F1 are 0/0, shown as 0.",
+        ),
         (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is right: F1 is 0/0, shown as 0."),
     ):
         if which.any():
@@ -407,34 +486,34 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
     if isinstance(outcomes, Boxes):
         silent, one, all_of_it = silent & ~outcomes.bare, "box", "boxes"
     for number, text in (
-        (int(silent.sum()), f"test images have no predictions; their {all_of_it} count as missed."),
-        (int(outcomes.bare.sum()), f"test images have no {one}; a prediction there is a false positive."),
+        (int(silent.sum()), f"test images have no predictions. Their {all_of_it} count as missed."),
+        (int(outcomes.bare.sum()), f"test images have no {one}. Any prediction there is a false positive."),
     ):
         if number:
             yield f"{number} of {len(outcomes.images)} {text}"
     if not (outcomes.answered & ~outcomes.bare).any() and outcomes.answered.any() and not outcomes.bare.all():
         yield (
-            f"No image has both {all_of_it} and predictions: look whether the column 'image' names them alike in truth "
-            "and predictions."
+            f"No image has both {all_of_it} and predictions. Check that the column 'image' uses the same names in "
+            "truth and predictions."
         )
     if outcomes.left_out:
-        yield f"Left out, as they are no test images: {outcomes.left_out} images of truth or predictions."
+        yield f"Left out because they are not test images: {outcomes.left_out} images of truth or predictions."
 
 
 def _about_matching(boxes: Boxes) -> Iterator[str]:
     if boxes.iou_threshold != 0.5:
         yield (
-            f"Boxes match from an IoU of {boxes.iou_threshold:g} up, and all figures but COCO's own mAP are of that; "
-            "usual is 0.5."
+            f"Boxes match from an IoU of {boxes.iou_threshold:g}, which applies to all metrics except COCO mAP. The "
+            "usual threshold is 0.5."
         )
     unboxed = [f"{number} of the rows of {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:
-        yield f"Left out, as they have no box: {' and '.join(unboxed)}."
+        yield f"Left out because they have no box: {' and '.join(unboxed)}."
     crowds, flat = int(boxes.truth_crowd.sum()), int((boxes.truth_box[:, 2:] == 0).any(axis=1).sum())
     if crowds:
-        yield f"Boxes around crowds: {crowds}. They aren't to be found; a prediction on one is neither right nor wrong."
+        yield f"Boxes around crowds: {crowds}. They are not targets, and predictions on them do not count."
     if flat:
-        yield f"True boxes without width or height: {flat}. Nothing can match them, so they count as missed."
+        yield f"True boxes without width or height: {flat}. No prediction can match them, so they count as missed."
 
 
 def _listed(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Truth and predictions of a classifier's test set as two matrices."""
+"""Truth and predictions of a classifier's test set, as matrices of images by labels."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from customlabels_nb.settings import settings
 
 CLASSIFICATION_TASKS = (SINGLE_LABEL, MULTI_LABEL)
 
-_WORTH_THREADS = 1_000_000  # confidences to be sorted
-_LABELS_AT_ONCE = 8  # copied out of the matrix together, as their columns lie side by side
+_WORTH_THREADS = 1_000_000  # number of confidences from which threads pay off
+_LABELS_AT_ONCE = 8  # adjacent columns copied from the matrix together
 
 
 @dataclass(frozen=True, eq=False)
 class Scores(Outcomes):
-    """One test set of a classifier, ``n`` images by ``k`` labels.
+    """Test set of a classifier, ``n`` images by ``k`` labels.
 
     Attributes
     ----------
     truth : ndarray of bool, shape (n, k)
-        Whether the image has the label.
+        True if the image has the label.
     confidence : ndarray of float64, shape (n, k)
-        0..1; 0 for a pair that the predictions don't have.
+        0..1, and 0 for pairs without a prediction.
     given : ndarray of bool, shape (n, k)
-        Pairs that the predictions have. The others are never predicted, even at a threshold of 0.
+        True if the pair has a prediction. Other pairs are never accepted, even at a threshold of 0.
     """
 
     truth: BoolArray
@@ -79,7 +79,7 @@ class Scores(Outcomes):
         return np.asarray(~self.truth.any(axis=1))
 
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
-        """Image, confidence and truth of the given pairs of one label, each of shape (m,)."""
+        """Return image, confidence and truth of the predictions of one label, each of shape (m,)."""
         image = np.flatnonzero(self.given[:, position])
         return image, self.confidence[image, position], self.truth[image, position]
 
@@ -101,17 +101,17 @@ class Scores(Outcomes):
         return list(chain.from_iterable(map_bounded(some, starts, workers=workers)))
 
     def average_precision(self, position: int) -> float:
-        """Sum over the distinct confidences of precision times gain in recall; 0 if no image has the label.
+        """Sum precision times gain in recall over the distinct confidences, 0 if no image has the label.
 
-        The definition of ``sklearn.metrics.average_precision_score``: no interpolation. What is missing from the
-        predictions comes last, with confidence 0.
+        This is the definition of ``sklearn.metrics.average_precision_score``, without interpolation. Pairs without a
+        prediction come last, with confidence 0.
         """
         positives = int(self.test_images[position])
         if not positives:
             return 0.0
         steps = self.steps(position)
         hits, accepted = steps.hits, steps.accepted
-        if not accepted.size or accepted[-1] < len(self.images):  # the missing pairs, together with given zeros
+        if not accepted.size or accepted[-1] < len(self.images):  # pairs without prediction join those of confidence 0
             last = slice(None, -1) if accepted.size and steps.confidence[-1] == 0 else slice(None)
             hits, accepted = np.append(hits[last], positives), np.append(accepted[last], len(self.images))
         return float((np.diff(hits, prepend=0) * (hits / accepted)).sum() / positives)
@@ -127,7 +127,7 @@ class Scores(Outcomes):
         return csr_array((ones, (row, column + k * part)), shape=(len(self.images), 3 * k))
 
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
-        """Return the matrix: single-label by the most confident label, multi-label at the thresholds."""
+        """Compute the matrix, by the most confident label (single-label) or at the thresholds (multi-label)."""
         k = len(self.labels)
         if self.task == SINGLE_LABEL:
             true, predicted = self.true_label, self.predicted_label
@@ -151,11 +151,11 @@ class Scores(Outcomes):
         )
 
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """One row for each label that an image has or that is predicted for it; an image's most confident first.
+        """Build a table of all labels that images have or are predicted to have, most confident first per image.
 
         Columns ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
-        negative"), ``threshold``; single-label also ``truth`` and ``predicted``, the image's label and its most
-        confident one (null without).
+        negative"), ``threshold``. Single-label also ``truth`` and ``predicted``, the image's label and its most
+        confident label (null if there is none).
         """
         accepted = self.accepted(thresholds)
         row, column = np.nonzero(self.truth | accepted)
@@ -189,13 +189,13 @@ class Scores(Outcomes):
 
     @cached_property
     def true_label(self) -> IntArray:
-        """Position of each image's label, shape (n,); -1 without one. For single-label tasks."""
+        """Position of each image's label, shape (n,), or -1 without one. Only for single-label tasks."""
         return np.where(self.truth.any(axis=1), self.truth.argmax(axis=1), -1)
 
     @cached_property
     def predicted_label(self) -> IntArray:
-        """Position of each image's most confident label (a tie: the first), shape (n,); -1 without predictions."""
-        if self.given.all():  # spares a copy of the matrix
+        """Position of each image's most confident label (the first if tied), shape (n,), or -1 without predictions."""
+        if self.given.all():  # saves a copy of the matrix
             return np.asarray(self.confidence.argmax(axis=1), dtype=np.int64)
         return np.where(self.answered, np.where(self.given, self.confidence, -1.0).argmax(axis=1), -1)
 
@@ -208,33 +208,32 @@ def make_scores(
     labels: Iterable[str] | pd.DataFrame | None = None,
     task: str = SINGLE_LABEL,
 ) -> Scores:
-    """The matrices of a truth and a predictions table.
+    """Convert a truth and a predictions table to matrices.
 
     Parameters
     ----------
     truth : DataFrame
-        Columns ``image`` and ``label``, one row a label; a row whose label is null is an image without label.
+        Columns ``image`` and ``label``, one row per label. A row with a null label is an image without labels.
     predictions : DataFrame
-        Columns ``image``, ``label`` and ``confidence`` (0..1); a missing pair has confidence 0
-        and is never predicted.
+        Columns ``image``, ``label`` and ``confidence`` (0..1). A missing pair has confidence 0 and is never accepted.
     images : list, Series or DataFrame with a column ``image``, optional
-        The test images; by default those of both tables. Rows of other images are left out.
+        Test images. By default those of both tables. Rows of other images are left out.
     labels : list or labels table, optional
-        Gives order and colours; labels that neither table has are left out.
+        Order and colours of the labels. Labels in neither table are left out.
     task : {"single-label", "multi-label"}
 
     Raises
     ------
     InputError
-        If ``task`` or ``images`` can't be used.
+        If ``task`` or ``images`` is not valid.
     TableError
-        If a column is missing, a pair is repeated, a confidence is no number in 0..1, or an image of a
-        single-label task has two labels.
+        If a column is missing, a pair is repeated, a confidence is not a number in 0..1, or an image of a single-label
+        task has two labels.
     NotEnoughDataError
-        If there are no test images or no labels at all, or the images of one table are none of them.
+        If there are no test images or no labels, or if one of the tables contains none of the test images.
     """
     if task not in CLASSIFICATION_TASKS:
-        raise InputError(f"task={task!r} can't be evaluated here; use one of {', '.join(CLASSIFICATION_TASKS)}.")
+        raise InputError(f"task={task!r} is not a classification task. Use one of {', '.join(CLASSIFICATION_TASKS)}.")
     truth = clean_table(truth, "truth", ("image", "label"))
     predictions = clean_table(predictions, "predictions", ("image", "label", "confidence"))
     confidence = check_confidences(predictions)
@@ -263,35 +262,36 @@ def _check_one_label_each(truth: BoolArray, images: npt.NDArray[np.object_], nam
     if many.size:
         found = [names[column] for column in np.flatnonzero(truth[many[0]])]
         raise TableError(
-            f"Image {images[many[0]]!r} has the labels {found!r} in truth, but task='single-label' means one an image; "
-            "keep one, or use task='multi-label'."
+            f"Image {images[many[0]]!r} has the labels {found!r} in truth, but task='single-label' allows one per "
+            "image. Keep one of them, or use task='multi-label'."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class ImageLabelPairs:
-    """Which pairs of image and label a table has, and where its rows belong.
+    """Pairs of image and label in a table, and their positions in the matrix.
 
     Attributes
     ----------
     has : ndarray of bool, shape (n, k)
+        True if the table has the pair.
     """
 
     has: BoolArray
-    _where: Any  # of what is assigned, in a matrix: a block of rows and columns, or positions in the flat matrix
-    _rows: Any  # of the table's rows that have a place: all, or a mask
+    _where: Any  # target in the matrix: a block of rows and columns, or positions in the flat matrix
+    _rows: Any  # rows of the table that have a target: all, or a mask
 
     def matrix(self, values: FloatArray) -> FloatArray:
-        """A value for each row of the table, shape (rows,), as a matrix of shape (n, k); 0 for pairs without one."""
+        """Arrange one value per table row, shape (rows,), in a matrix of shape (n, k), with 0 for missing pairs."""
         result = np.zeros(self.has.shape)
         _assign(result, self._where, values[self._rows])
         return result
 
 
 def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index) -> ImageLabelPairs:
-    """The pairs of a table whose ``image`` and ``label`` are categories.
+    """Find the pairs in a table whose ``image`` and ``label`` are categories.
 
-    Rows of other images, and those without a label, are left out.
+    Rows of other images and rows without a label are left out.
 
     Raises
     ------
@@ -316,14 +316,14 @@ def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Inde
     if np.count_nonzero(has) < cells.size:
         repeated = np.flatnonzero(np.bincount(cells) > 1)[0]
         image, label = images[repeated // len(labels)], labels[repeated % len(labels)]
-        raise TableError(f"{name} has label {label!r} twice for image {image!r}; drop the repeated rows.")
+        raise TableError(f"{name} has label {label!r} twice for image {image!r}. Drop the repeated rows.")
     return ImageLabelPairs(has, cells, kept)
 
 
 def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, IntArray] | None:
-    """The images and the labels of a table that has every label of every image, image by image in one order.
+    """Return the images and labels of a table that lists every label of every image in the same order, otherwise None.
 
-    None of any other. Most predictions of classifiers are so, and then belong into the matrix as they stand.
+    Most predictions of classifiers have this form, and can then be copied into the matrix directly.
     """
     width = int(np.argmax(image != image[0])) if image.size else 0
     if width == 0 or image.size % width:
@@ -337,7 +337,7 @@ def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, 
 
 
 def _as_slice(positions: IntArray, count: int) -> IntArray | slice:
-    """All of ``count`` rows or columns in their order as a slice, which is quicker."""
+    """Convert the positions of all ``count`` rows or columns in order to a slice, which is faster."""
     return slice(None) if np.array_equal(positions, np.arange(count)) else positions
 
 

@@ -1,4 +1,4 @@
-"""The same figures for parts of the test set: by camera, by day, by tag."""
+"""Metrics by slice: evaluate parts of the test set, such as by camera, day or tag."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-#: The slice of images whose cell is empty.
+#: Slice of images whose cell is empty.
 NONE = "(none)"
 
-#: Numbers and times with more distinct values are cut into ranges that hold about equally many images.
+#: Numbers and times with more distinct values are divided into ranges with about equally many images.
 MOST_NUMBERS = 12
 RANGES = 5
 
@@ -26,12 +26,12 @@ MOST_SLICES = 500
 
 
 def slice_table(applied: Thresholded, images: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the table of :meth:`customlabels_nb.project.report.Report.by`; ``images`` has a row a test image."""
+    """Compute the table of :meth:`customlabels_nb.project.report.Report.by`. ``images`` has one row per test image."""
     known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
     if not isinstance(column, str) or column not in known:
-        what = "not known for any" if column in list(images.columns) else "not a column"
+        what = "empty for all" if column in list(images.columns) else "not a column"
         raise InputError(
-            f"column={column!r} is {what} of the test images; choose one of {known}, or pass a table with that column "
+            f"column={column!r} is {what} of the test images. Choose one of {known}, or pass a table with that column "
             "to cl.evaluate(..., images=table)."
         )
     rows: list[dict[str, Any]] = []
@@ -47,7 +47,7 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str) -> pd.D
 
 
 def slices_of(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
-    """Name and positions of each slice of a column, one value an image; see :func:`slice_table`."""
+    """Yield the name and the positions of each slice of a column with one value per image."""
     if values.dtype == object:
         values = values.map(_each_once).explode()
     kept = values[values.notna()].infer_objects()
@@ -56,8 +56,8 @@ def slices_of(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
     groups = kept.groupby(kept.map(str) if kept.dtype == object else kept, observed=True, sort=True)
     if groups.ngroups > MOST_SLICES:
         raise InputError(
-            f"column={str(values.name)!r} has {groups.ngroups} different values, and each would be a slice; use a "
-            f"column of at most {MOST_SLICES}."
+            f"column={str(values.name)!r} has {groups.ngroups} different values, and each would be a slice. Choose a "
+            f"column with at most {MOST_SLICES}."
         )
     for name, part in groups:
         yield _text(name), part.index.to_numpy(dtype=np.int64)
@@ -67,7 +67,7 @@ def slices_of(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
 
 
 def _each_once(value: object) -> object:
-    """A list of the distinct items of a list or the like; anything else as it is, but as text if it has items too."""
+    """Deduplicate the items of a list-like value, convert mappings to text, and return other values unchanged."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list | tuple | set | frozenset):
@@ -76,12 +76,12 @@ def _each_once(value: object) -> object:
 
 
 def _ranges(values: pd.Series) -> pd.Series:
-    """Each value's range, named by the lowest and the highest value in it; equal values stay together."""
-    before = values.rank(method="min").to_numpy(dtype=np.float64) - 1  # how many values are lower
+    """Map each value to a range, named by the lowest and highest value in it, keeping equal values together."""
+    before = values.rank(method="min").to_numpy(dtype=np.float64) - 1  # number of lower values
     codes, _ = pd.factorize(before * RANGES // len(values), sort=True)
     ends = [(part.min(), part.max()) for _, part in values.groupby(codes)]
     names = [_between(low, high) for low, high in ends]
-    if len(set(names)) < len(names):  # too close to be told apart when rounded
+    if len(set(names)) < len(names):  # the rounded ends are not unique
         names = [f"{low} to {high}" for low, high in ends]
     return pd.Series(pd.Categorical.from_codes(codes, names, ordered=True), index=values.index)
 

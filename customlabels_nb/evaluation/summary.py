@@ -1,4 +1,4 @@
-"""The result summary of an evaluation, a JSON file in the hosted service's form: written and read."""
+"""Write and read the result summary of an evaluation, a JSON file in the hosted service's format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.images.reading import local_path
 
 _NAMES = ("EvaluationResultSummary*.json", "EvaluationSummary*.json")
-#: Keys of the file, and what they are called here.
+#: Keys of the file, and the metrics they stand for.
 _MEANS = {"F1Score": "f1", "Precision": "precision", "Recall": "recall"}
 _DETECTION_MEANS = {"AveragePrecision": "mean_average_precision", "AverageRecall": "mean_average_recall"}
 _METRICS = {**_MEANS, "Threshold": "threshold"}
@@ -36,15 +36,15 @@ def evaluation_summary(
     ended: datetime | None = None,
     training_images: int = 0,
 ) -> dict[str, Any]:
-    """The content of ``EvaluationResultSummary-<project>-<version>.json``.
+    """Build the content of ``EvaluationResultSummary-<project>-<version>.json``.
 
     Parameters
     ----------
     evaluation : Evaluation
     project_version_arn : str
-        Names the version.
+        ARN of the version.
     ended : datetime, optional
-        When it was evaluated (naive: UTC); now by default.
+        Time of the evaluation (naive: UTC). Default is now.
     training_images : int
         Number of images that the version was trained on.
     """
@@ -76,37 +76,37 @@ def evaluation_summary(
 
 
 def summary_bytes(content: dict[str, Any]) -> bytes:
-    """The file of a summary's content."""
+    """Encode the content of a summary as the bytes of its file."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def summary_file_name(*parts: str) -> str:
-    """The summary's file name for a project and version: each part made safe, so that none leads elsewhere."""
+    """Build the summary's file name from project and version, each made safe so that none contains a path."""
     return "-".join(["EvaluationResultSummary", *safe_parts(parts)]) + ".json"
 
 
 def safe_parts(parts: tuple[str, ...]) -> list[str]:
-    """Names as parts of a file's name; those of which nothing is left are left out."""
+    """Make names safe as parts of a file name, leaving out those that become empty."""
     return [text for part in parts if (text := re.sub(r"[^0-9A-Za-z._-]+", "-", part).strip(".-")[:80])]
 
 
 def in_utc(moment: datetime | None) -> datetime:
-    """A moment (naive: UTC; None: now) in UTC and without a zone, as the service writes its dates."""
+    """Convert a time (naive: UTC, None: now) to a naive UTC time, as the service writes dates."""
     if moment is None:
         return datetime.now(UTC).replace(tzinfo=None)
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _ordered(names: dict[str, str]) -> dict[str, str]:
-    """In the order of the service's files."""
+    """Sort the names in the order of the service's files."""
     return {key: names[key] for key in ("Threshold", "Precision", "Recall", "F1Score") if key in names}
 
 
 def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """The cells that aren't 0, column by column."""
+    """List the cells that are not 0, column by column."""
     outcomes, matrix = evaluation.outcomes, evaluation.confusion_matrix
     labels = outcomes.labels
-    if isinstance(outcomes, Scores) and matrix.multi_label:  # the service also counts labels that are both right
+    if isinstance(outcomes, Scores) and matrix.multi_label:  # the service counts pairs of two right labels as well
         pairs = csr_array(evaluation.applied.accepted(), dtype=np.int64).T @ csr_array(outcomes.truth, dtype=np.int64)
         matrix = replace(matrix, counts=pairs.toarray())
     values = matrix.values("truth")
@@ -118,24 +118,24 @@ def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSummary:
-    """What a summary file says, under the names of a report.
+    """Content of an evaluation summary file, with the names used in reports.
 
     Attributes
     ----------
     project_version_arn : str
-        Names the version; empty if the file doesn't.
+        ARN of the version, or "" if the file has none.
     ended : datetime or None
-        When it was evaluated, in UTC.
+        Time of the evaluation, in UTC.
     training_images, test_images : int or None
     labels : tuple of str
-        In the order of the file.
+        Labels in the order of the file.
     summary : DataFrame
-        ``figure`` and ``value``: f1, precision and recall; of detectors also mean_average_precision and
+        ``figure`` and ``value``: f1, precision and recall, and for detectors mean_average_precision and
         mean_average_recall.
     per_label : DataFrame
         ``label``, ``f1``, ``precision``, ``recall``, ``threshold`` and ``test_images``, in the order of the file.
     confusion_matrix : DataFrame or None
-        Rows predicted, columns ground truth, cells as in the file (shares); None of detectors.
+        Shares as in the file. Rows are predicted, columns are ground truth. None for detectors.
     """
 
     project_version_arn: str
@@ -154,25 +154,36 @@ class EvaluationSummary:
 
 
 def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
-    """Read the result summary of an evaluation, written here or by the hosted service.
+    """Read the result summary of an evaluation, written by this package or by the hosted service.
 
     Parameters
     ----------
     path : path
-        ``EvaluationResultSummary-….json``, ``EvaluationSummary-….json``, or the folder that holds one.
+        ``EvaluationResultSummary-….json``, ``EvaluationSummary-….json``, or the folder that contains one.
 
     Raises
     ------
     InputError
-        If it isn't there, or isn't such a file.
+        If the file does not exist or is not an evaluation summary.
+
+    Examples
+    --------
+    >>> files = cl.evaluate(truth, predictions).to("files")
+    >>> summary = cl.read_evaluation_summary("files")
+    >>> summary.labels
+    ('cat', 'dog')
+    >>> summary.per_label[["label", "f1", "test_images"]]
+      label   f1  test_images
+    0   cat  0.8            2
+    1   dog  0.8            2
     """
     file = _summary_file(local_path(path, "path"))
     try:
         return _Reading(str(file), orjson.loads(file.read_bytes())).summary()
     except OSError as error:
-        raise InputError(f"path={str(file)!r} can't be read: {error.strerror or error}.") from error
+        raise InputError(f"Cannot read path={str(file)!r}: {error.strerror or error}.") from error
     except orjson.JSONDecodeError as error:
-        raise InputError(f"path={str(file)!r} is no evaluation summary: it isn't JSON ({error}).") from error
+        raise InputError(f"path={str(file)!r} is not an evaluation summary: it is not JSON ({error}).") from error
 
 
 def _summary_file(path: Path) -> Path:
@@ -181,12 +192,12 @@ def _summary_file(path: Path) -> Path:
     found = sorted({file for name in _NAMES for file in path.glob(name)})
     if len(found) != 1:
         what = f"{len(found)} evaluation summaries" if found else f"no {' or '.join(_NAMES)}"
-        raise InputError(f"path={str(path)!r} is a folder with {what}; name the file.")
+        raise InputError(f"path={str(path)!r} is a folder with {what}. Give the path of the file.")
     return found[0]
 
 
 class _Reading:
-    """The parts of a file's JSON value, each checked as it is taken."""
+    """Parser of the JSON value of a summary file."""
 
     def __init__(self, file: str, content: Any) -> None:
         self._file = file
@@ -238,37 +249,37 @@ class _Reading:
             cell = self._object(given, f"ConfusionMatrix[{number}]")
             row, column = (self._label(cell.get(key)) for key in ("PredictedLabel", "GroundTruthLabel"))
             if row not in place or column not in place:
-                raise self._wrong(f"ConfusionMatrix[{number}] names a label that EvaluationDetails.Labels doesn't")
+                raise self._wrong(f"ConfusionMatrix[{number}] has a label that is not in EvaluationDetails.Labels")
             matrix.iloc[place[row], place[column]] = self._number(cell, "Value", f"ConfusionMatrix[{number}]")
         return matrix
 
     def _object(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self._wrong(f"{where} is no object" if value is not None else f"{where} is missing")
+            raise self._wrong(f"{where} is not an object" if value is not None else f"{where} is missing")
         return value
 
     def _list(self, value: Any, where: str) -> list[Any]:
         if not isinstance(value, list):
-            raise self._wrong(f"{where} is no list" if value is not None else f"{where} is missing")
+            raise self._wrong(f"{where} is not a list" if value is not None else f"{where} is missing")
         return value
 
     def _label(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise self._wrong(f"{value!r:.80} stands for a label")
+            raise self._wrong(f"{value!r:.80} is not a label")
         return value
 
     def _number(self, values: dict[str, Any], key: str, where: str) -> float:
         value = values.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise self._wrong(
-                f"{where}.{key} is {value!r:.80}, no number" if key in values else f"{where} has no {key}"
+                f"{where}.{key} is {value!r:.80}, not a number" if key in values else f"{where} has no {key}"
             )
         return float(value)
 
     def _count(self, values: dict[str, Any], key: str) -> int | None:
         value = values.get(key)
         if value is not None and (type(value) is not int or value < 0):
-            raise self._wrong(f"{key} is {value!r:.80}, no number of images")
+            raise self._wrong(f"{key} is {value!r:.80}, not a number of images")
         return value
 
     def _moment(self, value: Any) -> datetime | None:
@@ -277,7 +288,7 @@ class _Reading:
         try:
             return in_utc(datetime.fromisoformat(value)).replace(tzinfo=UTC)
         except (TypeError, ValueError, OverflowError) as error:
-            raise self._wrong(f"EvaluationEndTimestamp is {value!r:.80}, no date") from error
+            raise self._wrong(f"EvaluationEndTimestamp is {value!r:.80}, not a date") from error
 
     def _wrong(self, what: str) -> InputError:
-        return InputError(f"path={self._file!r} is no evaluation summary: {what}.")
+        return InputError(f"path={self._file!r} is not an evaluation summary: {what}.")

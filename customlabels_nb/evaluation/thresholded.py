@@ -1,4 +1,4 @@
-"""Outcomes with thresholds applied to them: everywhere the same ones, or to each fold of the images its own."""
+"""Apply thresholds to predictions: the same ones for all images, or separate ones for each cross-validation fold."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from customlabels_nb.evaluation.outcomes import Outcomes
 
 @dataclass(frozen=True, eq=False)
 class Thresholded:
-    """What is counted once thresholds are settled.
+    """Truth and predictions with the thresholds applied.
 
     Attributes
     ----------
     outcomes : Outcomes
     thresholds : ndarray of float64, shape (k,)
-        In the order of the labels; with folds, the means of theirs.
+        Threshold of each label, in order. With folds, the mean over the folds.
     folds : tuple of pairs of an int64 ndarray and a float64 ndarray of shape (k,)
-        The positions of each fold's images and the thresholds that hold for them; every image is in one fold.
-        Empty where ``thresholds`` holds for all images.
+        Positions of the images of each fold and the thresholds that apply to them. Every image is in one fold. Empty
+        if ``thresholds`` apply to all images.
     """
 
     outcomes: Outcomes
@@ -34,18 +34,18 @@ class Thresholded:
     folds: tuple[tuple[IntArray, FloatArray], ...] = ()
 
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
-        """True positives, false positives and false negatives of each label, each of shape (k,)."""
+        """Count true positives, false positives and false negatives of each label, each of shape (k,)."""
         tp, fp, fn = (sum(parts) for parts in zip(*(one.counts(at) for one, at in self._parts()), strict=True))
         return np.asarray(tp), np.asarray(fp), np.asarray(fn)
 
     def accepted(self) -> BoolArray:
-        """What is predicted: of a classifier's pairs shape (n, k), of boxes shape (p,)."""
+        """Return a mask of the accepted predictions: shape (n, k) for a classifier, (p,) for boxes."""
         if not self.folds:
             return self.outcomes.accepted(self.thresholds)
         return self.outcomes.accepted(self.of_images())
 
     def of_images(self) -> FloatArray:
-        """The threshold of each label for each image, shape (n, k); not to be written to."""
+        """Return the threshold of each label for each image as a read-only array of shape (n, k)."""
         shape = (len(self.outcomes.images), len(self.thresholds))
         if not self.folds:
             return np.broadcast_to(self.thresholds, shape)
@@ -55,16 +55,16 @@ class Thresholded:
         return result
 
     def image_counts(self) -> csr_array:
-        """The same for each image, shape (n, 3 k): columns of true positives, false positives, false negatives."""
+        """Count true positives, false positives and false negatives of each image, shape (n, 3 k)."""
         parts = [one.image_counts(at) for one, at in self._parts()]
         return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
 
     def confusion(self) -> ConfusionMatrix:
-        """What is taken for what."""
+        """Compute the confusion matrix."""
         return reduce(_added, (one.confusion(at) for one, at in self._parts()))
 
     def per_image(self) -> pd.DataFrame:
-        """See :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
+        """Build the table of :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
         tables = [one.per_image(at) for one, at in self._parts()]
         if not self.folds:
             return tables[0]
@@ -73,7 +73,7 @@ class Thresholded:
         return table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
 
     def only(self, chosen: npt.NDArray[np.generic]) -> Thresholded:
-        """The same of some of the images: a mask of shape (n,), or their positions."""
+        """Select images by a mask of shape (n,) or by their positions."""
         positions = np.arange(len(self.outcomes.images))[chosen]
         new = np.full(len(self.outcomes.images), -1)
         new[positions] = np.arange(positions.size)
@@ -88,7 +88,7 @@ class Thresholded:
         return [(self.outcomes.only(images), at) for images, at in self.folds]
 
     def _back(self) -> IntArray:
-        """Where each image stands when the folds are put one below the other."""
+        """Return the position of each image in the concatenated folds."""
         return np.argsort(np.concatenate([images for images, _ in self.folds]))
 
 

@@ -1,6 +1,6 @@
-"""Thresholds: the assumed one of each label, those that a caller gives, and the figures along all of them.
+"""Choose, validate and sweep confidence thresholds.
 
-A confidence equal to or above a threshold counts.
+A prediction is accepted if its confidence is equal to or above the threshold.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.outcomes import Outcomes, Steps
 
-#: The threshold of a label when there is nothing to choose it by.
+#: Threshold of a label without test images or predictions to choose it from.
 FALLBACK_THRESHOLD = 0.5
-#: Thresholds of a curve.
+#: Maximum number of thresholds of a curve.
 MOST_POINTS = 1000
 
 
 def best_threshold(steps: Steps) -> float:
-    """The confidence at which F1 of one label is highest; NaN where it is 0 at all of them.
+    """Find the threshold that maximises the F1 of one label, or return NaN if F1 is 0 everywhere.
 
-    F1 is the same for every threshold above one score and up to the next: of the intervals with the highest
-    F1 the widest is taken (of equally wide ones the highest), and its middle. The upper end itself would be
-    the worst choice in it, as it loses the next image that is only slightly less certain.
+    F1 is constant for thresholds above one confidence and up to the next. Of the intervals with the highest F1, the
+    widest is used (of equally wide ones the highest), and its middle is returned. Its upper end would be the worst
+    choice, as it rejects the next image that is only slightly less certain.
     """
     scores = steps.confidence
     f1 = 2 * steps.hits / (steps.accepted + steps.targets)
@@ -35,14 +35,14 @@ def best_threshold(steps: Steps) -> float:
     width = np.where(f1 == f1.max(), scores - below, -1.0)
     best = int(width.argmax())
     middle = float((scores[best] + below[best]) / 2)
-    return middle if middle > below[best] else float(scores[best])  # neighbours too close for a number between
+    return middle if middle > below[best] else float(scores[best])  # no float between two close neighbours
 
 
 def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
-    """The assumed threshold of each label, shape (k,).
+    """Choose the assumed threshold of each label by its F1, shape (k,).
 
-    A label that no test image has, or no prediction for an image that has it, gets the median of the others;
-    0.5 if there are no others.
+    A label without test images, or without predictions for images that have it, gets the median of the others, or 0.5
+    if there are no others.
     """
     result = np.array([best_threshold(outcomes.steps(position)) for position in range(len(outcomes.labels))])
     chosen = result[~np.isnan(result)]
@@ -50,16 +50,17 @@ def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
 
 
 def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes) -> FloatArray:
-    """The threshold of each label, shape (k,): assumed for None, one for all for a number, or by label.
+    """Resolve ``thresholds`` to one threshold per label, shape (k,).
 
-    Labels that a mapping doesn't name keep their assumed threshold.
+    None uses the assumed thresholds, a number applies to all labels, and a mapping sets thresholds by label. Labels
+    that are missing from a mapping use their assumed threshold.
 
     Raises
     ------
     InputError
-        If a threshold is no number from 0 to 1.
+        If a threshold is not a number from 0 to 1.
     LabelError
-        If a mapping names a label that isn't here.
+        If a mapping contains an unknown label.
     """
     if thresholds is None:
         return assumed_thresholds(outcomes)
@@ -68,40 +69,40 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, out
     result = assumed_thresholds(outcomes)
     for label, value in thresholds.items():
         if label not in outcomes.labels:
-            raise LabelError(f"thresholds names {label!r}; the labels here are {list(outcomes.labels)!r}.")
+            raise LabelError(f"thresholds contains unknown label {label!r}. The labels are {list(outcomes.labels)!r}.")
         result[outcomes.labels.index(label)] = check_threshold(value)
     return result
 
 
 def check_threshold(value: object) -> float:
-    """``value`` as a threshold.
+    """Validate a threshold and return it as a float.
 
     Raises
     ------
     InputError
-        If it is no number from 0 to 1.
+        If it is not a number from 0 to 1.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InputError(
-            f"A threshold is a number from 0 to 1; got {value!r}. thresholds=None chooses them, and so does "
-            "'cross-validated'."
+            f"A threshold must be a number from 0 to 1, not {value!r}. thresholds=None or 'cross-validated' chooses "
+            "the thresholds."
         )
     number = float(value)
     if not 0 <= number <= 1:
-        hint = " The API's MinConfidence is in percent: divide by 100." if 1 < number <= 100 else ""
-        raise InputError(f"A threshold lies between 0 and 1; got {value!r}.{hint}")
+        hint = " The API's MinConfidence is in percent, so divide it by 100." if 1 < number <= 100 else ""
+        raise InputError(f"A threshold must be between 0 and 1, not {value!r}.{hint}")
     return number
 
 
 def threshold_curve(steps: Steps) -> pd.DataFrame:
-    """Precision, recall and F1 of one label along the threshold.
+    """Compute precision, recall and F1 of one label against the threshold.
 
     Returns
     -------
     DataFrame
-        Columns ``threshold`` (rising from 0 to 1), ``precision`` (null where nothing is accepted), ``recall``,
-        ``f1``. The thresholds are 0, all distinct confidences and 1, or evenly spaced where there would be
-        more than :data:`MOST_POINTS`. From one to the next, the figures are those of the next.
+        Columns ``threshold`` (ascending from 0 to 1), ``precision`` (null if nothing is accepted), ``recall``, ``f1``.
+        The thresholds are 0, all distinct confidences and 1, or evenly spaced if these are more than
+        :data:`MOST_POINTS`. Between two thresholds the metrics are those of the higher one.
     """
     thresholds = np.unique(np.concatenate([[0.0, 1.0], steps.confidence]))
     if len(thresholds) > MOST_POINTS:
@@ -115,7 +116,7 @@ def threshold_curve(steps: Steps) -> pd.DataFrame:
 
 
 def precision_recall(steps: Steps) -> pd.DataFrame:
-    """Return the table of :meth:`customlabels_nb.project.report.Report.precision_recall`."""
+    """Compute the table of :meth:`customlabels_nb.project.report.Report.precision_recall`."""
     return pd.DataFrame(
         {
             "recall": np.append(0.0, steps.hits / max(steps.targets, 1)),

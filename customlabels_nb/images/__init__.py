@@ -1,1 +1,1 @@
-"""Open, decode, orient and draw images."""
+"""Read, decode, orient and draw images, and cache thumbnails."""

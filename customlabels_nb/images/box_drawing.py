@@ -1,4 +1,4 @@
-"""Pictures with boxes on them: as SVG, whose lines and words are crisp at any size, and as pixels."""
+"""Draw bounding boxes with labels on images, as SVG (sharp at any size) or as pixels."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.images.reading import thumbnail
 
-#: Longest side on the screen; of small images the side to which they are enlarged, so that there is room for words.
+#: Longest side on the screen, and the longest side to which small images are enlarged to make room for text.
 SIDE, LEAST_SIDE = 640, 320
-#: Pixels of the photo in an SVG for one of the screen, at most.
+#: Maximum image pixels in an SVG per screen pixel.
 DENSITY = 1.5
 
 _MOST_ENLARGED = 4.0
-_LINE, _RIM = 2.0, 4.0  # a dark rim: light colours stay visible on light photos
+_LINE, _RIM = 2.0, 4.0  # a dark outline keeps light colours visible on light images
 _RIM_OPACITY = 0.45
-_LEAST_BOX = 4.0  # what is smaller can't be seen
+_LEAST_BOX = 4.0  # smaller boxes are invisible
 _FONT_SIZE, _PADDING, _TAG_HEIGHT = 11, 4.0, 16.0
-_FONTS = "DejaVu Sans,Verdana,Geneva,sans-serif"  # nearly equally wide
-_LONGEST_LABEL = 24  # signs
+_FONTS = "DejaVu Sans,Verdana,Geneva,sans-serif"  # of nearly equal width
+_LONGEST_LABEL = 24  # characters
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-_OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # what it costs to cover all of it, and to stand in a later place
+_OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of covering all of a box, and of each later candidate
 
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box to draw: ``left, top, width, height`` in pixels of the image, its label, colour (#rrggbb), and a figure."""
+    """A box to draw: ``left, top, width, height`` in pixels of the image, label, colour (#rrggbb) and value."""
 
     box: tuple[float, float, float, float]
     label: str
@@ -47,7 +47,7 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class Tag:
-    """Words at a box, on a ground of its colour; places and width in pixels of the screen."""
+    """Text at a box on a background of its colour, with position and width in screen pixels."""
 
     label: str
     value: str
@@ -58,16 +58,17 @@ class Tag:
 
 
 class BoxPicture:
-    """An image with boxes, arranged for a size on the screen.
+    """An image with labelled boxes, laid out for a screen size.
 
-    Words stand where they cover no other words and little of the boxes; where there is no such place for label and
-    figure, for the figure alone, and else they are left out. Earlier marks go before later ones.
+    Text is placed where it covers no other text and little of the boxes. If there is no room for label and value, only
+    the value is drawn, or nothing. Earlier boxes have priority.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        Mode RGB.
+        Image in mode RGB.
     marks : sequence of LabelledBox
+        Boxes to draw.
     side : int
         Longest side on the screen in pixels.
 
@@ -86,7 +87,7 @@ class BoxPicture:
 
     @cached_property
     def corners(self) -> FloatArray:
-        """``x0, y0, x1, y1`` of each mark on the screen, shape (n, 4), so that lines on them lie inside the image."""
+        """Screen coordinates ``x0, y0, x1, y1`` of each box, shape (n, 4), with outlines inside the image."""
         boxes = np.array([mark.box for mark in self.marks], dtype=np.float64).reshape(-1, 4)
         shown = ltwh_to_xyxy(clip_ltwh(boxes, self.image.size)) * np.tile(np.divide(self.size, self.image.size), 2)
         missing = np.clip(_LEAST_BOX - (shown[:, 2:] - shown[:, :2]), 0, None) / 2
@@ -97,16 +98,16 @@ class BoxPicture:
 
     @cached_property
     def tags(self) -> list[Tag | None]:
-        """The words of each mark; None where there is no room for them."""
+        """Text of each box, or None where there is no room for it."""
         return list(_arranged(self.marks, self.corners, self.size))
 
     @property
     def untagged(self) -> int:
-        """How many marks there is no room for words for."""
+        """Number of boxes without room for their text."""
         return sum(tag is None and bool(mark.label) for tag, mark in zip(self.tags, self.marks, strict=True))
 
     def to_svg(self) -> str:
-        """One SVG with the photo in it."""
+        """Render an SVG with the image embedded."""
         boxes = zip(self.corners[::-1].tolist(), [_checked(mark.colour) for mark in self.marks[::-1]], strict=True)
         return render(
             "boxes.svg",
@@ -124,11 +125,11 @@ class BoxPicture:
         )
 
     def to_url(self) -> str:
-        """:meth:`to_svg` as the source of an HTML image, in which nothing that a name holds can be a script."""
+        """Return the SVG as a data URL for an HTML image, in which scripts in a name cannot run."""
         return "data:image/svg+xml," + quote(self.to_svg(), safe=" !$()*+,-./:;=?@_~")
 
     def to_picture(self, scale: float = 1.0) -> Image.Image:
-        """As pixels, ``scale`` of them for one of the screen."""
+        """Draw the image with ``scale`` pixels per screen pixel."""
         width, height = (max(1, round(side * scale)) for side in self.size)
         page = self.image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
         pen = ImageDraw.Draw(page, "RGBA")
@@ -148,7 +149,7 @@ class BoxPicture:
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever is easier to read on a colour #rrggbb: 4.5 to 1 at least."""
+    """Choose black or white text for a background colour #rrggbb, with a contrast of at least 4.5 to 1."""
     channels = [int(_checked(colour)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in channels)
     return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"
@@ -156,7 +157,10 @@ def ink_on(colour: str) -> str:
 
 @cache
 def plain_font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as matplotlib brings it, which knows far more letters than Pillow's own; without importing that."""
+    """Load DejaVu Sans from matplotlib's files, without importing matplotlib.
+
+    It has far more glyphs than Pillow's default font, which is the fallback.
+    """
     found = importlib.util.find_spec("matplotlib")
     if found is not None and found.origin is not None:
         path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -186,7 +190,7 @@ def _arranged(marks: Sequence[LabelledBox], corners: FloatArray, size: tuple[int
 def _free_place(
     corners: FloatArray, position: int, width: float, size: tuple[int, int], taken: FloatArray
 ) -> tuple[float, float] | None:
-    """Left and top of words of a width at a box: on no others, and on little of the boxes."""
+    """Return the left and top of text at a box where it covers no other text and little of the boxes."""
     if width > size[0]:
         return None
     left, top, right, bottom = corners[position] + np.array([-1, -1, 1, 1]) * _LINE / 2
@@ -214,7 +218,7 @@ def _free_place(
 
 
 def _shared(first: FloatArray, second: FloatArray) -> FloatArray:
-    """The area that each pair of rectangles ``x0, y0, x1, y1`` shares, shape (n, m)."""
+    """Compute the intersection area of each pair of rectangles ``x0, y0, x1, y1``, shape (n, m)."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     return np.asarray(np.clip(high - low, 0, None).prod(axis=2), dtype=np.float64)
@@ -225,11 +229,11 @@ def _areas(corners: FloatArray) -> FloatArray:
 
 
 def _text_width(text: str) -> float:
-    """How wide a text is in one of the fonts that a browser takes, or nearly; signs of other scripts are square."""
+    """Estimate the width of a text in a typical browser font, where characters of other scripts are square."""
     width = 0.0
     for sign in text:
         category = unicodedata.category(sign)
-        if category in ("Mn", "Me", "Cf") or "\U0001f3fb" <= sign <= "\U0001f3ff":  # on, in or beside another sign
+        if category in ("Mn", "Me", "Cf") or "\U0001f3fb" <= sign <= "\U0001f3ff":  # modifies another character
             continue
         is_wide = unicodedata.east_asian_width(sign) in "WF"
         width += _FONT_SIZE if is_wide else _sign_width(sign)

@@ -1,4 +1,4 @@
-"""Encoded images: which types are read, what a header says, pixels, and how they become upright RGB."""
+"""Decode images: supported formats, header checks, EXIF orientation and conversion to upright RGB."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from customlabels_nb.images.dicom import RefusedError, how_to_read, is_dicom, is
 
 try:
     from PIL.AvifImagePlugin import SUPPORTED as _AVIF
-except ImportError:  # an older Pillow
+except ImportError:  # older Pillow versions
     _AVIF = False
 
-#: Endings of the images that are read here.
+#: File extensions of the supported images.
 READ_SUFFIXES = (IMAGE_SUFFIXES if is_readable() else IMAGE_SUFFIXES - DICOM_SUFFIXES) | (
     {".avif"} if _AVIF else frozenset()
 )
@@ -42,37 +42,37 @@ _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR_CONFIGURATION = 258, 262, 284  # tags of TIFF 6.0
 _WHITE_IS_ZERO = 0
-_UNREAD_TIFF = "this is a TIFF of a kind that isn't read; convert it to one with 8 bits a channel, or to PNG."
+_UNREAD_TIFF = "this kind of TIFF is not supported. Convert it to 8 bits per channel, or to PNG."
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # where an orientation may stand
+_PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks that may contain an orientation
 _LATER_FORMATS = ("AVIF",) if _AVIF else ()
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM", *_LATER_FORMATS)  # MPO comes as JPEG
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM", *_LATER_FORMATS)  # MPO opens as JPEG
 _READ = ", ".join(sorted({*_FORMATS} - {"DIB"}))
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "DIB": ".bmp", "DICOM": ".dcm"}  # others as they are called
-_opening = threading.Lock()  # warnings.catch_warnings changes what all threads see
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "DIB": ".bmp", "DICOM": ".dcm"}  # others: the format name
+_opening = threading.Lock()  # warnings.catch_warnings is not thread-safe
 
 
 def why_unread(name: str) -> str | None:
-    """What to do with a file that by its name is an image of a type that isn't read; None for all others."""
+    """Return what to do with an image file of an unsupported type, judging by its name, or None for other files."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in DICOM_SUFFIXES and suffix not in READ_SUFFIXES:
         return how_to_read()
     if suffix in READ_SUFFIXES or suffix not in UNREAD_SUFFIXES:
         return None
-    return f"Images of the type {suffix[1:].upper()} are not read; convert it to JPEG or PNG."
+    return f"Images of type {suffix[1:].upper()} are not supported. Convert it to JPEG or PNG."
 
 
 @contextmanager
 def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels) -> Iterator[Image.Image]:
-    """An encoded image of which the header was read, while the block runs.
+    """Open an encoded image and read its header, as a context manager.
 
     Parameters
     ----------
     data : bytes or file
-        A file stands at its start.
+        Encoded image. A file must be at its start.
     max_pixels : int
-        An image that claims more is refused.
+        Maximum number of pixels. Larger images are refused.
 
     Raises
     ------
@@ -83,24 +83,24 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
         raise NotAnImageError(name, "the file is empty (0 bytes).")
     try:
         with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's bomb warning: the check below is ours
+            warnings.simplefilter("ignore")  # Pillow's decompression bomb warning is replaced by the check below
             file = io.BytesIO(data) if isinstance(data, bytes) else data
             image = open_dicom(file, name) if is_dicom(file) else Image.open(file, formats=_FORMATS)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(name, f"too many pixels to decode safely ({error}).") from error
+        raise ImageTooLargeError(name, f"the image has too many pixels to decode safely ({error}).") from error
     except UnidentifiedImageError as error:
         raise NotAnImageError(name, _why_not_identified(data, name)) from error
-    except Exception as error:  # Pillow's parsers raise whatever a damaged header makes them
-        raise TruncatedImageError(name, f"its header is damaged ({error}).") from error
+    except Exception as error:  # Pillow's parsers may raise anything on a damaged header
+        raise TruncatedImageError(name, f"the header is damaged ({error}).") from error
     with image:
         pixels = image.width * image.height
         if pixels == 0:
             raise NotAnImageError(name, "the image has no pixels.")
         if pixels > max_pixels:
             raise ImageTooLargeError(
-                name, f"{image.width:,} × {image.height:,} pixels are more than the limit of {max_pixels:,}."
+                name, f"{image.width:,} × {image.height:,} pixels exceed the limit of {max_pixels:,} pixels."
             )
         if image.format == "TIFF" and _mixes_up_planes(image):
             raise NotAnImageError(name, _UNREAD_TIFF)
@@ -108,7 +108,7 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
 
 
 def _mixes_up_planes(image: Any) -> bool:
-    """Whether Pillow would make nonsense of a TIFF: more than 8 bits a channel, each channel a plane of its own."""
+    """Check whether Pillow would decode a TIFF wrongly: more than 8 bits per channel in separate planes."""
     bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
     return image.tag_v2.get(_PLANAR_CONFIGURATION) == 2 and len(bits) > 1 and max(bits) > 8
 
@@ -117,22 +117,22 @@ def _why_not_identified(data: bytes | BinaryIO, name: str) -> str:
     if isinstance(data, bytes) and data[:4] in _TIFF_STARTS:
         return _UNREAD_TIFF
     if os.path.splitext(name)[1].lower() in DICOM_SUFFIXES & READ_SUFFIXES:
-        return "this is not a DICOM file (the mark DICM is missing)."
-    reason = why_unread(name) or f"This is not an image of a type that is read: {_READ}."
+        return "this is not a DICOM file (the prefix DICM is missing)."
+    reason = why_unread(name) or f"This is not an image in a supported format: {_READ}."
     return reason[0].lower() + reason[1:] if reason != how_to_read() else reason
 
 
 def file_suffix(data: bytes, name: str) -> str:
-    """The usual ending, such as ".jpg", of a file with this content; ImageError if it is no image."""
+    """Return the usual file extension, such as ".jpg", for this content, or raise ImageError if it is not an image."""
     with opened(data, name) as image:
         return _SUFFIXES.get(image.format or "", f".{(image.format or 'image').lower()}")
 
 
 def count_frames(image: Image.Image) -> int:
-    """How many pages or frames a file that was just opened has; before it is decoded.
+    """Count the pages or frames of a file that was just opened and not decoded yet.
 
-    Of several pictures in one JPEG file those count that have the size of the first: cameras put previews and maps of
-    depth or brightness behind a photo.
+    A JPEG file with several images counts only those of the size of the first, because cameras append previews and
+    depth or brightness maps to a photo.
     """
     try:
         frames = int(getattr(image, "n_frames", 1))
@@ -144,14 +144,14 @@ def count_frames(image: Image.Image) -> int:
             same += image.size == size
         image.seek(0)
         return same
-    except Exception:  # what stands behind the first one is damaged, and isn't used
+    except Exception:  # the data after the first frame is damaged, but not used
         with contextlib.suppress(Exception):
             image.seek(0)
         return 1
 
 
 def is_whole(format_: str, data: bytes) -> bool:
-    """Whether the rest of an image whose header is right is evidently whole; False means it has to be decoded."""
+    """Check whether an image with a valid header is evidently complete. False means that it has to be decoded."""
     if format_ in ("JPEG", "MPO"):
         return b"\xff\xd9" in data[-64:]
     if format_ == "PNG":
@@ -162,7 +162,7 @@ def is_whole(format_: str, data: bytes) -> bool:
 
 
 def _png_is_whole(data: bytes) -> bool:
-    """Whether the chunks follow each other up to the last one, each with the checksum that it should have."""
+    """Check that the chunks are contiguous up to the last one and have the right checksums."""
     view = memoryview(data)
     position = len(_PNG_START)
     while position + 12 <= len(data):
@@ -176,23 +176,23 @@ def _png_is_whole(data: bytes) -> bool:
 
 
 def orientation(image: Image.Image, data: bytes | None = None) -> int:
-    """The EXIF orientation, 1 to 8; one that can't be read is none.
+    """Return the EXIF orientation from 1 to 8, or 1 if it cannot be read.
 
-    Pillow decodes a PNG to find its EXIF, which may stand at the end; ``data`` without any spares that.
+    Pillow decodes a PNG to find its EXIF data, which may be at the end. Passing ``data`` avoids that if it has none.
     """
     if image.format == "TIFF":
-        return 1  # Pillow turns these itself while it decodes them
+        return 1  # Pillow applies the orientation of a TIFF while decoding it
     if image.format == "PNG" and data is not None and not any(key in data for key in _PNG_METADATA):
         return 1
     try:
         found = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block makes Pillow's parser raise anything
+    except Exception:  # Pillow's parser may raise anything on a damaged EXIF block
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def decode(image: Image.Image, name: str) -> None:
-    """Decode the pixels; TruncatedImageError if that fails, NotAnImageError if a package for it is missing."""
+    """Decode the pixels, or raise TruncatedImageError, or NotAnImageError if a required package is missing."""
     try:
         image.load()
     except (MemoryError, KeyboardInterrupt):
@@ -200,24 +200,24 @@ def decode(image: Image.Image, name: str) -> None:
     except RefusedError as error:
         raise NotAnImageError(name, str(error)) from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, IndexError, …
-        raise TruncatedImageError(name, f"it ends too early or is damaged ({error}).") from error
+        raise TruncatedImageError(name, f"the file is truncated or damaged ({error}).") from error
 
 
 def upright_rgb(image: Image.Image, name: str) -> Image.Image:
-    """The decoded image turned as its EXIF says, as 8-bit RGB on white; ImageError if its colours can't be that."""
+    """Apply the EXIF orientation and convert to 8-bit RGB on white, or raise ImageError if that fails."""
     method = _UPRIGHT.get(orientation(image))
     try:
         result = _to_rgb(image if method is None else image.transpose(method))
     except (OSError, ValueError) as error:
-        raise ImageError(name, f"its colours can't be converted to RGB ({error}).") from error
-    # without the EXIF block nobody turns it again; a profile of other colours than RGB means nothing any more
+        raise ImageError(name, f"cannot convert the colours to RGB ({error}).") from error
+    # the EXIF block is dropped, so that nothing rotates the image again, and so are profiles of other colour spaces
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
     result.info = {"icc_profile": profile} if profile else {}
     return result
 
 
 def upright_rgba(image: Image.Image, name: str) -> Image.Image:
-    """As :func:`upright_rgb`, but RGBA: what is transparent stays so, and keeps the colours that it has."""
+    """Apply the EXIF orientation and convert to RGBA, keeping transparent pixels and their colours."""
     key_colour = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
     if image.mode not in _WITH_ALPHA and not key_colour:
         return upright_rgb(image, name).convert("RGBA")
@@ -226,7 +226,7 @@ def upright_rgba(image: Image.Image, name: str) -> Image.Image:
         turned = image if method is None else image.transpose(method)
         result = (turned.convert("LA") if turned.mode == "La" else turned).convert("RGBA")
     except (OSError, ValueError) as error:
-        raise ImageError(name, f"its colours can't be converted to RGBA ({error}).") from error
+        raise ImageError(name, f"cannot convert the colours to RGBA ({error}).") from error
     result.info = {}
     return result
 
@@ -242,7 +242,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits or of floats, which don't say what white is, as 8 bits."""
+    """Convert 16-bit, 32-bit or float greyscale, which does not define white, to 8 bits."""
     import numpy as np
 
     values: Any = np.nan_to_num(np.asarray(image).astype(np.float64))
@@ -253,5 +253,5 @@ def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
         white = 1.0 if image.mode == "F" and brightest <= 1 else 255.0
     eight = (np.clip(values / white, 0, 1) * 255).round().astype(np.uint8)
     if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        eight = 255 - eight  # Pillow does that for up to 8 bits only
+        eight = 255 - eight  # Pillow inverts up to 8 bits only
     return Image.fromarray(eight).convert("RGB")

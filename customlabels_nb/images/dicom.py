@@ -1,6 +1,6 @@
-"""DICOM: the first frame of a file as a picture, its window applied; through pydicom, an optional package.
+"""Read the first frame of DICOM files with its window applied, using the optional package pydicom.
 
-Rules are those of the standard (DICOM PS3.3, C.7.6.3 "Image Pixel", C.11.1 "Modality LUT", C.11.2 "VOI LUT").
+The rules are those of the standard (DICOM PS3.3, C.7.6.3 "Image Pixel", C.11.1 "Modality LUT", C.11.2 "VOI LUT").
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from customlabels_nb.errors import NotAnImageError, TruncatedImageError
 
 _MARK, _MARK_AT = b"DICM", 128
 _FILE_META_GROUP = 0x0002
-_MOST_TABLED = 1 << 16  # distinct values up to which a table is quicker than computing each pixel
-_LACKS_PACKAGES = ("missing dependencies", "does not support")  # what pydicom says of decoders, Pillow among them
+_MOST_TABLED = 1 << 16  # number of distinct values up to which a lookup table is faster than computing each pixel
+_LACKS_PACKAGES = ("missing dependencies", "does not support")  # in pydicom's messages about missing decoders
 _DECODERS = ("pylibjpeg[all]", "pyjpegls")
 
 _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 def is_readable() -> bool:
-    """Whether the package that reads DICOM is here."""
+    """Check whether pydicom is installed."""
     return find_spec("pydicom") is not None
 
 
 @cache
 def how_to_read() -> str:
-    """What is said where it isn't."""
-    return f"DICOM is read by the package pydicom: {extra_command('dicom')}"
+    """Return the message for DICOM files if pydicom is not installed."""
+    return f"DICOM images need the package pydicom. Install it with: {extra_command('dicom')}"
 
 
 def is_dicom(file: BinaryIO) -> bool:
-    """Whether the file has the mark of DICOM; it stands at its start again then."""
+    """Check whether the file has the DICOM prefix, and rewind it."""
     file.seek(_MARK_AT)
     mark = file.read(len(_MARK))
     file.seek(0)
@@ -44,16 +44,19 @@ def is_dicom(file: BinaryIO) -> bool:
 
 
 class RefusedError(Exception):
-    """The file may be whole, but isn't read: the message says why and what to do, without the image's name."""
+    """The file may be intact but is not supported.
+
+    The message has the reason and the remedy, without the name of the image.
+    """
 
 
 class DicomImage(ImageFile.ImageFile):
-    """A DICOM file as Pillow has images: its size from the header, its pixels once they are loaded.
+    """DICOM file as a Pillow image: the size comes from the header, the pixels are decoded on load.
 
     Attributes
     ----------
     n_frames : int
-        How many frames the file has; the first is the picture.
+        Number of frames in the file. The first one is used.
     """
 
     format = "DICOM"
@@ -66,7 +69,7 @@ class DicomImage(ImageFile.ImageFile):
         self.n_frames = max(1, int(self._dataset.get("NumberOfFrames", 1) or 1))
 
     def load(self) -> Any:
-        """Decode the first frame; the picture is grey or RGB of 8 bits then."""
+        """Decode the first frame to 8-bit greyscale or RGB."""
         if self._dataset is not None:
             picture = Image.fromarray(_shown(_first_frame(self.fp, self._dataset), self._dataset))
             self.im, self._mode, self._size = picture.im, picture.mode, picture.size
@@ -75,12 +78,12 @@ class DicomImage(ImageFile.ImageFile):
 
 
 def open_dicom(file: BinaryIO, name: str) -> DicomImage:
-    """The image in a DICOM file, of which only the header is read.
+    """Open the image in a DICOM file by reading only its header.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the image: there is no image in the file, it is damaged, or pydicom is missing.
+        One of its subclasses, naming the image: the file contains no image or is damaged, or pydicom is missing.
     """
     if not is_readable():
         raise NotAnImageError(name, how_to_read())
@@ -90,8 +93,8 @@ def open_dicom(file: BinaryIO, name: str) -> DicomImage:
         raise NotAnImageError(name, str(error)) from error
     except MemoryError:
         raise
-    except Exception as error:  # pydicom's parser raises whatever a damaged header makes it
-        raise TruncatedImageError(name, f"its header is damaged ({error or type(error).__name__}).") from error
+    except Exception as error:  # pydicom's parser may raise anything on a damaged header
+        raise TruncatedImageError(name, f"the header is damaged ({error or type(error).__name__}).") from error
 
 
 def _header(file: Any) -> Any:
@@ -103,14 +106,12 @@ def _header(file: Any) -> Any:
     meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != _FILE_META_GROUP)
     syntax = UID(str(meta.get("TransferSyntaxUID", "")))
     if syntax.is_transfer_syntax and syntax.is_deflated:
-        # it would be inflated whole, however much that is, before anything of it is known
-        raise RefusedError(
-            "it is compressed as a whole (deflated), which is not read; convert it, with dcmconv for example."
-        )
+        # it would have to be inflated completely, whatever its size, before anything is known about it
+        raise RefusedError("deflated DICOM files are not supported. Convert it, for example with dcmconv.")
     file.seek(0)
     dataset = dcmread(file, stop_before_pixels=True)
     if not dataset.get("Rows") or not dataset.get("Columns"):
-        raise RefusedError("the DICOM file holds no image.")
+        raise RefusedError("the DICOM file contains no image.")
     return dataset
 
 
@@ -119,7 +120,7 @@ def _syntax(dataset: Any) -> Any:
 
 
 def _first_frame(file: Any, dataset: Any) -> _Array:
-    """The first frame as it is stored, but with colours as RGB: (height, width) or (height, width, 3)."""
+    """Return the stored values of the first frame, with colours as RGB: (height, width) or (height, width, 3)."""
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
 
@@ -128,19 +129,21 @@ def _first_frame(file: Any, dataset: Any) -> _Array:
         pixels: _Array = pixel_array(file, index=0)
     except NotImplementedError as error:
         name = _syntax(dataset).name
-        raise RefusedError(f"its compression ({name}) is not read; convert it, with dcmconv perhaps.") from error
+        raise RefusedError(f"the compression {name} is not supported. Convert it, for example with dcmconv.") from error
     except RuntimeError as error:
         if not any(words in str(error) for words in _LACKS_PACKAGES):
             raise
         name = _syntax(dataset).name
-        raise RefusedError(f"its compression ({name}) needs more packages: {install_command(*_DECODERS)}") from error
+        raise RefusedError(
+            f"the compression {name} needs more packages. Install them with: {install_command(*_DECODERS)}"
+        ) from error
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
     return pixels
 
 
 def _shown(pixels: _Array, dataset: Any) -> _Array:
-    """8 bits a channel, as a viewer shows them."""
+    """Convert to 8 bits per channel, as a viewer displays them."""
     if pixels.ndim == 3:
         return pixels[:, :, :3] if pixels.dtype == np.uint8 else _eight_bits(pixels[:, :, :3], 0, _white(dataset))
     if pixels.dtype.kind in "iu":
@@ -152,14 +155,14 @@ def _shown(pixels: _Array, dataset: Any) -> _Array:
 
 
 def _white(dataset: Any) -> int:
-    """The largest value of a channel of colour."""
+    """Return the largest value of a colour channel."""
     palette = dataset.PhotometricInterpretation == "PALETTE COLOR"
     bits = int(dataset.RedPaletteColorLookupTableDescriptor[2] if palette else dataset.BitsStored)
     return (1 << bits) - 1
 
 
 def _grey(values: _Array, pixels: _Array, dataset: Any) -> _Array:
-    """``values`` of the picture ``pixels`` through modality and window to 8 bits."""
+    """Convert ``values`` of the image ``pixels`` to 8 bits with modality LUT and window."""
     from pydicom.pixels.processing import apply_modality_lut
 
     real = apply_modality_lut(values, dataset)
@@ -170,7 +173,7 @@ def _grey(values: _Array, pixels: _Array, dataset: Any) -> _Array:
 
 
 def _windowed(real: _Array, dataset: Any) -> _Array | None:
-    """The first table or window of the file applied; None if there is none that can be."""
+    """Apply the first VOI table or window of the file, or return None if there is no valid one."""
     from pydicom.pixels.processing import apply_windowing
 
     try:
@@ -179,15 +182,15 @@ def _windowed(real: _Array, dataset: Any) -> _Array | None:
         if "WindowCenter" not in dataset or "WindowWidth" not in dataset:
             return None
         with np.errstate(over="ignore"):
-            # pydicom stretches the window to the range that stored values could have: its ends are black and white
+            # pydicom scales the window to the range of possible stored values, whose ends are black and white
             ends = apply_windowing(np.array([-1e30, 1e30]), dataset)
             return _eight_bits(apply_windowing(real, dataset), float(ends[0]), float(ends[1]))
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError):  # a window that can't be one
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError):  # an invalid window
         return None
 
 
 def _looked_up(real: _Array, item: Any, little_endian: bool) -> _Array:
-    """A table of the file applied; pydicom's own way goes wrong where more than 256 entries have 8 bits each."""
+    """Apply a VOI table of the file, because pydicom mishandles tables of more than 256 entries of 8 bits."""
     entries, first, bits = (int(value) for value in item.LUTDescriptor)
     data = item.LUTData
     if isinstance(data, bytes):
@@ -199,7 +202,7 @@ def _looked_up(real: _Array, item: Any, little_endian: bool) -> _Array:
 
 
 def _own_range(pixels: _Array, dataset: Any) -> tuple[float, float]:
-    """Which real values are black and white where the file doesn't say: 8 bits as they are, others from end to end."""
+    """Return the real values of black and white if the file has no window: the full 8-bit range, or the data range."""
     from pydicom.pixels.processing import apply_modality_lut
 
     bits = int(dataset.get("BitsStored", 0) or 0)

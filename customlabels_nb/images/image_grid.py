@@ -1,4 +1,4 @@
-"""Several pictures side by side, each with boxes or labels of its own."""
+"""Image grid (contact sheet): several images side by side, each with its own boxes or labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox, plain_font
 
-#: Of a tile on the screen in pixels.
+#: Longest side of a tile on the screen in pixels.
 SIDE = 240
 
 _GAP, _LINE, _FONT_SIZE = 8, 20, 12
@@ -22,16 +22,16 @@ _GAP, _LINE, _FONT_SIZE = 8, 20, 12
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture.
+    """One image of a grid.
 
     Attributes
     ----------
     image : PIL.Image.Image
-        Mode RGB.
+        Image in mode RGB.
     boxes : list of LabelledBox
-        In its pixels.
+        Boxes in pixels of the image.
     labels : list of (str, str)
-        Of the whole picture, each with its colour (#rrggbb).
+        Image-level labels, each with its colour (#rrggbb).
     """
 
     image: Image.Image
@@ -40,13 +40,14 @@ class Tile:
 
 
 class ContactSheet:
-    """Pictures side by side and one sentence on them; in a notebook it shows itself.
+    """Image grid with a caption, displayed in a notebook.
 
     Parameters
     ----------
     tiles : sequence of Tile
+        Images of the grid.
     words : str
-        The sentence below.
+        Caption below the grid.
     """
 
     def __init__(self, tiles: Sequence[Tile], words: str) -> None:
@@ -57,12 +58,12 @@ class ContactSheet:
         return len(self.tiles)
 
     def draw(self, side: int = SIDE) -> Image.Image:
-        """The sheet on white, as a picture.
+        """Draw the grid on a white background.
 
         Parameters
         ----------
         side : int
-            Longest side of each of its pictures, in pixels.
+            Longest side of each image, in pixels.
         """
         scale = side / SIDE
         pictures = [self._picture(tile).to_picture(scale) for tile in self.tiles]
@@ -85,7 +86,7 @@ class ContactSheet:
         return page
 
     def __repr__(self) -> str:
-        return f"{len(self.tiles)} pictures. {self.words}"
+        return f"{len(self.tiles)} images. {self.words}"
 
     def _repr_html_(self) -> str:
         tiles = []

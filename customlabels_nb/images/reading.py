@@ -1,7 +1,7 @@
-"""Images: find, read, open, orient once, verify, measure, shrink.
+"""Read images: resolve paths and URLs, open, apply the EXIF orientation, measure, hash and make thumbnails.
 
-EXIF orientation is applied in :func:`open_image` and in the size that :func:`inspect` returns, and nowhere
-else: everything above sees upright images and boxes that refer to them.
+The EXIF orientation is applied in :func:`open_image` and in the size that :func:`inspect` returns, and nowhere else.
+All other code sees upright images, and boxes refer to them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of an image without decoding all of it: oriented size in pixels, content, pages or frames."""
+    """Image metadata known without decoding all of it: oriented size in pixels, content hash, pages or frames."""
 
     width: int
     height: int
@@ -57,7 +57,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What a header tells of an image: oriented size in pixels, Pillow's name of the format, EXIF orientation."""
+    """Image metadata from the header: oriented size in pixels, Pillow's format name, EXIF orientation."""
 
     width: int
     height: int
@@ -67,12 +67,12 @@ class ImageHeader:
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
-    """How a local path is written in the tables: the absolute path, as a ``file:`` URL if it isn't UTF-8.
+    """Convert a local path to its form in the tables: the absolute path, or a ``file:`` URL if it is not UTF-8.
 
     Raises
     ------
     InputError
-        If no file can have that name.
+        If the path is not a valid file name.
     """
     text = os.path.abspath(os.fspath(path))
     try:
@@ -86,18 +86,18 @@ def _encodable(path: str) -> str:
     try:
         os.fsencode(path)
     except UnicodeEncodeError as error:
-        raise InputError(f"{path!r} can't be a path: it holds half of a surrogate pair.") from error
+        raise InputError(f"{path!r} is not a valid path: it contains a lone surrogate.") from error
     return path
 
 
 def is_remote(uri: str) -> bool:
-    """Whether ``uri`` names something that fsspec fetches, rather than a file here."""
+    """Check whether ``uri`` is a remote file that fsspec fetches, rather than a local file."""
     found = _PROTOCOL.match(uri)
     return found is not None and found[1].lower() not in ("file", "local")
 
 
 def to_path(uri: str, root: Path | None = None) -> Path:
-    """The local file of ``uri``; relative ones lie under ``root`` (the project's folder)."""
+    """Return the local path of ``uri``, resolving relative paths against ``root`` (the project's folder)."""
     if uri[:7].lower() == "file://":
         return Path(os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost"))))
     path = Path(uri)
@@ -105,57 +105,57 @@ def to_path(uri: str, root: Path | None = None) -> Path:
 
 
 def local_path(path: str | os.PathLike[str], argument: str) -> Path:
-    """The file or folder of this machine that somebody means: a path, with ``~`` for home, or a ``file:`` URL.
+    """Convert an argument to a local path: a path, with ``~`` for the home folder, or a ``file:`` URL.
 
     Raises
     ------
     InputError
-        If it is another URL, empty, or no path at all; the message names the ``argument``.
+        If it is another URL, empty, or not a path. The message names the ``argument``.
     """
     if not isinstance(path, str | os.PathLike):
-        raise InputError(f"{argument}={path!r} is no path.")
+        raise InputError(f"{argument}={path!r} is not a path.")
     text = _encodable(os.fsdecode(path))
     if not text or "\0" in text:
-        raise InputError(f"{argument}={text!r} names nothing; give a path.")
+        raise InputError(f"{argument}={text!r} is not a valid path.")
     if is_remote(text):
-        raise InputError(f"{argument}={text!r} is a URL; give a path on this machine.")
+        raise InputError(f"{argument}={text!r} is a URL. Give a path on this machine.")
     return to_path(text) if isinstance(path, str) and text[:7].lower() == "file://" else Path(expand_home(text))
 
 
 def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:
-    """The bytes of a local file, or of anything that fsspec reads, through the cache of remote files.
+    """Read a local file, or a remote file that fsspec supports through the download cache.
 
     Raises
     ------
     ImageNotFoundError
-        If it isn't there or may not be read.
+        If the file does not exist or is not readable.
     NotAnImageError
         If it is a folder, a device or a pipe.
     ImageTooLargeError
-        If it has more than ``max_bytes``; no more than that is read.
+        If it has more than ``max_bytes``. No more than that is read.
     """
     if is_remote(uri):
         return fetch(uri, max_bytes=max_bytes)[0]
     try:
-        # a Path would take a tenth of the time that reading a photo does
+        # constructing a Path would take a tenth of the time of reading a photo
         data = _read_file(uri if os.path.isabs(uri) else os.fspath(to_path(uri, root)), uri, max_bytes)
     except ImageError:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ImageNotFoundError(uri, f"can't be read ({reason}); check the path and its permissions.") from error
+        raise ImageNotFoundError(uri, f"cannot be read ({reason}). Check the path and its permissions.") from error
     if max_bytes is not None and len(data) > max_bytes:
         raise ImageTooLargeError(uri, f"the file has more than {max_bytes:,} bytes.")
     return data
 
 
 def read_content(uri: str, root: Path | None = None, *, known: str | None = None) -> tuple[bytes, str]:
-    """The bytes of an image, and what tells them from others: their hash, or a remote file's identity.
+    """Read an image and identify its content by a hash, or by the identity of a remote file.
 
     Parameters
     ----------
     known : str, optional
-        What the images table says of its content: a remote file that is in the cache as such is not asked for.
+        Content from the images table. A remote file that the cache has with this identity causes no request.
 
     Raises
     ------
@@ -170,23 +170,24 @@ def read_content(uri: str, root: Path | None = None, *, known: str | None = None
 
 
 def _read_file(path: str, uri: str, max_bytes: int | None) -> bytes:
-    # opening a pipe waits for its writer, and reading a device may never end
+    # opening a pipe blocks until it has a writer, and reading a device may never end
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
+        raise NotAnImageError(uri, "it is not a regular file but a folder, a device or a pipe.")
     with open(path, "rb") as file:
         if max_bytes is None:
             return file.read()
-        # Python sets aside as much memory as is asked for, which takes longer than reading an ordinary photo
+        # Python allocates as much memory as requested, which takes longer than reading an ordinary photo
         data = file.read(min(status.st_size, max_bytes) + 1)
-        # some file systems don't know the size, and a file may have grown
+        # some file systems do not report the size, and the file may have grown
         return data if len(data) <= status.st_size else data + file.read(max_bytes + 1 - len(data))
 
 
 def measure(data: bytes, name: str) -> tuple[int, int]:
-    """Oriented width and height of an encoded image, reading its header only where the rest is evidently whole.
+    """Return the oriented width and height of an encoded image, decoding it only if it may be incomplete.
 
-    JPEG and WebP that end as they should are trusted, so are PNG whose checksums are right; any other is decoded once.
+    JPEG and WebP files with a proper end are trusted, and so are PNG files with valid checksums. Others are decoded
+    once.
 
     Raises
     ------
@@ -197,7 +198,7 @@ def measure(data: bytes, name: str) -> tuple[int, int]:
 
 
 def examine(data: bytes, name: str) -> tuple[int, int, int]:
-    """As :func:`measure`, and how many pages or frames there are, of which the first is used."""
+    """Return the oriented width and height as :func:`measure`, and the number of pages or frames."""
     with opened(data, name) as image:
         frames = count_frames(image)
         if not is_whole(image.format or "", data):
@@ -209,15 +210,16 @@ def examine(data: bytes, name: str) -> tuple[int, int, int]:
 
 
 def header_size(uri: str, root: Path | None = None) -> tuple[int, int]:
-    """Oriented width and height of an image; see :func:`read_header` for what is read and raised."""
+    """Return the oriented width and height of an image with :func:`read_header`."""
     header = read_header(uri, root)
     return header.width, header.height
 
 
 def read_header(uri: str, root: Path | None = None) -> ImageHeader:
-    """What the header of an image says; of a local file no more than that is read.
+    """Read the metadata in the header of an image.
 
-    Whether the rest is whole isn't known; see :func:`measure`.
+    Of a local file only the header is read (of a PNG all of it, to find the EXIF data), without checking that the rest
+    is complete as :func:`measure` does. A remote file is downloaded and checked.
 
     Raises
     ------
@@ -230,13 +232,13 @@ def read_header(uri: str, root: Path | None = None) -> ImageHeader:
         with opened(data, uri) as image:
             return ImageHeader(width, height, image.format or "", len(data), orientation(image, data))
     try:
-        # here, too, a Path would take a tenth of the time
+        # constructing a Path would take a tenth of the time here, too
         path = uri if os.path.isabs(uri) else os.fspath(to_path(uri, root))
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe waits for its writer
-            raise NotAnImageError(uri, "it is no file (but a folder, a device or a pipe).")
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe blocks until it has a writer
+            raise NotAnImageError(uri, "it is not a regular file but a folder, a device or a pipe.")
         with open(path, "rb") as file, opened(file, uri) as image:
-            # without its bytes Pillow would decode a PNG to find its EXIF
+            # given the bytes, Pillow need not decode a PNG to find its EXIF data
             turn = orientation(image, Path(path).read_bytes() if image.format == "PNG" else None)
             width, height = image.size[::-1] if turn in TURNED else image.size
             return ImageHeader(width, height, image.format or "", status.st_size, turn)
@@ -244,22 +246,22 @@ def read_header(uri: str, root: Path | None = None) -> ImageHeader:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ImageNotFoundError(uri, f"can't be read ({reason}); check the path and its permissions.") from error
+        raise ImageNotFoundError(uri, f"cannot be read ({reason}). Check the path and its permissions.") from error
 
 
 def inspect(data: bytes, name: str) -> ImageFacts:
-    """Size and content hash of an encoded image; see :func:`measure` for what is read and raised."""
+    """Return size and content hash of an encoded image, reading as little as :func:`measure`."""
     return hashed(data, examine(data, name))
 
 
 def hashed(data: bytes, size: tuple[int, int, int], content: str | None = None) -> ImageFacts:
-    """What is known of an image of which :func:`examine` said width, height and frames, and perhaps its content."""
+    """Combine the size from :func:`examine` with the content hash, which is computed unless it is given."""
     width, height, frames = size
     return ImageFacts(width, height, content or content_hash(data), len(data), frames)
 
 
 def content_hash(data: bytes) -> str:
-    """What tells the content of a file from others: its SHA-256 in hexadecimal digits."""
+    """Return the SHA-256 of a file's content in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -272,20 +274,20 @@ def open_image(
     keep_alpha: bool = False,
     max_pixels: int = LOCAL.max_pixels,
 ) -> Image.Image:
-    """An upright RGB image from a path, URL, bytes or PIL image.
+    """Open an image from a path, URL, bytes or PIL image as upright RGB.
 
     Parameters
     ----------
     root : Path, optional
-        Folder under which relative paths lie.
+        Folder that relative paths refer to.
     name : str, optional
-        How errors call it; the path by default.
+        Name of the image in errors; by default the path.
     at_least : int, optional
-        Size in pixels that the smaller side may shrink to while decoding (JPEG does that nearly for free).
+        Size in pixels to which the smaller side may be reduced while decoding (nearly free for JPEG).
     keep_alpha : bool
-        Return mode RGBA, with what is transparent as it is.
+        Return mode RGBA and keep transparency.
     max_pixels : int
-        More than these are refused before they are decoded.
+        Maximum number of pixels. Larger images are refused before decoding.
 
     Returns
     -------
@@ -314,7 +316,7 @@ def open_image(
 
 
 def thumbnail(image: Image.Image, size: int) -> bytes:
-    """JPEG of the image scaled to fit ``size`` × ``size`` pixels, never enlarged."""
+    """Scale the image down to fit ``size`` × ``size`` pixels and encode it as JPEG."""
     small = image.copy()
     small.thumbnail((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
     buffer = io.BytesIO()
@@ -338,25 +340,25 @@ def read_in_batches(
     events: Events | None,
     phase: str,
 ) -> Iterator[list[tuple[int, Prepared | Issue]]]:
-    """Yield what ``prepare`` returns for the images at ``positions``, in that order; an issue where one can't be read.
+    """Read images in threads and yield batches of the results of ``prepare``, in order, or an issue for a failure.
 
     Parameters
     ----------
     prepare : callable
-        Called on a thread, with the upright picture and what tells its content from others.
+        Called in a thread with the upright image and its content hash or identity.
     known : sequence of (str or None)
-        What each of ``images`` is known by; see :func:`customlabels_nb.images.reading.read_content`.
+        Known content of each of ``images``; see :func:`customlabels_nb.images.reading.read_content`.
     at_least : int
-        Smaller side, in pixels, to which a JPEG may shrink while it is decoded.
+        Size in pixels to which the smaller side of a JPEG may be reduced while decoding.
     threads : int
-        Threads for local images; remote ones get more.
+        Number of threads for local images. Remote images use more.
     events : Events, optional
-        Gets the progress as ``phase`` after each batch; the images at other positions count as done.
+        Receives the progress as ``phase`` after each batch. Images at other positions count as done.
 
     Raises
     ------
     Cancelled
-        If ``events`` were asked to stop.
+        If cancellation was requested through ``events``.
     """
 
     def read(index: int) -> tuple[int, Prepared | Issue]:

@@ -1,6 +1,6 @@
-"""Images as browsers show them: thumbnails, and whole views; what is made of them is kept in caches, by content.
+"""Thumbnail cache and full-size views of images for browsers, cached by content.
 
-A view is the original, unchanged, where browsers can show that, and a JPEG otherwise.
+A view is the original, unchanged, where browsers can display it, and a JPEG otherwise.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from customlabels_nb.images.reading import open_image, read_content, thumbnail
 from customlabels_nb.remote.content_cache import KEY, TAG_NAME, ContentCache, project_cache
 from customlabels_nb.remote.remote_files import is_identity
 
-#: Longest side in pixels of what is converted; larger images are scaled down to it.
+#: Longest side of converted images in pixels. Larger images are scaled down to it.
 LONGEST_CONVERTED = 4096
 
-_LONGEST_UNCHANGED = 16_384  # browsers fail on more
+_LONGEST_UNCHANGED = 16_384  # browsers fail on larger images
 _MIME_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SHOWN_MODES = {
     "image/jpeg": frozenset({"L", "RGB"}),
@@ -33,17 +33,19 @@ _NOTE = re.compile(rb"view of (\d+) x (\d+) pixels")
 
 
 class BrowserImage(NamedTuple):
-    """An encoded image that a browser shows upright, and what it is.
+    """An encoded image that a browser displays upright, with its properties.
 
     Attributes
     ----------
     data : bytes
+        Encoded image.
     mime : str
         "image/jpeg", "image/png" or "image/webp".
     width, height : int
-        Pixels of the view.
+        Size of the view in pixels.
     scale : float
-        Pixels of the view for one of the upright image: 1, or less if it was scaled down. Boxes are multiplied by it.
+        Pixels of the view per pixel of the upright image: 1, or less if it was scaled down. Boxes must be multiplied by
+        it.
     """
 
     data: bytes
@@ -54,16 +56,16 @@ class BrowserImage(NamedTuple):
 
 
 def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED) -> BrowserImage:
-    """The view of an encoded image.
+    """Convert an encoded image for display in a browser, if necessary.
 
-    JPEG, PNG with 8 bits a channel and WebP that need not be turned are their own view, byte by byte; what is
-    transparent in them shows the page's ground. All others, and those of several frames, become JPEG: alpha over white,
-    16 bits scaled to 8, the window of DICOM applied.
+    JPEG, PNG with 8 bits per channel and WebP images that need no rotation are returned unchanged. The page background
+    shows through their transparent parts. All others, and images of several frames, become JPEG: alpha over white, 16
+    bits scaled to 8, the DICOM window applied.
 
     Parameters
     ----------
     longest : int
-        Longest side in pixels that a conversion has.
+        Longest side of a converted image in pixels.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED) -> Br
 
 
 def kept_view(data: bytes) -> BrowserImage | None:
-    """The view whose ``data`` :func:`full_view` converted some time ago; None if these bytes aren't such."""
+    """Restore a view from the ``data`` that :func:`full_view` converted, or return None for other data."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             said = _NOTE.fullmatch(image.info.get("comment", b""))
@@ -108,30 +110,30 @@ __all__ = ["TAG_NAME", "ContentCache", "full_view_of", "kept_thumbnail", "projec
 
 
 def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int, cache: ContentCache | None) -> bytes:
-    """JPEG bytes of an image that fit ``size`` × ``size`` pixels, from the cache where its content is known.
+    """Return a JPEG thumbnail that fits ``size`` × ``size`` pixels, from the cache if its content is known.
 
     Parameters
     ----------
     sha256 : str, optional
-        What the images table says of its content: the hash of a local file, the identity of a remote one.
+        Content from the images table: the hash of a local file, the identity of a remote one.
 
     Raises
     ------
     ImageError
-        If the image can't be read.
+        If the image cannot be read.
     """
     if (kept := kept_thumbnail(sha256, size=size, cache=cache)) is not None:
         return kept
     data, content = read_content(image, root, known=sha256)
     small = thumbnail(open_image(data, name=image, at_least=size), size)
     key = _key(sha256, f"-{size}.jpg") if sha256 else None
-    if key is not None and cache is not None and content == sha256:  # the file may have changed since that was known
+    if key is not None and cache is not None and content == sha256:  # the file may have changed in the meantime
         cache.put(key, small)
     return small
 
 
 def kept_thumbnail(sha256: str | None, *, size: int, cache: ContentCache | None) -> bytes | None:
-    """What :func:`thumbnail_of` has in the cache; None where it has to be made."""
+    """Return the cached thumbnail of :func:`thumbnail_of`, or None if there is none."""
     key = _key(sha256, f"-{size}.jpg") if sha256 and cache is not None else None
     return cache.get(key) if key is not None and cache is not None else None
 
@@ -144,14 +146,14 @@ def full_view_of(
     cache: ContentCache | None,
     longest: int = LONGEST_CONVERTED,
 ) -> BrowserImage:
-    """The whole image as a browser shows it, upright; see :func:`customlabels_nb.images.thumbnails.full_view`.
+    """Return the full image for display in a browser, upright, as :func:`full_view` does.
 
-    What had to be converted comes from the cache where the content is known.
+    Converted images come from the cache if their content is known.
 
     Raises
     ------
     ImageError
-        If the image can't be read.
+        If the image cannot be read.
     """
     key = _key(sha256, f"-view-{longest}.jpg") if sha256 and cache is not None else None
     if key is not None and cache is not None and (kept := cache.get(key)) is not None:
@@ -166,8 +168,8 @@ def full_view_of(
 
 
 def _key(content: str, suffix: str) -> str | None:
-    """The key of what is made of this content; None for what is neither a hash nor an identity."""
-    if is_identity(content):  # it holds what a server said
+    """Return the cache key for data derived from this content, or None if it is neither a hash nor an identity."""
+    if is_identity(content):  # it contains text from a server
         content = hashlib.sha256(content.encode()).hexdigest()
     key = content + suffix
     return key if KEY.fullmatch(key) else None

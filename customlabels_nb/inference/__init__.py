@@ -1,1 +1,1 @@
-"""Running a trained model: on one image, on many."""
+"""Run trained models on images and videos."""

@@ -1,7 +1,7 @@
-"""Asking a model about many images, a few batches in memory at a time.
+"""Run a model on many images in batches, with image prefetching and bounded memory.
 
-Threads read and decode images ahead, the caller's thread has the device work, and where the answers are written another
-thread does that behind it. Batches are as large as memory allows.
+Worker threads read and decode images ahead of the model, the calling thread runs the model on the device, and a further
+thread writes the predictions if they go to a file. The batch size is limited by the free memory.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.remote.download_cache import connections
 
-_BYTES_A_PIXEL = 1000  # of an image as the model takes it, in a forward pass: thrice what the packaged backbone needs
-_SHARE = 0.5  # of the free memory
+_BYTES_A_PIXEL = 1000  # per input pixel in a forward pass, three times what the packaged backbone needs
+_SHARE = 0.5  # fraction of the free memory that a batch may use
 _CGROUP = Path("/sys/fs/cgroup")
 
 __all__ = ["detect_many", "expand_sources"]
@@ -55,47 +55,48 @@ def detect_many(
     batch_size: int | None = None,
     events: Events | None = None,
 ) -> pd.DataFrame | WrittenDetections:
-    """Ask a running model about many images.
+    """Run a started model on many images.
 
     Parameters
     ----------
     predictor : Predictor
-        Running.
+        Running predictor.
     sources, root
         See :func:`customlabels_nb.inference.inputs.expand_sources`.
     threshold, max_results
-        See :class:`customlabels_nb.inference.postprocess.Postprocessor`; for each image.
+        Applied to each image. See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
     to, resume
-        Write the answers, and go on with what is there; see :class:`customlabels_nb.inference.result_writing.Writing`.
+        File or folder to write the predictions to, and whether to continue an earlier run there. See
+        :class:`customlabels_nb.inference.result_writing.Writing`.
     batch_size : int, optional
-        Images in one forward pass; what suits the device and its free memory by default. Where memory runs out
-        batches become smaller.
+        Number of images in one forward pass. By default it is chosen for the device and its free memory. If memory runs
+        out, batches become smaller.
     events : Events, optional
-        Gets the progress as phase "detect".
+        Receives the progress as phase "detect".
 
     Returns
     -------
     pandas.DataFrame
-        ``image``, ``label``, ``confidence`` (0..1), ``left``, ``top``, ``width``, ``height`` (pixels, NaN from a
-        classifier); the images in their order, the highest confidence first. ``.attrs["errors"]``: a dict
-        ``image, code, message`` for each image or folder that can't be read. After an interrupt or a request to stop,
-        ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that weren't looked at:
-        give them as ``sources`` to go on.
+        Columns ``image``, ``label``, ``confidence`` (0..1), ``left``, ``top``, ``width``, ``height`` (pixels, NaN for a
+        classifier). Images keep their order, and each image's highest confidence comes first. ``.attrs["errors"]``
+        holds a dict ``image, code, message`` for each image or folder that cannot be read. After an interrupt or a
+        request to stop, ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that were not
+        processed. Pass that list as ``sources`` to continue.
     WrittenDetections
-        Instead, with ``to``.
+        Returned instead of the table if ``to`` is given.
 
     Raises
     ------
     InputError
-        If an argument can't be used, there is nothing at ``sources``, or ``to`` can't be written.
+        If an argument is invalid, ``sources`` does not exist, or ``to`` cannot be written.
     ModelError
-        If the model isn't running, or memory doesn't suffice for one image. What was written by then stays, and
-        ``resume=True`` goes on with it.
+        If the model is not running, or there is not enough memory for one image. Predictions written before the error
+        are preserved, and ``resume=True`` continues after them.
     """
     postprocessor = Postprocessor(predictor, threshold, max_results)
     batches = _BatchSize(postprocessor, batch_size, events)
     if to is None and resume:
-        raise InputError("resume=True needs to=, the file or folder that the answers were written to.")
+        raise InputError("resume=True needs to=, the file or folder with the results of the earlier run.")
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
     listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
@@ -113,13 +114,13 @@ def detect_many(
 
 
 def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
-    """What to tell somebody whose run was interrupted, or whose table lacks images that could not be read."""
-    if isinstance(found, WrittenDetections):  # which shows itself what could not be read
-        errors, left, go_on = 0, found.left, "; resume=True goes on with them."
+    """Return sentences about images that could not be read or were not processed."""
+    if isinstance(found, WrittenDetections):  # its repr already reports the read errors
+        errors, left, go_on = 0, found.left, ". Use resume=True to continue."
     else:
         errors, left = len(found.attrs["errors"]), len(found.attrs.get("remaining", ()))
-        go_on = ", see .attrs['remaining']."
-    words = [f"{errors:,} could not be read: see .attrs['errors']."] if errors else []
+        go_on = ". They are listed in .attrs['remaining']."
+    words = [f"{errors:,} could not be read. See .attrs['errors']."] if errors else []
     return [*words, f"Stopped: {counted(left, 'image is', 'images are')} left{go_on}"] if left else words
 
 
@@ -133,9 +134,9 @@ def _ask_all(
     *,
     before: int = 0,
 ) -> bool:
-    """Hand what the model says of each image to ``take``; False if it was interrupted.
+    """Pass the predictions for each image to ``take`` and return False if the run was interrupted.
 
-    ``before`` images were looked at earlier, for the progress.
+    ``before`` is the number of images that an earlier run processed. It counts towards the progress.
     """
     workers = connections(images, decode_threads(postprocessor.predictor.device or "cpu"))
     done, total = before, before + len(images)
@@ -143,7 +144,7 @@ def _ask_all(
     def decode(name: str) -> tuple[str, Prepared | Failure]:
         try:
             return name, postprocessor.prepare(read_bytes(located(name, root)), name)
-        except ImageError as error:  # itself it would keep the bytes of the file in memory
+        except ImageError as error:  # the exception itself would keep the bytes of the file in memory
             return name, {"image": name, "code": error.code, "message": error.reason}
 
     try:
@@ -170,7 +171,10 @@ def _looked_at(batches: _BatchSize, batch: Sequence[tuple[str, Prepared | Failur
 
 @dataclass(frozen=True)
 class _Batch:
-    """Of a batch the images, how many answers each has, and these in one piece: a fraction of what single ones take."""
+    """Image names, result counts and concatenated predictions of one batch.
+
+    Concatenated arrays take a fraction of the memory of one array per image.
+    """
 
     images: list[str]
     counts: list[int]
@@ -179,7 +183,7 @@ class _Batch:
 
 
 class _Kept:
-    """Keeps the answers in memory."""
+    """Collector of predictions in memory."""
 
     def __init__(self, postprocessor: Postprocessor) -> None:
         self._postprocessor = postprocessor
@@ -187,18 +191,18 @@ class _Kept:
 
     @property
     def images(self) -> int:
-        """How many images were looked at."""
+        """Number of processed images."""
         return sum(len(batch.images) for batch in self._batches)
 
     def take(self, looked: Sequence[Looked]) -> None:
         answers = [one.answer for one in looked if one.answer is not None]
         counts = [0 if one.answer is None else len(one.answer.labels) for one in looked]
         failures = [one.failure for one in looked if one.failure is not None]
-        # in one step, so that an interrupt finds the batch whole or not at all
+        # append in one step, so that an interrupt leaves either the complete batch or nothing
         self._batches.append(_Batch([one.image for one in looked], counts, joined(answers), failures))
 
     def table(self, listing: Sequence[Failure], remaining: list[str] | None) -> pd.DataFrame:
-        """What :func:`detect_many` returns."""
+        """Return the table that :func:`detect_many` returns."""
         table = self._postprocessor.table([batch.answer for batch in self._batches])
         names = np.array([name for batch in self._batches for name in batch.images], dtype=object)
         counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
@@ -211,35 +215,37 @@ class _Kept:
 
 
 class _BatchSize:
-    """Asks about images in batches; where memory runs out, in smaller ones from then on.
+    """Batched inference that reduces the batch size when memory runs out.
 
     Parameters
     ----------
     postprocessor : Postprocessor
+        Postprocessor of the running model.
     wanted : int, optional
-        How many at once; what suits the device and its free memory by default.
+        Batch size. By default it is chosen for the device and its free memory.
     events : Events, optional
-        Told when batches become smaller.
+        Receives a message whenever the batch size is reduced.
 
     Attributes
     ----------
     size : int
+        Current batch size.
     """
 
     def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
-            raise InputError(f"batch_size={wanted!r} must be a whole number from 1, or None for what suits the device.")
+            raise InputError(f"batch_size={wanted!r} must be an integer of at least 1, or None for the default.")
         self._postprocessor, self._events = postprocessor, events
         self._device = postprocessor.predictor.device or "cpu"
         self.size = int(wanted) if wanted is not None else self._fitting()
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
-        """As :meth:`Postprocessor.ask`, with no more than ``size`` images at once.
+        """Run :meth:`Postprocessor.ask` on batches of at most ``size`` images.
 
         Raises
         ------
         ModelError
-            If the model isn't running, or memory doesn't suffice for one image.
+            If the model is not running, or there is not enough memory for one image.
         """
         answers: list[ImagePrediction] = []
         while len(answers) < len(images):
@@ -250,7 +256,7 @@ class _BatchSize:
                 if not is_out_of_memory(error):
                     raise
                 shortage = str(error).partition("\n")[0] or type(error).__name__
-            if shortage:  # only here, as the error itself holds on to the memory
+            if shortage:  # outside the handler, because the exception keeps the memory alive
                 self._halve(len(part), shortage)
         return answers
 
@@ -262,12 +268,12 @@ class _BatchSize:
             torch.cuda.empty_cache()
         if tried == 1:
             raise ModelError(
-                f"The memory of {self._device} doesn't suffice for one image ({shortage}). Stop other models with "
-                "model.stop(), or start this one elsewhere, such as model.start('cpu')."
+                f"Not enough memory on {self._device} for one image ({shortage}). Stop other models with model.stop(), "
+                "or start this one on another device, for example with model.start('cpu')."
             )
         self.size = tried // 2
         if self._events is not None:
-            self._events.message(f"Out of memory with {tried} images at once: going on with {self.size}.")
+            self._events.message(f"Out of memory with a batch of {tried} images. Continuing with {self.size}.")
 
     def _fitting(self) -> int:
         free = free_bytes(self._device)
@@ -277,7 +283,7 @@ class _BatchSize:
 
 
 def free_bytes(device: str) -> int | None:
-    """The free memory of a device; None if it doesn't tell."""
+    """Return the free memory of a device in bytes, or None if it is unknown."""
     if device.startswith("cuda"):
         import torch
 
@@ -288,10 +294,13 @@ def free_bytes(device: str) -> int | None:
 
 
 def _free_in_container() -> float:
-    """What a container, whose limit the system's figures don't show, may still take; infinite outside of one."""
+    """Return the memory that a container may still allocate, or infinity outside a container.
+
+    The operating system's own statistics ignore the limit of a container.
+    """
     try:
         limit = (_CGROUP / "memory.max").read_text("ascii").strip()
         used = int((_CGROUP / "memory.current").read_text("ascii"))
         return max(0, int(limit) - used)
-    except (OSError, ValueError):  # no such limit, or "max"
+    except (OSError, ValueError):  # no limit is set, or it is "max"
         return float("inf")

@@ -1,4 +1,4 @@
-"""What a model says of one image, and how that looks: as HTML, as a picture, as text."""
+"""Run a model on one image and show its predictions as HTML, image or text."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from customlabels_nb.inference.postprocess import Postprocessor, api_entries
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import Threshold
 
-_SIDE = 480  # px on the screen
-_DENSITY = 2  # image pixels for each of those
+_SIDE = 480  # CSS pixels
+_DENSITY = 2  # image pixels per CSS pixel
 _MOST_CHIPS = 12
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Detection:
-    """The answer for one image. In a notebook it shows itself: the photo with its boxes, its labels beneath.
+    """Predictions for one image, displayed in a notebook as the image with its boxes and labels.
 
     Attributes
     ----------
     image : PIL.Image.Image
-        Upright, RGB.
+        Upright RGB image.
     name : str
-        Path or URL, or "image" where it had none.
+        Path or URL, or "image" if the image has neither.
     table : pandas.DataFrame
-        ``label``, ``confidence`` (0..1), and ``left``, ``top``, ``width``, ``height`` in pixels (NaN from a
-        classifier), the highest confidence first.
+        Columns ``label``, ``confidence`` (0..1), and ``left``, ``top``, ``width``, ``height`` in pixels (NaN for a
+        classifier). The highest confidence comes first.
     colours : dict of str to str
-        Of the labels, #rrggbb.
+        Colour of each label as #rrggbb.
     nearest : tuple of (str, float, float), or None
-        The label with the highest confidence of all, that confidence and the label's threshold; None if a detector
-        found nothing at all.
+        Label with the highest confidence of all, that confidence, and the threshold of the label. None if a detector
+        predicted no box at all.
     from_detector : bool
-        Whether it is boxes that the model finds.
+        True if the model is a detector, which predicts boxes.
     """
 
     image: Image.Image
@@ -58,13 +58,21 @@ class Detection:
 
     @property
     def response(self) -> dict[str, list[dict[str, Any]]]:
-        """The answer in the form of the service's API: confidences in percent, boxes as shares of the image."""
+        """Predictions in the format of the service's API, with confidences in percent and boxes as fractions."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
         entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.image.size)
         return {"CustomLabels": entries}
 
     def draw(self, width: int = 960) -> Image.Image:
-        """The photo at most ``width`` pixels wide and high, with its boxes and its labels beneath, as a picture."""
+        """Draw the image with its boxes and labels, scaled to fit ``width`` pixels in both directions.
+
+        Examples
+        --------
+        >>> model = project.model().start()
+        >>> found = model.detect(photo)
+        >>> found.draw(width=320).mode
+        'RGB'
+        """
         return self._drawing().to_picture(width)
 
     def __repr__(self) -> str:
@@ -78,7 +86,7 @@ class Detection:
         return {
             "text/plain": drawing.to_text(),
             "text/html": drawing.to_html(),
-            # A JPEG: as a PNG the photo would be six times as large in each saved notebook.
+            # JPEG, because a PNG of a photo would make the saved notebook about six times as large
             "image/jpeg": drawing.to_jpeg(),
         }
 
@@ -103,8 +111,8 @@ class Detection:
             return "Nothing was found."
         label, confidence, threshold = self.nearest
         return (
-            f"No label reaches its threshold. The nearest is {label} with {_below(confidence, threshold)}, "
-            f"its threshold is {threshold:.3f}."
+            f"No label reaches its threshold. The closest is {label} with {_below(confidence, threshold)} "
+            f"(threshold {threshold:.3f})."
         )
 
 
@@ -116,25 +124,25 @@ def detect(
     max_results: int | None = None,
     root: Path | None = None,
 ) -> Detection:
-    """Ask a running model about one image.
+    """Run a started model on one image.
 
     Parameters
     ----------
     predictor : Predictor
-        Running.
+        Running predictor.
     image : object
         See :func:`customlabels_nb.inference.inputs.load_input`.
     threshold, max_results
         See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
     root : Path, optional
-        Folder under which relative paths lie.
+        Base folder of relative paths.
 
     Raises
     ------
     InputError
-        If the image or another argument can't be used.
+        If the image or another argument is invalid.
     ModelError
-        If the model isn't running.
+        If the model is not running.
     """
     postprocessor = Postprocessor(predictor, threshold, max_results)
     shown, data, name = load_encoded(image, root=root)
@@ -150,7 +158,7 @@ def detect(
 
 
 def _below(confidence: float, threshold: float) -> str:
-    """The confidence with as many decimals as it takes to look smaller than the threshold."""
+    """Format the confidence with enough decimals to show that it is below the threshold."""
     for decimals in range(3, 7):
         if round(confidence, decimals) < round(threshold, 3):
             return f"{confidence:.{decimals}f}"
@@ -159,7 +167,7 @@ def _below(confidence: float, threshold: float) -> str:
 
 @dataclass(frozen=True)
 class _Chip:
-    """One label with its confidence (0..1) and colour (#rrggbb), or several boxes of it and their lowest confidence."""
+    """Label with its confidence (0..1) and colour (#rrggbb), or several boxes and their lowest confidence."""
 
     label: str
     confidence: float
@@ -169,7 +177,7 @@ class _Chip:
 
     @property
     def value(self) -> str:
-        """The confidence as it is shown, of several boxes how many, and from which to which."""
+        """Confidence as text, or the number of boxes and their range of confidences."""
         if self.count == 1:
             return f"{self.confidence:.2f}"
         low, high = f"{self.lowest:.2f}", f"{self.confidence:.2f}"
@@ -177,7 +185,7 @@ class _Chip:
 
 
 def _by_label(chips: list[_Chip]) -> list[_Chip]:
-    """One chip for all boxes of a label, in the order in which the labels first come."""
+    """Merge the chips of each label into one, ordered by first appearance."""
     joined: dict[str, _Chip] = {}
     for chip in chips:
         so_far = joined.get(chip.label, replace(chip, count=0))
@@ -190,7 +198,7 @@ _Piece = tuple[float, float, str, str | None]  # left, right, text, colour of a 
 
 @dataclass(frozen=True)
 class _Drawing:
-    """What is shown of one image; ``sentence`` where there are no chips, ``boxes`` where the model gives them."""
+    """Rendering of one image: ``sentence`` is shown if there are no chips, ``boxes`` if the model is a detector."""
 
     image: Image.Image
     name: str
@@ -200,19 +208,19 @@ class _Drawing:
 
     @property
     def remark(self) -> str:
-        """What pictures leave out, as a few words."""
+        """Short note about labels that the image does not show."""
         without = self.boxes.untagged if self.boxes is not None else 0
         if len(self.chips) > _MOST_CHIPS:
             return f"and {len(self.chips) - _MOST_CHIPS} more"
-        return f"({without} without room for a name)" if without else ""
+        return f"({without} without space for a label)" if without else ""
 
     def to_text(self) -> str:
-        """One line: the image and its labels."""
+        """Return one line with the image name and its labels."""
         labels = ", ".join(f"{chip.label} {chip.value}" for chip in self.chips)
         return f"{file_name(self.name)}: {labels or self.sentence}"
 
     def to_html(self) -> str:
-        """The photo (crisp on dense screens), its labels beneath, in the colours of JupyterLab's theme."""
+        """Render the image and the labels below it in the colours of the JupyterLab theme."""
         if self.boxes is None:
             width, height = _fitted(self.image.size, _SIDE)
             source = data_url(thumbnail(self.image, _SIDE * _DENSITY))
@@ -232,16 +240,16 @@ class _Drawing:
         )
 
     def to_jpeg(self) -> bytes:
-        """For readers of a notebook that can't show HTML."""
-        side, quality = (_SIDE, 85) if self.boxes is None else (SIDE, 75)  # names at boxes are small
+        """Encode the image as JPEG for notebook viewers without HTML."""
+        side, quality = (_SIDE, 85) if self.boxes is None else (SIDE, 75)  # text next to boxes is small
         buffer = io.BytesIO()
         self.to_picture(side).save(buffer, "JPEG", quality=quality)
         return buffer.getvalue()
 
     def to_picture(self, side: int) -> Image.Image:
-        """The photo, at most ``side`` pixels wide and high, with its labels on white beneath.
+        """Draw the image, at most ``side`` pixels wide and high, with its labels on white below.
 
-        It is never enlarged, but where it is small and has boxes, whose names need room.
+        Only a small image with boxes is enlarged, because their labels need space.
         """
         if self.boxes is None:
             photo = self.image.resize(_fitted(self.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
@@ -274,7 +282,7 @@ class _Drawing:
         return page
 
     def _rows(self, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
-        """Chips and words broken into rows that are no wider than ``width``."""
+        """Yield the chips and words in rows that are at most ``width`` pixels wide."""
         pieces: list[tuple[str, str | None]] = [
             (f"{chip.label}  {chip.value}", chip.colour) for chip in self.chips[:_MOST_CHIPS]
         ]

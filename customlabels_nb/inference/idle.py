@@ -1,4 +1,4 @@
-"""When a model that nobody asks frees its memory."""
+"""Stop idle models after a timeout to free their memory."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Protocol
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import InputError
 
-#: What turns it off.
+#: Value that turns the timeout off.
 NEVER = "never"
 
-_HOW = 'give seconds, or a text like "90s", "10min", "1h 30min", or "never"'
+_HOW = 'Give seconds, or a string like "90s", "10min", "1h 30min" or "never"'
 _MOST_SECONDS = 30 * 24 * 3600.0
-_LOOK_SECONDS = 60.0  # how long a thread may outlive what it watches
+_LOOK_SECONDS = 60.0  # longest time for which a thread may outlive the object that it watches
 
 
 def idle_seconds(idle_stop: str | float) -> float:
-    """How long nothing may be asked, in seconds; infinite for "never".
+    """Convert ``idle_stop`` to a timeout in seconds, which is infinite for "never".
 
     Raises
     ------
     InputError
-        If it can't be understood, or is no span from a tenth of a second to 30 days.
+        If the value cannot be parsed, or is not between a tenth of a second and 30 days.
     """
     if isinstance(idle_stop, str):
         if idle_stop.strip().lower() == NEVER:
@@ -35,14 +35,14 @@ def idle_seconds(idle_stop: str | float) -> float:
         is_number = isinstance(idle_stop, int | float) and not isinstance(idle_stop, bool)
         seconds = float(idle_stop) if is_number else None
     if seconds is None:
-        raise InputError(f"idle_stop={idle_stop!r} can't be understood; {_HOW}.")
+        raise InputError(f"idle_stop={idle_stop!r} is not a duration. {_HOW}.")
     if not 0.1 <= seconds <= _MOST_SECONDS:
-        raise InputError(f"idle_stop={idle_stop!r} must be from 0.1 seconds to 30 days; {_HOW}.")
+        raise InputError(f"idle_stop={idle_stop!r} must be between 0.1 seconds and 30 days. {_HOW}.")
     return seconds
 
 
 def in_words(seconds: float) -> str:
-    """A span as a person says it: "90 seconds", "10 minutes", "1.5 hours"."""
+    """Format a duration for people: "90 seconds", "10 minutes", "1.5 hours"."""
     for size, unit in ((3600.0, "hour"), (60.0, "minute")):
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:g} {unit}" + ("" if seconds == size else "s")
@@ -50,14 +50,14 @@ def in_words(seconds: float) -> str:
 
 
 class Sleeper(Protocol):
-    """What can be stopped for idleness."""
+    """Object that can be stopped after an idle timeout."""
 
     def sleep_if_idle(self) -> float | None:
-        """Stop if nothing was asked for long enough; the seconds until it may be so, None if there is no need to."""
+        """Stop if the timeout has expired, else return the seconds left, or None if there is nothing to watch."""
 
 
 class IdleWatch:
-    """A thread that stops what isn't asked for. It keeps neither Python from ending nor ``sleeper`` in memory."""
+    """Daemon thread that stops an idle object. It holds only a weak reference to ``sleeper``."""
 
     def __init__(self, sleeper: Sleeper) -> None:
         self._ended = threading.Event()
@@ -66,7 +66,7 @@ class IdleWatch:
         thread.start()
 
     def end(self) -> None:
-        """Watch no longer; doesn't wait for the thread, which may be the caller."""
+        """Stop watching without waiting for the thread, which may be the caller."""
         self._ended.set()
 
 

@@ -1,4 +1,4 @@
-"""What can be asked about: one image in any form that is at hand, or many named images."""
+"""Load one input image from any supported type, and list the images of a folder, pattern or table."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ from customlabels_nb.errors import InputError, NotAnImageError
 from customlabels_nb.images.reading import is_remote, open_image, read_bytes, to_path, to_uri
 from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, list_web, media_type
 
-_ROUNDING = 1e-3  # how far float pixels may lie outside 0..1
+_ROUNDING = 1e-3  # tolerance for float pixels outside 0..1
 
 
 def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image, str]:
-    """One image as an upright RGB picture, and what to call it.
+    """Load one image as an upright RGB image and return it with its name.
 
     Parameters
     ----------
     image : str, Path, bytes, open file, PIL image, array or tensor
-        Path or URL; an encoded file's bytes, or the file opened in binary mode; an array (height, width) or (height,
-        width, 1, 3 or 4); a torch tensor (1, 3 or 4, height, width). Arrays and tensors hold uint8, or floats from 0
-        to 1, and may be a batch of one: (1, height, width, channels), (1, channels, height, width).
+        Path or URL, the bytes of an encoded file, a file opened in binary mode, an array of shape (height, width) or
+        (height, width, 1, 3 or 4), or a torch tensor of shape (1, 3 or 4, height, width). Arrays and tensors hold
+        uint8, or floats from 0 to 1, and may be a batch of one: (1, height, width, channels), (1, channels, height,
+        width).
     root : Path, optional
-        Folder under which relative paths lie that aren't here.
+        Base folder of relative paths that do not exist in the current folder.
 
     Raises
     ------
     ImageError
-        If it is a file or URL that can't be read as an image.
+        If a file or URL cannot be read as an image.
     InputError
-        If it is of another type, shape or range of values.
+        If the type, shape or range of values is not supported.
     """
     if isinstance(image, str | os.PathLike):
         name = as_uri(image)
@@ -57,26 +58,29 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
         return open_image(image, name=name), name
     if isinstance(image, np.ndarray):
         return _from_array(image, "array"), "array"
-    torch = sys.modules.get("torch")  # who has a tensor has imported it
+    torch = sys.modules.get("torch")  # a tensor can exist only if torch is already imported
     if torch is not None and isinstance(image, torch.Tensor):
         return _from_array(_channels_last(image), "tensor"), "tensor"
     raise InputError(
-        f"image is of type {type(image).__name__}; give a path, URL, bytes, open file, PIL image, array or tensor. "
+        f"image has type {type(image).__name__}. Give a path, URL, bytes, open file, PIL image, array or tensor. "
         "For several images use detect_many."
     )
 
 
 def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Image, bytes | None, str]:
-    """As :func:`load_input`, with the bytes of an image that came encoded.
+    """Load one image as :func:`load_input` does, together with its encoded bytes if there are any.
 
-    A model is asked with those, decoded as in evaluation and in batches, so that all three give equal figures.
+    The model decodes these bytes in the same way as in evaluation and batch inference, so that all three give equal
+    confidences.
 
     Returns
     -------
     shown : PIL.Image.Image
-        Upright, RGB, whole.
+        Upright RGB image in full size.
     data : bytes or None
+        Encoded image.
     name : str
+        Path, URL or other name of the image.
     """
     if isinstance(image, str | os.PathLike):
         name = as_uri(image)
@@ -90,7 +94,7 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
 
 
 def as_uri(path: str | os.PathLike[str]) -> str:
-    """The path or URL as given; a path that tables and screens can't hold (not UTF-8) as a ``file:`` URL."""
+    """Return the path or URL as text, and a path that is not valid UTF-8 as a ``file:`` URL."""
     text = plain_url(expand_home(os.fsdecode(path)))
     try:
         text.encode()
@@ -100,9 +104,9 @@ def as_uri(path: str | os.PathLike[str]) -> str:
 
 
 def located(name: str, root: Path | None) -> str:
-    """Where the image called ``name`` is: a relative one below ``root`` only if it isn't below the current folder.
+    """Resolve the image ``name``, using ``root`` only if a relative path does not exist in the current folder.
 
-    So what people type is found, and so are the names that a project's tables have.
+    Both the paths that users type and the names in a project's tables are found in this way.
     """
     path = to_path(name) if root is not None and not is_remote(name) else None
     if path is None or root is None or path.is_absolute() or os.path.lexists(path):
@@ -117,38 +121,37 @@ def expand_sources(
     root: Path | None = None,
     issues: list[Issue] | None = None,
 ) -> list[str]:
-    """The images that ``sources`` names, as paths or URLs.
+    """List the images that ``sources`` refers to, as paths or URLs.
 
     Parameters
     ----------
     sources : str, Path, DataFrame or iterable of these paths
-        One image; a folder (its images and those of its subfolders, hidden ones left out), of this machine, of a bucket
-        (``s3://bucket/photos/``) or of a web server whose pages list their files, with a "/" at its end; a pattern with
-        ``*``, ``?`` or ``**``, also of a bucket (``s3://bucket/*.jpg``); a list of any of these; a table whose column
-        ``image`` names images.
+        One image. A folder with its subfolders (hidden ones are skipped), which may be local, in a bucket
+        (``s3://bucket/photos/``) or on a web server that lists its files (URL with a "/" at its end). A pattern with
+        ``*``, ``?`` or ``**``, which may be in a bucket (``s3://bucket/*.jpg``). A list of any of these. Or a table
+        with image names in its column ``image``.
     root : Path, optional
-        Folder under which relative paths lie that aren't here; see :func:`located`.
+        Base folder of relative paths that do not exist in the current folder. See :func:`located`.
     issues : list of Issue, optional
-        Gets what can't be read of folders.
+        List to which issues with unreadable folders are appended.
 
     Raises
     ------
     InputError
-        If there is nothing of a single name, a folder or pattern has no images, or something else than a path or URL
-        is named.
+        If a single name does not exist, a folder or pattern contains no images, or an entry is not a path or URL.
     """
     issues = [] if issues is None else issues
     if isinstance(sources, pd.DataFrame):
         if "image" not in sources.columns:
-            raise InputError(f"The table of sources needs a column 'image'; it has {list(sources.columns)}.")
+            raise InputError(f"The table of sources needs a column 'image'. Its columns are {list(sources.columns)}.")
         return _names(sources["image"])
     if isinstance(sources, str | os.PathLike):
         name = as_uri(sources)
         if not is_remote(name) and not is_pattern(name) and not os.path.lexists(to_path(located(name, root))):
-            raise InputError(f"sources={name!r} does not exist; check the path or pattern.")
+            raise InputError(f"sources={name!r} does not exist. Check the path or pattern.")
         return _expand(name, root, issues)
     if isinstance(sources, bytes | bytearray) or not isinstance(sources, Iterable):
-        raise InputError(f"sources is of type {type(sources).__name__}; give paths, a pattern, a folder or a table.")
+        raise InputError(f"sources has type {type(sources).__name__}. Give paths, a pattern, a folder or a table.")
     return list(chain.from_iterable(_expand(name, root, issues) for name in _names(sources)))
 
 
@@ -156,13 +159,13 @@ def _names(given: Iterable[object]) -> list[str]:
     names = []
     for position, source in enumerate(given):
         if not isinstance(source, str | os.PathLike):
-            raise InputError(f"sources[{position}] is of type {type(source).__name__}; give paths or URLs.")
+            raise InputError(f"sources[{position}] has type {type(source).__name__}. Give paths or URLs.")
         names.append(as_uri(source))
     return names
 
 
 def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
-    """The images that one path, folder or pattern stands for."""
+    """List the images of one path, folder or pattern."""
     place = located(name, root)
     if is_pattern(place):
         found = match_files(name) or (match_files(name, root=root) if root is not None else [])
@@ -180,23 +183,23 @@ def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
     else:
         return [name]
     if not found:
-        raise InputError(f"sources={name!r} has no images; check the path or pattern.")
+        raise InputError(f"sources={name!r} contains no images. Check the path or pattern.")
     return [as_uri(match) for match in found]
 
 
 def _encoded(image: object) -> tuple[bytes, str] | None:
-    """Bytes of an encoded image and what to call it, if it came as bytes or as an open file."""
+    """Return the encoded bytes and the name of an image given as bytes or as an open file, else None."""
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image), "image"
     read = getattr(image, "read", None)
     if not callable(read) or isinstance(image, Image.Image):
         return None
-    with contextlib.suppress(AttributeError, OSError):  # from its start, if there is a way back
+    with contextlib.suppress(AttributeError, OSError):  # read from the start if the file is seekable
         image.seek(0)  # type: ignore[attr-defined]
     data = b"" if isinstance(image, io.TextIOBase) else read()
     name = getattr(image, "name", None)
     if isinstance(image, io.TextIOBase) or not isinstance(data, bytes):
-        raise InputError("image is a file that was opened as text; open it in binary mode: open(path, 'rb').")
+        raise InputError("image is a file opened in text mode. Open it in binary mode: open(path, 'rb').")
     return data, as_uri(name) if isinstance(name, str) and name else "image"
 
 
@@ -207,7 +210,7 @@ def _channels_last(tensor: Any) -> np.ndarray[Any, Any]:
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim != 3 or array.shape[0] not in (1, 3, 4):
-        raise InputError(f"image is a tensor of shape {tuple(array.shape)}; give (1, 3 or 4, height, width).")
+        raise InputError(f"image is a tensor of shape {tuple(array.shape)}. Give (1, 3 or 4, height, width).")
     return np.moveaxis(array.numpy(), 0, 2)
 
 
@@ -219,14 +222,14 @@ def _from_array(array: np.ndarray[Any, Any], what: str) -> Image.Image:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
         raise InputError(
-            f"image is {'an' if what == 'array' else 'a'} {what} of shape {given}; "
-            "give (height, width) or (height, width, 1, 3 or 4), none of them 0, or a batch of one such."
+            f"image is {'an' if what == 'array' else 'a'} {what} of shape {given}. "
+            "Give (height, width) or (height, width, 1, 3 or 4), without empty dimensions, or a batch of one."
         )
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
-        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # written so that NaN fails too
-            raise InputError(f"image holds floats from {low:g} to {high:g}; scale them to 0..1, or give uint8.")
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also rejects NaN
+            raise InputError(f"image holds floats from {low:g} to {high:g}. Scale them to 0..1, or give uint8.")
         array = (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
     if array.dtype != np.uint8:
-        raise InputError(f"image is of dtype {array.dtype}; give uint8, or floats from 0 to 1.")
+        raise InputError(f"image has dtype {array.dtype}. Give uint8, or floats from 0 to 1.")
     return open_image(Image.fromarray(np.ascontiguousarray(array)), name=what)

@@ -1,9 +1,9 @@
-"""What of a long run is done, on the disk: a run that was interrupted or killed goes on from it.
+"""Record the progress of a long run on disk, so that it can be resumed after an interrupt or a crash.
 
-A file of JSON lines. The first tells what is run: the form of the output, the model, the thresholds. Each other one is
-a step that is done: its images, those of them that could not be read, how much was found, and a mark up to which the
-output is whole. The output is on the disk before the line that says so; what it has beyond the last mark is therefore
-of a step that was cut off, and is taken away.
+A journal is a JSON Lines file. Its first line describes the run: the output format, the model and the thresholds. Each
+further line is one finished step: its images, those that could not be read, the number of predictions, and a mark up to
+which the output is complete. The output reaches the disk before the line that records it. Anything in the output after
+the last mark therefore belongs to an unfinished step and is removed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from customlabels_nb.errors import InputError, NotAllowedError
 Failure: TypeAlias = dict[str, str]
 Mark: TypeAlias = int | str
 
-#: Of the facts the engine, as which a run goes on: it was chosen by time, and isn't compared.
+#: Key of the engine. It was chosen by timing, so a resumed run uses it instead of comparing it.
 ENGINE = "engine"
 _VERSION = 1
 
 
 @dataclass
 class Done:
-    """All steps of a journal: how often each image was looked at, what could not be read, what was found."""
+    """Totals of all steps in a journal: images, read failures, marks and number of predictions."""
 
     images: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Done:
     found: int = 0
 
     def add(self, images: Sequence[str], failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
-        """Note one step."""
+        """Add one step."""
         self.images.update(images)
         self.failures += failures
         self.found += found
@@ -45,34 +45,35 @@ class Done:
 
 
 class Journal:
-    """The journal at ``path``, opened for writing and held for this process alone.
+    """Journal at ``path``, opened for writing and locked for this process.
 
     Parameters
     ----------
     path : Path
-        Made if it isn't there.
+        Journal file, created if it does not exist.
     facts : mapping
-        What is run, as JSON holds it.
+        Description of the run, as JSON values.
 
     Attributes
     ----------
     begun : bool
-        Whether the journal was there already.
+        True if the journal already existed.
     done : Done
+        Totals of the recorded steps.
     engine : str or None
-        The engine that the run was begun with; None where the journal doesn't say.
+        Engine with which the run was started, or None if the journal does not record it.
 
     Raises
     ------
     InputError
-        If what is there isn't a journal, or is of a run with other ``facts``.
+        If the file is not a journal, or belongs to a run with other ``facts``.
     NotAllowedError
-        If another process, or another cell of this one, writes there now.
+        If another process, or another cell of this one, is writing to it.
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
         self._path = path
-        self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - held open, and locked, until close()
+        self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - stays open and locked until close()
         try:
             _lock(self._file, path)
             self.done, self.engine = Done(), facts.get(ENGINE)
@@ -82,22 +83,22 @@ class Journal:
             raise
 
     def add(self, images: Sequence[str], failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
-        """Write down a step; when this returns, it is on the disk."""
+        """Append a step and flush it to disk."""
         self._write({"images": images, "errors": failures, "found": found, "mark": mark})
         self.done.add(images, failures, found, mark)
 
     def close(self) -> None:
-        """Let others go on with it."""
+        """Close the journal and release its lock."""
         self._file.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        # ASCII: names may hold half of a surrogate pair, which no file of UTF-8 can
+        # ASCII, because a name may hold a lone surrogate, which UTF-8 cannot encode
         self._file.write(json.dumps(record).encode("ascii") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def _read(self, facts: dict[str, Any]) -> bool:
-        """Take in what is there; a last line that was cut off goes."""
+        """Read the existing lines and remove an incomplete last line."""
         self._file.seek(0)
         whole = 0
         begun = False
@@ -148,18 +149,18 @@ class Journal:
         if there.get("journal") != _VERSION:
             raise self._damaged(1)
         self.engine = there.get(ENGINE)
-        for name in dict.fromkeys([*facts, *there]):  # in this order, so that the same difference is always named
+        for name in dict.fromkeys([*facts, *there]):  # in a fixed order, so that the error is reproducible
             if name != ENGINE and there.get(name) != facts.get(name):
                 raise InputError(
-                    f"resume=True can't go on with {str(self._path)!r}: it was begun with "
-                    f"{_told(name, there.get(name))}, now it is {_told(name, facts.get(name))}. "
-                    "Give the same again, or another to=."
+                    f"resume=True cannot continue {str(self._path)!r}: it was started with "
+                    f"{_told(name, there.get(name))}, but now {_told(name, facts.get(name))}. "
+                    "Use the same value again, or choose another to=."
                 )
 
     def _damaged(self, number: int) -> InputError:
         return InputError(
-            f"{str(self._path)!r}, which tells what is done, is damaged in line {number}: "
-            "give another to=, or delete the output and this file to begin anew."
+            f"The journal {str(self._path)!r} is damaged in line {number}. "
+            "Choose another to=, or delete the output and this file to start again."
         )
 
 
@@ -169,14 +170,14 @@ def _told(name: str, value: object) -> str:
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
-    """Hold the file for this opening of it; the system lets go of it when the process ends, however it does."""
+    """Lock the open file. The system releases the lock when the process ends."""
     try:
         import fcntl
-    except ImportError:  # no such locks here
+    except ImportError:  # not available on this system
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise NotAllowedError(f"Somebody writes to {str(path)!r} just now; wait for it to end.") from error
-    except OSError:  # a file system without locks
+        raise NotAllowedError(f"Another process is writing to {str(path)!r}. Wait until it ends.") from error
+    except OSError:  # the file system does not support locks
         return

@@ -1,7 +1,7 @@
-"""Where the answers about many images are written while the work goes on.
+"""Write the predictions for many images step by step as JSON Lines, a manifest or Parquet files.
 
-Each output is written in steps. A step is whole on the disk when :meth:`Output.write` returns, and gives a mark;
-:meth:`Output.go_on` brings an output back to the marks that count.
+A step is completely on disk when :meth:`Output.write` returns, and yields a mark. :meth:`Output.go_on` truncates an
+output to the marks that its journal records.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _CUT_OFF = re.compile(r"\.[0-9a-f]{12}\.part")
 
 @dataclass(frozen=True)
 class Looked:
-    """An image that was looked at: the model's answer and, from a detector, the image's size; or why it isn't read."""
+    """Processed image: its predictions and, for a detector, its size, or the reason why it could not be read."""
 
     image: str
     answer: ImagePrediction | None
@@ -49,16 +49,16 @@ class Looked:
 
 
 class Output(Protocol):
-    """See the module.
+    """Interface of an output, see the module.
 
     Attributes
     ----------
     form : str
-        As people are told it.
+        Name of the format, as shown to users.
     path, journal : Path
-        Where it lies, and where what is known to be done.
+        Location of the output and of its journal.
     images_a_step, seconds_a_step
-        A step is due after so many.
+        Number of images or seconds after which a step is written.
     """
 
     form: str
@@ -68,46 +68,46 @@ class Output(Protocol):
     seconds_a_step: float
 
     def there(self) -> bool:
-        """Whether something lies there already."""
+        """Check whether the output already exists."""
 
     def make_room(self) -> None:
-        """Make the folder that it lies in."""
+        """Create the folder of the output."""
 
     def begin(self) -> None:
-        """Make it, without answers."""
+        """Create the output without predictions."""
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
-        """Take away what was written after the last mark; ``images`` are those that were looked at.
+        """Remove everything written after the last of ``marks`` and remember the processed ``images``.
 
         Raises
         ------
         InputError
-            If something that was written isn't there any more.
+            If data that was written is missing.
         """
 
     def write(self, looked: Sequence[Looked]) -> Mark | None:
-        """Write the answers of a step."""
+        """Write the predictions of one step."""
 
     def finish(self) -> None:
-        """Everything is written."""
+        """Complete the output after the last step."""
 
     def read(self) -> pd.DataFrame:
-        """All that was written, as a table with ``image`` and DETECTION_COLUMNS."""
+        """Read the complete output as a table with ``image`` and DETECTION_COLUMNS."""
 
 
 def table_of(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    """Rows of image, label, confidence, left, top, width, height as a table."""
+    """Build a table from rows of image, label, confidence, left, top, width, height."""
     table = pd.DataFrame(rows, columns=["image", *DETECTION_COLUMNS])
     return table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
 
 
 def plain(name: str) -> str:
-    """A name as UTF-8 can hold it: without halves of surrogate pairs."""
+    """Replace lone surrogates in a name, so that it can be encoded as UTF-8."""
     return name.encode("utf-8", "replace").decode()
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can do that."""
+    """Flush a folder's directory entries to disk, if the system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -117,7 +117,7 @@ def sync_folder(folder: Path) -> None:
 
 
 class LineOutput(ABC):
-    """An :class:`customlabels_nb.inference.outputs.Output` that is a file; its mark is the length of what is whole."""
+    """Base of an :class:`customlabels_nb.inference.outputs.Output` in one file, with the file length as its mark."""
 
     form = "lines"
     images_a_step, seconds_a_step = 512, 2.0
@@ -140,12 +140,12 @@ class LineOutput(ABC):
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
         whole = marks[-1] if marks else 0
-        if not marks and not self.there():  # it was cut off before it began to write
+        if not marks and not self.there():  # the run stopped before it created the file
             return self.begin()
         if not isinstance(whole, int) or not self.path.is_file() or self.path.stat().st_size < whole:
             raise InputError(
-                f"to={str(self.path)!r} lacks what {str(self.journal)!r} says was written; "
-                "delete both to begin anew, or give another to=."
+                f"to={str(self.path)!r} is missing data that {str(self.journal)!r} records as written. "
+                "Delete both files to start again, or choose another to=."
             )
         return os.truncate(self.path, whole)
 
@@ -156,19 +156,19 @@ class LineOutput(ABC):
             os.fsync(file.fileno())
             return file.tell()
 
-    def finish(self) -> None:  # noqa: B027 - a part of every output
-        """Nothing is left to do."""
+    def finish(self) -> None:  # noqa: B027 - part of the interface
+        """Finish without writing anything, because each step is already complete."""
 
     @abstractmethod
     def lines(self, looked: Sequence[Looked]) -> list[bytes]:
-        """The lines for these images, without line ends."""
+        """Return the lines for these images, without line ends."""
 
     @abstractmethod
     def read(self) -> pd.DataFrame: ...
 
 
 class JsonLines(LineOutput):
-    """The API's answer for each image that was read, a line each, with its name and, from a detector, its size."""
+    """JSON Lines with the API response for each readable image, its name and, for a detector, its size."""
 
     form = "JSON Lines"
 
@@ -196,10 +196,10 @@ class JsonLines(LineOutput):
 
 
 class ManifestOutput(LineOutput):
-    """A manifest for :func:`customlabels_nb.read_dataset`: each image that was read, once, with its labels or boxes.
+    """Manifest for :func:`customlabels_nb.read_dataset` with each readable image once and its labels or boxes.
 
-    An image on which a detector found nothing is one without boxes; one of which a classifier is sure of no label has
-    none.
+    An image without detections is written as labelled without boxes. An image for which a classifier predicts no label
+    is written as unlabelled.
     """
 
     form = "manifest"
@@ -255,12 +255,12 @@ class ManifestOutput(LineOutput):
 
 
 class ParquetParts:
-    """See the module and :class:`customlabels_nb.inference.outputs.Output`; a mark is the name of a file.
+    """Folder of Parquet files, see :class:`customlabels_nb.inference.outputs.Output`. A mark is the name of a file.
 
     Raises
     ------
     MissingDependencyError
-        If the package that writes Parquet isn't here.
+        If pyarrow is not installed.
     """
 
     form = "Parquet"
@@ -268,7 +268,7 @@ class ParquetParts:
 
     def __init__(self, path: Path, config: ModelConfig) -> None:
         self.path = path
-        self.journal = path / "_journal.jsonl"  # who reads a folder of Parquet passes over what begins like this
+        self.journal = path / "_journal.jsonl"  # Parquet readers skip names that start with an underscore
         self._labels = np.asarray(config.labels, dtype=object)
         self._number = 0
         self._arrow, self._parquet = _imported("pyarrow"), _imported("pyarrow.parquet")
@@ -289,8 +289,8 @@ class ParquetParts:
                 path.unlink()
         if lost := [str(mark) for mark in marks if mark not in known or not (self.path / str(mark)).is_file()]:
             raise InputError(
-                f"to={str(self.path)!r} lacks {lost[0]!r}, which was written; "
-                "empty the folder to begin anew, or give another to=."
+                f"to={str(self.path)!r} is missing the file {lost[0]!r} of an earlier step. "
+                "Empty the folder to start again, or choose another to=."
             )
         self._number = 1 + max((int(match[1]) for match in known.values()), default=-1)
 
@@ -301,7 +301,7 @@ class ParquetParts:
         return self._write([plain(looked[position].image) for position in answers], list(answers.values()))
 
     def finish(self) -> None:
-        """See to it that there is a table, if one without rows."""
+        """Write an empty file if there are no predictions, so that the folder can be read as a table."""
         if not self._number:
             self._write([], [])
 
@@ -319,7 +319,7 @@ class ParquetParts:
             "label": arrow.array(self._labels[every.labels], type=text),
             "confidence": arrow.array(every.confidences, type=number),
             **{
-                side: arrow.array(np.ascontiguousarray(column), type=number, from_pandas=True)  # NaN is null
+                side: arrow.array(np.ascontiguousarray(column), type=number, from_pandas=True)  # NaN becomes null
                 for side, column in zip(t.BOX_COLUMNS, every.boxes.T, strict=True)
             },
         }
@@ -337,6 +337,6 @@ def _imported(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            "A folder of Parquet files needs pyarrow; a file that ends in .jsonl needs nothing more: "
+            "A folder of Parquet files needs pyarrow, a file that ends in .jsonl does not. Install it with: "
             f"{extra_command('parquet')}"
         ) from error

@@ -1,4 +1,4 @@
-"""How images are put to a running model, classifier or detector, and what of its answers counts."""
+"""Preprocess images for a model and filter its predictions by threshold."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from customlabels_nb.models.transforms import Pixels, to_pixels
 
 DETECTION_COLUMNS = ("label", "confidence", *BOX_COLUMNS)
 
-#: An image as a model takes it.
+#: Preprocessed image: a square for a classifier, a canvas for a detector.
 Prepared: TypeAlias = Pixels | Canvas
 
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """What a model says of one image.
+    """Predictions of a model for one image.
 
     Attributes
     ----------
     labels : ndarray of int64, shape (n,)
-        Positions among the model's labels, of what counts, the highest confidence first.
+        Label indices of the predictions that reach their threshold, the highest confidence first.
     confidences : ndarray of float64, shape (n,)
-        0..1.
+        Confidences, 0..1.
     boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of the upright image; NaN from a classifier.
+        Boxes as ``left, top, width, height`` in pixels of the upright image, NaN for a classifier.
     highest : tuple of (int, float), or None
-        Position of the label with the highest confidence of all, and that; None if nothing was found at all.
+        Index of the label with the highest confidence of all, and that confidence. None if there is no prediction at
+        all.
     """
 
     labels: IntArray
@@ -48,7 +49,7 @@ class ImagePrediction:
 
 
 def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
-    """Answers one after the other; in one piece they take a fraction of the memory."""
+    """Concatenate predictions, which then take a fraction of the memory."""
     return ImagePrediction(
         np.concatenate([np.empty(0, dtype=np.int64), *(answer.labels for answer in answers)]),
         np.concatenate([np.empty(0), *(answer.confidences for answer in answers)]),
@@ -58,20 +59,21 @@ def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
 
 
 class Postprocessor:
-    """Asks a model with one choice of thresholds.
+    """Inference with one choice of thresholds.
 
     Parameters
     ----------
     predictor : Predictor
+        Predictor of the model.
     threshold
         See :func:`customlabels_nb.inference.thresholds.resolve_thresholds`.
     max_results : int, optional
-        No more than these for each image, cut after sorting.
+        Maximum number of predictions for each image. The most confident ones are returned.
 
     Raises
     ------
     InputError, LabelError
-        If an argument can't be used.
+        If an argument is invalid.
     """
 
     def __init__(self, predictor: Predictor, threshold: Threshold = None, max_results: int | None = None) -> None:
@@ -83,12 +85,12 @@ class Postprocessor:
         self.is_detector = self.config.kind == DETECTION
 
     def prepare(self, data: bytes, name: str) -> Prepared:
-        """An encoded image as the model takes it, decoded no larger than it needs.
+        """Decode and preprocess an encoded image at no larger size than the model needs.
 
         Raises
         ------
         ImageError
-            One of its subclasses, naming the image.
+            A subclass that names the image.
         """
         size = self.config.input_size
         if self.is_detector:
@@ -96,17 +98,17 @@ class Postprocessor:
         return to_pixels(open_image(data, name=name, at_least=size), size)
 
     def prepare_picture(self, image: Image.Image) -> Prepared:
-        """An upright picture as the model takes it."""
+        """Preprocess an upright image."""
         size = self.config.input_size
         return to_canvas(image, size, self.config.fill) if self.is_detector else to_pixels(image, size)
 
     def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[ImagePrediction]:
-        """What the model says of each; ``at_once`` go through it together, by default what suits its device.
+        """Predict each image, with ``at_once`` images in a batch or the default of the device.
 
         Raises
         ------
         ModelError
-            If it isn't running.
+            If the model is not running.
         """
         if self.is_detector:
             found = self.predictor.boxes(cast(Sequence[Canvas], images), at_once=at_once)
@@ -117,7 +119,7 @@ class Postprocessor:
         return [self._answer(labels, row, none) for row in rows]
 
     def table(self, answers: Sequence[ImagePrediction]) -> pd.DataFrame:
-        """Answers as a table with the columns of :data:`DETECTION_COLUMNS`, one after the other."""
+        """Convert predictions to a table with the columns of :data:`DETECTION_COLUMNS`."""
         every, names = joined(answers), np.asarray(self.config.labels, dtype=object)
         table = pd.DataFrame(every.boxes, columns=list(BOX_COLUMNS))
         table.insert(0, "label", pd.Series(names[every.labels], dtype="str"))
@@ -134,16 +136,16 @@ class Postprocessor:
 def api_entries(
     labels: Iterable[str], confidences: Iterable[float], boxes: FloatArray, size: tuple[int, int] | None
 ) -> list[dict[str, Any]]:
-    """What the API calls ``CustomLabels``: confidences in percent, boxes as shares of the image.
+    """Build the API's ``CustomLabels`` list, with confidences in percent and boxes as fractions of the image size.
 
     Parameters
     ----------
     labels, confidences
-        Names, and confidences in 0..1.
+        Label names, and confidences in 0..1.
     boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of the upright image; NaN where the label is the whole image's.
+        ``left, top, width, height`` in pixels of the upright image, NaN for a label of the entire image.
     size : tuple of int, optional
-        Width and height of the upright image; may be None only if no label has a box.
+        Width and height of the upright image. May be None only if no label has a box.
     """
     ratios = boxes if size is None else ltwh_to_ratios(boxes, size)
     found = []

@@ -1,4 +1,4 @@
-"""A trained model that can be started on a device, asked, and stopped."""
+"""Start a trained model on a device, run it, and stop it."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """The classifier or detector of one model folder. Safe to start, stop and ask from several threads.
+    """Thread-safe runner of the classifier or detector in one model folder.
 
     Parameters
     ----------
     folder : Path
-        As written by :func:`customlabels_nb.models.artifact.save_artifact`.
+        Folder written by :func:`customlabels_nb.models.artifact.save_artifact`.
     changed : callable, optional
-        Called after it stopped because nothing was asked of it, and after a question started it again.
+        Callback for when the model stops after its idle timeout and when a request starts it again.
 
     Raises
     ------
     ArtifactError
-        If the folder holds no readable config.
+        If the folder contains no readable config.
     """
 
     def __init__(self, folder: Path, *, changed: Callable[[], None] | None = None) -> None:
         self.folder = folder
         self._changed = changed
-        self._lock = threading.RLock()  # held while it starts or stops, which takes seconds
-        self._guard = threading.Lock()  # held for a moment: a question takes what runs, or finds that it doesn't
+        self._lock = threading.RLock()  # held while the model starts or stops, which takes seconds
+        self._guard = threading.Lock()  # held briefly while a request takes the running model
         self._running: _Running | None = None
         self._asleep: str | None = None
-        self._engine = AUTO  # as it was asked for
-        self._engine_asleep = AUTO  # as it was before it fell asleep: who wakes says the same
+        self._engine = AUTO  # as requested
+        self._engine_asleep = AUTO  # used before the idle stop, so that waking up does not change predictions
         self._idle_seconds = math.inf
         self._watch: IdleWatch | None = None
         load_config(folder)
@@ -65,54 +65,54 @@ class Predictor:
 
     @property
     def config(self) -> ModelConfig:
-        """The model's config as it is on disk now: thresholds may be changed while the model runs."""
+        """Config of the model as it is on disk now. Thresholds may change while the model runs."""
         return load_config(self.folder)
 
     @property
     def running(self) -> bool:
-        """Whether the model is loaded."""
+        """True if the model is loaded."""
         return self._running is not None
 
     @property
     def asleep(self) -> bool:
-        """Whether it stopped because nothing was asked of it: the next question starts it again."""
+        """True if the model stopped after its idle timeout. The next request starts it again."""
         return self._asleep is not None
 
     @property
     def idle_stop(self) -> float:
-        """After how many seconds without a question it stops by itself; infinite for never."""
+        """Idle timeout in seconds, infinite for never."""
         return self._idle_seconds
 
     @property
     def device(self) -> str | None:
-        """Where it runs, or will when it wakes; None while it doesn't."""
+        """Device on which the model runs or will wake up, or None if it is stopped."""
         running = self._running
         return running.device if running is not None else self._asleep
 
     @property
     def at_once(self) -> int:
-        """How many images suit the device and the engine."""
+        """Batch size that suits the device and the engine."""
         running = self._running
         return running.at_once if running is not None else forward_batch(self.device or "cpu")
 
     @property
     def engine(self) -> EngineChoice | None:
-        """What computes the answers, and why nothing else does; None while it doesn't run."""
+        """Engine that runs the model, and the reasons against the others. None if the model is not running."""
         running = self._running
         return running.choice if running is not None else None
 
     @property
     def engine_name(self) -> str | None:
-        """Name of the engine that computes the answers, or will when it wakes; None while it doesn't run."""
+        """Name of the engine that runs the model or will when it wakes up, or None if it is stopped."""
         choice = self.engine
         return choice.name if choice is not None else self._engine_asleep if self.asleep else None
 
     def go_on_with(self, engine: str) -> None:
-        """Compute with an engine as :meth:`start` does; raise ModelError if another one was asked for by name."""
+        """Switch to an engine as :meth:`start` does, or raise ModelError if another one was requested by name."""
         with self._lock:
             asked = self._engine
             if asked not in (AUTO, engine):
-                raise ModelError(f"the model runs with engine={asked!r}, as it was asked for")
+                raise ModelError(f"the model was started with engine={asked!r}")
             try:
                 self.start(engine=engine)
             finally:
@@ -121,28 +121,30 @@ class Predictor:
     def start(
         self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
     ) -> None:
-        """Load the weights on the device and run once, so that the first question isn't the slowest.
+        """Load the weights on the device and run a warm-up pass.
 
-        Nothing happens if it runs there already; on another device, it moves.
+        Does nothing if the model already runs there. On another device, the model moves.
 
         Parameters
         ----------
         device : str, optional
+            Device to run on. By default the current one, or else the best available one.
         engine : str, optional
-            See :func:`customlabels_nb.inference.engines.selection.open_engine`; as it is if not given, at first "auto".
+            See :func:`customlabels_nb.inference.engines.selection.open_engine`. By default unchanged, and "auto" at
+            first.
         idle_stop : str or float, optional
-            See :func:`customlabels_nb.inference.idle.idle_seconds`; as it is if not given, at first never.
+            See :func:`customlabels_nb.inference.idle.idle_seconds`. By default unchanged, and "never" at first.
 
         Raises
         ------
         DeviceError
-            If the named device isn't available.
+            If the named device is not available.
         ArtifactError
             If the model's files are damaged.
         InputError
-            If ``idle_stop`` can't be understood, or there is no such engine.
+            If ``idle_stop`` cannot be parsed, or the engine does not exist.
         ModelError, MissingDependencyError
-            If the engine can't run the model.
+            If the engine cannot run the model.
         """
         if engine is not None:
             check_engine(engine)
@@ -168,18 +170,18 @@ class Predictor:
             self._watch = IdleWatch(self) if math.isfinite(self._idle_seconds) else None
 
     def stop(self) -> None:
-        """Forget the model and give the device's memory back, once the questions that are being answered are."""
+        """Unload the model and free the device's memory after the pending requests are complete."""
         with self._lock:
             self._end(None)
             self._idle_seconds = math.inf
 
     def sleep_if_idle(self) -> float | None:
-        """Stop if nothing was asked for :attr:`idle_stop`, until the next question.
+        """Stop until the next request if there was none for :attr:`idle_stop` seconds.
 
         Returns
         -------
         float or None
-            Seconds until that may be so; None if it doesn't run, or stops now.
+            Seconds until the timeout. None if the model is not running or has just stopped.
         """
         with self._lock:
             with self._guard:
@@ -199,26 +201,26 @@ class Predictor:
     def probabilities(
         self, images: Sequence[Image.Image | Pixels], *, at_once: int | None = None
     ) -> npt.NDArray[np.float64]:
-        """Each label's confidence for each image.
+        """Compute the confidence of each label for each image.
 
         Parameters
         ----------
         images : sequence of PIL images or uint8 arrays of shape (3, input_size, input_size)
-            Upright; arrays as :func:`customlabels_nb.models.transforms.to_pixels` makes them.
+            Upright images, or arrays from :func:`customlabels_nb.models.transforms.to_pixels`.
         at_once : int, optional
-            How many go through the network together; what suits the device by default.
+            Batch size. By default the one that suits the device.
 
         Returns
         -------
         ndarray of float64, shape (n, k)
-            In the order of ``config.labels``.
+            Confidences in the order of ``config.labels``.
 
         Raises
         ------
         ModelError
-            If the model isn't running, or is a detector.
+            If the model is not running, or is a detector.
         InputError
-            If an array has another shape or dtype.
+            If an array has the wrong shape or dtype.
         """
         with self._asked(detector=False) as running:
             pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
@@ -227,26 +229,26 @@ class Predictor:
             return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
 
     def boxes(self, images: Sequence[Image.Image | Canvas], *, at_once: int | None = None) -> list[DetectedBoxes]:
-        """What a detector finds on each image.
+        """Detect objects in each image.
 
         Parameters
         ----------
         images : sequence of PIL images or Canvas
-            Upright. A :class:`customlabels_nb.models.canvas.Canvas` knows the size of its image's file, in pixels of
-            which the boxes are then; those of a PIL image are in its own.
+            Upright images. Boxes are in pixels of the image. For a :class:`customlabels_nb.models.canvas.Canvas`, they
+            are in pixels of the original file, whose size it stores.
         at_once : int, optional
-            How many go through the network together; what suits the device by default.
+            Batch size. By default the one that suits the device.
 
         Returns
         -------
-        list of Found
-            Boxes (left, top, width, height), labels (positions among ``config.labels``) and confidences, the highest
-            first. Those of one image don't depend on the others.
+        list of DetectedBoxes
+            Boxes (left, top, width, height), labels (indices in ``config.labels``) and confidences, the highest first.
+            The detections in one image do not depend on the other images.
 
         Raises
         ------
         ModelError
-            If the model isn't running, or is a classifier.
+            If the model is not running, or is a classifier.
         """
         found: list[DetectedBoxes] = []
         with self._asked(detector=True) as running:
@@ -266,19 +268,19 @@ class Predictor:
             if (running.config.kind == DETECTION) is not detector:
                 is_detector = running.config.kind == DETECTION
                 kinds = ("detector", "boxes()") if is_detector else ("classifier", "probabilities()")
-                raise ModelError("The model is a {}; ask it with {}.".format(*kinds))
+                raise ModelError("The model is a {}. Use {} instead.".format(*kinds))
             yield running
         finally:
             running.release()
 
     def _taken(self) -> _Running:
-        """What runs, not to be closed before it is released."""
+        """Return the running model, which is not closed until it is released."""
         while True:
             with self._guard:
                 if self._running is not None:
                     return self._running.take()
                 if self._asleep is None:
-                    raise ModelError("The model isn't running; call start() first.")
+                    raise ModelError("The model is not running. Call start() first.")
             self._wake()
 
     def _wake(self) -> None:
@@ -289,7 +291,7 @@ class Predictor:
         self._say_changed()
 
     def _end(self, asleep: str | None) -> None:
-        """Close what runs, if something does; under the lock."""
+        """Close the running model, if any. The caller holds the lock."""
         with self._guard:
             running, self._running, self._asleep = self._running, None, asleep
         if self._watch is not None:
@@ -304,10 +306,10 @@ class Predictor:
 
 
 class _Running:
-    """A loaded model, and how many questions it is answering."""
+    """Loaded model with a count of its pending requests."""
 
     def __init__(self, engine: Engine, choice: EngineChoice) -> None:
-        self.config = engine.config  # what the weights depend on; thresholds may have changed since
+        self.config = engine.config  # config of the loaded weights, whose thresholds may be outdated
         self.device = engine.device
         self.choice = choice
         self.at_once = engine.at_once
@@ -317,28 +319,28 @@ class _Running:
         self._last_used = time.monotonic()
 
     def take(self) -> _Running:
-        """Itself, with one question more."""
+        """Count one more pending request and return the model."""
         with self._free:
             self._uses += 1
         return self
 
     def release(self) -> None:
-        """One question less."""
+        """Count one pending request less."""
         with self._free:
             self._uses -= 1
             self._last_used = time.monotonic()
             self._free.notify_all()
 
     def idle_left(self, seconds: float) -> float:
-        """How many of ``seconds`` without a question are left."""
+        """Return how many of ``seconds`` are left until the idle timeout."""
         with self._free:
             return seconds if self._uses else self._last_used + seconds - time.monotonic()
 
     def close(self) -> None:
-        """Wait for the questions that are being answered, then give the memory back."""
+        """Wait for the pending requests, then free the memory."""
         with self._free:
             self._free.wait_for(lambda: self._uses == 0)
-            self._engine = None  # those who asked may still hold this object
+            self._engine = None  # callers may still hold this object
         gc.collect()
         _free_memory(self.device)
 
@@ -364,7 +366,7 @@ def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:
         return to_pixels(image, size)
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != (3, size, size):
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"images[{position}] is {got}; give a PIL image or a uint8 array (3, {size}, {size}).")
+        raise InputError(f"images[{position}] is {got}. Give a PIL image or a uint8 array (3, {size}, {size}).")
     return image
 
 

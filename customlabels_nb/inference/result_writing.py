@@ -1,4 +1,4 @@
-"""The answers about many images go to a file or folder, step by step, and a journal says which are there."""
+"""Write batch predictions to a file or folder in a background thread, with a journal for resuming."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BATCHES_BEHIND = 4
 
 @dataclass(frozen=True, eq=False)
 class WrittenDetections:
-    """What became of asking about many images whose answers were written.
+    """Summary of predictions that were written to a file or folder.
 
     Attributes
     ----------
@@ -37,13 +37,13 @@ class WrittenDetections:
     form : str
         "Parquet", "JSON Lines" or "manifest".
     images : int
-        How many were looked at, in earlier runs, too.
+        Number of images processed, including those of earlier runs.
     found : int
-        How many labels or boxes were written.
+        Number of labels or boxes written.
     left : int
-        How many were not looked at, because it was stopped; ``resume=True`` goes on with them.
+        Number of images that were not processed because the run was stopped. ``resume=True`` continues with them.
     errors : DataFrame
-        ``image``, ``code``, ``message`` of what could not be read.
+        Columns ``image``, ``code``, ``message`` of the images that could not be read.
     """
 
     path: Path
@@ -55,44 +55,55 @@ class WrittenDetections:
     _output: Output = field(repr=False)
 
     def table(self) -> pd.DataFrame:
-        """All that was written as one table in memory: image, label, confidence, left, top, width, height."""
+        """Read the written predictions as one table with image, label, confidence, left, top, width, height.
+
+        Examples
+        --------
+        >>> model = project.model().start()
+        >>> written = model.detect_many(photos, to="predictions.jsonl")
+        >>> written.images
+        9
+        >>> list(written.table().columns)
+        ['image', 'label', 'confidence', 'left', 'top', 'width', 'height']
+        """
         table = self._output.read()
         table.attrs["errors"] = self.errors.to_dict("records")
         return table
 
     def __repr__(self) -> str:
         words = [
-            f"{self.images:,} images were looked at, {self.found:,} labels are in {str(self.path)!r} ({self.form})."
+            f"Processed {self.images:,} images and wrote {self.found:,} labels to {str(self.path)!r} ({self.form})."
         ]
         if len(self.errors):
-            words.append(f"{len(self.errors):,} could not be read: see .errors.")
+            words.append(f"{len(self.errors):,} could not be read. See .errors.")
         if self.left:
-            words.append(f"{self.left:,} are left: resume=True goes on with them.")
+            words.append(f"{self.left:,} are left. Use resume=True to continue.")
         return " ".join(words)
 
 
 class Writing:
-    """Writes to one output, on a thread of its own.
+    """Writer to one output, which runs in a background thread.
 
     Parameters
     ----------
     to : path
         See :func:`output_for`.
     postprocessor : Postprocessor
+        Postprocessor of the model.
     root : Path, optional
-        Folder under which relative paths of images lie.
+        Base folder of relative image paths.
     resume : bool
-        Go on with what is there.
+        Continue an earlier run.
 
     Raises
     ------
     InputError
-        If ``to`` can't be written, has something already and ``resume`` is False, or was begun with another model or
-        with other thresholds.
+        If ``to`` cannot be written, already exists while ``resume`` is False, or belongs to a run with another model or
+        other thresholds.
     MissingDependencyError
-        If Parquet is wanted without the package for it.
+        If Parquet is requested but pyarrow is not installed.
     NotAllowedError
-        If somebody writes there now.
+        If another process is writing to ``to``.
     """
 
     def __init__(
@@ -106,17 +117,17 @@ class Writing:
             known = output.journal.is_file()
             if known and not resume and not output.there():
                 raise InputError(
-                    f"to={os.fspath(to)!r} is gone, but {str(output.journal)!r} of its run isn't: delete that file, "
-                    "too, or give another name."
+                    f"to={os.fspath(to)!r} does not exist, but the journal {str(output.journal)!r} of its run does. "
+                    "Delete the journal, or choose another name."
                 )
             if not resume and output.there():
                 raise InputError(
-                    f"to={os.fspath(to)!r} is there already; resume=True goes on with it, or give another name."
+                    f"to={os.fspath(to)!r} already exists. Use resume=True to continue it, or choose another name."
                 )
             if resume and not known and output.there():
                 raise InputError(
-                    f"resume=True can't tell what of to={os.fspath(to)!r} is done, as {str(output.journal)!r} isn't "
-                    "there; give another to=."
+                    f"resume=True cannot continue to={os.fspath(to)!r}, because its journal {str(output.journal)!r} "
+                    "does not exist. Choose another to=."
                 )
             output.make_room()
             self._journal = Journal(output.journal, _facts(output, postprocessor))
@@ -130,7 +141,7 @@ class Writing:
         self._behind = _Behind(self._add)
 
     def left_of(self, images: Sequence[str]) -> list[str]:
-        """Those images that weren't looked at, each as often as it is named."""
+        """Return the images that were not processed yet, keeping duplicates."""
         done = Counter(self._journal.done.images)
         left = []
         for image in images:
@@ -141,17 +152,17 @@ class Writing:
         return left
 
     def take(self, looked: Sequence[Looked]) -> None:
-        """Have a batch written soon.
+        """Queue a batch for writing.
 
         Raises
         ------
         InputError
-            If an earlier one couldn't be.
+            If an earlier batch could not be written.
         """
         self._behind.put(looked)
 
     def close(self, *, complete: bool) -> None:
-        """Write what was taken. ``complete`` if there will be no more."""
+        """Write the queued batches and, if the run is ``complete``, finish the output."""
         try:
             self._behind.close()
             self._step()
@@ -162,7 +173,7 @@ class Writing:
             self._journal.close()
 
     def result(self, images: Sequence[str], listing: Sequence[Failure]) -> WrittenDetections:
-        """What became of it, of these ``images``; ``listing`` is what could not be listed."""
+        """Summarise the run over ``images``, with ``listing`` as the errors of listing folders."""
         done, output = self._journal.done, self._output
         errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
         left = len(self.left_of(images))
@@ -186,20 +197,20 @@ class Writing:
 
 
 def _use_engine(engine: str | None, postprocessor: Postprocessor, to: str) -> None:
-    """Go on with the engine that the output was begun with; old journals name none."""
+    """Switch to the engine that the run was started with, if the journal records one."""
     if engine is None or postprocessor.predictor.engine_name in (None, engine):
         return
     try:
         postprocessor.predictor.go_on_with(engine)
     except (InputError, ModelError, MissingDependencyError) as error:
         raise InputError(
-            f"resume=True can't go on with {to!r}: it was begun with engine={engine!r}, and {error}. "
-            f"Start the model with engine={engine!r}, or give another to=."
+            f"resume=True cannot continue {to!r}: it was started with engine={engine!r}, which cannot be used now "
+            f"({error}). Start the model with engine={engine!r}, or choose another to=."
         ) from error
 
 
 def output_for(to: str | os.PathLike[str], postprocessor: Postprocessor, root: Path | None) -> Output:
-    """The output that ``to`` names: by its ending JSON Lines or a manifest, else a folder of Parquet files."""
+    """Return the output for ``to``: JSON Lines or a manifest by its suffix, else a folder of Parquet files."""
     path = Path(os.path.abspath(local_path(to, "to")))
     suffix = path.suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
@@ -209,13 +220,13 @@ def output_for(to: str | os.PathLike[str], postprocessor: Postprocessor, root: P
     if suffix in ("", ".parquet") or path.is_dir():
         return ParquetParts(path, postprocessor.config)
     raise InputError(
-        f"to={os.fspath(to)!r} is of no form that is written: give a file that ends in .jsonl (the API's answers) or "
-        ".manifest (a dataset), or a folder (a table in Parquet files)."
+        f"to={os.fspath(to)!r} has an unsupported suffix. Use .jsonl (API responses) or .manifest (dataset), or give a "
+        "folder (table in Parquet files)."
     )
 
 
 def _facts(output: Output, postprocessor: Postprocessor) -> dict[str, Any]:
-    """What must be the same for a run to go on: what the answers depend on."""
+    """Return everything that the predictions depend on, which must be equal to resume a run."""
     thresholds = dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True))
     return {
         "form": output.form,
@@ -231,11 +242,11 @@ def _telling(output: Output) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"to={str(output.path)!r} can't be written: {error.strerror or error}.") from error
+        raise InputError(f"to={str(output.path)!r} cannot be written: {error.strerror or error}.") from error
 
 
 class _Behind:
-    """Calls a function with one item after the other on a thread of its own, a few items behind whoever puts them."""
+    """Background thread with a bounded queue that calls a function with one item after the other."""
 
     def __init__(self, function: Callable[[Sequence[Looked]], None]) -> None:
         self._function = function
@@ -260,5 +271,5 @@ class _Behind:
             if self._failure is None:
                 try:
                     self._function(item)
-                except BaseException as error:  # told to whoever puts the next one
+                except BaseException as error:  # raised again at the next put()
                     self._failure = error

@@ -1,4 +1,4 @@
-"""Which of a model's answers count."""
+"""Filter predictions by confidence threshold and number of results."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ Threshold = float | Mapping[str, float] | None
 
 
 def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
-    """The threshold of each label, shape (k,), in the order of ``config.labels``.
+    """Return the threshold of each label, shape (k,), in the order of ``config.labels``.
 
     Parameters
     ----------
     config : ModelConfig
+        Config of the model.
     threshold : float or mapping, optional
-        None: each label's own assumed threshold. A number from 0 to 1: that for all. A mapping: by label, those
-        that it lacks keep their own.
+        None uses each label's assumed threshold. A number from 0 to 1 applies to all labels. A mapping sets the
+        threshold by label, and labels that it does not contain keep their assumed threshold.
 
     Raises
     ------
     LabelError
-        If ``threshold`` names a label that the model doesn't know.
+        If ``threshold`` contains an unknown label.
     InputError
-        If a threshold lies outside 0..1.
+        If a threshold is not between 0 and 1.
     """
     own = {label: config.threshold_of(label) for label in config.labels}
     if isinstance(threshold, Mapping):
         unknown = [label for label in threshold if label not in own]
         if unknown:
-            raise LabelError(f"threshold names {unknown[0]!r}; the model's labels are {list(config.labels)!r}.")
+            raise LabelError(f"threshold has the unknown label {unknown[0]!r}. Labels: {list(config.labels)!r}.")
         own.update({label: _checked(value, f"threshold[{label!r}]") for label, value in threshold.items()})
     elif threshold is not None:
         own = dict.fromkeys(own, _checked(threshold, "threshold"))
@@ -45,27 +46,30 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
 
 
 def check_max_results(max_results: object) -> None:
-    """Raise InputError unless it is None or a positive whole number."""
+    """Raise InputError unless the value is None or a positive integer."""
     if max_results is None:
         return
     if isinstance(max_results, bool) or not isinstance(max_results, int | np.integer) or max_results < 1:
-        raise InputError(f"max_results={max_results!r} must be a whole number from 1, or None for all.")
+        raise InputError(f"max_results={max_results!r} must be an integer of at least 1, or None for all results.")
 
 
 def choose(
     labels: IntArray, confidences: FloatArray, thresholds: FloatArray, max_results: int | None = None
 ) -> IntArray:
-    """Positions of what counts, the highest confidence first, of equals the earlier.
+    """Return the indices of predictions that reach their threshold, sorted by decreasing confidence.
+
+    The sort is stable.
 
     Parameters
     ----------
     labels : ndarray of int64, shape (n,)
-        Positions among the model's labels.
+        Label indices of the predictions.
     confidences : ndarray of float64, shape (n,)
+        Confidences of the predictions.
     thresholds : ndarray of float64, shape (k,)
-        Of each label; a confidence equal to it counts.
+        Threshold of each label. A confidence equal to the threshold passes.
     max_results : int, optional
-        No more than these, cut after sorting.
+        Maximum number of results, applied after sorting.
     """
     order = np.argsort(-confidences, kind="stable")
     return order[confidences[order] >= thresholds[labels[order]]][:max_results]
@@ -78,7 +82,7 @@ def _checked(value: object, name: str) -> float:
     if number > 1:
         raise InputError(
             f"{name}={value!r} must be a number from 0 to 1 "
-            "(the API's MinConfidence is in percent: 80 there is 0.8 here)."
+            "(the API's MinConfidence is in percent, so 80 there is 0.8 here)."
         )
     if math.isnan(number) or number < 0:
         raise InputError(f"{name}={value!r} must be a number from 0 to 1.")

@@ -1,4 +1,4 @@
-"""Ask a model about a video, and show and write what it answers."""
+"""Run a model on the frames of a video, show the predictions, and write an annotated video."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from customlabels_nb.inference.video_reading import VideoFile, local_video, open
 from customlabels_nb.inference.video_writing import Marks, write_annotated
 from customlabels_nb.models.backbones import forward_batch
 
-#: Columns of the table of the frames that were looked at.
+#: Columns of the table of processed frames.
 _FRAME_COLUMNS = ("frame", "timestamp_ms", "found")
 
 _OTHERS = frozenset({".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".gif", ".csv", ".parquet"})
-_LONGEST_NAME = 200  # bytes; file systems take 255
+_LONGEST_NAME = 200  # bytes, file systems allow 255
 
-_HOW = 'give a text like "1s", "500ms" or "2min", or a whole number of frames'
+_HOW = 'Give a string like "1s", "500ms" or "2min", or an integer number of frames'
 _MOST_SECONDS = 24 * 3600.0
-_EARLY_MS = 1.0  # files keep times rounded
+_EARLY_MS = 1.0  # tolerance, because files store rounded times
 
-#: Annotated videos up to so many bytes are kept in the notebook itself.
+#: Maximum size in bytes of an annotated video that is embedded in the notebook.
 MOST_EMBEDDED = 8 * 2**20
-_STILL_SIDE = 320  # pixels of the small pictures that are kept
-_STILL_SHOWN = 208  # px on the screen
+_STILL_SIDE = 320  # pixels of the stored thumbnails
+_STILL_SHOWN = 208  # CSS pixels
 _MOST_STILLS = 6
-_COLUMNS = 320  # of a time line
+_COLUMNS = 320  # of a timeline
 
 
 def detect_video(
@@ -66,51 +66,51 @@ def detect_video(
     allow_damaged: bool = False,
     events: Events | None = None,
 ) -> VideoDetection:
-    """Ask a running model about frames of a video, a few of them in memory at a time.
+    """Run a started model on frames of a video, with a few frames in memory at a time.
 
-    The video is decoded on threads of its own while the model is asked.
+    The video is decoded in separate threads while the model runs.
 
     Parameters
     ----------
     predictor : Predictor
-        Running.
+        Running predictor.
     video : path
-        A file that FFmpeg reads (MP4, MOV, MKV, WebM, AVI, …), or a URL, which is fetched first.
+        A file that FFmpeg can read (MP4, MOV, MKV, WebM, AVI, …), or a URL, which is downloaded first.
     every : str or int
-        Between the frames that are looked at: a time ("1s", "500ms"), by the times that the file gives each frame, or
-        a number of frames; 1 for all.
+        Interval between processed frames: a time ("1s", "500ms") measured by the timestamps in the file, or a number of
+        frames. 1 processes all frames.
     root : Path, optional
-        Folder under which a relative path lies that isn't here.
+        Base folder of a relative path that does not exist in the current folder.
     threshold, max_results
-        See :class:`customlabels_nb.inference.postprocess.Postprocessor`; for each frame.
+        Applied to each frame. See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
     to : path, optional
-        What to write; see :meth:`customlabels_nb.inference.video.VideoDetection.to`.
+        Output to write. See :meth:`customlabels_nb.inference.video.VideoDetection.to`.
     allow_damaged : bool
-        Go as far as a file goes that ends too early.
+        Process a truncated file up to its last readable frame.
     events : Events, optional
-        Gets the progress as phases "detect" and "draw", in frames of the video.
+        Receives the progress as phases "detect" and "draw", in frames of the video.
 
     Returns
     -------
     VideoDetection
-        After an interrupt or a request to stop, of what was looked at until then (``interrupted``); nothing is written
-        then.
+        Predictions for the processed frames. After an interrupt or a request to stop, it contains the frames processed
+        so far (``interrupted``) and nothing is written.
 
     Raises
     ------
     InputError, LabelError
-        If an argument can't be used.
+        If an argument is invalid.
     VideoError
-        One of its subclasses: if the video can't be used.
+        One of its subclasses, if the video cannot be used.
     MissingDependencyError
-        If PyAV isn't installed.
+        If PyAV is not installed.
     ModelError
-        If the model isn't running.
+        If the model is not running.
     """
     postprocessor, stream = Postprocessor(predictor, threshold, max_results), events or Events()
     takes = _pace(every)
     if not isinstance(video, str | os.PathLike):
-        raise InputError(f"video is of type {type(video).__name__}; give a path or URL.")
+        raise InputError(f"video has type {type(video).__name__}. Give a path or URL.")
     name = as_uri(video)
     with local_video(name, root) as path:
         with open_video(path, name, damaged=allow_damaged) as file:
@@ -123,14 +123,14 @@ def detect_video(
                 found.write(target, stream)
         except (KeyboardInterrupt, Cancelled):
             found.interrupted = True
-            found.note("Stopped while the annotated video was written: there is none.")
+            found.note("Stopped while writing the annotated video. No annotated video was saved.")
         found.reopen = partial(open_source, name, root, damaged=allow_damaged)
     return found
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """A frame to be asked about: as the model takes it, and small."""
+    """Frame to process: the input for the model and a thumbnail."""
 
     index: int
     ms: float
@@ -144,7 +144,7 @@ def _asked(
     config = postprocessor.config
     colours = dict(zip(config.labels, config.colours, strict=True))
     batch = forward_batch(postprocessor.predictor.device or "cpu")
-    done: list[tuple[ImagePrediction, list[tuple[int, int, int]]]] = []  # with rows of the table of frames; stays whole
+    done: list[tuple[ImagePrediction, list[tuple[int, int, int]]]] = []  # complete on interrupt
     stills, empty, interrupted = _Stills(), _Stills(), False
     frames = prefetch(_looked_at(postprocessor, video, takes), 2 * batch)
     try:
@@ -172,9 +172,9 @@ def _asked(
     found = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colours, interrupted=interrupted)
     found.stills = stills.chosen() or empty.chosen()
     if video.lost:
-        found.notes.append(f"{video.lost:,} damaged pieces of the video were left out.")
+        found.notes.append(f"{video.lost:,} damaged packets of the video were skipped.")
     if video.has_sound:
-        found.notes.append("Its sound was not looked at.")
+        found.notes.append("The sound was ignored.")
     return found
 
 
@@ -194,22 +194,22 @@ def _tell(events: Events, done: int, total: int | None) -> None:
 
 
 def _pace(every: Any) -> Callable[[int, float], bool]:
-    """What tells of each frame in turn, by index and milliseconds, whether it is looked at."""
+    """Return a function of frame index and milliseconds that selects the frames to process."""
     if isinstance(every, int | np.integer) and not isinstance(every, bool):
         if every < 1:
-            raise InputError(f"every={every!r} must be at least 1 frame; {_HOW}.")
+            raise InputError(f"every={every!r} must be at least 1 frame. {_HOW}.")
         return lambda index, ms: index % int(every) == 0
     has_unit = isinstance(every, str) and any(sign.isalpha() for sign in every)
     seconds = read_seconds(every) if has_unit else None
     if seconds is None:
-        raise InputError(f"every={every!r} can't be understood; {_HOW}.")
+        raise InputError(f"every={every!r} is not an interval. {_HOW}.")
     if not 0.001 <= seconds <= _MOST_SECONDS:
-        raise InputError(f"every={every!r} must be from 1 ms to 24 hours; {_HOW}.")
+        raise InputError(f"every={every!r} must be between 1 ms and 24 hours. {_HOW}.")
     return _ByTime(seconds * 1000)
 
 
 class _ByTime:
-    """The first frame, and of each following step of time the first."""
+    """Selection of the first frame and of the first frame after each time step."""
 
     def __init__(self, step_ms: float) -> None:
         self._step, self._due = step_ms, 0.0
@@ -223,7 +223,7 @@ class _ByTime:
 
 @dataclass(frozen=True)
 class _Still:
-    """A frame, small, with what was found in it: boxes in its pixels, or words and their colours."""
+    """Thumbnail of a frame with its predictions: boxes in thumbnail pixels, or labels with their colours."""
 
     picture: Image.Image
     ms: float
@@ -231,7 +231,7 @@ class _Still:
     chips: Sequence[tuple[str, str]]
 
     def facts(self) -> dict[str, Any]:
-        """What the template shows of it."""
+        """Return the values that the template shows."""
         if self.boxes:
             picture = BoxPicture(self.picture, self.boxes, side=_STILL_SHOWN)
             (width, height), source = picture.size, picture.to_url()
@@ -245,14 +245,14 @@ class _Still:
 
 
 class _Stills:
-    """Keeps a few small pictures, evenly spread over a video whose length nobody knows."""
+    """Collector of a few thumbnails, evenly distributed over a video of unknown length."""
 
     def __init__(self) -> None:
         self._kept: list[_Still] = []
         self._every, self._seen = 1, 0
 
     def add(self, still: _Still) -> None:
-        """Perhaps keep one more."""
+        """Keep the thumbnail if it is due."""
         if self._seen % self._every == 0:
             self._kept.append(still)
             if len(self._kept) >= 2 * _MOST_STILLS:
@@ -260,14 +260,14 @@ class _Stills:
         self._seen += 1
 
     def chosen(self) -> list[_Still]:
-        """At most six of those that were kept, by time."""
+        """Select at most six of the collected thumbnails, ordered by time."""
         places = np.linspace(0, len(self._kept) - 1, min(len(self._kept), _MOST_STILLS)).round().astype(int)
         return [self._kept[place] for place in places]
 
 
 @dataclass(frozen=True)
 class _Label:
-    """A label in a video: in how many of the frames looked at, how surely, and in which columns of the time line."""
+    """Label in a video: its number of frames, range of confidences and columns in the timeline."""
 
     name: str
     colour: str
@@ -278,7 +278,7 @@ class _Label:
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """Starts and ends of the columns in which the label is."""
+        """Start and end columns of the intervals in which the label occurs."""
         edges = np.flatnonzero(np.diff(np.concatenate([[0], self.columns.astype(np.int8), [0]])))
         return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
@@ -290,43 +290,43 @@ class _Label:
 
 @dataclass(frozen=True)
 class _Target:
-    """Where answers and an annotated video are to be written; None for those that aren't."""
+    """Output paths of the JSON file and the annotated video, or None."""
 
     answers: Path | None = None
     video: Path | None = None
 
     def refuse_to_replace(self, source: Path) -> None:
-        """Raise InputError if the annotated video would take the place of the video itself."""
+        """Raise InputError if the annotated video would overwrite the source video."""
         if self.video is not None and self.video.exists() and self.video.samefile(source):
-            raise InputError(f"to={str(self.video)!r} is the video itself; give another name.")
+            raise InputError(f"to={str(self.video)!r} is the source video itself. Choose another name.")
 
 
 @dataclass(repr=False, eq=False)
 class VideoDetection:
-    """The answer for a video. In a notebook it shows itself: the annotated video if there is one, else single frames.
+    """Predictions for a video, displayed in a notebook as the annotated video or as single frames.
 
     Attributes
     ----------
     name : str
         Path or URL.
     table : pandas.DataFrame
-        ``frame`` (from 0), ``timestamp_ms`` (from the start of the video, rounded), ``label``, ``confidence`` (0..1),
-        and ``left``, ``top``, ``width``, ``height`` in pixels of the upright frame (NaN from a classifier); by time,
-        the highest confidence of a frame first.
+        Columns ``frame`` (from 0), ``timestamp_ms`` (from the start of the video, rounded), ``label``, ``confidence``
+        (0..1), and ``left``, ``top``, ``width``, ``height`` in pixels of the upright frame (NaN for a classifier). Rows
+        are sorted by time, and by decreasing confidence within a frame.
     frames : pandas.DataFrame
-        The frames that were looked at: ``frame``, ``timestamp_ms``, ``found``, the number of their rows in ``table``.
+        Processed frames: ``frame``, ``timestamp_ms``, and ``found``, the number of their rows in ``table``.
     size : tuple of int
         Width and height of an upright frame in pixels.
     duration_ms : float or None
-        Of the video, as its file says.
+        Duration of the video according to its file.
     colours : dict of str to str
-        Of the labels, #rrggbb.
+        Colour of each label as #rrggbb.
     notes : list of str
-        What was left out, or is otherwise worth knowing, as sentences.
+        Remarks as sentences, such as what was skipped.
     interrupted : bool
-        Whether it was stopped before the end.
+        True if processing was stopped before the end.
     video, answers : Path or None
-        The annotated video and the JSON file that were written last.
+        Annotated video and JSON file that were written last.
     """
 
     name: str
@@ -344,7 +344,7 @@ class VideoDetection:
 
     @property
     def response(self) -> dict[str, list[dict[str, Any]]]:
-        """The answers in the form of the service's API: percent, boxes as shares of the frame, ``Timestamp`` in ms."""
+        """Predictions in the format of the service's API, with ``Timestamp`` in ms and boxes as fractions."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
         entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.size)
         moments = self.table["timestamp_ms"].tolist()
@@ -353,39 +353,51 @@ class VideoDetection:
     def to(
         self, path: str | os.PathLike[str], *, progress: bool = True, events: Events | None = None
     ) -> VideoDetection:
-        """Write the answers, the annotated video, or both.
+        """Write the predictions, the annotated video, or both.
 
         Parameters
         ----------
         path : path
-            With the ending ``.json``, the answers: the list ``CustomLabels`` of :attr:`response`. With ``.mp4``, the
-            video with what was found drawn on it until the next frame that was looked at; without its sound, at most
-            1,920 pixels wide or high. Otherwise a folder, made if need be, for both: ``<video>.json`` and
+            A path ending in ``.json`` for the predictions: the list ``CustomLabels`` of :attr:`response`. A path ending
+            in ``.mp4`` for the annotated video: each prediction is drawn until the next processed frame, without sound,
+            at most 1,920 pixels wide or high. Otherwise a folder, created if necessary, for both: ``<video>.json`` and
             ``<video>.annotated.mp4``.
 
         Returns
         -------
         VideoDetection
-            Itself; it shows the video now.
+            The object itself, which now displays the video.
 
         Raises
         ------
         InputError
-            If something can't be written, or ``path`` is the video itself.
+            If a file cannot be written, or ``path`` is the source video itself.
         VideoError
-            If the video isn't there any more.
+            If the source video no longer exists.
+
+        Examples
+        --------
+        >>> found = model.detect_video("street.mp4", every="1s")  # doctest: +SKIP
+        >>> found.to("street.annotated.mp4")  # doctest: +SKIP
         """
         with progress_bars(events or Events(), show=progress) as stream:
             self.write(target_of(path, self.name), stream)
         return self
 
     def write(self, target: _Target, events: Events) -> None:
-        """Write what ``target`` names; see :meth:`to`."""
+        """Write the outputs of ``target``, see :meth:`to`.
+
+        Examples
+        --------
+        >>> from customlabels_nb.inference.video import target_of
+        >>> found = model.detect_video("street.mp4")  # doctest: +SKIP
+        >>> found.write(target_of("street.json", found.name), cl.Events())  # doctest: +SKIP
+        """
         if target.answers is not None:
             try:
                 write_whole(target.answers, orjson.dumps(self.response["CustomLabels"], option=orjson.OPT_INDENT_2))
             except OSError as error:
-                raise InputError(f"to={str(target.answers)!r} can't be written: {error.strerror or error}.") from error
+                raise InputError(f"to={str(target.answers)!r} cannot be written: {error.strerror or error}.") from error
             self.answers = target.answers
         if target.video is not None:
             assert self.reopen is not None
@@ -397,12 +409,12 @@ class VideoDetection:
             self.video = target.video
 
     def note(self, sentence: str | None) -> None:
-        """Add to the notes, once."""
+        """Add a note unless it already exists."""
         if sentence is not None and sentence not in self.notes:
             self.notes.append(sentence)
 
     def _marks(self) -> Iterator[Marks]:
-        """What is to be drawn, from each frame that was looked at on."""
+        """Yield what to draw from each processed frame onwards."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
         labels, confidences = self.table["label"].tolist(), self.table["confidence"].tolist()
         end = 0
@@ -413,19 +425,19 @@ class VideoDetection:
 
     def __repr__(self) -> str:
         labels = ", ".join(f"{one_line(label.name)} {label.value}" for label in self._labels())
-        return f"{one_line(file_name(self.name))}: {self._looked()}; {labels or 'nothing was found'}"
+        return f"{one_line(file_name(self.name))}: {self._looked()}; {labels or 'no detections'}"
 
     def _repr_html_(self) -> str:
-        """The annotated video if there is one and it is small, else single frames; beneath, what was found when."""
+        """Render a timeline of the labels with the annotated video, or single frames if it is missing or too large."""
         source, remark = None, None
         if self.video is not None:
             data = _small_file(self.video)
             source = data_url(data, "video/mp4") if data is not None else None
             remark = (
-                None if data else f"The annotated video is not kept in the notebook, see {one_line(str(self.video))}."
+                None if data else f"The annotated video is not embedded in the notebook: {one_line(str(self.video))}."
             )
         elif not self.interrupted:
-            remark = 'result.to("annotated.mp4") writes the video with all this on it.'
+            remark = 'result.to("annotated.mp4") writes the video with these predictions drawn on it.'
         return render(
             "video.html",
             name=self.name,
@@ -443,18 +455,18 @@ class VideoDetection:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _looked(self) -> str:
-        """How much was looked at, in words."""
+        """Describe how much of the video was processed."""
         count = "1 frame" if len(self.frames) == 1 else f"{len(self.frames):,} frames"
         length = f" of {clock(self.duration_ms)}" if self.duration_ms else ""
-        return f"{count}{length} looked at" + (", then stopped" if self.interrupted else "")
+        return f"{count}{length} processed" + (", then stopped" if self.interrupted else "")
 
     def _end(self) -> float:
-        """The end of the time line in ms."""
+        """Return the end of the timeline in ms."""
         last = float(self.frames["timestamp_ms"].max()) if len(self.frames) else 0.0
         return max(self.duration_ms or 0.0, last, 1.0)
 
     def _labels(self) -> list[_Label]:
-        """What was found, the label in most frames first; each lasts until the next frame that was looked at."""
+        """Summarise the labels by decreasing number of frames. Each lasts until the next processed frame."""
         end, moments = self._end(), self.frames["timestamp_ms"].to_numpy(np.float64)
         until = dict(zip(self.frames["frame"].tolist(), [*moments[1:].tolist(), end][: len(moments)], strict=True))
         labels = []
@@ -471,7 +483,7 @@ class VideoDetection:
 
 
 def _marks_of(index: int, found: list[tuple[str, float, str, Any]]) -> Marks:
-    """What is drawn of the label, confidence, colour and box (NaN if it has none) of each thing found in a frame."""
+    """Convert the label, confidence, colour and box (NaN for none) of each prediction in a frame to drawing marks."""
     boxes = [
         LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}")
         for label, confidence, colour, box in found
@@ -482,28 +494,28 @@ def _marks_of(index: int, found: list[tuple[str, float, str, Any]]) -> Marks:
 
 
 def target_of(to: str | os.PathLike[str] | None, video: str) -> _Target:
-    """What ``to`` means for a video called so; a folder that it names is made.
+    """Parse ``to`` for the given video, creating the folder if ``to`` names one.
 
     Raises
     ------
     InputError
-        If it can't be written to.
+        If ``to`` cannot be written.
     """
     if to is None:
         return _Target()
     path = local_path(to, "to")
     kind = path.suffix.lower()
     if kind in _OTHERS and not path.is_dir():
-        raise InputError(f"to={str(path)!r}: annotated videos are MP4, answers JSON; give .mp4, .json or a folder.")
+        raise InputError(f"to={str(path)!r} has an unsupported suffix. Give .mp4, .json (predictions) or a folder.")
     is_file = kind in (".mp4", ".json") and not path.is_dir()
     folder = path.parent if is_file else path
     try:
         if not is_file:
             path.mkdir(parents=True, exist_ok=True)
         if not folder.is_dir():
-            raise InputError(f"to={str(path)!r}: there is no folder {str(folder)!r}.")
+            raise InputError(f"to={str(path)!r} cannot be written: the folder {str(folder)!r} does not exist.")
     except OSError as error:
-        raise InputError(f"to={str(path)!r} can't be written: {error.strerror or error}.") from error
+        raise InputError(f"to={str(path)!r} cannot be written: {error.strerror or error}.") from error
     if is_file:
         return _Target(video=path) if kind == ".mp4" else _Target(answers=path)
     name = _file_name(video)
@@ -511,7 +523,7 @@ def target_of(to: str | os.PathLike[str] | None, video: str) -> _Target:
 
 
 def _file_name(video: str) -> str:
-    """The last part of a path or URL as a name that stays in its folder."""
+    """Return the last part of a path or URL as a safe file name."""
     path = urlsplit(video).path if is_remote(video) else os.fspath(local_path(video, "video"))
     name = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     short = os.fsdecode(os.fsencode(name)[:_LONGEST_NAME]) if len(os.fsencode(name)) > _LONGEST_NAME else name
@@ -519,7 +531,7 @@ def _file_name(video: str) -> str:
 
 
 def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) -> _Still:
-    """A small picture of a frame, with what was found in it in pixels of the frame of ``size``."""
+    """Create a thumbnail of a frame, with boxes scaled from the frame of ``size``."""
     scale = picture.width / size[0]
     boxes = []
     for mark in found.boxes:
@@ -529,7 +541,7 @@ def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks)
 
 
 def clock(ms: float) -> str:
-    """A moment as players show it: 0:07.3, 1:02:03.0."""
+    """Format a time as video players do: 0:07.3, 1:02:03.0."""
     tenths = round(ms / 100)
     seconds, tenth = divmod(tenths, 10)
     minutes, second = divmod(seconds, 60)

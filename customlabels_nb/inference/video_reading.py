@@ -1,4 +1,4 @@
-"""Videos: what is in a file, and its frames one after the other, upright."""
+"""Read video files with PyAV and decode their frames upright, with prefetching."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from customlabels_nb.settings import settings
 
 Item = TypeVar("Item")
 
-#: What is read: kinds of files that hold a video themselves. Playlists and the like name other files and URLs.
+#: Accepted containers. Playlists and similar formats are excluded, because they refer to other files and URLs.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,mxf,gif,h264,hevc,m4v,ivf,dv,nut"
 )
-_NOT_READ = "it is no video, or of a type that isn't read; MP4, MOV, MKV, WebM, AVI, MPEG, OGG, WMV, FLV and GIF are."
+_NOT_READ = "it is not a video of a supported type: MP4, MOV, MKV, WebM, AVI, MPEG, OGG, WMV, FLV or GIF."
 _MAX_PIXELS = LOCAL.max_pixels
 _MAX_BYTES = LOCAL.max_archive_bytes
 _WIDEST_PIXEL = 4.0
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
 
 _T = Image.Transpose
-#: How a picture is turned upright, by the directions in which its right and its lower side are shown.
+#: Transposition that makes an image upright, by the directions in which its right and lower sides are shown.
 _TURNS = {
     ((0, 1), (-1, 0)): _T.ROTATE_270,
     ((-1, 0), (0, -1)): _T.ROTATE_180,
@@ -52,17 +52,17 @@ _ACROSS = (_T.ROTATE_90, _T.ROTATE_270, _T.TRANSPOSE, _T.TRANSVERSE)
 
 
 def require_av() -> ModuleType:
-    """PyAV, which reads and writes videos.
+    """Import PyAV, which reads and writes videos.
 
     Raises
     ------
     MissingDependencyError
-        If it isn't installed.
+        If PyAV is not installed.
     """
     try:
         import av
     except ImportError as error:
-        raise MissingDependencyError(f"Videos are read by the package PyAV: {extra_command('video')}") from error
+        raise MissingDependencyError(f"Reading videos needs PyAV. Install it with: {extra_command('video')}") from error
     return av
 
 
@@ -73,16 +73,17 @@ class VideoFrame:
     Attributes
     ----------
     index : int
-        From 0, in the order in which frames are shown.
+        Position in display order, from 0.
     ms : float
-        When it is shown, in milliseconds from the start of the video.
+        Display time in milliseconds from the start of the video.
     seconds : fractions.Fraction or float
-        The same, exactly as the file has it.
+        Exact display time as stored in the file.
     raw : av.VideoFrame
+        Decoded frame.
     shape : tuple of int
-        Width and height of the picture in pixels, before it is turned.
+        Width and height of the image in pixels before it is turned.
     turn : PIL.Image.Transpose or None
-        What turns it upright.
+        Transposition that makes the image upright.
     """
 
     index: int
@@ -93,31 +94,32 @@ class VideoFrame:
     turn: Image.Transpose | None
 
     def picture(self) -> Image.Image:
-        """Upright, RGB, with square pixels, and as large as the first one."""
+        """Convert the frame to an upright RGB image with square pixels and the size of the first frame."""
         image: Image.Image = self.raw.to_image(width=self.shape[0], height=self.shape[1])
         return image if self.turn is None else image.transpose(self.turn)
 
 
 class VideoFile:
-    """An open video.
+    """Open video file.
 
     Attributes
     ----------
     name : str
-        As the user gave it.
+        Name as given by the user.
     path : Path
-        Where it lies on this machine.
+        Local path.
     size : tuple of int
-        Width and height of its frames in pixels, upright once the first was read.
+        Width and height of the frames in pixels, upright once the first frame is read.
     duration_ms : float or None
-        As the file says, if it does.
+        Duration according to the file, if known.
     count : int or None
-        About how many frames there are, if the file says so.
+        Approximate number of frames according to the file, if known.
     has_sound : bool
+        True if the file contains an audio stream.
     lost : int
-        Pieces that could not be decoded, so far.
+        Number of packets that could not be decoded so far.
     decoded : int
-        Frames that were, so far.
+        Number of frames decoded so far.
     """
 
     def __init__(self, av: ModuleType, container: Any, stream: Any, name: str, path: Path) -> None:
@@ -135,12 +137,12 @@ class VideoFile:
         self.count = stream.frames or (round(float(seconds * rate)) if rate and seconds else 0) or None
 
     def frames(self) -> Iterator[VideoFrame]:
-        """All frames in the order in which they are shown; what can't be decoded is left out and counted.
+        """Yield all frames in display order. Packets that cannot be decoded are skipped and counted.
 
         Raises
         ------
         TruncatedVideoError
-            If the file can't be read any further, or no frame can be decoded.
+            If the file cannot be read further, or no frame can be decoded.
         """
         start = None if self._container.start_time is None else self._container.start_time / 1e6
         index, last, shape = 0, 0.0, self.size
@@ -151,7 +153,7 @@ class VideoFile:
             exact = raw.pts * raw.time_base if raw.pts is not None and raw.time_base else last + self._step()
             start = float(exact) if start is None else start
             last = float(exact)
-            if raw.rotation != rotation:  # a frame whose side data were asked for stays until the garbage is collected
+            if raw.rotation != rotation:  # accessing side data keeps a frame alive until garbage collection
                 rotation, turn = raw.rotation, _turn(raw)
             if index == 0:
                 shape = (max(1, round(raw.width * self._wide)), raw.height)
@@ -160,7 +162,7 @@ class VideoFile:
             self.decoded = index
             yield VideoFrame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape, turn)
         if index == 0:
-            raise TruncatedVideoError(self.name, "no frame of it can be decoded; get the file anew, or convert it.")
+            raise TruncatedVideoError(self.name, "no frame can be decoded. Get the file again, or convert it.")
 
     def _step(self) -> float:
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -175,7 +177,7 @@ class VideoFile:
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError) as error:
-                raise TruncatedVideoError(self.name, f"it can't be read any further ({_told(error)}).") from error
+                raise TruncatedVideoError(self.name, f"it cannot be read further ({_told(error)}).") from error
             try:
                 yield from packet.decode()
             except av.error.EOFError:
@@ -186,54 +188,54 @@ class VideoFile:
 
 @contextmanager
 def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[VideoFile]:
-    """A video, of which only the head is read.
+    """Open a video and read its header.
 
     Parameters
     ----------
     path : Path
-        A file on this machine; what it is called by others is ``name``.
+        Local file. ``name`` is its name in messages.
     damaged : bool
-        Read a file that ends too early as far as it goes.
+        Accept a truncated file and read it as far as possible.
 
     Raises
     ------
     VideoError
-        One of its subclasses, naming the video.
+        A subclass that names the video.
     MissingDependencyError
-        If PyAV isn't installed.
+        If PyAV is not installed.
     """
     av = require_av()
     _check_file(path, name, damaged)
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(_MAX_PIXELS)}
     try:
-        # with the protocol before it, no name can mean another one
+        # the explicit protocol prevents a file name from being parsed as a URL
         container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         if damaged and _ends_too_early(path):
-            reason = "too much of its end is missing, where it says what is in it; get the whole file."
+            reason = "the end of the file, which contains its index, is missing. Get the complete file."
             raise TruncatedVideoError(name, reason) from error
         raise NotAVideoError(name, _NOT_READ) from error
     except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(name, f"it can't be read ({_told(error)}).") from error
+        raise VideoError(name, f"it cannot be read ({_told(error)}).") from error
     with container:
         yield VideoFile(av, container, _pictures(container, name), name, path)
 
 
 @contextmanager
 def open_source(video: str, root: Path | None = None, *, damaged: bool = False) -> Iterator[VideoFile]:
-    """The video of a path or URL; see :func:`local_video` and :func:`open_video`."""
+    """Open the video at a path or URL, see :func:`local_video` and :func:`open_video`."""
     with local_video(video, root) as path, open_video(path, video, damaged=damaged) as file:
         yield file
 
 
 @contextmanager
 def local_video(video: str, root: Path | None = None) -> Iterator[Path]:
-    """The file of a path or URL; one that lies elsewhere is fetched, and goes at the end.
+    """Yield the local file of a path or URL. A remote file is downloaded and deleted afterwards.
 
     Raises
     ------
     InputError, MissingDependencyError
-        If a URL can't be read.
+        If a URL cannot be read.
     """
     if not is_remote(video):
         path = to_path(video)
@@ -249,45 +251,45 @@ def local_video(video: str, root: Path | None = None) -> Iterator[Path]:
 def _check_file(path: Path, name: str, damaged: bool) -> None:
     try:
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe waits for its writer
-            raise NotAVideoError(name, "it is no file (but a folder, a device or a pipe).")
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            raise NotAVideoError(name, "it is not a file (but a folder, a device or a pipe).")
         if status.st_size == 0:
-            raise NotAVideoError(name, "the file is empty (0 bytes); get it anew.")
+            raise NotAVideoError(name, "the file is empty (0 bytes). Get it again.")
         is_cut = not damaged and _ends_too_early(path)
     except (OSError, ValueError) as error:
         if isinstance(error, VideoError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise VideoError(name, f"it can't be read ({reason}); check the path and its permissions.") from error
+        raise VideoError(name, f"it cannot be read ({reason}). Check the path and its permissions.") from error
     if is_cut:
-        reason = "the file ends too early; get the whole one, or say allow_damaged=True to go as far as it goes."
+        reason = "the file is truncated. Get the complete file, or use allow_damaged=True to read as far as possible."
         raise TruncatedVideoError(name, reason)
 
 
 def _pictures(container: Any, name: str) -> Any:
-    """The stream with the pictures, ready to be decoded by several threads."""
+    """Return the video stream, configured for multithreaded decoding."""
     from av.stream import Disposition
 
     streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
     if not streams:
-        holds = "only sound" if container.streams.audio else "nothing that can be shown"
-        raise NotAVideoError(name, f"it has no pictures, {holds}.")
+        holds = "only sound" if container.streams.audio else "no video stream"
+        raise NotAVideoError(name, f"it contains no images, {holds}.")
     best = container.streams.best("video")
     stream = best if best in streams else streams[0]
     context = stream.codec_context
     if context is None:
-        raise NotAVideoError(name, "its compression is not known; convert it to H.264.")
+        raise NotAVideoError(name, "its codec is not supported. Convert it to H.264.")
     if context.width * context.height > _MAX_PIXELS:
         size = f"{context.width} × {context.height}"
-        raise NotAVideoError(name, f"its frames are of {size} pixels, more than {_MAX_PIXELS:,}.")
+        raise NotAVideoError(name, f"its frames have {size} pixels, more than {_MAX_PIXELS:,}.")
     if context.width < 1 or context.height < 1:
-        raise TruncatedVideoError(name, "its frames have no size; get the file anew, or convert it.")
+        raise TruncatedVideoError(name, "its frames have no size. Get the file again, or convert it.")
     context.thread_type, context.thread_count = "AUTO", settings.threads
     return stream
 
 
 def _turn(raw: Any) -> Image.Transpose | None:
-    """What turns a frame upright; to the nearest right angle."""
+    """Return the transposition that makes a frame upright, to the nearest right angle."""
     data = raw.side_data.get(_DISPLAY_MATRIX)
     if data is None:
         return None
@@ -307,14 +309,14 @@ def _told(error: Exception) -> str:
 
 
 def _ends_too_early(path: Path) -> bool:
-    """Whether a file of a type that says how long it is (MP4, MOV, AVI, MKV, WebM) is shorter.
+    """Check whether an MP4, MOV, AVI, MKV or WebM file is shorter than its header declares.
 
-    Of the formats' descriptions: ISO/IEC 14496-12 (4.2, boxes), RIFF, RFC 8794 (EBML) and RFC 9559 (Matroska).
+    Formats: ISO/IEC 14496-12 (4.2, boxes), RIFF, RFC 8794 (EBML) and RFC 9559 (Matroska).
 
     Raises
     ------
     OSError
-        If it can't be read.
+        If the file cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -329,23 +331,23 @@ def _ends_too_early(path: Path) -> bool:
 
 
 def _boxes_end(file: BinaryIO) -> int:
-    """Where the last of an MP4's or MOV's outermost boxes ends, by what they say."""
+    """Compute the declared end of the last top-level box of an MP4 or MOV file."""
     end = 0
     while True:
         file.seek(end)
         head = file.read(16)
-        if len(head) < 8 or not any(head):  # some programs fill up with zeros
+        if len(head) < 8 or not any(head):  # some programs pad the file with zeros
             return end
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        if length < 8:  # 0: as far as the file goes
+        if length < 8:  # 0 means up to the end of the file
             return end
         end += length
 
 
 def _segment_end(file: BinaryIO) -> int:
-    """Where the segment of a Matroska or WebM file ends, by what it says; 0 if it doesn't."""
+    """Compute the declared end of the segment of a Matroska or WebM file, or 0 if it is unknown."""
     file.seek(4)
     header = _variable(file)
     if header is None:
@@ -358,7 +360,7 @@ def _segment_end(file: BinaryIO) -> int:
 
 
 def _variable(file: BinaryIO) -> int | None:
-    """A number of Matroska's kind, whose first bit that is set tells its length; None if it is unknown."""
+    """Read a variable-length integer of EBML, whose first set bit gives its length, or None if it is unknown."""
     first = file.read(1)
     if not first or not first[0]:
         return None
@@ -369,7 +371,7 @@ def _variable(file: BinaryIO) -> int | None:
 
 
 def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
-    """The same items, made by a thread that is up to ``depth`` of them ahead; what it raises is raised here."""
+    """Yield ``items`` from a background thread that stays up to ``depth`` items ahead and re-raise its exceptions."""
     done: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     left = threading.Event()
 
@@ -389,7 +391,7 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
                 if not put("item", item):
                     return
             put("end")
-        except BaseException as error:  # all of it is for who asked
+        except BaseException as error:  # raised again in the consumer
             put("error", error)
         finally:
             close = getattr(made, "close", None)

@@ -1,4 +1,4 @@
-"""A video with what a model found drawn on it, as an MP4 that browsers play."""
+"""Write a video with predictions drawn on it, as an MP4 file that browsers can play."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from customlabels_nb.images.box_drawing import SIDE, BoxPicture, LabelledBox, in
 from customlabels_nb.inference.video_reading import VideoFile, prefetch, require_av
 from customlabels_nb.settings import settings
 
-#: Longest side of what is written, in pixels: small videos are enlarged, so that there is room for words.
+#: Limits of the longest side in pixels. Small videos are enlarged to make space for labels.
 LONGEST, LEAST = 1920, SIDE
 
-#: Best first; those after H.264 are played by browsers, too.
+#: In order of preference. Browsers can play the formats after H.264 as well.
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"preset": "veryfast", "crf": "23"}),
     ("libopenh264", {}),
@@ -31,7 +31,7 @@ _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libsvtav1", {"preset": "10", "crf": "35"}),
 )
 _TICKS = Fraction(1, 90_000)
-_AHEAD = 4  # frames, decoded and drawn on
+_AHEAD = 4  # prefetched frames, decoded and drawn
 _MOST_CHIPS = 5
 _GREY = "#444444"
 _MOST_ENLARGED = 4.0
@@ -40,39 +40,40 @@ _BT709, _TV_RANGE = 1, 1
 
 @dataclass(frozen=True)
 class Marks:
-    """What is drawn from a frame on until the next of these: boxes, or labels of the whole picture."""
+    """Boxes or image labels to draw from frame ``index`` until the next marks."""
 
     index: int
     boxes: Sequence[LabelledBox] = ()
-    chips: Sequence[tuple[str, str]] = ()  # words, colour
+    chips: Sequence[tuple[str, str]] = ()  # text, colour
 
 
 def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events: Events) -> str | None:
-    """Write the video to ``path`` with marks drawn on it: MP4, every frame at its own time, without sound.
+    """Write the video with ``marks`` to ``path`` as MP4, with the original frame times and without sound.
 
     Parameters
     ----------
     video : VideoFile
+        Source video.
     marks : sequence of Marks
-        By rising frame index.
+        Marks in ascending order of their frame index.
     path : Path
-        Replaced once the new file is whole; its folder must be there.
+        Output file in an existing folder. It is replaced only when the new file is complete.
     events : Events
-        Gets the progress as phase "draw".
+        Receives the progress as phase "draw".
 
     Returns
     -------
     str or None
-        What there is to say of the compression, if it isn't H.264.
+        Note about the codec if it is not H.264.
 
     Raises
     ------
     InputError
-        If it can't be written.
+        If the file cannot be written.
     VideoError
-        If the video can't be read any more.
+        If the source video can no longer be read.
     Cancelled
-        If that was asked for; what was at ``path`` is still there.
+        If a stop was requested. An existing file at ``path`` is unchanged.
     """
     av = require_av()
     try:
@@ -82,7 +83,7 @@ def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events
         raise
     except (OSError, av.error.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"to={str(path)!r} can't be written: {reason}.") from error
+        raise InputError(f"to={str(path)!r} cannot be written: {reason}.") from error
 
 
 def _write(av: Any, video: VideoFile, marks: Sequence[Marks], path: Path, events: Events) -> str | None:
@@ -100,13 +101,13 @@ def _write(av: Any, video: VideoFile, marks: Sequence[Marks], path: Path, events
             frame.pts = last = max(last + 1, round(float(seconds - first) / float(_TICKS)))
             container.mux(stream.encode(frame))
             events.progress("draw", index + 1, None if total is None else max(total, index + 1), "frames")
-        assert stream is not None  # a video without frames is an error of its own
+        assert stream is not None  # reading a video without frames raises an error
         container.mux(stream.encode(None))
     return remark
 
 
 def _drawn(video: VideoFile, marks: Sequence[Marks]) -> Iterator[tuple[int, Any, Image.Image]]:
-    """Each frame's index, time and picture in its final size, with its marks."""
+    """Yield the index, time and final image of each frame, with its marks drawn."""
     following, overlay = iter(marks), None
     upcoming = next(following, None)
     for frame in video.frames():
@@ -122,16 +123,16 @@ def _drawn(video: VideoFile, marks: Sequence[Marks]) -> Iterator[tuple[int, Any,
 
 
 def _written_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The nearest size with even sides, which half as many colours need, and neither too long nor too small."""
+    """Return the nearest size within the limits whose sides are even, as required by 4:2:0 chroma subsampling."""
     scale = min(LONGEST / max(size), max(1.0, min(_MOST_ENLARGED, LEAST / max(size))))
     return max(16, round(size[0] * scale / 2) * 2), max(16, round(size[1] * scale / 2) * 2)
 
 
 class _Overlay:
-    """Marks as they are drawn on any frame; boxes in pixels of the given size, frames of another."""
+    """Marks drawn once and composited onto any frame, scaled from boxes in pixels of the source video."""
 
     def __init__(self, marks: Marks, given: tuple[int, int], size: tuple[int, int]) -> None:
-        # What is drawn lets more or less of its ground through: on black and on white it tells how much.
+        # drawing the marks on black and on white gives both their colour and their transparency
         self._added, white = (_drawn_on(ground, marks, given, size) for ground in (0, 255))
         self._let_through = ImageChops.subtract(white, self._added)
 
@@ -150,7 +151,7 @@ def _drawn_on(grey: int, marks: Marks, given: tuple[int, int], size: tuple[int, 
 
 
 def _draw_chips(page: Image.Image, chips: Sequence[tuple[str, str]]) -> None:
-    """Labels one below the other in the upper left corner, each on a ground of its colour."""
+    """Draw labels below each other in the upper left corner, each on a background of its colour."""
     unit = max(page.size) / SIDE
     pen = ImageDraw.Draw(page)
     font, gap, height, side = plain_font(max(8, round(14 * unit))), 6 * unit, 24 * unit, 9 * unit
@@ -174,7 +175,7 @@ def _fitting(text: str, width: float, font: Any) -> str:
 
 
 def _add_stream(av: Any, container: Any, size: tuple[int, int]) -> tuple[Any, str | None]:
-    """The best compression that is here, and what to say if that isn't H.264."""
+    """Add a stream with the best available codec and return it with a note if the codec is not H.264."""
     for name, options in _ENCODERS:
         try:
             av.Codec(name, "w")
@@ -189,7 +190,7 @@ def _add_stream(av: Any, container: Any, size: tuple[int, int]) -> tuple[Any, st
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _TV_RANGE
         is_h264 = "264" in name or name == "h264_videotoolbox"
-        return stream, None if is_h264 else f"Compressed with {name}, as this PyAV has no H.264."
+        return stream, None if is_h264 else f"Compressed with {name}, because this PyAV has no H.264 encoder."
     raise InputError(
-        f"to: this PyAV can't compress videos for browsers; reinstall it: {install_command('--force-reinstall', 'av')}"
+        f"to: this PyAV has no video encoder for browsers. Reinstall it: {install_command('--force-reinstall', 'av')}"
     )

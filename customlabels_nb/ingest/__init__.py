@@ -1,1 +1,1 @@
-"""Bring images from sources into a project's store."""
+"""Import images from sources into a project's store."""

@@ -1,4 +1,7 @@
-"""Reading each new image once, and sorting out what is known, doubled, changed or on the other side."""
+"""Deduplicate images on import: skip known images, duplicates and images of the other split, and detect changed ones.
+
+Each new image is read once.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,18 @@ from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 
-# what a thread takes in one go: several small images, or a large one
+# work that a thread takes at a time: several small images, or one large image
 _PART_IMAGES = 8
 _PART_BYTES = 4 * 2**20
 _LARGEST = 2**31
-_FATE = {True: "it was kept.", False: "it was left out."}
+_FATE = {True: "It was kept.", False: "It was skipped."}
 
 
 class UnreadFacts(NamedTuple):
-    """What the source says of a remote image that was not read; as :class:`ImageFacts`, None where it isn't known."""
+    """Metadata that the source provides for a remote image that was not read.
+
+    The fields are those of :class:`ImageFacts`, None where they are unknown.
+    """
 
     width: int | None
     height: int | None
@@ -42,15 +48,15 @@ class UnreadFacts(NamedTuple):
 
 Facts: TypeAlias = ImageFacts | UnreadFacts
 Stat: TypeAlias = tuple[int, int] | None
-#: The labels of each image that has any.
+#: Labels of each image that has any.
 LabelsByImage: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
 @dataclass
 class Intake:
-    """What will be written: new images with their files' facts, those whose content changed, and the findings.
+    """Result of deduplication: new images with file metadata, images with changed content, and the issues.
 
-    ``known`` has the images that were there already: the source's name for them → the project's.
+    ``known`` maps the names of images that were already in the dataset, as the source has them, to the project's names.
     """
 
     images: pd.DataFrame
@@ -71,20 +77,21 @@ def take_in(
     labels: LabelsByImage | None = None,
     events: Events | None = None,
 ) -> Intake:
-    """Read the images that aren't known yet, and sort out duplicates and leaks.
+    """Read the images that are not known yet, and detect duplicates and leaks between train and test.
 
-    Remote images are not read, unless they are to be copied or verified: what the source says of them is taken.
+    Remote images are not read unless they are to be copied or verified. Otherwise the metadata of the source is used.
 
     Parameters
     ----------
     read : dict
-        What is known already of the images by their position, filled here: sorting out again reads no file twice.
+        Metadata already known, by position of the image. It is filled here, so that a second attempt reads no file
+        again.
     known : DataFrame
-        The store's ``files()``: what the project has on both sides.
+        The store's ``files()``: the images of both splits.
     root : Path
-        The project's folder, below which files are copied if ``options`` ask for it.
+        Folder of the project, to which files are copied if ``options`` ask for it.
     labels : mapping, optional
-        The labels of this dataset's images, to tell where those of duplicates differ.
+        Labels of the images of this dataset, to report duplicates with different labels.
     """
     issues = list(found.issues)
     source = str(found.description["name"])
@@ -119,9 +126,9 @@ def take_in(
     ]
     for index, fact in facts.items():
         if fact.frames > 1:
-            message = f"The file has {fact.frames:,} pages or frames; the first one is used."
+            message = f"The file has {fact.frames:,} pages or frames. The first one is used."
             issues.append(Issue("IMAGE_HAS_FRAMES", message, names[index], source))
-    if any(fact.sha256 is not None for fact in facts.values()):  # only those of equal content are told apart
+    if any(fact.sha256 is not None for fact in facts.values()):  # labels are compared between images of equal content
         content.labels = {**labels_by_image(found.annotations), **(labels or {})}
     changed = _changed(names, stats, changed_todo, facts, stored, content)
     kept = []
@@ -159,7 +166,7 @@ def take_in(
 
 
 class _Content:
-    """Which contents the project has, on which side, under which name and with which labels."""
+    """Index of the content hashes in the project, by split, with image names and labels."""
 
     def __init__(self, known: pd.DataFrame, options: ImportOptions, source: str, issues: list[Issue]) -> None:
         self.labels: LabelsByImage = {}
@@ -173,7 +180,7 @@ class _Content:
         )
 
     def accept(self, image: str, facts: Facts) -> bool:
-        """Return whether an image that is new by name comes in; report content that is known."""
+        """Return True if an image with a new name is to be imported, and report it if its content is known."""
         if facts.sha256 is None:
             return True
         twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
@@ -185,8 +192,8 @@ class _Content:
         if twin is not None:
             kept = self._options.duplicates == "keep"
             there, here = told(self.labels, twin), told(self.labels, image)
-            differing = f", {there} there and {here.removeprefix('labelled ')} here" if there != here else ""
-            message = f"The same picture is in the dataset as {twin!r}{differing}; {_FATE[kept]}"
+            differing = f" ({there} there and {here.removeprefix('labelled ')} here)" if there != here else ""
+            message = f"Duplicate of {twin!r} in the dataset{differing}. {_FATE[kept]}"
             self.issues.append(Issue("DUPLICATE_CONTENT", message, image, self.source))
             if not kept:
                 return False
@@ -194,14 +201,14 @@ class _Content:
         return True
 
     def report_leak(self, image: str, other: str, *, kept: bool) -> None:
-        """Report an image that is on the other side as ``other``."""
+        """Report an image that the other split contains as ``other``."""
         known_as = "" if other == image else f" as {other!r}"
-        message = f"The same picture is on the other side (train or test){known_as}; {_FATE[kept]}"
+        message = f"Data leak: the other split (train or test) has the same image{known_as}. {_FATE[kept]}"
         self.issues.append(Issue("LEAK_BETWEEN_SPLITS", message, image, self.source))
 
 
 def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
-    """By image its sha256, size in bytes and time of change, each None if it isn't known."""
+    """Map each image to its sha256, size in bytes and modification time, each None if unknown."""
     columns = [known[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")]
     return dict(zip(known["image"].tolist(), zip(*columns, strict=True), strict=True))
 
@@ -209,7 +216,7 @@ def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
 def _is_to_be_read_again(
     image: str, stored: tuple[Any, ...], stat: tuple[int, int] | None, said: str | None, verify: bool
 ) -> bool:
-    """Whether an image that is known may have changed, or not all that is wanted is known of it."""
+    """Check whether a known image may have changed, or lacks required metadata."""
     if not is_remote(image):
         return stat is not None and stored[1:] != stat
     return verify or (said is not None and stored[0] is not None and said != stored[0])
@@ -218,7 +225,7 @@ def _is_to_be_read_again(
 def _taken_as_said(
     images: pd.DataFrame, stats: Sequence[Stat], contents: Sequence[str | None], indexes: Sequence[int]
 ) -> dict[int, Facts]:
-    """What the source says of these images, which are not read."""
+    """Return the metadata that the source provides for these images, which are not read."""
     widths, heights = (
         _pixel_column(images[name]) if name in images else [None] * len(images) for name in ("width", "height")
     )
@@ -251,15 +258,15 @@ def _read_all(
     *,
     by_hash: bool,
 ) -> None:
-    """Fill ``results`` with the facts of these images, or why they can't be used.
+    """Fill ``results`` with the metadata of these images, or the reason why they cannot be used.
 
-    The content of remote ones is told by what their server says, or by their hash, as that of local ones is.
+    The content of a remote image is identified by what its server reports, or by a hash as for local images.
     """
     workers = connections((names[index] for index in indexes), settings.threads)
 
     def read_part(part: list[int]) -> dict[int, ImageFacts | ImageError]:
-        # one step for all before the next: headers need Python's lock, files and hashes don't, and threads that pass
-        # it to and fro for each image spend more time on that than they gain
+        # finish each step for all images before the next: parsing headers needs the GIL, reading and hashing do not,
+        # and threads that pass the GIL to and fro for each image lose more time than they gain
         answers: dict[int, ImageFacts | ImageError] = {}
         data: dict[int, bytes] = {}
         identities: dict[int, str] = {}
@@ -290,7 +297,7 @@ def _read_all(
 
 
 def _parts(indexes: Sequence[int], stats: Sequence[Stat]) -> Iterator[list[int]]:
-    """The images in parts; one whose size isn't known is a part of its own."""
+    """Yield the images in parts, where an image of unknown size is a part of its own."""
     part: list[int] = []
     left = _PART_BYTES
     for index in indexes:
@@ -327,9 +334,9 @@ def _changed(
 
 
 def _copied_name(image: str, sha256: str) -> str:
-    """Where a copy lies, relative to the project: named by content and origin, so that nothing is overwritten."""
+    """Return the path of a copy relative to the project, named by content and origin so that nothing is overwritten."""
     if not is_remote(image) and not to_path(image).is_absolute():
-        return image  # it lies in the project already
+        return image  # already in the project
     suffix = os.path.splitext(image)[1].lower()
     if not (suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= 6):
         suffix = ""
@@ -338,7 +345,7 @@ def _copied_name(image: str, sha256: str) -> str:
 
 
 def _copy(image: str, sha256: str, root: Path) -> str:
-    """Copy one file to ``images/`` below ``root``; returns its name relative to ``root``."""
+    """Copy one file to ``images/`` below ``root`` and return its path relative to ``root``."""
     name = _copied_name(image, sha256)
     target = root / name
     if name == image or target.exists():
@@ -348,13 +355,13 @@ def _copy(image: str, sha256: str, root: Path) -> str:
         with replacing(target, durable=False) as file:
             file.write(read_bytes(image, root))
     except OSError as error:
-        raise InputError(f"copy=True: {image!r} can't be copied to {str(target)!r} ({error.strerror}).") from error
+        raise InputError(f"copy=True: cannot copy {image!r} to {str(target)!r} ({error.strerror}).") from error
     return name
 
 
 def labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """The labels of each annotated image, each once, in the order of the table."""
-    # most images have one label: no new tuple each
+    """Return the distinct labels of each annotated image, in the order of the table."""
+    # most images have one label: they share its tuple
     alone = {label: (label,) for label in annotations["label"].unique()}
     found: dict[str, tuple[str, ...]] = {}
     for image, label in zip(annotations["image"].tolist(), annotations["label"].tolist(), strict=True):
@@ -367,6 +374,6 @@ def labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 
 def told(labels: LabelsByImage, image: str) -> str:
-    """The labels of an image in words: ``labelled 'a' and 'b'``."""
+    """Describe the labels of an image, as in ``labelled 'a' and 'b'``."""
     own = labels.get(image)
     return f"labelled {' and '.join(map(repr, own))}" if own else "not labelled"

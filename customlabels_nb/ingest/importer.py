@@ -1,4 +1,4 @@
-"""Taking images in: read each file once, recognise what is known, report what can't be used."""
+"""Import images into a dataset: read each file once, skip known images, and report those that cannot be used."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from customlabels_nb.store import Action, SqlStore
 
 __all__ = ["ImportReport", "import_images"]
 
-_ATTEMPTS = 20  # so many times in a row somebody else may be quicker; then those images stay as they are
+_ATTEMPTS = 20  # retries while somebody else edits the same images, which are then left unchanged
 
 _STATUS_WORDS = {
-    "labelled": "was looked at and has nothing on it",
-    "skipped": "was skipped by whoever labelled it",
-    "needs_review": "is to be reviewed",
+    "labelled": "is labelled as empty",
+    "skipped": "was skipped during labelling",
+    "needs_review": "needs a review",
 }
 
 
@@ -55,7 +55,7 @@ def import_images(
         statuses = store.images(split).set_index("image")["status"].to_dict() if len(bare) else {}
         issues = [*intake.issues, *kept_labels(wanted, labels, statuses, name)]
         if intake.images.empty and not issues and not found.lines and store.dataset(split) is not None:
-            break  # all of it is known and nothing is to be said: there is no action
+            break  # nothing is new and nothing to report: no entry in the history
         try:
             store.add_images(
                 split,
@@ -69,7 +69,7 @@ def import_images(
                 as_of=as_of,
             )
             break
-        except OutdatedError:  # somebody else imported meanwhile: sort out again what was read already
+        except OutdatedError:  # somebody else imported in the meantime: deduplicate again, without reading files
             continue
     if len(intake.changed):
         store.refresh_files(split, intake.changed, Action("refresh files", who, name))
@@ -81,16 +81,16 @@ def import_images(
 
 
 def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:
-    """An issue for each image for which the import brings a label that is not applied.
+    """Report each image for which the import has a label that is not applied.
 
     Parameters
     ----------
     wanted : DataFrame
-        Annotations of images that the project has, by the names that it has for them.
+        Annotations of images that the project has, under the project's names.
     stored : mapping
-        The labels that the project's images have.
+        Labels of the project's images.
     statuses : mapping
-        The statuses of those among them that have none.
+        Statuses of those images without labels.
     """
     issues = []
     for image, labels in labels_by_image(wanted).items():
@@ -98,17 +98,17 @@ def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[s
         other = [label for label in labels if label not in own]
         if not other or (not own and statuses.get(image) == "unlabelled"):
             continue
-        is_now = f"is {told(stored, image)} already" if own else _STATUS_WORDS.get(statuses.get(image, ""), "is known")
+        is_now = f"is already {told(stored, image)}" if own else _STATUS_WORDS.get(statuses.get(image, ""), "is known")
         was = "was" if len(other) == 1 else "were"
-        message = f"It {is_now}; {' and '.join(map(repr, other))} {was} not applied."
+        message = f"The image {is_now}, so {' and '.join(map(repr, other))} {was} not applied."
         issues.append(Issue("LABEL_KEPT", message, where=image, source=source))
     return issues
 
 
 def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, action: Action) -> int:
-    """Give these annotations to those of their images that are unlabelled and bare; returns to how many.
+    """Add annotations to those of their images that are unlabelled, and return the number of images labelled.
 
-    Who labels one of them meanwhile is right: that image is left alone.
+    An image that somebody else labels in the meantime is left unchanged.
     """
     for _ in range(_ATTEMPTS if len(wanted) else 0):
         images, annotations, _labels = store.tables(split, wanted["image"].unique().tolist())

@@ -1,4 +1,4 @@
-"""Lines of a manifest written over the images of a dataset: the hosted service's update of entries."""
+"""Update the annotations of a dataset with manifest lines, like the hosted service's UpdateDatasetEntries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,16 @@ Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str
 
 @dataclass(frozen=True)
 class EntriesReport:
-    """What became of the lines: images that got other annotations, that were added, and that had just these."""
+    """Result of updating entries: numbers of images whose annotations changed, that were added, and that are unchanged.
+
+    ``issues`` is a table of the problems found.
+
+    Examples
+    --------
+    >>> report = project.update_entries("train", [{"source-ref": "missing.jpg"}])
+    >>> report.updated, report.added
+    (0, 0)
+    """
 
     updated: int
     added: int
@@ -39,14 +48,14 @@ class EntriesReport:
     issues: pd.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
-        look = f", {counted(len(self.issues), 'needs', 'need')} a look, see .issues" if len(self.issues) else ""
-        return f"{counted(self.updated, 'image')} updated, {self.added:,} added, {self.unchanged:,} as they were{look}."
+        look = f", {counted(len(self.issues), 'issue')}, see .issues" if len(self.issues) else ""
+        return f"{counted(self.updated, 'image')} updated, {self.added:,} added, {self.unchanged:,} unchanged{look}."
 
 
 def update_entries(
     store: SqlStore, root: Path, split: str, entries: Entries, action: Action, *, events: Events | None = None
 ) -> EntriesReport:
-    """See :meth:`customlabels_nb.project.project.Project.update_entries`."""
+    """Implement :meth:`customlabels_nb.project.project.Project.update_entries`."""
     source = _lines(entries)
     reader = ManifestReader(source, LOCAL)
     reader.read()
@@ -74,7 +83,7 @@ def update_entries(
                 as_of=as_of,
             )
             break
-        except OutdatedError:  # somebody else imported meanwhile: sort out again what was read already
+        except OutdatedError:  # somebody else imported in the meantime: deduplicate again, without reading files
             continue
     added = len(intake.images)
     updated = written.count - added
@@ -82,20 +91,20 @@ def update_entries(
 
 
 def _lines(entries: Entries) -> LineSource:
-    """The lines: of a file, of a text, or one of each dict or text."""
+    """Return the lines of a file or text, or one line per dict or text."""
     if isinstance(entries, str) and not entries.lstrip("\ufeff \t\r\n").startswith("{"):
         if not entries.strip():
-            raise InputError("entries is empty; give lines of a manifest, dicts, or a path.")
+            raise InputError("entries is empty. Give manifest lines, dicts, or a path.")
         return ManifestFile(os.path.expanduser(entries))
     if isinstance(entries, os.PathLike):
         return ManifestFile(entries)
     if isinstance(entries, str):
         entries = entries.removeprefix("\ufeff").split("\n")
     if isinstance(entries, Mapping | bytes) or not isinstance(entries, Iterable):
-        raise InputError(f"entries={entries!r} is no list of manifest lines; give text, a path, or a list of dicts.")
+        raise InputError(f"entries={entries!r} is not a list of manifest lines. Give text, a path, or a list of dicts.")
     lines = [line for entry in entries if (line := _line(entry)).strip()]
     if not lines:
-        raise InputError("entries is empty; give lines of a manifest, dicts, or a path.")
+        raise InputError("entries is empty. Give manifest lines, dicts, or a path.")
     return ManifestLines("entries", lines)
 
 
@@ -105,18 +114,18 @@ def _line(entry: object) -> bytes:
     try:
         text = entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"An entry is no JSON ({error}): {str(entry)[:80]!r}.") from error
+        raise InputError(f"Cannot convert an entry to JSON ({error}): {str(entry)[:80]!r}.") from error
     return text.encode("utf-8", "surrogatepass")
 
 
 def _stored_names(images: Sequence[str], stored: set[str]) -> dict[str, str]:
-    """Source-ref → the dataset's name for it, for those that are there: as given, or as an import would write it."""
+    """Map each source-ref that the dataset has to its name there, as given or as an import would write it."""
     named = {image: image if image in stored else image_uri(image) for image in images}
     return {image: name for image, name in named.items() if name in stored}
 
 
 def _replaced(stored: pd.DataFrame, manifest: Contents, names: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The stored images that the lines speak of, with the lines' annotations instead of their own."""
+    """Return the stored images that the lines refer to, with the annotations of the lines instead of their own."""
     images = stored[stored["image"].isin(names.values())].reset_index(drop=True)
     own = manifest.annotations[manifest.annotations["image"].isin(names)]
     marks = own.assign(image=own["image"].map(names).astype("str"))

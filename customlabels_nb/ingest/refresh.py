@@ -1,4 +1,4 @@
-"""Looking at the sources of a dataset again: what is new there comes in, what changed or vanished is told."""
+"""Rescan the sources of a dataset: import new images, and report changed and vanished ones."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Description = Mapping[str, Any]
 
 
 def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events | None = None) -> RefreshReport:
-    """Add what is new at the sources of a dataset of the project at ``root``, and find what changed or vanished.
+    """Import new images from the sources of a dataset of the project at ``root``, and find changed or vanished ones.
 
-    Images that the dataset has keep their labels, or that they have none. Those that were removed from it are not added
-    again, nor are those of the other side.
+    Existing images keep their labels or stay unlabelled. Images that were removed from the dataset are not added again,
+    nor are those of the other split.
 
     Raises
     ------
     NotEnoughDataError
-        If there is no such dataset.
+        If the dataset does not exist.
     """
     record = store.dataset(split)
     if record is None:
-        raise NotEnoughDataError(f"There is no {split} set that could be looked at again: add_images makes one.")
+        raise NotEnoughDataError(f"The {split} set does not exist yet. Create it with add_images.")
     images = store.images()
     mine = set(images.loc[images["split"] == split, "image"])
     removed = _removed(store, split) - mine
@@ -69,7 +69,7 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
 
 
 class _Seen:
-    """Which images were seen at the sources of a dataset: its own, and those of the other side that come from there."""
+    """Images seen at the sources of a dataset, including those of the other split that come from the same sources."""
 
     def __init__(self, images: pd.DataFrame, split: str, root: Path) -> None:
         self._images = images
@@ -80,25 +80,25 @@ class _Seen:
         self.unreachable: list[Description] = []
 
     def look(self, found: SourceContents) -> None:
-        """Note what a source names now."""
+        """Record the images that a source has now."""
         self._there.update(found.images["image"])
         if not found.description.get("copy"):
             self._looked_at.append(found.description)
         own = self._images[self._images["source"] == found.description.get("name")]
         if found.description.get("kind") == "zip" and not set(found.images["image"]) <= set(self._images["image"]):
-            # another archive than last time is unpacked elsewhere: its images are recognised by content
+            # a new version of an archive is unpacked to another folder: its images are matched by content
             contents = _contents(found.images["image"], self._root)
             self._there.update(own.loc[own["sha256"].isin(contents), "image"])
 
     def vanished(self) -> list[tuple[str, str]]:
-        """Split and name of the images that are at no source any more, as far as these could be looked at."""
+        """Return split and name of the images that no source has any more, as far as the sources could be scanned."""
         columns = [self._images[name].tolist() for name in ("split", "image", "source")]
         gone = [
             (split, image)
             for split, image, source in zip(*columns, strict=True)
             if image not in self._there and self._is_gone(split, image, source)
         ]
-        # a listing passes these over, but they may have been named one by one
+        # a listing leaves these out, but they may have been added by name
         odd = [image for _, image in gone if is_remote(image) and ("/." in image or not is_image_name(image))]
         there = {url for url, answer in look_up_all(odd).items() if isinstance(answer, RemoteFile)}
         return [where for where in gone if where[1] not in there]
@@ -114,7 +114,7 @@ class _Seen:
 
 
 def _is_of(description: Description, image: str, source: str) -> bool:
-    """Whether an image comes from this source: it lies below the folder, or was imported from there."""
+    """Check whether an image comes from this source: it is in the folder, or was imported from there."""
     name = str(description.get("name", ""))
     if description.get("kind") != "folder":
         return source == name
@@ -124,7 +124,7 @@ def _is_of(description: Description, image: str, source: str) -> bool:
 
 
 def _each_once(sources: Iterable[Description]) -> list[Description]:
-    """The sources one by one; of those with one name the latest, which says how its images are labelled."""
+    """Return the sources one by one, for equal names only the latest, whose labelling options apply."""
     return list(
         {str(source.get("pattern", source.get("name", ""))): source for source in _one_by_one(sources)}.values()
     )
@@ -140,14 +140,14 @@ def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
 
 
 def _removed(store: SqlStore, split: str) -> set[str]:
-    """The images that people removed from the dataset."""
+    """Return the images that users removed from the dataset."""
     history = store.history()
     actions = history[(history["what"] == "remove images") & (history["split"] == split)]
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}
 
 
 def _known_otherwise(store: SqlStore, split: str, found: SourceContents, root: Path) -> set[str]:
-    """Of the images that were found those that the other side has, and those of a zip whose content is known."""
+    """Return found images that the other split has, and images of a zip file whose content is known."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])
     known = {image for image in found.images["image"] if image in others}
@@ -159,7 +159,7 @@ def _known_otherwise(store: SqlStore, split: str, found: SourceContents, root: P
 
 
 def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
-    """By content hash the images that can be read."""
+    """Map the content hash to the image, for the images that can be read."""
     contents = {}
     for image in images:
         try:
@@ -170,7 +170,7 @@ def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
 
 
 def _without(found: SourceContents, images: set[str], *, bare: set[str]) -> SourceContents:
-    """What was found without these images, and without labels for the ``bare`` ones."""
+    """Return the source contents without these images, and without labels for the ``bare`` ones."""
     kept = ~found.images["image"].isin(images)
     marks = found.annotations
 

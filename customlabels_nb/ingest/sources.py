@@ -1,4 +1,4 @@
-"""What a source of images names, before any is opened: folders, zip files, patterns, lists, URLs, DataFrames."""
+"""List the images of a source without opening them: folders, zip files, patterns, lists, URLs, DataFrames."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from customlabels_nb.remote.remote_files import RemoteFile, download, is_identit
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Options of an import; :meth:`customlabels_nb.project.project.Project.add_images` describes them.
+    """Options of an import, as described in :meth:`customlabels_nb.project.project.Project.add_images`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class ImportOptions:
         ):
             value = getattr(self, argument)
             if value not in allowed:
-                raise InputError(f"{argument}={value!r} is not known; use one of {allowed!r}.")
+                raise InputError(f"{argument}={value!r} is unknown. Choose one of {allowed!r}.")
         if self.label is not None and self.auto_label:
             raise InputError("Give either label= or auto_label=True, not both.")
 
@@ -71,11 +71,11 @@ _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
 @dataclass
 class SourceContents:
-    """What a source names, before any file was opened.
+    """Contents of a source before any file is opened.
 
-    ``images`` has ``image`` and any column of the user's; ``annotations`` are normalised; ``stats`` are size in
-    bytes and time of change (ns) of each image where they came for free, and ``contents`` what tells the content of
-    remote ones from others; ``lines`` are source, number and text of lines of a manifest that were not read.
+    ``images`` has the column ``image`` and any columns of the user. ``annotations`` are normalised. ``stats`` has size
+    in bytes and modification time (ns) of each image where they are available at no cost, and ``contents`` the identity
+    of remote images. ``lines`` has source, line number and text of manifest lines that could not be read.
     """
 
     images: pd.DataFrame
@@ -97,7 +97,7 @@ def found_in_tables(
     issues: Sequence[Issue] = (),
     lines: Sequence[tuple[str, int, str]] = (),
 ) -> SourceContents:
-    """The images and annotations of a dataset's tables; ``root`` is where its relative images lie."""
+    """Return the images and annotations of a dataset's tables, with relative paths resolved against ``root``."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
     names = images["image"].tolist()
     here = {image: to_uri(to_path(image, root)) for image in names if not is_remote(image)}
@@ -114,15 +114,15 @@ def found_in_tables(
 def find_images(
     source: Source, options: ImportOptions, *, project_folder: Path, annotator: str | None = None
 ) -> SourceContents:
-    """The images that ``source`` names: a folder, a zip file, one file or URL, a pattern, a list, or a DataFrame.
+    """List the images of ``source``: a folder, a zip file, one file or URL, a pattern, a list, or a DataFrame.
 
-    A zip is unpacked below ``project_folder``, in a folder named after it and its content.
+    A zip file is unpacked below ``project_folder``, to a folder named after the file and its content.
 
     Raises
     ------
     InputError
-        If there is nothing of that name, or no image in it; or labels are wanted from folders where there are none; or
-        the column ``split`` of a DataFrame names another side than the one that images are wanted for.
+        If the source does not exist or has no images, or ``auto_label`` is set without folders, or the column ``split``
+        of a DataFrame differs from the split of the import.
     """
     label = None if options.label is None else t.check_label(options.label)
     finder = _Finder(project_folder, annotator, auto_label=options.auto_label)
@@ -134,20 +134,20 @@ def find_images(
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
         items = [_text(item) for item in source]
         if not items:
-            raise InputError("source is an empty list: it names no image.")
+            raise InputError("source is an empty list. Give at least one path or URL.")
         found = finder.from_list(items)
     else:
-        raise InputError(f"source={source!r} names no images: give a path, a URL, a list of these, or a DataFrame.")
+        raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
     if label is not None and not isinstance(source, pd.DataFrame):
         _labelled(found, label, annotator)
     if found.images.empty and not found.issues:
-        ignored = f" ({found.ignored:,} other files are there)" if found.ignored else ""
-        raise InputError(f"There is no image in {found.description['name']!r}{ignored}.")
+        ignored = f" ({found.ignored:,} other files were ignored)" if found.ignored else ""
+        raise InputError(f"No images found in {found.description['name']!r}{ignored}.")
     if options.auto_label and found.description["kind"] in ("files", "table"):
         raise InputError(
-            "auto_label=True takes labels from the names of folders, but the source names "
-            f"{'a table' if found.description['kind'] == 'table' else 'files'}: give the folder, or label= for all, "
-            "or a DataFrame with a column 'label'."
+            "auto_label=True takes the labels from folder names, but the source is "
+            f"{'a table' if found.description['kind'] == 'table' else 'a list of files'}. Give the folder, or label= "
+            "for all images, or a DataFrame with a column 'label'."
         )
     return found
 
@@ -155,12 +155,12 @@ def find_images(
 def find_again(
     description: Mapping[str, Any], *, project_folder: Path, annotator: str | None = None
 ) -> SourceContents | None:
-    """Return what the source of a described :class:`SourceContents` names now; None if it can't be looked at again.
+    """Rescan the source of a described :class:`SourceContents`, or return None if it cannot be rescanned.
 
     Raises
     ------
     CustomLabelsError
-        As :func:`find_images`; but a folder or pattern may be without images now.
+        As :func:`find_images`, except that a folder or pattern may have no images.
     """
     kind, pattern = description.get("kind"), description.get("pattern")
     name = str(pattern or description.get("name", ""))
@@ -181,13 +181,13 @@ def find_again(
 
 
 def image_uri(name: object) -> str:
-    """How the tables call an image that a person names: see :func:`customlabels_nb.images.reading.to_uri`."""
+    """Convert an image name to a URI with :func:`customlabels_nb.images.reading.to_uri`."""
     return _uri(_text(name))
 
 
 def _text(item: object) -> str:
     if not isinstance(item, str | os.PathLike) or not os.fspath(item):
-        raise InputError(f"{item!r} is no path and no URL.")
+        raise InputError(f"{item!r} is not a path or URL.")
     path = os.fspath(item)
     return plain_url(expand_home(path if isinstance(path, str) else os.fsdecode(path)))
 
@@ -197,7 +197,7 @@ def _uri(name: str) -> str:
 
 
 class _Finder:
-    """Find the images behind names; ``listed`` has what a listing of remote files told already."""
+    """Scanner for image sources. ``_listed`` caches what listings of remote files returned."""
 
     def __init__(self, project_folder: Path, annotator: str | None, *, auto_label: bool) -> None:
         self._project_folder = project_folder
@@ -206,19 +206,19 @@ class _Finder:
         self._listed: dict[str, RemoteFile] = {}
 
     def from_name(self, name: str) -> SourceContents:
-        """What a path, URL or pattern names."""
+        """Return the contents of a path, URL or pattern."""
         if is_pattern(name):
             found = self.from_list(self.matches(name))
             found.description |= {"name": name, "pattern": name if is_remote(name) else os.path.abspath(to_path(name))}
             return found
         if not is_remote(name) and not os.path.exists(to_path(name)):
             raise InputError(
-                f"{name!r} does not exist; give a folder, a zip file, an image, a pattern, or a list of them."
+                f"{name!r} does not exist. Give a folder, a zip file, an image, a pattern, or a list of them."
             )
         return self._from_container(name) or self.from_files([name])
 
     def matches(self, pattern: str, *, required: bool = True) -> list[str]:
-        """The files that match a pattern."""
+        """Return the files that match a pattern."""
         if is_remote(pattern):
             listed = {file.url: file for file in list_files(pattern)}
             self._listed.update(listed)
@@ -230,7 +230,7 @@ class _Finder:
         return matches
 
     def from_list(self, names: list[str]) -> SourceContents:
-        """Folders and zip files are looked into; each image is taken once, where it is named first."""
+        """Return the contents of a list, scanning folders and zip files and including each image once."""
         parts: list[SourceContents] = []
         files: list[str] = []
         for name in chain.from_iterable(self.matches(name) if is_pattern(name) else [name] for name in names):
@@ -247,7 +247,7 @@ class _Finder:
         return parts[0] if len(parts) == 1 else _join(parts)
 
     def from_files(self, names: list[str]) -> SourceContents:
-        """Images that are named one by one."""
+        """Return the contents of a list of image files."""
         uris = list(dict.fromkeys(map(_uri, names)))
         name = uris[0] if len(uris) == 1 else f"{len(uris)} files"
         asked = look_up_all(uri for uri in uris if is_remote(uri) and uri not in self._listed)
@@ -267,7 +267,7 @@ class _Finder:
         )
 
     def _from_container(self, name: str) -> SourceContents | None:
-        """What is in a folder or zip file; None if ``name`` is neither."""
+        """Return the contents of a folder or zip file, or None if ``name`` is neither."""
         if is_remote(name):
             return self._from_remote_container(name)
         path = os.fspath(to_path(name))
@@ -288,7 +288,7 @@ class _Finder:
         listing = list_files(url)
         if not listing and not url.endswith("/"):
             return None
-        # one listing tells all that is wanted of the images; none is asked for, or read
+        # the listing has all that is needed, so no further requests
         files = sort_out_listing(url, listing, auto_label=self._auto_label)
         return self._from_found_files(files, {"kind": "folder", "name": url})
 
@@ -298,11 +298,12 @@ class _Finder:
             try:
                 download(url, path, LOCAL.max_archive_bytes)
             except InputError as error:
-                raise ArchiveError(f"The archive {error}") from error
+                raise ArchiveError(f"Archive {error}") from error
             return self._from_zip(os.fspath(path), url)
 
     def _from_zip(self, path: str, name: str) -> SourceContents:
-        # by content, so that another archive of the same name overwrites nothing; unpack_zip checks the members
+        # the folder name contains a hash of the archive, so that another one of the same name overwrites nothing, and
+        # unpack_zip checks the members
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         stem = PurePosixPath(urlsplit(name).path if is_remote(name) else os.fspath(to_path(name))).stem
@@ -348,12 +349,12 @@ def _labelled(found: SourceContents, label: str, annotator: str | None) -> None:
 
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     if "image" not in frame.columns or not frame.columns.is_unique:
-        raise InputError(f"The DataFrame needs one column 'image', and none twice; it has {list(frame.columns)}.")
+        raise InputError(f"The DataFrame needs one column 'image' and no repeated column: {list(frame.columns)}.")
     if "split" in frame.columns:
         _check_side(frame["split"], split)
     rows = frame.assign(image=[image_uri(name) for name in frame["image"]])
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
-    # beside boxes width and height are theirs, otherwise the image's own
+    # with boxes, width and height refer to the boxes, otherwise to the image
     about_labels = {*t.ANNOTATION_COLUMNS, *_CORNERS, "split", "revision"} - {"image"}
     own = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
     images = rows[own].drop_duplicates("image").reset_index(drop=True)
@@ -369,9 +370,8 @@ def _check_side(sides: pd.Series, split: str) -> None:
     others = sides[sides.notna() & (sides != split)]
     if len(others):
         raise InputError(
-            f"The DataFrame's column 'split' says {others.iloc[0]!r} in {len(others):,} rows, but they were to be "
-            f"added with split={split!r}. Add each side with a call of its own: "
-            "add_images(frame[frame['split'] == 'test'], split='test'), and so for 'train'."
+            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
+            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a labelling screen does, without a screen: sessions that run under plain pytest; widgets only translate."""
+"""Labelling sessions without a user interface: view, edit, undo and review. Widgets are front ends of these classes."""
 
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import Conflict, EditResult, LabellingSession

@@ -1,4 +1,4 @@
-"""What was done to a project, page by page, and taking it back."""
+"""Paged history of the actions on a project, and undo."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _SHOWN_NAMES = 6
 
 
 class ActionList(ProjectScreen):
-    """The history of a project as a screen shows it, and taking actions back."""
+    """History of a project for a screen, with undo."""
 
     def table(self, *, before: int | None = None, who: str | None = None, limit: int | None = PAGE) -> pd.DataFrame:
-        """Actions, newest first; see :meth:`customlabels_nb.store.SqlStore.actions`."""
+        """Return actions, newest first. See :meth:`customlabels_nb.store.SqlStore.actions`."""
         return self._store.actions(before=before, who=who, limit=limit)
 
     def people(self) -> dict[str, int]:
-        """Who did something, and how many actions."""
+        """Count the actions of each person."""
         return self._store.actors()
 
     def rows(self, *, before: int | None = None, who: str | None = None, limit: int = PAGE) -> list[dict[str, Any]]:
-        """:meth:`table` as a page takes it; times are microseconds since 1970."""
+        """Convert :meth:`table` to JSON-compatible rows, with times in microseconds since 1970."""
         table = self.table(before=before, who=who, limit=limit)
         plain = table.drop(columns="created").astype(object)
         rows: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")
         return [{**row, "created": at} for row, at in zip(rows, microseconds(table["created"]), strict=True)]
 
     def details(self, action_id: int) -> dict[str, Any]:
-        """What is known of one action: images by dataset, names of a few, and why it can't be taken back, if so."""
+        """Return details of an action: images by dataset, some names, and a reason if it cannot be undone."""
         found = self._store.actions_since(action_id - 1, 1)
         images: list[str] = found["images"].iloc[0] if len(found) and found["id"].iloc[0] == action_id else []
         return {
@@ -47,7 +47,7 @@ class ActionList(ProjectScreen):
         }
 
     def images(self, action_id: int) -> dict[str, list[str]]:
-        """The images that an action touched and that are still there, by dataset."""
+        """Return the images by dataset that an action touched and that still exist."""
         found = self._store.actions_since(action_id - 1, 1)
         if not len(found) or found["id"].iloc[0] != action_id or not found["images"].iloc[0]:
             return {}
@@ -55,17 +55,17 @@ class ActionList(ProjectScreen):
         names = self._store.image_names(numbers)
         side = found["split"].iloc[0]
         by_split = {split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS}
-        # of a name that is on both sides the one is meant that the action was about
+        # a name that is in both datasets refers to the dataset of the action
         return {split: own for split, own in by_split.items() if own and (side == split or side not in t.SPLITS or
                                                                          not by_split.get(str(side)))}  # fmt: skip
 
     def undo(self, action_id: int) -> int:
-        """Take an action back as an action of the user; returns how many images changed.
+        """Undo an action on behalf of the user, and return the number of changed images.
 
         Raises
         ------
         StaleEditError, NotAllowedError
-            As :meth:`customlabels_nb.store.SqlStore.undo`.
+            See :meth:`customlabels_nb.store.SqlStore.undo`.
         """
         with self._lock:
             undone = self._store.undo(action_id, self._action("undo"))

@@ -1,6 +1,6 @@
-"""Word of changes within one process: screens of one kernel follow each other at once.
+"""Notifications of project changes within one process, which update the other screens of a kernel immediately.
 
-Other processes are followed by asking the store now and then; this only spares the wait for the next time.
+Changes by other processes are found by polling the store. A notification only saves waiting for the next poll.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
     Parameters
     ----------
     listener : bound method
-        Its object isn't kept alive by this. It may be called in any thread.
+        Listener, called without arguments in any thread. Only a weak reference to its object is stored.
 
     Returns
     -------
     callable
-        Ends it.
+        Function that removes the listener.
     """
     reference = weakref.WeakMethod(listener)
     with _lock:
@@ -44,7 +44,7 @@ def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
 
 
 def notify(root: Path) -> None:
-    """Say that the project in this folder was changed."""
+    """Notify the listeners that the project in this folder has changed."""
     with _lock:
         references = list(_listeners.get(str(root), ()))
     for reference in references:
@@ -53,5 +53,5 @@ def notify(root: Path) -> None:
             continue
         try:
             listener()
-        except Exception:  # the change is stored: a screen that can't hear of it looks again anyway
-            logging.getLogger("customlabels_nb").debug("A screen could not be told of a change.", exc_info=True)
+        except Exception:  # the change is stored, so a screen that misses this notification finds it when polling
+            logging.getLogger("customlabels_nb").debug("A screen could not be notified of a change.", exc_info=True)

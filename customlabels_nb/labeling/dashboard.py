@@ -1,4 +1,4 @@
-"""How a project is doing, without a screen: figures that follow what is done, and the images behind each of them."""
+"""Dashboard of a project without a user interface: live statistics, and the images behind each number."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import SqlStore
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
-#: What :meth:`DashboardSession.query` takes beside ``split``; the first four are the gallery's own filters.
+#: Keys that :meth:`DashboardSession.query` accepts. The first three are the filters of the gallery.
 LINKS = ("show", "label", "annotator", "queue", "work", "since", "finding", "action")
 
 
 @dataclass(frozen=True)
 class LastVersion:
-    """The latest version whose training is complete, and what was done since: None where there is none.
+    """Latest completely trained version, and the changes since then.
 
-    ``changes`` actions changed images or labels since it was made, the first at ``changed_at``; ``labelled`` images by
-    dataset got a label since.
+    Since the version was created, ``changes`` actions changed images or labels, the first of them at ``changed_at``,
+    and ``labelled`` images (by dataset) were labelled. ``f1`` and ``changed_at`` are None if there is no such value.
     """
 
     name: str
@@ -49,7 +49,7 @@ class LastVersion:
 
 @dataclass(frozen=True)
 class DashboardCheck:
-    """What a check found, as of the action ``seen``: a report, and what training would say."""
+    """Result of a check as of the action ``seen``: the report, and a description of what training would do."""
 
     report: Any
     plan: tuple[str, ...]
@@ -58,9 +58,10 @@ class DashboardCheck:
 
 @dataclass(frozen=True)
 class DashboardTotals:
-    """All figures as of the action ``seen``; the tables are those of :mod:`customlabels_nb.labeling.progress`.
+    """All statistics as of the action ``seen``. The tables are those of :mod:`customlabels_nb.labeling.progress`.
 
-    While annotations are still being read, not ``complete``: only statuses and queue are right, and ``seen`` is 0.
+    ``complete`` is False while annotations are still being read. Then only statuses and queue are correct, and ``seen``
+    is 0.
     """
 
     seen: int
@@ -75,21 +76,22 @@ class DashboardTotals:
 
 
 class DashboardSession(ProjectScreen):
-    """Figures of one project, its check and its export. Safe to use from several threads.
+    """Statistics of one project, its check and its export. Thread-safe.
 
     Parameters
     ----------
     store : SqlStore
+        Store of the project.
     root : Path
-        The project's folder.
+        Folder of the project.
     dataset : callable
-        ``dataset(split)`` gives the dataset as it is now.
+        ``dataset(split)`` returns the current dataset.
     check : callable
-        ``check(events)`` gives the report that ``project.check()`` does.
+        ``check(events)`` returns the report of ``project.check()``.
     plan : callable
-        ``plan()`` says in sentences what training would use, or why it would not begin.
+        ``plan()`` returns sentences that describe what training would use, or why it would not start.
     user : str, optional
-        Who takes actions back; ``settings.user`` unless it is given.
+        Name of the person who undoes actions, by default ``settings.user``.
     """
 
     def __init__(
@@ -108,20 +110,20 @@ class DashboardSession(ProjectScreen):
         self.exporting: Job[DashboardExport] = Job()
         self._dataset = dataset
         self._check, self._plan = check, plan
-        self._first: ProjectCounts | None = None  # what is told while the rest is being read
+        self._first: ProjectCounts | None = None  # shown while the annotations are being read
         self._followed: FollowedCounts | None = None
         self._has_images = threading.Event()
         self._told: Callable[[], object] | None = None
         self._was_read = threading.Event()
-        threading.Thread(target=self._read, name="customlabels_nb figures", daemon=True).start()
+        threading.Thread(target=self._read, name="customlabels_nb statistics", daemon=True).start()
 
     def watch(self, changed: Callable[[], object]) -> ChangePoller:
-        """Calls a function soon after each action of anybody, while somebody looks."""
+        """Return a poller that calls a function soon after any action while somebody is watching."""
         return ChangePoller(self._store, changed)
 
     @property
     def task(self) -> str | None:
-        """The project's task, None while nobody said."""
+        """Task of the project, None if it is not set."""
         return self._store.project().task
 
     def _read(self) -> None:
@@ -134,7 +136,7 @@ class DashboardSession(ProjectScreen):
             with self._lock:
                 self._followed, told = followed, self._told
         except StoreError:
-            return  # whoever asks for figures hears of it
+            return  # totals() raises the error
         finally:
             self._has_images.set()
             self._was_read.set()
@@ -142,14 +144,14 @@ class DashboardSession(ProjectScreen):
             told()
 
     def when_complete(self, told: Callable[[], object]) -> None:
-        """Call ``told()``, perhaps in another thread, when all was read; at once if it was."""
+        """Call ``told()``, possibly in another thread, as soon as everything has been read."""
         with self._lock:
             self._told, done = told, self._followed is not None
         if done:
             told()
 
     def _current(self) -> FollowedCounts:
-        """All that was done until now; with the lock held by nobody else than the caller."""
+        """Return the statistics including all actions until now. The caller must hold the lock."""
         if self._followed is None:
             self._followed = FollowedCounts(self._store)
         self._followed.follow()
@@ -158,15 +160,15 @@ class DashboardSession(ProjectScreen):
     def totals(
         self, unit: str = "hour", *, offset: timedelta = timedelta(), wait: float | None = None
     ) -> DashboardTotals:
-        """The figures as they are now.
+        """Return the current statistics.
 
         Parameters
         ----------
         unit, offset
-            Those of :func:`.progress.work`.
+            See :func:`.progress.work`.
         wait : float, optional
-            Wait at most so many seconds until annotations were read for the first time: then figures may not be
-            complete. Without, however long it takes.
+            Timeout in seconds for reading the annotations for the first time. After it, incomplete statistics are
+            returned. By default, wait without a timeout.
         """
         self._was_read.wait(wait)
         self._has_images.wait()
@@ -197,23 +199,24 @@ class DashboardSession(ProjectScreen):
         f1 = last.metrics.get("f1")
         return LastVersion(last.name, last.created, None if f1 is None else float(f1), changes, first, since)
 
-    # -- the images behind a figure -------------------------------------------------------------------
+    # -- images behind a number -----------------------------------------------------------------------
     def query(self, split: str, link: Mapping[str, Any]) -> Query:
-        """What a gallery of the dataset shows, so that it is exactly the images that a figure counts.
+        """Return the gallery query that shows exactly the images counted by a number on the dashboard.
 
         Parameters
         ----------
         link : mapping
             One of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``, one of
             :data:`.progress.QUEUE`; ``work``, a start (microseconds since 1970) and a unit; ``since``, a time;
-            ``finding``, the number of one of the latest check; ``action``, an id of the history. Empty for all images.
+            ``finding``, the number of a finding of the latest check; ``action``, an id of the history. Empty for all
+            images.
 
         Raises
         ------
         InputError
-            If it is none of these.
+            If ``link`` is not one of these.
         NotAllowedError
-            If it is a finding and nothing was checked yet.
+            If it is a finding and no check was run yet.
         """
         t.check_split(split)
         if not link:
@@ -221,7 +224,7 @@ class DashboardSession(ProjectScreen):
         kind = next(iter(link))
         value = link[kind]
         if len(link) > 1 or kind not in LINKS:
-            raise InputError(f"link={dict(link)!r} is not known; give one of {LINKS!r}.")
+            raise InputError(f"link={dict(link)!r} must have exactly one of the keys {LINKS!r}.")
         if kind in ("show", "label", "annotator"):
             return Query(**{kind: value})
         if kind == "queue" and value in ("unlabelled", "needs_review") and not self._is_predicted(split):
@@ -238,7 +241,7 @@ class DashboardSession(ProjectScreen):
         if kind == "finding":
             checked = self.checking.state.result
             if checked is None:
-                raise NotAllowedError("Nothing was checked yet.")
+                raise NotAllowedError("There are no findings yet. Run the check first.")
             found: list[str] = checked.report.images_of(int(value), split)
             return found
         if kind == "action":
@@ -255,29 +258,33 @@ class DashboardSession(ProjectScreen):
         names: list[str] = self._store.image_names(numbers.tolist())["image"].tolist()
         return names
 
-    # -- work that takes its time ---------------------------------------------------------------------
+    # -- background jobs ------------------------------------------------------------------------------
     def check(self) -> None:
-        """Begin to look for what will limit the next training; :attr:`checking` tells how far it is."""
+        """Start the check before training in the background. :attr:`checking` has its progress."""
         seen = self._store.last_action()
         self.checking.start(lambda events: DashboardCheck(self._check(events), tuple(self._plan()), seen))
 
     def export(self, folder: str, format: str, **options: Any) -> None:
-        """Begin to write labelled data; see :func:`.exporting.export`. :attr:`exporting` tells how far it is."""
+        """Start to export labelled data in the background.
+
+        :attr:`exporting` has its progress. For the arguments, see :func:`.exporting.export`.
+        """
         self.exporting.start(lambda events: export(self._dataset, folder, format, events=events, **options))
 
 
 class ChangePoller:
-    """Calls a function soon after each action, from a thread of its own, while somebody looks.
+    """Background thread that polls the store and calls a function soon after each action, while somebody is watching.
 
     Parameters
     ----------
     store : SqlStore
+        Store to poll.
     changed : callable
-        Called without arguments.
+        Function called without arguments.
     every : float
-        Seconds between two looks, each of which is one small query.
+        Seconds between two polls. Each is one small query.
     patience : float
-        Seconds after :meth:`awake` after which nobody looks any more: the thread ends.
+        Seconds after the last :meth:`awake` after which the thread ends.
     """
 
     def __init__(
@@ -290,7 +297,7 @@ class ChangePoller:
         self._thread: threading.Thread | None = None
 
     def awake(self) -> None:
-        """Say that somebody looks now."""
+        """Report that somebody is watching now."""
         with self._lock:
             self._until = time.monotonic() + self._patience
             if self._thread is None:
@@ -298,13 +305,13 @@ class ChangePoller:
                 self._thread.start()
 
     def stop(self) -> None:
-        """End it; :meth:`awake` begins anew."""
+        """Stop polling. :meth:`awake` starts it again."""
         with self._lock:
             self._until = 0.0
 
     @property
     def is_awake(self) -> bool:
-        """Whether the thread runs."""
+        """True if the thread is running."""
         return self._thread is not None
 
     def _run(self) -> None:
@@ -316,12 +323,12 @@ class ChangePoller:
                     self._changed()
                 seen = newest
             except StoreError:
-                break  # it was closed, or is gone
+                break  # the store was closed or deleted
             except Exception:
-                logging.getLogger("customlabels_nb").exception("What was done to a project could not be shown.")
+                logging.getLogger("customlabels_nb").exception("The changes of a project could not be displayed.")
             time.sleep(self._every)
         with self._lock:
-            if self._thread is threading.current_thread():  # not one that began after this one had ended
+            if self._thread is threading.current_thread():  # not a newer thread
                 self._thread = None
 
     def _goes_on(self) -> bool:

@@ -1,4 +1,4 @@
-"""A person drawing boxes and polygons on the images of one project."""
+"""Annotation session: draw bounding boxes and polygons on the images of a project."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.edit_rules import Change, is_whole
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 
-#: A side of a box in pixels below which it is a slip of the hand.
+#: Least width and height of a shape in pixels. Smaller ones are accidental clicks.
 SMALLEST = 2
 _MOST_SHAPES = 10_000
-_DIGITS = 3  # of a pixel's fraction that is kept
+_DIGITS = 3  # decimal places of coordinates
 _SLACK = 0.01
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A box, or a polygon with the box around it, in pixels of the upright image."""
+    """Box, or polygon with its bounding box, in pixels of the upright image."""
 
     label: str
     left: float
@@ -34,12 +34,12 @@ class Shape:
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Shape:
-        """A shape as a page sends it, of whatever size; :meth:`check` tells whether it may be drawn.
+        """Parse a shape sent by the front end. :meth:`check` validates its size.
 
         Raises
         ------
         InputError
-            If it is none, or its numbers are not finite.
+            If it is not a shape, or its numbers are not finite.
         """
         try:
             box = [float(value[name]) for name in t.BOX_COLUMNS]
@@ -47,41 +47,41 @@ class Shape:
             polygon = None if points is None else tuple((float(x), float(y)) for x, y in points)
             name = value["label"]
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{str(value)[:200]} is no shape: {error}.") from error
+            raise InputError(f"Invalid shape {str(value)[:200]}: {error}.") from error
         label = t.check_label(name)
         if polygon:
             polygon = tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in polygon)
             box = _around(polygon)
         if not np.isfinite(box).all() or not np.isfinite(polygon or ()).all():
-            raise InputError(f"The numbers of a shape of {label!r} are finite; got {box!r}.")
+            raise InputError(f"The coordinates of the shape {label!r} must be finite. Got {box!r}.")
         left, top, width, height = (round(side, _DIGITS) for side in box)
         return cls(label, left, top, width, height, polygon)
 
     def check(self, size: tuple[int, int] | None) -> None:
-        """Refuse what is smaller than 2 × 2 pixels or leaves the image; a hair's breadth beyond counts as inside."""
+        """Raise InputError if the shape is smaller than 2 × 2 pixels or, rounding errors aside, leaves the image."""
         if self.polygon is not None and len(self.polygon) < 3:
             corners = len(self.polygon)
-            raise InputError(f"A polygon has three corners at least; this one of {self.label!r} has {corners}.")
+            raise InputError(f"A polygon needs at least three corners, but this one of {self.label!r} has {corners}.")
         if min(self.width, self.height) < SMALLEST - _SLACK:
             raise InputError(
-                f"A shape of {self.label!r} is {self.width:g} × {self.height:g} pixels; 2 × 2 is the least."
+                f"The shape {self.label!r} has {self.width:g} × {self.height:g} pixels, but needs at least 2 × 2."
             )
         if size is None:
             return
         (width, height), right, bottom = size, self.left + self.width, self.top + self.height
         if min(self.left, self.top) < -_SLACK or right > width + _SLACK or bottom > height + _SLACK:
-            raise InputError(f"A shape of {self.label!r} leaves the image of {width} × {height} pixels.")
+            raise InputError(f"The shape {self.label!r} leaves the image of {width} × {height} pixels.")
 
 
 class DrawingSession(LabellingSession):
-    """What an annotator does: all shapes of an image are saved together, as one transaction."""
+    """Session of an annotator, which saves all shapes of an image in one transaction."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._drawn_predictions: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
         super().__init__(*args, **options)
 
     def shapes(self, image: str) -> dict[str, Any]:
-        """An image with its shapes, whole-image labels and predictions, as a page draws them.
+        """Return an image with its shapes, image-level labels and predictions for the front end.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class DrawingSession(LabellingSession):
             and confidence.
         """
         if image not in self.table.position:
-            raise InputError(f"The image {image!r} is not in the {self.split} set.")
+            raise InputError(f"Image {image!r} is not in the {self.split} set.")
         self.reread([image])
         _, marks, _ = self._store.tables(self.split, images=[image])
         whole = is_whole(marks)
@@ -113,7 +113,7 @@ class DrawingSession(LabellingSession):
         }
 
     def _predicted(self, image: str) -> pd.DataFrame:
-        """Predicted shapes of an image."""
+        """Return the predicted shapes of an image."""
         known = self._drawn_predictions.get(self.split)
         if known is None:
             predictions = self._store.predictions(self.split)
@@ -131,19 +131,19 @@ class DrawingSession(LabellingSession):
         status: str = "labelled",
         revision: int | None = None,
     ) -> EditResult:
-        """Give an image exactly these shapes, labels and this status; what is unchanged keeps who made it, and when.
+        """Replace all shapes and labels of an image, and set its status.
 
-        With shapes or labels, "skipped" becomes "labelled".
+        Unchanged shapes and labels keep their annotator and time. With shapes or labels, "skipped" becomes "labelled".
 
         Raises
         ------
         InputError
-            If a shape that the image doesn't have yet is smaller than 2 × 2 pixels or leaves the image.
+            If a new shape is smaller than 2 × 2 pixels or leaves the image, or ``shapes`` or ``status`` is invalid.
         """
         if len(shapes) > _MOST_SHAPES:
-            raise InputError(f"{len(shapes):,} shapes are more than the {_MOST_SHAPES:,} that one image may have.")
+            raise InputError(f"An image cannot have {len(shapes):,} shapes. The maximum is {_MOST_SHAPES:,}.")
         if status not in t.STATUSES:
-            raise InputError(f"status={status!r} is not known; use one of {t.STATUSES!r}.")
+            raise InputError(f"status={status!r} must be one of {t.STATUSES!r}.")
         names = [t.check_label(label) for label in labels]
         status = "labelled" if status == "skipped" and (shapes or names) else status
         size = self.table.sizes[self.table.position[image]] if image in self.table.position else None
@@ -176,7 +176,7 @@ def _set_shapes(
             if same:
                 kept.append(same.pop(0))
             else:
-                shape.check(size)  # what was imported as it is stays
+                shape.check(size)  # existing shapes, which may be imported, are not validated
                 points = None if shape.polygon is None else [list(point) for point in shape.polygon]
                 box = {name: getattr(shape, name) for name in t.BOX_COLUMNS}
                 new.append({"image": image, "label": shape.label, **box, "polygon": points})
@@ -195,7 +195,7 @@ def _set_shapes(
 
 
 def _key(shape: Any) -> tuple[Any, ...]:
-    """What tells a shape from others, in a table or as a page sends it: of a polygon its corners, else the box."""
+    """Return a key to match stored shapes with those of the front end: label and corners, or label and box."""
     if shape.polygon is not None:
         return (shape.label, tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in shape.polygon))
     return (shape.label, *(round(float(getattr(shape, name)), _DIGITS) for name in t.BOX_COLUMNS))
@@ -207,12 +207,12 @@ def _shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
         dict(zip(columns, values, strict=True)) for values in zip(*(rows[c].tolist() for c in columns), strict=True)
     ]
     for shape in shapes:
-        if np.isnan(shape["left"]):  # a polygon may come without its box
+        if np.isnan(shape["left"]):  # a polygon may be stored without its box
             shape |= dict(zip(t.BOX_COLUMNS, _around(shape["polygon"]), strict=True))
     return shapes
 
 
 def _around(points: Sequence[Sequence[float]]) -> list[float]:
-    """Left, top, width and height of the box around points."""
+    """Return left, top, width and height of the bounding box of points."""
     (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
     return [float(left), float(top), float(right - left), float(bottom - top)]

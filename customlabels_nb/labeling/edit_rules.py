@@ -1,4 +1,4 @@
-"""What an edit makes of the rows of some images. Pure functions of tables."""
+"""Edits of labels and statuses as pure functions of the images and annotations tables."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 
-#: Takes the images and annotations tables of the images that are edited, and gives them as they shall be.
+#: Function that takes the images and annotations tables of the edited images and returns their new state.
 Change: TypeAlias = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
 
 
 def add_label(label: str, *, annotator: str, alone: bool) -> Change:
-    """Give the images a label; in a task with one label per image (``alone``) it takes the place of the others."""
+    """Return an edit that adds a label, or replaces the others in a single-label task (``alone``)."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         whole, same = is_whole(annotations), annotations["label"] == label
@@ -27,7 +27,7 @@ def add_label(label: str, *, annotator: str, alone: bool) -> Change:
 
 
 def remove_label(label: str) -> Change:
-    """Take a label away from the images; what has none left is unlabelled again."""
+    """Return an edit that removes a label. Images without any annotation become unlabelled."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         kept = annotations[~(is_whole(annotations) & (annotations["label"] == label))]
@@ -37,7 +37,7 @@ def remove_label(label: str) -> Change:
 
 
 def set_labels(labels: Sequence[str], *, annotator: str) -> Change:
-    """Give the images exactly these labels; those that they have already keep who gave them, and when."""
+    """Return an edit that sets exactly these labels. Existing ones keep their annotator and time."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         annotations = annotations[~is_whole(annotations) | annotations["label"].isin(labels)]
@@ -50,13 +50,13 @@ def set_labels(labels: Sequence[str], *, annotator: str) -> Change:
 
 
 def clear_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take away all labels of whole images."""
+    """Remove all image-level labels."""
     kept = annotations[~is_whole(annotations)].reset_index(drop=True)
     return _unlabelled_if_bare(images, kept), kept
 
 
 def set_status(status: str, *, remove_labels: bool = False) -> Change:
-    """Give the images a status; no image is skipped that keeps annotations."""
+    """Return an edit that sets the status. Images that keep annotations are not skipped."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         kept = annotations.head(0) if remove_labels else annotations
@@ -67,13 +67,13 @@ def set_status(status: str, *, remove_labels: bool = False) -> Change:
 
 
 def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Skip the images that are unlabelled and have no annotations."""
+    """Skip the unlabelled images without annotations."""
     stays = (images["status"] != "unlabelled") | images["image"].isin(annotations["image"])
     return images.assign(status=images["status"].where(stays, "skipped")), annotations
 
 
 def is_whole(annotations: pd.DataFrame) -> pd.Series:
-    """Which annotations are labels of the whole image, not of a shape on it."""
+    """Return a mask of the annotations that are image-level labels, not labels of a shape."""
     return annotations["left"].isna() & annotations["polygon"].isna()
 
 

@@ -1,4 +1,4 @@
-"""Labelled data as files: what of a project is written, and where."""
+"""Export labelled data to files in one of the dataset formats."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from customlabels_nb.datasets.formats import FORMATS, Written
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 
-#: What may be included beside labelled images.
+#: Statuses of images that can be exported in addition to labelled images.
 MORE = ("unlabelled", "skipped", "needs_review")
 
-#: Formats that are one file, and how it ends; others are a folder.
+#: File extensions of the formats that write a single file. Others write a folder.
 _ENDINGS = {"ground_truth": ".manifest", "coco": ".json", "csv": ".csv"}
 
 
 @dataclass(frozen=True)
 class DashboardExport:
-    """What became of an export.
+    """Result of an export.
 
     Attributes
     ----------
     folder : Path
+        Folder of the files.
     images : dict
-        How many images of each dataset were written.
+        Number of exported images by dataset.
     written : list of Written
-        One for each dataset, or one for both where the format tells train from test.
+        One result per dataset, or one for both if the format stores the split.
     """
 
     folder: Path
@@ -43,7 +44,7 @@ class DashboardExport:
 
     @property
     def issues(self) -> pd.DataFrame:
-        """What the format could not hold: code, message, where, source, line."""
+        """Data that the format cannot store: code, message, where, source, line."""
         return issues_to_frame([issue for written in self.written for issue in written.issues])
 
     @property
@@ -63,35 +64,35 @@ def export(
     base: Path | None = None,
     events: Events | None = None,
 ) -> DashboardExport:
-    """Write labelled images, and others if wanted, in a format of files.
+    """Export labelled images, and optionally others, in a dataset format.
 
-    Formats that tell train from test get both in one dataset, others ``train`` and ``test`` beside each other.
+    Formats that store the split contain both datasets. Others are written to ``train`` and ``test`` in ``folder``.
 
     Parameters
     ----------
     dataset : callable
-        ``dataset(split)`` gives the dataset as it is now.
+        ``dataset(split)`` returns the current dataset.
     folder : path
-        Below ``base``, or absolute.
+        Folder below ``base``, or an absolute path.
     include : collection of str
-        Of :data:`MORE`.
+        Some of :data:`MORE`.
     copy_images : bool
         Copy the images, too.
     base : Path, optional
-        The notebook's folder; the working folder unless it is given.
+        Folder of the notebook, by default the working folder.
 
     Raises
     ------
     InputError
-        If an argument is not known, or a relative folder leads out of the base.
+        If an argument is invalid, or a relative folder leads out of ``base``.
     NotEnoughDataError
-        If there is nothing to write.
+        If there are no images to export.
     """
     if format not in FORMATS:
-        raise InputError(f"format={format!r} is not known; use one of {list(FORMATS)!r}.")
+        raise InputError(f"format={format!r} must be one of {list(FORMATS)!r}.")
     unknown = sorted(set(include) - set(MORE))
     if unknown:
-        raise InputError(f"include={unknown[0]!r} is not known; use some of {MORE!r}.")
+        raise InputError(f"include={unknown[0]!r} is not valid. Choose some of {MORE!r}.")
     chosen_splits = [split for split in t.SPLITS if split in set(map(t.check_split, splits))]
     target = place_of(folder, base or Path.cwd())
     chosen = {}
@@ -101,7 +102,7 @@ def export(
         if len(own):
             chosen[split] = own
     if not chosen:
-        raise NotEnoughDataError("There is no such image to export. Label some, or include others.")
+        raise NotEnoughDataError("There are no images to export. Label some, or include images of another status.")
     together = "split" in FORMATS[format].holds
     parts = [reduce(Dataset.concat, chosen.values())] if together else list(chosen.values())
     written = []
@@ -119,20 +120,20 @@ def export(
 
 
 def place_of(folder: str | os.PathLike[str], base: Path) -> Path:
-    """The folder that is meant.
+    """Resolve a folder relative to ``base``.
 
     Raises
     ------
     InputError
-        If none is named, or a relative one leads out of ``base``.
+        If it is empty, or a relative folder leads out of ``base``.
     """
     text = os.fspath(folder).strip()
     if not text or "\0" in text:
-        raise InputError(f"folder={text!r} names no folder; give one such as 'export'.")
+        raise InputError(f"folder={text!r} is not a folder name. Enter one such as 'export'.")
     path = Path(text).expanduser()
     if path.is_absolute():
         return path
     inside = Path(os.path.normpath(base / path))
     if inside == base or base not in inside.parents:
-        raise InputError(f"folder={text!r} is not below {str(base)!r}; name a folder in it, or an absolute path.")
+        raise InputError(f"folder={text!r} is not below {str(base)!r}. Choose a folder in it, or an absolute path.")
     return inside

@@ -1,4 +1,4 @@
-"""What a person makes of a model's answer: a picture that goes into the dataset with the labels found right."""
+"""Feedback on predictions: add an image to the dataset with the predicted labels a person confirmed or corrected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP
 
 @dataclass(frozen=True)
 class Added:
-    """A picture that was added: its name in the tables, the dataset, its labels, and the action's id."""
+    """Image that was added: its name in the tables, the dataset, its labels, and the id of the action."""
 
     image: str
     split: str
@@ -35,50 +35,51 @@ class Added:
 
 
 class Feedback(ProjectScreen):
-    """Adds pictures that a model was asked about to a project, one action each, and takes that back.
+    """Adder of quick-test images to a project, with one action per image and undo.
 
-    Pictures that lie nowhere here are written to ``images/`` in the project's folder.
+    Images that do not exist as local files are written to ``images/`` in the folder of the project.
     """
 
     @property
     def one_label(self) -> bool:
-        """Whether an image of the project has one label."""
+        """True if the project's task is single-label."""
         return self._store.project().task == "single-label"
 
     def labels(self) -> list[tuple[str, str]]:
-        """Names and colours (#rrggbb) of the project's labels, in order."""
+        """Return the names and colours (#rrggbb) of the project's labels, in order."""
         labels = self._store.labels()
         return list(zip(labels["label"].tolist(), labels["colour"].tolist(), strict=True))
 
     def add(
         self, data: bytes, name: str, place: str | None, annotations: pd.DataFrame, split: str, *, model: str
     ) -> Added:
-        """Add one picture with these annotations; none means "looked at, nothing here".
+        """Add one image with these annotations. No annotations mean "checked, nothing here".
 
         Parameters
         ----------
         data : bytes
-            The encoded picture.
+            Encoded image.
         name : str
-            What it is called; only the last part of it names the file.
+            Name of the image. Its last part becomes the file name.
         place : str, optional
-            The local file in which it lies: that stays where it is. Otherwise the bytes are written to ``images/``.
+            Path of the local image file, which stays where it is. Without it, ``data`` is written to ``images/``.
         annotations : DataFrame
-            ``label`` and, of boxes, ``left``, ``top``, ``width``, ``height`` in pixels of the upright picture.
+            ``label`` and, for boxes, ``left``, ``top``, ``width``, ``height`` in pixels of the upright image.
         split : {"train", "test"}
+            Dataset to add to.
         model : str
-            Which model was asked, kept as the picture's source.
+            Name of the model, stored as the source of the image.
 
         Raises
         ------
         NotAllowedError
-            If the project has this picture, or can't be written to. Nothing was changed.
+            If the project already has this image or is read-only. Nothing was changed.
         InputError, LabelError
-            If an argument can't be used.
+            If an argument is invalid.
         """
         t.check_split(split)
         if self.read_only:
-            raise NotAllowedError(f"The project {self.project!r} can only be read here, so nothing can be added.")
+            raise NotAllowedError(f"Project {self.project!r} is read-only, so nothing can be added.")
         path = Path(place) if place is not None else self._write(data, name)
         uri = to_uri(path)
         try:
@@ -89,14 +90,14 @@ class Feedback(ProjectScreen):
             raise
 
     def undo(self, added: Added) -> None:
-        """Take an addition back: the picture leaves the dataset, its file stays.
+        """Undo an addition. The image leaves the dataset, but its file stays.
 
         Raises
         ------
         StaleEditError
-            If somebody changed the picture's labels since. Nothing was changed.
+            If somebody changed the image's labels since. Nothing was changed.
         NotAllowedError
-            If it was taken back already.
+            If it was already undone.
         """
         self._store.undo(added.action, Action("undo", self.user, "quick test"))
         change_signal.notify(self.root)
@@ -104,7 +105,7 @@ class Feedback(ProjectScreen):
     def _take_in(self, uri: str, annotations: pd.DataFrame, split: str, model: str) -> Added:
         for side in t.SPLITS:
             if len(self._store.tables(side, [uri])[0]):
-                raise NotAllowedError(f"{to_path(uri).name!r} is in the {side} set already; label it there.")
+                raise NotAllowedError(f"{to_path(uri).name!r} is already in the {side} set. Label it there.")
         marks = t.normalise_annotations(annotations.assign(image=uri), annotator=self.user)
         images = pd.DataFrame({"image": [uri], "status": ["labelled"]})
         status = to_path(uri).stat()
@@ -114,7 +115,7 @@ class Feedback(ProjectScreen):
         report = import_images(self._store, self.root, found, ImportOptions(split))
         if not report.added:
             reasons = report.issues["message"].tolist()
-            raise NotAllowedError(reasons[0] if reasons else "It can't be added: the project has it already.")
+            raise NotAllowedError(reasons[0] if reasons else "The image cannot be added: the project already has it.")
         labels = tuple(dict.fromkeys(marks["label"].tolist()))
         added = Added(uri, split, labels, self._action_after(before, uri))
         change_signal.notify(self.root)
@@ -130,7 +131,7 @@ class Feedback(ProjectScreen):
         return int(mine[-1])
 
     def _write(self, data: bytes, name: str) -> Path:
-        """Write a picture to ``images/`` under a name that nothing there has."""
+        """Write an image to ``images/`` under a free file name."""
         with opened(data, name, LOCAL.max_pixels) as image:
             wanted = file_name(name, image.format or "")
         folder = self.root / "images"
@@ -139,25 +140,25 @@ class Feedback(ProjectScreen):
             path = _reserved(folder, wanted)
             write_whole(path, data)
         except OSError as error:
-            raise NotAllowedError(f"The picture can't be written to {str(folder)!r} ({error.strerror}).") from error
+            raise NotAllowedError(f"The image cannot be written to {str(folder)!r} ({error.strerror}).") from error
         return path
 
 
 def _reserved(folder: Path, name: str) -> Path:
-    """An empty file of this name, or of one like it that nothing in the folder has."""
+    """Create an empty file with this name, or with a similar one that is free in the folder."""
     taken = {path.name.lower() for path in folder.iterdir()}
     while True:
         path = folder / free_name(name, taken)
         try:
             path.touch(exist_ok=False)
-        except FileExistsError:  # another process was quicker
+        except FileExistsError:  # another process was faster
             taken.add(path.name.lower())
         else:
             return path
 
 
 def file_name(name: str, image_format: str) -> str:
-    """What a picture's file is called: the last part of a path or URL, with the ending of its format if it has none."""
+    """Derive a file name from a path or URL, with the extension of the format if it has none."""
     path = name.partition("?")[0].partition("#")[0] if "://" in name else name
     base = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].strip(". ") or "picture"
     if os.path.splitext(base)[1].lower() in IMAGE_SUFFIXES:

@@ -1,4 +1,4 @@
-"""One dataset as a labelling screen needs it: plain columns in memory, one place an image."""
+"""In-memory table of one dataset for a labelling screen: plain columns, one position per image."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from customlabels_nb.store import SqlStore
 
 
 def short_name(image: str) -> str:
-    """The last part of a path or URL, as people read it."""
+    """Return the last part of a path or URL, with percent-encoding decoded."""
     last = image.rstrip("/").rsplit("/", 1)[-1]
     return (unquote(last) if "%" in last else last) or image
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The label that a model is surest of for an image, and how sure (0..1); ``drawn`` if a shape has it."""
+    """Label with the highest confidence (0..1) for an image. ``drawn`` is True if it is the label of a shape."""
 
     label: str
     confidence: float
@@ -32,20 +32,20 @@ class Prediction:
 
 @dataclass
 class ImageTable:
-    """Columns by position, in the order of import. Positions are never reused; what was removed is ``gone``.
+    """Columns by position, in the order of import. Positions are never reused: removed images are in ``gone``.
 
     Attributes
     ----------
     labels : list of tuple of str
-        The labels of each whole image.
+        Image-level labels of each image.
     box_labels : list of tuple of str
-        The labels of its boxes and polygons, one entry a shape.
+        Labels of the boxes and polygons of each image, one entry per shape.
     hashes : list
-        What tells the content from others, None where that isn't known.
+        Content hash of each image, None if unknown.
     by_status, by_label : Counter
-        How many images have each status, and each label, be it for the whole image or for a shape.
+        Number of images with each status, and with each label, image-level or of a shape.
     by_annotator : Counter
-        How many images each person labelled.
+        Number of images labelled by each person.
     """
 
     names: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class ImageTable:
 
     @classmethod
     def read(cls, store: SqlStore, split: str) -> ImageTable:
-        """The dataset as the store has it."""
+        """Read a dataset from the store."""
         images, annotations, _ = store.tables(split)
         table = cls()
         table.put(images, annotations)
@@ -74,7 +74,7 @@ class ImageTable:
         return len(self.names) - len(self.gone)
 
     def put(self, images: pd.DataFrame, annotations: pd.DataFrame) -> None:
-        """Take over rows of images with all their annotations: new ones come last."""
+        """Insert or replace images with all their annotations. New images are appended."""
         whole, shapes, people = _by_image(annotations)
         columns = (images[name].tolist() for name in ("image", "status", "revision"))
         hashes = [value if isinstance(value, str) else None for value in images["sha256"].tolist()]
@@ -98,7 +98,7 @@ class ImageTable:
             self._count(at, 1)
 
     def _more(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
-        """Values for the columns that a subclass adds to :meth:`_columns`, one tuple an image."""
+        """Return the values of the columns that a subclass adds to :meth:`_columns`, one tuple per image."""
         return repeat((), len(images))
 
     def _count(self, at: int, by: int) -> None:
@@ -110,7 +110,7 @@ class ImageTable:
             self.by_annotator[person] += by
 
     def drop(self, names: Iterable[str]) -> None:
-        """Note that these images are in the dataset no more."""
+        """Mark these images as removed from the dataset."""
         for name in names:
             at = self.position.get(name)
             if at is not None and at not in self.gone:
@@ -122,12 +122,12 @@ class ImageTable:
                 self.sizes)  # fmt: skip
 
     def here(self) -> Iterable[int]:
-        """The positions of the images that are in the dataset."""
+        """Iterate over the positions of the images that are in the dataset."""
         return (at for at in range(len(self.names)) if at not in self.gone) if self.gone else range(len(self.names))
 
 
 def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]], ...]:
-    """By image: labels of the whole, of its shapes, and who gave them."""
+    """Group by image the image-level labels, the labels of shapes, and the annotators."""
     whole: dict[str, tuple[str, ...]] = {}
     shapes: dict[str, tuple[str, ...]] = {}
     people: dict[str, tuple[str, ...]] = {}
@@ -141,7 +141,7 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
 
 
 def top_predictions(predictions: pd.DataFrame) -> dict[str, Prediction]:
-    """The surest prediction of each image: of the image as a whole where there is one, else of what is drawn on it."""
+    """Return the most confident prediction of each image, preferring image-level predictions to shapes."""
     if predictions.empty:
         return {}
     told = predictions.assign(whole=is_whole(predictions))

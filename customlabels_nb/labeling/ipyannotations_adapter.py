@@ -1,4 +1,4 @@
-"""Labellers of ipyannotations in place of our own screen: the session gives them one image after another."""
+"""Adapter for the labelling widgets of ipyannotations: the session shows them one image after another."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _NEEDED = ("display", "on_submit", "on_undo", "options")
 
 
 def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
-    """A labeller that labels what ``query`` shows, image by image, and stores each answer at once.
+    """Connect a labelling widget that labels the images of ``query`` one by one and stores each result immediately.
 
     Parameters
     ----------
     labeller : class or widget
-        Such as ``ipyannotations.images.ClassLabeller`` or ``MulticlassLabeller``: what it submits is a label, a list of
-        labels, or None for an image that is skipped, unless it has labels already: then it keeps them.
+        Widget such as ``ipyannotations.images.ClassLabeller`` or ``MulticlassLabeller``. It submits a label, a list of
+        labels, or None to skip an image. Images with annotations are not skipped.
 
     Returns
     -------
     widget
-        The labeller; ``labeller.session`` is the session behind it.
+        The labeller. ``labeller.session`` is the session behind it.
 
     Raises
     ------
@@ -33,7 +33,9 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
     """
     missing = next((name for name in _NEEDED if not hasattr(labeller, name)), None)
     if missing is not None:
-        raise InputError(f"widget={labeller!r} has no {missing!r}; give a class such as ipyannotations' ClassLabeller.")
+        raise InputError(
+            f"widget={labeller!r} has no attribute {missing!r}. Use a class such as ipyannotations' ClassLabeller."
+        )
     widget = labeller() if isinstance(labeller, type) else labeller
     widget.options = session.labels()["label"].tolist()
     widget.session = session
@@ -42,7 +44,7 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
 
 
 class _Turns:
-    """Which image is up, and what becomes of the answers."""
+    """Iteration over the images, with a handler for submitted labels and undo."""
 
     def __init__(self, session: LabellingSession, widget: Any, query: Query) -> None:
         self._session, self._widget = session, widget

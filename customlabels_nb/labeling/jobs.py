@@ -1,4 +1,4 @@
-"""Work that takes longer than a page waits for an answer."""
+"""Background jobs of a widget: start, progress, stop."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class JobState(Generic[T]):
-    """What is known of a job: "idle", "running", "done", "failed" or "stopped".
+    """State of a job: "idle", "running", "done", "failed" or "stopped".
 
-    ``progress`` is what it told last; ``result`` is there when it is done, ``error`` a sentence if it failed.
+    ``progress`` is the latest progress event, ``result`` is set when the job is done, and ``error`` is the message if
+    it failed or was stopped.
     """
 
     name: str = "idle"
@@ -28,17 +29,17 @@ class JobState(Generic[T]):
 
 
 class Job(Generic[T]):
-    """One piece of work in a thread of its own, which can be looked at, stopped and started again.
+    """One task in a background thread, which can be monitored, stopped and started again.
 
     Parameters
     ----------
     told : callable, optional
-        Called without arguments, in that thread, when the work has ended.
+        Callback without arguments, called in the background thread when the job has ended.
 
     Attributes
     ----------
     changes : int
-        Grows with each change of its state.
+        Counter that increases with each change of the state.
     """
 
     def __init__(self, told: Callable[[], object] | None = None) -> None:
@@ -51,20 +52,20 @@ class Job(Generic[T]):
 
     @property
     def state(self) -> JobState[T]:
-        """How it is now."""
+        """Current state."""
         return self._state
 
     def start(self, work: Callable[[Events], T]) -> None:
-        """Begin ``work(events)``.
+        """Start ``work(events)`` in a background thread.
 
         Raises
         ------
         NotAllowedError
-            If it is running.
+            If the job is already running.
         """
         with self._lock:
             if self._state.name == "running":
-                raise NotAllowedError("This is running already; wait for its end, or stop it.")
+                raise NotAllowedError("This job is already running. Wait until it ends, or stop it.")
             self._events = Events()
             self._events.subscribe(self._listen)
             self._become(JobState("running"))
@@ -72,11 +73,11 @@ class Job(Generic[T]):
             self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to stop at its next step."""
+        """Request the job to stop at its next step."""
         self._events.cancel()
 
     def wait(self, seconds: float | None = None) -> JobState[T]:
-        """Wait for its end; returns its state."""
+        """Wait until the job ends, and return its state."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self._state

@@ -1,4 +1,4 @@
-"""What a label manager does, without a screen: labels are added, renamed, merged and so on, each as one action."""
+"""Label manager without a user interface: add, rename, recolour, reorder, merge and remove labels, with undo."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.store import Action, SqlStore, WriteResult
 
 _UNDO_STEPS = 200
-_LOOKED_THROUGH = 200  # actions that are searched for what became of a label
+_LOOKED_THROUGH = 200  # actions that are searched for what happened to a label
 _TRIES = 3
 
 
 @dataclass(frozen=True)
 class Step:
-    """An edit that was made: its id in the history, and what it did in words."""
+    """Edit that can be undone: its id in the history, and a description."""
 
     action: int | None
     said: str
 
 
 class LabelEditing(ProjectScreen):
-    """Edits of a project's labels; each is stored when the method returns, and can be taken back.
+    """Editor of a project's labels. Each edit is stored when the method returns, and can be undone. Thread-safe.
 
-    What somebody else renamed, merged or removed meanwhile is refused with what became of it. Safe to use from several
-    threads.
+    If somebody else renamed, merged or removed a label in the meantime, an edit of it raises an error that explains
+    what happened.
     """
 
     def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
@@ -40,18 +40,18 @@ class LabelEditing(ProjectScreen):
         self._undo: list[Step] = []
         self._redo: list[Step] = []
 
-    # -- what there is ------------------------------------------------------------------------------
+    # -- current labels ------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """The labels table, in order: label, colour."""
+        """Return the labels table, in order: label, colour."""
         return self._store.labels()
 
     def uses(self, label: str | None = None) -> pd.DataFrame:
-        """How often each label, or this one, is used: label, train, test (images), annotations.
+        """Count the uses of each label, or of this one: label, train, test (images), annotations.
 
         Raises
         ------
         LabelError
-            If ``label`` is gone: says what became of it.
+            If ``label`` does not exist. The message explains what happened to it.
         """
         found = self._store.label_uses(label)
         if label is not None and found.empty:
@@ -59,16 +59,16 @@ class LabelEditing(ProjectScreen):
         return found
 
     def done_images(self) -> int:
-        """How many images of both datasets are done, which a new label could make need review."""
+        """Count the labelled images of both datasets, which may need review after a label is added."""
         return sum(self._store.statistics(split).labelled_entries for split in t.SPLITS)
 
     # -- edits --------------------------------------------------------------------------------------
     def add(self, label: str, colour: str | None = None, *, review: bool = False) -> int:
-        """Add a label at the end; with ``review`` all images that are done need review then. Returns how many do."""
+        """Append a label, and return how many images need review if ``review`` marks all labelled images."""
         return self.add_all([(label, colour)], review=review)
 
     def add_all(self, labels: Sequence[tuple[str, str | None]], *, review: bool = False) -> int:
-        """Add several labels (name, colour) at the end as one action; see :meth:`add`."""
+        """Append several labels (name, colour) as one action. See :meth:`add`."""
         names = [t.check_label(label) for label, _ in labels]
         wanted = [(name, colour) for name, (_, colour) in zip(names, labels, strict=True)]
         said = f"“{names[0]}” was added" if len(names) == 1 else f"{len(names):,} labels were added"
@@ -76,18 +76,18 @@ class LabelEditing(ProjectScreen):
         return self._change(what, said, lambda action: self._store.add_labels(wanted, action, review=review))
 
     def rename(self, label: str, new: str) -> int:
-        """Rename a label; returns how many annotations follow."""
+        """Rename a label, and return the number of changed annotations."""
         name = t.check_label(new)
         said = f"“{label}” was renamed to “{name}”"
         return self._change("rename label", said, lambda a: self._store.rename_label(label, name, a), label)
 
     def recolour(self, label: str, colour: str) -> None:
-        """Give a label another colour, ``#rrggbb``."""
-        said = f"“{label}” got another colour"
+        """Change the colour of a label to ``#rrggbb``."""
+        said = f"“{label}” was recoloured"
         self._change("recolour label", said, lambda a: self._store.recolour_label(label, colour, a), label)
 
     def move(self, label: str, before: str | None) -> None:
-        """Put a label before another one, or with None at the end. The first nine have the keys 1–9."""
+        """Move a label before another one, or to the end if None. The first nine labels have the keys 1–9."""
 
         def write(action: Action) -> WriteResult:
             for attempt in range(1, _TRIES + 1):
@@ -102,7 +102,7 @@ class LabelEditing(ProjectScreen):
                     break
                 try:
                     return self._store.reorder_labels(wanted, action)
-                except LabelError:  # one of them was renamed or removed meanwhile: put it among those there are now
+                except LabelError:  # a label was renamed or removed in the meantime: retry with the current labels
                     if attempt == _TRIES:
                         raise
             return WriteResult()
@@ -110,12 +110,12 @@ class LabelEditing(ProjectScreen):
         self._change("reorder labels", f"“{label}” was moved", write)
 
     def merge(self, label: str, *, into: str) -> int:
-        """Make all annotations of ``label`` into ``into`` and remove ``label``; returns how many there were."""
+        """Change all annotations of ``label`` to ``into``, remove ``label``, and return the number of annotations."""
         said = f"“{label}” was merged into “{into}”"
         return self._change("merge labels", said, lambda a: self._store.merge_labels(label, into, a), label, into)
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
-        """Remove a label. If it is used that is refused, with the count, unless ``with_annotations=True``."""
+        """Remove a label. If it is in use, this requires ``with_annotations=True`` and otherwise raises an error."""
         said = f"“{label}” was removed"
         return self._change(
             "remove label",
@@ -124,29 +124,29 @@ class LabelEditing(ProjectScreen):
             label,
         )
 
-    # -- taking back --------------------------------------------------------------------------------
+    # -- undo ----------------------------------------------------------------------------------------
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
+        """True if there is an edit to undo."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an edit to do again."""
+        """True if there is an edit to redo."""
         return bool(self._redo)
 
     def undo(self) -> str | None:
-        """Take the last edit made here back; returns what that was, None if there is none.
+        """Undo the latest edit made here and return its description, None if there is none.
 
         Raises
         ------
         StaleEditError, NotAllowedError
-            If somebody changed the same since. The edit before it is next, then.
+            If somebody changed the same data since. The next call then undoes the edit before it.
         """
         return self._take_back(self._undo, self._redo, "undo")
 
     def redo(self) -> str | None:
-        """Do again what was taken back last; see :meth:`undo`."""
+        """Redo the edit that was undone last. See :meth:`undo`."""
         return self._take_back(self._redo, self._undo, "redo")
 
     def _take_back(self, steps: list[Step], others: list[Step], verb: str) -> str | None:
@@ -159,7 +159,7 @@ class LabelEditing(ProjectScreen):
         return step.said
 
     def _change(self, what: str, said: str, write: Callable[[Action], WriteResult], *named: str) -> int:
-        """Make an edit and remember how to undo it; ``named`` are the labels that must be there."""
+        """Perform an edit and remember it for undo. The labels in ``named`` must exist."""
         with self._lock:
             try:
                 written = write(self._action(what))
@@ -177,7 +177,7 @@ class LabelEditing(ProjectScreen):
         return written.count
 
     def _fate(self, label: str) -> str:
-        """What became of a label that isn't there."""
+        """Describe what happened to a label that does not exist."""
         history = self._store.history(_LOOKED_THROUGH)
         rows = zip(*(history[name].tolist() for name in ("who", "what", "before", "after")), strict=True)
         for who, what, before, after in rows:
@@ -186,8 +186,8 @@ class LabelEditing(ProjectScreen):
             became = after.get("label") if isinstance(after, dict) else None
             verb = _FATES.get(what)
             if verb is not None:
-                return f"The label {label!r} is gone: {who} {verb}{f' {became!r}' if became else ''} meanwhile."
-        return f"There is no label {label!r}; somebody may have renamed or removed it meanwhile."
+                return f"Label {label!r} no longer exists: {who} {verb}{f' {became!r}' if became else ''}."
+        return f"Label {label!r} does not exist. Somebody may have renamed or removed it."
 
 
 _FATES: dict[Any, str] = {

@@ -1,6 +1,7 @@
-"""Figures of a project: how far labelling is, how labels are spread, who works how quickly, what waits.
+"""Labelling progress of a project: statuses, label distribution, annotators and their speed, review queue.
 
-Pure functions of :class:`.project_counts.ProjectCounts`; what a number counts, :func:`numbers_of` lists.
+The functions are pure functions of :class:`.project_counts.ProjectCounts`. :func:`numbers_of` lists the images behind a
+count.
 """
 
 from __future__ import annotations
@@ -17,33 +18,33 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.project_counts import ProjectCounts
 
-#: What work is counted by, and how many of these are shown.
+#: Time units of the work table, and the number of units shown.
 UNITS = {"hour": (timedelta(hours=1), 24), "day": (timedelta(days=1), 30)}
-#: A pause that is longer than this isn't work.
+#: Longer pauses do not count as working time.
 PAUSE = timedelta(minutes=10)
-#: Less work than this says nothing of a pace: a program labels thousands of images in it.
+#: Least working time for a meaningful speed: a program labels thousands of images in less.
 LEAST_WORK = timedelta(minutes=1)
-#: What the queue consists of.
+#: Kinds of images in the queue.
 QUEUE = ("unlabelled", "predicted", "needs_review")
 
-_FAR = 2**52  # microseconds: more than any time has
+_FAR = 2**52  # microseconds, later than any timestamp
 
 Numbers = npt.NDArray[np.int64]
 
 
 def statuses(outline: ProjectCounts) -> pd.DataFrame:
-    """How many images have each status: split, status, images; a row for each of both, also where there are none."""
+    """Count the images by split and status: split, status, images. Combinations without images have a row, too."""
     counts = outline.images.groupby(["split", "status"], observed=False).size()
     return counts.rename("images").reset_index().astype({"split": "str", "status": "str", "images": "int64"})
 
 
 def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataFrame:
-    """How many images have each label, be it for the whole or for a shape: label, colour, train, test; in order.
+    """Count the images with each label, image-level or of a shape, in label order: label, colour, train, test.
 
     Parameters
     ----------
     labels : DataFrame
-        The labels table.
+        Labels table.
     """
     counts = _images_by(outline.annotations, "label")
     found = labels[["label", "colour"]].reset_index(drop=True)
@@ -51,11 +52,11 @@ def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataF
 
 
 def annotators(outline: ProjectCounts) -> pd.DataFrame:
-    """Who labelled how many images, and how quickly: annotator, train, test, images_per_hour; the busiest first.
+    """Count the images of each annotator, with their speed: annotator, train, test, images_per_hour.
 
-    Counted are images with a label of theirs that stands, imported ones included. ``images_per_hour`` is how quickly
-    they labelled, without pauses of more than :data:`PAUSE` and without what came with images; null where that is
-    unknown or the work took less than :data:`LEAST_WORK`.
+    The annotator with most images comes first. Images with a current annotation by that person count, including
+    imported ones. ``images_per_hour`` excludes pauses of more than :data:`PAUSE` and annotations that were imported
+    with images. It is null if unknown or if the work took less than :data:`LEAST_WORK`.
     """
     found = _images_by(outline.annotations, "annotator").rename_axis("annotator").reset_index()
     found = found[found[t.TRAIN] + found[t.TEST] > 0].astype({"annotator": "str"})
@@ -65,17 +66,18 @@ def annotators(outline: ProjectCounts) -> pd.DataFrame:
 
 
 def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = timedelta()) -> pd.DataFrame:
-    """How many images were labelled in each hour or day: start (datetime, UTC), train, test; the latest last.
+    """Count the images labelled in each hour or day, the latest last: start (datetime, UTC), train, test.
 
-    It ends with the last in which anything was labelled, and goes as far back as :data:`UNITS` says, without gaps, but
-    not beyond the first. An image counts in each in which it got a label that stands; labels that came with images
-    don't.
+    The table ends with the last unit in which anything was labelled, has no gaps, and covers at most the number of
+    units in :data:`UNITS`. An image counts in each unit in which it received a label that still exists. Labels imported
+    with the images are not counted.
 
     Parameters
     ----------
     unit : {"hour", "day"}
+        Length of a row.
     offset : timedelta
-        Of the clock by which hours and days begin, from UTC.
+        Offset from UTC of the clock by which hours and days begin.
     """
     length, most = _unit(unit)
     marks = outline.annotations[outline.annotations["later"]]
@@ -97,17 +99,17 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
 
 
 def queue(outline: ProjectCounts) -> pd.DataFrame:
-    """What waits for a person: kind (one of :data:`QUEUE`), train, test.
+    """Count the images that wait for a person: kind (one of :data:`QUEUE`), train, test.
 
-    "unlabelled" are images to label by hand, "predicted" those of which a model said something, "needs_review" those
-    that somebody is to look at again.
+    "unlabelled" are images to label manually, "predicted" are those with a prediction, and "needs_review" are those
+    marked for review.
     """
     rows = [[kind, *(len(numbers_of(outline, split, queue=kind)) for split in t.SPLITS)] for kind in QUEUE]
     return pd.DataFrame(rows, columns=["kind", *t.SPLITS]).astype(dict.fromkeys(t.SPLITS, "int64"))
 
 
 def usable(outline: ProjectCounts) -> dict[str, int]:
-    """How many images of each dataset training would use: labelled ones that have a label."""
+    """Count the images of each dataset that training would use: labelled images with a label."""
     images = outline.images
     done = (images["status"] == "labelled") & images["number"].isin(outline.annotations["number"])
     return {split: int((done & (images["split"] == split)).sum()) for split in t.SPLITS}
@@ -121,22 +123,22 @@ def numbers_of(
     work: tuple[datetime, str] | None = None,
     since: datetime | None = None,
 ) -> Numbers:
-    """The images of a dataset that a figure counts, by number.
+    """Return the numbers of the images of a dataset behind a count.
 
     Parameters
     ----------
     queue : str, optional
         One of :data:`QUEUE`.
     work : (datetime, str), optional
-        Those that :func:`work` counts for the hour or day that begins then.
+        Start and unit of an hour or day: images counted in it by :func:`work`.
     since : datetime, optional
-        Those that got a label after this moment.
+        Images that received a label after this time.
     """
     images, marks = outline.images, outline.annotations
     chosen = images["split"] == t.check_split(split)
     if queue is not None:
         if queue not in QUEUE:
-            raise InputError(f"queue={queue!r} is not known; use one of {QUEUE!r}.")
+            raise InputError(f"queue={queue!r} must be one of {QUEUE!r}.")
         chosen &= images["status"] == ("needs_review" if queue == "needs_review" else "unlabelled")
         if queue != "needs_review":
             chosen &= images["predicted"] == (queue == "predicted")
@@ -152,7 +154,7 @@ def numbers_of(
 
 
 def _images_by(marks: pd.DataFrame, column: str) -> pd.DataFrame:
-    """How many images of each dataset (columns) have each value of a category (rows)."""
+    """Count the images of each dataset (columns) with each value of a category (rows)."""
     values, names = marks[column].cat.codes.to_numpy().astype(np.int64), marks[column].cat.categories
     sides = len(t.SPLITS)
     cells = values * sides + marks["split"].cat.codes.to_numpy()
@@ -162,7 +164,7 @@ def _images_by(marks: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
-    """Whether the same image has the same code in a row before."""
+    """Return a mask of rows whose image and code occur in an earlier row."""
     codes = np.asarray(codes, dtype=np.int64)
     keys = numbers.to_numpy() * (int(codes.max(initial=0)) + 1) + codes
     repeated: npt.NDArray[np.bool_] = pd.Series(keys).duplicated().to_numpy()
@@ -170,15 +172,15 @@ def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
 
 
 def _paces(marks: pd.DataFrame) -> dict[str, float]:
-    """Images an hour by annotator: what came after another in one stretch of work, through how long that took."""
+    """Compute images per hour by annotator, without the first image and the pauses of each stretch of work."""
     people = marks["annotator"].cat.codes.to_numpy()
     given = np.flatnonzero(marks["later"].to_numpy() & (people >= 0))
     if not len(given):
         return {}
     people, moments = people[given], marks["created"].astype("int64").to_numpy()[given]
-    order = np.argsort(people.astype(np.int64) * _FAR + moments)  # by person, then by time; quicker than two keys
+    order = np.argsort(people.astype(np.int64) * _FAR + moments)  # by person, then by time; faster than two keys
     people, moments, numbers = people[order], moments[order], marks["number"].to_numpy()[given[order]]
-    # of several boxes that somebody drew on an image one after another the last one counts: then it was done
+    # for consecutive boxes by one person on one image, the last counts: then the image was finished
     last = np.append((np.diff(numbers) != 0) | (np.diff(people) != 0), True)
     people, moments = people[last], moments[last]
     steps = np.diff(moments)
@@ -197,7 +199,7 @@ def _slots(moments: pd.Series, length: timedelta, offset: timedelta) -> Numbers:
 
 def _unit(unit: str) -> tuple[timedelta, int]:
     if unit not in UNITS:
-        raise InputError(f"unit={unit!r} is not known; use one of {tuple(UNITS)!r}.")
+        raise InputError(f"unit={unit!r} must be one of {tuple(UNITS)!r}.")
     return UNITS[unit]
 
 
@@ -206,11 +208,11 @@ def _us(length: timedelta) -> int:
 
 
 def moment(microseconds: int) -> datetime:
-    """A time as pages have it, in microseconds since 1970."""
+    """Convert microseconds since 1970, as used by the front end, to a datetime."""
     return datetime.fromtimestamp(microseconds / 1e6, tz=UTC)
 
 
 def microseconds(moments: pd.Series | Sequence[datetime]) -> list[int]:
-    """Times as pages have them."""
+    """Convert times to microseconds since 1970, as used by the front end."""
     found: list[int] = pd.Series(moments).astype(t.CREATED_DTYPE).astype("int64").tolist()
     return found

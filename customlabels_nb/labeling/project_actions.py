@@ -1,4 +1,4 @@
-"""What the results screen of a version changes in its project: thresholds, labels of test images, training images."""
+"""Changes to a project from the results screen: thresholds, labels of test images, training images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRITING = ("keep_thresholds", "add_to_train")
 
 
 class ProjectActions(ProjectScreen):
-    """A version's project, as a results screen shows and changes it.
+    """Actions of the results screen on the project of a model version.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ class ProjectActions(ProjectScreen):
     version : str
         Name of the version.
     config : ModelConfig
-        Of the version.
+        Configuration of the version.
     keep_thresholds : callable
-        ``keep_thresholds({label: threshold})`` makes them the version's own.
+        ``keep_thresholds({label: threshold})`` stores the thresholds in the version.
     open_images : callable
-        ``open_images(names)`` returns the widget in which the labels of these test images are corrected.
+        ``open_images(names)`` returns the widget for correcting the labels of these test images.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class ProjectActions(ProjectScreen):
 
     @property
     def can(self) -> list[str]:
-        """Names of the actions that are possible here."""
+        """Names of the actions that are available here."""
         return [name for name in _ACTIONS if not (self.read_only and name in _WRITING)]
 
     @property
     def facts(self) -> dict[str, str]:
-        """Name → text of what is known about the training."""
+        """Facts about the training, name → text."""
         training = self._config.training
         found = {}
         seconds = training.get("seconds")
@@ -79,16 +79,16 @@ class ProjectActions(ProjectScreen):
         return names
 
     def truth_now(self) -> tuple[list[str], pd.DataFrame]:
-        """Return the names of the test images as they are now, and their annotations."""
+        """Return the current names and annotations of the test images."""
         images, annotations, _ = self._store.tables(t.TEST)
         return images["image"].tolist(), annotations
 
     def add_to_train(self, images: Sequence[str], label: str | None) -> int:
-        """Move test images to the training images, with this label instead of theirs; return how many were moved."""
+        """Move test images to the training set, with ``label`` instead of theirs if given, and return their number."""
         here = set(self._store.images(t.TEST)["image"])
         moved = [name for name in dict.fromkeys(images) if name in here]
         if not moved:
-            raise InputError("None of these images is a test image of the project any more.")
+            raise InputError("None of these images is still a test image of the project.")
         if label is not None:
             label = t.check_label(label)
         count = self._store.move_images(moved, t.TEST, t.TRAIN, Action("move to train", self.user, label or "")).count
@@ -100,7 +100,7 @@ class ProjectActions(ProjectScreen):
         return count
 
     def versions(self) -> list[str]:
-        """Return the names of the other versions that were evaluated on the same task, the latest first."""
+        """Return the names of the other evaluated versions of the same kind, the latest first."""
         return [
             version.name
             for version in reversed(self._store.versions())
@@ -108,11 +108,11 @@ class ProjectActions(ProjectScreen):
         ]
 
     def evaluation_of(self, name: str) -> Evaluation:
-        """Return the evaluation of another version, from what it kept."""
+        """Load the stored evaluation of another version."""
         from customlabels_nb.training.stored import stored_evaluation
 
         found = next((version for version in self._store.versions() if version.name == name), None)
         if found is None:
-            raise ModelNotFoundError(f"There is no version {name!r} any more.")
+            raise ModelNotFoundError(f"Version {name!r} no longer exists.")
         folder = self.root / found.folder
         return stored_evaluation(folder, self.root, load_config(folder), columns=self._store.images(t.TEST))

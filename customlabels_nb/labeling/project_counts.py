@@ -1,4 +1,4 @@
-"""A project in numbers, kept up to date: what progress is counted from."""
+"""Compact tables of a project's images and annotations, kept up to date, from which progress is computed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.labeling.session import ABOUT_NO_IMAGE
 from customlabels_nb.store import SqlStore
 
-#: So many images are read again one by one; for more, all are.
+#: Up to this number of changed images, only these are read again. Otherwise all images are.
 _MOST_READ_AGAIN = 20_000
 _MOST_ACTIONS = 200
 
 
 @dataclass(frozen=True)
 class ProjectCounts:
-    """Images and annotations of both datasets, without names; see :meth:`.SqlStore.outline_images`.
+    """Images and annotations of both datasets, without names. See :meth:`.SqlStore.outline_images`.
 
     Attributes
     ----------
     images : DataFrame
-        number, split, status, added, predicted; by number.
+        number, split, status, added, predicted; sorted by number.
     annotations : DataFrame
-        number (of the image), label, annotator, created, and what follows from the image: split, and ``later``, whether
-        it was given after the image had come into the project (not with it, by an import).
+        number (of the image), label, annotator, created, split of the image, and ``later``, True if the annotation was
+        created after the image was imported (not imported with it).
     """
 
     images: pd.DataFrame
@@ -36,11 +36,11 @@ class ProjectCounts:
 
     @classmethod
     def of(cls, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
-        """From the two tables as the store gives them; annotations of other images are left out."""
+        """Combine the two tables of the store, leaving out annotations of other images."""
         at = np.searchsorted(images["number"], annotations["number"])
         known = at < len(images)
         known[known] = images["number"].to_numpy()[at[known]] == annotations["number"].to_numpy()[known]
-        if not known.all():  # of images that came, or went, between reading the one and the other
+        if not known.all():  # images were added or removed between the two queries
             annotations, at = annotations[known].reset_index(drop=True), at[known]
         splits = pd.Categorical.from_codes(images["split"].cat.codes.to_numpy()[at], images["split"].cat.categories)
         added = images["added"].astype("int64").to_numpy()
@@ -49,17 +49,17 @@ class ProjectCounts:
 
     @classmethod
     def read(cls, store: SqlStore) -> ProjectCounts:
-        """As the store has it now."""
+        """Read the current state of the store."""
         return cls.of(store.outline_images(), store.outline_annotations())
 
     @classmethod
     def of_images(cls, images: pd.DataFrame) -> ProjectCounts:
-        """Of images of which nothing but themselves is known."""
+        """Create counts of images without annotations."""
         columns = {"number": "int64", "label": "category", "annotator": "category", "created": t.CREATED_DTYPE}
         return cls.of(images, t.empty(columns))
 
     def with_changed(self, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
-        """The same with these images, and all their annotations, in place of what they were."""
+        """Return a copy in which these images and all their annotations replace the previous ones."""
         kept = self.images[~self.images["number"].isin(images["number"])]
         marks = self.annotations[~self.annotations["number"].isin(images["number"])]
         joined = pd.concat([kept, images], ignore_index=True).sort_values("number", kind="stable", ignore_index=True)
@@ -73,25 +73,26 @@ class ProjectCounts:
 
 
 class FollowedCounts:
-    """The outline of a store that others write to, as of the action ``seen``.
+    """Counts of a store that others write to, as of the action ``seen``.
 
     Parameters
     ----------
     store : SqlStore
+        Store to follow.
     images_read : callable, optional
-        Called with an outline of the images alone once these are read, before their annotations are.
+        Callback that receives counts of the images alone, before their annotations are read.
     """
 
     def __init__(self, store: SqlStore, images_read: Callable[[ProjectCounts], object] | None = None) -> None:
         self._store = store
-        self.seen = store.last_action()  # before reading: what is done meanwhile is read twice
+        self.seen = store.last_action()  # before reading, so that concurrent changes are read twice rather than missed
         images = store.outline_images()
         if images_read is not None:
             images_read(ProjectCounts.of_images(images))
         self.outline = ProjectCounts.of(images, store.outline_annotations())
 
     def follow(self) -> bool:
-        """Take over what was done since the last call; returns whether anything was."""
+        """Apply the changes since the last call, and return True if there were any."""
         if self._store.last_action() == self.seen:
             return False
         actions = self._store.actions_since(self.seen, _MOST_ACTIONS)
@@ -109,12 +110,12 @@ class FollowedCounts:
         return True
 
     def _renew(self, names: Sequence[str]) -> bool:
-        """Read these images again; False if one of them is gone, and only reading all tells which it was."""
+        """Read these images again, and return False if one was deleted and everything must be read again."""
         if not names:
             return True
         images = self._store.outline_images(names)
         renewed = self.outline.with_changed(images, self._store.outline_annotations(images["number"].tolist()))
-        # whatever came is among them; so as many as there are means the same ones
+        # all new images are in it, so that an equal count means the same images
         if len(renewed.images) != self._store.image_count():
             return False
         self.outline = renewed

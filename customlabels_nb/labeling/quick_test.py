@@ -1,4 +1,4 @@
-"""A person trying models on pictures: what was asked, what of the answers counts, what becomes of them."""
+"""Quick test session: try models on images, filter the predictions by threshold, and add images to the dataset."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from customlabels_nb.labeling.feedback import Added, Feedback
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model knows: its labels, their colours (#rrggbb) and own thresholds (0..1), in one order.
+    """Labels of a model with their colours (#rrggbb) and thresholds (0..1), in the same order.
 
-    ``one_label`` says that its confidences are of labels of which an image has one.
+    ``one_label`` is True for single-label models.
     """
 
     labels: tuple[str, ...]
@@ -36,19 +36,20 @@ class Facts:
 
 @dataclass(frozen=True)
 class QuickTestModel:
-    """A model that can be tried.
+    """Model that can be tried.
 
     Attributes
     ----------
     name, about : str
-        What it is called, and a few words beside that.
+        Name of the model, and a short description.
     start, stop : callable
+        Functions that start and stop the model.
     device : callable
-        Where it runs; None while it doesn't.
+        Function that returns the device of the running model, None if it is not running.
     ask : callable
-        ``ask(image)`` gives everything it says of an image, as :class:`customlabels_nb.inference.detection.Detection`.
+        ``ask(image)`` returns all predictions, as :class:`customlabels_nb.inference.detection.Detection`.
     facts : callable
-        Gives its :class:`Facts` while it runs.
+        Function that returns the :class:`Facts` of the running model.
     """
 
     name: str
@@ -62,7 +63,7 @@ class QuickTestModel:
 
 @dataclass(frozen=True)
 class QuickTestAnswer:
-    """All that a model said of a picture. ``detection`` is without the picture; ``seconds`` is how long it took."""
+    """All predictions of a model for an image: ``detection`` without the image, ``seconds`` is the run time."""
 
     model: str
     detection: Any
@@ -71,17 +72,17 @@ class QuickTestAnswer:
 
     @property
     def table(self) -> pd.DataFrame:
-        """``label``, ``confidence`` and box, the highest confidence first; boxes are NaN from a classifier."""
+        """``label``, ``confidence`` and box, the highest confidence first. Boxes of a classifier are NaN."""
         return self.detection.table
 
     def limits(self, threshold: float | None) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """The threshold of each row of :attr:`table`: ``threshold``, or with None that of its label."""
+        """Return the threshold of each row of :attr:`table`: ``threshold``, or by default that of its label."""
         own = dict(zip(self.facts.labels, self.facts.thresholds, strict=True))
         limits = [own[label] if threshold is None else threshold for label in self.table["label"]]
         return np.asarray(limits, dtype=np.float64)
 
     def counted(self, threshold: float | None) -> Any:
-        """The detection with what reaches its threshold only, as ``model.detect(…, threshold)`` gives it."""
+        """Return the detections that reach their threshold, as ``model.detect(…, threshold)`` does."""
         table, limits = self.table, self.limits(threshold)
         nearest = None
         if len(table):
@@ -93,28 +94,28 @@ class QuickTestAnswer:
 
 @dataclass
 class QuickTestImage:
-    """A picture that was asked about.
+    """Image that was tested.
 
     Attributes
     ----------
     number : int
-        Tells it from others for ever.
+        Unique number of the image in the session.
     name : str
         Path, URL or file name.
     data : bytes
-        The encoded picture.
+        Encoded image.
     place : str, optional
-        The local file in which it lies.
+        Path of the local image file.
     view, small : bytes
-        JPEG of the upright picture for a screen.
+        JPEG of the upright image, full view and thumbnail.
     width, height : int
-        Of the upright picture, in pixels.
-    answers : dict of str to Answer
-        By model.
+        Size of the upright image in pixels.
+    answers : dict of str to QuickTestAnswer
+        Predictions by model.
     added : Added, optional
-        What it is in the dataset.
+        Entry in the dataset.
     kept : Path, optional
-        The file that was written for it in the project, which stays when that is taken back.
+        File that was written to the project for it, which stays if the addition is undone.
     """
 
     number: int
@@ -130,7 +131,7 @@ class QuickTestImage:
     kept: Path | None = None
 
 
-#: How many pictures are kept, with what was said of them.
+#: Number of images that are kept with their predictions.
 MOST_TRIALS = 12
 _VIEW_PIXELS, _THUMBNAIL_PIXELS = 1600, 160
 _NO_PICTURE = Image.new("RGB", (1, 1))
@@ -138,16 +139,16 @@ _ANSWER_COLUMNS = ("label", "confidence", *t.BOX_COLUMNS)
 
 
 class QuickTestSession:
-    """Asks models about pictures and keeps the last ones with their answers.
+    """Session that runs models on images and keeps the latest images with their predictions.
 
     Parameters
     ----------
     candidates : callable
-        Gives the models that there are now, the one to begin with first.
+        Function that returns the available models, the default first.
     feedback : Feedback, optional
-        Where pictures can be added.
+        Project to which images can be added.
     root : Path, optional
-        Folder under which relative paths lie that aren't here.
+        Base folder of relative paths that do not exist in the working folder.
     """
 
     def __init__(
@@ -170,57 +171,57 @@ class QuickTestSession:
 
     # -- models -------------------------------------------------------------------------------------
     def candidates(self) -> list[QuickTestModel]:
-        """The models that there are now."""
+        """Return the available models."""
         return list(self._candidates())
 
     def candidate(self, name: str | None = None) -> QuickTestModel:
-        """A model by its name, the chosen one unless it is given."""
+        """Return a model by name, by default the selected one."""
         wanted = self.model if name is None else name
         for candidate in self._candidates():
             if candidate.name == wanted:
                 return candidate
-        raise ModelNotFoundError(f"There is no model {wanted!r} any more; choose another.")
+        raise ModelNotFoundError(f"Model {wanted!r} no longer exists. Choose another one.")
 
     def choose(self, name: str) -> None:
-        """Ask this model from now on."""
+        """Select the model for subsequent images."""
         self.model = self.candidate(name).name
 
     def start(self) -> None:
-        """Start the chosen model."""
+        """Start the selected model."""
         self.candidate().start()
 
     def stop(self) -> None:
-        """Stop the chosen model."""
+        """Stop the selected model."""
         self.candidate().stop()
 
-    # -- asking -------------------------------------------------------------------------------------
+    # -- predictions --------------------------------------------------------------------------------
     @property
     def current(self) -> QuickTestImage | None:
-        """The picture that is looked at."""
+        """Image that is currently shown."""
         return None if self._current is None else self._trial(self._current)
 
     @property
     def answer(self) -> QuickTestAnswer | None:
-        """What the chosen model said of it."""
+        """Predictions of the selected model for the current image."""
         trial = self.current
         return None if trial is None else trial.answers.get(self.model)
 
     def ask(self, image: Any, name: str | None = None) -> QuickTestImage:
-        """Ask the chosen model, which is started if it doesn't run, about a picture.
+        """Run the selected model on an image, starting the model if necessary.
 
         Parameters
         ----------
         image
-            Encoded bytes, or anything else that ``model.detect`` takes.
+            Encoded bytes, or anything else that ``model.detect`` accepts.
         name : str, optional
-            What bytes are called.
+            Name of the image if bytes are given.
 
         Raises
         ------
         ImageError, InputError
-            If it is no picture that can be read; what was looked at before stays.
+            If the image cannot be read. The current image stays the same.
         ModelError
-            If the model can't be started.
+            If the model cannot be started.
         """
         data, called, place = self._read(image, name)
         answer, picture = self._answer(image if data is None else _named(data, called))
@@ -236,17 +237,17 @@ class QuickTestSession:
         return trial
 
     def glance(self, data: bytes) -> tuple[QuickTestAnswer, tuple[int, int]]:
-        """What the chosen model says of a picture that nobody keeps, such as a camera's, and its width and height."""
+        """Return the predictions and the size (width, height) of an image that is not kept, such as a camera frame."""
         answer, picture = self._answer(_named(data, "camera"))
         return answer, picture.size
 
     def again(self, number: int) -> QuickTestImage:
-        """Look at an earlier picture; the chosen model is asked about it unless it was before.
+        """Show an earlier image, running the selected model on it if it was not run before.
 
         Raises
         ------
         InputError
-            If it isn't kept any more.
+            If the image is no longer available.
         """
         with self._lock:
             trial = self._trial(number)
@@ -255,13 +256,13 @@ class QuickTestSession:
             answer, picture = self._answer(_named(trial.data, trial.name))
             trial.answers[answer.model] = answer
             self._picture = (number, picture)
-        elif candidate.device() is not None:  # thresholds may have been set meanwhile
+        elif candidate.device() is not None:  # thresholds may have changed
             trial.answers[self.model] = replace(known, facts=candidate.facts())
         self._current = number
         return trial
 
     def detection(self, threshold: float | None) -> Any:
-        """What counts of the answer for the current picture, with it; None before the first."""
+        """Return the detections in the current image that reach the threshold, None if there is no image."""
         trial, answer = self.current, self.answer
         if trial is None or answer is None:
             return None
@@ -271,7 +272,7 @@ class QuickTestSession:
         return replace(answer.counted(threshold), image=kept[1])
 
     def table(self, threshold: float | None) -> pd.DataFrame:
-        """What counts of the answer for the current picture: label, confidence, left, top, width, height."""
+        """Return the same detections as a table: label, confidence, left, top, width, height."""
         answer = self.answer
         found: pd.DataFrame = _nothing() if answer is None else answer.counted(threshold).table
         return found
@@ -280,37 +281,39 @@ class QuickTestSession:
     def add(
         self, number: int, split: str, rows: Sequence[int], labels: Sequence[str] = (), *, model: str | None = None
     ) -> Added:
-        """Add a picture to the dataset with what was found right.
+        """Add an image to the dataset with the confirmed predictions.
 
         Parameters
         ----------
         number : int
-            Of the picture.
+            Number of the image.
         split : {"train", "test"}
+            Dataset to add to.
         rows : sequence of int
-            Positions in the model's answer.
+            Positions of the confirmed predictions in the model's answer.
         labels : sequence of str
-            Labels of the whole picture beside these.
+            Additional image-level labels.
         model : str, optional
-            Whose answer; the chosen model's unless it is given.
+            Model whose predictions are used, by default the selected one.
 
         Raises
         ------
         NotAllowedError
-            If there is no project, it is there already, or the project has one label for each image. Nothing was added.
+            If there is no project, the image was already added, or the project is single-label and several labels are
+            given. Nothing was added.
         InputError, LabelError
-            If an argument can't be used.
+            If an argument is invalid.
         """
         if self.feedback is None:
-            raise NotAllowedError("This model belongs to no project to which pictures could be added.")
+            raise NotAllowedError("This model does not belong to a project to which images can be added.")
         with self._lock:
             trial = self._trial(number)
             if trial.added is not None:
-                raise NotAllowedError(f"This picture is in the {trial.added.split} set already; undo takes it back.")
+                raise NotAllowedError(f"This image is already in the {trial.added.split} set. Undo removes it.")
             model = self.model if model is None else model
             marks = _accepted(trial.answers.get(model), rows, labels)
             if self.feedback.one_label and marks["left"].isna().sum() > 1:
-                raise NotAllowedError("An image of this project has one label; choose one.")
+                raise NotAllowedError("Images of this project have a single label. Choose one.")
             place = trial.place or (str(trial.kept) if trial.kept is not None and trial.kept.is_file() else None)
             added = self.feedback.add(trial.data, trial.name, place, marks, split, model=model)
             trial.added, trial.kept = added, None if trial.place else to_path(added.image)
@@ -318,7 +321,7 @@ class QuickTestSession:
         return added
 
     def undo(self) -> QuickTestImage | None:
-        """Take the latest addition of this session back; None if there is none."""
+        """Undo the latest addition of this session, and return its image, None if there is none."""
         with self._lock:
             if not self._undo or self.feedback is None:
                 return None
@@ -326,9 +329,9 @@ class QuickTestSession:
             assert trial.added is not None
             try:
                 self.feedback.undo(trial.added)
-            except StaleEditError:  # somebody corrected its labels: it stays
+            except StaleEditError:  # somebody corrected its labels, so it stays
                 raise
-            except NotAllowedError:  # somebody took it back
+            except NotAllowedError:  # somebody else undid it
                 trial.added = None
                 raise
             trial.added = None
@@ -339,10 +342,10 @@ class QuickTestSession:
         for trial in self.trials:
             if trial.number == number:
                 return trial
-        raise InputError(f"The picture number {number} is not kept any more; only the last {MOST_TRIALS} are.")
+        raise InputError(f"Image {number} is no longer available. Only the last {MOST_TRIALS} images are kept.")
 
     def _answer(self, image: Any) -> tuple[QuickTestAnswer, Image.Image]:
-        """The chosen model's answer, and the upright picture."""
+        """Return the selected model's predictions, and the upright image."""
         candidate = self.candidate()
         if candidate.device() is None:
             candidate.start()
@@ -354,7 +357,7 @@ class QuickTestSession:
         ), found.image
 
     def _read(self, image: Any, name: str | None) -> tuple[bytes | None, str, str | None]:
-        """The bytes of an encoded image, what to call it, and the local file in which it lies."""
+        """Return the bytes of an encoded image, its name, and the path of its local file."""
         if isinstance(image, bytes | bytearray | memoryview):
             return bytes(image), name or "picture", None
         if not isinstance(image, str | Path):
@@ -370,10 +373,10 @@ class QuickTestSession:
 
 
 def _accepted(answer: QuickTestAnswer | None, rows: Sequence[int], labels: Sequence[str]) -> pd.DataFrame:
-    """Rows of an answer, and labels of the whole picture, as a table without confidences."""
+    """Combine rows of an answer and image-level labels in a table without confidences."""
     table = _nothing() if answer is None else answer.table
     if any(not 0 <= row < len(table) for row in rows):
-        raise InputError(f"rows={list(rows)!r} are not all rows of the answer, which has {len(table)}.")
+        raise InputError(f"rows={list(rows)!r} must be positions in the answer, which has {len(table)} rows.")
     chosen = table.iloc[list(dict.fromkeys(rows))].drop(columns="confidence")
     named = pd.DataFrame({"label": [t.check_label(label) for label in labels]}, dtype="str")
     named = named.reindex(columns=chosen.columns).astype(chosen.dtypes)
@@ -385,14 +388,14 @@ def _nothing() -> pd.DataFrame:
 
 
 def _named(data: bytes, name: str) -> io.BytesIO:
-    """Bytes that errors call by a name."""
+    """Wrap bytes in a file object with a name for error messages."""
     file = io.BytesIO(data)
     file.name = name
     return file
 
 
 def _for_a_screen(picture: Image.Image) -> tuple[bytes, bytes]:
-    """JPEG of the picture to look at, and of a small one; a large one is only once made smaller."""
+    """Return JPEGs of the view and the thumbnail, scaling down a large image only once."""
     shown = picture.copy()
     shown.thumbnail((_VIEW_PIXELS, _VIEW_PIXELS), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return thumbnail(shown, _VIEW_PIXELS), thumbnail(shown, _THUMBNAIL_PIXELS)

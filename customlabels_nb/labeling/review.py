@@ -1,8 +1,8 @@
-"""A second look at labelled images: approve, correct or reject what stands there.
+"""Review session: approve, correct or reject the labels of images.
 
-What was approved or corrected has the tag of :mod:`customlabels_nb.datasets.reviewed` and status ``labelled``. What was
-rejected has no annotation any more and status ``unlabelled``, so that it is in the queue again; what it had is in the
-history.
+Approved and corrected images have the tag of :mod:`customlabels_nb.datasets.reviewed` and status ``labelled``. Rejected
+images have no annotations and status ``unlabelled``, so that they are in the queue again. Their previous annotations
+are in the history.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from customlabels_nb.labeling.view import Query
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-#: What ``ReviewQuery.show`` may be. "disagrees" is what isn't reviewed yet and where the model says another label.
+#: Values of ``ReviewQuery.show``. "disagrees" are images to review for which the model predicts another label.
 SHOWN = ("to_review", "disagrees", "needs_review", "reviewed", "all")
 SORTS = ("doubt", "name", "newest", "added", "random")
-#: ``ReviewQuery.label`` for images that were looked at and have no label.
+#: ``ReviewQuery.label`` for reviewable images without a label.
 NO_LABEL = ""
-# the statuses of images that can be reviewed
+# statuses of images that can be reviewed
 _REVIEWABLE = ("labelled", "needs_review")
 
 
 @dataclass(frozen=True)
 class ReviewQuery(Query):
-    """What is shown of the labelled images.
+    """Filter and sort order of a review.
 
     Attributes
     ----------
     show : str
         One of :data:`SHOWN`.
     label : str, optional
-        Images with this label; with :data:`NO_LABEL`, those without any.
+        Images with this label. :data:`NO_LABEL` selects images without any label.
     sort : str
-        One of :data:`SORTS`. "doubt" puts first where the model says another label, the surest first; then where it
-        says the same, the least sure first. "newest" puts first what was labelled last.
+        One of :data:`SORTS`. "doubt" starts with predictions that differ from the label, the most confident first,
+        followed by predictions that agree, the least confident first. "newest" starts with the image labelled last.
     """
 
     show: str = "to_review"
@@ -59,17 +59,18 @@ class ReviewQuery(Query):
 
 @dataclass
 class ReviewTable(ImageTable):
-    """A dataset with what a review needs of it beside.
+    """Image table with additional columns for a review.
 
     Attributes
     ----------
     reviewed : list of bool
+        True for reviewed images.
     moments : list of int
-        When the image was labelled last, in microseconds since 1970; 0 where nobody did.
+        Time of the latest annotation in microseconds since 1970, 0 if there is none.
     left, done : int
-        How many images are to be reviewed, and were.
+        Number of images to review, and of reviewed images.
     left_by_label : Counter
-        How many of those to be reviewed have each label; :data:`NO_LABEL` counts those without any.
+        Number of images to review by label. :data:`NO_LABEL` counts those without any.
     """
 
     reviewed: list[bool] = field(default_factory=list)
@@ -79,7 +80,7 @@ class ReviewTable(ImageTable):
     left_by_label: Counter[str] = field(default_factory=Counter)
 
     def all_labels(self, at: int) -> set[str]:
-        """The labels of an image and of its shapes."""
+        """Return the labels of an image and of its shapes."""
         return {*self.labels[at], *self.box_labels[at]}
 
     def _columns(self) -> tuple[list[Any], ...]:
@@ -103,11 +104,12 @@ class ReviewTable(ImageTable):
 
 
 class ReviewSession(LabellingSession):
-    """A person looking through what was labelled; every edit is stored at once, undone and refused as when labelling.
+    """Session of a reviewer. Edits are stored immediately, with the same undo and conflicts as in labelling.
 
     Attributes
     ----------
     table : ReviewTable
+        Images of the open dataset.
     """
 
     table_type = ReviewTable
@@ -115,14 +117,14 @@ class ReviewSession(LabellingSession):
 
     @property
     def table(self) -> ReviewTable:
-        """The images of the open dataset."""
+        """Images of the open dataset."""
         table = super().table
         assert isinstance(table, ReviewTable)
         return table
 
-    # -- what is shown ------------------------------------------------------------------------------
+    # -- view ---------------------------------------------------------------------------------------
     def agrees(self, image: str) -> bool | None:
-        """Whether a model is surest of a label that the image has; None where no model said anything."""
+        """Check whether the image has the most confident predicted label, None if there is no prediction."""
         predicted = self.predictions.get(image)
         if predicted is None:
             return None
@@ -141,7 +143,7 @@ class ReviewSession(LabellingSession):
         }
 
     def progress(self) -> dict[str, Any]:
-        """How many images of the dataset are ``left``, ``done``, and left ``by_label``."""
+        """Count the images to review (``left``), the reviewed ones (``done``), and those to review ``by_label``."""
         with self._lock:
             by_label = {label: count for label, count in self.table.left_by_label.items() if count}
             return {"left": self.table.left, "done": self.table.done, "by_label": by_label}
@@ -174,9 +176,9 @@ class ReviewSession(LabellingSession):
             return 2, 0.0
         return (1, predicted.confidence) if self.agrees(self.table.names[at]) else (0, -predicted.confidence)
 
-    # -- what is done -------------------------------------------------------------------------------
+    # -- edits --------------------------------------------------------------------------------------
     def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Say that images are labelled rightly; what has no label has nothing on it. Others stay as they are."""
+        """Confirm the labels of images, or that images without labels show nothing. Others stay the same."""
         return self._edit(images, _approve, "approve", revisions, looked_through=True)
 
     def correct(
@@ -188,21 +190,22 @@ class ReviewSession(LabellingSession):
         on: bool = True,
         revisions: Mapping[str, int] | None = None,
     ) -> EditResult:
-        """Say what images are labelled rightly: in place of all labels, or where there may be several beside them.
+        """Correct the labels of images: replace all labels, or in a multi-label task add one.
 
-        Boxes and polygons keep their place and get the label, too, of an image on which all have one label.
+        Boxes and polygons keep their coordinates. If all shapes of an image have the same label, they get the new
+        label, too.
 
         Parameters
         ----------
         instead_of : str, optional
-            Only this label, of images and shapes, gives way.
+            Replace only this label, of images and shapes.
         on : bool
-            Where there may be several: False takes the label away.
+            In a multi-label task, False removes the label.
 
         Raises
         ------
         InputError
-            If an image has shapes of several labels, and ``instead_of`` doesn't say which is meant.
+            If an image has shapes with several labels, and ``instead_of`` does not select one of them.
         """
         name = t.check_label(label)
         if not on:
@@ -215,14 +218,14 @@ class ReviewSession(LabellingSession):
     def correct_toggling(
         self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """What a label's key does where there may be several: take the label away if all have it, else give it."""
+        """Toggle a label in a multi-label task: remove it if all images have it, otherwise add it."""
         with self._lock:
             has = [label in self.table.labels[self.table.position[name]] for name in self._known(images)]
         on = self.task == ONE_LABEL or not has or not all(has)
         return self.correct(images, label, on=on, revisions=revisions)
 
     def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Take away all annotations of images, boxes included: they are in the queue again."""
+        """Remove all annotations of images, including boxes, and return the images to the queue."""
         return self._edit(images, _reject, "reject", revisions)
 
     def _refuse_mixed_shapes(self, images: Sequence[str], instead_of: str | None) -> None:
@@ -231,32 +234,32 @@ class ReviewSession(LabellingSession):
         mixed = [name for name, labels in shapes.items() if len(labels) > 1 and instead_of not in labels]
         if mixed:
             raise InputError(
-                f"{len(mixed)} of these images have shapes of several labels, such as {mixed[0]!r}; "
-                "say which label is wrong (instead_of=…, or show that label alone), only its shapes are corrected then."
+                f"{len(mixed)} of these images have shapes with several labels, such as {mixed[0]!r}. "
+                "Choose the wrong label with instead_of=…, or show only that label, to correct only its shapes."
             )
 
     def _known(self, images: Sequence[str]) -> list[str]:
         return [name for name in images if name in self.table.position]
 
 
-# -- what edits make of the rows of some images: pure functions of tables -----------------------------
+# -- edits as pure functions of the tables ------------------------------------------------------------
 def _approve(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Labelled images were looked through; what is unlabelled or skipped stays so."""
+    """Mark labelled images as reviewed. Unlabelled and skipped images stay the same."""
     chosen = images["status"].isin(_REVIEWABLE)
     images = images.assign(status=images["status"].where(~chosen, "labelled"))
     return with_review(images, chosen), annotations
 
 
 def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None = None) -> edit_rules.Change:
-    """The images have this label, and were looked through.
+    """Return an edit that sets this label and marks the images as reviewed.
 
     Parameters
     ----------
     alone : bool
-        It takes the place of all labels of the whole image, else it comes beside them.
+        Replace all image-level labels, instead of adding the label.
     instead_of : str, optional
-        The label whose place it takes, of whole images and of shapes. On images that don't have it, and without it, all
-        shapes get the label.
+        Label to replace, of images and of shapes. On images that do not have it, and without it, all shapes get the
+        new label.
     """
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -284,7 +287,7 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
 
 
 def _take_away(label: str) -> edit_rules.Change:
-    """The images have not this label; what has none left is unlabelled, the rest was looked through."""
+    """Return an edit that removes this label and marks images as reviewed, or unlabelled if they have no label left."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         images, annotations = edit_rules.remove_label(label)(images, annotations)
@@ -296,6 +299,6 @@ def _take_away(label: str) -> edit_rules.Change:
 
 
 def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Nothing is left of the images' annotations."""
+    """Remove all annotations of the images."""
     every = pd.Series(True, index=images.index)
     return without_review(images.assign(status="unlabelled"), every), annotations.head(0)

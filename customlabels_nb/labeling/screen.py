@@ -1,4 +1,4 @@
-"""What screens of a project have in common, without a screen."""
+"""Base class of the screens of a project, without a user interface."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from customlabels_nb.store import Action, SqlStore
 
 
 class ProjectScreen:
-    """A project as a screen shows and changes it.
+    """Project as shown and changed by a screen.
 
     Parameters
     ----------
     store : SqlStore
+        Store of the project.
     root : Path
-        The project's folder: screens of it in this process are told of every change.
+        Folder of the project. All its screens in this process are notified of changes.
     user : str, optional
-        Who changes it; ``settings.user`` unless it is given.
+        Name of the person who changes it, by default ``settings.user``.
     """
 
     def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
@@ -34,16 +35,16 @@ class ProjectScreen:
 
     @property
     def project(self) -> str:
-        """The project's name."""
+        """Name of the project."""
         return self._store.project().name
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing can be stored here."""
+        """True if nothing can be stored here."""
         return self._store.read_only
 
     def last_action(self) -> int:
-        """The id of the newest action: it grows with every change of the project."""
+        """Return the id of the newest action, which increases with every change of the project."""
         return self._store.last_action()
 
     def _action(self, what: str) -> Action:

@@ -1,4 +1,4 @@
-"""A person labelling one project: what the screen shows, edits that are stored at once, and how they are undone."""
+"""Labelling session of one project: views, edits that are stored immediately, and undo."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
 _UNDO_STEPS = 200
 _LONGEST_INSTRUCTIONS = 20_000
-#: Actions that change no other images than those that they name, but what predictions are called.
+#: Actions that change no images other than those they name, apart from the label names of predictions.
 _OF_LABELS = ("rename label", "merge labels", "remove label")
-#: How actions begin that say nothing of images: what is shown of them stays.
+#: Prefixes of actions that do not concern images, after which the displayed images stay the same.
 ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """An image that somebody else changed since it was read here: their labels stand, ours were not written."""
+    """Image that somebody else changed since it was read here. Their labels stay, ours were not written."""
 
     image: str
     theirs: tuple[str, ...]
@@ -46,7 +46,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class EditResult:
-    """What became of an edit: the images that are as it wants them now, and those that somebody else changed."""
+    """Result of an edit: the images that now have the wanted state, and conflicts with changes by others."""
 
     images: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
@@ -55,7 +55,7 @@ class EditResult:
 
 @dataclass(frozen=True)
 class _Step:
-    """An edit that was made: its id in the history, and the images that it changed."""
+    """Edit that can be undone: its id in the history, and the images it changed."""
 
     action: int | None
     what: str
@@ -64,25 +64,26 @@ class _Step:
 
 
 class LabellingSession(ProjectScreen):
-    """What a labelling screen shows and does.
+    """Labelling of a project's images: views in a chosen order, and edits of labels and statuses.
 
-    It shows images of a project in some order, with what is known of each. Every edit is one transaction: when the
-    method returns, it is stored. An edit of an image that somebody else changed meanwhile is not written, and comes
-    back as a conflict; the other images of the same edit are. Safe to use from several threads.
+    Every edit is one transaction, stored when the method returns. Images that somebody else changed in the meantime are
+    not written but returned as conflicts. The other images of the same edit are written. Thread-safe.
 
     Parameters
     ----------
     store : SqlStore
+        Store of the project.
     root : Path
-        The project's folder.
+        Folder of the project.
     split : {"train", "test"}
+        Dataset to open.
     user : str, optional
-        Who looks; ``settings.user`` unless it is given.
+        Name of the annotator, by default ``settings.user``.
     similar : callable, optional
-        ``similar(images, keys)`` gives the order in which look-alikes are neighbours, for the sort by similarity.
+        ``similar(images, keys)`` returns an order in which similar images are neighbours, for sorting by similarity.
     """
 
-    #: What is kept of each image, and what is shown unless something else is asked for.
+    #: Type of the image table, and of the default query.
     table_type: type[ImageTable] = ImageTable
     query_type: type[Query] = Query
 
@@ -109,9 +110,9 @@ class LabellingSession(ProjectScreen):
         self._redo: list[_Step] = []
         self.open(split)
 
-    # -- what there is ------------------------------------------------------------------------------
+    # -- project -----------------------------------------------------------------------------------
     def open(self, split: str) -> None:
-        """Turn to the train or the test set."""
+        """Open the train or the test set."""
         with self._lock:
             t.check_split(split)
             if split not in self._tables:
@@ -122,71 +123,71 @@ class LabellingSession(ProjectScreen):
 
     @property
     def table(self) -> ImageTable:
-        """The images of the open dataset."""
+        """Images of the open dataset."""
         return self._tables[self.split]
 
     @property
     def predictions(self) -> Mapping[str, Prediction]:
-        """What a model is surest of, by image; empty while no model was run on the dataset."""
+        """Most confident prediction by image, empty if no model was run on the dataset."""
         return self._predictions[self.split]
 
     @property
     def task(self) -> str | None:
-        """The project's task, None while nobody said."""
+        """Task of the project, None if it is not set."""
         return self._store.project().task
 
     def record(self) -> ProjectRecord:
-        """The project's task, instructions and the rest, read at once."""
+        """Return the project's task, instructions and other properties in one query."""
         return self._store.project()
 
     def set_task(self, task: str) -> None:
-        """Say what is labelled; see :data:`customlabels_nb.core.tables.TASKS`."""
+        """Set the task of the project. See :data:`customlabels_nb.core.tables.TASKS`."""
         if task not in t.TASKS:
-            raise InputError(f"task={task!r} is not known; use one of {t.TASKS!r}.")
+            raise InputError(f"task={task!r} must be one of {t.TASKS!r}.")
         self._store.set_project(self._action("set task"), task=task)
 
     @property
     def instructions(self) -> str:
-        """What people who label are told: text with links, and lines such as ``![ripe](examples/ripe.jpg)``."""
+        """Instructions for annotators: text with links, and lines such as ``![ripe](examples/ripe.jpg)``."""
         return self._store.project().instructions
 
     def set_instructions(self, text: str) -> None:
-        """Change the instructions."""
+        """Set the instructions."""
         if not isinstance(text, str) or len(text) > _LONGEST_INSTRUCTIONS or "\0" in text:
-            raise InputError(f"Instructions are text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
+            raise InputError(f"Instructions must be text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
         self._store.set_project(self._action("set instructions"), instructions=text)
 
     def labels(self) -> pd.DataFrame:
-        """The labels table, in order."""
+        """Return the labels table, in order."""
         return self._store.labels()
 
     def label_state(self) -> tuple[object, ...]:
-        """What changes whenever labels, task or instructions do."""
+        """Return a value that changes whenever labels, task or instructions do."""
         record = self._store.project()
         labels = self._store.labels()
         return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"])
 
     def check_known(self, label: str) -> None:
-        """Refuse a label that isn't there, which is so where somebody renamed, merged or removed it meanwhile."""
+        """Raise LabelError if a label does not exist, for example because somebody renamed, merged or removed it."""
         if label not in set(self._store.labels()["label"]):
-            raise LabelError(f"There is no label {label!r} any more: somebody renamed, merged or removed it.")
+            raise LabelError(f"Label {label!r} no longer exists: somebody renamed, merged or removed it.")
 
     def add_label(self, label: str, *, review: bool = False) -> str:
-        """Add a label at the end, unless there is one of that name; returns its name as it is kept.
+        """Append a label unless it exists, and return its name as stored.
 
-        With ``review``, the images that are done already need review then.
+        With ``review``, images that are already labelled then need review.
         """
         name = t.check_label(label)
         if name not in set(self._store.labels()["label"]):
             try:
                 self._store.add_labels([(name, None)], self._action("add label"), review=review)
             except LabelError:
-                if name not in set(self._store.labels()["label"]):  # else somebody else was quicker
+                if name not in set(self._store.labels()["label"]):  # otherwise somebody else added it first
                     raise
         return name
 
     def totals(self) -> dict[str, int]:
-        """How many images each dataset has."""
+        """Count the images of each dataset."""
         with self._lock:
             for split in t.SPLITS:
                 if split in self._tables:
@@ -196,20 +197,20 @@ class LabellingSession(ProjectScreen):
             return {split: self._totals[split] for split in t.SPLITS}
 
     def annotators(self) -> list[str]:
-        """Who labelled any image of the open dataset."""
+        """Return the names of the people who labelled images of the open dataset."""
         with self._lock:
             return sorted(person for person, images in self.table.by_annotator.items() if images)
 
     # -- findings -----------------------------------------------------------------------------------
     def findings(self, image: str) -> tuple[tuple[str, str], ...]:
-        """Codes and messages of what is wrong with an image."""
+        """Return the codes and messages of an image's problems."""
         with self._lock:
             found = self._all_findings().get(image, ())
             broken = self._broken[self.split].get(image)
             return found if broken is None else (*found, ("IMAGE_UNUSABLE", broken))
 
     def note_broken(self, image: str, reason: str) -> None:
-        """Remember that an image can't be shown."""
+        """Record that an image cannot be displayed."""
         with self._lock:
             self._broken[self.split][image] = reason
 
@@ -227,7 +228,7 @@ class LabellingSession(ProjectScreen):
 
     # -- views --------------------------------------------------------------------------------------
     def show(self, query: Query) -> View:
-        """Settle which images are shown, and in which order; see ``waiting`` of :class:`View`."""
+        """Create a view that fixes the displayed images and their order. See ``waiting`` of :class:`View`."""
         with self._lock:
             try:
                 return self._settle(query, self._order(query))
@@ -238,7 +239,7 @@ class LabellingSession(ProjectScreen):
                 return self._settle(query, order[np.argsort(place[order], kind="stable")], (error.done, error.total))
 
     def arrange(self) -> View:
-        """Put the images of the view in the order that it waits for; until that is computed, they stay as they are."""
+        """Apply the order that the view waits for. Until it is computed, the view stays the same."""
         with self._lock:
             view = self.view
             if view.waiting is None:
@@ -262,44 +263,45 @@ class LabellingSession(ProjectScreen):
 
     def _by_similarity(self, at: Sequence[int]) -> Sequence[int]:
         if self._similar is None:
-            raise NotAllowedError("Images can't be sorted by similarity here: nothing computes their features.")
+            raise NotAllowedError("Images cannot be sorted by similarity here, because features are not available.")
         order = self._similar([self.table.names[i] for i in at], [self.table.hashes[i] for i in at])
         return [at[i] for i in order]
 
     @property
     def can_sort_by_similarity(self) -> bool:
-        """Whether something computes the features of images."""
+        """True if the features of images can be computed."""
         return self._similar is not None
 
     @property
     def view(self) -> View:
-        """What is shown now."""
+        """Current view."""
         return self.show(self.query_type()) if self._view is None else self._view
 
     def view_numbered(self, number: int) -> View:
-        """One of the latest views.
+        """Return one of the latest views.
 
         Raises
         ------
         OutdatedError
-            If it was too long ago: show again.
+            If the view is too old. Call :meth:`show` again.
         """
         for view in self._views:
             if view.number == number and view.split == self.split:
                 return view
-        raise OutdatedError("What is shown was settled anew; show it again.")
+        raise OutdatedError("This view is outdated. Show the images again.")
 
     def page(self, place: int, size: int, view: View | None = None) -> tuple[int, list[str]]:
-        """Where the page with this place begins (the last page if there are fewer images), and its images."""
+        """Return the start of the page that contains this position (at most the last page), and its images."""
         with self._lock:
             order = (self.view if view is None else view).order
             start = min(max(place, 0), max(len(order) - 1, 0)) // size * size
             return start, [self.table.names[at] for at in order[start : start + size].tolist()]
 
     def row(self, image: str) -> dict[str, Any]:
-        """An image as a page shows it: name, short, labels, boxes, predicted, findings, status, revision.
+        """Return an image for the front end: name, short, labels, boxes, predicted, findings, status, revision.
 
-        ``predicted`` is a label with its confidence; ``predicted_drawn`` says that it is a box's or polygon's.
+        ``predicted`` is a label with its confidence. ``predicted_drawn`` is True if it is the label of a box or
+        polygon.
         """
         at = self.table.position[image]
         predicted = self.predictions.get(image)
@@ -316,17 +318,17 @@ class LabellingSession(ProjectScreen):
         }
 
     def rows(self, images: Iterable[str]) -> list[dict[str, Any]]:
-        """:meth:`row` of each image that is in the dataset."""
+        """Return :meth:`row` of each image that is in the dataset."""
         with self._lock:
             position, gone = self.table.position, self.table.gone
             return [self.row(name) for name in images if name in position and position[name] not in gone]
 
     def content_of(self, image: str) -> str | None:
-        """What tells the image's content from others, None if that isn't known."""
+        """Return the content hash of an image, None if unknown."""
         return self.table.hashes[self.table.position[image]]
 
     def data_of(self, image: str) -> Any:
-        """An image's labels as ipyannotations has them: a name, or a list in a task of several; None without any."""
+        """Return an image's labels as in ipyannotations: a name, a list in a multi-label task, or None."""
         with self._lock:
             labels = self.table.labels[self.table.position[image]]
         if not labels:
@@ -334,7 +336,7 @@ class LabellingSession(ProjectScreen):
         return labels[0] if self.task == ONE_LABEL else list(labels)
 
     def place_of(self, image: str) -> int | None:
-        """Where an image stands in the view, counted from 0."""
+        """Return the position of an image in the view, counted from 0, None if it is not in the view."""
         with self._lock:
             at = self.table.position.get(image)
             if at is None:
@@ -343,21 +345,21 @@ class LabellingSession(ProjectScreen):
             return int(found[0]) if found else None
 
     def images_at(self, ranges: Iterable[Sequence[int]], view: View | None = None) -> list[str]:
-        """The images of ranges of places in the view, both ends included."""
+        """Return the images at ranges of positions in the view, both ends included."""
         with self._lock:
             order, names = (self.view if view is None else view).order, self.table.names
             return [names[at] for first, last in ranges for at in order[max(0, first) : last + 1].tolist()]
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
-        """Rows of the images table, with a column ``label`` (of several: joined with ", ")."""
+        """Return rows of the images table, with a column ``label`` (several labels are joined with ", ")."""
         rows, _, _ = self._store.tables(self.split, images=list(images))
         with self._lock:
             labels = [", ".join(self.table.labels[self.table.position[name]]) or None for name in rows["image"]]
         return rows.assign(label=pd.Series(labels, index=rows.index, dtype="str"))
 
-    # -- what others do -----------------------------------------------------------------------------
+    # -- changes by others --------------------------------------------------------------------------
     def reread(self, images: Sequence[str]) -> None:
-        """Take over the state that the store has of these images."""
+        """Read the current state of these images from the store."""
         with self._lock:
             names = list(images)
             if not names:
@@ -368,23 +370,23 @@ class LabellingSession(ProjectScreen):
                 self.table.drop(set(names) - set(rows["image"]))
 
     def follow(self) -> set[str] | None:
-        """Take over what was done in other cells and by other people since the last call.
+        """Apply changes made in other cells and by other people since the last call.
 
         Returns
         -------
         set of str or None
-            The images of the open dataset that changed; None if anything may have.
+            Changed images of the open dataset, None if any image may have changed.
         """
         with self._lock:
             if self._store.last_action() == self._seen:
                 return set()
             actions = self._store.actions_since(self._seen, _MOST_FOLLOWED)
-            self._findings = None  # imports bring findings, too
+            self._findings = None  # imports add findings, too
             self._totals = {}
             everything = len(actions) == _MOST_FOLLOWED
             changed: set[str] = set()
             for what, split, images in zip(actions["what"], actions["split"], actions["images"], strict=True):
-                if split != self.split and (images or split in t.SPLITS):  # of both, where no dataset is named
+                if split != self.split and (images or split in t.SPLITS):  # both datasets if none is named
                     others = [split] if split in t.SPLITS else [name for name in t.SPLITS if name != self.split]
                     for other in others:
                         self._tables.pop(other, None)  # read again when it is opened
@@ -400,17 +402,17 @@ class LabellingSession(ProjectScreen):
             self._seen = int(actions["id"].max())
             gone = len(self.table.gone)
             self.reread(sorted(changed))
-            if len(self.table.gone) > gone:  # to another dataset, perhaps
+            if len(self.table.gone) > gone:  # perhaps moved to the other dataset
                 self._tables = {self.split: self.table}
             return {name for name in changed if name in self.table.position}
 
     def _reread_predictions(self) -> None:
-        """Predictions as they are called now."""
+        """Read predictions again after labels were renamed."""
         if any(self._predictions.values()):
             self._predictions = {split: top_predictions(self._store.predictions(split)) for split in self._predictions}
 
     def _reread_all(self) -> None:
-        """All of the open dataset as it is now, with the positions that its images had: views stay valid."""
+        """Read the open dataset again, keeping the positions of its images so that views stay valid."""
         self._tables = {self.split: self.table}
         images, annotations, _ = self._store.tables(self.split)
         self.table.drop(set(self.table.names) - set(images["image"]))
@@ -421,12 +423,12 @@ class LabellingSession(ProjectScreen):
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Give a label to images (in a task with one label per image: in place of others), or take it away.
+        """Add a label to images (in a single-label task, replace the others), or remove it.
 
         Parameters
         ----------
         revisions : mapping, optional
-            The revisions that the edit is based on; those last read here unless they are given.
+            Revisions that the edit is based on, by default those last read here.
         """
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
@@ -435,7 +437,7 @@ class LabellingSession(ProjectScreen):
         return self._edit(images, change, f"label {name}", revisions)
 
     def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """What a label's key does: take the label away if all the images have it, else give it to them."""
+        """Toggle a label: remove it if all the images have it, otherwise add it."""
         with self._lock:
             has = [label in self.table.labels[self.table.position[name]] for name in images]
         return self.assign(images, label, on=not has or not all(has), revisions=revisions)
@@ -443,12 +445,12 @@ class LabellingSession(ProjectScreen):
     def set_labels(
         self, images: Sequence[str], labels: Sequence[str], *, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Give images exactly these labels."""
+        """Replace the labels of images."""
         names = [t.check_label(label) for label in labels]
         return self._edit(images, edit_rules.set_labels(names, annotator=self.user), "set labels", revisions)
 
     def clear(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Take all labels of whole images away."""
+        """Remove all image-level labels."""
         return self._edit(images, edit_rules.clear_labels, "clear labels", revisions)
 
     def set_status(
@@ -459,27 +461,27 @@ class LabellingSession(ProjectScreen):
         remove_labels: bool = False,
         revisions: Mapping[str, int] | None = None,
     ) -> EditResult:
-        """Give images a status: "skipped", "needs_review", "labelled" (looked at: nothing here) or "unlabelled".
+        """Set the status of images: "skipped", "needs_review", "labelled" (checked: nothing here) or "unlabelled".
 
         Parameters
         ----------
         remove_labels : bool
-            Remove all labels, boxes and polygons of the images in the same step. By default they are kept, and with
-            "skipped" the images that have any stay as they are: a skipped image has no labels.
+            Remove all labels, boxes and polygons of the images in the same step. By default they are kept, and
+            "skipped" does not apply to images that have any.
         revisions : mapping, optional
-            As in :meth:`assign`.
+            See :meth:`assign`.
         """
         if status not in t.STATUSES:
-            raise InputError(f"status={status!r} is not known; use one of {t.STATUSES!r}.")
+            raise InputError(f"status={status!r} must be one of {t.STATUSES!r}.")
         change = edit_rules.set_status(status, remove_labels=remove_labels)
         return self._edit(images, change, f"mark {status.replace('_', ' ')}", revisions)
 
     def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Say that images are done: those without a label become skipped."""
+        """Finish images: those without a label become skipped."""
         return self._edit(images, edit_rules.skip_bare, "submit", revisions)
 
     def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Give each image that has no label the one that a model is surest of, but no label of a predicted shape."""
+        """Label each unlabelled image with its most confident prediction, unless that is a prediction of a shape."""
         outcome = EditResult(what="accept predictions")
         wanted: dict[str, list[str]] = {}
         with self._lock:
@@ -504,7 +506,7 @@ class LabellingSession(ProjectScreen):
         with self._lock:
             unknown = next((name for name in images if name not in self.table.position), None)
             if unknown is not None:
-                raise InputError(f"The image {unknown!r} is not in the {self.split} set.")
+                raise InputError(f"Image {unknown!r} is not in the {self.split} set.")
             wanted = named = list(dict.fromkeys(images))
             based_on = {name: self.table.revisions[self.table.position[name]] for name in wanted} | dict(
                 revisions or {}
@@ -513,7 +515,7 @@ class LabellingSession(ProjectScreen):
             written = WriteResult()
             while wanted:
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
-                wanted = rows["image"].tolist()  # what was removed meanwhile is left out
+                wanted = rows["image"].tolist()  # without images that were removed in the meantime
                 after, after_marks = change(rows, marks)
                 if not looked_through:
                     after = forget_where_changed(after, after_marks, rows, marks)
@@ -543,7 +545,11 @@ class LabellingSession(ProjectScreen):
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager
     def visiting(self, split: str, *, undoable: bool, forget: bool = False) -> Iterator[None]:
-        """Edit a dataset that need not be shown; undo reaches ``undoable`` edits, and with ``forget`` none before."""
+        """Edit a dataset that need not be shown, and restrict undo.
+
+        Unless ``undoable``, the edits are not added to the undo history. With ``forget``, the undo history is cleared
+        first.
+        """
         with self._lock:
             if forget:
                 self._undo, self._redo = [], []
@@ -558,21 +564,21 @@ class LabellingSession(ProjectScreen):
                     self._undo, self._redo = steps
 
     def undo(self) -> EditResult:
-        """Take the last edit of this session back; nothing if there is none."""
+        """Undo the latest edit of this session, if there is one."""
         return self._take_back(self._undo, self._redo, "undo")
 
     def redo(self) -> EditResult:
-        """Do again what was taken back last."""
+        """Redo the edit that was undone last."""
         return self._take_back(self._redo, self._undo, "redo")
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
+        """True if there is an edit to undo."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an edit to do again."""
+        """True if there is an edit to redo."""
         return bool(self._redo)
 
     def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
@@ -593,7 +599,7 @@ class LabellingSession(ProjectScreen):
                 self.reread(step.images)
                 gone = len(step.images) - len(self.rows(step.images))
                 if gone:
-                    raise NotAllowedError(f"{gone} of these images are not in the dataset any more.") from error
+                    raise NotAllowedError(f"{gone} of these images are no longer in the dataset.") from error
                 return EditResult((), tuple(_conflicts(set(error.images), error.theirs, error.yours)), what)
             steps.pop()
             self.reread(step.images)

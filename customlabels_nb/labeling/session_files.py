@@ -1,4 +1,4 @@
-"""The files behind a labelling screen: pictures of images, and those that people drop on it."""
+"""Files of a labelling screen: thumbnails, image views and uploads."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class _Batch:
 
 
 class SessionFiles:
-    """Pictures for a screen, and uploads.
+    """Thumbnails and views for a screen, and uploads.
 
     Parameters
     ----------
     root : Path
-        The project's folder; uploads go to ``images/`` in it.
+        Folder of the project. Uploads are written to its subfolder ``images/``.
     dataset : callable
-        ``dataset(split)`` gives the dataset as it is now.
+        ``dataset(split)`` returns the current dataset.
     add_images : callable
-        ``add_images(files, split, label)`` takes files in, and reports.
+        ``add_images(files, split, label)`` imports files and returns a report.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SessionFiles:
         self._lock = threading.Lock()
 
     def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
-        """JPEG bytes that fit ``pixels`` × ``pixels``, or why there are none, for images given with their hashes."""
+        """Return JPEG bytes that fit ``pixels`` × ``pixels``, or an error, for each image and content hash."""
         size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
 
         def one(image: tuple[str, str | None]) -> bytes | ImageError:
@@ -81,7 +81,7 @@ class SessionFiles:
             except ImageError as error:
                 return error
 
-        # what is kept is read here: threads would take longer to hand it over than reading takes
+        # read cached thumbnails here: handing them over between threads would take longer than reading
         found: list[bytes | ImageError | None] = [
             kept_thumbnail(content, size=size, cache=self._thumbnails) for _, content in images
         ]
@@ -90,17 +90,17 @@ class SessionFiles:
         return [next(made) if data is None else data for data in found]
 
     def full(self, image: str, content: str | None) -> BrowserImage:
-        """The whole image as a browser shows it.
+        """Return the full image in a format that browsers support.
 
         Raises
         ------
         ImageError
-            If it can't be read.
+            If it cannot be read.
         """
         return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:
-        """The whole image to draw on: as it is where a browser shows that quickly, else about ``pixels`` a side."""
+        """Return the full image to draw on, scaled to about ``pixels`` a side if the original is slow to display."""
         longest = next((size for size in _VIEW_SIZES if size >= pixels), _VIEW_SIZES[-1])
         view = full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails, longest=longest)
         side = max(view.width, view.height)
@@ -112,9 +112,9 @@ class SessionFiles:
         return BrowserImage(small, "image/jpeg", width, height, width / view.width)
 
     def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
-        """JPEG of a part (left, top, width, height in pixels) of the upright image, at most ``pixels`` wide.
+        """Crop a region (left, top, width, height in pixels) of the upright image as JPEG of at most ``pixels`` width.
 
-        The decoded image of the last call is kept: looking around in one large image decodes it once.
+        The decoded image of the last call is cached, so that panning in a large image decodes it only once.
         """
         with self._lock:
             if self._large is None or self._large[0] != image:
@@ -124,17 +124,20 @@ class SessionFiles:
         left, top, width, height = box
         right, bottom = min(whole.width, left + width), min(whole.height, top + height)
         if not (0 <= left < right and 0 <= top < bottom):
-            raise InputError(f"The region {box!r} doesn't lie in the image of {whole.width} × {whole.height} pixels.")
+            raise InputError(f"The region {box!r} is outside the image of {whole.width} × {whole.height} pixels.")
         part = whole.crop((left, top, right, bottom))
         return thumbnail(part, max(1, min(pixels, _WIDEST_REGION)))
 
     def instruction_picture(self, path: str) -> bytes:
-        """A picture that instructions name, as JPEG of at most 800 pixels a side; relative to the project's folder."""
+        """Return an image of the instructions as JPEG of at most 800 pixels a side.
+
+        ``path`` may be relative to the folder of the project.
+        """
         return thumbnail(open_image(path, root=self.root, at_least=_INSTRUCTION_PIXELS), _INSTRUCTION_PIXELS)
 
     # -- uploads ------------------------------------------------------------------------------------
     def begin_upload(self) -> str:
-        """A new batch of files; returns what it is called."""
+        """Begin a batch of files, and return its id."""
         inbox = self.root / "images"
         inbox.mkdir(parents=True, exist_ok=True)
         batch, held = uuid4().hex, ExitStack()
@@ -143,21 +146,21 @@ class SessionFiles:
         return batch
 
     def add_part(self, batch: str, name: str, data: bytes | memoryview, *, first: bool) -> None:
-        """Append bytes to a file of the batch; ``first`` begins it."""
+        """Append bytes to a file of the batch, or create the file if ``first``."""
         held = self._batch(batch)
         if first:
             held.names[name] = held.folder / free_name(name, {path.name.lower() for path in held.names.values()})
         elif name not in held.names:
-            raise InputError(f"The upload of {name!r} has no beginning.")
+            raise InputError(f"The first part of the upload of {name!r} is missing.")
         held.bytes += len(data)
         if held.bytes > _LARGEST_UPLOAD:
             self.cancel_upload(batch)
-            raise InputError(f"More than {_LARGEST_UPLOAD >> 30} GB at once; use project.add_images for folders.")
+            raise InputError(f"The upload exceeds {_LARGEST_UPLOAD >> 30} GB. Use project.add_images for folders.")
         with held.names[name].open("wb" if first else "ab") as file:
             file.write(data)
 
     def end_upload(self, batch: str, split: str, label: str | None) -> ImportReport:
-        """Take the files of the batch in, with one label for all of them if wanted."""
+        """Import the files of the batch, optionally with one label for all of them."""
         held = self._batch(batch)
         target = self.root / "images"
         moved: list[Path] = []
@@ -174,14 +177,14 @@ class SessionFiles:
         return report
 
     def _remove_unused(self, files: Sequence[Path], split: str) -> None:
-        """Delete uploaded files that were not taken in: nothing refers to them."""
+        """Delete uploaded files that were not imported."""
         known = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}
         for path in files:
             if str(path) not in known and path.suffix.lower() != ".zip":
                 path.unlink(missing_ok=True)
 
     def cancel_upload(self, batch: str) -> None:
-        """Forget a batch and delete what came of it."""
+        """Cancel a batch and delete its files."""
         with self._lock:
             held = self._batches.pop(batch, None)
         if held is not None:
@@ -191,11 +194,11 @@ class SessionFiles:
         try:
             return self._batches[batch]
         except KeyError:
-            raise InputError("This upload was cancelled or belongs to another kernel; drop the files again.") from None
+            raise InputError("This upload was cancelled or belongs to another kernel. Drop the files again.") from None
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """The last part of a name, as a file may be called here, and none of ``taken`` (lower case)."""
+    """Return a valid file name based on the last part of a name that is not in ``taken`` (lower case)."""
     base = _UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).strip(". ") or "image"
     stem, dot, suffix = base.rpartition(".")
     if not dot:
@@ -210,5 +213,5 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def report_as_json(report: ImportReport) -> dict[str, Any]:
-    """What a page shows of an import."""
+    """Convert an import report for the front end."""
     return {"text": repr(report), "issues": report.issues[["code", "where", "message"]].head(50).to_dict("records")}

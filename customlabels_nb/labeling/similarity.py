@@ -1,4 +1,4 @@
-"""Look-alikes as neighbours: features computed in the background, an order made of them."""
+"""Sort images by similarity, with features computed in the background."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["NotReadyError", "SimilarityOrder"]
 
 
 class SimilarityOrder:
-    """Puts images in an order in which look-alikes are neighbours.
+    """Callable that orders images so that similar ones are neighbours.
 
-    The first call for images whose features aren't known yet begins to compute them on a thread of its own and raises
-    NotReadyError with how far it is, and so do the next until it is done.
+    The first call with images whose features are unknown starts computing them in a background thread and raises
+    NotReadyError with the progress. Further calls do so until it is done.
 
     Parameters
     ----------
     root : Path
-        The project's folder, in whose cache features are kept.
+        Folder of the project, in whose cache features are stored.
     """
 
     def __init__(self, root: Path) -> None:
@@ -32,7 +32,7 @@ class SimilarityOrder:
         self._work: _Work | None = None
 
     def __call__(self, images: Sequence[str], keys: Sequence[str | None]) -> list[int]:
-        """Positions in ``images``; those that can't be read come last.
+        """Return the order as positions in ``images``, with unreadable images last.
 
         Raises
         ------
@@ -40,7 +40,7 @@ class SimilarityOrder:
             While features are being computed.
         """
         if len(images) < 3:
-            return list(range(len(images)))  # these are neighbours as they are
+            return list(range(len(images)))  # in any order all are neighbours
         wanted = tuple(key or name for name, key in zip(images, keys, strict=True))
         with self._lock:
             if self._order is not None and self._order[0] == wanted:
@@ -58,7 +58,7 @@ class SimilarityOrder:
 
 
 class _Work(threading.Thread):
-    """Computes the order of some images."""
+    """Background thread that computes the order of some images."""
 
     def __init__(self, wanted: tuple[str | None, ...], images: list[str], keys: list[str | None], root: Path) -> None:
         super().__init__(name="customlabels_nb similarity", daemon=True)
@@ -82,11 +82,11 @@ class _Work(threading.Thread):
             cache = project_cache(self._root, "features")
             found = embed(self._images, root=self._root, keys=self._keys, cache=cache, events=self.events)
             self._order = [int(at) for at in similar_order(found.features)]
-        except Exception as error:  # told to whoever asks for the order
+        except Exception as error:  # raised again by result()
             self._error = error
 
     def result(self) -> list[int]:
-        """The order, once the thread has ended."""
+        """Return the order once the thread has ended, or raise its error."""
         if self._error is not None:
             raise self._error
         return self._order

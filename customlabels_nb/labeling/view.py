@@ -1,4 +1,4 @@
-"""Which images a labelling screen shows, and in which order."""
+"""Filter, search and sort order of the images on a labelling screen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_n
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-#: What ``Query.show`` may be, beside "all" and "errors": the statuses of images.
+#: Values of ``Query.show``: "all", "errors" and the statuses of images.
 SHOWN = ("all", "unlabelled", "labelled", "skipped", "needs_review", "errors")
 SORTS = ("random", "name", "added", "uncertainty", "similarity")
 PAGE_SIZES = (4, 6, 9, 24, 48, 100)
@@ -26,22 +26,23 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class Query:
-    """What is shown: each field narrows it down.
+    """Filter and sort order of images. Filters are combined with "and".
 
     Attributes
     ----------
     show : str
         One of :data:`SHOWN`.
     label, predicted, annotator : str, optional
-        Images with this label, for which a model says this label, that this person labelled.
+        Images with this label, with this predicted label, or labelled by this person.
     search : str
-        Part of the file's name, or with a ``/`` of its whole path; upper and lower case are the same.
+        Part of the file name, or of the complete path if it contains a ``/``. Case-insensitive.
     images : frozenset of str, optional
-        Only these.
+        Only these images.
     sort : str
-        One of :data:`SORTS`. "uncertainty" puts first what a model is least sure of.
+        One of :data:`SORTS`. "uncertainty" starts with the least confident prediction.
     seed : int
-        Of the random order, in which an image's place depends on the seed and on its content, else on its name.
+        Seed of the random order. An image's rank depends on the seed and on its content, or its name if that is
+        unknown.
     """
 
     show: str = "all"
@@ -59,29 +60,29 @@ class Query:
     def __post_init__(self) -> None:
         for field, allowed in (("show", self.shown), ("sort", self.sorts)):
             if getattr(self, field) not in allowed:
-                raise InputError(f"{field}={getattr(self, field)!r} is not known; use one of {allowed!r}.")
+                raise InputError(f"{field}={getattr(self, field)!r} must be one of {allowed!r}.")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
-            raise InputError(f"seed={self.seed!r} is not a whole number from 0 to 4294967295.")
+            raise InputError(f"seed={self.seed!r} must be an integer from 0 to 4294967295.")
         for field in ("label", "predicted", "annotator"):
             if not isinstance(getattr(self, field), str | None):
-                raise InputError(f"{field}={getattr(self, field)!r} is not text.")
+                raise InputError(f"{field}={getattr(self, field)!r} must be a string or None.")
         if not isinstance(self.search, str):
-            raise InputError(f"search={self.search!r} is not text.")
+            raise InputError(f"search={self.search!r} must be a string.")
 
 
 @dataclass(frozen=True)
 class View:
-    """A settled order of images. It stays while labels change, so that nothing moves under the hand.
+    """Fixed order of images. It stays the same while labels change, so that no image moves while somebody works.
 
     Attributes
     ----------
     number : int
-        Tells views of one session apart.
+        Unique number of the view in the session.
     order : ndarray of int
         Positions in the session's table.
     waiting : tuple of int, optional
-        While the order that the query asks for is computed: how many images are done, and of how many. Until then,
-        images keep the order of the view before, and those that were not in it come last.
+        Progress (done, total) while the requested order is being computed. Until then, images keep the order of the
+        previous view, followed by those that were not in it.
     """
 
     number: int
@@ -102,16 +103,16 @@ def order_of(
     with_errors: Collection[str],
     by_similarity: Callable[[Sequence[int]], Sequence[int]] | None = None,
 ) -> npt.NDArray[np.int64]:
-    """The positions of the images that ``query`` asks for, in its order.
+    """Return the positions of the images selected by ``query``, in its order.
 
     Parameters
     ----------
     predictions : mapping
-        The surest prediction by image.
+        Most confident prediction by image.
     with_errors : collection of str
-        The images about which there are findings.
+        Images with findings.
     by_similarity : callable, optional
-        Puts positions in an order in which look-alikes are neighbours; needed for that sort only.
+        Function that orders positions so that similar images are neighbours. Needed only for that sort order.
     """
     at = list(table.here())
     if query.images is not None:
@@ -141,7 +142,7 @@ def _sorted(
     by_similarity: Callable[[Sequence[int]], Sequence[int]] | None,
 ) -> Sequence[int]:
     if query.sort == "random":
-        # the place depends on the seed and the image's content alone: filters, new images and moves shuffle no others
+        # the rank depends only on the seed and the content: filters, new images and moves do not reshuffle others
         keys = np.array([table.hashes[i] or table.names[i] for i in at], dtype=object)
         rank = hash_array(keys, hash_key=f"{query.seed:016x}", categorize=False)
         return [at[i] for i in np.argsort(rank, kind="stable").tolist()]
@@ -156,7 +157,10 @@ def _sorted(
 
 
 def _natural(name: str) -> list[Any]:
-    """So that ``2.jpg`` comes before ``10.jpg``: text and numbers take turns, text first."""
+    """Return a key for natural sorting, by which ``2.jpg`` comes before ``10.jpg``.
+
+    The key alternates between text and numbers, starting with text.
+    """
     parts: list[Any] = _DIGITS.split(name.casefold())
     parts[1::2] = map(int, parts[1::2])
     return parts

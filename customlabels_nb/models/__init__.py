@@ -1,1 +1,1 @@
-"""Networks: backbones, what goes into them, heads, and their files."""
+"""Neural networks: backbones, classifiers, detectors, preprocessing, and model files."""

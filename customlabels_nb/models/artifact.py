@@ -1,6 +1,6 @@
-"""A model's folder: ``model.safetensors`` (all weights, backbone included) and ``config.json``.
+"""Save and load a model folder: ``model.safetensors`` (all weights, backbone included) and ``config.json``.
 
-The two are all that is needed to run the model. Nothing in them is executed when they are read.
+The two files are sufficient to run the model. Reading them executes no code.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from customlabels_nb.models.detector import ImageDetector
 
 
-#: Of a safetensors file: names and shapes. The largest networks of timm need a tenth of it.
+#: Maximum size of a safetensors header, which holds names and shapes. The largest networks of timm need a tenth of it.
 MOST_HEADER_BYTES = 1 << 23
-#: What to do about a damaged file.
-_ADVICE = "Train the version again, or copy its folder anew from where it is whole."
+#: Advice for a damaged file.
+_ADVICE = "Train the version again, or restore its folder from an intact copy."
 _LENGTH_BYTES = 8
 
-#: 1 knew classifiers only, and no key ``detector``.
+#: Version 1 supported only classifiers and had no key ``detector``.
 FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 DETECTION = "detection"
-#: What turns the network's numbers into confidences, by kind of model; those of a detector are confidences.
+#: Activation that turns logits into confidences, by kind of model. A detector's outputs already are confidences.
 KINDS = {"single-label": "softmax", "multi-label": "sigmoid", DETECTION: "none"}
 DEFAULT_THRESHOLD = 0.5
-#: Side of a square input, in pixels: no network here sees more.
+#: Maximum side of a square input in pixels, above that of any supported network.
 MOST_INPUT_SIZE = 4096
-#: Of a config; those of this package have some kilobytes.
+#: Maximum size of a config. Those of this package have a few kilobytes.
 MOST_CONFIG_BYTES = 1 << 24
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -54,34 +54,35 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What a model is, beside its weights.
+    """Description of a model in addition to its weights.
 
     Attributes
     ----------
     kind : str
         "single-label", "multi-label" or "detection".
     labels : tuple of str
-        In the order of the model's outputs.
+        Labels in the order of the model's outputs.
     colours : tuple of str
-        Of each label, #rrggbb.
+        Colour of each label as #rrggbb.
     backbone : str
-        Of a detector with a backbone of its own, the detector's name.
+        Name of the backbone. For a detector with its own backbone, the name of the detector.
     input_size : int
-        Side of the square input in pixels, of a detector the longer side of images on its canvas.
+        Side of the square input in pixels. For a detector, the longer side of the image on its canvas.
     mean, std : tuple of float
-        Of each channel of an image in 0..1.
+        Mean and standard deviation of each channel of an image in 0..1.
     thresholds : dict of str to float
-        Assumed thresholds, 0..1; a label without has :data:`DEFAULT_THRESHOLD`.
+        Assumed thresholds, 0..1. A label without one has :data:`DEFAULT_THRESHOLD`.
     training : dict
-        Facts about the training, anything that JSON can hold.
+        Facts about the training, as JSON values.
     detector : DetectorShape or None
-        What a detector's network is built from; may be given as its :meth:`DetectorShape.to_dict`.
+        Shape of a detector's network. It may be given as its :meth:`DetectorShape.to_dict`.
     format_version : int
+        Version of the file format.
 
     Raises
     ------
     InputError
-        If a value can't be.
+        If a value is invalid.
     """
 
     kind: str
@@ -103,14 +104,21 @@ class ModelConfig:
             object.__setattr__(self, name, tuple(value))
         _require(self.kind in KINDS, "kind", self.kind, f"must be one of {', '.join(KINDS)}")
         texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
-        _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be different texts")
+        _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
         least = 1 if self.kind == DETECTION else 2
-        _require(len(self.labels) >= least, "labels", self.labels, f"must be at least {('one', 'two')[least - 1]}")
+        _require(
+            len(self.labels) >= least,
+            "labels",
+            self.labels,
+            f"must be at least {('one label', 'two labels')[least - 1]}",
+        )
         good = all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in self.colours)
-        _require(good and len(self.colours) == len(self.labels), "colours", self.colours, "must be one #rrggbb a label")
+        _require(
+            good and len(self.colours) == len(self.labels), "colours", self.colours, "must be #rrggbb for each label"
+        )
         self._check_network()
         sized = _is_size(self.input_size) and self.input_size <= MOST_INPUT_SIZE
-        _require(sized, "input_size", self.input_size, f"must be a number of pixels from 1 to {MOST_INPUT_SIZE}")
+        _require(sized, "input_size", self.input_size, f"must be an integer from 1 to {MOST_INPUT_SIZE} (pixels)")
         for name in ("mean", "std"):
             value = getattr(self, name)
             _require(len(value) == 3 and all(_is_number(number) for number in value), name, value, "must be 3 numbers")
@@ -119,14 +127,14 @@ class ModelConfig:
             _require(isinstance(getattr(self, name), dict), name, getattr(self, name), "must be a dict")
         for label, value in self.thresholds.items():
             _require(label in self.labels, "thresholds", label, f"must be for labels among {list(self.labels)}")
-            _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must lie in 0..1")
+            _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must be between 0 and 1")
 
     def _check_network(self) -> None:
         if isinstance(self.detector, dict):
             object.__setattr__(self, "detector", DetectorShape.from_dict(self.detector))
         shape = self.detector
         fits = isinstance(shape, DetectorShape) if self.kind == DETECTION else shape is None
-        _require(fits, "detector", shape, f"doesn't fit kind={self.kind!r}")
+        _require(fits, "detector", shape, f"does not fit kind={self.kind!r}")
         if shape is not None and shape.architecture != OWN:
             _require(self.backbone == shape.architecture, "backbone", self.backbone, "must be the detector's name")
         else:
@@ -135,56 +143,57 @@ class ModelConfig:
 
     @property
     def activation(self) -> str:
-        """What turns logits into confidences: "softmax" or "sigmoid"; "none" for a detector."""
+        """Activation that turns logits into confidences: "softmax" or "sigmoid", or "none" for a detector."""
         return KINDS[self.kind]
 
     @property
     def fill(self) -> tuple[int, ...]:
-        """Red, green and blue (0..255) around an image on a detector's canvas: zero after normalisation."""
+        """Red, green and blue (0..255) around an image on a detector's canvas, zero after normalisation."""
         return fill_of(self.mean)
 
     def threshold_of(self, label: str) -> float:
-        """The label's assumed threshold."""
+        """Return the assumed threshold of a label."""
         return float(self.thresholds.get(label, DEFAULT_THRESHOLD))
 
 
 def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: ModelConfig) -> None:
-    """Write the model and its config to ``folder``, which is made if needed.
+    """Write the model and its config to ``folder``, which is created if necessary.
 
-    Each file is written beside its place and renamed into it, the config last: a folder that has one is whole.
+    Each file is written under a temporary name and then renamed, the config last. A folder with a config is complete.
 
     Raises
     ------
     InputError
-        If the model's outputs and the config's labels differ in number, or the config is another kind's.
+        If the number of the model's outputs differs from the number of labels in the config, or the config is for
+        another kind of model.
     ArtifactError
-        If a weight is NaN or infinite, or the folder can't be written.
+        If a weight is NaN or infinite, or the folder cannot be written.
     """
     from safetensors.torch import save
 
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     shape = getattr(model, "shape", None)
     if shape != config.detector:
-        raise InputError(f"The model is built from {shape!r}, its config says {config.detector!r}.")
+        raise InputError(f"The model has the shape {shape!r}, but its config has {config.detector!r}.")
     rows = weights["head.weight"].shape[0] if shape is None else model.n_labels
     if rows != len(config.labels):
-        raise InputError(f"The model has {rows} outputs, its config {len(config.labels)} labels.")
+        raise InputError(f"The model has {rows} outputs, but its config has {len(config.labels)} labels.")
     _check_finite(weights, f"The model for {str(folder)!r}", "Training failed: lower the learning rate.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
         write_whole(folder / CONFIG, _to_json(config))
     except OSError as error:
-        raise ArtifactError(f"The folder {str(folder)!r} can't be written: {error.strerror or error}.") from error
+        raise ArtifactError(f"The folder {str(folder)!r} cannot be written: {error.strerror or error}.") from error
 
 
 def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelConfig]:
-    """The model of ``folder``, frozen and in eval mode on the CPU, and its config.
+    """Load the model in ``folder``, frozen and in eval mode on the CPU, and its config.
 
     Raises
     ------
     ArtifactError
-        If a file is missing, damaged, of another program or a newer release, or the two don't fit together.
+        If a file is missing, damaged, or written by another program or a newer release, or the files do not match.
     """
     config = load_config(folder)
     path = folder / WEIGHTS
@@ -198,7 +207,7 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 
 
 def model_identity(folder: Path, config: ModelConfig) -> str:
-    """Return what tells a model from others: a hash of its weights, and of what they are used with."""
+    """Return a hash that identifies the model by its weights and the settings that affect its predictions."""
     facts = asdict(config)
     for name in ("thresholds", "training", "colours", "format_version"):
         del facts[name]
@@ -206,7 +215,7 @@ def model_identity(folder: Path, config: ModelConfig) -> str:
         with (folder / WEIGHTS).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
     except OSError as error:
-        raise ArtifactError(f"{str(folder / WEIGHTS)!r} can't be read ({error.strerror}).") from error
+        raise ArtifactError(f"Cannot read {str(folder / WEIGHTS)!r} ({error.strerror}).") from error
     digest.update(json.dumps(facts, sort_keys=True).encode())
     return digest.hexdigest()
 
@@ -224,11 +233,11 @@ def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:
         features = backbone_named(config.backbone).features
         return ImageClassifier(build_backbone(config.backbone), features, len(config.labels))
     except InputError as error:
-        raise ArtifactError(f"The network for {path!r} can't be built: {error} {_ADVICE}") from error
+        raise ArtifactError(f"Cannot build the network for {path!r}: {error} {_ADVICE}") from error
 
 
 def load_config(folder: Path) -> ModelConfig:
-    """The config of ``folder`` alone; torch isn't needed for it.
+    """Load only the config of ``folder``, without importing torch.
 
     Raises
     ------
@@ -239,59 +248,59 @@ def load_config(folder: Path) -> ModelConfig:
     try:
         content = json.loads(_read_file(path, MOST_CONFIG_BYTES))
     except FileNotFoundError as error:
-        raise ArtifactError(f"There is no model in {str(folder)!r} ({CONFIG} is missing). {_ADVICE}") from error
+        raise ArtifactError(f"{str(folder)!r} contains no model ({CONFIG} is missing). {_ADVICE}") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{str(path)!r} can't be read ({error}). {_ADVICE}") from error
+        raise ArtifactError(f"Cannot read {str(path)!r} ({error}). {_ADVICE}") from error
     if not isinstance(content, dict) or "format_version" not in content:
-        raise ArtifactError(f"{str(path)!r} is no model's config of this package: it has no format_version.")
+        raise ArtifactError(f"{str(path)!r} is not a model config of this package: it has no format_version.")
     version = content["format_version"]
     if _is_size(version) and version > FORMAT_VERSION:
         raise ArtifactError(
-            f"{str(path)!r} has format_version {version}, written by a newer release; "
-            f"this one reads up to {FORMAT_VERSION}. Update customlabels_nb."
+            f"{str(path)!r} has format_version {version}, written by a newer release. "
+            f"This release reads versions up to {FORMAT_VERSION}. Update customlabels_nb."
         )
     if not _is_size(version):
-        raise ArtifactError(f"{str(path)!r} has format_version {version!r}, which there never was. {_ADVICE}")
+        raise ArtifactError(f"{str(path)!r} has the invalid format_version {version!r}. {_ADVICE}")
     known = {entry.name for entry in fields(ModelConfig)} - ({"detector"} if version == 1 else set())
     for names, words in ((content.keys() - known, "unknown"), (known - content.keys(), "missing")):
         if names:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
     try:
         return ModelConfig(**{**content, "format_version": FORMAT_VERSION})
-    except (InputError, TypeError, OverflowError) as error:  # a list where a text should be, a number of 400 digits
-        raise ArtifactError(f"{str(path)!r} can't be used: {error} {_ADVICE}") from error
+    except (InputError, TypeError, OverflowError) as error:  # a list instead of a string, a number of 400 digits
+        raise ArtifactError(f"Cannot use {str(path)!r}: {error} {_ADVICE}") from error
 
 
 def update_config(folder: Path, config: ModelConfig) -> None:
-    """Replace the config of a model that is there, for new thresholds, colours or facts.
+    """Replace the config of an existing model, for new thresholds, colours or training facts.
 
     Raises
     ------
     InputError
-        If what the weights depend on would change: kind, labels, backbone or normalisation.
+        If a value that the weights depend on would change: kind, labels, backbone or normalisation.
     ArtifactError
-        If there is no readable model, or the folder can't be written.
+        If there is no readable model, or the folder cannot be written.
     """
     present = load_config(folder)
     for name in ("kind", "labels", "backbone", "input_size", "mean", "std", "detector"):
         before, after = getattr(present, name), getattr(config, name)
         if before != after:
-            raise InputError(f"{name}={after!r} doesn't fit the trained weights, which have {before!r}.")
+            raise InputError(f"{name}={after!r} does not match the trained weights, which have {before!r}.")
     try:
         write_whole(folder / CONFIG, _to_json(config))
     except OSError as error:
-        raise ArtifactError(f"{str(folder / CONFIG)!r} can't be written: {error.strerror or error}.") from error
+        raise ArtifactError(f"{str(folder / CONFIG)!r} cannot be written: {error.strerror or error}.") from error
 
 
 def _check_shapes(config: ModelConfig, path: Path) -> None:
-    """Raise ArtifactError unless the weights are the network's: before memory is taken for either."""
+    """Raise ArtifactError unless the weights fit the network, before allocating memory for either."""
     import torch
 
     known = _read_shapes(path)
     try:
         with torch.device("meta"):
             expected = _build(config, str(path)).state_dict()
-    except NotImplementedError:  # its constructor reads numbers back from tensors
+    except NotImplementedError:  # the constructor reads values of tensors
         return
     require_fitting(expected, known, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
 
@@ -305,7 +314,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     except FileNotFoundError as error:
         raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise ArtifactError(f"{str(path)!r} is damaged or no safetensors file ({error}). {_ADVICE}") from error
+        raise ArtifactError(f"{str(path)!r} is damaged or not a safetensors file ({error}). {_ADVICE}") from error
     return weights
 
 
@@ -319,7 +328,7 @@ def _to_json(config: ModelConfig) -> bytes:
     try:
         return (json.dumps(asdict(config), indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError) as error:
-        raise InputError(f"config.training={config.training!r} can't be written as JSON: {error}.") from error
+        raise InputError(f"config.training={config.training!r} cannot be written as JSON: {error}.") from error
 
 
 def _require(condition: bool, name: str, value: object, words: str) -> None:
@@ -332,7 +341,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Whether tables and files can hold it: half a character can't be written down."""
+    """Check that the string has no lone surrogates, which files cannot store."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -341,51 +350,51 @@ def _is_size(value: object) -> bool:
 
 
 def _read_file(path: Path, most: int | None = None) -> bytes:
-    """The bytes of a regular file; a pipe or a device, which may never end, is refused.
+    """Read a regular file, refusing pipes and devices, which may never end.
 
     Raises
     ------
     OSError
-        If it isn't there or can't be read.
+        If the file does not exist or cannot be read.
     ValueError
-        If it is no regular file, or has more than ``most`` bytes.
+        If it is not a regular file, or has more than ``most`` bytes.
     """
-    status = os.stat(path)  # before it is opened: opening a pipe waits for its writer
+    status = os.stat(path)  # before opening, because opening a pipe waits for its writer
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no file")
+        raise ValueError("it is not a regular file")
     if most is not None and status.st_size > most:
         raise ValueError(f"it has {status.st_size:,} bytes, more than {most:,}")
     return path.read_bytes()
 
 
 def _read_shapes(path: Path) -> dict[str, SimpleNamespace]:
-    """The tensors of a safetensors file and their shapes, of which no more than the header is read.
+    """Read the names and shapes of the tensors from the header of a safetensors file.
 
     Raises
     ------
     ArtifactError
-        If there is no such file, or its header can't be right.
+        If the file does not exist, or its header is invalid.
     """
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is no file")
+            raise ValueError("it is not a regular file")
         with path.open("rb") as file:
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             if not 2 <= length <= min(MOST_HEADER_BYTES, status.st_size - _LENGTH_BYTES):
                 raise ValueError(f"its header claims {length:,} bytes")
             header = json.loads(file.read(length))
         if not isinstance(header, dict):
-            raise ValueError("its header is no object")
+            raise ValueError("its header is not a JSON object")
         return {key: _shape(key, facts) for key, facts in header.items() if key != "__metadata__"}
     except FileNotFoundError as error:
         raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{str(path)!r} is damaged or no safetensors file ({error}). {_ADVICE}") from error
+        raise ArtifactError(f"{str(path)!r} is damaged or not a safetensors file ({error}). {_ADVICE}") from error
 
 
 def _shape(key: str, facts: object) -> SimpleNamespace:
     sides = facts.get("shape") if isinstance(facts, dict) else None
     if not isinstance(sides, list) or not all(isinstance(side, int) and side >= 0 for side in sides):
-        raise ValueError(f"the shape of {key[:80]!r} is none")
+        raise ValueError(f"the shape of {key[:80]!r} is invalid")
     return SimpleNamespace(shape=tuple(sides))

@@ -1,4 +1,4 @@
-"""What is known of a backbone without loading it, and loading of weights that must fit exactly."""
+"""Describe backbones without loading them, and load weights with strict checks."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ TIMM, TORCHVISION = "timm", "torchvision"
 
 @dataclass(frozen=True)
 class Backbone:
-    """What is known of a backbone without loading it.
+    """Description of a backbone.
 
     Attributes
     ----------
     name : str
-        How it is asked for, and called in a model's files.
+        Name in arguments and in model files.
     architecture : str
-        Its library's name of the network.
+        Name of the network in its library.
     licence : str
-        Of the weights.
+        Licence of the weights.
     megabytes : float
-        Of the weights.
+        Size of the weights.
     mean, std : tuple of float
-        Of each channel (red, green, blue) of an image in 0..1, as the weights were trained.
+        Mean and standard deviation of each channel (red, green, blue) of an image in 0..1, as in the pretraining.
     input_size : int
         Side of the square input in pixels.
     features : int
         Length of the feature vector.
     source : str
-        Where it comes from: "packaged", "timm" or "torchvision".
+        Source of the network: "packaged", "timm" or "torchvision".
     parameters : int
-        Of the network, its classifier left out.
+        Number of parameters without the classifier.
     weights : str
-        Its library's name of the pretrained weights.
+        Name of the pretrained weights in their library.
     """
 
     name: str
@@ -65,10 +65,10 @@ def load_exactly(
     error: type[ModelError],
     advice: str,
 ) -> None:
-    """Load ``weights``, or raise ``error`` as :func:`require_fitting`."""
+    """Load ``weights`` into the network, or raise ``error`` as :func:`require_fitting` does."""
     expected = network.state_dict()
     require_fitting(expected, weights, what, error, advice)
-    # Some modules ask for the version of their layout, which safetensors files don't keep: what fits is of today's.
+    # Some modules read a layout version, which safetensors files do not store. Matching weights have the current one.
     versioned = OrderedDict(weights)
     versioned._metadata = expected._metadata  # type: ignore[attr-defined]
     network.load_state_dict(versioned, strict=True)
@@ -77,9 +77,9 @@ def load_exactly(
 def require_fitting(
     expected: Mapping[str, Any], weights: Mapping[str, Any], what: str, error: type[ModelError], advice: str
 ) -> None:
-    """Raise ``error`` naming ``what`` and what is missing, too many or of another ``.shape``.
+    """Raise ``error`` with the keys of ``what`` that are missing, unexpected or have the wrong ``.shape``.
 
-    torch's own check reports some of that as warnings only, and a wrong architecture must not pass in silence.
+    PyTorch's own check reports some of these only as warnings, but a wrong architecture must be an error.
     """
     missing = sorted(expected.keys() - weights.keys())
     unexpected = sorted(weights.keys() - expected.keys())

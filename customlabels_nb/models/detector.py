@@ -1,4 +1,4 @@
-"""A detector: one of torchvision's detection networks, asked with canvases."""
+"""Object detector based on the detection networks of torchvision."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from customlabels_nb.models.transforms import to_batch
 
 @dataclass(frozen=True)
 class DetectedBoxes:
-    """What a detector found in one image, the most confident first.
+    """Detections in one image, the most confident first.
 
     Attributes
     ----------
     boxes : ndarray of float64, shape (n, 4)
         ``left, top, width, height`` in pixels of the upright image.
     labels : ndarray of int64, shape (n,)
-        Positions among the model's labels.
+        Label indices.
     confidences : ndarray of float64, shape (n,)
-        0..1.
+        Confidences, 0..1.
     """
 
     boxes: FloatArray
@@ -38,15 +38,16 @@ class DetectedBoxes:
 
 
 class ImageDetector(nn.Module):
-    """Boxes on normalised float images (n, 3, height, width); both sides divide by 32.
+    """Detector for normalised float images (n, 3, height, width) whose sides are multiples of 32.
 
     Parameters
     ----------
     network : nn.Module
-        Of torchvision's detection models; the part of it that resizes images is taken out, as canvases come in size.
+        A detection model of torchvision. Its resizing step is removed, because canvases already have the right size.
     shape : DetectorShape
-        What it was built from.
+        Shape from which the network was built.
     n_labels : int
+        Number of labels.
     """
 
     def __init__(self, network: nn.Module, shape: DetectorShape, n_labels: int) -> None:
@@ -57,7 +58,7 @@ class ImageDetector(nn.Module):
         self.n_labels = n_labels
 
     def train(self, mode: bool = True) -> ImageDetector:
-        """As any module, but batch norm keeps the statistics it came with: batches are too small for others."""
+        """Set the training mode, but keep batch norm in eval mode, because batches are too small for its statistics."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -67,23 +68,23 @@ class ImageDetector(nn.Module):
     def losses(
         self, images: torch.Tensor, boxes: Sequence[torch.Tensor], labels: Sequence[torch.Tensor]
     ) -> dict[str, torch.Tensor]:
-        """The losses of a batch, in training mode.
+        """Compute the losses of a batch in training mode.
 
         Parameters
         ----------
         images : Tensor
-            See the class.
+            Images as described for the class.
         boxes : sequence of Tensor, shape (n, 4)
             ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
         labels : sequence of int64 Tensor, shape (n,)
-            Positions among the labels, from 0.
+            Label indices, from 0.
         """
         targets = [{"boxes": b, "labels": at + 1} for b, at in zip(boxes, labels, strict=True)]  # 0 is the background
         result: dict[str, torch.Tensor] = self.network(images, targets)
         return result
 
     def forward(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-        """For each image ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` from 0, ``scores``; in eval mode."""
+        """Return ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` from 0 and ``scores`` of each image."""
         found: list[dict[str, torch.Tensor]] = self.network(images)
         return [{**one, "labels": one["labels"] - 1} for one in found]
 
@@ -91,10 +92,10 @@ class ImageDetector(nn.Module):
 def detect(
     network: ImageDetector, canvases: Sequence[Canvas], mean: Sequence[float], std: Sequence[float], device: str
 ) -> list[DetectedBoxes]:
-    """What ``network``, in eval mode on ``device``, finds on each canvas.
+    """Run ``network``, in eval mode on ``device``, on each canvas.
 
-    Canvases of one size go through together, on a CPU each for itself, which is no slower there: what is found on one
-    never depends on what else is asked.
+    Canvases of equal size form a batch. On a CPU, each is processed alone, which is as fast there. The detections on
+    one canvas never depend on the others.
     """
     groups: dict[object, list[int]] = {}
     for position, canvas in enumerate(canvases):
@@ -111,16 +112,16 @@ def detect(
 def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
     corners = one["boxes"].detach().cpu().double().numpy()
     boxes, scores = canvas.to_image(corners), one["scores"].detach().cpu().double().numpy()
-    seen = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)  # what is thinner than a pixel is no object
+    seen = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)  # boxes thinner than a pixel are not objects
     labels = one["labels"].detach().cpu().numpy().astype(np.int64)
-    seen &= labels >= 0  # detectors with one stage have an output for the background, too
+    seen &= labels >= 0  # single-stage detectors also have an output for the background
     kept = np.flatnonzero(seen & (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(scores))
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     return DetectedBoxes(boxes[kept], labels[kept], scores[kept])
 
 
 def to_table(images: Sequence[str], found: Sequence[DetectedBoxes], labels: Sequence[str]) -> pd.DataFrame:
-    """What was found on images as a table: image, label, confidence (0..1), left, top, width, height in pixels."""
+    """Convert detections to a table: image, label, confidence (0..1), left, top, width, height in pixels."""
     names = np.asarray(labels, dtype=object)
     table = pd.DataFrame(
         np.concatenate([np.empty((0, 4)), *(one.boxes for one in found)]), columns=["left", "top", "width", "height"]
@@ -132,7 +133,7 @@ def to_table(images: Sequence[str], found: Sequence[DetectedBoxes], labels: Sequ
 
 
 class _AsItIs(nn.Module):
-    """Stands where torchvision resizes and normalises: canvases have their size, and batches are normalised."""
+    """Replacement for torchvision's transform, because canvases are already resized and batches already normalised."""
 
     def forward(
         self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]] | None = None

@@ -1,4 +1,4 @@
-"""Detectors' networks: built, and given pretrained weights to begin with."""
+"""Build the networks of detectors and load their pretrained weights."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, D
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
 from customlabels_nb.settings import settings
 
-_MOST_CELLS = 64  # along a side of the finest map: on larger ones whole products take longer than points
+_MOST_CELLS = 64  # per side of the finest feature map: on larger maps, matrix products are slower than point sampling
 
-#: Boxes below this confidence aren't worth keeping: they are many, and nobody accepts them.
+#: Minimum confidence of a box. Boxes below it are numerous and never accepted.
 LEAST_CONFIDENCE = 0.01
 
-#: Boxes of each level and image that the first stage proposes in training.
+#: Number of boxes that the first stage proposes per level and image in training.
 CANDIDATES = 600
 _LEAN_CANDIDATES = 300
-_QUICK_DEPTHWISE = 3  # pixels: the backward pass of wider ones is slow
+_QUICK_DEPTHWISE = 3  # kernel size in pixels: the backward pass of larger depthwise convolutions is slow
 
-_FALLBACK = f"Nothing was begun. Use detector={OWN!r}, the default, which needs no network."
+_FALLBACK = f"Nothing was started. Use detector={OWN!r}, the default, which needs no download."
 
 
 class _Pyramid(nn.Module):
-    """The last three strides of a backbone and a feature pyramid on them."""
+    """Feature pyramid on the last three strides of a backbone."""
 
     def __init__(self, body: nn.Module, strides: list[tuple[str, int, int]], channels: int) -> None:
         super().__init__()
@@ -52,8 +52,8 @@ class _Pyramid(nn.Module):
         self._frozen_in_half: tuple[nn.Module, ...] = ()
 
     def train(self, mode: bool = True) -> _Pyramid:
-        """As any module."""
-        self._frozen_in_half = ()  # the weights may be others by the next training
+        """Set the training mode."""
+        self._frozen_in_half = ()  # the weights may differ in the next training
         super().train(mode)
         return self
 
@@ -63,14 +63,15 @@ class _Pyramid(nn.Module):
         return pyramid
 
     def freeze(self, stages: int, *, lean: bool = False) -> None:
-        """Learn nothing in the early stages of the backbone, which tell edges and textures and see the most pixels.
+        """Freeze the early stages of the backbone, which detect edges and textures and process the most pixels.
 
         Parameters
         ----------
         stages : int
-            Of an EfficientNet; of other backbones all before stride 8.
+            Number of stages of an EfficientNet. Other backbones are frozen up to stride 8.
         lean : bool
-            Freeze large depthwise convolutions, too: few weights, whose gradients take a quarter of a CPU's step.
+            Also freeze large depthwise convolutions: they have few weights, but computing their gradients takes a
+            quarter of a training step on a CPU.
         """
         blocks = getattr(self.body, "blocks", None)
         if blocks is None or not hasattr(self.body, "conv_stem"):
@@ -106,7 +107,7 @@ class _Pyramid(nn.Module):
 
 
 def _freeze_before(body: nn.Module, first: str) -> None:
-    """Freeze every parameter that is registered before the module called ``first``."""
+    """Freeze every parameter that is registered before the module ``first``."""
     for name, parameter in body.named_parameters():
         if name == first or name.startswith(f"{first}."):
             return
@@ -116,16 +117,18 @@ def _freeze_before(body: nn.Module, first: str) -> None:
 def build_detector(
     shape: DetectorShape, n_labels: int, backbone: str, *, candidates: int = CANDIDATES
 ) -> ImageDetector:
-    """The network without trained weights; nothing is downloaded.
+    """Build the network without trained weights or downloads.
 
     Parameters
     ----------
     shape : DetectorShape
+        Shape of the network.
     n_labels : int
+        Number of labels.
     backbone : str
-        See :mod:`customlabels_nb.models.backbones`; not looked at if the architecture has its own.
+        See :mod:`customlabels_nb.models.backbones`. Ignored if the architecture has its own backbone.
     candidates : int
-        Boxes of each level and image that the first stage proposes in training, before equal ones are dropped.
+        Number of boxes that the first stage proposes per level and image in training, before non-maximum suppression.
     """
     if shape.architecture != OWN:
         return ImageDetector(_torchvision(shape.architecture, n_labels), shape, n_labels)
@@ -136,7 +139,7 @@ def build_detector(
     strides = [(str(entry["module"]), int(entry["reduction"]), int(entry["num_chs"])) for entry in info]
     if [stride for _, stride, _ in strides] != [STRIDE // 4, STRIDE // 2, STRIDE]:
         raise InputError(
-            f"backbone={backbone!r} has no levels of stride 8, 16 and 32, which a detector needs; use {PACKAGED!r}."
+            f"backbone={backbone!r} lacks feature maps of stride 8, 16 and 32, which detectors need. Use {PACKAGED!r}."
         )
     levels = [str(level) for level in range(len(strides))]
     network = FasterRCNN(
@@ -164,25 +167,25 @@ def pretrained_detector(
     proposals: int = 128,
     lean: bool = False,
 ) -> ImageDetector:
-    """The network to begin training with: a pretrained backbone, or all but the last layers of a COCO detector.
+    """Build the network for training from a pretrained backbone, or from a COCO detector without its last layers.
 
     Parameters
     ----------
     seed : int
-        Decides the weights that are drawn.
+        Seed of the randomly initialised weights.
     frozen_stages : int
-        How many stages of the backbone stay as they are.
+        Number of frozen stages of the backbone.
     proposals : int
-        How many of each image the second stage learns from at a time; of a COCO detector its own number.
+        Number of proposals per image on which the second stage is trained. A COCO detector uses its own number.
     lean : bool
-        Leave out what costs a CPU much and teaches little.
+        Skip computations that are expensive on a CPU and contribute little to training.
 
     Raises
     ------
     InputError
-        If the backbone can't be a detector's.
+        If the backbone cannot be used for a detector.
     WeightsUnavailableError
-        If weights would have to be fetched and can't be; the message names what to use instead.
+        If weights are not cached and cannot be downloaded. The message suggests an alternative.
     ModelError
         If weights are damaged.
     """
@@ -201,17 +204,17 @@ def pretrained_detector(
 
 
 def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetector, wanted: Sequence[str]) -> int:
-    """Take over from a trained detector all that fits; of the last layer the rows of labels that both have.
+    """Copy the weights of a trained detector, with the rows of the last layer for labels that both detectors have.
 
     Parameters
     ----------
     labels, wanted : sequence of str
-        The labels of the old and of the new detector, in the order of their outputs.
+        Labels of the old and of the new detector, in the order of their outputs.
 
     Returns
     -------
     int
-        How many labels the old one knew; 0 if it is of another shape, and nothing was taken over.
+        Number of shared labels, or 0 if the shapes differ and nothing was copied.
     """
     if old.shape.architecture != OWN or new.shape.architecture != OWN:
         return 0
@@ -226,14 +229,14 @@ def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetec
             if key in shared:
                 value.copy_(before[key])
                 continue
-            each = 4 if "bbox_pred" in key else 1  # four distances a label
+            each = 4 if "bbox_pred" in key else 1  # four box offsets per label
             for to, source in rows.items():
                 value[to * each : (to + 1) * each].copy_(before[key][source * each : (source + 1) * each])
     return len(rows) - 1
 
 
 def normalisation(architecture: str, backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, 0..1, of what the network's weights were trained on."""
+    """Return mean and standard deviation of each channel, 0..1, with which the network's weights were trained."""
     if architecture == OWN:
         facts = backbone_named(backbone)
         return facts.mean, facts.std
@@ -243,13 +246,13 @@ def normalisation(architecture: str, backbone: str) -> tuple[tuple[float, ...], 
 
 
 def _build_body(backbone: str, **options: Any) -> nn.Module:
-    """The backbone's network as timm builds it to give levels of features instead of one vector."""
+    """Build the backbone with timm so that it returns several feature levels instead of one vector."""
     import timm
 
     facts = backbone_named(backbone)
     if facts.source == TORCHVISION:
         raise InputError(
-            f"backbone={backbone!r}: a detector takes {PACKAGED!r} or a network of timm; perhaps timm has it, too."
+            f"backbone={backbone!r}: a detector needs {PACKAGED!r} or a network of timm, which may offer the same one."
         )
     full_name = f"{facts.architecture}.{facts.weights}" if facts.weights else facts.architecture
     try:
@@ -258,7 +261,7 @@ def _build_body(backbone: str, **options: Any) -> nn.Module:
         )
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
-            f"backbone={backbone!r} can't be a detector's ({type(error).__name__}: {error}); use {PACKAGED!r}."
+            f"backbone={backbone!r} cannot be used for a detector ({type(error).__name__}: {error}). Use {PACKAGED!r}."
         ) from error
     return body
 
@@ -276,9 +279,9 @@ def _pretrained_body(backbone: str) -> nn.Module:
 
 
 def fold_batch_norm(body: nn.Module) -> nn.Module:
-    """The packaged backbone with its batch norms, whose statistics never change here, in the convolutions before them.
+    """Fold the batch norms of the packaged backbone, whose statistics never change, into the convolutions before them.
 
-    The same function of the image, computed in five sixths of the time, in training and in use.
+    The function of the image is the same, computed in five sixths of the time in training and inference.
     """
     _fold(body, "conv_stem", "bn1")
     for block in body.blocks.modules():
@@ -298,12 +301,12 @@ def _fold(owner: nn.Module, convolution: str, norm: str) -> None:
         conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
     )
     conv.bias.requires_grad_(True)
-    setattr(owner, norm, bn.act)  # timm's batch norms hold the activation after them
+    setattr(owner, norm, bn.act)  # timm's batch norm layers include the activation
 
 
 def _torchvision(name: str, n_labels: int) -> nn.Module:
     with warnings.catch_warnings():
-        # its own default size differs from what is asked for here
+        # torchvision warns that its default size differs from the given one
         warnings.filterwarnings("ignore", "The size of the model is already fixed", UserWarning)
         network: nn.Module = torchvision_models.get_model(
             name, weights=None, weights_backbone=None, num_classes=n_labels + 1
@@ -315,51 +318,50 @@ def _torchvision(name: str, n_labels: int) -> nn.Module:
 
 
 def _take_over(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """All weights but those whose shape depends on the number of labels."""
-    # weights that were saved with frozen batch norms lack the counters, which nobody reads here
+    """Load all weights except those whose shape depends on the number of labels."""
+    # weights saved with frozen batch norms lack the batch counters, which are not used here
     own = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
     fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
     if len(fitting) < 0.9 * len(own):
-        raise ModelError("The fetched weights are of another network than torchvision builds here; update torchvision.")
+        raise ModelError("The downloaded weights do not match the network of this torchvision. Update torchvision.")
     network.load_state_dict(fitting, strict=False)
 
 
 def coco_weights(name: str) -> dict[str, torch.Tensor]:
-    """The weights of a COCO detector, from torch's cache or its server; what is refused names what to do instead."""
+    """Load the weights of a COCO detector from PyTorch's cache or download them."""
     weights = torchvision_models.get_model_weights(name).DEFAULT
     cached = Path(torch.hub.get_dir()) / "checkpoints" / str(weights.url).rsplit("/", 1)[-1]
     if not settings.network and not cached.is_file():
-        raise WeightsUnavailableError(
-            f"detector={name!r} has to be fetched, and settings.network is False. {_FALLBACK}"
-        )
+        raise WeightsUnavailableError(f"detector={name!r} needs a download, but settings.network is False. {_FALLBACK}")
     try:
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         size = COCO_DETECTORS[name].megabytes
         raise WeightsUnavailableError(
-            f"detector={name!r} ({size:.0f} MB) can't be fetched ({error}). {_FALLBACK}"
+            f"detector={name!r} ({size:.0f} MB) cannot be downloaded ({error}). {_FALLBACK}"
         ) from error
     return state
 
 
 class SeparableRoIAlign(MultiScaleRoIAlign):
-    """RoIAlign as torchvision's, equal up to rounding; on a CPU, in training, computed as matrix products.
+    """RoIAlign of torchvision, computed as matrix products when training on a CPU. Results are equal up to rounding.
 
-    The value of a bin is the mean of bilinear interpolations at a grid of points, and bilinear interpolation is a
-    product of one along the columns and one along the rows. So a box's 7×7 bins are ``rows @ map @ columns``, with two
-    small matrices a box. torchvision's own backward pass on a CPU adds up the points one after another, on one core.
-    (RoIAlign: He et al., Mask R-CNN, 2017; levels by size: Lin et al., Feature Pyramid Networks, 2017.)
+    The value of a bin is the mean of bilinear interpolations at a grid of points, and bilinear interpolation is the
+    product of one interpolation along the columns and one along the rows. The 7×7 bins of a box are therefore ``rows @
+    map @ columns``, with two small matrices per box. torchvision's own backward pass on a CPU adds up the points one by
+    one on one core. (RoIAlign: He et al., Mask R-CNN, 2017. Levels by size: Lin et al., Feature Pyramid Networks,
+    2017.)
     """
 
     def forward(
         self, x: dict[str, torch.Tensor], boxes: list[torch.Tensor], image_shapes: list[tuple[int, int]]
     ) -> torch.Tensor:
-        """The features of boxes, shape (all boxes, channels, bins, bins).
+        """Compute the features of boxes, shape (all boxes, channels, bins, bins).
 
         Parameters
         ----------
         x : dict of str to Tensor, shape (images, channels, height, width)
-            The levels of a pyramid, the finest first.
+            Levels of a feature pyramid, the finest first.
         boxes : list of Tensor, shape (n, 4)
             ``x0, y0, x1, y1`` in pixels of the images, for each image.
         image_shapes : list of tuple of int
@@ -392,7 +394,7 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
         return wanted.clamp(math.log2(strides[0]), math.log2(strides[-1])) - math.log2(strides[0])
 
     def _pooled(self, features: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
-        """Bins of boxes of one image on one level, shape (n, bins, bins, channels); all in cells of that level."""
+        """Compute the bins of boxes in cells of one level of one image, shape (n, bins, bins, channels)."""
         height, width, channels = features.shape
         sides = (corners[:, 2:] - corners[:, :2]).clamp(min=1)
         down = self._weights(corners[:, 1], sides[:, 1], self.output_size[0], height)
@@ -401,10 +403,10 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
         return torch.matmul(across[:, None], rows.view(len(corners), self.output_size[0], width, channels))
 
     def _weights(self, start: torch.Tensor, side: torch.Tensor, bins: int, cells: int) -> torch.Tensor:
-        """The share of each cell of a line in each bin, shape (n, bins, cells)."""
+        """Compute the weight of each cell of a line in each bin, shape (n, bins, cells)."""
         steps = (torch.arange(bins * self.sampling_ratio) + 0.5) / (self.sampling_ratio * bins)
         at = start[:, None] + steps * side[:, None]
-        counts = (at >= -1) & (at <= cells)  # points farther outside are zero
+        counts = (at >= -1) & (at <= cells)  # points farther outside contribute zero
         nearness = 1 - (at.clamp(0, cells - 1)[..., None] - torch.arange(cells)).abs()
         weights = nearness.clamp(min=0) * counts[..., None]
         return weights.view(len(start), bins, self.sampling_ratio, cells).mean(dim=2)

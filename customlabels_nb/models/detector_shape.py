@@ -1,4 +1,4 @@
-"""What a detector's network is built from, and the detectors that can be named; torch isn't needed to know it."""
+"""Describe detector architectures and list the available detectors, without importing torch."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Any
 
 from customlabels_nb.errors import InputError
 
-#: The network that is trained unless another is named; it needs no download.
+#: Default network, which needs no download.
 OWN = "fasterrcnn"
 
-#: Sides of the square inputs that are tried, in pixels.
+#: Candidate input sizes (longer side of the image) in pixels.
 INPUT_SIZES = (320, 416, 512, 640, 800, 1024)
 
-#: Canvases have sides that divide by it: the coarsest stride of a pyramid.
+#: Divisor of the sides of a canvas: the coarsest stride of a feature pyramid.
 STRIDE = 32
 _MOST_SIDES = 96
 
 
 @dataclass(frozen=True)
 class CocoDetector:
-    """A detector of torchvision with weights trained on COCO, which are fetched when it is first used.
+    """Detector of torchvision with weights trained on COCO, which are downloaded on first use.
 
     Attributes
     ----------
     name : str
-        torchvision's.
+        Name in torchvision.
     box_ap : float
-        COCO's mAP@[.5:.95] in percent, as torchvision tells it.
+        mAP@[.5:.95] on COCO in percent, as reported by torchvision.
     parameters : float
-        Millions.
+        Number of parameters in millions.
     megabytes : float
-        To be fetched.
+        Size of the download.
     licence : str
-        Of code and weights.
+        Licence of code and weights.
     """
 
     name: str
@@ -61,24 +61,24 @@ COCO_DETECTORS = {
 
 @dataclass(frozen=True)
 class DetectorShape:
-    """All that is needed, beside its weights and the number of its labels, to build a detector again.
+    """Architecture of a detector, which determines its network except for the number of labels and the weights.
 
     Attributes
     ----------
     architecture : str
-        :data:`OWN`, or a key of :data:`COCO_DETECTORS`, which fixes all that follows.
+        :data:`OWN`, or a key of :data:`COCO_DETECTORS`, for which the other attributes are fixed.
     anchors : tuple of tuple of float
-        For each level of the pyramid, finest first, the sides of its square anchors in pixels of the canvas; each comes
-        with aspect ratios of 1/2, 1 and 2, too.
+        Sides of the square anchors in pixels of the canvas for each level of the pyramid, finest first. Each is used
+        with aspect ratios of 1/2, 1 and 2.
     channels : int
-        Of the pyramid's levels.
+        Number of channels of the pyramid's levels.
     hidden : int
-        Width of the head that looks at each proposal.
+        Width of the head that classifies each proposal.
 
     Raises
     ------
     InputError
-        If a value can't be.
+        If a value is invalid.
     """
 
     architecture: str = OWN
@@ -91,26 +91,26 @@ class DetectorShape:
         for name in ("channels", "hidden"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
-                raise InputError(f"detector {name}={value!r} must be a number from 1 to 4096.")
+                raise InputError(f"detector {name}={value!r} must be an integer from 1 to 4096.")
         levels = self.anchors if isinstance(self.anchors, list | tuple) else ()
         sides = [side for level in levels if isinstance(level, list | tuple) for side in level]
         even = len({len(level) if isinstance(level, list | tuple) else 0 for level in levels}) == 1
         if len(levels) != 3 or not 0 < len(sides) <= _MOST_SIDES or not even or not all(map(_is_side, sides)):
-            raise InputError(f"detector anchors={self.anchors!r} must be 3 levels of equally many positive sides.")
+            raise InputError(f"detector anchors={self.anchors!r} must be 3 levels with equally many positive sides.")
         object.__setattr__(self, "anchors", tuple(tuple(float(side) for side in level) for level in levels))
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold; :meth:`from_dict` takes it."""
+        """Convert the shape to JSON values for :meth:`from_dict`."""
         return {**asdict(self), "anchors": [list(level) for level in self.anchors]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorShape:
-        """The shape that :meth:`to_dict` gave.
+        """Create a shape from the result of :meth:`to_dict`.
 
         Raises
         ------
         InputError
-            If keys are missing or unknown, or a value can't be.
+            If keys are missing or unknown, or a value is invalid.
         """
         expected = {"architecture", "anchors", "channels", "hidden"}
         if not isinstance(values, Mapping) or set(values) != expected:
@@ -119,19 +119,19 @@ class DetectorShape:
 
 
 def check_detector(name: object) -> None:
-    """Refuse the name of a detector that there isn't.
+    """Raise an error unless the detector exists.
 
     Raises
     ------
     InputError
-        If it is neither :data:`OWN` nor in :data:`COCO_DETECTORS`.
+        If the name is neither :data:`OWN` nor in :data:`COCO_DETECTORS`.
     """
     if name != OWN and name not in COCO_DETECTORS:
-        raise InputError(f"detector={name!r} is not known; use one of {', '.join((OWN, *COCO_DETECTORS))}.")
+        raise InputError(f"detector={name!r} is not a detector. Choose one of: {', '.join((OWN, *COCO_DETECTORS))}.")
 
 
 def check_input_size(size: object) -> None:
-    """Refuse a longer side that no canvas can have.
+    """Raise an error unless the size is a valid longer side of an image on a canvas.
 
     Raises
     ------
@@ -141,14 +141,14 @@ def check_input_size(size: object) -> None:
     good = isinstance(size, int) and not isinstance(size, bool) and size % STRIDE == 0 and 64 <= size <= 2048
     if size is not None and not good:
         raise InputError(
-            f"input_size={size!r} must be a multiple of {STRIDE} from 64 to 2048, or None for one from the boxes."
+            f"input_size={size!r} must be a multiple of {STRIDE} from 64 to 2048, or None to choose it from the boxes."
         )
 
 
 def anchors_for(input_size: int, smallest: float) -> tuple[tuple[float, ...], ...]:
-    """Sides of anchors in equal ratios, from boxes of the ``smallest`` side in question to nearly the whole canvas.
+    """Return anchor sides in a geometric series from the ``smallest`` box side to nearly the full canvas.
 
-    At 320 pixels and boxes that aren't small: 24, 40, 64, 100, 160 and 250 pixels, two on each of three levels.
+    At 320 pixels and without small boxes, they are 24, 40, 64, 100, 160 and 250 pixels, two on each of three levels.
     """
     low, high = min(24.0, max(8.0, smallest)), 0.78 * input_size
     sides = [round(low * (high / low) ** (step / 5), 1) for step in range(6)]
@@ -156,7 +156,7 @@ def anchors_for(input_size: int, smallest: float) -> tuple[tuple[float, ...], ..
 
 
 def fill_of(mean: Sequence[float]) -> tuple[int, ...]:
-    """Red, green and blue that are zero after normalisation."""
+    """Return the red, green and blue values that become zero after normalisation."""
     return tuple(round(255 * value) for value in mean)
 
 

@@ -1,4 +1,4 @@
-"""Features of images, computed once and kept by content; which images look alike."""
+"""Compute image embeddings with a content-based cache, and find or sort similar images."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 Features = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
 
-_BLOCK = 4096  # images whose products with each other are in memory at once: 64 MB
+_BLOCK = 4096  # images per similarity matrix, which takes 64 MB
 _DIRECTIONS = 32
 _SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What :func:`embed` found.
+    """Result of :func:`embed`.
 
     Attributes
     ----------
     features : ndarray of float32, shape (n, d)
-        One row an image, in the order given; NaN where an image can't be read.
+        One row per image, in the given order, NaN for an image that cannot be read.
     issues : list of Issue
-        Why not, one for each such image.
+        One issue for each image that cannot be read.
     """
 
     features: Features
@@ -49,7 +49,7 @@ class Embeddings:
 
     @property
     def readable(self) -> npt.NDArray[np.bool_]:
-        """Which rows hold features, shape (n,)."""
+        """Mask of the rows with features, shape (n,)."""
         return ~np.isnan(self.features[:, 0])
 
 
@@ -65,41 +65,41 @@ def embed(
     events: Events | None = None,
     phase: str = "features",
 ) -> Embeddings:
-    """Pooled features of a pretrained backbone for each image.
+    """Compute pooled features of a pretrained backbone for each image.
 
-    Images are decoded on threads while the network works; a few batches are in memory at once, however many
-    images there are. With ``cache`` each finished batch is kept, under the hashes of the bytes that were read; so a
-    run with ``keys`` that was interrupted or cancelled goes on where it stopped. torch isn't even imported when all
-    images are there.
+    Images are decoded in threads while the network runs, and only a few batches are in memory, regardless of the number
+    of images. With ``cache``, each finished batch is stored under the content hashes of its images, so that an
+    interrupted or cancelled run with ``keys`` continues where it stopped. If all images are cached, torch is not even
+    imported.
 
     Parameters
     ----------
     images : sequence of str
         Paths or URLs.
     root : Path, optional
-        Folder under which relative paths lie.
+        Base folder of relative paths.
     keys : sequence of (str or None), optional
-        The SHA-256 of each image, or a remote one's identity, as far as that is known to be the one that the file has
-        now: what the cache has under it is taken, and the file isn't read. A file without is read.
+        SHA-256 hash of each image, or the identity of a remote image, if it is known to be up to date. If the cache has
+        features for this key, the file is not read. A file without a key is read.
     backbone, device : str, optional
         See :mod:`customlabels_nb.models.backbones` and :func:`customlabels_nb._utils.device.choose_device`.
     cache : ContentCache, optional
-        Where features are kept.
+        Cache for the features.
     batch_size : int, optional
-        Images in one forward pass; what suits the device by default.
+        Number of images in one forward pass. By default it depends on the device.
     events : Events, optional
-        Gets the progress as ``phase``.
+        Receives the progress as ``phase``.
 
     Raises
     ------
     InputError
-        If ``keys`` are not as many as ``images``, or ``batch_size`` or ``backbone`` can't be.
+        If the lengths of ``keys`` and ``images`` differ, or ``batch_size`` or ``backbone`` is invalid.
     Cancelled
-        If ``events`` were asked to stop.
+        If ``events`` received a request to stop.
     """
     facts = backbone_named(backbone)
     if keys is not None and len(keys) != len(images):
-        raise InputError(f"keys has {len(keys)} entries for {len(images)} images; give one for each, or None.")
+        raise InputError(f"keys has {len(keys)} entries for {len(images)} images. Give one per image, or None.")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
@@ -131,40 +131,40 @@ def embed(
             for (index, _, content), row in zip(read, rows, strict=True):
                 features[index] = row
                 if cache is not None:
-                    # not under the key that was given: the file may have changed since that was known
+                    # not under the given key, because the file may have changed since
                     cache.put(_cache_key(content, facts), row.tobytes())
     return Embeddings(features, issues)
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
-    """The images most like one of them.
+    """Find the images most similar to one image.
 
     Parameters
     ----------
     features : array of shape (n, d)
-        As :func:`embed` gives them; rows of NaN are never similar.
+        Features from :func:`embed`. Rows of NaN are never similar.
     index : int
-        The image in question.
+        Row of the reference image.
     n : int, optional
-        How many of the others are wanted; all unless it is given.
+        Maximum number of images to return. By default all of them.
 
     Returns
     -------
     positions : ndarray of int64
-        The most similar first, without ``index`` itself.
+        Rows of the other images, the most similar first.
     similarity : ndarray of float32
-        Their cosine to it, -1 to 1.
+        Their cosine similarity, -1 to 1.
 
     Raises
     ------
     InputError
-        If there is no row ``index``, or it has no features.
+        If the row ``index`` does not exist or has no features.
     """
     rows = _checked_features(features)
     if not 0 <= index < len(rows) or np.isnan(rows[index]).any():
-        raise InputError(f"index={index!r}: there are features of {len(rows)} images, and this one has none.")
+        raise InputError(f"index={index!r} has no features. There are {len(rows)} images.")
     length = np.linalg.norm(rows, axis=1)
-    products = rows @ rows[index]  # rows aren't copied: there may be a quarter of a million
+    products = rows @ rows[index]  # without a copy of the rows, of which there may be 250,000
     cosine = products / np.maximum(length * length[index], np.float32(1e-12))
     order = np.argsort(-np.where(np.isnan(cosine), -np.inf, cosine), kind="stable")
     order = order[(order != index) & ~np.isnan(cosine[order])][:n]
@@ -172,27 +172,27 @@ def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> t
 
 
 def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Positions:
-    """An order of all images in which those that look alike stand together.
+    """Order all images so that similar images are next to each other.
 
-    From one image to the one most like it that isn't in the order yet. More than 4,096 images are first cut into blocks
-    along their main directions, so that the work grows linearly with their number.
+    Each image is followed by the most similar one that is left. More than 4,096 images are first split into blocks
+    along their principal directions, so that the time grows linearly with their number.
 
     Parameters
     ----------
     features : array of shape (n, d)
-        As :func:`embed` gives them; images without features (NaN) come last, in their order.
+        Features from :func:`embed`. Images without features (NaN) come last, in their original order.
     to : int, optional
-        Instead the images in the order of their likeness to this one, which comes first.
+        Sort by decreasing similarity to this image instead, which comes first.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        Positions; the same input gives the same order.
+        Row indices. The same input gives the same order.
 
     Raises
     ------
     InputError
-        If ``features`` have another shape, or ``to`` can't be.
+        If ``features`` has the wrong shape, or ``to`` is invalid.
     """
     rows = _checked_features(features)
     known = ~np.isnan(rows[:, :1]).any(axis=1)
@@ -202,7 +202,7 @@ def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Position
     order: list[int] = []
     small, positions = _main_directions(rows, np.flatnonzero(known)), np.flatnonzero(known)
     for block in _blocks(small, np.arange(len(small))):
-        # goes on where the block before ended
+        # continue from the end of the previous block
         last = small[order[-1]] if order else small[block].mean(axis=0)
         order += block[_chain(small[block], int(np.argmax(small[block] @ last)) if order else None)].tolist()
     return np.concatenate([positions[np.asarray(order, dtype=np.int64)], without])
@@ -211,12 +211,12 @@ def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Position
 def _checked_features(features: npt.ArrayLike) -> Features:
     rows = np.asarray(features, dtype=np.float32)
     if rows.ndim != 2:
-        raise InputError(f"features must have the shape (images, features); got {rows.shape}.")
+        raise InputError(f"features must have the shape (images, features), but got {rows.shape}.")
     return rows
 
 
 def _main_directions(rows: Features, chosen: Positions) -> Features:
-    """Rows of unit length in the few directions in which the chosen rows differ most."""
+    """Project the chosen rows onto the few principal directions in which they differ most, scaled to unit length."""
     sample = chosen[:: max(1, len(chosen) // _SAMPLE)]
     units = _unit(rows[sample])
     directions = np.linalg.eigh(units.T @ units)[1][:, ::-1][:, :_DIRECTIONS]
@@ -225,7 +225,7 @@ def _main_directions(rows: Features, chosen: Positions) -> Features:
 
 
 def _blocks(rows: Features, chosen: Positions) -> Iterator[Positions]:
-    """The chosen rows in blocks, halved where they differ most until they are small enough."""
+    """Yield the chosen rows in blocks, halved along their principal direction until they are small enough."""
     if len(chosen) <= _BLOCK:
         if len(chosen):
             yield chosen
@@ -238,7 +238,7 @@ def _blocks(rows: Features, chosen: Positions) -> Iterator[Positions]:
 
 
 def _chain(rows: Features, start: int | None) -> Positions:
-    """From ``start``, or the row least like the others, each time to the nearest row that is left."""
+    """Order rows by moving to the nearest row that is left, from ``start`` or else from the least similar row."""
     products = rows @ rows.T
     current = int(np.argmin(products.sum(axis=1))) if start is None else start
     order = np.empty(len(rows), dtype=np.int64)
@@ -259,7 +259,7 @@ def _cache_key(key: str, facts: Backbone) -> str:
 
 
 def _from_cache(row: Features, key: str | None, facts: Backbone, cache: ContentCache | None) -> bool:
-    """Whether the cache knew ``key``; its features are then in ``row``."""
+    """Copy the cached features of ``key`` to ``row`` and return True, or return False if there are none."""
     kept = cache.get(_cache_key(key, facts)) if cache is not None and key is not None else None
     if kept is None or len(kept) != row.nbytes:
         return False

@@ -1,6 +1,6 @@
-"""Backbones of timm: any classification network that it has pretrained weights for, by name.
+"""Backbones of timm: all its classification networks with pretrained weights.
 
-Only safetensors files are read, never a pickle: nothing that comes over the network is executed.
+Only safetensors files are read, never pickles, so that no downloaded code is executed.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _MEBI = 2**20
 
 
 def timm_names() -> list[str]:
-    """Every network that timm has pretrained weights for, with its tag."""
+    """List the networks for which timm has pretrained weights, with their tags."""
     import timm
 
     return [str(name) for name in timm.list_models(pretrained=True)]
 
 
 def described(name: str) -> Any:
-    """What timm says of pretrained weights without building their network.
+    """Look up timm's description of pretrained weights without building the network.
 
     Raises
     ------
     InputError
-        If timm has none of that name.
+        If timm has no such network.
     """
     import timm
 
@@ -50,12 +50,12 @@ def described(name: str) -> Any:
 
 
 def timm_backbone(name: str) -> Backbone:
-    """What is known of timm's network ``name``, such as "resnet18" (with timm's default weights) or "resnet18.a1_in1k".
+    """Describe timm's network ``name``, such as "resnet18" (with timm's default weights) or "resnet18.a1_in1k".
 
     Raises
     ------
     InputError
-        If timm has no such pretrained network, or it is none that gives one vector of features for a square image.
+        If timm has no such pretrained network, or it does not return one feature vector for a square image.
     """
     import timm
     import torch
@@ -64,12 +64,12 @@ def timm_backbone(name: str) -> Backbone:
     full_name = f"{said.architecture}.{said.tag}" if said.tag else said.architecture
     channels, height, width = said.input_size
     if channels != 3 or height != width:
-        raise InputError(f"backbone='{TIMM}/{full_name}' takes images of {width} × {height}; only squares can be used.")
-    with torch.device("meta"):  # no memory, no arithmetic: shapes alone
+        raise InputError(f"backbone='{TIMM}/{full_name}' takes images of {width} × {height}, but must take squares.")
+    with torch.device("meta"):  # computes shapes without memory or arithmetic
         network = timm.create_model(full_name, pretrained=False, num_classes=0).eval()
         shape = tuple(network(torch.empty(1, 3, height, width)).shape)
     if len(shape) != 2:
-        raise InputError(f"backbone='{TIMM}/{full_name}' is no classification network: it gives features of {shape}.")
+        raise InputError(f"backbone='{TIMM}/{full_name}' is not a classification network: its features are {shape}.")
     parameters = sum(value.numel() for value in network.parameters())
     return Backbone(
         name=f"{TIMM}/{full_name}",
@@ -87,33 +87,41 @@ def timm_backbone(name: str) -> Backbone:
 
 
 def load(facts: Backbone) -> nn.Module:
-    """The network with its pretrained weights; raises as :func:`weights_file`, and ModelError if they don't fit."""
+    """Load the network with its pretrained weights.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the weights cannot be downloaded.
+    ModelError
+        If the weights do not fit the network.
+    """
     import timm
     from safetensors import SafetensorError
 
     name = facts.name.partition("/")[2]
     path = weights_file(facts)
     try:
-        # With the number of classes that the weights have every key is checked; the classifier is taken off after.
+        # With the original number of classes every key is checked. The classifier is removed afterwards.
         network: nn.Module = timm.create_model(
             name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "custom_load": False}
         )
     except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
-            f"The weights {str(path)!r} of backbone={facts.name!r} can't be used ({type(error).__name__}: "
-            f"{str(error)[:200]}). Delete the file to fetch it anew, or use backbone={PACKAGED!r}."
+            f"The weights {str(path)!r} of backbone={facts.name!r} cannot be used ({type(error).__name__}: "
+            f"{str(error)[:200]}). Delete the file to download it again, or use backbone={PACKAGED!r}."
         ) from error
     network.reset_classifier(0)
     return network
 
 
 def weights_file(facts: Backbone) -> Path:
-    """The file with the weights, fetched if it isn't in the cache of the Hugging Face Hub yet.
+    """Return the file with the weights, downloading it if it is not in the cache of the Hugging Face Hub.
 
     Raises
     ------
     WeightsUnavailableError
-        If it can't be fetched.
+        If the file cannot be downloaded.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -123,18 +131,18 @@ def weights_file(facts: Backbone) -> Path:
         return here
     hub_id = described(facts.name.partition("/")[2]).hf_hub_id
     if not hub_id:
-        raise unavailable(facts.name, "timm has them as a pickle only, which is not read")
+        raise unavailable(facts.name, "timm provides them only as a pickle, which is not supported")
     if not settings.network:
-        raise unavailable(facts.name, "they aren't on this machine, and settings.network is False")
+        raise unavailable(facts.name, "they are not cached, and settings.network is False")
     try:
         return Path(hf_hub_download(hub_id, _FILE))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         reason = first_line(error).rstrip(".") or type(error).__name__
-        raise unavailable(facts.name, f"{hub_id} can't be fetched from the Hugging Face Hub: {reason}") from error
+        raise unavailable(facts.name, f"{hub_id} cannot be downloaded from the Hugging Face Hub: {reason}") from error
 
 
 def cached_file(name: str) -> Path | None:
-    """The file with the weights of backbone ``name``, if it is on this machine."""
+    """Return the cached file with the weights of backbone ``name``, or None."""
     from huggingface_hub import try_to_load_from_cache
 
     hub_id = described(name.partition("/")[2]).hf_hub_id
@@ -143,18 +151,18 @@ def cached_file(name: str) -> Path | None:
 
 
 def unavailable(name: str, reason: str) -> WeightsUnavailableError:
-    """The error for pretrained weights that can't be had."""
+    """Create the error for pretrained weights that are not available."""
     return WeightsUnavailableError(
-        f"The weights of backbone={name!r} can't be had: {reason}. Nothing was begun. "
+        f"The weights of backbone={name!r} are not available: {reason}. Nothing was started. "
         f"Use backbone={PACKAGED!r}, which comes with the package."
     )
 
 
 def unknown(library: str, name: str, names: Iterable[str]) -> InputError:
-    """The error for a name that the library doesn't have."""
+    """Create the error for a name that the library does not have."""
     near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.4)
-    hint = f"; it has {', '.join(f'{library}/{found}' for found in near)}" if near else ""
+    hint = f". Similar names: {', '.join(f'{library}/{found}' for found in near)}" if near else ""
     return InputError(
-        f"backbone='{library}/{name}' is not known: {library} has no pretrained network of that name{hint}. "
+        f"backbone='{library}/{name}' does not exist: {library} has no pretrained network of that name{hint}. "
         f"Without a network connection use backbone={PACKAGED!r}."
     )

@@ -1,4 +1,4 @@
-"""Backbones of torchvision: its classification networks, by name."""
+"""Backbones of torchvision: its classification networks with pretrained weights."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from torch import nn
 
 _CLASSES = 1000
-#: These were trained with branches that only training needs, and with input scaled otherwise than it is given.
+#: Networks trained with auxiliary branches, which only training needs, and with a different scaling of the input.
 _BRANCHED = {"aux_logits": False, "transform_input": True, "init_weights": False}
 _BRANCHES = ("aux1.", "aux2.", "AuxLogits.")
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 def torchvision_names() -> list[str]:
-    """Its classification networks, each with its default weights."""
+    """List the classification networks, each with its default weights."""
     from torchvision import models
 
     return [f"{name}.{models.get_model_weights(name).DEFAULT.name}" for name in models.list_models(module=models)]
 
 
 def described(name: str) -> tuple[str, Any]:
-    """Network and weights of a name such as "resnet18" (with its default weights) or "resnet18.IMAGENET1K_V1".
+    """Look up network and weights of a name such as "resnet18" (default weights) or "resnet18.IMAGENET1K_V1".
 
     Raises
     ------
     InputError
-        If torchvision has none of that name.
+        If torchvision has no such network.
     """
     from torchvision import models
 
@@ -54,20 +54,20 @@ def described(name: str) -> tuple[str, Any]:
 
 
 def torchvision_backbone(name: str) -> Backbone:
-    """What is known of torchvision's network ``name``.
+    """Describe torchvision's network ``name``.
 
     Raises
     ------
     InputError
-        If torchvision has none of that name.
+        If torchvision has no such network.
     """
     import torch
 
     architecture, weights = described(name)
     try:
-        with torch.device("meta"):  # no memory, no arithmetic: shapes alone
+        with torch.device("meta"):  # computes shapes without memory or arithmetic
             network = _whole(architecture, weights)
-    except NotImplementedError:  # its constructor reads numbers back from tensors
+    except NotImplementedError:  # the constructor reads values of tensors
         network = _whole(architecture, weights)
     features = _take_classifier_off(network)
     preset = weights.transforms()
@@ -87,12 +87,12 @@ def torchvision_backbone(name: str) -> Backbone:
 
 
 def licence_of(weights: Any) -> str:
-    """torchvision's own licence, but for the weights that Meta gave out for research."""
+    """Return torchvision's own licence, or the non-commercial one of weights that Meta published for research."""
     return "CC-BY-NC-4.0" if "SWAG" in weights.name else "BSD-3-Clause"
 
 
 def build(facts: Backbone) -> nn.Module:
-    """The network without trained weights and without its classifier."""
+    """Build the network without trained weights and without its classifier."""
     architecture, weights = described(facts.name.partition("/")[2])
     network = _whole(architecture, weights)
     _take_classifier_off(network)
@@ -100,7 +100,15 @@ def build(facts: Backbone) -> nn.Module:
 
 
 def load(facts: Backbone) -> nn.Module:
-    """The network with its pretrained weights; raises as :func:`read_weights`, and ModelError if they don't fit."""
+    """Load the network with its pretrained weights.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the weights cannot be downloaded.
+    ModelError
+        If the weights are damaged or do not fit the network.
+    """
     architecture, weights = described(facts.name.partition("/")[2])
     network = _whole(architecture, weights)
     load_exactly(
@@ -108,50 +116,50 @@ def load(facts: Backbone) -> nn.Module:
         _current_names(read_weights(facts)),
         f"The weights of backbone={facts.name!r}",
         ModelError,
-        f"Delete {str(cache_file(weights))!r} to fetch them anew, or use backbone={PACKAGED!r}.",
+        f"Delete {str(cache_file(weights))!r} to download them again, or use backbone={PACKAGED!r}.",
     )
     _take_classifier_off(network)
     return network
 
 
 def read_weights(facts: Backbone) -> Mapping[str, torch.Tensor]:
-    """The weights, fetched if they aren't in torch's cache yet.
+    """Load the weights, downloading them if they are not in PyTorch's cache.
 
     Raises
     ------
     WeightsUnavailableError
-        If they can't be fetched.
+        If the weights cannot be downloaded.
     ModelError
-        If the file in the cache is damaged.
+        If the cached file is damaged.
     """
     _, weights = described(facts.name.partition("/")[2])
     path = cache_file(weights)
     if not path.is_file() and not settings.network:
-        raise unavailable(facts.name, "they aren't on this machine, and settings.network is False")
+        raise unavailable(facts.name, "they are not cached, and settings.network is False")
     try:
-        # tensors alone: nothing in the file is executed
+        # weights_only=True loads tensors without executing any code
         found: Mapping[str, torch.Tensor] = weights.get_state_dict(
             progress=True, check_hash=True, map_location="cpu", weights_only=True
         )
     except (URLError, TimeoutError, ConnectionError) as error:
-        raise unavailable(facts.name, f"{urlparse(weights.url).netloc} can't be reached: {error}") from error
+        raise unavailable(facts.name, f"{urlparse(weights.url).netloc} cannot be reached: {error}") from error
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise ModelError(
-            f"The weights {str(path)!r} of backbone={facts.name!r} can't be read or kept ({type(error).__name__}: "
-            f"{str(error)[:200]}). Delete the file to fetch it anew, or use backbone={PACKAGED!r}."
+            f"The weights {str(path)!r} of backbone={facts.name!r} cannot be read or saved ({type(error).__name__}: "
+            f"{str(error)[:200]}). Delete the file to download it again, or use backbone={PACKAGED!r}."
         ) from error
     return found
 
 
 def cache_file(weights: Any) -> Path:
-    """Where torch keeps the file with these weights."""
+    """Return the path of these weights in PyTorch's cache."""
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(weights.url).path).name
 
 
 def _whole(architecture: str, weights: Any) -> nn.Module:
-    """The network as the weights expect it, its classifier included, and ready for use."""
+    """Build the complete network that the weights expect, with its classifier, in eval mode."""
     from torchvision import models
 
     options: dict[str, Any] = {}
@@ -164,7 +172,7 @@ def _whole(architecture: str, weights: Any) -> nn.Module:
 
 
 def _take_classifier_off(network: nn.Module) -> int:
-    """Replace the layer that gives the logits of ImageNet's classes; returns the number of its inputs."""
+    """Replace the layer that computes the logits of ImageNet's classes, and return the number of its inputs."""
     from torch import nn
 
     for name, layer in reversed(list(network.named_modules())):
@@ -177,5 +185,5 @@ def _take_classifier_off(network: nn.Module) -> int:
 
 
 def _current_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Without the branches that only training needs, and with today's names for DenseNet's layers."""
+    """Remove the branches that only training needs, and rename DenseNet's layers to their current names."""
     return {_OLD_DENSENET.sub(r"\1\2.", key): value for key, value in weights.items() if not key.startswith(_BRANCHES)}

@@ -1,1 +1,1 @@
-"""Fetch remote files and keep them in a cache."""
+"""Download remote files and cache them."""

@@ -1,7 +1,7 @@
-"""A size-limited cache of bytes in files, found by content.
+"""Size-limited cache of bytes in files, keyed by content.
 
-Thumbnails, features and remote files go through it. Each entry is one file, written beside its place and
-renamed into it, so that a killed process leaves whole entries only.
+It stores thumbnails, features and remote files. Each entry is a file that is written under a temporary name and then
+renamed, so that a killed process leaves no incomplete entries.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from pathlib import Path
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.settings import settings
 
-#: Tells programs that walk over folders to leave one out (Cache Directory Tagging Specification, bford.info/cachedir).
+#: File that excludes a folder from backups and similar programs (Cache Directory Tagging Specification,
+#: bford.info/cachedir).
 TAG_NAME = "CACHEDIR.TAG"
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of customlabels_nb.\n"
-#: What can be a key: also the name of a file, anywhere.
+#: Pattern of valid keys, which are also valid file names on all systems.
 KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
 
 
 def content_key(*parts: object) -> str:
-    """Return the key of what is found by all of these texts and numbers together."""
+    """Return the cache key that these texts and numbers have together."""
     return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class ContentCache:
-    """Bytes by key under ``folder``; past ``limit_bytes`` the entries longest unused go first.
+    """Cache of bytes by key in ``folder``, which evicts the least recently used entries beyond ``limit_bytes``.
 
     Parameters
     ----------
     folder : Path
-        Made on the first write.
+        Cache folder, created on the first write.
     limit_bytes : int
-        Checked after each 16th of it was written; the cache may be that much larger for a while.
+        Maximum size. It is checked whenever 1/16 of it has been written, so the cache may exceed it by that much.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -47,20 +48,20 @@ class ContentCache:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """The bytes of ``key``, or None if they aren't here (any more)."""
+        """Return the bytes of ``key``, or None if they are not in the cache."""
         path = self._path(key)
         try:
             data = path.read_bytes()
         except OSError:
             return None
         with contextlib.suppress(OSError):
-            os.utime(path)  # the least recently used go first
+            os.utime(path)  # marks the entry as recently used
         return data
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep ``data`` under ``key``, unless it alone is more than the cache may hold.
+        """Store ``data`` under ``key``, unless it alone exceeds the size limit.
 
-        A full disk or a read-only folder is no error: the cache just stays without.
+        A full disk or a read-only folder is not an error. Nothing is stored then.
         """
         path = self._path(key)
         if len(data) > self.limit_bytes:
@@ -86,7 +87,7 @@ class ContentCache:
                 file.write(_TAG)
 
     def trim(self) -> None:
-        """Delete the entries longest unused until the cache is within its limit."""
+        """Delete the least recently used entries until the cache is within its limit."""
         entries = []
         for path in self.folder.glob("*/*"):
             with contextlib.suppress(OSError):
@@ -102,17 +103,17 @@ class ContentCache:
 
     def _path(self, key: str) -> Path:
         if not KEY.fullmatch(key):
-            raise ValueError(f"Not a cache key: {key!r}.")
+            raise ValueError(f"Invalid cache key {key!r}.")
         return self.folder / key[:2] / key
 
 
 def project_cache(root: Path | None, kind: str) -> ContentCache:
-    """The cache for ``kind`` ("thumbnails", "features", "remote") of the project at ``root``, or the user's."""
+    """Return the cache for ``kind`` ("thumbnails", "features", "remote") of the project at ``root`` or the user."""
     base = settings.cache_dir if root is None else root / "cache"
     return _cache(base / kind, int(settings.cache_gb * 2**30))
 
 
 @lru_cache(maxsize=64)
 def _cache(folder: Path, limit_bytes: int) -> ContentCache:
-    # one object for all who write: it counts what was written, to know when it is time to trim
+    # a single object per folder: it counts what was written, to know when to trim
     return ContentCache(folder, limit_bytes)

@@ -1,8 +1,8 @@
-"""Remote images through one cache of the user's: fetched once, validated cheaply, several at a time.
+"""Download cache for remote images, with concurrent requests and validation of cached files.
 
-An entry is found by its URL and the identity that the server gives the content (:mod:`.remote_files`).
-Whoever knows that identity, from the images table say, gets what is kept without asking the server; otherwise it is
-asked once. A run that is killed leaves whole entries only, and the next one fetches what is missing.
+An entry is keyed by its URL and the identity that the server gives the content (:mod:`.remote_files`). A caller that
+knows the identity, for example from the images table, gets the cached file without a request. Otherwise one request
+asks for it. A killed run leaves no incomplete entries, and the next run downloads what is missing.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from customlabels_nb.remote.content_cache import ContentCache, content_key, proj
 from customlabels_nb.remote.remote_files import RemoteFile, is_identity, is_web, look_up, read, size_in, tells
 from customlabels_nb.settings import settings
 
-#: How many requests are under way at once: what waits for the network needs no processor.
+#: Number of concurrent requests. Threads that wait for the network use no processor.
 CONNECTIONS = 16
 
-_TRUSTED_SECONDS = 300.0  # so long what an object store said is not asked again; a web server is asked each time
+_TRUSTED_SECONDS = 300.0  # time for which the response of an object store is trusted, but not that of a web server
 _MOST_REMEMBERED = 1_000_000
 _ATTEMPTS = 3
 
 
 class _Seen:
-    """What servers said lately in this process: identities by URL."""
+    """Identities by URL that servers reported recently to this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ _seen = _Seen()
 
 def _start_anew() -> None:
     global _seen
-    _seen = _Seen()  # another thread may have held the lock when the process was forked
+    _seen = _Seen()  # another thread may have held the lock when the process forked
 
 
 if hasattr(os, "register_at_fork"):
@@ -66,21 +66,21 @@ if hasattr(os, "register_at_fork"):
 def fetch(
     url: str, *, known: str | None = None, max_bytes: int | None = LOCAL.max_image_bytes
 ) -> tuple[bytes, str | None]:
-    """The bytes of a remote file, from the cache where they are there, and the identity of what was read.
+    """Return the bytes of a remote file, from the cache if possible, and the identity of the content.
 
     Parameters
     ----------
     known : str, optional
-        The identity that it is known by: if the cache has that, the server isn't asked. What is not an identity is as
-        good as none.
+        Known identity. If the cache has it, no request is made. A value that is not an identity is ignored.
     max_bytes : int, optional
-        More are refused and not read.
+        Maximum size. Larger files are refused without reading them.
 
     Returns
     -------
     data : bytes
+        Content of the file.
     identity : str or None
-        None if the server says nothing by which the content could be recognised; nothing is kept then.
+        None if the server sends nothing that identifies the content. It is not cached then.
 
     Raises
     ------
@@ -108,24 +108,24 @@ def fetch_all(
     workers: int = CONNECTIONS,
     events: Events | None = None,
 ) -> list[Issue]:
-    """Bring remote images into the cache, ``workers`` at a time; those that are there aren't fetched again.
+    """Download remote images to the cache, ``workers`` at a time, skipping those already cached.
 
     Returns
     -------
     list of Issue
-        Why not, one for each image that can't be had.
+        The reason for each image that could not be downloaded.
 
     Raises
     ------
     Cancelled
-        If ``events`` were asked to stop. What was fetched stays.
+        If cancellation was requested through ``events``. Files downloaded so far stay in the cache.
     """
     identities = [None] * len(urls) if known is None else known
     wanted = sum(size_in(identity) for identity in identities if identity is not None and is_identity(identity))
     if events is not None and wanted > project_cache(None, "remote").limit_bytes:
         events.message(
-            f"These images have {wanted / 2**30:.1f} GB, the cache keeps {settings.cache_gb:g} GB of them: what was "
-            "fetched first is dropped again. settings.cache_gb makes it larger."
+            f"The images have {wanted / 2**30:.1f} GB, but the cache is limited to {settings.cache_gb:g} GB: the first "
+            "ones will be evicted. Increase settings.cache_gb to keep all of them."
         )
 
     def bring(item: tuple[str, str | None]) -> Issue | None:
@@ -146,14 +146,14 @@ def fetch_all(
 
 
 def connections(images: Iterable[str], threads: int) -> int:
-    """How many threads read these images: ``threads``, or more if one of them comes over the network."""
+    """Return the number of threads to read these images: ``threads``, or more if one of them is remote."""
     return max(threads, CONNECTIONS) if any("://" in image for image in images) else threads
 
 
 def look_up_all(
-    urls: Iterable[str], *, events: Events | None = None, phase: str = "asking for images"
+    urls: Iterable[str], *, events: Events | None = None, phase: str = "checking remote files"
 ) -> dict[str, RemoteFile | ImageError]:
-    """What the servers tell of each file, several at a time, or why that can't be had; nothing is fetched."""
+    """Request the metadata of each file, several at a time, without downloading it, and return errors in its place."""
     wanted = list(dict.fromkeys(urls))
 
     def ask(url: str) -> RemoteFile | ImageError:
@@ -195,14 +195,14 @@ def _kept(cache: ContentCache, url: str, identity: str, max_bytes: int | None) -
 def _read(
     cache: ContentCache, url: str, identity: str | None, max_bytes: int | None, *, just_asked: bool
 ) -> tuple[bytes, str | None]:
-    """Read the file until what was read is certainly what its identity speaks of."""
+    """Read the file until the content certainly matches its identity."""
     for _ in range(_ATTEMPTS):
         try:
             data = read(url, identity, max_bytes)
         except ImageTooLargeError:
             if just_asked or identity is None or max_bytes is None or size_in(identity) <= max_bytes:
                 raise
-            data = b""  # what it is known by may be out of date
+            data = b""  # the known identity may be out of date
         if identity is None:
             return data, None
         told = tells(identity, data)
@@ -217,4 +217,4 @@ def _read(
         cache.put(content_key(url, identity), data)
         _seen.note(url, identity)
         return data, identity
-    raise ImageNotFoundError(url, "it changes while it is being read; try again later.")
+    raise ImageNotFoundError(url, "the file changes while it is being read. Try again later.")

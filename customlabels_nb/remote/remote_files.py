@@ -1,13 +1,13 @@
-"""Files behind URLs, through fsspec: what a server tells of them, their bytes, listings, and what went wrong.
+"""Access remote files by URL through fsspec: metadata, downloads, listings, credentials, redirects and error messages.
 
-Credentials come from where each protocol's own tools look for them. Timeouts and repeated attempts are those of the
-protocol's client, but web servers are asked no longer than somebody wants to wait, and never lead us into the network
-around us: a server may answer with a redirect, and one to another host whose address isn't public would make this
-machine ask, in the server's stead, what only this machine can reach: itself, its neighbours, or the service that gives
-a cloud machine its credentials. Such a redirect is refused unless ``settings.private_redirects`` allows it. What the
-user names is asked wherever it lies, and so is a redirect within the host that was named.
+Credentials are taken from where the tools of each protocol look for them. Timeouts and retries are those of the
+protocol's client, except that requests to web servers have a user-defined timeout and do not follow redirects into the
+private network. A server may redirect to another host whose address is not public, and thereby make this machine send a
+request to what only this machine can reach: itself, its neighbours, or the service that gives a cloud machine its
+credentials (server-side request forgery). Such a redirect is refused unless ``settings.private_redirects`` allows it.
+URLs given by the user and redirects within the same host are always followed.
 
-User names and passwords for web servers come from ``~/.netrc`` (or the file that ``NETRC`` names), proxies from
+User names and passwords for web servers come from ``~/.netrc`` (or the file named by ``NETRC``), proxies from
 ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``.
 """
 
@@ -41,7 +41,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.settings import settings
 
-#: Object stores, whose clients may be used from many threads and read a whole object with one request.
+#: Object stores, whose clients are thread-safe and read an entire object with one request.
 _S3 = frozenset({"s3", "s3a"})
 _STORES = _S3 | {"gs", "gcs", "az", "abfs", "abfss"}
 _HTTP = frozenset({"http", "https"})
@@ -52,12 +52,12 @@ _PACKAGES = {
     **dict.fromkeys(("sftp", "ssh"), "paramiko"),
 }
 _PLACES = {
-    **dict.fromkeys(_HTTP, "~/.netrc, or the file that the environment variable NETRC names"),
+    **dict.fromkeys(_HTTP, "~/.netrc, or the file named by the environment variable NETRC"),
     **dict.fromkeys(
         _S3,
         "the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE), ~/.aws/credentials, "
-        "~/.aws/config, the role of this machine; a public bucket needs none if FSSPEC_S3_ANON=true is set before "
-        "Python starts",
+        "~/.aws/config, the role of this machine (a public bucket needs none if FSSPEC_S3_ANON=true is set before "
+        "Python starts)",
     ),
     **dict.fromkeys(
         ("gs", "gcs"), "GOOGLE_APPLICATION_CREDENTIALS, the login of gcloud, the service account of this machine"
@@ -70,17 +70,17 @@ _PLACES = {
 }
 _NO_CREDENTIALS = re.compile(r"Credential|NoAuthToken|ProfileNotFound|TokenLoad|UnauthorizedSSO|ClientAuthentication")
 _PLAIN = re.compile(r"[!-~]{1,128}")
-_MOST_PAGES = 10_000  # of links that are read for one listing
+_MOST_PAGES = 10_000  # of links read for one listing
 _IDENTITY = re.compile(r"(etag|md5|changed):([!-~]*):(\d+)")
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """What a server tells of a file without sending it.
+    """Metadata of a remote file that the server sends without its content.
 
-    ``identity`` tells its content from others: an ETag, a checksum or the time of its last change, with the size. It
-    has colons, so that it can't be taken for a SHA-256. It is None where the server says nothing of the kind. ``size``
-    is in bytes, ``mtime_ns`` in nanoseconds since 1970.
+    ``identity`` identifies the content: an ETag, a checksum or the time of the last change, with the size. It contains
+    colons, so that it cannot be mistaken for a SHA-256, and is None if the server sends nothing suitable. ``size`` is
+    in bytes, ``mtime_ns`` in nanoseconds since 1970.
     """
 
     url: str
@@ -90,32 +90,32 @@ class RemoteFile:
 
     @property
     def stat(self) -> tuple[int, int] | None:
-        """Size and time of the last change, where both are known."""
+        """Size and time of the last change, if both are known."""
         return None if self.size is None or self.mtime_ns is None else (self.size, self.mtime_ns)
 
 
 def is_identity(content: object) -> bool:
-    """Whether ``content``, which tells the content of a file from others, is a :class:`RemoteFile`'s identity."""
+    """Check whether ``content`` is the identity of a :class:`RemoteFile`."""
     return isinstance(content, str) and _IDENTITY.fullmatch(content) is not None
 
 
 def size_in(identity: str) -> int:
-    """The size in bytes that an identity speaks of."""
+    """Return the size in bytes that an identity contains."""
     return int(identity.rpartition(":")[2])
 
 
 def protocol_of(url: str) -> str:
-    """What stands before ``://``, in small letters."""
+    """Return the protocol before ``://``, in lower case."""
     return url.partition("://")[0].rpartition("::")[2].lower()
 
 
 def is_web(url: str) -> bool:
-    """Whether the file lies on a web server, of which only pages of links can be listed (:func:`list_web`)."""
+    """Check whether the file is on a web server, where only pages of links can be listed (:func:`list_web`)."""
     return protocol_of(url) in _HTTP
 
 
 def look_up(url: str) -> RemoteFile:
-    """Ask for the size and the identity of one file.
+    """Request the size and the identity of one file.
 
     Raises
     ------
@@ -125,22 +125,22 @@ def look_up(url: str) -> RemoteFile:
     try:
         system, path = open_system(url)
         entry = system.info(path)
-    except Exception as error:  # each protocol raises what its client library does
+    except Exception as error:  # the client library of each protocol raises its own errors
         raise image_error(url, error) from error
     if entry.get("type") == "directory":
-        raise NotAnImageError(url, "it is a folder; with a '/' at its end its images are listed.")
+        raise NotAnImageError(url, "the URL is a folder. Add a '/' at the end to list its images.")
     return _file(url, entry)
 
 
 def list_files(url: str) -> list[RemoteFile]:
-    """All files below a folder, however deep, or those that a pattern with ``*`` matches, in the order of their names.
+    """List all files below a folder, recursively, or those that match a pattern with ``*``, sorted by name.
 
     Raises
     ------
     InputError
-        If it can't be listed.
+        If the URL cannot be listed.
     MissingDependencyError
-        If that takes a package that isn't here.
+        If the protocol needs a package that is not installed.
     """
     with _telling(url, "listed"):
         system, path = open_system(url)
@@ -150,7 +150,7 @@ def list_files(url: str) -> list[RemoteFile]:
         top = url.partition("*")[0].rpartition("/")[0] if pattern else url.rstrip("/")
         below = str(system._strip_protocol(top)).rstrip("/")
     return [
-        # the URL as it was given, and not put together anew: it may name a server, too
+        # built from the URL as given, because it may contain a server name
         _file(top + name[len(below) :], entry)
         for name, entry in sorted(entries.items())
         if entry.get("type") != "directory" and not name.endswith("/") and name.startswith(below + "/")
@@ -158,23 +158,23 @@ def list_files(url: str) -> list[RemoteFile]:
 
 
 def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
-    """The files that a web server's pages below ``url`` link to, however deep, in the order of their names.
+    """List the files that the pages of a web server below ``url`` link to, recursively, sorted by name.
 
-    Links that lead out of it are never followed, nor those with a question mark, by which such pages sort themselves.
+    Links that lead outside are not followed, nor are links with a question mark, which such pages use for sorting.
 
     Parameters
     ----------
     url : str
-        Ends in "/".
+        URL that ends in "/".
     folders : int
-        No more pages than these are read.
+        Maximum number of pages to read.
 
     Raises
     ------
     InputError
-        If the page can't be read, one below it neither, or there are too many.
+        If a page cannot be read, or there are too many.
     MissingDependencyError
-        If that takes a package that isn't here.
+        If the protocol needs a package that is not installed.
     """
     files: set[str] = set()
     seen, waiting = {url}, [url]
@@ -199,26 +199,26 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
                 seen.add(link)
                 waiting.append(link)
         if len(seen) > folders:
-            raise InputError(f"{url!r} has more than {folders:,} pages of links; name a folder below it.")
+            raise InputError(f"{url!r} has more than {folders:,} pages of links. Give a folder below it.")
     return sorted(files)
 
 
 def media_type(url: str) -> str:
-    """What a web server says that a file is, "image/jpeg" say; "" if it doesn't, or can't be asked."""
+    """Return the media type that a web server reports for a file, such as "image/jpeg", or "" if unknown."""
     try:
         system, path = open_system(url)
         return str(system.info(path).get("mimetype") or "").lower()
-    except Exception:  # whoever wants the file itself gets to know
+    except Exception:  # reading the file itself will raise the error
         return ""
 
 
 def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
-    """The bytes of a file; more than ``max_bytes`` are never read.
+    """Read a file, but never more than ``max_bytes``.
 
     Parameters
     ----------
     expected : str, optional
-        The identity that the file is known by, for its size.
+        Known identity of the file, which contains its size.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
     try:
         system, path = open_system(url)
         if size and protocol_of(url) in _STORES and "::" not in url:
-            # one request; one byte more than there should be tells that the object has grown
+            # a single request, with one extra byte to detect that the object has grown
             data: bytes = system.cat_file(path, start=0, end=size + 1)
         else:
             with system.open(path, "rb") as file:
@@ -244,14 +244,14 @@ def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
 
 
 def download(url: str, path: Path, max_bytes: int) -> None:
-    """Write a whole file, such as an archive, to ``path``.
+    """Download an entire file, such as an archive, to ``path``.
 
     Raises
     ------
     InputError
-        If it can't be read, or has more than ``max_bytes``.
+        If the file cannot be read, or has more than ``max_bytes``.
     MissingDependencyError
-        If that takes a package that isn't here.
+        If the protocol needs a package that is not installed.
     """
     with _telling(url, "read"):
         system, location = open_system(url)
@@ -264,19 +264,19 @@ def download(url: str, path: Path, max_bytes: int) -> None:
 
 
 def tells(identity: str, data: bytes) -> bool | None:
-    """Whether these bytes are those of the identity; None if it has no checksum by which that could be told."""
+    """Check whether the bytes match the identity, or return None if it has no checksum to compare."""
     if len(data) != size_in(identity):
         return False
     kind, value = identity.rpartition(":")[0].split(":", 1)
     digest = hashlib.md5(data, usedforsecurity=False)
     if kind == "md5":
         return value == base64.b64encode(digest.digest()).decode()
-    # an ETag of S3 is the MD5, unless the object came in parts or is encrypted with a key of its own
+    # an ETag of S3 is the MD5, except for multipart uploads and objects encrypted with a customer's key
     return True if kind == "etag" and value == digest.hexdigest() else None
 
 
 def open_system(url: str) -> tuple[Any, str]:
-    """The fsspec file system of ``url`` and the path in it.
+    """Return the fsspec file system of ``url`` and the path in it.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def open_system(url: str) -> tuple[Any, str]:
         raise InputError("settings.network is off.")
     import fsspec
 
-    # no listings kept by fsspec: what was listed once would hide what changed since
+    # fsspec's cache of listings would hide changes
     options: dict[str, Any] = {"use_listings_cache": False} if protocol_of(url) in _STORES | _HTTP else {}
     if is_web(url) and "::" not in url:
         options |= client_options()
@@ -298,61 +298,61 @@ def open_system(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def _telling(url: str, what: str) -> Iterator[None]:
-    """Say of whatever goes wrong inside that the URL can't be "listed" or "read", and why."""
+    """Convert exceptions to errors that name the URL, what it cannot be ("listed" or "read"), and the reason."""
     try:
         yield
     except ImportError as error:
-        raise MissingDependencyError(f"{url!r} can't be {what}: {why(url, error)}") from error
+        raise MissingDependencyError(f"{url!r} cannot be {what}: {why(url, error)}") from error
     except Exception as error:
-        raise InputError(f"{url!r} can't be {what}: {why(url, error)}") from error
+        raise InputError(f"{url!r} cannot be {what}: {why(url, error)}") from error
 
 
 def image_error(url: str, error: Exception) -> ImageError:
-    """The error for an image behind a URL that could not be read because of ``error``."""
+    """Convert an exception to the error for an image at a URL."""
     if isinstance(error, ImageError):
         return error
     if isinstance(error, InputError):
-        return ImageNotFoundError(url, f"is not fetched: {error}")
+        return ImageNotFoundError(url, f"cannot be fetched: {error}")
     if isinstance(error, ImportError):
         return ImageError(url, why(url, error))
-    return ImageNotFoundError(url, f"can't be read: {why(url, error)}")
+    return ImageNotFoundError(url, f"cannot be read: {why(url, error)}")
 
 
 def why(url: str, error: Exception) -> str:
-    """What went wrong behind a URL and what to do, as a sentence for a person."""
+    """Explain an error of a URL and how to fix it, as a sentence."""
     protocol = protocol_of(url)
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, ImportError):
         package = _PACKAGES.get(protocol)
         command = extra_command("s3") if protocol in _S3 else install_command(package) if package else None
-        return f"its protocol needs a package that isn't installed{f': {command}' if command else f' ({error}).'}"
+        return f"its protocol needs a package that is not installed{f': {command}' if command else f' ({error}).'}"
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
-        return f"nothing here reads URLs that begin with '{protocol}://'."
+        return f"the protocol '{protocol}://' is not supported."
     if _NO_CREDENTIALS.search(type(error).__name__):
-        _forget_systems(url)  # whoever sets them now is to be heard at the next attempt
+        _forget_systems(url)  # so that the next attempt uses new credentials
         places = _PLACES.get(protocol)
-        return f"there are no credentials ({error})" + (f"; looked for in {places}." if places else ".")
-    status = getattr(error.__cause__, "status", None)  # all that goes wrong with a web server is a missing file
+        return f"no credentials found ({error})" + (f". Searched in {places}." if places else ".")
+    status = getattr(error.__cause__, "status", None)  # fsspec reports every web error as a missing file
     if isinstance(error, PermissionError) or status in (401, 403):
         reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
-        return f"access is denied ({reason}); check the credentials and what they allow" + (
-            f"; looked for in {_PLACES[protocol]}." if protocol in _PLACES else "."
+        return f"access is denied ({reason}). Check the credentials and their permissions" + (
+            f". Credentials are read from {_PLACES[protocol]}." if protocol in _PLACES else "."
         )
     causes = (error, error.__cause__, error.__context__)
     if refused := next((cause for cause in causes if isinstance(cause, RedirectRefusedError)), None):
         return f"{refused}."
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return "there was no answer in time; check the network."
+        return "the server did not respond in time (timeout). Check the network."
     if astray := next((cause for cause in causes if type(cause).__name__.startswith("NonHttp")), None):
-        return f"it redirects to {str(astray)!r}, which is no web server; refused."
+        return f"redirect to {str(astray)!r} refused: it is not a web server."
     if isinstance(error, FileNotFoundError) and error.__cause__ is not None and protocol in _HTTP:
-        reason = f"HTTP status {status}" if status else f"no answer: {error.__cause__}"
-        return f"{reason}; check the URL."
+        reason = f"HTTP status {status}" if status else f"no response: {error.__cause__}"
+        return f"{reason}. Check the URL."
     if isinstance(error, FileNotFoundError):
-        return "it isn't there; check the URL."
+        return "the file does not exist. Check the URL."
     reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-    return f"{reason}; check the URL and the access to it."
+    return f"{reason}. Check the URL and your access to it."
 
 
 def _forget_systems(url: str) -> None:
@@ -366,7 +366,7 @@ def _bounded(file: BinaryIO, max_bytes: int | None) -> bytes:
         return bytes(file.read())
     parts: list[bytes] = []
     left = max_bytes + 1
-    while left > 0 and (part := file.read(left)):  # a stream returns what has arrived, not what was asked for
+    while left > 0 and (part := file.read(left)):  # a stream returns what has arrived, which may be less than requested
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
@@ -385,7 +385,7 @@ def _file(url: str, entry: Mapping[str, Any]) -> RemoteFile:
 
 def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None) -> str | None:
     protocol = protocol_of(url)
-    # only an ETag of S3 and a checksum say the same of equal content under two names; all else speaks of one URL
+    # only S3 ETags and checksums are equal for equal content at two URLs, all others depend on the URL
     place = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     etag = next((str(entry[name]).strip('"') for name in ("ETag", "etag") if entry.get(name)), "")
     etag = (
@@ -402,7 +402,7 @@ def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None)
 
 
 def _moment(entry: Mapping[str, Any]) -> int | None:
-    """The time of the last change (ns), under whichever name the protocol has it."""
+    """Return the time of the last change (ns), which each protocol names differently."""
     names = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified", "created")
     value = next((entry[name] for name in names if entry.get(name)), None)
     try:
@@ -419,21 +419,21 @@ def _moment(entry: Mapping[str, Any]) -> int | None:
 _WHOLE_ANSWER_SECONDS = 300.0
 #: IPv6 networks whose last 32 bits are an IPv4 address: NAT64, and addresses that are compatible with IPv4.
 _EMBEDDING = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
-_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # each network decides where the IPv4 address is
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # each network chooses the position of the IPv4 address
 
 
 class RedirectRefusedError(Exception):
-    """A server redirects to where it has no business to send us; users meet it as the reason in another error."""
+    """Refused redirect to a private address. Users see its message as the reason in another error."""
 
     def __init__(self, target: str) -> None:
         super().__init__(
-            f"it redirects to {target!r}, whose address isn't public; "
-            "settings.private_redirects = True allows that if you trust the server"
+            f"redirect to {target!r} refused: its address is not public. "
+            "Set settings.private_redirects = True if you trust the server"
         )
 
 
 def client_options() -> dict[str, Any]:
-    """What fsspec's file system of the web is made with."""
+    """Return the options for fsspec's HTTP file system."""
     return {"get_client": _client, "client_kwargs": {"seconds": settings.timeout_seconds}}
 
 
@@ -454,7 +454,7 @@ async def _note_named_host(session: Any, context: Any, request: Any) -> None:
 
 
 async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
-    """Raise where the redirect leads to must not be asked; other protocols than the web's aiohttp refuses itself."""
+    """Raise if a redirect leads to a private address. aiohttp refuses protocols other than HTTP itself."""
     import yarl
 
     location = redirect.response.headers.get("Location") or redirect.response.headers.get("URI")
@@ -468,11 +468,14 @@ async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
 
 
 async def _is_public(host: str, port: int | None) -> bool:
-    """Whether all addresses of a host are public; a host that isn't known is for the request itself to find out."""
+    """Check whether all addresses of a host are public.
+
+    Without a proxy, an unknown host counts as public, because the request to it fails anyway.
+    """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        return not getproxies()  # a proxy may know the host
+        return not getproxies()  # a proxy may resolve the host
     return all(_is_global(str(entry[4][0])) for entry in found)
 
 

@@ -1,4 +1,4 @@
-"""A project's database."""
+"""Database of a project, on SQLite or PostgreSQL."""
 
 from customlabels_nb.store.records import Action, DatasetRecord, ProjectRecord, Statistics, VersionRecord, WriteResult
 from customlabels_nb.store.sql import SqlStore, create_store, open_store

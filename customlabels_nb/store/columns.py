@@ -1,7 +1,7 @@
-"""Whole columns in and out of the database, some thousand rows at a time.
+"""Bulk transfer of columns to and from the database, some thousand rows at a time.
 
-A million rows never lie in memory as tuples: they are made where the driver takes them, and become arrays where it
-gives them.
+Rows are created as the driver reads them and converted to arrays as it returns them, so that a million rows are never
+in memory as tuples.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Select, Table, Text, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-# rows at a time: they stay in the processor's cache between the driver and the arrays
+# rows at a time, so that they stay in the processor's cache between the driver and the arrays
 _CHUNK = 2_000
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 _Single: TypeAlias = str | int | float
-#: A value for each row, or one number or text for all of them.
+#: One value per row, or a single number or text for all rows.
 Column: TypeAlias = Array | Sequence[Any] | _Single | None
 
 
 def plain(values: pd.Series) -> Array | None:
-    """The values as an array whose ``tolist`` gives what a driver takes, missing ones as None; None if all are."""
+    """Convert a column to an array whose ``tolist`` suits the driver, with None for missing values.
+
+    Returns
+    -------
+    ndarray or None
+        None if all values are missing.
+    """
     missing = np.asarray(values.array.isna())
     if missing.all():
         return None
@@ -42,13 +48,13 @@ def plain(values: pd.Series) -> Array | None:
 
 
 def shared(values: Array) -> Column:
-    """The number that all of these finite numbers are, or else the numbers."""
+    """Collapse an array of finite numbers to a single number if all are equal."""
     alike = len(values) and (values == values[0]).all()
     return float(values[0]) if alike and values.dtype.kind == "f" else int(values[0]) if alike else values
 
 
 def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Column]) -> None:
-    """Insert rows given as columns; one that is None stays empty, one that is a single value has it in all rows.
+    """Insert rows given as columns. None leaves a column empty, and a single value is used for all rows.
 
     Raises
     ------
@@ -58,15 +64,15 @@ def insert_columns(connection: Connection, table: Table, columns: Mapping[str, C
     there = {name: column for name, column in columns.items() if column is not None}
     lengths = {len(column) for column in there.values() if not isinstance(column, _Single)}
     if len(lengths) != 1:
-        raise ValueError(f"Columns of different lengths {sorted(lengths)!r} make no rows.")
+        raise ValueError(f"Columns must have the same length, but have lengths {sorted(lengths)!r}.")
     few = lengths == {1} or connection.dialect.name == "sqlite"
-    insert = _insert_values if few else _copy_postgresql  # one row takes COPY more trips to the server
+    insert = _insert_values if few else _copy_postgresql  # for a single row, COPY needs more round trips to the server
     insert(connection, table, there, lengths.pop())
 
 
 def _insert_values(connection: Connection, table: Table, columns: Mapping[str, Column], count: int) -> None:
     quote = connection.dialect.identifier_preparer.quote
-    # a number that all rows share is part of the statement: what isn't bound takes no time
+    # a number shared by all rows is part of the statement, because binding takes time
     fixed = {name: repr(value) for name, value in columns.items() if isinstance(value, int | float)}
     bound = {name: column for name, column in columns.items() if name not in fixed}
     names = ", ".join(map(quote, (*bound, *fixed)))
@@ -103,15 +109,15 @@ def _part(column: Column, start: int, stop: int) -> Iterable[Any]:
 def fetch_columns(
     connection: Connection, statement: Select[Any], kinds: str, go_on: Callable[[], None] | None = None
 ) -> list[Array]:
-    """The result of a query as one array a column.
+    """Run a query and return one array per column.
 
     Parameters
     ----------
     kinds : str
-        A letter a column: ``i`` whole numbers without gaps (int64), ``f`` numbers (float64, nan for null), ``o``
-        values as the driver gives them, ``s`` the same, where few differ: equal ones are one object in memory.
+        One letter per column: ``i`` integers without nulls (int64), ``f`` numbers (float64, nan for null), ``o``
+        objects as returned by the driver, ``s`` objects with few distinct values, of which equal ones share memory.
     go_on : callable, optional
-        Called every few thousand rows; what it raises ends the reading.
+        Called every few thousand rows. An exception in it stops reading.
     """
     result = connection.execute(statement)
     parts: list[list[Array]] = [[] for _ in kinds]
@@ -149,12 +155,12 @@ def _maker(kind: str) -> Callable[[Sequence[Any]], Array]:
 
 
 def among(connection: Connection, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """Whether a column of text or of whole numbers has one of these values, however many they are."""
+    """Return an SQL condition that a text or integer column has one of any number of values."""
     wanted = [value for value in values if not isinstance(value, str) or _can_be_stored(value)]
     if len(wanted) == 1:
         return column.__eq__(wanted[0])
     if connection.dialect.name == "sqlite":
-        # one parameter: their number is limited, and JSON is read faster than they are bound
+        # one JSON parameter: the number of parameters is limited, and parsing is faster than binding
         each = func.json_each(bindparam(None, json.dumps(wanted, ensure_ascii=False), Text)).table_valued("value")
         return column.in_(select(each.c.value))
     return column == any_(bindparam(None, wanted, ARRAY(column.type)))

@@ -1,4 +1,4 @@
-"""Connections, transactions and bulk transfer: what SQLite and PostgreSQL do differently stays in here."""
+"""Database connections, transactions and locks, and the differences between SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _READ_ONLY = {"mode": "ro", "immutable": "1", "uri": "true"}
 
 
 class UnreadableValueError(ValueError):
-    """A stored value is none of those that are written there."""
+    """Stored value that is not of the expected kind."""
 
 
 _BY_DAMAGED_VALUES = (UnreadableValueError, sqlite3.Error, zlib.error, json.JSONDecodeError, UnicodeDecodeError)
@@ -50,48 +50,48 @@ Rows = list[tuple[Any, ...]]
 
 
 def now_us() -> int:
-    """The time as stored: microseconds since 1970, UTC."""
+    """Return the current time as stored: microseconds since 1970, UTC."""
     return time.time_ns() // 1000
 
 
 def dump_json(value: Any) -> str | None:
-    """JSON text of a structured value; None for an empty one."""
+    """Serialise a structured value to JSON, None if it is empty."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str) if value else None
 
 
 def load_json(value: str | None, empty: Any) -> Any:
-    """The structured value of a JSON column; ``empty`` where it is null."""
+    """Parse the value of a JSON column, ``empty`` if it is null."""
     found = json.loads(value) if value else empty
     if empty is not None and type(found) is not type(empty):
-        raise UnreadableValueError(f"A {type(found).__name__} is stored in place of a {type(empty).__name__}")
+        raise UnreadableValueError(f"a {type(found).__name__} is stored instead of a {type(empty).__name__}")
     return found
 
 
 def pack(value: Any) -> bytes | None:
-    """The payload of a value in the history; None for an empty one. What is one already stays as it is."""
+    """Compress a value to a history payload, None if it is empty. Bytes are returned unchanged."""
     if isinstance(value, bytes):
         return value
     text_ = dump_json(value)
     if text_ is None:
         return None
     data = text_.encode("utf-8", "surrogatepass")
-    return zlib.compress(data, 6 if len(data) < _LARGE_PAYLOAD else 1)  # a quarter of the time, not twice the bytes
+    return zlib.compress(data, 6 if len(data) < _LARGE_PAYLOAD else 1)  # 4 times as fast, less than twice the bytes
 
 
 def unpack(value: bytes | None) -> Any:
-    """The value of a history payload."""
+    """Decompress a history payload."""
     return None if value is None else json.loads(zlib.decompress(bytes(value)).decode("utf-8", "surrogatepass"))
 
 
 class Database:
-    """One project's database.
+    """Database of one project.
 
     Parameters
     ----------
     location : str
-        The path of an SQLite file, or a PostgreSQL URL.
+        Path of an SQLite file, or a PostgreSQL URL.
     schema : str, optional
-        The PostgreSQL schema that holds the project.
+        PostgreSQL schema of the project.
     """
 
     def __init__(self, location: str, schema: str | None = None) -> None:
@@ -111,7 +111,7 @@ class Database:
         self._finalizer()
 
     def create(self, name: str, task: str | None) -> None:
-        """Make the tables and the project's row in one transaction."""
+        """Create the tables and the project's row in one transaction."""
         with self.write(lock=False) as connection:
             if self.schema:
                 connection.execute(CreateSchema(self.schema))
@@ -126,15 +126,16 @@ class Database:
             )
 
     def check_version(self) -> None:
-        """Bring an older schema up to date; refuse a newer one."""
+        """Migrate an older schema to the current version, or raise SchemaTooNewError if it is newer."""
         if self._version() == tables.SCHEMA_VERSION:
             return
         with self.write() as connection:
-            found = self._version(connection)  # again: another process may have been quicker
+            found = self._version(connection)  # again: another process may have migrated it
             if found > tables.SCHEMA_VERSION:
                 raise SchemaTooNewError(
-                    f"The project's database {self.shown} has schema version {found}; this release of customlabels_nb "
-                    f"reads up to {tables.SCHEMA_VERSION}. Upgrade customlabels_nb to open it; nothing was changed."
+                    f"The project's database {self.shown} has schema version {found}, but this release of "
+                    f"customlabels_nb supports at most {tables.SCHEMA_VERSION}. Upgrade customlabels_nb to open it. "
+                    "Nothing was changed."
                 )
             if found < min(tables.MIGRATIONS):
                 raise UnreadableValueError(f"schema version {found}")
@@ -151,17 +152,17 @@ class Database:
             with self.read() as opened:
                 return self._version(opened)
         if not inspect(connection).has_table("meta", schema=self.schema):
-            raise StoreError(f"{self.shown} is not a project's database: it lacks the table 'meta'.")
+            raise StoreError(f"{self.shown} is not a project's database: the table 'meta' is missing.")
         found = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.key == "schema_version"))
         return int(found) if found and found.isdecimal() else 0
 
     @property
     def shown(self) -> str:
-        """How messages call the database: the file, or the URL without its password."""
+        """Name of the database in messages: the file, or the URL without its password."""
         return repr(self.location) if self.is_sqlite else repr(self.url.render_as_string(hide_password=True))
 
     def drop(self) -> None:
-        """Delete all of it, for ever."""
+        """Delete the database permanently."""
         if self.is_sqlite:
             self.close()
             for suffix in ("", "-wal", "-shm"):
@@ -176,7 +177,7 @@ class Database:
 
     @contextmanager
     def read(self, *, once: bool = False) -> Iterator[Connection]:
-        """A connection whose queries all see one moment; for one query (``once``) a server needs no transaction."""
+        """Open a read transaction with a consistent snapshot, or for a single query (``once``) no transaction."""
         with self._translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="AUTOCOMMIT" if once else "REPEATABLE READ")
@@ -185,10 +186,10 @@ class Database:
 
     @contextmanager
     def write(self, *, lock: bool = True, check_keys: bool = True) -> Iterator[Connection]:
-        """A connection in a transaction that waits its turn; committed at the end, or rolled back on any error.
+        """Open a write transaction after waiting for other writers. Commit at the end, or roll back on any error.
 
-        ``check_keys=False`` spares SQLite to look for the image and the label of each new row: for rows whose ids were
-        read or made in this very transaction. Nothing may be deleted in it.
+        With ``check_keys=False``, SQLite does not check the foreign keys of new rows. This requires that their ids were
+        read or created in the same transaction, and that nothing is deleted in it.
         """
         with self._translated(), self._turn(), self.engine.connect() as connection:
             connection.execution_options(customlabels_write=True, customlabels_counters={})
@@ -199,21 +200,22 @@ class Database:
                 self._check_file()
 
     def _check_file(self) -> None:
-        """Raise StoreError if the file isn't the one that was opened: what is written would be lost with it."""
+        """Raise StoreError if the file is not the one that was opened, because changes to it would be lost."""
         now = None
         with suppress(OSError):
             now = (found := os.stat(self.location)).st_dev, found.st_ino
         self._file = self._file or now
         if self._file != now:
             text = f"The project's database {self.shown} was moved, replaced or deleted. Nothing was written."
-            raise StoreError(f"{text} Open the project where it is now with load_project.")
+            raise StoreError(f"{text} Open the project from its current folder with load_project.")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Wait behind the writers that came before: SQLite alone serves whoever asks in the moment that it is free.
+        """Queue behind earlier writers, because SQLite alone serves whichever process retries first.
 
-        The queue is a lock on the folder, which ends with the process that has it. It keeps nothing safe, SQLite does
-        that: where there are no such locks, or the queue doesn't move on, this goes on without.
+        The queue is a lock on the folder, released when its process ends. It is only for fairness, since SQLite itself
+        protects the data: if such locks are not supported, or the queue does not advance, the transaction starts
+        without it.
         """
         place = None
         try:
@@ -224,7 +226,7 @@ class Database:
                     place = os.open(os.path.dirname(os.path.abspath(str(self.url.database))), os.O_RDONLY)
                     try:
                         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:  # a thread waits, for flock knows no end of waiting
+                    except BlockingIOError:  # wait in a thread, because flock has no timeout
                         waiting = Thread(target=fcntl.flock, args=(place, fcntl.LOCK_EX), daemon=True)
                         waiting.start()
                         waiting.join(_QUEUE_SECONDS)
@@ -232,7 +234,7 @@ class Database:
         finally:
             if place is not None:
                 with suppress(OSError):
-                    fcntl.flock(place, fcntl.LOCK_UN)  # a process that was forked meanwhile has it open, too
+                    fcntl.flock(place, fcntl.LOCK_UN)  # a forked child process may still have it open
                 os.close(place)
 
     @contextmanager
@@ -240,7 +242,7 @@ class Database:
         if not (wanted and self.is_sqlite):
             yield
             return
-        direct: Any = connection.connection.driver_connection  # SQLite takes this outside of transactions only
+        direct: Any = connection.connection.driver_connection  # SQLite accepts this only outside of transactions
         direct.execute("PRAGMA foreign_keys = OFF")
         try:
             yield
@@ -249,27 +251,27 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Raise errors of the driver as ours, and those that come of damaged rows as DamagedError."""
+        """Translate driver errors to StoreError, and errors caused by damaged rows to DamagedError."""
         if not self._finalizer.alive:
-            raise StoreError(f"The project's database {self.shown} was closed; open the project with load_project.")
+            raise StoreError(f"The project's database {self.shown} was closed. Open the project with load_project.")
         self._check_file()
-        damage = _BY_DAMAGED_ROWS if self.is_sqlite else _BY_DAMAGED_VALUES  # a server keeps types as they are
+        damage = _BY_DAMAGED_ROWS if self.is_sqlite else _BY_DAMAGED_VALUES  # a server enforces column types
         try:
             yield
         except CustomLabelsError:
             raise
         except UnicodeEncodeError as error:
-            raise InputError(f"{error.object[:200]!r} can't be stored: it holds half of a surrogate pair.") from error
+            raise InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.") from error
         except DBAPIError as error:
             cause, kind = str(error.orig), StoreError
             if "disk is full" in cause or "No space left" in cause:
-                hint = "The disk is full: free some space and try again."
+                hint = "The disk is full. Free some space and try again."
             elif "locked" in cause:
-                hint = f"Another program has held it for more than {_BUSY_SECONDS} s: close that program and try again."
+                hint = f"Another program has locked it for more than {_BUSY_SECONDS} s. Close it and try again."
             elif "readonly" in cause or "read-only" in cause:
-                hint = "It can't be written: check the permissions of the file and of its folder."
+                hint = "It is not writable. Check the permissions of the file and of its folder."
             elif "unable to open" in cause:
-                hint = "Check that the folder is there and may be written."
+                hint = "Check that the folder exists and is writable."
             elif self.is_sqlite and type(error) in (DatabaseError, OperationalError):
                 kind, hint = DamagedError, self._way_back()
             else:
@@ -277,19 +279,19 @@ class Database:
             raise kind(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
                        "Nothing of this action was written.") from error  # fmt: skip
         except damage as error:
-            text = f"The project's database {self.shown} holds what can't be read ({type(error).__name__}: {error})."
+            text = f"The project's database {self.shown} has unreadable data ({type(error).__name__}: {error})."
             raise DamagedError(f"{text} {self._way_back()} Nothing was written.") from error
 
     def _way_back(self) -> str:
-        """Say what to do about a damaged database, and which snapshot in it can still be read."""
-        c, way = tables.snapshots.c, "go back to a copy of the project or a file that project.pack wrote."
+        """Return advice for recovering a damaged database, naming the newest readable snapshot."""
+        c, way = tables.snapshots.c, "restore a copy of the project, or a file written by project.pack."
         newest = select(c.name, c.created, c.content).order_by(c.id.desc())
         with suppress(Exception), self.engine.connect() as connection:
             for name, created, content in connection.execute(newest):
                 with suppress(*_BY_DAMAGED_ROWS):
                     unpack(content)
                     taken = datetime.fromtimestamp(created / 1e6).isoformat(" ", "minutes")
-                    way = f"project.snapshots.restore({name!r}) brings back the last snapshot, of {taken}; or {way}"
+                    way = f"use project.snapshots.restore({name!r}) to restore the last snapshot, of {taken}, or {way}"
                     break
         copy = "Copy the project's folder first" if self.is_sqlite else "Save the database with pg_dump first"
         return f"It may be damaged. {copy}, then {way}"
@@ -301,35 +303,35 @@ def _url(location: str) -> URL:
     try:
         url = make_url(location)
     except ArgumentError as error:
-        # without the text itself, which may hold a password
+        # without the text itself, which may contain a password
         raise InputError("store= is not a database URL, such as 'postgresql://user@host/name'.") from error
     if url.get_backend_name() == "sqlite":
         return url
     if url.get_backend_name() != "postgresql":
-        raise InputError(f"store={url.render_as_string()!r}: only SQLite and PostgreSQL are supported.")
+        raise InputError(f"store={url.render_as_string()!r} must be an SQLite or PostgreSQL URL.")
     return url if "+" in url.drivername else url.set(drivername="postgresql+psycopg")
 
 
 def _is_read_only(path: str) -> bool:
-    """Whether the file is there and it or its folder can't be written, so that SQLite must leave all as it is."""
+    """Check whether the file exists and it or its folder is not writable."""
     there = os.path.exists(path)
     return there and not (os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK))
 
 
 def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
     if read_only:
-        # without a place for its log SQLite can only read, and only if told that nobody writes
+        # without a folder for its log SQLite can only read, and only if declared immutable
         url = URL.create("sqlite", database=f"file:{quote(str(url.database))}", query=_READ_ONLY)
     try:
         if url.get_backend_name() != "sqlite":
             options = f"-csearch_path={schema}" if schema else ""
-            # one that stays open: many kernels share the connections that a server allows
+            # keep only one connection open: many kernels share the limited connections of a server
             pool = {"pool_size": 1, "max_overflow": 9, "pool_pre_ping": True}
             engine = create_engine(url, connect_args={"options": options}, **pool)
             ping, asked = engine.dialect.do_ping, weakref.WeakKeyDictionary[Any, float]()
 
             def ping_unless_fresh(connection: Any) -> bool:
-                with DefaultSelector() as news:  # a server that ends a connection sends something first
+                with DefaultSelector() as news:  # before closing a connection, a server sends something
                     news.register(connection, EVENT_READ)
                     if asked.get(connection, 0) < time.monotonic() - 1 or news.select(0):
                         ping(connection)
@@ -341,16 +343,16 @@ def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
         engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise MissingDependencyError(
-            f"store={url.render_as_string()!r} needs a driver: {extra_command('postgres')}"
+            f"store={url.render_as_string()!r} requires a driver: {extra_command('postgres')}"
         ) from error
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # BEGIN is ours, see below
+        connection.isolation_level = None  # BEGIN is issued explicitly below
         connection.execute("PRAGMA foreign_keys = ON")
         if not read_only and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # what was shown as saved survives a power cut, too
+        connection.execute("PRAGMA synchronous = FULL")  # what is shown as saved also survives a power failure
         connection.execute("PRAGMA cache_size = -65536")
 
     @event.listens_for(engine, "begin")
@@ -362,7 +364,7 @@ def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
 
 
 def fetch(connection: Connection, statement: Select[Any]) -> Rows:
-    """All rows as the driver's own tuples: no conversion and no row object per row."""
+    """Fetch all rows as the driver's tuples, without conversion or row objects."""
     result = connection.execute(statement)
     try:
         return list(result.cursor.fetchall()) if result.cursor is not None else []
@@ -371,7 +373,7 @@ def fetch(connection: Connection, statement: Select[Any]) -> Rows:
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
-    """Insert tuples in the order of ``columns`` through the driver's bulk path."""
+    """Insert tuples in the order of ``columns`` through the driver's bulk interface."""
     if not rows:
         return
     quote = connection.dialect.identifier_preparer.quote
@@ -382,7 +384,7 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
 
 def update_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows, *, key: str = "id") -> None:
-    """Set ``columns`` of the rows whose ``key`` is each tuple's last value."""
+    """Update ``columns`` of the rows whose ``key`` equals the last value of each tuple."""
     if not rows:
         return
     quote = connection.dialect.identifier_preparer.quote
@@ -392,12 +394,12 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
 
 def counter(connection: Connection, name: str) -> int:
-    """The next number of a counter; 1 if it was never used."""
+    """Return the next number of a counter, 1 if it was never used."""
     return counters(connection).get(name, 1)
 
 
 def counters(connection: Connection) -> dict[str, int]:
-    """Return the next number of each counter that was used; a transaction that writes asks the database once."""
+    """Return the next number of each counter used so far. A write transaction queries the database only once."""
     used: dict[str, int] = connection.get_execution_options().get("customlabels_counters", {})
     if not used:
         used.update(fetch(connection, select(tables.counters.c.name, tables.counters.c.next_id)))
@@ -405,7 +407,7 @@ def counters(connection: Connection) -> dict[str, int]:
 
 
 def take_ids(connection: Connection, table: Table | str, count: int) -> range:
-    """``count`` ids of the table, or numbers of the counter of that name, that nobody had before or will have after."""
+    """Reserve ``count`` ids of a table, or numbers of a named counter, that are never used again."""
     name = table if isinstance(table, str) else table.name
     used = counters(connection)
     start = used.get(name, 1)
@@ -428,9 +430,14 @@ def record(
     undo: Any = None,
     undoes: int | None = None,
 ) -> WriteResult:
-    """Write the action to the history, and when the project was changed.
+    """Write an action to the history, and update the modification time of the project.
 
-    ``undo`` is what undoing it needs (see :mod:`.trace`), ``undoes`` the action that this one undoes.
+    Parameters
+    ----------
+    undo : optional
+        Data for undoing the action (see :mod:`.trace`).
+    undoes : int, optional
+        Id of the action that this one undoes.
     """
     id_, now = take_ids(connection, tables.history, 1)[0], now_us()
     insert_rows(

@@ -1,4 +1,4 @@
-"""Between rows of the database and the tables of :mod:`customlabels_nb.core.tables`."""
+"""Convert between database rows and the tables of :mod:`customlabels_nb.core.tables`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from customlabels_nb.store.columns import Array, Column, among, fetch_columns, p
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
 NO_LABELS = t.empty(t.LABEL_COLUMNS)
-#: Columns of images that people change, beside tags and their own.
+#: Image columns that people edit, in addition to tags and their own columns.
 EDITABLE = ("status", "width", "height", "source")
-# how columns come from the database: see fetch_columns
+# kinds of columns, see fetch_columns
 _IMAGE_KINDS = {"split": "s", "status": "s", "width": "f", "height": "f", "source": "s", "revision": "i"}
 _IMAGES = select(schema.images.c.id, *(schema.images.c[name] for name in t.IMAGE_COLUMNS), schema.images.c.extra)
 _LABELS = select(schema.labels.c.id, schema.labels.c.label).order_by(schema.labels.c.id)
@@ -27,22 +27,22 @@ _MARK_KINDS = {"float64": "f", "bool": "i", t.CREATED_DTYPE: "i", "object": "o"}
 
 
 def moment(microseconds: int) -> datetime:
-    """A stored time as an aware datetime."""
+    """Convert a stored time to an aware datetime."""
     return datetime.fromtimestamp(microseconds / 1e6, tz=UTC)
 
 
 def from_datetime(value: datetime | None) -> int | None:
-    """A datetime as stored."""
+    """Convert a datetime to its stored form."""
     return None if value is None else round(value.timestamp() * 1e6)
 
 
 def times(values: Sequence[int] | Array) -> Any:
-    """Return a column of stored times."""
+    """Convert stored times to a datetime column."""
     return pd.array(np.asarray(values, dtype=np.int64).view("datetime64[us]"), dtype=t.CREATED_DTYPE)
 
 
 def frame(rows: Rows, columns: dict[str, str]) -> pd.DataFrame:
-    """A table from tuples, with these columns and dtypes."""
+    """Create a table from tuples with these columns and dtypes."""
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pd.DataFrame(
         {name: pd.array(column, dtype=columns[name]) for name, column in zip(columns, values, strict=True)}
@@ -50,12 +50,12 @@ def frame(rows: Rows, columns: dict[str, str]) -> pd.DataFrame:
 
 
 def read_images(connection: Connection, split: str | None, images: Sequence[str] | None = None) -> pd.DataFrame:
-    """The images table, or these rows of it, with the user's extra columns at the end."""
+    """Read the images table, or these rows of it, with the user's own columns at the end."""
     return read_images_and_ids(connection, split, images)[1]
 
 
 def read_files(connection: Connection) -> pd.DataFrame:
-    """What is known of all images' files: image, split, sha256, bytes, mtime_ns."""
+    """Read the file data of all images: image, split, sha256, bytes, mtime_ns."""
     columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
     statement = select(*(schema.images.c[name] for name in columns)).order_by(schema.images.c.id)
     values = fetch_columns(connection, statement, "osooo")
@@ -66,7 +66,7 @@ def read_files(connection: Connection) -> pd.DataFrame:
 def read_tables(
     connection: Connection, split: str, images: Sequence[str] | None = None
 ) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
-    """Ids by image, images and annotations of a dataset, or of these images of it."""
+    """Read ids by image, images and annotations of a dataset, or of these images of it."""
     ids, found = read_images_and_ids(connection, split, images)
     names = found["image"].array
     if images is None:
@@ -80,7 +80,7 @@ def read_tables(
 def read_marks_of(
     connection: Connection, split: str, ids: Array, names: Any, go_on: Callable[[], None] | None = None
 ) -> pd.DataFrame:
-    """The annotations of a dataset of which ids and names of all images are known; ``go_on`` may raise to stop it."""
+    """Read the annotations of a dataset whose image ids and names are known. ``go_on`` may raise to stop reading."""
     where = schema.annotations.c.image_id.in_(select(schema.images.c.id).where(schema.images.c.split == split))
     return _read_marks(connection, schema.annotations, [where], ids, names, go_on)
 
@@ -88,12 +88,12 @@ def read_marks_of(
 def read_images_and_ids(
     connection: Connection, split: str | None, images: Sequence[str] | None = None
 ) -> tuple[Array, pd.DataFrame]:
-    """The ids, ascending, beside the images table or these rows of it."""
+    """Read the ids, in ascending order, and the images table or these rows of it."""
     c, statement = schema.images.c, _IMAGES
     if images is not None:
         statement = statement.where(among(connection, c.image, images), *([] if split is None else [c.split == split]))
     elif split is not None:
-        # not the bare column: its index would lead through the table in the order of names, and then they are sorted
+        # an expression instead of the column, whose index would return rows by name, which then have to be sorted
         statement = statement.where(c.split.concat("") == split)
     kinds = "i" + "".join(_IMAGE_KINDS.get(name, "o") for name in t.IMAGE_COLUMNS) + "o"
     ids, *values, extras = fetch_columns(connection, statement.order_by(c.id), kinds)
@@ -121,13 +121,13 @@ def _image_column(name: str, values: Array) -> Any:
 
 
 def read_labels(connection: Connection) -> pd.DataFrame:
-    """The labels table, in order."""
+    """Read the labels table, in order."""
     c = schema.labels.c
     return frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
 
 
 def read_annotations(connection: Connection, table: Table, split: str | None, model: str | None = None) -> pd.DataFrame:
-    """Annotations or predictions."""
+    """Read annotations or predictions."""
     c, i = table.c, schema.images.c
     chosen = select(i.id, i.image).order_by(i.id)
     where = [] if model is None else [c.model == model]
@@ -146,7 +146,7 @@ def _read_marks(
     images: Any,
     go_on: Callable[[], None] | None = None,
 ) -> pd.DataFrame:
-    """Annotations or predictions of the images that have these ids, in ascending order, and names."""
+    """Read annotations or predictions of the images with these ids, in ascending order, and names."""
     c = table.c
     columns = t.PREDICTION_COLUMNS if "model" in c else t.ANNOTATION_COLUMNS
     fields = [name for name in columns if name not in ("image", "label")]
@@ -171,12 +171,12 @@ def _mark_column(dtype: str, values: Array) -> Any:
 
 
 def named(ids: Array, known: Array, names: Any) -> Any:
-    """The names that ids have, where the ascending ids ``known`` have ``names``; equal ones are one object."""
+    """Map ids to names, given the ascending ids ``known`` and their ``names``. Equal names share memory."""
     return pd.array(names, dtype="str").take(np.searchsorted(known, ids))
 
 
 def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFrame | None) -> dict[str, Column]:
-    """Columns to insert for new images; ``files`` may have their bytes and mtime_ns."""
+    """Return the columns to insert for new images. ``files`` may provide their bytes and mtime_ns."""
     extras = extra_json(images)
     own = {name: plain(images[name]) for name in ("image", "status", "width", "height", "sha256", "source")}
     if files is not None:
@@ -196,12 +196,12 @@ def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFram
 def mark_columns(
     annotations: pd.DataFrame, image_ids: Mapping[str, int], label_ids: Mapping[str, int]
 ) -> dict[str, Column]:
-    """Columns to insert for annotations or predictions, without their ids.
+    """Return the columns to insert for annotations or predictions, without their ids.
 
     Raises
     ------
     KeyError
-        With the image that isn't among ``image_ids``.
+        With the name of an image that is not in ``image_ids``.
     """
     created = annotations["created"].to_numpy(dtype="datetime64[us]").view("int64")
     return {
@@ -216,13 +216,13 @@ def mark_columns(
 
 
 def _texts(values: pd.Series) -> list[str | None] | None:
-    """JSON of structured values; None if all are empty."""
+    """Serialise structured values to JSON, None if all are empty."""
     texts = [dump_json(value) if value else None for value in values.tolist()]
     return texts if any(texts) else None
 
 
 def extra_json(images: pd.DataFrame) -> list[str | None]:
-    """The user's own columns of each image as JSON; null cells are left out."""
+    """Serialise the user's own columns of each image to JSON, leaving out null cells."""
     names = [str(name) for name in images.columns if name not in t.IMAGE_COLUMNS]
     if not names:
         return [None] * len(images)
@@ -233,7 +233,7 @@ def extra_json(images: pd.DataFrame) -> list[str | None]:
 
 
 def row_keys(images: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
-    """What an edit of an image could change of its row, by image; for comparing."""
+    """Return the editable fields of each image as a key for comparisons."""
     rows = plain_rows(images, ["image", *EDITABLE, "tags"])
     extras = extra_json(images)
     return {row[0]: (*row[1:-1], dump_json(row[-1]), extra) for row, extra in zip(rows, extras, strict=True)}
@@ -244,7 +244,7 @@ def _plain(value: Any) -> Any:
 
 
 def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]]]:
-    """What an edit of an image could change of its annotations, sorted, by image; for comparing."""
+    """Return the editable fields of each image's annotations as sorted keys for comparisons."""
     names = ["image", "label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job"]
     result: dict[str, list[tuple[Any, ...]]] = {}
     for image, label, *rest in plain_rows(annotations, names):
@@ -257,7 +257,7 @@ def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]
 
 
 def plain_rows(data: pd.DataFrame, names: Sequence[str]) -> Rows:
-    """Tuples of plain Python values in which every missing one is None."""
+    """Convert a table to tuples of plain Python values, with None for missing ones."""
     columns = []
     for name in names:
         if name not in data.columns:

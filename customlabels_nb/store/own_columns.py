@@ -1,4 +1,4 @@
-"""The columns that users brought with their images: values as JSON in each image's row, dtypes once for the project."""
+"""User-defined image columns: values as JSON in each image's row, dtypes once per project."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.store import schema
 from customlabels_nb.store.database import fetch, insert_rows
 
-#: The key of a moment, as a value is written that JSON has no type for.
+#: Key of a datetime, which JSON has no type for.
 TIME = "$time"
 _KEY = "dtypes of own columns"
 _OFFSET = re.compile(r"[+-]\d\d:\d\d$")
 _PLAIN = (str, int, float, bool)
-_INFERRED = "object"  # what isn't kept: the values tell it, or it is not the same in all imports
+_INFERRED = "object"  # not stored: inferred from the values, or different between imports
 
 
 def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: bool = False) -> None:
-    """Keep the dtypes of the user's columns; a column that comes with another dtype than before has none any more.
+    """Store the dtypes of the user's columns. A column whose dtype differs from before loses its stored dtype.
 
-    With ``new_only`` that is left as it is: those of an edit are what reading made of the column.
+    With ``new_only``, known columns keep their stored dtype, because after an edit the dtype is only an inferred one.
     """
     given = {name: _spec(images[name]) for name in images.columns if name not in t.IMAGE_COLUMNS}
     if not given:
@@ -41,14 +41,14 @@ def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: b
 
 
 def dtypes(connection: Connection) -> dict[str, Any]:
-    """What is known of the dtypes of the user's columns, by name; for :func:`restored`."""
+    """Return the stored dtypes of the user's columns by name, for :func:`restored`."""
     rows = fetch(connection, select(schema.meta.c.value).where(schema.meta.c.key == _KEY))
     found: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
     return found
 
 
 def _spec(column: pd.Series) -> Any:
-    """What can be written of a dtype: its name, or the categories."""
+    """Describe a dtype as JSON: its name, or the categories."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         categories = dtype.categories.tolist()
@@ -62,13 +62,13 @@ def _merged(known: Any, given: Any) -> Any:
         return given
     if isinstance(known, dict) and isinstance(given, dict) and known["ordered"] == given["ordered"]:
         added = [value for value in given["categories"] if value not in known["categories"]]
-        if not (added and known["ordered"]):  # nobody knows where these stand among the others
+        if not (added and known["ordered"]):  # the order of added categories is unknown
             return {**known, "categories": [*known["categories"], *added]}
     return _INFERRED
 
 
 def restored(values: pd.Series, spec: Any) -> pd.Series:
-    """A column of values from JSON with the dtype it had, where all values fit into it."""
+    """Convert a column of JSON values to its stored dtype if all values fit into it."""
     plain = _inferred(values)
     if spec is None or spec == _INFERRED:
         return plain
@@ -89,7 +89,7 @@ def _back(column: pd.Series, dtype: Any) -> pd.Series:
 
 
 def _inferred(values: pd.Series) -> pd.Series:
-    """Moments, and whole numbers and bools also with gaps, are told by the values."""
+    """Infer the dtype of datetimes, and of integers and bools with missing values."""
     there = values[values.notna()]
     if len(there) and all(isinstance(value, dict) and value.keys() == {TIME} for value in there):
         return _moments(values)
@@ -100,7 +100,7 @@ def _inferred(values: pd.Series) -> pd.Series:
 
 
 def _moments(values: pd.Series) -> pd.Series:
-    """The moments in one zone, in UTC if they have several offsets; as they stand there if they can't be read."""
+    """Parse datetimes in one time zone, UTC if they have several offsets, or return them unparsed if that fails."""
     texts = values.map(lambda value: value[TIME], na_action="ignore")
     zoned = texts.dropna().map(lambda text: isinstance(text, str) and bool(_OFFSET.search(text)))
     try:

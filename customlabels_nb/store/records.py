@@ -1,4 +1,4 @@
-"""Records of the project, its datasets, its versions, and the actions that change them."""
+"""Records of the project, its datasets and versions, and of the actions that change them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-#: Statuses of versions, as the hosted service names them.
+#: Statuses of versions, with the names of the hosted service.
 VERSION_STATUSES = (
     "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "FAILED",
     "STOPPING", "STOPPED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED", "COPYING_FAILED",
     "DEPRECATED", "EXPIRED",
 )  # fmt: skip
 
-#: The tag that describes a version.
+#: Tag with the description of a version.
 DESCRIPTION = "description"
 
 
 @dataclass(frozen=True)
 class Action:
-    """One action of a person or program, as the history tells it: ``who`` did ``what``, with a free ``note``."""
+    """Action of a person or program for the history: ``who`` did ``what``, with an optional ``note``."""
 
     what: str
     who: str
@@ -28,14 +28,14 @@ class Action:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What a writer of the store did: the action's id in the history and how many rows of its kind changed.
+    """Result of a write: the action's id in the history, and the number of changed rows.
 
     Attributes
     ----------
     action : int, optional
-        None if there was nothing to change: then no action was written.
+        None if nothing changed, so that no action was written.
     count : int
-        How many images, annotations or predictions the action is about; each writer says which.
+        Number of images, annotations or predictions concerned. Each writer documents which.
     """
 
     action: int | None = None
@@ -44,7 +44,7 @@ class WriteResult:
 
 @dataclass(frozen=True)
 class ProjectRecord:
-    """The project itself. Times are UTC; ``instructions`` is what people who label are told."""
+    """Properties of the project. Times are UTC, and ``instructions`` are those for annotators."""
 
     name: str
     task: str | None
@@ -58,7 +58,7 @@ class ProjectRecord:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """The train or the test dataset. ``sources`` are what it was imported from, oldest first."""
+    """Properties of the train or test dataset. ``sources`` are the origins of its imports, oldest first."""
 
     split: str
     status: str
@@ -71,7 +71,7 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts of one dataset, as the hosted service gives them."""
+    """Counts of one dataset, as in the hosted service."""
 
     total_entries: int
     labelled_entries: int
@@ -80,10 +80,10 @@ class Statistics:
 
 @dataclass(frozen=True)
 class VersionRecord:
-    """A trained model, or one in the making.
+    """Model version, trained or in training.
 
-    ``folder`` is relative to the project's. ``host``, ``pid`` and ``heartbeat`` tell of the process that trains
-    or runs it. ``alias`` is the stable name it was published under.
+    ``folder`` is relative to the project's folder. ``host``, ``pid`` and ``heartbeat`` identify the process that trains
+    or runs it. ``alias`` is the stable name under which it was published.
     """
 
     name: str
@@ -104,5 +104,5 @@ class VersionRecord:
 
     @property
     def description(self) -> str:
-        """What the version is for, in the words of a person: its tag ``description``, empty without one."""
+        """Description of the version in its tag ``description``, empty by default."""
         return self.tags.get(DESCRIPTION, "")

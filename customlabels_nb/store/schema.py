@@ -1,8 +1,8 @@
-"""The tables in the database.
+"""Database schema: tables, schema version and migrations.
 
-Ids are handed out from ``counters`` within the writing transaction and never used again. Times are
-microseconds since 1970 in UTC, structured values JSON text, history payloads zlib-compressed JSON: the
-same bytes in SQLite and PostgreSQL, read without a conversion per cell.
+Ids come from ``counters`` within the write transaction and are never reused. Times are microseconds since 1970 in UTC,
+structured values are JSON text, and history payloads are zlib-compressed JSON, with the same bytes in SQLite and
+PostgreSQL and no conversion per cell.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-#: Grows with each released change; :data:`MIGRATIONS` lead from one to the next.
+#: Incremented with each released change. :data:`MIGRATIONS` convert each version to the next.
 SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
-# SQLite keeps rows by their id itself only where the column is called INTEGER there; otherwise in an index more
+# SQLite uses a column as its row id only if its type is INTEGER, otherwise it adds an index
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
 meta = Table(
@@ -211,14 +211,14 @@ import_lines = Table(
 
 
 def _from_1_to_2(connection: Connection) -> None:
-    """Actions that can be taken back, snapshots of datasets, and instructions for those who label."""
+    """Add undo of actions, snapshots of datasets, and instructions for annotators."""
     blob = LargeBinary().compile(dialect=connection.dialect)
     connection.exec_driver_sql(f"ALTER TABLE history ADD COLUMN undo {blob}")
     connection.exec_driver_sql("ALTER TABLE history ADD COLUMN undoes BIGINT")
     connection.exec_driver_sql("ALTER TABLE project ADD COLUMN instructions TEXT")
     connection.exec_driver_sql("CREATE INDEX history_by_undone ON history (undoes)")
     for index in ("annotations_by_label", "predictions_by_label", "images_by_content"):
-        connection.exec_driver_sql(f"DROP INDEX {index}")  # each import paid for them, hardly a query used them
+        connection.exec_driver_sql(f"DROP INDEX {index}")  # slowed down each import, and hardly any query used them
     Table(
         "snapshots",
         MetaData(),
@@ -233,7 +233,8 @@ def _from_1_to_2(connection: Connection) -> None:
     ).create(connection)
 
 
-#: The step from each released version ``n`` to ``n + 1``: it takes a connection inside the writing transaction. All
-#: steps that are due run in that one transaction, so a killed migration leaves the old version whole. A step writes out
-#: the tables it makes, as those above go on to change; every released version keeps a small database in the tests.
+#: Migration from each released version ``n`` to ``n + 1``, as a function of a connection in the write transaction. All
+#: required migrations run in the same transaction, so that an interrupted migration leaves the old version intact. A
+#: migration defines its tables explicitly, because the definitions above will change. The tests have a small database
+#: of every released version.
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1_to_2}

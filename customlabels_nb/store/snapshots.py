@@ -1,7 +1,7 @@
-"""Snapshots: what a dataset was at a moment, compared with another moment and brought back.
+"""Snapshots of datasets: take, compare and restore.
 
-A snapshot is compressed JSON, column by column, that speaks of images and labels by name; images are found again by
-their names, on whichever side they are meanwhile.
+A snapshot is compressed JSON, column by column, which refers to images and labels by name. Images are matched by name,
+even if they have moved to the other dataset.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from customlabels_nb.store.trace import Trace, delete_with
 from customlabels_nb.store.writing import dataset_rows, ensure_dataset, insert_label, keep_images, note_image_change
 
 _FORMAT = 1
-_LEVEL = 3  # a third of the time of zlib's own choice for a tenth more bytes
+_LEVEL = 3  # a third of the default level's time for 10 % more bytes
 _IMAGES = ("image", "split", "status", "width", "height", "sha256", "bytes", "mtime_ns", "source", "tags", "extra")
-#: What is brought back of an image that is there: its size and content are those of the file, whatever it was then.
+#: Restored fields of an image that still exists. Its size and content remain those of the current file.
 _RESTORED = ("split", "status", "source", "tags", "extra")
 _DETAILS = ("source", "tags", "extra")
 _MARKS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
 _NUMBERS = (*t.BOX_COLUMNS, "confidence")
 _WHOLE = ("image", "label", "crowd", "created")
 _KINDS = "".join("f" if name in _NUMBERS else "i" if name in _WHOLE else "s" for name in _MARKS)
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, with its bits well mixed: 2**64 divided by the golden ratio
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio: odd, with well-mixed bits
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -43,8 +43,8 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 class Content:
     """Images and annotations as columns of raw values.
 
-    ``image`` and ``label`` of annotations are positions in ``images`` and ``labels``. ``ids`` and ``revisions`` are
-    known of what was read from the tables of the database, ``split`` says if only one side is here.
+    ``image`` and ``label`` of annotations are positions in ``images`` and ``labels``. ``ids`` and ``revisions`` are set
+    if the content was read from the tables of the database. ``split`` is set if only one dataset is included.
     """
 
     split: str | None
@@ -59,7 +59,7 @@ class Content:
 
 
 def read_content(connection: Connection, split: str | None) -> Content:
-    """What is in the database now, of one side or of both."""
+    """Read the current content of one dataset or both."""
     i, a, names = schema.images.c, schema.annotations.c, schema.labels.c
     images = select(i.id, i.revision, *(i[name] for name in _IMAGES)).order_by(i.id)
     marks = select(a.image_id, a.label_id, *(a[name] for name in _MARKS)).order_by(a.image_id, a.id)
@@ -79,14 +79,14 @@ def read_content(connection: Connection, split: str | None) -> Content:
 
 
 def encode(content: Content) -> bytes:
-    """The content as it is kept."""
+    """Serialise and compress the content."""
     packer = zlib.compressobj(_LEVEL)
     parts = (packer.compress(part.encode("utf-8", "surrogatepass")) for part in _json_parts(content))
     return b"".join([*parts, packer.flush()])
 
 
 def _json_parts(content: Content) -> Iterator[str]:
-    """The JSON text a column at a time, of which only one is in memory besides what is packed already."""
+    """Yield the JSON text column by column, so that only one uncompressed column is in memory."""
     head = {"format": _FORMAT, "split": content.split, "labels": content.labels}
     yield json.dumps(head, ensure_ascii=False)[:-1]
     tables: dict[str, Mapping[str, Any]] = {"images": content.images, "annotations": content.annotations}
@@ -99,7 +99,7 @@ def _json_parts(content: Content) -> Iterator[str]:
 
 
 def _listed_values(column: Sequence[Any] | Array) -> list[Any] | dict[str, Any]:
-    """The values with None for what is missing; where all are one, just that and how many there are."""
+    """Convert a column to a list with None for missing values, or to count and value if all are equal."""
     if isinstance(column, list):
         return column
     values = np.asarray(column)
@@ -114,11 +114,11 @@ def _listed_values(column: Sequence[Any] | Array) -> list[Any] | dict[str, Any]:
 
 
 def decode(data: bytes) -> Content:
-    """The content that was kept."""
+    """Decompress and parse the content."""
     try:
         value = json.loads(zlib.decompress(bytes(data)).decode("utf-8", "surrogatepass"))
         if value["format"] != _FORMAT:
-            raise StoreError("The snapshot was written by a newer release of customlabels_nb; upgrade it.")
+            raise StoreError("The snapshot was written by a newer release of customlabels_nb. Upgrade customlabels_nb.")
         annotations = {name: _array(name, column) for name, column in value["annotations"].items()}
         return Content(value["split"], value["images"], annotations, value["labels"], [], [])
     except (zlib.error, ValueError, KeyError, TypeError) as error:
@@ -139,10 +139,10 @@ def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
 
 
 def save(connection: Connection, name: str, content: Content, data: bytes, action: Action) -> WriteResult:
-    """Keep a snapshot under a name that is free."""
+    """Store a snapshot under a new name."""
     c = schema.snapshots.c
     if connection.scalar(select(c.id).where(c.name == name)) is not None:
-        raise NotAllowedError(f"There is a snapshot {name!r} already; choose another name or delete that one.")
+        raise NotAllowedError(f"Snapshot {name!r} already exists. Choose another name, or delete that snapshot.")
     id_ = take_ids(connection, schema.snapshots, 1)[0]
     marks = len(content.annotations["image"])
     row = (id_, name, now_us(), action.who, content.split, len(content), marks, data)
@@ -151,17 +151,17 @@ def save(connection: Connection, name: str, content: Content, data: bytes, actio
 
 
 def load(connection: Connection, name: str) -> bytes:
-    """The kept bytes of a snapshot."""
+    """Load the stored bytes of a snapshot."""
     c = schema.snapshots.c
     found = fetch(connection, select(c.content).where(c.name == name))
     if not found:
         names = [row[0] for row in fetch(connection, select(c.name).order_by(c.id))]
-        raise InputError(f"There is no snapshot {name!r}; there are {names[-20:]!r}.")
+        raise InputError(f"Snapshot {name!r} does not exist. Existing snapshots: {names[-20:]!r}.")
     return bytes(found[0][0])
 
 
 def restore(connection: Connection, name: str, content: Content, action: Action) -> WriteResult:
-    """Make the datasets what they were, as one action."""
+    """Restore the datasets from a snapshot, as one action."""
     now = read_content(connection, None)
     pairs = matched(now, content)
     sums, sums_then = mark_sums(now), mark_sums(content)
@@ -201,7 +201,7 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
 
 
 def _insert_images(connection: Connection, content: Content, positions: Sequence[int]) -> dict[int, int]:
-    """Insert images of the snapshot; returns their ids by position."""
+    """Insert images of the snapshot, and return their ids by position."""
     ids = take_ids(connection, schema.images, len(positions)) if positions else range(0)
     moment = now_us()
     rows = [
@@ -212,7 +212,7 @@ def _insert_images(connection: Connection, content: Content, positions: Sequence
 
 
 def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, int]) -> None:
-    """Insert the snapshot's annotations of these images, given by position, with the labels that are missing."""
+    """Insert the snapshot's annotations of these images, given by position, and any missing labels."""
     chosen = _positions(content, ids)
     c = schema.labels.c
     known: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
@@ -233,16 +233,16 @@ def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, in
 
 
 def _positions(content: Content, places: Iterable[int]) -> Array:
-    """Which annotations are of these images."""
+    """Return the positions of the annotations of these images."""
     wanted = np.zeros(len(content), dtype=bool)
     wanted[list(places)] = True
     return np.flatnonzero(wanted[content.annotations["image"]])
 
 
 def matched(before: Content, after: Content) -> list[tuple[int | None, int | None]]:
-    """Positions of the same image in both: of the same name and side, or else of the same name.
+    """Match the images of two contents by name and split, or otherwise by name, and return pairs of positions.
 
-    An image that has no counterpart is left out where the other content doesn't speak of its side.
+    An image without a counterpart is left out if the other content does not include its dataset.
     """
     keys = [list(zip(c.images["split"], c.images["image"], strict=True)) for c in (before, after)]
     there = {key: j for j, key in enumerate(keys[1])}
@@ -261,10 +261,7 @@ def matched(before: Content, after: Content) -> list[tuple[int | None, int | Non
 
 
 def mark_sums(content: Content) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """One number an image that is equal where its annotations are, in whatever order; 64 bits of hash tell them apart.
-
-    When an annotation was written doesn't count.
-    """
+    """Compute a 64-bit hash of each image's annotations, independent of their order and their creation times."""
     sums = np.zeros(len(content), dtype=np.uint64)
     if len(content.annotations["image"]):
         names = np.array([label for label, _ in content.labels], dtype=object)
@@ -278,15 +275,15 @@ def mark_sums(content: Content) -> np.ndarray[Any, np.dtype[np.uint64]]:
 
 def _hashed(values: Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
     if values.dtype != object:
-        values = values + 0  # one zero: -0.0 is 0.0
+        values = values + 0  # converts -0.0 to 0.0
         return np.asarray(pd.util.hash_array(values))
-    codes, known = pd.factorize(values)  # -1 for null, which is the same as an empty text
+    codes, known = pd.factorize(values)  # -1 for null, which is treated as an empty text
     hashes = np.asarray(pd.util.hash_array(np.array(["", *known], dtype=object), categorize=False))
     return np.asarray(hashes[np.where(codes >= 0, codes + 1, 0)])
 
 
 def differences(before: Content, after: Content) -> pd.DataFrame:
-    """What changed from one content to the other: image, split, change, before, after; a row for each change."""
+    """Compare two contents, with one row per change: image, split, change, before, after."""
     pairs = matched(before, after)
     sums = mark_sums(before), mark_sums(after)
     differing = [(i, j) for i, j in pairs if i is None or j is None or sums[0][i] != sums[1][j]]
@@ -334,7 +331,7 @@ def _details(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _marks_of(content: Content, places: set[int]) -> dict[int, list[tuple[Any, ...]]]:
-    """The annotations of these images as tuples (label, left, top, width, height, polygon, …), sorted."""
+    """Return the annotations of these images as sorted tuples (label, left, top, width, height, polygon, …)."""
     found: dict[int, list[tuple[Any, ...]]] = {}
     names = [name for name in _MARKS if name != "created"]
     chosen = _positions(content, places)

@@ -1,4 +1,4 @@
-"""The store of a project on SQLite or PostgreSQL."""
+"""Store of a project on SQLite or PostgreSQL: images, annotations, labels, versions, history and snapshots."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ from customlabels_nb.store.writing import (
 Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 
 _COPIED_AT_ONCE = 20_000
-_READ_AT_ONCE = 50_000  # so few annotations aren't worth a thread
+_READ_AT_ONCE = 50_000  # fewer annotations are read without a thread
 _VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
 _VERSION_JSON = ("tags", "config", "metrics", "statistics")
 _VERSION_TIMES = ("created", "updated", "heartbeat")
@@ -103,43 +103,43 @@ _ACTION_DTYPES = {
 
 
 def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> SqlStore:
-    """Make the database of a new project.
+    """Create the database of a new project.
 
     Parameters
     ----------
     location : str
-        Path of the SQLite file to make, or a PostgreSQL URL.
+        Path of the SQLite file to create, or a PostgreSQL URL.
     name, task : str
-        The project's.
+        Name and task of the project.
     schema : str, optional
-        The PostgreSQL schema to make for the project.
+        PostgreSQL schema to create for the project.
 
     Raises
     ------
     ProjectExistsError
-        If the file or the schema is there already.
+        If the file or the schema already exists.
     """
     database = Database(location, schema)
     if database.is_sqlite and Path(location).exists():
-        raise ProjectExistsError(f"There is a file {location!r} already; nothing was overwritten.")
+        raise ProjectExistsError(f"The file {location!r} already exists. Nothing was overwritten.")
     if schema is not None and not database.is_sqlite:
         with database.read() as connection:
             taken = schema in inspect(connection).get_schema_names()
         if taken:
             raise ProjectExistsError(
-                f"There is a schema {schema!r} in {database.shown} already; nothing was overwritten."
+                f"The schema {schema!r} already exists in {database.shown}. Nothing was overwritten."
             )
     database.create(name, task)
     return SqlStore(database)
 
 
 def open_store(location: str, *, schema: str | None = None) -> SqlStore:
-    """Open a project's database, bringing an older schema up to date.
+    """Open a project's database, and migrate an older schema.
 
     Raises
     ------
     ProjectNotFoundError
-        If there is none.
+        If there is no database.
     SchemaTooNewError
         If a newer release wrote it.
     """
@@ -151,31 +151,32 @@ def open_store(location: str, *, schema: str | None = None) -> SqlStore:
 
 
 class SqlStore:
-    """Everything that a project keeps in its database.
+    """Database of a project.
 
-    Frames have the columns and dtypes of :mod:`customlabels_nb.core.tables`. Every method that writes is one
-    transaction: afterwards either all of it is stored, with its line in the history, or nothing. It returns the action
-    that it wrote. Writers of one project take turns, readers see whole transactions only. Each image has a revision
-    that grows with every change of it or of its annotations; :meth:`update_images` refuses to overwrite a newer one.
+    Data frames have the columns and dtypes of :mod:`customlabels_nb.core.tables`. Every method that writes is one
+    transaction: either all of it is stored, with an entry in the history, or nothing. It returns the action that it
+    wrote. Writers of one project take turns, and readers only see complete transactions. Each image has a revision,
+    which increases with every change of the image or its annotations. :meth:`update_images` refuses to overwrite a
+    newer one.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._readers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
-    # -- life ---------------------------------------------------------------------------------------
+    # -- opening and closing ------------------------------------------------------------------------
     @property
     def read_only(self) -> bool:
-        """Whether nothing can be written, because the folder or the file is read-only."""
+        """True if nothing can be written, because the folder or the file is read-only."""
         return self._database.read_only
 
     def close(self) -> None:
-        """Close the connections. The store can't be used afterwards."""
+        """Close the connections. The store cannot be used afterwards."""
         self._finish_reading()
         self._database.close()
 
     def destroy(self) -> None:
-        """Delete everything that this store holds, for ever, and close it."""
+        """Delete all data of this store permanently, and close it."""
         self._finish_reading()
         self._database.drop()
 
@@ -185,12 +186,12 @@ class SqlStore:
             thread.join()
 
     def copy_to(self, path: str) -> None:
-        """Write all of it, as it is at one moment, to a new SQLite file that :func:`open_store` opens.
+        """Copy a consistent state of the database to a new SQLite file for :func:`open_store`.
 
         Raises
         ------
         StoreError
-            If the file can't be written. What was written of it is useless.
+            If the file cannot be written. A partly written file is unusable.
         """
         try:
             if self._database.is_sqlite:
@@ -200,12 +201,12 @@ class SqlStore:
             else:
                 _copy_rows(self._database, path)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"The database can't be copied to {path!r} ({error}); check the disk's space.") from error
+            raise StoreError(f"Cannot copy the database to {path!r} ({error}). Check the free disk space.") from error
 
     def rename_images(self, names: Mapping[str, str]) -> int:
-        """Rename images wherever the store names them, history and snapshots included; return how many.
+        """Rename images everywhere in the store, including history and snapshots, and return their number.
 
-        This is for a copy that moves to another place: it is no action, and revisions stay.
+        This is meant for a copy in another location. It is not recorded as an action, and revisions stay the same.
         """
         payloads = ("before", "after", "undo")
         i, h, s = schema.images.c, schema.history.c, schema.snapshots.c
@@ -236,7 +237,7 @@ class SqlStore:
         """Change fields of the project's record: name, task, status, status_message, tags, instructions."""
         unknown = changes.keys() - {"name", "task", "status", "status_message", "tags", "instructions"}
         if unknown:
-            raise ValueError(f"A project has no {sorted(unknown)!r}.")
+            raise ValueError(f"A project has no field {sorted(unknown)!r}.")
         values = {name: dump_json(value) if name == "tags" else value for name, value in changes.items()}
         with self._database.write() as connection:
             before = fetch(connection, select(*(schema.project.c[name] for name in changes)))[0]
@@ -257,7 +258,7 @@ class SqlStore:
             return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
 
     def statistics(self, split: str) -> Statistics:
-        """Count the dataset's images, labelled images and labels in use: zeros if there is none."""
+        """Count the dataset's images, labelled images and labels in use. All are zero if it does not exist."""
         i, a = schema.images.c, schema.annotations.c
         own = a.image_id.in_(select(i.id).where(i.split == split))
         total = select(func.count()).select_from(schema.images).where(i.split == split)
@@ -278,19 +279,20 @@ class SqlStore:
     def tables(
         self, split: str, images: Sequence[str] | None = None
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Return images and annotations of the dataset, and all labels, as they are at one moment.
+        """Return images and annotations of the dataset, and all labels, in a consistent state.
 
-        With ``images``, only what the dataset has of these, and no labels: the cost doesn't depend on the others.
+        With ``images``, return only these and their annotations, without labels. The run time is independent of the
+        number of other images.
         """
         with self._database.read() as connection:
             _, found, annotations = frames.read_tables(connection, split, images)
             return found, annotations, frames.read_labels(connection) if images is None else frames.NO_LABELS
 
     def tables_later(self, split: str) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame], pd.DataFrame]:
-        """Return what :meth:`tables` does without waiting for the annotations, which a call gives.
+        """Return the same as :meth:`tables`, with annotations as a function that waits until they are read.
 
-        A dataset of 250,000 images has a million boxes, which the first images needn't wait for. A thread reads them in
-        the transaction that the images were read in, so they are of the same moment whatever is written meanwhile.
+        A dataset of 250,000 images has a million boxes, which are not needed to show the first images. A thread reads
+        them in the transaction in which the images were read, so that both are consistent despite concurrent writers.
         """
         with self._database.read() as connection:
             if counter(connection, schema.annotations.name) <= _READ_AT_ONCE:
@@ -330,9 +332,10 @@ class SqlStore:
         return pd.DataFrame({"image": image, "label": label})
 
     def files(self) -> tuple[pd.DataFrame, int]:
-        """Return what is known of the files: image, split, sha256 (str), bytes, mtime_ns (Int64); and a number.
+        """Return the file data of all images, and a change number.
 
-        The number grows whenever images are added, removed, moved or get other content; see ``as_of`` of writers.
+        The table has image, split, sha256 (str), bytes, mtime_ns (Int64). The number increases whenever images are
+        added, removed, moved or have new content. See ``as_of`` of the writing methods.
         """
         with self._database.read() as connection:
             return frames.read_files(connection), image_changes(connection)
@@ -342,7 +345,7 @@ class SqlStore:
         return self._read_whole(schema.issues, {"split": "str", **t.ISSUE_COLUMNS})
 
     def import_lines(self) -> pd.DataFrame:
-        """Return lines of imported manifests that weren't read whole: split, source, line, raw."""
+        """Return lines of imported manifests that were not read completely: split, source, line, raw."""
         return self._read_whole(schema.import_lines, {"split": "str", "source": "str", "line": "int64", "raw": "str"})
 
     def _read_whole(self, table: Table, columns: dict[str, str]) -> pd.DataFrame:
@@ -351,29 +354,29 @@ class SqlStore:
             return frames.frame(rows, columns)
 
     def image_count(self) -> int:
-        """Return how many images both datasets have together."""
+        """Count the images of both datasets."""
         with self._database.read() as connection:
             return int(connection.scalar(select(func.count()).select_from(schema.images)) or 0)
 
     def image_names(self, numbers: Sequence[int]) -> pd.DataFrame:
-        """Return the images with these numbers, as far as they exist: number, split, image."""
+        """Look up the existing images with these numbers: number, split, image."""
         with self._database.read() as connection:
             rows = rows_with(connection, schema.images, ("id", "split", "image"), numbers)
             return frames.frame(rows, {"number": "int64", "split": "str", "image": "str"})
 
     def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return all images of both datasets in numbers: what counting needs, without names.
+        """Return a compact table of all images of both datasets, without names, for counting.
 
         Parameters
         ----------
         images : sequence of str, optional
-            Only these, in either dataset: the cost doesn't depend on the others.
+            Only these images, in either dataset. The run time is independent of the number of other images.
 
         Returns
         -------
         DataFrame
-            number (int64, ascending; an image keeps its number), split and status (categories), added (datetime, when
-            it came into the project), predicted (bool, whether any model has predictions for it).
+            number (int64, ascending and permanent), split and status (categories), added (datetime of the import),
+            predicted (bool, True if any model has predictions for the image).
         """
         c, p = schema.images.c, schema.predictions.c
         own = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created).order_by(c.id)
@@ -396,9 +399,9 @@ class SqlStore:
         )
 
     def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
-        """Return all annotations of both datasets, or those of images with these numbers, without boxes.
+        """Return all annotations of both datasets, or of the images with these numbers, without boxes.
 
-        The columns are number (of the image), label and annotator (categories; annotator may be null) and created
+        The columns are number (of the image), label and annotator (categories, annotator may be null) and created
         (datetime).
         """
         a, names = schema.annotations.c, schema.labels.c
@@ -421,21 +424,24 @@ class SqlStore:
     def history(self, limit: int | None = None) -> pd.DataFrame:
         """Return actions, newest first: id, created, who, what, note, split, count, before, after (parsed JSON).
 
-        ``undoes`` is the action that this one undid, ``undone_by`` the one that undid this one, unless that was undone
-        itself, and ``undoable`` whether :meth:`undo` can undo it, unless somebody changed the same since.
+        ``undoes`` is the id of the action that this one undid. ``undone_by`` is the id of the action that undid this
+        one, unless that was undone itself. ``undoable`` is True if :meth:`undo` can undo it, provided that the same
+        data was not changed since.
         """
         with self._database.read() as connection:
             return _read_actions(connection, [], limit, payloads=("before", "after"))
 
     def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:
-        """Return actions as :meth:`history` does, without the columns before and after.
+        """Return the same as :meth:`history` without the columns before and after.
 
         Parameters
         ----------
         before : int, optional
             Only actions with a smaller id.
         who : str, optional
-            Only theirs.
+            Only actions of this person.
+        limit : int, optional
+            Largest number of actions.
         """
         c = schema.history.c
         where = [] if before is None else [c.id < before]
@@ -445,14 +451,15 @@ class SqlStore:
             return _read_actions(connection, where, limit)
 
     def last_action(self) -> int:
-        """Return the id of the newest action, 0 if there is none; it grows with every change and is quick to read."""
+        """Return the id of the newest action, 0 if there is none. It increases with every change."""
         with self._database.read() as connection:
             return int(connection.scalar(select(func.max(schema.history.c.id))) or 0)
 
     def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
-        """Return what was done after the action of that id, oldest first, at most ``limit`` actions.
+        """Return the actions after the one with this id, oldest first, at most ``limit``.
 
-        The columns are id, created, who, what, note, split, count, and images, a list of those that the action touched.
+        The columns are id, created, who, what, note, split, count, and images, a list of the images that the action
+        touched.
         """
         c = schema.history.c
         dtypes = {**_ACTION_DTYPES, "before": "object", "after": "object"}
@@ -464,14 +471,14 @@ class SqlStore:
         return found.assign(created=frames.times(found["created"].to_numpy()), images=pd.Series(touched, dtype=object))
 
     def actors(self) -> dict[str, int]:
-        """Return who did something, and how many actions."""
+        """Count the actions of each person."""
         c = schema.history.c
         counts = select(c.who, func.count()).group_by(c.who).order_by(func.count().desc(), c.who)
         with self._database.read() as connection:
             return {str(who): int(count) for who, count in fetch(connection, counts)}
 
     def changes_since(self, moment: datetime) -> tuple[int, datetime | None]:
-        """Count the actions that changed images, annotations or labels after ``moment``; say when the first was."""
+        """Count the actions that changed images, annotations or labels after ``moment``, with the time of the first."""
         c = schema.history.c
         changes = select(c.created).where(c.created > frames.from_datetime(moment), c.undo.is_not(None)).subquery()
         with self._database.read() as connection:
@@ -481,29 +488,31 @@ class SqlStore:
             return int(count), None if first is None else frames.moment(int(first))
 
     def undo(self, action_id: int | None, action: Action) -> WriteResult:
-        """Undo an action; ``count`` is how many images changed.
+        """Undo an action. ``count`` is the number of changed images.
 
-        That is an action itself and can be undone like any other, which redoes what was undone. Changes of images,
-        annotations and labels can be undone, in any order, as long as no later change of the same images or labels
-        still applies.
+        This is an action itself and can be undone like any other, which redoes the original action. Changes of images,
+        annotations and labels can be undone in any order, unless a later change of the same images or labels still
+        applies.
 
         Parameters
         ----------
         action_id : int, optional
-            Its id in the history; by default the latest of ``action.who`` that can be undone and was not.
+            Id of the action in the history, by default the latest of ``action.who`` that can be undone and was not.
 
         Raises
         ------
         StaleEditError
             If one of its images was changed since. Nothing was written.
         NotAllowedError
-            If it was undone already, is of a kind that can't be, or its labels were changed since.
+            If it was already undone, is of a kind that cannot be undone, or its labels were changed since.
+        InputError
+            If ``action_id`` is not an integer.
         """
         with self._database.write() as connection:
             return undo_action(connection, action_id, action)
 
     def undo_refusal(self, action_id: int) -> str | None:
-        """Return why :meth:`undo` would refuse to undo an action, None if it wouldn't."""
+        """Return the reason why :meth:`undo` would refuse to undo an action, None if it would not."""
         with self._database.read() as connection:
             return undo_refusal(connection, action_id)
 
@@ -521,28 +530,28 @@ class SqlStore:
         source: Mapping[str, Any] | None = None,
         as_of: int | None = None,
     ) -> WriteResult:
-        """Add images with their annotations; create the dataset and labels that don't exist yet.
+        """Add images with their annotations, creating the dataset and missing labels.
 
         Parameters
         ----------
         images, annotations : DataFrame
             Normalised tables.
         files : DataFrame, optional
-            image, bytes, mtime_ns of local files, so that a later import can skip what didn't change.
+            image, bytes, mtime_ns of local files, so that a later import can skip unchanged files.
         issues, lines, source
-            Findings, unread manifest lines and the origin, kept with the dataset even if no image is new.
+            Findings, unread manifest lines and the origin, stored with the dataset even if no image is new.
         as_of : int, optional
-            The number that :meth:`files` gave.
+            Change number from :meth:`files`.
 
         Returns
         -------
         WriteResult
-            ``count`` is how many images were added.
+            ``count`` is the number of added images.
 
         Raises
         ------
         TableError
-            If an image is in the dataset already.
+            If an image is already in the dataset.
         OutdatedError
             If images were added, removed, moved or changed since ``as_of``.
         """
@@ -552,7 +561,7 @@ class SqlStore:
             noted = insert_images(
                 connection, split, images, annotations, trace, files=files, issues=issues, lines=lines, source=source
             )
-            if not len(images) and not noted:  # importing the same again is no action
+            if not len(images) and not noted:  # a repeated import is not an action
                 return WriteResult()
             added = {"images": images["image"].tolist()}
             return record(connection, action, split=split, count=len(images), after=added, undo=trace.payload())
@@ -560,18 +569,18 @@ class SqlStore:
     def update_images(
         self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action, stored: Tables | None = None
     ) -> WriteResult:
-        """Write what differs from the stored state of these images; ``count`` is how many images changed.
+        """Write the differences from the stored state of these images. ``count`` is the number of changed images.
 
-        ``images.revision`` is the revision that the edit is based on. Other images of the dataset stay as they are.
-        ``stored`` is what :meth:`tables` just gave of these images: then they aren't read again, unless somebody
-        changed them meanwhile.
+        ``images.revision`` is the revision that the edit is based on. Other images of the dataset stay the same.
+        ``stored`` is a recent result of :meth:`tables` for these images, which saves reading them again unless somebody
+        changed them in the meantime.
 
         Raises
         ------
         StaleEditError
-            If a changed image has another revision by now. Nothing was written.
+            If a changed image has another revision now. Nothing was written.
         TableError
-            If an image isn't in the dataset.
+            If an image is not in the dataset.
         """
         edit = Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
         with self._database.write() as connection:
@@ -594,10 +603,10 @@ class SqlStore:
         lines: Sequence[tuple[str, int, str]] = (),
         as_of: int | None = None,
     ) -> WriteResult:
-        """Change images and add others as one action; ``count`` is how many there are of both.
+        """Change images and add others as one action. ``count`` is the number of both.
 
-        ``known`` are images and annotations as :meth:`update_images` takes them, ``new`` and the rest as
-        :meth:`add_images` does; all of ``new`` are added. It raises what these two do.
+        ``known`` are images and annotations as in :meth:`update_images`. ``new`` and the other arguments are as in
+        :meth:`add_images`, and all of ``new`` are added. Raises the same errors as these methods.
         """
         with self._database.write() as connection:
             check_as_of(connection, as_of)
@@ -616,14 +625,14 @@ class SqlStore:
             return record(connection, action, split=split, count=count, before=before, after=after, undo=payload)
 
     def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> WriteResult:
-        """Remove images (image, revision) with their annotations, never files; ``count`` is how many.
+        """Remove images (image, revision) with their annotations, but not their files. ``count`` is their number.
 
         Raises
         ------
         StaleEditError
-            If one of them has another revision by now. Nothing was removed.
+            If one of them has another revision now. Nothing was removed.
         TableError
-            If an image isn't in the dataset.
+            If an image is not in the dataset.
         """
         with self._database.write() as connection:
             ids, stored, marks = read_named(connection, split, images)
@@ -641,9 +650,9 @@ class SqlStore:
             return record(connection, action, split=split, count=len(gone), before=before, undo=trace.payload())
 
     def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> WriteResult:
-        """Write new facts of files: image, width, height, sha256, bytes, mtime_ns; ``count`` has other content.
+        """Update file data: image, width, height, sha256, bytes, mtime_ns. ``count`` is the number with new content.
 
-        A file that was only touched is no action, and its image keeps its revision.
+        If only the modification time changed, no action is recorded and the image keeps its revision.
         """
         c = schema.images.c
         names = ["sha256", "width", "height", "bytes", "mtime_ns"]
@@ -661,7 +670,7 @@ class SqlStore:
             return record(connection, action, split=split, count=len(changed), after={"images": changed})
 
     def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> WriteResult:
-        """Move images with their annotations to the other dataset; ``count`` is how many."""
+        """Move images with their annotations to the other dataset. ``count`` is their number."""
         t.check_split(origin)
         names = list(images)
         with self._database.write() as connection:
@@ -670,9 +679,9 @@ class SqlStore:
             ids, there = (image_ids(connection, names, split) for split in (origin, target))
             for name in names:
                 if name not in ids:
-                    raise TableError(f"The image {name!r} is not in the {origin} set (any more).")
+                    raise TableError(f"Image {name!r} is not in the {origin} set.")
                 if name in there:
-                    raise TableError(f"The image {name!r} is in the {target} set already.")
+                    raise TableError(f"Image {name!r} is already in the {target} set.")
             moved = [ids[name] for name in names]
             trace.keep(schema.images, moved, ("split", "image", "revision"))
             update_rows(connection, schema.images, ("split",), [(target, id_) for id_ in moved])
@@ -684,7 +693,7 @@ class SqlStore:
             )
 
     def delete_dataset(self, split: str, action: Action) -> WriteResult:
-        """Remove the dataset with its images and annotations, never files; ``count`` is how many images it had."""
+        """Delete the dataset with its images and annotations, but no files. ``count`` is the number of images."""
         t.check_split(split)
         with self._database.write() as connection:
             ids, before = _pack_dataset(connection, split)
@@ -701,7 +710,7 @@ class SqlStore:
 
     # -- snapshots ----------------------------------------------------------------------------------
     def take_snapshot(self, name: str, split: str | None, action: Action) -> WriteResult:
-        """Keep a dataset, or with None both, as they are now, under a free name; ``count`` is how many images."""
+        """Store the current state of a dataset, or of both if None. ``count`` is the number of images."""
         with self._database.read() as connection:
             content = snapshots.read_content(connection, split)
         data = snapshots.encode(content)
@@ -716,10 +725,10 @@ class SqlStore:
         return found.assign(created=frames.times(found["created"].to_numpy()))
 
     def compare_snapshots(self, before: str, after: str | None) -> pd.DataFrame:
-        """Return what changed from one snapshot to another, or to now: image, split, change, before, after.
+        """Compare a snapshot with another one, or with the current state: image, split, change, before, after.
 
-        ``change`` is "added", "removed", "moved", "status", "relabelled", "redrawn" (the labels stayed) or "details"
-        (source, tags and own columns). An image that both moved and got another label has two rows.
+        ``change`` is "added", "removed", "moved", "status", "relabelled", "redrawn" (same labels) or "details" (source,
+        tags and own columns). An image that both moved and was relabelled has two rows.
         """
         with self._database.read() as connection:
             kept = [snapshots.load(connection, name) for name in (before, after) if name is not None]
@@ -728,10 +737,11 @@ class SqlStore:
         return snapshots.differences(contents[0], contents[1] if now is None else now)
 
     def restore_snapshot(self, name: str, action: Action) -> WriteResult:
-        """Make the datasets what they were in the snapshot, as one action; ``count`` is how many images changed.
+        """Restore the datasets from the snapshot, as one action. ``count`` is the number of changed images.
 
-        A dataset that the snapshot doesn't hold stays as it is, except that the snapshot's images come back from there.
-        Labels that are gone come back where they are used; others stay. Sizes and content of files are never restored.
+        A dataset that is not in the snapshot stays the same, except that images of the snapshot are moved back from it.
+        Deleted labels are added again if they are used, and other labels stay. Sizes and content of files are never
+        restored.
         """
         with self._database.read() as connection:
             data = snapshots.load(connection, name)
@@ -740,7 +750,13 @@ class SqlStore:
             return snapshots.restore(connection, name, content, action)
 
     def delete_snapshot(self, name: str, action: Action) -> WriteResult:
-        """Delete a snapshot. InputError if there is none of that name."""
+        """Delete a snapshot.
+
+        Raises
+        ------
+        InputError
+            If the snapshot does not exist.
+        """
         with self._database.write() as connection:
             snapshots.load(connection, name)
             connection.execute(delete(schema.snapshots).where(schema.snapshots.c.name == name))
@@ -764,7 +780,7 @@ class SqlStore:
             images, own = fetch_columns(connection, marks, "ii")
             (tested,) = fetch_columns(connection, select(i.id).where(i.split == t.TEST), "i")
         at = np.searchsorted(np.sort(known), own)
-        place = np.argsort(known)[at] if len(own) else at  # of the label of each annotation
+        place = np.argsort(known)[at] if len(own) else at  # position of each annotation's label
         first = np.unique(images * max(len(known), 1) + place, return_index=True)[1] if len(own) else at
         in_test = np.isin(images[first], tested)
 
@@ -784,18 +800,23 @@ class SqlStore:
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
     ) -> WriteResult:
-        """Add labels (name, colour) at the end as one action; with ``review``, labelled images need review then.
+        """Append labels (name, colour) as one action. With ``review``, labelled images then need review.
 
-        ``count`` is how many images need review because of that. LabelError if a label exists; then nothing is added.
+        ``count`` is the number of images that need review for this reason.
+
+        Raises
+        ------
+        LabelError
+            If a label already exists. Nothing was added.
         """
         names = [t.check_label(label) for label, _ in labels]
         if len(set(names)) < len(names):
-            raise LabelError(f"A label stands twice in {names!r}.")
+            raise LabelError(f"A label occurs twice in {names!r}.")
         i = schema.images.c
         with self._database.write() as connection:
             for name in names:
                 if _find_label(connection, name) is not None:
-                    raise LabelError(f"There is a label {name!r} already.")
+                    raise LabelError(f"Label {name!r} already exists.")
             if not names:
                 return WriteResult()
             trace = Trace(connection)
@@ -813,9 +834,12 @@ class SqlStore:
             return record(connection, action, count=len(changed), after=after, undo=trace.payload())
 
     def rename_label(self, label: str, new: str, action: Action) -> WriteResult:
-        """Rename a label; annotations and predictions follow. LabelError if ``new`` exists.
+        """Rename a label in the labels table, all annotations and predictions. ``count`` is the number of annotations.
 
-        ``count`` is how many annotations have it.
+        Raises
+        ------
+        LabelError
+            If ``new`` already exists.
         """
         name = t.check_label(new)
         c = schema.labels.c
@@ -825,7 +849,7 @@ class SqlStore:
                 return WriteResult()
             if _find_label(connection, name) is not None:
                 raise LabelError(
-                    f"There is a label {name!r} already; merge({label!r}, into={name!r}) makes the two one."
+                    f"Label {name!r} already exists. To combine the two labels, use merge({label!r}, into={name!r})."
                 )
             trace = Trace(connection)
             trace.keep(schema.labels, [id_], ("label",))
@@ -837,14 +861,14 @@ class SqlStore:
             return record(connection, action, count=count, before={"label": label}, after=after, undo=trace.payload())
 
     def merge_labels(self, label: str, into: str, action: Action) -> WriteResult:
-        """Replace ``label`` by ``into`` and remove it; an image never has the same image-level label twice.
+        """Replace ``label`` with ``into`` and remove it, without duplicating image-level labels.
 
-        ``count`` is how many annotations had it.
+        ``count`` is the number of annotations that had it.
         """
         with self._database.write() as connection:
             id_, target = _require_label(connection, label), _require_label(connection, into)
             if id_ == target:
-                raise LabelError(f"The label {label!r} can't be merged into itself.")
+                raise LabelError(f"Label {label!r} cannot be merged into itself.")
             trace = Trace(connection)
             before = dict(zip(LABEL_FIELDS, trace.keep(schema.labels, [id_], gone=True)[0], strict=True))
             count, carriers = 0, set()
@@ -855,7 +879,7 @@ class SqlStore:
                 doubled = _doubled(connection, table, own, target)
                 trace.keep(table, doubled, gone=True)
                 delete_with(connection, table, doubled)
-                # of what only changes its label, only that is kept
+                # for annotations that only change their label, keep only the label
                 columns = ("id", "image_id", "label_id", *(["model"] if "model" in table.c else []))
                 rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in own if row[0] not in doubled]
                 trace.keep_known(table, columns, rows)
@@ -867,9 +891,14 @@ class SqlStore:
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
     def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> WriteResult:
-        """Remove a label. LabelError, with the count, if it is used and ``with_annotations`` isn't set.
+        """Remove a label. ``count`` is the number of annotations that had it.
 
-        Labelled images that lose their last annotation become unlabelled. ``count`` is how many annotations had it.
+        Labelled images that lose their last annotation become unlabelled.
+
+        Raises
+        ------
+        LabelError
+            If the label is in use and ``with_annotations`` is not set.
         """
         a = schema.annotations
         with self._database.write() as connection:
@@ -877,7 +906,7 @@ class SqlStore:
             count = _count_uses(connection, id_)
             if count and not with_annotations:
                 raise LabelError(
-                    f"The label {label!r} is used by {count:,} annotations. Remove it with them "
+                    f"Label {label!r} is used by {count:,} annotations. Remove it together with them "
                     f"(with_annotations=True), or merge it into another label."
                 )
             trace = Trace(connection)
@@ -904,16 +933,16 @@ class SqlStore:
             return record(connection, action, count=count, before=before, undo=trace.payload())
 
     def reorder_labels(self, labels: Sequence[str], action: Action) -> WriteResult:
-        """Put the labels in this order; those not named follow in their old order."""
+        """Set the order of the labels. Labels that are not named follow in their old order."""
         if len(set(labels)) != len(labels):
-            raise LabelError(f"A label stands twice in {list(labels)!r}.")
+            raise LabelError(f"A label occurs twice in {list(labels)!r}.")
         c = schema.labels.c
         with self._database.write() as connection:
             rows = fetch(connection, select(c.label, c.id).order_by(c.position))
             old = [str(name) for name, _ in rows]
             for name in labels:
                 if name not in old:
-                    raise LabelError(f"There is no label {name!r}; there are {old!r}.")
+                    raise LabelError(f"Label {name!r} does not exist. Existing labels: {old!r}.")
             named = set(labels)
             new = [*labels, *(name for name in old if name not in named)]
             trace = Trace(connection)
@@ -922,7 +951,7 @@ class SqlStore:
             return record(connection, action, before={"order": old}, after={"order": new}, undo=trace.payload())
 
     def recolour_label(self, label: str, colour: str, action: Action) -> WriteResult:
-        """Give the label the colour ``#rrggbb``."""
+        """Set the colour of a label to ``#rrggbb``."""
         c = schema.labels.c
         with self._database.write() as connection:
             id_ = _require_label(connection, label)
@@ -947,26 +976,32 @@ class SqlStore:
             ]
 
     def add_version(self, version: VersionRecord, action: Action) -> WriteResult:
-        """Keep a new version. NotAllowedError if one of that name exists."""
+        """Add a version.
+
+        Raises
+        ------
+        NotAllowedError
+            If a version of that name already exists.
+        """
         values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
         with self._database.write() as connection:
             if _has_version(connection, version.name):
-                raise NotAllowedError(f"There is a version {version.name!r} already; choose another name.")
+                raise NotAllowedError(f"Version {version.name!r} already exists. Choose another name.")
             id_ = take_ids(connection, schema.versions, 1)[0]
             insert_rows(connection, schema.versions, ("id", *_VERSION_FIELDS), [(id_, *values)])
             return record(connection, action, after={"version": version.name, "status": version.status})
 
     def update_version(self, name: str, action: Action | None = None, **changes: Any) -> WriteResult:
-        """Change fields of a version; without an action (heartbeats) the history isn't touched."""
+        """Change fields of a version. Without an action (heartbeats), nothing is written to the history."""
         c = schema.versions.c
         unknown = changes.keys() - set(_VERSION_FIELDS)
         if "status" in changes and changes["status"] not in VERSION_STATUSES:
             unknown = unknown or {changes["status"]}
         with self._database.write() as connection:
             if not _has_version(connection, name):
-                raise ModelNotFoundError(f"There is no version {name!r}.")
+                raise ModelNotFoundError(f"Version {name!r} does not exist.")
             if unknown:
-                raise InputError(f"A version has no {sorted(unknown)!r}.")
+                raise InputError(f"A version has no field or status {sorted(unknown)!r}.")
             values = {field: _written_field(field, value) for field, value in changes.items()}
             if changes.get("alias"):
                 connection.execute(update(schema.versions).where(c.alias == changes["alias"]).values(alias=None))
@@ -981,10 +1016,10 @@ class SqlStore:
             return record(connection, action, before={"version": name}, after={"version": name, **shown})
 
     def delete_version(self, name: str, action: Action) -> WriteResult:
-        """Remove a version and its predictions."""
+        """Delete a version and its predictions."""
         with self._database.write() as connection:
             if not _has_version(connection, name):
-                raise ModelNotFoundError(f"There is no version {name!r}.")
+                raise ModelNotFoundError(f"Version {name!r} does not exist.")
             _delete_predictions(connection, name)
             connection.execute(delete(schema.versions).where(schema.versions.c.name == name))
             return record(connection, action, before={"version": name})
@@ -995,7 +1030,7 @@ class SqlStore:
             return frames.read_annotations(connection, schema.predictions, split, model)
 
     def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> WriteResult:
-        """Replace all predictions of that model; images must be in the project. ``count`` is how many there are."""
+        """Replace all predictions of a model for images of the project. ``count`` is their number."""
         with self._database.write() as connection:
             _delete_predictions(connection, model)
             if len(predictions):
@@ -1004,7 +1039,7 @@ class SqlStore:
                 try:
                     columns = frames.mark_columns(predictions, known, labels)
                 except KeyError as error:
-                    raise TableError(f"Predictions speak of {error.args[0]!r}, which is not in the project.") from error
+                    raise TableError(f"Predictions contain {error.args[0]!r}, which is not in the project.") from error
                 ids = take_ids(connection, schema.predictions, len(predictions))
                 insert_columns(connection, schema.predictions, {"id": ids, "model": model, **columns})
             return record(connection, action, count=len(predictions), after={"model": model})
@@ -1034,9 +1069,9 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     return {names.get(k, k): _renamed(v, names) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-# -- annotations that are read in a thread ----------------------------------------------------------
+# -- annotations that are read in a background thread -----------------------------------------------
 class _PendingAnnotations:
-    """Annotations that are being read: call it to have them. Reading ends when it is gone."""
+    """Callable that waits for annotations being read. Reading stops if it is garbage-collected."""
 
     def __init__(self) -> None:
         self.table: Future[pd.DataFrame] = Future()
@@ -1044,7 +1079,7 @@ class _PendingAnnotations:
 
     def __call__(self) -> pd.DataFrame:
         if self._process != os.getpid() and not self.table.done():
-            raise StoreError("This process was forked while the annotations were read; fork when they are there.")
+            raise StoreError("The process was forked while annotations were being read. Fork after they are read.")
         return self.table.result()
 
 
@@ -1057,7 +1092,7 @@ def _read_for(
 ) -> None:
     def go_on() -> None:
         if pending() is None:
-            raise Cancelled("Nobody waits for these annotations any more.")
+            raise Cancelled("These annotations are no longer needed.")
 
     try:
         with database.read() as connection:
@@ -1079,14 +1114,14 @@ def _bump_revisions(connection: Connection, ids: Iterable[int]) -> None:
 
 
 def _pack_dataset(connection: Connection, split: str) -> tuple[list[int], bytes | None]:
-    """Return ids of all images of a dataset and their packed states, before anything else takes memory."""
+    """Return the ids of all images of a dataset and their packed states, read first to limit memory use."""
     ids, stored, marks = frames.read_tables(connection, split)
     statuses = dict(zip(stored["image"], stored["status"], strict=True))
     return list(ids.values()), pack(states(list(statuses), statuses, frames.annotation_keys(marks)))
 
 
 def _position(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[Any]:
-    """Return the position of a text among those that it can be: drivers give numbers faster than texts."""
+    """Map a text column to its position in ``values``, because drivers return numbers faster than texts."""
     return case({value: at for at, value in enumerate(values)}, value=column)
 
 
@@ -1124,7 +1159,7 @@ def _require_label(connection: Connection, label: str) -> int:
     if found is None:
         c = schema.labels.c
         names = [str(row[0]) for row in fetch(connection, select(c.label).order_by(c.position))]
-        raise LabelError(f"There is no label {label!r}; there are {names[:20]!r}.")
+        raise LabelError(f"Label {label!r} does not exist. Existing labels: {names[:20]!r}.")
     return found
 
 
@@ -1134,14 +1169,14 @@ def _count_uses(connection: Connection, label_id: int) -> int:
 
 
 def _marks_with(connection: Connection, table: Table, label_id: int) -> Rows:
-    """Return id, image, whether it is about the whole image, and model (if any) of all that has a label."""
+    """Return id, image id, True for image-level ones, and model (if any) of all annotations with a label."""
     c = table.c
     model = c.model if "model" in c else literal("")
     return fetch(connection, select(c.id, c.image_id, c["left"].is_(None), model).where(c.label_id == label_id))
 
 
 def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> set[int]:
-    """Return those of ``own`` that label a whole image which has the label ``target`` already."""
+    """Return the ids of image-level labels in ``own`` whose image already has the label ``target``."""
     whole = [row for row in own if row[2]]
     if not whole:
         return set()

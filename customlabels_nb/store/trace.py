@@ -1,7 +1,7 @@
-"""What an action changes, row by row, kept with its line of history so that it can be taken back.
+"""Undo log: the rows that an action changes, stored with its entry in the history.
 
-A trace holds the rows that were changed or deleted as they were before, and the ids of those that were made. Ids are
-never used again, so a row that was deleted comes back as itself, in its old place among the others.
+A trace contains the previous state of changed and deleted rows, and the ids of new rows. Ids are never reused, so that
+a deleted row is restored with its id and its position in the order.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from sqlalchemy import Connection, Table
 from customlabels_nb.store import schema
 from customlabels_nb.store.database import Rows, counter, counters, take_ids
 
-#: What can be put back, in the order in which rows may be inserted; deleted in the other.
+#: Tables that can be restored, in the order of insertion. Rows are deleted in the reverse order.
 TABLES = (
     schema.labels, schema.images, schema.annotations, schema.predictions, schema.issues, schema.import_lines
 )  # fmt: skip
 MARKS = (schema.annotations, schema.predictions)
 LABEL_FIELDS = ("id", "label", "colour", "position")
-_IN_ONE = 1000  # ids in one statement
-_RUN = 16  # so many ids in a row are asked for as a range
+_IN_ONE = 1000  # ids per statement
+_RUN = 16  # this many consecutive ids are queried as a range
 
 
 class Trace:
-    """Gathers what the action that runs in this transaction changes; made before it changes anything.
+    """Collector of the changes of an action in the current transaction, created before the first change.
 
-    Writers take turns, so whatever is numbered from now on is this action's.
+    Because writers take turns, all ids created from then on belong to this action.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -47,14 +47,14 @@ class Trace:
         key: str = "id",
         gone: bool = False,
     ) -> Rows:
-        """Keep rows as they are now, by id or by another ``key``; returns them, their id first.
+        """Store the current state of rows, by id or another ``key``, and return them with their id first.
 
         Parameters
         ----------
         columns : sequence of str, optional
-            Those that will be changed; all of them unless it is given.
+            Columns that will be changed, by default all.
         gone : bool
-            Whether the rows will be deleted.
+            True if the rows will be deleted.
         """
         names = ["id", *(c.name for c in table.columns if c.name != "id" and (columns is None or c.name in columns))]
         rows = rows_with(self._connection, table, names, ids, key=key)
@@ -62,20 +62,20 @@ class Trace:
         return rows
 
     def keep_known(self, table: Table, columns: Sequence[str], rows: Rows, *, gone: bool = False) -> None:
-        """Keep rows that were read already: these columns of them, their id first."""
+        """Store these columns of rows that were already read, with their id first."""
         if rows:
             self._parts.setdefault(table.name, []).append({"columns": list(columns), "rows": rows, "gone": gone})
 
     def returned(self, table: Table, ids: Iterable[int]) -> None:
-        """Note rows that come back under the ids that they had before."""
+        """Record rows that are restored with their previous ids."""
         self._returned.setdefault(table.name, []).extend(ids)
 
     def note(self, key: str, value: Any) -> None:
-        """Keep something else with the trace."""
+        """Store additional data in the trace."""
         self._more[key] = value
 
     def payload(self) -> dict[str, Any]:
-        """All of it as JSON can hold it; called when the action is done."""
+        """Return the trace as JSON-compatible data after the action has made its changes."""
         made: dict[str, list[tuple[int, int]]] = {}
         now = counters(self._connection)
         for table in TABLES:
@@ -94,18 +94,18 @@ class Trace:
         }
 
     def _labels_after(self, made: Sequence[tuple[int, int]]) -> list[list[Any]]:
-        """Rows of the labels that the action changed or made, as it leaves them."""
+        """Return the labels that the action changed or created, in their new state."""
         ids = {row[0] for part in self._parts.get(schema.labels.name, []) for row in part["rows"]}
         ids.update(chain.from_iterable(range(*part) for part in made))
         return [list(row) for row in rows_with(self._connection, schema.labels, LABEL_FIELDS, ids)]
 
     def _labels_in_use(self) -> list[list[Any]]:
-        """Rows of the labels that kept annotations have, for a label may be gone by the time they come back."""
+        """Return the labels of stored annotations, which may have been deleted by the time these are restored."""
         used = {row[at] for rows, at in self._columns(MARKS, "label_id") for row in rows}
         return [list(row) for row in rows_with(self._connection, schema.labels, LABEL_FIELDS, used)]
 
     def _models(self) -> dict[str, int]:
-        """As of when the kept predictions of each model are."""
+        """Return the change number of each model with stored predictions."""
         names = {row[at] for rows, at in self._columns([schema.predictions], "model") for row in rows}
         return {name: prediction_changes(self._connection, name) for name in sorted(names)}
 
@@ -116,12 +116,12 @@ class Trace:
 
 
 def prediction_changes(connection: Connection, model: str) -> int:
-    """A number that grows whenever a model's predictions are replaced or deleted as a whole."""
+    """Return a number that increases whenever all predictions of a model are replaced or deleted."""
     return counter(connection, _counter_of(model))
 
 
 def note_prediction_change(connection: Connection, model: str) -> None:
-    """Make that number grow."""
+    """Increase the number of :func:`prediction_changes`."""
     take_ids(connection, _counter_of(model), 1)
 
 
@@ -132,13 +132,13 @@ def _counter_of(model: str) -> str:
 def rows_with(
     connection: Connection, table: Table, columns: Sequence[str], ids: Iterable[int], *, key: str = "id"
 ) -> Rows:
-    """These columns of the rows whose ``key`` is one of ``ids``, by key and id; what isn't there is left out."""
+    """Select columns of the rows whose ``key`` is in ``ids``, sorted by key and id. Missing rows are left out."""
     quote = connection.dialect.identifier_preparer.quote
     select_ = f"SELECT {', '.join(map(quote, columns))} FROM {quote(table.name)} WHERE "
     order = f" ORDER BY {quote(key)}, id"
     rows: Rows = []
     for where in _conditions(quote(key), runs(ids)):
-        # the ids are whole numbers from the database: nothing in this text is anybody's
+        # safe from SQL injection: the ids are integers from the database
         result = connection.exec_driver_sql(select_ + where + order)
         rows += result.cursor.fetchall() if result.cursor is not None else []
         result.close()
@@ -146,14 +146,14 @@ def rows_with(
 
 
 def delete_with(connection: Connection, table: Table, ids: Iterable[int], *, key: str = "id") -> None:
-    """Delete the rows whose ``key`` is one of ``ids``."""
+    """Delete the rows whose ``key`` is in ``ids``."""
     quote = connection.dialect.identifier_preparer.quote
     for where in _conditions(quote(key), runs(ids)):
         connection.exec_driver_sql(f"DELETE FROM {quote(table.name)} WHERE {where}")
 
 
 def update_with(connection: Connection, table: Table, changes: str, ids: Iterable[int]) -> None:
-    """Change the rows of these ids; ``changes`` is SQL of our own, such as ``revision = revision + 1``."""
+    """Update the rows with these ids. ``changes`` is trusted SQL, such as ``revision = revision + 1``."""
     quote = connection.dialect.identifier_preparer.quote
     for where in _conditions(quote("id"), runs(ids)):
         connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE {where}")
@@ -174,7 +174,7 @@ def _conditions(key: str, ranges: Sequence[tuple[int, int]]) -> Iterable[str]:
 
 
 def runs(ids: Iterable[int]) -> list[tuple[int, int]]:
-    """Sorted ranges (start, stop) that hold just these ids."""
+    """Convert ids to sorted ranges (start, stop)."""
     result: list[tuple[int, int]] = []
     for id_ in sorted({int(id_) for id_ in ids}):
         if result and result[-1][1] == id_:
@@ -185,5 +185,5 @@ def runs(ids: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def made_ids(payload: Mapping[str, Any], table: Table) -> list[int]:
-    """The ids of the rows that an action made."""
+    """Return the ids of the rows that an action created."""
     return [id_ for start, stop in payload["made"].get(table.name, ()) for id_ in range(start, stop)]

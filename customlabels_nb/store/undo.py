@@ -1,8 +1,8 @@
-"""Undo actions of the history inside a transaction that the caller holds.
+"""Undo and redo actions of the history inside the caller's transaction.
 
-Undoing is an action like any other: it is refused where the same images or labels were changed since, and it can be
-undone itself. Each action that touches an image makes its revision one higher, and so does undoing it; that is how
-changes that were undone are told from those that still apply.
+Undo is an action like any other. It is refused if the same images or labels were changed since, and it can itself be
+undone. Each action on an image increments its revision, and so does undo. By these revisions, changes that were undone
+are distinguished from those that still apply.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from customlabels_nb.store.records import Action, WriteResult
 from customlabels_nb.store.trace import MARKS, Trace, delete_with, made_ids, prediction_changes, rows_with
 from customlabels_nb.store.writing import bump_images_with_label, dataset_rows, ensure_dataset, note_image_change
 
-_LOOKED_THROUGH = 200  # later actions that are searched for whoever changed an image
+_LOOKED_THROUGH = 200  # later actions that are searched for the one that changed an image
 
 
 def undo_action(connection: Connection, action_id: int | None, action: Action) -> WriteResult:
-    """Undo an action; see :meth:`customlabels_nb.store.sql.SqlStore.undo`."""
+    """Undo an action. See :meth:`customlabels_nb.store.sql.SqlStore.undo`."""
     done, expected = _checked(connection, action_id, action.who)
     trace = Trace(connection)
     images = _put_back(connection, done.payload, trace, expected)
@@ -44,7 +44,7 @@ def undo_action(connection: Connection, action_id: int | None, action: Action) -
 
 
 def undo_refusal(connection: Connection, action_id: int) -> str | None:
-    """Return why :func:`undo_action` would refuse, None if it wouldn't."""
+    """Return the reason why :func:`undo_action` would refuse, None if it would not."""
     try:
         _checked(connection, action_id, "")
     except (NotAllowedError, StaleEditError) as error:
@@ -54,7 +54,7 @@ def undo_refusal(connection: Connection, action_id: int) -> str | None:
 
 @dataclass(frozen=True)
 class _Done:
-    """An action that is to be undone, with the rows that its trace kept."""
+    """Action to undo, with the rows of its trace."""
 
     id: int
     what: str
@@ -63,7 +63,7 @@ class _Done:
 
 
 def touched_images(before: Any, after: Any) -> list[str]:
-    """The images that a line of history speaks of."""
+    """Collect the images named in an entry of the history."""
     found: dict[str, None] = {}
     for side in (before, after):
         for key, value in side.items() if isinstance(side, dict) else ():
@@ -75,7 +75,7 @@ def touched_images(before: Any, after: Any) -> list[str]:
 
 
 def undone_by(connection: Connection) -> dict[int, int]:
-    """Action → the one that took it back, where that stands; an undo that was taken back itself doesn't count."""
+    """Map each undone action to the action that undid it, unless that was itself undone."""
     c = schema.history.c
     found: dict[int, int] = {}
     for id_, undoes in fetch(connection, select(c.id, c.undoes).where(c.undoes.is_not(None)).order_by(c.id.desc())):
@@ -85,7 +85,7 @@ def undone_by(connection: Connection) -> dict[int, int]:
 
 
 def _checked(connection: Connection, action_id: int | None, who: str) -> tuple[_Done, dict[int, int]]:
-    """The action that is to be taken back, if it can be, and the revision that each of its images has by now."""
+    """Return the action to undo, if that is possible, and the expected current revision of each of its images."""
     undone = undone_by(connection)
     done = _choose(connection, action_id, who, undone)
     expected = _expected(connection, done, undone)
@@ -101,33 +101,33 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
         action_id = next((int(row[0]) for row in fetch(connection, mine) if row[0] not in undone), None)
         if action_id is None:
             raise NotAllowedError(
-                f"{who!r} has done nothing yet that could be taken back. project.history has the actions of all; "
-                "undo(id) takes one of them back."
+                f"{who!r} has no actions to undo. project.history lists the actions of everyone, and "
+                "undo(id) undoes one of them."
             )
     try:
         action_id = index(action_id)
     except TypeError as error:
-        raise InputError(f"action_id={action_id!r} is no id of an action; project.history has them.") from error
+        raise InputError(f"action_id={action_id!r} must be the id of an action in project.history.") from error
     found = fetch(connection, select(c.id, c.what, c.split, c.undo).where(c.id == action_id))
     if not found:
-        raise NotAllowedError(f"There is no action {action_id!r}; project.history has their ids.")
+        raise NotAllowedError(f"Action {action_id!r} does not exist. See project.history for the ids.")
     id_, what, split, payload = found[0]
     if id_ in undone:
         raise NotAllowedError(
-            f"{what!r} (action {id_}) was taken back already, by action {undone[id_]}; undo({undone[id_]}) redoes it."
+            f"{what!r} (action {id_}) was already undone by action {undone[id_]}. To redo it, use undo({undone[id_]})."
         )
     if payload is None:
         raise NotAllowedError(
-            f"{what!r} (action {id_}) can't be taken back: only changes of images, annotations and labels can, "
-            "unless an older release made them."
+            f"{what!r} (action {id_}) cannot be undone. Only changes of images, annotations and labels can, except "
+            "those recorded by an older release."
         )
     return _Done(int(id_), what, split, unpack(payload))
 
 
 def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) -> dict[int, int]:
-    """The revision that each image has by now if nothing stands that was done to it since.
+    """Compute the current revision of each image if no later change still applies.
 
-    An image that the action removed has the one that it would have.
+    For a removed image, this is the revision it would have.
     """
     result = dict.fromkeys(made_ids(done.payload, schema.images), 1)
     result |= {int(id_): revision for id_, revision in done.payload.get("revisions", ())}
@@ -154,7 +154,7 @@ def _touched_ids(payload: Mapping[str, Any]) -> set[int]:
 
 
 def _refuse_changed_images(connection: Connection, done: _Done, expected: Mapping[int, int]) -> None:
-    """Refuse if an image that the action changed or made was changed since, or the name of one it removed is taken."""
+    """Raise StaleEditError if an image of the action was changed since, or the name of a removed image is taken."""
     parts = done.payload["parts"].get(schema.images.name, ())
     gone = {row[0] for part in parts if part["gone"] for row in part["rows"]}
     names = {row[0]: row[part["columns"].index("image")] for part in parts for row in part["rows"]}
@@ -186,17 +186,17 @@ def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequ
     names_of, at = dict(zip(ids, names, strict=True)), columns.index("image_id")
     theirs = [(columns, row) for row in rows_with(connection, schema.annotations, columns, ids, key="image_id")]
     yours = [found for found in yours if found[1][found[0].index("image_id")] in names_of]
-    if not made_ids(done.payload, schema.annotations):  # of an image whose annotations it left alone they stay
+    if not made_ids(done.payload, schema.annotations):  # images whose annotations the action did not change keep theirs
         changed = {row[fields.index("image_id")] for fields, row in yours}
         yours += [found for found in theirs if found[1][at] not in changed]
     labels: dict[int, str] = {row[0]: row[1] for row in done.payload["labels"]}
     for part in done.payload["parts"].get(schema.labels.name, ()):
-        if "label" in part["columns"]:  # one that the action removed is nowhere else
+        if "label" in part["columns"]:  # a label that the action removed is only stored here
             labels |= {row[0]: row[part["columns"].index("label")] for row in part["rows"]}
     labels |= dict(fetch(connection, select(schema.labels.c.id, schema.labels.c.label)))
     raise StaleEditError(
-        f"{done.what!r} (action {done.id}) can't be taken back: {len(ids)} of its images were changed since, such as "
-        f"{shown!r}{who}. Nothing was changed; take that back first.",
+        f"{done.what!r} (action {done.id}) cannot be undone: {len(ids)} of its images were changed since, such as "
+        f"{shown!r}{who}. Nothing was changed. Undo that change first.",
         images=[name for name in names if name],
         theirs=_annotations(theirs, names_of, labels),
         yours=_annotations(yours, names_of, labels),
@@ -206,7 +206,7 @@ def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequ
 def _whole(
     connection: Connection, part: Mapping[str, Any], columns: Sequence[str]
 ) -> Iterable[tuple[Sequence[str], Sequence[Any]]]:
-    """Rows of annotations with the names of their columns; where only labels were kept, the rest is as it is now."""
+    """Return complete annotation rows with their column names, taking fields that were not stored from the database."""
     if "created" in part["columns"]:
         return [(part["columns"], row) for row in part["rows"]]
     at, to = part["columns"].index("label_id"), columns.index("label_id")
@@ -216,7 +216,7 @@ def _whole(
 
 
 def _who_changed(connection: Connection, action_id: int, image_id: int, image: str) -> str:
-    """``, by ann with 'update' (action 7)``: the last who touched the image after the action; empty if unknown."""
+    """Describe the last later action on the image, as ``, by ann with 'update' (action 7)``, empty if unknown."""
     c = schema.history.c
     later = fetch(
         connection, select(c.id).where(c.id > action_id).order_by(c.id.desc()).limit(_LOOKED_THROUGH)
@@ -234,7 +234,7 @@ def _who_changed(connection: Connection, action_id: int, image_id: int, image: s
 def _annotations(
     rows: Sequence[tuple[Sequence[str], Sequence[Any]]], images: Mapping[int, str], labels: Mapping[int, str]
 ) -> pd.DataFrame:
-    """An annotations table from single rows of the database, each with the names of its columns."""
+    """Convert database rows, each with its column names, to an annotations table."""
     found = [dict(zip(columns, row, strict=True)) for columns, row in rows]
     if not found:
         return t.empty(t.ANNOTATION_COLUMNS)
@@ -250,12 +250,12 @@ def _annotations(
 def _put_back(
     connection: Connection, payload: Mapping[str, Any], trace: Trace, expected: Mapping[int, int]
 ) -> list[str]:
-    """Undo what ``payload`` tells of; returns the images that changed.
+    """Undo the changes in ``payload``, and return the images that changed.
 
     Parameters
     ----------
     expected : mapping
-        The revision of each image now, or the one it would have if it weren't removed.
+        Current revision of each image, or for removed images the revision they would have.
     """
     _datasets_back(connection, payload, trace)
     labels = _labels_back(connection, payload, trace)
@@ -277,7 +277,7 @@ def _put_back(
 
 
 def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], what: str) -> None:
-    """Refuse if a label that the action changed isn't any more as the action left it, or has come into use."""
+    """Raise NotAllowedError if a label of the action was changed since, or is now in use."""
     c = schema.labels.c
     after = {row[0]: tuple(row[1:3]) for row in payload.get("labels_after", ())}
     order_after = {row[0]: row[3] for row in payload.get("labels_after", ())}
@@ -286,25 +286,25 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
         ids = [row[0] for row in part["rows"]]
         if part["columns"] == ["id", "position"]:
             if sorted(ids, key=lambda i: order_after[i]) != sorted(ids, key=lambda i: there.get(i, (0, 0, -1))[2]):
-                raise NotAllowedError(f"{what} can't be taken back: the labels have another order since.")
+                raise NotAllowedError(f"{what} cannot be undone: the labels were reordered since.")
             continue
         for id_ in ids:
             if there.get(id_, (None, None))[:2] != after.get(id_, (None, None)):
                 name = after[id_][0] if id_ in after else there[id_][0]
-                raise NotAllowedError(f"{what} can't be taken back: the label {name!r} was changed since.")
+                raise NotAllowedError(f"{what} cannot be undone: label {name!r} was changed since.")
         if "label" in part["columns"]:
             at = part["columns"].index("label")
             for row in part["rows"]:
                 taken = [id_ for id_, (label, *_) in there.items() if label == row[at] and id_ != row[0]]
                 if taken and row[0] in there:
-                    raise NotAllowedError(f"{what} can't be taken back: there is another label {row[at]!r} since.")
+                    raise NotAllowedError(f"{what} cannot be undone: another label {row[at]!r} was added since.")
     if payload.get("explicit"):
         for id_ in made_ids(payload, schema.labels):
             if there.get(id_, (None, None))[:2] != after.get(id_):
-                raise NotAllowedError(f"{what} can't be taken back: its label was changed since.")
+                raise NotAllowedError(f"{what} cannot be undone: its label was changed since.")
             if uses := _uses(connection, id_):
                 raise NotAllowedError(
-                    f"{what} can't be taken back: the label {there[id_][0]!r} is used by {uses:,} annotations by now."
+                    f"{what} cannot be undone: label {there[id_][0]!r} is now used by {uses:,} annotations."
                 )
 
 
@@ -322,7 +322,7 @@ def _uses(connection: Connection, label_id: int) -> int:
 
 
 def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> dict[int, int]:
-    """Bring labels back that were changed or are gone; returns old id → new one of those that were made anew since."""
+    """Restore labels that were changed or removed, and map old ids to new ids of labels that were added again since."""
     c = schema.labels.c
     there = {row[0] for row in fetch(connection, select(c.id))}
     missing: dict[int, dict[str, Any]] = {
@@ -331,6 +331,7 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
         if row[0] not in there
     }
     bumped: list[int] = []
+    shifted: list[int] = []
     for part in _parts(payload, schema.labels):
         rows = [dict(zip(part["columns"], row, strict=True)) for row in part["rows"]]
         missing |= {row["id"]: row for row in rows if row["id"] not in there}
@@ -348,13 +349,15 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
             if connection.scalar(select(c.id).where(c.position == row["position"]).limit(1)) is not None:
                 later = update(schema.labels).where(c.position >= row["position"]).values(position=c.position + 1)
                 connection.execute(later)
+                shifted.append(row["position"])
             insert_rows(connection, schema.labels, list(row), [tuple(row.values())])
             trace.returned(schema.labels, [id_])
+    trace.note("shifted", shifted)
     return anew
 
 
 def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trace, images: Sequence[int]) -> None:
-    """Delete what the action made, labels excepted; with images goes whatever speaks of them."""
+    """Delete the rows that the action created, except labels, and all annotations and predictions of its images."""
     for table in MARKS:
         own = {int(row[0]) for row in rows_with(connection, table, ("id",), images, key="image_id")}
         made = own.union(made_ids(payload, table))
@@ -369,7 +372,7 @@ def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trac
 def _images_back(
     connection: Connection, payload: Mapping[str, Any], trace: Trace, expected: Mapping[int, int]
 ) -> list[str]:
-    """Write the old fields of images, or whole rows; their revisions go on growing."""
+    """Restore fields of images, or entire rows, while their revisions keep increasing."""
     touched: list[str] = []
     returned: list[tuple[int, int]] = []
     for part in _parts(payload, schema.images):
@@ -398,7 +401,7 @@ def _images_back(
 def _marks_back(
     connection: Connection, payload: Mapping[str, Any], trace: Trace, table: Table, anew: Mapping[int, int]
 ) -> None:
-    """Annotations or predictions as they were; predictions only of models that have no others since."""
+    """Restore annotations or predictions. Predictions are skipped if the model has newer ones."""
     for part in _parts(payload, table):
         columns: list[str] = part["columns"]
         label, image = columns.index("label_id"), columns.index("image_id")
@@ -412,7 +415,7 @@ def _marks_back(
             ]
         if anew:
             rows = [(*row[:label], anew.get(row[label], row[label]), *row[label + 1 :]) for row in rows]
-        if "created" not in columns:  # only their label was changed
+        if "created" not in columns:  # only their labels were changed
             trace.keep(table, (row[0] for row in rows), columns)
             update_rows(connection, table, ("label_id",), [(row[label], row[0]) for row in rows])
             continue
@@ -423,17 +426,21 @@ def _marks_back(
 
 
 def _delete_made_labels(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
-    """Delete labels that the action made, unless they have come into use."""
+    """Delete labels that the action created, unless they are in use, and close the gaps of those it made room for."""
     made = made_ids(payload, schema.labels)
     used = {row[0] for table in MARKS if made for row in fetch(connection, select(table.c.label_id).distinct())}
     unused = [id_ for id_ in made if id_ not in used]
     trace.keep(schema.labels, unused, gone=True)
     delete_with(connection, schema.labels, unused)
+    c = schema.labels.c
+    for position in reversed(payload.get("shifted", ())):
+        if connection.scalar(select(c.id).where(c.position == position).limit(1)) is None:
+            connection.execute(update(schema.labels).where(c.position > position).values(position=c.position - 1))
     trace.note("explicit", bool(payload.get("explicit")))
 
 
 def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
-    """Datasets that the action deleted, or that images go back to; and where the images came from."""
+    """Restore datasets that the action deleted or moved images from, and the sources of the images."""
     c = schema.datasets.c
     there = {row[0] for row in fetch(connection, select(c.split))}
     gone = {row["split"]: row for row in payload.get("datasets_gone", ())}
@@ -447,7 +454,7 @@ def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Tr
     made = sorted(splits - there)
     for split, (before, after) in payload.get("sources", {}).items():
         now = load_json(connection.scalar(select(c.sources).where(c.split == split)), [])
-        # others may have added some meanwhile
+        # others may have added sources in the meantime
         wanted = [s for s in now if s in before or s not in after] + [s for s in before if s not in now]
         connection.execute(update(schema.datasets).where(c.split == split).values(sources=dump_json(wanted)))
         trace.note("sources", {split: [now, wanted]})
@@ -458,7 +465,7 @@ def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Tr
 
 
 def _datasets_away(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
-    """Datasets that the action made go again if they are empty."""
+    """Delete datasets that the action created if they are empty."""
     gone = []
     for split in payload.get("datasets_made", ()):
         c = schema.images.c

@@ -1,4 +1,4 @@
-"""Write rows of images, annotations and labels inside a transaction that the caller holds."""
+"""Write rows of images, annotations and labels inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from customlabels_nb.store.trace import MARKS, Trace, delete_with
 
 _IMAGE_CHANGES = "image changes"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-# what a trace keeps of an image that an edit changes: what can't change, what can, and the revision
+# columns that a trace stores of an edited image: constant ones, editable ones, and the revision
 _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 
 
 # -- datasets ---------------------------------------------------------------------------------------
 def image_changes(connection: Connection) -> int:
-    """Return a number that grows whenever images are added, removed, moved or get other content."""
+    """Return a number that increases whenever images are added, removed, moved or have new content."""
     return counter(connection, _IMAGE_CHANGES)
 
 
 def note_image_change(connection: Connection) -> None:
-    """Make the number of :func:`image_changes` grow."""
+    """Increase the number of :func:`image_changes`."""
     take_ids(connection, _IMAGE_CHANGES, 1)
 
 
 def check_as_of(connection: Connection, as_of: int | None) -> None:
-    """Refuse if :func:`image_changes` is another number than ``as_of``."""
+    """Raise OutdatedError if :func:`image_changes` differs from ``as_of``."""
     if as_of is not None and as_of != image_changes(connection):
-        raise OutdatedError("Images were added, removed or moved meanwhile; nothing was written. Look again.")
+        raise OutdatedError("Images were added, removed or moved in the meantime. Nothing was written. Try again.")
 
 
 def ensure_dataset(
     connection: Connection, split: str, source: Mapping[str, Any] | None = None, trace: Trace | None = None
 ) -> None:
-    """Create the dataset's row or note that the dataset was changed; remember where the images came from."""
+    """Create or update the dataset's row, and store the source of the images."""
     t.check_split(split)
     c = schema.datasets.c
     now = now_us()
@@ -74,13 +74,13 @@ def ensure_dataset(
 
 
 def touch_dataset(connection: Connection, split: str, **more: str | None) -> None:
-    """Note that the dataset was changed."""
+    """Update the modification time of a dataset."""
     values = {"status": "UPDATE_COMPLETE", "status_message": "The dataset is ready.", "updated": now_us(), **more}
     update_rows(connection, schema.datasets, tuple(values), [(*values.values(), split)], key="split")
 
 
 def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
-    """Return the row of a dataset, if there is one."""
+    """Return the row of a dataset as a list, which is empty if it does not exist."""
     names = [column.name for column in schema.datasets.columns]
     rows = fetch(connection, select(schema.datasets).where(schema.datasets.c.split == split))
     return [dict(zip(names, row, strict=True)) for row in rows]
@@ -88,7 +88,7 @@ def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
 
 # -- images and annotations -------------------------------------------------------------------------
 def image_ids(connection: Connection, images: Sequence[str], split: str | None = None) -> dict[str, int]:
-    """Return the ids of these images by name."""
+    """Look up the ids of these images by name."""
     c = schema.images.c
     statement = select(c.image, c.id).where(among(connection, c.image, images))
     return dict(fetch(connection, statement if split is None else statement.where(c.split == split)))
@@ -106,13 +106,13 @@ def insert_images(
     lines: Sequence[tuple[str, int, str]] = (),
     source: Mapping[str, Any] | None = None,
 ) -> int:
-    """Insert images with all that comes with them; return how many findings and unread lines are new."""
+    """Insert images with their annotations and findings, and return the number of new findings and unread lines."""
     ensure_dataset(connection, split, source, trace)
     c = schema.images.c
     if len(images) and connection.scalar(select(c.id).where(c.split == split).limit(1)) is not None:
         known = image_ids(connection, images["image"].tolist(), split)
         if known:
-            raise TableError(f"{len(known)} of these images are in the {split} set already, such as {min(known)!r}.")
+            raise TableError(f"{len(known)} of these images are already in the {split} set, such as {min(known)!r}.")
     ids = range(0)
     if len(images):
         ids = take_ids(connection, schema.images, len(images))
@@ -125,20 +125,20 @@ def insert_images(
 
 
 def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: Mapping[str, int]) -> None:
-    """Insert annotations of images whose ids are known; labels that don't exist yet are added."""
+    """Insert annotations of images with known ids, adding missing labels."""
     if annotations.empty:
         return
     labels = ensure_labels(connection, annotations["label"].unique())
     try:
         columns = frames.mark_columns(annotations, ids, labels)
     except KeyError as error:
-        raise TableError(f"Annotations speak of {error.args[0]!r}, which is not among the images.") from error
+        raise TableError(f"The annotations contain {error.args[0]!r}, which is not among the images.") from error
     own = take_ids(connection, schema.annotations, len(annotations))
     insert_columns(connection, schema.annotations, {"id": own, **columns})
 
 
 def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, int, str]]) -> int:
-    """Keep lines that aren't kept yet; return how many."""
+    """Store lines that are not stored yet, and return their number."""
     if not lines:
         return 0
     c = schema.import_lines.c
@@ -151,7 +151,7 @@ def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, in
 
 
 def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> int:
-    """Keep findings that aren't kept yet; return how many."""
+    """Store findings that are not stored yet, and return their number."""
     names = ("code", "message", "where", "source", "line")
     c = schema.issues.c
     given = [tuple(getattr(issue, name) for name in names) for issue in issues]
@@ -167,7 +167,7 @@ def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> 
 
 
 class Edit:
-    """The difference between images as they shall be and as they were read, computed before the transaction begins."""
+    """Difference between the new and the stored state of images, computed before the transaction starts."""
 
     def __init__(
         self, images: pd.DataFrame, annotations: pd.DataFrame, stored: pd.DataFrame, stored_annotations: pd.DataFrame
@@ -181,14 +181,14 @@ class Edit:
         self.changed = [n for n in names if n in self.relabelled or self.fields[1][n] != self.fields[0].get(n)]
 
     def states(self, after: bool) -> dict[str, Any]:
-        """Return what the images that changed were, or are ``after`` the edit."""
+        """Return the states of the changed images before or ``after`` the edit."""
         return states(self.changed, {n: row[0] for n, row in self.fields[after].items()}, self.marks[after])
 
 
 def change_images(
     connection: Connection, split: str, edit: Edit, trace: Trace
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write an edit; return what the images that changed were and are, for the history."""
+    """Write an edit, and return the previous and new states of the changed images for the history."""
     t.check_split(split)
     c, images = schema.images.c, edit.images
     chosen = (c.split == split, among(connection, c.image, images["image"].tolist()))
@@ -214,21 +214,21 @@ def change_images(
 
 
 def states(names: Sequence[str], statuses: Mapping[str, str], keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return status and annotations of each image, as the history keeps them."""
+    """Return status and annotations of each image in the form stored in the history."""
     return {name: {"status": statuses[name], "annotations": keys.get(name, [])} for name in names}
 
 
 def read_named(
     connection: Connection, split: str, images: pd.DataFrame
 ) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
-    """Read ids, rows (by name) and annotations of these images; all of them must be in the dataset."""
+    """Read ids, rows (by name) and annotations of these images, all of which must be in the dataset."""
     t.check_split(split)
     ids, stored, annotations = frames.read_tables(connection, split, images["image"].tolist())
     unknown = images.loc[~images["image"].isin(stored["image"]), "image"]
     if len(unknown):
         raise TableError(
-            f"{len(unknown)} images are not in the {split} set (any more), such as {unknown.iloc[0]!r}; "
-            "add_images takes in new ones."
+            f"{len(unknown)} images are not in the {split} set, such as {unknown.iloc[0]!r}. "
+            "Use add_images to add new ones."
         )
     return ids, stored.set_index("image", drop=False), annotations
 
@@ -246,7 +246,7 @@ def refuse_stale(
     if stale:
         raise StaleEditError(
             f"{len(stale)} of these images were changed by somebody else since you read them, such as {stale[0]!r}. "
-            "Nothing was written; see .theirs and .yours, read the dataset again and repeat your edit.",
+            "Nothing was written. Compare .theirs and .yours, read the dataset again and repeat your edit.",
             images=stale,
             theirs=stored_annotations[stored_annotations["image"].isin(stale)].reset_index(drop=True),
             yours=annotations[annotations["image"].isin(stale)].reset_index(drop=True),
@@ -258,7 +258,7 @@ def _revisions(images: pd.DataFrame) -> dict[str, int]:
 
 
 def keep_images(trace: Trace, ids: Sequence[int]) -> None:
-    """Keep images that will be deleted in the trace, with their annotations and predictions."""
+    """Store images that will be deleted in the trace, with their annotations and predictions."""
     for table in MARKS:
         trace.keep(table, ids, key="image_id", gone=True)
     trace.keep(schema.images, ids, gone=True)
@@ -266,7 +266,7 @@ def keep_images(trace: Trace, ids: Sequence[int]) -> None:
 
 # -- labels -----------------------------------------------------------------------------------------
 def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int]:
-    """Return the ids of all labels; add those of ``names`` that don't exist yet, in alphabetical order."""
+    """Return the ids of all labels, adding missing ``names`` in alphabetical order."""
     c = schema.labels.c
     known = {name: int(id_) for name, id_ in fetch(connection, select(c.label, c.id))}
     for name in sorted(set(names) - known.keys()):
@@ -275,7 +275,7 @@ def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int
 
 
 def insert_label(connection: Connection, name: str, colour: str | None) -> int:
-    """Insert a label at the end; return its id."""
+    """Append a label, and return its id."""
     last = connection.scalar(select(func.max(schema.labels.c.position)))
     position = 0 if last is None else int(last) + 1
     id_ = take_ids(connection, schema.labels, 1)[0]
@@ -285,9 +285,9 @@ def insert_label(connection: Connection, name: str, colour: str | None) -> int:
 
 
 def check_colour(colour: str) -> str:
-    """Return a colour ``#rrggbb`` in lower case; raise InputError if it is none."""
+    """Convert a colour ``#rrggbb`` to lower case, or raise InputError if it is invalid."""
     if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
-        raise InputError(f"colour={colour!r} is not a colour such as '#c8553d'.")
+        raise InputError(f"colour={colour!r} must have the form '#rrggbb', such as '#c8553d'.")
     return colour.lower()
 
 
@@ -298,7 +298,7 @@ def image_ids_with_label(connection: Connection, label_id: int) -> list[int]:
 
 
 def bump_images_with_label(connection: Connection, label_id: int) -> list[int]:
-    """Increase the revisions of all images that have the label; return their ids."""
+    """Increment the revisions of all images with the label, and return their ids."""
     a, i = schema.annotations.c, schema.images.c
     ids = image_ids_with_label(connection, label_id)
     carriers = i.id.in_(select(a.image_id).where(a.label_id == label_id))

@@ -1,1 +1,1 @@
-"""Training: from features and labels to a model."""
+"""Train models: classifiers and detectors, from a labelled dataset to a saved model version."""

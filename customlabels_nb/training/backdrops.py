@@ -1,7 +1,7 @@
-"""What lies behind pasted logos: pictures drawn by program, pieces of photos, and shapes that are no logo.
+"""Synthetic backgrounds and distractor shapes for pasted logos.
 
-They need not be beautiful, but different: edges, textures, writing and colours of all kinds, soft and sharp, so that
-nothing but the logos themselves tells where one is.
+Backgrounds are drawn procedurally or cropped from photos. They need variety rather than beauty: edges, textures,
+lettering and colours of all kinds, soft and sharp, so that only the logos themselves reveal where a logo is.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ Rng = np.random.Generator
 
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase[:8] + string.digits + "&%+-"
-_SIDE = 128  # of drawn shapes, in pixels
+_SIDE = 128  # pixels of drawn shapes
 
 
 def draw_backdrop(rng: Rng, size: Size, photo: Pixels | None = None) -> Image.Image:
-    """A picture of ``size`` (width, height), mode RGB, on which something can be pasted.
+    """Draw a random RGB background of ``size`` (width, height).
 
     Parameters
     ----------
     photo : ndarray of uint8, shape (height, width, 3), optional
-        Of which a piece is cut out, rather than all of it drawn.
+        Photo to crop the background from, instead of drawing all of it.
     """
     image = _drawn(rng, size) if photo is None else cut_out(rng, size, photo)
     return _joined(rng, image, _drawn(rng, size)) if rng.random() < 0.2 else image
 
 
 def cut_out(rng: Rng, size: Size, photo: Pixels) -> Image.Image:
-    """A piece of a photo at a random place, size and brightness, mirrored half of the time."""
+    """Crop a random part of a photo and resize it to ``size``, mirrored half of the time."""
     height, width = photo.shape[:2]
     shape = size[0] / size[1]
-    most = min(1.0, width / (height * shape))  # of the height, so that the piece fits
+    most = min(1.0, width / (height * shape))  # share of the height at which the crop still fits
     share = most * float(rng.uniform(0.35, 1.0))
     piece = (max(2, int(height * share * shape)), max(2, int(height * share)))
     left, top = (int(rng.integers(max(0, whole - part) + 1)) for whole, part in ((width, piece[0]), (height, piece[1])))
@@ -50,7 +50,10 @@ def cut_out(rng: Rng, size: Size, photo: Pixels) -> Image.Image:
 
 
 def draw_shape(rng: Rng) -> Pixels:
-    """Something that is no logo, RGBA of about 128 pixels: a figure, a ring, writing, a crowd of figures, a sign."""
+    """Draw a distractor that is not a logo, in RGBA of about 128 pixels.
+
+    It is a shape, a ring, lettering, a group of shapes or a sign.
+    """
     image = Image.new("RGBA", (_SIDE, _SIDE))
     draw = ImageDraw.Draw(image)
     colours = palette(rng, 3)
@@ -73,7 +76,7 @@ def draw_shape(rng: Rng) -> Pixels:
 
 
 def shuffle_pieces(rng: Rng, pixels: Pixels) -> Pixels:
-    """The same picture cut in pieces and put together wrongly: the colours of a logo without being it."""
+    """Cut an image into pieces and shuffle them: the result has the colours of a logo without being one."""
     cells = int(rng.integers(3, 5))  # halves and quarters would still show the logo
     height, width = (side // cells * cells for side in pixels.shape[:2])
     whole = pixels[:height, :width].reshape(cells, height // cells, cells, width // cells, -1).swapaxes(1, 2)
@@ -87,7 +90,7 @@ def shuffle_pieces(rng: Rng, pixels: Pixels) -> Pixels:
 
 
 def palette(rng: Rng, count: int) -> Colours:
-    """Colours, shape (count, 3), 0 to 255, that go together: mostly dull and near to one another, as in photos."""
+    """Draw ``count`` matching colours, shape (count, 3), 0 to 255: mostly dull and similar, as in photos."""
     base = rng.uniform(15, 245, 3)
     spread = rng.choice([15.0, 40.0, 90.0])
     colours = base + rng.normal(0, spread, (count, 1)) + rng.normal(0, spread * 0.5, (count, 3))
@@ -97,11 +100,11 @@ def palette(rng: Rng, count: int) -> Colours:
 
 
 def clouds(rng: Rng, size: Size, *, finest: int = 64, roughness: float | None = None) -> Colours:
-    """Noise of several scales, shape (height, width), with mean about 0 and deviation about 1."""
+    """Draw multi-scale noise of shape (height, width), with mean about 0 and standard deviation about 1."""
     width, height = size
     rough = float(rng.uniform(0.35, 0.9)) if roughness is None else roughness
     cells, weight = int(rng.integers(2, 5)), 1.0
-    # each scale is added to the enlarged one before: all but the last are small
+    # each scale is added to the enlarged previous one, so all arrays but the last are small
     total = rng.standard_normal((cells, max(2, cells * width // height)), dtype=np.float32)
     while cells * 3 <= finest:
         cells, weight = cells * 3, weight * rough
@@ -122,7 +125,7 @@ def _drawn(rng: Rng, size: Size) -> Image.Image:
 
 
 def _shades(rng: Rng, size: Size) -> Image.Image:
-    """One colour, or some that flow into each other; sometimes with the grain of paper or a wall."""
+    """Draw one colour or a smooth gradient of several, sometimes with the grain of paper or a wall."""
     cells = int(rng.integers(1, 4))
     grid = palette(rng, cells * cells).reshape(cells, cells, 3)
     image = Image.fromarray(grid.astype(np.uint8)).resize(size, _BICUBIC)
@@ -132,7 +135,7 @@ def _shades(rng: Rng, size: Size) -> Image.Image:
 
 
 def _coloured_clouds(rng: Rng, size: Size) -> Image.Image:
-    """Noise of several scales, coloured along a palette: stone, leaves, water, sky."""
+    """Draw multi-scale noise coloured along a palette, like stone, leaves, water or sky."""
     field = clouds(rng, size, finest=240)
     stops = palette(rng, int(rng.integers(3, 7)))
     positions = np.linspace(0, 255, len(stops))
@@ -142,7 +145,7 @@ def _coloured_clouds(rng: Rng, size: Size) -> Image.Image:
 
 
 def _stripes(rng: Rng, size: Size) -> Image.Image:
-    """Stripes, checks or waves at any angle: fences, tiles, cloth, blinds."""
+    """Draw stripes, checks or waves at any angle, like fences, tiles, cloth or blinds."""
     width, height = size
     angle, period = rng.uniform(0, np.pi), rng.uniform(6, 90)
     x, y = np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
@@ -163,7 +166,7 @@ def _stripes(rng: Rng, size: Size) -> Image.Image:
 
 
 def _leaves(rng: Rng, size: Size) -> Image.Image:
-    """Figures of all sizes on top of each other ("dead leaves"), whose edges and sizes are like those of photos."""
+    """Draw overlapping shapes of all sizes ("dead leaves"), with edge and size statistics like those of photos."""
     image = _coloured_clouds(rng, size) if rng.random() < 0.5 else _shades(rng, size)
     draw = ImageDraw.Draw(image)
     colours = palette(rng, int(rng.integers(4, 12)))
@@ -180,7 +183,7 @@ def _leaves(rng: Rng, size: Size) -> Image.Image:
 
 
 def _rooms(rng: Rng, size: Size) -> Image.Image:
-    """Large surfaces with straight edges, in them smaller ones and lines: walls, shelves, screens, streets."""
+    """Draw large straight-edged surfaces with smaller ones and lines, like walls, shelves or streets."""
     image = _shades(rng, size)
     draw = ImageDraw.Draw(image)
     width, height = size
@@ -202,7 +205,7 @@ def _rooms(rng: Rng, size: Size) -> Image.Image:
 
 
 def _joined(rng: Rng, first: Image.Image, second: Image.Image) -> Image.Image:
-    """One picture in a part of the other, with a sharp or soft edge."""
+    """Paste one image over a part of the other, with a sharp or soft edge."""
     field = clouds(rng, first.size, finest=8) + np.float32(rng.normal(0, 0.5))
     first.paste(second, (0, 0), Image.fromarray(np.clip(field * rng.choice([60, 2000]) + 128, 0, 255).astype(np.uint8)))
     return first
@@ -216,7 +219,7 @@ def _grained(image: Image.Image, field: Colours, strength: float) -> Image.Image
 def _draw_figure(
     rng: Rng, draw: ImageDraw.ImageDraw, place: tuple[float, float, float, float], fill: tuple[int, ...]
 ) -> None:
-    """One filled figure in a rectangle x0, y0, x1, y1."""
+    """Draw one filled shape in the rectangle x0, y0, x1, y1."""
     x0, y0, x1, y1 = place
     kind = rng.random()
     if kind < 0.3:

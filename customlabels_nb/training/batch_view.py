@@ -1,4 +1,4 @@
-"""What a model sees in training: a batch, made as training makes it, to be looked at."""
+"""Show a training batch: images with their labels or boxes, with or without augmentation."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from customlabels_nb.training.image_data import ImagePixels, apply_changes, draw
 from customlabels_nb.training.kinds import BRANDS, boxed, choose_kind, whole_labels
 from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
 
-#: No more are shown at once.
+#: Largest number of images that :func:`show_batch` shows.
 MOST = 100
 
-_CHOSEN_FROM = 2_000  # images; a look shall not take longer because there are more
-_SCENES = 16  # of made-up ones, by which the input size is chosen
+_CHOSEN_FROM = 2_000  # images; keeps the call equally fast for larger datasets
+_SCENES = 16  # synthetic scenes from which the input size is chosen
 
 Found = TypeVar("Found")
 
@@ -46,32 +46,32 @@ def show_batch(
     task: str | None = None,
     seed: int = 0,
 ) -> ContactSheet:
-    """Training images as a model gets to see them, with what it is told of them.
+    """Show training images as the model sees them, with their labels or boxes.
 
     Parameters
     ----------
     train, test : Dataset
-        The test images only help to tell which kind of model it is.
+        Datasets. The test images are only used to choose the kind of model.
     n : int
-        How many.
+        Number of images to show.
     augmented : bool
-        Changed by chance as in training; otherwise as when the model is used.
+        If True, apply the random augmentation used in training. Otherwise, preprocess the images as for prediction.
     kind, task : str, optional
         See :func:`customlabels_nb.training.kinds.choose_kind`.
     seed : int
-        Decides which images and which changes.
+        Seed for the choice of images and for the augmentation.
 
     Raises
     ------
     InputError
-        If ``n`` or ``seed`` can't be.
+        If ``n`` or ``seed`` is out of range.
     NotEnoughDataError
         If no image is labelled in the way that the model needs, or none can be read.
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
         raise InputError(f"n={n!r} must be a whole number from 1 to {MOST}.")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed={seed!r} must be a whole number from 0.")
+        raise InputError(f"seed={seed!r} must be a whole number of at least 0.")
     chosen = choose_kind(train, train if test is None else test, named=kind, task=task).kind
     some = train.sample(_CHOSEN_FROM, random_state=seed)
     if chosen == BRANDS:
@@ -86,8 +86,8 @@ def _photos(dataset: Dataset) -> Photos:
     empty = (images["status"] == "labelled") & ~images["image"].isin(dataset.annotations["image"])
     usable = images[images["image"].isin(marks["image"]) | empty]
     if marks.empty:
-        raise NotEnoughDataError("No image has a box, so there is nothing that a detector could be shown.")
-    side = 2 * _size_of_photos(usable, marks)  # so that they can be enlarged
+        raise NotEnoughDataError("No image has a box, so there is nothing to show for a detector.")
+    side = 2 * _size_of_photos(usable, marks)  # leaves room for enlarging
     return Photos(make_examples(usable, marks, _names(dataset)), root=dataset.root, side=side)
 
 
@@ -107,32 +107,32 @@ def _show_scenes(
     names = _names(dataset)
     size = source.side // 2 if isinstance(source, Photos) else choose_input_size(*frames_of_scenes(source, _SCENES))[0]
     if augmented:
-        # the very one that training uses; it makes batches without asking its network
+        # the learner that training uses: it makes batches without running its network
         network = build_detector(DetectorShape(), len(names), PACKAGED)
         options = DetectionOptions(seed=seed, batch=n)
         scenes = DetectionLearner(network, Prepared(source, [], [], size, 0.0, []), names, options, "cpu").batch(0, 0.0)
-        how = "changed by chance in size, place and light, some of them four on one"
+        how = "with random size, position and light, some as mosaics of four"
     else:
         fill, order = fill_of(backbone_named(PACKAGED).mean), np.random.default_rng(seed).permutation(len(source))
         found = _first(((index, source.load(index, 0)) for index in order.tolist()), n)
         scenes = [_as_in_use(scene, size, fill) for _, scene in found]
-        how = "as when it is used"
+        how = "without augmentation, as in prediction"
     colours = _colours(dataset)
     tiles = [Tile(Image.fromarray(scene.pixels), _labelled_boxes(scene, names, colours)) for scene in scenes]
     sides = f"of {size} × {size} pixels" if augmented else f"whose longer side is {size} pixels"
-    return ContactSheet(tiles, f"What a detector is shown of {origin}: canvases {sides}, {how}.")
+    return ContactSheet(tiles, f"Training batch of a detector, from {origin}: canvases {sides}, {how}.")
 
 
 def _show_whole_images(dataset: Dataset, n: int, augmented: bool, seed: int) -> ContactSheet:
     backbone, whole = backbone_named(PACKAGED), whole_labels(dataset)
     images = whole["image"].drop_duplicates().tolist()
     if not images:
-        raise NotEnoughDataError("No image is labelled, so there is nothing that a classifier could be shown.")
+        raise NotEnoughDataError("No image is labelled, so there is nothing to show for a classifier.")
     rng = np.random.default_rng(seed)
     source = ImagePixels(images, backbone.input_size, root=dataset.root)
     order = rng.permutation(len(images)).tolist()
     found = _first(((index, source.load(index)) for index in order), n)
-    if augmented:  # in training each comes again and again, never twice alike
+    if augmented:  # training repeats each image, every time with a different change
         found = [found[place % len(found)] for place in range(n)]
     pixels = [one for _, one in found]
     if augmented:
@@ -140,9 +140,9 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, seed: int) -> 
         seen = apply_changes(batch, [draw_change(rng) for _ in pixels]).permute(0, 2, 3, 1).numpy()
         shown = np.clip((seen * np.array(backbone.std) + np.array(backbone.mean)) * 255, 0, 255).round()
         pixels = list(shown.astype(np.uint8).transpose(0, 3, 1, 2))
-        how = "changed by chance in size, place, turn and light, as in fine-tuning"
+        how = "with random size, position, rotation and light, as in fine-tuning"
     else:
-        how = "as when it is used, and as a model without fine-tuning learns from them"
+        how = "without augmentation, as in prediction and in training without fine-tuning"
     colours = _colours(dataset)
     labels = {image: rows.tolist() for image, rows in whole.groupby("image", observed=True)["label"]}
     tiles = [
@@ -153,27 +153,27 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, seed: int) -> 
     ]
     side = backbone.input_size
     return ContactSheet(
-        tiles, f"What a classifier is shown of {len(images):,} images: squeezed to {side} × {side} pixels, {how}."
+        tiles, f"Training batch of a classifier, from {len(images):,} images: resized to {side} × {side} pixels, {how}."
     )
 
 
 def _first(found: Iterable[tuple[int, Found | None]], n: int) -> list[tuple[int, Found]]:
-    """The first ``n`` that can be read."""
+    """Return the first ``n`` images that can be read, with their indices."""
     read = list(islice(((index, one) for index, one in found if one is not None), n))
     if not read:
-        raise NotEnoughDataError("None of the images can be read; project.check() says why.")
+        raise NotEnoughDataError("None of the images can be read. Call project.check() to see why.")
     return read
 
 
 def _as_in_use(scene: TrainingScene, size: int, fill: Sequence[int]) -> TrainingScene:
-    """The whole of a scene on a canvas, as a detector gets it when it is asked."""
+    """Fit a complete scene on a canvas, as a detector sees it in prediction."""
     canvas = to_canvas(Image.fromarray(scene.pixels), size, fill)
     scale = np.tile(np.divide(canvas.inside, scene.pixels.shape[1::-1]), 2)
     return TrainingScene(canvas.pixels.transpose(1, 2, 0).copy(), scene.boxes * scale, scene.labels)
 
 
 def _size_of_photos(images: pd.DataFrame, marks: pd.DataFrame) -> int:
-    """The input size that suits their boxes, as far as the sizes of images are known."""
+    """Choose the input size that suits the boxes, from the images whose size is known."""
     rows = with_boxes(marks).merge(images[["image", "width", "height"]], on="image", suffixes=("", "_of_image"))
     frames = rows[["width_of_image", "height_of_image"]].to_numpy(dtype=np.float64, na_value=0)
     return choose_input_size(rows[BOX].to_numpy(dtype=np.float64), frames)[0]

@@ -1,4 +1,4 @@
-"""Photos with boxes, as a detector's training sees them: checked, decoded once, kept within a limit of memory."""
+"""Training images with boxes for a detector: validated, decoded once and cached within a memory limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from customlabels_nb.models.detector_shape import INPUT_SIZES
 from customlabels_nb.training.decoded_images import DecodedImages
 from customlabels_nb.training.scene_sources import TrainingScene
 
-#: Longer sides of images in memory: about twice an ordinary input, so that they can be enlarged a little.
+#: Longer side of the cached images: about twice an ordinary input size, so that they can be enlarged a little.
 KEPT_SIDE = 640
 
 BOX = ["left", "top", "width", "height"]
@@ -39,14 +39,14 @@ class Example:
     image : str
         Path or URL.
     sha256 : str or None
-        Of its content, as far as it is known.
+        Hash of the file's content, if known.
     boxes : ndarray of float64, shape (n, 4)
         ``left, top, width, height`` in pixels of the upright image.
     labels : ndarray of int64, shape (n,)
-        Positions among the labels to train, from 0.
+        Position of each box's label among the labels to train, from 0.
     ignored : ndarray of float64, shape (m, 4)
-        Regions with many objects that nobody boxed one by one ("crowd"): they teach nothing, neither that there is
-        something nor that there isn't.
+        Regions with many objects that were not boxed one by one ("crowd"). Training uses them neither as objects nor as
+        background.
     """
 
     image: str
@@ -65,16 +65,20 @@ class Example:
 
 
 def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Sequence[str]) -> list[Example]:
-    """Examples of the images of a table, in its order; those without boxes show none of the labels.
+    """Create examples from a table of images, in its order.
+
+    An image without boxes becomes an example that shows none of the labels.
 
     Parameters
     ----------
     images : DataFrame
-        ``image``, ``sha256``.
+        Table with the columns ``image`` and ``sha256``.
     annotations : DataFrame
-        ``image``, ``label``, ``left``, ``top``, ``width``, ``height``, ``polygon``, ``crowd``, as a dataset's. A
-        polygon counts as its box. Rows without either, or of other labels, are left out.
+        Table with the columns ``image``, ``label``, ``left``, ``top``, ``width``, ``height``, ``polygon`` and
+        ``crowd``, as in a dataset. A polygon counts as its bounding box. Rows without a box or polygon, or with
+        other labels, are left out.
     labels : sequence of str
+        Labels to train, in order.
     """
     position = {label: i for i, label in enumerate(labels)}
     rows = with_boxes(annotations)
@@ -93,7 +97,7 @@ def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Seque
 
 
 def with_boxes(annotations: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a box, or a polygon, which counts as the box around it."""
+    """Select the annotations that have a box or a polygon, with polygons replaced by their bounding boxes."""
     rows = annotations[annotations["left"].notna() | annotations["polygon"].notna()]
     bare = np.flatnonzero(rows["left"].isna().to_numpy())
     if len(bare):
@@ -104,17 +108,18 @@ def with_boxes(annotations: pd.DataFrame) -> pd.DataFrame:
 
 
 class Photos(DecodedImages[TrainingScene]):
-    """The examples of a training set as scenes; a :class:`customlabels_nb.training.scene_sources.SceneSource`.
+    """Cached scenes of a training set, a :class:`customlabels_nb.training.scene_sources.SceneSource`.
 
-    Images are decoded to at most ``side`` pixels. Boxes that can't be used are left out, too.
+    Images are decoded to at most ``side`` pixels. Unusable boxes are left out, as are unusable images.
 
     Parameters
     ----------
     examples : sequence of Example
+        Images with their boxes.
     root, cache_bytes
         See :class:`customlabels_nb.training.decoded_images.DecodedImages`.
     side : int
-        Longer side of images in memory, in pixels.
+        Longer side of the cached images, in pixels.
     """
 
     def __init__(
@@ -130,11 +135,11 @@ class Photos(DecodedImages[TrainingScene]):
         self.side = side
 
     def labels_of(self, index: int) -> IntArray:
-        """The labels of an example's boxes, without a look at the image."""
+        """Return the labels of an example's boxes, without decoding the image."""
         return self.examples[index].labels
 
     def may_have_boxes(self) -> bool:
-        """Whether there is something to learn from: a box in an image that was decoded, or an image that was not."""
+        """Return True if a decoded image has a box, or an image that was not decoded yet may have one."""
         looked_at = self._kept.keys() | self._unusable
         return any(len(scene.boxes) for scene in self._kept.values()) or any(
             len(example.boxes) for index, example in enumerate(self.examples) if index not in looked_at
@@ -142,7 +147,7 @@ class Photos(DecodedImages[TrainingScene]):
 
     def _decode(self, index: int) -> tuple[TrainingScene | None, list[Issue]]:
         scene, dropped = _decode(self.examples[index], self.root, self.side)
-        # where no box is left it is known to be unknown what the image shows: not even a negative
+        # without a usable box it is unknown what the image shows, so it is not even a negative example
         return (None if dropped and not len(scene.boxes) else scene), dropped
 
     def _bytes(self, decoded: TrainingScene) -> int:
@@ -163,9 +168,11 @@ def _decode(example: Example, root: Path | None, side: int) -> tuple[TrainingSce
 
 
 def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, IntArray, list[Issue]]:
-    """The boxes that an image of ``size`` can have, cut off at its frame, with their labels; and why others can't be.
+    """Clip boxes to an image of ``size`` and drop unusable ones.
 
-    A box needs numbers, a width and a height, and at least half of it must lie inside.
+    Returns the boxes, their labels, and an issue for each dropped box.
+
+    A usable box has finite numbers, a width and a height, and at least half of it is inside the image.
     """
     finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(example.boxes).all(axis=1))
     boxes = clip_ltwh(np.where(finite[:, None], example.boxes, 0.0), size)
@@ -177,11 +184,11 @@ def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, I
     for box in example.boxes[~good]:
         empty = not (np.isfinite(box).all() and (box[2:] > 0).all())
         words = ", ".join(f"{value:g}" for value in box)
-        what = "has no width, no height or no place" if empty else "lies outside of the image"
+        what = "has no width, no height or no position" if empty else "is outside the image"
         issues.append(
             Issue(
                 "BOX_EMPTY" if empty else "BOX_OFF_FRAME",
-                f"The box ({words}) {what}; it was left out of the training.",
+                f"The box ({words}) {what} and was left out of the training.",
                 where=example.image,
             )
         )
@@ -189,7 +196,7 @@ def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, I
 
 
 def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArray) -> npt.NDArray[np.uint8]:
-    """The pixels with regions painted in their mean colour, except where a box lies on them."""
+    """Paint regions in their mean colour, except where a box covers them."""
     painted = pixels.copy()
     for left, top, right, bottom in np.round(ltwh_to_xyxy(regions)).astype(int):
         region = painted[top:bottom, left:right]
@@ -201,7 +208,9 @@ def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArr
 
 
 def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, float]:
-    """The input that suits boxes: larger ones cost time and are only taken where small boxes ask for them.
+    """Choose the network's input size for the boxes of a dataset.
+
+    Larger inputs cost time and are only chosen if small boxes require them.
 
     Parameters
     ----------
@@ -213,9 +222,9 @@ def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, flo
     Returns
     -------
     input_size : int
-        One of :data:`customlabels_nb.models.detector_shape.INPUT_SIZES`; never far beyond what the images have.
+        One of :data:`customlabels_nb.models.detector_shape.INPUT_SIZES`, never far above the resolution of the images.
     smallest : float
-        Side of the boxes of which a tenth is smaller, in pixels of that input.
+        Side length below which a tenth of the boxes fall, in pixels of that input.
     """
     rows, frames = np.asarray(boxes, dtype=np.float64).reshape(-1, 4), np.asarray(sizes, dtype=np.float64)
     longest = frames.reshape(-1, 2).max(axis=1, initial=0.0)

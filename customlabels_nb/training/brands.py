@@ -1,7 +1,7 @@
-"""Brand detection: the training images show nothing but a logo each; a detector learns from scenes made of them.
+"""Logo (brand) detection: train a detector on synthetic scenes composed of images that show one logo each.
 
-The logos are cut out (:mod:`customlabels_nb.training.trimming`) and put on backdrops drawn by program or cut from
-photos (:mod:`customlabels_nb.training.pasting`). Each scene is made when it is asked for, from its number alone.
+The logos are cut out (:mod:`customlabels_nb.training.trimming`) and pasted on synthetic backgrounds or crops of photos
+(:mod:`customlabels_nb.training.pasting`). Each scene is created on demand, from its number and epoch alone.
 """
 
 from __future__ import annotations
@@ -30,72 +30,75 @@ from customlabels_nb.training.pasting import Colour, Logo, Sticker, compose
 from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
 from customlabels_nb.training.trimming import Ground, grounds_in_words, read_cutout
 
-#: Scenes of an epoch.
+#: Scenes per epoch.
 EPOCH = 512
 #: Longest side of a scene in pixels.
 SIZE = 416
 #: Share of the scenes that show no logo.
 NEGATIVES = 0.12
-#: Memory for cut-outs and decoded backgrounds; what doesn't fit is made again when it is needed.
+#: Memory for cut-outs and decoded backgrounds. Whatever does not fit is created again when needed.
 CACHE_BYTES = 256 * 2**20
-#: How often the backdrop is a piece of one of the user's photos, where there are any.
+#: Share of the scenes whose background is a crop of one of the user's photos, if there are any.
 PHOTOS = 0.7
-#: Of an epoch, at most, real images with boxes in a mixture, and how often each of them at most.
+#: Largest share of real images with boxes in a mixed epoch, and how often each of them is repeated at most.
 REAL_SHARE, REAL_TURNS = 0.5, 8
 
 _MOST_LOGOS = 4
-_SAME_LABEL = 0.3  # how often a further logo of a scene is of the same label as its first one
+_SAME_LABEL = 0.3  # probability that a further logo of a scene has the label of its first one
 _SHAPES = (1.0, 1.0, 4 / 3, 3 / 2, 3 / 4, 16 / 9)  # width to height
-_OTHERS = 4  # things that are no logo, at most
+_OTHERS = 4  # largest number of distractors in a scene
 _OTHER_KINDS = 256
-_PHOTOS_AN_EPOCH = 48  # that are decoded; others in the next one
-_SAME_GROUND = 24.0  # grey levels: grounds this near to each other are one colour
+_PHOTOS_AN_EPOCH = 48  # decoded per epoch; the next epoch uses others
+_SAME_GROUND = 24.0  # grey levels: backgrounds that differ by less count as one colour
 _LOUD_GROUND = 60.0  # difference between the strongest and the weakest channel
 _PICTURES_TO_TELL = 3
-_LEAST_CHANGE = 25.0  # mean difference in grey levels of a logo whose pieces were mixed up
+_LEAST_CHANGE = 25.0  # mean difference in grey levels of a logo whose pieces were shuffled
 
 Value = TypeVar("Value")
 
 
 class BrandScenes:
-    """Scenes that show logos at random sizes, places and turns, with the boxes around them; a scene source.
+    """Scene source that pastes logos at random sizes, positions and rotations, with the boxes around them.
 
     The scene of an index and epoch is always the same for the same images, labels and seed. The first logo of scene
-    ``i`` has the label ``i`` modulo their number: all labels are equally frequent, however many images each has.
+    ``i`` has the label at position ``i`` modulo the number of labels, so all labels are equally frequent, no matter
+    how many images each has.
 
     Parameters
     ----------
     logos : sequence of (str, str)
         Image and label.
     labels : sequence of str
-        The labels in the order of their numbers; those without an image that can be used don't occur.
+        Labels in the order of their positions. A label without a usable image does not occur in the scenes.
     backgrounds : sequence of str, optional
-        Images that show none of the logos, of which pieces become backdrops. Never take test images.
+        Images without any of the logos, to crop backgrounds from. Never pass test images.
     root : Path, optional
-        Folder under which relative paths lie.
+        Folder that relative paths refer to.
     seed : int
+        Seed of the scenes.
     size : int
         Longest side of a scene in pixels.
     length : int
-        Scenes of an epoch.
+        Scenes per epoch.
     cache_bytes : int
         See :data:`CACHE_BYTES`.
     events : Events, optional
-        Told how far the cutting out is, which comes first.
+        Receives the progress of cutting out the logos, which happens first.
 
     Attributes
     ----------
     composed : bool
-        True: a scene shows several things as it is, and isn't to be mirrored, as a mirrored logo is another one.
+        True: a scene already shows several objects. It must not be mirrored, because a mirrored logo is a different
+        logo.
     issues : list of Issue
-        Images that can't be used.
+        Images that cannot be used.
     notes : list of str
-        What was found of the images as a whole, as sentences.
+        Findings about the images as sentences.
 
     Raises
     ------
     InputError
-        If an argument can't be used.
+        If an argument is invalid.
     NotEnoughDataError
         If no image shows a logo.
     """
@@ -117,19 +120,19 @@ class BrandScenes:
     ) -> None:
         unknown = sorted({label for _, label in logos} - set(labels))
         if unknown:
-            raise InputError(f"logos have the label {unknown[0]!r}, which is none of labels={list(labels)!r}.")
+            raise InputError(f"logos have the label {unknown[0]!r}, which is not in labels={list(labels)!r}.")
         if size < 64 or length < 1:
             raise InputError(f"size={size!r} must be at least 64 and length={length!r} at least 1.")
         self.issues: list[Issue] = []
         self._root, self._seed, self._size, self._length = root, seed, size, length
         self._backgrounds = list(backgrounds or ())
-        np.random.default_rng(seed).shuffle(self._backgrounds)  # neighbours in a folder are alike
+        np.random.default_rng(seed).shuffle(self._backgrounds)  # neighbours in a folder are similar
         self._kept = _Kept(cache_bytes)
         position = {label: i for i, label in enumerate(labels)}
         found = self._look_at([(image, position[label]) for image, label in logos], events or Events())
         if not found:
             reason = f" ({self.issues[0].where}: {self.issues[0].message})" if self.issues else ""
-            raise NotEnoughDataError(f"None of the {len(logos):,} training images shows a logo{reason}; add some.")
+            raise NotEnoughDataError(f"None of the {len(logos):,} training images shows a logo{reason}. Add images.")
         self._present = sorted({seen.label for seen in found})
         self._images = {label: [seen.image for seen in found if seen.label == label] for label in self._present}
         self._with_ground = _labels_with_their_ground(found)
@@ -139,11 +142,14 @@ class BrandScenes:
         return self._length
 
     def labels_of(self, index: int) -> npt.NDArray[np.int64]:
-        """The label of a scene's first logo in any epoch that shows one."""
+        """Return the label of a scene's first logo, in any epoch in which the scene shows one."""
         return np.array([self._first_label(index)], dtype=np.int64)
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
-        """The scene ``index`` of an epoch; None if one of its images vanished meanwhile, which is an issue."""
+        """Create scene ``index`` of an epoch.
+
+        Returns None and records an issue if one of its images has become unreadable.
+        """
         rng = np.random.default_rng([self._seed, epoch, index])
         shape = float(rng.choice(_SHAPES))
         size = round(self._size * min(1.0, shape)), round(self._size / max(1.0, shape))
@@ -158,7 +164,7 @@ class BrandScenes:
             return None
 
     def _draw(self, rng: Rng, index: int) -> list[int]:
-        """The labels that a scene shows."""
+        """Draw the labels of the logos in a scene."""
         if rng.random() < NEGATIVES:
             return []
         first = self._first_label(index)
@@ -177,7 +183,7 @@ class BrandScenes:
         return self._kept.get((image, whole), cut, lambda logo: logo.bytes)
 
     def _other(self, number: int) -> Sticker:
-        """One of the things that are no logo: drawn, or a logo in the wrong order."""
+        """Return a distractor: a drawn shape, or a logo with its pieces shuffled."""
 
         def make() -> Sticker:
             rng = np.random.default_rng([self._seed, _OTHER_KINDS, number])
@@ -195,7 +201,7 @@ class BrandScenes:
         return self._kept.get(number, make, lambda sticker: sticker.bytes)
 
     def _photo(self, rng: Rng, epoch: int) -> Pixels | None:
-        """One of the user's backgrounds, out of those that serve in this epoch; None for a drawn one."""
+        """Choose one of this epoch's background photos, or None for a drawn background."""
         if not self._backgrounds or rng.random() >= PHOTOS:
             return None
         turn = epoch * _PHOTOS_AN_EPOCH + int(rng.integers(_PHOTOS_AN_EPOCH))
@@ -208,12 +214,12 @@ class BrandScenes:
 
         try:
             return self._kept.get((image, "photo"), decode, lambda pixels: pixels.nbytes)
-        except ImageError as error:  # there are others, and drawn ones
+        except ImageError as error:  # other photos and drawn backgrounds remain
             self._note(error)
             return None
 
     def _look_at(self, logos: list[tuple[str, int]], events: Events) -> list[_Seen]:
-        """Cut out each logo once: which can be used, and what is around it."""
+        """Cut out each logo once, and return the usable images with their backgrounds."""
 
         def look(pair: tuple[str, int]) -> _Seen | ImageError:
             image, label = pair
@@ -245,32 +251,32 @@ class BrandScenes:
         notes = grounds_in_words([seen.ground for seen in found])
         if self.issues:
             first = f"{self.issues[0].where!r}: {self.issues[0].message}"
-            notes.append(f"{len(self.issues):,} of {len(wanted):,} images can't be used, such as {first}")
+            notes.append(f"{len(self.issues):,} of {len(wanted):,} images cannot be used, such as {first}")
         counts = Counter(labels[seen.label] for seen in found)
         gone = [label for label in dict.fromkeys(wanted) if not counts[label]]
         if gone:
-            notes.append(f"No usable image shows {', '.join(map(repr, gone))}: the model will not know of it.")
+            notes.append(f"No usable image shows {', '.join(map(repr, gone))}, so the model will not know it.")
         few = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < _PICTURES_TO_TELL]
         if few:
-            notes.append(f"Very few looks of a logo: {', '.join(few)}. Add images of its other colours and forms.")
+            notes.append(f"Very few images of a logo: {', '.join(few)}. Add images of its other colours and shapes.")
         if self._with_ground:
             names = ", ".join(repr(labels[label]) for label in sorted(self._with_ground))
-            notes.append(f"All images of {names} have the same strong background: it is learnt as a part of the logo.")
+            notes.append(f"All images of {names} have the same strong background, so it is learnt as part of the logo.")
         return notes
 
 
 class MixedScenes:
-    """Scenes, and in between real images with boxes; a scene source.
+    """Scene source that mixes synthetic scenes with real images that have boxes.
 
-    Real images take up to half of an epoch (:data:`REAL_SHARE`), where there are few of them less: each comes up to
-    :data:`REAL_TURNS` times. Where there are many they take turns from one epoch to the next.
+    Real images make up at most half of an epoch (:data:`REAL_SHARE`), or less if there are few of them: each is
+    repeated at most :data:`REAL_TURNS` times. If there are many, successive epochs use different ones.
     """
 
     composed = True
 
     def __init__(self, scenes: SceneSource, real: SceneSource) -> None:
         if not len(real):
-            raise InputError("real has no images; train on the scenes alone.")
+            raise InputError("real has no images. Train on the scenes alone.")
         self._scenes, self._real = scenes, real
         room = max(1, round(REAL_SHARE * len(scenes)))
         self._slots = min(room, len(real) * min(REAL_TURNS, max(1, room // len(real))))
@@ -279,7 +285,7 @@ class MixedScenes:
         return len(self._scenes)
 
     def labels_of(self, index: int) -> npt.NDArray[np.int64]:
-        """The labels of that scene as far as they are the same in each epoch."""
+        """Return the labels of a scene if they are the same in each epoch, else an empty array."""
         if index >= self._slots:
             return self._scenes.labels_of(index)
         if self._slots % len(self._real):
@@ -287,7 +293,7 @@ class MixedScenes:
         return self._real.labels_of(index % len(self._real))
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
-        """The scene ``index`` of an epoch, or a real image."""
+        """Return scene ``index`` of an epoch: a synthetic scene or a real image."""
         if index >= self._slots:
             return self._scenes.load(index, epoch)
         return self._real.load((epoch * self._slots + index) % len(self._real), epoch)
@@ -295,7 +301,7 @@ class MixedScenes:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A training image of which the logo was cut out."""
+    """Training image whose logo was cut out."""
 
     image: str
     label: int
@@ -304,7 +310,7 @@ class _Seen:
 
 
 def _labels_with_their_ground(found: Sequence[_Seen]) -> set[int]:
-    """Labels all of whose images have one and the same loud ground: it is the brand's rather than chance."""
+    """Return the labels whose images all have the same strong background colour, which then belongs to the brand."""
     grounds: dict[int, list[Colour | None]] = {}
     for seen in found:
         grounds.setdefault(seen.label, []).append(seen.colour)
@@ -320,7 +326,7 @@ def _labels_with_their_ground(found: Sequence[_Seen]) -> set[int]:
 
 
 class _Kept:
-    """Values that were made, up to a number of bytes; what was not used for longest goes first."""
+    """Thread-safe least-recently-used (LRU) cache with a limit in bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._bytes = limit, 0
@@ -328,7 +334,7 @@ class _Kept:
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
-        """The value of ``key``, made if it isn't here; two threads may both make it."""
+        """Return the value of ``key``, created if it is not cached. Two threads may both create it."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)

@@ -1,4 +1,4 @@
-"""How long to train: what people say, and what becomes of it."""
+"""Training budgets: parse time limits such as "2min" and track how much of a budget is spent."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Event, Events, Progress
 
-#: "as good as it gets": until held-out images say that more doesn't help.
+#: Budget that trains until held-out images show no further improvement.
 BEST = "best"
 
-_HOW = 'give seconds, or a text like "90s", "2min", "1h 30min" or "best"'
+_HOW = 'Give seconds, or a text such as "90s", "2min", "1h 30min" or "best"'
 _MOST_SECONDS = 30 * 24 * 3600.0
 _MOST_STEPS = 10_000_000
-_COUNTED = 0.25  # share of a budget that other work than training may take without being announced
+_COUNTED = 0.25  # share of a budget that work other than training may take without a message
 _MEASURED = 8  # images
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds of training, or a number of steps; neither for "best"."""
+    """Training budget: seconds, or a number of steps. Both are None for "best"."""
 
     seconds: float | None = None
     steps: int | None = None
@@ -36,9 +36,10 @@ class Budget:
 
 
 class Clock:
-    """Counts a budget from the call on: all work counts, unless it is announced as beyond the budget.
+    """Clock that measures how much of a budget is spent.
 
-    ``asked_about`` are the images that the finished model is asked about.
+    All work since ``started`` counts, except work that was announced as beyond the budget. ``asked_about`` are the
+    images that the finished model predicts.
     """
 
     def __init__(self, budget: Budget, events: Events, started: float, asked_about: Sequence[str]) -> None:
@@ -46,20 +47,23 @@ class Clock:
         self._started = started
 
     def spent(self) -> float:
-        """Return the seconds since the call, less what was announced."""
+        """Return the seconds since the start, without work announced as beyond the budget."""
         return time.perf_counter() - self._started
 
     def reserve(self, doing: str, seconds: float) -> float:
-        """Return the seconds to keep free for work, or announce it if it takes more than a quarter of the budget."""
+        """Return the seconds to reserve for some work, or 0 if it needs more than a quarter of the budget.
+
+        Such work is announced with a message and does not count towards the budget.
+        """
         if seconds <= _COUNTED * (self.budget.seconds or math.inf):
             return seconds
         self.events.message(f"{doing} takes about {math.ceil(seconds)} s, beyond the budget of {self.budget}.")
         return 0.0
 
     def predictions(self, ask: Callable[[Sequence[str]], object], held_out: int) -> tuple[float, float]:
-        """Return the seconds of a look at ``held_out`` images, and those to keep free for ``asked_about``."""
+        """Measure predictions, and return the seconds for ``held_out`` images and to reserve for ``asked_about``."""
         few = self.asked_about[:: len(self.asked_about) // _MEASURED + 1]
-        ask(few[:1])  # loads what it needs
+        ask(few[:1])  # the first call loads what it needs
         started = time.perf_counter()
         ask(few)
         each = (time.perf_counter() - started) / len(few)
@@ -68,7 +72,10 @@ class Clock:
 
     @contextmanager
     def watching(self, phase: str) -> Iterator[None]:
-        """Announce work if its progress, told as ``phase``, shows after a few images that it takes long."""
+        """Announce the work in this block as beyond the budget if its progress shows that it takes long.
+
+        The estimate uses the progress events of ``phase`` after the first few images.
+        """
         begun, beyond, seen = time.perf_counter(), 0.0, list[tuple[int, float]]()
 
         def hear(event: Event) -> None:
@@ -76,7 +83,7 @@ class Clock:
             if not isinstance(event, Progress) or event.phase != phase or event.total is None or beyond:
                 return
             seen.append((event.done, time.perf_counter()))
-            before, since = seen[min(len(seen), 2) - 1]  # the first images wait for the network
+            before, since = seen[min(len(seen), 2) - 1]  # the first images include loading the network
             if event.done - before >= _MEASURED:
                 expected = (seen[-1][1] - since) / (event.done - before) * (event.total - before)
                 beyond = (expected - self.reserve(f"Preparing the {phase}", expected)) or 1e-9
@@ -90,25 +97,25 @@ class Clock:
 
 
 def parse_budget(budget: str | float | None = None, steps: int | None = None, *, default: str = "2min") -> Budget:
-    """What a person asked for.
+    """Parse a training budget.
 
     Parameters
     ----------
     budget : str or float, optional
-        Wall time of training: seconds, or a text like "90s", "2min", "1h 30min"; or "best".
+        Wall time of the training: seconds, or a text such as "90s", "2min", "1h 30min" or "best".
     steps : int, optional
-        Instead, exactly so many steps, as a former training tells them: it is repeated.
+        Exact number of steps, instead of ``budget``. Use the number that a former training reported to repeat it.
     default : str
-        The budget if neither is given.
+        Budget if neither is given.
 
     Raises
     ------
     InputError
-        If both are given, or one can't be understood.
+        If both are given, or one of them is invalid.
     """
     if steps is not None:
         if budget is not None:
-            raise InputError(f"budget={budget!r} and steps={steps!r}: give one of them.")
+            raise InputError(f"budget={budget!r} and steps={steps!r} exclude each other. Give only one of them.")
         if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= _MOST_STEPS:
             raise InputError(f"steps={steps!r} must be a whole number from 1 to {_MOST_STEPS:,}.")
         return Budget(steps=steps)
@@ -121,7 +128,7 @@ def parse_budget(budget: str | float | None = None, steps: int | None = None, *,
         is_number = isinstance(given, int | float) and not isinstance(given, bool)
         seconds = float(given) if is_number else None
     if seconds is None:
-        raise InputError(f"budget={given!r} can't be understood; {_HOW}.")
+        raise InputError(f"budget={given!r} is not a duration. {_HOW}.")
     if not math.isfinite(seconds) or not 1 <= seconds <= _MOST_SECONDS:
-        raise InputError(f"budget={given!r} must be from 1 second to 30 days.")
+        raise InputError(f"budget={given!r} must be between 1 second and 30 days.")
     return Budget(seconds=seconds)

@@ -1,9 +1,9 @@
-"""The classification head: regularised logistic regression on the pooled features of a frozen backbone.
+"""Classification head: regularised logistic regression on the pooled features of a frozen backbone.
 
-With few images this beats fine-tuning the whole network, in a thousandth of the time. Its one setting, the
-strength of the regularisation, is chosen by cross-validated log-loss: sets of images that are told apart easily
-want little of it, hard ones much, and the wrong choice makes confidences that can't be trusted. Where some labels
-have many more images than others, the same figure decides whether the images of rare ones count for more.
+With few images this beats fine-tuning the entire network, in a thousandth of the time. Its one hyperparameter, the
+strength of the regularisation, is chosen by cross-validated log-loss: easily separable images need little of it and
+hard ones need much, and a wrong choice makes the confidences unreliable. If the classes are imbalanced, the same metric
+decides whether images of rare labels get a larger weight.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.training.temperature import fit_temperature
 
-#: Inverse strengths that are tried. More than 10 makes near-certain confidences out of a handful of images.
+#: Inverse regularisation strengths to compare. Values above 10 give near-certain confidences for a handful of images.
 CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-#: Used where most labels have one image only, so that nothing can be held out: a cautious value between the extremes.
+#: Cautious default between the extremes, for data where most labels have one image only and nothing can be held out.
 DEFAULT_C = 1.0
 MAX_FOLDS = 5
-#: Of more images these many, drawn at random, are enough to choose strength and balance on.
+#: If there are more images, a random sample of this size is enough to choose strength and balance.
 MOST_COMPARED, LEAST_COMPARED_OF_LABEL = 2000, 10
-#: How many times the images of the rarest label the most frequent one has before rare labels may count for more.
+#: Smallest ratio between the most and the least frequent label at which a larger weight for rare labels is tried.
 UNEVEN = 1.5
 
 _CHOOSING_TOLERANCE = 1e-4  # enough to compare strengths, in a fifth of the time
@@ -41,28 +41,30 @@ _MOST_DOUBLE = 20_000  # images
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A linear head and what cross-validation says of it.
+    """Linear classification head with its cross-validation metrics.
 
     Attributes
     ----------
     weight : ndarray of float32, shape (k, d)
+        Weights of each label.
     bias : ndarray of float32, shape (k,)
-        Softmax of ``features @ weight.T + bias``, or sigmoid where an image can have several labels, gives the
-        labels' probabilities.
+        Biases. The softmax of ``features @ weight.T + bias``, or the sigmoid if an image can have several labels, gives
+        the probabilities of the labels.
     C : float
-        The inverse strength of the regularisation that was chosen.
+        Inverse regularisation strength that was chosen.
     log_loss, accuracy : float or None
-        On held-out images; None where nothing could be held out. Where an image can have several labels: the mean
-        over the labels, and the share of images of which every label is right at a threshold of 0.5.
+        Metrics on held-out images. None if nothing could be held out. If an image can have several labels, the log-loss
+        is the mean over the labels, and the accuracy is the share of images with every label right at a threshold of
+        0.5.
     out_of_fold : ndarray of float64, shape (n, k), or None
-        The probabilities of each training image from a head that did not see it; NaN for the only image of a label,
-        and for those beyond :data:`MOST_COMPARED` images.
+        Probabilities of each training image, predicted by a head that was not trained on it. NaN for the only image of
+        a label and for images that are not in the sample of :data:`MOST_COMPARED`.
     balance : float
-        0: all images count alike; 1: all labels do.
+        0 if all images have the same weight, 1 if all labels have the same total weight.
     temperature : float
-        What the logits were divided by; weights and biases hold it already.
+        Divisor of the logits, already applied to the weights and biases.
     notes : tuple of str
-        What was decided, and on which figures, in sentences.
+        Decisions with their metrics, as sentences.
     """
 
     weight: npt.NDArray[np.float32]
@@ -76,7 +78,7 @@ class FittedHead:
     notes: tuple[str, ...] = ()
 
     def logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The logits, shape (n, k), of features, shape (n, d)."""
+        """Compute the logits, shape (n, k), of features, shape (n, d)."""
         rows = np.asarray(features, dtype=np.float32)
         return np.asarray(rows @ self.weight.T + self.bias, dtype=np.float32)
 
@@ -89,36 +91,38 @@ def fit_head(
     seed: int = 0,
     Cs: Sequence[float] = CS,
 ) -> FittedHead:
-    """Fit a head that tells ``n_labels`` labels apart. The same input and seed give the same head.
+    """Fit a single-label classification head on ``n_labels`` labels.
+
+    The same input and seed give the same head.
 
     Parameters
     ----------
     features : array of shape (n, d)
-        Pooled features as the backbone gives them; standardised ones do clearly worse with few images.
+        Pooled features of the backbone. Do not standardise them: that is clearly worse with few images.
     targets : array of int, shape (n,)
-        Each image's label as its position, 0 to ``n_labels`` - 1.
+        Position of each image's label, 0 to ``n_labels`` - 1.
     n_labels : int
-        At least 2; each needs an image.
+        Number of labels, at least 2. Each label needs an image.
     seed : int
-        Decides which images are held out together.
+        Seed of the cross-validation folds.
     Cs : sequence of float
-        The inverse strengths of regularisation to choose from.
+        Inverse regularisation strengths to choose from.
 
     Raises
     ------
     InputError
-        If shapes don't fit together, or a feature is NaN or infinite.
+        If the shapes do not match, or a feature is NaN or infinite.
     NotEnoughDataError
         If there are fewer than two labels or one of them has no image.
     """
     x, y, counts = _checked(features, targets, n_labels)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
-        raise InputError(f"Cs={Cs!r} must hold at least one positive number.")
-    # A fit of this size is quicker on one thread, and BLAS threads would fight torch's for the cores.
+        raise InputError(f"Cs={Cs!r} must be a non-empty sequence of positive numbers.")
+    # a fit of this size is faster on one thread, and BLAS threads would compete with torch's for the cores
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
-        # A head that stops a hair short of the optimum is as good.
+        # a head that stops just short of the optimum is as good
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # Many labels of few images each are no sign of a regression; the targets were checked.
+        # many labels with few images each do not make this a regression: the targets were checked
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         compared = rows_to_compare((np.flatnonzero(y == label) for label in range(n_labels)), len(y), seed)
         rows, own = row_space(x[compared])[0], y[compared]
@@ -142,9 +146,9 @@ def fit_head(
 
 
 def rows_to_compare(having: Iterable[IntArray], n: int, seed: int) -> IntArray:
-    """All of ``n`` images, or some drawn at random, a few of each label among them: shape (m,), ascending.
+    """Choose the rows for cross-validation: all of ``n`` images, or a random sample with a few of each label.
 
-    ``having`` holds the positions of the images of each label.
+    Returns positions of shape (m,), ascending. ``having`` contains the positions of the images of each label.
     """
     if n <= MOST_COMPARED:
         return np.arange(n, dtype=np.int64)
@@ -159,10 +163,10 @@ def rows_to_compare(having: Iterable[IntArray], n: int, seed: int) -> IntArray:
 
 
 def folds_of(targets: IntArray, n_labels: int, seed: int) -> IntArray | None:
-    """The fold in which each image is held out, shape (n,), the images of each label spread evenly over them.
+    """Assign images to cross-validation folds, shape (n,), with each label spread evenly over the folds.
 
-    The only image of a label is never held out (-1). None where that holds for more than half of the labels: the few
-    others say too little.
+    The only image of a label is never held out (-1). Returns None if that is so for more than half of the labels,
+    because the remaining images say too little.
     """
     counts = np.bincount(targets, minlength=n_labels)
     if 2 * (counts > 1).sum() < n_labels:
@@ -177,13 +181,13 @@ def folds_of(targets: IntArray, n_labels: int, seed: int) -> IntArray | None:
 
 
 def image_weights(targets: IntArray, n_labels: int, balance: float) -> FloatArray:
-    """How much each image counts, 1 on the average, shape (n,); see :class:`FittedHead` for ``balance``."""
+    """Compute sample weights, shape (n,), with mean 1. See :class:`FittedHead` for ``balance``."""
     counts = np.bincount(targets, minlength=n_labels)
     return np.asarray((len(targets) / (n_labels * counts[targets])) ** balance, dtype=np.float64)
 
 
 def choose_balance(cross_validate: Callable[[float], HeadChoice], counts: IntArray) -> tuple[HeadChoice, list[str]]:
-    """Return the best choice by balance, where labels of so many images are uneven, and why in a sentence."""
+    """Choose between equal and balanced weights if the labels are uneven, and return the choice and a note on it."""
     plain = cross_validate(0.0)
     if counts.max() < UNEVEN * counts.min():
         return plain, []
@@ -195,19 +199,19 @@ def choose_balance(cross_validate: Callable[[float], HeadChoice], counts: IntArr
 def _uneven_note(fewest: int, most: int, plain: float, weighted: float) -> str:
     metrics = f"held-out log-loss {weighted:.3f} instead of {plain:.3f}"
     if weighted < plain:
-        return f"The labels are uneven ({fewest:,} to {most:,} images): images of rare ones count for more, {metrics}."
+        return f"The labels are uneven ({fewest:,} to {most:,} images): rare labels get a larger weight, {metrics}."
     return (
-        f"The labels are uneven ({fewest:,} to {most:,} images); all images count alike, because counting those of "
-        f"rare labels for more would do worse ({metrics})."
+        f"The labels are uneven ({fewest:,} to {most:,} images). All images have the same weight, because a larger "
+        f"weight for rare labels would be worse ({metrics})."
     )
 
 
 def row_space(x: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    """``x`` of shape (n, d) in coordinates of the space that its rows span, and the basis (d, n) of that space.
+    """Express ``x`` of shape (n, d) in coordinates of its row space, and return the basis (d, n) of that space.
 
-    The best weights under an L2 penalty are combinations of the rows, and turning the coordinates changes
-    neither products nor lengths: a problem of n unknowns per label with the very same solution, where n < d.
-    Otherwise ``x`` comes back as it is, without a basis.
+    The best weights under an L2 penalty are linear combinations of the rows, and rotating the coordinates changes
+    neither products nor lengths. If n < d, this gives a problem of n unknowns per label with exactly the same
+    solution. Otherwise ``x`` is returned unchanged, without a basis.
     """
     if x.shape[0] >= x.shape[1]:
         return x, None
@@ -216,7 +220,7 @@ def row_space(x: FloatArray) -> tuple[FloatArray, FloatArray | None]:
 
 
 def as_rows(features: npt.ArrayLike) -> FloatArray:
-    """The features in double precision; of very many images as they are, which take enough memory."""
+    """Convert features to double precision, except for float32 features of very many images, to save memory."""
     rows = np.asarray(features)
     return rows if rows.dtype == np.float32 and len(rows) > _MOST_DOUBLE else rows.astype(np.float64)
 
@@ -229,21 +233,21 @@ def _checked(
         raise InputError(f"features {x.shape} and targets {y.shape} must have the shapes (n, d) and (n,).")
     if not np.isfinite(x).all():
         row = int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
-        raise InputError(f"features[{row}] has values that are NaN or infinite; leave unreadable images out.")
+        raise InputError(f"features[{row}] contains NaN or infinity. Leave out images that cannot be read.")
     if not np.issubdtype(y.dtype, np.integer) or (len(y) and not 0 <= y.min() <= y.max() < n_labels):
-        raise InputError(f"targets must be integers from 0 to n_labels - 1 = {n_labels - 1}; got {np.unique(y)}.")
+        raise InputError(f"targets must be integers from 0 to n_labels - 1 = {n_labels - 1}, not {np.unique(y)}.")
     if n_labels < 2:
-        raise NotEnoughDataError(f"A classifier needs images of at least 2 labels; n_labels={n_labels}.")
+        raise NotEnoughDataError(f"A classifier needs images of at least 2 labels, but n_labels={n_labels}.")
     counts = np.bincount(y, minlength=n_labels)
     if (counts == 0).any():
         missing = np.flatnonzero(counts == 0).tolist()
-        raise NotEnoughDataError(f"No image has the labels at positions {missing}; add images or leave them out.")
+        raise NotEnoughDataError(f"No image has the labels at positions {missing}. Add images or remove the labels.")
     return x, y.astype(np.int64), counts
 
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """A strength and a balance, and what a head with them says of held-out images, with its log-loss."""
+    """Regularisation strength and balance, with the out-of-fold predictions and log-loss they give."""
 
     C: float
     balance: float
@@ -254,10 +258,11 @@ class HeadChoice:
 def _cross_validate(
     rows: FloatArray, y: IntArray, n_labels: int, fold: IntArray, Cs: list[float], balance: float
 ) -> HeadChoice:
-    """The strength with the lowest log-loss on held-out rows (of equals the smallest), and its probabilities.
+    """Find the strength with the lowest log-loss on held-out rows, and its probabilities.
 
-    The strengths are tried in ascending order, each fit starting from the one before, until the loss has risen
-    twice in a row: it falls to one minimum and rises again, and the weakest regularisation takes the longest.
+    Of equally good strengths, the smallest wins. Strengths are tried in ascending order, and each fit starts from the
+    previous one, until the loss has risen twice in a row: it falls to a single minimum and rises again, and the weakest
+    regularisation takes the longest.
     """
     splits = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(fold.max() + 1)]
     weights = image_weights(y, n_labels, balance)
@@ -278,7 +283,7 @@ def _cross_validate(
 
 
 def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, seed: int, notes: list[str]) -> FittedHead:
-    """The head with a temperature, if that makes held-out confidences better, and with its held-out figures."""
+    """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences."""
     known = ~np.isnan(held_out[:, 0])
     logs = np.log(np.clip(held_out, np.finfo(np.float64).tiny, 1))
     found = fit_temperature(logs[known], y[known], seed=seed)
@@ -299,7 +304,7 @@ def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, seed: int, 
 
 
 def temperature_note(value: float, before: float, after: float) -> str:
-    """That confidences were softened, in a sentence."""
+    """Describe the temperature and its effect in a sentence."""
     return (
         f"Confidences were softened (temperature {value:.2f}): held-out log-loss {after:.3f} instead of {before:.3f}."
     )
@@ -310,7 +315,7 @@ def _solver(C: float, tolerance: float) -> LogisticRegression:
 
 
 def _softmax_rows(solver: LogisticRegression) -> tuple[FloatArray, FloatArray]:
-    """One row of weights per label; scikit-learn gives two labels a single row, their difference."""
+    """Return one row of weights per label. For two labels scikit-learn gives a single row, their difference."""
     weight, bias = solver.coef_, solver.intercept_
     if len(weight) == 1:
         return np.vstack([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])

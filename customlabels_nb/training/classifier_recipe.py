@@ -1,4 +1,4 @@
-"""Classifiers: a head on the features of a frozen backbone, and what does better than that on held-out images."""
+"""Train image classifiers: a head on a frozen backbone, improved by fine-tuning if held-out images confirm it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Features = npt.NDArray[np.float32]
 
 
 def train_classifier(work: TrainingJob) -> TrainingResult:
-    """Train a classifier of one label an image, or of several.
+    """Train a single-label or multi-label image classifier.
 
     Raises
     ------
     NotEnoughDataError
-        If so many images can't be read that nothing is left to learn or to test.
+        If so many images cannot be read that nothing is left to train on or to test with.
     """
     plan, backbone = work.plan, backbone_named(work.options.backbone)
     names = plan.labels["label"].tolist()
@@ -47,7 +47,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     if missing or test.images.empty:
         what = f"no training image of {sorted(missing)[0]!r}" if missing else "no test image"
         left_out = len(issues) + len(test_issues)
-        raise NotEnoughDataError(f"{left_out} images can't be read any more, and {what} is left; see project.issues.")
+        raise NotEnoughDataError(f"{left_out} images can no longer be read, and {what} is left. See project.issues.")
     truth = _truth(train, names, plan.kind)
     head = (
         fit_head(features, truth, len(names), seed=work.options.seed)
@@ -96,7 +96,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
 
 
 def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableImages, Features, list[Issue]]:
-    """The images that can be read, their features, and why the others can't."""
+    """Compute the features of the images that can be read, with issues for the others."""
     phase = f"features of {split}"
     with work.clock.watching(phase):
         found = embed(
@@ -119,7 +119,7 @@ def _hashes(part: UsableImages) -> list[str | None]:
 
 
 def _truth(part: UsableImages, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
-    """Each image's label as its position, or which labels it has, shape (n, k)."""
+    """Encode the labels: each image's label as its position, or a boolean array of shape (n, k) for multi-label."""
     row = part.images["image"].to_list()
     at = {image: i for i, image in enumerate(row)}, {name: i for i, name in enumerate(names)}
     has = np.zeros((len(row), len(names)), dtype=bool)
@@ -135,7 +135,7 @@ def _improve(
     train: UsableImages,
     backbone: Backbone,
 ) -> Improved:
-    """What does better than the head, if the user gave it time or a version to begin from."""
+    """Try to beat the head, if the user gave a budget or a version to start from."""
     former = None if work.base is None else _former(work)
     if former is None and not work.options.is_timed:
         return Improved(None, [])
@@ -159,7 +159,7 @@ def _former(work: TrainingJob) -> Former | None:
     assert work.base is not None
     network, config = load_artifact(work.base.folder)
     if not isinstance(network, ImageClassifier):
-        work.events.message(f"Version {work.base.name!r} is a detector: a classifier can't begin from it.")
+        work.events.message(f"Version {work.base.name!r} is a detector, so a classifier cannot start from it.")
         return None
     return Former(work.base.name, network, config.backbone, work.base.learnt)
 
@@ -171,10 +171,10 @@ def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]
 def _asked(
     work: TrainingJob, network: ImageClassifier, part: UsableImages, backbone: Backbone
 ) -> npt.NDArray[np.float64]:
-    """What a network whose backbone isn't the frozen one says; 0 for an image that can't be read any more."""
+    """Predict with a network whose backbone was trained. Confidences are 0 for images that can no longer be read."""
     images = part.images["image"].tolist()
     pixels = ImagePixels(images, backbone.input_size, root=work.root, cache_bytes=0)
-    logits = forward_all(network, pixels, range(len(images)), backbone, work.device, work.events, phase="looking again")
+    logits = forward_all(network, pixels, range(len(images)), backbone, work.device, work.events, phase="predicting")
     return np.nan_to_num(_confidences(logits, work.plan.kind), nan=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Images that are decoded once and kept within a limit of memory: what training reads again and again."""
+"""In-memory image cache: images that training reads repeatedly are decoded once, within a memory limit."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _GIGABYTE = 2**30
 
 
 def default_cache_bytes() -> int:
-    """Return how many bytes decoded images may take by default: a quarter of the free memory, at most 2 GB."""
+    """Return the default memory limit for decoded images in bytes: a quarter of the free memory, at most 2 GB."""
     return min(2 * _GIGABYTE, int(psutil.virtual_memory().available) // 4)
 
 
 class DecodedImages(ABC, Generic[Decoded]):
-    """Images kept in memory until ``cache_bytes`` are full; the others are decoded again each time.
+    """Cache of decoded images, up to ``cache_bytes``. Images beyond the limit are decoded again each time.
 
     Safe to use from several threads.
 
@@ -38,16 +38,16 @@ class DecodedImages(ABC, Generic[Decoded]):
     images : sequence of str
         Paths or URLs.
     root : Path, optional
-        Folder under which relative paths lie.
+        Folder that relative paths refer to.
     cache_bytes : int, optional
-        See :func:`default_cache_bytes`.
+        Memory limit. See :func:`default_cache_bytes`.
 
     Attributes
     ----------
     issues : list of Issue
-        What was left out so far, each finding once.
+        Problems with images so far, without duplicates.
     cached_bytes : int
-        What the cache holds.
+        Current size of the cache.
     """
 
     def __init__(self, images: Sequence[str], *, root: Path | None = None, cache_bytes: int | None = None) -> None:
@@ -62,11 +62,14 @@ class DecodedImages(ABC, Generic[Decoded]):
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """How many images there are, the unusable ones included."""
+        """Return the number of images, including unusable ones."""
         return len(self.images)
 
     def load(self, index: int, epoch: int = 0) -> Decoded | None:
-        """Return the decoded image, the same in every epoch; None, and an issue, if it can't be used."""
+        """Return the decoded image, the same in every epoch.
+
+        Returns None and records an issue if the image cannot be used.
+        """
         with self._lock:
             if index in self._kept or index in self._unusable:
                 return self._kept.get(index)
@@ -84,12 +87,12 @@ class DecodedImages(ABC, Generic[Decoded]):
         return found
 
     def preload(self, events: Events) -> None:
-        """Decode images on threads until the cache is full, or all are there.
+        """Decode images in threads until the cache is full or all images are decoded.
 
         Raises
         ------
         Cancelled
-            If ``events`` were asked to stop.
+            If ``events`` was cancelled.
         """
         workers = connections(self.images, settings.threads)
         events.progress("images", 0, len(self))
@@ -102,7 +105,7 @@ class DecodedImages(ABC, Generic[Decoded]):
 
     @abstractmethod
     def _decode(self, index: int) -> tuple[Decoded | None, list[Issue]]:
-        """Return the decoded image, None if it can't be used, and what is wrong with it; may raise ImageError."""
+        """Decode an image and return it with its issues, or None if it is unusable. May raise ImageError."""
 
     @abstractmethod
     def _bytes(self, decoded: Decoded) -> int: ...
@@ -111,7 +114,7 @@ class DecodedImages(ABC, Generic[Decoded]):
         return self.cached_bytes + self._bytes(decoded) <= self.cache_bytes
 
     def _note(self, issues: Iterable[Issue]) -> None:
-        for issue in issues:  # an image that is decoded again has the same issues again
+        for issue in issues:  # decoding an image again gives the same issues again
             if issue not in self._noted:
                 self._noted.add(issue)
                 self.issues.append(issue)

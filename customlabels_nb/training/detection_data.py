@@ -1,4 +1,4 @@
-"""What a detector's training works on: its pictures, those held out, and the size in which the network sees them."""
+"""Prepare the training data of a detector: choose the input size, hold out images for validation, decode the others."""
 
 from __future__ import annotations
 
@@ -21,44 +21,46 @@ from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.samples import chosen
 from customlabels_nb.training.scene_sources import SceneSource
 
-#: Images in a step.
+#: Images per step (batch size).
 BATCH = 8
-#: From so many training images on some are held out, unless held-out ones are given.
+#: Number of training images from which some are held out, unless held-out images are given.
 HOLD_OUT_FROM = 300
 
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 200
-_SHOWN = 4  # of the images that are learnt from
-_LOOKED_AT, _SCENES_LOOKED_AT = 300, 64  # pictures by whose boxes the input size is chosen
+_SHOWN = 4  # training images shown as samples
+_LOOKED_AT, _SCENES_LOOKED_AT = 300, 64  # images and scenes from whose boxes the input size is chosen
 _COCO_SIZE = 640
-_MANY = 8  # boxes an image
-_ENLARGED = 1.6  # how much augmentation enlarges at most
+_MANY = 8  # boxes per image
+_ENLARGED = 1.6  # largest enlargement by augmentation
 
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """What a training of a detector can be told. The same on the same images gives the same model on a CPU.
+    """Options for training a detector. The same options and images give the same model on a CPU.
 
     Attributes
     ----------
     budget : Budget
         See :func:`customlabels_nb.training.budget.parse_budget`.
     seed : int
+        Random seed.
     device : str or None
+        Device to train on.
     detector : str
-        :data:`customlabels_nb.models.detector_shape.OWN`, or one of torchvision's that were trained on COCO.
+        :data:`customlabels_nb.models.detector_shape.OWN`, or a torchvision detector pretrained on COCO.
     backbone : str
-        Of the own one.
+        Backbone of the package's own detector.
     input_size : int or None
-        Longer side of what the network sees, in pixels; from the boxes unless it is given.
+        Longer side of the network's input in pixels. Chosen from the boxes if None.
     batch : int
-        Images in a step.
+        Images per step (batch size).
     cache_bytes : int or None
-        Memory for decoded images.
+        Memory limit for decoded images.
 
     Raises
     ------
     InputError
-        If a value can't be.
+        If a value is invalid.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -79,20 +81,22 @@ class DetectionOptions:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a training works on.
+    """Data prepared for training a detector.
 
     Attributes
     ----------
     source : SceneSource
+        Training scenes.
     held_out : list of (Example, Canvas)
+        Images for validation.
     shown : list of (Example, Canvas)
-        A few for those who watch: held-out ones if there are any, otherwise some that are learnt from.
+        A few sample images to display during training: held-out images if there are any, otherwise training images.
     size : int
         Longer side of the network's input in pixels.
     smallest : float
-        Side of small boxes in it.
+        Side length of small boxes at that size, in pixels.
     notes : list of str
-        What a person should know.
+        Notes for the user.
     """
 
     source: SceneSource
@@ -104,7 +108,7 @@ class Prepared:
 
     @property
     def crowded(self) -> bool:
-        """Whether images show many objects each."""
+        """True if images show many objects each."""
         counts = [len(self.source.labels_of(index)) for index in range(min(len(self.source), _LOOKED_AT))]
         return bool(np.mean(counts) > _MANY)
 
@@ -118,7 +122,7 @@ def prepare(
     validation: Sequence[Example] | None,
     clock: Clock | None = None,
 ) -> Prepared:
-    """Choose the input size, hold some images out, decode the others.
+    """Choose the input size, hold out images for validation and decode the others.
 
     The arguments are those of :func:`customlabels_nb.training.detector_recipe.train_detector`.
 
@@ -127,24 +131,24 @@ def prepare(
     InputError
         If there are no labels.
     NotEnoughDataError
-        If there is no box to learn from.
+        If there is no usable box to train on.
     Cancelled
-        If ``events`` were asked to stop.
+        If ``events`` was cancelled.
     """
     if not labels:
-        raise InputError("labels is empty; a detector needs at least one.")
+        raise InputError("labels is empty. A detector needs at least one label.")
     if not len(examples):
-        raise NotEnoughDataError("A detector needs training images with boxes; there is no training image.")
+        raise NotEnoughDataError("A detector needs training images with boxes, but there is no training image.")
     notes: list[str] = []
     if isinstance(examples, Sequence):
         photos, held = list(examples), list(validation or [])
         if not any(len(example.boxes) for example in photos):
             raise NotEnoughDataError(
-                f"A detector needs training images with boxes; none of {len(photos):,} images has any."
+                f"A detector needs training images with boxes, but none of {len(photos):,} images has one."
             )
         if validation is None and len(photos) >= HOLD_OUT_FROM:
             photos, held = _hold_out(photos, len(labels), options.seed)
-            notes.append(f"{len(held):,} of the training images are held out, to see what has been learnt.")
+            notes.append(f"{len(held):,} of the training images are held out to measure progress.")
         size, smallest = _input_size(_frames_of(photos, options.seed, root), options, notes)
         side = max(KEPT_SIDE, round(_ENLARGED * size))
         kept = Photos(photos, root=root, side=side, cache_bytes=options.cache_bytes)
@@ -152,7 +156,7 @@ def prepare(
             kept.preload(events)
         if not kept.may_have_boxes():
             why = "; ".join(f"{issue.where}: {issue.message}" for issue in kept.issues[:3])
-            raise NotEnoughDataError(f"No training image has a box that can be used. {why}")
+            raise NotEnoughDataError(f"No training image has a usable box. {why}")
         source: SceneSource = kept
         learnt = [photos[position] for position in chosen(len(photos), _SHOWN)]
     else:
@@ -172,7 +176,7 @@ def _open_held_out(
         try:
             canvas = open_canvas(read_bytes(example.image, root), example.image, size, fill)
         except ImageError as error:
-            notes.append(f"A held-out image can't be read: {error}")
+            notes.append(f"Cannot read a held-out image: {error}")
             continue
         boxes, labels, _ = usable_boxes(example, canvas.size)
         opened.append((replace(example, boxes=boxes, labels=labels), canvas))
@@ -183,13 +187,13 @@ _Frames = tuple[np.ndarray, np.ndarray]
 
 
 def _frames_of(photos: Sequence[Example], seed: int, root: Path | None) -> _Frames:
-    """Boxes of some images, and the size of the image of each."""
+    """Return the boxes of a sample of images, and the size of each box's image."""
     boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
     boxed = [example for example in photos if len(example.boxes)]
     for index in np.random.default_rng(seed).permutation(len(boxed))[:_LOOKED_AT].tolist():
         try:
             frame = header_size(boxed[index].image, root)
-        except ImageError:  # told of when it is decoded
+        except ImageError:  # reported when it is decoded
             continue
         boxes.append(boxed[index].boxes)
         frames.append(np.tile(np.asarray(frame, dtype=np.float64), (len(boxes[-1]), 1)))
@@ -197,7 +201,7 @@ def _frames_of(photos: Sequence[Example], seed: int, root: Path | None) -> _Fram
 
 
 def frames_of_scenes(source: SceneSource, most: int) -> _Frames:
-    """Return the boxes of some scenes, and the size of the scene of each."""
+    """Return the boxes of the first scenes, and the size of each box's scene."""
     boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
     for index in range(min(len(source), most)):
         scene = source.load(index, 0)
@@ -215,14 +219,14 @@ def _input_size(known: _Frames, options: DetectionOptions, notes: list[str]) -> 
     if options.input_size is None and chosen > INPUT_SIZES[0]:
         notes.append(
             f"A tenth of the boxes would be smaller than {share * INPUT_SIZES[0]:.0f} pixels in images of "
-            f"{INPUT_SIZES[0]}: the network sees images of {size} pixels, and each step takes "
+            f"{INPUT_SIZES[0]} pixels. The network therefore uses images of {size} pixels, and each step takes "
             f"{(size / INPUT_SIZES[0]) ** 2:.1f} times as long."
         )
     return size, share * size
 
 
 def _hold_out(examples: list[Example], n_labels: int, seed: int) -> tuple[list[Example], list[Example]]:
-    """Some images set aside by chance, none whose label would be left with fewer than three others."""
+    """Hold out random images, so that each of their labels keeps at least three training images."""
     left = np.zeros(n_labels, dtype=np.int64)
     for example in examples:
         left[np.unique(example.labels)] += 1

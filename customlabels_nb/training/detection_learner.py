@@ -1,4 +1,4 @@
-"""How a detector learns: the pictures of each step, its losses, and what it finds on held-out images."""
+"""Detector training steps: augmented batches (mosaic, scale, colour), losses and validation on held-out images."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from customlabels_nb.training.scene_sources import TrainingScene
 _RATE, _BACKBONE_SHARE, _DECAY = 1.5e-3, 0.15, 0.02
 _COCO_RATE = 2e-4
 _MOSAICS, _CALM_FROM = 0.5, 0.8
-_TRIES = 8  # pictures that are tried in place of an unreadable one
+_TRIES = 8  # images to try in place of an unreadable one
 
-#: A box counts while at least this share of it is visible.
+#: A box is used if at least this share of it is visible.
 VISIBLE = 0.4
 
 _LEAST_SIDE = 2.0  # pixels of the canvas
@@ -40,11 +40,11 @@ _JITTER, _CALM_JITTER = (0.5, 1.6), (0.8, 1.2)
 _MOSAIC_JITTER = (0.5, 1.2)
 _STRETCH = 0.12  # how far width and height are scaled apart, as a logarithm
 _BRIGHTNESS, _CONTRAST, _COLOUR = 0.25, 0.3, 0.12
-_PLAIN_COLOURS = 0.2  # share of canvases whose colours stay
+_PLAIN_COLOURS = 0.2  # share of canvases that keep their colours
 
 
 class DetectionLearner:
-    """See :class:`customlabels_nb.training.loop.Learner`."""
+    """Learner of a detector. See :class:`customlabels_nb.training.loop.Learner`."""
 
     def __init__(
         self,
@@ -99,9 +99,9 @@ class DetectionLearner:
         rng = np.random.default_rng([self._options.seed, turn])
         index, epoch = self.turns.at(turn)
         first = self._scene(index, epoch, rng)
-        if getattr(self._prepared.source, "composed", False):  # as varied as mosaics in themselves, and never mirrored
+        if getattr(self._prepared.source, "composed", False):  # already as varied as mosaics, and must not be mirrored
             return single(first, self._prepared.size, self._fill, rng, mirrored=False, calm=True)
-        calm = fraction >= _CALM_FROM  # at the end as in use
+        calm = fraction >= _CALM_FROM  # towards the end, as in prediction
         if calm or rng.random() >= _MOSAICS:
             return single(first, self._prepared.size, self._fill, rng, calm=calm)
         others = [self._scene(self.turns.some(rng), epoch, rng) for _ in range(3)]
@@ -113,7 +113,7 @@ class DetectionLearner:
             if scene is not None:
                 return scene
             index = self.turns.some(rng)
-        raise NotEnoughDataError("Nearly none of the training images can be read any more; see the project's issues.")
+        raise NotEnoughDataError("Almost none of the training images can be read any more. See project.issues.")
 
     def losses(self, items: Sequence[TrainingScene]) -> dict[str, torch.Tensor]:
         images = to_batch([item.pixels.transpose(2, 0, 1) for item in items], self.mean, self.std, self._device)
@@ -141,7 +141,7 @@ class DetectionLearner:
         return to_table(_numbered(images), found, self.labels)
 
     def samples(self) -> tuple[list[Sample], str]:
-        """A few images with what is true of them and what the last look at them found; and which these are."""
+        """Return a few images with ground truth and latest detections, and a description of which images they are."""
         shown = self._prepared.shown
         of = HELD_OUT if self._prepared.held_out else LEARNT_FROM
         if self._found is None or not shown:
@@ -153,23 +153,23 @@ class DetectionLearner:
 
 
 def _numbered(images: Sequence[object]) -> list[str]:
-    """Names of images that differ: a picture may be there twice."""
+    """Return unique names for images, because the same image may occur twice."""
     return [str(position) for position in range(len(images))]
 
 
 def truth_table(names: Sequence[str], examples: Sequence[Example], labels: Sequence[str]) -> pd.DataFrame:
-    """The boxes of examples as an evaluation takes them, the images called by ``names``."""
+    """Convert the boxes of examples to a ground-truth table for evaluation, with images named by ``names``."""
     tables = []
     for name, example in zip(names, examples, strict=True):
         tables.append(_box_table(name, example.boxes, [labels[at] for at in example.labels.tolist()], crowd=False))
-        if len(example.ignored):  # whatever is found in a crowd is neither right nor wrong
+        if len(example.ignored):  # detections in a crowd are neither right nor wrong
             many = [label for label in labels for _ in example.ignored]
             tables.append(_box_table(name, np.tile(example.ignored, (len(labels), 1)), many, crowd=True))
     return pd.concat(tables, ignore_index=True)
 
 
 def average_precision_50(boxes: Boxes) -> float:
-    """Mean over the labels that are there of their average precision, at the IoU threshold of ``boxes``."""
+    """Compute the mean average precision (mAP) over the labels in the test set, at the IoU threshold of ``boxes``."""
     here = np.flatnonzero(boxes.in_test_set).tolist()
     return float(np.mean([boxes.average_precision(position) for position in here])) if here else 0.0
 
@@ -179,24 +179,25 @@ def _box_table(image: str, boxes: FloatArray, labels: Sequence[str], *, crowd: b
     return table.assign(image=image, label=pd.Series(labels, dtype="str"), crowd=crowd)
 
 
-#: Labels that fewer than this share of the pictures show are shown more often.
+#: Labels on a smaller share of the images than this are oversampled.
 RARE = 0.1
-#: No picture comes more often than this an epoch.
+#: Largest number of repetitions of an image per epoch.
 MOST_TURNS = 4.0
 
 
 def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
-    """How often each picture comes in an epoch, shape (n,), each once at least.
+    """Compute how often each image is repeated per epoch, shape (n,), at least once (oversampling of rare labels).
 
-    A label that a share f of the pictures shows, less than :data:`RARE`, asks for its pictures sqrt(RARE / f) times; a
-    picture goes by the rarest of its labels. (Repeat factor sampling, as the LVIS data set introduced it: Gupta et
-    al., 2019.)
+    A label on a share f of the images that is below :data:`RARE` requires sqrt(RARE / f) repetitions. An image is
+    repeated as its rarest label requires. (Repeat factor sampling, introduced with the LVIS data set: Gupta et al.,
+    2019.)
 
     Parameters
     ----------
     labels : sequence of int arrays
-        The labels on each picture.
+        Labels on each image.
     n_labels : int
+        Number of labels.
     """
     shown = np.zeros(n_labels)
     own = [np.unique(at) for at in labels]
@@ -208,13 +209,14 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
 
 
 class Turns:
-    """An endless order of pictures: in each epoch all of them as often as they should, shuffled.
+    """Endless order of the training images: each epoch contains every image as often as required, shuffled.
 
     Parameters
     ----------
     weights : array of shape (n,)
-        As :func:`frequencies` gives them.
+        Repetitions of each image, as returned by :func:`frequencies`.
     seed : int
+        Seed of the shuffling.
     """
 
     def __init__(self, weights: FloatArray, seed: int) -> None:
@@ -223,32 +225,32 @@ class Turns:
         self._orders: dict[int, IntArray] = {}
 
     def __len__(self) -> int:
-        """Turns of an epoch."""
+        """Return the number of turns per epoch."""
         return max(1, round(float(self._ends[-1])))
 
     def at(self, turn: int) -> tuple[int, int]:
-        """The picture at a turn, counted from 0 over all epochs, and the epoch."""
+        """Return the image at a turn, counted from 0 over all epochs, and the epoch."""
         epoch, position = divmod(turn, len(self))
         return int(self._order(epoch)[position]), epoch
 
     def some(self, rng: np.random.Generator) -> int:
-        """Any picture, as likely as it is frequent."""
+        """Draw a random image, with its frequency as probability."""
         return int(np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right"))
 
     def _order(self, epoch: int) -> IntArray:
         order = self._orders.get(epoch)
         if order is None:
             rng = np.random.default_rng([self._seed, epoch])
-            # evenly spaced marks hit each picture as often as its weight says, rounded down or up by chance
+            # evenly spaced points hit each image as often as its weight requires, rounded up or down at random
             marks = (np.arange(len(self)) + rng.random()) * (self._ends[-1] / len(self))
             order = np.minimum(np.searchsorted(self._ends, marks, side="right"), len(self._ends) - 1)
             order = rng.permutation(order).astype(np.int64)
             former = {at: known for at, known in self._orders.items() if abs(at - epoch) == 1}
-            self._orders = {**former, epoch: order}  # a batch may span two
+            self._orders = {**former, epoch: order}  # a batch may span two epochs
         return order
 
 
-# what happens to pictures on their way to the network: all of it is drawn from a generator that the caller seeds
+# augmentation: all randomness comes from a generator that the caller seeds
 
 
 def single(
@@ -260,10 +262,10 @@ def single(
     mirrored: bool = True,
     calm: bool = False,
 ) -> TrainingScene:
-    """One scene at a random scale and place on a square canvas, in other light, ``mirrored`` half of the time.
+    """Place one scene at a random scale and position on a square canvas, with random light.
 
-    Where it is larger than the canvas, the part that is seen holds the middle of one of its boxes. ``calm`` scales are
-    nearer to those of images that are asked about.
+    The scene is mirrored half of the time if ``mirrored``. If it is larger than the canvas, the visible part contains
+    the centre of one of its boxes. With ``calm``, scales are closer to those in prediction.
     """
     height, width = scene.pixels.shape[:2]
     jitter = np.exp(rng.uniform(*np.log(_CALM_JITTER if calm else _JITTER)))
@@ -287,7 +289,10 @@ def single(
 
 
 def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng: np.random.Generator) -> TrainingScene:
-    """Four scenes, each smaller, around a random point of a square canvas: more objects, sizes and surroundings."""
+    """Combine four scenes, each smaller, around a random point of a square canvas (mosaic augmentation).
+
+    A mosaic shows more objects, sizes and surroundings.
+    """
     centre = np.round(rng.uniform(0.3, 0.7, size=2) * side).astype(int)
     canvas = _empty(side, fill)
     boxes: list[FloatArray] = []
@@ -328,7 +333,7 @@ def _draw(
     boxes: list[FloatArray],
     labels: list[npt.NDArray[np.int64]],
 ) -> None:
-    """Draw a scene, scaled, with its upper left corner at ``offset``, as far as it lies in a window of the canvas."""
+    """Draw a scaled scene with its upper left corner at ``offset``, clipped to a window of the canvas."""
     height, width = scene.pixels.shape[:2]
     whole = np.array([width, height]) * scales
     x0, y0 = (int(max(edge, round(place))) for edge, place in zip(window[:2], offset, strict=True))
@@ -376,7 +381,7 @@ def _finish(
 
 
 def _in_other_light(canvas: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Other brightness, contrast and colour, by one table a channel: the quickest way."""
+    """Change brightness, contrast and colour at random, with one lookup table per channel because that is fastest."""
     if rng.random() < _PLAIN_COLOURS:
         return canvas
     contrast = np.exp(rng.uniform(-_CONTRAST, _CONTRAST))

@@ -1,4 +1,4 @@
-"""Detectors: trained on photos with boxes, or on scenes made of pictures that show one logo each."""
+"""Train object detectors on photos with boxes, or on synthetic scenes composed of logo images."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from customlabels_nb.training.scene_sources import SceneSource
 
 
 def train_boxes(work: TrainingJob) -> TrainingResult:
-    """Train a detector.
+    """Train a detector and predict the train and test images with it.
 
     Raises
     ------
     NotEnoughDataError
-        If there is no box or no logo to learn from, or no test image can be read.
+        If there is no box or logo to train on, or no test image can be read.
     """
     names = work.plan.labels["label"].tolist()
     source: Sequence[Example] | SceneSource
@@ -73,9 +73,9 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     test = _ask(work, trained, work.plan.test, names)
     if not test.images:
         raise NotEnoughDataError(
-            f"None of the {len(test.issues)} test images can be read any more; see project.issues."
+            f"None of the {len(test.issues)} test images can be read any more. See project.issues."
         )
-    # what a brand's detector says of a picture that is all logo is no figure: it learnt from scenes
+    # predictions for logo images would say nothing: a brand detector is trained on scenes, not on them
     train = (
         Predictions(work.plan.train.images["image"].tolist(), None, [*issues, *trained.issues])
         if work.plan.kind == BRANDS
@@ -96,7 +96,7 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
 
 
 def _scenes(work: TrainingJob, names: Sequence[str]) -> tuple[SceneSource, list[str], list[Issue]]:
-    """Scenes made of the logos, and in between the training images that have boxes; what was found of the logos."""
+    """Create scenes from the logos, mixed with the training images that have boxes, and return notes and issues."""
     part, marks = work.plan.train, work.plan.train.marks
     boxed = marks["left"].notna()
     logos = list(zip(marks.loc[~boxed, "image"], marks.loc[~boxed, "label"], strict=True))
@@ -118,12 +118,12 @@ def _scenes(work: TrainingJob, names: Sequence[str]) -> tuple[SceneSource, list[
 
 
 def _base(work: TrainingJob) -> tuple[ImageDetector, Sequence[str]] | None:
-    """The former detector to begin from, and its labels."""
+    """Load the detector to start from, with its labels."""
     if work.base is None:
         return None
     network, config = load_artifact(work.base.folder)
     if not isinstance(network, ImageDetector):
-        work.events.message(f"Version {work.base.name!r} is a classifier: a detector can't begin from it.")
+        work.events.message(f"Version {work.base.name!r} is a classifier, so a detector cannot start from it.")
         return None
     return network, config.labels
 
@@ -142,29 +142,31 @@ def _ask(
     return Predictions(readable, table, [*issues, *(one for one in unread if (one.where, one.code) not in known)])
 
 
-_LEAST_EPOCH = 25  # steps: a look at held-out images and a checkpoint shall not come more often
+_LEAST_EPOCH = 25  # steps: validations and checkpoints are at least this far apart
 _BEST_EPOCHS, _BEST_STEPS = 60, (600, 20_000)
 _USEFUL_BASE = 0.2
 _FROZEN = 2  # stages
-_PROPOSALS = {True: 64, False: 256}  # on a CPU, and elsewhere
+_PROPOSALS = {True: 64, False: 256}  # on a CPU, and on other devices
 
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """What :func:`train_detector` made.
+    """Result of :func:`train_detector`.
 
     Attributes
     ----------
     network : ImageDetector
-        In eval mode, on the device it was trained on.
+        Trained network in eval mode, on the device it was trained on.
     shape : DetectorShape
+        Architecture of the network.
     input_size : int
+        Longer side of the network's input in pixels.
     mean, std : tuple of float
-        Of each channel of an image in 0..1.
+        Normalisation of each channel of an image in 0..1.
     state : LoopState
-        Steps, seconds, losses and figures.
+        Steps, seconds, losses and metrics.
     facts : dict
-        What is worth keeping of it, as JSON can hold it.
+        Facts to store with the model version, JSON-serialisable.
     issues : list of Issue
         Images and boxes that were left out.
     """
@@ -191,34 +193,39 @@ def train_detector(
     base: tuple[ImageDetector, Sequence[str]] | None = None,
     clock: Clock | None = None,
 ) -> TrainedDetector:
-    """Train a detector within a budget; see :func:`customlabels_nb.training.loop.train` for what interrupts it.
+    """Train a detector within a budget.
+
+    See :func:`customlabels_nb.training.loop.train` for cancellation and resuming.
 
     Parameters
     ----------
     examples : sequence of Example, or SceneSource
+        Training images with boxes, or a source of training scenes.
     labels : sequence of str
-        In the order of their positions.
+        Labels in the order of their positions.
     options : DetectionOptions
+        Training options.
     events : Events
-        Gets the progress, figures and what a person should know.
+        Receives progress, metrics and messages.
     root : Path, optional
-        Folder under which relative paths lie.
+        Folder that relative paths refer to.
     checkpoints : Path, optional
-        Folder for the state of the training. Where it has one, it goes on from there.
+        Folder for checkpoints. If it contains one, training resumes from it.
     validation : sequence of Example, optional
-        Held-out images; some of the training images unless they are given, if there are enough. Never test images:
-        the best state is chosen by them.
+        Held-out images. By default, some training images are held out if there are enough. Never pass test images,
+        because the best state is chosen on them.
     base : (ImageDetector, sequence of str), optional
-        A trained detector and its labels, to begin from if it knows a label and does well enough on held-out images.
+        Trained detector and its labels. Training starts from it if it knows a label and does well enough on held-out
+        images.
     clock : Clock, optional
-        Of the budget, if it began before, with the images that are asked about afterwards.
+        Clock of a budget that has already started, with the images to predict after training.
 
     Raises
     ------
     NotEnoughDataError
-        If there are no boxes to learn from.
+        If there are no boxes to train on.
     ModelError
-        If the weights to begin from can't be had.
+        If the pretrained weights cannot be loaded.
     """
     clock = clock or Clock(options.budget, events, time.perf_counter(), [])
     device = choose_device(options.device)
@@ -230,7 +237,7 @@ def train_detector(
         if own
         else DetectorShape(options.detector)
     )
-    few = device == "cpu"  # seconds count, and half of the usual work learns as much in nearly as many steps
+    few = device == "cpu"  # seconds matter, and half of the usual work learns as much in almost as many steps
     network = pretrained_detector(
         shape,
         len(labels),
@@ -243,7 +250,7 @@ def train_detector(
     network = network.to(device).to(memory_format=torch.channels_last)
     learner = DetectionLearner(network, prepared, labels, options, device)
     if learner.repeated > 1:
-        notes.append(f"Images of rare labels come up to {learner.repeated:.1f} times as often as others.")
+        notes.append(f"Images of rare labels are repeated up to {learner.repeated:.1f} times as often as others.")
     if base is not None:
         _begin_from(base, learner, notes)
     for note in notes:
@@ -291,16 +298,16 @@ def train_detector(
 def predict_boxes(
     trained: TrainedDetector, images: Sequence[str], labels: Sequence[str], *, root: Path | None, events: Events
 ) -> tuple[pd.DataFrame, list[str], list[Issue]]:
-    """What a trained detector finds on images.
+    """Detect objects in images with a trained detector.
 
     Returns
     -------
     table : DataFrame
         See :func:`customlabels_nb.models.detector.to_table`.
     readable : list of str
-        The images that could be read, in their order.
+        Images that could be read, in their order.
     issues : list of Issue
-        Why the others could not be.
+        Reasons why the others could not be read.
     """
     device = str(next(trained.network.parameters()).device)
     fill = fill_of(trained.mean)
@@ -324,14 +331,14 @@ def predict_boxes(
 
 
 def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLearner, notes: list[str]) -> None:
-    """Take a trained detector's weights if it is good at what is to be learnt now."""
+    """Copy the weights of a trained detector if it does well on the new labels."""
     fresh = {key: value.clone() for key, value in learner.network.state_dict().items()}
     known = copy_known_labels(base[0], base[1], learner.network, learner.labels)
     found = learner.validate(learner.network.eval()).get("ap50") if known else None
     if known and (found is None or found >= _USEFUL_BASE):
-        judged = "" if found is None else f", which finds held-out boxes with an AP50 of {found:.2f}"
-        notes.append(f"Begun from the former detector, which knows {known} of {len(learner.labels)} labels{judged}.")
+        judged = "" if found is None else f" and reaches an AP50 of {found:.2f} on held-out images"
+        notes.append(f"Started from the former detector, which knows {known} of {len(learner.labels)} labels{judged}.")
         return
     learner.network.load_state_dict(fresh)
-    why = f"its AP50 on held-out images is {found:.2f}" if known else "it knows none of the labels, or has another form"
-    notes.append(f"Not begun from the former detector: {why}.")
+    why = f"its AP50 on held-out images is {found:.2f}" if known else "it knows no label or has another architecture"
+    notes.append(f"Did not start from the former detector: {why}.")

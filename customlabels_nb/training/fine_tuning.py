@@ -1,7 +1,7 @@
-"""Fine-tuning: the last stages of a classifier's backbone learn together with a head that was fitted before.
+"""Fine-tuning: train the last stages of a classifier's backbone together with a head that was fitted before.
 
-With few images it makes a model worse, and surer of its mistakes; so this only trains, and
-:mod:`customlabels_nb.training.improving` decides on held-out images whether the result is kept.
+With few images this makes a model worse and overconfident. This module therefore only trains, and
+:mod:`customlabels_nb.training.improving` decides on held-out images whether to use the result.
 """
 
 from __future__ import annotations
@@ -30,36 +30,38 @@ from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_
 from customlabels_nb.training.loop import LoopOptions, LoopState, train
 from customlabels_nb.training.temperature import losses
 
-#: Images in a step.
+#: Images per step (batch size).
 BATCH = 16
-#: Share of the backbone's weights, counted from the input, that stay as they are: edges and textures are the same
-#: everywhere, and these stages hold most of the arithmetic. (Of the packaged one: about its first half.)
+#: Share of the backbone's weights, counted from the input, that stay frozen. Edges and textures are the same
+#: everywhere, and these stages take most of the computation. (About the first half of the packaged backbone.)
 FROZEN = 0.05
-#: The figure of held-out images by which the best state is known: the geometric mean of the truth's confidences.
+#: Metric on held-out images that selects the best state: the geometric mean of the confidences in the true labels.
 METRIC = "likelihood"
 
 _HEAD_RATE, _BACKBONE_RATE, _DECAY = 1e-3, 5e-4, 0.02
-_LEAST_EPOCH = 10  # steps: held-out images shall not take most of the time
+_LEAST_EPOCH = 10  # steps: keeps validation from taking most of the time
 _BEST_EPOCHS, _BEST_STEPS = 40, (200, 20_000)
 _WARM_UP, _AVERAGE = 20, 0.98
 
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """How to fine-tune. The same on the same images gives the same model on a CPU.
+    """Options for fine-tuning. The same options and images give the same model on a CPU.
 
     Attributes
     ----------
     budget : Budget
         See :func:`customlabels_nb.training.budget.parse_budget`.
     seed : int
+        Random seed.
     device : str
+        Device to train on.
     batch : int
-        Images in a step.
+        Images per step (batch size).
     cache_bytes : int or None
-        Memory for decoded images.
+        Memory limit for decoded images.
     clock : Clock or None
-        Of the budget, if it began before, with the images that are asked about afterwards.
+        Clock of a budget that has already started, with the images to predict after training.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -88,26 +90,30 @@ def fine_tune(
     mirror: bool = True,
     checkpoints: Path | None = None,
 ) -> LoopState:
-    """Train ``network`` in place, within a budget; it ends with the weights that did best on held-out images.
+    """Train ``network`` in place within a budget, and load the weights that did best on held-out images.
 
     Parameters
     ----------
     network : ImageClassifier
-        With the head to begin from.
+        Network with the head to start from.
     images : ImagePixels
-        Of the backbone's input size. Unreadable ones are passed over and stand in their ``issues``.
+        Images in the backbone's input size. Unreadable images are skipped and added to its ``issues``.
     truth : array of shape (n,), int, or (n, k), bool
-        Each image's label as its position, or which labels it has.
+        Position of each image's label, or which labels each image has.
     train_on, held_out : ndarray of int64
-        Positions among the images.
+        Positions of the images to train on, and of those held out for validation.
     backbone : Backbone
-        How images are normalised.
+        Backbone whose normalisation is applied to the images.
+    options : TuningOptions
+        Fine-tuning options.
+    events : Events
+        Receives progress, metrics and messages.
     weights : array of the shape of ``truth``, optional
-        How much each image, or each of its labels, counts.
+        Weight of each image, or of each of its labels.
     mirror : bool
-        Whether images may be mirrored: not where left and right tell labels apart.
+        If True, images are mirrored at random. Use False if left and right distinguish labels.
     checkpoints : Path, optional
-        Folder for the state of the training. Where it has one, it goes on from there.
+        Folder for checkpoints. If it contains one, training resumes from it.
 
     Raises
     ------
@@ -158,9 +164,9 @@ def forward_all(
     phase: str = "features",
     mirrored: bool = False,
 ) -> FloatArray:
-    """What ``network`` gives for images as they are, or mirrored, in eval mode: shape (n, outputs).
+    """Run ``network`` in eval mode on images, optionally mirrored, and return its outputs, shape (n, outputs).
 
-    Rows of images that can't be read are NaN. ``events`` get the progress as ``phase``.
+    Rows of images that cannot be read are NaN. ``events`` receives the progress as ``phase``.
     """
     step = forward_batch(device)
     wanted = [int(index) for index in indices]
@@ -182,7 +188,7 @@ def forward_all(
 
 
 def unfreeze_last_stages(backbone: nn.Module, frozen: float = FROZEN) -> list[nn.Parameter]:
-    """Let the last weights of a backbone be trained, all but the first share of them; returns those."""
+    """Freeze the first share ``frozen`` of a backbone's weights, unfreeze the others and return those."""
     parameters = list(backbone.parameters())
     sizes = np.cumsum([parameter.numel() for parameter in parameters])
     trained = [p for p, end in zip(parameters, sizes, strict=True) if end > frozen * sizes[-1]]
@@ -200,7 +206,7 @@ class _Item:
 
 
 class _Learner:
-    """See :class:`customlabels_nb.training.loop.Learner`."""
+    """Learner for fine-tuning. See :class:`customlabels_nb.training.loop.Learner`."""
 
     def __init__(
         self,
@@ -241,7 +247,7 @@ class _Learner:
         return [_Item(*self._readable(place), draw_change(rng, mirror=self.mirror)) for place in places]
 
     def losses(self, items: Sequence[_Item]) -> dict[str, torch.Tensor]:
-        # what batch normalisation knows of a million images is better than what a few say of themselves
+        # eval mode: batch statistics from a million images are better than those of a small batch
         self.network.eval()
         device = self.options.device
         images = to_batch([item.pixels for item in items], self.backbone.mean, self.backbone.std, device)
@@ -266,7 +272,7 @@ class _Learner:
         return {"held_out_log_loss": loss, METRIC: float(np.exp(-loss))}
 
     def _readable(self, place: int) -> tuple[int, Pixels]:
-        """The image whose turn it is at a place in the endless row of images, or the next one that can be read."""
+        """Return the image at a position of the endless training order, or the next one that can be read."""
         count = len(self.train_on)
         for later in range(place, place + count):
             epoch, position = divmod(later, count)
@@ -275,4 +281,4 @@ class _Learner:
             pixels = self.images.load(index)
             if pixels is not None:
                 return index, pixels
-        raise NotEnoughDataError("None of the training images can be read any more; see project.issues.")
+        raise NotEnoughDataError("None of the training images can be read any more. See project.issues.")

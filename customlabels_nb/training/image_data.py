@@ -1,4 +1,4 @@
-"""Images as a classifier's fine-tuning sees them: decoded once, kept within a limit of memory, changed a little."""
+"""Image augmentation and cached pixels for fine-tuning a classifier."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from customlabels_nb.training.decoded_images import DecodedImages
 if TYPE_CHECKING:
     import torch
 
-_ZOOM = (0.8, 1.35)  # of the image; beyond 1 its edges are lost
+_ZOOM = (0.8, 1.35)  # of the image; above 1 the edges are cropped
 _STRETCH = 0.1  # how far width and height are scaled apart, as a logarithm
 _TURN = 12.0  # degrees
 _SHIFT = 0.1  # of the side
 _BRIGHTNESS, _CONTRAST = 0.2, 0.25
-_PLAIN = 0.15  # share of images that stay as they are
+_PLAIN = 0.15  # share of images without augmentation
 
 
 class ImagePixels(DecodedImages[Pixels]):
-    """Images squeezed to squares of one size, as :func:`customlabels_nb.models.transforms.to_pixels` gives them.
+    """Cache of images squeezed to squares of one size by :func:`customlabels_nb.models.transforms.to_pixels`.
 
-    They are uint8 of shape (3, side, side), read-only.
+    Pixels are read-only uint8 arrays of shape (3, side, side).
 
     Parameters
     ----------
     images, root, cache_bytes
         See :class:`customlabels_nb.training.decoded_images.DecodedImages`.
     side : int
-        In pixels.
+        Side of the squares in pixels.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ImagePixels(DecodedImages[Pixels]):
         self.side = side
 
     def load_all(self, indices: Sequence[int]) -> list[tuple[int, Pixels]]:
-        """Those of the images that can be read, each with its index, decoded on threads."""
+        """Decode images in threads and return the readable ones, each with its index."""
         workers = connections((self.images[index] for index in indices), settings.threads)
         with closing(map_bounded(self.load, indices, workers=workers)) as loaded:
             return [(index, found) for index, found in zip(indices, loaded, strict=True) if found is not None]
@@ -67,14 +67,14 @@ class ImagePixels(DecodedImages[Pixels]):
 
 @dataclass(frozen=True)
 class ImageChange:
-    """How another camera might have seen an image: nearer, mirrored, turned a little, in other light.
+    """Random change of an image, as another camera might have taken it: zoom, mirroring, rotation and light.
 
     Attributes
     ----------
     move : ndarray of float64, shape (2, 3)
-        Where each point of the new image comes from, in units of half a side.
+        Affine map from each point of the new image to its source, in units of half a side.
     contrast, brightness : float
-        A factor, and what is added to normalised values.
+        Factor, and offset added to normalised values.
     """
 
     move: npt.NDArray[np.float64]
@@ -83,12 +83,12 @@ class ImageChange:
 
 
 def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> ImageChange:
-    """A change, drawn at random, mirrored half of the time if it may be; equal states of ``rng`` give equal ones."""
+    """Draw a random change, mirrored half of the time if ``mirror``. Equal states of ``rng`` give equal changes."""
     zoom = math.exp(rng.uniform(*np.log(_ZOOM)))
     stretch = math.exp(rng.uniform(-_STRETCH, _STRETCH) / 2)
     turn = math.radians(rng.uniform(-_TURN, _TURN))
     mirrored = -1.0 if rng.random() < 0.5 and mirror else 1.0
-    room = max(0.0, 1 - 1 / zoom) + _SHIFT  # nearer, any part may be in the middle
+    room = max(0.0, 1 - 1 / zoom) + _SHIFT  # when zoomed in, any part may be in the centre
     across, down = rng.uniform(-room, room, 2)
     wide, high = stretch / zoom, 1 / (stretch * zoom)
     move = np.array(
@@ -104,18 +104,19 @@ def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> ImageChange
 
 
 def apply_changes(batch: torch.Tensor, changes: Sequence[ImageChange]) -> torch.Tensor:
-    """The images as they look after their changes.
+    """Apply a change to each image of a batch.
 
     Parameters
     ----------
     batch : Tensor of float32, shape (n, 3, side, side)
-        Normalised.
-    changes : sequence of n Change
+        Normalised images.
+    changes : sequence of n ImageChange
+        Change of each image.
 
     Returns
     -------
     Tensor
-        Of the same shape, dtype and device, in channels-last order of memory.
+        Changed images of the same shape, dtype and device, in channels-last memory format.
     """
     import torch
     from torch.nn import functional

@@ -1,7 +1,7 @@
-"""From a head on a frozen backbone to something better, where held-out images say that it is better.
+"""Model selection: try fine-tuning and a former version as alternatives to a head on a frozen backbone.
 
-Two things are tried: the network of a former version as the start, and fine-tuning. Each is compared on images that
-none of them learnt from, and only kept if it clearly wins; both figures are said either way.
+Each candidate is compared on held-out images that none of them was trained on, and only replaces the current best if it
+is clearly better. A note reports both metrics either way.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from customlabels_nb.training.temperature import fit_temperature, losses, standa
 
 Features = npt.NDArray[np.float32]
 
-#: With fewer training images fine-tuning was never seen to win.
+#: With fewer training images, fine-tuning was never seen to win.
 LEAST_IMAGES = 40
-#: A held-out log-loss below which there is nothing to gain: a mean confidence of 0.98 in what is true.
+#: Held-out log-loss below which there is nothing to gain: a mean confidence of 0.98 in the true labels.
 GOOD_ENOUGH = 0.02
 
 #: Share of the training images on which candidates are compared.
 HELD_OUT = 0.2
-#: Of held-out images; on fewer one lucky guess decides, and more cost time without deciding better.
+#: Held-out images: with fewer, one lucky guess decides, and more cost time without a better decision.
 LEAST_HELD_OUT, MOST_HELD_OUT = 8, 2000
 
-#: Why fine-tuning isn't tried where nobody gave it time.
-NOT_ASKED_FOR = "Fine-tuning isn't tried without a budget; train(budget='2min') would try it."
+#: Note on why fine-tuning is not tried without a budget.
+NOT_ASKED_FOR = "Fine-tuning is not tried without a budget. Use train(budget='2min') to try it."
 
 _MIRRORED_WORSE = 0.1  # of log-loss
 
@@ -54,17 +54,18 @@ TUNED_NAME = "the fine-tuned network"
 
 @dataclass(frozen=True)
 class Former:
-    """The network of a former version, to start from.
+    """Network of a former version to start from.
 
     Attributes
     ----------
     name : str
-        The version's.
+        Name of the version.
     network : ImageClassifier
+        Its network.
     backbone : str
         Name of its backbone.
     learnt : set of str
-        Content hashes of the images that it was trained on; those that it held out are not among them.
+        Content hashes of the images it was trained on, without those it held out.
     """
 
     name: str
@@ -75,20 +76,20 @@ class Former:
 
 @dataclass(frozen=True)
 class Improved:
-    """What came of it.
+    """Result of :func:`improve`.
 
     Attributes
     ----------
     network : ImageClassifier or None
-        On the device, in eval mode; None where the head on the frozen backbone stays what it was.
+        Network on the device, in eval mode. None if the head on the frozen backbone remains the best.
     notes : list of str
-        What was tried, and decided on which figures, in sentences.
+        Candidates and decisions with their metrics, as sentences.
     facts : dict
-        The same as JSON can hold it; with steps, and the figures of each epoch, where there was fine-tuning.
+        The same as JSON-serialisable values, with the steps and the metrics of each epoch if there was fine-tuning.
     held_out : ndarray of bool, shape (n,)
-        The images that the network did not learn from. A later version is compared on them.
+        Images that the network was not trained on. A later version is compared on them.
     issues : list of Issue
-        Images that could not be read meanwhile.
+        Images that could not be read any more.
     """
 
     network: ImageClassifier | None
@@ -99,11 +100,11 @@ class Improved:
 
 
 def why_not_fine_tune(head: FittedHead, images: int) -> str | None:
-    """Why fine-tuning isn't tried, in a sentence; None if it should be."""
+    """Return a sentence on why fine-tuning is not tried, or None if it should be."""
     if images < LEAST_IMAGES:
-        return f"Fine-tuning isn't tried with fewer than {LEAST_IMAGES} training images: it makes models worse then."
+        return f"Fine-tuning is not tried with fewer than {LEAST_IMAGES} training images, as it makes models worse."
     if head.log_loss is not None and head.log_loss < GOOD_ENOUGH:
-        return f"Fine-tuning isn't tried: the head's held-out log-loss is {head.log_loss:.3f}, nothing is to be gained."
+        return f"Fine-tuning is not tried: the head's held-out log-loss of {head.log_loss:.3f} leaves nothing to gain."
     return None
 
 
@@ -122,45 +123,48 @@ def improve(
     tune: bool = True,
     checkpoints: Path | None = None,
 ) -> Improved:
-    """Try what might be better than ``head``, and keep it only if it is.
+    """Try alternatives to ``head``, and use one only if it is better on held-out images.
 
-    The same input gives the same result on a CPU, also when it was interrupted and called again with the same folder
-    of ``checkpoints``.
+    The same input gives the same result on a CPU, even if the call was interrupted and repeated with the same folder of
+    ``checkpoints``.
 
     Parameters
     ----------
     head : FittedHead
-        On all training images.
+        Head fitted on all training images.
     features : ndarray of float32, shape (n, d)
-        Of the frozen backbone.
+        Features of the frozen backbone.
     truth : array of shape (n,), int, or (n, k), bool
-        Each image's label as its position, or which labels it has.
+        Position of each image's label, or which labels each image has.
     images : sequence of n str
         Paths or URLs.
     backbone : Backbone
+        Backbone of the head.
     options : TuningOptions
+        Fine-tuning options.
     events : Events
+        Receives progress, metrics and messages.
     root : Path, optional
-        Folder under which relative paths lie.
+        Folder that relative paths refer to.
     hashes : sequence of n (str or None), optional
-        The content hash of each image, by which those that ``former`` learnt from are known.
+        Content hash of each image, to recognise the images that ``former`` was trained on.
     former : Former, optional
-        What to start from, if it does better.
+        Version to start from if that is better.
     tune : bool
-        Whether to try fine-tuning, which takes all of the budget.
+        If True, try fine-tuning, which takes the entire budget.
     checkpoints : Path, optional
-        Folder for the state of the fine-tuning.
+        Folder for the checkpoints of the fine-tuning.
 
     Raises
     ------
     InputError
-        If the arguments don't fit together.
+        If the arguments do not match.
     Cancelled, KeyboardInterrupt, ArtifactError, ModelError
         See :func:`customlabels_nb.training.fine_tuning.fine_tune`.
     """
     y = np.asarray(truth)
     if not len(features) == len(y) == len(images) or (hashes is not None and len(hashes) != len(images)):
-        raise InputError(f"features {features.shape}, truth {y.shape} and {len(images)} images must be as many.")
+        raise InputError(f"features {features.shape}, truth {y.shape} and {len(images)} images differ in length.")
     notes: list[str] = []
     former = _usable(former, backbone, notes)
     why_not = why_not_fine_tune(head, len(images)) or (None if tune else NOT_ASKED_FOR)
@@ -168,7 +172,7 @@ def improve(
         return _said(Improved(None, [*notes, why_not]), events)
     held_out = hold_out(_names(y), seed=options.seed, seen=_seen(former, hashes, len(images)))
     if held_out is None and former is not None:
-        notes.append(f"Version {former.name!r} is not started from: it has learnt from nearly all of these images.")
+        notes.append(f"Did not start from version {former.name!r}: it was trained on nearly all of these images.")
         former = None
         held_out = hold_out(_names(y), seed=options.seed) if why_not is None else None
     if held_out is None:
@@ -186,16 +190,16 @@ def improve(
 
 @dataclass(frozen=True)
 class _Option:
-    """Something that may be kept: how it does on held-out images, and what makes the network anew."""
+    """Candidate: its losses on held-out images, and a function that builds its network."""
 
     name: str
-    losses: FloatArray  # NaN where an image can't be read any more
+    losses: FloatArray  # NaN for images that can no longer be read
     build: Callable[[], ImageClassifier]
 
 
 @dataclass
 class _Work:
-    """What is known so far: ``best``, and why, in ``notes`` and ``facts``."""
+    """State of the search: ``best`` is the best candidate so far, ``notes`` and ``facts`` give the reasons."""
 
     head: FittedHead
     features: Features
@@ -210,7 +214,7 @@ class _Work:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def start(self, former: Former | None) -> None:
-        """Begin with a head on the frozen backbone that knows no held-out image, or with the former network."""
+        """Start with a head on the frozen backbone, fitted without the held-out images, or with the former network."""
         head = self._fit(self.features)
         self.best = _Option(
             FROZEN_NAME,
@@ -225,7 +229,7 @@ class _Work:
         ).astype(np.float32)
         known = np.isfinite(features).all(axis=1)
         if not known.all():
-            self.notes.append(f"Version {former.name!r} is not started from: an image can't be read any more.")
+            self.notes.append(f"Did not start from version {former.name!r}: an image can no longer be read.")
             return
         other = self._fit(features)
         found = losses(other.logits(features[self.held_out]).astype(np.float64), self.truth[self.held_out])
@@ -237,7 +241,7 @@ class _Work:
         self._compare(option, "start")
 
     def fine_tune(self) -> None:
-        """Fine-tune the best so far, and keep that if it is clearly better."""
+        """Fine-tune the best candidate so far, and use the result if it is clearly better."""
         network = self.best.build()
         train_on, held_out = np.flatnonzero(~self.held_out), np.flatnonzero(self.held_out)
         mirror = self._may_be_mirrored(network, held_out)
@@ -270,7 +274,7 @@ class _Work:
         }  # fmt: skip
 
     def _may_be_mirrored(self, network: ImageClassifier, held_out: npt.NDArray[np.int64]) -> bool:
-        """Whether labels survive mirroring; arrows to the left and to the right don't, say."""
+        """Check whether labels survive mirroring, unlike, for example, arrows to the left and to the right."""
         plain, mirrored = (
             forward_all(network, self.pixels, held_out, self.backbone, self.options.device, mirrored=value)
             for value in (False, True)
@@ -280,7 +284,7 @@ class _Work:
         worse = losses(mirrored[known], truth) - losses(plain[known], truth)
         harmless = worse.mean() <= max(_MIRRORED_WORSE, 2 * standard_error(worse))
         if not harmless:
-            self.notes.append("Images are not mirrored for training: that changes what they show.")
+            self.notes.append("Training images are not mirrored, because that changes their labels.")
         return bool(harmless)
 
     def _compare(self, other: _Option, topic: str) -> None:
@@ -300,7 +304,7 @@ class _Work:
             self.best = other
 
     def _fit(self, features: Features) -> FittedHead:
-        """A head on the images that aren't held out."""
+        """Fit a head on the images that are not held out."""
         rows, truth = features[~self.held_out], self.truth[~self.held_out]
         if truth.ndim == 2:
             return fit_multi_label_head(rows, truth, seed=self.options.seed)
@@ -313,25 +317,25 @@ class _Work:
 
 
 def _usable(former: Former | None, backbone: Backbone, notes: list[str]) -> Former | None:
-    """The former version, unless nothing can be had from it that isn't here already."""
+    """Return the former version, or None with a note if it cannot improve on the frozen backbone."""
     if former is None:
         return None
     if former.backbone != backbone.name:
-        notes.append(f"Version {former.name!r} is not started from: its backbone is {former.backbone}.")
+        notes.append(f"Did not start from version {former.name!r}: its backbone is {former.backbone}.")
         return None
     frozen = load_backbone(backbone.name).state_dict()
     own = former.network.backbone.state_dict()
     if own.keys() == frozen.keys() and all(torch.equal(own[key].cpu(), value) for key, value in frozen.items()):
         notes.append(
             f"Version {former.name!r} has the same frozen backbone: features of unchanged images are reused, and the "
-            "head is fitted to all of them anew."
+            "head is fitted again on all of them."
         )
         return None
     return former
 
 
 def _seen(former: Former | None, hashes: Sequence[str | None] | None, count: int) -> BoolArray | None:
-    """Which images the former version may have learnt from: also those of which nothing is known."""
+    """Return a mask of the images that the former version may have been trained on, including those without a hash."""
     if former is None:
         return None
     if hashes is None:
@@ -340,7 +344,7 @@ def _seen(former: Former | None, hashes: Sequence[str | None] | None, count: int
 
 
 def _names(truth: npt.NDArray[Any]) -> list[list[str]]:
-    """The labels of each image as texts; images without any share one, so that they are held out in proportion."""
+    """Return the labels of each image as strings. Images without labels share one, to be held out in proportion."""
     if truth.ndim == 1:
         return [[str(value)] for value in truth]
     return [[str(i) for i in np.flatnonzero(row)] or ["none"] for row in truth]
@@ -353,16 +357,16 @@ def _said(improved: Improved, events: Events) -> Improved:
 
 
 def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -> tuple[bool, str]:
-    """Whether the other one is kept in place of the first, and why, in a sentence with both figures.
+    """Decide whether the other candidate replaces the first, and explain it in a sentence with both metrics.
 
-    It is if its log-loss is lower by more than chance would make it: the standard error of the difference.
+    It does if its log-loss is lower by more than the standard error of the difference.
 
     Parameters
     ----------
     names : tuple of (str, str)
-        For a person, as the subject of a sentence: "the frozen backbone", "the version 'fruit.1'".
+        Names for messages, as the subject of a sentence: "the frozen backbone", "the version 'fruit.1'".
     first, other : ndarray of float64, shape (n,)
-        The log-loss of each held-out image.
+        Log-loss of each held-out image.
     """
     gain, count = first - other, f"{len(first):,} held-out images"
     if gain.mean() > standard_error(gain):
@@ -376,25 +380,26 @@ def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -
 
 
 def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayLike | None = None) -> BoolArray | None:
-    """Which images to compare candidates on; none of the others' labels is left without an image to learn from.
+    """Choose held-out images to compare candidates on, so that every label keeps an image to train on.
 
     Parameters
     ----------
     labels : sequence of n sequences of str
-        The labels of each training image.
+        Labels of each training image.
     seed : int
+        Random seed.
     seen : array of bool, shape (n,), optional
-        The images that a candidate has learnt from before, such as a former version's: they would flatter it, and
-        are not held out.
+        Images that a candidate was trained on before, such as those of a former version. They would make it look better
+        than it is, and are not held out.
 
     Returns
     -------
     ndarray of bool, shape (n,), or None
-        None where there are too few images that all candidates see for the first time.
+        Mask of the held-out images, or None if there are too few images that all candidates see for the first time.
     """
     fresh = np.ones(len(labels), dtype=bool) if seen is None else ~np.asarray(seen, dtype=bool)
     if fresh.shape != (len(labels),):
-        raise InputError(f"seen has the shape {fresh.shape}; give one value for each of {len(labels)} images.")
+        raise InputError(f"seen has the shape {fresh.shape}, but must have one value for each of {len(labels)} images.")
     wanted = min(HELD_OUT * len(labels), MOST_HELD_OUT)
     if not fresh.any() or wanted < LEAST_HELD_OUT:
         return None
@@ -403,7 +408,7 @@ def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayL
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[positions[chosen]] = True
     left = {name for own, held in zip(labels, held_out, strict=True) if not held for name in own}
-    for i in map(int, np.flatnonzero(held_out)):  # images with several labels can leave one of them without
+    for i in map(int, np.flatnonzero(held_out)):  # holding out images with several labels can leave a label without any
         if not left.issuperset(labels[i]):
             held_out[i] = False
             left.update(labels[i])

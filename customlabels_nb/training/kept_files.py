@@ -1,4 +1,4 @@
-"""What a version keeps beside its weights: both datasets as they were, and the test predictions."""
+"""Read and write a version's files next to its weights: dataset snapshots and stored predictions."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation.arrays import FloatArray
 
 _IMAGES = "images.json"
-#: The names of the training images that the model did not learn from, where there are some.
+#: File with the names of the training images that were held out, if there are any.
 HELD_OUT = "held_out.json"
 _PREDICTIONS = {"train": "predictions_train.npz", "test": "predictions.npz"}
 
 
 def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
-    """Keep both datasets as manifests, and last the content hashes and statuses of their images.
+    """Write both datasets as manifests, then the content hashes and statuses of their images.
+
+    The hashes are written last, so that their file marks a complete snapshot.
 
     Raises
     ------
     ArtifactError
-        If the folder can't be written.
+        If the folder cannot be written to.
     """
     facts: dict[str, dict[str, dict[str, str | None]]] = {}
     for dataset in (train, test):
@@ -47,12 +49,12 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
 
 
 def has_snapshots(folder: Path) -> bool:
-    """Whether :func:`write_snapshots` came to its end."""
+    """Check whether :func:`write_snapshots` finished."""
     return (folder / _IMAGES).is_file()
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file; see :func:`write_file`."""
+    """Write a JSON file with :func:`write_file`."""
     write_file(path, _json_bytes(value))
 
 
@@ -61,22 +63,22 @@ def _json_bytes(value: Any) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file of a version's folder, which is made if needed: whole or not at all.
+    """Write a file in a version's folder atomically, and create the folder if needed.
 
     Raises
     ------
     ArtifactError
-        If it can't be written.
+        If it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
     except OSError as error:
-        raise ArtifactError(f"{str(path)!r} can't be written: {error.strerror or error}.") from error
+        raise ArtifactError(f"Cannot write {str(path)!r}: {error.strerror or error}.") from error
 
 
 def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
-    """The dataset that a version was trained or tested on, as it was then."""
+    """Read the dataset that a version was trained or tested on, as it was then."""
     manifest = read_manifest(folder / f"{split}.manifest")
     facts = json.loads((folder / _IMAGES).read_text("utf-8")).get(split, {})
     images = manifest.images.assign(
@@ -91,7 +93,7 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
 
 
 def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
-    """What the version's files would hold if images were called otherwise: file name → content."""
+    """Return the content of the version's files after images are renamed: file name → content."""
     found: dict[str, bytes] = {}
     for name in ("train.manifest", "test.manifest"):
         if (folder / name).is_file():
@@ -115,7 +117,7 @@ def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
 
 
 def prediction_frame(images: list[str], labels: list[str], confidences: FloatArray) -> pd.DataFrame:
-    """A table image, label, confidence from an array of shape (images, labels)."""
+    """Convert an array of shape (images, labels) to a table of image, label and confidence."""
     return pd.DataFrame(
         {
             "image": np.repeat(np.asarray(images, dtype=object), len(labels)),
@@ -128,12 +130,12 @@ def prediction_frame(images: list[str], labels: list[str], confidences: FloatArr
 def write_predictions(
     folder: Path, images: list[str], labels: list[str], table: pd.DataFrame, *, split: str = "test"
 ) -> None:
-    """Keep the predictions for a split's images beside the version, so that evaluating it again runs no model.
+    """Store the predictions for a split's images with the version, so that evaluating it again runs no model.
 
     Parameters
     ----------
     images, labels : list of str
-        All that the model was asked about, and all that it knows.
+        All images that were predicted, and all labels of the model.
     table : DataFrame
         ``image``, ``label``, ``confidence`` and, from detectors, ``left``, ``top``, ``width``, ``height``.
     """
@@ -152,15 +154,15 @@ def _prediction_bytes(images: list[str], labels: list[str], columns: Mapping[str
 
 
 def has_predictions(folder: Path, split: str) -> bool:
-    """Whether :func:`write_predictions` wrote any; versions of early releases have none for their training images."""
+    """Check whether a split has stored predictions. Early releases stored none for training images."""
     return (folder / _PREDICTIONS[split]).is_file()
 
 
 def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], pd.DataFrame]:
-    """The images that the model was asked about, and the table written by :func:`write_predictions`."""
+    """Read the predicted images, and the table written by :func:`write_predictions`."""
     with np.load(folder / _PREDICTIONS[split], allow_pickle=False) as kept:
         images, labels = kept["images"].tolist(), kept["labels"].tolist()
-        if "confidences" in kept:  # of early releases: one of each label an image
+        if "confidences" in kept:  # early releases stored one confidence per image and label
             return images, prediction_frame(images, labels, kept["confidences"])
         names = {"image": np.asarray(images, dtype=object)[kept["image_of"]],
                  "label": np.asarray(labels, dtype=object)[kept["label_of"]]}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which kind of model the labels ask for."""
+"""Choose the kind of model from the labels: single-label, multi-label, detection or brands."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
 
-#: A detector whose training images show nothing but the logo of one brand each.
+#: Detector whose training images show nothing but the logo of one brand each.
 BRANDS = "brands"
 KINDS = (SINGLE_LABEL, MULTI_LABEL, DETECTION, BRANDS)
-#: What a project's declared task trains.
+#: Kind of model for each task of a project.
 OF_TASK = {SINGLE_LABEL: SINGLE_LABEL, MULTI_LABEL: MULTI_LABEL, "boxes": DETECTION, "polygons": DETECTION}
 
 
 @dataclass(frozen=True)
 class KindChoice:
-    """A kind of model, one of :data:`KINDS`, and why it was chosen, as the end of a sentence."""
+    """Kind of model, one of :data:`KINDS`, and the reason for it as the end of a sentence."""
 
     kind: str
     reason: str
@@ -29,29 +29,34 @@ class KindChoice:
 
 
 _IN_WORDS = {
-    SINGLE_LABEL: "a classifier of one label an image",
-    MULTI_LABEL: "a classifier of several labels an image",
+    SINGLE_LABEL: "a single-label classifier",
+    MULTI_LABEL: "a multi-label classifier",
     DETECTION: "a detector",
-    BRANDS: "a detector of brands from pictures of their logos",
+    BRANDS: "a brand detector from images of logos",
 }
 
 
 def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task: str | None = None) -> KindChoice:
-    """The kind that the labels of both datasets ask for.
+    """Choose the kind of model that fits the labels of both datasets.
 
-    The first of these that holds: the user names it, or the project's task does; the training images have no boxes but
-    labels of the boxes in the test images (brands); the test images have boxes; there are more usable training images
-    for it (a tie: detection). A classifier has one label an image if each labelled training image has exactly one.
+    The first rule that applies decides:
+
+    - ``named`` is given, or the project has a task.
+    - Brands, if the training images have no boxes but labels of the boxes in the test images.
+    - Detection, if the test images have boxes.
+    - The kind with more usable training images, or detection in a tie.
+
+    A classifier is single-label if each labelled training image has exactly one label.
 
     Raises
     ------
     InputError
-        If the named kind isn't known.
+        If the named kind is unknown.
     """
     if named is not None:
         if named not in KINDS:
-            raise InputError(f"kind={named!r} is not known; use one of {', '.join(map(repr, KINDS))}.")
-        return KindChoice(named, "you named it")
+            raise InputError(f"kind={named!r} is unknown. Choose one of {', '.join(map(repr, KINDS))}.")
+        return KindChoice(named, "you chose it")
     boxes, test_boxes = boxed(train), boxed(test)
     whole = whole_labels(train)
     shown = set(whole["label"])
@@ -62,25 +67,25 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
             return KindChoice(BRANDS, f"the project's task is {task!r}, and the training images have no boxes")
         return KindChoice(kind, f"the project's task is {task!r}")
     if are_brands:
-        return KindChoice(BRANDS, "the training images have no boxes, but labels of boxes that the test images have")
+        return KindChoice(BRANDS, "the training images have no boxes, but labels of the boxes in the test images")
     if len(test_boxes):
         return KindChoice(DETECTION, "the test images have boxes")
     in_boxes, in_whole = boxes["image"].nunique(), whole["image"].nunique()
     if in_boxes and in_boxes >= in_whole:
-        return KindChoice(DETECTION, f"{in_boxes:,} training images have boxes, {in_whole:,} labels of their own")
+        return KindChoice(DETECTION, f"{in_boxes:,} training images have boxes, {in_whole:,} image-level labels")
     most = int(whole.groupby("image").size().max()) if len(whole) else 0
     if most > 1:
         return KindChoice(MULTI_LABEL, f"training images have up to {most} labels")
-    return KindChoice(SINGLE_LABEL, "each labelled training image has exactly one")
+    return KindChoice(SINGLE_LABEL, "each labelled training image has exactly one label")
 
 
 def boxed(dataset: Dataset) -> pd.DataFrame:
-    """Boxes and polygons of the images whose labelling is complete."""
+    """Select boxes and polygons of the fully labelled images."""
     return _of_labelled(dataset, shapes=True)
 
 
 def whole_labels(dataset: Dataset) -> pd.DataFrame:
-    """Image-level labels of the images whose labelling is complete, each once: image, label."""
+    """Select image-level labels of the fully labelled images, without duplicates: image, label."""
     return _of_labelled(dataset, shapes=False)[["image", "label"]].drop_duplicates()
 
 

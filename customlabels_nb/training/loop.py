@@ -1,13 +1,12 @@
-"""The loop that trains a network within a budget, and goes on exactly where it was stopped.
+"""Training loop with a time budget, progress reporting (progress bar), early stopping, checkpoints and exact resuming.
 
-Everything that happens in a step depends on the seed and the number of that step alone: what is drawn at random, the
-pictures, the learning rate. So a training that was killed and resumed gives, on a CPU, the very weights of one that was
-not, and ``steps=`` repeats a training whose time decided how many steps it had, unless a machine that became slower
-made them fewer meanwhile.
+Everything in a step depends only on the seed and the step number: random numbers, images and the learning rate. A
+training that was killed and resumed therefore gives, on a CPU, exactly the weights of an uninterrupted one. ``steps=``
+repeats a training whose number of steps came from a time budget, unless a slowdown reduced that number during training.
 
-Its state on disk is tensors as safetensors and the rest as JSON, each with its hash; never a pickle. ``state.json``
-says which files belong together, and is written last: whatever happens while the others are written, the former state
-stays whole.
+A checkpoint stores tensors as safetensors and the rest as JSON, each with its hash, and never uses pickle.
+``state.json`` lists the files of a checkpoint and is written last, so the former checkpoint stays valid if writing is
+interrupted.
 """
 
 from __future__ import annotations
@@ -41,94 +40,100 @@ from customlabels_nb.training.budget import Budget
 
 STATE = "state.json"
 _FILE = re.compile(r"(?:last|best)-\d+\.safetensors")
-_ADVICE = "Train anew, or put back the file as it was."
+_ADVICE = "Start a new training, or restore the original file."
 
 Tensors = dict[str, torch.Tensor]
 
-#: Steps after which a budget of time becomes a number of steps; the first of them only warm up.
+#: Steps after which a time budget is converted to a number of steps. The first of them are only a warm-up.
 PROBE = 10
-#: A budget of time never becomes fewer steps.
+#: Smallest number of steps that a time budget is converted to.
 LEAST_STEPS = 20
 
 _LOWEST_RATE = 0.01
-_PATIENCE = 0.3  # share of all steps without a better figure on held-out images after which it stops
+_PATIENCE = 0.3  # early stopping after this share of all steps without a better metric on held-out images
 _LEAST_PATIENCE = 8  # epochs
 _MOST_LOADERS = 8
-_BETWEEN_LOSSES = 2.0  # seconds between two tellings of the losses within an epoch
+_BETWEEN_LOSSES = 2.0  # seconds between two reports of the losses within an epoch
 _ANY = 10**9  # steps
-_LOOK = 0.1  # share of a budget from which on a look at held-out images is taken at the end only
-_SLOW_PROBE = 0.25  # share of a budget after which the number of steps is decided on three of them
+_LOOK = 0.1  # share of a budget: a validation that takes longer only runs at the end
+_SLOW_PROBE = 0.25  # share of a budget after which three steps are enough to decide on their number
 _LATE = 0.9  # share of the planned steps that must still fit into the budget
-_STALL = 3.0  # times what steps took before
+_STALL = 3.0  # slowdown at which the number of threads is chosen again
 
 
 class Learner(Protocol):
-    """What a loop trains: it makes batches and computes losses.
+    """Task that the loop trains: it creates batches, computes losses and validates.
 
     Attributes
     ----------
     network : nn.Module
-        On its device.
+        Network on its device.
     identity : dict
-        Facts that JSON can hold; a training that was begun with others is not gone on with.
+        JSON-serialisable facts. Training only resumes from a checkpoint with the same facts.
     """
 
     network: nn.Module
     identity: dict[str, Any]
 
     def groups(self) -> list[dict[str, Any]]:
-        """Groups of parameters for AdamW, each with its ``lr``."""
+        """Return the parameter groups for AdamW, each with its ``lr``."""
         ...
 
     def batch(self, step: int, fraction: float) -> Sequence[Any]:
-        """The items of a step's batch, which depend on nothing else; ``fraction`` of the training is over then."""
+        """Return the items of a step's batch.
+
+        They depend only on the arguments. ``fraction`` is the share of the training that is complete.
+        """
         ...
 
     def losses(self, items: Sequence[Any]) -> dict[str, torch.Tensor]:
-        """Losses of (a part of) a batch, each a mean over its items; their sum is made small."""
+        """Compute the losses of a batch or a part of it, each a mean over its items. Their sum is minimised."""
         ...
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Figures of a network, in eval mode, on held-out images; empty without any."""
+        """Compute metrics of a network, in eval mode, on held-out images. Empty if there are none."""
         ...
 
 
 @runtime_checkable
 class Showing(Protocol):
-    """A learner that can show what its network makes of a few images."""
+    """Learner that can show predictions of its network for a few images."""
 
     def samples(self) -> tuple[list[Sample], str]:
-        """A few images as of the last :meth:`Learner.validate`, none before; and which these are."""
+        """Return samples from the last :meth:`Learner.validate`, if any, and a description of the images."""
         ...
 
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """How to train.
+    """Options of the training loop.
 
     Attributes
     ----------
     budget : Budget
+        Time or number of steps.
     best_steps : int
-        How many steps "best" has at most.
+        Largest number of steps for the budget "best".
     epoch_steps : int
-        Steps between two looks at held-out images, each followed by a checkpoint.
+        Steps between two validations, each followed by a checkpoint.
     seed : int
+        Random seed.
     device : str
+        Device to train on.
     metric : str
-        The figure of ``validate`` by which the best is known, the higher the better.
+        Metric of ``validate`` that selects the best state. Higher is better.
     warm_up : int
-        Steps until the full learning rate.
+        Number of steps until the full learning rate.
     clip : float
-        Largest norm of the gradient.
+        Largest norm of the gradient (gradient clipping).
     average : float
-        How slowly the average of the weights follows them, 0..1.
+        Decay of the moving average of the weights, 0..1.
     spent : float
-        Seconds of the budget that are gone before the first step, for decoding images say.
+        Seconds of the budget spent before the first step, for example to decode images.
     expect : callable, optional
-        Measures with a network the seconds of a look at held-out images, and of what comes after the training.
+        Function of a network that measures the seconds of a validation and of the work after training.
     least_steps : int
-        A budget of time never becomes fewer.
+        Smallest number of steps that a time budget is converted to.
     """
 
     budget: Budget
@@ -147,30 +152,30 @@ class LoopOptions:
 
 @dataclass
 class LoopState:
-    """How far a training is; what JSON can hold of it.
+    """Progress of a training, JSON-serialisable.
 
     Attributes
     ----------
     step : int
-        Steps that are finished.
+        Number of finished steps.
     total : int or None
-        Steps in all; None while a budget of time isn't one yet.
+        Total number of steps. None until a time budget is converted to steps.
     seconds : float
-        Wall time so far, that of former sittings included.
+        Wall time so far, including earlier runs of a resumed training.
     parts : int
-        In how many parts a batch goes through the network, as it didn't fit into memory at once.
+        Number of parts in which a batch goes through the network, if it does not fit into memory in one.
     history : list of dict
-        For each epoch ``step``, ``seconds``, the mean losses and the figures on held-out images.
+        ``step``, ``seconds``, the mean losses and the metrics on held-out images for each epoch.
     sums : dict
         Sums of the losses since the last epoch.
     best_step, best : int or None, float or None
-        Where the figure on held-out images was highest, and how high.
+        Step at which the metric on held-out images was highest, and its value.
     step_seconds : float or None
-        What a step takes, once that is known.
+        Seconds per step, once known.
     look_seconds, after_seconds : float
-        Of a look at held-out images with its checkpoint, and what is kept free for after the training.
+        Seconds of a validation with its checkpoint, and seconds reserved for the work after training.
     threads : int or None
-        Of torch; another number rounds differently.
+        Number of torch threads. A different number rounds differently.
     """
 
     step: int = 0
@@ -188,9 +193,9 @@ class LoopState:
 
 
 def rate(step: int, total: int | None, warm_up: int) -> float:
-    """The share of the full learning rate at a step: a short rise, then half a cosine over the rest of the steps.
+    """Compute the share of the full learning rate at a step: a short linear warm-up, then cosine decay.
 
-    The first :data:`PROBE` steps don't depend on ``total``, which isn't known then.
+    The first :data:`PROBE` steps do not depend on ``total``, which is still unknown then.
     """
     if step < PROBE or total is None:
         return min(1.0, (step + 1) / warm_up)
@@ -202,26 +207,28 @@ def rate(step: int, total: int | None, warm_up: int) -> float:
 
 
 def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
-    """Train until the budget is used up; the learner's network then has the best weights, on held-out images if any.
+    """Train until the budget is spent, and load the weights that did best on held-out images, if there are any.
 
     Parameters
     ----------
     learner : Learner
+        Network with its batches and losses.
     options : LoopOptions
+        Options of the loop.
     events : Events
-        Gets the progress as phase "training", figures after each epoch, and a sentence on whatever is out of the
-        ordinary.
+        Receives the progress as phase "training", which the progress bar shows, metrics after each epoch, and messages
+        about unusual events.
     checkpoints : Path, optional
-        Folder for the state. Where it has one, the training goes on from there.
+        Folder for checkpoints. If it contains one, training resumes from it.
 
     Raises
     ------
     ArtifactError
-        If the state that is there is damaged or of another training, or can't be written.
+        If the existing checkpoint is damaged or belongs to another training, or a checkpoint cannot be written.
     ModelError
-        If not even one image at a time fits into memory, or the losses are no numbers any more.
+        If not even one image at a time fits into memory, or the losses become NaN or infinite.
     Cancelled, KeyboardInterrupt
-        If it is stopped; the state is kept.
+        If training is stopped. The checkpoint is stored.
     """
     return _Loop(learner, options, events, Checkpoints(checkpoints) if checkpoints is not None else None).go()
 
@@ -240,8 +247,8 @@ class _Loop:
         self.half = half
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.cuda and half is torch.float16)
         self.state = LoopState(total=options.budget.steps, seconds=options.spent)
-        self.best: Tensors | None = None  # without checkpoints it is kept here
-        self.whole = True  # False while weights are being changed: such a state isn't kept
+        self.best: Tensors | None = None  # the best weights if there are no checkpoints
+        self.whole = True  # False while weights change, because such a state must not be stored
         self.times: list[float] = []
         self.told = _Told(at=time.perf_counter())
         self.since = time.perf_counter()
@@ -268,13 +275,13 @@ class _Loop:
 
     @property
     def epoch_steps(self) -> int:
-        """Steps between two looks at held-out images: all of them where a look takes much of the budget."""
+        """Steps between two validations: all steps if a validation takes much of the budget."""
         rare = self.state.look_seconds > _LOOK * (self.options.budget.seconds or math.inf)
         return (self.state.total or _ANY) if rare else self.options.epoch_steps
 
     # -- steps --------------------------------------------------------------------------------------
     def _some_steps(self) -> None:
-        """Steps up to the next moment at which something else is to be done."""
+        """Run steps up to the next validation or decision, and report progress after each."""
         state = self.state
         epoch_end = (state.step // self.epoch_steps + 1) * self.epoch_steps
         ends = [epoch_end] if state.total is None else [epoch_end, state.total]
@@ -285,7 +292,7 @@ class _Loop:
             for items in batches:
                 self._step(items)
                 started, ended = ended, time.perf_counter()
-                self.times.append(ended - started)  # its batch included
+                self.times.append(ended - started)  # includes creating the batch
                 self.events.progress("training", state.step, state.total, unit="steps")
                 if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and state.step % self.epoch_steps:
                     self.events.metrics(state.step, **self._losses_since_told())
@@ -301,7 +308,7 @@ class _Loop:
             total = self.state.total
             return self.learner.batch(step, 0.0 if step < PROBE or total is None else step / total)
 
-        # on a CPU making pictures takes a few percent of the time, and threads of ours would fight torch's
+        # on a CPU, creating batches takes a few percent of the time, and more threads would compete with torch's
         workers = min(_MOST_LOADERS, settings.threads) if self.cuda else 1
         yield from map_bounded(make, range(start, stop), workers=workers)
 
@@ -313,7 +320,7 @@ class _Loop:
             try:
                 sums = self._gradients(items)
                 break
-            except (RuntimeError, MemoryError) as error:  # torch's own error for it is a RuntimeError, too
+            except (RuntimeError, MemoryError) as error:  # torch's out-of-memory error is a RuntimeError
                 if not is_out_of_memory(error):
                     raise
             self._halve(len(items))
@@ -331,7 +338,7 @@ class _Loop:
         self.whole = True
 
     def _gradients(self, items: Sequence[Any]) -> dict[str, float]:
-        """Gradients of a whole batch, however many parts it goes through in; the losses' means over it."""
+        """Compute the gradients of an entire batch, in as many parts as needed, and return its mean losses."""
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
         size = math.ceil(len(items) / self.state.parts)
@@ -350,16 +357,16 @@ class _Loop:
         self.optimizer.zero_grad(set_to_none=True)
         if self.state.parts >= images:
             raise ModelError(
-                "There is not enough memory to train on even one image at a time; "
-                "close other programs, or choose a smaller input_size."
+                "There is not enough memory to train on even one image at a time. "
+                "Close other programs, or choose a smaller input_size."
             )
         if self.cuda:
             torch.cuda.empty_cache()
         self.state.parts *= 2
         before, now = (math.ceil(images / parts) for parts in (self.state.parts // 2, self.state.parts))
         self.events.message(
-            f"There was not enough memory for {before} images at once: from now on {now} at a time. They make up the "
-            "same steps."
+            f"There was not enough memory for {before} images at once. They are now processed {now} at a time. "
+            "The steps stay the same."
         )
 
     def _follow(self, average: Any, current: Any, count: Any) -> None:
@@ -368,13 +375,13 @@ class _Loop:
 
     # -- between steps ------------------------------------------------------------------------------
     def _is_probed(self) -> bool:
-        """Whether it is known what a step takes: after a few where they take much of the budget."""
+        """Check whether the time per step is known, which takes fewer steps if they are slow for the budget."""
         if self.state.total is not None or len(self.times) < 3:
             return False
         return self.state.step >= PROBE or sum(self.times) > _SLOW_PROBE * (self.options.budget.seconds or math.inf)
 
     def _decide(self) -> None:
-        """Turn the budget of time into steps, now that it is known what a step takes."""
+        """Convert the time budget to a number of steps, from the time per step."""
         state, budget, least = self.state, self.options.budget.seconds, self.options.least_steps
         state.step_seconds = state.step_seconds or statistics.median(self.times[2:] or self.times)
         self.average.eval()
@@ -392,20 +399,20 @@ class _Loop:
             self.events.message(f"{state.total:,} steps of {state.step_seconds:.2f} s each fit into {budget:g} s.")
         elif more:
             self.events.message(
-                f"{budget:g} s are enough for a handful of steps only: {more} more take about "
+                f"{budget:g} s are enough for a few steps only: {more} more take about "
                 f"{math.ceil(more * state.step_seconds)} s, beyond the budget of {budget:g} s."
             )
         else:
-            self.events.message(f"The budget of {budget:g} s is used up after {state.step} steps.")
+            self.events.message(f"The budget of {budget:g} s is spent after {state.step} steps.")
 
     def _affordable(self) -> int:
-        """Return how many steps fit into the budget at the pace of the last ones."""
+        """Return how many steps fit into the budget at the current pace."""
         state, pace = self.state, statistics.median(self.times[max(2, len(self.times) - PROBE) :] or self.times)
         left = (self.options.budget.seconds or math.inf) - self._seconds() - state.look_seconds - state.after_seconds
         return state.step + math.floor(left / (pace + state.look_seconds / self.epoch_steps))
 
     def _follow_pace(self) -> None:
-        """Where steps suddenly take several times as long choose the threads again; plan no more than can be done."""
+        """Adapt to a slowdown: choose the number of threads again, or plan fewer steps."""
         state, threads = self.state, torch.get_num_threads()
         if len(self.times) < PROBE:
             return
@@ -414,7 +421,7 @@ class _Loop:
             torch.set_num_threads(fastest_threads())
             self.times.clear()
             slow = f"Steps take {latest:.2f} s instead of {usual:.2f} s"
-            self.events.message(f"{slow}: torch computes on {torch.get_num_threads()} of {threads} threads now.")
+            self.events.message(f"{slow}: torch now uses {torch.get_num_threads()} of {threads} threads.")
         elif state.total is not None and self.options.budget.seconds is not None:
             fitting = max(state.step, self.options.least_steps, self._affordable())
             if fitting < _LATE * state.total:
@@ -426,7 +433,7 @@ class _Loop:
         count = state.step - int(state.history[-1]["step"] if state.history else 0)
         losses = {name: value / max(1, count) for name, value in state.sums.items()}
         if not all(math.isfinite(value) for value in losses.values()):
-            raise ModelError("The losses are no numbers any more: the training failed. Train with another seed.")
+            raise ModelError("The losses are NaN or infinite, so the training failed. Train with another seed.")
         self.average.eval()
         metrics = self.learner.validate(self.average.module)
         values = {"loss": sum(losses.values()), **losses, **metrics}
@@ -447,7 +454,7 @@ class _Loop:
                 self.events.samples(state.step, samples, of=of)
 
     def _losses_since_told(self) -> dict[str, float]:
-        """Mean losses of the steps since the last telling, which curves show; the history keeps those of epochs."""
+        """Compute the mean losses since the last report, for the curves. The history stores those of epochs."""
         state, told = self.state, self.told
         count = max(1, state.step - max(told.step, int(state.history[-1]["step"] if state.history else 0)))
         losses = {name: (value - told.sums.get(name, 0.0)) / count for name, value in state.sums.items()}
@@ -467,7 +474,7 @@ class _Loop:
         epochs = self.state.step // self.epoch_steps
         total = self.state.total
         of = "" if total is None else f" of {math.ceil(total / self.epoch_steps)}"
-        text = f"Stopped by you after epoch {epochs}{of}; resume() goes on."
+        text = f"Stopped by you after epoch {epochs}{of}. Call resume() to continue."
         raise (Cancelled if isinstance(error, Cancelled) else KeyboardInterrupt)(text) from error
 
     def _seconds(self) -> float:
@@ -496,8 +503,8 @@ class _Loop:
         if identity != self.learner.identity:
             differing = [key for key, value in self.learner.identity.items() if identity.get(key) != value]
             raise ArtifactError(
-                f"The training that was stopped had another {' and '.join(differing) or 'form'}; it can't be gone on "
-                "with. Train anew."
+                f"Cannot resume: the stopped training had another {' and '.join(differing) or 'form'}. "
+                "Start a new training."
             )
         self.state = LoopState(**facts)
         if self.state.threads is not None and not self.cuda:
@@ -525,7 +532,7 @@ class _Loop:
 
 @dataclass(frozen=True)
 class _Told:
-    """What was last told of the losses: the step, their sums since the epoch began, and when."""
+    """Last report of the losses: the step, their sums since the start of the epoch, and the time."""
 
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
@@ -540,7 +547,7 @@ def _time(work: Callable[[], object]) -> float:
 
 @contextmanager
 def _seeded(seed: int, device: str) -> Iterator[None]:
-    """torch's random numbers from a seed while the block runs; afterwards as if nothing had been drawn."""
+    """Seed torch's random numbers inside the block, and restore their state afterwards."""
     with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
         torch.manual_seed(seed)
         yield
@@ -548,39 +555,40 @@ def _seeded(seed: int, device: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What :meth:`Checkpoints.load` found."""
+    """Checkpoint loaded by :meth:`Checkpoints.load`."""
 
     facts: dict[str, Any]
     tensors: Tensors
 
 
 class Checkpoints:
-    """The checkpoints of one training in a folder of their own.
+    """Checkpoints of one training, in their own folder.
 
     Parameters
     ----------
     folder : Path
-        Made when it is first written to. Only files of the names that are used here are ever removed from it.
+        Folder, created by the first :meth:`save`. Only checkpoint files are ever removed from it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, facts: Mapping[str, Any], tensors: Tensors, *, best: Tensors | None = None) -> None:
-        """Replace the former state.
+        """Write a checkpoint and remove the former one.
 
         Parameters
         ----------
         facts : mapping
-            Anything that JSON can hold; ``step`` names the files.
+            JSON-serialisable values. ``step`` becomes part of the file names.
         tensors : dict of str to Tensor
+            Current state.
         best : dict of str to Tensor, optional
-            The best so far, if that is news; otherwise the best so far stays.
+            New best state. If omitted, the former best state stays.
 
         Raises
         ------
         ArtifactError
-            If something can't be written, a full disk say; the former state is whole then.
+            If something cannot be written, for example because the disk is full. The former checkpoint stays valid.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -597,17 +605,17 @@ class Checkpoints:
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise ArtifactError(
-                f"The state of the training can't be written to {str(self.folder)!r}: {error.strerror or error}. "
-                "What was there before is whole."
+                f"Cannot write the checkpoint to {str(self.folder)!r}: {error.strerror or error}. "
+                "The former checkpoint is still valid."
             ) from error
 
     def load(self) -> Loaded | None:
-        """The last state; None where there is none.
+        """Load the last checkpoint, or None if there is none.
 
         Raises
         ------
         ArtifactError
-            If a file is missing or isn't as it was written.
+            If a file is missing or was changed after it was written.
         """
         content = self._state()
         if content is None:
@@ -615,19 +623,19 @@ class Checkpoints:
         return Loaded(content["facts"], self._read(content["files"]["last"]))
 
     def load_best(self) -> Tensors | None:
-        """The tensors of the best state so far; None where there is none.
+        """Load the tensors of the best state so far, or None if there is none.
 
         Raises
         ------
         ArtifactError
-            As :meth:`load`.
+            If a file is missing or was changed after it was written.
         """
         content = self._state()
         entry = content["files"].get("best") if content is not None else None
         return None if entry is None else self._read(entry)
 
     def clear(self) -> None:
-        """Remove all of it, and the folder if nothing else is in it."""
+        """Remove all checkpoint files, and the folder if it is empty then."""
         if not self.folder.is_dir():
             return
         (self.folder / STATE).unlink(missing_ok=True)
@@ -647,13 +655,13 @@ class Checkpoints:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise ArtifactError(f"{str(path)!r} can't be read: {error.strerror or error}. {_ADVICE}") from error
+            raise ArtifactError(f"Cannot read {str(path)!r}: {error.strerror or error}. {_ADVICE}") from error
         if _hash(data) != entry["sha256"]:
-            raise ArtifactError(f"{str(path)!r} is not as it was written (its hash differs). {_ADVICE}")
+            raise ArtifactError(f"{str(path)!r} was changed after it was written: its hash differs. {_ADVICE}")
         try:
             tensors: Tensors = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
-            raise ArtifactError(f"{str(path)!r} is no safetensors file ({error}). {_ADVICE}") from error
+            raise ArtifactError(f"{str(path)!r} is not a safetensors file ({error}). {_ADVICE}") from error
         return tensors
 
     def _state(self) -> dict[str, Any] | None:
@@ -667,11 +675,11 @@ class Checkpoints:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ArtifactError(f"{str(path)!r} can't be read: {error.strerror or error}. {_ADVICE}") from error
+            raise ArtifactError(f"Cannot read {str(path)!r}: {error.strerror or error}. {_ADVICE}") from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ArtifactError(f"{str(path)!r} is damaged ({error}). {_ADVICE}") from error
         if not whole:
-            raise ArtifactError(f"{str(path)!r} is not as it was written (its hash differs). {_ADVICE}")
+            raise ArtifactError(f"{str(path)!r} was changed after it was written: its hash differs. {_ADVICE}")
         return dict(content)
 
 

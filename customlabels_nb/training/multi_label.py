@@ -1,8 +1,8 @@
-"""The head of a multi-label classifier: for each label a logistic regression of its own on the frozen features.
+"""Multi-label classification head: an independent logistic regression for each label on frozen features.
 
-All labels are fitted together, as one problem that falls apart into theirs: with 100 labels that is many times
-quicker than one after the other. They share the strength of the regularisation, which is chosen by the log-loss of
-held-out images over all labels.
+All labels are fitted together as one separable problem. With 100 labels that is many times faster than one fit after
+the other. They share the strength of the regularisation, which is chosen by the log-loss of held-out images over all
+labels.
 """
 
 from __future__ import annotations
@@ -37,41 +37,43 @@ from customlabels_nb.training.temperature import fit_temperature, losses
 _CHOOSING_TOLERANCE = 1e-4
 _TOLERANCE, _TOLERANCE_OF_MANY = 1e-7, 1e-5
 _MAX_ITERATIONS = 1000
-_NOTHING = ""  # stands for the label of images without one, so that these are spread over the folds, too
+_NOTHING = ""  # label of images without any, so that they are spread over the folds, too
 
 
 def fit_multi_label_head(
     features: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 0, Cs: Sequence[float] = CS
 ) -> FittedHead:
-    """Fit a head that says for each label whether an image has it. The same input and seed give the same head.
+    """Fit a head that predicts for each label whether an image has it.
+
+    The same input and seed give the same head.
 
     Parameters
     ----------
     features : array of shape (n, d)
-        Pooled features as the backbone gives them.
+        Pooled features of the backbone.
     truth : array of bool, shape (n, k)
-        Which images have which labels. An image may have none of them; every label needs an image. A label that all
-        images have gets the same high confidence for any image: nothing says what it looks like where it isn't.
+        True where an image has a label. An image may have none, but every label needs an image. A label that all images
+        have gets the same high confidence for any image, because there are no negative examples.
     seed : int
-        Decides which images are held out together.
+        Seed of the cross-validation folds.
     Cs : sequence of float
-        The inverse strengths of regularisation to choose from.
+        Inverse regularisation strengths to choose from.
 
     Returns
     -------
     FittedHead
-        Its logits are for :func:`customlabels_nb.models.classifier.probabilities` with "sigmoid".
+        Head whose logits are meant for :func:`customlabels_nb.models.classifier.probabilities` with "sigmoid".
 
     Raises
     ------
     InputError
-        If shapes don't fit together, or a feature is NaN or infinite.
+        If the shapes do not match, or a feature is NaN or infinite.
     NotEnoughDataError
         If there are no labels, or one of them has no image.
     """
     x, y = _checked(features, truth)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
-        raise InputError(f"Cs={Cs!r} must hold at least one positive number.")
+        raise InputError(f"Cs={Cs!r} must be a non-empty sequence of positive numbers.")
     with threadpool_limits(limits=1, user_api="blas"):
         compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), seed)
         rows, some = row_space(x[compared])[0], y[compared]
@@ -87,7 +89,7 @@ def fit_multi_label_head(
             weight = weight @ basis.T
     always = np.flatnonzero(y.all(axis=0))
     if len(always):
-        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image: the model can't miss them.")
+        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image and always predicted.")
     head = FittedHead(
         weight.astype(np.float32), bias.astype(np.float32), float(chosen.C), None, None, None, chosen.balance
     )
@@ -95,9 +97,9 @@ def fit_multi_label_head(
 
 
 def label_weights(truth: BoolArray, balance: float) -> FloatArray:
-    """How much each label of each image counts, shape (n, k).
+    """Compute the weight of each label of each image, shape (n, k).
 
-    ``balance`` 0: all alike; 1: having a label and not having it count alike in sum.
+    With ``balance`` 0 all weights are equal. With 1, images with a label and images without it have equal total weight.
     """
     n, count = len(truth), truth.sum(axis=0)
     having, lacking = (n / (2 * np.maximum(number, 1)) for number in (count, n - count))
@@ -108,21 +110,21 @@ def _checked(features: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray,
     x, y = as_rows(features), np.asarray(truth)
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or y.dtype != np.bool_:
         raise InputError(
-            f"features {x.shape} and truth {y.dtype} {y.shape} must be of shape (n, d), and bool of shape (n, k)."
+            f"features {x.shape} and truth {y.dtype} {y.shape} must have the shape (n, d), and bool of shape (n, k)."
         )
     if not np.isfinite(x).all():
         row = int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
-        raise InputError(f"features[{row}] has values that are NaN or infinite; leave unreadable images out.")
+        raise InputError(f"features[{row}] contains NaN or infinity. Leave out images that cannot be read.")
     if not y.shape[1] or not y.any(axis=0).all():
         missing = np.flatnonzero(~y.any(axis=0)).tolist()
-        raise NotEnoughDataError(f"No image has the labels at positions {missing}; add images or leave them out.")
+        raise NotEnoughDataError(f"No image has the labels at positions {missing}. Add images or remove the labels.")
     return x, y
 
 
 def _folds(y: BoolArray, seed: int) -> IntArray | None:
-    """The fold in which each image is held out, each label spread over them as evenly as can be.
+    """Assign images to cross-validation folds, with each label spread as evenly as possible.
 
-    None where most labels have one image only.
+    Returns None if most labels have one image only.
     """
     if 2 * (y.sum(axis=0) > 1).sum() < y.shape[1]:
         return None
@@ -137,7 +139,7 @@ def _folds(y: BoolArray, seed: int) -> IntArray | None:
 
 
 def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[float], balance: float) -> HeadChoice:
-    """The strength with the lowest log-loss on held-out rows, and their logits; as for a single label an image."""
+    """Find the strength with the lowest log-loss on held-out rows, and their logits, as in the single-label case."""
     splits = [(fold != number, fold == number) for number in np.unique(fold)]
     starts: list[FloatArray | None] = [None] * len(splits)
     found: list[float] = []
@@ -159,9 +161,9 @@ def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[flo
 def _fit(
     rows: FloatArray, y: BoolArray, C: float, balance: float, tolerance: float, start: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Weights (k, d) and biases (k,): for each label the minimum of |w|² / 2 + C × the log-losses of the images.
+    """Fit weights (k, d) and biases (k,): the minimum of |w|² / 2 + C × the log-losses of the images, for each label.
 
-    A label that all rows have, or none, has no minimum: it gets no weights, and Laplace's estimate for its bias.
+    There is no minimum for a label on all rows or on none. It gets zero weights, and Laplace's estimate as bias.
     """
     n, d = rows.shape
     counts = y.sum(axis=0)
@@ -202,9 +204,9 @@ def _calibrated(
     seed: int,
     notes: list[str],
 ) -> FittedHead:
-    """The head with a temperature, if that makes held-out confidences better, and with its held-out figures.
+    """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences.
 
-    ``held_out`` and ``y`` are of the images at the positions ``compared`` among ``count``.
+    ``held_out`` and ``y`` belong to the images at the positions ``compared`` among ``count``.
     """
     if held_out is None:
         return head

@@ -1,4 +1,4 @@
-"""What a training run can be told."""
+"""Training options (hyperparameters) with validation."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ DETECTOR_BUDGET = "2min"
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The same options on the same images give the same model on CPU.
+    """Options of a training run. The same options and images give the same model on a CPU.
 
     Attributes
     ----------
     seed : int
+        Random seed.
     device : str or None
-        "cuda", "mps" or "cpu"; the first of these that is here for None.
+        "cuda", "mps" or "cpu". If None, the first of these that is available.
     backbone : str
-        See :func:`customlabels_nb.backbones`.
+        Pretrained backbone. See :func:`customlabels_nb.backbones`.
     kind : str or None
-        One of :data:`customlabels_nb.training.kinds.KINDS`; what the labels ask for, for None.
+        One of :data:`customlabels_nb.training.kinds.KINDS`. If None, chosen from the labels.
     budget : str, float or None
-        Wall time of the training: seconds, or a text such as "90s", "2min" or "best". For None detectors get
-        :data:`DETECTOR_BUDGET`; classifiers are not fine-tuned then.
+        Wall time of the training: seconds, or a text such as "90s", "2min" or "best". If None, detectors get
+        :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
     steps : int or None
-        Instead, exactly so many steps.
+        Exact number of steps, instead of ``budget``.
     detector : str
-        Which network finds boxes; see :data:`customlabels_nb.models.detector_shape.COCO_DETECTORS`.
+        Network that detects boxes. See :data:`customlabels_nb.models.detector_shape.COCO_DETECTORS`.
     input_size : int or None
-        Longer side of what a detector sees, in pixels; from the boxes for None.
+        Longer side of a detector's input in pixels. If None, chosen from the boxes.
     base : str or None
-        Name of the version to begin from, if that does better.
+        Name of the version to start from, if that is better.
     """
 
     seed: int = 0
@@ -53,26 +54,26 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise InputError(f"seed={self.seed!r} is no seed; give a whole number from 0 to {2**32 - 1}.")
+            raise InputError(f"seed={self.seed!r} must be a whole number from 0 to {2**32 - 1}.")
         backbone_named(self.backbone)
         self.time()
         check_detector(self.detector)
         size = self.input_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
-            raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None for one from the boxes.")
+            raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to fit the boxes.")
         if self.device is not None:
             choose_device(self.device)
 
     def time(self) -> Budget:
-        """How long a network may be trained."""
+        """Return the training budget of a network."""
         return parse_budget(self.budget, self.steps, default=DETECTOR_BUDGET)
 
     @property
     def is_timed(self) -> bool:
-        """Whether the user said how long."""
+        """True if the user gave a budget or a number of steps."""
         return self.budget is not None or self.steps is not None
 
 
 def options_from(**given: Any) -> TrainingOptions:
-    """Options from what a user gave; None stands for the default of each."""
+    """Create options from a user's arguments, with defaults for those that are None."""
     return TrainingOptions(**{name: value for name, value in given.items() if value is not None})

@@ -1,4 +1,7 @@
-"""Logos and other things put into a picture: lit, turned, warped, half hidden, photographed; and their boxes."""
+"""Copy-paste augmentation: paste logos and distractors into images at random, and compute the boxes of the logos.
+
+Pasted images get random light, rotation, perspective and occlusion, and the scene gets the noise of a camera.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from customlabels_nb.training.backdrops import Rng, Size, palette
 from customlabels_nb.training.scene_sources import TrainingScene
 from customlabels_nb.training.trimming import Cutout
 
-#: Square root of a pasted logo's area, as shares of the scene's shorter side: from, to. All between are as likely on a
-#: logarithmic scale.
+#: Smallest and largest square root of a pasted logo's area, as shares of the scene's shorter side. Sizes in between are
+#: log-uniformly distributed.
 LOGO_SIZES = (0.08, 0.75)
-#: How often a logo that was cut out lies on a plate, and one whose ground is a loud colour.
+#: Probability of a coloured plate behind a cut-out logo, and behind one whose own background is a strong colour.
 ON_PLATE = 0.25
 ON_LOUD_PLATE = 0.5
 
 _OTHER_SIZES = (0.05, 0.7)
-_LEAST_PIXELS = 8.0  # across the shorter side of what is pasted
+_LEAST_PIXELS = 8.0  # shorter side of a pasted image
 _TRIES = 6
-_LEAST_CONTRAST = 22.0  # mean difference to what is behind it, in grey levels
+_LEAST_CONTRAST = 22.0  # mean difference from the pixels behind it, in grey levels
 _LOUD = 60  # difference between the strongest and the weakest channel
-_COVERED = 0.25  # of the rectangle around a logo: more is hidden by another one only on purpose
-_OCCLUDED = 0.2  # how often something is put on top of a logo on purpose
+_COVERED = 0.25  # share of the rectangle around a logo: other logos only hide more of it on purpose
+_OCCLUDED = 0.2  # probability that a logo is covered on purpose
 
 _BILINEAR = Image.Resampling.BILINEAR
 _Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1
@@ -36,32 +39,32 @@ Alpha = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Colour = tuple[int, int, int]
 
-#: Less of a logo's area than this can be seen: it is no example of it.
+#: Smallest visible share of a logo's area at which it gets a box.
 LEAST_VISIBLE = 0.4
-#: Boxes with a shorter side than this, in pixels, show nothing to learn.
+#: Shortest side of a box in pixels. Smaller boxes show nothing to learn.
 LEAST_SIDE = 4.0
 
-_SEEN = 64  # alpha from which a pixel shows the logo rather than the ground
+_SEEN = 64  # alpha from which a pixel shows the logo rather than the background
 _SMALLEST_LEVEL = 12
-_SHARP = 1.5  # a level is used for sizes down to its own divided by this: bilinear interpolation doesn't average
+_SHARP = 1.5  # a level serves sizes down to its own divided by this, because bilinear interpolation does not average
 _CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 
 @dataclass(frozen=True, eq=False)
 class Sticker:
-    """A picture with alpha, ready to be pasted: in its size and in halves, quarters, … of it.
+    """Image with alpha, ready to be pasted, with an image pyramid of halved sizes.
 
     Attributes
     ----------
     levels : tuple of PIL.Image.Image
-        Mode RGBA, the largest first, each with a transparent margin of one pixel, so that warped edges are soft.
+        RGBA images, the largest first, each with a transparent margin of one pixel, so that warped edges are soft.
     """
 
     levels: tuple[Image.Image, ...]
 
     @classmethod
     def of(cls, pixels: npt.NDArray[np.uint8]) -> Sticker:
-        """The sticker of RGBA ``pixels`` of shape (height, width, 4)."""
+        """Create a sticker from RGBA ``pixels`` of shape (height, width, 4)."""
         level = Image.fromarray(pixels)
         levels = [_with_margin(level)]
         while min(level.size) >= 2 * _SMALLEST_LEVEL:
@@ -76,22 +79,22 @@ class Sticker:
 
     @property
     def bytes(self) -> int:
-        """Of memory."""
+        """Memory of all levels in bytes."""
         return sum(4 * level.width * level.height for level in self.levels)
 
 
 @dataclass(frozen=True, eq=False)
 class Logo:
-    """A cut-out in the forms in which it is pasted.
+    """Cut-out logo in the forms in which it is pasted.
 
     Attributes
     ----------
     closed, opened : Sticker
-        With islands of the ground's colour opaque, and transparent. The same one where there are none.
+        Logo with opaque and with transparent islands of the background's colour. The same sticker if there are none.
     colour : tuple of int, or None
-        Of the plain ground that was around it.
+        Colour of the plain background that was removed.
     rectangle : bool
-        Whether it could not be told from its ground.
+        True if the logo could not be separated from its background.
     """
 
     closed: Sticker
@@ -108,26 +111,26 @@ class Logo:
 
     @property
     def bytes(self) -> int:
-        """Of memory."""
+        """Memory of both stickers in bytes."""
         return self.closed.bytes + (self.opened.bytes if self.opened is not self.closed else 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Where and how a sticker lies in a picture.
+    """Position, size and shape of a sticker in an image.
 
     Attributes
     ----------
     x, y : float
-        Its middle in pixels of the picture.
+        Centre in pixels of the image.
     width, height : float
-        In pixels, before it is turned.
+        Size in pixels, before rotation.
     angle : float
-        Degrees, clockwise.
+        Rotation in degrees, clockwise.
     corners : ndarray of shape (4, 2)
-        How far each corner is moved, as shares of width and height, from the top left one clockwise: perspective.
+        Perspective: offset of each corner as shares of width and height, clockwise from the top left.
     softer : int
-        By how many levels it is less sharp than it could be.
+        Number of levels by which it is less sharp than possible.
     """
 
     x: float
@@ -139,7 +142,7 @@ class Pose:
     softer: int = 0
 
     def quadrangle(self) -> Floats:
-        """The corners in pixels of the picture, shape (4, 2), from the sticker's top left one clockwise."""
+        """Compute the corners in pixels of the image, shape (4, 2), clockwise from the sticker's top left."""
         flat: Floats = (_CORNERS + self.corners) * (self.width, self.height)
         turn = np.deg2rad(self.angle)
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
@@ -149,12 +152,12 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A warped sticker: RGBA, its top left pixel at ``left, top`` of the picture (which may lie outside of it).
+    """Warped sticker in RGBA, with its top left pixel at ``left, top`` of the image, possibly outside of it.
 
     Attributes
     ----------
     logo : ndarray of uint8, shape (height, width)
-        What of it is the logo: its alpha, or less where it lies on a plate.
+        Alpha of the logo itself, without the plate.
     """
 
     image: Image.Image
@@ -164,19 +167,19 @@ class Patch:
 
 
 def warp(sticker: Sticker, pose: Pose, *, plate: Colour | None = None, margin: float = 0.1) -> Patch:
-    """The sticker as it lies in the picture.
+    """Warp a sticker into its pose in the image.
 
     Parameters
     ----------
     plate : tuple of int, optional
-        Colour of a rectangle that it lies on.
+        Colour of a rectangle behind it.
     margin : float
-        How far the plate reaches beyond the sticker, as a share of its shorter side.
+        Distance between the edges of sticker and plate, as a share of the sticker's shorter side.
     """
     corners = pose.quadrangle()
     source = _level_for(sticker, pose)
     width, height = source.width - 2, source.height - 2
-    # of the source's continuous coordinates, in which the margin is one pixel
+    # in continuous coordinates of the source, in which the margin is one pixel
     placed = np.array([[1, 1], [1 + width, 1], [1 + width, 1 + height], [1, 1 + height]], dtype=np.float64)
     if plate is None:
         left, top, size = _extent(corners)
@@ -198,12 +201,12 @@ def warp(sticker: Sticker, pose: Pose, *, plate: Colour | None = None, margin: f
 
 
 class PasteCanvas:
-    """A picture that stickers are put on, and what can be seen of each.
+    """Image that stickers are pasted on, with the visible part of each logo.
 
     Parameters
     ----------
     ground : PIL.Image.Image
-        Mode RGB; it is painted on.
+        RGB image, modified in place.
     """
 
     def __init__(self, ground: Image.Image) -> None:
@@ -211,7 +214,7 @@ class PasteCanvas:
         self._logos: list[_Shown] = []
 
     def paste(self, patch: Patch, *, label: int | None = None, opacity: float = 1.0) -> None:
-        """Put a patch on top of what is there; ``label`` is None for what is no logo, but hides some."""
+        """Paste a patch on top. ``label`` is None for a distractor, which may hide logos."""
         alpha = np.asarray(patch.image.getchannel("A"))
         mask = Image.fromarray((alpha * opacity).astype(np.uint8)) if opacity < 1 else patch.image.getchannel("A")
         self.image.paste(patch.image.convert("RGB"), (patch.left, patch.top), mask)
@@ -221,13 +224,13 @@ class PasteCanvas:
             self._logos.append(_Shown(patch.left, patch.top, patch.logo.copy(), label, int(patch.logo.sum())))
 
     def contrast(self, patch: Patch) -> float:
-        """The mean difference in grey levels between a patch's logo and what is where it would lie; 0 if outside."""
+        """Compute the mean difference in grey levels between a patch's logo and the pixels behind it, 0 if outside."""
         box = (patch.left, patch.top, patch.left + patch.image.width, patch.top + patch.image.height)
         inside = (max(0, box[0]), max(0, box[1]), min(self.image.width, box[2]), min(self.image.height, box[3]))
         if inside[0] >= inside[2] or inside[1] >= inside[3]:
             return 0.0
         cut = (inside[0] - box[0], inside[1] - box[1], inside[2] - box[0], inside[3] - box[1])
-        # a few hundred points tell it as well as all
+        # a few hundred points are as good an estimate as all of them
         step = max(1, int(((cut[2] - cut[0]) * (cut[3] - cut[1])) ** 0.5) // 24)
         there = np.asarray(self.image.crop(inside))[::step, ::step].astype(np.int16)
         own = np.asarray(patch.image.crop(cut))[::step, ::step, :3]
@@ -235,9 +238,10 @@ class PasteCanvas:
         return float(np.abs(there - own)[weight].mean()) if weight.any() else 0.0
 
     def visible(self) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Boxes ``left, top, width, height``, shape (n, 4), around what can be seen of the logos, and their labels.
+        """Return boxes around the visible parts of the logos, and their labels.
 
-        Of one that is mostly hidden or outside there is no box; see :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
+        Boxes are ``left, top, width, height``, shape (n, 4). A logo that is mostly hidden or outside has no box. See
+        :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
         """
         found = [(shown.box(self.image.size), shown.label) for shown in self._logos]
         boxes = [box for box, _ in found if box is not None]
@@ -247,7 +251,7 @@ class PasteCanvas:
 
 @dataclass(eq=False)
 class _Shown:
-    """A logo in the picture: how much of each pixel can be seen, and the sum before anything hid it."""
+    """Logo in the image: visibility of each pixel, and the total before anything covered it."""
 
     left: int
     top: int
@@ -256,7 +260,7 @@ class _Shown:
     whole: int
 
     def hide(self, left: int, top: int, alpha: Alpha) -> None:
-        """Something is put on top: it hides the more the more opaque it is."""
+        """Reduce the visibility where another patch is pasted on top, in proportion to its opacity."""
         height, width = self.alpha.shape
         x0, y0 = max(left, self.left), max(top, self.top)
         x1 = min(left + alpha.shape[1], self.left + width)
@@ -290,7 +294,7 @@ def _with_margin(image: Image.Image) -> Image.Image:
 
 
 def _level_for(sticker: Sticker, pose: Pose) -> Image.Image:
-    """The smallest level that is as sharp as the pose asks for."""
+    """Choose the smallest level that is as sharp as the pose requires."""
     width, height = sticker.size
     shrinking = float(np.sqrt(width * height / max(pose.width * pose.height, 1e-6)))
     number = int(np.ceil(np.log2(max(1.0, shrinking / _SHARP)))) + pose.softer
@@ -298,13 +302,13 @@ def _level_for(sticker: Sticker, pose: Pose) -> Image.Image:
 
 
 def _extent(corners: Floats) -> tuple[int, int, tuple[int, int]]:
-    """Left, top and size of the pixels that a quadrangle and its soft edge touch."""
+    """Return left, top and size of the pixels that a quadrangle with its soft edge touches."""
     low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
     return int(low[0]), int(low[1]), (int(high[0] - low[0]), int(high[1] - low[1]))
 
 
 def _homography(start: Floats, end: Floats) -> Floats:
-    """The eight coefficients of the projective map that takes four points to four others (Pillow's PERSPECTIVE)."""
+    """Compute the eight coefficients of the homography between two sets of four points (Pillow's PERSPECTIVE)."""
     equations, values = np.zeros((8, 8)), end.reshape(8)
     for i, ((x, y), (u, v)) in enumerate(zip(start, end, strict=True)):
         equations[2 * i] = [x, y, 1, 0, 0, 0, -u * x, -u * y]
@@ -328,16 +332,16 @@ def _transformed(image: Image.Image, coefficients: Floats, size: tuple[int, int]
 def compose(
     rng: Rng, backdrop: Image.Image, logos: Sequence[tuple[int, Logo]], others: Sequence[Sticker]
 ) -> TrainingScene:
-    """Put logos and other things on a backdrop, at random in everything that doesn't change which logo it is.
+    """Paste logos and distractors on a background, with every property random that does not turn a logo into another.
 
     Parameters
     ----------
     backdrop : PIL.Image.Image
-        Mode RGB; it is painted on.
+        RGB image, modified in place.
     logos : sequence of (int, Logo)
-        Labels' positions and what is pasted. One that finds no place is left out.
+        Label positions and logos. A logo that does not fit anywhere is left out.
     others : sequence of Sticker
-        What is no logo.
+        Distractors.
     """
     canvas = PasteCanvas(backdrop)
     taken: list[_Rectangle] = []
@@ -360,7 +364,10 @@ def compose(
 
 
 def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:
-    """What a camera and a file make of it: exposure, colour cast, blur, noise, JPEG. Shape (height, width, 3)."""
+    """Simulate a camera and its file: exposure, colour cast, blur, noise and JPEG compression.
+
+    Returns pixels of shape (height, width, 3).
+    """
     image = image.point(_exposure(rng))
     if rng.random() < 0.3:
         share = float(rng.uniform(0.35, 0.9))
@@ -386,14 +393,14 @@ def _place_logo(rng: Rng, canvas: PasteCanvas, logo: Logo, taken: list[_Rectangl
         if plate is not None or canvas.contrast(patch) >= _LEAST_CONTRAST:
             return patch
         if not logo.rectangle:
-            plate = _colour_behind(rng, logo)  # it is of the backdrop's colours: on a plate it can be seen
+            plate = _colour_behind(rng, logo)  # it blends into the background, and a plate makes it visible
     return None
 
 
 def _free_place(
     rng: Rng, size: Size, sticker: Sticker, sizes: tuple[float, float], taken: list[_Rectangle], plate: Colour | None
 ) -> Patch | None:
-    """The sticker at a random place where it hides little of the logos that are there; None if none was found."""
+    """Warp the sticker to a random position where it hides little of other logos, or return None if none is found."""
     for _ in range(_TRIES):
         pose = draw_pose(rng, size, sticker.size, sizes)
         corners = pose.quadrangle()
@@ -404,7 +411,7 @@ def _free_place(
 
 
 def draw_pose(rng: Rng, size: Size, sticker: Size, sizes: tuple[float, float]) -> Pose:
-    """A random pose of a sticker of some width and height in a picture of ``size``; see :data:`LOGO_SIZES`."""
+    """Draw a random pose of a sticker in an image of ``size``, both (width, height). See :data:`LOGO_SIZES`."""
     side = min(size) * float(np.exp(rng.uniform(np.log(sizes[0]), np.log(sizes[1]))))
     scale = max(side / (sticker[0] * sticker[1]) ** 0.5, _LEAST_PIXELS / min(sticker))
     scale = min(scale, 0.95 * max(size) / max(sticker))
@@ -413,7 +420,7 @@ def draw_pose(rng: Rng, size: Size, sticker: Size, sizes: tuple[float, float]) -
     kind = rng.random()
     angle = rng.normal(0, 7) if kind < 0.7 else rng.normal(0, 22) if kind < 0.95 else rng.uniform(-90, 90)
     corners = np.clip(rng.normal(0, 0.06, (4, 2)), -0.18, 0.18) if rng.random() < 0.6 else np.zeros((4, 2))
-    # most lie within the picture as far as they fit, the others are cut off at its edge
+    # most stickers are inside the image as far as they fit, the others are cut off at its edge
     within = 0.5 if rng.random() < 0.85 else 0.1
     x, y = (
         float(rng.uniform(*sorted((within * side, whole - within * side))))
@@ -424,7 +431,7 @@ def draw_pose(rng: Rng, size: Size, sticker: Size, sizes: tuple[float, float]) -
 
 
 def _plate(rng: Rng, logo: Logo) -> Colour | None:
-    """The colour of the plate that this logo gets this time; None for none."""
+    """Choose the colour of the plate behind a logo at random, or None for no plate."""
     if logo.rectangle:
         return None
     loud = logo.colour is not None and max(logo.colour) - min(logo.colour) > _LOUD
@@ -432,7 +439,7 @@ def _plate(rng: Rng, logo: Logo) -> Colour | None:
 
 
 def _colour_behind(rng: Rng, logo: Logo) -> Colour:
-    """A colour on which the logo can be seen: that of its own ground, white, black, or any."""
+    """Choose a colour on which the logo is visible: that of its own background, white, black, or a random one."""
     mean = _mean_colour(logo.closed)
     tried = [*palette(rng, 3), np.array([255.0] * 3), np.array([20.0] * 3)]
     if logo.colour is not None:
@@ -452,7 +459,7 @@ def _mean_colour(sticker: Sticker) -> npt.NDArray[np.float64]:
 
 
 def _lit(rng: Rng, patch: Patch) -> Patch:
-    """The patch in another light: brighter or darker, from one side, with other colours and contrast."""
+    """Change the light of a patch: brightness, contrast, colours and light from one side."""
     pixels = np.asarray(patch.image)
     height, width = pixels.shape[:2]
     shades = pixels[..., :3].astype(np.float32)
@@ -475,7 +482,7 @@ def _opacity(rng: Rng) -> float:
 
 
 def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) -> None:
-    """Put a thing over a part of a logo: from one side, about half as large as it up to as large."""
+    """Cover a part of a logo with another image, from one side and at about half its size up to all of it."""
     width, height = around[2] - around[0], around[3] - around[1]
     side = float(rng.uniform(0.4, 0.9)) * float(np.sqrt(width * height))
     scale = side / max(thing.size)
@@ -486,7 +493,7 @@ def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) 
 
 
 def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:
-    """How much of a rectangle lies within another one."""
+    """Compute the share of a rectangle that is inside another one."""
     width = min(rectangle[2], by[2]) - max(rectangle[0], by[0])
     height = min(rectangle[3], by[3]) - max(rectangle[1], by[1])
     area = (rectangle[2] - rectangle[0]) * (rectangle[3] - rectangle[1])
@@ -494,7 +501,7 @@ def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:
 
 
 def _exposure(rng: Rng) -> list[int]:
-    """The table of 3 × 256 values for brightness, contrast and colour cast."""
+    """Return a lookup table of 3 × 256 values for brightness, contrast and colour cast."""
     levels = np.linspace(0, 1, 256)
     gamma, contrast = np.exp(rng.normal(0, 0.15)), np.clip(rng.normal(1, 0.12), 0.6, 1.3)
     base = ((levels**gamma) - 0.5) * contrast + 0.5 + rng.normal(0, 0.03)
@@ -503,7 +510,7 @@ def _exposure(rng: Rng) -> list[int]:
 
 
 def _noisy(rng: Rng, image: Image.Image) -> Image.Image:
-    # one plane of noise, shifted for each channel, costs a third and looks the same
+    # one plane of noise, shifted for each channel, takes a third of the time and looks the same
     plane = rng.integers(-128, 128, (image.height, image.width), dtype=np.int8).astype(np.int16)
     plane = plane * int(rng.integers(8, 40)) // 256
     pixels = np.asarray(image).astype(np.int16)

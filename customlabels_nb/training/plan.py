@@ -1,4 +1,4 @@
-"""What can be trained on these datasets, or why not; what is left out, and what will limit the result."""
+"""Checks before training: what can be trained on the datasets, what is left out, and what will limit the result."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
 from customlabels_nb.training.kinds import BRANDS, KindChoice, boxed, choose_kind, whole_labels
 
-_FEW = 10  # training images of a label
-_UNEVEN = 0.8  # share of the training images that one label makes up
+_FEW = 10  # training images per label
+_UNEVEN = 0.8  # share of one label in the training images
 
 
 @dataclass(frozen=True)
 class UsableImages:
-    """The usable images of one dataset.
+    """Usable images of one dataset.
 
     Attributes
     ----------
     images : DataFrame
-        image, sha256, width, height. Those on which there is nothing are among them where that teaches something.
+        image, sha256, width, height. Includes images without annotations if the model can learn from them.
     marks : DataFrame
-        Their annotations that count, with the columns of annotations: whole-image labels, each once, or shapes.
+        Their usable annotations, with the columns of annotations: image-level labels without duplicates, or shapes.
     """
 
     images: pd.DataFrame
@@ -36,15 +36,16 @@ class UsableImages:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What is learnt from what.
+    """Plan of a training: kind of model, labels and images.
 
     Attributes
     ----------
     choice : KindChoice
-        The kind of model, and why.
+        Kind of model, with the reason.
     labels : DataFrame
-        The labels to tell apart, in the project's order: those that training images have.
+        Labels that training images have, in the project's order.
     train, test : UsableImages
+        Images and annotations to train on and to test on.
     notes : list of str
         What was left out, and what will limit the result.
     """
@@ -57,28 +58,28 @@ class TrainingPlan:
 
     @property
     def kind(self) -> str:
-        """One of :data:`customlabels_nb.training.kinds.KINDS`."""
+        """Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`."""
         return self.choice.kind
 
 
 def make_plan(
     train: Dataset, test: Dataset, *, kind: str | None = None, task: str | None = None, limits: Limits = LOCAL
 ) -> TrainingPlan:
-    """Decide what is trained, and what it learns from.
+    """Check the datasets, and plan what to train on which images.
 
     Parameters
     ----------
     kind : str, optional
-        One of :data:`customlabels_nb.training.kinds.KINDS`; what the labels ask for unless it is given.
+        One of :data:`customlabels_nb.training.kinds.KINDS`. Chosen from the labels by default.
     task : str, optional
-        The project's declared task, which goes before what the labels ask for.
+        Declared task of the project. It takes precedence over the labels.
 
     Raises
     ------
     InputError
-        If ``kind`` isn't known.
+        If ``kind`` is unknown.
     NotEnoughDataError
-        If there are too few images or labels; the message says how many of what are missing.
+        If there are too few images or labels. The message says which and how many are needed.
     """
     choice = choose_kind(train, test, named=kind, task=task)
     parts = {
@@ -95,17 +96,17 @@ def make_plan(
 
 
 def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
-    """What distributing would make of the training set: the rest, and the test set. Nothing is moved.
+    """Split a training set as distribute() would, and return the rest and the test set. Nothing is moved.
 
     Raises
     ------
     NotEnoughDataError
-        If no label has two images that could stand on two sides.
+        If no label has two images to split.
     """
     rest, part = train.split(0.2)
     if len(train) and not len(part) and train.annotations["label"].nunique() > 1:
         raise NotEnoughDataError(
-            "There is no test set, and no label has two images that could be told apart, so none can be set aside. "
+            "There is no test set, and none can be split off because no label has two different images. "
             "Label more images: project.label('train').",
             "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT",
         )
@@ -113,32 +114,32 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
 
 
 def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
-    """What training would use, in sentences, or the one that says why it would not begin. Nothing is changed."""
+    """Describe in sentences what training would use, or why it would fail. Nothing is changed."""
     try:
         aside = not len(test)
         plan = make_plan(*(set_aside(train) if aside else (train, test)), task=task)
     except CustomLabelsError as error:
         return [str(error)]
     used = f"{len(plan.labels)} labels from {len(plan.train.images):,} images"
-    tested = f"tested on {len(plan.test.images):,} {'set aside of them' if aside else 'others'}"
+    tested = f"tested on {len(plan.test.images):,} {'images split off first' if aside else 'others'}"
     return [f"project.train() would learn {used}, {tested}.", *plan.notes]
 
 
 def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableImages:
-    """Return the images of a dataset that a kind of model can learn from, or be tested on, and their annotations."""
+    """Select the images and annotations that a kind of model can be trained or tested on."""
     columns = ["image", "sha256", "width", "height"]
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
     if kind == DETECTION:
         marks = boxed(dataset)
-        known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # nothing is on those
+        known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # the latter are empty
     else:
         marks = dataset.annotations.loc[whole_labels(dataset).index]
         known = set(marks["image"])
-        if kind == SINGLE_LABEL:  # an image of two says nothing about which of them
+        if kind == SINGLE_LABEL:  # an image with two labels does not fit a single-label classifier
             known -= set(marks.loc[marks["image"].duplicated(), "image"])
         else:
             known |= set(ready["image"]) - set(dataset.annotations["image"])
-        if brands:  # boxes beside the logos are used as they are; images of nothing are backdrops
+        if brands:  # images with boxes are used as they are, images without annotations as backgrounds
             shapes = boxed(dataset)
             marks = pd.concat([marks[~marks["image"].isin(shapes["image"])], shapes])
             known |= set(shapes["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))
@@ -167,40 +168,40 @@ def _require_enough(
         if kind == DETECTION:
             advice = "Draw boxes, project.annotate('train'), or name another kind."
         raise NotEnoughDataError(
-            f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set; there are "
+            f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
             f"{have_all} {what} and {len(labels)} labels ({have}). {advice}",
             "ERROR_MANIFEST_TOO_FEW_LABELS",
         )
     if labelled < limits.min_training_images and kind != BRANDS:
         raise NotEnoughDataError(
-            f"Training needs at least {limits.min_training_images} labelled images; there are {labelled}."
+            f"Training needs at least {limits.min_training_images} labelled images, but there are {labelled}."
         )
     names = tested.marks["label"].unique()
     if not len(names):
         raise NotEnoughDataError(
-            "No box of the test images can be used: add test images with boxes of the brands."
+            "No box of the test images can be used. Add test images with boxes of the brands."
             if kind == BRANDS
-            else f"The test set has no {'image with boxes' if is_detector else 'labelled image'}, so nothing could be "
-            "said about the model. Add test images with labels, or delete the test set and let distribute() take a "
+            else f"The test set has no {'image with boxes' if is_detector else 'labelled image'}, so the model could "
+            "not be evaluated. Add test images with labels, or delete the test set and let distribute() take a "
             "share of the training images.",
             "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
         )
     if len(names) < least:
         raise NotEnoughDataError(
-            f"The test set has images of {len(names)} label only ({names[0]!r}); a {model} is tested "
-            f"on at least {least}. Add test images of other labels"
-            + (", or more training images of them, so that some can be set aside." if test.name == TRAIN else "."),
+            f"The test set has images of {len(names)} label only ({names[0]!r}), but a {model} needs test images "
+            f"of at least {least}. Add test images of other labels"
+            + (", or more training images of them to split off a test set." if test.name == TRAIN else "."),
             "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
         )
     if not set(labels["label"]) & set(names):
         raise NotEnoughDataError(
-            "No label of the test set is a label of the training set, so nothing could be said about the model.",
+            "No label of the test set is a label of the training set, so the model could not be evaluated.",
             "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
         )
 
 
 def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages], labels: pd.DataFrame) -> list[str]:
-    """The sentences about a training and a test set, and the parts of them that are used."""
+    """Describe what is left out of a training and a test set, and what will limit the result."""
     said = []
     for dataset, part in zip(datasets, parts, strict=True):
         said += _left_out(kind, dataset, part)
@@ -208,10 +209,10 @@ def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages]
     train, test = (part.marks.drop_duplicates(["image", "label"])["label"].value_counts() for part in parts)
     never = [name for name in datasets[0].labels["label"] if name not in set(names)]
     if never:
-        said.append(f"No training image has {_listed(never)}: the model will not know of it.")
+        said.append(f"No training image has {_listed(never)}, so the model will not know it.")
     untested = [name for name in names if name not in test.index]
     if untested:
-        said.append(f"No test image has {_listed(untested)}: its figures are left out of the means.")
+        said.append(f"No test image has {_listed(untested)}, so the means of the metrics do not include it.")
     few = [f"{name} ({train[name]})" for name in names if train[name] < _FEW]
     if few and kind != BRANDS:
         said.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
@@ -219,8 +220,8 @@ def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages]
         said.append(f"{train.idxmax()!r} makes up {train.max() / train.sum():.0%} of the training images.")
     if kind == BRANDS and len(shapes := boxed(datasets[0])):
         said.append(
-            f"{shapes['image'].nunique():,} training images have boxes, the others show a logo alone: the former are "
-            "used as they are, beside scenes made of the latter."
+            f"{shapes['image'].nunique():,} training images have boxes, the others show a logo alone. The former are "
+            "used as they are, in addition to scenes created from the latter."
         )
     return said
 
@@ -231,7 +232,7 @@ def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
     ready = images.loc[images["status"] == "labelled", "image"]
     if len(images) > len(ready):
         said.append(
-            f"{len(images) - len(ready):,} of {len(images):,} {dataset.name} images are not labelled (yet), skipped or "
+            f"{len(images) - len(ready):,} of {len(images):,} {dataset.name} images are unlabelled, skipped or still "
             "to be reviewed, and are left out."
         )
     unused = set(ready) - set(part.images["image"])
@@ -240,7 +241,7 @@ def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     reasons = (
         ("boxes only", in_boxes - of_images if kind != DETECTION else set()),
-        ("labels of the whole image only", of_images - in_boxes if kind == DETECTION else set()),
+        ("image-level labels only", of_images - in_boxes if kind == DETECTION else set()),
         ("more than one label", of_images if kind == SINGLE_LABEL else set()),
     )
     for what, which in reasons:
@@ -248,7 +249,7 @@ def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
             said.append(f"{len(unused & which):,} {dataset.name} images have {what}, and are left out.")
             unused -= which
     if unused:
-        said.append(f"{len(unused):,} {dataset.name} images were looked at and have nothing, and are left out.")
+        said.append(f"{len(unused):,} {dataset.name} images were reviewed but have no labels, and are left out.")
     return said
 
 

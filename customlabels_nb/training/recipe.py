@@ -1,4 +1,4 @@
-"""What a run gives to a recipe, and what a recipe gives back: one way in and out for all kinds of models."""
+"""Input and output of training recipes, the same for all kinds of models."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-#: Below a version's folder; gone when the training is complete.
+#: Folder inside a version's folder, deleted when the training is complete.
 CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
 class Base:
-    """A former version: its name, its folder, and the content hashes of the images it has learnt from."""
+    """Former version to start from: its name, its folder, and the content hashes of the images it was trained on."""
 
     name: str
     folder: Path
@@ -37,19 +37,24 @@ class Base:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What is to be trained, and where.
+    """Training job: plan, options, device and folders.
 
     Attributes
     ----------
     plan : TrainingPlan
+        Kind of model, labels and images.
     options : TrainingOptions
+        Options of the user.
     device : str
-        That it trains on.
+        Device to train on.
     root, folder : Path
-        Of the project, and of the version: checkpoints lie in the latter.
+        Folders of the project and of the version. Checkpoints are stored in the latter.
     events : Events
+        Receives progress, metrics and messages.
     base : Base or None
-        The version to begin from, if that does better.
+        Version to start from, if that is better.
+    started : float
+        Start of the budget, as a time of :func:`time.perf_counter`.
     """
 
     plan: TrainingPlan
@@ -63,7 +68,7 @@ class TrainingJob:
 
     @cached_property
     def clock(self) -> Clock:
-        """The clock of its budget; of none for a classifier that was given no time."""
+        """Clock of the budget. It has no limit for a classifier without a time budget."""
         timed = self.options.is_timed or self.plan.kind not in CLASSIFICATION_TASKS
         parts = [self.plan.test] if self.plan.kind == BRANDS else [self.plan.train, self.plan.test]
         images = [image for part in parts for image in part.images["image"]]
@@ -71,22 +76,23 @@ class TrainingJob:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder for the state of a training that isn't through yet."""
+        """Folder for the checkpoints of an unfinished training."""
         return self.folder / CHECKPOINTS
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the finished model says of the images of one dataset that could be read.
+    """Predictions of the finished model for the readable images of one dataset.
 
     Attributes
     ----------
     images : list of str
+        Images that could be read.
     table : DataFrame or None
-        image, label, confidence (0..1) and, from detectors, left, top, width, height in pixels; None where the model
-        wasn't asked.
+        image, label, confidence (0..1) and, from detectors, left, top, width, height in pixels. None if no predictions
+        were made.
     issues : list of Issue
-        Why the others could not be.
+        Reasons why other images could not be read.
     """
 
     images: list[str]
@@ -96,20 +102,20 @@ class Predictions:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of it.
+    """Result of a training recipe.
 
     Attributes
     ----------
     network : torch.nn.Module
-        With the weights to keep.
+        Network with the weights to save.
     config : ModelConfig
-        Without thresholds and facts, which the run fills in.
+        Configuration without thresholds and facts, which the run adds.
     train, test : Predictions
-        Of both datasets.
+        Predictions for both datasets.
     facts : dict
-        What the recipe chose and found, as JSON can hold it.
+        Choices and metrics of the recipe, JSON-serialisable.
     held_out : list of str
-        The training images that the network did not learn from.
+        Training images that the network was not trained on.
     """
 
     network: nn.Module

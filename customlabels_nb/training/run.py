@@ -1,4 +1,4 @@
-"""One training run: from two datasets to a version's folder, with an honest status at every moment."""
+"""Training run: train a model version from two datasets, evaluate it and write its folder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, this_process
 
 COMPLETED = "The model is ready to run."
-#: Of the facts of a run, what is listed beside its figures.
+#: Facts of a run that are listed with its metrics.
 _ALSO_METRICS = ("seconds", "cross_validated_log_loss")
 _PACKAGES = ("customlabels-nb", "torch", "torchvision", "timm", "scikit-learn", "numpy", "pandas", "pillow")
 
@@ -66,14 +66,14 @@ def train_version(
     tags: dict[str, str] | None = None,
     started: float | None = None,
 ) -> None:
-    """Train a new version: nothing is written before it is clear that it can be.
+    """Train a new version. Nothing is written before all checks have passed.
 
-    The budget counts from ``started``, a time of :func:`time.perf_counter`, or from this call.
+    The budget starts at ``started``, a time of :func:`time.perf_counter`, or at this call.
 
     Raises
     ------
     NotEnoughDataError, NotAllowedError
-        Before the version exists, if the datasets can't be trained on.
+        If the datasets cannot be trained on. No version is created then.
     """
     started = time.perf_counter() if started is None else started
     train, test = with_current_hashes(store, (train, test), events)
@@ -104,23 +104,23 @@ def train_version(
 
 
 def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: Events) -> None:
-    """Go on with a run that was stopped, on the snapshots and options that it began with.
+    """Resume a stopped run, with its original dataset snapshots and options.
 
-    Where it was killed so early that there are no snapshots, it begins on the datasets as they are now. Features that
-    were computed before are found by content and not computed again.
+    If it was killed before the snapshots were written, it starts with the current datasets. Features computed before
+    are found in the cache by content hash.
     """
     started, folder = time.perf_counter(), root / record.folder
     if has_snapshots(folder):
         train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
         train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
-    else:  # it was killed before it had written down what it works on
+    else:  # killed before the snapshots were written
         train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
     train, test = with_current_hashes(store, (train, test), events)
     options = TrainingOptions(**record.config)
     plan = make_plan(train, test, kind=options.kind or record.kind)
-    if options.kind is None:  # nobody named it
+    if options.kind is None:  # chosen automatically
         choice = choose_kind(train, test, task=store.project().task)
-        began = KindChoice(plan.kind, "that is how this training began")
+        began = KindChoice(plan.kind, "this training started with it")
         plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
     device = choose_device(options.device)
     store.update_version(
@@ -134,7 +134,7 @@ def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: E
 
 
 def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
-    """What trains models of a kind, one of :data:`customlabels_nb.training.kinds.KINDS`."""
+    """Return the function that trains models of a kind, one of :data:`customlabels_nb.training.kinds.KINDS`."""
     if kind in CLASSIFICATION_TASKS:
         from customlabels_nb.training.classifier_recipe import train_classifier
 
@@ -145,12 +145,12 @@ def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
 
 
 def require_weights(kind: str, options: TrainingOptions) -> None:
-    """Have the pretrained weights here that a recipe begins from.
+    """Download the pretrained weights that the training starts from, unless they are cached.
 
     Raises
     ------
     WeightsUnavailableError
-        If they would have to be fetched and can't be; the message names what to use instead.
+        If they cannot be downloaded. The message names an alternative.
     """
     if kind in CLASSIFICATION_TASKS or options.detector == OWN:
         fetch_backbone(options.backbone)
@@ -161,7 +161,7 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
 
 
 def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> None:
-    """Train, test, and write the files of the version."""
+    """Train and evaluate the version, and write its files."""
     with honest_status(store, record.name), torch_threads(work.device):
         write_snapshots(work.folder, *datasets)
         work = replace(work, base=_base(store, work.root, work.options.base))
@@ -184,7 +184,7 @@ def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Datase
 
 
 def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]:
-    """Write what the version's folder keeps, and return its metrics."""
+    """Write the files of the version's folder, and return its metrics."""
     facts = {
         "seed": work.options.seed,
         "device": work.device,
@@ -215,7 +215,7 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
 
 
 def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
-    """Return the metrics on the test images, and each label's assumed threshold."""
+    """Compute the metrics on the test images, and the assumed threshold of each label."""
     assert trained.test.table is not None
     truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
     result = evaluation.evaluate(
@@ -229,18 +229,18 @@ def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], 
 
 
 def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
-    """The version to begin from, and the images that it has learnt from.
+    """Find the version to start from, and the images it was trained on.
 
     Raises
     ------
     ModelNotFoundError
-        If there is none of that name any more.
+        If there is no version of that name.
     """
     if name is None:
         return None
     record = next((version for version in store.versions() if version.name == name), None)
     if record is None:
-        raise ModelNotFoundError(f"base={name!r}: there is no such version (any more).")
+        raise ModelNotFoundError(f"base={name!r} does not exist or was deleted.")
     folder = root / record.folder
     held_out = json.loads((folder / HELD_OUT).read_text("utf-8")) if (folder / HELD_OUT).is_file() else []
     images = read_snapshot(folder, "train", root).images
@@ -249,7 +249,7 @@ def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
 
 
 def _statistics(plan: TrainingPlan, trained: TrainingResult | None = None) -> dict[str, Any]:
-    """Of the images that were planned, and once it is trained of those that were used."""
+    """Count labels and images: those planned for training, or those used if it is finished."""
     used = set(plan.train.images["image"] if trained is None else trained.train.images)
     marks = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])
     return {
@@ -271,11 +271,11 @@ def _environment(device: str) -> dict[str, Any]:
 
 
 def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
-    """The datasets with the content hashes that their files have now.
+    """Return the datasets with the current content hashes of their files.
 
-    Only files whose size or time of change isn't the one that the store knows are read. Those with other content are
-    told of and kept as issues; their labels stay. Remote ones are taken for what the store knows of them; the server is
-    asked for the identity of those that were imported without.
+    Only files whose size or modification time differs from the store are read. Files with other content are reported
+    and stored as issues, and keep their labels. Remote files keep the identity in the store. Servers are only queried
+    for files that were imported without one.
     """
     known = {row.image: row for row in store.files()[0].itertuples(index=False)}
     return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
@@ -284,7 +284,7 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
 def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
     unknown = filter(is_remote, images.loc[images["sha256"].isna(), "image"])
-    asked = look_up_all(unknown, events=events, phase=f"asking for {dataset.name} images")
+    asked = look_up_all(unknown, events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
         row = known.get(image)
         now = sha256
@@ -298,8 +298,8 @@ def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dat
             changed.append(image)
     if changed:
         events.message(
-            f"{len(changed):,} {dataset.name} images changed since they were imported, such as {changed[0]!r}; "
-            "their labels were kept."
+            f"{len(changed):,} {dataset.name} images changed since they were imported, such as {changed[0]!r}. "
+            "Their labels were not changed."
         )
         note_issues(store, dataset.name, [Issue("IMAGE_CHANGED", where=image) for image in changed])
     current = images.assign(sha256=hashes)
@@ -307,7 +307,7 @@ def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dat
 
 
 def note_issues(store: SqlStore, split: str, issues: list[Issue]) -> None:
-    """Keep findings of a training with the project's issues; those that are there already aren't doubled."""
+    """Add issues found in training to the project's issues, without duplicates."""
     if issues and store.dataset(split) is not None:
         nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)
         store.add_images(split, *nothing, Action("check images", settings.user), issues=issues)
@@ -317,7 +317,7 @@ def _is_untouched(image: str, root: Path | None, size: object, mtime_ns: object)
     try:
         status = os.stat(to_path(image, root))
     except (OSError, ValueError):
-        return True  # it can't be read: that is found out, and said, later
+        return True  # an unreadable file is reported later
     return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
 
 

@@ -1,4 +1,4 @@
-"""A few held-out images with what is true of them and what the model says: what those who watch a training see."""
+"""Sample predictions shown during training: a few images with their ground truth and detections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from customlabels_nb.events import Mark, Sample
 from customlabels_nb.images.reading import thumbnail
 from customlabels_nb.models.canvas import Canvas
 
-#: How many are shown.
+#: Largest number of samples.
 MOST_SAMPLES = 6
 
 _SIDE = 320  # px
@@ -21,7 +21,7 @@ _MOST_MARKS = 40
 
 
 def chosen(count: int, most: int = MOST_SAMPLES) -> list[int]:
-    """Positions of at most ``most`` of ``count`` images, evenly spread, always the same ones."""
+    """Choose positions of at most ``most`` of ``count`` images, evenly spread and always the same."""
     shown = min(count, most)
     return [(2 * index + 1) * count // (2 * shown) for index in range(shown)]
 
@@ -34,20 +34,20 @@ def make_samples(
     *,
     captions: Sequence[str] | None = None,
 ) -> list[Sample]:
-    """Samples for :meth:`customlabels_nb.events.Events.samples`.
+    """Create samples for :meth:`customlabels_nb.events.Events.samples`.
 
     Parameters
     ----------
     names : sequence of str
-        The images, as the tables have them.
+        Names of the images in the tables.
     canvases : sequence of Canvas
-        Of the same images.
+        Canvases of the same images.
     truth, predictions : DataFrame
-        image, label and, for boxes, left, top, width, height in pixels of the upright image; the predictions also
-        confidence, 0..1. Crowds and unlikely predictions are left out, but for the likeliest label of an image without
-        boxes. Tables may have other images, too.
+        image, label and, for boxes, left, top, width, height in pixels of the upright image. Predictions also have
+        confidence, 0..1. Crowds and unlikely predictions are left out, except the most likely label of an image without
+        boxes. Tables may contain other images.
     captions : sequence of str, optional
-        What the images are called; ``names`` unless they are given.
+        Captions of the images. ``names`` by default.
     """
     return [
         Sample(

@@ -1,4 +1,4 @@
-"""Where a detector's training pictures come from: photos with boxes, or scenes that are made up on the way."""
+"""Scene sources for training a detector: photos with boxes, or synthetic scenes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class TrainingScene:
-    """One picture and what is on it.
+    """Image with its boxes.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (height, width, 3)
-        Not to be written to: others may hold the same array.
+        Pixels. Do not write to them, because the array may be shared.
     boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of this very picture, which may be smaller than its file.
+        ``left, top, width, height`` in pixels of this image, which may be smaller than its file.
     labels : ndarray of int64, shape (n,)
-        Positions among the labels to train, from 0.
+        Position of each box's label among the labels to train, from 0.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -29,21 +29,21 @@ class TrainingScene:
 
 
 class SceneSource(Protocol):
-    """An endless supply of scenes, of which some are gone through once an epoch.
+    """Endless supply of scenes, with a fixed number per epoch.
 
-    The same index and epoch always give the same scene, in any order and from any thread: a run that was stopped
-    goes on as if it had not been. A source with an attribute ``composed`` that is true makes scenes of many things at
-    many sizes itself: they aren't put together to mosaics, nor mirrored.
+    The same index and epoch always give the same scene, in any order and from any thread, so a resumed run continues
+    exactly where it was stopped. A source with a true attribute ``composed`` creates scenes of many objects at many
+    sizes itself. They are not combined into mosaics or mirrored.
     """
 
     def __len__(self) -> int:
-        """How many scenes are one epoch."""
+        """Return the number of scenes per epoch."""
         ...
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
-        """The scene at ``index`` (0 to ``len() - 1``) of an epoch; None where there is none, an unreadable file say."""
+        """Return scene ``index`` (0 to ``len() - 1``) of an epoch, or None, for example if its file is unreadable."""
         ...
 
     def labels_of(self, index: int) -> npt.NDArray[np.int64]:
-        """The labels of that scene's boxes in any epoch as far as they are known ahead; cheap."""
+        """Return the labels of a scene's boxes in any epoch, as far as they are known without loading it. Cheap."""
         ...

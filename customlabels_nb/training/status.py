@@ -1,4 +1,4 @@
-"""The status of a version at every moment: while its process lives, when it ends, and when it was killed."""
+"""Training status of versions: heartbeat, failures, and recovery after a kernel was killed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 
 HEARTBEAT_SECONDS = 15
-#: A training that was silent for so long is taken for dead, wherever it ran.
+#: A training without a heartbeat for this long is considered dead, on any machine.
 SILENT = timedelta(minutes=5)
 
 
 def settle_orphans(store: SqlStore) -> list[str]:
-    """Give versions whose process is gone the status that is true; returns their names."""
+    """Update the status of versions whose process is dead, and return their names."""
     settled: list[str] = []
     for version in [] if store.read_only else store.versions():
         if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
             status = "TRAINING_FAILED"
-            message = "The kernel that trained it is gone; resume() goes on, delete() removes it."
+            message = "The kernel that trained it has ended. Call resume() to continue or delete() to remove it."
         elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
-            status, message = "STOPPED", "The kernel that ran it is gone."
+            status, message = "STOPPED", "The kernel that ran it has ended."
         elif version.status == "COPYING_IN_PROGRESS" and _is_gone(version):
             status = "COPYING_FAILED"
-            message = "The kernel that copied it is gone; copy it again, or delete() what there is of it."
+            message = "The kernel that copied it has ended. Copy it again, or call delete() to remove the partial copy."
         else:
             continue
         store.update_version(
@@ -46,12 +46,12 @@ def settle_orphans(store: SqlStore) -> list[str]:
 
 
 def this_process() -> dict[str, Any]:
-    """Which process works on a version, for its record."""
+    """Return host, process ID and heartbeat of this process, for the record of a version."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "heartbeat": datetime.now(UTC)}
 
 
 def is_settled(version: VersionRecord) -> bool:
-    """Whether the process that the record names is this one or gone."""
+    """Check whether the process in the record is this one or dead."""
     return (version.host, version.pid) == (socket.gethostname(), os.getpid()) or _is_gone(version)
 
 
@@ -64,14 +64,14 @@ def _is_gone(version: VersionRecord) -> bool:
         born = psutil.Process(version.pid).create_time() if version.pid else None
     except psutil.Error:
         born = None
-    if born is None or born > heartbeat.timestamp() + 1:  # a later process may have got the same number
+    if born is None or born > heartbeat.timestamp() + 1:  # a later process may have got the same ID
         return True
-    # it lives, but its end could not be noted
+    # the process lives, but may have failed to record the end of the training
     return silent and version.status in ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS")
 
 
 class Heartbeat:
-    """Tells others, again and again, that this process works on a version."""
+    """Thread that regularly records that this process works on a version."""
 
     def __init__(self, store: SqlStore, name: str) -> None:
         self._store = store
@@ -82,7 +82,7 @@ class Heartbeat:
             self._thread.start()
 
     def stop(self) -> None:
-        """Say no more."""
+        """Stop the heartbeat and wait for its thread."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -91,26 +91,26 @@ class Heartbeat:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
                 self._store.update_version(self._name, heartbeat=datetime.now(UTC))
-            except CustomLabelsError:  # deleted by somebody, or a moment's trouble: the work itself will tell
+            except CustomLabelsError:  # the version was deleted, or a temporary problem: the training itself reports it
                 continue
 
 
 @dataclass(frozen=True)
 class Doing:
-    """What is done to a version: its status if that fails, the history's line, and what to do once it was stopped."""
+    """Work on a version: status if it fails, action for the history, and advice if it was stopped."""
 
     failed: str
     action: str
     advice: str
 
 
-TRAINING = Doing("TRAINING_FAILED", "training failed", "resume() goes on")
-COPYING = Doing("COPYING_FAILED", "copying failed", "copy it again, or delete() it")
+TRAINING = Doing("TRAINING_FAILED", "training failed", "Call resume() to continue")
+COPYING = Doing("COPYING_FAILED", "copying failed", "Copy it again, or delete() it")
 
 
 @contextmanager
 def honest_status(store: SqlStore, name: str, doing: Doing = TRAINING) -> Iterator[None]:
-    """Whatever ends the block, the version's status says so afterwards; meanwhile its heart beats."""
+    """Send heartbeats during the block, and record the version's failure if the block raises."""
     heartbeat = Heartbeat(store, name)
     try:
         yield
@@ -120,14 +120,14 @@ def honest_status(store: SqlStore, name: str, doing: Doing = TRAINING) -> Iterat
         raise
     finally:
         heartbeat.stop()
-        with suppress(CustomLabelsError):  # the last beat may have come after the run's own last word
+        with suppress(CustomLabelsError):  # a heartbeat may have been written after the final status
             store.update_version(name, host=None, pid=None, heartbeat=None)
 
 
 def _note_failure(store: SqlStore, name: str, error: BaseException, doing: Doing) -> None:
     if isinstance(error, KeyboardInterrupt | Cancelled):
-        told = str(error)  # a loop tells after which epoch
-        message = told if told.startswith("Stopped by you") else f"Stopped by you; {doing.advice}."
+        told = str(error)  # a training loop names the epoch
+        message = told if told.startswith("Stopped by you") else f"Stopped by you. {doing.advice}."
     elif isinstance(error, CustomLabelsError | OSError):
         message = str(error)
     else:
@@ -139,14 +139,14 @@ def _note_failure(store: SqlStore, name: str, error: BaseException, doing: Doing
             status=doing.failed,
             status_message=message,
         )
-    except CustomLabelsError as second:  # a full disk, say: the missing heartbeat will tell
-        error.add_note(f"The version's status could not be written: {second}")
+    except CustomLabelsError as second:  # for example a full disk: the missing heartbeat reveals the failure
+        error.add_note(f"Cannot write the version's status: {second}")
 
 
 def remove_folder(folder: Path, root: Path) -> None:
-    """Delete a version's folder, and nothing that lies outside ``root``."""
+    """Delete a version's folder, and refuse any folder outside ``root``."""
     inside = folder.resolve()
     if root.resolve() / "versions" != inside.parent:
-        raise NotAllowedError(f"{str(folder)!r} is not a version's folder of {str(root)!r}; nothing was deleted.")
+        raise NotAllowedError(f"{str(folder)!r} is not the folder of a version in {str(root)!r}. Nothing was deleted.")
     if inside.exists():
         shutil.rmtree(inside)

@@ -1,4 +1,4 @@
-"""A version's evaluation from the files beside it: no model is run."""
+"""Evaluate a version from its stored predictions, without running the model."""
 
 from __future__ import annotations
 
@@ -23,18 +23,21 @@ def stored_evaluation(
     thresholds: float | Mapping[str, float] | str | None = None,
     columns: pd.DataFrame | None = None,
 ) -> Evaluation:
-    """What the version's images of a split say of it, as they were at training.
+    """Evaluate a version on a split's images as they were at training.
 
     Parameters
     ----------
     folder, root : Path
-        Of the version and of the project.
+        Folders of the version and of the project.
     config : ModelConfig
+        Configuration of the version.
+    split : {"test", "train"}
+        Split to evaluate on.
     thresholds : number, dict or str, optional
         See :func:`customlabels_nb.evaluation.evaluate`.
     columns : DataFrame, optional
-        An images table as it is now: tags, the user's own columns and, where the version does not know them, sizes
-        and sources are taken from it, for slices.
+        Current table of images. Tags and the user's own columns are taken from it for slices, and also sizes and
+        sources that the version does not know.
     """
     dataset = read_snapshot(folder, split, root)
     asked, predictions = read_predictions(folder, split=split)
@@ -53,9 +56,11 @@ def stored_evaluation(
 
 
 def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
-    """The same of its training images at the version's thresholds; only these, where no predictions were kept.
+    """Evaluate a version on its training images at its thresholds.
 
-    A model knows the images that it learnt from: the figures say nothing about new ones.
+    Returns the images as a dataset if the version has no stored predictions for them.
+
+    A model knows its training images, so the metrics say nothing about new ones.
     """
     if not has_predictions(folder, "train"):
         return read_snapshot(folder, "train", root)

@@ -1,8 +1,8 @@
-"""Confidences that can be trusted: one temperature for all logits, fitted on images that were held out.
+"""Temperature scaling: calibrate confidences with one temperature for all logits, fitted on held-out images.
 
-Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, 2017. A temperature above 1 takes confidence
-away without changing which label comes first. None below 1 is tried: that a handful of held-out images were all
-right is no ground to be surer of the next one.
+Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, 2017. A temperature above 1 lowers confidences
+without changing the order of the labels. None below 1 is tried: a handful of held-out images without an error do not
+justify more confidence in the next one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
 
-#: Of held-out images; fewer can't tell overconfidence from bad luck.
+#: Smallest number of held-out images. Fewer cannot distinguish overconfidence from bad luck.
 LEAST_IMAGES = 20
 MOST = 10.0
 _FOLDS = 5
@@ -24,17 +24,16 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class Temperature:
-    """What logits are divided by.
+    """Divisor of logits.
 
     Attributes
     ----------
     value : float
-        At least 1; 1 where nothing else does better.
+        Temperature, at least 1. It is 1 if no other value is better.
     before, after : float
-        The mean log-loss of held-out logits as they are, and divided by a temperature that was fitted on others of
-        them.
+        Mean log-loss of held-out logits, without and with a temperature that was fitted on other held-out images.
     losses : ndarray of float64, shape (n,)
-        Of which ``after`` is the mean.
+        Log-losses of which ``after`` is the mean.
     """
 
     value: float
@@ -44,32 +43,32 @@ class Temperature:
 
     @property
     def kept(self) -> bool:
-        """Whether it changes anything."""
+        """True if the temperature differs from 1."""
         return self.value != 1.0
 
 
 def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 0) -> Temperature:
-    """The temperature with the lowest log-loss, or 1 where it does not lower that of images it was not fitted on.
+    """Fit the temperature with the lowest log-loss, or 1 if that does not help on other images.
 
-    It has to do so by more than the standard error of the difference.
+    It must lower the log-loss of images it was not fitted on by more than the standard error of the difference.
 
     Parameters
     ----------
     logits : array of shape (n, k)
-        Of images that the model did not learn from. Logarithms of softmax's probabilities do as well.
+        Logits of images that the model was not trained on. Logarithms of softmax probabilities work as well.
     truth : array of shape (n,), int, or (n, k), bool
-        Each image's label as its position (softmax), or which labels it has (sigmoid).
+        Position of each image's label (softmax), or which labels each image has (sigmoid).
     seed : int
-        Decides which images are looked at together.
+        Seed of the cross-validation folds.
 
     Raises
     ------
     InputError
-        If the shapes don't fit together or a logit is NaN or infinite.
+        If the shapes do not match or a logit is NaN or infinite.
     """
     z, y = np.asarray(logits, dtype=np.float64), np.asarray(truth)
     if z.ndim != 2 or y.shape not in (z.shape[:1], z.shape) or not np.isfinite(z).all():
-        raise InputError(f"logits {z.shape} must be finite, of shape (n, k), and truth {y.shape} (n,) or (n, k).")
+        raise InputError(f"logits {z.shape} must be finite and of shape (n, k), and truth {y.shape} (n,) or (n, k).")
     plain = losses(z, y)
     before = float(plain.mean()) if len(z) else float("nan")
     if len(z) < LEAST_IMAGES:
@@ -87,7 +86,7 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 
 
 
 def losses(logits: FloatArray, truth: npt.NDArray[np.generic]) -> FloatArray:
-    """The log-loss of each image, shape (n,); where an image can have several labels, the mean over all labels."""
+    """Compute the log-loss of each image, shape (n,). For several labels per image, it is the mean over all labels."""
     if truth.ndim == 1:
         top = logits.max(axis=1, keepdims=True)
         normaliser = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
@@ -96,7 +95,7 @@ def losses(logits: FloatArray, truth: npt.NDArray[np.generic]) -> FloatArray:
 
 
 def standard_error(values: FloatArray) -> float:
-    """Of the mean of ``values``; infinite for a single one."""
+    """Compute the standard error of the mean of ``values``, infinite for a single one."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
 
 

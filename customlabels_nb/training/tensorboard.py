@@ -1,4 +1,4 @@
-"""A run's figures, messages and samples for TensorBoard, where that is installed (the extra ``tensorboard``)."""
+"""TensorBoard logging of metrics, messages and sample predictions, if the extra ``tensorboard`` is installed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,25 @@ _TRUE, _PREDICTED = "#3a9a5b", "#c8553d"
 
 
 class TensorBoardListener:
-    """Writes what it hears to event files: ``project.train(callbacks=[cl.TensorBoardListener("runs/first")])``.
+    """Callback that writes training events to TensorBoard event files.
 
-    Figures become scalars, messages texts, samples images: what is true in green, what the model says in red.
+    Metrics become scalars, messages become texts, and samples become images with ground truth in green and predictions
+    in red.
 
     Parameters
     ----------
     folder : path
-        For the event files; made if it isn't there.
+        Folder for the event files, created if it does not exist.
 
     Raises
     ------
     MissingDependencyError
-        If TensorBoard isn't installed.
+        If TensorBoard is not installed.
+
+    Examples
+    --------
+    >>> with cl.TensorBoardListener("runs/first") as listener:  # doctest: +SKIP
+    ...     project.train(callbacks=[listener])
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -40,7 +46,7 @@ class TensorBoardListener:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingDependencyError(
-                f"Writing for TensorBoard needs tensorboard: {extra_command('tensorboard')}"
+                f"TensorBoardListener needs the package tensorboard: {extra_command('tensorboard')}"
             ) from error
         self.folder = Path(folder)
         self._writer: Any = SummaryWriter(str(self.folder))
@@ -63,7 +69,7 @@ class TensorBoardListener:
                 self._writer.add_image(f"{event.of.split()[0]}/{number}", _drawn(sample), event.step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write remaining events and close the files."""
         self._writer.close()
 
     def __enter__(self) -> TensorBoardListener:
@@ -76,7 +82,7 @@ class TensorBoardListener:
 
 
 def _as_markdown(text: str) -> str:
-    """Text that TensorBoard, which reads it as Markdown, shows as it is: names of files and labels are in it."""
+    """Indent text, so that TensorBoard does not interpret file and label names as Markdown."""
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 

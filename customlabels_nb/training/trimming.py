@@ -1,4 +1,4 @@
-"""Logos cut out of the pictures that show nothing else: the ground is told from the logo by the colours at the edge."""
+"""Background removal for logos: separate the logo from the background by the colours at the image's edge."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ Mask = npt.NDArray[np.bool_]
 Alpha = npt.NDArray[np.uint8]
 Ground = Literal["transparent", "plain", "photo"]
 
-#: Longest side in pixels at which the ground is looked for, and of the cut-out that is kept.
+#: Longest side in pixels of the image in which the background is detected, and of the cut-out.
 LONGEST_LOOKED_AT = 512
 LONGEST_KEPT = 384
 
-_SHORTEST_LOOKED_AT = 32  # a long narrow image keeps so many pixels across, while it has no more than a square one
-_EDGE = 0.02  # of the shorter side: how far the edge reaches into the image
+_SHORTEST_LOOKED_AT = 32  # shorter side of a long narrow image, as long as it has no more pixels than a square one
+_EDGE = 0.02  # width of the edge, as a share of the image's shorter side
 _EDGE_POINTS = 3000
-_ENOUGH_EDGE = 0.6  # of the edge must have the ground's colours (a logo may touch it), more where they are noisy
+_ENOUGH_EDGE = 0.6  # share of the edge with the background's colours (a logo may touch it), more if they are noisy
 _MORE_EDGE = 0.05  # for each grey level of noise
-_SMOOTH = 6.0  # noise of a plain ground, in grey levels; a photo's is larger
-_EVEN = 2.0  # a ground whose shades differ by less is one colour
-_LEAST_SHARE = 0.002  # of the image's pixels that a logo covers
+_SMOOTH = 6.0  # noise of a plain background, in grey levels; a photo has more
+_EVEN = 2.0  # a background whose shades differ by less is one colour
+_LEAST_SHARE = 0.002  # smallest share of the image's pixels that a logo covers
 _LEAST_SIDE = 4
 _LONGEST_TO_SHORTEST = 20.0
 _DEGREE = 4
 _POWERS = [(i, degree - i) for degree in range(_DEGREE + 1) for i in range(degree + 1)]  # of y and x
-_RIPPLES = 0.15  # of the strongest difference in the neighbourhood
+_RIPPLES = 0.15  # share of the strongest difference nearby
 _REFITS = 2
-_SPECK = 0.002  # of the logo's area: smaller parts are dropped
-_SMALL_PART, _STRONG_PART = 0.02, 0.2  # parts smaller than that share need so much of the strongest difference
+_SPECK = 0.002  # share of the logo's area: smaller parts are dropped
+_SMALL_PART, _STRONG_PART = 0.02, 0.2  # parts smaller than the first share need the second one of the top difference
 
 
 @dataclass(frozen=True, eq=False)
 class Cutout:
-    """A logo without what is around it.
+    """Logo without its background.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (height, width, 4)
-        RGB and alpha (not premultiplied), as tight as the alpha allows. Islands of the ground's colour inside the logo
-        are opaque.
+        RGB and alpha (not premultiplied), cropped to the alpha. Islands of the background's colour inside the logo are
+        opaque.
     opened : ndarray of uint8, shape (height, width), or None
-        The alpha with these islands transparent: whether a letter's inside belongs to the logo can't be known. None
-        where there are no islands.
+        Alpha with transparent islands, because it is unknown whether the inside of a letter belongs to the logo. None
+        if there are no islands.
     ground : {"transparent", "plain", "photo"}
-        What was around it: nothing, a colour or soft shades of it, or a picture from which it could not be told and
-        which is kept as a rectangle.
+        Background: none, a colour with soft shades, or a photo that could not be separated. With a photo, the complete
+        rectangle is used.
     colour : tuple of int, or None
-        The plain ground's mean red, green and blue.
+        Mean red, green and blue of a plain background.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -70,22 +70,23 @@ class Cutout:
 def trim_background(image: Image.Image, name: str = "image", *, keep_ground: bool = False) -> Cutout:
     """Cut the logo out of an upright image that shows nothing else.
 
-    An alpha channel is believed. Otherwise a surface of second degree is fitted to the colours at the image's edge; if
-    most of the edge lies on it and is smooth, what has its colours and is connected to the edge is the ground.
+    An alpha channel is trusted. Otherwise, a polynomial surface is fitted to the colours at the image's edge. If most
+    of the edge fits it and is smooth, the background consists of the pixels in its colours that are connected to the
+    edge.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        RGB or RGBA.
+        RGB or RGBA image.
     name : str
-        How errors call it.
+        Name of the image in error messages.
     keep_ground : bool
-        Take a plain ground for a part of the logo, which then is a rectangle.
+        If True, treat a plain background as part of the logo, which then is a rectangle.
 
     Raises
     ------
     ImageError
-        If it shows nothing but its ground, or something too long and narrow to be pasted.
+        If the image shows nothing but its background, or a logo too long and narrow to be pasted.
     """
     image = _shrunk(image)
     rgb, own = np.asarray(image.convert("RGB")), _own_alpha(image)
@@ -102,13 +103,13 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
     distance = _distance(rgb, shades)
     logo, islands = _told_apart(distance, noise)
     if np.ptp(shades) > _EVEN:
-        for _ in range(_REFITS):  # the edge alone doesn't say how shades go on inwards
+        for _ in range(_REFITS):  # the edge alone does not show how the shades continue inwards
             if logo.all():
                 break
             shades = _refitted(rgb, ~logo)
             distance = _distance(rgb, shades)
             logo, islands = _told_apart(distance, noise)
-    if own is not None and not _is_enough(logo):  # a rectangle of one colour on nothing
+    if own is not None and not _is_enough(logo):  # a rectangle of one colour on a transparent background
         return _kept(rgb, own, None, "transparent", None, name)
     _check_something_is_left(logo, name)
     red, green, blue = (int(value) for value in np.clip(np.median(shades, axis=(0, 1)), 0, 255).round())
@@ -124,25 +125,25 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
 
 
 def read_cutout(image: str, root: Path | None = None, *, keep_ground: bool = False) -> Cutout:
-    """The logo of an image file, cut out.
+    """Read an image file and cut out its logo.
 
     Raises
     ------
     ImageError
-        If the file can't be used, or shows no logo; see :func:`trim_background`.
+        If the file cannot be used, or shows no logo. See :func:`trim_background`.
     """
     picture = open_image(image, root=root, at_least=LONGEST_LOOKED_AT, keep_alpha=True)
     return trim_background(picture, image, keep_ground=keep_ground)
 
 
 def grounds_in_words(grounds: Sequence[Ground]) -> list[str]:
-    """What was found around the logos, as sentences; none where each could be cut out."""
+    """Describe backgrounds that could not be removed, as sentences. Empty if all were removed."""
     whole = sum(ground == "photo" for ground in grounds)
     if not whole:
         return []
     return [
-        f"The background of {whole:,} of {len(grounds):,} images could not be told from the logo: pasted as "
-        "rectangles. Images of the logo on one colour, or on none (PNG with transparency), teach more."
+        f"The background of {whole:,} of {len(grounds):,} images could not be separated from the logo, so they are "
+        "pasted as rectangles. Images of the logo on one colour or on transparency (PNG) teach more."
     ]
 
 
@@ -157,7 +158,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 
 def _own_alpha(image: Image.Image) -> Alpha | None:
-    """The image's alpha, its most opaque pixel made fully so; None where it says nothing."""
+    """Return the image's alpha, scaled so that its most opaque pixel is opaque, or None if there is no transparency."""
     if image.mode != "RGBA":
         return None
     alpha = np.asarray(image.getchannel("A"))
@@ -170,7 +171,10 @@ def _own_alpha(image: Image.Image) -> Alpha | None:
 
 
 def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
-    """The ground's colours everywhere, shape (height, width, 3), and their noise; None if the edge shows no ground."""
+    """Fit the background's colours to the edge, shape (height, width, 3), and estimate their noise.
+
+    Returns None if the edge shows no smooth background.
+    """
     height, width = rgb.shape[:2]
     depth = max(1, round(_EDGE * min(height, width)))
     edge = np.ones((height, width), dtype=bool)
@@ -180,7 +184,7 @@ def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
     rows, columns = rows[::step], columns[::step]
     colours = rgb[rows, columns].astype(np.float32)
     best: tuple[float, float, int, Floats] | None = None
-    for terms in (1, 3, 6, len(_POWERS)):  # one colour, a plane, curved surfaces: the simplest that explains the edge
+    for terms in (1, 3, 6, len(_POWERS)):  # one colour, a plane, curved surfaces: use the simplest that fits the edge
         basis = _basis(rgb.shape, rows, columns)[:, :terms]
         coefficients, share, noise = _fit_robustly(basis, colours)
         if best is None or share > best[0] + 0.05:
@@ -193,7 +197,7 @@ def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
 
 
 def _refitted(rgb: npt.NDArray[np.uint8], ground: Mask) -> Floats:
-    """A surface of fourth degree through all of what was found to be ground."""
+    """Fit a surface of fourth degree to all pixels of the background."""
     rows, columns = np.nonzero(ground)
     step = max(1, len(rows) // (2 * _EDGE_POINTS))
     rows, columns = rows[::step], columns[::step]
@@ -211,13 +215,13 @@ def _surface(shape: tuple[int, ...], coefficients: Floats) -> Floats:
 
 
 def _basis(shape: tuple[int, ...], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Floats:
-    """The powers of the position up to the fourth degree, those of lower degree first; positions are -1 to 1."""
+    """Compute the powers of the positions up to the fourth degree, lowest degree first. Positions are -1 to 1."""
     y, x = np.linspace(-1, 1, shape[0])[rows], np.linspace(-1, 1, shape[1])[columns]
     return np.stack([y**i * x**j for i, j in _POWERS], axis=1).astype(np.float32)
 
 
 def _fit_robustly(basis: Floats, colours: Floats) -> tuple[Floats, float, float]:
-    """Least squares on the points that lie near the surface: coefficients, these points' share, and their noise."""
+    """Fit a surface by least squares without outliers, and return coefficients, share of inliers and noise."""
     near = np.abs(colours - np.median(colours, axis=0)).max(axis=1)
     inliers = near <= np.median(near) + 1
     for _ in range(8):
@@ -233,9 +237,12 @@ def _fit_robustly(basis: Floats, colours: Floats) -> tuple[Floats, float, float]
 
 
 def _least_squares(basis: Floats, colours: Floats) -> Floats:
-    """The coefficients, of equally good ones the smallest. Without BLAS: its threads fight for the cores."""
+    """Solve a regularised least-squares problem.
+
+    It avoids BLAS, whose threads compete for the cores.
+    """
     products = np.einsum("ni,nj->ij", basis, basis).astype(np.float64)
-    products[np.diag_indices_from(products)] += 1e-5 * len(basis)  # at the edge alone some powers are the same
+    products[np.diag_indices_from(products)] += 1e-5 * len(basis)  # some powers are identical at the edge
     solution: Floats = np.linalg.solve(products, np.einsum("ni,nc->ic", basis, colours)).astype(np.float32)
     return solution
 
@@ -246,11 +253,14 @@ def _distance(rgb: npt.NDArray[np.uint8], shades: Floats) -> Floats:
 
 
 def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
-    """The logo with the islands of the ground's colour in it, and these islands; from the distance to that colour."""
-    # JPEG leaves ripples beside strong edges
+    """Separate logo and background by the distance to the background's colour.
+
+    Returns masks of the logo including islands of the background's colour, and of these islands.
+    """
+    # JPEG leaves ripples next to strong edges
     ripples = _RIPPLES * ndimage.maximum_filter(distance, size=15)
     sure, perhaps = distance > 14 + 4 * noise, distance > np.maximum(6 + 3 * noise, ripples)
-    # faint parts belong to the logo where they are connected to strong ones
+    # faint parts belong to the logo if they are connected to strong ones
     parts, count = ndimage.label(perhaps, structure=np.ones((3, 3)))
     numbers = np.arange(count + 1)
     kept = np.isin(numbers, parts[sure]) & (numbers > 0)
@@ -275,7 +285,7 @@ def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
 def _soft_edges(
     rgb: npt.NDArray[np.uint8], shades: Floats, distance: Floats, logo: Mask
 ) -> tuple[Alpha, npt.NDArray[np.uint8]]:
-    """The logo's alpha, soft where its edge mixes with the ground, and its colours without the ground's share."""
+    """Compute the logo's soft alpha at edges that mix with the background, and its colours without that mixture."""
     inner = ndimage.binary_erosion(logo, iterations=2, border_value=True)
     band = logo & ~inner
     full = ndimage.maximum_filter(np.where(logo, distance, 0), size=7)
@@ -297,7 +307,7 @@ def _is_enough(logo: Mask) -> bool:
 
 
 def _blank(name: str) -> ImageError:
-    return ImageError(name, "it shows nothing but its background, so there is no logo to learn; leave it out.")
+    return ImageError(name, "it shows nothing but its background, so there is no logo to learn. Leave it out.")
 
 
 def _extent(alpha: Alpha) -> tuple[int, int, int, int]:
@@ -313,14 +323,14 @@ def _kept(
     colour: tuple[int, int, int] | None,
     name: str,
 ) -> Cutout:
-    """The cut-out, as tight as can be and no larger than needed."""
+    """Crop the cut-out to its alpha, and reduce its size to the maximum."""
     top, bottom, left, right = _extent(alpha)
     inside = np.s_[top:bottom, left:right]
     height, width = bottom - top, right - left
     if min(height, width) < _LEAST_SIDE:
         raise _blank(name)
     if max(height, width) > _LONGEST_TO_SHORTEST * min(height, width):
-        raise ImageError(name, f"it is {width:,} × {height:,} pixels without its background: too narrow to be pasted.")
+        raise ImageError(name, f"without its background it is {width:,} × {height:,} pixels, too narrow to be pasted.")
     pixels = np.dstack([rgb[inside], alpha[inside]])
     scale = min(1.0, LONGEST_KEPT / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

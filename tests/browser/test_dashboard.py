@@ -178,7 +178,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     root.locator("[data-choice='folder']").fill("out/<b>coco")
     root.locator(".panel button.primary").click()
     expect(root.locator(".export-words")).to_contain_text(facts(20, "train", 10, "test", 2, "files"))
-    expect(root.locator(".losses")).to_contain_text("name of who labelled")
+    expect(root.locator(".losses")).to_contain_text("annotator")
     page.screenshot("dashboard-export")
     assert sorted(file.name for file in (page.path.parent / "out" / "<b>coco").iterdir()) == ["test.json", "train.json"]
     page.page.keyboard.press("Escape")

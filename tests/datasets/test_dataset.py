@@ -156,7 +156,7 @@ def test_a_series_is_matched_by_its_index_as_pandas_does() -> None:
     assert names_of(dataset.filter(shuffled.set_axis(dataset.images["image"][shuffled.index]))) == ["a4", "a5"]
     assert names_of(dataset.relabel("plum", shuffled).filter("label == 'plum'")) == ["a4", "a5"]
     for other in (wide.set_axis(range(3, 9)), wide.set_axis([0] * 6), wide[:5], wide.set_axis(list("abcdef"))):
-        with pytest.raises(InputError, match=r"index of the mask doesn't match.*to_numpy"):
+        with pytest.raises(InputError, match=r"index of the mask does not match.*to_numpy"):
             dataset.filter(other)
     assert names_of(dataset.filter(wide.set_axis(range(3, 9)).fillna(False).to_numpy(bool))) == ["a4", "a5"]
 
@@ -165,7 +165,7 @@ def test_groups_in_a_series_are_matched_by_its_index() -> None:
     dataset = make(site=list("xxyyzz"))
     shuffled = dataset.images["site"].sample(frac=1, random_state=1)
     assert dataset.groups_of_images(shuffled) == dataset.groups_of_images("site")
-    with pytest.raises(InputError, match="index of groups doesn't match"):
+    with pytest.raises(InputError, match="index of groups does not match"):
         dataset.groups_of_images(shuffled.set_axis(list("abcdef")))
 
 
@@ -193,11 +193,11 @@ def test_a_query_may_name_variables_of_the_caller() -> None:
 
 
 def test_one_equals_sign_is_explained() -> None:
-    with pytest.raises(InputError, match="Equality is written =="):
+    with pytest.raises(InputError, match="Use == "):
         make().filter("label='apple'")
     with pytest.raises(InputError) as caught:
         make().filter("nosuch == 'apple' and width >= 3")
-    assert "Equality" not in str(caught.value)
+    assert "Use ==" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_impossible_labels_are_refused(labels: Any) -> None:
 
 @pytest.mark.parametrize("labels", [5, None, ["apple"]])
 def test_what_is_neither_a_label_nor_a_dict_is_refused(labels: Any) -> None:
-    with pytest.raises(InputError, match="neither"):
+    with pytest.raises(InputError, match="labels="):
         make().relabel(labels)
 
 
@@ -405,7 +405,7 @@ def test_html_shows_pictures_and_escapes_every_name(tmp_path: Path) -> None:
     assert "<b>good" not in shown
     assert '"onerror="' not in shown
     assert "data:image/jpeg;base64," in shown
-    assert "can&#x27;t be read" in shown or "can't be read" in shown
+    assert "cannot be read" in shown
     assert "&lt;script&gt;" in shown
 
 
@@ -421,7 +421,7 @@ def test_html_of_many_images_stays_small(tmp_path: Path) -> None:
 
 
 def test_labels_are_a_list_not_one_name() -> None:
-    with pytest.raises(LabelError, match="labels='apple' is one name"):
+    with pytest.raises(LabelError, match=r"labels='apple'.*list"):
         Dataset(pd.DataFrame({"image": ["a"]}), labels="apple")
 
 

@@ -95,7 +95,7 @@ def test_where_the_model_is_often_wrong_it_is_doubted_and_not_the_truth() -> Non
     assert "label_error" not in kinds(advice)
     (item,) = advice.about("confusion")
     assert item.labels == ("apple", "pear")
-    assert item.text.startswith("apple is taken for pear in 8 of 30 test images.")
+    assert tells(item.text, "apple", "pear", 8, 30)
     assert item.names == [f"image {i}.jpg" for i in range(8)]
 
 
@@ -104,7 +104,7 @@ def test_labels_taken_for_each_other_are_one_advice() -> None:
     for i in range(6):
         says[i], says[30 + i] = (1, 0.6), (0, 0.6)
     (item,) = single(truth, says).advice.about("confusion")
-    assert item.text.startswith("apple and pear are taken for each other: apple for pear in 6 of 30 test images")
+    assert tells(item.text, "apple and pear", "apple", "pear", 6, 30, "pear", "apple", 6, 30)
     assert len(item.names) == 12
     assert "merge" in item.text
 
@@ -143,7 +143,7 @@ def test_of_several_labels_what_is_missed_alone_and_what_is_taken_for_another() 
     assert alone.labels == ("pear",)
     assert alone.names == [f"{i}.jpg" for i in range(36, 42)]
     assert tells(alone.text, "pear", 6, 18, "test")
-    assert "a lower threshold finds some" in alone.text
+    assert "lower threshold" in alone.text
     (other,) = advice.about("confusion")
     assert other.labels == ("fig", "pear")
     assert other.names == [f"{i}.jpg" for i in range(42, 46)]
@@ -207,7 +207,7 @@ def test_precision_can_be_had_for_recall() -> None:
 def test_recall_can_be_had_for_precision() -> None:
     # at 0.8: 25 of 50 found, none falsely (1.00, 0.50, F1 0.67); at 0.26: 35 found, 19 (0.65, 0.70, F1 0.67)
     item = trade(((0, 0.9, 25), (1, 0.6, 19), (0, 0.5, 10), (1, 0.02, 60), (0, 0.01, 15)), 0.8)
-    assert item.text.startswith("Lower the threshold of pear if a miss is worse than a false alarm: at 0.26 instead of")
+    assert tells(item.text, "Lower", "pear", "0.26", "0.8")
     assert item.images["becomes"].tolist() == ["now found"] * 10 + ["now a false alarm"] * 19
 
 
@@ -239,7 +239,7 @@ def test_labels_that_the_model_does_not_know_and_labels_never_found() -> None:
     assert [item.text.split(".")[0] for item in predictions.advice.about("never_found")] == ["plum is never found"]
     true, said = tables(truth, np.full((len(truth), 4), 0.25), [*FRUIT, "plum"])
     unknown = evaluate(true, said[said["label"] != "plum"], task="single-label").advice.about("never_found")
-    assert "doesn't know plum" in unknown[0].text
+    assert "does not predict plum" in unknown[0].text
     assert len(unknown[0].names) == 6
 
 
@@ -291,7 +291,7 @@ def test_looks_need_features_and_it_says_so() -> None:
     (item,) = Report(found).advise(features=apart).about("several_looks")
     assert item.labels == ("apple",)
     assert sorted(item.names) == sorted(f"image {i}.jpg" for i in range(8))
-    assert tells(item.text, "apple", 8, 0, 22, 22)
+    assert tells(item.text, "apple", 0, 8, 22, 22)
     by_name = {f"image {i}.jpg": row for i, row in enumerate(apart)}
     assert Report(found).advise(features=by_name).about("several_looks")[0].names == item.names
     table = pd.DataFrame(apart, index=list(by_name)).sample(frac=1, random_state=0)
@@ -318,7 +318,7 @@ def test_the_strongest_come_first_and_no_kind_crowds_out_the_others() -> None:
     assert max(pd.Series(kinds(advice)).value_counts()) == MOST_OF_A_KIND
     weights = [item.weight for item in advice if item.kind != "label_error"]
     assert weights == sorted(weights, reverse=True)
-    assert "weaker pieces of advice left out" in advice.notes[0]
+    assert tells(advice.notes[0], "left out")
     assert advice.about("confusion")[0].labels[0] in labels[30:]
 
 

@@ -49,7 +49,7 @@ def test_a_label_taken_for_another() -> None:
     advice = boxes(truth + other, said).advice
     (item,) = advice.about("confusion")
     assert (item.labels, item.names) == (("dog", "cat"), [f"dog120 {i:02}.jpg" for i in range(6)])
-    assert item.text.startswith("dog is taken for cat in 6 of 30 boxes.")
+    assert tells(item.text, "dog", "cat", 6, 30, "boxes")
     assert not {"missed", "false_alarm", "misplaced"} & kinds(advice)
 
 
@@ -60,8 +60,8 @@ def test_missed_boxes_and_false_alarms() -> None:
     advice = boxes(truth + lost, said + ghosts).advice
     (missed,) = advice.about("missed")
     assert missed.names == [image for image, _, _ in lost]
-    assert missed.text.startswith("10 of 40 boxes of cat are missed, and nothing else is seen instead.")
-    assert "no threshold finds them" in missed.text
+    assert tells(missed.text, 10, 40, "boxes", "cat")
+    assert "No threshold finds them" in missed.text
     (alarm,) = advice.about("false_alarm")
     assert alarm.names == [image for image, _, _ in truth[:9]]
     assert "9 of its 39 accepted boxes" in alarm.text
@@ -101,9 +101,7 @@ def test_small_boxes_that_are_missed() -> None:
     small, small_said = found(20, size=20)
     advice = boxes(large + small, said + small_said[:5]).advice
     (item,) = advice.about("box_size")
-    assert item.text.startswith(
-        "Small boxes (under 32 × 32 pixels) are missed: 5 of 20 are found, of the others 40 of 40."
-    )
+    assert tells(item.text, "Small boxes", 32, 32, 5, 20, 40, 40)
     assert item.images[BOX].to_numpy().tolist() == [[10, 10, 20, 20]] * 15
     # where all sizes are missed alike it isn't the size
     assert not boxes(large + small, said[:10] + small_said[:5]).advice.about("box_size")
@@ -114,4 +112,4 @@ def test_a_box_that_nobody_sees_is_not_asked_for_in_vain() -> None:
     faint = [(image, label, box, 0.2) for image, label, box in found(10, size=130)[0]]
     advice = boxes(truth + found(10, size=130)[0], said + faint).advice
     (missed,) = advice.about("missed")
-    assert "a lower threshold finds some" in missed.text
+    assert "A lower threshold finds some" in missed.text

@@ -206,7 +206,7 @@ def test_another_overlap(overlap: float) -> None:
     assert found.per_label["tp"].tolist() == other.counts(at)[0].tolist()
     pd.testing.assert_frame_equal(found.per_image, other.per_image(at))
     assert found.metric("coco_map") == pytest.approx(evaluate(TRUTH, PREDICTIONS).metric("coco_map"))
-    assert f"IoU of {overlap:g} up" in notes_of(TRUTH, PREDICTIONS, iou_threshold=overlap)
+    assert f"IoU of {overlap:g}," in notes_of(TRUTH, PREDICTIONS, iou_threshold=overlap)
     assert usual.iou_threshold == 0.5
 
 
@@ -254,7 +254,7 @@ def test_a_polygon_is_its_bounding_box() -> None:
     found = evaluate(truth, predicted_boxes(("1.jpg", "a", 0.9, 10, 10, 20, 40)))
     assert found.per_label["tp"].tolist() == [1]
     truth["polygon"] = ["round"]
-    with pytest.raises(TableError, match="no list of points"):
+    with pytest.raises(TableError, match="not a list of points"):
         evaluate(truth, PREDICTIONS)
 
 
@@ -285,7 +285,7 @@ def test_no_predictions() -> None:
     assert found.summary["value"].tolist() == [0, 0, 0, 0.5, 0, 0, 0, 3, 2]
     assert found.confusion_matrix.counts[2].tolist() == [2, 2, 0]
     assert (found.per_image["confidence"] == 0).all()
-    assert "Nothing was predicted as apple, pear" in "\n".join(found.notes)
+    assert "no predictions of apple, pear" in "\n".join(found.notes)
 
 
 def test_no_truth() -> None:
@@ -324,7 +324,7 @@ def test_labels_of_one_table_only() -> None:
     assert table.loc["pear", ["tp", "fp", "fn", "test_images"]].tolist() == [0, 3, 0, 0]
     notes = "\n".join(found.notes)
     assert "No test image has pear" in notes
-    assert "Nothing was predicted as apple" in notes
+    assert "no predictions of apple" in notes
 
 
 def test_crowds_are_not_to_be_found_and_forgive() -> None:
@@ -371,9 +371,9 @@ def test_true_boxes_without_area_are_missed_and_told() -> None:
         ({"width": -1.0}, "negative width or height.*'1.jpg'.*'apple'"),
         ({"left": None}, "lacks one of its four numbers.*'1.jpg'"),
         ({"top": float("inf")}, "not finite"),
-        ({"width": 1e300}, "beyond all images"),
+        ({"width": 1e300}, "outside any image"),
         ({"label": None}, "no label"),
-        ({"height": "tall"}, "holds something that is no number"),
+        ({"height": "tall"}, "a value that is not a number"),
     ],
 )
 def test_boxes_that_cannot_be(which: str, cells: dict[str, object], words: str) -> None:
@@ -403,7 +403,7 @@ def test_confidences_outside_0_to_1(confidence: object) -> None:
         ({"iou_threshold": 0}, InputError, "iou_threshold=0"),
         ({"iou_threshold": 75}, InputError, "iou_threshold=75"),
         ({"task": "boxes"}, InputError, "task='boxes'"),
-        ({"images": ["1.jpg", "1.jpg"]}, TableError, "names '1.jpg' twice"),
+        ({"images": ["1.jpg", "1.jpg"]}, TableError, "contains '1.jpg' twice"),
     ],
 )
 def test_arguments_that_cannot_be(change: dict[str, Any], error: type[CustomLabelsError], words: str) -> None:

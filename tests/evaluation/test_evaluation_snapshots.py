@@ -383,7 +383,7 @@ def test_the_services_form_of_detection_is_read(tmp_path: Path) -> None:
     [
         (lambda line: b"", ManifestError, "empty"),
         (lambda line: b"no json\n", ManifestError, "invalid"),
-        (lambda line: line.replace(EVALUATION.encode(), b"something-else"), InputError, "holds no predictions"),
+        (lambda line: line.replace(EVALUATION.encode(), b"something-else"), InputError, "contains no predictions"),
         (lambda line: line.replace(b'"confidence":0.', b'"confidence":7.'), InputError, "line 1"),
         (lambda line: line.replace(b'"no"', b'"no","type":"groundtruth/other"'), InputError, "line 1"),
     ],

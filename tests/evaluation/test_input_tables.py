@@ -50,8 +50,8 @@ def test_two_labels_on_one_image() -> None:
     [
         (TRUTH[:0], PREDICTIONS[:0], None, "no test image"),
         (TRUTH, PREDICTIONS, [], "no test image"),
-        (TRUTH[:0], PREDICTIONS[:0], ["a.jpg"], "neither truth nor predictions have a label"),
-        (TRUTH.assign(label=None), PREDICTIONS[:0], None, "neither truth nor predictions have a label"),
+        (TRUTH[:0], PREDICTIONS[:0], ["a.jpg"], "neither truth nor predictions contain a label"),
+        (TRUTH.assign(label=None), PREDICTIONS[:0], None, "neither truth nor predictions contain a label"),
         (TRUTH, PREDICTIONS, ["other.jpg"], r"truth.*'image 0\.jpg'.*'other\.jpg'"),
         (
             TRUTH,
@@ -75,7 +75,7 @@ def test_without_predictions_everything_is_missed(task: str, thresholds: object)
     assert [found.metric(name) for name in ("f1", "precision", "recall")] == [0, 0, 0]
     assert found.per_image["result"].tolist() == ["false negative"] * 2
     assert found.confusion_matrix.counts.sum() == 0
-    assert any("don't know apple, pear" in note for note in found.notes)
+    assert any("does not predict apple, pear" in note for note in found.notes)
     assert any(tells(note, 2, 2, "test", "predictions") for note in found.notes)
     assert len(found.curve("pear")) == 2
     assert found.precision_recall("pear")["recall"].tolist() == [0]
@@ -132,11 +132,11 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
     [
         ({"truth": TRUTH.drop(columns="label")}, TableError, "truth needs a column 'label'"),
         ({"predictions": PREDICTIONS.drop(columns="confidence")}, TableError, "needs a column 'confidence'"),
-        ({"truth": [("a.jpg", "apple")]}, InputError, "truth is a DataFrame"),
+        ({"truth": [("a.jpg", "apple")]}, InputError, "truth must be a DataFrame"),
         ({"truth": pd.concat([TRUTH, TRUTH["label"]], axis=1)}, TableError, "'label' twice"),
         ({"truth": TRUTH.assign(image=None)}, TableError, "'image' of truth has empty cells"),
         ({"predictions": PREDICTIONS.assign(label="")}, LabelError, "1 to 256 characters"),
-        ({"images": "image 0.jpg"}, InputError, "images='image 0.jpg' is one name"),
+        ({"images": "image 0.jpg"}, InputError, "images='image 0.jpg' is a single name"),
         ({"images": pd.DataFrame({"path": ["a"]})}, TableError, "images needs a column 'image'"),
         (
             {"images": pd.DataFrame([["a", "b"]], columns=["image", "image"])},
@@ -148,7 +148,7 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
             TableError,
             "images has the column '1' twice",
         ),
-        ({"images": ["a", "a"]}, TableError, "names 'a' twice"),
+        ({"images": ["a", "a"]}, TableError, "contains 'a' twice"),
         ({"images": ["a", None]}, TableError, "empty cells"),
         ({"task": "boxes"}, InputError, "task='boxes'"),
         ({"random_state": -1}, InputError, "random_state=-1"),
@@ -156,7 +156,7 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
         (
             {"labels": pd.DataFrame({"label": ["apple"], "colour": ["red;background:url(//x)"]})},
             TableError,
-            "give it as #rrggbb",
+            "#rrggbb",
         ),
     ],
 )
@@ -262,9 +262,9 @@ def test_values_of_one_text_become_one_category() -> None:
 
 def test_cells_that_are_lists() -> None:
     truth, predictions = random_tables(4, ["a", "b"])
-    with pytest.raises(TableError, match=r"The column 'label' of truth holds a value that is no text"):
+    with pytest.raises(TableError, match=r"The column 'label' of truth contains a value that is not text"):
         evaluate(truth.assign(label=[["a"], ["b"], ["a", "b"], []]), predictions)
-    with pytest.raises(TableError, match=r"The column 'image' of truth holds a value that is no text"):
+    with pytest.raises(TableError, match=r"The column 'image' of truth contains a value that is not text"):
         evaluate(truth.assign(image=[["a"], ["b"], ["a"], ["a"]]), predictions)
 
 

@@ -107,7 +107,7 @@ def test_labels_the_predictions_do_not_know_are_missed_at_any_threshold() -> Non
         found = evaluate(truth, predictions, thresholds=thresholds)
         row = found.per_label.set_index("label").loc["unheard of"]
         assert row[["tp", "fp", "fn"]].tolist() == [0, 0, 1]
-        assert any("don't know unheard of" in note for note in found.notes)
+        assert any("does not predict unheard of" in note for note in found.notes)
 
 
 def test_missing_pairs_have_confidence_0() -> None:
@@ -236,7 +236,7 @@ def test_intervals_are_seeded() -> None:
 def test_no_mistakes_is_said_to_prove_little() -> None:
     found = evaluate(*tables([0, 1, 0], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2]]))
     assert found.metric("f1") == 1
-    assert any("No mistake" in note for note in found.notes)
+    assert any("no mistakes" in note for note in found.notes)
 
 
 def test_curve_of_a_label() -> None:

@@ -75,7 +75,7 @@ def test_sizes_become_ranges_and_missing_ones_have_their_own_row() -> None:
     assert table["slice"].tolist() == ["100 to 111", "112 to 123", "124 to 134", "135 to 146", "147 to 157", "(none)"]
     assert table["test_images"].tolist() == [12, 12, 11, 12, 11, 2]
     assert found.by("source")[["slice", "test_images"]].to_numpy().tolist() == [["a.csv", 59], ["(none)", 1]]
-    with pytest.raises(InputError, match=r"'height' is not known.*\['image', 'width', 'source'\]"):
+    with pytest.raises(InputError, match=r"'height' is empty.*\['image', 'width', 'source'\]"):
         found.by("height")
 
 

@@ -47,7 +47,7 @@ def test_a_cut_file_is_refused_by_both(format_: str, share: float) -> None:
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_a_cut_photo_is_called_truncated(share: float) -> None:
     data = encoded(noise(), "JPEG", quality=90)
-    with pytest.raises(TruncatedImageError, match="ends too early or is damaged"):
+    with pytest.raises(TruncatedImageError, match="truncated or damaged"):
         inspect(data[: int(len(data) * share)], "cut.jpg")
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_image_is_refused(data: bytes) -> None:
 def test_an_empty_file_and_a_text_are_called_so() -> None:
     with pytest.raises(NotAnImageError, match="empty"):
         inspect(b"", "a.jpg")
-    with pytest.raises(NotAnImageError, match="not an image of a type that is read"):
+    with pytest.raises(NotAnImageError, match="not an image in a supported format"):
         inspect(b"This is a text.", "a.jpg")
 
 
@@ -130,7 +130,7 @@ def test_a_header_that_claims_too_many_pixels_is_refused_undecoded(data: bytes) 
 def test_the_limit_of_pixels_is_the_callers() -> None:
     data = encoded(picture(1, (100, 50)), "PNG")
     assert open_image(data, name="a", max_pixels=5000).width == 100
-    with pytest.raises(ImageTooLargeError, match="100 × 50 pixels are more than the limit of 4,999"):
+    with pytest.raises(ImageTooLargeError, match=r"100 × 50 pixels.* limit of 4,999"):
         open_image(data, name="a", max_pixels=4999)
 
 

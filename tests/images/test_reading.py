@@ -220,7 +220,7 @@ def test_rgb_tiff_of_8_and_16_bits(order: str, depth: str, planar: int) -> None:
 )
 def test_a_tiff_that_can_not_be_read_is_refused_and_never_garbled(data: bytes) -> None:
     for read in (lambda: inspect(data, "a.tif"), lambda: open_image(data, name="a.tif")):
-        with pytest.raises(NotAnImageError, match=r"a\.tif.*a TIFF of a kind that isn't read; convert it"):
+        with pytest.raises(NotAnImageError, match=r"a\.tif.*TIFF is not supported.*8 bits"):
             read()
 
 
@@ -477,6 +477,6 @@ def test_avif_is_read_upright() -> None:
 
 
 def test_a_type_that_is_not_read_is_named() -> None:
-    for name, words in (("a.heic", "type HEIC are not read; convert it to JPEG"), ("a.jpg", "not an image of a type")):
+    for name, words in (("a.heic", "HEIC.*JPEG"), ("a.jpg", "not an image in a supported")):
         with pytest.raises(NotAnImageError, match=words):
             open_image(b"\0\0\0\x18ftypheic\0\0\0\0", name=name)

@@ -41,9 +41,9 @@ def test_nothing_is_made_before_something_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["", "abc", "../../etc/passwd", "/etc/passwd", "ab/cd", ".hidden", "ab\0cd", "a" * 201])
 def test_a_key_never_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
     cache = ContentCache(tmp_path / "cache", 100)
-    with pytest.raises(ValueError, match="Not a cache key"):
+    with pytest.raises(ValueError, match="Invalid cache key"):
         cache.put(key, b"x")
-    with pytest.raises(ValueError, match="Not a cache key"):
+    with pytest.raises(ValueError, match="Invalid cache key"):
         cache.get(key)
 
 

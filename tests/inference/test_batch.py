@@ -93,7 +93,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_what_remains(
     part = detect_many(predictor, images, batch_size=4, events=events)
     assert part.attrs["interrupted"] is True
     left = len(part.attrs["remaining"])
-    assert words_on_the_rest(part) == [f"Stopped: {left} images are left, see .attrs['remaining']."]
+    assert words_on_the_rest(part) == [f"Stopped: {left} images are left. They are listed in .attrs['remaining']."]
     assert 8 <= len(part) < 18
     rest = detect_many(predictor, part.attrs["remaining"], batch_size=4)
     assert "interrupted" not in rest.attrs

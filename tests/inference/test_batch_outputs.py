@@ -171,16 +171,16 @@ def test_nothing_to_do_is_an_empty_output(predictor: Predictor, tmp_path: Path) 
 def test_a_journal_that_was_left_is_named(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
     (tmp_path / "found.jsonl").unlink()
-    with pytest.raises(InputError, match=r"found\.jsonl' is gone, but '.*' of its run isn't"):
+    with pytest.raises(InputError, match=r"found\.jsonl' does not exist, but the journal '.*found\.jsonl\.journal'"):
         detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
 
 
 def test_what_is_there_is_never_overwritten(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     mine = tmp_path / "mine.jsonl"
     mine.write_text("my notes")
-    with pytest.raises(InputError, match=r"to='.*mine\.jsonl' is there already; resume=True"):
+    with pytest.raises(InputError, match=r"to='.*mine\.jsonl' already exists.*resume=True"):
         detect_many(predictor, images[:1], to=mine)
-    with pytest.raises(InputError, match=r"resume=True can't tell what of .*mine\.jsonl' is done"):
+    with pytest.raises(InputError, match=r"resume=True.*to='.*mine\.jsonl'.*mine\.jsonl\.journal'"):
         detect_many(predictor, images[:1], to=mine, resume=True)
     assert mine.read_text() == "my notes"
     assert [path.name for path in tmp_path.iterdir()] == ["mine.jsonl"]
@@ -189,10 +189,10 @@ def test_what_is_there_is_never_overwritten(predictor: Predictor, images: list[s
 @pytest.mark.parametrize(
     ("to", "words"),
     [
-        ("found.csv", r"to='.*found\.csv' is of no form that is written.*\.jsonl.*\.manifest"),
+        ("found.csv", r"to='.*found\.csv'.*\.jsonl.*\.manifest"),
         ("s3://bucket/found.jsonl", "is a URL"),
-        ("", "names nothing"),
-        (7, "is no path"),
+        ("", "is not a valid path"),
+        (7, "is not a path"),
     ],
 )
 def test_what_can_not_be_written_is_refused(
@@ -205,7 +205,7 @@ def test_what_can_not_be_written_is_refused(
 
 def test_a_place_that_can_not_be_written_is_told(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"to='.*found\.jsonl' can't be written: (Not a directory|File exists)"):
+    with pytest.raises(InputError, match=r"to='.*found\.jsonl' cannot be written: (Not a directory|File exists)"):
         detect_many(predictor, images[:1], to=tmp_path / "file" / "found.jsonl")
 
 
@@ -226,7 +226,7 @@ def test_a_disk_that_becomes_full_is_told_and_what_was_written_stays(
         return write(self, looked)  # type: ignore[arg-type]
 
     monkeypatch.setattr(JsonLines, "write", filling)
-    with pytest.raises(InputError, match=r"found\.jsonl' can't be written: No space left"):
+    with pytest.raises(InputError, match=r"found\.jsonl' cannot be written: No space left"):
         detect_many(predictor, images, to=tmp_path / "found.jsonl", batch_size=2)
     result = written(predictor, images, tmp_path / "found.jsonl", resume=True, batch_size=2)
     assert result.images == 18

@@ -152,10 +152,10 @@ def test_a_large_photo_is_shown_small_and_crisp() -> None:
 
 def test_when_nothing_reaches_its_threshold_one_sentence_says_so() -> None:
     shown = detection([], nearest=("c", 0.4123, 0.5))
-    sentence = "No label reaches its threshold. The nearest is c with 0.412, its threshold is 0.500."
+    sentence = "No label reaches its threshold. The closest is c with 0.412 (threshold 0.500)."
     assert sentence in Tags(shown._repr_html_()).text
     assert repr(shown) == f"photo.jpg: {sentence}"
-    assert "0.49999, its threshold is 0.500" in repr(detection([], nearest=("c", 0.49999, 0.5)))
+    assert "0.49999 (threshold 0.500)" in repr(detection([], nearest=("c", 0.49999, 0.5)))
     assert "Nothing was found." in repr(detection([]))
 
 

@@ -175,7 +175,7 @@ def test_nothing_found_is_said(detector: Predictor, photos: list[str]) -> None:
     shown = detect(detector, photos[0], threshold=1.0)
     assert shown.table.empty
     assert shown.response == {"CustomLabels": []}
-    assert re.search(r"No label reaches its threshold\. The nearest is (red|blue) with 0\.\d+", repr(shown))
+    assert re.search(r"No label reaches its threshold\. The closest is (red|blue) with 0\.\d+", repr(shown))
     assert parts(shown)[0].find(f"{SVG}image") is not None  # as large as those on which something is found
 
 

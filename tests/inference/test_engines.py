@@ -36,7 +36,7 @@ def classifier(model_folder: Path) -> tuple[ImageClassifier, ModelConfig]:
 @pytest.mark.parametrize("name", ["onnx", "bfloat16"])
 def test_each_engine_says_what_torch_says(model_folder: Path, blots: dict[str, list[str]], name: str) -> None:
     if name == "bfloat16" and not has_bfloat16():
-        raise AllowedSkip("this CPU doesn't compute in bfloat16")
+        raise AllowedSkip("this CPU does not support bfloat16")
     images = [Image.open(path).convert("RGB") for paths in blots.values() for path in paths[:3]]
     predictor = Predictor(model_folder)
     predictor.start("cpu", engine="torch")
@@ -150,7 +150,7 @@ class _Looks(nn.Module):
     [
         (nn.Sequential(nn.Conv2d(3, 8, 3), nn.CELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "CELU"),
         (nn.Sequential(nn.Conv2d(3, 8, 3, padding_mode="reflect"), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "reflect"),
-        (nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten()), "pools to 2"),
+        (nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten()), "pooling to 2"),
         (_Looks(), "traced"),
     ],
     ids=["layer", "padding", "pooling", "values"],
@@ -183,7 +183,7 @@ def test_without_the_package_torch_goes_on(model_folder: Path, monkeypatch: pyte
 
 def test_where_the_processor_has_no_bfloat16(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
-    with pytest.raises(ModelError, match=r"engine='bfloat16'.*doesn't compute in bfloat16"):
+    with pytest.raises(ModelError, match=r"engine='bfloat16'.*does not support bfloat16"):
         Predictor(model_folder).start("cpu", engine="bfloat16")
 
 
@@ -213,10 +213,10 @@ class _Clocked(Engine):
 @pytest.mark.parametrize(
     ("seconds", "off", "best", "why"),
     [
-        ((0.1, 0.05, 0.042), (0, 0), "onnx", {"torch": "50 ms", "bfloat16": "21 ms an image, onnx 25"}),
+        ((0.1, 0.05, 0.042), (0, 0), "onnx", {"torch": "50 ms", "bfloat16": "21 ms per image, onnx 25"}),
         ((0.1, 0.05, 0.02), (0, 0), "bfloat16", {"torch": "50 ms", "onnx": "25 ms"}),
         ((0.05, 0.1, 0.2), (0, 0), "torch", {"onnx": "50 ms", "bfloat16": "100 ms"}),
-        ((0.1, 0.01, 0.02), (0.1, 0), "bfloat16", {"onnx": "differ from the network's by 0.1"}),
+        ((0.1, 0.01, 0.02), (0.1, 0), "bfloat16", {"onnx": "differs from the network's by 0.1"}),
         ((0.1, 0.01, 0.02), (0.1, -0.1), "torch", {"onnx": "differ", "bfloat16": "differ"}),
         ((0.1, 0.01, 0.02), (float("nan"), float("nan")), "torch", {"onnx": "differ", "bfloat16": "differ"}),
         ((1.0, 0.5, 0.01), (0, 0), "onnx", {"bfloat16": "no time", "torch": "500 ms"}),
@@ -258,7 +258,7 @@ def test_another_label_in_front_is_another_answer() -> None:
 def test_elsewhere_than_on_a_cpu_it_is_torch(classifier: tuple[ImageClassifier, ModelConfig]) -> None:
     chosen, choice = open_engine(*classifier, "meta")
     assert chosen.name == "torch"
-    assert choice.others == dict.fromkeys(("onnx", "bfloat16"), "other engines are for the CPU")
+    assert choice.others == dict.fromkeys(("onnx", "bfloat16"), "engine='auto' considers it only on a CPU")
 
 
 # -- while it runs --------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_a_zip_file_of_it(model_folder: Path, tmp_path: Path, blots: dict[str, l
 
 
 def test_what_is_no_model_is_said(tmp_path: Path, copied: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"no model in .*nowhere"):
+    with pytest.raises(ArtifactError, match=r"nowhere' contains no model"):
         cl.load_model(tmp_path / "nowhere")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(ArtifactError, match=r"photo\.jpg.* can't be read as a zip file"):

@@ -28,7 +28,7 @@ def test_labels_come_later(project: cl.Project, add: Add, tmp_path: Path, copy: 
     write_folder(tmp_path / "photos", {"plum": 1}, start=50)
     report = add(tmp_path / "photos", auto_label=True, copy=copy)
     assert (report.added, report.known, report.labelled, len(report.issues)) == (1, 3, 3, 0)
-    assert tells(repr(report), 1, "train", 3, 3, "labels")
+    assert tells(repr(report), 1, "train", 3, "already", 3, "labelled")
     assert project.train_set.labels_of_images() == [["apple"], ["apple"], ["pear"], ["plum"]]
     assert (project.train_set.images["status"] == "labelled").all()
     assert project.history[["what", "count"]].to_numpy().tolist()[:2] == [["label imported images", 3], ["import", 1]]
@@ -55,7 +55,7 @@ def test_who_has_a_label_keeps_it(project: cl.Project, add: Add, tmp_path: Path)
     report = add(pd.DataFrame({"image": paths, "label": ["pear", "ripe", "apple"]}))
     assert (report.added, report.known, report.labelled) == (0, 3, 0)
     assert codes(report) == [("LABEL_KEPT", "000.jpg")]
-    assert "labelled 'apple' already; 'pear' was not applied" in report.issues["message"][0]
+    assert "already labelled 'apple', so 'pear' was not applied" in report.issues["message"][0]
     assert project.issues["code"].tolist() == ["LABEL_KEPT"]
     pd.testing.assert_frame_equal(project.train_set.annotations, before.annotations)
     pd.testing.assert_frame_equal(project.train_set.images, before.images)
@@ -63,7 +63,7 @@ def test_who_has_a_label_keeps_it(project: cl.Project, add: Add, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [("labelled", "nothing on it"), ("skipped", "skipped"), ("needs_review", "to be reviewed")]
+    ("status", "words"), [("labelled", "labelled as empty"), ("skipped", "skipped"), ("needs_review", "review")]
 )
 def test_who_was_looked_at_stays_bare(project: cl.Project, add: Add, tmp_path: Path, status: str, words: str) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})

@@ -136,7 +136,7 @@ def test_a_source_that_names_nothing_is_refused_before_anything_is_written(
 def test_a_folder_without_images_says_so(add: Add, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")
-    with pytest.raises(InputError, match=r"no image in .*texts.*1 other files"):
+    with pytest.raises(InputError, match=r"No images found in .*texts.*1 other files"):
         add(tmp_path / "texts")
 
 

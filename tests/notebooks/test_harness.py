@@ -108,12 +108,17 @@ def test_only_this_machine_can_be_reached(code: str, refused: bool, tmp_path: Pa
 
 def test_a_break_that_nothing_looks_at_is_told(tmp_path: Path) -> None:
     """Two functions are called; of one the value is checked, the other's isn't looked at."""
-    cells = [("", "from customlabels_nb._utils.text import escaped\nfrom customlabels_nb._utils.durations import read_seconds")]
+    imports = "from customlabels_nb._utils.text import escaped\n"
+    imports += "from customlabels_nb._utils.durations import read_seconds"
+    cells = [("", imports)]
     cells += [("seen", "safe = escaped('<b>')"), ("", "read_seconds('2min')")]
     path = write(tmp_path / "77_x.ipynb", *cells)
     (tmp_path / "77.py").write_text("def after_seen(ns):\n    assert ns['safe'] == '&lt;b&gt;'\n")
     called = breaking.calls([path], tmp_path / "77.py")
-    assert list(called) == [("customlabels_nb._utils.durations", "read_seconds"), ("customlabels_nb._utils.text", "escaped")]
+    assert list(called) == [
+        ("customlabels_nb._utils.durations", "read_seconds"),
+        ("customlabels_nb._utils.text", "escaped"),
+    ]
     found = list(breaking.breaks(called, ("changed",), tmp_path / "77.py"))
     assert [(one.name, one.noticed) for one in found] == [("read_seconds", ""), ("escaped", "77_x.ipynb")]
 

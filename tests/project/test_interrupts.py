@@ -115,7 +115,7 @@ def test_in_a_script(project: Project) -> None:
     ("owner", "name", "said"),
     [
         (run, "make_plan", "train again"),
-        (run, "recipe_for", "after epoch 1 of 2; project.model('v1').resume()"),
+        (run, "recipe_for", "after epoch 1 of 2. Call project.model('v1').resume()"),
         (Model, "write_results", "project.model('v1').write_results()"),
     ],
 )
@@ -128,7 +128,7 @@ def test_the_line_says_what_to_do_next(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt("Stopped by you after epoch 1 of 2; resume() goes on.")
+        raise KeyboardInterrupt("Stopped by you after epoch 1 of 2. Call resume() to continue.")
 
     project.distribute()
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)

@@ -186,7 +186,7 @@ def test_what_is_set_by_hand_is_said_and_used(model: Model) -> None:
     text = (model.folder / "card.md").read_text("utf-8")
     assert text == model.card.text != before
     assert tells(text, "F1", "threshold", "triangle")
-    assert "nothing reaches the threshold of triangle" in text.lower()
+    assert "no prediction of triangle reaches the threshold" in text.lower()
     model.set_thresholds(None)
     assert model.card.text == before
 

@@ -71,7 +71,7 @@ def test_wrong_options_are_named(options: dict[str, Any], match: str) -> None:
     ("error", "status", "words"),
     [
         (None, "done", ""),
-        (Cancelled("Stopped by you after epoch 1 of 2; resume() goes on."), "stopped", "Stopped by you after epoch 1"),
+        (Cancelled("Stopped by you after epoch 1 of 2. Call resume()."), "stopped", "Stopped by you after epoch 1"),
         (KeyboardInterrupt(), "stopped", "Stopped by you."),
         (RuntimeError("no memory"), "failed", "no memory"),
         (SystemExit(), "failed", "SystemExit"),

@@ -142,7 +142,7 @@ def test_text_for_terminals() -> None:
     pets = evaluate(*scene(30, ["cat", "dog"]), name="pets.1")
     assert f", mAP {pets.evaluation.metric('mean_average_precision'):.3f}, mAR " in repr(pets)
     assert "average_precision" in repr(pets)
-    assert "Thresholds were chosen on this very test set" in text
+    assert "The thresholds were chosen on this test set" in text
     hostile = repr(evaluate(*tables([0, 1], [[0.9, 0.1], [0.2, 0.8]], ["\x1b[2Jx", "y"]), name="\x1b[2J"))
     assert "\x1b" not in hostile
     assert "banana" in repr(fruit().confusion_matrix)
@@ -163,7 +163,7 @@ def test_tables_are_copies() -> None:
 
 def test_notes_about_thresholds_only_where_they_were_chosen() -> None:
     case = random_tables(20, ["a", "b"])
-    chosen = "Thresholds were chosen on this very test set"
+    chosen = "The thresholds were chosen on this test set"
     assert any(note.startswith(chosen) for note in evaluate(*case).notes)
     assert any(note.startswith(chosen) for note in evaluate(*case, thresholds={"a": 0.5}).notes)
     assert not any(note.startswith(chosen) for note in evaluate(*case, thresholds=0.5).notes)

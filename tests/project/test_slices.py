@@ -59,5 +59,5 @@ def test_by_size_and_source(project: Project, tmp_path: Path) -> None:
 def test_honest_thresholds_on_request(project: Project) -> None:
     project.distribute(test_fraction=0.4)
     report = project.train(progress=False).evaluate(thresholds="cross-validated")
-    assert any("honest" in note for note in report.notes)
+    assert any("cross-validated" in note for note in report.notes)
     assert len(report.evaluation.applied.folds) == 5

@@ -168,7 +168,7 @@ def test_events_tell_of_progress_and_can_stop_it(project: Project, kind: str | N
     (said,) = [event.text for event in seen if isinstance(event, Message) and event.text.startswith("Training a")]
     model = project.model("v1")
     assert model.status == "TRAINING_FAILED"
-    assert model.status_message == "Stopped by you; resume() goes on."
+    assert model.status_message == "Stopped by you. Call resume() to continue."
     with pytest.raises(ModelNotReadyError, match="TRAINING_FAILED"):
         model.detect(project.train_set.images["image"].iloc[0])
     if changed is not None:
@@ -177,7 +177,7 @@ def test_events_tell_of_progress_and_can_stop_it(project: Project, kind: str | N
     model.resume(progress=False, callbacks=[lambda e: texts.append(e.text) if isinstance(e, Message) else None])
     assert model.status == "TRAINING_COMPLETED"
     (reason,) = [text for text in texts if text.startswith("Training a")]
-    assert ("you named it" in reason) == (kind is not None)
+    assert ("you chose it" in reason) == (kind is not None)
     assert (reason == said) == (changed is None)
     assert 0 <= model.evaluate().evaluation.figure("f1") <= 1
     with pytest.raises(NotAllowedError, match="Only a failed training"):
@@ -197,7 +197,7 @@ def test_an_interrupt_is_passed_on_and_noted(project: Project) -> None:
         train_version(
             project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events
         )
-    assert project.model("v1").status_message == "Stopped by you; resume() goes on."
+    assert project.model("v1").status_message == "Stopped by you. Call resume() to continue."
 
 
 def test_a_killed_training_is_found_out_and_resumes(project: Project) -> None:

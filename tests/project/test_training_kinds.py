@@ -105,7 +105,7 @@ def test_a_stopped_detector_goes_on_to_the_very_same_weights(boxed: Project) -> 
     stopped = boxed.model("stopped")
     assert stopped.status == "TRAINING_FAILED"
     assert "Stopped by you after epoch" in stopped.status_message
-    assert "resume() goes on" in stopped.status_message
+    assert "resume()" in stopped.status_message
     stopped.resume(progress=False)
     weights = [load_file(version.folder / "model.safetensors") for version in (whole, stopped)]
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
@@ -149,7 +149,7 @@ def test_brands_from_logos_alone(tmp_path: Path) -> None:
     project.update("test", marks)
     events, said = heard()
     model = project.train(events=events, **TINY)
-    assert any("a detector of brands from pictures of their logos" in sentence for sentence in said)
+    assert any("a brand detector" in sentence for sentence in said)
     assert model.record.kind == "brands"
     assert model.evaluate().evaluation.task == "detection"
     assert len(model.evaluate().evaluation.images) == 3
@@ -189,6 +189,6 @@ def test_weights_that_can_not_be_had_are_told_before_the_training(
     boxed: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(boxed.root / "nothing"))
-    with pytest.raises(WeightsUnavailableError, match="needs no network"):
+    with pytest.raises(WeightsUnavailableError, match="needs no download"):
         boxed.train(detector="ssdlite320_mobilenet_v3_large", steps=2, progress=False)
     assert boxed.versions.empty

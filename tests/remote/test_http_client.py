@@ -65,10 +65,10 @@ def test_a_redirect_to_an_address_that_is_not_public_is_refused(
     port = web.url.rpartition(":")[2]
     for number, target in enumerate([f"{web.url}/a.jpg", f"http://2130706433:{port}/a.jpg", f"//127.1:{port}/a.jpg"]):
         places[f"/{number}.jpg"] = target
-        with pytest.raises(ImageNotFoundError, match=r"redirects to .*isn't public.*settings\.private_redirects"):
+        with pytest.raises(ImageNotFoundError, match=r"redirect to .*not public.*settings\.private_redirects"):
             read_bytes(f"{elsewhere}/{number}.jpg")
     places["/metadata.jpg"] = "http://169.254.169.254/latest/meta-data/"
-    with pytest.raises(ImageNotFoundError, match=r"169\.254\.169\.254.*isn't public"):
+    with pytest.raises(ImageNotFoundError, match=r"169\.254\.169\.254.*not public"):
         read_bytes(f"{elsewhere}/metadata.jpg")
     assert web.requests == []
     settings.private_redirects = True
@@ -82,7 +82,7 @@ def test_a_redirect_to_a_local_file_is_refused_whatever_is_allowed(
     places["/a.jpg"] = (tmp_path / "secret.jpg").as_uri()
     for allowed in (False, True):
         settings.private_redirects = allowed
-        with pytest.raises(ImageNotFoundError, match=r"redirects to 'file://.*refused"):
+        with pytest.raises(ImageNotFoundError, match=r"redirect to 'file://.*refused"):
             read_bytes(f"{elsewhere}/a.jpg")
 
 
@@ -111,7 +111,7 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
     settings.timeout_seconds = 0.3
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
-        pytest.raises(ImageNotFoundError, match="no answer in time"),
+        pytest.raises(ImageNotFoundError, match="in time"),
     ):
         read_bytes(f"http://127.0.0.1:{silent.getsockname()[1]}/a.jpg")
 
@@ -142,7 +142,7 @@ def test_a_page_without_images_or_that_is_not_there_is_said(web: Web) -> None:
     (web.root / "none").mkdir()
     with pytest.raises(InputError, match=r"none/' has no images"):
         expand_sources(f"{web.url}/none/")
-    with pytest.raises(InputError, match=r"gone/' can't be listed: it isn't there"):
+    with pytest.raises(InputError, match=r"gone/' cannot be listed: .* not exist"):
         expand_sources(f"{web.url}/gone/")
     settings.network = False
     with pytest.raises(InputError, match=r"settings\.network is off"):

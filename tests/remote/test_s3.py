@@ -232,7 +232,7 @@ def test_more_than_the_limit_is_not_read(photos: Bucket) -> None:
     _, identity = fetch(url)
     with pytest.raises(ImageTooLargeError):
         fetch(url, known=identity, max_bytes=100)
-    with pytest.raises(ImageNotFoundError, match="isn't there"):
+    with pytest.raises(ImageNotFoundError, match="does not exist"):
         read_bytes(f"{photos.url}/photos/none.jpg", max_bytes=100)
 
 
@@ -252,11 +252,11 @@ def test_errors_name_the_image_and_what_to_do(
     photos.server.refused.add("1.jpg")
     with pytest.raises(ImageNotFoundError, match=r"apple/1\.jpg'.*access is denied.*credentials"):
         open_image(f"{photos.url}/photos/apple/1.jpg")
-    with pytest.raises(ImageNotFoundError, match=r"none\.jpg'.*isn't there"):
+    with pytest.raises(ImageNotFoundError, match=r"none\.jpg'.*does not exist"):
         open_image(f"{photos.url}/photos/none.jpg")
-    with pytest.raises(ImageNotFoundError, match="isn't there"):
+    with pytest.raises(ImageNotFoundError, match="does not exist"):
         open_image("s3://no-such-bucket-at-all/a.jpg")
-    with pytest.raises(InputError, match=r"no-such-bucket-at-all/photos/' can't be listed: it isn't there"):
+    with pytest.raises(InputError, match=r"no-such-bucket-at-all/photos/' cannot be listed: .* not exist"):
         add("s3://no-such-bucket-at-all/photos/")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -288,7 +288,7 @@ def test_a_protocol_whose_package_is_missing_names_it(add: Add, url: str, packag
             open_image(url.replace("*", "a"))
     else:
         pytest.skip(f"{package} is installed")
-    with pytest.raises(InputError, match="nothing here reads URLs that begin with 'gopher://'"):
+    with pytest.raises(InputError, match="'gopher://' is not supported"):
         add("gopher://host/photos/")
 
 
@@ -363,7 +363,7 @@ def test_a_dataset_in_a_bucket_is_used_without_being_copied(
     assert images[["width", "height"]].to_numpy().tolist() == [[48, 32]] * 4
     assert images["sha256"].isna().all()
     shown = project.train_set._repr_html_()
-    assert (shown.count("<img"), shown.count("isn&#x27;t there")) == (3, 1)
+    assert (shown.count("<img"), shown.count("does not exist")) == (3, 1)
     assert open_image(images["image"][0]).size == (48, 32)
     current = with_current_hashes(project._store, [project.train_set], Events())[0].images
     assert [is_identity(content) for content in current["sha256"]] == [True, True, True, False]
@@ -399,7 +399,7 @@ def test_annotations_in_a_bucket_are_read_beside_their_images(
         == [f"{photos.url}/photos/apple/1.jpg"]
     )
     assert project.import_dataset(dataset, progress=False).added == 1
-    with pytest.raises(cl.errors.ManifestError, match=r"none\.json' can't be read: it isn't there"):
+    with pytest.raises(cl.errors.ManifestError, match=r"none\.json' cannot be read: .* not exist"):
         cl.read_dataset(f"{photos.url}/none.json")
     photos.server.refused.add("coco.json")
     with pytest.raises(cl.errors.ManifestError, match="access is denied") as caught:

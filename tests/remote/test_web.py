@@ -96,8 +96,8 @@ def test_single_images_are_asked_for_and_fetched_when_they_are_used(project: cl.
     urls = [f"{web.url}/{name}" for name in ("0.jpg", "1.jpg?size=large", "gone.jpg", "forbidden.jpg")]
     report = add(urls, label="apple")
     assert (report.added, codes(report)) == (2, [("IMAGE_NOT_FOUND", "gone.jpg"), ("IMAGE_NOT_FOUND", "forbidden.jpg")])
-    assert [message.split(";")[0] for message in report.issues["message"]] == [
-        "can't be read: HTTP status 404", "can't be read: access is denied (HTTP status 403)",
+    assert [message.split(".")[0] for message in report.issues["message"]] == [
+        "cannot be read: HTTP status 404", "cannot be read: access is denied (HTTP status 403)",
     ]  # fmt: skip
     assert "GET /0.jpg" not in [" ".join(request) for request in web.requests]
     images = project.train_set.images
@@ -150,7 +150,7 @@ def test_a_zip_is_fetched_and_unpacked(project: cl.Project, add: Add, web: Web) 
     make_zip(web.root / "photos.zip", {"apple/1.jpg": jpeg(1), "pear/2.jpg": jpeg(2)})
     assert add(f"{web.url}/photos.zip?version=3", auto_label=True).added == 2
     assert project.train_set.labels_of_images() == [["apple"], ["pear"]]
-    with pytest.raises(ArchiveError, match=r"none\.zip' can't be read: HTTP status 404"):
+    with pytest.raises(ArchiveError, match=r"none\.zip' cannot be read: HTTP status 404"):
         add(f"{web.url}/none.zip")
     settings.network = False
     with pytest.raises(ArchiveError, match=r"settings\.network is off"):
@@ -161,7 +161,7 @@ def test_limits_and_servers_that_are_not_there(web: Web, tmp_path: Path) -> None
     (web.root / "large.jpg").write_bytes(b"x" * 5000)
     with pytest.raises(ImageTooLargeError, match="more than 1,000 bytes"):
         read_bytes(f"{web.url}/large.jpg", max_bytes=1000)
-    with pytest.raises(ImageNotFoundError, match="no answer"):
+    with pytest.raises(ImageNotFoundError, match="no response"):
         read_bytes("http://127.0.0.1:9/a.jpg")
     settings.network = False
     with pytest.raises(ImageNotFoundError, match=r"settings\.network is off"):

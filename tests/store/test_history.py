@@ -248,12 +248,12 @@ def test_annotations_come_back_with_a_label_that_is_gone(store: SqlStore) -> Non
 
 
 def test_what_can_not_be_taken_back_says_so(store: SqlStore) -> None:
-    with pytest.raises(NotAllowedError, match="nothing yet"):
+    with pytest.raises(NotAllowedError, match="no actions to undo"):
         store.undo(None, ANN)
     store.add_version(version("v1"), Action("train", "ann"))
-    with pytest.raises(NotAllowedError, match=r"'train' \(action 1\) can't be taken back"):
+    with pytest.raises(NotAllowedError, match=r"'train' \(action 1\) cannot be undone"):
         store.undo(1, ANN)
-    with pytest.raises(NotAllowedError, match="no action 77"):
+    with pytest.raises(NotAllowedError, match="Action 77 does not exist"):
         store.undo(77, ANN)
     with pytest.raises(InputError, match="action_id='rename label'"):
         store.undo("rename label", ANN)  # type: ignore[arg-type]
@@ -331,6 +331,19 @@ def test_actions_of_an_older_release_can_not_be_taken_back(tmp_path: Path) -> No
 
 
 STEPS = st.sampled_from(list(ACTIONS))
+
+
+@pytest.mark.storing
+def test_a_label_that_came_back_for_a_while_leaves_the_order(store: SqlStore) -> None:
+    fill(store)
+    ids = [ACTIONS[name](store).action for name in ("update", "reorder", "merge")]  # type: ignore[attr-defined]
+    before = state(store)
+    store.undo(ids[0], BOB)  # needs "aple", which was merged, and makes room for it
+    store.undo(store.last_action(), BOB)
+    assert state(store) == before
+    for id_ in reversed(ids):
+        store.undo(id_, ANN)
+    assert list(store.labels()["label"]) == ["aple", "apple", "pear"]
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -124,10 +124,10 @@ def test_why_an_action_can_not_be_taken_back(store: SqlStore, reopen: Callable[[
     store.undo(store.last_action(), BOB)
     assert store.undo_refusal(first) is None  # as it was when ann left it
     store.undo(first, ANN)
-    assert "taken back already" in str(store.undo_refusal(first))
-    with pytest.raises(NotAllowedError, match="taken back already"):
+    assert "already undone" in str(store.undo_refusal(first))
+    with pytest.raises(NotAllowedError, match="already undone"):
         store.undo(first, ANN)
-    assert "no action 4711" in str(store.undo_refusal(4711))
+    assert "Action 4711 does not exist" in str(store.undo_refusal(4711))
 
 
 def test_changes_since_a_moment(store: SqlStore) -> None:

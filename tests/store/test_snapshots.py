@@ -126,7 +126,7 @@ def test_names_are_only_text(store: SqlStore, name: str) -> None:
     store.delete_snapshot(name, ANN)
     assert store.snapshots().empty
     for use in (store.delete_snapshot, store.restore_snapshot):
-        with pytest.raises(InputError, match="no snapshot"):
+        with pytest.raises(InputError, match="does not exist"):
             use(name, ANN)
 
 

@@ -173,7 +173,7 @@ def test_without_such_locks_a_file_is_written_all_the_same(tmp_path: Path, monke
 
 
 def test_an_unknown_database_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="only SQLite and PostgreSQL"):
+    with pytest.raises(InputError, match="SQLite or PostgreSQL"):
         create_store("mysql://root@localhost/x", "p")
 
 

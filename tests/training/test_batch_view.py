@@ -141,7 +141,7 @@ def test_what_can_not_be_shown(squares: Dataset, blots: Dataset) -> None:
         show_batch(blots, kind="detection")
     with pytest.raises(NotEnoughDataError, match="No image is labelled"):
         show_batch(squares, kind="single-label")
-    with pytest.raises(NotAllowedError, match="not a project's"):
+    with pytest.raises(NotAllowedError, match="does not belong to a project"):
         squares.show_batch()
 
 

@@ -175,7 +175,7 @@ def test_pictures_of_any_size_make_scenes_or_are_said(tmp_path: Path, folder: Pa
 
 
 def test_arguments_that_cant_be_are_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="'other', which is none of labels"):
+    with pytest.raises(InputError, match="'other', which is not in labels"):
         BrandScenes([("ring-0.png", "other")], LABELS, root=folder)
     with pytest.raises(InputError, match="size=10"):
         BrandScenes(logos_in(folder), LABELS, root=folder, size=10)
@@ -242,7 +242,7 @@ def test_a_loud_ground_that_all_pictures_share_belongs_to_the_brand(
         picture.save(tmp_path / f"{number}.png")
         logos.append((f"{number}.png", "mark"))
     scenes = BrandScenes(logos, ["mark"], root=tmp_path)
-    assert any("learnt as a part of the logo" in note for note in scenes.notes) == kept
+    assert any("learnt as part of the logo" in note for note in scenes.notes) == kept
     assert scenes._logo("0.png", 0).closed.size == ((160, 160) if kept else (60, 60))
 
 

@@ -23,6 +23,7 @@ from customlabels_nb.training.detection_learner import DetectionLearner, average
 from customlabels_nb.training.detector_recipe import TrainedDetector, predict_boxes, train_detector
 from customlabels_nb.training.loop import LEAST_STEPS
 from customlabels_nb.training.scene_sources import TrainingScene
+from tests.facts import facts
 from tests.training.drawn import drawn_squares
 
 LABELS = ["red", "blue"]
@@ -119,7 +120,7 @@ def test_an_image_that_vanishes_during_the_training_is_skipped_and_said(tmp_path
 def test_nothing_to_learn_from(squares: list[Example], tmp_path: Path) -> None:
     outside = [replace(example, boxes=example.boxes + 1000) for example in squares]
     bare = [replace(example, boxes=np.empty((0, 4)), labels=np.empty(0)) for example in squares]
-    for examples, words in (([], "no training image"), (bare, "none of 6 images has any"), (outside, "outside")):
+    for examples, words in (([], "no training image"), (bare, facts("none", 6)), (outside, "outside")):
         with pytest.raises(NotEnoughDataError, match=words):
             train_detector(examples, LABELS, options(), Events())
     (tmp_path / "broken.png").write_bytes(b"no image")
@@ -240,12 +241,12 @@ def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Exampl
     untrained = pretrained_detector(trained.shape, len(LABELS), PACKAGED, seed=5)
     for former, labels, words in (
         (untrained, LABELS, "AP50 on held-out images is 0.0"),
-        (trained.network, ["other", "labels"], "knows none of the labels"),
+        (trained.network, ["other", "labels"], "knows no label"),
     ):
         events = Events()
         told = heard(events)
         train_detector(squares[:4], LABELS, options(1), events, validation=squares[4:], base=(former, labels))
-        assert any(isinstance(e, Message) and "Not begun" in e.text and words in e.text for e in told)
+        assert any(isinstance(e, Message) and "Did not start" in e.text and words in e.text for e in told)
 
 
 def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
@@ -268,7 +269,7 @@ def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: 
     told = heard(events)
     base = (found.network, LABELS)
     again = train_detector(train, LABELS, replace(chosen, budget=Budget(steps=1)), events, validation=test, base=base)
-    assert any(isinstance(e, Message) and e.text.startswith("Begun from the former detector") for e in told)
+    assert any(isinstance(e, Message) and e.text.startswith("Started from the former detector") for e in told)
     assert again.state.best is not None
     assert again.state.best > 0.8
 

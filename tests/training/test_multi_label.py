@@ -106,7 +106,7 @@ def test_rare_labels_count_for_more_where_that_helps() -> None:
     keep = truth.any(axis=1)
     head = fit_multi_label_head(features[keep], truth[keep])
     assert head.balance == 1
-    assert any("rare ones count for more" in note for note in head.notes)
+    assert any("rare labels get a larger weight" in note for note in head.notes)
     even = fit_multi_label_head(*scenes(60, 2))
     assert even.balance == 0
     assert not even.notes

@@ -41,7 +41,7 @@ BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
         ({**TWO, "d": ["x", "y"]}, {"e": ["x"], "f": ["y"]}, "multi-label", "up to 2 labels"),
         (BOXES, {"c": [("box", "x")], "d": [("box", "y")]}, "detection", "test images have boxes"),
         (TWO, {"d": [("box", "x"), ("box", "z")]}, "detection", "test images have boxes"),  # y is no label of a box
-        (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but labels of boxes"),
+        (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but labels"),
         ({**BOXES, "c": ["x"]}, {"d": ["x"]}, "detection", "2 training images have boxes, 1"),
         ({"a": [("box", "x")], "b": ["y"]}, {}, "detection", "1 training images have boxes, 1"),  # a tie
         ({"a": [("box", "x")], "b": ["y"], "c": ["x"]}, {}, "single-label", "exactly one"),
@@ -81,7 +81,7 @@ def test_lines_of_the_other_kind_are_left_out_and_said() -> None:
     assert plan.test.images["image"].tolist() == ["g", "h"]
     said = " ".join(plan.notes)
     for words in ("train images have boxes only", "train images have more than one label",
-                  "train images were looked at and have nothing", "test images have more than one label"):  # fmt: skip
+                  "train images were reviewed but have no labels", "test images have more than one label"):  # fmt: skip
         assert f"1 {words}" in said
     several = make_plan(train, test, kind="multi-label")
     assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # nothing of these labels is on f
@@ -116,7 +116,7 @@ def test_brands_learn_from_logos_boxes_and_backdrops() -> None:
         (TWO, {}, "detection", "at least 1 label .* 0 boxes", "ERROR_MANIFEST_TOO_FEW_LABELS"),
         (TWO, {"d": []}, None, "no labelled image", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
         (BOXES, {"d": ["x"]}, "detection", "no image with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-        (TWO, {"d": ["x"]}, "brands", "add test images with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["x"]}, "brands", "Add test images with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
         (TWO, {"d": ["x"], "e": ["x"]}, None, "1 label only", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
         (TWO, {"d": ["u"], "e": ["v"]}, None, "No label of the test set", "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
     ],

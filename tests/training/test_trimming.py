@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from customlabels_nb.errors import ImageError, ImageNotFoundError
 from customlabels_nb.training.trimming import LONGEST_KEPT, Cutout, grounds_in_words, read_cutout, trim_background
+from tests.facts import tells
 
 SIDE = 200
 RED = (200, 30, 40)
@@ -234,4 +235,4 @@ def test_files_are_read_with_their_transparency_and_turned_upright(tmp_path: Pat
 def test_what_was_found_is_said() -> None:
     assert grounds_in_words(["plain", "transparent"]) == []
     (said,) = grounds_in_words(["photo", "plain", "photo", "plain", "photo"])
-    assert said.startswith("The background of 3 of 5 images could not be told from the logo: pasted as rectangles.")
+    assert tells(said, "background", 3, 5, "logo", "rectangles", "PNG")

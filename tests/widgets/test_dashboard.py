@@ -140,7 +140,7 @@ def test_check_and_export_are_told_when_they_end(
     result = sent[-1]["news"]["jobs"]["export"]["result"]
     assert result["images"] == {"train": 13}
     assert result["folder"] == str(tmp_path / "out")
-    assert any("name of who labelled" in text for text in result["issues"])
+    assert any("annotator" in text for text in result["issues"])
     ask("export", **{**choice, "folder": "../out"})
     until(lambda: dashboard.session.exporting.state.name == "failed", 20)
     assert "is not below" in dashboard.session.exporting.state.error

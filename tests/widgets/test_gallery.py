@@ -103,12 +103,12 @@ def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -
     [
         ("nonsense", {}, "knows no 'nonsense'"),
         ("edit", {"op": "drop", "split": "train", "images": []}, "op='drop'"),
-        ("edit", {"op": "label", "label": "", "split": "train", "images": []}, "There is no label"),
+        ("edit", {"op": "label", "label": "", "split": "train", "images": []}, "Label '' no longer exists"),
         ("full", {"image": "/etc/passwd"}, "not in the train set"),
         ("picture", {"path": "project.db"}, "not an image"),
-        ("page", {"view": 999, "place": 0, "pixels": 160}, "settled anew"),
+        ("page", {"view": 999, "place": 0, "pixels": 160}, "outdated"),
         ("task", {"task": "everything"}, "task='everything'"),
-        ("instructions", {"text": None}, "Instructions are text"),
+        ("instructions", {"text": None}, "Instructions must be text"),
         ("show", {"split": "train"}, "KeyError"),
     ],
 )
@@ -164,7 +164,7 @@ def test_python_sees_and_steers(page: Page, project: Project) -> None:  # noqa: 
     assert [Path(name).stem for name in gallery.session.page(0, 9)[1]] == ["7", "17", "27"]
     with pytest.raises(InputError, match="colour"):
         gallery.set_filter(colour="red")
-    with pytest.raises(InputError, match="can't be evaluated"):
+    with pytest.raises(InputError, match="Cannot evaluate"):
         gallery.set_filter("no_such_column > 3")
 
 

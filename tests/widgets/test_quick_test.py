@@ -146,7 +146,7 @@ def test_a_threshold_moves_table_and_detection_and_asks_nothing(
     assert page.pushed == []  # the page knows what it said itself
     widget.threshold = 1
     assert widget.table.empty
-    assert "nearest is apple" in repr(widget.detection)
+    assert "closest is apple" in repr(widget.detection)
     page.ask("threshold", threshold=None)
     assert seen == [0.2, 1.0, None]
     assert page.pushed == [{"push": "threshold", "threshold": 1.0}]
@@ -210,7 +210,7 @@ def test_to_a_project_that_can_only_be_read_nothing_is_added(
     page.drop(encoded())
     monkeypatch.setattr(Feedback, "read_only", True)
     assert page.ask("state")[0]["project"]["read_only"] is True
-    with pytest.raises(RuntimeError, match="can only be read"):
+    with pytest.raises(RuntimeError, match="read-only"):
         page.ask("add", number=1, split="train", rows=[0], labels=[], model="fruit.1")
     assert not (project.root / "images").exists()
 

@@ -84,7 +84,7 @@ def test_decisions_answer_with_the_rows_as_they_are_stored(page: Page) -> None:
     assert everything["info"]["review"]["done"] == 6
     with pytest.raises(RuntimeError, match="op='submit'"):
         page.edit("submit", names)
-    with pytest.raises(RuntimeError, match="There is no label 'fig' any more"):
+    with pytest.raises(RuntimeError, match="'fig' no longer exists"):
         page.edit("label", names, label="fig")
 
 

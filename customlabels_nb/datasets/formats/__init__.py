@@ -1,4 +1,4 @@
-"""Formats of datasets on disk: one module each, reader and writer, and one line in :data:`FORMATS`."""
+"""Read and write dataset formats (COCO, YOLO, Pascal VOC, CSV, …), each in its own module listed in :data:`FORMATS`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
 from customlabels_nb.remote.remote_files import download
 
-#: In the order in which they are tried to recognise a file or folder.
+#: Formats by name, in the order in which format detection tries them.
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (ground_truth, coco, custom_vision, yolo, voc, labelme, csv_labels, image_folder)
@@ -43,7 +43,7 @@ FORMATS: dict[str, Format] = {
 
 @dataclass(frozen=True)
 class Written:
-    """What became of writing: the files, images that could not be copied, and what the format could not hold."""
+    """Files that were written, images that could not be copied, and data that the format cannot store."""
 
     format: str
     files: list[Path]
@@ -53,24 +53,24 @@ class Written:
         count, first = len(self.files), str(self.files[0]) if self.files else "none"
         files = first if count == 1 else f"{count:,} files, such as {first}"
         names = [repr(issue.where) for issue in self.issues if issue.code != "NOT_HELD"]
-        left = f"{len(names):,} images can't be read and were left out: {', '.join(names[:3])}; see .issues."
+        left = f"{len(names):,} images cannot be read and were left out: {', '.join(names[:3])}. See .issues."
         held = [issue.message for issue in self.issues if issue.code == "NOT_HELD"]
         return "\n".join([f"Written as {self.format}: {files}.", *([left] if names else []), *held])
 
 
 def find_format(path: Path, name: str | None = None) -> Format:
-    """The format of that name, or the one that the file or folder is of.
+    """Find a format by its name, or detect the format of the file or folder.
 
     Raises
     ------
     InputError
-        If there is no such format.
+        If there is no format of that name.
     ManifestError
-        If no format recognises it.
+        If the format cannot be detected.
     """
     if name is not None:
         if name not in FORMATS:
-            raise InputError(f"format={name!r} is not known; use one of {list(FORMATS)!r}.")
+            raise InputError(f"format={name!r} is not a known format. Choose one of {list(FORMATS)!r}.")
         return FORMATS[name]
     for format_ in FORMATS.values():
         if format_.recognise(path):
@@ -79,7 +79,7 @@ def find_format(path: Path, name: str | None = None) -> Format:
         code = "ERROR_MANIFEST_IS_EMPTY"
         raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
     raise ManifestError(
-        f"{str(path)!r}: {CODES[UNUSABLE]} It is none of {', '.join(FORMATS)}; say format= if you know better.",
+        f"{str(path)!r}: {CODES[UNUSABLE]} It matches none of {', '.join(FORMATS)}. Choose the format with format=.",
         UNUSABLE,
     )
 
@@ -92,14 +92,14 @@ def read(
     relocate: Mapping[str, str] | None = None,
     **options: Any,
 ) -> tuple[Format, Contents]:
-    """What a file or folder of annotations says; see :func:`customlabels_nb.datasets.loading.read_dataset`.
+    """Read a file or folder of annotations, as in :func:`customlabels_nb.datasets.loading.read_dataset`.
 
     Raises
     ------
     InputError
-        If the format doesn't know one of the ``options``.
+        If one of the ``options`` is not an option of the format.
     ManifestError
-        If nothing can be read, or the format isn't known.
+        If nothing can be read, or the format cannot be detected.
     """
     if isinstance(path, str) and is_remote(path):
         path = plain_url(path)
@@ -114,8 +114,8 @@ def read(
     chosen = find_format(place, format)
     for name, value in options.items():
         if name not in chosen.options:
-            known = f"it knows {', '.join(sorted(chosen.options))}" if chosen.options else "it has no options"
-            raise InputError(f"{name}={value!r} is no option of the format {chosen.name!r}: {known}.")
+            known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
+            raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {known}.")
     finder = ImageFinder(place if place.is_dir() else place.parent, images=images, relocate=relocate)
     contents = chosen.read(place, finder, **options)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(place)) for name in finder.missing]
@@ -124,17 +124,17 @@ def read(
 
 @contextmanager
 def _fetched(url: str) -> Iterator[Path]:
-    """The file behind ``url`` as one in a folder of its own, while the block runs.
+    """Download the file at ``url`` to a temporary folder that is deleted when the block ends.
 
     Raises
     ------
     ManifestError
-        If it can't be read, or is a folder.
+        If it cannot be downloaded, or is a folder.
     """
     if url.endswith("/"):
         raise ManifestError(
-            f"{url!r} is a folder, and annotations behind a URL are a file; project.add_images takes images from "
-            "folders there, with auto_label=True their labels, too.",
+            f"{url!r} is a folder, but annotations at a URL must be a single file. To add images from a remote "
+            "folder, use project.add_images, with auto_label=True to label them by folder name.",
             UNUSABLE,
         )
     with scratch(Path(tempfile.gettempdir())) as folder:
@@ -149,7 +149,7 @@ def _fetched(url: str) -> Iterator[Path]:
 
 
 def _as_at(contents: Contents, path: Path, url: str) -> Contents:
-    """What was read from the fetched file ``path``, as if it had been read where it lies: beside its images."""
+    """Replace the path of the downloaded file by its URL, and paths next to it by URLs next to that."""
     here, there = os.path.join(to_uri(path.parent), ""), url.partition("?")[0].rpartition("/")[0] + "/"
 
     def moved(name: str) -> str:
@@ -167,13 +167,13 @@ def _as_at(contents: Contents, path: Path, url: str) -> Contents:
 
 
 def _check_place(path: Path) -> None:
-    """Refuse what is neither a file nor a folder, before anybody waits for a pipe or a device."""
+    """Raise an error if the path is neither a file nor a folder, without waiting for a pipe or a device."""
     try:
         path.stat()
         why = "" if path.is_file() or path.is_dir() else "is neither a file nor a folder"
     except (OSError, ValueError) as error:
         absent = isinstance(error, FileNotFoundError | NotADirectoryError)
-        why = "does not exist" if absent else f"can't be read ({getattr(error, 'strerror', None) or error})"
+        why = "does not exist" if absent else f"cannot be read ({getattr(error, 'strerror', None) or error})"
     if why:
         raise ManifestError(f"{str(path)!r} {why}.", UNUSABLE)
 
@@ -187,24 +187,24 @@ def write(
     copy_images: bool = False,
     escape_formulas: bool = False,
 ) -> Written:
-    """Write contents in a format; see :meth:`customlabels_nb.datasets.dataset.Dataset.to`.
+    """Write contents in a format, as in :meth:`customlabels_nb.datasets.dataset.Dataset.to`.
 
     Raises
     ------
     InputError
-        If the format can't hold the labels or sizes as they are, or nothing can be written there (a full disk, say):
-        what was there before is then whole.
+        If the format cannot store the labels or sizes, or writing fails (because the disk is full, for example).
+        Existing files are then unchanged.
     """
     place, chosen = local_path(path, "path"), find_format(Path(), format)
     if escape_formulas:
         if chosen.name != "csv":
-            raise InputError(f"escape_formulas=True is for format='csv' only, not {format!r}.")
+            raise InputError(f"escape_formulas=True works only with format='csv', not {format!r}.")
         chosen = replace(chosen, write=partial(write_csv, escape_formulas=True))
     try:
         return _write(contents, chosen, place, root, copy_images)
     except OSError as error:
         where = f" ({error.filename!r})" if error.filename is not None else ""
-        raise InputError(f"path={str(path)!r} can't be written: {error.strerror or error}{where}.") from error
+        raise InputError(f"path={str(path)!r} cannot be written: {error.strerror or error}{where}.") from error
 
 
 def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, copy_images: bool) -> Written:
@@ -225,7 +225,7 @@ def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, c
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy each image that can be read below ``folder/images``, under its own name where that is free and safe."""
+    """Copy all readable images to ``folder/images``, under their own names unless these are taken or unsafe."""
     target, taken = folder / "images", set[str]()
     moved: dict[str, str] = {}
     with staged(folder) as files:

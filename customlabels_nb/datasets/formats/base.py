@@ -1,4 +1,4 @@
-"""What all formats of datasets on disk have in common."""
+"""Base of all dataset formats: the contents, the format description and the search for images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
 
-#: What a format may be able to hold beside images and their labels.
+#: Kinds of data that a format may store in addition to images and their labels.
 CAPABILITIES = frozenset(
     {
         "image_labels", "boxes", "polygons", "crowd", "confidence", "annotator", "job", "created", "empty",
@@ -29,21 +29,21 @@ CAPABILITIES = frozenset(
     }
 )  # fmt: skip
 _WORDS = {
-    "image_labels": "label of a whole image", "boxes": "box", "polygons": "polygon", "crowd": "crowd",
-    "annotator": "name of who labelled", "created": "date", "empty": "image that shows nothing",
-    "unlabelled": "image that isn't labelled", "status": "image that is skipped or needs review",
-    "split": "image of the test set", "size": "size of an image", "tags": "image with tags",
-    "labels": "label that no image has", "label_order": "place of a label among the others",
-    "columns": "column of the user's", "notes": "note on the whole dataset",
+    "image_labels": "image-level label", "boxes": "box", "polygons": "polygon", "crowd": "crowd",
+    "annotator": "annotator", "created": "creation date", "empty": "labelled image without objects",
+    "unlabelled": "unlabelled image", "status": "image that is skipped or needs review",
+    "split": "test image", "size": "image size", "tags": "image with tags",
+    "labels": "label without images", "label_order": "position in the label order",
+    "columns": "custom column", "notes": "note on the dataset",
 }  # fmt: skip
 _EXAMPLES = 3
 
-#: Relative names that can't lead anywhere but down: nearly all, and looking at the parts of each takes its time.
+#: Relative names that cannot leave the folder. Nearly all names match, and checking the parts of each name is slow.
 _ORDINARY = re.compile(r"(?:[\w-][\w. -]*/)*+[\w-][\w. -]*", re.ASCII)
 
 
 class Notes(dict[str, Any]):
-    """What a file says beside its images. Tables carry it in their ``attrs``, of which pandas makes deep copies."""
+    """Metadata of a dataset, kept in ``DataFrame.attrs`` and not copied when pandas makes deep copies of them."""
 
     def __deepcopy__(self, memo: object) -> Notes:
         return self
@@ -51,16 +51,16 @@ class Notes(dict[str, Any]):
 
 @dataclass
 class Contents:
-    """What a file or folder of annotations says.
+    """Images, annotations and labels read from a file or folder.
 
     Attributes
     ----------
     images, annotations : DataFrame
-        Normalised tables. An image that was looked at and shows nothing has status "labelled".
+        Normalised tables. An image that was checked and shows no objects has status "labelled".
     labels : list of str
-        In the format's order; it may name labels that no image has.
+        Labels in the format's order, including labels without images.
     issues : list of Issue
-        What could not be read, or was read otherwise than it stood there.
+        Entries that could not be read, or were changed while reading.
     unread : list of (int, str)
         Number (from 1) and text of lines that were not read.
     """
@@ -72,7 +72,7 @@ class Contents:
     unread: list[tuple[int, str]] = field(default_factory=list)
 
     def unread_of(self, path: str | os.PathLike[str]) -> list[tuple[str, int, str]]:
-        """The unread lines of the file ``path``, each with its URI, as text that any database can hold."""
+        """List the unread lines of the file ``path`` with its URI, as text that any database can store."""
         source = without_passwords(to_uri(Path(path).expanduser()))
         plain = [
             without_passwords(raw).replace("\0", "\ufffd").encode("utf-8", "replace").decode() for _, raw in self.unread
@@ -82,29 +82,30 @@ class Contents:
 
 @dataclass(frozen=True)
 class Format:
-    """A format: one module, one of these in :data:`customlabels_nb.datasets.formats.FORMATS`.
+    """Dataset format, implemented by one module and listed in :data:`customlabels_nb.datasets.formats.FORMATS`.
 
     Attributes
     ----------
     name : str
-        How people ask for it.
+        Name of the format in ``format=``.
     recognise : callable
-        Whether a file or folder is of this format, by its content; must not raise, nor read all of a large file.
+        Checks by its content whether a file or folder has this format. It must neither raise nor read all of a large
+        file.
     read : callable
-        Gives the contents of a file or folder, from its path, an :class:`ImageFinder` and ``options``; raises
+        Returns the contents of a file or folder, given its path, an :class:`ImageFinder` and ``options``. Raises
         ManifestError or InputError if nothing can be read at all.
     write : callable
-        Writes contents (each file whole or not at all) and returns the files; never outside ``path``.
+        Writes contents (each file atomically) and returns the files. It never writes outside ``path``.
     holds : frozenset of str
-        Which of :data:`CAPABILITIES` survive writing and reading.
+        The :data:`CAPABILITIES` that survive writing and reading.
     columns, notes : frozenset of str
-        Columns of images beside those that all have, and keys of their ``attrs``, that survive, too.
+        Further columns of the images table, and keys of its ``attrs``, that survive as well.
     options : frozenset of str
-        Keyword arguments that ``read`` takes.
+        Keyword arguments of ``read``.
     folder : callable
-        The folder in which the annotations lie that are written to a path.
+        Returns the folder that contains the annotations when they are written to a path.
     copies : bool
-        Whether writing copies the images, because the place of one tells its label.
+        True if writing copies the images, because the folder of an image is its label.
     """
 
     name: str
@@ -120,17 +121,17 @@ class Format:
 
 
 class ImageFinder:
-    """Finds the images that annotations name, where they lie now.
+    """Resolver of image names in annotations to the current paths and URLs of the images.
 
     Parameters
     ----------
     base : Path
-        The folder of the annotations: names are relative to it.
+        Folder of the annotations. Relative names start there.
     images : path, optional
-        A folder (searched below) in which images are found by their file name; where several have it, by the names of
-        the folders around them, too.
+        Folder that is searched recursively for images by file name. If several files have the name, the names of their
+        parent folders are compared as well.
     relocate : mapping, optional
-        Old prefix → new one, for URLs and paths that begin with it; the longest prefix counts.
+        Old prefix → new prefix, for URLs and paths. The longest matching prefix is used.
     """
 
     def __init__(
@@ -144,22 +145,23 @@ class ImageFinder:
         folder = os.path.join(os.path.abspath(base), "")
         self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
         if relocate is not None and not isinstance(relocate, Mapping):
-            raise InputError(f"relocate={relocate!r} is no dict of old prefixes and new ones.")
+            raise InputError(f"relocate={relocate!r} must be a dict of old prefixes and new prefixes.")
         self._relocate = sorted((relocate or {}).items(), key=lambda pair: -len(pair[0]))
         self._by_name = None if images is None else _files_by_name(images)
         self._moved = bool(self._relocate) or self._by_name is not None
         self.missing: list[str] = []
 
     def find(self, name: str, *urls: str) -> str:
-        """The image's URI.
+        """Return the URI of an image.
 
-        ``name`` is as it stands in the file, ``urls`` are further places that the format gives for it. With ``images=``
-        what isn't found, or could be any of several files, is listed in :attr:`missing`, and keeps its name.
+        ``name`` is the name in the file, ``urls`` are further locations that the format gives for the image. With
+        ``images=``, an image that is not found, or matches several files, is added to :attr:`missing` and keeps its
+        name.
 
         Raises
         ------
         InputError
-            If the name is absolute or leads out of the folder of the annotations, and no ``relocate`` explains it.
+            If the name is absolute or leaves the folder of the annotations, and no prefix in ``relocate`` matches it.
         """
         place = self._known_place(name, *urls) if self._moved else None
         if place is not None:
@@ -171,19 +173,19 @@ class ImageFinder:
                 urlsplit(name)
                 return name
             if name.startswith("file://"):
-                return to_uri(to_path(name))  # in the tables a file of this machine is a path
-        except ValueError as error:  # a URL that is none
-            raise InputError(f"The image name {name!r} can't be a URL ({error}).") from error
+                return to_uri(to_path(name))  # tables store local files as paths
+        except ValueError as error:  # an invalid URL
+            raise InputError(f"The image name {name!r} is not a valid URL ({error}).") from error
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in name[:3] or "\0" in name or not name:
             raise InputError(
-                f"The image name {name!r} leads out of the folder of the annotations; say where the images are now "
+                f"The image name {name!r} is outside the folder of the annotations. Give the location of the images "
                 "with images= or relocate=."
             )
         return to_uri(self._base / parts)
 
     def relocated(self, uri: str) -> str:
-        """Where the image that a whole URI names lies now; unchanged unless ``relocate`` or ``images`` tell."""
+        """Return the current URI of an image by its full URI, which stays as it is without a match."""
         return self._known_place(uri) or uri
 
     def _known_place(self, name: str, *urls: str) -> str | None:
@@ -215,7 +217,7 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
 
 
 def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
-    """That one of the files whose path ends most like ``parts``; None if there is none, or no telling which."""
+    """Return the file whose path has the longest common ending with ``parts``, or None if there is none or a tie."""
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     pairs = (zip(reversed(to_path(file).parts), reversed(parts), strict=False) for file in candidates)
@@ -225,7 +227,7 @@ def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
 
 
 def losses(contents: Contents, format_: Format) -> list[Issue]:
-    """What of these contents the format can't hold: one issue for each kind of thing, with how many and an example."""
+    """List what the format cannot store: one issue for each kind of data, with a count and examples."""
     images, annotations = contents.images, contents.annotations
     boxed, outlined = annotations["left"].notna(), annotations["polygon"].notna()
     annotated = images["image"].isin(annotations["image"])
@@ -260,7 +262,7 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
     return [
         Issue(
             "NOT_HELD",
-            f"{len(examples):,} × {_WORDS.get(what, what)} can't be held by {format_.name}: {_first(examples)}.",
+            f"{len(examples):,} × {_WORDS.get(what, what)} cannot be stored as {format_.name}: {_first(examples)}.",
             where=what,
         )
         for what, examples in found.items()
@@ -273,11 +275,11 @@ def _first(examples: list[str]) -> str:
 
 
 def written_name(uri: str, base: Path) -> str:
-    """How an image is named in a file that lies in ``base``: relative to it if it lies below, else as a URL."""
+    """Return the name of an image in a file in ``base``: a relative path if the image is below ``base``, else a URL."""
     if is_remote(uri) or uri.startswith("file://"):
         return uri
     inside = os.path.abspath(base)
-    if uri.startswith(f"{inside}/") and "//" not in uri and "/." not in uri:  # most do, and the rest takes its time
+    if uri.startswith(f"{inside}/") and "//" not in uri and "/." not in uri:  # fast path for most images
         return uri[len(inside) + 1 :]
     path = os.path.abspath(uri)
     if os.path.commonpath([path, inside]) == inside:

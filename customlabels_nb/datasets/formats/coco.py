@@ -1,10 +1,10 @@
-"""COCO: one JSON file of ``images``, ``annotations`` and ``categories`` (cocodataset.org, "Data format").
+"""Read and write COCO files: one JSON file of ``images``, ``annotations`` and ``categories``.
 
-Written and read are boxes, polygons, crowds, scores as confidences, and labels of whole images as annotations without
-``bbox``, as the labelling tool of Azure Machine Learning writes them. COCO can't tell an image on which nothing is from
-one that nobody looked at: without annotations it is unlabelled. Licences are columns of the images; what the file says
-of itself, and supercategories, are in the ``attrs`` of their table. The ``area`` is that of the outline or box; where
-the file has another, that is said.
+The format is described on cocodataset.org, "Data format". Boxes, polygons, crowds, scores (as confidences) and
+image-level labels are read and written. Image-level labels are annotations without ``bbox``, as in Azure Machine
+Learning's labelling tool. COCO cannot distinguish an image without objects from one that was not reviewed, so an image
+without annotations is unlabelled. Licences are columns of the images table, ``info`` and supercategories are in its
+``attrs``. The ``area`` is that of the polygon or box. An issue reports annotations with another area.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ from customlabels_nb.datasets.formats.json_file import (
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import to_uri
 
-#: What ``info`` says of files in which a small box is no ratio.
+#: Key and value in ``info`` that mark boxes as pixels, so that small boxes are not taken for ratios.
 _UNIT, _PIXELS = "bbox_unit", "pixel"
-#: Where a table of images keeps what ``info`` said, in its ``attrs``.
+#: Key of the file's ``info`` in the ``attrs`` of an images table.
 _INFO = "coco_info"
-#: And the supercategory of each label that has one.
+#: Key of the supercategory of each label there.
 _SUPERCATEGORIES = "coco_supercategories"
-#: Columns of images that a file has as their licence.
+#: Columns of images with their licence.
 _LICENCE = ("license", "license_url")
-#: When an annotation was made, where that is not its image's ``date_captured``.
+#: Key of the date of an annotation, if it differs from ``date_captured`` of its image.
 _CREATED = "created"
 
 _Licence: TypeAlias = tuple[str, str]
@@ -70,7 +70,7 @@ _RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
 _AN_ID = (int, str, float)
 _MOST_NAMED = 100
-_AREA_APART = 0.05  # as a share: areas of masks differ a little from those of their outlines
+_AREA_APART = 0.05  # relative difference: areas of masks differ slightly from those of their polygons
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -82,7 +82,7 @@ def _recognise(path: Path) -> bool:
     arrays = {key for key, value in keys.items() if value == "["}
     if "images" in arrays:
         return bool(arrays & {"annotations", "categories"}) or any(f'"{key}"' in head for key in _NAMES)
-    # a large file may show its first array only
+    # the start of a large file may contain only its first array
     return ("annotations" in arrays and '"image_id"' in head) or ("categories" in arrays and '"name"' in head)
 
 
@@ -108,7 +108,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 def _info(data: dict[str, Any]) -> dict[str, Any]:
-    """What the file says of itself: texts, cut where they are very long, and numbers."""
+    """Return the file's ``info``: numbers, and strings cut to a maximum length."""
     info = data.get("info")
     kept: dict[str, Any] = {}
     for key, value in info.items() if isinstance(info, dict) else ():
@@ -119,7 +119,7 @@ def _info(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _supercategories(data: dict[str, Any], label_of: dict[Any, str]) -> dict[str, str]:
-    """Label → supercategory, as far as there are such that can be kept."""
+    """Return label → supercategory, if it is a string that can be stored."""
     entries = data.get("categories")
     return {
         label_of[entry["id"]]: above[:_INFO_TEXT]
@@ -145,16 +145,16 @@ def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), _AN_ID):
             findings.unreadable(where, f"It has no id: {shown(entry)}.")
         elif entry["id"] in label_of:
-            findings.unreadable(where, f"The id {shown(entry['id'])} is another category's already.")
+            findings.unreadable(where, f"The id {shown(entry['id'])} is already used by another category.")
         elif (label := label_or_none(entry.get("name"), findings, where)) is not None:
             if label in label_of.values():
-                findings.adjusted(where, f"The name {label!r} is another category's, too; the two became one label.")
+                findings.adjusted(where, f"The name {label!r} is used by another category. Both became one label.")
             label_of[entry["id"]] = label
     return label_of
 
 
 def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
-    """Licence id → columns of the images that have it."""
+    """Return licence id → columns of the images with that licence."""
     found = {}
     entries = data.get("licenses")
     for entry in entries if isinstance(entries, list) else []:
@@ -186,7 +186,7 @@ def _read_images(
             findings.unreadable(f"images[{number}]", f"It has no id: {shown(entry)}.")
             continue
         if identity in result.number_of:
-            findings.unreadable(f"images[{number}]", f"The id {shown(identity)} is another image's already.")
+            findings.unreadable(f"images[{number}]", f"The id {shown(identity)} is already used by another image.")
             continue
         names = [name for key in _NAMES if isinstance(name := entry.get(key), str) and name]
         try:
@@ -196,14 +196,14 @@ def _read_images(
             continue
         if uri in order:
             findings.adjusted(
-                f"images[{number}]", f"The file {names[0]!r} is named twice; the two entries became one image."
+                f"images[{number}]", f"The file {names[0]!r} is listed twice. Both entries became one image."
             )
             result.number_of[identity] = order[uri]
             continue
         size = pixel_size(entry)
         if size is None and (entry.get("width") or entry.get("height")):
             given = f"{shown(entry.get('width'))} × {shown(entry.get('height'))}"
-            findings.adjusted(f"images[{number}]", f"Its size {given} is none and was left open.")
+            findings.adjusted(f"images[{number}]", f"Its size {given} is invalid and was ignored.")
         if licences and isinstance(entry.get("license"), _AN_ID) and entry["license"] in licences:
             result.licences[uri] = licences[entry["license"]]
         result.sizes[uri] = size
@@ -214,7 +214,7 @@ def _read_images(
 
 @dataclass
 class _Images:
-    """The images in order: URI → size and licence; id in the file → number in that order; and when each was taken."""
+    """Images in order: URI → size and licence, id in the file → position, and the date of each image."""
 
     sizes: dict[str, tuple[int, int] | None]
     licences: dict[str, dict[str, str]]
@@ -225,9 +225,9 @@ class _Images:
 def _read_annotations(
     entries: list[Any], images: _Images, label_of: dict[Any, str], findings: Findings, *, known_pixels: bool
 ) -> pd.DataFrame:
-    """The annotations table; what can't be read, or is read otherwise, becomes a finding.
+    """Build the annotations table, with a finding for each entry that is unreadable or changed.
 
-    With ``known_pixels`` small boxes are no ratios.
+    With ``known_pixels``, small boxes are not taken for ratios.
     """
     places: Sequence[int] = range(len(entries))
     if not set(map(type, entries)) <= {dict}:
@@ -246,15 +246,15 @@ def _read_annotations(
     scores = _scores(entries)
     polygons, squares, masks, keep = _outlines(entries, findings)
     for number in np.flatnonzero(bad_boxes | np.isnan(scores) | ~keep).tolist():
-        what = "its only shape is a mask, or no polygon"
+        what = "its only shape is a mask or an invalid polygon"
         if bad_boxes[number]:
             what = f"bbox is {shown(entries[number].get('bbox'))}"
         elif np.isnan(scores[number]):
-            what = f"score is {shown(entries[number].get('score'))}, none from 0 to 1"
-        findings.unreadable(f"annotations[{places[number]}]", f"It can't be read: {what}.")
+            what = f"score is {shown(entries[number].get('score'))}, which is not between 0 and 1"
+        findings.unreadable(f"annotations[{places[number]}]", f"It cannot be read: {what}.")
     keep &= (owners >= 0) & (categories >= 0) & ~bad_boxes & ~np.isnan(scores)
     if masks:
-        findings.adjusted("annotations", f"Masks are not held: {masks:,} annotations were read as their boxes.")
+        findings.adjusted("annotations", f"Masks are not supported. {masks:,} annotations were read as their boxes.")
     for number in np.flatnonzero(np.isnan(boxes[:, 0])).tolist():
         if number in polygons:
             boxes[number] = polygon_to_ltwh(polygons[number])
@@ -283,22 +283,22 @@ def _read_annotations(
 
 
 def _references(entries: list[Any], key: str, known: dict[Any, int], findings: Findings) -> _Indices:
-    """What each entry refers to, -1 where that isn't there: one finding for each id that is missing."""
+    """Return the index that each entry refers to, or -1, with one finding for each id that is missing."""
     values = [entry.get(key) for entry in entries]
-    if not set(map(type, values)) <= {int, str, float, bool, NoneType}:  # others can't be looked up
+    if not set(map(type, values)) <= {int, str, float, bool, NoneType}:  # other types may not be hashable
         values = [value if isinstance(value, int | str | float) else None for value in values]
     found = np.array([known.get(value, -1) for value in values], dtype=np.int64)
     what = key.removesuffix("_id")
     missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(found < 0)).most_common()
     for value, count in missing[:_MOST_NAMED]:
-        findings.unreadable("annotations", f"{count:,} of them have the {key} {value}, and no {what} of it was read.")
+        findings.unreadable("annotations", f"{count:,} of them have the {key} {value}, but no such {what} was read.")
     if others := sum(count for _, count in missing[_MOST_NAMED:]):
-        findings.unreadable("annotations", f"{others:,} more have other values of {key} of which no {what} was read.")
+        findings.unreadable("annotations", f"{others:,} more have other values of {key} without a {what}.")
     return found
 
 
 def _scores(entries: list[Any]) -> _Floats:
-    """Confidences: 1 where there is no score, NaN where it is none from 0 to 1."""
+    """Return the confidences: 1 without a score, NaN if it is not between 0 and 1."""
     scores = [entry.get("score") for entry in entries]
     if scores.count(None) == len(scores):
         return np.ones(len(entries))
@@ -309,9 +309,9 @@ def _scores(entries: list[Any]) -> _Floats:
 
 
 def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, int, _Bools]:
-    """Polygons by the number of their entry; areas, NaN without one; how many have a mask; and which can be read.
+    """Return polygons by entry number, their areas (NaN without polygon), the mask count, and the readable entries.
 
-    An entry that has a shape, but none that is read and no box, can't.
+    An entry is unreadable if it has a segmentation, but neither a readable polygon nor a box.
     """
     shapes = {number: given for number, entry in enumerate(entries) if (given := entry.get("segmentation"))}
     polygons, found = plain_polygons(shapes)
@@ -334,20 +334,20 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box
     if several:
-        findings.adjusted("annotations", f"Of {several:,} outlines in several parts the largest part was read.")
+        findings.adjusted("annotations", f"{several:,} polygons have several parts. Only the largest part was read.")
     if broken:
-        findings.adjusted("annotations", f"{broken:,} outlines are no polygons: the boxes alone were read.")
+        findings.adjusted("annotations", f"{broken:,} segmentations are not polygons. Only their boxes were read.")
     return polygons, squares, masks, readable
 
 
 def _sizes(images: _Images) -> _Floats:
-    """Width and height of each image, NaN where they aren't known."""
+    """Return width and height of each image, NaN if unknown."""
     sizes = [size or (np.nan, np.nan) for size in images.sizes.values()]
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
 
 def _are_ratios(boxes: _Floats, owners: _Indices, keep: _Bools, images: _Images) -> bool:
-    """Whether all boxes of the file are ratios of the image's size, as some exporters write them."""
+    """Check whether all boxes in the file are ratios of the image size, as some exporters write them."""
     boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
     values = boxes[boxed]
     if not len(boxed) or values.min() < 0 or not 0 < values.max() <= _RATIO_AT_MOST:
@@ -363,7 +363,7 @@ def _pixels_of_ratios(
     images: _Images,
     findings: Findings,
 ) -> _Bools:
-    """Turn boxes that are ratios into pixels; which entries are usable then."""
+    """Convert boxes from ratios to pixels in place, and return a mask of the usable entries."""
     usable = np.ones(len(boxes), dtype=bool)
     boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
     values = boxes[boxed]
@@ -371,7 +371,7 @@ def _pixels_of_ratios(
     unknown = [number for number in np.unique(owners[boxed]).tolist() if np.isnan(sizes[number, 0])]
     for number, (uri, size) in zip(unknown, measured(names[n] for n in unknown), strict=True):
         if isinstance(size, str):
-            findings.not_found(uri, f"Its boxes are ratios of its size, which isn't known, and were not read: {size}")
+            findings.not_found(uri, f"Its boxes are ratios of an unknown image size, and were not read: {size}")
         else:
             sizes[number] = images.sizes[uri] = size
     boxes[boxed] = ratios_to_ltwh(values, sizes[owners[boxed]])
@@ -380,12 +380,12 @@ def _pixels_of_ratios(
         if usable[number] and max(map(max, polygons[number])) <= _RATIO_AT_MOST:
             width, height = sizes[owners[number]].tolist()
             polygons[number] = [[x * width, y * height] for x, y in polygons[number]]
-    findings.adjusted("annotations", f"{len(boxed):,} boxes are ratios of the image's size; they became pixels.")
+    findings.adjusted("annotations", f"{len(boxed):,} boxes are ratios of the image size. They became pixels.")
     return usable
 
 
 def _compare_areas(entries: list[Any], found: _Floats, keep: _Bools, findings: Findings) -> None:
-    """Say where the file has another area than the shape that was read: that of a mask, say, or of several parts."""
+    """Add a finding if the file's areas differ from those of the shapes, for example for masks or several parts."""
     values = [entry.get("area") for entry in entries]
     if not set(map(type, values)) <= {float, NoneType}:
         values = [number_or_none(value) for value in values]
@@ -393,11 +393,11 @@ def _compare_areas(entries: list[Any], found: _Floats, keep: _Bools, findings: F
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(given - found) > np.maximum(_AREA_APART * found, 1)
     if count := int((apart & keep).sum()):
-        findings.adjusted("annotations", f"{count:,} of them have an area that is not that of their outline or box.")
+        findings.adjusted("annotations", f"{count:,} of them have another area than their polygon or box.")
 
 
 def _moment_or_none(text: object) -> datetime | None:
-    """A date in UTC without zone, with any of the separators that are seen; None where there is none."""
+    """Parse a date with any of the usual separators to UTC without time zone, or return None."""
     if not isinstance(text, str) or not text:
         return None
     try:
@@ -408,7 +408,7 @@ def _moment_or_none(text: object) -> datetime | None:
 
 
 def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | None]) -> pd.DatetimeIndex:
-    """When each was made: its own date, else its image's, else now."""
+    """Return the date of each annotation: its own, else its image's, else now."""
     now = datetime.now(UTC).replace(tzinfo=None)
     images = pd.DatetimeIndex([now if moment is None else moment for moment in of_images] or [now])
     moments = images.to_numpy(dtype="datetime64[us]")[owners]
@@ -422,19 +422,19 @@ def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | No
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write the contents to the file ``path``, whose folder is made if it isn't there.
+    """Write the contents to the file ``path``, creating its folder if necessary.
 
     Raises
     ------
     InputError
-        If an annotation's image isn't among the images, or a number is not finite.
+        If an annotation's image is not among the images, or a number is not finite.
     """
     path = file_in(path, _FILE)
     labels = t.labels_in_order(contents.annotations, contents.labels)
     owners = pd.Index(contents.images["image"]).get_indexer(pd.Index(contents.annotations["image"])).astype(np.int64)
     if (owners < 0).any():
         stray = contents.annotations["image"].iloc[int(np.argmin(owners))]
-        raise InputError(f"contents have an annotation of {stray!r}, which is not among their images.")
+        raise InputError(f"contents have an annotation of {stray!r}, which is not among the images.")
     created = contents.annotations["created"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     latest = np.full(len(contents.images), "NaT", dtype="datetime64[us]")
     np.fmax.at(latest, owners, created)
@@ -524,7 +524,7 @@ def _annotation_entries(
 
 
 def _finite(square: float) -> float:
-    """An area that JSON can spell, of a shape however large."""
+    """Return an area as a finite number, as JSON requires, however large the shape is."""
     return square if math.isfinite(square) else sys.float_info.max
 
 

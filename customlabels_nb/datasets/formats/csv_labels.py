@@ -1,14 +1,14 @@
-"""CSV: labels without a header, or a table with one.
+"""Read and write CSV files of labels, with or without a header.
 
-Without a header a row is ``image,label,label,…``; empty cells and blank rows are skipped, and an image has one row.
-With a header a row is an annotation, or an image without any. Known columns are ``image`` (or ``filename``,
+Without a header, a row is ``image,label,label,…``. Empty cells and blank rows are skipped, and each image has one row.
+With a header, a row is an annotation, or an image without annotations. Known columns are ``image`` (or ``filename``,
 ``file_name``, ``file``, ``path``, ``image_path``, ``image_name``), ``label`` (``class``, ``class_name``, ``category``,
-``tag``), a box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, the image's size as ``image_width,
-image_height`` (beside ``xmin`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]``), ``crowd``, ``confidence``
-(``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Other columns are not read. Cells may be
-separated by ``;`` or tabs, too.
+``tag``), a box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, the image size as ``image_width,
+image_height`` (with ``xmin`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]``), ``crowd``, ``confidence``
+(``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Other columns are ignored. Cells may also
+be separated by ``;`` or tabs.
 
-Written is a table with a header and with those columns in which something stands.
+Files are written as a table with a header and those columns that are not empty.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
 _LONGEST_CELL = 2**24  # characters
-_LOOKED_AT = 1000  # rows, before a file without a header is taken for something else
+_LOOKED_AT = 1000  # rows that are checked for images before a file without a header is rejected
 _EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 _DELIMITERS = ",;\t"
 _OTHER_NAMES = {
@@ -92,26 +92,26 @@ def _recognise(path: Path) -> bool:
 def read_csv(
     path: Path, finder: ImageFinder, *, on_duplicate: OnDuplicate = "error", prefix: str | None = None
 ) -> Contents:
-    """The contents of a CSV file.
+    """Read a CSV file.
 
     Parameters
     ----------
     on_duplicate : str
-        What to do without a header, where a row repeats an image: "error" (nothing is read; the rows are written to
-        ``<name>-duplicates.csv`` beside the file, all others to ``<name>-deduplicated.csv``), "first" (the others are
-        left out) or "merge" (the image gets the labels of all).
+        How to treat rows that repeat an image in a file without a header: "error" (nothing is read, the repeated rows
+        are written to ``<name>-duplicates.csv`` next to the file, all others to ``<name>-deduplicated.csv``), "first"
+        (repeated rows are ignored) or "merge" (the image gets the labels of all rows).
     prefix : str, optional
-        A folder or URL that comes before names without a path.
+        Folder or URL to put in front of names without a path.
 
     Raises
     ------
     ManifestError
-        If the file can't be read, is empty, has no row that can be read, or has names with and without a path.
+        If the file cannot be read, is empty, has no readable row, or has names both with and without a path.
     InputError
-        If rows repeat images and ``on_duplicate`` is "error", or it is none of the three.
+        If rows repeat images and ``on_duplicate`` is "error", or it is not one of the three values.
     """
     if on_duplicate not in _POLICIES:
-        raise InputError(f"on_duplicate={on_duplicate!r} is not known; use one of {', '.join(map(repr, _POLICIES))}.")
+        raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
     rows, columns = _read_rows(path)
     collected = Collector(to_uri(path))
     located = _Located(rows, columns["image"] if columns else 0, collected, Places(finder), prefix)
@@ -121,7 +121,7 @@ def read_csv(
         _read_table(columns, located, collected)
     if not collected.images and collected.issues:
         raise unusable(
-            path, f"no row can be read, for instance line {collected.issues[0].line}: {collected.issues[0].message}"
+            path, f"no row can be read, such as line {collected.issues[0].line}: {collected.issues[0].message}"
         )
     return collected.contents([])
 
@@ -132,7 +132,7 @@ def read_csv(
 def _read_labels(
     path: Path, rows: list[_Row], located: _Located, collected: Collector, on_duplicate: OnDuplicate
 ) -> None:
-    lines: dict[str, int] = {}  # of images
+    lines: dict[str, int] = {}  # first line of each image
     by_path: dict[bool, tuple[int, str]] = {}
     repeated: list[tuple[_Row, str, str]] = []
     for row, name, uri in located:
@@ -153,18 +153,18 @@ def _read_labels(
         (line, name), (bare_line, bare) = by_path[True], by_path[False]
         raise unusable(
             path,
-            f"{shown(name)} on line {line} has a path, {shown(bare)} on line {bare_line} has none: treat all alike",
+            f"{shown(name)} on line {line} has a path, but {shown(bare)} on line {bare_line} does not. Use one style",
         )
     if repeated and on_duplicate == "error":
         row, name, uri = repeated[0]
         written = _write_duplicates(path, rows, {again.line for again, _, _ in repeated})
         raise InputError(
-            f"{str(path)!r}: {len(repeated):,} rows repeat an image, the first on line {row.line}: {shown(name)} "
-            f"stands on line {lines[uri]} already. Choose on_duplicate='first' or 'merge'. {written}"
+            f"{str(path)!r}: {len(repeated):,} rows repeat an image, first on line {row.line}: {shown(name)} is "
+            f"already on line {lines[uri]}. Choose on_duplicate='first' or 'merge'. {written}"
         )
     for row, name, uri in repeated:
-        how = "its labels were added" if on_duplicate == "merge" else "it was not read"
-        collected.adjusted(f"The row repeats the image of line {lines[uri]}; {how}.", where=name, line=row.line)
+        how = "Its labels were added" if on_duplicate == "merge" else "It was not read"
+        collected.adjusted(f"The row repeats the image of line {lines[uri]}. {how}.", where=name, line=row.line)
 
 
 # -- with a header ----------------------------------------------------------------------------------
@@ -192,13 +192,13 @@ def _read_table(columns: dict[str, int], located: _Located, collected: Collector
                     created=cells.created(),
                 )
             elif box or polygon:
-                raise UnreadableError("The row has a box but no label.")
+                raise UnreadableError("The row has a box, but no label.")
         except (UnreadableError, LabelError) as error:
             located.refuse(row, str(error), name)
 
 
 class _Cells:
-    """The cells of one row by name."""
+    """Cells of one row by column name."""
 
     def __init__(self, row: _Row, columns: dict[str, int], image: str, collected: Collector) -> None:
         self._row, self._columns, self._collected = row, columns, collected
@@ -215,14 +215,14 @@ class _Cells:
         said = self["split"].lower()
         split = {"": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST}.get(said, said)
         if split not in t.SPLITS:
-            self._adjusted(f"The split {shown(said)} is not known; 'train' was read.")
+            self._adjusted(f"The split {shown(said)} is unknown. It was read as 'train'.")
             return t.TRAIN
         return split
 
     def status(self) -> str:
         said = self["status"] or "unlabelled"
         if said not in t.STATUSES:
-            self._adjusted(f"The status {shown(said)} is not known; it was left out.")
+            self._adjusted(f"The status {shown(said)} is unknown. It was ignored.")
             return "unlabelled"
         return said
 
@@ -233,12 +233,12 @@ class _Cells:
             return None
         numbers = [number for number in map(finite, texts) if number is not None]
         if len(numbers) < 4:
-            raise UnreadableError(f"The box {shown(texts)} is not four numbers.")
+            raise UnreadableError(f"The box {shown(texts)} must be four numbers.")
         if corners:
             numbers = self._collected.box_of_corners(numbers, texts, **self._place)
         left, top, width, height = numbers
         if not (0 <= width < math.inf and 0 <= height < math.inf):
-            raise UnreadableError(f"The box {shown(texts)} has no size that can be.")
+            raise UnreadableError(f"The box {shown(texts)} has an invalid size.")
         return left, top, width, height
 
     def polygon(self) -> list[list[float]] | None:
@@ -251,7 +251,7 @@ class _Cells:
         except (ValueError, TypeError, OverflowError, RecursionError):
             points = []
         if not points or not all(math.isfinite(value) for point in points for value in point):
-            raise UnreadableError(f"The polygon {shown(text)} is no list of points [x, y].")
+            raise UnreadableError(f"The polygon {shown(text)} is not a list of points [x, y].")
         return points
 
     def confidence(self) -> float:
@@ -266,7 +266,7 @@ class _Cells:
             moment = datetime.fromisoformat(text)
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
-            self._adjusted(f"The date {shown(text)} can't be read; it was left out.")
+            self._adjusted(f"The date {shown(text)} cannot be parsed. It was ignored.")
             return None
 
 
@@ -275,7 +275,7 @@ class _Cells:
 
 @dataclass(frozen=True)
 class _Row:
-    """The cells of a row that begins on ``line``, as it stands there; or why it has none, such as too ``many``."""
+    """Cells of a row that begins on ``line``, with its text, or an ``error`` such as too ``many`` cells."""
 
     line: int
     cells: list[str]
@@ -285,19 +285,19 @@ class _Row:
 
 
 def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
-    """The rows that aren't blank, and the columns by name, if there is a header."""
+    """Read the rows that are not blank, and the position of each column if there is a header."""
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise unusable(path, str(error)) from error
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise unusable(path, "it is UTF-16; save it as UTF-8, which spreadsheets call CSV UTF-8")
+        raise unusable(path, "it is UTF-16. Save it as UTF-8, called 'CSV UTF-8' in spreadsheet programs")
     text = data.decode("utf-8-sig", "surrogateescape")
     with _long_cells():
         found = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
         rows = list(islice(found, 1))
         if rows and rows[0].many:
-            raise unusable(path, f"its first row has {rows[0].many:,} cells; at most {_MOST_CELLS:,} are read")
+            raise unusable(path, f"its first row has {rows[0].many:,} cells, but at most {_MOST_CELLS:,} are allowed")
         rows += islice(found, _LOOKED_AT)
         if not rows:
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
@@ -309,18 +309,18 @@ def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
 
 
 def _check_images(path: Path, rows: list[_Row]) -> None:
-    """Refuse a file that begins with rows of which none names an image, or with one that should be a header."""
+    """Raise an error if no row names an image, or the first row seems to be a header without an image."""
     named = [bool(row.cells) and (_is_image(row.cells[0]) or "://" in row.cells[0][:32]) for row in rows]
     if not any(named):
-        raise unusable(path, f"it names no image: its first row is {shown(rows[0].text)}")
+        raise unusable(path, f"no row names an image, and the first row is {shown(rows[0].text)}")
     if rows[0].cells and not named[0] and named[1]:
         first = shown(rows[0].cells)
-        raise unusable(path, f"its first row {first} is neither an image with its labels nor a header with 'image'")
+        raise unusable(path, f"its first row {first} is neither an image with labels nor a header with 'image'")
 
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Outlines of many points are longer than what the library lets a cell be, and it has one limit for all."""
+    """Increase the field size limit of the :mod:`csv` module, which is global, to allow long polygons."""
     usual = csv.field_size_limit(_LONGEST_CELL)
     try:
         yield
@@ -347,16 +347,16 @@ def _rows(text: str, delimiter: str) -> Iterator[_Row]:
         except StopIteration:
             return
         except csv.Error as reason:
-            error = f"The row can't be read ({reason})."
+            error = f"The row cannot be read ({reason})."
         many = len(cells) if len(cells) > _MOST_CELLS else 0
         if many:
-            error = f"The row has {many:,} cells; at most {_MOST_CELLS:,} are read."
+            error = f"The row has {many:,} cells, but at most {_MOST_CELLS:,} are allowed."
         if error or any(cell and not cell.isspace() for cell in cells):
             yield _Row(start, [] if error else cells, "".join(consumed).rstrip("\r\n"), error, many)
 
 
 def _find_delimiter(head: str) -> str | None:
-    """What separates cells, by the first row; None if that looks neither like a header nor like an image."""
+    """Detect the delimiter from the first row, or return None if that is neither a header nor an image."""
     first = next((line for line in head.splitlines() if line.strip()), "")
     for delimiter in _DELIMITERS:
         cells = next((row.cells for row in _rows(first, delimiter)), [])
@@ -366,7 +366,7 @@ def _find_delimiter(head: str) -> str | None:
 
 
 def _columns(cells: list[str]) -> dict[str, int] | None:
-    """Positions of the known columns, if the row is a header."""
+    """Return the position of each known column if the row is a header, else None."""
     result: dict[str, int] = {}
     for position, cell in enumerate(cells):
         name = cell.strip().lower()
@@ -385,7 +385,7 @@ def _is_image(cell: str) -> bool:
 
 
 class _Located:
-    """Goes over the rows whose images have a place; the others become issues."""
+    """Iterator over the rows with a valid image. Other rows become issues."""
 
     def __init__(
         self, rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None
@@ -422,12 +422,12 @@ def _has_path(name: str) -> bool:
 
 
 def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) -> list[Path]:
-    """Write a table with a header, and with those columns in which something stands.
+    """Write a table with a header and those columns that are not empty.
 
     Parameters
     ----------
     escape_formulas : bool
-        Put ``'`` before texts that a spreadsheet would take for a formula. Reading doesn't take it away again.
+        Put ``'`` in front of text that a spreadsheet would treat as a formula. Reading does not remove it again.
 
     Raises
     ------
@@ -435,7 +435,7 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
         If ``path`` is a folder.
     """
     if path.is_dir():
-        raise InputError(f"path={str(path)!r} is a folder; name the CSV file to write.")
+        raise InputError(f"path={str(path)!r} is a folder. Give the name of the CSV file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = _used_columns(contents)
     with replacing(path) as file:
@@ -503,10 +503,10 @@ def _annotation_cells(row: Any) -> dict[str, str]:
 
 
 def _write_duplicates(path: Path, rows: Iterable[_Row], repeated: set[int]) -> str:
-    """Write the rows of ``path`` that begin on the lines ``repeated`` to ``<name>-duplicates.csv`` beside it.
+    """Write the rows of ``path`` that begin on the lines ``repeated`` to ``<name>-duplicates.csv`` next to it.
 
-    All others go to ``<name>-deduplicated.csv``. A file of such a name with other content is somebody's and stays.
-    Returns a sentence that says what was written.
+    All other rows are written to ``<name>-deduplicated.csv``. An existing file with other content is not overwritten.
+    Return a sentence for the error message that names the files.
     """
     texts: dict[bool, list[str]] = {True: [], False: []}
     for row in rows:
@@ -514,18 +514,18 @@ def _write_duplicates(path: Path, rows: Iterable[_Row], repeated: set[int]) -> s
     said = []
     for are_repeated, ending in ((True, "duplicates"), (False, "deduplicated")):
         file = path.with_name(f"{path.stem}-{ending}.csv")
-        what = "these rows" if are_repeated else "all others"
+        what = "these rows" if are_repeated else "all other rows"
         data = "".join(f"{text}\n" for text in texts[are_repeated]).encode("utf-8", "surrogateescape")
         try:
             if file.is_symlink() or (file.exists() and file.read_bytes() != data):
-                said.append(f"{file.name!r}, where {what} would stand, was there already and was left as it is")
+                said.append(f"{what} were not written, because {file.name!r} already exists with other content")
                 continue
             write_whole(file, data)
         except OSError as error:
-            said.append(f"{what} can't be written to {file.name!r} ({error.strerror})")
+            said.append(f"{what} cannot be written to {file.name!r} ({error.strerror})")
         else:
-            said.append(f"{what} stand in {file.name!r}")
-    text = "; ".join(said)
+            said.append(f"{what} were written to {file.name!r}")
+    text = ", and ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 

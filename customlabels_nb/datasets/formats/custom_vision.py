@@ -1,8 +1,8 @@
-"""Tagged regions as Custom Vision's tutorials keep them: a JSON file of ``files``, each with its ``tags``.
+"""Read and write Custom Vision's tagged images: a JSON file of ``files``, each with its ``tags``.
 
-A tag is a label of the whole image, or with ``left``, ``top``, ``width`` and ``height`` that of a box, as ratios of the
-image's size. What reads such files finds the sizes in the images; so does this reader, unless the file has them
-(``width`` and ``height`` of an entry of ``files``), as those written here do. An image without tags is unlabelled.
+A tag is an image-level label, or with ``left``, ``top``, ``width`` and ``height`` the label of a box, as ratios of the
+image size. The sizes are read from the images, unless an entry of ``files`` has ``width`` and ``height``, as in files
+written here. An image without tags is unlabelled.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import to_uri
 
 _FILE = "tagged-images.json"
-_MOST = 1e9  # a box so many times as large as its image is none
+_MOST = 1e9  # a box that is this many times as large as its image is invalid
 _NO_BOX = [None] * 4
 _SIZE = ["width", "height"]
 
 
 @dataclass
 class _Tags:
-    """The tags of a file: number of the image, label, where in the file, and what stands there of a box."""
+    """Tags of a file: number of the image, label, location in the file, and box as given there."""
 
     owners: list[int] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -75,13 +75,13 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     ratios[bad] = np.nan
     for number in np.flatnonzero(bad).tolist():
         file, tag = tags.places[number]
-        why = f"left, top, width and height are no box: {shown(tags.boxes[number])}."
+        why = f"left, top, width and height are not a valid box: {shown(tags.boxes[number])}."
         findings.unreadable(f"files[{file}].tags[{tag}]", why)
     boxed = ~np.isnan(ratios[:, 0])
     unknown = [uris[owner] for owner in np.unique(owners[boxed]).tolist() if sizes[uris[owner]] is None]
     for uri, size in measured(unknown):
         if isinstance(size, str):
-            findings.not_found(uri, f"Its boxes are ratios of its size, which isn't known, and were not read: {size}")
+            findings.not_found(uri, f"Its boxes are ratios of an unknown image size, and were not read: {size}")
         else:
             sizes[uri] = size
     frame = t.normalise_images(
@@ -101,7 +101,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 class _Places:
-    """Finds the images, also in the folder ``images`` beside the file, where the tutorials keep them."""
+    """Finder of images, also in the folder ``images`` next to the file, as in the Custom Vision tutorials."""
 
     def __init__(self, folder: Path, finder: ImageFinder) -> None:
         self._finder = finder
@@ -121,7 +121,7 @@ class _Places:
 def _read_files(
     entries: list[Any], places: _Places, findings: Findings
 ) -> tuple[dict[str, tuple[int, int] | None], _Tags]:
-    """The images in order, each with its size if the file has it, and the tags."""
+    """Return the images in order, with their sizes if the file has them, and the tags."""
     sizes: dict[str, tuple[int, int] | None] = {}
     numbers: dict[str, int] = {}
     known: dict[str, str] = {}
@@ -130,7 +130,7 @@ def _read_files(
         where = f"files[{number}]"
         name = entry.get("filename") if isinstance(entry, dict) else None
         if not isinstance(name, str):
-            findings.unreadable(where, f"It has no filename that can name an image: {shown(entry)}.")
+            findings.unreadable(where, f"It has no valid filename: {shown(entry)}.")
             continue
         try:
             uri = places.find(name)
@@ -138,7 +138,7 @@ def _read_files(
             findings.unreadable(where, str(error))
             continue
         if uri in numbers:
-            findings.adjusted(where, f"The file {name!r} is named twice; the two entries became one image.")
+            findings.adjusted(where, f"The file {name!r} is listed twice. Both entries became one image.")
         else:
             numbers[uri] = len(numbers)
             sizes[uri] = pixel_size(entry)
@@ -177,7 +177,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If an image has boxes, but its size isn't known and can't be read from it.
+        If an image has boxes, but its size is not known and cannot be read from it.
     """
     path = file_in(path, _FILE)
     sizes = _sizes(contents)
@@ -197,7 +197,7 @@ def _sizes(contents: Contents) -> dict[str, tuple[int, int]]:
     boxed = contents.annotations.loc[shapes, "image"].unique()
     for uri, size in measured(uri for uri in boxed if uri not in sizes):
         if isinstance(size, str):
-            raise InputError(f"The boxes of {uri!r} can't be written as ratios of its size, which isn't known: {size}")
+            raise InputError(f"The boxes of {uri!r} cannot be written as ratios, because its size is unknown: {size}")
         sizes[uri] = size
     return sizes
 

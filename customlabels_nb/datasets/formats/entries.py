@@ -1,4 +1,4 @@
-"""What the formats made of text files share: entries gathered one by one, names of images, an index beside them."""
+"""Helpers of the text formats: a collector of entries, image names, and the index file next to the annotations."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from customlabels_nb.datasets.formats.staging import Staged, free_name
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
-#: A file beside the annotations with what their format has no place for: the order of labels and images, sizes, and
-#: which images nobody has looked at.
+#: File next to the annotations with data that their format cannot store: the order of labels and images, image sizes,
+#: and the images that were not reviewed.
 INDEX_NAME = "index.json"
 _INDEX_MARK = "customlabels_nb"
 _LARGEST_INDEX = 2**30
 _LARGEST_SIZE = 2**31 - 1
-# control characters and line ends of any kind: lists have one name a line, and XML can't hold most of them
+# control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
-_LONGEST_STEM = 150  # bytes, of the 255 that a file's name may have
+_LONGEST_STEM = 150  # bytes, of the 255 allowed for a file name
 
-#: What formats of drawn shapes hold that have an index for the rest; see ``CAPABILITIES``.
+#: Capabilities of formats for drawn shapes with an index file; see ``CAPABILITIES``.
 HOLDS_DRAWN = frozenset(
     ["boxes", "polygons", "confidence", "empty", "unlabelled", "split", "labels", "label_order", "size"]
 )
@@ -47,12 +47,12 @@ Parsed = TypeVar("Parsed")
 
 
 class UnreadableError(Exception):
-    """Says why a file or an entry can't be read."""
+    """Error with the reason why a file or an entry cannot be read."""
 
 
 @dataclass
 class Collector:
-    """Gathers what a file or folder says; ``source`` is what issues name unless told otherwise."""
+    """Collector of the entries of a file or folder. Issues refer to ``source`` by default."""
 
     source: str
     issues: list[Issue] = field(default_factory=list)
@@ -62,24 +62,24 @@ class Collector:
     _labels: dict[str, str] = field(default_factory=dict)
 
     def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
-        """Note an entry that is left out."""
+        """Add an issue for an entry that is left out."""
         self._add("ENTRY_UNREADABLE", message, where, source, line)
 
     def adjusted(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
-        """Note an entry that is read otherwise than it stands there."""
+        """Add an issue for an entry that was changed while reading."""
         self._add("ENTRY_ADJUSTED", message, where, source, line)
 
     def _add(self, code: str, message: str, where: str, source: str | None, line: int | None) -> None:
         self.issues.append(Issue(code, message, where, source or self.source, line))
 
     def label(self, text: str) -> str:
-        """``text`` as a label; LabelError if it can't be one."""
+        """Check ``text`` and return it as a label, or raise LabelError."""
         if text not in self._labels:
             self._labels[text] = t.check_label(text)
         return self._labels[text]
 
     def add_image(self, uri: str, *, size: Size | None = None, **facts: Any) -> None:
-        """Note an image that isn't there yet."""
+        """Add a new image."""
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
@@ -96,18 +96,18 @@ class Collector:
         job: str | None = None,
         created: datetime | None = None,
     ) -> None:
-        """Note an annotation; the label has been checked, box and confidence are what a table may hold."""
+        """Add an annotation with a valid label, box and confidence."""
         self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, annotator, job, created))
 
     def confidence(self, value: float | None, given: object, *, what: str = "confidence", **place: Any) -> float:
-        """Return ``value``; 1 and an issue about what is ``given`` in the file, if it is none from 0 to 1."""
+        """Return ``value``, or 1 with an issue that quotes ``given`` if it is not between 0 and 1."""
         if value is not None and 0 <= value <= 1:
             return value
-        self.adjusted(f"The {what} {shown(given)} doesn't lie between 0 and 1; it was read as 1.", **place)
+        self.adjusted(f"The {what} {shown(given)} is not between 0 and 1. It was read as 1.", **place)
         return 1.0
 
     def box_of_corners(self, corners: list[float], given: object, **place: Any) -> list[float]:
-        """Return left, top, width, height of two opposite corners; an issue if they are in the wrong order."""
+        """Return left, top, width and height of two opposite corners, with an issue if they are in the wrong order."""
         ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
         if ordered != corners:
             self.adjusted(f"The corners {shown(given)} were in the wrong order.", **place)
@@ -116,7 +116,7 @@ class Collector:
         return box
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
-        """All of it; ``labels`` come first, and so do the images of ``order``."""
+        """Return everything collected, with ``labels`` and the images of ``order`` first."""
         result = Contents(issues=self.issues, unread=self.unread)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows:
@@ -135,37 +135,37 @@ class Collector:
 
 
 class Places:
-    """Where images lie, each name looked up once."""
+    """Cache of image locations by name."""
 
     def __init__(self, finder: ImageFinder) -> None:
         self._finder = finder
         self._known: dict[tuple[str, ...], str] = {}
 
     def find(self, name: str, *urls: str) -> str:
-        """The image's URI; InputError if the name leads elsewhere or can't be kept."""
+        """Return the URI of an image, or raise InputError if the name is not allowed or cannot be stored."""
         known = self._known.get((name, *urls))
         if known is None:
             known = self._finder.find(name, *urls)
             if not t.storable(known):
-                raise InputError(f"The image name {shown(name)} holds characters that can't be stored.")
+                raise InputError(f"The image name {shown(name)} contains characters that cannot be stored.")
             self._known[(name, *urls)] = known
         return known
 
     def not_missing(self, name: str) -> None:
-        """Take back that an image is missing: it was found elsewhere than it was looked for."""
+        """Remove the image from the missing ones, because it was found elsewhere."""
         if name in self._finder.missing[-1:]:
             self._finder.missing.pop()
 
 
 def is_here(uri: str) -> bool:
-    """Whether the image is a file of this machine that is there."""
+    """Check whether the image is an existing local file."""
     return not is_remote(uri) and os.path.isfile(to_path(uri))
 
 
 def listed_name(uri: str, base: Path) -> str:
-    """How an image is named in a text file in ``base``: one line that the reader finds the image by.
+    """Return the name of an image in a text file in ``base``, on one line.
 
-    That is the path below ``base``, or a URL; names that can't stand on a line are written as ``file:`` URLs, too.
+    It is the path below ``base``, or a URL. Names with characters that are not allowed on a line become ``file:`` URLs.
     """
     name = written_name(uri, base)
     if is_remote(name) or name.startswith("file://"):
@@ -175,49 +175,49 @@ def listed_name(uri: str, base: Path) -> str:
 
 
 def safe_stem(name: str) -> str:
-    """The last part of a path or URL, without its ending, as a file may be called anywhere."""
+    """Return the last part of a path or URL, without its extension, as a file name that is valid on any system."""
     stem = re.sub(r"[^\w.-]", "_", PurePosixPath(name.replace("\\", "/")).stem).lstrip(".")
     return stem.encode()[:_LONGEST_STEM].decode(errors="ignore") or "image"
 
 
 def short_hash(text: str) -> str:
-    """Twelve hexadecimal digits that tell ``text`` from others."""
+    """Hash ``text`` to twelve hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def finite(text: str | None) -> float | None:
-    """The finite number that the text is, None if it is anything else."""
+    """Parse a finite number, or return None."""
     try:
         number = float(text or "")
     except ValueError:
         return None
-    if text and "_" in text:  # Python's own way to write numbers
+    if text and "_" in text:  # Python's float accepts underscores
         return None
     return number if math.isfinite(number) else None
 
 
 def size_of(width: float | None, height: float | None) -> Size | None:
-    """Width and height in pixels, if they can be those of an image."""
+    """Return width and height in pixels, or None if they are not a valid image size."""
     if width is None or height is None or not all(1 <= v <= _LARGEST_SIZE and v == int(v) for v in (width, height)):
         return None
     return int(width), int(height)
 
 
 def plain(value: float, digits: int) -> str:
-    """A number with at most so many digits after the point, and none where they would be zero."""
+    """Format a number with at most ``digits`` decimals, and none for an integer."""
     rounded = round(float(value), digits)
     return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 1e15 else repr(rounded)
 
 
 def known_size(image: Any) -> Size | None:
-    """The size that a row of an images table has."""
+    """Return the size in a row of an images table, or None if it is unknown."""
     return None if pd.isna(image.width) or pd.isna(image.height) else (int(image.width), int(image.height))
 
 
 def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tuple[Any, list[Any], bool]]:
-    """Each image, its annotations, and whether they are all there is to see on it (then there may be none).
+    """Yield each image, its annotations, and True if the image was reviewed, even without annotations.
 
-    With ``drawn``, boxes and polygons alone.
+    With ``drawn``, yield only boxes and polygons.
     """
     annotations = contents.annotations
     chosen = annotations[annotations["left"].notna() | annotations["polygon"].notna()] if drawn else annotations
@@ -231,18 +231,18 @@ def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tup
 
 
 def make_folder(path: Path, format_name: str) -> None:
-    """Make the folder that annotations are written to; InputError if it is a file."""
+    """Create the folder for annotations, or raise InputError if it is a file."""
     if path.exists() and not path.is_dir():
-        raise InputError(f"path={str(path)!r} is a file; {format_name} needs a folder.")
+        raise InputError(f"path={str(path)!r} is a file, but {format_name} needs a folder.")
     path.mkdir(parents=True, exist_ok=True)
 
 
 @dataclass
 class Index:
-    """What :func:`write_index` wrote: labels in order, and names of images in order with their sizes.
+    """Content of the index file: labels in order, and names of images in order with their sizes.
 
-    ``test`` has the names of images for testing of which nothing else tells that, ``files`` those of the annotations
-    where the images' names don't tell them.
+    ``test`` holds the names of test images that no other file lists, ``files`` the names of annotation files that
+    cannot be derived from the image names.
     """
 
     labels: list[str] = field(default_factory=list)
@@ -252,7 +252,7 @@ class Index:
 
 
 def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Iterator[Path]:
-    """The files below a folder but its index, in the order of their names, ``depth`` folders deep; none are hidden."""
+    """Yield the files below a folder, sorted by name, without hidden files and the index, down to ``depth`` folders."""
     for parent, folders, files in os.walk(folder):
         level = len(Path(parent).relative_to(folder).parts)
         inner = [] if depth is not None and level + 1 >= depth else folders
@@ -263,7 +263,7 @@ def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Itera
 
 
 def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places: Places) -> None:
-    """Add the images of an index that no file is about, for nobody has looked at them, and their URIs to ``uris``."""
+    """Add the images of the index that have no file, because they were not reviewed, and their URIs to ``uris``."""
     for name, size in index.images.items():
         if name in uris:
             continue
@@ -277,7 +277,7 @@ def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places:
 
 
 class FilesOfImages:
-    """The files of a folder, or a single file, each of which is about one image, with the folder's index."""
+    """Reader of a folder with one annotation file per image and an index, or of one such file."""
 
     def __init__(self, path: Path, ending: str, finder: ImageFinder) -> None:
         self._path, self._ending, self._places = path, ending, Places(finder)
@@ -289,7 +289,10 @@ class FilesOfImages:
     def each(
         self, parse: Callable[[Path], Parsed], image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
     ) -> Iterator[tuple[Path, Parsed, str, str]]:
-        """Yield each file, what is in it, and its image's name and URI; then add the images that only the index has."""
+        """Yield each file, its parsed content, and its image's name and URI.
+
+        Images that are only in the index are added at the end.
+        """
         read = 0
         for file in list(files_below(self._path, self._ending)) if self._path.is_dir() else [self._path]:
             try:
@@ -297,7 +300,7 @@ class FilesOfImages:
                 read += 1
                 name, uri = image_of(parsed, file, self._base, self._places)
                 if uri in self.collected.images:
-                    raise UnreadableError(f"Another file before this one is about the same image, {shown(name)}.")
+                    raise UnreadableError(f"An earlier file describes the same image, {shown(name)}.")
             except (UnreadableError, InputError) as error:
                 self.collected.unreadable(str(error), source=to_uri(file))
                 continue
@@ -305,11 +308,11 @@ class FilesOfImages:
             yield file, parsed, name, uri
         if not read and not self.index.images:
             issues, kind = self.collected.issues, self._ending[1:].upper()
-            raise unusable(self._path, issues[0].message if issues else f"there is no {kind} file in it")
+            raise unusable(self._path, issues[0].message if issues else f"it contains no {kind} file")
         add_unseen(self.index, self._uris, self.collected, self._places)
 
     def contents(self) -> Contents:
-        """Return what was collected, labels and images in the order of the index."""
+        """Return everything collected, with labels and images in the order of the index."""
         order = [self._uris[name] for name in self.index.images if name in self._uris]
         return self.collected.contents(self.index.labels, order=order)
 
@@ -317,7 +320,7 @@ class FilesOfImages:
 def named_files(
     contents: Contents, index: Index, base: Path, ending: str, *, drawn: bool = False
 ) -> Iterator[tuple[Any, str, list[Any], str | None]]:
-    """Each image, its name, its annotations, and the name of its file: None if nobody has looked at it.
+    """Yield each image, its name, its annotations, and the name of its file, or None if it was not reviewed.
 
     Names and sizes of the images are added to ``index``.
     """
@@ -329,7 +332,7 @@ def named_files(
 
 
 def remove_former(files: Staged, folder: Path, names: Iterable[str], ending: str) -> None:
-    """Remove the files that an earlier export wrote to ``folder``, for images that are no longer labelled."""
+    """Delete the files that an earlier export wrote to ``folder`` for images that are no longer labelled."""
     for name in names:
         old = folder / name
         if old.parent == folder and old.suffix == ending and old.name != INDEX_NAME:
@@ -347,7 +350,7 @@ def write_index(files: Staged, folder: Path, index: Index) -> None:
 
 
 def read_index(folder: Path, collected: Collector) -> Index:
-    """The index of the annotations in ``folder``; an empty one where there is none, or none of ours."""
+    """Read the index of the annotations in ``folder``, or return an empty one if there is none of this package."""
     path = folder / INDEX_NAME
     result = Index()
     try:
@@ -355,7 +358,7 @@ def read_index(folder: Path, collected: Collector) -> Index:
             return result
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        message = f"The order of labels and images isn't known: {str(error) or type(error).__name__}."
+        message = f"The order of labels and images is unknown: {str(error) or type(error).__name__}."
         collected.unreadable(message, source=to_uri(path))
         return result
     if not isinstance(found, dict) or _INDEX_MARK not in found:
@@ -374,7 +377,7 @@ def read_index(folder: Path, collected: Collector) -> Index:
             case [str(name), width, height]:
                 result.images.setdefault(name, size_of(_number(width), _number(height)))
             case _:
-                collected.unreadable(f"{shown(entry)} is no image.", where=f"image {number}", source=to_uri(path))
+                collected.unreadable(f"{shown(entry)} is not an image.", where=f"image {number}", source=to_uri(path))
     return result
 
 

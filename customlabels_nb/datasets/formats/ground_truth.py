@@ -1,10 +1,9 @@
-"""Ground Truth manifests: JSON Lines, one image a line.
+"""Read and write SageMaker Ground Truth manifests (JSON Lines with one image per line).
 
-Written is what the hosted service's documentation describes for image-level labels
-(``groundtruth/image-classification``) and boxes (``groundtruth/object-detection``). Read are those, the output of
-multi-label jobs, lines with only a ``source-ref``, and what validation made of any of them; a line that can't be read
-whole is returned, with the code of what is wrong. An image that was looked at and shows nothing is a line with a box
-attribute without boxes.
+Image-level labels (``groundtruth/image-classification``) and boxes (``groundtruth/object-detection``) are written as
+documented by the hosted service. The reader also accepts the output of multi-label jobs, lines with only a
+``source-ref``, and manifests with validation results. Lines that cannot be read completely are returned with the code
+of the error. An image that was reviewed and shows nothing is a line with a box attribute without boxes.
 """
 
 from __future__ import annotations
@@ -46,13 +45,13 @@ def read_manifest(path: str | os.PathLike[str]) -> Contents:
     Raises
     ------
     ManifestError
-        If the file can't be read, is empty or has no line that can be read.
+        If the file cannot be read, is empty, or has no valid line.
     """
     return manifest_of(ManifestFile(path), os.fspath(path))
 
 
 def manifest_of(source: LineSource, name: str) -> Contents:
-    """What lines say; see :func:`read_manifest`. ``name`` is how an error calls them."""
+    """Read a manifest from lines, like :func:`read_manifest`. Errors refer to it as ``name``."""
     reader = ManifestReader(source, LOCAL)
     reader.read()
     manifest = contents_of(reader)
@@ -63,7 +62,7 @@ def manifest_of(source: LineSource, name: str) -> Contents:
 
 
 def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> Contents:
-    """The tables and issues of the lines that a reader has read; ``table`` spares asking it again."""
+    """Return the tables and issues of a reader's lines. Pass its ``table`` to avoid building it again."""
     source = reader.source.name
     with no_garbage_collection():
         images, annotations = (table or reader.table()).frames()
@@ -77,17 +76,17 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> C
         if any(found.code.startswith("ERROR_") for found in parsed.findings):
             result.unread.append((number, raw.decode("utf-8", "replace")))
     if reader.predictions():
-        message = f"{reader.predictions():,} attributes hold what a model said; they were not read as labels."
+        message = f"{reader.predictions():,} attributes contain model predictions. They were not read as labels."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source))
     undated = reader.bad_dates()
     if undated:
-        message = f"{len(undated):,} lines give a creation-date that is none; the time of reading stands for it."
+        message = f"{len(undated):,} lines have an invalid creation-date. The current time was used instead."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source, line=undated[0]))
     return result
 
 
 def _recognise(path: Path) -> bool:
-    """By the first line that isn't blank: an object with a ``source-ref``, under any extension."""
+    """Check for an object with a ``source-ref`` in the first line that is not blank, whatever the file extension."""
     try:
         with path.open("rb") as file:
             for raw in itertools.islice(file, 100):
@@ -101,14 +100,14 @@ def _recognise(path: Path) -> bool:
 
 
 def placed(manifest: Contents, finder: ImageFinder) -> Contents:
-    """The contents with the images where they lie now, and their boxes as they fit these."""
+    """Return the contents with the images at their current locations, and boxes fitted to them."""
     images, annotations = manifest.images, manifest.annotations
     places = {image: finder.relocated(image) for image in images["image"].tolist()}
     repeated: list[Issue] = []
     if any(old != new for old, new in places.items()):
         first = {place: image for image, place in reversed(places.items())}
         for image in [image for image, place in places.items() if first[place] != image]:
-            message = f"It is left out: {places[image]!r} was found for {first[places[image]]!r} already."
+            message = f"It was left out because {places[image]!r} was already found for {first[places[image]]!r}."
             repeated.append(Issue("ENTRY_UNREADABLE", message, where=image))
             del places[image]
         if repeated:
@@ -128,11 +127,12 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 def manifest_lines(
     images: pd.DataFrame, annotations: pd.DataFrame, *, labels: Iterable[str] | None = None, by_human: bool = True
 ) -> Iterator[str]:
-    """The lines of a manifest, without line ends, in the order of ``images``.
+    """Yield the lines of a manifest, without line breaks, in the order of ``images``.
 
-    Images without annotations become lines with only a ``source-ref``, unless their status is "labelled"; polygons are
-    written as their boxes, and boxes of several jobs as so many attributes. ``labels`` are those of the whole manifest
-    where these tables are a part of it: each has one attribute throughout. ``by_human`` is False of what a model says.
+    Images without annotations become lines with only a ``source-ref``, unless their status is "labelled". Polygons are
+    written as their boxes, and boxes of several jobs as one attribute per job. Pass ``labels`` of the complete manifest
+    if the tables are only part of it, so that each label has the same attribute throughout. ``by_human`` is False for
+    model predictions.
     """
     rows = _Rows(annotations)
     attributes = attribute_names(sorted(annotations["label"].unique() if labels is None else labels))
@@ -145,7 +145,7 @@ def manifest_lines(
         for row in own:
             job = rows.jobs[row]
             if rows.boxed[row]:
-                # an attribute has one job and one date; boxes of no job, drawn one by one, stay together
+                # an attribute has one job and one date, but boxes without a job stay together
                 groups.setdefault((job, rows.created[row]) if job else None, []).append(row)
                 continue
             label = rows.labels[row]
@@ -168,7 +168,7 @@ def manifest_lines(
 
 
 class _Rows:
-    """The columns of an annotations table as lists, and which rows are those of an image."""
+    """Columns of an annotations table as lists, with the rows of each image."""
 
     def __init__(self, annotations: pd.DataFrame) -> None:
         self._images = annotations["image"]
@@ -177,13 +177,13 @@ class _Rows:
         self.jobs = [job if isinstance(job, str) and job else None for job in annotations["job"].tolist()]
         self.boxed: list[bool] = annotations["left"].notna().tolist()
         self.left, self.top, self.width, self.height = (annotations[side].tolist() for side in t.BOX_COLUMNS)
-        # ranks in the order of time, and what each is when written
+        # ranks by date, and the text of each date
         codes, moments = pd.factorize(annotations["created"], sort=True)
         self.created: list[int] = codes.tolist()
         self.dates = _dates(moments)
 
     def by_image(self, images: pd.Series) -> Iterator[list[int]]:
-        """The rows of each of the images, in the order in which they stand."""
+        """Yield the row numbers of each image, in the order of the table."""
         codes = pd.Index(images).get_indexer(self._images)
         order = np.argsort(codes, kind="stable")
         ends = np.searchsorted(codes[order], np.arange(len(images) + 1)).tolist()
@@ -201,7 +201,7 @@ def _sizes(images: pd.DataFrame) -> list[dict[str, int]]:
 
 
 def attribute_names(labels: list[str]) -> dict[str, str]:
-    """Label → the name of its attribute: safe, unique, and never one that has a meaning of its own."""
+    """Return label → attribute name: safe, unique, and never a reserved name."""
     result: dict[str, str] = {}
     taken = {SOURCE, *ADDED}
     for label in labels:
@@ -251,7 +251,7 @@ def _dates(moments: pd.DatetimeIndex) -> list[str]:
 
 
 def _write_manifest(contents: Contents, path: Path) -> list[Path]:
-    """Write a manifest; lines with boxes tell the sizes that headers of local images have where none are known."""
+    """Write a manifest, reading missing sizes of images with boxes from the headers of local files."""
     images = _with_sizes(contents.images, contents.annotations)
     with replacing(path) as file, no_garbage_collection():
         file.writelines(f"{line}\n".encode() for line in manifest_lines(images, contents.annotations))

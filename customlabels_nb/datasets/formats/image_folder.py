@@ -1,4 +1,4 @@
-"""Folders of images, with labels from the names of folders (``<label>/<image>``); and files that a pattern matches."""
+"""Read and write folders of images with labels from the folder names (``<label>/<image>``), and match glob patterns."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886
 
 @dataclass
 class FoundFiles:
-    """Image files in the order of their names.
+    """Image files, sorted by name.
 
-    ``labels`` has the label of each or None; ``stats`` size in bytes and time of change in nanoseconds, where that is
-    known; ``contents`` what tells the content of remote ones from others; ``ignored`` counts files that don't look like
-    images.
+    ``labels`` holds the label of each file or None, ``stats`` its size in bytes and modification time in nanoseconds,
+    if known, ``contents`` an identifier of the content of remote files. ``ignored`` counts files that are not images by
+    name.
     """
 
     images: list[str] = field(default_factory=list)
@@ -43,17 +43,18 @@ class FoundFiles:
 
 
 def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> FoundFiles:
-    """All image files under a folder, however deep.
+    """Find all image files below a folder, at any depth.
 
-    The label of an image is the name of the folder directly below ``root`` in which it lies, however deep; images in
-    ``root`` itself have none. Hidden files and folders are passed over, and folders below ``root`` that are caches or
-    projects of this package; links are followed, but never back into a folder that is being read. A folder that may not
-    be read is an issue, and so is one whose name can't be a label, a project, and an image of a type that isn't read.
+    With ``auto_label``, the label of an image is the name of the folder directly below ``root`` that contains it, at
+    any depth. Images in ``root`` itself have no label. Hidden files and folders are skipped, and so are caches and
+    projects of this package below ``root``. Links are followed, but never back into a folder that is being read.
+    Folders that may not be read, folder names that are not valid labels, projects, and unsupported image types are
+    reported as issues.
 
     Raises
     ------
     InputError
-        If ``root`` isn't a folder, or may not be read.
+        If ``root`` is not a folder, or may not be read.
     """
     top = os.path.abspath(expand_home(os.fspath(root)))
     if not os.fspath(root) or not os.path.isdir(top):
@@ -62,9 +63,9 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
     try:
         entries, identity = _entries(top), _identity(top)
     except OSError as error:
-        raise InputError(f"The folder {os.fspath(root)!r} may not be read ({error.strerror}).") from error
+        raise InputError(f"The folder {os.fspath(root)!r} cannot be read ({error.strerror}).") from error
     found = FoundFiles()
-    # folders are on a list of ours, not on Python's stack: they may lie deeper than that is high
+    # an explicit stack, because folders can be nested more deeply than Python's recursion limit
     open_folders = [_Folder(entries, None, frozenset({identity}))]
     while open_folders:
         folder = open_folders[-1]
@@ -80,9 +81,9 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
 
 
 def sort_out_listing(url: str, files: Sequence[RemoteFile], *, auto_label: bool = False) -> FoundFiles:
-    """The image files among those listed below the folder ``url``, told by their names as :func:`read_folder` does.
+    """Select the image files in a listing of the remote folder ``url`` by their names, as :func:`read_folder` does.
 
-    Nothing is opened; whether a cache or a project lies there isn't known.
+    No file is opened, so caches and projects are not detected.
     """
     found = FoundFiles()
     top = url.rstrip("/") + "/"
@@ -108,40 +109,40 @@ def sort_out_listing(url: str, files: Sequence[RemoteFile], *, auto_label: bool 
 
 
 def is_image_name(name: str) -> bool:
-    """Whether the file's ending is that of an image, and the file isn't hidden."""
+    """Check whether the file has an image extension and is not hidden."""
     return name[name.rfind(".") :].lower() in READ_SUFFIXES and not name.startswith(".")
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a path or URL is meant to match files, rather than to name one: it has ``*`` or, here, ``?``."""
+    """Check whether a path or URL is a glob pattern: it contains ``*`` or, in an unknown local path, ``?``."""
     if is_remote(name):
         return "*" in name and not name.startswith(("http:", "https:"))
     return ("*" in name or "?" in name) and not os.path.lexists(to_path(name))
 
 
 def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
-    """The files, no folders, that a pattern with ``*``, ``?`` or ``**`` matches, in the order of their names.
+    """List the files that match a pattern with ``*``, ``?`` or ``**``, sorted by name.
 
-    Hidden files are passed over, and what lies in caches and projects of this package, unless the pattern names the
-    folder.
+    Folders and hidden files are skipped, and so are files in caches and projects of this package, unless the pattern
+    names the folder.
 
     Parameters
     ----------
     pattern : str
-        Of local files, or of a bucket (``s3://bucket/*.jpg``).
+        Pattern of local files, or of a bucket (``s3://bucket/*.jpg``).
     root : Path, optional
-        Folder under which a relative pattern looks, and to which its matches are relative.
+        Folder that a relative pattern and its matches are relative to.
 
     Raises
     ------
     InputError
-        If the bucket can't be listed.
+        If the bucket cannot be listed.
     """
     if is_remote(pattern):
         return [file.url for file in list_files(pattern)]
     parts = os.fspath(to_path(pattern)).replace(os.altsep or os.sep, os.sep).split(os.sep)
     fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
-    base = "".join(part + os.sep for part in parts[:fixed])  # its brackets are no pattern
+    base = "".join(part + os.sep for part in parts[:fixed])  # brackets in it are not part of the pattern
     found = sorted(glob.glob(glob.escape(base) + os.sep.join(parts[fixed:]), root_dir=root, recursive=True))
     top = "" if root is None else os.fspath(root)
 
@@ -165,7 +166,7 @@ _Identity = tuple[int, int]
 class _Folder:
     entries: Iterator[os.DirEntry[str]]
     label: str | None
-    above: frozenset[_Identity]  # this folder and those it lies in
+    above: frozenset[_Identity]  # this folder and its parents
 
 
 def _identity(path: str) -> _Identity:
@@ -179,7 +180,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_below: bool) -> _Folder | None:
-    """Note a file; give back a folder that is to be read."""
+    """Add a file, or return a folder to read."""
     try:
         if entry.is_dir():
             label = _usable_label(entry.name, to_uri(entry.path), found) if label_below else folder.label
@@ -192,7 +193,9 @@ def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_
             return None
         status = entry.stat()
     except OSError as error:
-        found.issues.append(Issue("IMAGE_NOT_FOUND", f"It can't be read ({error.strerror}).", where=to_uri(entry.path)))
+        found.issues.append(
+            Issue("IMAGE_NOT_FOUND", f"It cannot be read ({error.strerror}).", where=to_uri(entry.path))
+        )
         return None
     found.images.append(_uri(entry.path))
     found.labels.append(folder.label)
@@ -209,12 +212,12 @@ def _open(path: str, label: str | None, above: frozenset[_Identity], found: Foun
         if _is_cache(path):
             return None
         if _is_project(path):
-            reason = "A project lies in this folder, so it was passed over; name the folder to take its images in."
+            reason = "The folder contains a project, so it was skipped. To add its images, pass this folder itself."
             found.issues.append(Issue("FOLDER_IS_PROJECT", reason, where=to_uri(path)))
             return None
         return _Folder(_entries(path), label, above | {identity})
     except OSError as error:
-        reason = f"The folder may not be read ({error.strerror})."
+        reason = f"The folder cannot be read ({error.strerror})."
         found.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))
         return None
 
@@ -224,13 +227,13 @@ def _is_cache(folder: str) -> bool:
 
 
 def _is_project(folder: str) -> bool:
-    """Whether a project of this package lies in the folder; many a tool has a ``project.json``."""
+    """Check whether the folder contains a project of this package, as other tools also use a ``project.json``."""
     pointer = os.path.join(folder, _PROJECT_POINTER)
     return os.path.isfile(os.path.join(folder, _PROJECT_DATABASE)) or _begins(pointer, _POINTER_MARK, within=4096)
 
 
 def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
-    """Whether the file begins with ``mark``, or has it within so many bytes."""
+    """Check whether the file begins with ``mark``, or has it in the first ``within`` bytes."""
     if not os.path.isfile(path):
         return False
     try:
@@ -249,30 +252,30 @@ def _usable_label(name: str, folder: str, found: FoundFiles) -> str | None:
 
 
 def _uri(path: str) -> str:
-    # what scandir gives below an absolute path is absolute: only names that aren't UTF-8 need to_uri
+    # scandir gives absolute paths below an absolute path, so only names that are not ASCII need to_uri
     return path if path.isascii() else to_uri(path)
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     found = read_folder(path, auto_label=True)
     if not found.images:
-        raise InputError(f"There is no image in {str(path)!r}.")
+        raise InputError(f"There are no images in {str(path)!r}.")
     rows = pd.DataFrame({"image": found.images, "label": pd.Series(found.labels, dtype=object)})
     annotations = t.normalise_annotations(rows)
     images = t.settle_statuses(t.normalise_images(rows[["image"]]), annotations)
     if found.ignored:
-        message = f"{found.ignored:,} files are no images by their name, and were not read."
+        message = f"{found.ignored:,} files do not have an image extension and were not read."
         found.issues.append(Issue("ENTRY_UNREADABLE", message, source=to_uri(path)))
     return Contents(images, annotations, t.labels_in_order(annotations), found.issues)
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Copy each image into the folder of its label; images without one lie in ``path`` itself."""
+    """Copy each image into the folder of its label, and images without a label into ``path`` itself."""
     labels = contents.annotations.drop_duplicates(["image", "label"]).groupby("image")["label"].agg(list).to_dict()
     several = [image for image, names in labels.items() if len(names) > 1]
     if several:
         raise InputError(
-            f"{len(several)} images have more than one label, such as {several[0]!r}; folders can't hold that."
+            f"{len(several)} images have more than one label, such as {several[0]!r}. Folders cannot store that."
         )
     folders = {label: _folder_name(label) for names in labels.values() for label in names}
     path.mkdir(parents=True, exist_ok=True)
@@ -286,16 +289,16 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 
 
 def _folder_name(label: str) -> str:
-    """The label, if it can name one folder and comes back from there as it is.
+    """Return the label if it is a valid folder name that can be read back.
 
     Raises
     ------
     InputError
-        If it can't.
+        If it is not valid.
     """
     bad = label in (".", "..") or label.startswith(".") or any(c in "/\\\0" for c in label) or len(label.encode()) > 255
     if bad:
-        raise InputError(f"The label {label!r} can't be the name of a folder; rename it, or use another format.")
+        raise InputError(f"The label {label!r} is not a valid folder name. Rename it, or use another format.")
     return label
 
 

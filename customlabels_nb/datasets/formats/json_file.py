@@ -1,4 +1,4 @@
-"""Datasets that are one JSON object in a file: what their readers and writers share, boxes and outlines included."""
+"""Read and write datasets in a single JSON file, including boxes, polygons and their areas."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from customlabels_nb.settings import settings
 #: Points x, y in pixels.
 Polygon: TypeAlias = list[list[float]]
 
-_FARTHEST = 1e150  # areas of outlines within are numbers, too
+_FARTHEST = 1e150  # the area of a polygon within this range is finite
 _NUMBERS = frozenset({int, float})
 
 _UNUSABLE = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
@@ -38,27 +38,27 @@ _HEAD_BYTES = 1 << 16
 _LONGEST_MESSAGE = 400
 _LARGEST_SIZE = 2**31 - 1
 _BATCH = 2000
-# a string, with the first character of its value if it is a key; or a bracket
+# a string, with the first character of its value if it is a key, or a bracket
 _TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re.DOTALL)
 
 
 class Findings:
-    """Collects what could not be read, or was read otherwise than it stands in the file ``source``."""
+    """Collector of entries of the file ``source`` that could not be read, or were changed while reading."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self.issues: list[Issue] = []
 
     def unreadable(self, where: str, why: str) -> None:
-        """An entry that is left out."""
+        """Add an issue for an entry that is left out."""
         self._add("ENTRY_UNREADABLE", where, why)
 
     def adjusted(self, where: str, how: str) -> None:
-        """An entry that is read, but not as it stands there."""
+        """Add an issue for an entry that was changed while reading."""
         self._add("ENTRY_ADJUSTED", where, how)
 
     def not_found(self, where: str, why: str) -> None:
-        """An image that would have to be here for its entry to be read."""
+        """Add an issue for an image that must be available to read its entry."""
         self._add("IMAGE_NOT_LISTED", where, why)
 
     def _add(self, code: str, where: str, message: str) -> None:
@@ -68,16 +68,16 @@ class Findings:
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """The JSON object that the file holds.
+    """Load the JSON object in the file.
 
     Raises
     ------
     ManifestError
-        If the file can't be read, is empty, or holds anything else.
+        If the file cannot be read, is empty, or contains another JSON value.
     """
     try:
         if path.exists() and not path.is_file():
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         with no_garbage_collection():
             value = _loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -85,20 +85,20 @@ def load_object(path: Path) -> dict[str, Any]:
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
         raise unusable(path, str(error) or type(error).__name__) from error
     if not isinstance(value, dict):
-        raise unusable(path, f"it holds {shown(value)}, not an object")
+        raise unusable(path, f"it contains {shown(value)}, not an object")
     return value
 
 
 def _loads(data: bytes) -> Any:
     try:
         return orjson.loads(data)
-    except orjson.JSONDecodeError:  # json reads more: NaN, halves of surrogate pairs, a byte order mark
+    except orjson.JSONDecodeError:  # json also accepts NaN, lone surrogates and a byte order mark
         return json.loads(data)
 
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Millions of new objects, none of them garbage, would be looked through time and again."""
+    """Disable garbage collection, which is slow while millions of objects are created."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -116,19 +116,19 @@ def _is_blank(path: Path) -> bool:
 
 
 def unusable(path: Path, why: str) -> ManifestError:
-    """The error for a file that can't be read at all."""
+    """Create the error for a file that cannot be read at all."""
     return ManifestError(f"{str(path)!r}: {CODES[_UNUSABLE]} ({why})", _UNUSABLE)
 
 
 def file_in(path: Path, name: str) -> Path:
-    """``path``, if it names a file; the file ``name`` in it, if it is a folder or looks like one."""
+    """Return ``path`` if it names a file, or the file ``name`` in it if it is or looks like a folder."""
     return path / name if path.is_dir() or not path.suffix else path
 
 
 def outer_keys(path: Path) -> tuple[dict[str, str], str]:
-    """The outermost keys of the JSON object that a file begins with, each with the first character of its value.
+    """Return the top-level keys of the JSON object that a file begins with, each with the first character of its value.
 
-    Only the start of the file is read, and returned as text. There are no keys if that is no JSON object.
+    Only the start of the file is read, and returned as text. There are no keys if it is not a JSON object.
     """
     try:
         if not path.is_file():
@@ -156,12 +156,12 @@ def outer_keys(path: Path) -> tuple[dict[str, str], str]:
 
 
 def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
-    """Write the entries as a JSON array, some at a time.
+    """Write the entries as a JSON array, in batches.
 
     Raises
     ------
     InputError
-        If a number is not finite: JSON has none such.
+        If a number is not finite, which JSON does not allow.
     """
     rest = iter(entries)
     file.write(b"[")
@@ -170,45 +170,45 @@ def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
         try:
             text = json.dumps(batch, ensure_ascii=False, allow_nan=False)
         except ValueError as error:
-            raise InputError(f"annotations hold a number that is not finite, which JSON can't ({error}).") from error
+            raise InputError(f"annotations contain a non-finite number, which JSON forbids ({error}).") from error
         file.write(between + text[1:-1].encode())
         between = b",\n"
     file.write(b"\n]")
 
 
 def shown(value: object) -> str:
-    """A value from a file, shortened, for a message."""
+    """Shorten the ``repr`` of a value from a file for a message."""
     return reprlib.repr(value)
 
 
 def find_image(finder: ImageFinder, *names: str) -> str:
-    """The URI of the image that a file calls by the first of these names.
+    """Return the URI of the image with the first of these names in a file.
 
     Raises
     ------
     ValueError
-        If that leads elsewhere, or can't be the name of an image.
+        If the name is not allowed, or is not valid for an image.
     """
     uri = finder.find(*names) if names else ""
     if not uri or not storable(uri):
-        raise ValueError(f"{shown(names[0] if names else None)} can't be the name of an image.")
+        raise ValueError(f"{shown(names[0] if names else None)} is not a valid image name.")
     return uri
 
 
 def label_or_none(name: object, findings: Findings, where: str) -> str | None:
-    """The label, or None and a finding if it can't be one."""
+    """Return the label, or None with an issue if it is invalid."""
     try:
         if isinstance(name, str):
             return check_label(name)
-        why = "it is no text"
+        why = "it is not text"
     except LabelError as error:
         why = str(error)
-    findings.unreadable(where, f"{shown(name)} can't be a label: {why}")
+    findings.unreadable(where, f"{shown(name)} is not a valid label: {why}")
     return None
 
 
 def number_or_none(value: object) -> float | None:
-    """The finite number, None if it is anything else."""
+    """Return a finite number as float, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -219,7 +219,7 @@ def number_or_none(value: object) -> float | None:
 
 
 def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
-    """``width`` and ``height`` of an entry in pixels, if they can be those of an image."""
+    """Return ``width`` and ``height`` of an entry in pixels, or None if they are not a valid image size."""
     width, height = entry.get("width"), entry.get("height")
     if type(width) is type(height) is int:
         return (width, height) if 1 <= min(width, height) <= max(width, height) <= _LARGEST_SIZE else None
@@ -230,7 +230,10 @@ def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
-    """Each image with its oriented size in pixels, or why that can't be had; only headers of local files are read."""
+    """Yield each image with its size after EXIF rotation, or the reason why it is unknown.
+
+    Only the headers of local files are read.
+    """
 
     def measure_one(uri: str) -> tuple[str, tuple[int, int] | str]:
         try:
@@ -241,18 +244,18 @@ def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]
     return map_bounded(measure_one, uris, workers=settings.threads)
 
 
-# -- boxes and outlines -----------------------------------------------------------------------------
+# -- boxes and polygons -----------------------------------------------------------------------------
 
 
 def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Boxes ``[left, top, width, height]`` as they stand in a file, None or empty where there is none.
+    """Convert boxes ``[left, top, width, height]`` of a file, where None or empty means no box, to an array.
 
     Returns
     -------
     boxes : ndarray of shape (n, 4)
-        NaN where there is none, or none that can be.
+        NaN for missing and invalid boxes.
     bad : ndarray of shape (n,)
-        Where there is something that is no box: other than four finite numbers, or of negative size.
+        True for invalid boxes: not four finite numbers, or of negative size.
     """
     values = _all_at_once(raw)
     given = np.ones(len(raw), dtype=bool)
@@ -272,7 +275,7 @@ def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bo
 
 
 def _all_at_once(listed: list[Any]) -> npt.NDArray[np.float64] | None:
-    """The boxes if all are four plain numbers, None otherwise."""
+    """Convert boxes to an array if each is a list of four plain numbers, else return None."""
     if not set(map(type, listed)) <= {list} or not set(map(len, listed)) <= {4}:
         return None
     flat = list(chain.from_iterable(listed))
@@ -290,9 +293,9 @@ def _one_by_one(box: object) -> list[float]:
 
 
 def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Polygon], npt.NDArray[np.float64]]:
-    """The outlines, by number, of those that are a single part of plain numbers; none if these are not all usable.
+    """Return the polygons that have a single part of plain numbers, by number, or none if one of these is unusable.
 
-    It gives what :func:`as_polygon` does, for many at once; those that are not here may be polygons, too. The second
+    This is the fast path of :func:`as_polygon` for many polygons. Those not returned may still be polygons. The second
     value has their :func:`area` in the same order.
     """
     parts = {
@@ -334,10 +337,10 @@ def _areas(
 
 
 def as_polygon(segmentation: object) -> tuple[Polygon | None, int]:
-    """The outline, the largest of several parts, and how many parts there are that aren't empty.
+    """Return the polygon, the largest of several parts, and the number of parts that are not empty.
 
-    Each part is a flat list ``x, y, x, y, …``; a single one is read without the list around it, too. None for what has
-    no three points.
+    Each part is a flat list ``x, y, x, y, …``. A single part may also be given without the list around it. The polygon
+    is None if no part has three points.
     """
     if not isinstance(segmentation, list):
         return None, 1
@@ -362,7 +365,7 @@ def _points(part: object) -> Polygon | None:
 
 
 def area(polygon: Iterable[Iterable[float]]) -> float:
-    """Square pixels within a polygon that doesn't cross itself (Gauss's formula)."""
+    """Compute the area in square pixels of a polygon that does not cross itself (shoelace formula)."""
     points = [tuple(point) for point in polygon]
     doubled = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, [*points[1:], *points[:1]], strict=True))
     return abs(doubled) / 2

@@ -1,14 +1,13 @@
-"""LabelMe: a JSON file for each image, in a folder.
+"""Read and write LabelMe files: a folder with a JSON file for each image.
 
-``shapes`` holds what was drawn, each with a ``label``, a ``shape_type`` and ``points`` in pixels: a ``rectangle`` has
-two opposite corners, a ``polygon`` its outline, a ``circle`` its centre and a point of its edge. ``flags`` of the file
-that are true are labels of the whole image. ``imagePath`` leads from the JSON file to the image; where nothing lies
-there, the image is looked for beside the JSON file. ``score`` of a shape, which programs that predict write, is its
-confidence.
+``shapes`` is a list of shapes, each with a ``label``, a ``shape_type`` and ``points`` in pixels: a ``rectangle`` has
+two opposite corners, a ``polygon`` its vertices, a ``circle`` its centre and a point on its edge. ``flags`` of the file
+that are true are image-level labels. ``imagePath`` is relative to the JSON file. If there is no such file, the image is
+searched next to the JSON file. The ``score`` of a shape, as written by prediction programs, is its confidence.
 
-Read is a single file, or all ``.json`` files below a folder. Written is a folder, with an ``index.json`` beside the
-files for what they have no place for: the order of labels and images, which images are for testing, and those that
-nobody has looked at. The box of a polygon is what the polygon spans.
+The reader takes a single file, or all ``.json`` files below a folder. The writer creates a folder, with an
+``index.json`` next to the files for data that they cannot store: the order of labels and images, the test images, and
+images that were not reviewed. The box of a polygon is its bounding box.
 """
 
 from __future__ import annotations
@@ -50,10 +49,10 @@ from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import is_remote, to_uri
 
-_VERSION = "5.5.0"  # of the program, whose files have looked like this since
-_LARGEST_FILE = 2**28  # they may hold the image itself, as text
+_VERSION = "5.5.0"  # version of LabelMe whose file format is written
+_LARGEST_FILE = 2**28  # files can contain the image itself, as text
 _FARTHEST = 1e150
-_LOOKED_AT = 5  # so many JSON files of a folder before it is something else
+_LOOKED_AT = 5  # JSON files that are checked to detect the format of a folder
 _DIGITS = 9
 _OUTLINES = ("polygon", "oriented_rectangle", "rotation")
 
@@ -64,7 +63,7 @@ def _recognise(path: Path) -> bool:
             return _begins_as_ours(path)
         if any(map(_begins_as_ours, islice(files_below(path, ".json", depth=2), _LOOKED_AT))):
             return True
-        return "files" in outer_keys(path / INDEX_NAME)[0]  # nothing was labelled yet
+        return "files" in outer_keys(path / INDEX_NAME)[0]  # an export without labelled images
     except (OSError, ValueError):
         return False
 
@@ -87,7 +86,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             _read_shape(shape, uri, collected, left_out, {"where": f"shape {number}", "source": to_uri(file)})
     for what, count in left_out.items():
         if count:
-            collected.adjusted(f"{count:,} × {what} of shapes is not kept.", where=what)
+            collected.adjusted(f"{count:,} shapes have a {what}, which is not imported.", where=what)
     return folder.contents()
 
 
@@ -99,15 +98,15 @@ def _load(file: Path) -> dict[str, Any]:
     except (OSError, ManifestError) as error:
         raise UnreadableError(str(error)) from error
     if not isinstance(data.get("shapes"), list):
-        raise UnreadableError("The file has no array 'shapes'; it isn't one of LabelMe.")
+        raise UnreadableError("The file has no array 'shapes', so it is not a LabelMe file.")
     return data
 
 
 def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tuple[str, str]:
-    """The name that the file gives its image, from ``base``, and where that lies."""
+    """Return the image name in the file, relative to ``base``, and the URI of the image."""
     given = data.get("imagePath")
     if not isinstance(given, str) or not given:
-        raise UnreadableError(f"Its imagePath is {shown(given)}, which names no image.")
+        raise UnreadableError(f"Its imagePath is {shown(given)}, which is not the name of an image.")
     name = _from_base(given, PurePosixPath(file.parent.relative_to(base).as_posix()))
     uri = places.find(name, given)
     beside = to_uri(file.parent / PurePosixPath(given.replace("\\", "/")).name)
@@ -118,7 +117,7 @@ def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tupl
 
 
 def _from_base(given: str, folder: PurePosixPath) -> str:
-    """``given``, which leads from ``folder``, as it leads from the top; what isn't relative stays as it is."""
+    """Convert a path relative to ``folder`` to one relative to the top, and leave other paths unchanged."""
     plain = given.replace("\\", "/")
     if is_remote(given) or plain.startswith(("/", "file:")) or ":" in plain[:3] or "\0" in plain:
         return given
@@ -163,12 +162,12 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
 
 
 def _outline(shape: dict[str, Any]) -> tuple[Box, list[list[float]] | None]:
-    """Box and polygon of a shape; the polygon is None for what is no outline."""
+    """Return box and polygon of a shape, with None for the polygon of other shapes."""
     points = _points(shape.get("points"))
     kind = shape.get("shape_type") or ("rectangle" if len(points) == 2 else "polygon")
     if kind in _OUTLINES:
         if len(points) < 3:
-            raise UnreadableError(f"A polygon has three points at least, not {len(points)}.")
+            raise UnreadableError(f"A polygon needs at least three points, not {len(points)}.")
         return _box(*polygon_to_ltwh(points).tolist()), points
     if kind == "circle" and len(points) == 2:
         (x, y), edge = points
@@ -188,7 +187,7 @@ def _points(given: object) -> list[list[float]]:
         sides = [number_or_none(value) for value in point] if isinstance(point, list) and len(point) == 2 else [None]
         whole = [side for side in sides if side is not None and abs(side) <= _FARTHEST]
         if len(whole) != 2:
-            raise UnreadableError(f"{shown(point)} is no point of two numbers.")
+            raise UnreadableError(f"{shown(point)} is not a point of two numbers.")
         points.append(whole)
     return points
 
@@ -235,7 +234,7 @@ def _document(name: str, image: Any, rows: list[Any]) -> bytes:
     try:
         return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode() + b"\n"
     except ValueError as error:
-        raise InputError(f"annotations hold a number that is not finite, which JSON can't ({error}).") from error
+        raise InputError(f"annotations contain a non-finite number, which JSON forbids ({error}).") from error
 
 
 def _shape(row: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The lines of a Ground Truth manifest: where they come from, and what one says, to the letter.
+"""Read and check the lines of a SageMaker Ground Truth manifest, one at a time.
 
-Reader and validator both stand on :func:`parse_line`, which puts a line to every check in its order and tells what of
-it can be used. ``formats/manifest_tables.py`` takes well-formed lines many at a time and leaves all others to it.
+Both the reader and the validator use :func:`parse_line`, which runs every check in order and returns the usable labels.
+``formats/manifest_tables.py`` has a fast path for well-formed lines and leaves all others to it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
 from customlabels_nb.errors import ImageError, ManifestError
 from customlabels_nb.images.reading import is_remote, read_bytes, to_path, to_uri
 
-#: A line is read no further than this many bytes, so that a file without line ends can't fill the memory.
+#: Longest line in bytes. Longer lines are cut off, so that a file without line breaks cannot fill the memory.
 LONGEST_LINE = 2**27
 _BLOCK = 2**20
 UNUSABLE = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
@@ -51,25 +51,25 @@ REFUSED = "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET"
 
 
 class LineSource(Protocol):
-    """Lines that can be iterated over again and again, and what findings call where they are from."""
+    """Protocol of repeatable iterables of lines, with a name for findings."""
 
     @property
     def name(self) -> str:
-        """A path, URL, or whatever the user calls it."""
+        """Path, URL or other name of the source."""
 
     def __iter__(self) -> Iterator[bytes]: ...
 
 
 @dataclass(frozen=True)
 class ManifestLines:
-    """The lines of a manifest that is no file.
+    """Lines of a manifest in memory.
 
     Attributes
     ----------
     name : str
-        How findings call it.
+        Name of the manifest in findings.
     lines : sequence of bytes
-        Without line ends.
+        Lines without line breaks.
     """
 
     name: str
@@ -80,7 +80,7 @@ class ManifestLines:
 
 
 class ManifestFile:
-    """The lines of a manifest file, without ``\\n`` at their ends and byte order mark at the start.
+    r"""Lines of a manifest file, without ``\n`` at their ends and without a byte order mark.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class ManifestFile:
     Raises
     ------
     ManifestError
-        If it isn't there or may not be read; a pipe or a device is never waited for.
+        If the file does not exist or may not be read. A pipe or a device is rejected without waiting.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -103,7 +103,7 @@ class ManifestFile:
                 return
             self.name = to_uri(to_path(self.path))
             if not os.path.isfile(to_path(self.path)):
-                raise OSError("there is no such file" if not os.path.exists(to_path(self.path)) else "it is no file")
+                raise OSError("there is no such file" if not os.path.exists(to_path(self.path)) else "it is not a file")
             with self._open():
                 self.size = os.path.getsize(to_path(self.path))
         except (OSError, ValueError) as error:
@@ -113,7 +113,7 @@ class ManifestFile:
         with self._open() as file:
             if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 file.seek(0)
-            parts: list[bytes] = []  # of a line that goes on in the next block
+            parts: list[bytes] = []  # of a line that continues in the next block
             while block := file.read(_BLOCK):
                 *lines, rest = block.split(b"\n")
                 if lines:
@@ -147,39 +147,40 @@ def _error(path: str, error: Exception) -> ManifestError:
 
 
 def lines_numbered(source: LineSource, numbers: Container[int]) -> Iterator[tuple[int, bytes]]:
-    """Those lines of ``source`` that have one of the ``numbers`` (from 1)."""
+    """Yield the lines of ``source`` with these ``numbers`` (from 1)."""
     for number, raw in enumerate(source, 1):
         if number in numbers:
             yield number, raw
 
 
 def without_end(raw: bytes) -> bytes:
-    """The line without its line end."""
+    """Strip the line break from a line."""
     return raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
-#: Boxes may stand out by what arithmetic with floats leaves.
+#: Tolerance for boxes beyond the frame, because of floating-point rounding.
 TOLERANCE = 1e-6
-#: The service shrinks longer images to this many pixels before it looks at the size of boxes.
+#: The service shrinks longer images to this many pixels before it checks the size of boxes.
 SHRUNK_TO = 1280
 
 _Add: TypeAlias = Callable[[LineFinding], None]
 
-#: The first eight checks: what fails one of them is not checked further.
+#: Codes of the first eight checks. If one of these fails, the line is not checked further.
 ENDS_A_LINE = frozenset(list(LINE_ERRORS)[:8])
 
 
 def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) -> ParsedLine:
-    """Check a line and gather what can be used of it; never raises.
+    """Check a line and collect its valid labels, without ever raising.
 
     Parameters
     ----------
     raw : bytes
-        The line, with or without its end.
+        Line, with or without its line break.
     limits : Limits
-        ``limits.service`` asks for all that the hosted service does; otherwise what can be understood is read.
+        Limits to check. ``limits.service`` enables all rules of the hosted service. Otherwise everything that can be
+        understood is read.
     image : ImageVerdict, optional
-        What is known of the image; the size that the line gives counts where there is none.
+        Result of checking the image. Without it, the size given in the line is used.
     """
     line = ParsedLine()
     try:
@@ -206,7 +207,7 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
 
 
 def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image: ImageVerdict | None) -> None:
-    """All checks that don't end each other; what passes goes to ``line.labels``."""
+    """Run all checks that do not end the line, and put the valid labels into ``line.labels``."""
     add = line.findings.append
     for a in attributes:
         if a.kind is None:
@@ -290,29 +291,29 @@ def _source(value: dict[str, Any], limits: Limits) -> str:
 
 
 def wrong_size(size: tuple[int, int], limits: Limits) -> str:
-    """What is wrong with the sides of an image of ``size`` (width, height) pixels; empty if nothing is."""
+    """Describe what is wrong with an image of ``size`` (width, height) pixels, or return an empty string."""
     largest = math.inf if limits.max_side_pixels is None else limits.max_side_pixels
     if limits.min_side_pixels <= min(size) <= max(size) <= largest:
         return ""
-    return f"{size[0]:,} × {size[1]:,} pixels; each side may have {limits.min_side_pixels} to {largest:,}"
+    return f"{size[0]:,} × {size[1]:,} pixels, but each side must have {limits.min_side_pixels} to {largest:,}"
 
 
 # -- label attributes -------------------------------------------------------------------------------
 
 
 class _Stop(Exception):
-    """Ends the checks of a line: the code, and the value for its message."""
+    """Error that ends the checks of a line, with the code and the value for its message."""
 
 
 class _Attribute:
-    """A label attribute and its metadata; ``kind`` is None for a type that isn't known."""
+    """Label attribute and its metadata. ``kind`` is None for an unknown type."""
 
     def __init__(self, key: str, value: Any, metadata: Any, limits: Limits) -> None:
         self.key, self.value, self.metadata, self.limits = key, value, metadata, limits
         self.facts: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
         found = self.facts.get("type")
         self.kind = found if found in (IMAGE_LEVEL, BOXES) and isinstance(found, str) else None
-        self.unsure = self.kind is None and not isinstance(found, str)  # no type at all, so its metadata is malformed
+        self.unsure = self.kind is None and not isinstance(found, str)  # without a type, the metadata is malformed
         self.usable = self.kind is not None
         self.boxes: list[Any] = []
         self.size: tuple[int, int] | None = None
@@ -320,9 +321,9 @@ class _Attribute:
         self.classes: list[Any] = []
         self.labels: list[Label] = []
 
-    # -- the checks of which the first that fails ends the line --------------------------------------------
+    # -- checks that end the line when they fail ---------------------------------------------------------
     def check_value(self) -> None:
-        """The format of the attribute itself."""
+        """Check the format of the attribute itself."""
         strict, value = self.limits.service, self.value
         like_boxes = self.kind == BOXES or (self.unsure and strict and isinstance(value, dict))
         if like_boxes:
@@ -336,7 +337,7 @@ class _Attribute:
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
 
     def check_metadata(self) -> None:
-        """The format of its metadata."""
+        """Check the format of its metadata."""
         if not self._metadata_is_sound():
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT")
 
@@ -365,17 +366,17 @@ class _Attribute:
 
     @property
     def has_bad_date(self) -> bool:
-        """Whether it gives a date that can't be read as one."""
+        """True if there is a date that cannot be parsed."""
         date = self.facts.get("creation-date")
         return bool(date) and moment(date) is None
 
     def pair(self) -> None:
-        """A confidence for each box."""
+        """Match a confidence to each box."""
         if self.kind != BOXES:
             return
         objects = self.facts.get("objects")
         if objects is None and not self.limits.service:
-            sure = confidence_of(self.facts, 1.0)  # evaluation snapshots of the service give one for all boxes
+            sure = confidence_of(self.facts, 1.0)  # the service's evaluation snapshots have one for all boxes
             self.confidences = [1.0 if sure is None else sure] * len(self.boxes)
             return
         objects = objects or []
@@ -384,7 +385,7 @@ class _Attribute:
         self.confidences = [confidence_of(each, 1.0) or 0.0 for each in objects]
 
     def name_classes(self) -> None:
-        """A label for each box."""
+        """Look up the label of each box."""
         if self.kind != BOXES:
             return
         names = self.facts.get("class-map", {})
@@ -393,9 +394,9 @@ class _Attribute:
             raise _Stop("ERROR_MISSING_CLASS_MAP_ID")
         self.classes = [names[str(number)] for number in ids]
 
-    # -- the others ---------------------------------------------------------------------------------------
+    # -- other checks -------------------------------------------------------------------------------------
     def check_labels(self, add: _Add) -> None:
-        """Labels that can't be; otherwise the rows that the attribute gives."""
+        """Report invalid labels, or else collect the labels of the attribute."""
         if self.kind is None:
             return
         given = self.classes if self.kind == BOXES else [self.facts.get("class-name", "")]
@@ -418,7 +419,7 @@ class _Attribute:
         ]
 
     def check_boxes(self, add: _Add, frame: tuple[int, int] | None) -> None:
-        """Findings about boxes, of which the bad ones are taken out of ``labels``."""
+        """Report invalid boxes and remove them from ``labels``."""
         bad: set[int] = set()
         for number, box in enumerate(map(box_of, self.boxes)):
             for code in box_errors(box, frame, self.limits):
@@ -428,7 +429,7 @@ class _Attribute:
 
 
 def box_errors(box: tuple[float, float, float, float], frame: tuple[int, int] | None, limits: Limits) -> Iterator[str]:
-    """The codes of what is wrong with a box (left, top, width, height) in a ``frame`` (width, height)."""
+    """Yield the error codes of a box (left, top, width, height) in a ``frame`` (width, height)."""
     left, top, width, height = box
     if not limits.service:
         if width < 0 or height < 0:

@@ -1,4 +1,4 @@
-"""Boxes that were drawn on another size of an image, or before it was turned: fitted to the image that is there."""
+"""Fit boxes to the actual size and EXIF orientation of images whose annotations give another size."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from customlabels_nb.errors import ImageError
 from customlabels_nb.images.reading import ImageHeader, is_remote, read_header, to_path
 from customlabels_nb.settings import settings
 
-_SLICE = 64  # images a thread looks at in one go
+_SLICE = 64  # images per task of a thread
 _BOXES = list(t.BOX_COLUMNS)
 
 
 def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
-    """Tables in which sizes and boxes are those of the images, as far as these are files here.
+    """Replace the sizes in the tables by those of local images, and fit the boxes to them.
 
-    A size that differs by a plain scale, by the turn that the image's EXIF asks for, or by both, takes the boxes along.
-    Of an image that has quite another shape only the size is put right.
+    Boxes are transformed if the sizes differ by a scale, by the rotation in the image's EXIF data, or by both. If the
+    aspect ratio differs otherwise, only the size is corrected.
 
     Returns
     -------
     images, annotations : DataFrame
-        The same objects where nothing differs.
+        The same objects if nothing differs.
     issues : list of Issue
-        What was changed.
+        The changes.
     """
     known = np.flatnonzero(images["width"].notna().to_numpy())
     names = images["image"].to_numpy(dtype=object)[known]
@@ -52,12 +52,12 @@ def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.D
         sizes[row] = header.width, header.height
         rows = rows_of.get(name, np.empty(0, dtype=np.intp))
         fitted = _fitted(boxes.to_numpy()[rows], (width, height), header)
-        said = f"its size is given as {width:.0f} × {height:.0f}, but it has {header.width} × {header.height} pixels; "
+        said = f"the size is given as {width:.0f} × {height:.0f}, but it is {header.width} × {header.height} pixels. "
         if fitted is None:
-            said += "its boxes were kept as they stand."
+            said += "Its boxes were left unchanged."
         else:
             boxes.iloc[rows] = fitted
-            said += "its boxes were fitted to that."
+            said += "Its boxes were fitted to the image."
         issues.append(Issue("ENTRY_ADJUSTED", f"{name!r}: {said}", where=name))
     if boxes is None:
         return images, annotations, []
@@ -69,7 +69,7 @@ def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.D
 
 
 def headers(names: Sequence[str]) -> Iterator[ImageHeader | ImageError]:
-    """What the header of each image says, or why it can't be read; several at a time."""
+    """Read the header of each image in several threads, and yield it or the error."""
 
     def look(some: Sequence[str]) -> list[ImageHeader | ImageError]:
         return [_header(name) for name in some]
@@ -80,7 +80,7 @@ def headers(names: Sequence[str]) -> Iterator[ImageHeader | ImageError]:
 
 
 def can_be_fitted(given: tuple[int, int], header: ImageHeader) -> bool:
-    """Whether boxes drawn on an image of the ``given`` size (width, height) can be fitted to that of the header."""
+    """Check whether boxes for an image of the ``given`` size (width, height) can be fitted to the header's size."""
     return _fitted(np.empty((0, 4)), given, header) is not None
 
 
@@ -92,7 +92,7 @@ def _header(name: str) -> ImageHeader | ImageError:
 
 
 def _is_here(name: str) -> bool:
-    if name.startswith("s3://"):  # most are where there are many, and a closer look takes its time
+    if name.startswith("s3://"):  # fast path, because large datasets are often on S3
         return False
     try:
         return not is_remote(name) and os.path.isfile(name if name.startswith("/") else to_path(name))
@@ -103,7 +103,7 @@ def _is_here(name: str) -> bool:
 def _fitted(
     boxes: npt.NDArray[np.float64], given: tuple[float, float], header: ImageHeader
 ) -> npt.NDArray[np.float64] | None:
-    """The boxes in pixels of the image, None if they can't be told."""
+    """Convert boxes to pixels of the image, or return None if the sizes do not match."""
     size = (header.width, header.height)
     if _same_shape(given, size):
         scale = np.array([size[0] / given[0], size[1] / given[1]] * 2)
@@ -111,7 +111,7 @@ def _fitted(
         return scaled
     if header.orientation < 5 or not _same_shape(given[::-1], size):
         return None
-    # as the camera stored it: EXIF orientations 5 to 8 swap the axes, and 6 to 8 mirror one or both of them then
+    # boxes before EXIF rotation: orientations 5 to 8 swap the axes, and 6 to 8 then mirror one or both
     corners = ltwh_to_xyxy(boxes) * ([size[1] / given[0], size[0] / given[1]] * 2)
     x, y = corners[:, [1, 3]], corners[:, [0, 2]]
     if header.orientation in (6, 7):
@@ -122,6 +122,6 @@ def _fitted(
 
 
 def _same_shape(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    """Whether one size is the other, scaled and rounded to whole pixels."""
+    """Check whether both sizes have the same aspect ratio, up to rounding to whole pixels."""
     scale = max(other) / max(one)
     return all(abs(a * scale - b) <= max(1.0, scale) for a, b in zip(one, other, strict=True))

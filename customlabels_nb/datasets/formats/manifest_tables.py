@@ -1,8 +1,8 @@
-"""Manifests as tables: plain lines many at a time, all others one by one.
+"""Parse Ground Truth manifests into tables, with a fast path for well-formed lines.
 
-A line is *plain* if it evidently passes every check of :func:`.manifest_lines.parse_line`, and so gives the rows that
-it would give. :func:`gather` turns many of them into arrays at once; a line about which it has the least doubt is left
-to ``parse_line``, which alone says what is wrong.
+A line is *plain* if it certainly passes every check of :func:`.manifest_lines.parse_line` and gives the same rows.
+:func:`gather` converts many plain lines to arrays together. Every other line goes to ``parse_line``, which alone
+reports errors.
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ _Entry: TypeAlias = tuple[int, bytes, Any]
 _IntArray: TypeAlias = npt.NDArray[np.int64]
 _FloatArray: TypeAlias = npt.NDArray[np.float64]
 
-#: Stands for a date that isn't known.
+#: Marks an unknown date.
 NO_DATE = np.iinfo(np.int64).min
 _NO_JOB = -1
 _MOST_CACHED = 20_000
 _LONGEST_ID = 16
-_FEWEST_TOGETHER = 8  # fewer are read one by one sooner than the odd one is looked for among them
+_FEWEST_TOGETHER = 8  # smaller batches are parsed line by line, which is faster than searching for the bad line
 _YES_OR_NO = ("yes", "no")
 _NUMBERS = frozenset({int, float})
 _BOX = itemgetter("class_id", "left", "top", "width", "height")
 _CONFIDENCE = itemgetter("confidence")
-# what a line that isn't plain does to code that takes it to be
+# errors raised by the fast path when a line is not plain
 _NOT_PLAIN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
-_BATCH = 100  # what is parsed and gathered at a time should fit into the processor's cache
+_BATCH = 100  # a batch should fit into the processor's cache
 
 
 class Note(NamedTuple):
-    """A line with findings; ``raw`` has no line end."""
+    """Line with findings. ``raw`` has no line break."""
 
     number: int
     raw: bytes
@@ -79,7 +79,7 @@ class Note(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line whose image may be looked at; ``size`` is what it says itself."""
+    """Line whose image can be checked. ``size`` is the size given in the line."""
 
     number: int
     source_ref: str
@@ -93,17 +93,17 @@ class ManifestTable:
     Attributes
     ----------
     numbers : ndarray of int
-        Of the lines, one an image.
+        Line number of each image.
     sources : ndarray of str
-        The images as the lines name them.
+        Image names in the lines.
     labelled : ndarray of bool
-        Whether somebody looked at the image.
+        True for images that were reviewed.
     sizes : ndarray of shape (images, 2)
-        Width and height in pixels, 0 where they aren't known.
+        Width and height in pixels, 0 if unknown.
     rows : AnnotationColumns
-        The annotations, those of a line together.
+        Annotations, grouped by line.
     labels, jobs : list of str
-        What the codes of the rows mean.
+        Values of the integer codes in the rows.
     """
 
     numbers: _IntArray
@@ -115,24 +115,24 @@ class ManifestTable:
     jobs: list[str]
 
     def of_kind(self, boxed: bool | None) -> npt.NDArray[np.bool_]:
-        """Which rows are boxes (True), labels of whole images (False) or anything (None)."""
+        """Return a mask of the rows that are boxes (True), image-level labels (False) or either (None)."""
         whole = np.isnan(self.rows.boxes[:, 0])
         wanted: npt.NDArray[np.bool_] = np.ones_like(whole) if boxed is None else ~whole if boxed else whole
         return wanted
 
     def images_per_label(self, *, boxed: bool | None = None) -> dict[str, int]:
-        """How many images have each of the labels as boxes (True), as a whole (False), or at all (None)."""
+        """Count the images of each label, as boxes (True), image-level labels (False) or either (None)."""
         chosen, many = self.of_kind(boxed), max(len(self.labels), 1)
         pairs = _distinct(self.rows.lines[chosen] * many + self.rows.labels[chosen])
         counts = np.bincount(pairs % many, minlength=len(self.labels)).tolist()
         return {name: count for name, count in sorted(zip(self.labels, counts, strict=False)) if count}
 
     def labelled_images(self, *, boxed: bool) -> int:
-        """How many images have boxes (True) or labels as a whole (False)."""
+        """Count the images with boxes (True) or image-level labels (False)."""
         return len(_distinct(self.rows.lines[self.of_kind(boxed)]))
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The normalised tables of images and annotations."""
+        """Return the normalised tables of images and annotations."""
         images = pd.DataFrame(
             {
                 "image": pd.array(self.sources, dtype="str"),
@@ -160,22 +160,23 @@ class ManifestTable:
 
 
 class ManifestReader:
-    """Reads the lines of a manifest and knows what became of each.
+    """Reader of manifest lines that keeps the result of each line.
 
     Parameters
     ----------
     source : LineSource
+        Lines to read.
     limits : Limits
-        ``limits.service`` asks for all that the hosted service does.
+        Limits to check. ``limits.service`` enables all rules of the hosted service.
 
     Attributes
     ----------
     total : int
-        Lines that were read.
+        Number of lines that were read.
     blank : int
-        Lines that hold nothing, where nothing is to be said about them.
+        Number of blank lines without findings.
     filled, objects : int
-        Lines that hold anything, and those of them that at least begin as JSON objects do.
+        Number of lines that are not blank, and of those that at least begin like a JSON object.
     """
 
     def __init__(self, source: LineSource, limits: Limits) -> None:
@@ -184,11 +185,11 @@ class ManifestReader:
         self._codes = Codes(limits)
         self._plain: list[_PlainLines] = []
         self._exact: dict[int, tuple[bytes, ParsedLine]] = {}
-        self._replaced: set[int] = set()  # plain lines that are among the exact ones meanwhile
+        self._replaced: set[int] = set()  # plain lines that were moved to _exact later
 
     # -- reading ------------------------------------------------------------------------------------
     def read(self, max_lines: int | None = None) -> None:
-        """Read the lines, no more than ``max_lines`` of them, and refuse those whose image an earlier one has."""
+        """Read the lines, at most ``max_lines``, and reject those that repeat an image."""
         lines = islice(self.source, max_lines)
         with no_garbage_collection():
             while batch := list(islice(lines, _BATCH)):
@@ -197,7 +198,7 @@ class ManifestReader:
             self._refuse_repeated()
 
     def again(self, verdicts: Mapping[int, ImageVerdict]) -> None:
-        """Judge the lines of these numbers anew, with what looking at their images told."""
+        """Parse the lines of these numbers again, using the results of checking their images."""
         for number, raw in lines_numbered(self.source, verdicts):
             if number in self._exact and self._exact[number][1].repeated:
                 continue
@@ -206,7 +207,7 @@ class ManifestReader:
     def _take(self, batch: list[bytes], first: int) -> None:
         entries: list[_Entry] = []
         service = self.limits.service
-        # blank lines go before the parser sees them, whose errors take their time
+        # skip blank lines before parsing, because raising parse errors is slow
         filled = [(number, raw) for number, raw in enumerate(batch, first) if raw.strip() or service]
         self.blank += len(batch) - len(filled)
         for number, raw in filled:
@@ -234,7 +235,7 @@ class ManifestReader:
         self._exact[number] = (without_end(raw) if parsed.findings else b"", parsed)
 
     def _refuse_repeated(self) -> None:
-        """Under the service's rules a line counts as the earlier one even if it is bad."""
+        """Reject lines that repeat an image. The service's rules also count invalid lines as the first one."""
         others = [
             (number, parsed.source_ref)
             for number, (_, parsed) in self._exact.items()
@@ -250,38 +251,38 @@ class ManifestReader:
         repeated = {number: source for number, source in sorted(seen) if first.setdefault(source, number) != number}
         for number, raw in lines_numbered(self.source, repeated):
             source = repeated[number]
-            said = finding("ERROR_INVALID_SOURCE_REF_FORMAT", detail=f"line {first[source]:,} has this image already")
+            said = finding("ERROR_INVALID_SOURCE_REF_FORMAT", detail=f"line {first[source]:,} already has this image")
             self._put(number, raw, ParsedLine(source, "invalid", [said], repeated=True))
 
-    # -- what was read ------------------------------------------------------------------------------
+    # -- results ------------------------------------------------------------------------------------
     def notes(self) -> list[Note]:
-        """The lines with findings, by number."""
+        """Return the lines with findings, by number."""
         return [Note(number, raw, parsed) for number, (raw, parsed) in sorted(self._exact.items()) if parsed.findings]
 
     def count(self, state: State) -> int:
-        """How many lines are in that state."""
+        """Count the lines in this state."""
         found = sum(parsed.state == state for _, parsed in self._exact.values())
         if state == "valid":
             found += sum(len(plain.numbers) for plain in self._plain) - len(self._replaced)
         return found + (self.blank if state == "ignored" else 0)
 
     def predictions(self) -> int:
-        """How many attributes were passed over because they hold what a model said."""
+        """Count the attributes that were ignored because they contain model predictions."""
         return sum(parsed.predictions for _, parsed in self._exact.values())
 
     def bad_dates(self) -> list[int]:
-        """The numbers of the lines that are used and give a date that can't be read as one."""
+        """List the numbers of valid lines with a date that cannot be parsed."""
         return sorted(
             number for number, (_, parsed) in self._exact.items() if parsed.bad_dates and parsed.state != "invalid"
         )
 
     def buckets(self) -> set[str]:
-        """The S3 buckets that images lie in."""
+        """Return the S3 buckets of the images."""
         found = {bucket_of(parsed.source_ref) for _, parsed in self._exact.values() if parsed.source_ref}
         return self._codes.buckets | {bucket for bucket in found if bucket is not None}
 
     def lines_with_images(self) -> list[Line]:
-        """The lines that tell which image they mean and are used, or refused for other reasons than their format."""
+        """List the lines whose image is known, unless they were rejected because of their format."""
         lines = [
             Line(number, source, (width, height) if width else None)
             for plain in self._plain
@@ -298,7 +299,7 @@ class ManifestReader:
         return sorted(lines)
 
     def table(self) -> ManifestTable:
-        """Images and annotations of all lines but the invalid ones."""
+        """Build the table of images and annotations from all lines that are not invalid."""
         exact = [(number, parsed) for number, (_, parsed) in sorted(self._exact.items()) if parsed.state != "invalid"]
         plain = self._plain
         numbers = np.concatenate([*(p.numbers for p in plain), _ints(number for number, _ in exact)])
@@ -309,7 +310,7 @@ class ManifestReader:
         sizes = np.concatenate([*(p.sizes for p in plain), known])
         order = self._order(numbers, len(exact))
         labels, boxes = self._rows(exact, boxed=False), self._rows(exact, boxed=True)
-        # labels of whole images come first within a line, for sorting keeps the order of equals
+        # a stable sort keeps image-level labels first within a line
         rows = _joined([*(p.labels for p in plain), *(p.boxes for p in plain), labels, boxes])
         return ManifestTable(
             numbers[order],
@@ -322,7 +323,7 @@ class ManifestReader:
         )
 
     def _order(self, numbers: _IntArray, exact: int) -> _IntArray:
-        """Positions by line; all but the last ``exact`` are of plain lines, of which those replaced are left out."""
+        """Sort positions by line, without replaced lines. The last ``exact`` numbers are not of plain lines."""
         kept = np.arange(len(numbers))
         if self._replaced:
             gone = np.isin(numbers, _ints(self._replaced))
@@ -345,7 +346,7 @@ class ManifestReader:
 
 
 def _distinct(values: _IntArray) -> _IntArray:
-    # nearly in order as they are, they are sorted in a fraction of the time that np.unique takes
+    # np.sort is much faster than np.unique, because the values are nearly sorted
     values = np.sort(values)
     return values[np.diff(values, prepend=-1) > 0]
 
@@ -369,7 +370,7 @@ def _sides(sizes: _IntArray) -> pd.arrays.IntegerArray:
 
 @dataclass(slots=True)
 class _AnnotationColumns:
-    """Annotations, column by column: number of the line, codes of label and job, µs since 1970, box if there is one."""
+    """Annotations as columns: line number, codes of label and job, µs since 1970, and the box, if any."""
 
     lines: _IntArray
     labels: _IntArray
@@ -382,13 +383,13 @@ class _AnnotationColumns:
         return len(self.lines)
 
     def take(self, positions: _IntArray) -> _AnnotationColumns:
-        """Those rows, in that order."""
+        """Select rows by position, in this order."""
         return _AnnotationColumns(*(getattr(self, name)[positions] for name in _AnnotationColumns.__slots__))
 
 
 @dataclass(slots=True)
 class _PlainLines:
-    """Images, and :class:`_AnnotationColumns` of labels of whole images and of boxes; ``sizes`` are 0 if not known."""
+    """Images, and :class:`_AnnotationColumns` of image-level labels and of boxes. Unknown ``sizes`` are 0."""
 
     numbers: _IntArray
     sources: list[str]
@@ -399,7 +400,7 @@ class _PlainLines:
 
 
 class Codes:
-    """Labels and job names as numbers, and what else comes again line after line."""
+    """Integer codes of labels and jobs, and caches of other values that repeat in many lines."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -414,19 +415,19 @@ class Codes:
         self._plain_jobs: dict[str, int] = {}
         self._last_names: dict[str, str] | None = None
         self._last_lookup: dict[int, int] = {}
-        self._start = " "  # of a source-ref with the bucket of the line before
+        self._start = " "  # of a source-ref with the bucket of the previous line
         self._service = limits.service
 
     def label(self, name: str) -> int:
-        """The code of a label that has been checked."""
+        """Return the code of a valid label."""
         return self.labels.setdefault(name, len(self.labels))
 
     def job(self, name: str | None) -> int:
-        """The code of a job that has been checked."""
+        """Return the code of a valid job name."""
         return _NO_JOB if name is None else self.jobs.setdefault(name, len(self.jobs))
 
     def plain_label(self, name: str) -> int:
-        """The code of a label as it stands in a line; ValueError if it can't be one."""
+        """Return the code of a label as given in a line, or raise ValueError if it is invalid."""
         if name not in self._names:
             if len(self._names) > _MOST_CACHED:
                 self._names.clear()
@@ -438,7 +439,7 @@ class Codes:
         return code
 
     def plain_job(self, metadata: dict[str, Any]) -> int:
-        """The code of the job that metadata name; ValueError if that isn't plain."""
+        """Return the code of the job in the metadata, or raise ValueError if it is not plain."""
         name = metadata.get("job-name", "")
         code = self._plain_jobs.get(name)
         if code is None:
@@ -448,7 +449,10 @@ class Codes:
         return code
 
     def plain_moment(self, metadata: dict[str, Any]) -> int:
-        """The date of metadata; ValueError if it is none, for the service also without one or who labelled."""
+        """Return the date in the metadata, or raise ValueError if it is invalid.
+
+        The service's rules also require a date and ``human-annotated``.
+        """
         text = metadata.get("creation-date", "")
         found = self._moments.get(text)
         if found is None:
@@ -463,7 +467,7 @@ class Codes:
         return found
 
     def lookup(self, names: dict[str, str]) -> dict[int, int]:
-        """Class id → code of the label, of a class map; ids and labels that aren't plain are missing."""
+        """Return class id → label code of a class map, leaving out ids and labels that are not plain."""
         if names == self._last_names:
             return self._last_lookup
         key = tuple(names.items())
@@ -478,7 +482,7 @@ class Codes:
         return found
 
     def _class(self, pair: tuple[str, str]) -> tuple[int, int] | None:
-        """Class id and code of the label of one entry of a class map, None if it isn't plain."""
+        """Return class id and label code of an entry of a class map, or None if it is not plain."""
         if pair not in self._classes:
             if len(self._classes) > _MOST_CACHED:
                 self._classes.clear()
@@ -489,7 +493,7 @@ class Codes:
         return self._classes[pair]
 
     def plan(self, value: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-        """The label attributes of a line, each with the key of its metadata; ValueError if that isn't plain."""
+        """Return the label attributes of a line with their metadata keys, or raise ValueError if they are not plain."""
         keys = tuple(value)
         found = self._plans.get(keys)
         if found is None:
@@ -502,7 +506,7 @@ class Codes:
         return found
 
     def check_source(self, source: Any) -> None:
-        """ValueError unless it is plainly the name of an image."""
+        """Raise ValueError if the value is not certainly a valid image name."""
         if type(source) is not str or not source or "\0" in source:
             raise ValueError(source)
         if self._service and not (source.startswith(self._start) and len(source) > len(self._start)):
@@ -516,7 +520,7 @@ class Codes:
 def gather(
     entries: list[_Entry], codes: Codes, limits: Limits
 ) -> Iterator[tuple[_PlainLines | None, list[tuple[int, bytes]]]]:
-    """The plain lines among the entries, and the others; in several parts if some are not plain."""
+    """Split the entries into plain lines and others, in several parts if some are not plain."""
     if not entries:
         return
     try:
@@ -538,7 +542,7 @@ def gather(
 
 
 class _Gathering:
-    """Plain lines on their way into arrays; raises one of ``_NOT_PLAIN`` if a line is not."""
+    """Builder of arrays from plain lines. It raises one of ``_NOT_PLAIN`` if a line is not plain."""
 
     def __init__(self, entries: list[_Entry], codes: Codes, limits: Limits) -> None:
         self._codes, self._limits = codes, limits
@@ -547,7 +551,7 @@ class _Gathering:
         self._labelled: list[bool] = []
         self._sizes: list[tuple[int, int]] = []
         self._labels: list[tuple[int, int, float, int, int]] = []
-        # of each attribute with boxes: line, job, date, width and height; number of boxes; class id → label
+        # for each attribute with boxes: line, job, date, width and height; number of boxes; class id → label
         self._attributes: list[tuple[int, int, int, int, int]] = []
         self._counts: list[int] = []
         self._lookups: list[dict[int, int]] = []
@@ -626,7 +630,7 @@ class _Gathering:
         self._box_attributes = np.repeat(np.arange(len(self._counts)), self._counts)
 
     def bad(self) -> set[int]:
-        """Numbers of lines with a box, or the size of an image, that can't be."""
+        """Return the numbers of lines with an invalid box or image size."""
         boxes, limits = self._numbers_of_boxes, self._limits
         wrong = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
         attributes = self._of_attributes
@@ -643,7 +647,7 @@ class _Gathering:
         return set(attributes[wrong_attributes, 0].tolist())
 
     def lines(self) -> _PlainLines:
-        """All of it; only where nothing is :meth:`bad`."""
+        """Return all lines, if there are no :meth:`bad` ones."""
         number, label, sure, job, created = zip(*self._labels, strict=True) if self._labels else ((),) * 5
         labels = _AnnotationColumns(
             np.array(number, dtype=np.int64),

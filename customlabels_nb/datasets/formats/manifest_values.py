@@ -1,4 +1,4 @@
-"""What the lines of Ground Truth manifests are made of: keys, values and what may be wrong with them."""
+"""Keys, values and findings of the lines of a SageMaker Ground Truth manifest."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ MULTI_LABEL = "groundtruth/image-classification-multilabel"
 BOXES = "groundtruth/object-detection"
 METADATA = "-metadata"
 SOURCE = "source-ref"
-#: What validation adds to a line, and to the objects in it.
+#: Keys that validation adds to a line and to its objects.
 ADDED = frozenset({"errors", "warnings", "cl-errors", "cl-warnings", "cl-metadata"})
-#: Codes that a line only gets because of another one, which is what there is to mend.
+#: Codes that only follow from another finding, which is the one to fix.
 CONSEQUENCES = frozenset({"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"})
-#: Attributes in which an evaluation keeps what the model said; they are no truth.
+#: Attributes in which an evaluation stores the model's predictions. They are not ground truth.
 PREDICTION = re.compile(r"rekognition-custom-labels-evaluation(-\d+)?(-metadata)?", re.ASCII)
 
-#: Marks a size that is no more than the extent of the boxes, in evaluation snapshots of images that aren't known.
+#: Key of a size that is only the extent of the boxes, in evaluation snapshots of images of unknown size.
 ESTIMATED = "estimated"
 
 LARGEST_SIZE = 2**31 - 1
 _S3 = re.compile(r"s3://([^/]+)/.+", re.DOTALL)
 
-#: Where in a line's object a finding belongs: () the line, ("box",) an attribute, ("box-metadata",) its metadata,
+#: Location of a finding in a line's object: () is the line, ("box",) an attribute, ("box-metadata",) its metadata,
 #: ("box", "annotations", 3) an annotation.
 Place: TypeAlias = tuple[str | int, ...]
 State: TypeAlias = Literal["valid", "invalid", "ignored"]
@@ -41,18 +41,18 @@ State: TypeAlias = Literal["valid", "invalid", "ignored"]
 
 @dataclass(frozen=True, slots=True)
 class LineFinding:
-    """One thing that is wrong, or at least worth a warning.
+    """Error or warning about a line.
 
     Attributes
     ----------
     code : str
-        A key of :data:`customlabels_nb.core.issues.CODES`.
+        Key of :data:`customlabels_nb.core.issues.CODES`.
     message : str
-        The code's message, word for word as the service has it.
+        Message of the code, with the hosted service's exact text.
     place : tuple
-        The way to the part of the line's object that it belongs to; () is the line, or the manifest.
+        Path to the affected part of the line's object. () is the line, or the manifest.
     detail : str
-        What the message doesn't say, for a person; often empty.
+        Further information for people, often empty.
     """
 
     code: str
@@ -63,9 +63,9 @@ class LineFinding:
 
 @dataclass(frozen=True, slots=True)
 class ImageVerdict:
-    """What looking at the image of a line told: its upright size, and whether it can be used.
+    """Result of checking the image of a line: its upright size, and why it cannot be used.
 
-    ``unusable`` holds for all lines; ``wrong_size`` has a code of its own on lines with boxes.
+    ``unusable`` applies to all lines. ``wrong_size`` has a separate code for lines with boxes.
     """
 
     size: tuple[int, int] | None = None
@@ -75,7 +75,7 @@ class ImageVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A usable label of the whole image, or with ``box`` (left, top, width, height in pixels) of a part of it."""
+    """Valid label of an image, or of the object in ``box`` (left, top, width, height in pixels)."""
 
     name: str
     confidence: float
@@ -86,9 +86,10 @@ class Label:
 
 @dataclass(slots=True)
 class ParsedLine:
-    """What a line says. ``created`` of labels is in microseconds since 1970 (UTC), None if there is no such date.
+    """Result of parsing a line.
 
-    ``predictions`` and ``bad_dates`` are how many attributes hold what a model said, and a date that is none.
+    ``created`` of labels is in microseconds since 1970 (UTC), or None without a valid date. ``predictions`` and
+    ``bad_dates`` count the attributes with model predictions and with invalid dates.
     """
 
     source_ref: str | None = None
@@ -103,40 +104,40 @@ class ParsedLine:
 
 
 def finding(code: str, *values: str, place: Place = (), detail: str = "") -> LineFinding:
-    """The finding with the code's message, ``{}`` in it replaced."""
+    """Create a finding with the code's message, replacing ``{}`` in it."""
     message = CODES[code].replace("{}", values[0]) if values else CODES[code]
     return LineFinding(code, message, place, detail)
 
 
 def loads(raw: bytes) -> Any:
-    """The JSON value of a line; ValueError if it has none."""
+    """Parse a line as JSON, or raise ValueError if it is invalid."""
     try:
         return json.loads(raw.decode("utf-8"))
     except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+        raise ValueError("the JSON is nested too deeply") from error
 
 
 def bucket_of(source_ref: str) -> str | None:
-    """The bucket of an ``s3://bucket/key``; None of anything else."""
+    """Return the bucket of an ``s3://bucket/key``, or None for anything else."""
     match = _S3.fullmatch(source_ref)
     return match[1] if match else None
 
 
 def attributes_of(value: dict[str, Any]) -> list[str]:
-    """The keys that are label attributes: those with metadata, but for predictions and what validation added."""
+    """List the label attributes: keys with metadata, except predictions and keys added by validation."""
     return [key for key in value if key != SOURCE and key + METADATA in value and not is_ignored(key)]
 
 
 def is_ignored(key: str) -> bool:
-    """Whether an attribute is none: it is what validation added, or what a model said."""
+    """Check whether a key was added by validation or holds model predictions, so that it is not a label attribute."""
     return key in ADDED or PREDICTION.fullmatch(key) is not None
 
 
 def expand_multi_label(value: dict[str, Any]) -> dict[str, Any]:
-    """A line's object with an image-level attribute for each class of a multi-label job: ``<job>0``, ``<job>1``, ….
+    """Replace a multi-label attribute by one image-level attribute per class: ``<job>0``, ``<job>1``, ….
 
-    Without classes, the image was looked at and shows nothing: so says an attribute without boxes. What can't be
-    understood stays as it is; the same object comes back where there is no such job.
+    An empty list of classes means that the image shows nothing, and becomes a box attribute without boxes. Invalid
+    attributes stay unchanged. If there is no multi-label attribute, the same object is returned.
     """
     instead: dict[str, dict[str, Any]] = {}
     for key in attributes_of(value):
@@ -169,7 +170,7 @@ def _nothing(key: str, metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _single_labels(classes: Any, metadata: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
-    """The metadata of each class by itself; None for one that can't be understood."""
+    """Yield the metadata of each class, or None for an invalid one."""
     names, sure = metadata.get("class-map"), metadata.get("confidence-map", {})
     if not isinstance(classes, list) or not isinstance(names, dict) or not isinstance(sure, dict):
         yield None
@@ -185,7 +186,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def moment(text: object) -> int | None:
-    """Microseconds since 1970 of a date with or without fraction, zone, and ``T``; None where there is none."""
+    """Convert an ISO date, optionally with fraction, time zone and ``T``, to microseconds since 1970, or None."""
     if not isinstance(text, str):
         return None
     try:
@@ -199,7 +200,7 @@ def moment(text: object) -> int | None:
 
 
 def label_or_none(name: object, limits: Limits) -> str | None:
-    """``name`` as a label; None if it can't be one."""
+    """Return ``name`` as a label, or None if it is invalid."""
     try:
         return t.check_label(name, max_length=limits.max_label_length)
     except LabelError:
@@ -207,20 +208,20 @@ def label_or_none(name: object, limits: Limits) -> str | None:
 
 
 def is_box(box: Any) -> bool:
-    """Whether an annotation has the four numbers of a box."""
+    """Check whether an annotation has the four numbers of a box."""
     return isinstance(box, dict) and all(number_or_none(box.get(side)) is not None for side in t.BOX_COLUMNS)
 
 
 def box_of(box: dict[str, Any]) -> tuple[float, float, float, float]:
-    """The numbers of an annotation that has been checked."""
+    """Return left, top, width and height of a valid annotation."""
     return float(box["left"]), float(box["top"]), float(box["width"]), float(box["height"])
 
 
 def size_of(value: Any, *, strict: bool = False) -> tuple[int, int] | None:
-    """Width and height that an attribute gives in ``image_size``, if they can be those of an image.
+    """Return the width and height in an attribute's ``image_size``, or None if they are not a valid image size.
 
-    ``strict`` takes nothing but whole numbers for them. Otherwise a size that is marked as estimated is none: boxes
-    would be fitted by it.
+    With ``strict``, only integers are accepted. Otherwise a size marked as estimated is ignored, so that boxes are not
+    fitted to it.
     """
     try:
         size = value["image_size"][0]
@@ -236,7 +237,7 @@ def size_of(value: Any, *, strict: bool = False) -> tuple[int, int] | None:
 
 
 def confidence_of(facts: dict[str, Any], default: float | None) -> float | None:
-    """The confidence, 0 to 1, that an object gives; None if that is none, ``default`` if there is none."""
+    """Return the confidence of an object: None if it is not between 0 and 1, ``default`` if it is missing."""
     if "confidence" not in facts:
         return default
     value = facts["confidence"]

@@ -1,4 +1,4 @@
-"""Several files that take their places together, when all of them are whole."""
+"""Write several files atomically: stage them in a temporary folder, then move them all into place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_STEM = 80
 
 
 class Staged:
-    """Files that wait in a hidden folder for the places they shall have; see :func:`staged`."""
+    """Files in a hidden staging folder that are moved to their final paths together by :func:`staged`."""
 
     def __init__(self, folder: Path, waiting: Path) -> None:
         self._folder = folder
@@ -30,7 +30,7 @@ class Staged:
 
     @contextmanager
     def open(self, path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
-        """A file that will lie at ``path``; with ``durable`` it outlives a power cut."""
+        """Open a file to write that will be moved to ``path``, with ``durable`` flushed to disk (fsync) first."""
         waiting = self._waiting / str(len(self._moves))
         with waiting.open("xb") as file:
             yield file
@@ -40,12 +40,12 @@ class Staged:
         self._moves.append((waiting, path))
 
     def write(self, path: Path, data: bytes, *, durable: bool = False) -> None:
-        """Write ``data`` to what will lie at ``path``."""
+        """Write ``data`` to the file that will be moved to ``path``."""
         with self.open(path, durable=durable) as file:
             file.write(data)
 
     def copy_image(self, uri: str, path: Path) -> bool:
-        """Copy the file of an image to what will lie at ``path``; if it can't be read, add that to ``issues``."""
+        """Copy an image to the file that will be moved to ``path``, or add an issue and return False."""
         try:
             self.write(path, read_bytes(uri))
         except ImageError as error:
@@ -54,22 +54,22 @@ class Staged:
         return True
 
     def remove(self, path: Path) -> None:
-        """Remove ``path``, if it is there, after the others have their places."""
+        """Delete ``path``, if it exists, after the staged files are in place."""
         self._old.append(path)
 
     @property
     def files(self) -> list[Path]:
-        """Where the files will lie, in the order in which they were written."""
+        """Final paths of the files, in the order in which they were written."""
         return [path for _, path in self._moves]
 
     def settle(self) -> None:
-        """Give the files their places, in the order in which they were written."""
+        """Move the files to their final paths, in the order in which they were written."""
         if self.issues and not self._moves:
-            raise InputError(f"None of {len(self.issues):,} images can be copied. {self.issues[0].message}")
+            raise InputError(f"None of the {len(self.issues):,} images can be copied. {self.issues[0].message}")
         top = os.path.realpath(self._folder)
         for parent in {path.parent for path in (*self.files, *self._old)}:
             if os.path.commonpath([os.path.realpath(parent), top]) != top:
-                raise InputError(f"{str(parent)!r} is a link that leads out of {str(self._folder)!r}; remove it.")
+                raise InputError(f"{str(parent)!r} is a link that leads out of {str(self._folder)!r}. Remove it.")
         for waiting, path in self._moves:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -77,7 +77,7 @@ class Staged:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                with waiting.open("rb") as source, replacing(path) as target:  # another disk is mounted there
+                with waiting.open("rb") as source, replacing(path) as target:  # the target is on another disk
                     shutil.copyfileobj(source, target)
         current = set(self.files)
         for path in self._old:
@@ -87,16 +87,16 @@ class Staged:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Staged]:
-    """Files to write below ``folder``: they take their places when the block ends well, and are gone if it doesn't.
+    """Stage files below ``folder``: move them into place when the block succeeds, delete them when it fails.
 
-    A full disk is found before anything is replaced. What lists the others is written last, and takes its place last.
+    A full disk is detected before anything is replaced. Write index files last, because files are moved in this order.
 
     Raises
     ------
     InputError
         If a link in ``folder`` leads out of it.
     OSError
-        As writing does; what lies in ``folder`` is then as it was.
+        If writing fails. The files in ``folder`` are then unchanged.
     """
     with scratch(folder) as waiting:
         files = Staged(folder, waiting)
@@ -105,15 +105,15 @@ def staged(folder: Path) -> Iterator[Staged]:
 
 
 def free_name(uri: str, taken: set[str]) -> str:
-    """What the copy of an image may be called on any system: its own name where that is free and safe.
+    """Return a file name for the copy of an image that is valid on any system: its own if possible.
 
-    ``taken`` has the names, in small letters, that were given already, and gets this one.
+    ``taken`` holds the names already used, in lower case. The new name is added to it.
     """
     stem, suffix = os.path.splitext(os.path.basename(uri) or "image")
     stem, suffix = ("".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part) for part in (stem, suffix))
     stem = stem[:_LONGEST_STEM].strip(". ") or "image"
     name, number = f"{stem}{suffix}", 1
-    while name.lower() in taken:  # some file systems take A and a for one
+    while name.lower() in taken:  # case-insensitive file systems
         number += 1
         name = f"{stem}-{number}{suffix}"
     taken.add(name.lower())

@@ -1,15 +1,15 @@
-"""Pascal VOC: an XML file for each image, in a folder.
+"""Read and write Pascal VOC files: a folder with an XML file for each image.
 
 ``bndbox`` holds the corners ``xmin, ymin, xmax, ymax`` in pixels, as labelling programs write them: the width of a box
-is ``xmax - xmin``. (The challenge itself counted pixels from 1 and included the last one; files don't say which is
-meant, and the difference is one pixel at most.) A polygon is ``<polygon><x1>…</x1><y1>…</y1><x2>…`` or a list of
-``<pt><x>…</x><y>…</y></pt>``; a ``<confidence>`` is written where it isn't 1.
+is ``xmax - xmin``. (The VOC challenge itself counted pixels from 1 and included the last one. Files do not state which
+convention they use, and the difference is at most one pixel.) A polygon is ``<polygon><x1>…</x1><y1>…</y1><x2>…`` or a
+list of ``<pt><x>…</x><y>…</y></pt>``. A ``<confidence>`` is written if it is not 1.
 
-Read is a single file, or all ``.xml`` files below a folder; the file of an image lies where ``filename`` says, or in
-the folder of the XML file or in ``JPEGImages`` or ``images`` beside that one. ``ImageSets/Main`` says which images are
-for testing (``val``, ``test``). Written are ``Annotations``, ``ImageSets/Main`` and an ``index.json`` with the order of
-labels and images, and with images that nobody has looked at, for these have no XML file. An XML file without objects
-means that there is nothing on the image.
+The reader takes a single file, or all ``.xml`` files below a folder. The image is searched under its ``filename``, in
+the folder of the XML file, and in ``JPEGImages`` or ``images`` next to that folder. ``ImageSets/Main`` lists the test
+images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main`` and an ``index.json`` with the order
+of labels and images, and with images that were not reviewed, as these have no XML file. An XML file without objects
+means that the image shows nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from customlabels_nb.images.reading import to_uri
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
 _IMAGE_FOLDERS = ("JPEGImages", "images")
 _LARGEST_FILE = 2**23
-_LOOKED_AT = 5  # so many XML files of a folder before it is something else
+_LOOKED_AT = 5  # XML files that are checked to detect the format of a folder
 _HEAD_BYTES = 4096
 _MARKS = ("difficult", "truncated", "occluded")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
@@ -73,7 +73,7 @@ def _recognise(path: Path) -> bool:
         if path.is_dir():
             if any(map(_begins_as_annotation, islice(files_below(path, ".xml", depth=2), _LOOKED_AT))):
                 return True
-            return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # nothing was drawn on any image yet
+            return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # an export without annotated images
         return _begins_as_annotation(path)
     except (OSError, ValueError):
         return False
@@ -103,12 +103,12 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             _read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)})
     for mark, count in marks.items():
         if count:
-            collected.adjusted(f"{count:,} × <{mark}> of objects is not kept.", where=mark)
+            collected.adjusted(f"{count:,} objects have <{mark}>, which is not imported.", where=mark)
     return folder.contents()
 
 
 def _parse(file: Path) -> Element:
-    """The root of an XML file; entities, which can grow without bounds or name other files, are refused."""
+    """Parse an XML file without entities, which can grow without bounds or refer to other files."""
     builder = TreeBuilder()
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -118,24 +118,24 @@ def _parse(file: Path) -> Element:
     parser.EntityDeclHandler = _refuse_entity
     try:
         if not file.is_file():
-            raise UnreadableError("It is no file.")
+            raise UnreadableError("It is not a file.")
         if file.stat().st_size > _LARGEST_FILE:
             raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
         parser.Parse(file.read_bytes(), True)
         root = builder.close()
     except (expat.ExpatError, OSError, ValueError, LookupError, AssertionError) as error:
-        raise UnreadableError(f"The file can't be read as XML ({error}).") from error
+        raise UnreadableError(f"The file cannot be read as XML ({error}).") from error
     if root.tag != "annotation":
-        raise UnreadableError(f"The file holds <{root.tag[:50]}>, not <annotation>.")
+        raise UnreadableError(f"The file contains <{root.tag[:50]}>, not <annotation>.")
     return root
 
 
 def _refuse_entity(name: str, *_others: object) -> None:
-    raise UnreadableError(f"The file declares the entity {shown(name)}; entities are not read.")
+    raise UnreadableError(f"The file declares the entity {shown(name)}, but entities are not supported.")
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
-    """The name that the file gives its image, and where that lies."""
+    """Return the image name in the file, and the URI of the image."""
     path = _text(root, "path")
     name = _text(root, "filename") or PurePosixPath(path.replace("\\", "/")).name or file.stem
     uri = places.find(name, *([path] if path else []))
@@ -164,7 +164,7 @@ def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str
         collected.unreadable(str(error), **place)
         return
     if polygon is None and entry.find("polygon") is not None:
-        collected.adjusted("Its polygon can't be read; the box was kept.", **place)
+        collected.adjusted("Its polygon cannot be read. Only the box was read.", **place)
     said = _text(entry, "confidence") or _text(entry, "score")
     confidence = collected.confidence(finite(said) if said else 1.0, said, **place)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
@@ -194,7 +194,7 @@ def _checked(box: list[float]) -> Box:
 
 
 def _polygon(entry: Element) -> list[list[float]] | None:
-    """The points of the polygon; None where there is none, or none that can be read."""
+    """Return the points of the polygon, or None if there is no readable polygon."""
     found = entry.find("polygon")
     if found is None:
         return None
@@ -212,7 +212,7 @@ def _polygon(entry: Element) -> list[list[float]] | None:
 
 
 def _splits(base: Path) -> dict[str, str]:
-    """Name of an XML file → the split that the lists in ``ImageSets/Main`` give it; later lists count more."""
+    """Return name of XML file → split, from the lists in ``ImageSets/Main``. Later lists take precedence."""
     result: dict[str, str] = {}
     for name in _SPLIT_FILES:
         try:
@@ -229,12 +229,12 @@ def _text(element: Element, tag: str) -> str:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a folder; or one XML file, for one image, if ``path`` ends in ``.xml``.
+    """Write a folder, or one XML file for a single image if ``path`` ends in ``.xml``.
 
     Raises
     ------
     InputError
-        If ``path`` is a file but should be a folder, or a label holds characters that XML has no place for.
+        If ``path`` is a file but should be a folder, or a label contains characters that XML cannot store.
     """
     labels = t.labels_in_order(contents.annotations, contents.labels)
     _check_labels(labels)
@@ -262,7 +262,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 def _write_one(contents: Contents, path: Path) -> list[Path]:
     found = [(image, shapes) for image, shapes, looked_at in with_annotations(contents, drawn=True) if looked_at]
     if len(contents.images) != 1 or not found:
-        raise InputError(f"path={str(path)!r} is one file, for one labelled image; name a folder for others.")
+        raise InputError(f"path={str(path)!r} is a file for one labelled image. Give a folder for other datasets.")
     image, shapes = found[0]
     with replacing(path) as file:
         file.write(_document(listed_name(image.image, path.parent), image, shapes))
@@ -272,7 +272,7 @@ def _write_one(contents: Contents, path: Path) -> list[Path]:
 def _check_labels(labels: list[str]) -> None:
     for label in labels:
         if _NOT_XML.search(label):
-            raise InputError(f"The label {label!r} holds control characters, which XML can't; rename it.")
+            raise InputError(f"The label {label!r} contains control characters, which XML cannot store. Rename it.")
 
 
 def _document(name: str, image: Any, shapes: list[Any]) -> bytes:
@@ -300,7 +300,7 @@ def _object_lines(row: Any) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    return escape(text, {"\r": "&#13;"})  # a parser makes an ordinary line end of it
+    return escape(text, {"\r": "&#13;"})  # parsers convert a bare \r to a newline
 
 
 FORMAT = Format(

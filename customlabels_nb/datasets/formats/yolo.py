@@ -1,17 +1,18 @@
-"""YOLO: a ``data.yaml`` that names labels and images, and a text file of boxes for each image.
+"""Read and write YOLO datasets: a ``data.yaml`` with labels and images, and a text file of boxes for each image.
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
-polygon), all as shares of the image's size; a confidence may follow. A file without lines means that there is nothing
-on the image; an image without a file has not been looked at. The file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the
-last folder called ``images`` makes way for ``labels``; where there is none, it lies beside the image.
+polygon), all relative to the image size, optionally followed by a confidence. An empty file means that the image shows
+nothing, a missing file that the image was not reviewed. The file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last
+folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
 
-Read is a ``data.yaml`` (any name), its folder, or a folder with a ``classes.txt`` instead. ``train``, ``val`` and
-``test`` name folders of images or lists of them; ``val`` and ``test`` are both for testing here. Nothing outside the
-folder is read on the word of the file; ``path`` counts only if it lies within.
+The reader takes a ``data.yaml`` (of any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
+``val`` and ``test`` are folders of images or lists of them. Images in ``val`` and ``test`` become test images. Nothing
+outside the folder is read because of the file, and ``path`` is used only if it is within the folder.
 
-Written are ``data.yaml``, ``train.txt`` and ``test.txt`` with the images' paths or URLs, the label files of those that
-were looked at, and an ``index.json`` with the order and sizes of images. No image is copied; the label file of one that
-lies elsewhere, or whose own would have the same name as another file, is ``labels/<name>-<hash of its URL>.txt``.
+The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
+of reviewed images, and an ``index.json`` with the order and sizes of images. Images are not copied. If an image is
+outside the folder, or its label file would have the same name as another file, its label file is
+``labels/<name>-<hash of its URL>.txt``.
 """
 
 from __future__ import annotations
@@ -68,13 +69,13 @@ _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "ob
 _YAML_ENDINGS = (".yaml", ".yml")
 _SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
 _LARGEST_DESCRIPTION = 2**22
-_MOST_DESCRIPTIONS = 10  # files of a folder that are looked into
-# tried in turn for a label file whose image isn't beside it
+_MOST_DESCRIPTIONS = 10  # YAML files in a folder that are checked
+# extensions that are tried in turn for a label file without an image next to it
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", ".tif", ".tiff")
 
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
-_DIGITS = 13  # of a share of 10,000 pixels they are a billionth of a pixel
+_DIGITS = 13  # precise to a billionth of a pixel for 10,000 pixels
 
 # label, the numbers of a box or polygon, confidence, line
 _Shape = tuple[str, list[float], float, int]
@@ -99,7 +100,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
-                "The image is listed already.", where=listed.name, source=listed.source, line=listed.line
+                "The image is already listed.", where=listed.name, source=listed.source, line=listed.line
             )
             continue
         order.setdefault(listed.name, listed.uri)
@@ -115,7 +116,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 def _label_lines(
     listed: _Listed, layout: _Layout, collected: Collector, *, ours: bool
 ) -> tuple[list[_Shape] | None, Path | None]:
-    """The shapes in the image's label file; None if it has no such file, or none that can be read."""
+    """Read the shapes in the image's label file, or return None if there is no readable file."""
     found = next((file for file in _label_files(listed, layout.base, ours=ours) if os.path.isfile(file)), None)
     if found is None:
         return None, None
@@ -125,7 +126,7 @@ def _label_lines(
             raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
         lines = file.read_bytes().decode("utf-8-sig", "replace").split("\n")
     except OSError as error:
-        collected.unreadable(f"The file can't be read ({error}).", source=to_uri(file))
+        collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
         return None, None
     result: list[_Shape] = []
     for number, line in enumerate(lines, 1):
@@ -145,22 +146,22 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
         raise ValueError(f"{shown(words[numbers.index(None)])} is not a number.")
     known = layout.names.get(int(values[0])) if values[0] == int(values[0]) else None
     if known is None:
-        raise ValueError(f"The class {shown(words[0])} is not among the names.")
+        raise ValueError(f"The class {shown(words[0])} is not in names.")
     rest = values[1:]
     if layout.keypoints and len(rest) >= 4 + layout.keypoints:
         rest = rest[:4]
     if len(rest) < 4:
-        raise ValueError(f"A line has a class and at least 4 numbers; this one has {len(rest)}.")
+        raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(rest)}.")
     confidence = rest.pop() if len(rest) % 2 else 1.0
     if not 0 <= confidence <= 1:
-        raise ValueError(f"The confidence {shown(confidence)} doesn't lie between 0 and 1.")
+        raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
     if len(rest) == 4 and min(rest[2:]) < 0:
         raise ValueError(f"The box {shown(rest)} has a negative size.")
     return known, rest, confidence
 
 
 def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Collector) -> None:
-    """Add the shapes in pixels: of the image that is there, else of the size that it had when they were written."""
+    """Convert the shapes to pixels and add them, using the image's size or else the size in the index."""
     sizes: dict[str, Size | str] = {}
     known = {uri for uri in pending if collected.images[uri]["width"] is not None and not is_here(uri)}
     sizes.update(measured(uri for uri in pending if uri not in known))
@@ -169,7 +170,7 @@ def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Coll
         size = sizes.get(uri, "")
         if isinstance(size, str):
             if facts["width"] is None:
-                message = f"Its size is needed for its boxes, but {size}"
+                message = f"Its boxes cannot be read without its size: {size}"
                 collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(file)))
                 facts["status"] = "unlabelled"
                 continue
@@ -193,15 +194,15 @@ def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, list[list[float]]
         return (left, top, width, height), points.tolist()
 
 
-# -- where the files lie ----------------------------------------------------------------------------
+# -- file locations ---------------------------------------------------------------------------------
 
 
 @dataclass
 class _Layout:
-    """What describes a dataset.
+    """Description of a dataset.
 
-    ``names`` has the label of each class, ``sources`` a split and a folder or list (a path below ``base``) for each
-    part, ``keypoints`` how many numbers follow each box that aren't its own.
+    ``names`` holds the label of each class, ``sources`` a split and a folder or list (a path below ``base``) for each
+    part, ``keypoints`` how many keypoint values follow each box.
     """
 
     base: Path
@@ -211,13 +212,13 @@ class _Layout:
 
     @property
     def labels(self) -> list[str]:
-        """The labels in the order of their classes."""
+        """Labels in the order of their classes."""
         return list(dict.fromkeys(self.names[number] for number in sorted(self.names)))
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """An image: its name below the folder or its URL, where it lies, and what named it."""
+    """Image with its name (below the folder, or a URL), its URI, and the file that lists it."""
 
     name: str
     uri: str
@@ -227,16 +228,16 @@ class _Listed:
 
 
 class _PlainLoader(yaml.BaseLoader):
-    """Reads all values as the text that stands there, and no aliases: a few of them can stand for any amount."""
+    """YAML loader that reads all values as text and rejects aliases, a few of which could expand to any size."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not read")
+            raise yaml.YAMLError("aliases (*name) are not supported")
         return super().compose_node(parent, index)
 
 
 def _find_description(path: Path) -> Path | None:
-    """The file that describes the dataset at ``path``: itself or one in that folder."""
+    """Find the file that describes the dataset at ``path``: itself or one in that folder."""
     if path.is_file():
         return path if path.suffix.lower() in _YAML_ENDINGS and _describes(path) else None
     if not path.is_dir():
@@ -267,7 +268,7 @@ def _describes(path: Path) -> bool:
 
 
 def _load(path: Path) -> Any:
-    """What the YAML file says; ValueError if that can't be read."""
+    """Load a YAML file, or raise ValueError if it cannot be read."""
     try:
         if path.stat().st_size > _LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
@@ -277,19 +278,19 @@ def _load(path: Path) -> Any:
 
 
 def _read_description(path: Path, collected: Collector) -> _Layout:
-    """The layout of the dataset at ``path``, a description or its folder.
+    """Read the layout of the dataset at ``path``, a description file or its folder.
 
     Raises
     ------
     ManifestError
-        If there is no description, or none that names labels.
+        If there is no description file, or it has no labels.
     """
     try:
         file = path if path.is_file() else _find_description(path)
     except OSError as error:
         raise unusable(path, str(error)) from error
     if file is None:
-        raise unusable(path, "there is no data.yaml with names: and train:, and no classes.txt")
+        raise unusable(path, "it has neither a data.yaml with names: and train: nor a classes.txt")
     layout = _Layout(file.parent)
     if file.name in _CLASS_LISTS:
         try:
@@ -313,7 +314,7 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         if layout.keypoints:
             collected.adjusted("Boxes are read without their keypoints.", where="kpt_shape", source=to_uri(file))
     if not layout.names:
-        raise unusable(file, "it names no labels")
+        raise unusable(file, "it has no labels")
     return layout
 
 
@@ -323,7 +324,7 @@ def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int,
         number = finite(str(key)) if isinstance(key, int | str) else None
         try:
             if number is None or number < 0 or number != int(number):
-                raise LabelError(f"{shown(key)} is not the number of a class.")
+                raise LabelError(f"{shown(key)} is not a class number.")
             if not isinstance(name, str):
                 raise LabelError(f"{shown(name)} is not a label.")
             result[int(number)] = collected.label(name)
@@ -352,10 +353,10 @@ def _sources(found: dict[Any, Any], file: Path, collected: Collector) -> Iterato
                 continue
             place = _below(base, root, entry) if isinstance(entry, str) else None
             if place is None:
-                message = f"{shown(entry)} is no folder or list of images in the folder of this file."
+                message = f"{shown(entry)} is not a folder or list of images in the folder of this file."
                 collected.unreadable(message, where=key, source=to_uri(file))
             elif place in seen:
-                collected.adjusted(f"{shown(entry)} is named twice; it was read once.", where=key, source=to_uri(file))
+                collected.adjusted(f"{shown(entry)} is listed twice. It was read once.", where=key, source=to_uri(file))
             else:
                 seen.add(place)
                 yield split, place
@@ -367,16 +368,16 @@ def _root(path: Any, file: Path, collected: Collector) -> str:
     root = _inside(file.parent, ".", path) if isinstance(path, str) else None
     if root is not None and os.path.isdir(file.parent / root):
         return root
-    message = f"{shown(path)} is no folder in the folder of this file, which was taken instead."
+    message = f"{shown(path)} is not a folder in the folder of this file, which was used instead."
     collected.adjusted(message, where="path", source=to_uri(file))
     return "."
 
 
 def _below(base: Path, root: str, entry: str) -> str | None:
-    """The folder or list that ``entry`` names; the labels of images that lie elsewhere now count, too."""
+    """Return the folder or list named by ``entry``, or one whose images were moved but whose label files exist."""
     entry = entry.replace("\\", "/")
     upwards = entry
-    while upwards.startswith("../"):  # as Roboflow writes them, one folder too high
+    while upwards.startswith("../"):  # Roboflow writes one "../" too many
         upwards = upwards[3:]
     places = [
         _inside(base, folder, name) for name in dict.fromkeys((entry, upwards)) for folder in dict.fromkeys((root, "."))
@@ -387,7 +388,7 @@ def _below(base: Path, root: str, entry: str) -> str | None:
 
 
 def _inside(base: Path, folder: str, name: str) -> str | None:
-    """The path below ``base`` of ``folder/name``; None if it doesn't lie there."""
+    """Return ``folder/name`` as a path below ``base``, or None if it is outside."""
     if "\0" in name or "://" in name[:32]:
         return None
     place = posixpath.normpath(posixpath.join(os.path.abspath(base), folder, name))
@@ -396,7 +397,7 @@ def _inside(base: Path, folder: str, name: str) -> str | None:
 
 
 def _list_images(layout: _Layout, places: Places, collected: Collector) -> Iterator[_Listed]:
-    """All images that the description names, in its order."""
+    """Yield all images in the description, in its order."""
     for split, source in layout.sources:
         place = layout.base / source
         if os.path.isdir(place):
@@ -414,7 +415,7 @@ def _in_folder(layout: _Layout, split: str, place: Path, places: Places, collect
         name = os.path.relpath(to_path(uri), layout.base)
         try:
             yield _Listed(name, places.find(name), split, to_uri(place))
-        except InputError:  # a name with a backslash, say: but there the file is
+        except InputError:  # a name with a backslash, for example, although the file exists
             yield _Listed(name, uri, split, to_uri(place))
     labels = layout.base / _swapped(os.path.relpath(place, layout.base))
     if not found.images and labels != place:
@@ -425,7 +426,7 @@ def _in_list(layout: _Layout, split: str, place: Path, places: Places, collected
     try:
         lines = _lines(place)
     except OSError as error:
-        collected.unreadable(f"The list can't be read ({error}).", source=to_uri(place))
+        collected.unreadable(f"The list cannot be read ({error}).", source=to_uri(place))
         return
     beside = os.path.relpath(place.parent, layout.base)
     for number, line in lines:
@@ -437,7 +438,7 @@ def _in_list(layout: _Layout, split: str, place: Path, places: Places, collected
 
 
 def _name_in_list(base: Path, beside: str, line: str) -> str:
-    """The image's path below ``base`` where it has one, otherwise what stands there."""
+    """Return the image's path below ``base`` if it has one, else the line itself."""
     if "://" in line[:32]:
         return line
     inside = [place for place in (_inside(base, beside, line), _inside(base, ".", line)) if place is not None]
@@ -449,7 +450,7 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
 def _by_label_files(
     layout: _Layout, split: str, place: Path, places: Places, collected: Collector
 ) -> Iterator[_Listed]:
-    """Images that lie elsewhere now, by the names of their label files."""
+    """Yield images that are no longer in the folder, by the names of their label files."""
     for parent, folders, files in os.walk(place):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
@@ -469,17 +470,17 @@ def _with_some_ending(stem: str, split: str, source: str, places: Places) -> _Li
         if is_remote(uri) or is_here(uri):
             return _Listed(stem + ending, uri, split, source)
         places.not_missing(stem + ending)
-    raise InputError("There is no image for this file; say where the images are now with images=.")
+    raise InputError("There is no image for this file. Give the folder of the images with images=.")
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """The lines that aren't blank, with their numbers; bytes that aren't UTF-8 stay what they are."""
+    """Read the lines that are not blank, with their numbers. Bytes that are not UTF-8 are preserved."""
     text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 def _swapped(place: str) -> str:
-    """A path with its last folder called ``images`` replaced by ``labels``."""
+    """Replace the last folder called ``images`` in a path by ``labels``."""
     parts = list(PurePosixPath(place).parts)
     for i in range(len(parts) - 1, -1, -1):
         if parts[i] == _IMAGES:
@@ -489,7 +490,7 @@ def _swapped(place: str) -> str:
 
 
 def _label_file(name: str) -> str:
-    """The path of the label file of an image that is called so, a path below the dataset's folder or a URL."""
+    """Return the path of the label file of an image, given its path below the dataset's folder or its URL."""
     if "://" in name[:32]:
         return f"{_LABELS}/{safe_stem(name)}-{short_hash(name)}.txt"
     image = PurePosixPath(name)
@@ -497,7 +498,7 @@ def _label_file(name: str) -> str:
 
 
 def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
-    """Where the label file of an image may lie, the likeliest place first; in one only, if the names are ``ours``."""
+    """Yield possible paths of an image's label file, most likely first, or only the exported one for ``ours``."""
     top, name = os.path.abspath(base), listed.name.replace("\\", "/")
     below = not name.startswith("/") and ".." not in name.split("/")
     if below:
@@ -519,12 +520,12 @@ def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a folder, or what belongs to a description ``path`` that ends in ``.yaml`` into the folder of that.
+    """Write a folder, or a description file ``path`` that ends in ``.yaml`` with all other files next to it.
 
     Raises
     ------
     InputError
-        If the size of an image that has boxes is neither known nor to be had, or the folder is a file.
+        If the size of an image with boxes is unknown and cannot be read, or the folder is a file.
     """
     base, described = (path.parent, path) if _is_description(path) else (path, path / _DESCRIPTION)
     make_folder(base, "YOLO")
@@ -544,7 +545,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
                 lines = [_line(row, numbers[row.label], size) for row in shapes if size is not None]
                 files.write(file, "".join(lines).encode())
             else:
-                files.remove(file)  # of an earlier export
+                files.remove(file)  # from an earlier export
         used = {"train": _TRAIN_LIST} | ({"val": _TEST_LIST} if lists[t.TEST] else {})
         for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
             if name in used.values():
@@ -555,9 +556,9 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 
 
 def _description(labels: list[str], lists: dict[str, str]) -> bytes:
-    """What describes a dataset of these labels, and of these lists of images by split."""
+    """Return the content of ``data.yaml`` for these labels and lists of images by split."""
     names = {number: str(label) for number, label in enumerate(labels)}
-    readable = all(label.isprintable() for label in labels)  # line ends other than the usual would come back as spaces
+    readable = all(label.isprintable() for label in labels)  # unusual line breaks would be read back as spaces
     text = yaml.safe_dump({**lists, "names": names}, allow_unicode=readable, sort_keys=False)
     return str(text).encode()
 
@@ -567,12 +568,12 @@ def _is_description(path: Path) -> bool:
 
 
 class _Namer:
-    """Gives each image the name by which lists have it, and a label file that is no other's."""
+    """Names of images in the lists, and a unique label file for each."""
 
     def __init__(self, base: Path, taken: set[str]) -> None:
         self._base = base
         self._top = os.path.realpath(base)
-        self._taken = {name.lower() for name in taken}  # some file systems take A and a for one
+        self._taken = {name.lower() for name in taken}  # for case-insensitive file systems
         self._before = read_index(base, Collector("")).images
         self._inside: dict[str, bool] = {}
 
@@ -586,7 +587,7 @@ class _Namer:
         return name, self._base / file
 
     def _may_write(self, name: str, file: str) -> bool:
-        """Whether the file lies in the folder, also where links lead, and isn't somebody's own text beside an image."""
+        """Check that the file is in the folder, following links, and is not a user's text next to an image."""
         folder = os.path.dirname(file)
         if folder not in self._inside:
             place = os.path.realpath(os.path.join(self._top, folder))
@@ -598,7 +599,7 @@ class _Namer:
 
 
 def _sizes(contents: Contents) -> dict[str, Size]:
-    """The sizes of images as far as they are known, and of all that have boxes."""
+    """Return all known sizes of images, and read those of images with boxes."""
     sizes: dict[str, Size] = {}
     unknown = []
     for image, shapes, _ in with_annotations(contents, drawn=True):
@@ -610,8 +611,8 @@ def _sizes(contents: Contents) -> dict[str, Size]:
     for uri, size_or_reason in measured(unknown):
         if isinstance(size_or_reason, str):
             raise InputError(
-                f"YOLO needs the size of images with boxes; that of {uri!r} isn't known: {size_or_reason} "
-                "Give it in the columns width and height, or leave the image out."
+                f"YOLO needs the size of images with boxes, but that of {uri!r} is unknown: {size_or_reason} "
+                "Set the columns width and height, or leave the image out."
             )
         sizes[uri] = size_or_reason
     return sizes

@@ -1,4 +1,4 @@
-"""Zip files of images, unpacked so that nothing lands outside the folder that was named."""
+"""Unpack zip files of images safely (no path traversal, links or zip bombs)."""
 
 from __future__ import annotations
 
@@ -25,29 +25,28 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits = LOCAL) -> tuple[Path, list[Issue]]:
-    """Unpack the images of a zip file below ``target``; files that are there from an earlier time stay as they are.
+    """Unpack the images of a zip file below ``target``, keeping files that already exist there.
 
-    Members that would land elsewhere, links, encrypted and damaged members, and a second member of one name become
-    issues; the rest is unpacked. Where everything lies in one folder inside the archive, that folder is taken for the
-    root.
+    Members outside the target folder, links, encrypted or damaged members and duplicate names are skipped and reported
+    as issues. If the archive has a single top-level folder, that folder is the root.
 
     Returns
     -------
     root : Path
-        The folder in which to look for images and labels.
+        Folder with the images, and with folders named by labels.
     issues : list of Issue
 
     Raises
     ------
     ArchiveError
-        If the file is no zip file, its contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
+        If the file is not a zip file, its contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
     """
     name = os.fspath(archive)
     with _opened(name) as opened:
         members = [m for m in opened.infolist() if not m.is_dir() and is_image_name("".join(_parts(m)[-1:]))]
         _refuse_bomb(name, members, limits)
         issues = []
-        taken: set[tuple[int, int]] = set()  # by file, not by name: some file systems take A and a for one
+        taken: set[tuple[int, int]] = set()  # device and inode, because file systems may ignore case
         for member in members:
             reason = _refusal(member) or _extract(opened, member, target, taken, name)
             if reason is not None:
@@ -56,18 +55,18 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
 
 
 def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool]) -> None:
-    """Unpack all of a zip file below ``target``, a folder that is there and empty; nothing of it may be left out.
+    """Unpack a complete zip file below ``target``, an existing empty folder, or raise an error.
 
     Parameters
     ----------
     allowed : callable
-        Whether a member of that path may be in it.
+        Returns True for the path of a member that may be in the archive.
 
     Raises
     ------
     ArchiveError
-        If the file is no zip file, a member isn't allowed, would land elsewhere, is a link, encrypted, damaged or there
-        twice, the contents are larger than is allowed (a zip bomb), or the disk is full.
+        If the file is not a zip file, the contents are larger than allowed (a zip bomb), the disk is full, or a member
+        is not allowed, is outside the target folder, is a link, or is encrypted, damaged or duplicated.
     """
     name = os.fspath(archive)
     with _opened(name) as opened:
@@ -77,34 +76,34 @@ def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Call
         for member in members:
             reason = _refusal(member)
             if reason is None and not allowed(PurePosixPath(*_parts(member))):
-                reason = "Nothing of that name belongs there."
+                reason = "No file of that name is expected."
             reason = reason or _extract(opened, member, target, taken, name)
             if reason is not None:
-                raise ArchiveError(f"The archive {name!r} can't be unpacked: {member.filename!r}: {reason}")
+                raise ArchiveError(f"The archive {name!r} cannot be unpacked: {member.filename!r}: {reason}")
 
 
 @contextmanager
 def _opened(name: str) -> Iterator[zipfile.ZipFile]:
-    """The archive, while the block runs; ArchiveError if it can't be read."""
+    """Open the archive for the duration of the block, or raise ArchiveError if it cannot be read."""
     if not os.path.isfile(name):
-        raise ArchiveError(f"The archive {name!r} is no file.")
+        raise ArchiveError(f"{name!r} is not a file. Give the path of a zip archive.")
     try:
         with zipfile.ZipFile(name) as opened:
             yield opened
     except ArchiveError:
         raise
-    except Exception as error:  # zipfile's parser raises whatever a damaged directory makes it
-        raise ArchiveError(f"The archive {name!r} can't be read as a zip file: {error}.") from error
+    except Exception as error:  # zipfile raises many kinds of errors for a damaged directory
+        raise ArchiveError(f"The archive {name!r} cannot be read as a zip file: {error}.") from error
 
 
 def _refuse_bomb(name: str, members: list[zipfile.ZipInfo], limits: Limits) -> None:
     size = sum(member.file_size for member in members)
-    # members may share their packed bytes, so together they can claim more of these than the file has
+    # members can overlap, so the sum of their compressed sizes may exceed the size of the file
     packed = min(sum(member.compress_size for member in members), os.path.getsize(name))
     if size > limits.max_archive_bytes or size > limits.max_archive_ratio * max(packed, 1):
         raise ArchiveError(
-            f"The archive {name!r} would unpack to {size:,} bytes from {packed:,}: it looks like a zip bomb. "
-            "Unpack it yourself and add the folder, if you trust it."
+            f"The archive {name!r} would unpack to {size:,} bytes from {packed:,}, so it may be a zip bomb. "
+            "If you trust it, unpack it yourself and add the folder."
         )
 
 
@@ -116,7 +115,7 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
     parts = _parts(member)
     on_drive = any(":" in part for part in parts) if os.name == "nt" else parts and _DRIVE.match(parts[0])
     if not parts or ".." in parts or parts[0].startswith("/") or on_drive or "\0" in member.filename:
-        return "It would land outside the folder."
+        return "The path is outside the target folder."
     if stat.S_ISLNK(member.external_attr >> 16):
         return "It is a link."
     if member.flag_bits & 0x1:
@@ -132,13 +131,13 @@ def _extract(
     try:
         if path.is_file():
             if _identity(path) in taken:
-                return "Another member has the same name; the first one was taken."
+                return "Another member has the same name. The first one was used."
             if path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC:
                 taken.add(_identity(path))
                 return None
         path.parent.mkdir(parents=True, exist_ok=True)
         with opened.open(member) as source, temporary.open("wb") as file:
-            # never more than the directory says: a member that lies about its size is cut off there
+            # never read more than the declared size, in case a member declares a wrong one
             shutil.copyfileobj(_Bounded(source, member.file_size), file)
             if file.tell() != member.file_size:
                 return f"It has {file.tell():,} bytes instead of {member.file_size:,}."
@@ -146,10 +145,10 @@ def _extract(
         taken.add(_identity(path))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ArchiveError(f"The disk is full: {name!r} was not unpacked whole.") from error
-        return f"It can't be written ({error.strerror or error})."
-    except Exception as error:  # each compression method raises its own errors for damaged bytes
-        return f"It can't be unpacked ({error})."
+            raise ArchiveError(f"The disk is full: {name!r} was not unpacked completely.") from error
+        return f"It cannot be written ({error.strerror or error})."
+    except Exception as error:  # each compression method raises its own errors for damaged data
+        return f"It cannot be unpacked ({error})."
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

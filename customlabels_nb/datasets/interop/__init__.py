@@ -1,1 +1,1 @@
-"""Datasets to and from other libraries, in memory: one module each, loaded when it is asked for."""
+"""Convert datasets to and from other libraries in memory, with one module per library, imported on demand."""

@@ -1,4 +1,4 @@
-"""What the ways to and from other libraries share."""
+"""Helpers shared by the converters to and from other libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path
 
-#: What a model is to say of an image: one label, any number of labels, or boxes.
+#: Kind of prediction target: one label per image, any number of labels, or boxes.
 Target: TypeAlias = Literal["single-label", "multi-label", "boxes"]
 
 _TARGETS: tuple[Target, ...] = ("single-label", "multi-label", "boxes")
@@ -26,48 +26,51 @@ _NAMED_IN_MESSAGES = 3
 
 
 def imported(package: str, what: str) -> Any:
-    """The module ``package``, which ``what`` needs.
+    """Import ``package``, which ``what`` needs.
 
     Raises
     ------
     MissingDependencyError
-        If it isn't installed; the message says how to install it.
+        If the package is not installed. The message has the command that installs it.
     """
     try:
         return import_module(package)
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] != package:
-            raise  # it is here, but can't be loaded
+            raise  # the package is installed but fails to import
         raise MissingDependencyError(f"{what} needs the package {package}: {install_command(package)}") from error
 
 
 def chosen_target(target: str | None, annotations: pd.DataFrame) -> Target:
-    """``target`` if it is one; without it what the annotations are: boxes, several labels an image, or one.
+    """Validate ``target``, or infer it from the annotations: boxes, several labels per image, or one.
 
     Raises
     ------
     InputError
-        If it isn't known, or there are no annotations to tell.
+        If the target is unknown, or there are no annotations to infer it from.
     """
     if target is None:
         if annotations.empty:
-            raise InputError("The dataset has no annotations: label some images first, or give target=.")
+            raise InputError("The dataset has no annotations. Label some images first, or give target=.")
         if has_place(annotations).any():
             return "boxes"
         return "multi-label" if annotations["image"].duplicated().any() else "single-label"
     for known in _TARGETS:
         if target == known:
             return known
-    raise InputError(f"target={target!r} is not known; use one of {list(_TARGETS)!r}.")
+    raise InputError(f"target={target!r} is unknown. Choose one of {list(_TARGETS)!r}.")
 
 
 def has_place(annotations: pd.DataFrame) -> pd.Series:
-    """Which annotations are boxes or polygons rather than labels of the whole image."""
+    """Return a mask of the annotations that are boxes or polygons rather than image-level labels."""
     return annotations["left"].notna() | annotations["polygon"].notna()
 
 
 def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """``left, top, width, height`` of each, shape (n, 4); where only the polygon is known, the box around it."""
+    """Return ``left, top, width, height`` of each annotation, shape (n, 4).
+
+    The box of a polygon without one is the bounding box of the polygon.
+    """
     boxes: np.ndarray[Any, np.dtype[np.float64]] = annotations[list(t.BOX_COLUMNS)].to_numpy(np.float64).copy()
     for row in np.flatnonzero(np.isnan(boxes[:, 0])):
         boxes[row] = polygon_to_ltwh(annotations["polygon"].iat[row])
@@ -75,9 +78,9 @@ def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]
 
 
 def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
-    """The images of which something is known, and an issue that says how many others there are.
+    """Select the labelled images, and report the number of unlabelled ones as an issue.
 
-    Known is an image that is annotated, or was looked at and shows nothing.
+    An image counts as labelled if it has annotations or was labelled as empty.
     """
     images = contents.images
     known = images["image"].isin(annotations["image"]) | (images["status"] == "labelled")
@@ -86,7 +89,7 @@ def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple
 
 
 def left_out(what: list[str], why: str) -> list[Issue]:
-    """One issue for what is left out, with how many there are and the first names."""
+    """Create one issue for the data that is left out, with the count and the first names."""
     if not what:
         return []
     first = ", ".join(map(repr, what[:_NAMED_IN_MESSAGES])) + (", …" if len(what) > _NAMED_IN_MESSAGES else "")
@@ -94,10 +97,10 @@ def left_out(what: list[str], why: str) -> list[Issue]:
 
 
 def place_of(image: str, root: Path | None) -> str:
-    """Where other libraries find an image: an absolute path, or the URL of a remote one."""
+    """Return the absolute path of an image, or the URL of a remote one, for other libraries."""
     return image if is_remote(image) else os.path.abspath(to_path(image, root))
 
 
 def told(issues: list[Issue]) -> str:
-    """The issues in one text, for a warning."""
+    """Join the messages of the issues for a warning."""
     return " ".join(issue.message for issue in issues)

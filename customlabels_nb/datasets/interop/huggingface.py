@@ -1,4 +1,4 @@
-"""Datasets of Hugging Face's package ``datasets``: an image column beside labels or objects."""
+"""Convert datasets to and from Hugging Face's package ``datasets``: an image column plus labels or objects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOT_EXTRA = frozenset({*t.IMAGE_COLUMNS, _LABEL, _LABELS, _OBJECTS})
 
 
 def to_huggingface(contents: Contents, *, root: Path | None, target: str | None) -> Any:
-    """See :meth:`customlabels_nb.datasets.dataset.Dataset.to_huggingface`."""
+    """Implement :meth:`customlabels_nb.datasets.dataset.Dataset.to_huggingface`."""
     hf = imported("datasets", "to_huggingface")
     chosen = chosen_target(target, contents.annotations)
     places = has_place(contents.annotations)
@@ -62,7 +62,7 @@ def _storable(place: str) -> str:
         place.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{place!r}: its name is not UTF-8, which Hugging Face's datasets can't hold; rename it."
+            f"{place!r} is not valid UTF-8, so Hugging Face datasets cannot store it. Rename the file."
         ) from error
     return place
 
@@ -95,7 +95,7 @@ def _object_features(hf: Any, label: Any) -> dict[str, Any]:
 def _per_image(
     images: pd.DataFrame, annotations: pd.DataFrame, values: Mapping[str, list[Any]]
 ) -> list[dict[str, list[Any]] | None]:
-    """For each image its share of ``values``; None if it wasn't looked at yet."""
+    """Group ``values`` by image, with None for an unlabelled image."""
     own: dict[str, list[int]] = {}
     for row, image in enumerate(annotations["image"]):
         own.setdefault(image, []).append(row)
@@ -110,13 +110,14 @@ def _per_image(
 def _only(own: list[int] | None, position: int, images: pd.DataFrame) -> int | None:
     if own and len(own) > 1:
         raise InputError(
-            f"target='single-label', but {images['image'].iat[position]!r} has {len(own)} labels; use 'multi-label'."
+            f"target='single-label', but image {images['image'].iat[position]!r} has {len(own)} labels. "
+            "Use target='multi-label'."
         )
     return own[0] if own else None
 
 
 def _extra_columns(images: pd.DataFrame) -> dict[str, str]:
-    """The user's columns of plain values, and their types there."""
+    """Return the user's columns of plain values with their Hugging Face types."""
     kinds = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
     found = {}
     for name in images.columns:
@@ -138,23 +139,23 @@ def from_huggingface(
     objects: str | None,
     boxes: str,
 ) -> Contents:
-    """See :func:`customlabels_nb.datasets.loading.from_huggingface`."""
+    """Implement :func:`customlabels_nb.datasets.loading.from_huggingface`."""
     hf = imported("datasets", "from_huggingface")
     features = _features(hf, dataset)
     if boxes not in _NOTATIONS:
-        raise InputError(f"boxes={boxes!r} is not known; use one of {_NOTATIONS!r}.")
+        raise InputError(f"boxes={boxes!r} is unknown. Choose one of {_NOTATIONS!r}.")
     label = label or next((name for name in (_LABEL, _LABELS) if name in features), None)
     objects = objects or (_OBJECTS if _OBJECTS in features else None)
     for argument, column in (("image", image), ("label", label), ("objects", objects)):
         if column is not None and column not in features:
-            raise InputError(f"{argument}={column!r} is not a column of the dataset; there are {list(features)}.")
+            raise InputError(f"{argument}={column!r} is not a column of the dataset. Choose one of {list(features)}.")
     given = {image, label, objects} | _NOT_EXTRA
     extra = [name for name, kind in features.items() if isinstance(kind, hf.Value) and name not in given]
     of_images, of_objects = (_class_names(hf, features[name]) if name else [] for name in (label, objects))
     keeper = _Keeper(folder)
     rows = dataset.with_format(None)
     if isinstance(features[image], hf.Image):
-        rows = rows.cast_column(image, hf.Image(decode=False))  # the files' own bytes, undecoded
+        rows = rows.cast_column(image, hf.Image(decode=False))  # yields the encoded bytes of the file
     images, annotations = [], []
     for position, row in enumerate(rows):
         uri = keeper.keep(row[image], position)
@@ -167,7 +168,7 @@ def from_huggingface(
             try:
                 found.append({"image": uri, **_box(entry, of_objects, boxes)})
             except (ValueError, TypeError, IndexError) as error:
-                keeper.issues.append(Issue("ENTRY_UNREADABLE", f"An object can't be read ({error}).", where=uri))
+                keeper.issues.append(Issue("ENTRY_UNREADABLE", f"Cannot read an object ({error}).", where=uri))
         seen = bool(found) or marked is not None or isinstance(said, list)
         images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **{n: row[n] for n in extra}})
         annotations += found
@@ -180,18 +181,18 @@ def from_huggingface(
 def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:
     if isinstance(dataset, Mapping):  # a DatasetDict
         raise InputError(
-            f"dataset has the parts {list(dataset)}; give one of them, such as dataset[{next(iter(dataset))!r}]."
+            f"dataset has the splits {list(dataset)}. Pass one of them, such as dataset[{next(iter(dataset))!r}]."
         )
     if not isinstance(dataset, hf.Dataset | hf.IterableDataset):
-        raise InputError(f"dataset is of type {type(dataset).__name__}; give a Dataset of Hugging Face's datasets.")
+        raise InputError(f"dataset is of type {type(dataset).__name__}, but must be a Hugging Face Dataset.")
     if dataset.features is None:
-        raise InputError("dataset does not say what its columns are; load it without streaming, or cast its features.")
+        raise InputError("The features of dataset are unknown. Load it without streaming, or cast its features.")
     features: Mapping[str, Any] = dataset.features
     return features
 
 
 def _class_names(hf: Any, kind: Any) -> list[str]:
-    """The names of the first ClassLabel that a feature has inside; none if there is no such."""
+    """Return the names of the first ClassLabel inside a feature, or an empty list."""
     if isinstance(kind, hf.ClassLabel):
         return [t.check_label(name) for name in kind.names]
     if isinstance(kind, Mapping):
@@ -202,7 +203,7 @@ def _class_names(hf: Any, kind: Any) -> list[str]:
 
 
 def _names(value: object, names: Sequence[str]) -> Iterator[str]:
-    """The labels that a number, a text or a list of them stands for; a number without a name, such as -1, is none."""
+    """Yield the labels for a class index, a text or a list of them, skipping an index without a name such as -1."""
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, int) and names:
             if 0 <= one < len(names):
@@ -212,7 +213,7 @@ def _names(value: object, names: Sequence[str]) -> Iterator[str]:
 
 
 def _entries(value: Any) -> list[Mapping[str, Any]]:
-    """Objects one by one: they are a list of structures, or a structure of lists."""
+    """Return the objects one by one from a list of structures or a structure of lists."""
     if not isinstance(value, Mapping):
         return list(value or ())
     lists = {key: values for key, values in value.items() if isinstance(values, list)}
@@ -230,11 +231,11 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[
         raise ValueError(f"it has {'no box' if corners is None else 'no category'}")
     box = np.asarray(corners, dtype=np.float64)
     if box.shape != (4,) or not np.isfinite(box).all():
-        raise ValueError(f"its box is {corners!r}")
+        raise ValueError(f"its box {corners!r} is not four finite numbers")
     if notation == "xyxy":
         box = xyxy_to_ltwh(box)[0]
     if (box[2:] < 0).any():
-        raise ValueError(f"its box {corners!r} has a negative size; perhaps it is another notation, see boxes=")
+        raise ValueError(f"its box {corners!r} has a negative size, check the notation given as boxes=")
     confidence = entry.get("confidence")
     return {
         "label": label,
@@ -246,14 +247,14 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[
 
 
 class _Keeper:
-    """Where the images of a dataset are: files that are there already, or bytes that are written to ``folder``."""
+    """Storage of the images of a dataset: files that exist already, or bytes that are written to ``folder``."""
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
         self.issues: list[Issue] = []
         self._folder = None if folder is None else Path(os.path.abspath(expand_home(os.fspath(folder))))
 
     def keep(self, value: Any, position: int) -> str | None:
-        """The URI of the image in row ``position``; None, and an issue, if it can't be used."""
+        """Return the URI of the image in row ``position``, or None with an issue if it cannot be used."""
         where = f"row {position}"
         if isinstance(value, Mapping):
             value = value.get("bytes") or value.get("path")
@@ -270,19 +271,19 @@ class _Keeper:
         if isinstance(value, str) and value:
             if is_remote(value) or os.path.isfile(value):
                 return value if is_remote(value) else to_uri(value)
-            self.issues.append(Issue("IMAGE_NOT_FOUND", f"{value!r} is no file here.", where=where))
+            self.issues.append(Issue("IMAGE_NOT_FOUND", f"File {value!r} does not exist.", where=where))
             return None
         if value is None or value == "":
             self.issues.append(Issue("IMAGE_NOT_FOUND", "The row has no image.", where=where))
             return None
         raise InputError(
-            f"The image column holds values of type {type(value).__name__}, which are no images; see image=."
+            f"The image column has values of type {type(value).__name__}, which are not images. Check image=."
         )
 
     def _write(self, data: bytes, position: int, suffix: str) -> str:
         if self._folder is None:
-            raise InputError("folder=None, but the images are inside the dataset: name a folder to write them to.")
-        # by place and content: names in the dataset are never used, and what is there already is the same file
+            raise InputError("folder=None, but the dataset contains the images itself. Give a folder to write them to.")
+        # named by row and content: names in the dataset are untrusted, and an existing file has the same content
         path = self._folder / f"{position:06d}-{content_hash(data)[:16]}{suffix}"
         if not path.is_file() or path.stat().st_size != len(data):
             self._folder.mkdir(parents=True, exist_ok=True)

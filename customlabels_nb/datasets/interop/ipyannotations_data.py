@@ -1,9 +1,9 @@
-"""The ``data`` of ipyannotations' annotators: lists of shapes as dicts, a class, or a list of classes.
+"""Convert annotations to and from the ``data`` of ipyannotations widgets: shapes, a class, or a list of classes.
 
 A box is ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``, a polygon ``{"type": "polygon", "label": …,
-"points": [(x, y), …]}`` with the first point once more at the end, a point ``{"type": "point", "label": …,
-"coordinates": (x, y)}``, all in pixels of the image (ipyannotations 0.5, ``images/canvases/shapes.py``). Here a point
-is a box without width and height.
+"points": [(x, y), …]}`` with the first point repeated at the end, a point ``{"type": "point", "label": …,
+"coordinates": (x, y)}``, all in pixels of the image (ipyannotations 0.5, ``images/canvases/shapes.py``). This package
+represents a point as a box without width and height.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from customlabels_nb.datasets.interop.common import boxes_of, has_place, left_ou
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
-#: Which annotator the data is for.
+#: Kinds of ipyannotations widgets that the data can be for.
 TARGETS = ("single-label", "multi-label", "boxes", "polygons", "points")
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
-    """See :func:`customlabels_nb.datasets.loading.from_ipyannotations`."""
+    """Implement :func:`customlabels_nb.datasets.loading.from_ipyannotations`."""
     if not isinstance(data, Mapping):
-        raise InputError(f"data is of type {type(data).__name__}; give a dict of images and what was said of each.")
+        raise InputError(f"data is of type {type(data).__name__}, but must be a dict of images and their annotations.")
     rows: list[dict[str, Any]] = []
     issues: list[Issue] = []
     statuses: dict[str, str] = {}
     for image, said in data.items():
         if not isinstance(image, str | os.PathLike) or not os.fspath(image):
-            raise InputError(f"data has {image!r} for an image; its keys are paths and URLs.")
+            raise InputError(f"data has the key {image!r}, which is not the path or URL of an image.")
         uri = os.fspath(image) if is_remote(os.fspath(image)) else to_uri(to_path(os.fspath(image)))
         if uri in statuses:
-            raise InputError(f"data has the image {uri!r} twice.")
+            raise InputError(f"data contains the image {uri!r} twice.")
         entries = _entries(said, uri)
         statuses[uri] = "unlabelled" if entries is None else "labelled"
         found = 0
@@ -53,7 +53,7 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
             except (UnreadableError, LabelError) as error:
                 issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
         if entries and not found:
-            statuses[uri] = "unlabelled"  # not "nothing on it": what there is could not be read
+            statuses[uri] = "unlabelled"  # not "labelled as empty": there are annotations, but none could be read
     images = pd.DataFrame({"image": list(statuses), "status": list(statuses.values())})
     if not statuses:
         return Contents()
@@ -62,14 +62,14 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
 
 
 def _entries(said: Any, uri: str) -> list[Any] | None:
-    """The shapes or classes; None if nothing was said."""
+    """Return the list of shapes or classes, or None for an unlabelled image."""
     if said is None:
         return None
     if isinstance(said, str):
         return [said]
     if isinstance(said, list | tuple):
         return list(said)
-    raise InputError(f"data has {said!r} for {uri!r}; give a class, a list of classes, or a list of shapes.")
+    raise InputError(f"data has {said!r} for {uri!r}. Give a class, a list of classes, or a list of shapes.")
 
 
 def _row(entry: Any) -> dict[str, Any]:
@@ -77,14 +77,14 @@ def _row(entry: Any) -> dict[str, Any]:
         return {"label": t.check_label(entry)}
     kind = entry.get("type") if isinstance(entry, Mapping) else None
     if not isinstance(kind, str) or kind not in _SHAPES:
-        raise UnreadableError(f"{entry!r} is no class, and no shape of type {', '.join(_SHAPES)}.")
+        raise UnreadableError(f"{entry!r} is neither a class nor a shape of type {', '.join(_SHAPES)}.")
     label = t.check_label(entry.get("label"))
     key, shape = _SHAPES[kind]
     try:
         with np.errstate(over="ignore"):
             return {"label": label, **shape(entry[key])}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UnreadableError(f"{entry!r} has no {key} that can be read ({error}).") from error
+        raise UnreadableError(f"{entry!r} has no valid {key} ({error}).") from error
 
 
 def _of_box(xyxy: Any) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _of_polygon(given: Any) -> dict[str, Any]:
     if len(points) > 1 and points[0] == points[-1]:
         points.pop()
     if len(points) < 3:
-        raise ValueError(f"it has {len(points)} corners")
+        raise ValueError(f"it has only {len(points)} points")
     return {"polygon": points, **_sides(polygon_to_ltwh(points).tolist())}
 
 
@@ -109,7 +109,7 @@ def _of_point(coordinates: Any) -> dict[str, Any]:
 def _finite(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{number} isn't finite")
+        raise ValueError(f"{number} is not finite")
     return number
 
 
@@ -127,7 +127,7 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
 def to_ipyannotations(
     contents: Contents, *, root: Path | None, target: str | None
 ) -> tuple[dict[str, Any], list[Issue]]:
-    """What annotators take as data by image, and what that leaves out.
+    """Convert the annotations to data by image, and return issues for what is left out.
 
     See :meth:`customlabels_nb.datasets.dataset.Dataset.to_ipyannotations`.
     """
@@ -137,13 +137,13 @@ def to_ipyannotations(
     pointed = placed & ~outlined & (annotations[["width", "height"]] == 0).all(axis=1).to_numpy()
     chosen = target or _kind(annotations, placed, outlined, pointed)
     if chosen not in TARGETS:
-        raise InputError(f"target={target!r} is not known; use one of {list(TARGETS)!r}.")
+        raise InputError(f"target={target!r} is unknown. Choose one of {list(TARGETS)!r}.")
     fits = {"boxes": placed & ~pointed, "polygons": outlined, "points": pointed}.get(chosen, ~placed)
     rows = annotations[fits]
-    issues = left_out(annotations.loc[~fits, "image"].tolist(), f"annotations are no {chosen}")
+    issues = left_out(annotations.loc[~fits, "image"].tolist(), f"annotations are not {chosen}")
     several = rows.loc[rows["image"].duplicated(), "image"]
     if chosen == "single-label" and len(several):
-        raise InputError(f"{several.iloc[0]!r} has several labels: give target='multi-label'.")
+        raise InputError(f"Image {several.iloc[0]!r} has several labels. Use target='multi-label'.")
     shapes: dict[str, list[Any]] = {}
     for image, shape in zip(rows["image"].tolist(), _shapes(rows, chosen), strict=True):
         shapes.setdefault(image, []).append(shape)
@@ -160,7 +160,7 @@ def to_ipyannotations(
 
 def _kind(annotations: pd.DataFrame, placed: Any, outlined: Any, pointed: Any) -> str:
     if annotations.empty:
-        raise InputError("The dataset has no annotations: label some images first, or give target=.")
+        raise InputError("The dataset has no annotations. Label some images first, or give target=.")
     if placed.any():
         return "polygons" if outlined.any() else "points" if pointed.sum() == placed.sum() else "boxes"
     return "multi-label" if annotations["image"].duplicated().any() else "single-label"

@@ -1,4 +1,4 @@
-"""Datasets of the package supervision: boxes as its DetectionDataset, labels as its ClassificationDataset."""
+"""Convert datasets to and from supervision's DetectionDataset (boxes) and ClassificationDataset (labels)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from customlabels_nb.datasets.interop.common import (
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import is_remote, to_uri
 
-_KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns that are carried in Detections.data
+_KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns stored in Detections.data
 
 
 def to_supervision(contents: Contents, *, root: Path | None, target: str | None) -> Any:
-    """See :meth:`customlabels_nb.datasets.dataset.Dataset.to_supervision`."""
+    """Implement :meth:`customlabels_nb.datasets.dataset.Dataset.to_supervision`."""
     sv = imported("supervision", "to_supervision")
     chosen = chosen_target(target, contents.annotations)
     places = has_place(contents.annotations)
@@ -38,11 +38,11 @@ def to_supervision(contents: Contents, *, root: Path | None, target: str | None)
     images, issues = split_off_unlabelled(contents, wanted)
     other = len(contents.annotations) - len(wanted)
     if other:
-        what = "labels of whole images" if chosen == "boxes" else "boxes"
-        issues.append(Issue("NOT_HELD", f"{other:,} {what} can't be held beside the others and were left out."))
+        what = "image-level labels" if chosen == "boxes" else "boxes"
+        issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit target={chosen!r} and were left out."))
     remote = [image for image in images["image"] if is_remote(image)]
     if remote:
-        raise InputError(f"supervision reads local files only; {remote[0]!r} is elsewhere: copy the images first.")
+        raise InputError(f"supervision reads local files only, but {remote[0]!r} is remote. Copy the images first.")
     number = {label: index for index, label in enumerate(contents.labels)}
     groups = {str(image): rows for image, rows in wanted.groupby("image", sort=False)}
     nothing = wanted.iloc[:0]
@@ -77,15 +77,15 @@ def _classifications(sv: Any, rows: pd.DataFrame, number: dict[str, int]) -> Any
 
 
 def from_supervision(dataset: Any) -> Contents:
-    """See :func:`customlabels_nb.datasets.loading.from_supervision`."""
+    """Implement :func:`customlabels_nb.datasets.loading.from_supervision`."""
     sv = imported("supervision", "from_supervision")
     if not isinstance(dataset, sv.DetectionDataset | sv.ClassificationDataset):
         given = type(dataset).__name__
-        raise InputError(f"dataset is of type {given}; give supervision's DetectionDataset or ClassificationDataset.")
+        raise InputError(f"dataset is of type {given}, but must be a DetectionDataset or ClassificationDataset.")
     classes = [t.check_label(name) for name in dataset.classes]
     uris = {path: to_uri(path) for path in dataset.image_paths}
     issues = [
-        Issue("IMAGE_NOT_LISTED", "The image is not a file here.", where=uri)
+        Issue("IMAGE_NOT_LISTED", "The image file does not exist.", where=uri)
         for path, uri in uris.items()
         if not os.path.isfile(path)
     ]
@@ -98,7 +98,7 @@ def from_supervision(dataset: Any) -> Contents:
         frames.append(frame)
         shapes_lost += lost
     if shapes_lost:
-        message = f"{shapes_lost:,} masks that are empty, in parts or have holes were read as boxes only."
+        message = f"{shapes_lost:,} masks that are empty, have holes or several parts were read as boxes only."
         issues.append(Issue("ENTRY_ADJUSTED", message))
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
@@ -108,7 +108,7 @@ def from_supervision(dataset: Any) -> Contents:
 
 
 def _rows(sv: Any, found: Any, uri: str, classes: list[str]) -> tuple[pd.DataFrame, int]:
-    """The annotations of one image, and how many masks no polygon can stand for."""
+    """Return the annotations of one image, and the number of masks that cannot be converted to a polygon."""
     numbers = [] if found.class_id is None else found.class_id.tolist()
     frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype="str")})
     if found.confidence is not None:

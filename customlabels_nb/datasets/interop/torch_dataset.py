@@ -1,4 +1,4 @@
-"""A dataset as PyTorch's: map-style, for its DataLoader with any number of workers."""
+"""Map-style PyTorch dataset, for a DataLoader with any number of workers."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from customlabels_nb.datasets.interop.common import (
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import open_image
 
-#: What torchvision's detectors take label 0 for.
+#: Name of label 0 in torchvision's detectors.
 BACKGROUND = "__background__"
 
 
 class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
-    """Pairs of image and target; see :meth:`customlabels_nb.datasets.dataset.Dataset.to_torch`.
+    """PyTorch dataset of (image, target) pairs.
 
-    Holds names and arrays only: it can be pickled, and each worker opens the images by itself.
+    It is created by :meth:`customlabels_nb.datasets.dataset.Dataset.to_torch`. It holds names and arrays only, so it
+    can be pickled, and each DataLoader worker opens the images itself.
 
     Attributes
     ----------
     images : list of str
-        The image of each item; those without a label are not among them, which ``issues`` tells.
+        Image of each item. Unlabelled images are left out and listed in ``issues``.
     classes : list of str
-        The label of each number in the targets.
+        Label of each number in the targets.
     target : str
         "single-label", "multi-label" or "boxes".
     """
@@ -64,7 +65,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         if self.target == "single-label":
             _refuse_several(wanted)
             bare = images.loc[~images["image"].isin(wanted["image"]), "image"]
-            found += left_out(bare.tolist(), "images show nothing, which is no single label,")
+            found += left_out(bare.tolist(), "images are labelled as empty")
             images = images[images["image"].isin(wanted["image"])]
         self._found = found
         self.images: list[str] = images["image"].tolist()
@@ -72,13 +73,13 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         self._take(wanted)
 
     def _take(self, annotations: pd.DataFrame) -> None:
-        """Lay out the annotations as arrays in the order of images, with where those of each begin."""
+        """Store the annotations as arrays in the order of the images, with the offset of each image."""
         if self.target == "boxes":
             boxes = boxes_of(annotations)
             empty = (boxes[:, 2:] <= 0).any(axis=1)
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
-                message = f"{int(empty.sum()):,} boxes without an area were left out, such as one of {names[0]!r}."
+                message = f"{int(empty.sum()):,} boxes without an area were left out, for example in {names[0]!r}."
                 self._found.append(Issue("NOT_HELD", message, where=names[0]))
             annotations, boxes = annotations[~empty], boxes[~empty]
         position = {image: number for number, image in enumerate(self.images)}
@@ -93,14 +94,14 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
 
     @property
     def issues(self) -> pd.DataFrame:
-        """What of the dataset is left out here: code, message, where, source, line."""
+        """Data that was left out: code, message, where, source, line."""
         return issues_to_frame(self._found)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        position = range(len(self))[index]  # IndexError past the end, negative ones from the end
+        position = range(len(self))[index]  # raises IndexError and supports negative indices
         image = open_image(self.images[position], root=self._root)
         target = self._target(position, image.size)
         if self._transforms is not None:
@@ -128,7 +129,10 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
 
     @staticmethod
     def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
-        """For ``DataLoader(collate_fn=…)`` with boxes, whose number differs: lists of images and of targets."""
+        """Collate a batch into a list of images and a list of targets.
+
+        Pass it as ``DataLoader(collate_fn=…)`` for boxes, whose number differs between images.
+        """
         images, targets = zip(*batch, strict=True)
         return list(images), list(targets)
 
@@ -141,5 +145,5 @@ def _refuse_several(annotations: pd.DataFrame) -> None:
     if len(several):
         raise InputError(
             f"target='single-label', but {several.nunique():,} images have several labels, such as "
-            f"{several.iloc[0]!r}; use target='multi-label'."
+            f"{several.iloc[0]!r}. Use target='multi-label'."
         )

@@ -1,4 +1,4 @@
-"""What checking manifests finds: values that the rules fill and the report reads."""
+"""Results of checking manifests, filled by the rules and read by the report."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ UseCase: TypeAlias = Literal["IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_D
 
 @dataclass(slots=True)
 class CheckedLine:
-    """A line about which there is something to say.
+    """Line with findings.
 
     Attributes
     ----------
     number : int
-        From 1.
+        Line number, from 1.
     raw : bytes
-        The line without its line end.
+        Line without its line break.
     source_ref : str, optional
-        The image as the line names it; None where it names none.
+        Image name in the line, or None.
     state : {"valid", "invalid", "ignored"}
-        A valid line may have findings (a bad box among good ones); an ignored one has warnings only.
+        A valid line may have findings (a bad box among good ones). An ignored line has only warnings.
     findings : list of LineFinding
-        In the order in which the rules are checked.
+        Findings in the order of the rules.
     expanded : bool
-        Whether findings speak of a multi-label attribute ``<job>`` as of ``<job>0``, ``<job>1``, …; see ``value``.
+        True if findings refer to a multi-label attribute ``<job>`` as ``<job>0``, ``<job>1``, …; see ``value``.
     """
 
     number: int
@@ -42,7 +42,7 @@ class CheckedLine:
 
     @property
     def value(self) -> dict[str, Any] | None:
-        """The line's JSON object, parsed anew each time (a quarter of a million of them would not fit); or None."""
+        """JSON object of the line or None, parsed on each access to save memory."""
         try:
             value = loads(self.raw)
         except ValueError:
@@ -54,31 +54,30 @@ class CheckedLine:
 
 @dataclass
 class CheckedManifest:
-    """One manifest after all checks.
+    """Manifest after all checks.
 
     Attributes
     ----------
     source : str
-        The path, or the name given for lines in memory.
+        Path, or the name of lines in memory.
     use_case : {"IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_DETERMINED"}
     total, valid, invalid, ignored : int
-        Lines; the last three add up to the first.
+        Numbers of lines. The last three add up to the first.
     lines : list of CheckedLine
-        Those with findings, by number.
+        Lines with findings, by number.
     errors : list of LineFinding
-        What concerns the manifest as a whole: the file, and its contents.
+        Errors of the manifest as a whole: the file and its contents.
     terminal : bool
-        Whether one of the errors ends everything, as those of the file do: then the service writes no validation files,
-        and at training time shows only the error's message, not its code.
+        True if one of the errors ends validation, as file errors do. The service then writes no validation files, and
+        during training shows only the error's message, not its code.
     labels, usable_labels : dict of str to int
-        Label → number of images that have it in a valid line; the usable ones are those of the use case.
+        Label → number of images that have it in a valid line. The usable labels are those of the use case.
     buckets : set of str
-        The S3 buckets that images lie in.
-        A line counts here even if it is invalid, as long as its ``source-ref`` is one.
+        S3 buckets of the images, including invalid lines with a valid ``source-ref``.
     open_lines : callable
-        Gives the lines' bytes, without line ends, anew.
+        Returns the lines as bytes, without line breaks, on each call.
     read_contents : callable, optional
-        Gives the contents.
+        Returns the contents.
     """
 
     source: str
@@ -98,17 +97,17 @@ class CheckedManifest:
 
     @cached_property
     def contents(self) -> Contents | None:
-        """The tables of everything that could be read; None where nothing could."""
+        """Tables of everything that could be read, or None."""
         return None if self.read_contents is None else self.read_contents()
 
     def raw_lines(self) -> Iterator[tuple[int, bytes]]:
-        """Number (from 1) and bytes (without line end) of every line, read anew; nothing if there is no file."""
+        """Yield number (from 1) and bytes (without line break) of every line, reading the file again."""
         yield from enumerate(self.open_lines(), 1)
 
 
 @dataclass
 class CheckedManifests:
-    """Both manifests; ``errors`` concern them together (label overlap)."""
+    """Training and test manifest. ``errors`` concern both together (the labels that they share)."""
 
     train: CheckedManifest
     test: CheckedManifest | None = None

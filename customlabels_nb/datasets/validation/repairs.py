@@ -1,8 +1,8 @@
-"""Repairs of manifest lines, by name: what each of them changes in a line that has findings.
+"""Repair manifest lines with findings, by name of the repair.
 
-A repair only touches what a finding points at. Those of one call are done in the order of :data:`REPAIRS`, whatever the
-order in which they are named, so that lines are left out last: only those that nothing else mended. A line that was
-changed is checked again, and what shows then is repaired as well.
+A repair only changes what a finding refers to. The repairs of one call run in the order of :data:`REPAIRS`, whatever
+the order of their names, so that only lines that no other repair fixed are dropped in the end. A changed line is
+checked again, and further findings are repaired as well.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from customlabels_nb.datasets.validation.manifest_findings import CheckedLine
 from customlabels_nb.datasets.validation.written_files import dumped, without_findings
 from customlabels_nb.errors import InputError
 
-#: Name → what it does, for ``report.fix``.
+#: Name → description, for ``report.fix``.
 REPAIRS: dict[str, str] = {
-    "drop_bad_attributes": "attributes that can't be read are left out",
-    "drop_unsupported": "attributes of a type that isn't trained on are left out",
+    "drop_bad_attributes": "attributes that cannot be read are dropped",
+    "drop_unsupported": "attributes of an unsupported type are dropped",
     "assume_confidence": "boxes without a confidence get 1",
-    "drop_unnamed_boxes": "boxes whose class id has no name are left out",
-    "shorten_labels": "label names that are too long are cut, labels without a name are left out",
-    "clip_boxes": "boxes are cut off at the frame; those of which too little is left are left out",
-    "drop_off_frame_boxes": "boxes that lie off the frame, wholly or in part, are left out",
-    "drop_small_boxes": "boxes that are too small are left out",
-    "drop_excess_boxes": "of too many boxes the most confident are kept",
-    "keep_one_bucket": "images outside of the bucket that most of them lie in are left out",
-    "drop_bad_images": "images that can't be used are left out",
-    "drop_unannotated": "images without annotations are left out",
-    "drop_lines": "lines that are still invalid are left out",
+    "drop_unnamed_boxes": "boxes whose class id has no name are dropped",
+    "shorten_labels": "labels that are too long are shortened, empty labels are dropped",
+    "clip_boxes": "boxes are clipped to the image, and dropped if too little is left of them",
+    "drop_off_frame_boxes": "boxes that are partly or fully outside the image are dropped",
+    "drop_small_boxes": "boxes that are too small are dropped",
+    "drop_excess_boxes": "if there are too many boxes, those with the highest confidence are kept",
+    "keep_one_bucket": "images outside the bucket of most images are dropped",
+    "drop_bad_images": "images that cannot be used are dropped",
+    "drop_unannotated": "images without annotations are dropped",
+    "drop_lines": "lines that are still invalid are dropped",
 }
 
 _BAD_IMAGE = frozenset({"ERROR_INVALID_IMAGE", "ERROR_INVALID_IMAGE_DIMENSION"})
-_ROUNDS = 8  # a line shows only the first thing that is wrong with how it is written: one round for each
+_ROUNDS = 8  # a malformed line shows only its first error, so there is one round for each
 
 Box: TypeAlias = tuple[float, float, float, float]
 Kind: TypeAlias = Literal["line", "attribute", "box"]
@@ -62,21 +62,21 @@ RealSize: TypeAlias = Callable[[str, Size], tuple[Size | None, bool]]
 
 @dataclass(frozen=True, slots=True)
 class RepairChange:
-    """What a repair changed.
+    """Change made by a repair.
 
     Attributes
     ----------
     repair : str
     line : int
-        From 1.
+        Line number, from 1.
     image : str, optional
-        As the line names it.
+        Image name in the line.
     kind : {"line", "attribute", "box"}
-        A line or attribute that was left out or changed; a box that was (``after`` None: left out).
+        Dropped line, dropped or changed attribute, or dropped (``after`` is None) or changed box.
     what : str
-        For a person.
+        Description for people.
     label : str, optional
-        Of the box or image-level attribute.
+        Label of the box or image-level attribute.
     before, after : tuple of float, optional
         Boxes ``left, top, width, height`` in pixels.
     """
@@ -92,30 +92,30 @@ class RepairChange:
 
 
 def check_names(names: Collection[str]) -> frozenset[str]:
-    """The names, if there are repairs of all of them; InputError otherwise."""
+    """Check that all names are repairs, or raise InputError."""
     for name in names:
         if name not in REPAIRS:
-            raise InputError(f"fix({name!r}) is not known; use one or more of {list(REPAIRS)!r}.")
+            raise InputError(f"fix({name!r}) is not a repair. Choose one or more of {list(REPAIRS)!r}.")
     if not names:
-        raise InputError(f"fix() needs the name of a repair: one or more of {list(REPAIRS)!r}.")
+        raise InputError(f"fix() needs the name of a repair. Choose one or more of {list(REPAIRS)!r}.")
     return frozenset(names)
 
 
 def repair_line(
     line: CheckedLine, names: Collection[str], limits: Limits, real_size: RealSize
 ) -> tuple[bytes | None, list[RepairChange]]:
-    """The line after these repairs, None if it is left out; and what was changed.
+    """Repair a line and return it, or None if it is dropped, and the changes.
 
     Parameters
     ----------
     names : collection of str
         Keys of :data:`REPAIRS`.
     limits : Limits
-        Those that the line was checked by.
+        Limits that the line was checked with.
     real_size : callable
-        Gives, of the image that a line names and the size (width, height) that it gives, the real size, None if it
-        isn't known, and whether reading the line fits the boxes to that. Asked only if a box lies off the frame of the
-        real image, but not off that which the line gives.
+        Takes the image name and the size (width, height) in a line. Returns the real size, or None if it is unknown,
+        and True if boxes are fitted to it when the line is read. It is called only if a box is outside the real image,
+        but inside the size given in the line.
     """
     work = _Line(line, frozenset(names), limits, real_size)
     for _ in range(_ROUNDS):
@@ -128,7 +128,7 @@ def repair_line(
 
 
 class _Line:
-    """One line under repair."""
+    """Line during repair."""
 
     def __init__(self, line: CheckedLine, names: frozenset[str], limits: Limits, real_size: RealSize) -> None:
         self.line = line
@@ -145,7 +145,7 @@ class _Line:
             self._compare_sizes(line.source_ref, real_size)
 
     def _compare_sizes(self, source_ref: str, real_size: RealSize) -> None:
-        """Find out about boxes that lie in the frame that the line gives, but off that of the image."""
+        """Handle boxes that are inside the size given in the line, but outside the real image."""
         declared = parse_line(dumped(self.value), self.limits) if self._off_frame(self.findings) else None
         size = next(filter(None, (size_of(self.value[key]) for key in attributes_of(self.value))), None)
         if declared is None or size is None or self._off_frame(declared.findings) == self._off_frame(self.findings):
@@ -154,13 +154,13 @@ class _Line:
         if fitted and self.real_size:
             repair = "clip_boxes" if "clip_boxes" in self.names else "drop_off_frame_boxes"
             drawn, real = (f"{width:,} × {height:,}" for width, height in (size, self.real_size))
-            self._change(repair, "attribute", f"boxes drawn on {drawn} pixels are fitted to the {real} of the image")
+            self._change(repair, "attribute", f"boxes drawn on {drawn} pixels were fitted to the {real} of the image")
             self.findings = [*declared.findings, *self.of_image]
             self.state = "invalid" if self.of_image else declared.state
             self.real_size = None
 
     def repair(self) -> bool:
-        """Do what is asked for about the findings, and look for more of them; whether anything was done."""
+        """Repair the current findings and look for new ones, and return True if anything changed."""
         before = len(self.changes)
         if not self.value:
             return False
@@ -175,7 +175,7 @@ class _Line:
         return True
 
     def is_dropped(self) -> bool:
-        """Whether the line is left out, which is then among the changes."""
+        """Check whether the line is dropped, and add that to the changes."""
         reasons = {
             "drop_bad_images": bool(self.of_image),
             "drop_unannotated": self.state == "ignored",
@@ -184,7 +184,7 @@ class _Line:
         for repair, holds in reasons.items():
             if holds and repair in self.names:
                 codes = ", ".join(dict.fromkeys(found.code for found in self.findings))
-                self._change(repair, "line", f"the line was left out ({codes})")
+                self._change(repair, "line", f"the line was dropped ({codes})")
                 return True
         return False
 
@@ -209,7 +209,7 @@ class _Line:
             self._shorten_labels(str(found.place[0]).removesuffix(METADATA))
 
     def _attributes_with(self, code: str) -> list[str]:
-        """The attributes that show this code when they stand alone: the message of a line doesn't tell all of them."""
+        """List the attributes that have this code when checked separately, as the line reports only one of them."""
         alone = {
             key: {SOURCE: self.value[SOURCE], key: self.value[key], key + METADATA: self.value[key + METADATA]}
             for key in attributes_of(self.value)
@@ -222,7 +222,7 @@ class _Line:
             self.value.pop(attribute, None)
             self.value.pop(attribute + METADATA, None)
             label = metadata.get("class-name")
-            self._change(repair, "attribute", f"{attribute} was left out", label if isinstance(label, str) else None)
+            self._change(repair, "attribute", f"{attribute} was dropped", label if isinstance(label, str) else None)
 
     def _assume_confidence(self, attribute: str) -> None:
         boxes, metadata = self._boxes(attribute), self._metadata(attribute)
@@ -244,13 +244,13 @@ class _Line:
         names = metadata["class-map"]
         for number, label in names.items():
             names[number] = self._shortened(attribute, label) or ""
-        self._drop_boxes("shorten_labels", attribute, lambda label: not label, "has a label without a name")
+        self._drop_boxes("shorten_labels", attribute, lambda label: not label, "has an empty label")
 
     def _shortened(self, attribute: str, label: object) -> str | None:
-        """The label itself if it can be one, else its beginning; None if it has no name."""
+        """Return a valid label unchanged, shorten a long one, or return None for an empty one."""
         text = label.strip() if isinstance(label, str) else ""
         good = label_or_none(text, self.limits)
-        # names that begin alike stay apart
+        # a hash keeps labels with the same beginning distinct
         mark = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
         short = good or label_or_none(f"{text[: self.limits.max_label_length - len(mark) - 1]}-{mark}", self.limits)
         if not text or short is None:
@@ -266,7 +266,7 @@ class _Line:
             self._clip(*_annotation(found))
         if "clip_boxes" not in self.names:
             for found in self._asked("drop_off_frame_boxes", "ERROR_INVALID_BOUNDING_BOX"):
-                self._drop_box("drop_off_frame_boxes", *_annotation(found), "lay off the frame")
+                self._drop_box("drop_off_frame_boxes", *_annotation(found), "was outside the image")
         for found in self._asked("drop_small_boxes", "ERROR_BOUNDING_BOX_TOO_SMALL"):
             self._drop_box("drop_small_boxes", *_annotation(found), "was too small")
         for found in self._asked("drop_excess_boxes", "ERROR_TOO_MANY_BOUNDING_BOXES"):
@@ -278,13 +278,13 @@ class _Line:
         left, top, width, height = (float(side) for side in clip_ltwh([before], frame)[0]) if frame else (0.0,) * 4
         after = (left, top, width, height)
         if any(box_errors(after, frame, self.limits)) or min(width, height) <= 0:
-            self._drop_box("clip_boxes", attribute, index, "had too little inside of the frame")
+            self._drop_box("clip_boxes", attribute, index, "had too little inside the image")
             return
         if self.real_size:
             self.value[attribute]["image_size"][0] |= dict(zip(("width", "height"), self.real_size, strict=True))
         whole = all(isinstance(annotation[side], int) for side in BOX_COLUMNS)
         annotation |= dict(zip(BOX_COLUMNS, map(int, after) if whole else after, strict=True))
-        label, what = self._label(attribute, index), f"{attribute}: box {index + 1} was cut off at the frame"
+        label, what = self._label(attribute, index), f"{attribute}: box {index + 1} was clipped to the image"
         self._change("clip_boxes", "box", what, label, before, after)
 
     def _drop_excess(self, attribute: str) -> None:
@@ -293,7 +293,7 @@ class _Line:
         objects = self._metadata(attribute)["objects"]
         left.sort(key=lambda index: confidence_of(objects[index], 1.0) or 0.0, reverse=True)
         for index in sorted(left[allowed:]):
-            self._drop_box("drop_excess_boxes", attribute, index, f"was beyond the {allowed} that are allowed")
+            self._drop_box("drop_excess_boxes", attribute, index, f"exceeded the {allowed} allowed")
 
     def _drop_boxes(self, repair: str, attribute: str, which: Callable[[str | None], bool], why: str) -> None:
         for index in range(len(self._boxes(attribute))):
@@ -305,10 +305,10 @@ class _Line:
         if index not in gone:
             gone.add(index)
             label, before = self._label(attribute, index), box_of(self._boxes(attribute)[index])
-            self._change(repair, "box", f"{attribute}: box {index + 1} {why} and was left out", label, before)
+            self._change(repair, "box", f"{attribute}: box {index + 1} {why} and was dropped", label, before)
 
     def _take_boxes_out(self) -> None:
-        """Also of attributes that have none left then: nobody said that there is nothing on the image."""
+        """Remove the dropped boxes, and attributes without remaining boxes, as nobody labelled the image as empty."""
         for attribute, gone in self.gone.items():
             boxes, metadata = self._boxes(attribute), self._metadata(attribute)
             kept = [index for index in range(len(boxes)) if index not in gone]
@@ -319,13 +319,13 @@ class _Line:
                 del self.value[attribute], self.value[attribute + METADATA]
         self.gone = {}
 
-    # -- what stands where --------------------------------------------------------------------------
+    # -- access to parts of the line ----------------------------------------------------------------
     @staticmethod
     def _off_frame(findings: Iterable[LineFinding]) -> set[Place]:
         return {found.place for found in findings if found.code == "ERROR_INVALID_BOUNDING_BOX"}
 
     def _asked(self, repair: str, code: str) -> list[LineFinding]:
-        """The findings of this code, if the repair is asked for that cures them."""
+        """Return the findings of this code, if the repair for them was requested."""
         return [found for found in self.findings if found.code == code] if repair in self.names else []
 
     def _parsed(self, value: dict[str, Any]) -> ParsedLine:
@@ -359,7 +359,7 @@ class _Line:
 
 
 def _object(line: CheckedLine) -> dict[str, Any]:
-    """The line's object without what an earlier validation added; empty if it can't be written again."""
+    """Return the line's object without earlier validation results, or an empty one if it cannot be written."""
     value = line.value or {}
     without_findings(value)
     try:

@@ -1,4 +1,4 @@
-"""All rules of manifests: those of lines, of images, of a manifest as a whole, and of training and test together."""
+"""Validation rules for lines, images, manifests, and training and test manifests together."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from customlabels_nb.images.reading import ImageHeader, is_remote, read_header
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 
-#: With one of these a line isn't imported when a dataset is created.
+#: Codes that prevent a line from being imported when a dataset is created.
 _TERMINAL = frozenset({"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "ERROR_INVALID_SOURCE_REF_FORMAT"})
 _TOO_MANY_IN_ERROR = 0.5
 _FEWEST_TO_SPLIT = 2
 
 _TYPES = frozenset({"JPEG", "MPO", "PNG"})
 
-#: Codes whose causes only the service can know.
+#: Codes with causes that only the service can check.
 NOT_LOCALLY_KNOWN = frozenset({"ERROR_INVALID_IMAGES_S3_BUCKET_OWNER"})
 
 Stage: TypeAlias = Literal["training", "creation"]
@@ -63,34 +63,35 @@ def check_manifests(
     extra_lines: Iterable[bytes] = (),
     autosplit: bool = False,
 ) -> CheckedManifests:
-    """Check a training manifest and, if there is one, a test manifest.
+    """Check a training manifest and, optionally, a test manifest.
 
     Parameters
     ----------
     train, test : path, URL or lines
-        A file, or :class:`customlabels_nb.datasets.formats.manifest_lines.ManifestLines` for lines that are in none.
+        File, or :class:`customlabels_nb.datasets.formats.manifest_lines.ManifestLines` for lines in memory.
     limits : Limits
-        The profile: with ``limits.service`` all rules of the hosted service hold, otherwise what can be understood is.
+        Profile: ``limits.service`` enables all rules of the hosted service, otherwise everything that can be understood
+        is valid.
     images, relocate
-        Where the images lie now; see :func:`customlabels_nb.read_dataset`.
+        Current location of the images; see :func:`customlabels_nb.read_dataset`.
     check_images : bool
-        Look at the images; otherwise the size that a line gives is believed. Images that can't be reached (no network,
-        no credentials, no package for their protocol) are not judged, which is said among the issues of the contents.
+        Check the images. Otherwise the size given in a line is used. Images that cannot be reached (no network, no
+        credentials, no package for their protocol) are not checked, and are reported in the issues of the contents.
     stage : {"training", "creation"}
-        What would be done with the manifests. At creation only errors of the file stop it, and of too many lines
-        that name no image; errors about the contents as a whole come up in training.
+        Use of the manifests. At creation, only errors of the file and too many lines without an image are fatal. Errors
+        of the contents as a whole are reported for training.
     extra_lines : iterable of bytes
-        Lines that belong to the training manifest, too, and follow it.
+        Further lines that are appended to the training manifest.
     autosplit : bool
-        A test set is to be split off, so there must be enough images per label for that.
+        Check that there are enough images per label to split off a test set.
 
     Raises
     ------
     InputError
-        If an argument can't be used. A manifest that can't be read is a finding, not an error.
+        If an argument is invalid. A manifest that cannot be read is a finding, not an error.
     """
     if stage not in ("training", "creation"):
-        raise InputError(f"stage={stage!r} is not known; use 'training' or 'creation'.")
+        raise InputError(f"stage={stage!r} must be 'training' or 'creation'.")
     options = _Options(limits, images, relocate, check_images)
     sides = [_check(train, options, list(extra_lines))]
     if test is not None:
@@ -113,7 +114,7 @@ class _Options(NamedTuple):
 
 @dataclass(frozen=True)
 class _Both:
-    """The lines of one source and then those of another."""
+    """Lines of one source followed by those of another."""
 
     name: str
     first: LineSource
@@ -133,7 +134,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     manifest = CheckedManifest(source.name)
     if isinstance(source, ManifestFile):
         if limits.service and not Path(source.name).suffix:
-            return _stopped(manifest, UNUSABLE, "its name has no extension; call it train.manifest, say")
+            return _stopped(manifest, UNUSABLE, "its name has no extension, such as train.manifest")
         if limits.max_manifest_bytes is not None and source.size > limits.max_manifest_bytes:
             return _stopped(manifest, "ERROR_MANIFEST_SIZE_TOO_LARGE", f"{source.size:,} bytes")
     if more:
@@ -158,7 +159,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     if not reader.filled:
         side.stop("ERROR_MANIFEST_IS_EMPTY")
     elif not reader.objects:
-        side.stop(UNUSABLE, "no line of it is a JSON object")
+        side.stop(UNUSABLE, "none of its lines is a JSON object")
     elif limits.max_images is not None and next(islice(source, limits.max_images, None), None) is not None:
         side.stop("ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM", f"only the first {limits.max_images:,} lines were checked")
     return side
@@ -176,13 +177,13 @@ def _finder(given: ManifestLike, options: _Options) -> ImageFinder:
 
 
 def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> _ImageFindings:
-    """Look at the images and judge those lines anew for which that makes a difference."""
+    """Check the images, and parse lines again if this makes a difference."""
     lines = reader.lines_with_images()
     places = [finder.relocated(line.source_ref) for line in lines]
     missing = set(finder.missing)
-    finder.missing.clear()  # the contents list them
+    finder.missing.clear()  # the contents will report them
     judged = _judge_images([place for place in places if place not in missing], limits)
-    judged.verdicts |= dict.fromkeys(missing, ImageVerdict(unusable="it isn't in the folder of images="))
+    judged.verdicts |= dict.fromkeys(missing, ImageVerdict(unusable="it is not in the folder of images="))
     matter: dict[int, ImageVerdict] = {}
     for line, place in zip(lines, places, strict=True):
         verdict = judged.verdicts.get(place)
@@ -199,7 +200,7 @@ def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder,
     contents = placed(contents_of(reader, table), finder)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=reader.source.name) for name in finder.missing]
     contents.issues += [
-        Issue("IMAGE_NOT_FOUND", f"Images there were not looked at: {reason}", where=server, source=reader.source.name)
+        Issue("IMAGE_NOT_FOUND", f"Images there were not checked: {reason}", where=server, source=reader.source.name)
         for server, reason in judged.unreachable.items()
     ]
     return contents
@@ -207,24 +208,24 @@ def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder,
 
 @dataclass
 class _ManifestSide:
-    """A manifest with what its checks need beside their result."""
+    """Manifest with intermediate results of its checks."""
 
     manifest: CheckedManifest
     table: ManifestTable
     judged: _ImageFindings
 
     def add(self, code: str, detail: str = "") -> None:
-        """Note an error of the manifest."""
+        """Add an error of the manifest."""
         self.manifest.errors.append(finding(code, detail=detail))
 
     def stop(self, code: str, detail: str = "") -> None:
-        """Note an error that ends everything."""
+        """Add an error that ends validation."""
         self.add(code, detail)
         self.manifest.terminal = True
 
 
 def _check_creation(side: _ManifestSide, limits: Limits, *, split: bool) -> None:
-    """What keeps a dataset from being created of the manifest; ``split`` if it would be distributed then."""
+    """Report errors that prevent the creation of a dataset, with ``split`` also of distributing it."""
     manifest = side.manifest
     _set_use_case([side])
     if manifest.terminal:
@@ -239,7 +240,7 @@ def _check_creation(side: _ManifestSide, limits: Limits, *, split: bool) -> None
 
 
 def _check_training(checked: CheckedManifests, sides: Sequence[_ManifestSide], limits: Limits, *, split: bool) -> None:
-    """What keeps a model from being trained on the manifests; ``split`` if the test set comes from training."""
+    """Report errors that prevent training, with ``split`` also of splitting off a test set."""
     _set_use_case(sides)
     if any(side.manifest.terminal for side in sides):
         return
@@ -265,7 +266,7 @@ def _check_lines_and_images(side: _ManifestSide, limits: Limits) -> None:
     if judged.refused:
         side.add("ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET", ", ".join(sorted(judged.refused)[:5]))
     if judged.lost and not judged.fetched:
-        side.add("ERROR_FAILED_IMAGES_S3_COPY", "none of the images could be read")
+        side.add("ERROR_FAILED_IMAGES_S3_COPY", "none of the images can be read")
 
 
 def _check_labels(side: _ManifestSide, limits: Limits) -> None:
@@ -286,20 +287,20 @@ def _more(labels: Mapping[str, int], most: int) -> str:
 
 
 def _why_not_split(manifest: CheckedManifest, limits: Limits) -> str:
-    """Why no acceptable test set can be split off: a label needs two images to be on both sides."""
+    """Explain why no valid test set can be split off: a label needs two images to be in both sets."""
     labels = manifest.usable_labels
     shared = sum(images >= _FEWEST_TO_SPLIT for images in labels.values())
     fewest = limits.min_classification_labels if manifest.use_case == "IMAGE_LEVEL_LABELS" else 1
     if shared >= fewest and shared >= limits.min_label_overlap * len(labels):
         return ""
-    return f"{shared:,} of {len(labels):,} labels have the {_FEWEST_TO_SPLIT} images that it takes"
+    return f"{shared:,} of {len(labels):,} labels have the required {_FEWEST_TO_SPLIT} images"
 
 
 def _set_use_case(sides: Sequence[_ManifestSide]) -> None:
-    """Decide what kind of model the manifests are for, and which of their labels are of use for it.
+    """Determine the type of model that the manifests are for, and which of their labels it can use.
 
-    A training manifest without boxes, whose labels are all labels of boxes in the test manifest, is for detection: its
-    images show brands.
+    If the training manifest has no boxes, and all its labels are labels of boxes in the test manifest, the model is a
+    detector, trained on images of brands.
     """
     train, tests = sides[0].table, [side.table for side in sides[1:]]
     in_boxes = [table.images_per_label(boxed=True) for table in tests]
@@ -319,7 +320,7 @@ def _set_use_case(sides: Sequence[_ManifestSide]) -> None:
 
 
 def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> list[LineFinding]:
-    """Too few of the training labels in the test manifest; of the usable ones only where that isn't why."""
+    """Report if too few training labels are in the test manifest, or else too few usable ones."""
     percent = f"{limits.min_label_overlap * 100:g}"
     for code, mine, theirs in (
         ("ERROR_INSUFFICIENT_LABEL_OVERLAP", train.labels, test.labels),
@@ -333,18 +334,18 @@ def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> l
 
 @dataclass
 class _ImageFindings:
-    """What looking at images told.
+    """Results of checking images.
 
     Attributes
     ----------
     verdicts : dict
-        Place of an image → verdict. Images that could not be looked at are missing.
+        Image location → verdict. Images that could not be checked are missing.
     refused : set of str
-        S3 buckets that let nobody in.
+        S3 buckets without read access.
     fetched, lost : int
-        How many images on S3 were read, and how many could not be.
+        Numbers of images on S3 that could and could not be read.
     unreachable : dict
-        Server or bucket → why nothing of it could be looked at.
+        Server or bucket → why it could not be reached.
     """
 
     verdicts: dict[str, ImageVerdict] = field(default_factory=dict)
@@ -355,7 +356,7 @@ class _ImageFindings:
 
 
 def _judge_images(places: Sequence[str], limits: Limits) -> _ImageFindings:
-    """Look at the images at these paths and URLs."""
+    """Check the images at these paths and URLs."""
     judged = _ImageFindings()
     local = [place for place in places if not is_remote(place)]
     for place, header in zip(local, headers(local), strict=True):
@@ -391,7 +392,10 @@ def _note(judged: _ImageFindings, place: str, seen: ImageHeader | ImageError, li
 
 
 def _is_about_the_image(error: ImageError, cause: BaseException | None) -> bool:
-    """Rather than about the way to it: a missing package, no network, no credentials, a server that doesn't answer."""
+    """Check whether the error concerns the image rather than access to it.
+
+    Access fails because of a missing package, no network, no credentials, or a server that does not respond.
+    """
     if type(error) is ImageError:
         return False
     if not isinstance(error, ImageNotFoundError):
@@ -412,11 +416,13 @@ def _verdict(seen: ImageHeader | ImageError, limits: Limits) -> ImageVerdict:
     width, height = size = seen.width, seen.height
     wrong = wrong_size(size, limits)
     if limits.service and seen.format not in _TYPES:
-        return ImageVerdict(size, f"it is of the type {seen.format}, not PNG or JPEG", wrong)
+        return ImageVerdict(size, f"it is of type {seen.format}, not PNG or JPEG", wrong)
     if limits.max_image_bytes is not None and seen.bytes > limits.max_image_bytes:
-        return ImageVerdict(size, f"it has {seen.bytes:,} of at most {limits.max_image_bytes:,} bytes", wrong)
+        return ImageVerdict(
+            size, f"it has {seen.bytes:,} bytes, but at most {limits.max_image_bytes:,} are allowed", wrong
+        )
     ratio = max(size) / min(size)
     if limits.max_aspect_ratio is not None and ratio > limits.max_aspect_ratio:
-        said = f"{width:,} × {height:,} pixels are more than {limits.max_aspect_ratio:g} to 1"
+        said = f"{width:,} × {height:,} pixels exceed the aspect ratio of {limits.max_aspect_ratio:g} to 1"
         return ImageVerdict(size, said, wrong)
     return ImageVerdict(size, "", wrong)

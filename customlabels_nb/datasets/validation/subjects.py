@@ -1,4 +1,4 @@
-"""What can be validated, a manifest file or the tables of a dataset, and how each is repaired."""
+"""Subjects of a validation, a manifest file or the tables of a dataset, and their repair."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from customlabels_nb.settings import settings
 Fixed = TypeVar("Fixed")
 Repaired = tuple[Contents, list[RepairChange]]
 
-#: Below this key of the bucket lie, as far as the checks are concerned, the images that aren't on S3.
+#: Prefix of the keys in the bucket under which images that are not on S3 are checked.
 _UPLOADED = "uploaded"
 _ANY_SIDE = 1024
-UPLOAD_NOTE = "Images that don't lie on S3 were judged as if they were uploaded to one bucket."
+UPLOAD_NOTE = "Images that are not on S3 were checked as if they were uploaded to one bucket."
 
 
 class ManifestOnDisk(Generic[Fixed]):
-    """A manifest file.
+    """Manifest file.
 
     Parameters
     ----------
     build : callable
-        Makes a dataset of tables.
+        Creates a dataset from tables.
     images, relocate
-        Where the images lie now; see :func:`customlabels_nb.read_dataset`.
+        Current location of the images; see :func:`customlabels_nb.read_dataset`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ManifestOnDisk(Generic[Fixed]):
         self._relocate = relocate
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
-        """The tables of the repaired lines, and what was changed. Lines that can't be read keep their numbers."""
+        """Repair the lines and return their tables and the changes. Unreadable lines keep their numbers."""
         changes: list[RepairChange] = []
         numbers: list[int] = []
         lines: list[bytes] = []
@@ -98,19 +98,19 @@ class ManifestOnDisk(Generic[Fixed]):
 
 
 class DatasetTables(Generic[Fixed]):
-    """The tables of a dataset in hand, which are checked as the manifest that they would be.
+    """Tables of a dataset in memory, checked as if they were written to a manifest.
 
     Parameters
     ----------
     contents : Contents
     build : callable
-        Makes a dataset of tables.
+        Creates a dataset from tables.
     name : str
-        How findings call it.
+        Name of the dataset in findings.
     root : Path, optional
-        The folder under which relative images lie.
+        Folder of images with relative paths.
     unread : sequence of (str, int, str)
-        File, number and text of lines that were not read when it was imported: they are checked after the others.
+        File, number and text of lines that were not read during the import. They are checked after all other lines.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class DatasetTables(Generic[Fixed]):
         self.places = [name if is_remote(name) else to_uri(to_path(name, root)) for name in self._names]
 
     def lines(self, bucket: str | None) -> ManifestLines:
-        """The manifest that is checked; with a ``bucket``, images that don't lie on S3 are as if they lay there."""
+        """Return the manifest to check, with images that are not on S3 moved to ``bucket`` if it is given."""
         places = self.places
         if bucket is not None:
             places = [_uploaded(place, bucket) for place in places]
@@ -141,7 +141,7 @@ class DatasetTables(Generic[Fixed]):
         return ManifestLines(self.name, list(self._lines(places)))
 
     def name_images(self, manifest: CheckedManifest) -> None:
-        """Put the images' own names into what the checks found, and where unread lines come from."""
+        """Replace image URIs in the findings by the names in the dataset, and add the source of unread lines."""
         manifest.open_lines = lambda: self._lines(self.places)
         found = {line.number: line for line in manifest.lines}
         for number, raw in enumerate(self._lines(self.places), 1) if found else ():
@@ -156,7 +156,7 @@ class DatasetTables(Generic[Fixed]):
     def _note_unread(self, manifest: CheckedManifest, found: Mapping[int, CheckedLine]) -> None:
         for number, (source, place, raw) in enumerate(self._unread, len(self._names) + 1):
             line = found.get(number)
-            if line is None:  # its image is here already, though perhaps under another name
+            if line is None:  # the image is already in the dataset, perhaps under another name
                 said = [finding("ERROR_INVALID_SOURCE_REF_FORMAT")]
                 line = CheckedLine(number, raw.encode(), _source(raw.encode()), "invalid", said)
                 manifest.lines.append(line)
@@ -165,7 +165,7 @@ class DatasetTables(Generic[Fixed]):
         manifest.lines.sort(key=lambda line: line.number)
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
-        """The tables with the repairs in them, and what was changed."""
+        """Return the tables with the repairs applied, and the changes."""
         changes: list[RepairChange] = []
         places = dict(zip(self._names, self.places, strict=True))
 
@@ -194,43 +194,43 @@ class DatasetTables(Generic[Fixed]):
 
 
 def _missing_lines(unread: Sequence[tuple[str, int, str]], images: set[str]) -> list[tuple[str, int, str]]:
-    """The unread lines of which nothing is in the tables: not those that were read in part, or mended meanwhile."""
+    """Select unread lines that are not in the tables: not those that were read in part or have been corrected since."""
     missing = []
     for source, number, raw in unread:
         if source.lower().endswith(".csv"):
             continue
         line = parse_line(raw.encode(), LOCAL)
-        repeated = not line.findings  # it could be read, so its image was there already
+        repeated = not line.findings  # the line is valid, so it was rejected because its image was a duplicate
         if repeated or (line.state == "invalid" and line.source_ref not in images):
             missing.append((source, number, raw))
     return missing
 
 
 def upload_bucket(subjects: Iterable[DatasetTables[Fixed]]) -> str:
-    """The bucket that images are uploaded to, as far as the checks are concerned: the one that others lie in."""
+    """Return the bucket for images to be uploaded: the first one used by other images."""
     places = (place for subject in subjects for place in subject.places)
     return next(filter(None, map(bucket_of, places)), "bucket")
 
 
 def relocation(bucket: str | None) -> dict[str, str]:
-    """Where the images are that are judged as if they were uploaded."""
+    """Map the URIs of images that are checked as if they were uploaded to their actual paths."""
     return {} if bucket is None else {f"s3://{bucket}/{_UPLOADED}/": ""}
 
 
 def _uploaded(place: str, bucket: str) -> str:
-    # a name that isn't UTF-8 can't be a key of a bucket: it stays, and is found fault with
+    # a name that is not UTF-8 cannot be a key of a bucket, so it stays unchanged and is reported
     return place if place.startswith(("s3://", "file://")) else f"s3://{bucket}/{_UPLOADED}/{place}"
 
 
 def _with_sizes(contents: Contents, places: list[str]) -> pd.DataFrame:
-    """The images with the sizes, from their headers, that lines with boxes have to give."""
+    """Add the sizes that lines with boxes need, from the headers of the images."""
     images = contents.images.copy()
     boxes = contents.annotations[contents.annotations["left"].notna()]
     needed = (images["width"].isna() & images["image"].isin(boxes["image"])).to_numpy()
     rows = np.flatnonzero(needed).tolist()
     headers = list(map_bounded(_header, [places[row] for row in rows], workers=settings.threads))
     for side in ("width", "height"):
-        # any size makes the line of an image that can't be read whole: what is wrong with it is the image
+        # any size will do for an unreadable image, so that only the image is reported
         images.loc[needed, side] = [getattr(header, side) if header else _ANY_SIDE for header in headers]
     return images
 
@@ -260,11 +260,11 @@ def _elsewhere(number: int, place: str, keep: str | None) -> RepairChange | None
     bucket = bucket_of(place)
     if bucket in (None, keep):
         return None
-    return RepairChange("keep_one_bucket", number, place, "line", f"the line was left out: it lies in {bucket!r}")
+    return RepairChange("keep_one_bucket", number, place, "line", f"the line was dropped because it is in {bucket!r}")
 
 
 def _renumbered(contents: Contents, numbers: list[int]) -> Contents:
-    """With the numbers that the lines had before some were left out."""
+    """Restore the line numbers from before some lines were dropped."""
     issues = [
         issue if issue.line is None else replace(issue, line=numbers[issue.line - 1]) for issue in contents.issues
     ]

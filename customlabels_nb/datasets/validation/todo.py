@@ -1,4 +1,4 @@
-"""What to do about the findings of a validation, the most useful first, and what a person can do about each code."""
+"""Tasks from the findings of a validation, most useful first, with advice for each code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from customlabels_nb.core.issues import CODES
 from customlabels_nb.datasets.formats.manifest_values import CONSEQUENCES
 from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
 
-#: Repairs by which nothing becomes usable that wasn't.
+#: Repairs that only leave data out and do not make anything usable.
 _LEAVE_OUT = frozenset({"drop_lines", "drop_bad_images", "drop_unannotated", "keep_one_bucket"})
 _FIRST_LINES = 5
 
@@ -23,17 +23,17 @@ class Task:
     Attributes
     ----------
     split : {"train", "test", ""}
-        The manifest; empty where it is both of them.
+        Manifest, empty for both together.
     code, message : str
-        The message as the first of them has it.
+        Code, and the message of its first finding.
     lines : int
-        How many lines have it; 0 where it concerns the manifest as a whole.
+        Number of lines with the code, 0 if it affects the manifest as a whole.
     frees : int
-        How many lines are not used for this reason alone.
+        Number of lines that are unusable only for this reason.
     first_lines : tuple of int
-        Numbers of the first few.
+        First few line numbers.
     detail : str
-        What the message doesn't tell about a manifest as a whole.
+        Details about a manifest as a whole that are not in the message.
     """
 
     split: str
@@ -46,18 +46,18 @@ class Task:
 
     @property
     def advice(self) -> _Remedy:
-        """What to do about it."""
+        """Advice for this code."""
         return ADVICE[self.code]
 
     @property
     def where(self) -> str:
-        """The first lines as text, ``3, 7, 9, …``; of a manifest as a whole the detail."""
+        """First lines as text, ``3, 7, 9, …``, or the detail for a manifest as a whole."""
         numbers = ", ".join(map(str, self.first_lines))
         return self.detail if not self.lines else numbers + (", …" if self.lines > len(self.first_lines) else "")
 
 
 def tasks(checked: CheckedManifests) -> list[Task]:
-    """What concerns whole manifests, then the lines' errors and warnings, those whose cure frees most lines first."""
+    """List tasks for manifests as a whole, then errors and warnings of lines, sorted by the lines that they free."""
     sides = [(t.TRAIN, checked.train), *([(t.TEST, checked.test)] if checked.test else [])]
     found = [("", one) for one in checked.errors] + [(split, one) for split, side in sides for one in side.errors]
     whole = [Task(split, one.code, one.message, detail=one.detail) for split, one in found]
@@ -80,7 +80,7 @@ def _of_lines(split: str, manifest: CheckedManifest) -> Iterator[Task]:
 
 
 def _only_cause(line: CheckedLine) -> str | None:
-    """The code without which the line would be used; None if it is used, or has several causes."""
+    """Return the only code that makes a line unusable, or None if it is usable or has several causes."""
     if line.state == "valid":
         return None
     codes = dict.fromkeys(found.code for found in line.findings)
@@ -89,157 +89,156 @@ def _only_cause(line: CheckedLine) -> str | None:
 
 
 def first_step(found: Sequence[Task]) -> str:
-    """What to do first, in a sentence: the repair by which most lines become usable; empty if nothing is to do."""
+    """Describe the first step in a sentence: the repair that makes most lines usable. Empty if there are no tasks."""
     for task in found:
         mends = [repair for repair in task.advice.repairs if repair not in _LEAVE_OUT]
         if task.frees and mends:
             split = "" if task.split == t.TRAIN else f', split="{task.split}"'
             lines = "1 line" if task.frees == 1 else f"{task.frees:,} lines"
             return f'First: report.fix("{mends[0]}"{split}) makes up to {lines} usable.'
-    if found and found[0].code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST":  # which the lines are the reason for
+    if found and found[0].code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST":  # caused by the errors of the lines
         found = sorted(found, key=lambda task: not task.frees)
     return f"First: {found[0].advice.text}" if found else ""
 
 
 @dataclass(frozen=True)
 class _Remedy:
-    """What to do.
+    """Advice for a code.
 
     Attributes
     ----------
     text : str
-        One sentence; it names the repairs as they are called.
+        One sentence, with calls of the repairs.
     repairs : tuple of str
-        Names for ``report.fix``, the best first.
+        Names for ``report.fix``, best first.
     """
 
     text: str
     repairs: tuple[str, ...] = ()
 
 
-#: Code → what to do. Several codes have one cause, and then one cure.
+#: Code → advice. Codes with the same cause have the same advice.
 ADVICE: dict[str, _Remedy] = {
     # the file as a whole
     "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT": _Remedy(
         "Check the path, that its name has an ending such as .manifest, and that each line is one JSON object."
     ),
-    "ERROR_MANIFEST_IS_EMPTY": _Remedy('Write lines to it: dataset.to("ground_truth", …) does.'),
+    "ERROR_MANIFEST_IS_EMPTY": _Remedy('Write lines to the manifest, for example with dataset.to("ground_truth", …).'),
     "ERROR_MANIFEST_SIZE_TOO_LARGE": _Remedy(
-        "Take fewer images with dataset.sample(…), or leave out attributes that nobody needs, until it is within 1 GB."
+        "Use fewer images with dataset.sample(…), or remove unused attributes, until the file is at most 1 GB."
     ),
-    "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM": _Remedy("Take fewer images: dataset.sample(250_000)."),
-    "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET": _Remedy("Allow reading the bucket that the manifest lies in."),
+    "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM": _Remedy("Use fewer images: dataset.sample(250_000)."),
+    "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET": _Remedy("Allow read access to the bucket of the manifest."),
     "ERROR_TOO_MANY_RECORDS_IN_ERROR": _Remedy(
-        'More than half of the lines name no image: mend them, or fix("drop_lines") leaves them out.', ("drop_lines",)
+        'More than half of the lines name no image. Correct them, or use fix("drop_lines") to drop them.',
+        ("drop_lines",),
     ),
     "ERROR_MANIFEST_TOO_MANY_LABELS": _Remedy("Merge labels, or drop some, with dataset.relabel({…})."),
     "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE": _Remedy(
-        "Label more images: a label needs two of them to stand on both sides."
+        "Label more images: a label needs two images to be in both the training and the test set."
     ),
     # the manifest's contents
     "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": _Remedy(
-        'Mend the lines below; fix("drop_lines") leaves out what no other repair mends.', ("drop_lines",)
+        'Correct the lines below. fix("drop_lines") drops those that no other repair fixes.', ("drop_lines",)
     ),
     "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": _Remedy(
-        'Copy all images to one bucket, or fix("keep_one_bucket") leaves out those that lie elsewhere.',
+        'Copy all images to one bucket, or use fix("keep_one_bucket") to drop those in other buckets.',
         ("keep_one_bucket",),
     ),
-    "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET": _Remedy("Allow reading the bucket that the images lie in."),
-    "ERROR_INVALID_IMAGES_S3_BUCKET_OWNER": _Remedy("Copy the images to a bucket of the account that trains."),
+    "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET": _Remedy("Allow read access to the bucket of the images."),
+    "ERROR_INVALID_IMAGES_S3_BUCKET_OWNER": _Remedy("Copy the images to a bucket of the account used for training."),
     "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT": _Remedy(
-        "Label more images of the rare labels, or give a test manifest of your own."
+        "Label more images of the rare labels, or provide a separate test manifest."
     ),
     "ERROR_MANIFEST_TOO_FEW_LABELS": _Remedy(
-        "Label images with at least two labels (one is enough for boxes): a model tells things apart."
+        "Use at least two labels (one is enough for boxes), because a classifier has to tell classes apart."
     ),
     "ERROR_INSUFFICIENT_LABEL_OVERLAP": _Remedy(
-        "Put images of the missing labels into the test set too: project.distribute() splits so that each label is on "
-        "both sides."
+        "Add images of the missing labels to the test set: project.distribute() splits the images so that each label "
+        "is in both sets."
     ),
-    "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS": _Remedy(
-        "Mend the lines below: too few labels are left on those that can be used."
-    ),
+    "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS": _Remedy("Correct the lines below: the usable lines have too few labels."),
     "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP": _Remedy(
-        "Mend the lines of the labels that are missing on one side, or distribute the images anew."
+        "Correct the lines of the labels that are missing in one of the sets, or distribute the images again."
     ),
-    "ERROR_FAILED_IMAGES_S3_COPY": _Remedy("Check that the images are there and may be read, and try again."),
+    "ERROR_FAILED_IMAGES_S3_COPY": _Remedy("Check that the images exist and may be read, and try again."),
     # one line
     "ERROR_INVALID_JSON_LINE": _Remedy(
-        'Write the line as one JSON object, or fix("drop_lines") leaves it out.', ("drop_lines",)
+        'Write the line as one JSON object, or use fix("drop_lines") to drop it.', ("drop_lines",)
     ),
     "ERROR_MISSING_SOURCE_REF": _Remedy(
-        'Name the image in "source-ref", or fix("drop_lines") leaves the line out.', ("drop_lines",)
+        'Give the image in "source-ref", or use fix("drop_lines") to drop the line.', ("drop_lines",)
     ),
     "ERROR_INVALID_SOURCE_REF_FORMAT": _Remedy(
-        'Name each image once, and for the service as s3://bucket/key (images on this machine: profile="local", or '
-        'dataset.validate("rekognition") judges as if they were uploaded); fix("drop_lines") leaves the line out.',
+        'List each image once, for the service as s3://bucket/key (for local images, use profile="local", or '
+        'dataset.validate("rekognition"), which treats them as uploaded). fix("drop_lines") drops the line.',
         ("drop_lines",),
     ),
     "ERROR_NO_LABEL_ATTRIBUTES": _Remedy(
-        'Each attribute needs its "…-metadata", and the reverse: fix("drop_bad_attributes") leaves out those without.',
+        'Each attribute needs its "…-metadata", and vice versa: fix("drop_bad_attributes") drops those without.',
         ("drop_bad_attributes", "drop_lines"),
     ),
     "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT": _Remedy(
-        'Mend the attribute (a whole number, or image_size and annotations), or fix("drop_bad_attributes") leaves it '
-        "out.",
+        'Correct the attribute (an integer, or image_size and annotations), or use fix("drop_bad_attributes") to '
+        "drop it.",
         ("drop_bad_attributes", "drop_lines"),
     ),
     "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT": _Remedy(
-        'Mend what the metadata lacks, or fix("drop_bad_attributes") leaves the attribute out.',
+        'Complete the metadata, or use fix("drop_bad_attributes") to drop the attribute.',
         ("drop_bad_attributes", "drop_lines"),
     ),
     "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE": _Remedy(
-        'Each box needs an object with its confidence: fix("assume_confidence") takes 1 for those that lack it.',
+        'Each box needs an object with its confidence: fix("assume_confidence") sets missing ones to 1.',
         ("assume_confidence", "drop_lines"),
     ),
     "ERROR_MISSING_CLASS_MAP_ID": _Remedy(
-        'Name each class id in "class-map", or fix("drop_unnamed_boxes") leaves out the boxes without a name.',
+        'Give each class id a name in "class-map", or use fix("drop_unnamed_boxes") to drop the boxes without a name.',
         ("drop_unnamed_boxes", "drop_lines"),
     ),
     "ERROR_UNSUPPORTED_USE_CASE_TYPE": _Remedy(
-        'Only image-level labels and boxes are trained on: fix("drop_unsupported") leaves out the other attributes.',
+        'Only image-level labels and boxes are supported: fix("drop_unsupported") drops the other attributes.',
         ("drop_unsupported", "drop_lines"),
     ),
     "ERROR_INVALID_LABEL_NAME_LENGTH": _Remedy(
-        'Give the label 1 to 256 characters: fix("shorten_labels") cuts long names, and leaves out labels without one.',
+        'Labels need 1 to 256 characters: fix("shorten_labels") shortens long labels and drops empty ones.',
         ("shorten_labels", "drop_lines"),
     ),
     "ERROR_NO_VALID_LABEL_ATTRIBUTES": _Remedy(
-        'Label the image anew, or fix("drop_lines") leaves the line out.', ("drop_lines",)
+        'Label the image again, or use fix("drop_lines") to drop the line.', ("drop_lines",)
     ),
     "ERROR_INVALID_IMAGE": _Remedy(
-        "Check that the image is there, is a JPEG or PNG within the limits of size, and agrees with image_size; "
-        'fix("drop_bad_images") leaves it out.',
+        "Check that the image exists, is a JPEG or PNG within the size limits, and has the size in image_size. "
+        'fix("drop_bad_images") drops it.',
         ("drop_bad_images", "drop_lines"),
     ),
     "ERROR_INVALID_IMAGE_DIMENSION": _Remedy(
-        'Scale the image and its boxes to 64 to 4,096 pixels a side, or fix("drop_bad_images") leaves it out.',
+        'Scale the image and its boxes to 64 to 4,096 pixels per side, or use fix("drop_bad_images") to drop it.',
         ("drop_bad_images", "drop_lines"),
     ),
     "ERROR_INVALID_BOUNDING_BOX": _Remedy(
-        'fix("clip_boxes") cuts the boxes off at the frame, fix("drop_off_frame_boxes") leaves them out.',
+        'fix("clip_boxes") clips the boxes to the image, fix("drop_off_frame_boxes") drops them.',
         ("clip_boxes", "drop_off_frame_boxes"),
     ),
     "ERROR_BOUNDING_BOX_TOO_SMALL": _Remedy(
-        'Draw them anew, or fix("drop_small_boxes") leaves them out.', ("drop_small_boxes",)
+        'Draw the boxes again, or use fix("drop_small_boxes") to drop them.', ("drop_small_boxes",)
     ),
     "ERROR_TOO_MANY_BOUNDING_BOXES": _Remedy(
-        'fix("drop_excess_boxes") keeps the most confident ones, as many as are allowed.', ("drop_excess_boxes",)
+        'fix("drop_excess_boxes") keeps the boxes with the highest confidence, up to the limit.', ("drop_excess_boxes",)
     ),
     "ERROR_TOO_MANY_LABELS": _Remedy(
-        'Take some labels of the image away, or fix("drop_lines") leaves the line out.', ("drop_lines",)
+        'Remove some labels of the image, or use fix("drop_lines") to drop the line.', ("drop_lines",)
     ),
     "ERROR_NO_VALID_ANNOTATIONS": _Remedy(
-        'Mend the boxes of the line, or fix("drop_lines") leaves it out.', ("drop_lines",)
+        'Correct the boxes of the line, or use fix("drop_lines") to drop it.', ("drop_lines",)
     ),
-    # what is passed over
+    # ignored lines
     "WARNING_UNANNOTATED_RECORD": _Remedy(
-        'Label the images, or fix("drop_unannotated") leaves them out.', ("drop_unannotated",)
+        'Label the images, or use fix("drop_unannotated") to drop them.', ("drop_unannotated",)
     ),
     "WARNING_NO_ANNOTATIONS": _Remedy(
-        'Nothing to do if there is nothing to see; fix("drop_unannotated") leaves them out.', ("drop_unannotated",)
+        'Nothing to do if the images show no objects. fix("drop_unannotated") drops them.', ("drop_unannotated",)
     ),
     "WARNING_NO_ATTRIBUTE_ANNOTATIONS": _Remedy(
-        'Draw the boxes, or fix("drop_unannotated") leaves these images out.', ("drop_unannotated",)
+        'Draw the boxes, or use fix("drop_unannotated") to drop these images.', ("drop_unannotated",)
     ),
 }

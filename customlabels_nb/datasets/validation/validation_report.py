@@ -1,4 +1,4 @@
-"""What a validation found: tables, the service's files, repairs, and itself as a list of what to do."""
+"""Report of a manifest validation: tables of errors, tasks to do, repairs, and the service's validation files."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ _USE_CASES = {
 
 
 class Subject(Protocol[Fixed]):
-    """What was validated, and how it is repaired."""
+    """Protocol of what was validated, and of its repair."""
 
     notes: list[str]
 
     def repaired(
         self, manifest: CheckedManifest, names: frozenset[str], limits: Limits
     ) -> tuple[Contents, list[RepairChange]]:
-        """The tables after the repairs of these names, and what they changed."""
+        """Apply the repairs of these names, and return the tables and the changes."""
 
     def build(self, contents: Contents) -> Fixed:
-        """A dataset of these tables."""
+        """Create a dataset from these tables."""
 
 
 class ValidationReport(Generic[Fixed]):
-    """What the checks of a training manifest, and perhaps a test manifest, found.
+    """Errors and warnings in a training manifest and, optionally, a test manifest.
 
-    Made by :func:`customlabels_nb.validate_manifest` and :meth:`customlabels_nb.Dataset.validate`.
+    Created by :func:`customlabels_nb.validate_manifest` and :meth:`customlabels_nb.Dataset.validate`.
 
     Attributes
     ----------
     profile : str
-        "local" or "rekognition": the limits that were checked.
+        Profile of the limits that were checked, "local" or "rekognition".
     notes : list of str
-        How things were judged, where that isn't evident.
+        Assumptions of the validation that are not obvious.
     """
 
     def __init__(self, checked: CheckedManifests, limits: Limits, subjects: Mapping[str, Subject[Fixed]]) -> None:
@@ -72,12 +72,15 @@ class ValidationReport(Generic[Fixed]):
 
     @property
     def ok(self) -> bool:
-        """Whether it can be trained on: nothing is wrong with it as a whole. Lines may still have findings."""
+        """True if a model can be trained.
+
+        The manifests as a whole have no errors then, but lines may still have findings.
+        """
         return not self._obstacles()
 
     @property
     def errors(self) -> pd.DataFrame:
-        """What stops the training: split (empty where it concerns both manifests), code, message, detail."""
+        """Errors that prevent training: split (empty if both manifests are affected), code, message, detail."""
         found = [("", one) for one in self._checked.errors]
         found += [(split, one) for split, side in self._sides.items() for one in side.errors]
         rows = [(split, one.code, one.message, one.detail) for split, one in found]
@@ -85,11 +88,11 @@ class ValidationReport(Generic[Fixed]):
 
     @property
     def lines(self) -> pd.DataFrame:
-        """One row a finding about a line: split, line (from 1), source_ref, code, message, where, state, detail.
+        """Findings about lines, one per row: split, line (from 1), source_ref, code, message, where, state, detail.
 
-        ``where`` is the place in the line's object, such as ``bounding-box.annotations[2]``, empty for the line itself;
-        ``state`` what became of the line: valid (the rest of it is used), invalid or ignored; ``detail`` what the
-        service's message doesn't tell.
+        ``where`` is the location in the line's object, such as ``bounding-box.annotations[2]``, and empty for the line
+        itself. ``state`` is the resulting state of the line: valid (the rest of it is used), invalid or ignored.
+        ``detail`` adds to the service's message.
         """
         rows = [
             (split, line.number, line.source_ref, found.code, found.message, written_place(found.place), line.state,
@@ -104,9 +107,9 @@ class ValidationReport(Generic[Fixed]):
 
     @property
     def todo(self) -> pd.DataFrame:
-        """What to do, as the report shows it: split, code, lines, frees, first_lines, what_to_do, repairs.
+        """Tasks in the order of the report: split, code, lines, frees, first_lines, what_to_do, repairs.
 
-        ``lines`` is how many lines have the code, ``frees`` how many are not used for this reason alone, ``repairs``
+        ``lines`` counts the lines with the code, ``frees`` the lines that are unusable only because of it. ``repairs``
         are names for :meth:`fix`.
         """
         rows = [
@@ -119,52 +122,88 @@ class ValidationReport(Generic[Fixed]):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What ``manifest_summary.json`` holds: statistics and errors of the manifests, and errors of both together."""
+        """Content of ``manifest_summary.json``: statistics and errors of each manifest, and errors of both together."""
         return written_files.summary(self._checked)
 
     def entries(self, split: str = t.TRAIN) -> Iterator[dict[str, Any]]:
-        """The lines as the service lists the entries of a dataset: with ``cl-errors`` and ``cl-metadata``."""
+        """Yield the lines as the service lists the entries of a dataset, with ``cl-errors`` and ``cl-metadata``.
+
+        Raises
+        ------
+        InputError
+            If ``split`` was not validated, or the manifest changed since it was validated.
+
+        Examples
+        --------
+        >>> report = project.train_set.validate()
+        >>> entries = list(report.entries())
+        >>> len(entries)
+        12
+        >>> entries[0]["cl-metadata"]
+        {'is_labeled': True}
+        """
         return written_files.listed_entries(self._side(split))
 
     def to(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the service's files: the manifests with their errors, and ``manifest_summary.json``.
 
-        The manifests can be mended by hand and read again as they are.
+        The manifests can be edited by hand and read again.
 
         Returns
         -------
         list of Path
-            The files; those of the same names are replaced. None are written if a manifest could not be read at all:
-            see ``errors``.
+            The files. Existing files of the same names are replaced. No files are written if a manifest could not be
+            read at all: see ``errors``.
 
         Raises
         ------
         InputError
             If ``folder`` is a file, or a manifest changed since it was validated.
+
+        Examples
+        --------
+        >>> files = project.train_set.validate().to("validation")
+        >>> [file.name for file in files]
+        ['training_manifest_with_validation.json', 'manifest_summary.json']
         """
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
-            raise InputError(f"folder={os.fspath(folder)!r} is a file; name a folder.")
+            raise InputError(f"folder={os.fspath(folder)!r} is a file. Choose a folder.")
         target.mkdir(parents=True, exist_ok=True)
         return written_files.write_outputs(self._checked, target)
 
     def fix(self, *names: str, split: str = t.TRAIN) -> Fixed:
-        """A repaired dataset; what was validated stays as it is.
+        """Repair the lines with findings and return them as a new dataset.
 
         Parameters
         ----------
         *names : str
-            One or more repairs: those that ``what_to_do`` names. They are done in one go, in the order of
-            :data:`~customlabels_nb.datasets.validation.repairs.REPAIRS`, so that "drop_lines" only leaves out what the
-            others did not mend.
+            Names of one or more repairs, as suggested in ``what_to_do``. They are applied together, in the order of
+            :data:`~customlabels_nb.datasets.validation.repairs.REPAIRS`, so that "drop_lines" only drops lines that the
+            other repairs could not fix.
         split : {"train", "test"}
-            Which of two manifests.
+            Manifest to repair.
 
         Returns
         -------
         Dataset
-            Its ``issues`` say what was changed, line by line. A line shows only the first thing that is wrong with how
-            it is written: validate again.
+            Dataset whose ``issues`` list every change with its line. Validate it again, because a malformed line shows
+            only its first error.
+
+        Raises
+        ------
+        InputError
+            If a name is not a repair, ``split`` was not validated, or the manifest changed since it was validated.
+
+        Examples
+        --------
+        >>> written = project.train_set.to("ground_truth", "train.manifest")
+        >>> with open("train.manifest", "a") as file:
+        ...     print("not JSON", file=file)
+        >>> fixed = cl.validate_manifest("train.manifest", profile="local").fix("drop_lines")
+        drop_lines: 1 change in 1 line (lines that are still invalid are dropped).
+        >>> len(fixed.images)
+        12
         """
         chosen, side = check_names(names), self._side(split)
         contents, changes = self._subjects[split].repaired(side, chosen, self._limits)
@@ -179,14 +218,14 @@ class ValidationReport(Generic[Fixed]):
 
     def _side(self, split: str) -> CheckedManifest:
         if split not in self._sides:
-            raise InputError(f"split={split!r} was not validated; there is {' and '.join(self._sides)}.")
+            raise InputError(f"split={split!r} was not validated. Choose {' or '.join(self._sides)}.")
         return self._sides[split]
 
     def __repr__(self) -> str:
         found = tasks(self._checked)
         head = [self._headline(), first_step(found), *self._counts(), *self.notes]
         if not found:
-            return printable("\n".join([line for line in head if line] + ["Nothing was found."]))
+            return printable("\n".join([line for line in head if line] + ["No problems were found."]))
         rows = [("lines", "frees", "code", "first lines")]
         rows += [(_count(task.lines), _count(task.frees), _named(task), task.where) for task in found]
         wide = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -210,22 +249,22 @@ class ValidationReport(Generic[Fixed]):
         )
 
     def _headline(self) -> str:
-        """Whether it can be trained on, and why not."""
+        """Describe in a sentence whether the manifests can be used for training, and why not."""
         what, reasons = one_line(self._checked.train.source), self._obstacles()
         if not reasons:
-            return f"{what} can be trained on ({self.profile} profile)."
-        return f"{what} can't be trained on ({self.profile} profile): {' '.join(reasons)}"
+            return f"{what} can be used for training ({self.profile} profile)."
+        return f"{what} cannot be used for training ({self.profile} profile): {' '.join(reasons)}"
 
     def _obstacles(self) -> list[str]:
-        """Why it can't be trained on, in sentences; empty if it can."""
+        """List the reasons against training as sentences."""
         train, fewest = self._checked.train, self._limits.min_training_images
         reasons = list(dict.fromkeys(self.errors["message"]))
         if not reasons and train.valid < fewest:
-            reasons = [f"It takes {fewest} images to train; {train.valid:,} can be used."]
+            reasons = [f"Training needs at least {fewest} images, but only {train.valid:,} can be used."]
         return reasons
 
     def _counts(self) -> list[str]:
-        """One sentence for each manifest."""
+        """Describe each manifest in one sentence."""
         return [
             f"{split}: {side.total:,} {'line' if side.total == 1 else 'lines'}, {side.valid:,} valid, "
             f"{side.invalid:,} invalid, {side.ignored:,} ignored; {_USE_CASES[side.use_case]}."
@@ -249,7 +288,7 @@ def _counted(lines: list[int], what: str) -> str:
 
 
 def written_place(place: Place) -> str:
-    """A place in a line's object as text: ``bounding-box.annotations[2]``."""
+    """Format a location in a line's object as text, such as ``bounding-box.annotations[2]``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
 
 
@@ -263,12 +302,12 @@ def validate_files(
     relocate: Mapping[str, str] | None = None,
     check_images: bool = True,
 ) -> ValidationReport[Fixed]:
-    """Check manifest files; see :func:`customlabels_nb.validate_manifest`.
+    """Check manifest files, as in :func:`customlabels_nb.validate_manifest`.
 
     Parameters
     ----------
     build : callable
-        Makes a dataset of a manifest's path and tables.
+        Creates a dataset from a manifest's path and tables.
     """
     checked = check_manifests(train, test, limits=limits, images=images, relocate=relocate, check_images=check_images)
     paths = {t.TRAIN: train, **({} if test is None else {t.TEST: test})}
@@ -282,7 +321,7 @@ def validate_files(
 def validate_tables(
     train: DatasetTables[Fixed], test: DatasetTables[Fixed] | None, limits: Limits, *, check_images: bool = True
 ) -> ValidationReport[Fixed]:
-    """Check the tables of datasets; see :meth:`customlabels_nb.Dataset.validate`."""
+    """Check the tables of datasets, as in :meth:`customlabels_nb.Dataset.validate`."""
     subjects = {t.TRAIN: train, **({} if test is None else {t.TEST: test})}
     bucket = upload_bucket(subjects.values()) if limits.service else None
     lines = [subject.lines(bucket) for subject in subjects.values()]

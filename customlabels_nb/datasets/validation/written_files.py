@@ -1,7 +1,7 @@
-"""The files that validation writes: the manifests with what was found in each line, and their summary.
+"""Write the validation files: manifests with the findings of each line, and ``manifest_summary.json``.
 
-Their names, keys and places are the hosted service's (Amazon Rekognition Custom Labels, "Understanding the manifest
-summary" and "Understanding training and testing validation result manifests"). The same manifest gives the same bytes.
+Their names, keys and structure are those of the hosted service (Amazon Rekognition Custom Labels, "Understanding the
+manifest summary" and "Understanding training and testing validation result manifests"). The output is deterministic.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TRACES = tuple(f'{key}"'.encode() for key in ("errors", "warnings", "cl-metadat
 
 
 def summary(checked: CheckedManifests) -> dict[str, Any]:
-    """What ``manifest_summary.json`` holds; ``testing`` is there only if there is a test manifest."""
+    """Return the content of ``manifest_summary.json``, with ``testing`` only if there is a test manifest."""
     sides = {"training": checked.train, "testing": checked.test}
     return {
         "statistics": {name: _statistics(side) for name, side in sides.items() if side is not None},
@@ -47,7 +47,7 @@ def _statistics(manifest: CheckedManifest) -> dict[str, Any]:
 
 
 def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, CheckedLine | None]]:
-    """Number and bytes of each line of the manifest, and what was found about it.
+    """Yield number and bytes of each line of the manifest, and its findings.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, Checke
         If the file changed since it was checked.
     """
     found = {line.number: line for line in manifest.lines}
-    changed = f"{manifest.source!r} changed since it was validated; validate it again."
+    changed = f"{manifest.source!r} changed since it was validated. Validate it again."
     count = 0
     for count, raw in manifest.raw_lines():
         line = found.get(count)
@@ -67,9 +67,9 @@ def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, Checke
 
 
 def annotated_lines(manifest: CheckedManifest) -> Iterator[bytes]:
-    """The lines of the manifest with the arrays ``errors`` and ``warnings``, without line ends.
+    """Yield the lines of the manifest with the arrays ``errors`` and ``warnings``, without line breaks.
 
-    A line about which nothing is to be said stays as it is, but for arrays that an earlier validation left in it.
+    Lines without findings stay unchanged, except that arrays of an earlier validation are removed.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def annotated_lines(manifest: CheckedManifest) -> Iterator[bytes]:
 
 
 def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
-    """The lines as the service lists the entries of a dataset: with ``cl-errors``, ``cl-warnings``, ``cl-metadata``.
+    """Yield the lines as the service lists dataset entries, with ``cl-errors``, ``cl-warnings`` and ``cl-metadata``.
 
-    Lines that hold no JSON object are left out, as they are when a dataset is created.
+    Lines without a JSON object are left out, as when a dataset is created.
     """
     for _, raw, line in paired_lines(manifest):
         value = parsed(raw)
@@ -95,12 +95,12 @@ def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
 
 
 def with_findings(value: dict[str, Any], findings: Sequence[LineFinding], *, prefix: str = "") -> dict[str, Any]:
-    """A line's object with the findings where they belong, in place of those that it had; ``value`` is changed.
+    """Replace the findings in a line's object in place, each at its location.
 
     Parameters
     ----------
     prefix : str
-        Of the arrays' names: ``cl-`` in listings.
+        Prefix of the arrays' names, ``cl-`` in listings.
     """
     without_findings(value)
     for finding in findings:
@@ -111,7 +111,7 @@ def with_findings(value: dict[str, Any], findings: Sequence[LineFinding], *, pre
 
 
 def without_findings(value: dict[str, Any]) -> bool:
-    """Take the arrays of an earlier validation out of a line's object; returns whether there were any."""
+    """Remove the arrays of an earlier validation from a line's object, and return True if there were any."""
     objects = [value, *(part for part in value.values() if isinstance(part, dict))]
     for part in objects[1:]:
         boxes = part.get("annotations")
@@ -124,17 +124,17 @@ def without_findings(value: dict[str, Any]) -> bool:
 
 
 def is_warning(finding: LineFinding) -> bool:
-    """Whether it leaves the line ignored, rather than invalid."""
+    """Check whether a finding is a warning, so that the line is ignored rather than invalid."""
     return finding.code.startswith("WARNING_")
 
 
 def write_outputs(checked: CheckedManifests, folder: Path) -> list[Path]:
-    """Write the summary and the annotated manifests to ``folder``, which must be there; each file whole or not at all.
+    """Write the summary and the annotated manifests to the existing ``folder``, each file atomically.
 
     Returns
     -------
     list of Path
-        The files; none if a manifest has a terminal file error, for then nothing was validated.
+        The files, or none if a manifest has a terminal file error, because then nothing was validated.
     """
     sides = [(checked.train, TRAINING_FILE), (checked.test, TESTING_FILE)]
     manifests = [(manifest, folder / name) for manifest, name in sides if manifest is not None]
@@ -148,7 +148,7 @@ def write_outputs(checked: CheckedManifests, folder: Path) -> list[Path]:
 
 
 def parsed(raw: bytes) -> dict[str, Any] | None:
-    """The line's JSON object; None if it holds none."""
+    """Parse the JSON object of a line, or return None."""
     try:
         value = loads(raw)
     except ValueError:
@@ -157,7 +157,7 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
 
 
 def dumped(value: dict[str, Any]) -> bytes:
-    """A line's object as bytes.
+    """Serialise a line's object to bytes.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def dumped(value: dict[str, Any]) -> bytes:
     """
     try:
         return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only spell as an escape
+    except UnicodeEncodeError:  # a lone surrogate can only be written as an escape in JSON
         return json.dumps(value).encode()
 
 
@@ -175,7 +175,7 @@ def _annotated(raw: bytes, value: dict[str, Any] | None, findings: Sequence[Line
         return dumped(with_findings({}, [LineFinding(f.code, f.message) for f in findings]))
     try:
         return dumped(with_findings(value, findings))
-    except RecursionError:  # what can be read can't always be written again
+    except RecursionError:  # some values can be parsed but are nested too deeply to be written
         added = with_findings({}, [LineFinding(f.code, f.message) for f in findings])
         return raw.rstrip()[:-1] + b", " + dumped(added)[1:]
 
@@ -190,7 +190,7 @@ def _cleaned(raw: bytes) -> bytes:
 
 
 def _object_at(value: dict[str, Any], place: Place) -> dict[str, Any]:
-    """The object at ``place``, or the innermost one around it: numbers can't hold an array."""
+    """Return the object at ``place``, or the innermost object around it, because numbers cannot contain an array."""
     found: Any = value
     nearest = value
     for step in place:

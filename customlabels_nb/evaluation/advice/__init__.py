@@ -1,6 +1,7 @@
-"""What would help a model most, in the words of a person who looks at its mistakes.
+"""Advice on how to improve a model, derived from its mistakes.
 
-``rules`` holds what is looked for, ``items`` what a piece of advice is; the strongest pieces make an :class:`Advice`.
+``rules`` holds the rules and ``items`` the single suggestion. The most effective suggestions make up an
+:class:`Advice`.
 """
 
 from __future__ import annotations
@@ -38,26 +39,26 @@ from customlabels_nb.evaluation.thresholded import Thresholded
 from customlabels_nb.images.reading import is_remote, read_header
 from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
-#: More than this nobody reads; the strongest are kept.
+#: Maximum number of suggestions shown.
 MOST_ITEMS = 12
-#: One kind doesn't crowd out the others.
+#: Maximum number of suggestions of the same kind.
 MOST_OF_A_KIND = 4
-#: Pictures in all: a notebook keeps them.
+#: Maximum number of thumbnails in total, as they are stored in the notebook.
 SHOWN_PICTURES = 32
 SHOWN_LABELS = 6
 SHOWN_BOXES = 12
 _WIDTH, _HEIGHT = 96, 72
 _GREY = "#888888"
-_SIZE = 128  # longest side in pixels of a picture
+_SIZE = 128  # longest side of a thumbnail in pixels
 
 
 class AdviceImage(NamedTuple):
-    """A small picture, and the pixels of the upright image that it was made of.
+    """Thumbnail of an image, and the size of the upright image in pixels.
 
     Attributes
     ----------
     data : bytes
-        A JPEG.
+        JPEG data.
     width, height : int
     """
 
@@ -66,25 +67,31 @@ class AdviceImage(NamedTuple):
     height: int
 
 
-#: Gives a small picture of an image, or None where there is none.
+#: Function that returns the thumbnail of an image, or None if there is none.
 Pictures = Callable[[str], AdviceImage | None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Advice(Sequence[AdviceItem]):
-    """What would help most, the strongest first; empty where nothing was found.
+    """Suggestions for improving a model, most effective first. Empty if there are none.
 
     Attributes
     ----------
     items : tuple of AdviceItem
     notes : tuple of str
-        What was not looked at or not shown, in sentences.
+        Notes on checks that were not made and suggestions that are not shown, as sentences.
     name : str
-        What was evaluated.
+        Name of what was evaluated.
     labels : DataFrame
         ``label`` and ``colour``.
     pictures : callable, optional
-        Gives small pictures of images, to be shown in notebooks.
+        Function that returns the thumbnails to show in notebooks.
+
+    Examples
+    --------
+    >>> advice = cl.evaluate(truth, predictions).advice
+    >>> [item.kind for item in advice]
+    ['rare', 'few_test_images']
     """
 
     items: tuple[AdviceItem, ...]
@@ -109,12 +116,30 @@ class Advice(Sequence[AdviceItem]):
         return iter(self.items)
 
     def about(self, kind: str | None = None, *, label: str | None = None) -> Advice:
-        """Only what is of this kind, or speaks of this label."""
+        """Select the suggestions of one kind, or about one label.
+
+        Examples
+        --------
+        >>> advice = cl.evaluate(truth, predictions).advice
+        >>> len(advice.about("rare", label="cat"))
+        1
+        """
         chosen = (item for item in self.items if kind in (None, item.kind) and (label is None or label in item.labels))
         return replace(self, items=tuple(chosen))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an item: kind, text, labels (tuple of str), images (how many), call, weight."""
+        """Return a table with one row per suggestion.
+
+        The columns are ``kind``, ``text``, ``labels`` (tuple of str), ``images`` (their number), ``call`` and
+        ``weight``.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).advice.to_frame()[["kind", "labels", "images"]]
+                      kind      labels  images
+        0             rare  (cat, dog)       4
+        1  few_test_images          ()       0
+        """
         rows = [
             (item.kind, item.text, item.labels, item.images["image"].nunique(), item.call, item.weight)
             for item in self.items
@@ -150,19 +175,19 @@ class Advice(Sequence[AdviceItem]):
     def _head(self) -> str:
         start = f"Advice on {one_line(self.name)}: " if self.name else "Advice: "
         if not self.items:
-            return f"{start}nothing was found that would clearly improve it."
-        return f"{start}{len(self.items)} {'thing' if len(self.items) == 1 else 'things, the strongest first'}."
+            return f"{start}no clear improvement was found."
+        return f"{start}{len(self.items)} suggestion{'' if len(self.items) == 1 else 's, most effective first'}."
 
 
 def picture_of(image: str, root: Path | None) -> AdviceImage | None:
-    """The picture of an image on this machine; None of a remote one, which isn't fetched for it, or an unreadable one.
+    """Return the thumbnail of a local image, or None for a remote image (never downloaded) or an unreadable one.
 
     Parameters
     ----------
     image : str
         Path or URL.
     root : Path, optional
-        Folder under which relative paths lie; thumbnails are kept in its cache.
+        Folder of relative paths. Thumbnails are stored in its cache.
     """
     if is_remote(image):
         return None
@@ -175,9 +200,9 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
 
 
 def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
-    """The items that are shown, each with its place in its call, and how many were left out.
+    """Select the suggestions to show, insert their index into their calls, and count those left out.
 
-    Doubtful truth comes first: it makes all other advice doubtful.
+    Doubtful labels come first, as they make all other suggestions doubtful.
     """
     kept: list[AdviceItem] = []
     for item in sorted(found, key=lambda item: (item.kind != "label_error", -item.weight)):
@@ -202,29 +227,29 @@ def advise(
     in_project: bool = False,
     pictures: Pictures | None = None,
 ) -> Advice:
-    """What would help most, the strongest first.
+    """Derive suggestions for improving a model from its evaluation, most effective first.
 
     Parameters
     ----------
     applied : Thresholded
     summary, per_label, per_image, labels : DataFrame
-        The tables of the :class:`~customlabels_nb.evaluation.result.Evaluation`.
+        Tables of the :class:`~customlabels_nb.evaluation.result.Evaluation`.
     training : dict, optional
-        Number of training images by label, for advice on rare ones.
+        Number of training images by label, for suggestions on rare labels.
     features : dict, DataFrame or ndarray, optional
-        Features of the test images (image → vector, a table indexed by image, or one row a test image), for advice on
-        labels that hide several looks.
+        Features of the test images (image → vector, a table indexed by image, or one row per test image), for
+        suggestions on labels whose images differ in appearance.
     name : str
-        What was evaluated.
+        Name of what was evaluated.
     in_project : bool
-        Whether calls can name a project and a model.
+        True if the suggested code can use a project and a model.
     pictures : callable, optional
-        Gives small pictures of images, to be shown in notebooks.
+        Function that returns the thumbnails to show in notebooks.
 
     Raises
     ------
     InputError
-        If ``features`` are not those of the test images.
+        If ``features`` do not match the test images.
     """
     case = Case(
         applied, summary, per_label, per_image, training, checked_features(features, applied.outcomes), in_project
@@ -247,16 +272,16 @@ def advise(
     items, left = strongest(found)
     notes = []
     if left:
-        notes.append(f"{left} weaker piece{'' if left == 1 else 's'} of advice left out.")
+        notes.append(f"{left} less effective suggestion{'' if left == 1 else 's'} left out.")
     if case.features is None and not case.detection:
-        notes.append("Not looked at: labels that hide several looks, which takes report.advise(features=…).")
+        notes.append("Not checked: labels whose images differ in appearance. Pass report.advise(features=…).")
     return Advice(items, tuple(notes), name, labels, pictures)
 
 
 def _images(
     item: AdviceItem, colours: Mapping[str, str], pictures: Pictures | None, pictures_left: int
 ) -> list[dict[str, Any]]:
-    """Return the first images of an item, at most ``pictures_left`` of them with a picture."""
+    """Return the first images of an item, at most ``pictures_left`` of them with a thumbnail."""
     shown: list[dict[str, Any]] = []
     for _, row in item.images.drop_duplicates("image").head(SHOWN_IMAGES).iterrows():
         name = str(row["image"])
@@ -276,7 +301,7 @@ def _images(
 
 
 def _boxes(picture: AdviceImage, rows: pd.DataFrame, colours: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the boxes that an item is about, in percent of the picture."""
+    """Return the boxes of an item in percent of the image size."""
     if "left" not in rows.columns:
         return []
     boxes = []
@@ -297,7 +322,7 @@ def _boxes(picture: AdviceImage, rows: pd.DataFrame, colours: Mapping[str, str])
 
 
 def _caption(row: pd.Series) -> str:
-    """What is to be known of an image, in a few words."""
+    """Write a short caption of an image."""
 
     def has(name: str) -> bool:
         return name in row.index and pd.notna(row[name])

@@ -1,4 +1,4 @@
-"""What a piece of advice is."""
+"""Single suggestion for improving a model."""
 
 from __future__ import annotations
 
@@ -9,47 +9,55 @@ import pandas as pd
 
 from customlabels_nb._utils.text import one_line, printable
 
-#: What advice may be about: kind → its heading.
+#: Kinds of suggestions → heading.
 KINDS: dict[str, str] = {
-    "threshold": "A better threshold",
-    "trade_off": "A threshold to choose",
+    "threshold": "Better threshold",
+    "trade_off": "Threshold trade-off",
     "label_error": "Check these labels first",
-    "confusion": "Taken for another label",
+    "confusion": "Confused labels",
     "missed": "Missed",
-    "false_alarm": "False alarms",
-    "misplaced": "Boxes that lie badly",
-    "box_size": "Missed by size",
+    "false_alarm": "False positives",
+    "misplaced": "Imprecise boxes",
+    "box_size": "Missed box size",
     "never_found": "Never found",
-    "several_looks": "Several looks",
+    "several_looks": "Varying appearance",
     "rare": "Few images",
-    "over_confident": "Confidences too high",
+    "over_confident": "Overconfident",
     "few_test_images": "Too few test images",
 }
-#: Stands in a call for the item itself. What comes from data is written with ``repr``, which can't hold it.
+#: Placeholder in a call for the item itself. Data in a call is written with ``repr``, which never contains it.
 HERE = "\0"
-#: Images named of each item.
+#: Number of images listed per item.
 SHOWN_IMAGES = 4
 
 
 @dataclass(frozen=True, eq=False)
 class AdviceItem:
-    """One piece of advice.
+    """Single suggestion for improving a model.
 
     Attributes
     ----------
     kind : str
         A key of :data:`KINDS`.
     text : str
-        What was seen and what to do, in a sentence or two.
+        Observation and suggestion, in one or two sentences.
     labels : tuple of str
-        The labels that it speaks of.
+        Labels that the suggestion is about.
     images : DataFrame
-        The test images that it speaks of, the most telling first: ``image`` and what is to be known of it.
+        Test images that show the problem, clearest first: ``image`` and columns that depend on the kind.
     call : str
-        The code that does it, or opens what it speaks of.
+        Code that applies the suggestion, or shows the images.
     weight : float
-        About how much the mean F1 would gain, if it went as well as it can; a little where advice is about how far
-        figures can be trusted.
+        Estimate of the largest possible gain in mean F1. Suggestions on the reliability of the metrics have a small
+        weight.
+
+    Examples
+    --------
+    >>> item = cl.evaluate(truth, predictions).advice[0]
+    >>> item.heading
+    'Few images'
+    >>> item.text
+    'cat and dog have fewer than 3 test images, so their metrics are unreliable. Add more of them to the test set.'
     """
 
     kind: str
@@ -65,12 +73,12 @@ class AdviceItem:
 
     @property
     def heading(self) -> str:
-        """The kind in words."""
+        """Heading of the kind."""
         return KINDS[self.kind]
 
     @property
     def names(self) -> list[str]:
-        """The names of its images, each once."""
+        """Names of the images, without duplicates."""
         return [str(name) for name in self.images["image"].unique()]
 
     def __repr__(self) -> str:
@@ -78,7 +86,7 @@ class AdviceItem:
 
 
 def item_lines(item: AdviceItem, mark: str = "") -> list[str]:
-    """Write an item as text: what was seen, its images, the code."""
+    """Format an item as text: the suggestion, its images, and the code."""
     indent = " " * len(mark)
     said = textwrap.wrap(one_line(f"{item.heading}: {item.text}"), 100, initial_indent=mark, subsequent_indent=indent)
     names = item.images["image"].drop_duplicates()

@@ -1,6 +1,6 @@
-"""The rules of advice: each is a function of a :class:`Case`.
+"""Rules of the advice, each a function of a :class:`Case`.
 
-The constants above each group of rules say from when on something is worth saying.
+The constants above each group of rules are the thresholds at which the rules apply.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _LISTED = 4
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One evaluation to give advice on.
+    """Evaluation to derive suggestions from.
 
     Attributes
     ----------
     applied : Thresholded
     summary, per_label, per_image : DataFrame
-        The tables of the evaluation.
+        Tables of the evaluation.
     training : dict or None
         Number of training images by label.
     features : ndarray of float64, shape (n, d), or None
-        One row a test image; NaN where there are none.
+        One row per test image, NaN for images without features.
     in_project : bool
-        Whether there are a project and a model that calls can name.
+        True if the suggested code can use a project and a model.
     """
 
     applied: Thresholded
@@ -66,17 +66,17 @@ class Case:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In order."""
+        """Labels in order."""
         return self.outcomes.labels
 
     @property
     def single_label(self) -> bool:
-        """Whether each image has one label."""
+        """True if each image has one label."""
         return self.outcomes.task == SINGLE_LABEL
 
     @property
     def detection(self) -> bool:
-        """Whether boxes were evaluated."""
+        """True if boxes were evaluated."""
         return self.outcomes.task == DETECTION
 
     @cached_property
@@ -86,18 +86,18 @@ class Case:
         return table["tp"].to_numpy(), table["fp"].to_numpy(), table["fn"].to_numpy()
 
     def gain(self, tp: npt.ArrayLike = 0, fp: npt.ArrayLike = 0, fn: npt.ArrayLike = 0) -> float:
-        """How much the mean F1 rises, if the counts of the labels change by so much, each of shape (k,)."""
+        """Compute the gain in mean F1 if the counts of the labels change by these numbers, each of shape (k,)."""
         changed = (np.maximum(now + np.asarray(by), 0) for now, by in zip(self.counts, (tp, fp, fn), strict=True))
         tested = self.outcomes.in_test_set
         return float((ratios(*changed)[2] - ratios(*self.counts)[2])[tested].mean()) if tested.any() else 0.0
 
     def each(self, labels: Sequence[str] | pd.Series) -> IntArray:
-        """How often each label stands there, shape (k,)."""
+        """Count the occurrences of each label, shape (k,)."""
         numbers = pd.Series(list(labels), dtype="object").value_counts()
         return np.array([numbers.get(label, 0) for label in self.labels], dtype=np.int64)
 
     def rows(self, result: str) -> pd.DataFrame:
-        """The rows of the table of images with this result."""
+        """Select the rows of the ``per_image`` table with this result."""
         return self.per_image[self.per_image["result"] == result].reset_index(drop=True)
 
     @cached_property
@@ -116,13 +116,13 @@ class Case:
         return self.rows(FALSE_POSITIVE)
 
     def things(self, number: int) -> str:
-        """``1 test image``, ``20 test images``; of detectors ``20 boxes``."""
+        """Format a number of test images or, for detectors, boxes, such as ``1 test image`` or ``20 boxes``."""
         if self.detection:
             return f"{number:,} {'box' if number == 1 else 'boxes'}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
 
     def look(self) -> str:
-        """Code that opens the item's images where they are labelled."""
+        """Write the code that opens the images of the item for labelling."""
         if not self.in_project:
             return f"{HERE}.images"
         opened = 'project.annotate("test")' if self.detection else 'project.label("test")'
@@ -132,7 +132,7 @@ class Case:
         )
 
     def add(self, label: str, split: str = "train") -> str:
-        """Code that adds images of a label."""
+        """Write the code that adds images of a label."""
         if not self.in_project:
             return f"{HERE}.images"
         to = "" if split == "train" else f', split="{split}"'
@@ -141,31 +141,31 @@ class Case:
         return f'project.add_images("photos/", label={label!r}{to})'
 
     def use_thresholds(self, thresholds: Mapping[str, float]) -> str:
-        """Code that takes these thresholds."""
+        """Write the code that applies these thresholds."""
         if self.in_project:
             return f"model.set_thresholds({dict(thresholds)!r})"
         return f"cl.evaluate(truth, predictions, thresholds={dict(thresholds)!r})"
 
 
 def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``; of many the first and how many more there are."""
+    """Join names as ``a``, ``a and b`` or ``a, b and c``, with the number of further names if there are many."""
     if len(names) > _LISTED + 1:
         names = [*names[:_LISTED], f"{len(names) - _LISTED:,} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-# -- single mistakes: doubtful truth, labels taken for others, missed or seen where nothing is ---------------
-#: The truth is only doubted where the model says its label as surely as it does on average where that label is right
-#: (the rule of Northcutt et al., "Confident learning", 2021), and more likely than not.
+# -- single mistakes: doubtful truth, confused labels, missed labels, false positives ------------------------
+#: The truth is doubted only if the model predicts a label with at least its average confidence where that label is
+#: right (the rule of Northcutt et al., "Confident learning", 2021), and at least this confidence.
 LEAST_SURE = 0.5
-#: ... and where it is nearly always right when it is so sure: so often at least, and wrong in no larger share than this
-#: (or once). Where it is often wrong the model is to be doubted.
+#: The label must also be nearly always right at that confidence: right at least this often, and wrong in at most this
+#: share of cases (or once). If it is often wrong, the model is doubted instead.
 SURE_TIMES, SURE_WRONG = 5, 0.1
-#: Mistakes that stand for something: once is chance.
+#: Minimum number and share of repeated confusions. A single one can be chance.
 TAKEN_TIMES, TAKEN_SHARE = 2, 0.1
-#: Of what is missed or seen without anything instead a larger share is usual.
+#: Minimum number and share of missed labels and false positives, of which a larger share is normal.
 ALONE_TIMES, ALONE_SHARE = 3, 0.2
-#: A box that overlaps one of its own label by so much means that one: it lies badly or is a second one.
+#: A false positive with at least this IoU with a box of its own label is an imprecise or duplicate box of the object.
 NEAR = 0.1
 
 _BOX = ["left", "top", "width", "height"]
@@ -174,18 +174,18 @@ _COLUMNS = ["image", "truth", "predicted", "confidence"]
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """What is wrong, each table with ``image``, ``truth``, ``predicted`` (null without), ``confidence`` and boxes.
+    """Mistakes by kind, as tables with ``image``, ``truth``, ``predicted`` (or null), ``confidence`` and boxes.
 
     Attributes
     ----------
     suspects : DataFrame
-        Where rather the truth is wrong; in none of the others.
+        Mistakes where the truth is probably wrong. They are in none of the other tables.
     taken : DataFrame
-        One label for another.
+        One label predicted instead of another.
     missed, alarms : DataFrame
-        A label with nothing instead; nothing, with a label instead.
+        True labels without any prediction, and predictions without any true label.
     misplaced : DataFrame
-        Boxes near one of their own label that don't count as it (detection), with their ``overlap``.
+        Boxes that partly overlap a box of their own label but do not match it (detection), with the IoU as ``overlap``.
     """
 
     suspects: pd.DataFrame
@@ -196,7 +196,7 @@ class Mistakes:
 
 
 def find_mistakes(case: Case) -> Mistakes:
-    """The mistakes of an evaluation by what they are."""
+    """Group the mistakes of an evaluation by kind."""
     if case.detection:
         taken, missed, alarms, misplaced = _boxes(case)
         suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
@@ -214,7 +214,7 @@ def find_mistakes(case: Case) -> Mistakes:
 
 
 def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Truth that is doubtful."""
+    """Suggest checking labels that are probably wrong in the truth."""
     found = mistakes.suspects
     if found.empty:
         return
@@ -230,8 +230,8 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         ]
         start = f"In the truth of the test images {' and '.join(parts)}"
     text = (
-        f"{start}: the model says otherwise, as surely as where it is right. "
-        "Look at these first; wrong labels in the test set make every figure wrong."
+        f"{start}: the model disagrees with a confidence at which it is usually right. "
+        "Check these first, as wrong labels in the test set make every metric wrong."
     )
     right, wrong = case.each(found["predicted"]), case.each(found.loc[replaced, "truth"])
     labels = tuple(label for label in case.labels if label in {*found["predicted"], *found["truth"].dropna()})
@@ -239,7 +239,7 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 
 def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Pairs of labels that are taken for each other, or one for the other."""
+    """Suggest improvements for pairs of labels that are confused with each other."""
     targets = dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True))
     sizes = mistakes.taken.groupby(["truth", "predicted"], sort=False).size()
     often = {
@@ -250,19 +250,19 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     for (truth, predicted), number in often.items():
         back = often.get((predicted, truth), 0)
         if back and case.labels.index(truth) > case.labels.index(predicted):
-            continue  # said with the other one
+            continue  # covered by the reverse pair
         images = _of(mistakes.taken, truth, predicted)
         share = f"{number:,} of {case.things(targets[truth])}"
         if back:
             images = pd.concat([images, _of(mistakes.taken, predicted, truth)])
             text = (
-                f"{truth} and {predicted} are taken for each other: {truth} for {predicted} in {share}, {predicted} "
-                f"for {truth} in {back:,} of {targets[predicted]:,}. Add training images of both like these, check "
-                "whether the labels are right, or merge the two if nobody needs them apart."
+                f"{truth} and {predicted} are confused with each other: {truth} is predicted as {predicted} in "
+                f"{share}, {predicted} as {truth} in {back:,} of {targets[predicted]:,}. Add training images of both "
+                "like these, check whether the labels are right, or merge the two labels if you do not need both."
             )
         else:
             text = (
-                f"{truth} is taken for {predicted} in {share}. Add training images of {truth} that look like these, "
+                f"{truth} is predicted as {predicted} in {share}. Add training images of {truth} that look like these, "
                 "and check whether their labels are right."
             )
         images = images.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
@@ -272,7 +272,7 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 
 def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Labels that are often taken for nothing."""
+    """Suggest improvements for labels that are often missed without another prediction."""
     found = case.counts[0]
     for position in np.flatnonzero(found > 0).tolist():
         label, targets = case.labels[position], int(case.outcomes.targets[position])
@@ -283,9 +283,9 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         seen = int((images["confidence"] > 0).sum())
         text = (
             f"{f'{where} of {label} are' if case.detection else f'{label} is'} missed"
-            f"{'' if case.detection else f' in {where}'}, and nothing else is seen instead. Add training images that "
-            f"look like these; {'a lower threshold finds some' if seen else 'no threshold finds them'}"
-            f"{', at the price of false alarms' if seen else ''}."
+            f"{'' if case.detection else f' in {where}'}, with no other prediction instead. Add training images that "
+            f"look like these. {'A lower threshold finds some of them' if seen else 'No threshold finds them'}"
+            f"{', but adds false positives' if seen else ''}."
         )
         by = case.each([label] * len(images))
         images = images.sort_values("confidence", kind="stable", ignore_index=True)
@@ -293,7 +293,7 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 
 def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Labels that are often seen where nothing is."""
+    """Suggest improvements for labels that are often predicted where no object is labelled."""
     tp, fp, _ = case.counts
     for position, label in enumerate(case.labels):
         images = mistakes.alarms[mistakes.alarms["predicted"] == label]
@@ -302,22 +302,22 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
             continue
         if case.detection:
             text = (
-                f"{label} is seen where nothing is labelled: {len(images):,} of its {accepted:,} accepted boxes. Draw "
-                "the boxes that are missing in the truth, or add training images of what is there, without boxes."
+                f"{label} is predicted where nothing is labelled: {len(images):,} of its {accepted:,} accepted boxes. "
+                "Draw the boxes that are missing in the truth, or add training images of these scenes without boxes."
             )
         else:
             text = (
-                f"{label} is seen in {len(images):,} test images that don't have it, of {accepted:,} where it is seen. "
-                "Add the label where it is missing, or add training images that look like these without it."
+                f"{label} is predicted for {len(images):,} test images without it, of {accepted:,} predictions in all. "
+                "Add the label where it is missing, or add training images without it that look like these."
             )
         by = case.each([label] * len(images))
         images = images.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
         yield AdviceItem("false_alarm", text, (label,), images, case.look(), case.gain(fp=-by))
 
 
-# -- what is wrong, by task -----------------------------------------------------------------------------
+# -- mistakes by task -----------------------------------------------------------------------------------
 def _other_labels(scores: Scores) -> pd.DataFrame:
-    """Images of one label whose most confident one is another."""
+    """List single-label images whose most confident label is another one."""
     true, said = scores.true_label, scores.predicted_label
     at = np.flatnonzero((true >= 0) & (said >= 0) & (true != said))
     names = np.array(scores.labels, dtype=object)
@@ -330,7 +330,7 @@ def _wrong_labels(alarms: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Each missed label of an image beside each wrong one of it, and those beside which there is none."""
+    """Pair each missed label of an image with each false positive in it, and list missed labels without one."""
     both = missed[["image", "label"]].merge(
         alarms[["image", "label", "confidence"]], on="image", suffixes=("", "_said")
     )
@@ -341,7 +341,7 @@ def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.Data
 
 
 def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Boxes of another label, of nothing, on nothing, and beside one of their own."""
+    """Split wrong boxes into: other label, missed, background, and imprecise boxes of their own label."""
     alarms = case.alarms.assign(overlap=_iou_with_own(case))
     other = alarms["taken_for"].notna()
     near = ~other & (alarms["overlap"] >= NEAR)
@@ -351,7 +351,7 @@ def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.Dat
         columns = {name: rows[name] for name in _BOX}
         return _table({"image": rows["image"], "truth": truth, "predicted": predicted, **_confidence(rows), **columns})
 
-    # a missed box with which something was mixed up isn't missed for nothing
+    # a missed box that a confused or imprecise prediction explains is not listed as missed
     used = pd.concat(
         [taken[["image", "taken_for"]].rename(columns={"taken_for": "label"}), beside[["image", "label"]]]
     ).value_counts()
@@ -368,7 +368,7 @@ def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.Dat
 
 
 def _iou_with_own(case: Case) -> FloatArray:
-    """How far each false positive overlaps the nearest box of its label, shape (its rows,)."""
+    """Compute the highest IoU of each false positive with a true box of its label, one value per row."""
     truth = [*(f"truth_{name}" for name in _BOX)]
     boxes = pd.concat([case.hits, case.misses])[["image", "label", *truth]]
     alarms = case.alarms[["image", "label", *_BOX]].rename_axis("row").reset_index()
@@ -378,18 +378,18 @@ def _iou_with_own(case: Case) -> FloatArray:
 
 
 def _doubted(case: Case, found: pd.DataFrame) -> pd.DataFrame:
-    """The rows where the model is as sure as where it is right, and is seldom wrong then."""
+    """Select the rows where the model is as confident as where it is right, and rarely wrong at that confidence."""
     least = dict(zip(case.labels, _least_sure(case).tolist(), strict=True))
     return found[found["confidence"] >= found["predicted"].map(least).astype("float64")]
 
 
 def _least_sure(case: Case) -> FloatArray:
-    """From which confidence on the truth is doubted rather than the model, by label; infinite where never."""
+    """Compute the confidence from which the truth is doubted instead of the model, by label, or infinity."""
     result = np.full(len(case.labels), np.inf)
     for position in range(len(case.labels)):
         _, confidence, hit = case.outcomes.predictions(position)
         if hit.any():
-            least = max(LEAST_SURE, float(confidence[hit].mean()) - 1e-9)  # the mean of equal ones is rounded
+            least = max(LEAST_SURE, float(confidence[hit].mean()) - 1e-9)  # tolerates rounding of the mean
             sure = int((confidence >= least).sum())
             right = int(hit[confidence >= least].sum())
             if right >= SURE_TIMES and sure - right <= max(1, SURE_WRONG * sure):
@@ -420,23 +420,23 @@ def _table(columns: dict[str, object]) -> pd.DataFrame:
     return table.astype({"image": "str", "truth": "str", "predicted": "str", "confidence": "float64"})
 
 
-# -- thresholds: better ones, and precision in exchange for recall -------------------------------------------
-#: What F1 has to gain by another threshold: less isn't worth a change.
+# -- thresholds: better ones, and trading precision for recall -----------------------------------------------
+#: Minimum gain in F1 that is worth another threshold.
 BETTER_F1 = 0.02
-#: So many mistakes fewer, or more right: one or two may be chance.
+#: Minimum number of fewer mistakes or more hits. One or two can be chance.
 BETTER_BY = 3
-#: Precision and recall lie apart by so much where there is something to trade.
+#: Minimum difference of precision and recall for a trade-off.
 UNEVEN = 0.1
-#: What F1 may lose for a threshold that is written shorter.
+#: Maximum loss of F1 for a threshold with fewer digits.
 ROUNDING = 0.005
-#: What the lower of both has to win by it, and what F1 may lose at most.
+#: Minimum gain of the lower of precision and recall, and maximum loss of F1.
 TRADED, TRADE_COST = 0.1, 0.02
-#: What is won so counts for little: something else is lost by it.
+#: Weight of the gain of a trade-off, which is low because another metric falls.
 TRADE_WEIGHT = 0.1
 
 
 def threshold_advice(case: Case) -> Iterator[AdviceItem]:
-    """For each label at most one other threshold; none for cross-validated ones, which are honest as they are."""
+    """Suggest at most one other threshold per label, and none for cross-validated thresholds, which are unbiased."""
     if case.applied.folds:
         return
     tp, fp, fn = case.counts
@@ -450,7 +450,7 @@ def threshold_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def _better(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -> AdviceItem | None:
-    """A threshold at which F1 is higher."""
+    """Suggest a threshold with a higher F1."""
     precision, recall, f1 = _along(steps)
     before = [float(value) for value in ratios(*now)]
     wrong = steps.accepted - steps.hits + steps.targets - steps.hits
@@ -465,7 +465,7 @@ def _better(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) 
 
 
 def _trade(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -> AdviceItem | None:
-    """A threshold at which the lower of precision and recall is clearly higher, at about the same F1."""
+    """Suggest a threshold that clearly raises the lower of precision and recall at about the same F1."""
     precision, recall, f1 = _along(steps)
     before = [float(value) for value in ratios(*now)]
     if abs(before[0] - before[1]) < UNEVEN:
@@ -504,14 +504,14 @@ def _item(
     move = "Raise" if new > old else "Lower"
     when = ""
     if kind == "trade_off":
-        when = " if a false alarm is worse than a miss" if new > old else " if a miss is worse than a false alarm"
+        when = " if false positives are worse than misses" if new > old else " if misses are worse than false positives"
     text = f"{move} the threshold of {label}{when}: at {new:.12g} instead of {old:.2g}, {changes}."
     images = _changed(case, position, old, new)
     return AdviceItem(kind, text, (label,), images, case.use_thresholds({label: new}), gain)
 
 
 def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
-    """The predictions that one threshold accepts and the other doesn't, the most doubtful last."""
+    """List the predictions that only one of the thresholds accepts, those that get worse last."""
     image, confidence, hit = case.outcomes.predictions(position)
     chosen = (confidence >= old) != (confidence >= new)
     image, confidence, hit = image[chosen], confidence[chosen], hit[chosen]
@@ -534,7 +534,7 @@ def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
 
 
 def _round(steps: Steps, best: int, good: BoolArray) -> tuple[int, float]:
-    """The threshold written shortest that is about as good as that of step ``best``, and the step that it reaches."""
+    """Find the threshold with the fewest digits that is about as good as step ``best``, and the step it reaches."""
     below = float(steps.confidence[best + 1]) if best + 1 < steps.confidence.size else 0.0
     middle = (below + float(steps.confidence[best])) / 2
     for digits in range(2, 16):
@@ -549,29 +549,29 @@ def _along(steps: Steps) -> tuple[FloatArray, FloatArray, FloatArray]:
     return ratios(steps.hits, steps.accepted - steps.hits, steps.targets - steps.hits)
 
 
-# -- boxes that lie badly, and sizes that are missed ---------------------------------------------------------
-#: So many boxes that lie badly, as a share of all of a label, aren't single ones that were drawn carelessly.
+# -- imprecise boxes, and box sizes that are missed ----------------------------------------------------------
+#: Minimum number of imprecise boxes, and minimum share of all boxes of a label. Fewer can be drawn carelessly.
 MISPLACED_TIMES, MISPLACED_SHARE = 3, 0.1
-#: From that overlap on a box lies badly; one with less of it beside a box that isn't found is another thing.
+#: Minimum IoU of an imprecise box. With a lower one, the box is a different object.
 MISPLACED_IOU = 0.2
-#: A size is missed if so many boxes of it are, its recall is lower by so much than that of the others, and both are so
-#: many that the difference isn't chance.
+#: Minimum number of missed boxes of a size, minimum difference in recall to the other sizes, and minimum number of
+#: boxes of both, so that the difference is not chance.
 SIZE_MISSED, SIZE_GAP, SIZE_BOXES = 3, 0.2, 5
 _IN_WORDS = {
-    "small": ("under 32 × 32 pixels", "take photos from nearer or cut large ones into parts"),
+    "small": ("under 32 × 32 pixels", "take photos from closer up or cut large ones into tiles"),
     "medium": ("32 × 32 to 96 × 96 pixels", "add some from other distances"),
-    "large": ("from 96 × 96 pixels on", "add some from nearby"),
+    "large": ("from 96 × 96 pixels", "add some from close up"),
 }
 
 
 def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Labels that are found, but whose boxes overlap the truth too little."""
+    """Suggest checking labels that are found but whose boxes have too low an IoU with the truth."""
     needed = getattr(case.outcomes, "iou_threshold", 0.5)
     found = mistakes.misplaced
     if found.empty:
         return
     missed = pd.MultiIndex.from_frame(case.misses[["image", "label"]])
-    lacking = pd.MultiIndex.from_frame(found[["image", "predicted"]]).isin(missed)  # else it is a second one
+    lacking = pd.MultiIndex.from_frame(found[["image", "predicted"]]).isin(missed)  # otherwise it is a duplicate
     found = found[lacking & found["overlap"].between(MISPLACED_IOU, needed, inclusive="left")]
     targets = found["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
     times = found.groupby("predicted")["predicted"].transform("size")
@@ -581,9 +581,9 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     labels = tuple(found["predicted"].value_counts().index)
     which = listed(labels) + (" is found, but its" if len(labels) == 1 else " are found, but their")
     text = (
-        f"{which} boxes lie badly {len(found):,} times: they share {found['overlap'].mean():.2f} of their area with "
-        f"the true ones on average, where {needed:g} is asked for. Check that all boxes are drawn tightly and in the "
-        "same way, in train and in test."
+        f"{which} boxes are imprecise {len(found):,} times: their IoU with the true boxes is "
+        f"{found['overlap'].mean():.2f} on average, and {needed:g} is required. Check that all boxes are drawn tightly "
+        "and in the same way, in train and in test."
     )
     by = case.each(found["predicted"])
     images = found.sort_values("overlap", kind="stable", ignore_index=True)
@@ -591,7 +591,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 
 def size_advice(case: Case) -> Iterator[AdviceItem]:
-    """Sizes of boxes of which more are missed than of the others."""
+    """Suggest improvements for box sizes that are missed more often than the others."""
     found, missed = _sizes_of(case.hits), _sizes_of(case.misses)
     for size, (extent, otherwise) in _IN_WORDS.items():
         lacking, here = int((missed == size).sum()), int((found == size).sum())
@@ -604,8 +604,8 @@ def size_advice(case: Case) -> Iterator[AdviceItem]:
             continue
         rows = case.misses[(missed == size).to_numpy()]
         text = (
-            f"{size.capitalize()} boxes ({extent}) are missed: {here:,} of {targets:,} are found, of the others "
-            f"{len(found) - here:,} of {others:,}. Add training images with such boxes, or {otherwise}."
+            f"{size.capitalize()} boxes ({extent}) are often missed: {here:,} of {targets:,} are found, compared with "
+            f"{len(found) - here:,} of {others:,} of other sizes. Add training images with such boxes, or {otherwise}."
         )
         labels = tuple(label for label in case.labels if label in set(rows["label"]))
         truth = {"left": "truth_left", "top": "truth_top", "width": "truth_width", "height": "truth_height"}
@@ -620,17 +620,17 @@ def _sizes_of(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(names[np.digitize(area, edges)], index=rows.index)
 
 
-# -- labels with several looks, some of which are found and others not ---------------------------------------
-#: Images of a label, and of each look: fewer say nothing of looks.
+# -- labels whose images differ in appearance ----------------------------------------------------------------
+#: Minimum number of images of a label, and of each group of similar images.
 LEAST_IMAGES, LEAST_OF_A_LOOK = 10, 4
-#: How much closer images of one look are to each other than to the other look (mean silhouette).
+#: Minimum separation of the two groups (mean silhouette).
 APART = 0.15
-#: By how much the recall of one look is lower, and how seldom chance makes it so (Fisher's exact test).
+#: Minimum difference in recall between the groups, and maximum p-value (Fisher's exact test).
 RECALL_GAP, CHANCE = 0.3, 0.01
 
 
 def looks_advice(case: Case) -> Iterator[AdviceItem]:
-    """Labels whose images fall into two groups of look-alikes, one of which is found far less often."""
+    """Suggest improvements for labels with two visually different groups of images, one of them often missed."""
     if case.features is None or case.detection:
         return
     for position, label in enumerate(case.labels):
@@ -662,8 +662,8 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
     if recall[1 - worse] - recall[worse] < RECALL_GAP or fisher_exact([hits, missed]).pvalue > CHANCE:
         return None
     text = (
-        f"{label} seems to have two looks: of {sizes[0]:,} images that look alike {hits[0]:,} are found, of the other "
-        f"{sizes[1]:,} {hits[1]:,}. Add training images like the former, or make them a label of their own."
+        f"The images of {label} seem to fall into two groups: {hits[0]:,} of {sizes[0]:,} similar images are found, "
+        f"but {hits[1]:,} of the other {sizes[1]:,}. Add training images like the former, or give them their own label."
     )
     images = rows[group == worse].sort_values(["found", "confidence"], kind="stable", ignore_index=True)
     by = case.each([label] * round(sizes[0] * (recall[1 - worse] - recall[worse])))
@@ -671,7 +671,7 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
 
 
 def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
-    """Which of two groups each row belongs to, shape (rows,); None where there aren't two."""
+    """Split the rows into two clusters, shape (rows,), or return None if they are not clearly separated."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
@@ -689,17 +689,17 @@ def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
 def checked_features(
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None, outcomes: Outcomes
 ) -> FloatArray | None:
-    """Features of the test images in their order, shape (n, d); NaN for images that have none.
+    """Validate the features of the test images and return them in order, shape (n, d), with NaN where missing.
 
     Parameters
     ----------
     features : dict, DataFrame or ndarray, optional
-        Image → features; a table with the images as its index; or one row a test image, in their order.
+        Image → features, a table with the images as its index, or one row per test image, in order.
 
     Raises
     ------
     InputError
-        If they are something else.
+        If the features have another form.
     """
     if features is None:
         return None
@@ -712,34 +712,34 @@ def checked_features(
             features = features[~features.index.duplicated()].reindex(list(outcomes.images))
         found = np.asarray(features, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"features can't be read as numbers: {error}.") from error
+        raise InputError(f"features cannot be read as numbers: {error}.") from error
     if found.ndim != 2 or len(found) != number or not found.shape[1]:
         raise InputError(
-            f"features has the shape {found.shape}; give one row for each of the {number} test images, in the order of "
+            f"features has the shape {found.shape}. Give one row for each of the {number} test images, in the order of "
             "their table, or a dict image → features."
         )
     return found
 
 
-# -- rare labels, few test images, confidences that are too high ---------------------------------------------
-#: As ``project.check()`` has them: with fewer training images the result, with fewer test images a figure is left to
-#: chance.
+# -- rare labels, few test images, overconfidence ------------------------------------------------------------
+#: Same limits as in ``project.check()``: with fewer training images the model is unreliable, with fewer test images the
+#: metrics are.
 FEW_TRAINING_IMAGES, FEW_TEST_IMAGES = 10, 3
-#: F1 of a label at which nobody needs more training images of it.
+#: Labels with this F1 need no more training images.
 GOOD_F1 = 0.9
-#: An interval of F1 as wide as this can't tell a good model from a middling one.
+#: An interval of F1 this wide cannot distinguish a good model from a mediocre one.
 WIDE = 0.2
-#: So many test images without a mistake leave room for 5 % of mistakes on new ones (the rule of three).
+#: With this many test images and no mistake, up to 5 % of new images may still be wrong (the rule of three).
 FLAWLESS = 60
-#: By how much confidences have to exceed the share that is right, over how many predictions, and how many standard
-#: errors off: less is chance.
+#: Minimum gap between the mean confidence and the share that is right, minimum number of predictions, and minimum gap
+#: in standard errors.
 OVER_CONFIDENT, LEAST_PREDICTIONS, ERRORS_OFF = 0.1, 30, 3.0
-#: The weights of what gains nothing by itself: below a mistake in a hundred, in this order.
+#: Weights of suggestions without a gain of their own, below that of one mistake in a hundred.
 _WIDTH_WEIGHT, _CONFIDENCE_WEIGHT, _RARE_WEIGHT = 0.02, 0.01, 0.01
 
 
 def never_found_advice(case: Case) -> Iterator[AdviceItem]:
-    """Labels of the test set that are never predicted rightly."""
+    """Suggest improvements for labels in the test set that have no true positive."""
     tp, _, _ = case.counts
     tested = case.outcomes.in_test_set
     for known in (False, True):
@@ -751,14 +751,14 @@ def never_found_advice(case: Case) -> Iterator[AdviceItem]:
         several = len(labels) > 1
         if known:
             text = (
-                f"{listed(labels)} {'are' if several else 'is'} never found. Look whether these images are labelled "
-                "rightly, and add training images like them."
+                f"{listed(labels)} {'are' if several else 'is'} never found. Check whether these images are labelled "
+                "correctly, and add training images like them."
             )
             call = case.look()
         else:
             text = (
-                f"The model doesn't know {listed(labels)}, which test images have: add training images with "
-                f"{'them' if several else 'it'} and train again."
+                f"The model does not predict {listed(labels)}, but test images have {'them' if several else 'it'}. Add "
+                f"training images with {'them' if several else 'it'} and train again."
             )
             call = case.add(labels[0])
         others = case.per_label["f1"].to_numpy()[tested & (tp > 0)]
@@ -767,7 +767,7 @@ def never_found_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def rare_advice(case: Case) -> Iterator[AdviceItem]:
-    """Labels with too few training images, and with too few test images."""
+    """Suggest adding images of labels with too few training images or too few test images."""
     if case.training is not None:
         yield from _few_training_images(case, case.training)
     few = np.flatnonzero(case.outcomes.test_images < FEW_TEST_IMAGES)
@@ -776,9 +776,9 @@ def rare_advice(case: Case) -> Iterator[AdviceItem]:
         numbers = case.outcomes.test_images[few]
         have = f"{listed(labels)} {'has' if len(labels) == 1 else 'have'}"
         number = "no test image" if not numbers.any() else f"fewer than {FEW_TEST_IMAGES} test images"
-        text = f"{have} {number}: their figures are left to chance. Add more of them to the test set."
+        text = f"{have} {number}, so their metrics are unreliable. Add more of them to the test set."
         if len(labels) == 1:
-            text = text.replace("their figures are", "its figures are").replace("more of them", "more of it")
+            text = text.replace("their metrics are", "its metrics are").replace("more of them", "more of it")
         weight = _RARE_WEIGHT * len(labels) / len(case.labels)
         yield AdviceItem("rare", text, labels, _images_with(case, labels), case.add(labels[0], "test"), weight)
 
@@ -791,30 +791,30 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
         if number >= FEW_TRAINING_IMAGES or not tested[position] or f1[position] >= GOOD_F1 or not number:
             continue
         text = (
-            f"{label} has only {number} training image{'' if number == 1 else 's'} and an F1 of {f1[position]:.2f}: "
-            f"add some, at least {FEW_TRAINING_IMAGES} in all."
+            f"{label} has only {number} training image{'' if number == 1 else 's'} and an F1 of {f1[position]:.2f}. "
+            f"Add images to have at least {FEW_TRAINING_IMAGES}."
         )
         images = _images_with(case, (label,))
-        weight = (GOOD_F1 - float(f1[position])) / 2 / int(tested.sum())  # half of what it lacks
+        weight = (GOOD_F1 - float(f1[position])) / 2 / int(tested.sum())  # half of the missing F1
         yield AdviceItem("rare", text, (label,), images, case.add(label), weight)
 
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:
-    """Too few test images for the interval of F1 to say anything."""
+    """Suggest more test images if the interval of F1 is too wide to be informative."""
     summary = case.summary.set_index("figure")
     low, high = float(summary.loc["f1", "low"]), float(summary.loc["f1", "high"])
     number = len(case.outcomes.images)
     images = f"{number:,} test image{'' if number == 1 else 's'}"
     if high - low >= WIDE:
-        wanted = int(np.ceil(number * ((high - low) / (WIDE / 2)) ** 2 / 10) * 10)  # widths fall with the square root
+        wanted = int(np.ceil(number * ((high - low) / (WIDE / 2)) ** 2 / 10) * 10)  # width ~ 1 / sqrt(number)
         text = (
-            f"F1 lies somewhere between {low:.2f} and {high:.2f}: {images} can't say it closer. With about {wanted:,} "
-            f"the interval would be {WIDE / 2:.1f} wide."
+            f"The 95 % interval of F1 is {low:.2f} to {high:.2f}, because there are only {images}. With about "
+            f"{wanted:,} it would be {WIDE / 2:.1f} wide."
         )
     elif case.counts[0].any() and not (case.counts[1].any() or case.counts[2].any()) and number < FLAWLESS:
         text = (
-            f"No mistake on {images}, but so few can't rule out that up to {min(99, round(300 / number))} % of new "
-            f"images go wrong. Add test images: with {FLAWLESS} it would be {round(300 / FLAWLESS)} %."
+            f"There is no mistake on {images}, but with so few, up to {min(99, round(300 / number))} % of new images "
+            f"could still be wrong. Add test images: with {FLAWLESS} it would be {round(300 / FLAWLESS)} %."
         )
         low, high = 0.0, WIDE
     else:
@@ -825,7 +825,7 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def confidence_advice(case: Case) -> Iterator[AdviceItem]:
-    """Confidences that promise more than they hold."""
+    """Warn if confidences are higher than the share of right predictions."""
     confidence, right = _answers(case)
     if len(confidence) < LEAST_PREDICTIONS:
         return
@@ -834,8 +834,8 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
     if gap < OVER_CONFIDENT or gap < ERRORS_OFF * error:
         return
     text = (
-        f"Confidences promise more than they hold: predictions made with {confidence.mean():.2f} on average are right "
-        f"in {right.mean():.2f} of the cases. Don't read them as probabilities; take thresholds from the curves."
+        f"Confidences are too high: predictions with an average confidence of {confidence.mean():.2f} are right in "
+        f"{right.mean():.2f} of the cases. Do not read them as probabilities. Choose thresholds from the curves."
     )
     worst = case.alarms.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
     images = worst[["image", "label", "confidence"]]
@@ -843,7 +843,7 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
-    """What the model said and whether it was right: of one label an image the surest, else what was accepted."""
+    """Return confidences and correctness of the most confident labels (single-label) or accepted predictions."""
     if isinstance(case.outcomes, Scores) and case.single_label:
         true, said = case.outcomes.true_label, case.outcomes.predicted_label
         at = np.flatnonzero((true >= 0) & (said >= 0))
@@ -853,7 +853,7 @@ def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
 
 
 def _images_with(case: Case, labels: tuple[str, ...]) -> pd.DataFrame:
-    """The test images with these labels, the surest misses last."""
+    """List the test images with these labels, lowest confidence first."""
     found = pd.concat([case.misses, case.hits])
     found = found[found["label"].isin(labels)][["image", "label", "confidence"]]
     return found.sort_values("confidence", kind="stable").drop_duplicates(["image", "label"], ignore_index=True)

@@ -1,1 +1,1 @@
-"""What changed from one evaluation to another: metrics, intervals of the differences, images fixed and broken."""
+"""Compare two evaluations: metrics, confidence intervals of the differences, fixed and broken images."""

@@ -1,4 +1,4 @@
-"""Two evaluations on the same test images: what changed, and whether that can be chance."""
+"""Compare two evaluations on the same test images, with a paired bootstrap for significance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = 5
-#: Labels and images named in a sentence or a list.
+#: Maximum numbers of labels in a sentence, and of images in a list.
 NAMED, LISTED = 4, 10
 METRICS = {
     "f1": "F1",
@@ -48,20 +48,20 @@ METRICS = {
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What changed from one evaluation to the other.
+    """Changes from one evaluation to another.
 
     Attributes
     ----------
     summary : DataFrame
-        One row a figure: ``figure``, ``before``, ``after``, ``delta`` (after less before), and the ends ``low``,
-        ``high`` of the delta's 95 % interval (null without one).
+        One row per metric: ``figure``, ``before``, ``after``, ``delta`` (after minus before), and the 95 % interval
+        ``low``, ``high`` of the delta (null if there is none).
     per_label : DataFrame
-        The same of each label's F1: ``label``, ``before``, ``after``, ``delta``, ``low``, ``high``, ``test_images``;
-        null where one of the two doesn't have the label, or no test image has it.
+        The same for the F1 of each label: ``label``, ``before``, ``after``, ``delta``, ``low``, ``high``,
+        ``test_images``. Null if one of the two does not have the label, or no test image has it.
     fixed, broken : DataFrame
-        What was wrong before and is right after, and the reverse: ``image``, ``label`` (the true one; of several
-        labels or boxes the one that changed), ``before``, ``after`` (the predicted label, or what was wrong in words)
-        and, of classifiers, ``confidence_before``, ``confidence_after``.
+        Labels or boxes that were wrong before and are right after, and the reverse: ``image``, ``label`` (the true
+        label of single-label images, otherwise the label that changed), ``before``, ``after`` (the predicted label, or
+        a description of the mistake) and, for classifiers, ``confidence_before``, ``confidence_after``.
     truth_changed : DataFrame
         ``image`` and ``label`` where the truth of the two differs.
     labels : DataFrame
@@ -71,7 +71,7 @@ class Comparison:
     names : tuple of two str
     task : str
     notes : tuple of str
-        What a reader of the figures has to know, in sentences.
+        Notes on how to read the metrics, as sentences.
     """
 
     summary: pd.DataFrame
@@ -86,22 +86,39 @@ class Comparison:
     notes: tuple[str, ...]
 
     def metric(self, name: str) -> pd.Series:
-        """One row of the summary."""
+        """Return one row of the summary.
+
+        Examples
+        --------
+        >>> before = cl.evaluate(truth, predictions)
+        >>> after = cl.evaluate(truth, truth.assign(confidence=0.9))
+        >>> float(before.compare(after).metric("accuracy")["delta"])
+        0.25
+        """
         return self.summary.set_index("figure").loc[name]
 
     figure = metric
 
     @property
     def sentences(self) -> list[str]:
-        """How F1 changed, what was fixed and broken, which labels gained and lost, in words."""
+        """Summary in sentences: the change of F1, the images fixed and broken, and the labels that gained and lost."""
         labels = _of_labels(self.per_label)
         if not labels and len(self.fixed) + len(self.broken):
-            labels = ["No label changed beyond chance."]
+            labels = ["No label changed significantly."]
         noun = "image" if self.task == SINGLE_LABEL else "label"
         return [_of_f1(self.metric("f1")), _of_images(self.fixed, self.broken, noun), *labels]
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how each label's F1 changed; see :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`."""
+        """Draw the change in F1 of each label. See :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`.
+
+        Examples
+        --------
+        >>> before = cl.evaluate(truth, predictions)
+        >>> after = cl.evaluate(truth, truth.assign(confidence=0.9))
+        >>> ax = before.compare(after).plot()
+        >>> ax.get_xlabel()
+        'change in F1 and its 95 % interval'
+        """
         from customlabels_nb.evaluation.plots.comparison import plot_comparison
 
         return plot_comparison(self.per_label, ax)
@@ -150,27 +167,27 @@ def compare(
 ) -> Comparison:
     """Compare two evaluations on the same test images.
 
-    Each is taken at its own thresholds. The intervals are those of a paired bootstrap: the images are drawn anew with
-    replacement, the same ones for both, and the difference of the two is taken each time.
+    Each evaluation keeps its own thresholds. The intervals are those of a paired bootstrap: the images are resampled
+    with replacement, the same ones for both evaluations, and the difference is computed for each resample.
 
     Parameters
     ----------
     before, after : Evaluation
-        Of the same task. Images are the same if they have one name or, where both tables of images have a column
-        ``sha256``, one content.
+        Evaluations of the same task. Images are the same if their names are equal or, if both tables of images have a
+        column ``sha256``, their contents.
     common : bool
-        Compare the test images that both have, where there are others; else these are an error.
+        Compare only the test images that both evaluations have. By default, different test images are an error.
     names : tuple of two str
-        What the two are called.
+        Names of the two evaluations.
     random_state, resamples : int
-        Seed and number of draws.
+        Seed and number of resamples.
 
     Raises
     ------
     InputError
         If tasks, IoU thresholds or test images differ.
     NotEnoughDataError
-        If no test image is in both.
+        If no test image is in both evaluations.
     """
     _check_alike(before, after)
     here, there = _same_images(before, after, common=common)
@@ -197,17 +214,17 @@ def compare(
 
 def _check_alike(before: Evaluation, after: Evaluation) -> None:
     if before.task != after.task:
-        raise InputError(f"A {before.task} and a {after.task} evaluation can't be compared; give two of one task.")
+        raise InputError(f"A {before.task} and a {after.task} evaluation cannot be compared. The tasks must match.")
     iou_thresholds = [getattr(evaluation.outcomes, "iou_threshold", None) for evaluation in (before, after)]
     if iou_thresholds[0] != iou_thresholds[1]:
         raise InputError(
-            f"The two count boxes from an IoU of {iou_thresholds[0]} and of {iou_thresholds[1]} on; evaluate "
-            "both with one iou_threshold=."
+            f"The evaluations use the IoU thresholds {iou_thresholds[0]} and {iou_thresholds[1]}. Evaluate both with "
+            "the same iou_threshold=."
         )
 
 
 def _same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple[IntArray, IntArray]:
-    """The positions of the images that both have, in the order of ``before``."""
+    """Return the positions of the images that both evaluations have, in the order of ``before``."""
     names = [pd.Index(evaluation.outcomes.images) for evaluation in (before, after)]
     place = names[1].get_indexer(names[0]).astype(np.int64)
     contents = [_contents(evaluation) for evaluation in (before, after)]
@@ -218,20 +235,20 @@ def _same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tupl
     alone = [names[0][place < 0].tolist(), names[1][~np.isin(np.arange(len(names[1])), place)].tolist()]
     here = np.flatnonzero(place >= 0)
     if not here.size:
-        raise NotEnoughDataError("The two evaluations have no test image in common; evaluate both on the same images.")
+        raise NotEnoughDataError("The two evaluations have no test image in common. Evaluate both on the same images.")
     if any(alone) and not common:
         parts = [
             f"{len(a):,} only {when} ({_some(a)})" for a, when in zip(alone, ("before", "after"), strict=True) if a
         ]
         raise InputError(
-            f"The two evaluations have different test images: {' and '.join(parts)}. common=True compares the "
+            f"The two evaluations have different test images: {' and '.join(parts)}. Pass common=True to compare the "
             f"{here.size:,} that both have."
         )
     return here.astype(np.int64), place[here]
 
 
 def _contents(evaluation: Evaluation) -> pd.Series:
-    """What is known of each image's content; null where nothing is."""
+    """Return the hash of each image's content, null if unknown."""
     images = evaluation.images
     empty = pd.Series(None, index=range(len(evaluation.outcomes.images)), dtype="object")
     return images["sha256"].reset_index(drop=True).astype("object") if "sha256" in images.columns else empty
@@ -245,7 +262,7 @@ def _some(names: list[str]) -> str:
 def _intervals(
     one: Thresholded, other: Thresholded, *, random_state: int, resamples: int
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
-    """The 95 % intervals of the differences: of figures, and of the F1 of labels that both have."""
+    """Compute the 95 % intervals of the differences: of metrics, and of the F1 of the labels in both evaluations."""
     rows = [counted_rows(applied) for applied in (one, other)]
     width = rows[0].shape[1]
     labels = [applied.outcomes.labels for applied in (one, other)]
@@ -322,7 +339,7 @@ def _notes(
     for evaluation, name in zip((before, after), names, strict=True):
         left = len(evaluation.outcomes.images) - compared
         if left:
-            found.append(f"{left:,} test image{'' if left == 1 else 's'} of {name} left out, which the other lacks.")
+            found.append(f"{left:,} test image{' is' if left == 1 else 's are'} only in {name} and left out.")
     for column, name in (("in_after", names[0]), ("in_before", names[1])):
         alone = labels.loc[~labels[column], "label"].tolist()
         if alone:
@@ -330,8 +347,8 @@ def _notes(
     if len(truth):
         number = truth["image"].nunique()
         found.append(
-            f"The truth of {number:,} image{'' if number == 1 else 's'} differs between the two, so not all that "
-            "changed is the models' doing; see truth_changed."
+            f"The truth of {number:,} image{'' if number == 1 else 's'} differs between the two, so some changes are "
+            "not due to the models. See truth_changed."
         )
     return found
 
@@ -341,13 +358,13 @@ _KEYS = ["image", "label"]
 
 @dataclass(frozen=True, eq=False)
 class ComparedSide:
-    """One of the two evaluations, on the images that are compared.
+    """One of the two evaluations, restricted to the compared images.
 
     Attributes
     ----------
     applied : Thresholded
     rows : DataFrame
-        Its table of images, with the names of images that the former evaluation has.
+        Its ``per_image`` table, with the image names of the evaluation before.
     """
 
     applied: Thresholded
@@ -355,7 +372,7 @@ class ComparedSide:
 
     @classmethod
     def of(cls, applied: Thresholded, names: npt.NDArray[np.object_]) -> ComparedSide:
-        """``names`` are those that the images get, in their order."""
+        """Create a side whose images get the given names, in their order."""
         rows = applied.per_image()
         at = pd.Index(applied.outcomes.images).get_indexer(pd.Index(rows["image"].to_numpy(dtype=object)))
         return cls(applied, rows.assign(image=pd.array(names[at], dtype="str")))
@@ -366,15 +383,16 @@ class ComparedSide:
         return self.applied.outcomes
 
     def numbers(self, *results: str) -> pd.Series:
-        """How many rows of the table have one of the results, by image and label."""
+        """Count the rows with one of the results by image and label."""
         return self.rows[self.rows["result"].isin(results)].groupby(_KEYS).size()
 
 
 def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What was wrong before and isn't after, and the reverse; the images of both are in one order.
+    """Find the images that were wrong before and are right after, and the reverse.
 
-    Of one label an image what counts is its most confident label, as in the confusion matrix; of images without label,
-    and of several labels or boxes, whether there are fewer mistakes about a label at the thresholds.
+    Both sides must have the same image order. For single-label images the most confident label counts, as in the
+    confusion matrix. For images without labels, with several labels or with boxes, fewer mistakes with a label at the
+    thresholds count as fixed.
     """
     one, other = before.outcomes, after.outcomes
     if isinstance(one, Scores) and isinstance(other, Scores) and one.task == SINGLE_LABEL:
@@ -395,7 +413,7 @@ def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFr
 
 
 def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
-    """``image``, ``label``: what has another number in the truth of the other one."""
+    """List ``image`` and ``label`` where the number of true labels or boxes differs."""
     numbers = [side.numbers(FALSE_NEGATIVE, TRUE_POSITIVE) for side in (before, after)]
     both = pd.concat(numbers, axis=1).fillna(0)
     differ = both[both.iloc[:, 0] != both.iloc[:, 1]]
@@ -403,7 +421,7 @@ def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
 
 
 def _other_answers(one: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Of one label an image: its answers, by the most confident label."""
+    """Find fixed and broken single-label images by their most confident label."""
     parts = []
     for scores in (one, other):
         true, said, at = scores.true_label, scores.predicted_label, np.arange(len(scores.images))
@@ -431,7 +449,7 @@ def _other_answers(one: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFra
 
 
 def _mistakes(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
-    """One row for each label of an image about which there are mistakes, with their numbers and in words."""
+    """Build a table with one row per label and image that has mistakes, with their numbers and descriptions."""
     columns = {}
     for when, side in (("before", before), ("after", after)):
         columns[f"missed_{when}"] = side.numbers(FALSE_NEGATIVE)
@@ -470,14 +488,14 @@ def _in_words(missed: int, false: int, several: bool) -> str:
 
 
 def _confidences(scores: Scores, at: pd.Series, label: pd.Series) -> list[float]:
-    """The confidence of a label for an image; null for one that the predictions don't have."""
+    """Look up the confidence of each label for an image, null if there is no prediction."""
     column = pd.Index(scores.labels).get_indexer(label.astype("object"))
     found = np.where((column >= 0) & scores.given[at, column], scores.confidence[at, column], np.nan)
     return [float(value) for value in found]
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """With its sign; a real minus, so that columns line up."""
+    """Format a number with its sign. A true minus sign makes columns line up."""
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return f"±{text}"
@@ -485,7 +503,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def certain(row: pd.Series) -> bool:
-    """Whether the interval leaves no room for chance: it lies on one side of 0."""
+    """Check whether the change is significant: the interval does not contain 0."""
     return bool(row["low"] > 0 or row["high"] < 0)
 
 
@@ -497,7 +515,7 @@ def _of_f1(row: pd.Series) -> str:
     if pd.isna(row["low"]) or row["low"] == row["high"] == 0:
         return f"{move}."
     said = f"{move} ({signed(row['delta'])}, 95 % interval {signed(row['low'])} to {signed(row['high'])})"
-    return f"{said}." if certain(row) else f"{said}: that can be chance."
+    return f"{said}." if certain(row) else f"{said}, which is not significant."
 
 
 def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
@@ -509,7 +527,7 @@ def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
         return f"{number:,} {noun}{'' if number == 1 else 's'} {what}{of}"
 
     if fixed.empty and broken.empty:
-        return "Nothing was fixed, and nothing broke."
+        return "No image was fixed or broken."
     text = f"{said(fixed, 'fixed')}, {said(broken, 'broken')}."
     return text[0].upper() + text[1:]
 
@@ -518,10 +536,10 @@ def _of_labels(per_label: pd.DataFrame) -> list[str]:
     table = per_label.dropna(subset="delta")
     table = table[(table["low"] > 0) | (table["high"] < 0)]
     found = []
-    for rows, what in ((table[table["delta"] > 0], "Better"), (table[table["delta"] < 0], "Worse")):
+    for rows, what in ((table[table["delta"] > 0], "better"), (table[table["delta"] < 0], "worse")):
         if len(rows):
             rows = rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
             named = [f"{row['label']} {signed(row['delta'], 2)}" for _, row in rows.head(NAMED).iterrows()]
             more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
-            found.append(f"{what} beyond chance (F1): {', '.join(named)}{more}.")
+            found.append(f"Significantly {what} (F1): {', '.join(named)}{more}.")
     return found

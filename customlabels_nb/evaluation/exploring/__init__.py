@@ -1,7 +1,7 @@
-"""Looking around in an evaluation: thresholds that move, and which test images are looked at. Nothing is drawn here.
+"""Explore an evaluation interactively: move thresholds and filter test images.
 
-:class:`Exploration` is what the results screen is about; the page computes the same numbers from
-:mod:`~customlabels_nb.evaluation.exploring.packing`'s arrays, and tests hold the two equal.
+:class:`Exploration` is the model of the results screen, without any drawing. The page computes the same numbers from
+the arrays of :mod:`~customlabels_nb.evaluation.exploring.packing`, and tests check that the two are equal.
 """
 
 from customlabels_nb.evaluation.exploring.exploration import Exploration

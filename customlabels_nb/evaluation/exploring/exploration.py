@@ -1,4 +1,4 @@
-"""One evaluation that is looked around in: where the sliders stand, what is shown, and every number that follows."""
+"""State of an interactive exploration: thresholds, filter, comparison, and the metrics that follow from them."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-#: Columns of images by which nobody slices, and how many slices a menu holds.
+#: Columns of images that are no use as slices, and the maximum number of slices in a menu.
 _TECHNICAL = ("image", "sha256", "revision", "split", "status")
 MOST_SLICES = 60
 
-_KEPT = 4  # positions
+_KEPT = 4  # cached positions
 
 
 class Exploration:
-    """An evaluation, where its sliders stand and which of its images are shown.
+    """Evaluation with the current thresholds and filter of the results screen.
 
     Parameters
     ----------
     evaluation : Evaluation
     name : str
-        What was evaluated.
+        Name of what was evaluated.
     """
 
     def __init__(self, evaluation: Evaluation, *, name: str = "evaluation") -> None:
@@ -56,15 +56,15 @@ class Exploration:
         self._applied: OrderedDict[Position, Thresholded] = OrderedDict()
         self.own = self.position
 
-    # -- where the sliders stand --------------------------------------------------------------------
+    # -- thresholds ---------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> Position:
-        """Move the thresholds: None for the assumed ones, a number for all, by label, or "cross-validated"."""
+        """Set the thresholds: None (assumed), a number for all labels, a mapping by label, or "cross-validated"."""
         if thresholds is None:
             moved = Position(iou_threshold=self.position.iou_threshold)
         elif isinstance(thresholds, str):
             if thresholds != CROSS_VALIDATED:
                 raise InputError(
-                    f"thresholds={thresholds!r} is not known; give None, a number, a dict or 'cross-validated'."
+                    f"thresholds={thresholds!r} is not valid. Use None, a number, a dict or 'cross-validated'."
                 )
             moved = Position(CROSS_VALIDATED, iou_threshold=self.position.iou_threshold)
         elif isinstance(thresholds, Mapping):
@@ -74,18 +74,18 @@ class Exploration:
         return self.move_to(moved)
 
     def move_to(self, position: Position) -> Position:
-        """Move the sliders; they stay where they are if that can't be."""
+        """Move the sliders to a position. If it is not valid, they stay where they are."""
         self._at(position)
         self.position = position
         return position
 
     def set_iou_threshold(self, iou_threshold: float) -> Position:
-        """Move the IoU threshold from which on boxes match."""
+        """Set the minimum IoU of matching boxes."""
         return self.move_to(replace(self.position, iou_threshold=iou_threshold))
 
     @property
     def applied(self) -> Thresholded:
-        """The outcomes at these thresholds."""
+        """Outcomes at the current thresholds."""
         return self._at(self.position)
 
     def _at(self, position: Position) -> Thresholded:
@@ -101,66 +101,66 @@ class Exploration:
 
     @cached_property
     def folds(self) -> tuple[IntArray, ...]:
-        """The positions of the images of each fold for cross-validated thresholds; none of a single image."""
+        """Positions of the images of each fold for cross-validated thresholds, empty for a single image."""
         own = self.evaluation.applied.folds
         if own or len(self.names) < 2:
             return tuple(images for images, _ in own)
         fold = deal(self.evaluation.outcomes)
         return tuple(np.flatnonzero(fold == number) for number in range(int(fold.max()) + 1))
 
-    # -- numbers ------------------------------------------------------------------------------------
+    # -- metrics ------------------------------------------------------------------------------------
     @property
     def thresholds(self) -> dict[str, float]:
-        """The threshold of each label; cross-validated: the means of the folds'."""
+        """Threshold of each label. If cross-validated, the mean over the folds."""
         return dict(zip(self.evaluation.outcomes.labels, self.applied.thresholds.tolist(), strict=True))
 
     @property
     def per_label(self) -> pd.DataFrame:
-        """One row a label, at these thresholds; see :attr:`customlabels_nb.evaluation.Evaluation.per_label`."""
+        """Metrics of each label at the current thresholds, as in ``Evaluation.per_label``."""
         return per_label_table(self.applied)
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The means at these thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
+        """Means at the current thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
         applied = self.applied
         return overall_metrics(applied.outcomes, per_label_table(applied))
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of F1, precision and recall at these thresholds."""
+        """Compute the 95 % intervals of F1, precision and recall at the current thresholds."""
         return bootstrap_intervals(self.applied).metrics
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
-        """What is taken for what, at these thresholds."""
+        """Confusion matrix at the current thresholds."""
         return self.applied.confusion()
 
     # -- images -------------------------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
-        """The test images."""
+        """Names of the test images."""
         found: list[str] = self.evaluation.outcomes.images.tolist()
         return found
 
     @cached_property
     def place(self) -> dict[str, int]:
-        """The position of each image."""
+        """Position of each image by name."""
         return {name: at for at, name in enumerate(self.names)}
 
     @cached_property
     def ranks(self) -> IntArray:
-        """The rank of each image by name."""
+        """Rank of each image by name."""
         return filtering.name_ranks(self.names)
 
     @cached_property
     def slices(self) -> dict[str, dict[str, IntArray]]:
-        """The slices of each column of the images that has a few: positions by name."""
+        """Slices of each column with a moderate number of values, as positions by name."""
         found = {}
         for column in self.evaluation.images.columns:
             if column in _TECHNICAL:
                 continue
             try:
                 parts = dict(slices_of(self.evaluation.images[column].reset_index(drop=True)))
-            except (InputError, TypeError, ValueError):  # too many values, or none that can be told apart
+            except (InputError, TypeError, ValueError):  # too many values, or values that cannot be grouped
                 continue
             if 1 < len(parts) <= MOST_SLICES:
                 found[str(column)] = parts
@@ -168,12 +168,12 @@ class Exploration:
 
     @property
     def groups(self) -> dict[str, BoolArray]:
-        """The groups of :data:`.choosing.GROUPS` that there are, each a mask of shape (n,)."""
+        """Available groups of :data:`.filtering.GROUPS`, each a mask of shape (n,)."""
         return {"suspects": self._mask(self.suspects), **self.compared}
 
     @property
     def compared(self) -> dict[str, BoolArray]:
-        """The groups that come of a comparison, none without one."""
+        """Groups "fixed" and "broken" of a comparison, empty without one."""
         found = {}
         if self.comparison is not None:
             found["fixed"] = self._mask(self.comparison.fixed["image"])
@@ -182,17 +182,17 @@ class Exploration:
 
     @cached_property
     def suspects(self) -> list[str]:
-        """Images whose truth is doubtful, the most doubtful first: the model says otherwise, and surely."""
+        """Images whose truth is doubtful because the model confidently disagrees, most doubtful first."""
         items = self.evaluation.advice.about("label_error")
         return list(dict.fromkeys(name for item in items for name in item.names))
 
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
-        """Positions of the images that a filter asks for, in its order; those of :attr:`filter` unless one is given.
+        """Return the positions of the images that pass a filter (default: :attr:`filter`), in its order.
 
         Raises
         ------
         InputError, LabelError
-            If it names a label, a slice or a group that isn't here.
+            If the filter contains an unknown label, slice or group.
         """
         asked, applied = chosen or self.filter, self.applied
         label = None if asked.label is None else self._label(asked.label)
@@ -212,12 +212,12 @@ class Exploration:
         return order[kept[order]]
 
     def check(self, chosen: filtering.Filter) -> filtering.Filter:
-        """The filter, if it can be asked for."""
+        """Validate a filter and return it."""
         self.choose(chosen)
         return chosen
 
     def table(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
-        """Rows of the images table with ``true``, ``predicted`` (labels), ``hits``, ``false_positives``, ``misses``."""
+        """Build the images table with ``true``, ``predicted``, ``hits``, ``false_positives`` and ``misses``."""
         at = np.asarray(positions, dtype=np.int64)
         part = self.applied.only(at)
         rows = part.per_image()
@@ -234,12 +234,12 @@ class Exploration:
         return table.drop(columns=[name for name in said if name in table.columns]).assign(**said)
 
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
-        """What is right and wrong on these images at the thresholds, one row a label or box, as in ``per_image``."""
+        """Build the ``per_image`` table of the given images at the current thresholds."""
         return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
 
-    # -- beside another version ---------------------------------------------------------------------
+    # -- comparison ---------------------------------------------------------------------------------
     def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:
-        """Put another evaluation beside it, as what was before; each at its own thresholds. None ends it."""
+        """Compare with an earlier evaluation, each at its own thresholds, or end the comparison with None."""
         self.comparison = None
         if before is not None:
             self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
@@ -251,25 +251,27 @@ class Exploration:
     def _label(self, label: str) -> int:
         labels = self.evaluation.outcomes.labels
         if label not in labels:
-            raise LabelError(f"label={label!r} is not evaluated here; the labels are {list(labels)!r}.")
+            raise LabelError(f"label={label!r} is not in this evaluation. The labels are {list(labels)!r}.")
         return labels.index(label)
 
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
         names = self.evaluation.confusion_matrix.labels
         for label in pair:
             if label not in names:
-                raise LabelError(f"pair={pair!r} is no cell of the confusion matrix; its labels are {list(names)!r}.")
+                raise LabelError(f"pair={pair!r} is not a confusion-matrix cell. Its labels are {list(names)!r}.")
         return names.index(pair[0]), names.index(pair[1])
 
     def _group(self, show: str) -> dict[str, BoolArray]:
-        """The groups, worked out only where one of them is asked for."""
+        """Return the groups if ``show`` is one of them. Computing them is slow."""
         return self.groups if show in filtering.GROUPS else {}
 
     def _mask_of_slice(self, column: str, name: str) -> BoolArray:
         if column not in self.slices:
-            raise InputError(f"slice={(column, name)!r}: images can be sliced by {list(self.slices)!r}.")
+            raise InputError(f"slice={(column, name)!r} is not a slice. Columns with slices are {list(self.slices)!r}.")
         if name not in self.slices[column]:
-            raise InputError(f"slice={(column, name)!r}: the slices of {column!r} are {list(self.slices[column])!r}.")
+            raise InputError(
+                f"slice={(column, name)!r} is not a slice. Those of {column!r} are {list(self.slices[column])!r}."
+            )
         mask = np.zeros(len(self.names), dtype=bool)
         mask[self.slices[column][name]] = True
         return mask
@@ -281,25 +283,25 @@ class Exploration:
 
 
 class _Frozen(dict[str, float]):
-    """Thresholds by label that can be a key; nothing changes them."""
+    """Hashable thresholds by label, never modified."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
 
 def _joined(rows: pd.DataFrame, images: pd.Series, results: tuple[str, ...]) -> list[str]:
-    """The distinct labels of each image whose result is one of these, joined."""
+    """Join the distinct labels of each image that have one of the given results."""
     kept = rows[rows["result"].isin(results)].drop_duplicates(["image", "label"])
     labels = kept.groupby("image", sort=False)["label"].agg(", ".join)
     return [str(labels.get(name, "")) for name in images]
 
 
-# -- judged by another truth -------------------------------------------------------------------------------------
+# -- evaluation with another truth -------------------------------------------------------------------------------
 _TRUTH = ["image", "label", *BOX_COLUMNS, "crowd", "polygon"]
 
 
 def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Truth and predictions as tables, from which the same outcomes are made again."""
+    """Convert outcomes back to tables of truth and predictions."""
     if isinstance(outcomes, Scores):
         (row, column), given = np.nonzero(outcomes.truth), np.nonzero(outcomes.given)
         said = _rows(outcomes, given[0], given[1]).assign(confidence=outcomes.confidence[given])
@@ -311,23 +313,23 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> Evaluation:
-    """The evaluation with the truth of some of its images replaced; no model is run.
+    """Evaluate again with the truth of some images replaced, without running the model.
 
-    Thresholds are chosen as they were: assumed ones anew, on the truth as it is now.
+    Thresholds are chosen in the same way as before. Assumed ones are chosen on the new truth.
 
     Parameters
     ----------
     evaluation : Evaluation
     images : iterable of str
-        Images whose truth is known now; those that aren't test images of the evaluation are left aside, as are test
-        images that aren't named: their truth stays.
+        Images with a new truth. Images that are not in the test set are ignored. Test images that are not listed keep
+        their truth.
     truth : DataFrame
-        Their annotations: ``image``, ``label`` and, of boxes, the columns of boxes.
+        New annotations: ``image``, ``label`` and, for detectors, the columns of boxes.
 
     Raises
     ------
     TableError
-        If an image of a single-label task has two labels now.
+        If an image of a single-label task has two labels in the new truth.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)
@@ -348,7 +350,7 @@ def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame
 
 
 def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> list[str]:
-    """Test images whose truth is another one now; the arguments are those of :func:`judged_by`."""
+    """List the test images whose truth has changed. The arguments are those of :func:`judged_by`."""
     before, _ = tables_of(evaluation.outcomes)
     known, here = _usable(evaluation, images, truth)
     said = [_by_image(before[before["image"].isin(known)]), _by_image(here)]
@@ -357,7 +359,7 @@ def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.Data
 
 
 def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> tuple[set[str], pd.DataFrame]:
-    """The test images among these, and the rows of their truth that the task is about."""
+    """Select the test images among ``images``, and the rows of their truth that the task uses."""
     known = set(images) & set(evaluation.outcomes.images.tolist())
     here = truth[truth["image"].isin(known)]
     if isinstance(evaluation.outcomes, Scores):
@@ -370,7 +372,7 @@ def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) 
 
 
 def _by_image(rows: pd.DataFrame) -> dict[str, list[tuple[object, ...]]]:
-    """What is true of each image, in one order."""
+    """Group the true labels and boxes by image, in a fixed order."""
     if "left" not in rows.columns:
         table = rows[["image", "label"]]
     else:

@@ -1,4 +1,4 @@
-"""Which test images are looked at, and in which order."""
+"""Filter and sort the test images on the results screen."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from customlabels_nb.evaluation.thresholded import Thresholded
 
 ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES = "all", "mistakes", "tp", "fp", "fn"
 
-#: Images with any mistake, with a right label or box, a false one, a missed one; or a group such as "suspects".
+#: Images with any mistake, with a right label or box, with a false one, with a missed one, or a group like "suspects".
 SHOWN = (ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES)
-#: Groups of images that only some explorations have: doubtful truth, and what another version gets right or wrong.
+#: Groups that only some explorations have: doubtful truth, and images that another version gets right or wrong.
 GROUPS = ("suspects", "fixed", "broken")
 SORTS = ("confident", "unsure", "name", "given")
 
@@ -31,30 +31,39 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class Filter:
-    """Select the test images that the results screen shows: those that fit all fields.
+    """Filter of the test images on the results screen. Images must match all fields.
 
     ``Results.set_filter`` takes these fields as keywords.
 
     Attributes
     ----------
     show : str
-        "mistakes" (images with any), "fp", "fn" or "tp" (with a false positive, false negative or true positive) or
-        "all"; "suspects": images whose truth the advice doubts; beside another version "fixed" and "broken".
+        "mistakes" (images with any mistake), "fp", "fn" or "tp" (images with a false positive, false negative or true
+        positive), "all", "suspects" (images whose truth may be wrong), or in a comparison "fixed" or "broken".
     label : str, optional
-        Only what is right or wrong about this label counts.
+        Consider the results of this label only.
     pair : tuple of two str, optional
-        A cell of the confusion matrix: predicted label, true label; of a detector also "background". With
-        ``show="all"`` these are all images that the cell counts, of a detector all that have its boxes.
+        Cell of the confusion matrix: predicted label, true label, or "background" for a detector. With ``show="all"``
+        the filter selects all images that the cell counts, for a detector all that contain its boxes.
     slice : tuple of two str, optional
-        A column of the images and the name of a slice, as in the column ``slice`` of ``report.by(column)``. A column
-        of 2 to 60 slices can be used.
+        Column of the images and name of a slice, as in the column ``slice`` of ``report.by(column)``. The column must
+        have 2 to 60 slices.
     search : str
-        Part of the file's name, or with a ``/`` of its whole path; upper and lower case are the same.
+        Part of the file name, or of the entire path if it contains a ``/``. Case is ignored.
     images : tuple of str, optional
-        Only these, by name.
+        Names of the images to select.
     sort : str
-        "confident": the most confident mistakes first, then the most confident hits; "unsure": what is nearest to its
-        threshold first; "name", "given".
+        "confident" (the most confident mistakes first, then the most confident hits), "unsure" (confidences closest to
+        the threshold first), "name" or "given".
+
+    Examples
+    --------
+    >>> Filter(show="fp", label="cat").sort
+    'confident'
+    >>> Filter(show="wrong")
+    Traceback (most recent call last):
+    ...
+    customlabels_nb.errors.InputError: show='wrong' is not valid. Use one of ('all', 'mistakes', ...
     """
 
     show: str = MISTAKES
@@ -68,36 +77,42 @@ class Filter:
     def __post_init__(self) -> None:
         for name, allowed in (("show", (*SHOWN, *GROUPS)), ("sort", SORTS)):
             if getattr(self, name) not in allowed:
-                raise InputError(f"{name}={getattr(self, name)!r} is not known; use one of {allowed!r}.")
+                raise InputError(f"{name}={getattr(self, name)!r} is not valid. Use one of {allowed!r}.")
         if not isinstance(self.search, str) or not isinstance(self.label, str | None):
-            raise InputError(f"search={self.search!r} and label={self.label!r} are texts.")
+            raise InputError(f"search={self.search!r} and label={self.label!r} must be strings.")
         for name, what in (("pair", "the predicted and the true label"), ("slice", "a column and one of its slices")):
             value = getattr(self, name)
             if value is None:
                 continue
             if isinstance(value, str) or len(value) != 2 or not all(isinstance(part, str) for part in value):
-                raise InputError(f"{name}={value!r} is not {what}.")
+                raise InputError(f"{name}={value!r} must be {what}.")
             object.__setattr__(self, name, tuple(value))
         if self.images is not None:
             object.__setattr__(self, "images", tuple(str(name) for name in self.images))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name."""
+        """Return the fields by name.
+
+        Examples
+        --------
+        >>> Filter(label="cat").to_dict()["label"]
+        'cat'
+        """
         return asdict(self)
 
 
 class ImageOutcomes(NamedTuple):
-    """What is right and wrong on each image.
+    """Right and wrong results of each image.
 
     Attributes
     ----------
     bits : ndarray of uint8, shape (n,)
-        :data:`TP`, :data:`FP` and :data:`FN` together.
+        Bitwise or of :data:`TP`, :data:`FP` and :data:`FN`.
     score : ndarray of float64, shape (n,)
-        1 and how confident the most confident mistake is (of what is missed: 1 less its confidence); without a mistake
-        how confident the most confident hit is; -1 where there is nothing.
+        1 plus the confidence of the most confident mistake (for a missed label or box, 1 minus its confidence). Without
+        mistakes, the confidence of the most confident hit. Without either, -1.
     margin : ndarray of float64, shape (n,)
-        How near a confidence is to its threshold; infinite where nothing is predicted.
+        Smallest distance of a confidence to its threshold, infinite without predictions.
     """
 
     bits: np.ndarray[Any, np.dtype[np.uint8]]
@@ -106,7 +121,7 @@ class ImageOutcomes(NamedTuple):
 
 
 def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
-    """Judge each image at the thresholds, perhaps about one label alone (its position)."""
+    """Evaluate each image at the thresholds, for all labels or for the label at one position."""
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
         return _judged_scores(applied, outcomes, label)
@@ -115,7 +130,7 @@ def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
 
 
 def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
-    """Images that a cell of the confusion matrix counts, shape (n,); of boxes k is the background."""
+    """Return a mask of the images that a confusion-matrix cell counts, shape (n,). For boxes, k is the background."""
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
         if outcomes.task == SINGLE_LABEL:
@@ -140,7 +155,7 @@ def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
 
 
 def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
-    """Positions of all images in an order of :data:`SORTS`; ``ranks`` are those by name."""
+    """Return the positions of all images in one of the orders :data:`SORTS`. ``ranks`` are the ranks by name."""
     if sort == "confident":
         return np.argsort(-judged.score, kind="stable").astype(np.int64)
     if sort == "unsure":
@@ -151,10 +166,13 @@ def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
 
 
 def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *, labelled: bool) -> BoolArray:
-    """Images that ``show`` asks for; ``labelled``: a label is, too, so that "all" are those with something about it."""
+    """Return a mask of the images that ``show`` selects.
+
+    If ``labelled`` is True, the results are those of one label, and "all" selects the images with a result for it.
+    """
     if show in GROUPS:
         if show not in groups:
-            raise InputError(f"show={show!r} is not to be had here; there are {[*SHOWN, *groups]!r}.")
+            raise InputError(f"show={show!r} is not available here. Use one of {[*SHOWN, *groups]!r}.")
         return groups[show] & (judged.bits > 0) if labelled else groups[show]
     if show == ALL:
         return judged.bits > 0 if labelled else np.ones(len(judged.bits), dtype=bool)
@@ -162,12 +180,12 @@ def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *,
 
 
 def short_name(name: str) -> str:
-    """The last part of a path or URL."""
+    """Return the last part of a path or URL."""
     return name.rstrip("/").rsplit("/", 1)[-1]
 
 
 def name_ranks(names: list[str]) -> IntArray:
-    """The rank of each image by its file's name, so that ``2.jpg`` comes before ``10.jpg``, shape (n,)."""
+    """Rank the images by file name in natural order (``2.jpg`` before ``10.jpg``), shape (n,)."""
     keys = [_natural(short_name(name)) for name in names]
     ranks = np.empty(len(names), dtype=np.int64)
     ranks[sorted(range(len(names)), key=keys.__getitem__)] = np.arange(len(names))

@@ -1,7 +1,7 @@
-"""What a page gets of an evaluation: plain arrays, what is said beside the numbers, and pictures.
+"""Data of an evaluation for the results page: arrays, texts and images.
 
-From the arrays it computes every number at any position of the sliders. They are what it needs and no more: of a
-classifier the matrices, of a detector the boxes and the pairs that may match, in the order in which they are matched
+From the arrays the page computes every metric at any slider position. They are limited to what it needs: the matrices
+of a classifier, or the boxes and candidate pairs of a detector in matching order
 (:mod:`customlabels_nb.evaluation.matching`).
 """
 
@@ -31,12 +31,12 @@ from customlabels_nb.images.thumbnails import BrowserImage, full_view_of, projec
 from customlabels_nb.settings import settings
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-#: The sizes of small pictures, in pixels.
+#: Sizes of thumbnails in pixels.
 SIZES = (160, 320, 640)
 
 
 def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
-    """What a page computes from: plain values as JSON takes them, and arrays of little-endian numbers by name."""
+    """Return the data that the page computes from: JSON-serialisable values, and numeric arrays by name."""
     outcomes = exploration.evaluation.outcomes
     arrays: Arrays = {"rank": exploration.ranks.astype(np.int32), **_folds(exploration)}
     facts: dict[str, Any] = {
@@ -74,9 +74,9 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
 
 
 def _folds(exploration: Exploration) -> Arrays:
-    """The fold of each image, and a classifier's thresholds in each; nothing where there is only one image.
+    """Return the fold of each image and a classifier's thresholds per fold, or nothing if there is only one image.
 
-    A detector's follow the IoU threshold, so that the page chooses them.
+    The thresholds of a detector depend on the IoU threshold, so the page computes them itself.
     """
     if not exploration.folds:
         return {}
@@ -102,7 +102,7 @@ def _scores(scores: Scores) -> Arrays:
 
 def _boxes(boxes: Boxes) -> Arrays:
     own = np.flatnonzero(boxes.candidates.iou >= min(LEAST_IOU, boxes.iou_threshold))
-    order = np.lexsort((-boxes.confidence, boxes.image))  # of an image, whatever the label
+    order = np.lexsort((-boxes.confidence, boxes.image))  # by image, over all labels
     real = np.flatnonzero(~boxes.truth_crowd)
     every = find_candidates(
         boxes.image[order],
@@ -127,7 +127,7 @@ def _boxes(boxes: Boxes) -> Arrays:
         "pair_prediction": boxes.candidates.prediction[own].astype(np.int32),
         "pair_truth": boxes.candidates.truth[own].astype(np.int32),
         "pair_iou": boxes.candidates.iou[own],
-        # the same over all labels: predictions in the order in which they ask
+        # the same over all labels, with the predictions in matching order
         "other_prediction": order[every.prediction[near]].astype(np.int32),
         "other_truth": real[every.truth[near]].astype(np.int32),
         "other_iou": every.iou[near],
@@ -135,7 +135,7 @@ def _boxes(boxes: Boxes) -> Arrays:
 
 
 def as_buffers(arrays: Arrays) -> tuple[list[list[str]], list[bytes]]:
-    """Name and type of each array, and their bytes."""
+    """Convert arrays to a list of names and dtypes, and a list of little-endian bytes."""
     little = {name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for name, array in arrays.items()}
     return [[name, array.dtype.name] for name, array in little.items()], [array.tobytes() for array in little.values()]
 
@@ -143,17 +143,17 @@ def as_buffers(arrays: Arrays) -> tuple[list[list[str]], list[bytes]]:
 def summary_as_json(
     exploration: Exploration, project: str, details: Mapping[str, Any], facts: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The head: name, intervals of the own thresholds, date, training, and code to copy.
+    """Build the head of the page: name, intervals at the own thresholds, date, training facts, and code to copy.
 
     Parameters
     ----------
     exploration : Exploration
     project : str
-        The project's name; without one there is no code to copy.
+        Name of the project. If empty, there is no code to copy.
     details : dict
         See :class:`customlabels_nb.project.report.Report`.
     facts : dict
-        What is known of the training, in words.
+        Facts about the training, as text.
     """
     evaluation = exploration.evaluation
     table = evaluation.summary.set_index("figure")
@@ -183,7 +183,7 @@ def summary_as_json(
 
 
 def code_to_copy(project: str, name: str) -> str:
-    """Code that starts the version, detects, and stops it."""
+    """Write the code that starts the version, runs a detection, and stops it."""
     if not project:
         return ""
     return (
@@ -193,7 +193,7 @@ def code_to_copy(project: str, name: str) -> str:
 
 
 def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
-    """The pieces of advice with the positions of their images."""
+    """Convert the advice to JSON values, with the positions of its images."""
     return [
         {
             "heading": item.heading,
@@ -208,7 +208,7 @@ def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
 
 
 def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
-    """What changed since another version, None where none is beside it."""
+    """Convert the comparison with another version to JSON values, or return None without one."""
     found = exploration.comparison
     if found is None:
         return None
@@ -235,7 +235,7 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
 
 
 def default_name(what: str, name: str) -> str:
-    """A name for what is written: of the page a file, of the files a folder."""
+    """Build a default output name: a file name for the page, otherwise a folder name."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "results"
     return f"{plain}.html" if what == "page" else f"{plain}-results"
 
@@ -249,17 +249,17 @@ def _number(value: Any) -> float | None:
 
 
 class TestPictures:
-    """Pictures of test images by their positions.
+    """Thumbnails and full views of test images by position.
 
     Parameters
     ----------
     images : DataFrame
-        One row a test image: ``image``, perhaps ``sha256``, ``width`` and ``height``.
+        One row per test image: ``image``, and optionally ``sha256``, ``width`` and ``height``.
     root : Path, optional
-        Folder under which relative paths lie; what is made is kept in its cache.
+        Folder of relative paths. Thumbnails are stored in its cache.
     """
 
-    __test__ = False  # no class of tests
+    __test__ = False  # not a pytest class
 
     def __init__(self, images: pd.DataFrame, root: Path | None) -> None:
         self._names: list[str] = images["image"].tolist()
@@ -269,7 +269,7 @@ class TestPictures:
         self._sizes = list(zip(_cells(images, "width"), _cells(images, "height"), strict=True))
 
     def thumbnails(self, positions: Sequence[int], pixels: int) -> list[bytes | ImageError]:
-        """JPEG bytes that fit ``pixels`` × ``pixels``, or why there are none."""
+        """Return JPEG bytes that fit ``pixels`` × ``pixels`` for each image, or the error if it has no thumbnail."""
         size = next((size for size in SIZES if size >= pixels), SIZES[-1])
 
         def one(at: int) -> bytes | ImageError:
@@ -283,7 +283,7 @@ class TestPictures:
         return list(map_bounded(one, positions, workers=settings.threads))
 
     def size(self, at: int) -> tuple[int, int] | None:
-        """Width and height of the upright image in pixels, where that is known without fetching it."""
+        """Return width and height of the upright image in pixels, or None if they are unknown without a download."""
         width, height = self._sizes[at]
         if isinstance(width, int | float) and isinstance(height, int | float) and width > 0 and height > 0:
             return int(width), int(height)
@@ -297,12 +297,12 @@ class TestPictures:
         return header.width, header.height
 
     def view(self, at: int) -> BrowserImage:
-        """The whole image as a browser shows it.
+        """Return the full image in a form that browsers can show.
 
         Raises
         ------
         ImageError
-            If it can't be read.
+            If the image cannot be read.
         """
         return full_view_of(self._names[at], root=self._root, sha256=self._content(at), cache=self._cache)
 

@@ -1,4 +1,4 @@
-"""Where the sliders of an exploration stand: thresholds and, of detectors, the IoU threshold of boxes."""
+"""Slider positions of an exploration: thresholds and, for detectors, the IoU threshold."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_thre
 
 ASSUMED, ONE, PER_LABEL = "assumed", "one", "per label"
 
-#: Each label's assumed threshold, those of five folds, one for all, or each label's own.
+#: Assumed threshold of each label, cross-validated thresholds, one threshold for all labels, or one per label.
 MODES = (ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL)
 
-#: Boxes that overlap less are not looked at: the slider begins here.
+#: Minimum of the slider of the IoU threshold.
 LEAST_IOU = 0.05
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where the sliders stand.
+    """Slider positions.
 
     Attributes
     ----------
     mode : str
         One of :data:`MODES`.
     one : float
-        The threshold of all labels in the mode "one".
+        Threshold of all labels in the mode "one".
     own : dict
-        Thresholds by label in the mode "per label"; labels that it doesn't name keep their assumed one.
+        Thresholds by label in the mode "per label". Labels that are missing use their assumed threshold.
     iou_threshold : float, optional
-        Of detectors: intersection over union, at least :data:`LEAST_IOU`; the evaluation's own unless given.
+        IoU threshold of detectors, at least :data:`LEAST_IOU`. Default is that of the evaluation.
     """
 
     mode: str = ASSUMED
@@ -50,67 +50,67 @@ class Position:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise InputError(f"mode={self.mode!r} is not known; use one of {MODES!r}.")
+            raise InputError(f"mode={self.mode!r} is not valid. Use one of {MODES!r}.")
         check_threshold(self.one)
         if not isinstance(self.own, Mapping):
-            raise InputError(f"own={self.own!r} is no dict of thresholds by label.")
+            raise InputError(f"own={self.own!r} is not a dict of thresholds by label.")
         for value in self.own.values():
             check_threshold(value)
         if self.iou_threshold is not None and check_iou_threshold(self.iou_threshold) < LEAST_IOU:
             raise InputError(
-                f"iou_threshold={self.iou_threshold!r} is too low to tell boxes apart; give {LEAST_IOU} or more."
+                f"iou_threshold={self.iou_threshold!r} is too low to separate boxes. Give {LEAST_IOU} or more."
             )
 
     def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
-        """Outcomes at these thresholds and this IoU threshold.
+        """Apply these thresholds and this IoU threshold to outcomes.
 
         Parameters
         ----------
         outcomes : Outcomes
         folds : sequence of int64 ndarray
-            The positions of the images of each fold, for thresholds that are cross-validated.
+            Positions of the images of each fold, for cross-validated thresholds.
 
         Raises
         ------
         InputError
-            If it has an IoU threshold and these are no boxes.
+            If there is an IoU threshold but no boxes.
         LabelError
-            If ``own`` names a label that isn't here.
+            If ``own`` contains an unknown label.
         NotEnoughDataError
-            If thresholds are to be cross-validated on a single test image.
+            If there is only one test image for cross-validated thresholds.
         """
         outcomes = self.matched(outcomes)
         if self.mode == CROSS_VALIDATED:
             if len(folds) < 2:
-                raise NotEnoughDataError("Thresholds can't be cross-validated on a single test image; add test images.")
+                raise NotEnoughDataError("Thresholds cannot be cross-validated on a single test image. Add more.")
             return chosen_on_folds(outcomes, folds)
         given: dict[str, float | Mapping[str, float] | None] = {ONE: self.one, PER_LABEL: self.own}
         return Thresholded(outcomes, resolve_thresholds(given.get(self.mode), outcomes))
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
-        """Outcomes with boxes matched at this IoU threshold."""
+        """Match the boxes at this IoU threshold."""
         if self.iou_threshold is None:
             return outcomes
         if not isinstance(outcomes, Boxes):
             raise InputError(
-                f"iou_threshold={self.iou_threshold!r} is a detector's; here a {outcomes.task} model was evaluated."
+                f"iou_threshold={self.iou_threshold!r} applies to detectors only. This is a {outcomes.task} model."
             )
         if outcomes.iou_threshold == self.iou_threshold:
             return outcomes
         return outcomes.at_iou_threshold(self.iou_threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the position as the page and its saved state have it."""
+        """Convert the position to the form that the page and its saved state use."""
         return {"mode": self.mode, "one": self.one, "own": dict(self.own), "overlap": self.iou_threshold}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Return the position of which :meth:`to_dict` gave the state."""
+        """Create a position from the result of :meth:`to_dict`."""
         return cls(**{"iou_threshold" if name == "overlap" else name: value for name, value in state.items()})
 
 
 def position_of(evaluation: Evaluation) -> Position:
-    """Where an evaluation's own thresholds stand."""
+    """Return the slider positions of an evaluation's own thresholds."""
     outcomes = evaluation.outcomes
     iou_threshold = outcomes.iou_threshold if isinstance(outcomes, Boxes) else None
     if evaluation.applied.folds:

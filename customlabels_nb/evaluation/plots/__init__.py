@@ -1,4 +1,6 @@
-"""Drawings with matplotlib: each takes an Axes or makes one, and returns it.
+"""Matplotlib plots of evaluations.
 
-``matrix`` and ``comparison`` draw plain tables, for the values that draw themselves; the others draw an evaluation.
+Each function draws on the Axes it is given, or on a new figure, and returns the Axes. ``matrix`` and ``comparison``
+plot plain tables, so that ``ConfusionMatrix`` and ``Comparison`` can use them. The other modules plot an
+``Evaluation``.
 """

@@ -1,4 +1,4 @@
-"""Bars: how well each label is found, how many images there are of it, and how well boxes of each size are found."""
+"""Bar charts of F1 per label, images per label, and detections by box size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from customlabels_nb.evaluation.plots.style import (
 )
 from customlabels_nb.evaluation.result import Evaluation
 
-#: The figures beside the bars: head, right end on the axis of the bars (which are at most 1 long), format.
+#: Columns of metrics to the right of the bars: heading, right edge on the x axis (bars are at most 1 long), format.
 BESIDE_BARS = {
     "f1": ("F1", 1.17, "{:.3f}"),
     "interval": ("95 %", 1.45, "{}"),
@@ -46,10 +46,10 @@ PALE = 0.4
 
 @with_further_fonts
 def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
-    """A bar for each label's F1, best first, with its 95 % interval as a dark line; beside it the figures.
+    """Draw the F1 of each label as a bar, best first, with its 95 % interval as a dark line.
 
-    These are F1, its interval, precision, recall, threshold and test images; in axes narrower than five inches F1
-    alone. Labels that no test image has come last and have no bar.
+    Columns to the right of the bars show F1, its interval, precision, recall, threshold and the number of test images.
+    Axes narrower than five inches show F1 only. Labels without test images come last and have no bar.
     """
     table = evaluation.per_label.assign(here=evaluation.per_label["test_images"] > 0)
     table = table.sort_values(["here", "f1"], ascending=False, kind="stable", ignore_index=True)
@@ -83,9 +83,10 @@ def _metrics_beside(rows: PlotRows, table: pd.DataFrame, columns: list[str]) -> 
 
 @with_further_fonts
 def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Mapping[str, int] | None = None) -> Axes:
-    """How many test images each label has, most first; with ``training`` (images by label) also those of training.
+    """Draw the number of test images of each label, and of training images if ``training`` is given.
 
-    Of a detector the boxes of the test images are written beside them.
+    Labels with the most images come first. ``training`` maps each label to its number of training images. For a
+    detector, the number of boxes in the test images is written next to the number of images.
     """
     table = pd.DataFrame({"label": evaluation.outcomes.labels, "test": evaluation.outcomes.test_images})
     table["boxes"] = evaluation.outcomes.targets
@@ -117,7 +118,7 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
 
 
 def _numbers_at_ends(rows: PlotRows, table: pd.DataFrame, *, training: bool) -> None:
-    """The number of images (and of boxes, where they differ) at the end of each bar."""
+    """Write the number of images (and of boxes, if they differ) at the end of each bar."""
     with_boxes = bool((table["boxes"] != table["test"]).any())
     for row, (test, boxes, trained) in enumerate(table[["test", "boxes", "training"]].itertuples(index=False)):
         if row not in rows.written:
@@ -129,25 +130,26 @@ def _numbers_at_ends(rows: PlotRows, table: pd.DataFrame, *, training: bool) -> 
                              fontsize=rows.size * (0.8 if training else 1))  # fmt: skip
 
 
-#: What is said of each size, by COCO's measure.
+#: Tick labels of the COCO box sizes.
 SIZE_NAMES = {"small": "small\nbelow 32² px", "medium": "medium\nbelow 96² px", "large": "large"}
-#: The figures beside the bars: head, and where its right end is, in parts of the length of the bars' axis.
+#: Columns of metrics to the right of the bars: heading, and right edge as a fraction of the length of the bars' axis.
 BESIDE_SIZES = {"tp": ("found", 0.15), "fn": ("missed", 0.31), "fp": ("false", 0.44), "precision": ("precision", 0.67),
           "recall": ("recall", 0.84)}  # fmt: skip
 
 
 @with_further_fonts
 def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """True boxes of each size to the right, found (blue) and missed (hollow); false positives to the left.
+    """Draw the number of found, missed and falsely predicted boxes by box size.
 
-    Beside them precision and recall. All labels together, or one.
+    True boxes go to the right: found ones are blue, missed ones are outlined. False positives go to the left. Precision
+    and recall are written next to the bars. The counts are those of all labels, or of ``label`` if it is given.
 
     Raises
     ------
     InputError
-        If there are no boxes.
+        If no boxes were evaluated.
     LabelError
-        If there is no such label.
+        If the label does not exist.
     """
     table = evaluation.by_box_size()
     if label is None:
@@ -184,7 +186,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
 
 
 def _columns_beside(rows: PlotRows, table: pd.DataFrame, start: int, length: int) -> float:
-    """Write the figures; how much room they have taken, in parts of the length."""
+    """Write the columns of metrics and return the space they take, as a fraction of ``length``."""
     columns = BESIDE_SIZES if inches(rows.ax)[0] >= NARROW else {}
     none = {"precision": table["tp"] + table["fp"] == 0, "recall": table["tp"] + table["fn"] == 0}
     for column, (head, x) in columns.items():

@@ -1,4 +1,4 @@
-"""What confidences are worth: histograms of right and wrong predictions, and calibration."""
+"""Plots of confidence: histograms of right and wrong predictions, and calibration."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from customlabels_nb.evaluation.plots.style import (
 from customlabels_nb.evaluation.result import Evaluation
 
 BINS = 20
-#: With more predictions than this in one bar, heights are logarithmic: few confident mistakes are what matters.
+#: If a bar holds more predictions than this, the y axis is logarithmic, so that a few confident mistakes stay visible.
 MOST_ON_A_LINE = 100
 
 
 @with_further_fonts
 def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """How confident predictions are: right ones upwards, wrong ones downwards.
+    """Draw histograms of the confidence: right predictions upwards, wrong ones downwards.
 
-    Without ``label`` of a single-label classifier: each image's most confident label. Otherwise all predictions, or
-    those of ``label``, whose threshold is marked: wrong ones above it are the false positives, right ones below it
-    are missed.
+    Without ``label``, the histogram covers each image's most confident label (single-label) or all predictions (other
+    tasks). With ``label``, it covers the predictions of that label and shows its threshold: wrong predictions above the
+    threshold are false positives, right ones below it are missed.
 
     Raises
     ------
     LabelError
-        If there is no such label.
+        If the label does not exist.
     """
     position = None if label is None else evaluation.outcomes.position(label)
     confidence, right = answers(evaluation.outcomes, position)
@@ -83,15 +83,16 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
 def plot_calibration(
     evaluation: Evaluation, ax: Axes | None = None, *, bins: int = 10, label: str | None = None
 ) -> Axes:
-    """How often predictions of a confidence are right; on the diagonal confidences keep what they promise.
+    """Draw the share of right predictions against the confidence (a reliability diagram).
 
-    Dots with their 95 % intervals; below, how many predictions each stands for. Which predictions are looked at:
-    see :meth:`customlabels_nb.evaluation.result.Evaluation.calibration`.
+    Dots show the share with its 95 % interval, bars below show the number of predictions in each bin. Perfectly
+    calibrated confidences lie on the diagonal. For the choice of predictions see
+    :meth:`customlabels_nb.evaluation.result.Evaluation.calibration`.
 
     Raises
     ------
     InputError, LabelError
-        If ``bins`` can't be, or there is no such label.
+        If ``bins`` is not valid, or the label does not exist.
     """
     table = evaluation.calibration(bins, label=label)
     beside = ax is None
@@ -121,7 +122,7 @@ def _counts_below(ax: Axes, bins: pd.DataFrame) -> None:
 
 
 def _count_scale(ax: Axes, up: IntArray, down: IntArray, tallest: int) -> None:
-    """Counts in both directions, logarithmic where some are large."""
+    """Scale the y axis for counts in both directions, logarithmically if some are large."""
     top, bottom = max(int(up.max()), 1), max(int(down.max()), 1)
     if tallest > MOST_ON_A_LINE:
         ax.set_yscale("symlog", linthresh=1, linscale=0.5)
@@ -135,7 +136,7 @@ def _count_scale(ax: Axes, up: IntArray, down: IntArray, tallest: int) -> None:
 
 
 def _wilson(share: FloatArray, count: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """95 % intervals of shares of counts (Wilson's score interval)."""
+    """Compute Wilson's 95 % score intervals of shares of ``count`` predictions."""
     z = 1.96
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))

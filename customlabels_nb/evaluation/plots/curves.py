@@ -1,4 +1,4 @@
-"""Figures along the threshold, and precision against recall."""
+"""Plots of metrics against the threshold, and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ from customlabels_nb.evaluation.plots.style import (
 )
 from customlabels_nb.evaluation.result import Evaluation
 
-#: Dashes and marks of lines, so that colour isn't alone in telling them apart.
+#: Dashes and markers of the lines, so that they differ in more than colour.
 LINE_STYLES: tuple[Any, ...] = (
     "-", (0, (6, 1.6)), (0, (7, 1.4, 1.4, 1.4)), (0, (2, 1.2)), (0, (12, 1.6)), (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)),
     (0, (1, 1)), (0, (12, 1.4, 2, 1.4)),
 )  # fmt: skip
 MARKS = "osD^vp<>"
-#: So many lines can be told apart; of more labels, the weakest are drawn in colour.
+#: Number of lines that can be told apart. If there are more labels, the weakest ones are drawn in colour.
 MOST_LINES = len(LINE_STYLES)
 CROWD = "#88888866"
-#: More grey lines than these become a band, from the tenth to the ninetieth percentile, and their median.
+#: More grey lines than this are drawn as a band from the 10th to the 90th percentile with their median.
 MOST_GREY_LINES = 12
 
 
 @with_further_fonts
 def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Figures along the threshold, and the threshold in use.
+    """Draw metrics against the threshold and mark the threshold in use.
 
-    Without ``label``: F1 of each label with a mark at its threshold; of more than eight labels the eight with the
-    lowest F1 are named, the others grey. With ``label``, or where there is only one: its precision, recall and F1.
+    Without ``label``, the plot shows the F1 of each label with a marker at its threshold. If there are more than eight
+    labels, the eight with the lowest F1 are named and the others are grey. With ``label``, or if there is only one
+    label, it shows the precision, recall and F1 of that label.
 
     Raises
     ------
     LabelError
-        If there is no such label.
+        If the label does not exist.
     """
     table = _drawn_labels(evaluation, label, by="f1")
     curves = {name: evaluation.curve(name).dropna(subset="precision") for name in table["label"]}
@@ -63,7 +64,7 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     _crowd(ax, [(curve["threshold"], curve["f1"]) for name, curve in curves.items() if name not in looks])
     for name, look in looks.items():
         row = table[table["label"] == name].iloc[0]
-        # what holds at a confidence holds down to the next lower one
+        # a value holds from one confidence down to the next lower one
         ax.plot(curves[name]["threshold"], curves[name]["f1"], drawstyle="steps-pre", **look)
         _dot(ax, row["threshold"], row["f1"], look)
     legend(ax, "F1", beside=beside)
@@ -72,15 +73,15 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
 
 @with_further_fonts
 def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Precision against recall of each label, or of one, with a mark at the threshold in use.
+    """Draw the precision-recall curve of each label, or of one, with a marker at the threshold in use.
 
-    The legend has the average precision. Of more than eight labels the eight with the lowest are named, the others
-    grey. Faint lines join points of one F1.
+    The legend shows the average precision. If there are more than eight labels, the eight with the lowest average
+    precision are named and the others are grey. Faint lines join points of equal F1.
 
     Raises
     ------
     LabelError
-        If there is no such label.
+        If the label does not exist.
     """
     table = _drawn_labels(evaluation, label, by="average_precision")
     beside = ax is None
@@ -102,7 +103,10 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
 
 
 def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.DataFrame:
-    """The rows of the labels to draw, the lowest figure first; those without test images only if they are asked for."""
+    """Select the rows of the labels to draw, lowest metric first.
+
+    Labels without test images are included only if ``label`` names them.
+    """
     table = evaluation.per_label
     if label is None:
         return table[table["test_images"] > 0].sort_values(by, kind="stable")
@@ -111,7 +115,7 @@ def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.D
 
 
 def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """How the lines of the named labels look, in the order of drawing: the lowest last, above the others."""
+    """Choose the line styles of the named labels, in drawing order: the lowest label last, on top of the others."""
     colours = colours_of(evaluation.labels)
     looks = {}
     for position, name in reversed(list(enumerate(table["label"][:MOST_LINES]))):
@@ -120,13 +124,13 @@ def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, A
             "linestyle": LINE_STYLES[position],
             "linewidth": 1.8,
             "label": plain(name, 24),
-            "markevery": [],  # only in the legend
+            "markevery": [],  # marker in the legend only
         }
     return looks
 
 
 def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
-    """The labels that aren't named: grey lines, or of many a band with its middle."""
+    """Draw the labels that are not named: as grey lines, or as a band with its median if there are many."""
     if not curves:
         return
     if len(curves) <= MOST_GREY_LINES:
@@ -135,7 +139,7 @@ def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
         ax.plot([], [], color=CROWD, linewidth=1.2, label=f"{len(curves)} stronger labels")
         return
     grid = np.linspace(0, 1, 401)
-    # a curve that ended is at 0: nothing is accepted there, or that recall isn't reached
+    # a curve that has ended counts as 0: no prediction is accepted there, or that recall is not reached
     heights = np.stack([_at(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), grid) for x, y in curves])
     low, middle, high = np.percentile(heights, [10, 50, 90], axis=0)
     ax.fill_between(grid, low, high, color=FAINTER, linewidth=0, zorder=1.7)
@@ -145,7 +149,7 @@ def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
 
 
 def _at(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArray:
-    """A step line at other places: what holds at one x holds down to the next lower one."""
+    """Evaluate a step curve on a grid. A value holds from one x down to the next lower one."""
     return np.append(y, 0.0)[np.searchsorted(x, grid, side="left")]
 
 
@@ -172,12 +176,15 @@ def _dot(ax: Axes, x: float, y: float, look: dict[str, Any]) -> None:
 
 
 def _upper_edge(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """Recall, rising from 0, and the highest precision at each: what has no width has no share in the area."""
+    """Return the recall, rising from 0, and the highest precision at each recall.
+
+    Points of equal recall have no width and so add no area under the curve.
+    """
     found = curve.dropna()
     recall, precision = (found[column].to_numpy(dtype=np.float64) for column in ("recall", "precision"))
     first = np.flatnonzero(
         np.diff(recall, prepend=-1.0)
-    )  # of each recall: more is accepted later, and none of it right
+    )  # of each recall: the later points accept more predictions, none of them right
     recall, precision = recall[first], precision[first]
     return np.append(recall[:1] * 0, recall), np.append(precision[:1], precision)
 

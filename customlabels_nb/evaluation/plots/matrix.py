@@ -1,4 +1,4 @@
-"""The confusion matrix."""
+"""Plot of the confusion matrix."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from customlabels_nb.evaluation.plots.style import (
     readable,
 )
 
-#: From few to all. A cell also grows with its share: on a dark ground the pale ones would otherwise stand out.
+#: Colours from a low to a high share. Cells also grow with their share, or pale ones would stand out on a dark page.
 RIGHT_CELLS = LinearSegmentedColormap.from_list("right", ["#8db9df", "#2f7fc1"])
 WRONG_CELLS = LinearSegmentedColormap.from_list("wrong", ["#dda79e", "#c23a2b"])
 SMALLEST_CELL, LARGEST_CELL = 0.58, 0.94
-#: Matrices of more labels have a line every five rows and columns instead of a ground for each cell.
+#: Larger matrices have a grid line every five rows and columns instead of a background for each cell.
 MOST_SINGLE_CELLS = 30
-#: Of more filled cells, those with a smaller share have no number.
+#: If more cells than this are filled, those with a share below `LEAST_SHARE` have no number.
 MOST_NUMBERS, LEAST_SHARE = 1500, 0.02
-#: Smaller numbers in the cells can't be read.
+#: Smallest font size of the numbers in the cells. Smaller ones are not legible.
 SMALLEST_NUMBER = 5.0
 
 
@@ -50,20 +50,20 @@ def plot_confusion_matrix(
     background: bool = False,
     one_vs_rest: pd.DataFrame | None = None,
 ) -> Axes:
-    """Draw the matrix as cells, right ones blue, mistakes red; numbers where they fit.
+    """Draw the confusion matrix with right cells in blue, mistakes in red, and numbers where they fit.
 
     Parameters
     ----------
     values, shares : ndarray of float64, shape (k, k)
-        Rows predicted, columns ground truth: what is written in the cells, and by what they grow and darken.
+        Rows predicted, columns ground truth. ``values`` are written in the cells, ``shares`` set their size and colour.
     labels : sequence of str
-        Of rows and columns.
+        Names of the rows and columns.
     whole : bool
-        Whether the values are counts.
+        Format the values as counts rather than shares.
     background : bool
-        Whether the last row and column are no label; a line sets them off.
+        Treat the last row and column as the background, and separate them with a line.
     one_vs_rest : DataFrame, optional
-        Columns ``tp``, ``fp``, ``fn`` and ``tn``, one row a label: written beside a matrix of up to 30 labels.
+        Columns ``tp``, ``fp``, ``fn`` and ``tn``, one row per label, drawn next to a matrix of up to 30 labels.
     """
     shares = np.clip(shares, 0, 1)
     names = [plain(name, 20) for name in labels]
@@ -121,7 +121,7 @@ def _ground(ax: Axes, count: int) -> None:
 
 
 def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
-    """Draw the filled cells; their colours, shape (k, k, 4)."""
+    """Draw the filled cells and return the colours of all cells, shape (k, k, 4)."""
     colours = np.where(right[..., None], RIGHT_CELLS(shares), WRONG_CELLS(shares))
     sides = SMALLEST_CELL + (LARGEST_CELL - SMALLEST_CELL) * np.sqrt(shares)
     places = np.argwhere(filled)
@@ -130,7 +130,7 @@ def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
     if len(filled) <= MOST_SINGLE_CELLS:
         patches = [_rounded((x, y), width) for (x, y), width in zip(top_left.tolist(), side.tolist(), strict=True)]
         ax.add_collection(PatchCollection(patches, facecolor=colours[filled], linewidth=0))
-    else:  # square, as thousands of single shapes take long
+    else:  # squares, as thousands of separate patches are slow
         corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
         squares = top_left[:, None, :] + side[:, None, None] * corners
         ax.add_collection(PolyCollection(squares, facecolor=colours[filled], linewidth=0))
@@ -142,7 +142,7 @@ def _rounded(corner: tuple[float, float], side: float) -> Patch:
 
 
 def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cell: float) -> None:
-    """Write in the cells, if all of it can be read at one size."""
+    """Write the values into the cells if all of them are legible at one font size."""
     size = min(10.0, 0.72 * cell, cell / (0.68 * max(map(len, texts.values()), default=1)))
     if size < SMALLEST_NUMBER:
         return
@@ -152,7 +152,7 @@ def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cel
 
 
 def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple[int, int], str]:
-    """What is written, by row and column; in small cells shortened, and of very many only what matters."""
+    """Format the values by row and column, shortened in small cells and only for larger shares if there are many."""
     small = len(values) > MOST_SINGLE_CELLS
     filled = values > 0
     if filled.sum() > MOST_NUMBERS:

@@ -1,4 +1,4 @@
-"""Rows of labels, with bars or intervals and columns of figures beside them."""
+"""Rows of labels in a plot, with bars or intervals and columns of metrics."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from matplotlib.transforms import blended_transform_factory
 
 from customlabels_nb.evaluation.plots.style import INK, inches, new_axes, plain, readable
 
-#: Inches: of a row, of one among many, and of the figure; where rows are closer still, not each has its name.
+#: Inches: height of a row, height of a row among many, and the heights of the figure up to which these are used. In
+#: still closer rows only some have a name.
 ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.2, 40.0
 
 
 @dataclass(frozen=True)
 class PlotRows:
-    """Rows from 0 up, the first on top.
+    """Rows of a plot, numbered from 0 at the top.
 
     Attributes
     ----------
     ax : Axes
     count : int
+        Number of rows.
     size : float
-        Of the text.
+        Font size in points.
     step : int
-        Every how-manieth row has text.
+        Every ``step``-th row has text.
     """
 
     ax: Axes
@@ -37,14 +39,14 @@ class PlotRows:
 
     @classmethod
     def of(cls, count: int, ax: Axes | None, *, width: float) -> PlotRows:
-        """So many rows on the axes, or in a new figure of so many inches."""
+        """Create ``count`` rows on the axes, or in a new figure of the given width in inches."""
         if ax is None:
             ax = new_axes(width, 0.75 + max(min(ROW * count, TALL), min(CLOSE_ROW * count, TALLEST)))
         return cls(ax, count, *readable(72 * inches(ax)[1] / max(count, 1)))
 
     @property
     def written(self) -> range:
-        """The rows that have text."""
+        """Rows that have text."""
         return range(0, self.count, self.step)
 
     def name(self, names: Sequence[str]) -> None:
@@ -54,7 +56,7 @@ class PlotRows:
         self.ax.set_ylim(max(self.count, 1) - 0.4, -0.6)
 
     def column(self, head: str, x: float, texts: Iterable[str], *, bold: bool = False) -> None:
-        """Write a column of figures that ends at ``x``, its head above."""
+        """Write a column of text that ends at ``x``, with a heading above it."""
         above = blended_transform_factory(self.ax.transData, self.ax.transAxes)
         look: dict[str, Any] = {"ha": "right", "fontsize": self.size, "color": INK}
         self.ax.text(x, 1, head, transform=above, va="bottom", **look)
@@ -63,7 +65,7 @@ class PlotRows:
                 self.ax.text(x, row, text, va="center", weight="bold" if bold else "normal", **look)
 
     def whiskers(self, low: Any, high: Any, places: Any) -> None:
-        """Intervals that show on every ground and on every bar: dark lines with a light edge."""
+        """Draw intervals as dark lines with a light edge, visible on any background and on bars."""
         for colour, width, cap in (("#ffffffb0", 2.9, 0.17), ("#333333", 1.3, 0.15)):
             self.ax.hlines(places, low, high, color=colour, linewidth=width, capstyle="butt", zorder=3)
             for end in (low, high):

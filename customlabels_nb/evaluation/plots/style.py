@@ -1,10 +1,10 @@
-"""What all drawings have in common: their ground, inks and sizes.
+"""Shared style of all plots: background, colours and sizes.
 
-A figure made here has no ground of its own and writes in a middle grey that has about the same contrast (4:1 and
-4.7:1) against white and against a dark notebook's ground: a notebook's theme can change after the cell was run, so no
-fixed ground fits, and white cards glare at night. Text that stands on a filled cell takes its colour from that cell.
+New figures are transparent, and their text is a medium grey with about the same contrast on white (4:1) and on a dark
+notebook page (4.7:1). The theme of a notebook can change after the cell has run, so no fixed background fits, and white
+figures glare at night. Text on a filled cell takes its colour from that cell.
 
-Colour never stands alone: right and wrong differ in place or form too, lines in their dashes and marks.
+Colour is never the only difference: right and wrong also differ in position or shape, lines in dashes and markers.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from matplotlib.legend import Legend
 from customlabels_nb.evaluation.fonts import drawable
 
 INK = "#7f7f7f"
-#: The nearest grey on the other side of the middle, for the ticks of x. Jupyter's inline backend puts a white card
-#: under a transparent figure whose tick labels are all dark, and a black one where all are light: here neither.
+#: The nearest grey on the light side of mid-grey, for the ticks of the x axis. Jupyter's inline backend puts a white
+#: card under a transparent figure whose tick labels are all dark, and a black one if all are light. A mix avoids both.
 INK_LIGHT = "#808080"
 FAINT = "#8888884d"
 FAINTER = "#88888822"
-#: Right and wrong everywhere, as in the tables; told apart by the colour-blind too.
+#: Right and wrong predictions, in plots and tables. The colours are safe for colour-blind readers.
 RIGHT, WRONG = "#2f7fc1", "#c8452f"
 
 QUARTERS, QUARTER_NAMES = (0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1")
-#: Marks have a light edge, which parts them from lines and from each other.
+#: Markers have a light edge that separates them from lines and from each other.
 MARK: dict[str, Any] = {"markersize": 7, "markeredgecolor": "#ffffffcc", "markeredgewidth": 0.9}
-#: Points; rows that are closer together have smaller text, and still closer ones not each.
+#: Points: font size, smallest font size, and smallest row that has text. In closer rows only some have text.
 TEXT, SMALLEST_TEXT, SMALLEST_ROW = 9.5, 5.0, 7.0
-MOST_STEPS = 6  # between the ends of an axis of counts
-#: Axes narrower than this (inches) have no room for columns of figures beside bars.
+MOST_STEPS = 6  # ticks from one end of an axis of counts to the other
+#: Axes narrower than this (inches) have no room for columns of metrics next to the bars.
 NARROW = 5.0
 
 
 def new_axes(width: float, height: float) -> Axes:
-    """The axes of a new figure without ground; inches."""
+    """Create a transparent figure of the given size in inches and return its axes."""
     figure = plt.figure(figsize=(width, height), layout="constrained")
     ax: Axes = figure.add_subplot()
     figure.patch.set_alpha(0)
@@ -51,7 +51,7 @@ def new_axes(width: float, height: float) -> Axes:
 
 
 def quiet(ax: Axes) -> None:
-    """Neither frame nor tick marks, all writing in the ink."""
+    """Remove frame and tick marks, and draw all text in the ink colour."""
     ax.tick_params(axis="y", which="both", length=0, colors=INK)
     ax.tick_params(axis="x", which="both", length=0, colors=INK_LIGHT)
     for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
@@ -61,7 +61,7 @@ def quiet(ax: Axes) -> None:
 
 
 def unit_square(ax: Axes, *, across: str, up: str = "") -> None:
-    """Both axes from 0 to 1, with faint lines at the quarters."""
+    """Scale both axes from 0 to 1, with faint lines at the quarters."""
     ax.set_xlim(0, 1)
     ax.set_ylim(-0.02, 1.04)
     ax.set_xticks(QUARTERS, QUARTER_NAMES)
@@ -77,9 +77,9 @@ def unit_square(ax: Axes, *, across: str, up: str = "") -> None:
 def legend(
     ax: Axes, title: str, *, beside: bool, handles: Sequence[Any] = (), names: Sequence[str] | None = None
 ) -> Legend:
-    """The legend, beside the axes or (in a figure of the caller's) where there is room inside.
+    """Draw the legend next to the axes or, if the caller gave the axes, where there is room inside.
 
-    ``handles`` and ``names``: what it shows, by default what was drawn with a name.
+    ``handles`` and ``names`` are the entries. By default these are the labelled artists of the axes.
     """
     shown = ax.get_legend_handles_labels() if names is None else (handles, names)
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02)} if beside else {"loc": "best"}
@@ -92,25 +92,25 @@ def legend(
 
 
 def marked_threshold(ax: Axes, threshold: float) -> None:
-    """A dashed line at a threshold, its value above."""
+    """Draw a dashed line at a threshold, with its value above."""
     ax.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
     ax.annotate(f"{threshold:.3f}", (threshold, 1), (0, 2), ("data", "axes fraction"), "offset points",
                 ha="center", va="bottom", color=INK, fontsize=TEXT)  # fmt: skip
 
 
 def colours_of(labels: pd.DataFrame) -> dict[str, str]:
-    """The colour of each label, from a table of ``label`` and ``colour``."""
+    """Map each label to its colour, from a table with the columns ``label`` and ``colour``."""
     return dict(zip(labels["label"], labels["colour"], strict=True))
 
 
 def ink_on(ground: Any) -> str:
-    """Black or white, whichever is legible on a fill."""
+    """Choose black or white text, whichever is more legible on the given fill colour."""
     red, green, blue = (float(part) ** 2.2 for part in to_rgb(ground))
-    return "#111" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#fff"  # where both contrast alike
+    return "#111" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#fff"  # equal contrast at 0.18
 
 
 def count_ticks(ax: Axes, axis: str, below: int, above_zero: int) -> None:
-    """Ticks at whole numbers on both sides of 0, which are written without a sign."""
+    """Set ticks at whole numbers on both sides of 0, written without a sign."""
     shortest = max(below + above_zero, 1) / MOST_STEPS
     step = next(part * 10**power for power in range(20) for part in (1, 2, 5) if part * 10**power >= shortest)
     steps = range(step, max(below, above_zero) + 1, step)
@@ -120,24 +120,24 @@ def count_ticks(ax: Axes, axis: str, below: int, above_zero: int) -> None:
 
 
 def inches(ax: Axes) -> tuple[float, float]:
-    """Width and height of the axes."""
+    """Compute the width and height of the axes in inches."""
     box = ax.get_position()
     width, height = ax.figure.get_size_inches()  # type: ignore[union-attr]
     return float(box.width * width), float(box.height * height)
 
 
 def readable(points: float) -> tuple[float, int]:
-    """The size of text in rows of so many points (1/72 inch), and that every how-manieth row has room for it."""
+    """Compute the font size for rows of ``points`` points, and the step between rows that have room for text."""
     step = max(1, math.ceil(SMALLEST_ROW / points))
     return float(np.clip(0.72 * points * step, SMALLEST_TEXT, TEXT)), step
 
 
 def plain(name: str, longest: int) -> str:
-    """A label's name for a drawing: one line of at most ``longest`` characters that there is a font for.
+    """Convert a label to plot text: one line of at most ``longest`` characters, all of them available in a font.
 
-    Its ``$`` start no formula.
+    ``$`` is escaped, so that it does not start a formula.
     """
     text = "".join(character if character.isprintable() else " " for character in name)
     text = drawable(text if len(text) <= longest else text[: longest - 1].rstrip() + "…")
     text = text.replace("$", r"\$")
-    return f"\u200b{text}" if text.startswith("_") else text  # matplotlib leaves such names out of legends
+    return f"\u200b{text}" if text.startswith("_") else text  # matplotlib omits names with a leading "_" from legends

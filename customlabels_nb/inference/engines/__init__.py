@@ -1,1 +1,1 @@
-"""What computes a running model's answers: torch, torch in bfloat16, or onnxruntime."""
+"""Inference engines: PyTorch, PyTorch in bfloat16, and ONNX Runtime."""

@@ -1,4 +1,4 @@
-"""Engines: a network with what it takes to ask it."""
+"""Run a network with PyTorch, PyTorch in bfloat16, or ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ from customlabels_nb.models.transforms import Pixels, to_batch
 if TYPE_CHECKING:
     import onnxruntime
 
-_EACH = 4  # images a thread
+_EACH = 4  # images per thread
 
 
 class Engine:
-    """torch, as the network is.
+    """Engine that runs the unchanged network with PyTorch.
 
     Parameters
     ----------
     network : ImageClassifier or ImageDetector
-        On ``device``, in eval mode.
+        Network on ``device``, in eval mode.
     config : ModelConfig
+        Config of the model.
     device : str
+        Device of the network.
 
     Attributes
     ----------
     at_once : int
-        How many images it takes best.
+        Preferred batch size.
     """
 
     name = TORCH
@@ -57,34 +59,34 @@ class Engine:
         self.at_once = forward_batch(device)
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
-        """A classifier's confidences, shape (n, k), of squares uint8 (3, input_size, input_size)."""
+        """Compute a classifier's confidences, shape (n, k), of uint8 images of shape (3, input_size, input_size)."""
         assert isinstance(self.network, ImageClassifier)
         with torch.inference_mode():
             logits = self.network(to_batch(pixels, self.config.mean, self.config.std, self.device))
             return probabilities(logits, self.config.activation)
 
     def find(self, canvases: Sequence[Canvas]) -> list[DetectedBoxes]:
-        """What a detector finds on each canvas."""
+        """Detect objects on each canvas."""
         assert isinstance(self.network, ImageDetector)
         return detect(self.network, canvases, self.config.mean, self.config.std, self.device)
 
 
 class Bfloat16Engine(Engine):
-    """torch, which computes in bfloat16 what it can; a classifier's last layer stays exact."""
+    """Engine that runs PyTorch with bfloat16 autocast. A classifier's last layer stays in float32."""
 
     name = BFLOAT16
 
     def __init__(self, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str) -> None:
         if device == "cpu" and not has_bfloat16():
-            raise UnsuitableError("this CPU doesn't compute in bfloat16")
+            raise UnsuitableError("this CPU does not support bfloat16")
         if device != "cpu" and not (
             device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
         ):
-            raise UnsuitableError(f"{device} doesn't compute in bfloat16")
+            raise UnsuitableError(f"{device} does not support bfloat16")
         super().__init__(network, config, device)
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
-        """As that of :class:`Engine`."""
+        """Compute confidences as :class:`Engine` does."""
         assert isinstance(self.network, ImageClassifier)
         with torch.inference_mode():
             batch = to_batch(pixels, self.config.mean, self.config.std, self.device)
@@ -93,7 +95,7 @@ class Bfloat16Engine(Engine):
             return probabilities(self.network.head(features.float()), self.config.activation)
 
     def find(self, canvases: Sequence[Canvas]) -> list[DetectedBoxes]:
-        """As that of :class:`Engine`."""
+        """Detect objects as :class:`Engine` does."""
         with self._in_half():
             return super().find(canvases)
 
@@ -102,10 +104,10 @@ class Bfloat16Engine(Engine):
 
 
 class OnnxClassifier(Engine):
-    """onnxruntime on the CPU; normalisation is part of its graph.
+    """Engine that runs a classifier in ONNX Runtime on the CPU, with the normalisation as part of the graph.
 
-    All threads work on one image, but of several each works on its own: threads that wait for each other after every
-    layer do half as much, and less where others decode images beside them.
+    A single image uses all threads. Several images are distributed, one thread each, because threads that synchronise
+    after every layer reach half the throughput, and less while other threads decode images.
     """
 
     name = ONNX
@@ -121,7 +123,7 @@ class OnnxClassifier(Engine):
         self.device = device
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
-        """As that of :class:`Engine`."""
+        """Compute confidences as :class:`Engine` does."""
         several = min(len(pixels), self._threads)
         if several == 1:
             logits = _run(self._together, pixels)
@@ -135,7 +137,7 @@ class OnnxClassifier(Engine):
 
 
 class OnnxDetector(Engine):
-    """A detector's backbone, and the wide layers behind its boxes, in onnxruntime on the CPU; the rest in torch."""
+    """Engine that runs a detector's backbone and wide box head in ONNX Runtime on the CPU, and the rest in PyTorch."""
 
     name = ONNX
 
@@ -151,7 +153,7 @@ class OnnxDetector(Engine):
 
 
 class _OnnxPart(nn.Module):
-    """Part of a network in onnxruntime; takes a tensor, gives one or a dict of them."""
+    """Part of a network that runs in ONNX Runtime. Takes a tensor and returns a tensor or a dict of tensors."""
 
     def __init__(self, part: nn.Module, device: str, axes: Sequence[str | int]) -> None:
         super().__init__()
@@ -159,7 +161,7 @@ class _OnnxPart(nn.Module):
         self._session = _opened(model, torch.get_num_threads())
 
     def forward(self, images: torch.Tensor) -> Any:
-        """As that of the part."""
+        """Run the part."""
         found = [torch.from_numpy(one) for one in self._session.run(None, {"input": images.contiguous().numpy()})]
         return found[0] if self._keys is None else dict(zip(self._keys, found, strict=True))
 
@@ -172,9 +174,9 @@ def _run(session: onnxruntime.InferenceSession, pixels: Sequence[Pixels]) -> npt
 def _written(
     network: nn.Module, device: str, axes: Sequence[str | int], **options: Any
 ) -> tuple[bytes, list[str] | None]:
-    """The network as ONNX, and the keys of its outputs if it gives a dict."""
+    """Convert the network to ONNX and return the model with the keys of its outputs if they form a dict."""
     if device != "cpu":
-        raise UnsuitableError("it is for the CPU")
+        raise UnsuitableError("it supports only the CPU")
     try:
         import onnxruntime  # noqa: F401
 
@@ -189,28 +191,28 @@ def _written(
 
 
 def _opened(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A model in onnxruntime, which computes on so many threads."""
+    """Open a model in ONNX Runtime with the given number of threads."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3  # errors, which are raised
-    # threads that wait keep no core busy that torch, or those who decode images, could use
+    settings.log_severity_level = 3  # errors only, which are also raised
+    # waiting threads must not occupy cores that PyTorch or the image decoders could use
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own classes of errors differ between its releases
-        raise UnsuitableError(f"onnxruntime doesn't take the network ({first_line(error)})") from error
+    except Exception as error:  # the exception classes of onnxruntime differ between releases
+        raise UnsuitableError(f"onnxruntime cannot load the network ({first_line(error)})") from error
 
 
 def _channels_of(head: nn.Module, cells: int) -> int:
-    """How many channels a head takes of maps with so many cells."""
+    """Return the number of input channels of a head for feature maps with ``cells`` positions."""
     first = next(layer for layer in head.modules() if isinstance(layer, nn.Linear | nn.Conv2d))
     return first.in_features // cells if isinstance(first, nn.Linear) else first.in_channels
 
 
 def _sharing_weights(network: nn.Module) -> nn.Module:
-    """A copy whose parts can be replaced, with the very same weights."""
+    """Copy the modules of a network so that parts can be replaced, while sharing its weights."""
     shared: dict[int, Any] = {id(one): one for one in chain(network.parameters(), network.buffers())}
     return copy.deepcopy(network, shared)

@@ -1,4 +1,4 @@
-"""What engines are called, which one was chosen, and why one can't be used; torch isn't needed for it."""
+"""Names of the inference engines, the choice between them, and their errors, without importing torch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ENGINES = (AUTO, TORCH, BFLOAT16, ONNX)
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The engine that runs a model.
+    """Engine chosen for a model.
 
     Attributes
     ----------
     name : str
-        "torch", "bfloat16" (torch, in numbers of half the length) or "onnx" (onnxruntime).
+        "torch", "bfloat16" (PyTorch in half precision) or "onnx" (ONNX Runtime).
     others : dict of str to str
-        By name of an engine that was tried why it wasn't taken.
+        Reason for not choosing each other engine that was considered, by engine name.
     """
 
     name: str
@@ -31,14 +31,14 @@ class EngineChoice:
 
 
 def check_engine(name: object) -> None:
-    """Raise InputError unless it is one of :data:`ENGINES`."""
+    """Raise InputError unless the name is one of :data:`ENGINES`."""
     if name not in ENGINES:
-        raise InputError(f"engine={name!r} is not known; use one of {', '.join(ENGINES)}.")
+        raise InputError(f"engine={name!r} is not an engine. Choose one of: {', '.join(ENGINES)}.")
 
 
 class UnsuitableError(Exception):
-    """An engine doesn't work here, or not for this network; the message says why, to be put behind its name."""
+    """Raised when an engine does not work on this machine or for this network. The message is the reason."""
 
 
 class LacksPackageError(UnsuitableError):
-    """It needs a package that isn't installed; the message ends in the command that installs it."""
+    """Raised when an engine needs a missing package. The message ends with the command that installs it."""

@@ -1,9 +1,9 @@
-"""Networks of convolutions as ONNX in memory, written in a fraction of a second.
+"""Convert convolutional networks to ONNX in memory within a fraction of a second.
 
-torch's own exporter takes ten seconds and more for the same networks and changes what the whole process sees while it
-works, which is right for a file that is kept (:mod:`customlabels_nb.inference.exporting`) and no way to start a model.
-This one knows the layers of the usual convolutional networks, and says which one it doesn't know. What it writes is to
-be compared with the network before it is used.
+PyTorch's own exporter takes ten seconds or more for the same networks and changes global state while it works. That is
+acceptable for exporting a file (:mod:`customlabels_nb.inference.exporting`), but not for starting a model. This writer
+supports the layers of common convolutional networks and names any layer that it does not support. Compare its output
+with the network before using it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Function = Callable[..., Any]
 
 
 class NotWritableError(Exception):
-    """The network has something that isn't written here; the message names it."""
+    """Raised when the network contains something unsupported. The message names it."""
 
 
 def to_onnx(
@@ -40,33 +40,34 @@ def to_onnx(
     *,
     normalise: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> tuple[bytes, list[str] | None]:
-    """The network as an ONNX model with one input called ``input``.
+    """Convert the network to an ONNX model with one input called ``input``.
 
     Parameters
     ----------
     network : nn.Module
-        In eval mode; takes one tensor and gives one, or a dict, list or tuple of them.
+        Network in eval mode that takes one tensor and returns one, or a dict, list or tuple of them.
     axes : sequence of str or int
-        Of the input; a text for one that may have any length.
+        Shape of the input, with a name for each dimension of variable size.
     normalise : (mean, std), optional
-        Of each channel of pixels in 0..1. The input is then uint8 (n, 3, height, width), else float32 as the network
-        takes it.
+        Mean and standard deviation of each channel of pixels in 0..1. If given, the input is uint8 (n, 3, height,
+        width), else float32 as the network takes it.
 
     Returns
     -------
     model : bytes
+        Serialised model.
     keys : list of str or None
-        Of the outputs in their order, as in the network's dict; None if it gives a tensor.
+        Keys of the network's output dict, in the order of the outputs. None if the network returns a tensor.
 
     Raises
     ------
     NotWritableError
-        If the network has a layer that isn't known here, or Python code that looks at values.
+        If the network contains an unsupported layer, or Python code that depends on tensor values.
     """
     try:
         traced = _Tracer().trace(network)
-    except Exception as error:  # the network's own code, run with stand-ins for tensors, fails as it likes
-        raise NotWritableError(f"its code can't be traced ({type(error).__name__})") from error
+    except Exception as error:  # tracing runs the network's own code, which may raise anything
+        raise NotWritableError(f"its code cannot be traced ({type(error).__name__})") from error
     writer = _Writer(network)
     values: dict[fx.Node, Any] = {}
     outputs: dict[str, str] = {}
@@ -109,12 +110,12 @@ def _named(result: Any) -> dict[str, str]:
     pairs = result.items() if isinstance(result, dict) else enumerate(result)
     named = {str(key): value for key, value in pairs}
     if not all(isinstance(value, str) for value in named.values()):
-        raise NotWritableError("its outputs aren't all tensors")
+        raise NotWritableError("not all of its outputs are tensors")
     return named
 
 
 class _Writer:
-    """Nodes and constants of an ONNX graph; what its methods return are names of values."""
+    """Builder of the nodes and constants of an ONNX graph. Its methods return names of values."""
 
     def __init__(self, network: nn.Module) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -147,18 +148,18 @@ class _Writer:
             return self.constant(parameter)
         function = _FUNCTIONS.get(node.target)
         if function is None:
-            raise NotWritableError(f"it uses {getattr(node.target, '__name__', node.target)}(), which isn't written")
+            raise NotWritableError(f"it uses {getattr(node.target, '__name__', node.target)}(), which is not supported")
         try:
             return function(self, *arguments, **named)
-        except TypeError as error:  # arguments that its counterpart here doesn't have
+        except TypeError as error:  # the counterpart here does not have these arguments
             words = getattr(node.target, "__name__", node.target)
-            raise NotWritableError(f"it uses {words}() in a way that isn't written") from error
+            raise NotWritableError(f"it uses {words}() with unsupported arguments") from error
 
     def layer(self, layer: nn.Module, value: str) -> str:
         for kind in type(layer).__mro__:
             if kind in _LAYERS:
                 return _LAYERS[kind](self, layer, value)
-        raise NotWritableError(f"it has a layer {type(layer).__name__}, which isn't written")
+        raise NotWritableError(f"it has a layer {type(layer).__name__}, which is not supported")
 
 
 # -- layers ---------------------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ def _max_pool_of(
     return_indices: bool = False,
 ) -> str:
     if return_indices:
-        raise NotWritableError("it pools with indices")
+        raise NotWritableError("it uses max pooling with return_indices=True")
     kernel = _pair(kernel_size)
     return writer.op(
         "MaxPool",
@@ -224,7 +225,7 @@ def _max_pool_of(
 
 def _average(writer: _Writer, layer: nn.AdaptiveAvgPool2d, value: str) -> str:
     if layer.output_size not in (1, (1, 1)):
-        raise NotWritableError(f"it pools to {layer.output_size}")
+        raise NotWritableError(f"it uses adaptive pooling to {layer.output_size}")
     return writer.op("GlobalAveragePool", value)
 
 
@@ -264,7 +265,7 @@ def _of_one(kind: str) -> Function:
 
 def _attribute(writer: _Writer, value: str, name: str) -> str:
     if name != "shape":
-        raise NotWritableError(f"it looks at .{name}")
+        raise NotWritableError(f"it reads the attribute .{name} of a tensor")
     return writer.op("Shape", value)
 
 
@@ -272,7 +273,7 @@ def _item(writer: _Writer, value: Any, at: Any) -> Any:
     if not isinstance(value, str):
         return value[at]
     if at != slice(-2, None, None):
-        raise NotWritableError("it takes parts of a tensor")
+        raise NotWritableError("it slices a tensor")
     return _part(writer, value, -2, 2**31 - 1)
 
 
@@ -293,7 +294,7 @@ def _interpolate(
 def _mean(writer: _Writer, value: str, dim: Any = None, keepdim: bool = False) -> str:
     axes = [dim] if isinstance(dim, int) else list(dim or ())
     if sorted(axes) not in ([2, 3], [-2, -1]):
-        raise NotWritableError(f"it takes means over {dim}")
+        raise NotWritableError(f"it computes means over the dimensions {dim}")
     pooled = writer.op("GlobalAveragePool", value)
     return pooled if keepdim else writer.op("Flatten", pooled, axis=1)
 

@@ -1,4 +1,4 @@
-"""Which engine runs a model: the fastest of those that say what the network says."""
+"""Select the fastest inference engine whose output matches PyTorch."""
 
 from __future__ import annotations
 
@@ -37,66 +37,72 @@ from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.transforms import to_pixels
 from customlabels_nb.settings import settings
 
-#: How far an engine's confidences (0..1) may lie from the network's on drawn pictures. These are like nothing that it
-#: was trained on, so that rounding shows: where bfloat16 moves them by 0.02, it moves those of photos by up to 0.004.
+#: Largest accepted difference of confidences (0..1) from PyTorch on synthetic images. Rounding errors are larger there
+#: than on photos: if bfloat16 changes their confidences by 0.02, it changes those of photos by up to 0.004.
 TOLERANCES = {ONNX: 1e-3, BFLOAT16: 0.05}
-#: The same for detectors, and for boxes as shares of the image.
+#: The same for detectors, for confidences and for boxes as fractions of the image size.
 BOX_TOLERANCES = {ONNX: 1e-3, BFLOAT16: 0.02}
-#: By how much bfloat16, which changes the answers a little, must be quicker than what doesn't.
+#: Speed-up required of bfloat16, because it changes predictions slightly.
 _WORTH_IT = 1.25
-_LEAST = 0.05  # confidence: of less confident boxes there are many, and nobody looks at them
-_MAY_BE_ALONE = 0.02  # share of boxes: of two that overlap by nearly what is allowed, rounding keeps one or both
+_LEAST = 0.05  # confidence: boxes below it are numerous and irrelevant
+_MAY_BE_ALONE = 0.02  # fraction of boxes: rounding decides whether NMS suppresses a box whose IoU is near the threshold
 _ROUNDS, _SECONDS = 3, 0.5
-_GRIDS = (4, 20)  # cells of the pictures that are drawn to compare: large stains and small ones
+_GRIDS = (4, 20)  # cells per side of the synthetic images, with coarse and fine colour patches
 
 
 def open_engine(
     network: ImageClassifier | ImageDetector, config: ModelConfig, device: str, wanted: str = AUTO
 ) -> tuple[Engine, EngineChoice]:
-    """The engine for a network, and why it is that one.
+    """Open an engine for a network and return it with the reasons for the choice.
 
-    Unless it is asked for, bfloat16 is first compared with torch on drawn pictures, and onnxruntime always: the most
-    confident label must be the same, and confidences and boxes must lie within :data:`TOLERANCES`.
+    The outputs of ONNX Runtime, and of bfloat16 unless it was requested by name, are first compared with PyTorch on
+    synthetic images. The most confident label must be equal, and the differences of confidences and boxes must be
+    within :data:`TOLERANCES`.
 
     Parameters
     ----------
     network : ImageClassifier or ImageDetector
-        On ``device``, in eval mode.
+        Network on ``device``, in eval mode.
     config : ModelConfig
+        Config of the model.
     device : str
+        Device of the network.
     wanted : str
-        One of :data:`customlabels_nb.inference.engines.names.ENGINES`. "auto" times those that say the same, on a CPU;
-        elsewhere it is torch.
+        One of :data:`customlabels_nb.inference.engines.names.ENGINES`. On a CPU, "auto" picks the fastest engine whose
+        output matches. On other devices, it is "torch".
 
     Raises
     ------
     InputError
-        If there is no engine of that name.
+        If the engine does not exist.
     MissingDependencyError
-        If it needs packages that aren't installed.
+        If the engine needs packages that are not installed.
     ModelError
-        If it can't run this network here, or says something else.
+        If the engine cannot run this network here, or its output differs.
     """
     check_engine(wanted)
     plain = Engine(network, config, device)
     if wanted == TORCH:
         return plain, EngineChoice(TORCH)
     if wanted == AUTO and device != "cpu":
-        return plain, EngineChoice(TORCH, dict.fromkeys((ONNX, BFLOAT16), "other engines are for the CPU"))
+        return plain, EngineChoice(TORCH, dict.fromkeys((ONNX, BFLOAT16), "engine='auto' considers it only on a CPU"))
     try:
-        if wanted == BFLOAT16:  # who asks for it has decided how exact it must be
+        if wanted == BFLOAT16:  # an explicit request accepts the lower precision
             return _build(wanted, network, config, device), EngineChoice(wanted)
         comparison = _Comparison(plain)
         return comparison.fastest() if wanted == AUTO else (comparison.fitting(wanted), EngineChoice(wanted))
     except UnsuitableError as error:
         kind = MissingDependencyError if isinstance(error, LacksPackageError) else ModelError
-        raise kind(f"engine='auto' takes what can run this model; engine={wanted!r} can't: {error}") from error
+        raise kind(f"Use engine='auto' instead: engine={wanted!r} cannot run this model because {error}") from error
 
 
 def open_kept_engine(
     folder: Path, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str, wanted: str
 ) -> tuple[Engine, EngineChoice]:
-    """As :func:`open_engine`; "auto" is what it became before on this machine, as another would change answers."""
+    """Open an engine as :func:`open_engine` does, reusing the earlier choice of "auto" on this machine.
+
+    Another engine would change predictions slightly.
+    """
     if wanted != AUTO or device != "cpu":
         return open_engine(network, config, device, wanted)
     machine = [platform.machine(), platform.processor(), os.cpu_count(), has_bfloat16()]
@@ -108,7 +114,7 @@ def open_kept_engine(
         if choice.name in (TORCH, BFLOAT16, ONNX):
             return open_engine(network, config, device, choice.name)[0], choice
     engine, choice = open_engine(network, config, device)
-    with suppress(OSError):  # where the cache can't be written to it is chosen each time
+    with suppress(OSError):  # if the cache is not writable, the engine is selected each time
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps({"name": choice.name, "others": dict(choice.others)}).encode())
     return engine, choice
@@ -123,7 +129,7 @@ def _build(name: str, network: ImageClassifier | ImageDetector, config: ModelCon
 
 
 class _Comparison:
-    """Compares engines with torch, which is asked first."""
+    """Comparison of engines with PyTorch by output and speed."""
 
     def __init__(self, plain: Engine) -> None:
         self._begun = time.perf_counter()
@@ -133,31 +139,31 @@ class _Comparison:
         self._truth = self._answers(plain)
 
     def fitting(self, name: str) -> Engine:
-        """The engine of that name; UnsuitableError if it doesn't run this network, or says something else."""
+        """Open the engine, or raise UnsuitableError if it cannot run this network or its output differs."""
         plain = self._plain
         engine = _build(name, plain.network, plain.config, plain.device)
         _compare(self._answers(engine), self._truth, name, plain.config)
         return engine
 
     def fastest(self) -> tuple[Engine, EngineChoice]:
-        """The fastest that fits. Where the machine is busy only onnxruntime is compared, and asked once."""
+        """Return the fastest engine with matching output. On a busy machine, only ONNX Runtime is tried, once."""
         engines, others = {TORCH: self._plain}, {}
         for name in (ONNX, BFLOAT16):
             try:
                 if len(engines) > 1 and self._is_late():
-                    raise UnsuitableError("there was no time to try it")
+                    raise UnsuitableError("there was no time to test it")
                 engines[name] = self.fitting(name)
             except UnsuitableError as error:
                 others[name] = str(error)
         for _ in range(_ROUNDS):
             if len(engines) == 1 or self._is_late():
                 break
-            for engine in engines.values():  # in turn, so that what disturbs the machine disturbs all
+            for engine in engines.values():  # alternate, so that other load on the machine affects all engines
                 self._answers(engine)
         scores = {name: self._seconds[name] * (_WORTH_IT if name == BFLOAT16 else 1) for name in engines}
         best = min(scores, key=lambda name: scores[name])
         for name in engines.keys() - {best}:
-            others[name] = f"{self._milliseconds(name)} ms an image, {best} {self._milliseconds(best)}"
+            others[name] = f"{self._milliseconds(name)} ms per image, {best} {self._milliseconds(best)}"
         return engines[best], EngineChoice(best, others)
 
     def _answers(self, engine: Engine) -> Any:
@@ -176,7 +182,7 @@ class _Comparison:
 
 # -- comparing ------------------------------------------------------------------------------------------
 def _pictures(config: ModelConfig) -> list[Any]:
-    """Stains of colour as the network takes them: few, as a model shall start within two seconds."""
+    """Create a few synthetic input images. More would delay the start of a model beyond two seconds."""
     size, rng = config.input_size, np.random.default_rng(0)
     drawn = []
     for cells in _GRIDS:
@@ -188,26 +194,26 @@ def _pictures(config: ModelConfig) -> list[Any]:
 
 
 def _compare(said: Any, truth: Any, name: str, config: ModelConfig) -> None:
-    """Raise UnsuitableError if what an engine said isn't what the network says."""
+    """Raise UnsuitableError if the output of an engine differs from that of the network."""
     allowed = (BOX_TOLERANCES if config.kind == DETECTION else TOLERANCES)[name]
     if config.kind == DETECTION:
         pairs = list(zip(said, truth, strict=True))
         apart = max(_boxes_apart(one, other, config.input_size, allowed) for one, other in pairs)
     else:
         apart = _confidences_apart(said, truth, allowed)
-    if not apart <= allowed:  # written so that NaN fails, too
-        raise UnsuitableError(f"its answers differ from the network's by {apart:.2g}, more than {allowed:g}")
+    if not apart <= allowed:  # also true for NaN
+        raise UnsuitableError(f"its output differs from the network's by {apart:.2g}, more than {allowed:g}")
 
 
 def _confidences_apart(said: FloatArray, truth: FloatArray, allowed: float) -> float:
-    """The largest difference; 1 if another label is the most confident one, and not by a hair."""
+    """Return the largest difference, or 1 if the most confident label differs by more than a near tie."""
     rows = np.arange(len(truth))
     another = truth.max(axis=1) - truth[rows, said.argmax(axis=1)] > 2 * allowed
     return 1.0 if bool(another.any()) else float(np.abs(said - truth).max())
 
 
 def _boxes_apart(these: DetectedBoxes, those: DetectedBoxes, size: int, allowed: float) -> float:
-    """The largest difference in confidence or place of boxes and their counterparts; 1 if too many have none."""
+    """Return the largest difference of matched boxes in confidence or position, or of unmatched ones if too many."""
     apart = np.concatenate([_nearest(these, those, size), _nearest(those, these, size)])
     alone = int((apart > allowed).sum())
     if alone > _MAY_BE_ALONE * len(apart):
@@ -216,7 +222,7 @@ def _boxes_apart(these: DetectedBoxes, those: DetectedBoxes, size: int, allowed:
 
 
 def _nearest(these: DetectedBoxes, those: DetectedBoxes, size: int) -> FloatArray:
-    """Of each box of ``these`` that counts how far its nearest counterpart is, at most 1."""
+    """Compute the distance of each confident box of ``these`` to its nearest counterpart, at most 1."""
     distances = []
     for box, label, confidence in zip(these.boxes, these.labels, these.confidences, strict=True):
         if confidence < _LEAST:

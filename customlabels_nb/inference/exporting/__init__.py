@@ -1,1 +1,1 @@
-"""A trained model as a file that other programs run."""
+"""Export trained models to ONNX and PyTorch files for other programs."""

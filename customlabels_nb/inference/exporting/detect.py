@@ -1,9 +1,9 @@
-"""Run an exported model: labels of photos, with this file, the model beside it, and few packages.
+"""Run an exported model on photos, with the model file next to this program and few packages.
 
-``model.onnx`` needs numpy, pillow and onnxruntime; ``model.pt2`` numpy, pillow and torch (of a detector, torchvision,
-too). What the model is (labels, thresholds, normalisation, …) stands in the model file itself.
+``model.onnx`` needs numpy, pillow and onnxruntime. ``model.pt2`` needs numpy, pillow and torch, and torchvision for a
+detector. The labels, thresholds, normalisation and other settings are stored in the model file itself.
 
-In a terminal, one line of JSON for each photo::
+In a terminal, it prints one line of JSON for each photo::
 
     python detect.py photo.jpg another.jpg
 
@@ -12,9 +12,9 @@ In Python::
     from detect import ExportedModel
     model = ExportedModel()
     model.detect("photo.jpg")                   # [{"label": "apple", "confidence": 0.98}, …]
-    model.detect("photo.jpg", threshold=0.25)   # 0 gives everything
+    model.detect("photo.jpg", threshold=0.25)   # 0 returns all predictions
 
-Boxes are ``left, top, width, height`` in pixels of the upright photo; confidences are 0 to 1.
+Boxes are ``left, top, width, height`` in pixels of the upright photo. Confidences are 0 to 1.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
 
 
 class ExportedModel:
-    """An exported model, ready to be asked.
+    """Exported model, loaded and ready to use.
 
     Parameters
     ----------
     path : path, optional
-        The model file; by default ``model.onnx`` or ``model.pt2`` beside this file.
+        Model file. By default ``model.onnx`` or ``model.pt2`` next to this file.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -51,13 +51,14 @@ class ExportedModel:
     def detect(
         self, photo: str | Path | Image.Image, threshold: float | dict[str, float] | None = None
     ) -> list[dict[str, Any]]:
-        """What is on a photo, the most confident first.
+        """Predict the labels of a photo, the most confident first.
 
         Parameters
         ----------
         photo : path or PIL image
+            Photo to predict.
         threshold : float or dict, optional
-            Confidence (0 to 1) from which on a label counts, for all or by label; by default each label's own.
+            Minimum confidence (0 to 1) for all labels, or by label. By default each label's own threshold.
         """
         image, size = upright(photo, self.facts)
         if self.facts["kind"] == "detection":
@@ -80,17 +81,17 @@ class ExportedModel:
         return sorted(rows, key=lambda row: -row["confidence"])
 
 
-# -- before the network ---------------------------------------------------------------------------------
+# -- preprocessing --------------------------------------------------------------------------------------
 def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Image.Image, tuple[int, int]]:
-    """A photo as RGB, turned as its EXIF says and transparent parts white, and its size (width, height).
+    """Convert a photo to upright RGB on white and return it with its size (width, height).
 
-    A JPEG is decoded at a fraction of its size where that is enough.
+    A JPEG is decoded at a fraction of its size if that is sufficient.
     """
     if not isinstance(photo, Image.Image):
         with Image.open(photo) as opened:
             return upright(opened, facts)
     size, side = photo.size, facts["input_size"]
-    if photo.format != "TIFF" and photo.getexif().get(ORIENTATION) in LYING:  # Pillow turns a TIFF itself
+    if photo.format != "TIFF" and photo.getexif().get(ORIENTATION) in LYING:  # Pillow rotates a TIFF itself
         size = (size[1], size[0])
     if facts["kind"] == "detection":
         side = max(1, round(side * min(size) / max(size)))
@@ -102,20 +103,21 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
     return image.convert("RGB"), size
 
 
-Model = ExportedModel  # as programs of release 0.1.0 call it
+Model = ExportedModel  # name in release 0.1.0
 
 
 def square(image: Image.Image, facts: dict[str, Any]) -> Any:
-    """The whole image squeezed to a square: uint8 (3, side, side)."""
+    """Resize the entire image to a square: uint8 (3, side, side)."""
     side = facts["input_size"]
     small = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(small).transpose(2, 0, 1)
 
 
 def canvas(image: Image.Image, facts: dict[str, Any]) -> tuple[Any, tuple[int, int]]:
-    """The image scaled to the longer side that the model takes, in the corner of a canvas: uint8 (3, height, width).
+    """Scale the image to the model's longer side and place it in the corner of a canvas: uint8 (3, height, width).
 
-    The sides of the canvas divide by the model's stride. Also returned are width and height of the image on it.
+    The sides of the canvas are multiples of the model's stride. The width and height of the scaled image are returned
+    too.
     """
     scale = facts["input_size"] / max(image.size)
     inside = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -128,14 +130,14 @@ def canvas(image: Image.Image, facts: dict[str, Any]) -> tuple[Any, tuple[int, i
 
 
 def normalised(pixels: Any, facts: dict[str, Any]) -> Any:
-    """float32 (1, 3, height, width) as the network takes it."""
+    """Normalise pixels to float32 (1, 3, height, width), the input of the network."""
     mean, std = (np.asarray(facts[name], dtype=np.float32).reshape(1, 3, 1, 1) for name in ("mean", "std"))
     return (pixels[None].astype(np.float32) / np.float32(255) - mean) / std
 
 
-# -- after the network ----------------------------------------------------------------------------------
+# -- postprocessing -------------------------------------------------------------------------------------
 def confidences(logits: Any, facts: dict[str, Any]) -> Any:
-    """Confidences 0 to 1 of a classifier's logits, in the order of the labels (along the last axis)."""
+    """Convert a classifier's logits to confidences 0 to 1, in the order of the labels (along the last axis)."""
     exact = np.asarray(logits, dtype=np.float64)
     if facts["activation"] == "sigmoid":
         return 0.5 * (1 + np.tanh(exact / 2))
@@ -146,14 +148,14 @@ def confidences(logits: Any, facts: dict[str, Any]) -> Any:
 def boxes(
     found: list[Any], facts: dict[str, Any], size: tuple[int, int], inside: tuple[int, int]
 ) -> Iterator[tuple[int, float, list[float]]]:
-    """Label, confidence and box of what a detector found, the most confident first.
+    """Yield label index, confidence and box of a detector's predictions, the most confident first.
 
     Parameters
     ----------
     found : list of arrays
-        Corners on the canvas (n, 4), confidences (n,), and positions of labels (n,): many boxes for one object.
+        Corners on the canvas (n, 4), confidences (n,), and label indices (n,), before non-maximum suppression.
     size, inside : tuple of int
-        Width and height of the photo, and of the photo on the canvas.
+        Width and height of the photo, and of the scaled photo on the canvas.
     """
     corners, scores, labels = found
     rules = facts["boxes"]
@@ -169,7 +171,7 @@ def boxes(
 
 
 def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
-    """Positions of boxes that no more confident one of their label overlaps by more than ``overlap`` (IoU)."""
+    """Apply non-maximum suppression per label with the IoU threshold ``overlap`` and return the remaining indices."""
     order = np.argsort(-scores, kind="stable")
     sides = corners[:, 2:] - corners[:, :2]
     areas = sides[:, 0] * sides[:, 1]
@@ -185,9 +187,9 @@ def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
     return np.asarray(kept, dtype=np.int64)
 
 
-# -- the network ----------------------------------------------------------------------------------------
+# -- network --------------------------------------------------------------------------------------------
 def load_onnx(path: Path) -> tuple[Any, str]:
-    """What runs the model (a float32 array → its outputs as arrays), and its facts as JSON."""
+    """Load an ONNX model and return a function from a float32 array to output arrays, and its facts as JSON."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -197,22 +199,22 @@ def load_onnx(path: Path) -> tuple[Any, str]:
 
 
 def _unguarded(program: Any) -> Any:
-    """The network of a program, also for the narrowest canvases, for which torch would set up another graph."""
+    """Return the network of a program without guards, which would reject the narrowest canvases."""
     try:
         return program.module(check_guards=False)
-    except TypeError:  # an older torch
+    except TypeError:  # older versions of torch
         return program.module()
 
 
 def load_pt2(path: Path) -> tuple[Any, str]:
-    """As :func:`load_onnx`, with torch."""
+    """Load a PyTorch model as :func:`load_onnx` does."""
     import torch
 
     texts: dict[str, Any] = {FACTS: ""}
     with path.open("rb") as file:
         try:
             program = torch.export.load(file, extra_files=texts)
-        except RuntimeError:  # a detector: its operators come with torchvision
+        except RuntimeError:  # a detector, whose operators are defined by torchvision
             import torchvision  # noqa: F401
 
             file.seek(0)

@@ -1,6 +1,6 @@
-"""Write a model as a file that other programs run (ONNX or PyTorch's own), with a small program that does.
+"""Export a model to ONNX or PyTorch (pt2), together with a small program that runs it.
 
-What was written is run and compared with the model before it is kept.
+The exported file is run and compared with the model before it is saved.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.detector_shape import STRIDE
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
-_TAKES = "float32 images, red, green and blue in 0..1 less the mean and divided by std"
+_TAKES = "float32 images, red, green and blue in 0..1 minus the mean, divided by std"
 _CLASSIFIER = {"images": f"(n, 3, input_size, input_size): {_TAKES}", "logits": "(n, number of labels)"}
 _DETECTOR = {
-    "images": f"(1, 3, height, width), both sides divide by stride: {_TAKES}; the photo in the upper left corner",
+    "images": f"(1, 3, height, width), both sides multiples of stride: {_TAKES}; the photo in the upper left corner",
     "corners": "(m, 4): x0, y0, x1, y1 in pixels of the canvas, of candidates before non-maximum suppression",
     "confidences": "(m,): 0..1",
-    "labels": "(m,): positions among the labels",
+    "labels": "(m,): indices of the labels",
 }
 
 _LARGEST_SIDE = 8192
 _LOUD = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 _OUTPUTS = {True: ["corners", "confidences", "labels"], False: ["logits"]}
 
-#: How far confidences may lie apart, and boxes as shares of the image.
+#: Largest accepted difference of confidences, and of boxes as fractions of the image size.
 TOLERANCE = 1e-4
-#: Less confident boxes are many, and nobody looks at them.
+#: Confidence below which boxes are numerous and irrelevant.
 _LEAST = 0.05
-#: Pictures that are looked at.
+#: Number of photos to compare.
 _PICTURES = 8
 _MISSING = 1.0
-_ROUNDED_OFF = 1e-4  # a hundredth of the smallest step that a pixel can make
+_ROUNDED_OFF = 1e-4  # a hundredth of the smallest change of a pixel
 _TRIES = 5
 
 _Run = Callable[[Any], list[Any]]
@@ -67,20 +67,20 @@ _OURS = {_SNIPPET, "__pycache__", *snippet.FILES}
 
 @dataclass(frozen=True)
 class Exported:
-    """What :func:`export` wrote.
+    """Files written by :func:`export`.
 
     Attributes
     ----------
     folder : Path
-        With the model file and the program that runs it.
+        Folder with the model file and the program that runs it.
     file : Path
         ``model.onnx`` or ``model.pt2``.
     program : Path
-        ``detect.py``, which needs this package no more: ``python detect.py photo.jpg``.
+        ``detect.py``, which runs without this package: ``python detect.py photo.jpg``.
     difference : float
-        The largest difference from the model itself that was seen, in confidences (0..1) and as a share of the image.
+        Largest difference from the original model in confidences (0..1) and in boxes as fractions of the image size.
     photos : int
-        How many photos were compared, beside drawn noise.
+        Number of photos compared, in addition to random noise.
     """
 
     folder: Path
@@ -90,10 +90,10 @@ class Exported:
     photos: int
 
     def __repr__(self) -> str:
-        on = f"{self.photos:,} photos" if self.photos else "noise (no photos were at hand)"
+        on = f"{self.photos:,} photos" if self.photos else "noise (no photos available)"
         return (
-            f"{one_line(str(self.file))}: {self.file.stat().st_size / 1e6:,.1f} MB, as the model within "
-            f"{max(self.difference, 1e-9):.0e} on {on}. Run it with {self.program.name} beside it."
+            f"{one_line(str(self.file))}: {self.file.stat().st_size / 1e6:,.1f} MB, matches the model within "
+            f"{max(self.difference, 1e-9):.0e} on {on}. Run it with {self.program.name} in the same folder."
         )
 
 
@@ -105,28 +105,30 @@ def export(
     *,
     pictures: Sequence[str] = (),
 ) -> Exported:
-    """Write the model in the folder ``model`` to the folder ``path``; see :meth:`Runnable.export`.
+    """Export the model in the folder ``model`` to the folder ``path``, see :meth:`Runnable.export`.
 
     Parameters
     ----------
     model : Path
-        As :func:`customlabels_nb.models.artifact.save_artifact` wrote it.
+        Folder written by :func:`customlabels_nb.models.artifact.save_artifact`.
     name : str
-        What the model is called in its metadata.
+        Name of the model in its metadata.
     format : {"onnx", "pt2"}
+        File format.
     path : path, optional
-        A new folder, or one that an export was written to before; ``<name>-<format>`` in the current folder by default.
+        A new folder, or the folder of an earlier export. By default ``<name>-<format>`` in the current folder.
     pictures : sequence of str
-        Photos on which both are compared, as far as they can be read.
+        Photos on which the exported file is compared with the model. Unreadable ones are skipped.
 
     Raises
     ------
     InputError, NotAllowedError
-        If the format isn't known, or the folder is no place for it.
+        If the format is unknown, or the folder cannot be used.
     MissingDependencyError
         If packages for the format are missing.
     ModelError
-        If the model can't be written so, or what was written doesn't say what the model says. There is no file then.
+        If the model cannot be exported to this format, or the exported file differs from the model. No file is saved
+        then.
     """
     ending = _check_format(format)
     folder = _folder(path, name, ending)
@@ -140,29 +142,29 @@ def export(
             apart, photos = _compared(file, network, config, facts, pictures)
             if apart > TOLERANCE:
                 raise ModelError(
-                    f"What was written as {ending!r} differs from the model by {apart:.1e}, more than {TOLERANCE:g}; "
-                    "no file was kept. Try the other format, or another version of torch."
+                    f"The exported {ending!r} file differs from the model by {apart:.1e}, more than {TOLERANCE:g}. "
+                    "No file was saved. Try the other format, or another version of torch."
                 )
             Path(beside, _SNIPPET).write_bytes(Path(snippet.__file__).read_bytes())
             folder.mkdir(exist_ok=True)
             for each in (file.name, _SNIPPET):
                 Path(beside, each).replace(folder / each)
     except OSError as error:
-        raise InputError(f"path={str(folder)!r} can't be written: {error.strerror or error}.") from error
+        raise InputError(f"path={str(folder)!r} cannot be written: {error.strerror or error}.") from error
     return Exported(folder, folder / file.name, folder / _SNIPPET, apart, photos)
 
 
 def _compared(file: Path, network: Any, config: ModelConfig, facts: dict[str, Any], pictures: Sequence[str]) -> Any:
-    """What :func:`difference` says of the file that was written."""
+    """Return the result of :func:`difference` for the exported file."""
     try:
         run, _ = snippet.LOADERS[file.suffix](file)
         return difference(network, config, run, facts, pictures)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # what runs it has errors of its own
+    except Exception as error:  # the runtimes raise their own exceptions
         raise ModelError(
-            f"What was written as {file.suffix[1:]!r} doesn't run ({type(error).__name__}: {first_line(error)}); "
-            "no file was kept. Try the other format."
+            f"The exported {file.suffix[1:]!r} file cannot be run ({type(error).__name__}: {first_line(error)}). "
+            "No file was saved. Try the other format."
         ) from error
 
 
@@ -173,21 +175,19 @@ def _folder(path: str | os.PathLike[str] | None, name: str, ending: str) -> Path
     else:
         folder = local_path(path, "path").absolute()
     if folder.suffix.lower() in snippet.LOADERS and not folder.is_dir():
-        raise InputError(
-            f"path={str(folder)!r} looks like a file; name a folder, which gets model.{ending} and {_SNIPPET}."
-        )
+        raise InputError(f"path={str(folder)!r} looks like a file. Give a folder for model.{ending} and {_SNIPPET}.")
     if not folder.is_dir():
         if os.path.lexists(folder):
-            raise NotAllowedError(f"path={str(folder)!r} is a file; name a folder.")
+            raise NotAllowedError(f"path={str(folder)!r} is a file. Give a folder.")
         return folder
     others = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OURS)
     if others:
-        raise NotAllowedError(f"path={str(folder)!r} has other things in it, such as {others[0]!r}; name a new folder.")
+        raise NotAllowedError(f"path={str(folder)!r} contains other files, such as {others[0]!r}. Give a new folder.")
     return folder
 
 
 def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name: str) -> dict[str, Any]:
-    """All that is needed beside the graph to ask an exported model; JSON can hold it."""
+    """Collect the metadata that an exported model needs in addition to its graph, as JSON values."""
     detector = isinstance(network, ImageDetector)
     return {
         "name": name,
@@ -209,12 +209,12 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
 
 
 def to_text(facts: dict[str, Any]) -> str:
-    """The facts as JSON in ASCII, so that no label is changed on its way through metadata."""
+    """Encode the facts as ASCII JSON, so that metadata cannot change any label."""
     return json.dumps(facts, ensure_ascii=True, allow_nan=False)
 
 
 def write_onnx(graph: nn.Module, config: ModelConfig, facts: str, path: Path) -> None:
-    """Write ``graph`` for onnxruntime and whatever else reads ONNX."""
+    """Write ``graph`` as ONNX."""
     with _quietly("onnx"):
         written = torch.onnx.export(
             _traced(graph, config),
@@ -237,22 +237,22 @@ def write_pt2(graph: nn.Module, config: ModelConfig, facts: str, path: Path) -> 
             torch.export.save(traced, file, extra_files={FACTS: facts})
 
 
-#: By name of the format.
+#: Export functions by format.
 WRITERS: dict[str, Callable[[nn.Module, ModelConfig, str, Path], None]] = {"onnx": write_onnx, "pt2": write_pt2}
 
 
 def _check_format(name: object) -> str:
-    """``name``, if it is a format that can be written here.
+    """Return ``name`` if this format can be written here.
 
     Raises
     ------
     InputError
-        If there is no such format.
+        If the format does not exist.
     MissingDependencyError
-        If packages for it aren't installed.
+        If packages for it are not installed.
     """
     if not isinstance(name, str) or name not in WRITERS:
-        raise InputError(f"format={name!r} is not known; use one of {', '.join(WRITERS)}.")
+        raise InputError(f"format={name!r} is not an export format. Choose one of: {', '.join(WRITERS)}.")
     if name == "onnx":
         try:
             import onnx  # noqa: F401
@@ -260,7 +260,7 @@ def _check_format(name: object) -> str:
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise MissingDependencyError(
-                f"Exporting to ONNX needs the package {error.name!r}; export('pt2') needs nothing more: "
+                f"Exporting to ONNX needs the package {error.name!r}, export('pt2') does not. Install it with: "
                 f"{extra_command('onnx')}"
             ) from error
     return name
@@ -275,7 +275,7 @@ def _traced(graph: nn.Module, config: ModelConfig) -> Any:
         2: STRIDE * torch.export.Dim("rows", min=1, max=_LARGEST_SIDE // STRIDE),
         3: STRIDE * torch.export.Dim("columns", min=1, max=_LARGEST_SIDE // STRIDE),
     }
-    # of an SSD, the coarsest levels of a small example would be a single cell, and are taken to be that always
+    # in a small example, the coarsest levels of an SSD would be a single cell and be exported as constant
     scale = 4 if isinstance(graph, Boxed) else 1
     example = torch.zeros(1, 3, 8 * scale * STRIDE, 6 * scale * STRIDE)
     return torch.export.export(graph, (example,), dynamic_shapes=(sides,), strict=False)
@@ -283,7 +283,7 @@ def _traced(graph: nn.Module, config: ModelConfig) -> Any:
 
 @contextlib.contextmanager
 def _quietly(name: str) -> Iterator[None]:
-    """No chatter of the exporters, and an error that says what they were at."""
+    """Suppress the log messages of the exporters and convert their exceptions."""
     before = {logger: logging.getLogger(logger).level for logger in _LOUD}
     try:
         for logger in _LOUD:
@@ -293,10 +293,10 @@ def _quietly(name: str) -> Iterator[None]:
             yield
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # what an operator is refused with is no class of errors
+    except Exception as error:  # exporters raise many classes of exceptions for unsupported operators
         raise ModelError(
-            f"The model can't be written as {name!r} ({type(error).__name__}: {first_line(error)}); "
-            f"no file was written. Try the other format, or another version of torch than {torch.__version__}."
+            f"The model cannot be exported as {name!r} ({type(error).__name__}: {first_line(error)}). "
+            f"No file was written. Try the other format, or a version of torch other than {torch.__version__}."
         ) from error
     finally:
         for logger, level in before.items():
@@ -310,16 +310,18 @@ def difference(
     facts: dict[str, Any],
     pictures: Sequence[str],
 ) -> tuple[float, int]:
-    """The largest difference in confidence (0..1) or place (as a share of the image), and how many photos were read.
+    """Compute the largest difference in confidence (0..1) or box position, and count the photos that were compared.
+
+    Positions are fractions of the image size.
 
     Parameters
     ----------
     network : ImageClassifier or ImageDetector
-        On the CPU, in eval mode.
+        Network on the CPU, in eval mode.
     run : callable
-        Runs what was exported: float32 images → its outputs.
+        Function that runs the exported model: float32 images → its outputs.
     pictures : sequence of str
-        Paths of photos; those that can't be read are passed over. Drawn noise is looked at, too, in several shapes.
+        Paths of photos. Unreadable ones are skipped. Random noise in several shapes is compared in addition.
     """
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))
@@ -362,9 +364,9 @@ def _boxes_apart(
 
 
 def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[str, Any], canvas: Canvas) -> bool:
-    """Whether the model itself says something else once its input changes by less than any pixel can.
+    """Check whether the model's own output changes if its input changes by less than any pixel can.
 
-    Of two boxes that overlap by nearly as much as is allowed, one goes or stays by the last bit of a number.
+    If the IoU of two boxes is close to the suppression threshold, the last bit decides whether one is suppressed.
     """
     graph, rng = exportable(network), np.random.default_rng(1)
 
@@ -377,8 +379,8 @@ def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[
 
 
 def _without_counterpart(these: DetectedBoxes, those: DetectedBoxes, longest: int, most: int) -> float:
-    """How far the box of ``these`` lies that has the farthest neighbour among ``those``."""
-    # of a list that was cut the last ones may stand beyond the other's end
+    """Return the largest distance of a box of ``these`` from its nearest neighbour in ``those``."""
+    # the last boxes of a truncated list may lie beyond the end of the other list
     least = max(_LEAST, these.confidences[-1] + TOLERANCE if len(these.labels) >= most else 0.0)
     worst = 0.0
     for box, label, confidence in zip(these.boxes, these.labels, these.confidences, strict=True):

@@ -1,4 +1,4 @@
-"""Networks whose graph can be written down: no lists of unknown length, no Python that looks at values."""
+"""Convert networks to a form that PyTorch can export, without data-dependent shapes or control flow."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
-    """A copy of ``network``, in eval mode, whose graph can be written down.
+    """Return a copy of ``network``, in eval mode, that PyTorch can export.
 
-    A classifier's gives logits (n, k) of images (n, 3, side, side). A detector's takes one image (1, 3, height, width),
-    both sides a multiple of 32, and gives candidates before the last non-maximum suppression: corners
-    ``x0, y0, x1, y1`` on the canvas (m, 4), confidences (m,) and positions among the labels (m,).
+    A classifier maps images (n, 3, side, side) to logits (n, k). A detector takes one image (1, 3, height, width), both
+    sides a multiple of 32, and returns candidates before the last non-maximum suppression: corners ``x0, y0, x1, y1``
+    on the canvas (m, 4), confidences (m,) and label indices (m,).
 
     Raises
     ------
     InputError
-        If the detector is of a kind that can't be exported.
+        If this kind of detector cannot be exported.
     """
     with torch.inference_mode(False):
         copied = copy.deepcopy(network).eval().requires_grad_(False)
         copied.to(
             memory_format=torch.contiguous_format
-        )  # another order is fixed in views, which then fit no other size
+        )  # another layout would be hard-coded in views that fit no other size
     if isinstance(copied, ImageClassifier):
         return copied
     with torch.no_grad():
-        copied(torch.zeros(1, 3, 64, 64))  # what depends on the network alone is worked out at its first call
+        copied(torch.zeros(1, 3, 64, 64))  # the first call computes constants of the network
     _fix_padding(copied)
     _simplify_activations(copied)
     for kind, form in ((FasterRCNN, TwoStages), (FCOS, Dense), (RetinaNet, Dense), (SSD, Boxed)):
         if isinstance(copied.network, kind):
             return form(copied.network).eval()
     raise InputError(
-        f"A detector of the kind {copied.shape.architecture!r} can't be exported; train with detector='fasterrcnn'."
+        f"A detector of the kind {copied.shape.architecture!r} cannot be exported. Train with detector='fasterrcnn'."
     )
 
 
 def rules_of(network: ImageDetector) -> dict[str, float]:
-    """What is done with a detector's candidates: see :func:`customlabels_nb.inference.exporting.detect.boxes`."""
+    """Return the rules for a detector's candidates, see :func:`customlabels_nb.inference.exporting.detect.boxes`."""
     two_stages = isinstance(network.network, FasterRCNN)
     heads = network.network.roi_heads if two_stages else network.network
     return {
@@ -64,7 +64,7 @@ def rules_of(network: ImageDetector) -> dict[str, float]:
 
 
 class TwoStages(nn.Module):
-    """A Faster R-CNN of torchvision, for one image, without its last suppression."""
+    """Exportable Faster R-CNN of torchvision for one image, without its last suppression."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -77,21 +77,21 @@ class TwoStages(nn.Module):
         proposals, real = self._proposals(list(features.values()), images)
         hidden = self.heads.box_head(self._pooled(features, proposals))
         logits, deltas = self.heads.box_predictor(hidden)
-        scores = torch.where(real[:, None], logits.softmax(dim=-1), 0.0)[:, 1:]  # the first is the background
+        scores = torch.where(real[:, None], logits.softmax(dim=-1), 0.0)[:, 1:]  # index 0 is the background
         corners = self.heads.box_coder.decode_single(deltas, proposals).reshape(self.after, -1, 4)[:, 1:]
         count = scores.shape[1]
         labels = torch.arange(count, device=images.device).repeat(self.after)
         return clipped(corners.reshape(-1, 4), images), scores.reshape(-1), labels
 
     def _proposals(self, levels: list[torch.Tensor], images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The most likely boxes of all levels, always as many, and which of them there are."""
+        """Select a fixed number of the most likely boxes of all levels, and mark those that are real."""
         every, likely = [], []
         objectness, deltas = self.rpn.head(levels)
         for level, cells in enumerate(self.rpn.anchor_generator.cell_anchors):
             logits = objectness[level].permute(0, 2, 3, 1).reshape(-1)
             moves = deltas[level].reshape(cells.shape[0], 4, *deltas[level].shape[-2:]).permute(2, 3, 0, 1)
             anchors = grid_of(cells, levels[level], images)
-            # a small image has fewer anchors than are taken: those that are added are never real
+            # a small image may have fewer anchors than topk takes, so add some that are never real
             logits = torch.cat((logits, logits.new_full((self.before,), -1e9)))
             best, at = logits.topk(self.before)
             moves, anchors = padded(moves.reshape(-1, 4), self.before)[at], padded(anchors, self.before)[at]
@@ -99,7 +99,7 @@ class TwoStages(nn.Module):
             sides = boxes[:, 2:] - boxes[:, :2]
             scores = best.sigmoid()
             real = (best > -1e8) & (sides >= self.rpn.min_size).all(dim=1) & (scores >= self.rpn.score_thresh)
-            boxes = torch.where(real[:, None], boxes, 0.0)  # without an area, so that they suppress nothing
+            boxes = torch.where(real[:, None], boxes, 0.0)  # empty boxes suppress nothing
             kept = nms(boxes, scores, self.rpn.nms_thresh)
             stays = torch.zeros_like(scores).index_fill(0, kept, 1.0) > 0
             every.append(boxes)
@@ -124,7 +124,7 @@ class TwoStages(nn.Module):
 
 
 class Dense(nn.Module):
-    """An FCOS or RetinaNet of torchvision, for one image, without its suppression."""
+    """Exportable FCOS or RetinaNet of torchvision for one image, without its suppression."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class Dense(nn.Module):
 
 
 class Boxed(nn.Module):
-    """An SSD of torchvision, for one image, without its suppression."""
+    """Exportable SSD of torchvision for one image, without its suppression."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -164,19 +164,19 @@ class Boxed(nn.Module):
         height, width = images.shape[-2:]
         anchors = self.default_boxes(ImageList(images, [(height, width)]), levels)[0]
         corners = clipped(self.box_coder.decode_single(said["bbox_regression"][0], anchors), images)
-        scores = said["cls_logits"][0].softmax(dim=-1)[:, 1:]  # the first is the background
+        scores = said["cls_logits"][0].softmax(dim=-1)[:, 1:]  # index 0 is the background
         best, at = padded(scores, self.most).topk(self.most, dim=0)
         labels = torch.arange(scores.shape[1], device=images.device).expand(self.most, -1)
         return padded(corners, self.most)[at.reshape(-1)], best.reshape(-1), labels.reshape(-1)
 
 
 def padded(rows: torch.Tensor, count: int) -> torch.Tensor:
-    """``rows`` and ``count`` of zeros after them: so many can be taken even of a small image's."""
+    """Append ``count`` rows of zeros, so that a fixed number of rows can be taken even for a small image."""
     return torch.cat((rows, rows.new_zeros(count, *rows.shape[1:])))
 
 
 def grid_of(cells: torch.Tensor, level: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """The anchors of a level, shape (rows × columns × cells, 4): ``cells`` at each of its positions."""
+    """Place the anchors ``cells`` at each position of a level, shape (rows × columns × cells, 4)."""
     rows, columns = level.shape[-2:]
     y = torch.arange(rows, device=level.device) * (images.shape[-2] // rows)
     x = torch.arange(columns, device=level.device) * (images.shape[-1] // columns)
@@ -186,14 +186,14 @@ def grid_of(cells: torch.Tensor, level: torch.Tensor, images: torch.Tensor) -> t
 
 
 def clipped(corners: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """``x0, y0, x1, y1`` that don't reach over the canvas."""
+    """Clip ``x0, y0, x1, y1`` to the canvas."""
     height, width = images.shape[-2:]
     x, y = corners[:, 0::2].clamp(0, width), corners[:, 1::2].clamp(0, height)
     return torch.stack((x, y), dim=2).reshape(-1, 4)
 
 
 def _fix_padding(network: nn.Module) -> None:
-    """Replace convolutions that pad by their input's size: it is even here, so that they always pad alike."""
+    """Replace "same" convolutions by fixed padding, which is equal because all input sizes are even here."""
     from timm.layers import Conv2dSame
 
     for name, layer in list(network.named_modules()):
@@ -202,7 +202,7 @@ def _fix_padding(network: nn.Module) -> None:
 
 
 class _Clamped(nn.ReLU6):
-    """The same as one operator of the graph: torch writes a ``ReLU6`` of unknown size down first, and then anew."""
+    """ReLU6 as a single clamp operator. PyTorch exports a ``ReLU6`` of dynamic size as two operations."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         return values.clamp(self.min_val, self.max_val)

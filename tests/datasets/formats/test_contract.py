@@ -180,9 +180,9 @@ def test_each_thing_comes_back_or_is_said_not_to(tmp_path: Path, name: str) -> N
     lost = {"columns", "notes", *formats.base.CAPABILITIES - format_.holds}
     assert said.keys() == lost - ({"crowd", "job"} if name == "image_folder" else set())
     assert "'about'" in said["notes"]
-    assert said["columns"].startswith(f"{1 if name == 'coco' else 2} × column of the user's")
+    assert said["columns"].startswith(f"{1 if name == 'coco' else 2} × custom column")
     if "confidence" in lost:
-        assert said["confidence"].startswith("2 × confidence can't be held by")
+        assert said["confidence"].startswith("2 × confidence cannot be stored as")
         assert "photo 0.png" in said["confidence"]
     if name == "image_folder":
         return  # its images are others: test_folders_by_label_come_back_with_copies
@@ -213,7 +213,7 @@ def test_folders_by_label_come_back_with_copies(tmp_path: Path) -> None:
     for hostile in ("..", "a/b", ".hidden", "x\0y"):
         if "\0" in hostile:
             continue
-        with pytest.raises(InputError, match="name of a folder"):
+        with pytest.raises(InputError, match="not a valid folder name"):
             before.relabel({"apple": hostile}).to("image_folder", tmp_path / "bad")
     assert not (tmp_path / "b").exists()
 
@@ -330,7 +330,7 @@ def test_what_was_written_shows_itself_in_a_few_lines(tmp_path: Path) -> None:
 def test_what_is_no_path_here_is_refused_by_the_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = dataset(tmp_path, "boxes")
-    for path, why in (("s3://bucket/set.json", "is a URL"), ("", "names nothing"), (None, "is no path")):
+    for path, why in (("s3://bucket/set.json", "is a URL"), ("", "not a valid path"), (None, "is not a path")):
         with pytest.raises(InputError, match=f"path=.*{why}"):
             before.to("coco", path)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=f"folder=.*{why}"):

@@ -137,10 +137,10 @@ def test_options_reach_the_reader_by_name(tmp_path: Path) -> None:
     merged = cl.read_dataset(path, on_duplicate="merge", prefix="s3://bucket/in/")
     assert merged.labels_of_images() == [["cat", "dog"]]
     assert list(merged.images["image"]) == ["s3://bucket/in/a.jpg"]
-    with pytest.raises(InputError, match=r"duplicates='merge' is no option of .*'csv': it knows on_duplicate, prefix"):
+    with pytest.raises(InputError, match=r"duplicates='merge' is not an option of .*'csv'.*on_duplicate, prefix"):
         cl.read_dataset(path, duplicates="merge")
     put(tmp_path / "x.json", '{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": []}')
-    with pytest.raises(InputError, match="prefix='in' is no option of the format 'coco'"):
+    with pytest.raises(InputError, match="prefix='in' is not an option of the format 'coco'"):
         cl.read_dataset(tmp_path / "x.json", prefix="in")
 
 
@@ -167,7 +167,7 @@ def test_a_million_columns_are_refused_at_once(tmp_path: Path) -> None:
     header = "image,label," + ",".join(f"c{number}" for number in range(1_000_000)) + "\n"
     for text in (header, "a.jpg" + ",x" * 1_000_000 + "\n"):
         path = put(tmp_path / "wide.csv", text * 3)
-        with pytest.raises(ManifestError, match=r"wide\.csv.*its first row has 1,000,00\d cells; at most 1,000"):
+        with pytest.raises(ManifestError, match=r"wide\.csv.*first row has 1,000,00\d cells.*at most 1,000"):
             cl.read_dataset(path, "csv")
 
 
@@ -245,7 +245,7 @@ def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
         ("cat,1,2,3,,1,,", "four numbers"),
         ("cat,1,2,x,4,1,,", "four numbers"),
         ("cat,1,2,nan,4,1,,", "four numbers"),
-        ("cat,1,2,-3,4,1,,", "no size"),
+        ("cat,1,2,-3,4,1,,", "invalid size"),
         (",1,2,3,4,1,,", "no label"),
         ('cat,1,2,3,4,1,"[[1,2],[3]]",', "polygon"),
         ('cat,1,2,3,4,1,"[[1e999,2]]",', "polygon"),

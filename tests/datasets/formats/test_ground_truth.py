@@ -472,6 +472,6 @@ def test_a_date_that_is_none_is_said(tmp_path: Path, quick: bool) -> None:
     path.write_text("\n".join(map(json.dumps, (good, without, bad, bad | {"source-ref": "s3://bucket/3.png"}))))
     found = read_manifest(path)
     assert [(issue.code, issue.line) for issue in found.issues] == [("ENTRY_ADJUSTED", 3)]
-    assert found.issues[0].message.startswith("2 lines give a creation-date that is none")
+    assert found.issues[0].message.startswith("2 lines have an invalid creation-date")
     assert found.unread == []
     assert len(found.annotations) == 4

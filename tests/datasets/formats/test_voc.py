@@ -73,7 +73,7 @@ def test_raccoons_agree_with_their_table(test_data: Path) -> None:
     assert sorted(boxes(found)) == sorted(expected)
     assert len(found.images) == 200
     assert all(Path(image).is_file() for image in found.images["image"])
-    assert all(issue.code == "ENTRY_ADJUSTED" and "is not kept" in issue.message for issue in found.issues)
+    assert all(issue.code == "ENTRY_ADJUSTED" and "is not imported" in issue.message for issue in found.issues)
 
 
 def test_an_image_lies_where_programs_put_it(tmp_path: Path) -> None:
@@ -282,13 +282,13 @@ def test_one_image_makes_one_file(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     assert FORMAT.write(contents(images, rows), path) == [path]
     assert boxes(read(FORMAT, path)) == [("a.jpg", "x", 1, 2, 3, 4)]
-    with pytest.raises(InputError, match="name a folder"):
+    with pytest.raises(InputError, match="Give a folder"):
         FORMAT.write(contents([*images, {"image": "b.jpg"}], rows), path)
 
 
 def test_what_xml_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     rows = [{"image": "/a.jpg", "label": "a\x01b", "left": 1, "top": 2, "width": 3, "height": 4}]
-    with pytest.raises(InputError, match="rename"):
+    with pytest.raises(InputError, match="Rename"):
         FORMAT.write(contents([{"image": "/a.jpg"}], rows), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -76,7 +76,7 @@ def test_a_member_that_points_elsewhere_is_refused(tmp_path: Path, archive: Call
     before = tree(tmp_path)
     root, issues = unpack_zip(path, tmp_path / "deep" / "er" / "target")
     assert [(issue.code, issue.where, issue.message) for issue in issues] == [
-        ("ARCHIVE_MEMBER_REFUSED", name, "It would land outside the folder.")
+        ("ARCHIVE_MEMBER_REFUSED", name, "The path is outside the target folder.")
     ]
     assert issues[0].source == str(path)
     new = {name: kind for name, kind in tree(tmp_path).items() if name not in before and kind != "folder"}
@@ -135,7 +135,7 @@ def test_a_name_that_is_file_and_folder_is_taken_once(tmp_path: Path, archive: C
     for number, order in enumerate((["a.jpg", "a.jpg/b.jpg"], ["a.jpg/b.jpg", "a.jpg"])):
         _, issues = unpack_zip(archive([(name, b"x") for name in order]), tmp_path / f"target{number}")
         assert [issue.where for issue in issues] == [order[1]]
-        assert "can't be written" in issues[0].message
+        assert "cannot be written" in issues[0].message
         assert not [name for name in tree(tmp_path / f"target{number}") if name.endswith(".part")]
 
 
@@ -184,7 +184,7 @@ def test_damaged_members_are_refused_and_the_others_unpacked(tmp_path: Path, arc
         target = tmp_path / f"target{method}"
         _, issues = unpack_zip(path, target)
         assert [issue.where for issue in issues] == ["broken.jpg"]
-        assert "can't be" in issues[0].message
+        assert "cannot be" in issues[0].message
         assert list(tree(target)) == ["a.jpg"]
 
 

@@ -53,7 +53,7 @@ def test_several_labels(tmp_path: Path) -> None:
     back = cl.from_huggingface(made)
     assert back.labels_of_images() == dataset.labels_of_images()
     assert back.images["status"].tolist() == dataset.images["status"].tolist()
-    with pytest.raises(InputError, match=r"0\.jpg.*has 2 labels; use 'multi-label'"):
+    with pytest.raises(InputError, match=r"0\.jpg.*has 2 labels.*target='multi-label'"):
         dataset.to_huggingface(target="single-label")
 
 
@@ -178,10 +178,10 @@ def test_other_columns_and_arguments_are_named(tmp_path: Path) -> None:
     assert back.images["n"].tolist() == [1.5]
     assert back.images["revision"].tolist() == [0]
     for options, words in (
-        ({}, "image='image' is not a column of the dataset; there are"),
+        ({}, "image='image' is not a column"),
         ({"image": "photo", "label": "nope"}, "label='nope'"),
-        ({"image": "photo", "boxes": "yolo"}, "boxes='yolo' is not known"),
-        ({"image": "n"}, "of type float, which are no images"),
+        ({"image": "photo", "boxes": "yolo"}, "boxes='yolo'"),
+        ({"image": "n"}, "of type float"),
     ):
         with pytest.raises(InputError, match=words):
             cl.from_huggingface(made, **options)

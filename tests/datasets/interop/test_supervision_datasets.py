@@ -64,9 +64,9 @@ def test_what_can_not_be_held_beside_boxes_is_told(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
     whole = pd.DataFrame({"image": dataset.images["image"][:1], "label": "kitchen"})
     both = cl.Dataset(dataset.images, pd.concat([dataset.annotations, whole]))
-    with pytest.warns(UserWarning, match="1 labels of whole images can't be held"):
+    with pytest.warns(UserWarning, match="1 image-level labels do not fit target='boxes'"):
         both.to_supervision()
-    with pytest.warns(UserWarning, match="3 boxes can't be held"):
+    with pytest.warns(UserWarning, match="3 boxes do not fit target='single-label'"):
         assert len(both.to_supervision(target="single-label")[0][2]) == 1
 
 

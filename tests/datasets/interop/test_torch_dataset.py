@@ -48,7 +48,7 @@ def test_several_labels_are_a_vector(tmp_path: Path) -> None:
     vectors = torch.stack([target for _, target in made])  # type: ignore[attr-defined]
     assert vectors.dtype == torch.float32
     assert vectors.tolist() == [[1, 1], [1, 0], [0, 0]]
-    with pytest.raises(InputError, match=r"0\.jpg.*use target='multi-label'"):
+    with pytest.raises(InputError, match=r"0\.jpg.*target='multi-label'"):
         many_labels(tmp_path).to_torch(target="single-label")
 
 
@@ -121,7 +121,7 @@ def test_a_dataset_without_labels_has_no_target(tmp_path: Path) -> None:
     bare = cl.Dataset(pd.DataFrame({"image": drawn(tmp_path)}))
     with pytest.raises(InputError, match="no annotations"):
         bare.to_torch()
-    with pytest.raises(InputError, match="target='masks' is not known"):
+    with pytest.raises(InputError, match="target='masks'"):
         one_label(tmp_path).to_torch(target="masks")
 
 

@@ -265,5 +265,5 @@ def test_lines_that_no_profile_reads(tmp_path: Path) -> None:
 
 
 def test_the_profile_is_one_of_two(tmp_path: Path) -> None:
-    with pytest.raises(cl.errors.InputError, match="profile='aws' is not known"):
+    with pytest.raises(cl.errors.InputError, match="profile='aws'"):
         cl.validate_manifest(tmp_path / "m", profile="aws")

@@ -110,8 +110,8 @@ def outputs(notebook: Any) -> None:
     assert text_of(tagged(notebook, "offered")) == "31", "as many as the file has"
     assert text_of(tagged(notebook, "polygon")) == "1", "one photo is changed"
     assert "6 labelled" in text_of(tagged(notebook, "accepted"))
-    assert "beyond the picture" in text_of(tagged(notebook, "spoil"))
-    assert "more than once" in text_of(tagged(notebook, "spoil"))
+    assert "BOX_OFF_FRAME" in text_of(tagged(notebook, "spoil"))
+    assert "BOX_REPEATED" in text_of(tagged(notebook, "spoil"))
     assert "BOX_" not in text_of(tagged(notebook, "mended")), "nothing is wrong with a box any more"
     assert "LABEL_HAS_FEW_TEST_IMAGES" in text_of(tagged(notebook, "mended")), "what was so before is still said"
     assert "comparator" in text_of(tagged(notebook, "sizes"))

@@ -66,9 +66,9 @@ def after_zip(ns):
 
 
 def after_refresh(ns):
-    news = ns["news"]
-    assert [Path(image).name for image in news.added] == ["smaller.jpg"], "one of four is a photo and new"
-    said = {Path(where).name: code for where, code in zip(news.issues["where"], news.issues["code"], strict=True)}
+    report = ns["report"]
+    assert [Path(image).name for image in report.added] == ["smaller.jpg"], "one of four is a photo and new"
+    said = {Path(where).name: code for where, code in zip(report.issues["where"], report.issues["code"], strict=True)}
     assert said == {"again.jpg": "DUPLICATE_CONTENT", "cut_off.jpg": "IMAGE_TRUNCATED"}
 
 
@@ -150,7 +150,7 @@ def after_broken(ns):
         3: "ERROR_MISSING_SOURCE_REF",
         5: "ERROR_MISSING_CLASS_MAP_ID",
     }
-    assert len(ns["broken"]) == 13, "a bad line costs itself and nothing else"
+    assert len(ns["broken"]) == 13, "a bad line does not affect the others"
 
 
 def after_validated(ns):
@@ -170,7 +170,7 @@ def after_fixed(ns):
     mended = ns["mended"]
     assert len(mended) == 13, "three lines are left out"
     assert mended.issues["line"].tolist() == [2, 3, 4, 5], "each change is told"
-    assert len(ns["broken"]) == 13, "what was validated stays"
+    assert len(ns["broken"]) == 13, "the validated dataset does not change"
 
 
 def after_service(ns):
@@ -220,9 +220,9 @@ def after_fetched(ns):
 
 
 def after_back(ns):
-    told, changed = ns["told"], ns["changed"]
-    assert [told.updated, told.added, told.unchanged] == [1, 0, 0], "the line's photo and no other"
-    assert told.issues.empty
+    updated, changed = ns["updated"], ns["changed"]
+    assert [updated.updated, updated.added, updated.unchanged] == [1, 0, 0], "the line's photo and no other"
+    assert updated.issues.empty
     after = ns["project"].train_set.label_counts
     assert after["closet"] == ns["before"]["closet"] - 1
     assert after["bedroom"] == ns["before"]["bedroom"] + 1
@@ -231,7 +231,7 @@ def after_back(ns):
 
 def after_undone(ns):
     project = ns["project"]
-    assert project.train_set.label_counts.equals(ns["before"]), "taken back"
+    assert project.train_set.label_counts.equals(ns["before"]), "undone"
     assert project.history["what"].tolist()[:2] == ["undo update entries", "update entries"]
     assert project.history["note"].tolist()[1] == "from Mary"
 

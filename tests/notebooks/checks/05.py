@@ -27,9 +27,9 @@ def after_train(ns: dict[str, Any]) -> None:
 
 
 def after_card(ns: dict[str, Any]) -> None:
-    assert "Fewer than 10 training images" in ns["card"].split("## Limits")[1], "what it can't"
-    assert "| train | 40 | 40 |" in ns["card"], "what it learnt from"
-    assert ns["card"].endswith("\n"), "whole"
+    assert "Fewer than 10 training images" in ns["card"].split("## Limits")[1], "its limits"
+    assert "| train | 40 | 40 |" in ns["card"], "its training data"
+    assert ns["card"].endswith("\n"), "complete"
 
 
 def after_weakest(ns: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ def after_weakest(ns: dict[str, Any]) -> None:
 def after_moved(ns: dict[str, Any]) -> None:
     moved = ns["moved"].loc[[0.2, 0.5, 0.8]]
     assert moved["recall"].is_monotonic_decreasing, "recall falls as the threshold rises"
-    assert moved["precision"].is_monotonic_increasing, "and precision is what you get"
+    assert moved["precision"].is_monotonic_increasing, "precision mostly rises"
     assert moved["recall"].nunique() == moved["precision"].nunique() == 3
     assert ns["moved"].loc["assumed", "f1"] >= moved["f1"].max(), "no single threshold is better than the labels' own"
     assert ns["table"]["threshold"].nunique() > 5, "each label has its own"
@@ -58,7 +58,7 @@ def after_precision_recall_table(ns: dict[str, Any]) -> None:
     curve = ns["report"].precision_recall(ns["weakest"])
     assert curve["recall"].is_monotonic_increasing
     area = (curve["recall"].diff() * curve["precision"]).sum()
-    assert area == pytest.approx(ns["table"].loc[ns["weakest"], "average_precision"]), "the area below"
+    assert area == pytest.approx(ns["table"].loc[ns["weakest"], "average_precision"]), "the area under the curve"
     last = curve.iloc[-1]
     assert (last["recall"], last["precision"]) == (1, pytest.approx(10 / 100)), "all photos, of which ten are of it"
 
@@ -110,7 +110,7 @@ def after_intervals(ns: dict[str, Any]) -> None:
 
 def after_honest(ns: dict[str, Any]) -> None:
     assert ns["compared"].loc["f1", "cross-validated"] < ns["compared"].loc["f1", "assumed"], "they look better than is"
-    assert any("cross-validated" in note for note in ns["honest"].notes)
+    assert any("cross-validated" in note for note in ns["unbiased"].notes)
 
 
 def after_steered(ns: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ def after_trained(ns):
     assert ns["project"].task == "boxes"
     assert len(ns["photos"]) == PHOTOS
     figures = model.evaluate().summary.set_index("figure")["value"]
-    assert 0.25 < figures["mean_average_precision"] < 0.97, "enough to see how answers look, and to see it err"
+    assert 0.25 < figures["mean_average_precision"] < 0.97, "useful results with mistakes"
 
 
 def after_one(ns):
@@ -69,21 +69,21 @@ def after_response(ns):
 
 
 def after_thresholds(ns):
-    asked = {how: found.table for how, found in ns["asked"].items()}
-    assert len(asked["threshold=0.5"]) >= len(asked["as it comes"]), "a lower threshold shows more"
-    assert len(asked["threshold=0.5"]) > len(asked["threshold=0.9"])
-    assert (asked["threshold=0.9"]["confidence"] >= 0.9).all()
-    assert len(asked["max_results=2"]) == 2 <= len(asked["threshold=0.5"])
-    top = asked["threshold=0.5"]["confidence"].head(2)
-    assert np.allclose(asked["max_results=2"]["confidence"], top), "the surest"
-    usual = asked["as it comes"]
-    assert (asked["no lumivane"]["label"] == usual.loc[usual["label"] != "lumivane", "label"].tolist()).all()
+    results = {how: found.table for how, found in ns["results"].items()}
+    assert len(results["threshold=0.5"]) >= len(results["default"]), "a lower threshold shows more"
+    assert len(results["threshold=0.5"]) > len(results["threshold=0.9"])
+    assert (results["threshold=0.9"]["confidence"] >= 0.9).all()
+    assert len(results["max_results=2"]) == 2 <= len(results["threshold=0.5"])
+    top = results["threshold=0.5"]["confidence"].head(2)
+    assert np.allclose(results["max_results=2"]["confidence"], top), "the most confident"
+    usual = results["default"]
+    assert (results["no lumivane"]["label"] == usual.loc[usual["label"] != "lumivane", "label"].tolist()).all()
 
 
 def after_kinds(ns):
     assert len(ns["kinds"]) == 4
     assert len(ns["kinds"]["path"].table), "something to compare"
-    assert all(found.table.equals(ns["kinds"]["path"].table) for found in ns["kinds"].values()), "the same answer"
+    assert all(found.table.equals(ns["kinds"]["path"].table) for found in ns["kinds"].values()), "identical results"
 
 
 def after_quick(ns):
@@ -112,13 +112,13 @@ def after_many(ns):
 
 
 def after_lines(ns):
-    begun, gone_on, found = ns["begun"], ns["gone_on"], ns["found"]
-    assert (begun.images, gone_on.images) == (6, PHOTOS)
-    assert (begun.left, gone_on.left, len(gone_on.errors)) == (0, 0, 0)
+    first, resumed, found = ns["first"], ns["resumed"], ns["found"]
+    assert (first.images, resumed.images) == (6, PHOTOS)
+    assert (first.left, resumed.left, len(resumed.errors)) == (0, 0, 0)
     read = [json.loads(line) for line in ns["lines"].read_text().splitlines()]
-    assert len({Path(line["image"]).name for line in read}) == len(read) == PHOTOS, "none is asked twice"
-    assert sum(len(line["CustomLabels"]) for line in read) == gone_on.found == len(found)
-    table = gone_on.table()
+    assert len({Path(line["image"]).name for line in read}) == len(read) == PHOTOS, "no photo twice"
+    assert sum(len(line["CustomLabels"]) for line in read) == resumed.found == len(found)
+    table = resumed.table()
     assert same(table, found), "the table says what the one in memory says"
     assert np.allclose(np.sort(table["left"]), np.sort(found["left"]), atol=0.6)
 
@@ -133,7 +133,7 @@ def after_video(ns):
     assert video.size == (320, 240)
     assert video.frames["timestamp_ms"].tolist() == [0, 500, 1000, 1500], "'Twice a second'"
     assert video.video == ns["folder"] / "annotated" / "van.mp4.annotated.mp4"
-    assert "<video" in video._repr_html_(), "this plays"
+    assert "<video" in video._repr_html_(), "the video plays"
 
 
 def after_video_table(ns):

@@ -69,7 +69,7 @@ def after_test_mended(ns):
 def after_taken(ns):
     item = ns["taken"][0]
     assert item.labels == ("patio", "backyard")
-    assert "is taken for backyard" in item.text
+    assert "predicted as backyard" in item.text
 
 
 def after_backyards(ns):
@@ -115,9 +115,9 @@ def after_gallery(ns):
 
 
 def after_accepted(ns):
-    accepted, looked_at, project = ns["accepted"], ns["looked_at"], ns["project"]
+    accepted, reviewed, project = ns["accepted"], ns["reviewed"], ns["project"]
     assert len(accepted) >= 10, "help that is worth having"
-    assert len(accepted) + len(looked_at) == 40
+    assert len(accepted) + len(reviewed) == 40
     right = [
         Path(image).parent.name == label for image, label in zip(accepted["image"], accepted["label"], strict=True)
     ]

@@ -27,16 +27,21 @@ RIGHT: dict[int, Any] = {
 ALSO_RIGHT: dict[int, Any] = {1: [5, 0, 3], 2: 0.62, 3: 0.89, 5: 0.67, 6: [0.97, 0.49], 7: 0.3, 9: 0.81, 10: 0.33}
 #: What students answer, and a word of the hint.
 WRONG: dict[int, list[tuple[Any, str]]] = {
-    1: [((5, 3, 0), "mixed up"), ((5, 0, 0), "how many of the eight"), ((8, 0, 3), "accept at 0.8")],
+    1: [((5, 3, 0), "swapped"), ((5, 0, 0), "how many of the eight"), ((8, 0, 3), "accept at 0.8")],
     2: [(1.0, "precision"), (0.25, "number of kitchens"), (3 / 8, "missed")],
     3: [(1.0, "recall"), (0.11, "false alarms"), (0.4, "*accepts*")],
-    4: [(0.4, "can go higher"), (0.44, "equal counts"), (0.46, "lost"), (0.55, "false alarm")],
-    5: [(0.75, "ordinary mean"), (0.5, "twice"), (1.0, "divide")],
-    6: [((0.95, 0.475), "precision of the cups"), ((0.97, 0.97), "count"), ((0.974, 0.926), "once")],
-    7: [(70 / 458, "column"), (70 / 624, "number of watches"), (2 / 390, "other way round"), (0.7, "that are right")],
-    8: [(0.83, "picture")],
-    9: [(0.7, "three photos"), (0.6, "everything is accepted"), (2.42, "number of kitchens")],
-    10: [(0.5, "*either*"), (0.25, "twice"), (12, "divide")],
+    4: [
+        (0.4, "a higher threshold"),
+        (0.44, "equal to the threshold counts"),
+        (0.46, "is missed"),
+        (0.55, "false alarm"),
+    ],
+    5: [(0.75, "ordinary mean"), (0.5, "Double"), (1.0, "divide")],
+    6: [((0.95, 0.475), "precision of the cups"), ((0.97, 0.97), "weight"), ((0.974, 0.926), "once")],
+    7: [(70 / 458, "column"), (70 / 624, "number of watches"), (2 / 390, "reverse"), (0.7, "classified correctly")],
+    8: [(0.83, "plot")],
+    9: [(0.7, "three kitchens"), (0.6, "everything is accepted"), (2.42, "number of kitchens")],
+    10: [(0.5, "*either*"), (0.25, "twice"), (12, "Divide")],
 }
 
 
@@ -105,23 +110,23 @@ def after_shares(ns: dict[str, Any]) -> None:
 def after_flattering(ns: dict[str, Any]) -> None:
     means = ns["rounds"].mean()
     assert len(ns["rounds"]) == 40
-    assert round(means["on the photos that chose it"], 2) == 0.83, "as exercise 8 says"
+    assert round(means["on the same photos"], 2) == 0.83, "as exercise 8 says"
     assert round(means["cross-validated"], 2) == 0.75, "as exercise 8 says"
-    assert means["on the photos that chose it"] > means["on fresh photos"] + 0.05, "it flatters"
-    assert abs(means["cross-validated"] - means["on fresh photos"]) < 0.03, "these are where the fresh ones are"
+    assert means["on the same photos"] > means["on new photos"] + 0.05, "it flatters"
+    assert abs(means["cross-validated"] - means["on new photos"]) < 0.03, "these are where the fresh ones are"
     spread = ns["rounds"].std()
-    assert spread["cross-validated"] > spread["on fresh photos"], "each single figure is shaky"
+    assert spread["cross-validated"] > spread["on new photos"], "each single figure is shaky"
 
 
 def after_overlaps(ns: dict[str, Any]) -> None:
-    rows = ns["overlaps"].to_dict("list")
-    assert rows["overlap"] == pytest.approx([1 / 3, 0.455, 0.714], abs=0.001)
+    rows = ns["ious"].to_dict("list")
+    assert rows["iou"] == pytest.approx([1 / 3, 0.455, 0.714], abs=0.001)
     assert [*zip(rows["tp"], rows["fp"], rows["fn"], strict=True)] == [(0, 1, 1), (0, 1, 1), (1, 0, 0)]
 
 
 def after_box_sliders(ns: dict[str, Any]) -> None:
-    assert _drawn_by(ns["left"], 4) == ["overlap 0.33"]
-    assert _drawn_by(ns["top"], 5) == ["overlap 0.12"]
+    assert _drawn_by(ns["left"], 4) == ["IoU 0.33"]
+    assert _drawn_by(ns["top"], 5) == ["IoU 0.12"]
 
 
 def at_end(ns: dict[str, Any]) -> None:
@@ -135,7 +140,7 @@ def at_end(ns: dict[str, Any]) -> None:
             assert word in verdict, f"answer {wrong!r} of exercise {number}: {verdict}"
         for strange in ("five", (1, 2, 3, 4), None, -7, float("nan"), {}):
             verdict = _verdict(ns, number, strange)
-            assert "once more" in verdict, f"answer {strange!r} of exercise {number}: {verdict}"
+            assert "exercise again" in verdict, f"answer {strange!r} of exercise {number}: {verdict}"
         assert "Not answered yet" in _verdict(ns, number, ...)
         assert len(WRONG[number]) == _hints(ns, number), f"a hint of exercise {number} is not tried"
 

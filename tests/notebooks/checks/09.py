@@ -44,7 +44,7 @@ def after_updated(ns):
     updated, project = ns["updated"], ns["project"]
     assert [updated.updated, updated.added] == [1, 0], "one photo and no other"
     assert project.history["what"].tolist()[:2] == ["undo update entries", "update entries"]
-    assert project.train_set.label_counts["backyard"] == 3, "taken back"
+    assert project.train_set.label_counts["backyard"] == 3, "undone"
 
 
 def after_checked(ns):
@@ -146,7 +146,7 @@ def after_detector(ns):
 
 
 def after_geometry(ns):
-    (entry,) = ns["answer"]["CustomLabels"]
+    (entry,) = ns["response"]["CustomLabels"]
     assert list(entry) == ["Name", "Confidence", "Geometry"]
     box = entry["Geometry"]["BoundingBox"]
     assert list(box) == ["Width", "Height", "Left", "Top"]
@@ -229,11 +229,11 @@ def after_refused(ns):
 
 
 def after_honest(ns):
-    for each in (ns["report"], ns["honest"]):
+    for each in (ns["report"], ns["unbiased"]):
         row = each.summary.set_index("figure").loc["f1"]
         assert row["low"] <= row["value"] <= row["high"], "an interval around the figure"
         assert row["low"] < row["high"], "a small test set leaves something open"
-    f1 = [each.summary.set_index("figure")["value"]["f1"] for each in (ns["report"], ns["honest"])]
+    f1 = [each.summary.set_index("figure")["value"]["f1"] for each in (ns["report"], ns["unbiased"])]
     assert f1[1] <= f1[0], "what the choice of thresholds flattered"
 
 
@@ -248,7 +248,7 @@ def after_limits(ns):
     assert report.profile == "rekognition"
     assert not report.ok
     assert report.lines["code"].tolist() == ["ERROR_INVALID_IMAGE"] * 10, "each is too small for the service"
-    assert ns["tiny"].validate(profile="local").ok, "but not here"
+    assert ns["tiny"].validate(profile="local").ok, "accepted here"
 
 
 def after_history(ns):
