@@ -189,7 +189,7 @@ def test_no_jupyter_on_path_and_one_that_says_nothing(tmp_path: Path) -> None:
     assert only(on_path(own, str(tmp_path))).text == "no such command is on PATH"
     command(tmp_path / "shims", "jupyter-lab", "#!/usr/bin/env bash")
     line = only(on_path(own, path_of(tmp_path / "shims")))
-    assert (line.state, "doesn't say" in line.text) == ("note", True)
+    assert (line.state, "cannot tell" in line.text) == ("note", True)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_each_label_has_its_share_on_both_sides(project: cl.Project) -> None:
     images = fill(project, {"": 3, "apple": 10, "pear": 5, "plum": 2})
     done = project.distribute(0.2)
     assert (done.train, done.test) == (16, 4)
-    assert tells(repr(done), 16, "train", 4, "test")
+    assert tells(repr(done), 16, "training", 4, "test")
     assert project.test_set.label_counts.to_dict() == {"apple": 2, "pear": 1, "plum": 1}
     assert project.train_set.label_counts.to_dict() == {"apple": 8, "pear": 4, "plum": 1}
     both = project.train_set.images["image"].tolist() + project.test_set.images["image"].tolist()
