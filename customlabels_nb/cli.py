@@ -1,4 +1,4 @@
-"""The command ``customlabels-nb``: quickstart, lab, doctor."""
+"""Command line interface ``customlabels-nb``: quickstart, lab, doctor."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _EXAMPLES = """examples:
   customlabels-nb quickstart                     train, evaluate and detect on a drawn example
   customlabels-nb quickstart --images photos     the same on your photos: photos/apple/*.jpg, photos/banana/*.jpg, …
   customlabels-nb lab                            open JupyterLab on the notebooks
-  customlabels-nb doctor                         say what is installed, and whether widgets will render
+  customlabels-nb doctor                         check the installation and whether widgets will render
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 done, 1 failed, 2 something has to be given differently."""
+    """Run the command and return its exit code: 0 for success, 1 for failure, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if isinstance(error, NotebookFailed) else 2
     except OSError as error:
         print(
-            f"customlabels-nb: {error.filename or 'a file'} can't be used: {error.strerror or error}.", file=sys.stderr
+            f"customlabels-nb: cannot use {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr
         )
         return 2
     except KeyboardInterrupt:
@@ -51,29 +51,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     quickstart = commands.add_parser(
         "quickstart",
-        help="from a folder of photos to an evaluated model that detects",
-        description="Execute the quickstart notebook and say what came out.",
+        help="train and evaluate a model on a folder of photos, then detect",
+        description="Run the quickstart notebook and print its results.",
         epilog="example: customlabels-nb quickstart --images photos --out first-model",
     )
     quickstart.add_argument("--images", metavar="DIR", help="your photos, one folder per label (default: drawn ones)")
-    quickstart.add_argument("--out", metavar="DIR", help="where results go (default: a new folder here)")
+    quickstart.add_argument("--out", metavar="DIR", help="folder for the results (default: a new folder here)")
     quickstart.set_defaults(run=_quickstart)
     lab = commands.add_parser(
         "lab",
         help="open JupyterLab on the notebooks",
-        description="Copy the notebooks to a folder, unless they are there already, and open JupyterLab on it.",
+        description="Copy the notebooks to a folder, unless they are already there, and open JupyterLab in it.",
         epilog="example: customlabels-nb lab --dir lessons -- --no-browser --port 9000",
     )
     lab.add_argument("--dir", default="customlabels-notebooks", metavar="DIR", help="the folder (default: %(default)s)")
-    lab.add_argument("options", nargs="*", help="what follows -- goes to JupyterLab")
+    lab.add_argument("options", nargs="*", help="options after -- are passed to JupyterLab")
     lab.set_defaults(run=_lab)
     doctor = commands.add_parser(
         "doctor",
-        help="say what is installed, which device will be used, and whether widgets will render",
-        description="Look at what is installed, at this machine, and at whether widgets will render; change nothing.",
-        epilog="Exits with 1 where something needed is missing. In a notebook: customlabels_nb.doctor()",
+        help="check the installation, the device, and whether widgets will render",
+        description="Check the installation, this machine, and whether widgets will render. Nothing is changed.",
+        epilog="Exits with 1 if something required is missing. In a notebook: customlabels_nb.doctor()",
     )
-    doctor.add_argument("--json", action="store_true", help="the same as a JSON list of objects")
+    doctor.add_argument("--json", action="store_true", help="print a JSON list of objects")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -100,7 +100,7 @@ def _lab(options: argparse.Namespace) -> int:
 
     target = Path(options.dir)
     if target.exists() and not target.is_dir():
-        raise InputError(f"--dir {options.dir!r} is a file; name a folder.")
+        raise InputError(f"--dir {options.dir!r} is a file. Give a folder.")
     target.mkdir(parents=True, exist_ok=True)
     for notebook in sorted(notebooks_folder().glob("*.ipynb")):
         if not (target / notebook.name).exists():
@@ -126,7 +126,7 @@ def _new_folder(name: str | None) -> Path:
     if name is not None:
         chosen = Path(name).absolute()
         if chosen.exists() and (not chosen.is_dir() or any(chosen.iterdir())):
-            raise InputError(f"--out {name!r} is there already and not empty; name a new folder.")
+            raise InputError(f"--out {name!r} already exists and is not empty. Choose a new folder.")
         return chosen
     stem = Path("customlabels-quickstart").absolute()
     candidates = [stem, *(stem.with_name(f"{stem.name}-{i}") for i in range(2, 1000))]

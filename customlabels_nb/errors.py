@@ -1,41 +1,41 @@
-"""Every error this package raises on purpose.
+"""Exceptions raised by this package.
 
-The tree (all below :class:`CustomLabelsError`)::
+The class tree (all below :class:`CustomLabelsError`)::
 
     CustomLabelsError
-    ├── InputError (ValueError)          an argument can't be used: the message names it and the value it got
-    │   ├── ImageError                   one image can't be used: names the image
-    │   │   ├── ImageNotFoundError       nothing at that path
-    │   │   ├── NotAnImageError          the bytes are no image, or of a type that isn't read
-    │   │   ├── TruncatedImageError      an image that ends too early or is damaged
+    ├── InputError (ValueError)          an argument is invalid: the message names it and its value
+    │   ├── ImageError                   an image cannot be used: names the image
+    │   │   ├── ImageNotFoundError       the path does not exist or cannot be read
+    │   │   ├── NotAnImageError          the bytes are not an image, or its type is not supported
+    │   │   ├── TruncatedImageError      the image is truncated or damaged
     │   │   └── ImageTooLargeError       more pixels than the limit (decompression bomb)
-    │   ├── VideoError                   one video can't be used: names the video
-    │   │   ├── NotAVideoError           the file is no video, has no pictures, or is of a type that isn't read
-    │   │   └── TruncatedVideoError      a video that ends too early or is damaged
-    │   ├── LabelError                   a label is unknown, doubled, empty or still in use
-    │   ├── ArchiveError                 a zip that can't be unpacked safely
-    │   ├── ManifestError                a manifest file can't be read at all (has a code)
-    │   └── TableError                   a DataFrame lacks columns or holds impossible values
+    │   ├── VideoError                   a video cannot be used: names the video
+    │   │   ├── NotAVideoError           the file is not a video, has no frames, or its type is not supported
+    │   │   └── TruncatedVideoError      the video is truncated or damaged
+    │   ├── LabelError                   a label is unknown, duplicate, empty or still in use
+    │   ├── ArchiveError                 a zip file cannot be unpacked safely
+    │   ├── ManifestError                a manifest file cannot be read at all (has a code)
+    │   └── TableError                   a DataFrame lacks columns or contains invalid values
     ├── ProjectError
     │   ├── ProjectNameError (ValueError)
     │   ├── ProjectExistsError
     │   └── ProjectNotFoundError
-    ├── StoreError                       the project's database can't do what was asked
-    │   ├── DamagedError                 the database holds what can't be read
+    ├── StoreError                       the project's database cannot do what was requested
+    │   ├── DamagedError                 the database contains unreadable data
     │   ├── SchemaTooNewError            written by a newer release
-    │   ├── StaleEditError               somebody else changed these images meanwhile: holds theirs and yours
-    │   └── OutdatedError                images came or went since they were looked at: look again
-    ├── NotEnoughDataError               labels or images are missing: says how many of what (has a code)
+    │   ├── StaleEditError               somebody else changed these images meanwhile: has their version and yours
+    │   └── OutdatedError                images were added or removed since they were listed: list them again
+    ├── NotEnoughDataError               labels or images are missing: says how many (has a code)
     ├── NotAllowedError                  refused with a reason (running version, missing confirmation, …)
     ├── ModelError
     │   ├── ModelNotFoundError           no version of that name
     │   ├── ModelNotReadyError           its training is not complete
-    │   ├── WeightsUnavailableError      pretrained weights can't be fetched: names what to use instead
-    │   └── ArtifactError                the version's folder is damaged or not ours
-    ├── DeviceError                      the named device isn't here
-    ├── MissingDependencyError           an optional package is needed: gives the command
-    ├── NotReadyError                    still being worked out: says how far it is; ask again
-    └── Cancelled                        work that was asked to stop did so
+    │   ├── WeightsUnavailableError      pretrained weights cannot be downloaded: names an alternative
+    │   └── ArtifactError                the version's folder is damaged or not from this package
+    ├── DeviceError                      the device is not available
+    ├── MissingDependencyError           an optional package is missing: gives the command to install it
+    ├── NotReadyError                    still being computed: gives the progress, try again later
+    └── Cancelled                        the work was cancelled
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
 
 
 class CustomLabelsError(Exception):
-    """Base of all errors raised on purpose by this package.
+    """Base class of all errors raised by this package.
 
-    A notebook shows the lines of one's own code that led to it and the message; ``%xmode Verbose`` shows all lines.
+    A notebook shows only the user's own lines of the traceback, and the message. ``%xmode Verbose`` shows all lines.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows: the calls up to ours, without those of IPython itself and errors that led to this one."""
+        """Return the traceback for IPython, without calls inside this package and IPython, and without the causes."""
         from IPython.core.interactiveshell import InteractiveShell
 
         display = InteractiveShell.instance().InteractiveTB
@@ -72,7 +72,7 @@ class CustomLabelsError(Exception):
 
 
 def show_in_one_line(error: KeyboardInterrupt, text: str) -> None:
-    """Have an interrupt shown as ``text`` alone, in a notebook and by a script that it ends."""
+    """Show an interrupt as ``text`` only, in a notebook and in a script that it ends."""
     vars(error)["_render_traceback_"] = lambda: [text]
     if getattr(sys.excepthook, "func", None) is not _show_uncaught:
         sys.excepthook = partial(_show_uncaught, sys.excepthook)
@@ -88,7 +88,7 @@ def _show_uncaught(
 
 
 def _outside(trace: TracebackType | None) -> TracebackType | None:
-    """The calls up to the first one into this package, without IPython's own."""
+    """Return the part of a traceback before the first call into this package, without IPython's own calls."""
     owner = None if trace is None else trace.tb_frame.f_globals.get("__name__", "").partition(".")[0]
     if trace is None or owner == __package__:
         return None
@@ -98,19 +98,19 @@ def _outside(trace: TracebackType | None) -> TracebackType | None:
 
 
 class InputError(CustomLabelsError, ValueError):
-    """An argument can't be used; the message names the argument and the value it got."""
+    """An argument is invalid. The message names the argument and its value."""
 
 
 class ImageError(InputError):
-    """One image can't be used.
+    """An image cannot be used.
 
     Parameters
     ----------
     image : str
-        The image as the user named it.
+        The image as given by the user.
     reason : str
-        What is wrong with it and what to do, without the image's name. Without it the first argument is the whole
-        message: PyTorch's DataLoader raises errors of its workers again like that.
+        Problem and what to do about it, without the image's name. If it is empty, the first argument is the complete
+        message: PyTorch's DataLoader re-raises errors of its workers this way.
     """
 
     code = "IMAGE_UNUSABLE"
@@ -125,38 +125,38 @@ class ImageError(InputError):
 
 
 class ImageNotFoundError(ImageError):
-    """Nothing lies at that path, or it may not be read."""
+    """The image's path does not exist or cannot be read."""
 
     code = "IMAGE_NOT_FOUND"
 
 
 class NotAnImageError(ImageError):
-    """The bytes are no image, or one of a type that isn't read."""
+    """The bytes are not an image, or its type is not supported."""
 
     code = "IMAGE_NOT_AN_IMAGE"
 
 
 class TruncatedImageError(ImageError):
-    """The image ends too early or is damaged."""
+    """The image is truncated or damaged."""
 
     code = "IMAGE_TRUNCATED"
 
 
 class ImageTooLargeError(ImageError):
-    """The image has more pixels than the limit allows to decode."""
+    """The image has more pixels than the decoding limit."""
 
     code = "IMAGE_TOO_LARGE"
 
 
 class VideoError(InputError):
-    """One video can't be used.
+    """A video cannot be used.
 
     Parameters
     ----------
     video : str
-        The video as the user named it.
+        The video as given by the user.
     reason : str
-        What is wrong with it and what to do, without the video's name.
+        Problem and what to do about it, without the video's name.
     """
 
     def __init__(self, video: str, reason: str) -> None:
@@ -166,23 +166,23 @@ class VideoError(InputError):
 
 
 class NotAVideoError(VideoError):
-    """The file is no video, has no pictures in it, or is of a type that isn't read."""
+    """The file is not a video, has no frames, or its type is not supported."""
 
 
 class TruncatedVideoError(VideoError):
-    """The video ends too early or is damaged."""
+    """The video is truncated or damaged."""
 
 
 class LabelError(InputError):
-    """A label is unknown, doubled, empty, too long or still in use."""
+    """A label is unknown, duplicate, empty, too long or still in use."""
 
 
 class ArchiveError(InputError):
-    """A zip file can't be unpacked safely."""
+    """A zip file cannot be unpacked safely."""
 
 
 class ManifestError(InputError):
-    """A manifest file can't be read at all; ``code`` is the service's code for it."""
+    """A manifest file cannot be read at all. ``code`` is the API's code for it."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -190,31 +190,31 @@ class ManifestError(InputError):
 
 
 class TableError(InputError):
-    """A DataFrame lacks columns or holds values that can't be."""
+    """A DataFrame lacks columns or contains invalid values."""
 
 
 class ProjectError(CustomLabelsError):
-    """Something about a project as a whole."""
+    """An operation on a project failed."""
 
 
 class ProjectNameError(ProjectError, ValueError):
-    """The name can't be a project's name."""
+    """The name is not a valid project name."""
 
 
 class ProjectExistsError(ProjectError):
-    """There is something of that name already; nothing was overwritten."""
+    """Something of that name already exists. Nothing is overwritten."""
 
 
 class ProjectNotFoundError(ProjectError):
-    """There is no project there."""
+    """There is no project at that path."""
 
 
 class StoreError(CustomLabelsError):
-    """The project's database can't do what was asked; the old state is whole."""
+    """The project's database cannot do what was requested. Its earlier state is intact."""
 
 
 class DamagedError(StoreError):
-    """The project's database holds what can't be read; nothing was written."""
+    """The project's database contains unreadable data. Nothing is written."""
 
 
 class SchemaTooNewError(StoreError):
@@ -222,14 +222,14 @@ class SchemaTooNewError(StoreError):
 
 
 class StaleEditError(StoreError):
-    """Images were changed by somebody else since they were read; nothing was written.
+    """Somebody else changed images since they were read. Nothing is written.
 
     Attributes
     ----------
     theirs, yours : pandas.DataFrame
-        Annotation tables of the images in question: as stored now, and as you wanted them.
+        Annotation tables of these images: as stored now, and as you edited them.
     images : list of str
-        The images in question.
+        Names of these images.
     """
 
     def __init__(self, message: str, *, images: list[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> None:
@@ -240,11 +240,11 @@ class StaleEditError(StoreError):
 
 
 class OutdatedError(StoreError):
-    """Images came, went or changed sides since it was asked which there are; nothing was written."""
+    """Images were added, removed or moved to the other split since they were listed. Nothing is written."""
 
 
 class NotEnoughDataError(CustomLabelsError):
-    """Images or labels are missing for what was asked; ``code`` is the service's code, where it has one."""
+    """There are too few images or labels. ``code`` is the API's code, if it has one."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -252,11 +252,11 @@ class NotEnoughDataError(CustomLabelsError):
 
 
 class NotAllowedError(CustomLabelsError):
-    """Refused, with the reason."""
+    """The operation was refused. The message gives the reason."""
 
 
 class ModelError(CustomLabelsError):
-    """Something about a model version."""
+    """An operation on a model version failed."""
 
 
 class ModelNotFoundError(ModelError):
@@ -268,29 +268,29 @@ class ModelNotReadyError(ModelError):
 
 
 class WeightsUnavailableError(ModelError):
-    """Pretrained weights aren't on this machine and can't be fetched; the message names what to use instead."""
+    """Pretrained weights are not on this machine and cannot be downloaded. The message names an alternative."""
 
 
 class ArtifactError(ModelError):
-    """The version's folder is damaged, incomplete or not one of ours."""
+    """The version's folder is damaged, incomplete or not from this package."""
 
 
 class DeviceError(CustomLabelsError):
-    """The named device isn't available here."""
+    """The device is not available."""
 
 
 class MissingDependencyError(CustomLabelsError, ImportError):
-    """An optional package is needed; the message has the command that installs it here."""
+    """An optional package is missing. The message has the command that installs it."""
 
 
 class Cancelled(CustomLabelsError):
-    """Work that was asked to stop did so; what was finished is kept."""
+    """The work was cancelled. Finished results are stored."""
 
 
 class NotReadyError(CustomLabelsError):
-    """Something is still being worked out: ``done`` of ``total`` images; ask again."""
+    """A result is still being computed: ``done`` of ``total`` images are processed. Try again later."""
 
     def __init__(self, done: int, total: int) -> None:
-        super().__init__(f"{done:,} of {total:,} images are done; ask again.")
+        super().__init__(f"{done:,} of {total:,} images are processed. Try again later.")
         self.done = done
         self.total = total

@@ -1,7 +1,7 @@
-"""What long work tells those who watch, and how they ask it to stop.
+"""Events of long-running work: progress, messages, metrics, callbacks and cancellation.
 
-A worker gets an :class:`Events` and calls :meth:`Events.progress`; a progress bar, a widget or a log
-subscribes. Calling :meth:`Events.cancel` from any thread makes the worker's next event raise
+A worker receives an :class:`Events` and calls :meth:`Events.progress`. A progress bar, widget or log subscribes to it.
+Calling :meth:`Events.cancel` from any thread makes the worker's next event raise
 :class:`~customlabels_nb.errors.Cancelled`.
 """
 
@@ -15,13 +15,13 @@ from typing import Any
 
 from customlabels_nb.errors import Cancelled, show_in_one_line
 
-#: Which images samples are of.
+#: Kinds of images that samples come from.
 HELD_OUT, LEARNT_FROM = "held-out images", "training images"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` units of ``phase`` are finished; ``total`` is None while it isn't known."""
+    """Progress event: ``done`` of ``total`` units of ``phase`` are finished. ``total`` is None if unknown."""
 
     phase: str
     done: int
@@ -31,14 +31,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence for people."""
+    """Message event with a sentence for the user."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Figures of one step or epoch of training."""
+    """Metrics event of one training step or epoch."""
 
     step: int
     values: dict[str, float] = field(default_factory=dict)
@@ -46,15 +46,16 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Mark:
-    """A label of an image, or of a box in it.
+    """Label of an image, or of a box in it.
 
     Attributes
     ----------
     label : str
+        Name of the label.
     box : tuple of float, optional
         left, top, width, height in pixels of the upright image.
     confidence : float, optional
-        0..1, of what a model says.
+        Confidence (0..1) of a prediction.
     """
 
     label: str
@@ -64,17 +65,18 @@ class Mark:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with what is true of it and what a model says.
+    """Image with its ground truth and predictions.
 
     Attributes
     ----------
     image : str
-        Its name.
+        Name of the image.
     picture : bytes
-        Small, upright, as a JPEG file.
+        Small upright JPEG of the image.
     size : tuple of int
-        Width and height of the upright image, in whose pixels the boxes are.
+        Width and height of the upright image, the coordinate system of the boxes.
     true, predicted : tuple of Mark
+        Ground truth and predictions.
     """
 
     image: str
@@ -86,14 +88,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """What the model says of a few images at a step; later ones take their place.
+    """Samples event: predictions for a few images at a training step. Later samples replace them.
 
     Attributes
     ----------
     step : int
+        Training step.
     samples : tuple of Sample
+        Images with their predictions.
     of : str
-        Which images they are: :data:`HELD_OUT`, or :data:`LEARNT_FROM` where nothing is held out.
+        Kind of images: :data:`HELD_OUT`, or :data:`LEARNT_FROM` if no images are held out.
     """
 
     step: int
@@ -106,7 +110,19 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """A stream of events from one piece of work to any number of listeners. Safe to use from several threads."""
+    """Thread-safe stream of events from one task to any number of listeners.
+
+    Examples
+    --------
+    >>> events = cl.Events()
+    >>> unsubscribe = events.subscribe(print)
+    >>> events.progress("training", 1, 10)
+    Progress(phase='training', done=1, total=10, unit='images')
+    >>> events.cancel()
+    >>> events.progress("training", 2, 10)
+    Traceback (most recent call last):
+    customlabels_nb.errors.Cancelled: ...
+    """
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
@@ -114,11 +130,21 @@ class Events:
         self._cancelled = threading.Event()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` with each event from now on; the function returned ends that."""
+        """Call ``listener`` with each event from now on, and return a function that unsubscribes it.
+
+        Examples
+        --------
+        >>> events = cl.Events()
+        >>> unsubscribe = events.subscribe(print)
+        >>> events.message("Loading images")
+        Message(text='Loading images')
+        >>> unsubscribe()
+        """
         with self._lock:
             self._listeners.append(listener)
 
         def unsubscribe() -> None:
+            """Remove the listener."""
             with self._lock:
                 if listener in self._listeners:
                     self._listeners.remove(listener)
@@ -126,7 +152,16 @@ class Events:
         return unsubscribe
 
     def cancel(self) -> None:
-        """Ask the work to stop at its next event."""
+        """Stop the work at its next event.
+
+        Examples
+        --------
+        >>> events = cl.Events()
+        >>> events.cancel()
+        >>> events.message("Loading images")
+        Traceback (most recent call last):
+        customlabels_nb.errors.Cancelled: ...
+        """
         self._cancelled.set()
 
     def emit(self, event: Event) -> None:
@@ -136,42 +171,78 @@ class Events:
         ------
         Cancelled
             If :meth:`cancel` was called.
+
+        Examples
+        --------
+        >>> from customlabels_nb.events import Message
+        >>> events = cl.Events()
+        >>> events.emit(Message("Loading images"))
         """
         if self._cancelled.is_set():
-            raise Cancelled("Stopped on request; what was finished is kept.")
+            raise Cancelled("Stopped on request. Finished work was stored.")
         with self._lock:
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener(event)
 
     def progress(self, phase: str, done: int, total: int | None = None, unit: str = "images") -> None:
-        """Emit a :class:`Progress`."""
+        """Emit a :class:`Progress` event.
+
+        Examples
+        --------
+        >>> events = cl.Events()
+        >>> unsubscribe = events.subscribe(print)
+        >>> events.progress("training", 5, 20, unit="steps")
+        Progress(phase='training', done=5, total=20, unit='steps')
+        """
         self.emit(Progress(phase, done, total, unit))
 
     def message(self, text: str) -> None:
-        """Emit a :class:`Message`."""
+        """Emit a :class:`Message` event.
+
+        Examples
+        --------
+        >>> events = cl.Events()
+        >>> events.message("Loading images")
+        """
         self.emit(Message(text))
 
     def metrics(self, step: int, **values: float) -> None:
-        """Emit a :class:`Metrics`."""
+        """Emit a :class:`Metrics` event.
+
+        Examples
+        --------
+        >>> events = cl.Events()
+        >>> unsubscribe = events.subscribe(print)
+        >>> events.metrics(10, loss=0.25)
+        Metrics(step=10, values={'loss': 0.25})
+        """
         self.emit(Metrics(step, values))
 
     def samples(self, step: int, samples: Iterable[Sample], *, of: str = HELD_OUT) -> None:
-        """Emit :class:`Samples`: pictures of what the model sees."""
+        """Emit a :class:`Samples` event with the model's predictions for a few images.
+
+        Examples
+        --------
+        >>> from customlabels_nb.events import Mark, Sample
+        >>> events = cl.Events()
+        >>> sample = Sample("a.jpg", b"", (160, 120), true=(Mark("cat"),), predicted=(Mark("dog", confidence=0.6),))
+        >>> events.samples(10, [sample])
+        """
         self.emit(Samples(step, tuple(samples), of))
 
 
 @contextmanager
 def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
-    """Show the events of a ``with`` block as one tqdm bar per phase, figures behind it, messages as lines between.
+    """Show events as one tqdm progress bar per phase, with the latest metrics, and messages as lines in between.
 
-    An interrupt is shown as one line instead of a traceback, also without bars.
+    An interrupt is shown as one line instead of a traceback, with or without progress bars.
     """
     try:
         with _bars(events) if show else nullcontext():
             yield events
     except KeyboardInterrupt as error:
-        show_in_one_line(error, "Stopped by you; what was finished is kept. Call it again for the rest.")
+        show_in_one_line(error, "Stopped by you. Finished work was stored. Call it again to continue.")
         raise
 
 
@@ -208,7 +279,7 @@ def _bars(events: Events) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Write one line for the person in front of the notebook, without tearing a progress bar apart."""
+    """Print a line for the user without breaking a progress bar."""
     from tqdm.auto import tqdm
 
     tqdm.write(text)

@@ -1,4 +1,4 @@
-"""Running the quickstart notebook without a browser, and finding the notebooks."""
+"""Run the quickstart notebook without a browser, and find the notebooks."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.errors import CustomLabelsError, InputError, NotEnoughDataError
 
 QUICKSTART = "01_quickstart.ipynb"
-#: Cells with these tags have outputs that the command line repeats.
+#: Tags of cells whose outputs the command line prints.
 SHOWN_TAGS = ("report", "detections")
 PARAMETERS_TAG = "parameters"
 Say = Callable[[str], None]
 
 
 class NotebookFailed(CustomLabelsError):
-    """A cell of the notebook raised an error; the message says which and where the notebook was kept."""
+    """A cell of the notebook raised an error. The message names the error and the saved notebook."""
 
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """The executed notebook, what its marked cells printed, and how many seconds it took."""
+    """Executed notebook, the output of its tagged cells, and its duration in seconds."""
 
     notebook: Path
     shown: dict[str, str]
@@ -34,50 +34,50 @@ class NotebookRun:
 
 
 def notebooks_folder() -> Path:
-    """Where the notebooks are: in the installed package, else in the checkout beside it."""
+    """Find the folder of the notebooks: in the installed package, or next to it in a checkout."""
     package = Path(__file__).resolve().parent
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / QUICKSTART).is_file():
             return folder
-    raise CustomLabelsError(f"The notebooks are missing beside {str(package)!r}; install customlabels-nb again.")
+    raise CustomLabelsError(f"The notebooks are missing next to {str(package)!r}. Reinstall customlabels-nb.")
 
 
 def check_photos(folder: str) -> None:
-    """See that a folder can be trained on, before anything is started.
+    """Check that a folder can be trained on, before anything is started.
 
     Raises
     ------
     InputError, NotEnoughDataError
-        A sentence that says what to do.
+        If it cannot, with a message that says what to do.
     """
     found = read_folder(folder, auto_label=True)
     counts: dict[str, int] = {}
     for label in found.labels:
         if label is not None:
             counts[label] = counts.get(label, 0) + 1
-    layout = "Put the photos of each label in a folder of its own, such as photos/apple and photos/banana."
+    layout = "Put the photos of each label in a separate folder, such as photos/apple and photos/banana."
     if not found.images:
         raise InputError(f"There are no photos in {folder!r}. {layout}")
     if len(counts) < 2:
         have = f"one label, {next(iter(counts))!r}" if counts else "no label"
-        raise NotEnoughDataError(f"The {len(found.images)} photos in {folder!r} have {have}; two are needed. {layout}")
+        raise NotEnoughDataError(f"The {len(found.images)} photos in {folder!r} have {have}. Two are needed. {layout}")
     if max(counts.values()) < 2:
         raise NotEnoughDataError(
-            f"Each label in {folder!r} has one photo only; add more, so that some can be tested on."
+            f"Each label in {folder!r} has only one photo. Add more, so that some can be used for testing."
         )
 
 
 def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
-    """Execute the quickstart notebook with this very Python as its kernel.
+    """Execute the quickstart notebook with the current Python as its kernel.
 
     Parameters
     ----------
     out : Path
-        Folder for the executed notebook and the project; made here.
+        Folder for the executed notebook and the project. It is created.
     images : Path, optional
-        The user's photos in folders by label; drawn examples otherwise.
+        The user's photos in folders by label. By default generated examples are used.
     say : callable
-        Gets a line per step.
+        Function called with a line for each step.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
         run_cells(notebook, out, on_start=lambda index: say(titles[index]) if index in titles else None)
     except Exception as error:
         nbformat.write(notebook, target)
-        raise NotebookFailed(f"{_last_line(error)} The notebook with the error: {str(target)!r}.") from error
+        raise NotebookFailed(f"{_last_line(error)} The notebook with the error is {str(target)!r}.") from error
     nbformat.write(notebook, target)
     shown = {tag: _printed(notebook, tag) for tag in SHOWN_TAGS}
     return NotebookRun(target, shown, time.perf_counter() - started)
@@ -108,20 +108,20 @@ def run_cells(
     on_start: Callable[[int], None] | None = None,
     seconds: float = 3600,
 ) -> None:
-    """Execute a notebook's cells in place, with the Python that runs this as its kernel.
+    """Execute a notebook's cells in place, with the current Python as its kernel.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        Gets the outputs.
+        Notebook to execute. The outputs are stored in it.
     folder : Path
-        The kernel's working folder.
+        Working folder of the kernel.
     environment : mapping, optional
-        All of the kernel's environment variables; those of this process unless given.
+        All environment variables of the kernel. By default those of this process.
     on_start : callable, optional
-        Gets the position of each code cell before it runs.
+        Function called with the index of each code cell before it runs.
     seconds : float
-        What one cell may take.
+        Timeout of a cell.
 
     Raises
     ------
@@ -136,8 +136,10 @@ def run_cells(
     from traitlets import Type, default
 
     class Channel(AsyncZMQSocketChannel):
-        """Looks each second whether something came: to send at that moment, as nbclient does for an Output widget,
-        takes the sign of it away, and it would be found when the time for the cell is over.
+        """Channel that checks for replies every second.
+
+        nbclient sends messages on it for Output widgets, which can swallow the notification of a reply. Without this
+        check, the reply would only be noticed at the timeout of the cell.
         """
 
         async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
@@ -153,7 +155,7 @@ def run_cells(
         shell_channel_class = Type(Channel)
 
     class ThisPython(AsyncKernelManager):
-        """Starts the kernel of the Python that runs this, whatever kernels are installed for the user."""
+        """Kernel manager that starts the current Python, whatever kernels the user has installed."""
 
         client_factory = Type(Client)
 
@@ -187,7 +189,7 @@ def _set_parameters(notebook: Any, out: Path, images: Path | None) -> None:
 
 
 def _titles(notebook: Any) -> dict[int, str]:
-    """The heading above each code cell that follows one directly, by the cell's position."""
+    """Map the index of each code cell directly below a heading to that heading."""
     titles = {}
     for index, (above, cell) in enumerate(zip(notebook.cells, notebook.cells[1:], strict=False), 1):
         headings = [line for line in above.source.splitlines() if line.startswith("#")]

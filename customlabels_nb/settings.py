@@ -1,9 +1,8 @@
-"""What may differ from person to person and from machine to machine.
+"""Settings of the user and the machine: user name, cache, threads, network and timeout.
 
-``settings`` is the one instance; change its fields at any time. Environment variables give the start
-values: ``CUSTOMLABELS_NB_USER``, ``CUSTOMLABELS_NB_CACHE``, ``CUSTOMLABELS_NB_THREADS``,
-``CUSTOMLABELS_NB_CACHE_GB``, ``CUSTOMLABELS_NB_OFFLINE``, ``CUSTOMLABELS_NB_TIMEOUT``,
-``CUSTOMLABELS_NB_PRIVATE_REDIRECTS``.
+``settings`` is the only instance. Its fields can be changed at any time. Environment variables set the initial values:
+``CUSTOMLABELS_NB_USER``, ``CUSTOMLABELS_NB_CACHE``, ``CUSTOMLABELS_NB_THREADS``, ``CUSTOMLABELS_NB_CACHE_GB``,
+``CUSTOMLABELS_NB_OFFLINE``, ``CUSTOMLABELS_NB_TIMEOUT``, ``CUSTOMLABELS_NB_PRIVATE_REDIRECTS``.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def _user() -> str:
     try:
         name = os.environ.get("CUSTOMLABELS_NB_USER") or getpass.getuser()
         return name.encode("utf-8", "replace").decode()
-    except (ImportError, KeyError, OSError):  # a container's user id without a name
+    except (ImportError, KeyError, OSError):  # a user ID without a name, as in containers
         return f"user-{os.getuid()}" if hasattr(os, "getuid") else "user"
 
 
@@ -44,16 +43,16 @@ def _number(variable: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
-        raise InputError(f"The environment variable {variable} is {text!r}; give a positive number.")
+        raise InputError(f"The environment variable {variable}={text!r} must be a positive number.")
     return value
 
 
 class CpuShare(int):
-    """How many CPUs this process may use; as ``settings.threads``, a number that nobody chose."""
+    """Number of CPUs available to this process. In ``settings.threads`` it marks a default, not the user's choice."""
 
 
 def cpu_share(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> CpuShare:
-    """Return how many CPUs this process may use: by its affinity, and by the quotas of its cgroups (v1 and v2)."""
+    """Return the number of CPUs available to this process, from its affinity and its cgroup quotas (v1 and v2)."""
     share: float = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     lines: list[str] = []
     with suppress(OSError, UnicodeDecodeError):
@@ -75,12 +74,16 @@ def _threads() -> int:
 
 @dataclass
 class Settings:
-    """See the module. ``cache_gb`` bounds each content cache.
+    """Settings of the user and the machine.
 
-    ``threads`` is used for decoding and hashing; how many of them torch takes, training tries unless somebody set it.
+    ``user`` is the name stored in the history. ``cache_gb`` limits the size of each content cache in ``cache_dir``.
 
-    ``timeout_seconds`` is how long a web server may say nothing, ``private_redirects`` whether one may redirect to
-    addresses that aren't public (:mod:`customlabels_nb.remote.remote_files`).
+    ``threads`` is the number of threads for decoding and hashing. Unless it was set, training benchmarks the number of
+    torch threads.
+
+    ``network`` allows network access. ``timeout_seconds`` is how long a web server may send nothing.
+    ``private_redirects`` allows web servers to redirect to private addresses
+    (:mod:`customlabels_nb.remote.remote_files`).
     """
 
     user: str = field(default_factory=_user)

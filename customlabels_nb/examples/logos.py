@@ -1,6 +1,7 @@
-"""The example "logos": three brands that don't exist, shown alone to train on and in scenes with boxes to test.
+"""Example "logos": three fictional brands, as logos to train on and in scenes with boxes to test.
 
-A scene has one or two logos, and signs that only look like them. A box fits what is seen of a logo, its word included.
+A scene has one or two logos, and signs that only resemble them. A box encloses the visible part of a logo with its
+word.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _ring(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
 
 
 def _shapes(brand: str) -> list[tuple[int, np.ndarray]]:
-    """Return a brand's sign: numbers of inks, and outlines within about 1 of the middle."""
+    """Return a brand's logo: numbers of inks, and outlines within about 1 of the middle."""
     if brand == "lumivane":
         blade = petal(0.88, 0.56, 0.64, 0.6)
         blade[:, 0] += 0.45 * blade[:, 1] ** 2
@@ -98,7 +99,7 @@ def _logo(plane: Plane, brand: str, inks: tuple[Colour, ...], word: bool) -> Non
 
 
 def _decoy(plane: Plane, rng: np.random.Generator, inks: tuple[Colour, ...]) -> None:
-    """Draw a sign of nobody: a flower, a star in a ring or a house, maybe with a word."""
+    """Draw a sign that belongs to no brand: a flower, a star in a ring or a house, maybe with a word."""
     kind = int(rng.integers(3))
     if kind == 0:
         for k in range(6):
@@ -115,7 +116,7 @@ def _decoy(plane: Plane, rng: np.random.Generator, inks: tuple[Colour, ...]) -> 
 
 @dataclass
 class Stage:
-    """A scene under way: its canvas, where it is built, and the signs it still has to show, ``None`` for decoys."""
+    """Scene being drawn: its canvas, its position, and the signs left to draw, ``None`` for decoys."""
 
     rng: np.random.Generator
     space: Space
@@ -126,7 +127,7 @@ class Stage:
         return vary(pick(self.rng, choice or _PAINTS), self.rng)
 
     def sign(self, plane: Plane, ground: Colour) -> None:
-        """Put the next sign, or a decoy, on a plane whose ground has the colour given."""
+        """Draw the next sign, or a decoy, on a plane with the given background colour."""
         brand = self.signs.pop(0) if self.signs else None
         dark = sum(ground) < 400
         if brand is None:
@@ -187,7 +188,7 @@ def _bag(stage: Stage, space: Space) -> None:
 
 
 def _on_table(thing: Callable[[Stage, Space], None], stage: Stage) -> None:
-    """Draw a thing on a table, and others around it."""
+    """Draw an object on a table, with others around it."""
     rng, space = stage.rng, stage.space
     wall, wood = stage.paint(*_TINTS, *_PAINTS), stage.paint(*colours("c9986a b9835a e3d3b8 8f8f95 dfe2e3 6d5246"))
     back = space.front(9)
@@ -239,7 +240,7 @@ def _shirts(stage: Stage) -> None:
 
 
 def _street(stage: Stage, houses: bool) -> None:
-    """Draw sky, road and pavement, and trees or the walls of a street behind."""
+    """Draw sky, road and pavement, and trees or house walls behind them."""
     rng, space = stage.rng, stage.space
     if houses:
         wall = stage.paint(*colours("b8715a d9bfa3 c9cfd2 e6d9c6 8f6f66"))
@@ -260,7 +261,7 @@ def _street(stage: Stage, houses: bool) -> None:
 
 
 def _passer(stage: Stage) -> None:
-    """Maybe put a post or a tree in front."""
+    """Draw a post or a tree in front, sometimes."""
     place = stage.space.at(stage.rng.uniform(-1.6, 1.6), -1.6)
     if stage.rng.random() < 0.3:
         place.front().line([(0, 0), (0, 6)], 0.12, _DARK)
@@ -307,7 +308,7 @@ def _van(stage: Stage) -> None:
     _passer(stage)
 
 
-# how far the camera is away, its height, its pitch, its lens; and what is drawn
+# distance, height, pitch and lens of the camera, and the function that draws the scene
 SCENES: dict[str, tuple[tuple[float, float, float, float], Callable[[Stage], None]]] = {
     "mug": ((-4.6, 2.0, -14, 1.15), partial(_on_table, _mug)),
     "van": ((-5.0, 1.7, -1, 0.8), _van),
@@ -320,11 +321,11 @@ SCENES: dict[str, tuple[tuple[float, float, float, float], Callable[[Stage], Non
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw a logo alone for training, otherwise a scene; brands and kinds of scenes take turns."""
+    """Draw a logo for training, otherwise a scene. Brands and kinds of scenes take turns."""
     brand = LABELS[number % len(LABELS)]
     if split == "train":
         return Picture(_alone(brand, number // len(LABELS), rng, min(size)), (brand,))
-    for _ in range(_TRIES):  # a COCO file can't say that a picture without boxes was looked at
+    for _ in range(_TRIES):  # a COCO file cannot mark an image without boxes as labelled
         other = [str(rng.choice(LABELS))] if rng.random() < 0.4 else [None] if rng.random() < 0.7 else []
         canvas, shown = compose(list(SCENES)[number % len(SCENES)], rng, size, [brand, *other])
         boxes = canvas.boxes(shown)
@@ -337,7 +338,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
 def compose(
     kind: str, rng: np.random.Generator, size: tuple[int, int], signs: list[str | None]
 ) -> tuple[Painting, list[str]]:
-    """Draw a scene with these signs; return it and the brands it shows, in the order of their owners."""
+    """Draw a scene with these signs, and return it with the brands it shows, in the order of their owners."""
     (z, y, pitch, lens), scene = SCENES[kind]
     eye = (rng.normal(0, 0.5), y + rng.normal(0, 0.15), z + rng.normal(0, 0.3))
     camera = Camera(eye, rng.normal(0, 4), pitch + rng.normal(0, 1.5), rng.normal(0, 2), lens)
@@ -348,7 +349,7 @@ def compose(
 
 
 def _alone(brand: str, look: int, rng: np.random.Generator, side: int) -> Image.Image:
-    """Draw a logo alone, as a brand publishes it or, as the last of seven looks, on paper."""
+    """Draw a logo alone, as a brand publishes it or, in the last of seven variants, on paper."""
     light, dark, kind = _ON_LIGHT[brand], _ON_DARK[brand], look % 7
     ground, inks = (
         (_WHITE, light),

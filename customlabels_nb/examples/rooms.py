@@ -1,7 +1,7 @@
-"""The example "rooms": a home's rooms and grounds, ten labels, one a photo.
+"""Example "rooms": rooms and grounds of a home, ten labels, one per photo.
 
-Rooms share walls, windows, plants and colours, and are seen from many viewpoints at many hours, so what tells them
-apart is the furniture. Some share even that: a kitchen may have a sofa, a living space a counter.
+Rooms share walls, windows, plants and colours, and are seen from many viewpoints at many times of day, so the furniture
+distinguishes them. Some share even that: a kitchen may have a sofa, a living space a counter.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _FABRICS = colours("d9693f 2f6f73 e3a93b 3d5a80 8a4f7d 6b8f5a c8506b 5b6470 cbb7
 _GREENS = colours("4f8a4b 6fa052 3f7357 86a95a")
 _STONES = colours("e6e2da c9d2d6 d9c8b4 8f9aa3 b9b2a6")
 _WHITE, _DARK, _GLASS, _LIT = colours("f7f5f0 33343f b9d4de ffe6a6")
-_HOURS = (  # the picture's tint, the sky's top and bottom
+_HOURS = (  # tint of the image, and colours of the sky at the top and bottom
     ((1.0, 1.0, 1.0), *colours("6fb1dd d8edf5")),
     ((1.05, 1.0, 0.93), *colours("8fc3e8 fbe6c4")),
     ((1.02, 0.9, 0.82), *colours("6d7fb8 f7a877")),
@@ -77,12 +77,12 @@ def _chair(u: float, w: float, back: float) -> list[Cuboid]:
 
 
 def _row(left: float, right: float, step: float, low: float, high: float) -> list[Cuboid]:
-    """Return a row of things, of which some are left out, such as books or clothes."""
+    """Return a row of objects with gaps, such as books or clothes."""
     return [(u, u + step * 0.8, -0.34, -0.06, low, high - 0.07 * (k * k % 4), "any")
             for k, u in enumerate(np.arange(left, right - step / 2, step).tolist())]  # fmt: skip
 
 
-# Cuboids: from and to along the wall (u), from and to away from it (w), low, high, paint, radius of the corners.
+# Cuboids: start and end along the wall (u) and away from it (w), bottom, top, paint, corner radius.
 _FURNITURE: dict[str, list[Cuboid]] = {
     "sofa": [
         (-0.9, 0.9, -0.25, 0, 0.1, 0.86, "cloth", 0.1), (-0.9, 0.9, -0.9, -0.25, 0.1, 0.45, "cloth", 0.1),
@@ -189,7 +189,7 @@ _FURNITURE: dict[str, list[Cuboid]] = {
     ],
 }  # fmt: skip
 
-# What stands in a room: the thing, at which of its three walls (-1: in the middle), how far along, how often.
+# Furniture of a room: name, which of the three walls (-1: in the middle), position along it, probability.
 _ROOMS: dict[str, tuple[tuple[str, int, float, float], ...]] = {
     "bathroom": (("tub", 0, 0.3, 0.85), ("vanity", 1, 0.4, 0.9), ("toilet", 2, 0.3, 0.9), ("shelves", 0, -1.9, 0.12)),
     "bedroom": (("bed", 0, 0, 1), ("nightstand", 0, 1.15, 0.8), ("nightstand", 0, -1.15, 0.7), ("wardrobe", 1, 0, 0.6)),
@@ -208,7 +208,7 @@ _PLAY = ("trampoline", "pool", "swing", "flower bed")
 
 
 def _place(space: Space, rng: np.random.Generator, name: str, hour: int) -> None:
-    """Draw a piece of furniture, a little wider or narrower than another of its kind."""
+    """Draw a piece of furniture with a random width."""
     if name in _SHAPES:
         _SHAPES[name](space, rng)
         return
@@ -314,14 +314,14 @@ def _picture(front: Plane, rng: np.random.Generator, x: float, y: float) -> None
 
 
 def _finish(space: Space, rng: np.random.Generator, hour: int, things: list[tuple[str, Space]]) -> Image.Image:
-    """Draw what stands around, from far to near, and finish the picture."""
+    """Draw the objects from far to near, and finish the image."""
     for name, place in sorted(things, key=lambda thing: -thing[1].at(0, -0.4).distance()):
         _place(place, rng, name, hour)
     return space.canvas.finish(rng, _HOURS[hour][0], 0.3 if hour == 4 else 0.15)
 
 
 def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Draw one of ``_ROOMS``: three walls, floor and ceiling, windows or pictures, and what stands there."""
+    """Draw one of ``_ROOMS``: three walls, floor and ceiling, windows or paintings, and the furniture."""
     (width, depth, high), yaw = rng.uniform((3.4, 2.7, 2.4), (4.6, 3.5, 2.8)).tolist(), rng.normal(0, 11)
     eye = (-yaw * 0.05 + rng.normal(0, 0.4), rng.uniform(1.2, 1.7), rng.uniform(-1.5, -0.8))
     camera = Camera(eye, yaw, rng.uniform(-14, -5), rng.normal(0, 1), rng.uniform(0.66, 0.9))
@@ -387,7 +387,7 @@ def _house(front: Plane, rng: np.random.Generator, hour: int) -> None:
 
 
 def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Draw sky, hills and ground; then a house, or a fence with things before it."""
+    """Draw sky, hills and ground, then a house, or a fence with objects in front of it."""
     hour, (depth, high) = int(rng.choice(5, p=(0.36, 0.2, 0.16, 0.18, 0.1))), rng.uniform((8, 1.2), (10, 2)).tolist()
     x, bend, yaw = rng.normal(0, (0.7, 1.2, 7)).tolist()
     camera = Camera((-x, rng.uniform(1.5, 2.6), -2.5), yaw, rng.uniform(-8, 1), 0.0, rng.uniform(0.65, 0.95))
@@ -432,7 +432,7 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
 
 
 def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Draw a plan of rooms on a sheet of paper."""
+    """Draw a floor plan on a sheet of paper."""
     paper, line = vary(_WHITE, rng, 0.02), _DARK
     canvas, wide = Painting(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
     x, y, turn = rng.normal(0, (0.06, 0.06, 6)).tolist()
@@ -462,13 +462,13 @@ def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw a room; labels take turns."""
+    """Draw a room. The labels take turns."""
     label = LABELS[number % len(LABELS)]
     return Picture(draw(label, rng, size), (label,))
 
 
 def draw(label: str, rng: np.random.Generator, size: tuple[int, int] = SIZE) -> Image.Image:
-    """Draw a picture of a room, one of :data:`LABELS`; the same state of ``rng`` draws the same one.
+    """Draw an image of a room, one of :data:`LABELS`. The same state of ``rng`` draws the same one.
 
     Raises
     ------
@@ -476,7 +476,7 @@ def draw(label: str, rng: np.random.Generator, size: tuple[int, int] = SIZE) -> 
         If there is no such label.
     """
     if label not in LABELS:
-        raise InputError(f"label={label!r} isn't one of this example's labels: {', '.join(LABELS)}.")
+        raise InputError(f"label={label!r} is not a label of this example. Choose one of: {', '.join(LABELS)}.")
     if label == "floor_plan":
         return _floor_plan(rng, size)
     return (_indoors if label in _ROOMS else _outdoors)(label, rng, size)

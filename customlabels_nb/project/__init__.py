@@ -1,1 +1,1 @@
-"""Hold what a user works with: projects, models and reports."""
+"""Projects, model versions and evaluation reports."""

@@ -1,7 +1,8 @@
-"""A whole project as one zip file: out of a folder, and into one.
+"""Pack a project into a zip file, and unpack it.
 
-In the zip are ``project.db`` (always an SQLite file), ``customlabels.json`` (what this is), ``images/`` and
-``versions/``. The URL of a team's database, caches and files that the project doesn't speak of are not.
+The zip file contains ``project.db`` (always an SQLite file), ``customlabels.json`` (the format and the project's name),
+``images/`` and ``versions/``. It never contains the URL of a team's database, caches, or files that do not belong to
+the project.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _MOST_ABOUT_BYTES = 10_000
 
 @dataclass(frozen=True)
 class Packed:
-    """What :func:`pack` wrote: how many images are inside, how many stay URLs, and what could not be taken along."""
+    """Result of :func:`pack`: counts of packed and remote images and of versions, file size, and issues."""
 
     path: Path
     images: int
@@ -51,7 +52,7 @@ class Packed:
 
     def __repr__(self) -> str:
         remote = f", {self.remote:,} more by their URLs" if self.remote else ""
-        missing = f" {len(self.issues):,} things are missing, see .issues." if len(self.issues) else ""
+        missing = f" {len(self.issues):,} items are missing, see .issues." if len(self.issues) else ""
         size = f"{self.bytes / 1e6:,.1f} MB"
         return (
             f"{one_line(str(self.path))}: {self.images:,} images{remote}, {self.versions:,} versions, {size}.{missing}"
@@ -61,10 +62,10 @@ class Packed:
 def pack(
     place: ProjectLocation, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
 ) -> Packed:
-    """Write the project to a zip file; see :meth:`customlabels_nb.project.project.Project.pack`."""
+    """Write the project to a zip file, see :meth:`customlabels_nb.project.project.Project.pack`."""
     issues: list[Issue] = []
     if path.is_dir():
-        raise ProjectError(f"{str(path)!r} is a folder; name the zip file to write, such as 'class.zip'.")
+        raise ProjectError(f"{str(path)!r} is a folder. Give the path of a zip file, such as 'class.zip'.")
     try:
         with scratch(path.parent) as folder:
             copy = os.path.join(folder, DATABASE)
@@ -83,28 +84,28 @@ def pack(
                 for source, name in _version_files(kept, place.root, archive, moved):
                     archive.write(source, name, zipfile.ZIP_DEFLATED)
                 for done, (image, name) in enumerate(there.items(), 1):
-                    # pictures are compressed as they are
+                    # images are compressed already
                     archive.write(to_path(image, place.root), name, zipfile.ZIP_STORED)
                     if events is not None:
                         events.progress("packing images", done, len(there))
             (folder / "packed").replace(path)
     except OSError as error:
         raise ProjectError(
-            f"{str(path)!r} can't be written: {error.strerror or error}. There is no such file."
+            f"Cannot write {str(path)!r}: {error.strerror or error}. No file was created."
         ) from error
     remote = sum(map(is_remote, names))
     return Packed(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
 
 
 def _settle_versions(store: SqlStore, root: Path, wanted: bool, issues: list[Issue]) -> list[VersionRecord]:
-    """Leave in the copy what can be taken along of versions; returns it."""
+    """Delete from the copied database the versions that cannot be packed, and return the others."""
     kept = []
     for version in store.versions():
         action = Action("pack", settings.user, version.name)
         folder = root / version.folder
         if not wanted or version.status in _WORKING or not _is_version_folder(version) or not folder.is_dir():
             if wanted:
-                reason = f"The version is {version.status}; only finished ones are packed."
+                reason = f"The version is {version.status}. Only finished versions are packed."
                 issues.append(Issue("NOT_HELD", reason, where=version.name))
             store.delete_version(version.name, action)
             continue
@@ -123,7 +124,7 @@ def _is_version_folder(version: VersionRecord) -> bool:
 def _version_files(
     kept: Iterable[VersionRecord], root: Path, archive: zipfile.ZipFile, moved: Mapping[str, str]
 ) -> Iterator[tuple[Path, str]]:
-    """The files of versions; those that speak of images by other names are written to the archive here."""
+    """Yield the files of the versions. Files that name moved images are rewritten into the archive directly."""
     for version in kept:
         folder = root / version.folder
         changed = relocated_files(folder, moved) if moved else {}
@@ -140,7 +141,7 @@ def _version_files(
 
 
 def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, str]:
-    """Image → its name in the zip file, for the local ones that are there."""
+    """Map each existing local image to its name in the zip file."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     elsewhere: list[str] = []
@@ -174,7 +175,7 @@ def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, 
 
 
 def _is_own(image: str) -> bool:
-    """Whether it is the relative name of a file in the project's ``images`` that can be unpacked anywhere."""
+    """Check whether ``image`` is a relative path in the project's ``images`` folder that is valid on all systems."""
     path = PurePosixPath(image)
     inside = path.parts[:1] == ("images",) and ".." not in path.parts and os.fspath(path) == image
     return inside and len(path.parts) > 1 and _is_plain(image)
@@ -185,7 +186,7 @@ def _is_plain(name: str) -> bool:
 
 
 def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) -> Path:
-    """Unpack what :func:`pack` wrote to a new folder below ``into``; returns that folder.
+    """Unpack a zip file written by :func:`pack` into a new folder below ``into`` and return that folder.
 
     See :func:`customlabels_nb.project.projects.unpack_project`.
     """
@@ -193,44 +194,46 @@ def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) ->
     name = check_name(_about(archive) if name is None else name)
     target = into / name
     if os.path.lexists(target):
-        raise ProjectExistsError(f"There is something called {str(target)!r} already; give name= or another folder.")
+        raise ProjectExistsError(f"{str(target)!r} already exists. Give name= or choose another folder.")
     with _staged(into) as folder:
         unpack_whole(archive, folder, allowed=_belongs)
         (folder / _ABOUT).unlink()
         _check_database(folder / DATABASE, name)
         if os.path.lexists(target):
-            raise ProjectExistsError(f"There is something called {str(target)!r} since; nothing was overwritten.")
+            raise ProjectExistsError(f"{str(target)!r} was created in the meantime. Nothing was overwritten.")
         folder.rename(target)
     return target
 
 
 @contextmanager
 def _staged(into: Path) -> Iterator[Path]:
-    """An empty folder in a hidden one, so that what a killed process leaves is no project."""
+    """Yield an empty folder inside a hidden one, so that an interrupted unpacking leaves no partial project."""
     try:
         into.mkdir(parents=True, exist_ok=True)
         with scratch(into) as hidden:
             (hidden / "project").mkdir()
             yield hidden / "project"
     except OSError as error:
-        raise ProjectError(f"{str(into)!r} can't be written: {error.strerror or error}. Nothing is left.") from error
+        raise ProjectError(
+            f"Cannot write to {str(into)!r}: {error.strerror or error}. Nothing was unpacked."
+        ) from error
 
 
 def _about(archive: str) -> str:
-    """The name of the project in the zip file, which is none of ours if there is none."""
+    """Read the project's name from the zip file, and check that it is a packed project."""
     if not os.path.isfile(archive):
-        raise ArchiveError(f"The archive {archive!r} is no file.")
+        raise ArchiveError(f"{archive!r} is not a file. Give the path of a zip archive.")
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(_ABOUT) as file:
             about = json.loads(file.read(_MOST_ABOUT_BYTES))
             version, name = about["format"], about["name"]
             opened.getinfo(DATABASE)
-    except Exception as error:  # whatever a damaged directory makes zipfile's parser raise
+    except Exception as error:  # zipfile raises all kinds of errors for damaged archives
         raise ArchiveError(
-            f"The archive {archive!r} is no packed project ({error}). Images in a zip are added with add_images."
+            f"The archive {archive!r} is not a packed project ({error}). To add images from a zip file, use add_images."
         ) from error
     if not isinstance(name, str) or not isinstance(version, int) or version > _FORMAT:
-        raise ArchiveError(f"The archive {archive!r} was packed by a newer release; upgrade customlabels_nb.")
+        raise ArchiveError(f"The archive {archive!r} was packed by a newer release. Upgrade customlabels_nb.")
     return name
 
 
@@ -239,19 +242,21 @@ def _belongs(path: PurePosixPath) -> bool:
 
 
 def _check_database(path: Path, name: str) -> None:
-    """Refuse a database that isn't one of ours from one end to the other: it may come from anybody."""
+    """Refuse a database that is damaged or contains unexpected parts, as the archive may come from anyone."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
             foreign = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
             sound = connection.execute("PRAGMA quick_check").fetchone()[0]
         if foreign is not None or sound != "ok":
-            raise ArchiveError(f"The project's database is damaged or not ours ({foreign[0] if foreign else sound}).")
+            raise ArchiveError(
+                f"The project's database is damaged or not a project database ({foreign[0] if foreign else sound})."
+            )
         with closing(open_store(os.fspath(path))) as store:
             strange = [version.folder for version in store.versions() if not _is_version_folder(version)]
             if strange:
-                raise ArchiveError(f"A version names the folder {strange[0]!r}, which is none of the project's.")
+                raise ArchiveError(f"A version refers to the folder {strange[0]!r}, which is outside the project.")
             if store.project().name != name:
                 store.set_project(Action("unpack", settings.user), name=name)
     except (sqlite3.Error, StoreError) as error:
-        raise ArchiveError(f"The project's database can't be opened: {error}") from error
+        raise ArchiveError(f"Cannot open the project's database: {error}") from error

@@ -1,4 +1,4 @@
-"""Labels that stand elsewhere: in another project, or in a file in a known format."""
+"""Read label names from another project or from an annotation file."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from customlabels_nb.project.location import DATABASE, is_project, open_project_
 
 
 def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str | None]]:
-    """The labels of another project, or of a dataset, in order.
+    """Read the labels of another project or of a dataset, in order.
 
     Parameters
     ----------
     source : path, URL or Dataset
-        A project's folder, or what :func:`~customlabels_nb.datasets.loading.read_dataset` reads.
+        A project's folder, or a source that :func:`~customlabels_nb.datasets.loading.read_dataset` can read.
 
     Returns
     -------
     list of (str, str or None)
-        Name, and its colour if people chose it, which is so in projects.
+        Name and colour of each label. Labels that do not come from a project have no colour.
 
     Raises
     ------
     InputError
-        If nothing can be read there.
+        If nothing can be read from ``source``.
     """
     if isinstance(source, Dataset):
         return [(label, None) for label in source.labels["label"].tolist()]
     text = os.fspath(source).strip()
     if not text or "\0" in text:
-        raise InputError(f"source={text!r} is no path: name another project's folder, or a file with annotations.")
+        raise InputError(f"source={text!r} is not a path. Give another project's folder or an annotation file.")
     if "://" in text:
         return labels_in(read_dataset(text))
     path = Path(text).expanduser()
@@ -46,5 +46,5 @@ def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str |
             store.close()
         return list(zip(table["label"].tolist(), table["colour"].tolist(), strict=True))
     if not path.exists():
-        raise InputError(f"source={text!r}: there is nothing at {str(path)!r}.")
+        raise InputError(f"source={text!r}: {str(path)!r} does not exist.")
     return labels_in(read_dataset(path))

@@ -1,4 +1,4 @@
-"""The labels of a project: ``project.labels``."""
+"""Labels of a project: ``project.labels``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,22 @@ from customlabels_nb.store import Action, SqlStore
 if TYPE_CHECKING:
     from customlabels_nb.widgets.label_manager import LabelManager
 
-_IN_TEXT = 20  # labels that are shown
+_IN_TEXT = 20  # labels shown in the repr
 
 
 class Labels:
-    """The labels in order. Every change is one action: annotations and predictions follow in the same transaction."""
+    """Labels of a project, in order.
+
+    Every change is one action that also updates annotations and predictions, in the same transaction. Iterate over the
+    object for the names.
+
+    Examples
+    --------
+    >>> project.labels
+    Labels('bathroom', 'bedroom', 'garden')
+    >>> "garden" in project.labels
+    True
+    """
 
     def __init__(self, place: ProjectLocation) -> None:
         self._place = place
@@ -35,16 +46,27 @@ class Labels:
         return self._place.store
 
     def edit(self) -> LabelManager:
-        """The label manager, a widget: add, rename, recolour, reorder, merge, remove, import names, undo."""
+        """Open the label manager: add, rename, recolour, reorder, merge and remove labels, import names, undo.
+
+        Examples
+        --------
+        >>> manager = project.labels.edit()
+        """
         return screens.open_label_manager(self._place)
 
     def to_frame(self) -> pd.DataFrame:
-        """The labels table: label, colour."""
+        """Return the labels as a table with columns label and colour.
+
+        Examples
+        --------
+        >>> project.labels.to_frame()["label"].tolist()
+        ['bathroom', 'bedroom', 'garden']
+        """
         return self._store.labels()
 
     @property
     def colours(self) -> dict[str, str]:
-        """Label → colour (#rrggbb)."""
+        """Colour (#rrggbb) of each label, as a dict."""
         table = self.to_frame()
         return dict(zip(table["label"], table["colour"], strict=True))
 
@@ -58,23 +80,35 @@ class Labels:
         return label in set(self)
 
     def add(self, label: str, *, colour: str | None = None, review: bool = False) -> None:
-        """Add a label at the end, with a colour such as ``"#c8553d"`` or the next of the palette.
+        """Add a label at the end, with the given colour, such as ``"#c8553d"``, or the next colour of the palette.
 
-        With ``review=True`` the images that are done already need review then: the new label may be right for them.
+        With ``review=True``, images that are already labelled get the status "needs_review", as the new label may apply
+        to them.
+
+        Examples
+        --------
+        >>> project.labels.add("kitchen", colour="#c8553d")
+        >>> list(project.labels)
+        ['bathroom', 'bedroom', 'garden', 'kitchen']
         """
         self._store.add_labels([(label, colour)], Action("add label", settings.user), review=review)
         change_signal.notify(self._place.root)
 
     def add_from(self, source: str | os.PathLike[str] | Dataset | Labels, *, review: bool = False) -> list[str]:
-        """Add the labels that stand elsewhere and aren't here yet, as one action; returns their names.
+        """Add the missing labels of another project, dataset or file as one action, and return their names.
 
         Parameters
         ----------
         source : path, URL, Dataset or Labels
-            The folder of another project or its ``labels`` (their colours come along, too), a dataset, or a file in a
-            format that ``cl.read_dataset`` knows.
+            Folder of another project or its ``labels`` (both with their colours), a dataset, or a file in a format that
+            ``cl.read_dataset`` supports.
         review : bool
             As in :meth:`add`.
+
+        Examples
+        --------
+        >>> project.labels.add_from(boxes.labels)
+        ['diode', 'resistor']
         """
         if isinstance(source, Labels):
             found: list[tuple[str, str | None]] = list(source._store.labels().itertuples(index=False, name=None))
@@ -87,19 +121,45 @@ class Labels:
         return [label for label, _ in new]
 
     def rename(self, label: str, new: str) -> int:
-        """Rename a label; returns how many annotations follow. An existing name is refused: see :meth:`merge`."""
+        """Rename a label and return the number of renamed annotations.
+
+        An existing name is refused. Use :meth:`merge` for that.
+
+        Examples
+        --------
+        >>> project.labels.rename("garden", "yard")
+        6
+        >>> list(project.labels)
+        ['bathroom', 'bedroom', 'yard']
+        """
         count = self._store.rename_label(label, new, Action("rename label", settings.user)).count
         change_signal.notify(self._place.root)
         return count
 
     def merge(self, label: str, *, into: str) -> int:
-        """Make all annotations of ``label`` into ``into`` and remove ``label``; returns how many there were."""
+        """Relabel all annotations of ``label`` as ``into``, remove ``label``, and return the number of annotations.
+
+        Examples
+        --------
+        >>> project.labels.merge("bathroom", into="bedroom")
+        6
+        >>> project.labels
+        Labels('bedroom', 'garden')
+        """
         count = self._store.merge_labels(label, into, Action("merge labels", settings.user)).count
         change_signal.notify(self._place.root)
         return count
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
-        """Remove a label. If it is used that is refused, with the count, unless ``with_annotations=True``."""
+        """Remove a label and return the number of removed annotations.
+
+        A label in use is refused, with the count, unless ``with_annotations=True``.
+
+        Examples
+        --------
+        >>> project.labels.remove("garden", with_annotations=True)
+        6
+        """
         written = self._store.remove_label(
             label, Action("remove label", settings.user), with_annotations=with_annotations
         )
@@ -107,20 +167,33 @@ class Labels:
         return written.count
 
     def reorder(self, labels: Sequence[str]) -> None:
-        """Put the labels in this order; those not named follow in their old order.
+        """Put the labels in this order, followed by those not given, in their old order.
 
         Raises
         ------
         LabelError
-            If one is unknown or named twice, or ``labels`` is a single name.
+            If a label is unknown or given twice, or ``labels`` is a single string.
+
+        Examples
+        --------
+        >>> project.labels.reorder(["garden", "bathroom"])
+        >>> project.labels
+        Labels('garden', 'bathroom', 'bedroom')
         """
         if isinstance(labels, str | bytes):
-            raise LabelError(f"labels={labels!r} is one name; give a list of them.")
+            raise LabelError(f"labels={labels!r} must be a list of names, not a single name.")
         self._store.reorder_labels(list(labels), Action("reorder labels", settings.user))
         change_signal.notify(self._place.root)
 
     def recolour(self, label: str, colour: str) -> None:
-        """Give a label another colour, such as ``"#2f7fc1"``."""
+        """Change the colour of a label, such as ``"#2f7fc1"``.
+
+        Examples
+        --------
+        >>> project.labels.recolour("garden", "#2f7fc1")
+        >>> project.labels.colours["garden"]
+        '#2f7fc1'
+        """
         self._store.recolour_label(label, colour, Action("recolour label", settings.user))
         change_signal.notify(self._place.root)
 

@@ -1,4 +1,4 @@
-"""What happens to a project as a whole: it is opened, gets another name, and ends."""
+"""Open, rename and delete a project."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from customlabels_nb.project.location import POINTER, ProjectLocation, check_nam
 from customlabels_nb.store import Action, SqlStore
 
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
-_RENAMING = ".renaming"  # holds the folder's name and its new one while a project is renamed
-_RENAME_SECONDS = 120  # more than a writer waits for its turn
+_RENAMING = ".renaming"  # contains the old and the new name of the folder while a project is renamed
+_RENAME_SECONDS = 120  # longer than a writer waits for the lock
 
 
 def refuse_if_busy(store: SqlStore, verb: str) -> None:
-    """Refuse while a version trains or runs."""
+    """Raise NotAllowedError while a version trains or runs."""
     busy = [version for version in store.versions() if version.status in _BUSY]
     if busy:
         name, status = busy[0].name, busy[0].status
         stop = "Stop it" if status.endswith("IN_PROGRESS") else f"Call project.model({name!r}).stop()"
         raise NotAllowedError(
-            f"{store.project().name!r} can't be {verb}: its version {name!r} is {status}. {stop} first."
+            f"{store.project().name!r} cannot be {verb}: its version {name!r} is {status}. {stop} first."
         )
 
 
 def open_project(root: Path, url: str | None = None) -> ProjectLocation:
-    """Open the project in ``root``; finish a rename that was cut off, whichever of the two names is given."""
+    """Open the project in ``root`` and finish an interrupted rename, whether the old or the new name is given."""
     if not is_project(root):
         near = (marker.parent for marker in root.parent.glob(f"*/{_RENAMING}"))
         root = next((folder for folder in near if root.name in _names(folder)), root)
@@ -38,18 +38,18 @@ def open_project(root: Path, url: str | None = None) -> ProjectLocation:
     if names := _names(root):
         name = store.project().name
         store.close()
-        with suppress(OSError):  # a folder that can't be moved works where it is, and the next opening tries again
+        with suppress(OSError):  # a folder that cannot be moved works where it is, and the next open retries
             if names == (root.name, name) and not os.path.lexists(root.parent / name):
                 root = root.rename(root.parent / name)
             marker = root / _RENAMING
             if name == names[1] or time.time() - marker.stat().st_mtime > _RENAME_SECONDS:
-                marker.unlink()  # unless another kernel is about to store the new name
+                marker.unlink()  # keep a recent marker: another kernel may be about to store the new name
         store = open_project_store(root, url)
     return ProjectLocation(root, store, url)
 
 
 def _names(root: Path) -> tuple[str, ...]:
-    """Return the old and the new name where a rename was begun; somebody else may have written the file."""
+    """Return the old and the new name of an unfinished rename. The file may come from someone else."""
     try:
         old, new = os.fsdecode((root / _RENAMING).read_bytes()).split("\0")
         return old, check_name(new)
@@ -58,17 +58,17 @@ def _names(root: Path) -> tuple[str, ...]:
 
 
 def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
-    """Rename the project and its folder; see :meth:`customlabels_nb.project.project.Project.rename`."""
+    """Rename the project and its folder, see :meth:`customlabels_nb.project.project.Project.rename`."""
     target = place.root.parent / check_name(name)
     refuse_if_busy(place.store, "renamed")
     if os.path.lexists(target):
-        raise ProjectExistsError(f"There is something called {str(target)!r} already; nothing was renamed.")
+        raise ProjectExistsError(f"{str(target)!r} already exists. Nothing was renamed.")
     before = place.store.project().name
     try:
         write_whole(place.root / _RENAMING, os.fsencode(f"{place.root.name}\0{name}"))
         place.store.set_project(action, name=name)  # from here on, opening the project finishes the rename
     except OSError as error:
-        raise ProjectError(f"{str(place.root)!r} can't be renamed: {error.strerror}. Nothing was changed.") from error
+        raise ProjectError(f"Cannot rename {str(place.root)!r}: {error.strerror}. Nothing was changed.") from error
     except StoreError:  # the old name is still stored
         (place.root / _RENAMING).unlink(missing_ok=True)
         raise
@@ -78,11 +78,11 @@ def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
         place.root, place.store = opened.root, opened.store
     if place.root != target:
         place.store.set_project(action, name=before)
-        raise ProjectError(f"Nothing was renamed: {str(place.root)!r} can't be moved to {str(target)!r}.")
+        raise ProjectError(f"Nothing was renamed: cannot move {str(place.root)!r} to {str(target)!r}.")
 
 
 def delete_project(place: ProjectLocation) -> None:
-    """Delete the database and what lies in the project's folder of ours; see ``Project.delete``."""
+    """Delete the database and this package's files in the project's folder, see ``Project.delete``."""
     try:
         place.store.destroy()
         for part in ("versions", "cache", "images"):
@@ -94,5 +94,5 @@ def delete_project(place: ProjectLocation) -> None:
         if place.root.is_dir() and not any(place.root.iterdir()):
             place.root.rmdir()
     except OSError as error:
-        what = f"{error.filename!r} can't be deleted: {error.strerror}."
+        what = f"Cannot delete {error.filename!r}: {error.strerror}."
         raise ProjectError(f"{what} Check its permissions, then delete {str(place.root)!r} by hand.") from error

@@ -1,4 +1,4 @@
-"""Where projects lie: names that are safe as folders, and which database belongs to a folder."""
+"""Locate projects: names that are valid as folder names, and the database of a project folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POINTER = "project.json"
 DATABASE = "project.db"
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
-#: File systems count bytes, mostly up to 255; versions put a time behind the project's name.
+#: File systems limit names to 255 bytes or so, and version names append a time to the project's name.
 _MOST_BYTES = 200
 _LONGEST_DESCRIPTION = 2000
 _SECRETS = ("password", "sslpassword", "passwd")
@@ -30,19 +30,21 @@ _SECRETS = ("password", "sslpassword", "passwd")
 
 @dataclass
 class ProjectLocation:
-    """Where a project is now: its folder and its database. A project and its models share one, which moves with it."""
+    """Current folder and database of a project, shared by the project and its models."""
 
     root: Path
     store: SqlStore
-    url: str | None = None  # of the database, with the password, if it was given
+    url: str | None = None  # database URL including the password, if it was given
 
     def dataset(self, split: str, *, project: Any = None) -> Dataset:
-        """Return a dataset as it is now.
+        """Return a dataset in its current state.
 
         Parameters
         ----------
+        split : str
+            "train" or "test".
         project : Project, optional
-            Answers what the dataset asks of its project.
+            Project that the dataset's project methods use.
         """
         store = self.store
 
@@ -56,37 +58,37 @@ class ProjectLocation:
 
 
 def check_name(name: str) -> str:
-    """``name``, if it can name a project or version and a folder.
+    """Return ``name`` if it is a valid name for a project or version and for a folder.
 
     Raises
     ------
     ProjectNameError
-        If it can't: a name never leads out of the folder it is put in.
+        If it is not. A valid name never leads outside the folder.
     """
     usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
     if not usable or len(name.encode()) > _MOST_BYTES:
         raise ProjectNameError(
-            f"{name!r} can't be a name: use 1 to 100 letters, digits, spaces, '.', '-' and '_', beginning with a "
+            f"{name!r} is not a valid name. Use 1 to 100 letters, digits, spaces, '.', '-' and '_', starting with a "
             "letter or digit. The folder is a second argument: create_project(name, folder)."
         )
     return name
 
 
 def check_task(task: str | None) -> str | None:
-    """``task``, if it is one that there is or None."""
+    """Return ``task`` if it is a known task or None."""
     if task is not None and task not in TASKS:
-        raise InputError(f"task={task!r} is not known; use one of {TASKS!r} or None.")
+        raise InputError(f"task={task!r} is not a known task. Use one of {TASKS!r} or None.")
     return task
 
 
 def new_version_name(place: ProjectLocation, name: str | None = None) -> str:
-    """``name`` if no version has it yet, also as its published name; ``<project>.<date>T<time>`` if it is None."""
+    """Return ``name`` if no version has it as name or alias, or ``<project>.<date>T<time>`` if it is None."""
     versions = place.store.versions()
     taken = {version.name for version in versions} | {version.alias for version in versions}
     folder = place.root / "versions"
     if name is not None:
         if check_name(name) in taken or (folder / name).exists():
-            raise NotAllowedError(f"There is a version {name!r} already; choose another name.")
+            raise NotAllowedError(f"Version {name!r} already exists. Choose another name.")
         return name
     stem = f"{place.store.project().name}.{datetime.now().strftime('%Y-%m-%dT%H.%M.%S')}"
     candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
@@ -94,14 +96,14 @@ def new_version_name(place: ProjectLocation, name: str | None = None) -> str:
 
 
 def check_tags(tags: object) -> dict[str, str]:
-    """``tags``, if they are a dict of texts."""
+    """Return ``tags`` if it is a dict of str to str."""
     if not isinstance(tags, dict) or not all(isinstance(text, str) for pair in tags.items() for text in pair):
-        raise InputError(f"tags={tags!r} must be a dict of texts, such as {{'stage': 'test'}}.")
+        raise InputError(f"tags={tags!r} must be a dict of strings, such as {{'stage': 'test'}}.")
     return dict(tags)
 
 
 def check_description(text: object) -> str:
-    """``text`` without spaces around it, if it can describe a version."""
+    """Return ``text`` without surrounding whitespace, if it is a valid description."""
     found = text.strip() if isinstance(text, str) else None
     try:
         storable = found is not None and "\0" not in found and found.encode() is not None
@@ -109,18 +111,18 @@ def check_description(text: object) -> str:
         storable = False
     if found is None or not storable or len(found) > _LONGEST_DESCRIPTION:
         raise InputError(
-            f"text={text!r} can't describe a version: use up to {_LONGEST_DESCRIPTION:,} characters of text."
+            f"text={text!r} is not a valid description. Use up to {_LONGEST_DESCRIPTION:,} characters of text."
         )
     return found
 
 
 def is_project(path: Path) -> bool:
-    """Return whether a project is in this folder.
+    """Check whether this folder contains a project.
 
     Raises
     ------
     OSError
-        If the folder may not be looked into.
+        If the folder cannot be accessed.
     """
     try:
         return (path / DATABASE).is_file() or (path / POINTER).is_file()
@@ -131,7 +133,7 @@ def is_project(path: Path) -> bool:
 
 
 def create_project_store(root: Path, name: str, url: str | None, task: str | None) -> SqlStore:
-    """The database of a new project: a file in its folder, or a schema of its own behind ``url``."""
+    """Create the database of a new project: a file in its folder, or a separate schema in the database at ``url``."""
     if url is None:
         return create_store(str(root / DATABASE), name, task=task)
     kept = _without_password(url)
@@ -155,41 +157,41 @@ def _without_password(url: str) -> str:
         raise InputError("store= is not a database URL, such as 'postgresql://user@host/name'.") from error
     if parsed.get_backend_name() != "postgresql":
         raise InputError(
-            f"store={parsed.render_as_string()!r} is no PostgreSQL URL; without one the database is a file in the "
-            "project's folder."
+            f"store={parsed.render_as_string()!r} is not a PostgreSQL URL. Without store=, the database is a file in "
+            "the project's folder."
         )
     secret = [key for key in parsed.query if key.lower() in _SECRETS]
-    # set(password=None) keeps it
+    # URL.set(password=None) would keep the password
     bare = parsed._replace(password=None).difference_update_query(secret)
     return bare.render_as_string(hide_password=False)
 
 
 def open_project_store(root: Path, url: str | None = None) -> SqlStore:
-    """The database of the project in ``root``.
+    """Open the database of the project in ``root``.
 
     Raises
     ------
     ProjectNotFoundError
-        If there is none.
+        If there is no project.
     """
     if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)
     if not os.path.isfile(root / DATABASE):
         near = sorted(path.name for path in root.iterdir() if is_project(path)) if os.path.isdir(root) else []
-        hint = f" Projects in it: {near!r}." if near else ""
-        raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} create_project(name) makes one.")
+        hint = f" It contains the projects {near!r}." if near else ""
+        raise ProjectNotFoundError(f"No project in {str(root)!r}.{hint} create_project(name) creates one.")
     return open_store(str(root / DATABASE))
 
 
 def _read_pointer(path: Path) -> tuple[str, str]:
-    """The database's URL and schema. They are checked: the folder may come from somebody else."""
+    """Read and check the database's URL and schema, as the folder may come from someone else."""
     try:
         pointer = json.loads(path.read_text("utf-8"))
         url, schema = pointer["store"], pointer["schema"]
         if _SCHEMA.fullmatch(schema) and _without_password(url):
             return url, schema
-        reason = f"schema {schema!r} is none of this package's"
+        reason = f"unknown schema {schema!r}"
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = str(error) or type(error).__name__
-    raise StoreError(f"The project's file {str(path)!r} is damaged ({reason}); load_project opened nothing.")
+    raise StoreError(f"The project file {str(path)!r} is damaged ({reason}). The project was not opened.")

@@ -1,4 +1,4 @@
-"""A version of a model: start, detect, evaluate, stop."""
+"""Model versions of a project: run, evaluate, describe, publish, copy and delete them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from customlabels_nb.project.model_card import ModelCard
     from customlabels_nb.project.report import Report
 
-#: The statuses of versions that can run.
+#: Statuses of versions that can run.
 READY = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
 _RUNNING_STATUSES = ("STARTING", "RUNNING", "STOPPING")
 _BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING_STATUSES)
@@ -56,24 +56,34 @@ _DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start
 
 @dataclass
 class _RunningVersion:
-    """What runs a version in this process, or sleeps, and its heartbeat while it runs."""
+    """Predictor of a version in this process, running or idle, and its heartbeat while it runs."""
 
     predictor: Predictor
     heartbeat: Heartbeat | None = None
 
     def be_silent(self) -> None:
+        """Stop the heartbeat."""
         if self.heartbeat is not None:
             self.heartbeat.stop()
             self.heartbeat = None
 
 
-#: By project folder and version; so are the locks, held by whoever starts or stops one.
+#: By project folder and version. A lock is held while a version is started or stopped.
 _RUNNING: dict[tuple[Path, str], _RunningVersion] = {}
 _LOCKS: defaultdict[tuple[Path, str], threading.RLock] = defaultdict(threading.RLock)
 
 
 class Model(Runnable):
-    """One version of a project's model. Made by ``project.train()`` and ``project.model(name)``."""
+    """Version of a project's model, returned by ``project.train()`` and ``project.model(name)``.
+
+    Examples
+    --------
+    >>> model = project.model("latest")
+    >>> model.name in project.versions["name"].tolist()
+    True
+    >>> sorted(model.thresholds)
+    ['bathroom', 'bedroom', 'garden']
+    """
 
     def __init__(self, place: ProjectLocation, name: str) -> None:
         self._place = place
@@ -87,33 +97,33 @@ class Model(Runnable):
     def _store(self) -> SqlStore:
         return self._place.store
 
-    # -- what is known of it ------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------------
     @property
     def record(self) -> VersionRecord:
-        """The version as the project keeps it: status, message, times, tags, metrics, configuration."""
+        """Stored record of the version: status, message, times, tags, metrics and configuration."""
         for version in self._store.versions():
             if version.name == self.name:
                 return version
-        raise ModelNotFoundError(f"There is no version {self.name!r} any more.")
+        raise ModelNotFoundError(f"Version {self.name!r} does not exist any more.")
 
     @property
     def status(self) -> str:
-        """One of :data:`customlabels_nb.store.records.VERSION_STATUSES`."""
+        """Status of the version, one of :data:`customlabels_nb.store.records.VERSION_STATUSES`."""
         return self.record.status
 
     @property
     def status_message(self) -> str:
-        """What the status means, as a sentence."""
+        """Explanation of the status, as a sentence."""
         return self.record.status_message
 
     @property
     def folder(self) -> Path:
-        """The folder with the weights, the snapshots and everything else of the version."""
+        """Folder with the weights, the snapshots and all other files of the version."""
         return self._root / self.record.folder
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The confidence from which on each label counts: assumed (F1 on the test set was highest there), or set."""
+        """Confidence threshold of each label: by default that of the highest F1 on the test set."""
         from customlabels_nb.models.artifact import load_config
 
         self._require_ready()
@@ -121,9 +131,9 @@ class Model(Runnable):
 
     @property
     def card(self) -> ModelCard:
-        """The version's card: what it is, what it learnt from, how well it does, and what it can't.
+        """Model card: kind of model, training data, metrics and limits.
 
-        Shows itself; ``.text`` is its Markdown, ``.to(path)`` writes it.
+        It displays itself in a notebook. ``.text`` is its Markdown, and ``.to(path)`` writes it to a file.
         """
         return self._make_card(None)
 
@@ -133,22 +143,35 @@ class Model(Runnable):
         self._require_ready()
         return make_card(self.folder, self._root, self.record, self._store.project().name, evaluated=evaluated)
 
-    # -- what people say of it ----------------------------------------------------------------------
+    # -- alias, tags and description ----------------------------------------------------------------
     def publish(self, alias: str) -> None:
-        """Make this the version that ``project.model(alias)`` means, in place of the one that it meant before.
+        """Give the version an alias, so that ``project.model(alias)`` returns it instead of the previous one.
 
         Raises
         ------
         NotAllowedError
             If ``alias`` is "latest" or the name of a version.
+
+        Examples
+        --------
+        >>> model.publish("production")
+        >>> project.model("production").name == model.name
+        True
         """
         if check_name(alias) == "latest" or any(version.name == alias for version in self._store.versions()):
-            raise NotAllowedError(f"alias={alias!r} is the name of a version or means the latest; choose another.")
+            raise NotAllowedError(f"alias={alias!r} is 'latest' or the name of a version. Choose another alias.")
         self._require_ready()
         self._store.update_version(self.name, Action("publish version", settings.user, self.name), alias=alias)
 
     def tag(self, **tags: str) -> None:
-        """Set tags (key → value) beside those that are there."""
+        """Add tags to the version. Existing tags with other keys stay.
+
+        Examples
+        --------
+        >>> model.tag(stage="test", customer="Smith")
+        >>> model.record.tags
+        {'stage': 'test', 'customer': 'Smith'}
+        """
         merged = {**self.record.tags, **check_tags(tags)}
         self._store.update_version(self.name, Action("tag version", settings.user, self.name), tags=merged)
         if DESCRIPTION in tags:
@@ -156,13 +179,19 @@ class Model(Runnable):
 
     @property
     def description(self) -> str:
-        """What it is for, in your words; ``describe`` sets it."""
+        """Description of the version, set with ``describe``."""
         return self.record.description
 
     def describe(self, text: str) -> None:
-        """Say what it is for, which the card and the table of versions show; an empty text takes that back.
+        """Set the description shown in the model card and the table of versions. An empty text removes it.
 
-        It is kept as the tag ``description``.
+        It is stored as the tag ``description``.
+
+        Examples
+        --------
+        >>> model.describe("Rooms of flats in daylight")
+        >>> model.description
+        'Rooms of flats in daylight'
         """
         tags = {**self.record.tags, DESCRIPTION: check_description(text)}
         kept = {key: value for key, value in tags.items() if value or key != DESCRIPTION}
@@ -171,17 +200,23 @@ class Model(Runnable):
 
     # -- running ------------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | None) -> None:
-        """Keep thresholds as the version's own: ``detect`` uses them from now on, also while the model runs.
+        """Store confidence thresholds for the version. ``detect`` uses them from now on, also if the model is running.
 
         Parameters
         ----------
         thresholds : number, dict or None
-            One for all labels, or by label (the others stay); None goes back to the assumed ones.
+            One threshold for all labels, or thresholds by label (the others stay). None restores the defaults.
 
         Raises
         ------
         InputError, LabelError
-            If a threshold is no number from 0 to 1, or a label isn't the model's.
+            If a threshold is not a number from 0 to 1, or a label is not one of the model's.
+
+        Examples
+        --------
+        >>> model.set_thresholds({"garden": 0.8})
+        >>> model.thresholds["garden"]
+        0.8
         """
         from customlabels_nb.inference.thresholds import resolve_thresholds
         from customlabels_nb.models.artifact import load_config, update_config
@@ -207,7 +242,7 @@ class Model(Runnable):
         self._require_ready()
         chosen = None if device is None else choose_device(device)
         if idle_stop is not None:
-            idle_seconds(idle_stop)  # refused before anything is noted
+            idle_seconds(idle_stop)  # validate before the status changes
         if engine is not None:
             check_engine(engine)
         with _LOCKS[self._key]:
@@ -229,14 +264,23 @@ class Model(Runnable):
         return self
 
     def stop(self) -> None:
-        """Free the memory that the model takes; questions that are being answered still are.
+        """Stop the model and free its memory, after finishing requests in progress.
 
-        Stopping what doesn't run is no error.
+        A model that is not running is ignored.
 
         Raises
         ------
         NotAllowedError
-            If it runs in another kernel: stop it there.
+            If it runs in another kernel. Stop it there.
+
+        Examples
+        --------
+        >>> started = model.start("cpu", engine="torch")
+        >>> model.status
+        'RUNNING'
+        >>> model.stop()
+        >>> model.status
+        'STOPPED'
         """
         with _LOCKS[self._key]:
             life, record = _RUNNING.get(self._key), self.record
@@ -248,10 +292,10 @@ class Model(Runnable):
                 return
             elif not is_settled(record):
                 where = f"{record.host}, {record.pid}"
-                raise NotAllowedError(f"{self.name!r} runs in another kernel ({where}): stop it there.")
+                raise NotAllowedError(f"{self.name!r} runs in another kernel ({where}). Stop it there.")
             self._set("STOPPED", "The model has stopped running.")
 
-    # -- judging ------------------------------------------------------------------------------------
+    # -- evaluation ---------------------------------------------------------------------------------
     def evaluate(
         self,
         data: Dataset | pd.DataFrame | None = None,
@@ -289,7 +333,14 @@ class Model(Runnable):
         )
 
     def write_results(self) -> None:
-        """Write the evaluation's files and the card to the version's folder, in place of those that are there."""
+        """Write the evaluation files and the model card to the version's folder, replacing existing ones.
+
+        Examples
+        --------
+        >>> model.write_results()
+        >>> (model.folder / "card.md").exists()
+        True
+        """
         from customlabels_nb.training.kept_files import has_predictions
 
         report = self.evaluate() if has_predictions(self.folder, "test") else None
@@ -297,19 +348,24 @@ class Model(Runnable):
             report.to(self.folder / "evaluation")
         self._make_card(report).to(self.folder)
 
-    # -- its life -----------------------------------------------------------------------------------
+    # -- resuming, copying and deleting -------------------------------------------------------------
     def resume(
         self, *, progress: bool | str = True, events: Events | None = None, callbacks: Sequence[Listener] = ()
     ) -> Model:
-        """Go on with a training that was stopped or killed, on the images and options that it began with.
+        """Resume a training that was stopped or killed, with its original images and options.
 
-        ``progress``, ``events`` and ``callbacks`` are those of :meth:`customlabels_nb.project.project.Project.train`.
+        ``progress``, ``events`` and ``callbacks`` are the same as in
+        :meth:`customlabels_nb.project.project.Project.train`.
+
+        Examples
+        --------
+        >>> project.model("stopped").resume()  # doctest: +SKIP
         """
         from customlabels_nb.training.run import resume_version
 
         record = self.record
         if record.status != "TRAINING_FAILED":
-            raise NotAllowedError(f"Only a failed training can be resumed; {self.name!r} is {record.status}.")
+            raise NotAllowedError(f"Only a failed training can be resumed. {self.name!r} is {record.status}.")
         labels = self._store.labels()
         colours = dict(zip(labels["label"], labels["colour"], strict=True))
         with self._stoppable():
@@ -326,24 +382,31 @@ class Model(Runnable):
         progress: bool = True,
         events: Events | None = None,
     ) -> Model:
-        """Copy the version to another project, with everything that lies in its folder; it can be used there at once.
+        """Copy the version with all its files to another project, where it is ready to run.
 
-        Its images stay where they are, and the copy knows them by where they lie. What was stopped, or failed, is said
-        by the copy's status, and can be copied again under the same name.
+        The images are not copied. The copy refers to their current paths. If copying is stopped or fails, the status of
+        the copy says so, and it can be copied again under the same name.
 
         Parameters
         ----------
         target : Project or path
-            A project, or its folder; also this one, for a copy under another name.
+            Project or project folder to copy to. It may be the same project, for a copy under another name.
         name : str, optional
-            What it is called there; what it is called here unless it is given.
+            Name of the copy. By default the name of the version.
 
         Raises
         ------
         NotAllowedError, ProjectNameError, ProjectNotFoundError, InputError
-            If the name is taken or can't be one, or ``target`` is no project; nothing was written.
+            If the name is taken or not valid, or ``target`` is not a project. Nothing is written.
         ArtifactError
-            If the version's folder is damaged, or the copy can't be written.
+            If the version's folder is damaged, or the copy cannot be written.
+
+        Examples
+        --------
+        >>> other = cl.create_project("flats", task="single-label")
+        >>> copy = model.copy_to(other, "rooms", progress=False)
+        >>> other.model("rooms").status
+        'COPYING_COMPLETED'
         """
         from customlabels_nb.project.version_copying import copy_version, place_of
 
@@ -355,17 +418,23 @@ class Model(Runnable):
         return copy
 
     def delete(self, *, confirm: bool = False) -> None:
-        """Delete the version and its folder; asks unless ``confirm=True``.
+        """Delete the version and its folder permanently. Asks for confirmation unless ``confirm=True``.
 
         Raises
         ------
         NotAllowedError
-            If it trains or runs, or nobody confirmed.
+            If it trains or runs, or the deletion is not confirmed.
+
+        Examples
+        --------
+        >>> model.delete(confirm=True)
+        >>> len(project.versions)
+        0
         """
         record = self.record
         if record.status in _BUSY:
-            raise NotAllowedError(f"{self.name!r} can't be deleted while it is {record.status}; stop it first.")
-        require_confirmation(f"Delete the version {self.name!r} for ever?", confirm)
+            raise NotAllowedError(f"{self.name!r} cannot be deleted while it is {record.status}. Stop it first.")
+        require_confirmation(f"Delete the version {self.name!r} permanently?", confirm)
         self._forget()
         self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
         remove_folder(self._root / record.folder, self._root)
@@ -376,7 +445,7 @@ class Model(Runnable):
         try:
             record = self.record
         except (StoreError, ModelNotFoundError) as error:
-            return f"Model({self.name!r}, gone: {error})"
+            return f"Model({self.name!r}, unavailable: {error})"
         described = f" {one_line(record.description)!r}" if record.description else ""
         return f"Model({self.name!r}, {record.status}: {record.status_message}{described})"
 
@@ -398,28 +467,28 @@ class Model(Runnable):
         if record.status not in READY:
             raise ModelNotReadyError(f"{self.name!r} is {record.status}: {record.status_message}")
         if not (self._root / record.folder).is_dir():
-            raise ArtifactError(f"The folder of {self.name!r} is gone: {str(self._root / record.folder)!r}.")
+            raise ArtifactError(f"The folder of {self.name!r} is missing: {str(self._root / record.folder)!r}.")
 
     def _write_card(self) -> None:
-        """Write the card of a version that can have one; what was done besides doesn't depend on it."""
+        """Write the card if the version is ready. Errors are printed, as nothing else depends on the card."""
         if self.record.status not in READY or not self.folder.is_dir():
             return
         try:
             self.card.to(self.folder)
         except CustomLabelsError as error:
-            say(f"The card of {self.name} could not be written: {error}")
+            say(f"Cannot write the card of {self.name}: {error}")
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Say in one line how to go on with a training that is stopped within the block."""
+        """Explain in one line how to continue if training is stopped within the block."""
         try:
             yield
         except (KeyboardInterrupt, Cancelled) as error:
-            call, text = f"project.model({self.name!r})", "Stopped before the training began: call train again."
-            with suppress(CustomLabelsError):  # there is no such version yet, say
+            call, text = f"project.model({self.name!r})", "Stopped before the training began. Call train again."
+            with suppress(CustomLabelsError):  # for example if the version does not exist yet
                 text = self.status_message.replace("resume()", f"{call}.resume()")
                 if self.status != "TRAINING_FAILED":
-                    text = f"Stopped: {self.name!r} is trained; {call}.write_results() writes its files."
+                    text = f"Stopped after {self.name!r} was trained. {call}.write_results() writes its files."
             if isinstance(error, Cancelled):
                 say(text)
             else:
@@ -450,7 +519,7 @@ class Model(Runnable):
         return QuickTestSession(self._candidates, feedback=Feedback(self._store, self._root), root=self._root)
 
     def _candidates(self) -> list[QuickTestModel]:
-        """This version, then the others that can run, the newest first."""
+        """Return this version, then the others that can run, newest first."""
         versions = [version for version in self._store.versions() if version.status in READY]
         versions.sort(key=lambda version: (version.name == self.name, version.created), reverse=True)
         scores = {version.name: version.metrics.get("f1") for version in versions}
@@ -459,7 +528,7 @@ class Model(Runnable):
 
     @property
     def _predictor(self) -> Predictor | None:
-        """What runs it in this process, whichever object started it."""
+        """Predictor that runs the version in this process, whichever object started it."""
         life = _RUNNING.get(self._key)
         return life.predictor if life is not None and life.predictor.running else None
 
@@ -469,13 +538,15 @@ class Model(Runnable):
 
     def _note_running(self, life: _RunningVersion) -> None:
         life.heartbeat = life.heartbeat or Heartbeat(self._store, self.name)
-        self._set("RUNNING", f"The model is running on {life.predictor.device}, computed by {life.predictor.engine!r}.")
+        self._set(
+            "RUNNING", f"The model is running on {life.predictor.device} with the engine {life.predictor.engine!r}."
+        )
 
     def _note_change(self) -> None:
-        """It stopped as nothing was asked of it, or a question woke it; by now perhaps something else happened."""
+        """Update the status after an idle stop, or after a request has restarted the model."""
         from customlabels_nb.inference.idle import in_words
 
-        with _LOCKS[self._key], suppress(CustomLabelsError):  # the project may be gone
+        with _LOCKS[self._key], suppress(CustomLabelsError):  # the project may be deleted
             life = _RUNNING.get(self._key)
             if life is None:
                 return
@@ -484,7 +555,7 @@ class Model(Runnable):
             elif life.heartbeat is not None:
                 life.be_silent()
                 idle = in_words(life.predictor.idle_stop)
-                self._set("STOPPED", f"The model has stopped running: nothing was asked of it for {idle}.")
+                self._set("STOPPED", f"The model was stopped after {idle} without requests.")
 
     def _forget(self) -> None:
         life = _RUNNING.pop(self._key, None)
@@ -492,7 +563,7 @@ class Model(Runnable):
             life.be_silent()
 
     def _set(self, status: str, message: str) -> None:
-        if self._store.read_only:  # it may be looked at and run, but nothing can be noted
+        if self._store.read_only:  # the model can run, but its status cannot be stored
             return
         nobody: dict[str, Any] = {"host": None, "pid": None, "heartbeat": None}
         process = this_process() if status in _RUNNING_STATUSES else nobody
@@ -500,19 +571,19 @@ class Model(Runnable):
         self._store.update_version(self.name, action, status=status, status_message=message, **process)
 
 
-def require_confirmation(question: str, confirm: bool, consequence: str = "This can't be undone.") -> None:
-    """Ask the person at the notebook, unless ``confirm``; anything but yes is a refusal.
+def require_confirmation(question: str, confirm: bool, consequence: str = "This cannot be undone.") -> None:
+    """Ask the user for confirmation unless ``confirm`` is True. Any answer but yes is a refusal.
 
     Raises
     ------
     NotAllowedError
-        If the answer isn't yes, or nobody can be asked.
+        If the answer is not yes, or the user cannot be asked.
     """
     if confirm:
         return
     try:
         answer = input(f"{question} {consequence} Type yes: ")
     except (EOFError, OSError, RuntimeError) as error:  # ipykernel raises StdinNotImplementedError, a RuntimeError
-        raise NotAllowedError(f"{question} Nobody can be asked here: say confirm=True.") from error
+        raise NotAllowedError(f"{question} Confirmation is not possible here. Pass confirm=True.") from error
     if answer.strip().lower() not in ("y", "yes"):
-        raise NotAllowedError("Not confirmed; nothing was deleted.")
+        raise NotAllowedError("Not confirmed. Nothing was deleted.")

@@ -1,7 +1,7 @@
-"""A version's model card: what it is, what it learnt from, how well it does, and what it can't.
+"""Model card: description, training data, metrics and limits of a model version.
 
-It tells of the files of the version's folder and its record alone: no image is opened, so a card stays the same as long
-as the version does. What early releases did not keep is None or empty.
+A card is built from the version's record and the files in its folder. No image is opened, so the card stays the same as
+long as the version does. Facts that early releases did not store are None or empty.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from customlabels_nb.training.stored import stored_evaluation
 
 CARD = "card.md"
 _IN_WORDS = {
-    SINGLE_LABEL: "A classifier: it gives an image one of its labels",
-    MULTI_LABEL: "A classifier: it gives an image each of its labels that it shows",
-    DETECTION: "A detector: it finds things of its labels in an image, each with a box",
-    BRANDS: "A detector of brands: it learnt from pictures of their logos to find them in photos, each with a box",
+    SINGLE_LABEL: "Single-label classifier: it assigns one label to each image",
+    MULTI_LABEL: "Multi-label classifier: it assigns each image all labels that apply to it",
+    DETECTION: "Object detector: it finds labelled objects in an image, each with a box",
+    BRANDS: "Brand detector: it was trained on logo images and finds these logos in photos, each with a box",
 }
 _METRICS = {
     "f1": "F1, mean over the labels",
@@ -53,41 +53,47 @@ _METRICS = {
     "mean_threshold": "Mean threshold",
     "mean_average_precision": "Mean average precision (mAP)",
     "mean_average_recall": "Mean average recall (mAR)",
-    "coco_map": "COCO mAP, overlaps 0.50 to 0.95",
+    "coco_map": "COCO mAP, IoU 0.50 to 0.95",
 }
-#: Of what a training keeps of itself, what the table has in words of its own, or another section says.
+#: Training facts with their own wording in the table, or shown in another section.
 _TOLD = {
     "seed", "device", "training_images", "test_images", "left_out", "ended", "seconds", "steps", "planned_steps",
     "best_step", "budget", "batch", "parts", "input_size", "detector", "notes", "history", "images", "kind", "reason",
 }  # fmt: skip
 _LONGEST_VALUE = 60
-#: Thresholds that differ by less are the same: another release of a library may compute the last digits otherwise.
+#: Thresholds with a smaller difference are equal: library releases may differ in the last digits.
 _SAME = 1e-6
-#: What a card says among its limits.
+#: Findings that the limits section covers.
 _SAID = ("LABEL_HAS_FEW_IMAGES", "LABEL_HAS_FEW_TEST_IMAGES", "LABEL_NOT_IN_TEST", "TEST_SET_MISSING")
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, CustomLabelsError)
-# among the limits
-_WIDE = 0.1  # an interval of F1 that is worth a word
+# thresholds for the limits section
+_WIDE = 0.1  # width of an F1 interval worth mentioning
 _WEAK = 0.7
 _FEW_TRAINING, _FEW_TEST = 10, 3
-_CONFUSED = 0.05  # share of a label's images, or boxes
+_CONFUSED = 0.05  # fraction of a label's images or boxes
 _MOST = 5
 _MARKUP = re.compile(r"([\\`*_\[\]~])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"}  # $ would begin a formula
-_WEB = re.compile(r"(?<=:)//|(?<=www)\.", re.IGNORECASE)  # what GitHub makes links of
+_WEB = re.compile(r"(?<=:)//|(?<=www)\.", re.IGNORECASE)  # text that GitHub turns into links
 _NUMBERED = re.compile(r"\d{1,9}[.)](?=\s|$)")
 
 
 @dataclass(frozen=True, eq=False)
 class ModelCard:
-    """A card; a notebook shows it, and ``print(card)`` gives its Markdown.
+    """Model card of a version. Notebooks display it, and ``print(card)`` prints its Markdown.
 
     Attributes
     ----------
     name : str
-        Of the version.
+        Name of the version.
     blocks : sequence of Block
-        What stands in it.
+        Contents of the card.
+
+    Examples
+    --------
+    >>> card = model.card
+    >>> [block.text for block in card.blocks if block.kind == "heading"][1:]
+    ['Data', 'Recipe', 'Results', 'Limits', 'How to use it']
     """
 
     name: str
@@ -95,26 +101,31 @@ class ModelCard:
 
     @property
     def text(self) -> str:
-        """The card as Markdown, as GitHub renders it. The same version gives the same text."""
+        """Card as GitHub Markdown. The same version always gives the same text."""
         return to_markdown(self.blocks)
 
     def to(self, path: str | os.PathLike[str]) -> Path:
-        """Write the card, in place of a file that is there: whole or not at all.
+        """Write the card to a file, replacing an existing one. It is written completely or not at all.
 
         Parameters
         ----------
         path : path
-            A file, as a page of HTML if it ends in ``.html``; or a folder, for a file ``card.md`` in it.
+            File to write, an HTML page if it ends in ``.html``, or a folder to write ``card.md`` to.
 
         Returns
         -------
         Path
-            The file.
+            File written.
 
         Raises
         ------
         InputError
-            If it can't be written.
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> model.card.to("card.html").name
+        'card.html'
         """
         target = local_path(path, "path")
         target = target / CARD if target.is_dir() else target
@@ -125,7 +136,7 @@ class ModelCard:
         try:
             write_whole(target, text.encode())
         except OSError as error:
-            raise InputError(f"path={str(target)!r} can't be written: {error.strerror or error}.") from error
+            raise InputError(f"Cannot write path={str(target)!r}: {error.strerror or error}.") from error
         return target
 
     def __str__(self) -> str:
@@ -141,17 +152,18 @@ class ModelCard:
 def make_card(
     folder: Path, root: Path, record: VersionRecord, project: str, *, evaluated: Evaluation | None = None
 ) -> ModelCard:
-    """The card of the version in ``folder``, from what lies there: no model is run, and no image opened.
+    """Build the card of the version in ``folder`` from its files, without running the model or opening an image.
 
     Parameters
     ----------
     folder, root : Path
-        Of the version, and of its project.
+        Folders of the version and of its project.
     record : VersionRecord
+        Record of the version.
     project : str
-        The project's name.
+        Name of the project.
     evaluated : Evaluation, optional
-        The version's evaluation at assumed thresholds, where that is at hand already.
+        The version's evaluation at default thresholds, if already available.
 
     Raises
     ------
@@ -173,13 +185,13 @@ def make_card(
     return ModelCard(record.name, sections(facts))
 
 
-# A card is a list of blocks. Texts in them are plain: names of labels and models are anybody's, and whatever in them
-# would be markup is escaped where a block is written as Markdown or HTML.
+# A card is a list of blocks. Their texts are plain text: names of labels and models may contain markup, which is
+# escaped when a block is written as Markdown or HTML.
 
 
 @dataclass(frozen=True)
 class Heading:
-    """``level`` 1 is the document's own."""
+    """Heading. ``level`` 1 is the title of the document."""
 
     kind: ClassVar[str] = "heading"
     text: str
@@ -188,7 +200,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; line ends in it become spaces."""
+    """Paragraph. Line breaks in it become spaces."""
 
     kind: ClassVar[str] = "text"
     text: str
@@ -196,7 +208,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Items:
-    """A list of sentences."""
+    """Bullet list of sentences."""
 
     kind: ClassVar[str] = "items"
     texts: tuple[str, ...]
@@ -204,7 +216,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Colour:
-    """A cell that shows a colour, ``#rrggbb``."""
+    """Table cell that shows a colour, ``#rrggbb``."""
 
     value: str
 
@@ -214,7 +226,7 @@ Cell: TypeAlias = str | Colour
 
 @dataclass(frozen=True)
 class Table:
-    """``numbers`` are the columns that are set flush right."""
+    """Table with a header. ``numbers`` are the right-aligned columns."""
 
     kind: ClassVar[str] = "table"
     head: tuple[str, ...]
@@ -224,7 +236,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Code:
-    """A program in Python."""
+    """Python code."""
 
     kind: ClassVar[str] = "code"
     text: str
@@ -234,17 +246,17 @@ Block: TypeAlias = Heading | Text | Items | Table | Code
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
-    """The document as GitHub's Markdown."""
+    """Render the blocks as GitHub Markdown."""
     return "\n\n".join(_markdown(block) for block in blocks) + "\n"
 
 
 def to_html(blocks: Iterable[Block]) -> str:
-    """The document for a notebook's output: static, right on light and dark ground."""
+    """Render the blocks as static HTML for a notebook's output, for light and dark themes."""
     return render("model_card.html", blocks=list(blocks))
 
 
 def markdown_text(text: str) -> str:
-    """``text`` on one line as Markdown that shows just that, at the beginning of a line, too."""
+    """Escape ``text`` so that Markdown shows it unchanged, on one line, also at the beginning of a line."""
     plain = _MARKUP.sub(r"\\\1", one_line(text).strip())
     plain = "".join(_ENTITIES.get(character, character) for character in plain)
     plain = _WEB.sub(lambda found: "\\" + found[0], plain)
@@ -275,22 +287,24 @@ def _markdown_cell(cell: Cell) -> str:
 
 @dataclass(frozen=True, eq=False)
 class CardFacts:
-    """Everything that a card tells of.
+    """Facts that a card is built from.
 
     Attributes
     ----------
     project : str
-        Its name.
+        Name of the project.
     record : VersionRecord
+        Record of the version.
     config : ModelConfig
+        Configuration of the model.
     environment : dict
-        Python, platform and packages as the training had them.
+        Python, platform and packages at the time of training.
     train, test : Dataset or None
-        As they were at training.
+        Datasets as they were at training.
     evaluation : Evaluation or None
-        Of the test images, at the version's thresholds.
+        Evaluation on the test images, at the version's thresholds.
     hand_set : tuple of str
-        Labels whose thresholds aren't the assumed ones.
+        Labels whose thresholds differ from the default ones.
     """
 
     project: str
@@ -304,28 +318,28 @@ class CardFacts:
 
     @property
     def kind(self) -> str:
-        """What was trained, one of :data:`customlabels_nb.training.kinds.KINDS`."""
+        """Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`."""
         return self.record.kind or self.config.kind
 
     @property
     def training(self) -> Mapping[str, Any]:
-        """What the training kept of itself."""
+        """Facts stored by the training."""
         return self.config.training
 
     @cached_property
     def reason(self) -> str:
-        """Why this kind, as the end of a sentence; empty where that isn't known."""
+        """Reason for this kind of model, as the end of a sentence, or an empty string if unknown."""
         kept = self.training.get("reason")
         if isinstance(kept, str):
             return kept
         if self.train is None or self.test is None:
             return ""
         choice = choose_kind(self.train, self.test, named=self.record.config.get("kind"))
-        return choice.reason if choice.kind == self.kind else "the project's task asked for it"
+        return choice.reason if choice.kind == self.kind else "it was the project's task"
 
     @cached_property
     def training_images(self) -> dict[str, int]:
-        """The number of training images by label."""
+        """Number of training images by label."""
         known = self.record.statistics.get("training_images_per_label")
         if isinstance(known, dict):
             return {str(label): int(count) for label, count in known.items()}
@@ -333,7 +347,7 @@ class CardFacts:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What a check of the datasets before the training said, in sentences."""
+        """Findings of the dataset checks at training, as sentences."""
         if self.train is None or self.test is None:
             return []
         found = check_labels(self.train, self.test, None)
@@ -346,19 +360,19 @@ class CardFacts:
         both = len(set(self.train.images["sha256"].dropna()) & set(self.test.images["sha256"].dropna()))
         if both:
             said.append(
-                f"{both:,} {'picture is' if both == 1 else 'pictures are'} in the training and in the test set."
+                f"{both:,} {'image is' if both == 1 else 'images are'} in both the training and the test set."
             )
         return said
 
 
 def places(dataset: Dataset) -> list[str]:
-    """Where images lie, in words that name no folder and no server: how many, and what kind of place."""
+    """Count the images by kind of location, without naming a folder or server."""
     found = dataset.images["image"].map(_place).value_counts()
     return [f"{count:,} {place}" for place, count in sorted(found.items())]
 
 
 def labelled_between(dataset: Dataset, until: pd.Timestamp) -> tuple[str, str] | None:
-    """The first and the last day (UTC) on which labels were given; None if that isn't known."""
+    """Return the first and last day (UTC) of labelling, or None if unknown."""
     created = dataset.annotations["created"].dropna()
     created = created[created <= until]
     return None if created.empty else (str(created.min().date()), str(created.max().date()))
@@ -409,7 +423,7 @@ def _environment(folder: Path) -> Mapping[str, Any]:
 
 
 def sections(facts: CardFacts) -> list[Block]:
-    """All blocks of the card, in order."""
+    """Build all blocks of the card, in order."""
     return [
         Heading(facts.record.name, 1),
         *_what(facts),
@@ -426,7 +440,7 @@ def _what(facts: CardFacts) -> Iterator[Block]:
     if facts.record.description:
         yield Text(facts.record.description)
     reason = f" ({facts.reason})" if facts.reason else ""
-    yield Text(f"{_IN_WORDS.get(facts.kind, facts.kind)}{reason}. Made in the project {facts.project}.")
+    yield Text(f"{_IN_WORDS.get(facts.kind, facts.kind)}{reason}. Trained in the project {facts.project}.")
     rows = zip(facts.config.labels, facts.config.colours, strict=True)
     yield Table(("label", "colour"), tuple((label, Colour(colour)) for label, colour in rows))
 
@@ -439,20 +453,20 @@ def _data(facts: CardFacts) -> Iterator[Block]:
         used = facts.training.get(split, counts.get(split))
         name = split.removesuffix("_images").replace("training", "train")
         if dataset is None:
-            rows.append((name, _count(used), "not kept", "not kept", "not kept"))
+            rows.append((name, _count(used), "not stored", "not stored", "not stored"))
             continue
         days = labelled_between(dataset, pd.Timestamp(facts.record.created))
-        between = "not known" if days is None else " to ".join(dict.fromkeys(days))
+        between = "unknown" if days is None else " to ".join(dict.fromkeys(days))
         in_all = f"{len(dataset):,}"
         rows.append((name, _count(used), in_all, ", ".join(places(dataset)) or "none", between))
-    yield Table(("set", "images used", "in all", "where they lie", "labelled"), tuple(rows), frozenset((1, 2)))
+    yield Table(("set", "images used", "total", "location", "labelled"), tuple(rows), frozenset((1, 2)))
     said = []
     left_out = facts.training.get("left_out")
     if isinstance(left_out, int) and left_out:
-        said.append(f"Left out, as they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
+        said.append(f"Left out because they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
     said += facts.warnings
     if said:
-        yield Text("What a check of the two sets says:")
+        yield Text("Findings of a check of both sets:")
         yield Items(tuple(said))
 
 
@@ -474,14 +488,14 @@ def _recipe(facts: CardFacts) -> Iterator[Block]:
         if value is not None:
             rows.append((name, _value(value)))
     if facts.record.config.get("base"):
-        rows.append(("begun from", f"version {facts.record.config['base']}, if that did better"))
+        rows.append(("started from", f"version {facts.record.config['base']}, if that did better"))
     rows.append(("ended", _moment(training.get("ended", facts.record.created.isoformat()))))
     if environment.get("python"):
         rows.append(("Python", f"{environment['python']} on {str(environment.get('platform', '')).partition('-')[0]}"))
     packages = environment.get("packages")
     if isinstance(packages, Mapping):
         rows.append(("packages", ", ".join(f"{name} {number}" for name, number in packages.items() if number)))
-    yield Table(("what", "value"), tuple(rows))
+    yield Table(("setting", "value"), tuple(rows))
     notes = training.get("notes")
     if isinstance(notes, list) and notes:
         yield Items(tuple(str(note) for note in notes))
@@ -491,11 +505,11 @@ def _network(facts: CardFacts) -> str:
     shape, name = facts.config.detector, facts.config.backbone
     if shape is not None and shape.architecture != OWN:
         known = COCO_DETECTORS[shape.architecture]
-        return f"{known.name} of torchvision ({known.licence}, {known.parameters:g} million parameters)"
+        return f"{known.name} from torchvision ({known.licence}, {known.parameters:g} million parameters)"
     try:
         backbone = backbone_named(name)
         about = f" ({backbone.licence}, {backbone.parameters / 1e6:.1f} million parameters)"
-    except (CustomLabelsError, ImportError):  # of a library that isn't here
+    except (CustomLabelsError, ImportError):  # the backbone's library is not installed
         about = ""
     head = "a linear head on" if shape is None else "a two-stage detector on"
     return f"{head} the backbone {name}{about}"
@@ -520,13 +534,13 @@ def _results(facts: CardFacts) -> Iterator[Block]:
     if found is None:
         metrics = facts.record.metrics
         rows = [(words, f"{metrics[name]:.3f}") for name, words in _METRICS.items() if _is_number(metrics.get(name))]
-        yield Table(("figure", "value"), tuple(rows), frozenset((1,))) if rows else Text("No figures were kept.")
+        yield Table(("metric", "value"), tuple(rows), frozenset((1,))) if rows else Text("No metrics were stored.")
         return
     count = len(found.outcomes.images)
-    yield Text(f"On {count:,} test image{'s' * (count != 1)}. The 95 % intervals come from drawing these anew.")
+    yield Text(f"On {count:,} test image{'s' * (count != 1)}. The 95 % intervals are bootstrapped from these.")
     summary = found.summary.set_index("figure")
     yield Table(
-        ("figure", "value", "95 % interval"),
+        ("metric", "value", "95 % interval"),
         tuple(
             (words, f"{summary.at[name, 'value']:.3f}", _interval(summary.at[name, "low"], summary.at[name, "high"]))
             for name, words in _METRICS.items()
@@ -549,7 +563,7 @@ def _per_label(facts: CardFacts) -> Table:
         if boxes:
             metrics_shown.append(row.average_precision if row.test_images else None)
         counts = [f"{row.test_images:,}", *([f"{row.tp + row.fn:,}"] if boxes else [])]
-        learnt = _count(facts.training_images.get(row.label, 0)) if facts.training_images else "not kept"
+        learnt = _count(facts.training_images.get(row.label, 0)) if facts.training_images else "not stored"
         rows.append(
             (row.label, *("—" if value is None else f"{value:.3f}" for value in metrics_shown), *counts, learnt)
         )
@@ -564,13 +578,13 @@ def _use(facts: CardFacts) -> Iterator[Block]:
         f"project = cl.load_project({_quoted(facts.project)})  # the project's folder\n"
         f"model = project.model({_quoted(facts.record.name)})\n"
         "with model.started():\n"
-        '    found = model.detect("new.jpg")              # shows itself; found.table, found.response\n'
-        '    table = model.detect_many("incoming/*.jpg")  # one row for each label that is found'
+        '    found = model.detect("new.jpg")              # displays itself; found.table, found.response\n'
+        '    table = model.detect_many("incoming/*.jpg")  # one row for each detected label'
     )
     yield Text(
-        f"A row has a label and its confidence, 0–1{box}. What reaches the label's threshold counts; "
-        "detect(…, threshold=0.8) asks for more, model.set_thresholds(…) keeps others. model.evaluate() shows the "
-        "results, label by label and image by image."
+        f"A row has a label and its confidence, 0–1{box}. Results that reach the label's threshold are returned. Use "
+        "detect(…, threshold=0.8) for a higher threshold, or model.set_thresholds(…) to store other ones. "
+        "model.evaluate() shows the results by label and by image."
     )
 
 
@@ -586,11 +600,11 @@ def _moment(value: object) -> str:
     try:
         return f"{pd.Timestamp(str(value)).tz_convert('UTC'):%Y-%m-%d %H:%M} UTC"
     except (TypeError, ValueError):
-        return "not known"
+        return "unknown"
 
 
 def _count(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else "not kept"
+    return f"{value:,}" if isinstance(value, int) else "not stored"
 
 
 def _value(value: object) -> str:
@@ -602,14 +616,14 @@ def _is_number(value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a fact is one number or word; what could be a path of this machine is none."""
+    """Check whether a fact is a single number or word. Text that could be a path on this machine is excluded."""
     if isinstance(value, str):
         return 0 < len(value) <= _LONGEST_VALUE and not any(mark in value for mark in "/\\")
     return isinstance(value, bool) or _is_number(value)
 
 
 def limits_of(facts: CardFacts) -> list[str]:
-    """The sentences, what concerns the figures first."""
+    """Write the sentences of the limits section, starting with those about the metrics."""
     return [
         *_about_metrics(facts),
         *_about_labels(facts),
@@ -622,18 +636,18 @@ def limits_of(facts: CardFacts) -> list[str]:
 def _about_metrics(facts: CardFacts) -> Iterator[str]:
     found = facts.evaluation
     if found is None:
-        yield "What it said of its test images was not kept, so nothing can be said of single labels and mistakes."
+        yield "Its predictions on the test images were not stored, so there are no results by label."
         return
     low, high = found.summary.loc[found.summary["figure"] == "f1", ["low", "high"]].iloc[0]
     if not pd.isna(low) and high - low > _WIDE:
         count = len(found.outcomes.images)
         yield (
-            f"The figures rest on {count:,} test image{'s' * (count != 1)}: on as many others, F1 could as well have "
-            f"been anything from {low:.2f} to {high:.2f}."
+            f"The metrics are based on {count:,} test image{'s' * (count != 1)}. On another sample of that size, F1 "
+            f"could be anything from {low:.2f} to {high:.2f}."
         )
     yield from found.notes
     if facts.hand_set:
-        yield f"Set by hand, not where F1 is highest: the threshold of {_listed(list(facts.hand_set))}."
+        yield f"Thresholds set by hand instead of where F1 is highest: {_listed(list(facts.hand_set))}."
 
 
 def _about_labels(facts: CardFacts) -> Iterator[str]:
@@ -648,11 +662,11 @@ def _about_labels(facts: CardFacts) -> Iterator[str]:
     tested = table[table["test_images"] > 0]
     few = [f"{row.label} ({row.test_images})" for row in tested.itertuples() if row.test_images < _FEW_TEST]
     if few:
-        yield f"Fewer than {_FEW_TEST} test images, so that one more or less changes the figures a lot: {_listed(few)}."
+        yield f"Fewer than {_FEW_TEST} test images, so one image more or less moves the metrics a lot: {_listed(few)}."
     weak = tested[tested["f1"] < _WEAK].sort_values("f1", kind="stable")
     if len(weak):
         named = [f"{row.label} ({row.f1:.2f})" for row in weak.itertuples()]
-        yield f"Weak, with an F1 below {_WEAK}: {_listed(named)}."
+        yield f"Low F1, below {_WEAK}: {_listed(named)}."
 
 
 def _about_mistakes(found: Evaluation) -> Iterator[str]:
@@ -668,12 +682,12 @@ def _about_mistakes(found: Evaluation) -> Iterator[str]:
         if row.truth != nothing and row.share < _CONFUSED:
             continue
         if row.truth == nothing:
-            yield f"It finds {row.predicted} {_times(row.count)} where there is none."
+            yield f"It detects {row.predicted} {_times(row.count)} where there is none."
         elif row.predicted == nothing:
             yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} missed."
         else:
             yield (
-                f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} taken for "
+                f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} predicted as "
                 f"{row.predicted}."
             )
         told += 1
@@ -682,14 +696,14 @@ def _about_mistakes(found: Evaluation) -> Iterator[str]:
 
 
 def _about_marks(found: Evaluation) -> Iterator[str]:
-    """Of several labels an image, a matrix has what belongs together beside what is confused."""
+    """Count misses and false predictions by label, as a multi-label matrix also contains labels that occur together."""
     table = found.per_label.assign(wrong=found.per_label["fp"] + found.per_label["fn"])
     table = table[(table["wrong"] > 0) & (table["test_images"] > 0)].sort_values(
         "wrong", ascending=False, kind="stable"
     )
     for row in table.head(_MOST).itertuples():
-        missed = f"is missed on {row.fn:,} of the {row.test_images:,} test images that have it" if row.fn else ""
-        added = f"is found on {row.fp:,} that have not" if row.fp else ""
+        missed = f"is missed on {row.fn:,} of the {row.test_images:,} test images with it" if row.fn else ""
+        added = f"is predicted on {row.fp:,} without it" if row.fp else ""
         yield f"{row.label} {' and '.join(filter(None, (missed, added)))}."
 
 
@@ -698,8 +712,8 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
         return
     if facts.kind == BRANDS:
         yield (
-            "It was trained on scenes into which pictures of the logos were pasted. How a logo looks on cloth, on "
-            "curved or lit surfaces, or seen from the side, it may not know."
+            "It was trained on scenes with logo images pasted into them. It may miss logos on cloth, on curved or lit "
+            "surfaces, or seen from the side."
         )
         return
     if facts.train is None:
@@ -712,8 +726,8 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
     if len(shares):
         low, high = np.quantile(shares, (0.05, 0.95), method="nearest")
         yield (
-            f"The longer side of 9 in 10 training boxes is between {low:.0%} and {high:.0%} of their image's: things "
-            "that are much smaller or larger in a picture were hardly seen in training."
+            f"The longer side of 9 in 10 training boxes is between {low:.0%} and {high:.0%} of their image's. Much "
+            "smaller or larger objects were rare in training."
         )
     most = int(boxes.groupby("image").size().max()) if len(boxes) else 0
     if most:
@@ -723,16 +737,16 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
 def _about_the_world(facts: CardFacts) -> Iterator[str]:
     count = len(facts.config.labels)
     yield (
-        f"It knows {'one label' if count == 1 else f'{count:,} labels'} and nothing else. What it was never shown it "
-        "takes for one of them, or finds nothing, and its confidence then says little."
+            f"It knows {'one label' if count == 1 else f'{count:,} labels'} only. It assigns anything else to one of "
+            "them or detects nothing, and its confidence is then unreliable."
     )
     if facts.kind not in (DETECTION, MULTI_LABEL) or facts.train is None:
         return
     labelled = facts.train.images.loc[facts.train.images["status"] == "labelled", "image"]
     if labelled.isin(facts.train.annotations["image"]).all():
         yield (
-            "Every training image shows something with a label: how often it finds something where there is nothing "
-            "was not learnt."
+            "Every training image contains a labelled object, so its rate of false detections on images without any "
+            "is unknown."
         )
 
 

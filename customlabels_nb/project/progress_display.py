@@ -1,4 +1,4 @@
-"""Watching long work: a live view where there are widgets, bars elsewhere, and whoever else wants to hear."""
+"""Progress display: a live view in notebooks, progress bars elsewhere, and callbacks."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def watch(
     colours: Mapping[str, str] | None = None,
     callbacks: Sequence[Listener] = (),
 ) -> Iterator[Events]:
-    """Show how a run is going while the ``with`` block runs; its end, in whatever way, is shown as well.
+    """Show the progress of a run while the ``with`` block is running, including how it ended.
 
     Parameters
     ----------
     events : Events, optional
-        The stream that the run tells its progress to; a new one unless it is given.
+        Stream that the run reports to. By default a new one.
     show : bool or "bars"
-        True for a live view in notebooks and bars elsewhere, "bars" for bars anywhere, False for nothing.
+        True for a live view in notebooks and bars elsewhere, "bars" for bars everywhere, False for nothing.
     title : str
-        What is trained.
+        Title of the view, such as the name of the version.
     colours : mapping, optional
-        Label → colour (#rrggbb).
+        Colour (#rrggbb) of each label.
     callbacks : sequence of callables
-        Called with each event, in the thread of the run. What they raise ends it.
+        Functions called with each event, in the thread of the run. Their exceptions end the run.
 
     Raises
     ------
     InputError
-        If ``show`` or a callback can't be.
+        If ``show`` or a callback is invalid.
     """
     if not isinstance(show, bool) and show != BARS:
-        raise InputError(f"progress={show!r} is not known; use True, False or 'bars'.")
+        raise InputError(f"progress={show!r} is not valid. Use True, False or 'bars'.")
     stream = events or Events()
     with ExitStack() as stack:
         for callback in _checked(callbacks):
@@ -64,29 +64,29 @@ def watch(
 
 
 def can_show_widgets() -> bool:
-    """Whether this is a kernel: of a notebook, not a script or a terminal."""
-    ipython = sys.modules.get("IPython")  # where nobody has imported it, this is no notebook
+    """Check whether this process is a notebook kernel, not a script or a terminal."""
+    ipython = sys.modules.get("IPython")  # never imported outside a notebook
     return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
 
 
 def _checked(callbacks: Sequence[Listener]) -> list[Listener]:
     if callable(callbacks):
-        raise InputError("callbacks is a list of functions: callbacks=[function].")
+        raise InputError("callbacks must be a list of functions, such as callbacks=[function].")
     for callback in callbacks:
         if not callable(callback):
-            raise InputError(f"callbacks: {callback!r} can't be called; each takes one event.")
+            raise InputError(f"callbacks contains {callback!r}, which is not callable. A callback takes one event.")
     return list(callbacks)
 
 
 def _shown_view(events: Events, title: str, colours: Mapping[str, str] | None) -> TrainingView | None:
-    """The live view on the screen; None, with a line in the log, where that fails: training doesn't depend on it."""
+    """Show the live view, or log the error and return None, as training does not depend on it."""
     try:
         from customlabels_nb.widgets.training_view import TrainingView
 
         view = TrainingView(events, title=title, colours=colours)
         view.show()
     except Exception:
-        logging.getLogger("customlabels_nb").exception("The live view can't be shown; there are bars instead.")
+        logging.getLogger("customlabels_nb").exception("Cannot show the live view. Progress bars are shown instead.")
         return None
     return view
 

@@ -1,4 +1,4 @@
-"""A project: the facade over its datasets, labels, versions and history."""
+"""Project: the main class, with its datasets, labels, model versions and history."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _VERSION_COLUMNS = ("name", "created", "kind", "f1", "status", "message", "descr
 
 @dataclass(frozen=True)
 class Distribution:
-    """What :meth:`Project.distribute` did: counts of both sides, and findings as a table."""
+    """Result of :meth:`Project.distribute`: image counts of both splits and a table of issues."""
 
     train: int
     test: int
@@ -72,24 +72,32 @@ class Distribution:
 
     def __repr__(self) -> str:
         notes = "".join(f"\n  {one_line(row.where)}: {one_line(row.message)}" for row in self.issues.itertuples())
-        return f"{self.train:,} images to train on, {self.test:,} to test on.{notes}"
+        return f"{self.train:,} training images, {self.test:,} test images.{notes}"
 
 
 class Project:
-    """Datasets, labels and model versions that belong together, in one folder.
+    """Datasets, labels and model versions of one task, stored in one folder.
 
-    Made by :func:`create_project` and :func:`load_project`. Every change is one transaction with a line in
-    ``history``.
+    Create a project with :func:`create_project` or open it with :func:`load_project`. Every change is one transaction
+    and adds a row to ``history``.
+
+    Examples
+    --------
+    >>> project = cl.create_project("kitchens", task="single-label")
+    >>> project.add_images(photos, auto_label=True, progress=False).added
+    9
+    >>> list(project.labels)
+    ['bathroom', 'bedroom', 'garden']
     """
 
     def __init__(self, place: ProjectLocation) -> None:
         self._place = place
         self._models: dict[str, Model] = {}
 
-    # -- what is known of it ------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------------
     @property
     def root(self) -> Path:
-        """The project's folder."""
+        """Folder of the project."""
         return self._place.root
 
     @property
@@ -98,17 +106,17 @@ class Project:
 
     @property
     def record(self) -> ProjectRecord:
-        """Name, task, status, times and tags."""
+        """Stored record of the project: name, task, status, times and tags."""
         return self._store.project()
 
     @property
     def name(self) -> str:
-        """The project's name, which is also its folder's."""
+        """Name of the project and of its folder."""
         return self.record.name
 
     @property
     def task(self) -> str | None:
-        """What is labelled: "single-label", "multi-label", "boxes", "polygons", or None while nobody said."""
+        """Annotation task, "single-label", "multi-label", "boxes" or "polygons", or None if not chosen yet. Can be set."""
         return self.record.task
 
     @task.setter
@@ -117,7 +125,7 @@ class Project:
 
     @property
     def instructions(self) -> str:
-        """What people who label are told; set it to change that, also from the gallery."""
+        """Instructions for annotators, shown in the gallery and editable there. Can be set."""
         return self.record.instructions
 
     @instructions.setter
@@ -126,12 +134,15 @@ class Project:
 
     @property
     def labels(self) -> Labels:
-        """The labels: add, rename, merge, remove, reorder, recolour; ``edit()`` does it all on a screen."""
+        """Labels of the project, in order. They can be added, renamed, merged, removed, reordered and recoloured.
+
+        ``project.labels.edit()`` opens the label manager.
+        """
         return Labels(self._place)
 
     @property
     def tags(self) -> dict[str, str]:
-        """Key → value; set it to change them."""
+        """Tags of the project, a dict of str to str. Can be set."""
         return self.record.tags
 
     @tags.setter
@@ -140,27 +151,27 @@ class Project:
 
     @property
     def snapshots(self) -> Snapshots:
-        """What the datasets were at moments with a name: take, list, diff, restore, delete."""
+        """Named snapshots of the datasets, to take, list, compare, restore and delete."""
         return Snapshots(self._store)
 
     @property
     def train_set(self) -> Dataset:
-        """The training dataset as it is now, a value."""
+        """Current training dataset, an immutable value."""
         return self._place.dataset(t.TRAIN, project=self)
 
     @property
     def test_set(self) -> Dataset:
-        """The test dataset as it is now, a value."""
+        """Current test dataset, an immutable value."""
         return self._place.dataset(t.TEST, project=self)
 
     @property
     def statistics(self) -> dict[str, Statistics]:
-        """Entries, labelled entries and labels of both datasets."""
+        """Numbers of entries, labelled entries and labels, by split."""
         return {split: self._store.statistics(split) for split in t.SPLITS}
 
     @property
     def datasets(self) -> pd.DataFrame:
-        """One row a dataset that there is: split, status, message, times, counts, sources."""
+        """Table with one row per dataset: split, status, message, times, counts, sources and tags."""
         rows = [
             {**vars(record), **vars(self._store.statistics(split))}
             for split in t.SPLITS
@@ -170,25 +181,26 @@ class Project:
 
     @property
     def issues(self) -> pd.DataFrame:
-        """What imports left out or found strange: split, code, message, where, source, line."""
+        """Images and entries that imports skipped or flagged: split, code, message, where, source, line."""
         return self._store.issues()
 
     @property
     def import_lines(self) -> pd.DataFrame:
-        """Lines of imported files that were not read: split, source, line, raw."""
+        """Lines of imported files that could not be read: split, source, line, raw."""
         return self._store.import_lines()
 
     @property
     def history(self) -> pd.DataFrame:
-        """Who did what when, newest first: id, created, who, what, note, split, count, before, after and more.
+        """Log of all actions, newest first: id, created, who, what, note, split, count, before, after and more.
 
-        ``undoable`` says which :meth:`undo` can take back, ``undone_by`` and ``undoes`` which did so.
+        ``undoable`` marks the actions that :meth:`undo` can revert. ``undone_by`` and ``undoes`` link an action to its
+        undo.
         """
         return self._store.history()
 
     @property
     def versions(self) -> pd.DataFrame:
-        """One row a version, oldest first: name, created, kind, f1, status, message, description, alias, tags."""
+        """Table of model versions, oldest first: name, created, kind, f1, status, message, description, alias, tags."""
         rows = [
             (
                 v.name, v.created, v.kind, v.metrics.get("f1"), v.status, v.status_message, v.description, v.alias,
@@ -213,36 +225,48 @@ class Project:
         progress: bool = True,
         events: Events | None = None,
     ) -> ImportReport:
-        """Add images: a folder, a pattern, a zip file, a file or URL, a list of these, or a DataFrame.
+        """Add images from a folder, glob pattern, zip file, file, URL, list of these, or DataFrame.
 
-        Images that are there already are recognised; those of them that have no label yet get the one they come with,
-        labels that exist are never touched. Folders may lie in a bucket, too (``s3://bucket/photos/``).
+        Images that are already in the dataset are recognised. If they have no label yet, they get the one from the
+        source. Existing labels are never changed. Folders in a bucket work as well (``s3://bucket/photos/``).
 
         Parameters
         ----------
         source
-            Images are referenced where they lie. A zip is unpacked below the project's folder. A DataFrame needs a
-            column ``image``, and may have ``label``, box columns and any others, which are kept.
+            Images to add. Local images are referenced at their path. A zip file is unpacked into the project's folder.
+            A DataFrame needs a column ``image`` and may have ``label``, box columns and any others, which are stored
+            too.
         split : {"train", "test"}
-            The dataset they go to.
+            Dataset to add the images to.
         auto_label : bool
-            Label each image with the name of the folder directly below ``source`` in which it lies.
+            Label each image with the name of the folder directly below ``source`` that contains it.
         label : str, optional
-            One label for all of them.
+            Label for all of the images.
         copy : bool
             Copy the files to ``images/`` in the project's folder.
         on_leak : {"report", "keep"}
-            An image whose content is on the other side (train or test) is reported and left out, or kept.
+            Report and skip an image whose content is already in the other split (train or test), or keep it.
         duplicates : {"skip", "keep"}
-            An image whose content is in this dataset under another name is reported and left out, or kept.
+            Report and skip an image whose content is already in this dataset under another name, or keep it.
         verify : bool
-            Fetch and check remote images now, as local ones always are. Otherwise a bucket is listed, URLs are asked
-            for their size, tables and datasets taken as they are, and no image is fetched before it is used.
+            Download and check remote images now, as is always done for local ones. Otherwise no image is downloaded
+            before it is used: a bucket is listed, URLs are only requested for their size, tables and datasets are taken
+            as given.
 
         Returns
         -------
         ImportReport
-            How many were added, were known or got labels, and a table of those that could not be used.
+            Numbers of images that were added, already known or newly labelled, and a table of images that cannot be
+            used.
+
+        Examples
+        --------
+        >>> project = cl.create_project("kitchens", task="single-label")
+        >>> imported = project.add_images(photos, auto_label=True, progress=False)
+        >>> imported.added, len(imported.issues)
+        (9, 0)
+        >>> project.train_set.label_counts.to_dict()
+        {'bathroom': 3, 'bedroom': 3, 'garden': 3}
         """
         options = ImportOptions(split, auto_label, label, copy, on_leak, duplicates, verify)
         with progress_bars(events or Events(), show=progress) as stream:
@@ -259,14 +283,21 @@ class Project:
         verify: bool = False,
         progress: bool = True,
     ) -> ImportReport:
-        """Add the images of a dataset with their annotations: from ``cl.read_dataset``, or of another project.
+        """Import the images and annotations of a dataset from ``cl.read_dataset`` or from another project.
 
-        The other arguments and the report are those of :meth:`add_images`; what was found when the dataset was read is
-        in the report, too.
+        The other arguments and the report are those of :meth:`add_images`. Issues found while reading the dataset are
+        part of the report.
+
+        Examples
+        --------
+        >>> project = cl.create_project("kitchens", task="single-label")
+        >>> dataset = cl.read_dataset(photos)
+        >>> project.import_dataset(dataset, split="test", progress=False).added
+        9
         """
         if not isinstance(dataset, Dataset):
-            given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset, a {type(dataset).__name__},"
-            raise InputError(f"{given} is no dataset; import_dataset(cl.read_dataset(…)) takes a file's.")
+            given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset of type {type(dataset).__name__}"
+            raise InputError(f"{given} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
         options = ImportOptions(split, copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify)
         found = found_in_tables(
             dataset.images,
@@ -282,9 +313,16 @@ class Project:
     def refresh(
         self, split: str | None = None, *, progress: bool = True, events: Events | None = None
     ) -> RefreshReport:
-        """Look at the sources of a dataset, or of both, again: add what is new there, tell what changed or vanished.
+        """Scan the sources of one or both datasets again, add new images and report changed or missing ones.
 
-        Labels that exist are never touched; what vanished stays until it is removed, what was removed stays out.
+        Existing labels are never changed. Missing images stay in the dataset until they are removed. Removed images are
+        not added again.
+
+        Examples
+        --------
+        >>> refreshed = project.refresh("train", progress=False)
+        >>> refreshed.images.columns.tolist()
+        ['split', 'image', 'what']
         """
         splits = [name for name in t.SPLITS if self._store.dataset(name)] if split is None else [t.check_split(split)]
         with progress_bars(events or Events(), show=progress) as stream:
@@ -292,9 +330,16 @@ class Project:
         return sum(reports, RefreshReport())
 
     def fetch(self, split: str | None = None, *, workers: int = CONNECTIONS, progress: bool = True) -> pd.DataFrame:
-        """Fetch remote images into the cache ahead of use, ``workers`` at a time; a table of those that can't be had.
+        """Download remote images into the cache with ``workers`` connections and return a table of failed downloads.
 
-        When it is stopped, the next call goes on where it stopped. ``settings.cache_gb`` says how much is kept.
+        If interrupted, the next call continues where this one stopped. ``settings.cache_gb`` limits the size of the
+        cache.
+
+        Examples
+        --------
+        >>> failed = project.fetch(progress=False)
+        >>> len(failed)
+        0
         """
         images = self._store.images(split)
         remote = images[images["image"].map(is_remote).astype(bool)]
@@ -304,32 +349,43 @@ class Project:
         return issues_to_frame(issues)
 
     def update(self, split: str, value: Dataset | pd.DataFrame, *, note: str = "") -> int:
-        """Write what was edited as one action; returns how many images changed. Other images are left alone.
+        """Store edited annotations as one action and return the number of changed images. Other images are not changed.
 
         Parameters
         ----------
         split : {"train", "test"}
+            Dataset to update.
         value : Dataset or DataFrame
-            A dataset made from ``train_set`` or ``test_set``; or a table ``image, label`` (and box columns): these
-            images then have exactly these annotations, a null label meaning none.
+            Either a dataset derived from ``train_set`` or ``test_set``, or a table ``image, label`` (and box columns).
+            With a table, these images have exactly these annotations afterwards. A null label means no annotations.
         note : str
-            Kept in the history.
+            Note for the history.
 
         Raises
         ------
         StaleEditError
-            If somebody else changed an image that you edited since the dataset was read. Nothing was written. (A plain
-            table says nothing about when it was read, unless it has a column ``revision``.)
+            If somebody else changed an image that you edited since the dataset was read. Nothing is written. (A plain
+            table does not record when it was read, unless it has a column ``revision``.)
         InputError
             If ``value`` is neither a dataset nor a table.
+
+        Examples
+        --------
+        >>> images = project.train_set.images["image"].head(2)
+        >>> project.update("train", pd.DataFrame({"image": images, "label": ["garden", "bedroom"]}), note="relabel")
+        2
+        >>> project.undo()
+        2
         """
         t.check_split(split)
         if not isinstance(value, Dataset | pd.DataFrame):
-            raise InputError(f"Give a Dataset or a DataFrame with image and label, not {type(value).__name__}.")
+            raise InputError(
+                f"value must be a Dataset or a DataFrame with columns image and label, not {type(value).__name__}."
+            )
         action = self._action("update", note)
         dataset = value if isinstance(value, Dataset) else _edited(self._store, split, value, action.who)
         images, annotations = t.settle_statuses(dataset.images, dataset.annotations), dataset.annotations
-        if dataset.origin is not None:  # it knows what it was when it was read: only what differs is an edit
+        if dataset.origin is not None:  # compare with the state when it was read, and store only the differences
             edited = _edits(dataset.origin, images, annotations)
             images = images[images["image"].isin(edited)].reset_index(drop=True)
             annotations = annotations[annotations["image"].isin(edited)].reset_index(drop=True)
@@ -339,60 +395,83 @@ class Project:
     def update_entries(
         self, split: str, entries: Entries, *, note: str = "", progress: bool = True, events: Events | None = None
     ) -> EntriesReport:
-        """Write lines of a manifest over the images that they name, as one action.
+        """Replace the annotations of the images in manifest lines, as one action.
 
-        An image of the dataset has the line's annotations afterwards instead of its own (none, if the line has none);
-        one that isn't there yet is added as :meth:`add_images` would. Other images are left alone.
+        An image of the dataset gets the annotations of its line instead of its own (none if the line has none). An
+        image that is not in the dataset yet is added as by :meth:`add_images`. Other images are not changed.
 
         Parameters
         ----------
         split : {"train", "test"}
+            Dataset to update.
         entries
-            JSON Lines as a text, a path of a manifest, or a list of dicts, each with a ``source-ref``.
+            JSON Lines as a string, the path of a manifest, or a list of dicts, each with a ``source-ref``.
         note : str
-            Kept in the history.
+            Note for the history.
 
         Returns
         -------
         EntriesReport
-            Counts, and ``.issues``: lines that can't be read and images that can't be used.
+            Counts, and ``.issues``: lines that cannot be read and images that cannot be used.
+
+        Examples
+        --------
+        >>> entry = {
+        ...     "source-ref": project.train_set.images["image"].iloc[0],
+        ...     "room": 0,
+        ...     "room-metadata": {
+        ...         "class-name": "garden", "confidence": 1, "human-annotated": "yes",
+        ...         "creation-date": "2026-01-01T00:00:00", "type": "groundtruth/image-classification",
+        ...     },
+        ... }
+        >>> project.update_entries("train", [entry], progress=False).updated
+        1
         """
         action = self._action("update entries", note)
         with progress_bars(events or Events(), show=progress) as stream:
             return update_entries(self._store, self.root, t.check_split(split), entries, action, events=stream)
 
     def add_predictions(self, frame: pd.DataFrame | Detection, *, model: Any, note: str = "") -> int:
-        """Keep predictions beside the labels: gallery and annotator show them dashed, until they are accepted.
+        """Store predictions next to the labels. The gallery and annotator draw them dashed until they are accepted.
 
         Parameters
         ----------
         frame : DataFrame or Detection
-            image, label, confidence (0–1), and for boxes their four columns, as ``model.detect_many`` gives them. They
-            take the place of all that this model said before. What ``model.detect`` gives for an image of the project
-            takes the place of what the model said of that image.
+            Table of image, label, confidence (0–1), and for boxes their four columns, as returned by
+            ``model.detect_many``. It replaces all earlier predictions of this model. A ``model.detect`` result for an
+            image of the project replaces the model's predictions for that image only.
         model : Model, LoadedModel or str
-            Whose they are: a version, whose name they are kept under, or any name.
+            Source of the predictions: a model version, whose name they are stored under, or any name.
         note : str
-            Kept in the history.
+            Note for the history.
 
         Returns
         -------
         int
-            How many there are.
+            Number of predictions stored for the model.
 
         Raises
         ------
         InputError
-            If ``frame`` is neither, or ``model`` has no name.
+            If ``frame`` is neither of these, or ``model`` has no name.
+
+        Examples
+        --------
+        >>> images = project.train_set.images["image"].head(2)
+        >>> predictions = pd.DataFrame({"image": images, "label": "bedroom", "confidence": [0.9, 0.6]})
+        >>> project.add_predictions(predictions, model="my-model")
+        2
         """
         model = getattr(model, "name", model)
         image, table = getattr(frame, "name", None), getattr(frame, "table", None)
         of_one = isinstance(image, str) and isinstance(table, pd.DataFrame)
         if not isinstance(frame, pd.DataFrame) and not of_one:
-            raise InputError(f"Give a DataFrame with image, label and confidence, not {type(frame).__name__}.")
+            raise InputError(
+                f"frame must be a DataFrame with columns image, label and confidence, not {type(frame).__name__}."
+            )
         if not isinstance(model, str) or not model.strip():
             raise InputError(
-                f"model={model!r} is no name; give a version of the project, or a name for these predictions."
+                f"model={model!r} is not a name. Give a model version of the project, or a name for these predictions."
             )
         rows: pd.DataFrame = _beside_others(self._store, str(image), table, model.strip()) if of_one else frame
         if "image" in rows.columns and rows["image"].notna().all():
@@ -404,19 +483,27 @@ class Project:
         return self._store.replace_predictions(model.strip(), predictions, self._action("add predictions", note)).count
 
     def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
-        """Remove images from a dataset with their annotations (never the files); returns how many.
+        """Remove images and their annotations from a dataset and return their number. Image files are never deleted.
 
         Raises
         ------
         StaleEditError
-            If somebody else changed one of them since ``images`` was read. Nothing was removed.
+            If somebody else changed one of them since ``images`` was read. Nothing is removed.
         InputError
-            If ``images`` is something else, or has an image that isn't in the dataset.
+            If ``images`` has another type, or contains an image that is not in the dataset.
+
+        Examples
+        --------
+        >>> blurred = project.train_set.images["image"].head(2).tolist()
+        >>> project.remove("train", blurred, note="blurred")
+        2
+        >>> len(project.train_set)
+        10
         """
         t.check_split(split)
         value = images.images if isinstance(images, Dataset) else images
         if isinstance(value, str) or not isinstance(value, pd.DataFrame | Sequence | pd.Series):
-            raise InputError(f"Give a Dataset, a DataFrame or a list of images, not {value!r}.")
+            raise InputError(f"images must be a Dataset, a DataFrame or a list of images, not {value!r}.")
         rows = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)})
         rows = rows[["image", *(["revision"] if "revision" in rows else [])]].drop_duplicates("image")
         if "revision" not in rows:
@@ -428,35 +515,41 @@ class Project:
     def distribute(
         self, test_fraction: float = 0.2, *, groups: Groups | None = None, random_state: int = 0
     ) -> Distribution:
-        """Move a stratified share of the training images to the empty test set.
+        """Move a stratified random part of the training images to the empty test set.
 
         Parameters
         ----------
         test_fraction : float
-            The share, between 0 and 1; each label with two images or more keeps at least one on both sides.
+            Fraction to move, between 0 and 1. Each label with two images or more has at least one in each split.
         groups : str, list or DataFrame, optional
-            A column of images, or one value per image, or pairs such as ``project.near_duplicates("train")``: images
-            of one group stay on one side. Images with the same content always do.
+            Column of images, one value per image, or pairs such as ``project.near_duplicates("train")``. Images of one
+            group stay in one split. Images with the same content always do.
 
         Raises
         ------
         NotAllowedError
-            If the test set isn't empty.
+            If the test set is not empty.
         NotEnoughDataError
             If no label has two images.
+
+        Examples
+        --------
+        >>> project = cl.create_project("kitchens", task="single-label")
+        >>> imported = project.add_images(photos, auto_label=True, progress=False)
+        >>> project.distribute(test_fraction=0.3)
+        6 training images, 3 test images.
         """
         tested = self._store.statistics(t.TEST).total_entries
         if tested:
             raise NotAllowedError(
-                f"The test set has {tested:,} images already; nothing is distributed onto it. "
-                "project.delete_dataset('test') empties it."
+                f"The test set already has {tested:,} images. Empty it first with project.delete_dataset('test')."
             )
         train = self.train_set
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
         if not chosen.any():
             raise NotEnoughDataError(
-                f"No label has two images that could be told apart, so {len(train)} images can't be distributed. "
-                "Label more images: project.label('train').",
+                f"Cannot split the {len(train)} images: no label has two different images. "
+                "Label more images with project.label('train').",
                 "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE",
             )
         moved = train.images.loc[chosen, "image"].tolist()
@@ -466,7 +559,7 @@ class Project:
         issues = issues_to_frame(
             Issue(
                 "LABEL_TOO_RARE_TO_SPLIT",
-                "" if counts[label] == 1 else f"All its {counts[label]:,} images belong together: they stay in train.",
+                "" if counts[label] == 1 else f"All {counts[label]:,} images belong to one group and stay in train.",
                 where=label,
             )
             for label in rare
@@ -476,18 +569,25 @@ class Project:
     def check(
         self, *, near_duplicates: bool | None = None, progress: bool = True, events: Events | None = None
     ) -> CheckReport:
-        """Say before training what will limit its result: labels, files, boxes, and copies on both sides.
+        """Check the datasets for problems that limit training: labels, files, boxes and leaks between train and test.
 
         Parameters
         ----------
         near_duplicates : bool, optional
-            Look for photos that were only encoded again, resized, brightened or cropped a little. Unless it is given,
-            that is done if no more than 2,000 images must be read for it, and none fetched; what was read is kept.
+            Search for copies of a photo that were re-encoded, resized, brightened or slightly cropped. By default this
+            is done if at most 2,000 images have to be read for it and none downloaded. The image fingerprints are
+            cached.
 
         Returns
         -------
         CheckReport
-            The worst first, with what to do; ``issues`` and ``table`` have it as tables, by finding and by image.
+            Findings with advice, most severe first. ``issues`` and ``table`` list them by finding and by image.
+
+        Examples
+        --------
+        >>> checked = project.check(near_duplicates=False, progress=False)
+        >>> checked.ok
+        True
         """
         datasets, (files, _) = (self.train_set, self.test_set), self._store.files()
         with progress_bars(events or Events(), show=progress) as stream:
@@ -498,42 +598,68 @@ class Project:
     def near_duplicates(
         self, split: str | None = None, *, threshold: float = SAME, progress: bool = True, events: Events | None = None
     ) -> pd.DataFrame:
-        """Pairs of images that show the same photo, encoded again, resized, brightened or cropped a little.
+        """Find pairs of images that show the same photo, re-encoded, resized, brightened or slightly cropped.
 
-        The most similar first: image, other, similarity, split, other_split, labels, other_labels. ``similarity`` is
-        the correlation of their outlines, ``threshold`` to 1. Equal content on one side counts as one image, on both
-        sides as no pair. ``project.distribute(groups=project.near_duplicates("train"))`` keeps them on one side.
+        The table is sorted by similarity: image, other, similarity, split, other_split, labels, other_labels.
+        ``similarity`` is the correlation of their fingerprints, from ``threshold`` to 1. Images with identical content
+        count as one image within a split, and identical images in both splits are not listed. Use
+        ``project.distribute(groups=project.near_duplicates("train"))`` to keep near-duplicates in one split.
+
+        Examples
+        --------
+        >>> pairs = project.near_duplicates("train", progress=False)
+        >>> pairs.columns.tolist()
+        ['image', 'other', 'similarity', 'split', 'other_split', 'labels', 'other_labels']
         """
         chosen = [self._place.dataset(name) for name in (t.SPLITS if split is None else [t.check_split(split)])]
         with progress_bars(events or Events(), show=progress) as stream:
             return find_near_duplicates(chosen, files=self._store.files()[0], threshold=threshold, events=stream)
 
     def delete_dataset(self, split: str, *, confirm: bool = False) -> int:
-        """Delete the train or test dataset (never the files); asks unless ``confirm=True``. Returns how many images."""
+        """Delete the train or test dataset (never the files) and return its number of images.
+
+        Asks for confirmation unless ``confirm=True``.
+
+        Examples
+        --------
+        >>> project.delete_dataset("test", confirm=True)
+        6
+        >>> project.undo()
+        6
+        """
         question = f"Delete the {split} set of {self.name!r} with its labels?"
-        require_confirmation(question, confirm, "project.undo() brings it back.")
+        require_confirmation(question, confirm, "project.undo() restores it.")
         return self._store.delete_dataset(split, self._action("delete dataset")).count
 
     def undo(self, action_id: int | None = None, *, note: str = "") -> int:
-        """Take an action back, as a new action; returns how many images changed.
+        """Undo an action, as a new action, and return the number of changed images.
 
-        Whatever changed images, annotations or labels can be taken back: edits, labelling, imports, removed images and
-        datasets, moves, labels that were renamed, merged, removed, reordered or recoloured, and restored snapshots.
-        Taking back what took something back redoes it.
+        Every action that changed images, annotations or labels can be undone: edits, labelling, imports, removed images
+        and datasets, moves, labels that were renamed, merged, removed, reordered or recoloured, and restored snapshots.
+        Undoing an undo redoes the action.
 
         Parameters
         ----------
         action_id : int, optional
-            Its ``id`` in ``project.history``; your latest that was not taken back, unless it is given.
+            ``id`` of the action in ``project.history``. By default your latest action that was not undone.
         note : str
-            Kept in the history.
+            Note for the history.
 
         Raises
         ------
         StaleEditError
-            If somebody changed one of its images since. Nothing was changed.
+            If somebody changed one of its images since. Nothing is changed.
         NotAllowedError
-            If it was taken back already, can't be, or its labels were changed since.
+            If the action was undone already or cannot be undone, or if its labels were changed since.
+
+        Examples
+        --------
+        >>> project.remove("train", project.train_set.images["image"].head(3).tolist())
+        3
+        >>> project.undo()
+        3
+        >>> project.history["what"].head(2).tolist()
+        ['undo remove images', 'remove images']
         """
         return self._store.undo(action_id, self._action("undo", note)).count
 
@@ -548,25 +674,34 @@ class Project:
         seed: int = 0,
         widget: Any = None,
     ) -> Any:
-        """Label images in the notebook: pages of thumbnails, keys 1–9, every label stored at once.
+        """Open the gallery to label images: pages of thumbnails, keys 1–9, each label stored immediately.
 
         Parameters
         ----------
         split : {"train", "test"}
+            Dataset to label.
         mode : {"grid", "single"}
-            Pages of thumbnails, or one image at a time for the keyboard.
+            Pages of thumbnails, or one image at a time for labelling by keyboard.
         page_size : {4, 6, 9, 24, 48, 100}
+            Number of thumbnails per page.
         sort : {"random", "name", "added", "uncertainty", "similarity"}
-            Random order, the default, guards against bias.
+            Order of the images. Random order, the default, guards against bias.
         seed : int
-            Of the random order.
+            Seed of the random order.
         widget : class or widget, optional
-            A labeller of ipyannotations in place of the gallery, such as ``ipyannotations.images.ClassLabeller``.
+            Labeller of ipyannotations to use instead of the gallery, such as ``ipyannotations.images.ClassLabeller``.
 
         Returns
         -------
         Gallery
-            A widget that other cells can read and steer: ``selected``, ``set_filter(…)``, ``observe``.
+            Widget that other cells can read and control with ``selected``, ``set_filter(…)`` and ``observe``.
+
+        Examples
+        --------
+        >>> gallery = project.label("train", page_size=48)
+        >>> gallery.set_filter(label="bedroom")
+        >>> len(gallery.selected)
+        0
         """
         query = Query(sort=sort, seed=seed)
         if widget is not None:
@@ -574,38 +709,58 @@ class Project:
         return screens.open_gallery(self._place, t.check_split(split), query, page_size=page_size, mode=mode)
 
     def annotate(self, split: str = t.TRAIN, *, sort: str = "added", seed: int = 0) -> Any:
-        """Draw boxes and polygons in the notebook; what is drawn is stored at once.
+        """Open the annotator to draw boxes and polygons. Each annotation is stored immediately.
 
         Parameters
         ----------
         split : {"train", "test"}
+            Dataset to annotate.
         sort : {"added", "name", "random", "uncertainty", "similarity"}
+            Order of the images.
         seed : int
-            Of the random order.
+            Seed of the random order.
 
         Returns
         -------
         Annotator
-            A widget that other cells can read and steer: ``data``, ``selected``, ``display(image)``, ``set_filter(…)``.
+            Widget that other cells can read and control with ``data``, ``selected``, ``display(image)`` and
+            ``set_filter(…)``.
+
+        Examples
+        --------
+        >>> annotator = boxes.annotate("train", sort="name")
+        >>> annotator.display(boxes.train_set.images["image"].iloc[2])
         """
         return screens.open_annotator(self._place, t.check_split(split), Query(sort=sort, seed=seed))
 
     def dashboard(self) -> Any:
-        """How labelling is going: progress, labels, who works how quickly, what waits, what training would say, export.
+        """Show labelling progress: label counts, speed of annotators, open work, checks before training, export.
 
-        It follows what is done in other cells and by other people. A click on a bar opens a gallery below with exactly
+        It follows changes made in other cells and by other people. A click on a bar opens a gallery below with exactly
         the images that it counts.
 
         Returns
         -------
         Dashboard
-            A widget that other cells can read and steer: ``figures`` (tables), ``show_images("train", label="apple")``,
-            ``gallery``.
+            Widget that other cells can read and control with ``figures`` (tables), ``show_images("train",
+            label="apple")`` and ``gallery``.
+
+        Examples
+        --------
+        >>> dashboard = project.dashboard()
+        >>> gallery = dashboard.show_images("train", label="bedroom")
         """
         return screens.open_dashboard(self._place, check=lambda events: self.check(progress=False, events=events))
 
     def history_panel(self) -> Any:
-        """Who did what when, as a widget that takes actions back; ``project.history`` has it as a table."""
+        """Show the project's history as a widget in which actions can be undone.
+
+        ``project.history`` is the same as a table.
+
+        Examples
+        --------
+        >>> panel = project.history_panel()
+        """
         return screens.open_history_panel(self._place)
 
     def review(
@@ -617,27 +772,34 @@ class Project:
         sort: str = "doubt",
         page_size: int = 24,
     ) -> Any:
-        """Look through what was labelled: approve (Enter), correct (1–9) or reject (Delete), each stored at once.
+        """Review labelled images: approve (Enter), correct (1–9) or reject (Delete), each stored immediately.
 
-        What is approved or corrected gets the tag "reviewed" and status "labelled"; whoever changes its labels later
-        takes the tag away. What is rejected loses its labels and is unlabelled again; the history has them.
+        Approved and corrected images get the tag "reviewed" and the status "labelled". Changing their labels later
+        removes the tag. Rejected images lose their labels and become unlabelled again. The old labels remain in the
+        history.
 
         Parameters
         ----------
         split : {"train", "test"}
+            Dataset to review.
         label : str, optional
-            Only images with this label; "" for those that have none.
+            Only images with this label, or "" for images without labels.
         show : {"to_review", "disagrees", "needs_review", "reviewed", "all"}
-            "disagrees": what is to be reviewed and a model says another label for.
+            Images to show. "disagrees": images to review for which a model predicts another label.
         sort : {"doubt", "name", "newest", "added", "random"}
-            "doubt" puts first what a model is surest that it is labelled wrongly.
+            Order of the images. "doubt" puts those first where a model disagrees with the label most confidently.
         page_size : {4, 6, 9, 24, 48, 100}
+            Number of thumbnails per page.
 
         Returns
         -------
         Review
-            A widget that other cells can read and steer: ``selected``, ``progress``, ``set_filter(…)``, ``observe``,
-            ``approve()``, ``correct(label)``, ``reject()``.
+            Widget that other cells can read and control with ``selected``, ``progress``, ``set_filter(…)``,
+            ``observe``, ``approve()``, ``correct(label)`` and ``reject()``.
+
+        Examples
+        --------
+        >>> review = project.review("train", label="bedroom", sort="name")
         """
         query = ReviewQuery(label=label, show=show, sort=sort)
         return screens.open_review(self._place, t.check_split(split), query, page_size=page_size)
@@ -661,46 +823,55 @@ class Project:
         events: Events | None = None,
         callbacks: Sequence[Listener] = (),
     ) -> Model:
-        """Train a version on the training set and test it on the test set; distributes first if there is none.
+        """Train a model version on the training set and evaluate it on the test set.
+
+        If there is no test set yet, part of the training images become one, see :meth:`distribute`.
 
         Parameters
         ----------
         name : str, optional
-            ``<project>.<date>T<time>`` unless it is given.
+            Name of the version. By default ``<project>.<date>T<time>``.
         kind : {"single-label", "multi-label", "detection", "brands"}, optional
-            What the project's task or its labels ask for, unless it is named; what was chosen, and why, is said.
+            Kind of model. By default it follows from the project's task or its labels. The choice and its reason are
+            printed.
         budget : str or float, optional
-            Wall time from the call on: "90s", "2min", "best" or seconds. Predicting the test images counts, or is
-            announced with its expected time. Detectors get two minutes unless it is given; classifiers take a second
-            or two, and are only fine-tuned if there is a budget.
+            Wall-clock time from the call on: "90s", "2min", "best" or seconds. Predicting the test images counts as
+            well, or is announced with its expected time. Detectors get two minutes by default. Classifiers take a
+            second or two, and are only fine-tuned if a budget is given.
         steps : int, optional
-            Instead of a budget, as many steps as a former training had: the same seed then repeats it on CPU.
+            Number of steps, instead of a budget. With the steps and seed of an earlier training, it is repeated on CPU.
         base : str, optional
-            A version to begin from, "latest" for the newest, if that does better on held-out images.
+            Version to start from, "latest" for the newest. It is used if it does better on held-out images.
         backbone : str, optional
-            See :func:`customlabels_nb.backbones`; the packaged one unless it is given.
+            Backbone, see :func:`customlabels_nb.backbones`. By default the packaged one.
         detector : str, optional
-            One of torchvision's detectors by name, where the network allows to fetch it; our own unless it is given.
+            Name of a torchvision detector, whose weights are downloaded if the network allows it. By default our own
+            detector.
         input_size : int, optional
-            Longer side in pixels of what a detector sees; from the sizes of the boxes unless it is given.
+            Longer side of the detector's input in pixels. By default chosen from the sizes of the boxes.
         seed : int
-            The same seed on the same images gives the same model on a CPU with the same number of threads, which
-            ``settings.threads`` fixes; a trial chooses it otherwise.
+            Random seed. The same seed and images give the same model on a CPU with the same number of threads. Set
+            ``settings.threads`` to fix that number, which is otherwise chosen by a short benchmark.
         device : str, optional
-            "cuda", "mps" or "cpu"; the first of these that is here unless it is given.
+            Device to train on: "cuda", "mps" or "cpu". By default the first of these that is available.
         tags : dict, optional
-            Key → value, both text.
+            Tags of the version, a dict of str to str.
         progress : bool or "bars"
-            Show how it is going: a live view in notebooks, bars elsewhere; "bars" for bars anywhere.
+            Show progress: a live view in notebooks and progress bars elsewhere. "bars" shows progress bars everywhere.
         events : Events, optional
-            Gets the progress; ``events.cancel()`` from another thread stops the run.
+            Stream that receives the progress. ``events.cancel()`` from another thread stops the run.
         callbacks : sequence of callables
-            Called with each event: see :mod:`customlabels_nb.events`.
+            Functions called with each event, see :mod:`customlabels_nb.events`.
 
         Raises
         ------
         NotEnoughDataError, InputError, WeightsUnavailableError
-            Before anything is trained, with the reason.
+            Before the training starts, with the reason.
+
+        Examples
+        --------
+        >>> model = project.train(budget="2min")  # doctest: +SKIP
+        >>> model.evaluate().summary  # doctest: +SKIP
         """
         started = time.perf_counter()
         version = new_version_name(self._place, name)
@@ -717,7 +888,7 @@ class Project:
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
                 make_plan(*set_aside(self.train_set), kind=kind, task=self.task)
-                say(f"There is no test set yet: {self.distribute()}")
+                say(f"The project has no test set yet. Images were split: {self.distribute()}")
             colours = self.labels.colours
             with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
                 datasets = self.train_set, self.test_set
@@ -727,29 +898,40 @@ class Project:
         return model
 
     def model(self, name: str = "latest") -> Model:
-        """A version by its name, by the name it was published under, or the latest whose training is complete."""
+        """Return a model version by its name, by its alias from ``publish``, or the latest completed one.
+
+        Examples
+        --------
+        >>> model = project.model("latest")
+        >>> model.name in project.versions["name"].tolist()
+        True
+        """
         found = self._version_named(name)
         return self._models.setdefault(found, Model(self._place, found))
 
     def compare(self, before: str, after: str = "latest", *, common: bool = False) -> Comparison:
-        """What changed from one version to another, on the same test images; from what they kept, no model is run.
+        """Compare two versions on the same test images, using their stored predictions. No model is run.
 
         Parameters
         ----------
         before, after : str
-            Versions, as :meth:`model` takes them.
+            Versions, named as in :meth:`model`.
         common : bool
-            Compare the test images that both had, where there are others.
+            Compare only the test images that both versions share, if their test sets differ.
 
         Raises
         ------
         InputError
-            If the two were tested on other images, or on other tasks.
+            If the versions were tested on different images or tasks.
+
+        Examples
+        --------
+        >>> comparison = project.compare(project.versions["name"].iloc[0], "latest")
         """
         return self.model(before).evaluate().compare(self.model(after).evaluate(), common=common)
 
     def _version_named(self, name: str) -> str:
-        """The name of the version that ``name`` means: its own, the one it was published under, or "latest"."""
+        """Resolve a version name, an alias or "latest" to the name of the version."""
         versions = self._store.versions()
         matches = [version.name for version in versions if name in (version.name, version.alias)]
         if name == "latest" and not matches:
@@ -757,12 +939,12 @@ class Project:
         if not matches:
             known = ", ".join(f"{version.name!r} ({version.status})" for version in versions[-5:]) or "none"
             raise ModelNotFoundError(
-                f"There is no version {name!r} that is ready; there are {known}. project.train() makes one, "
-                "project.model(name).resume() goes on with one that was stopped."
+                f"No version {name!r} is ready. Versions: {known}. project.train() creates a version, and "
+                "project.model(name).resume() continues a stopped training."
             )
         return matches[0]
 
-    # -- its life -----------------------------------------------------------------------------------
+    # -- packing, renaming and deleting -------------------------------------------------------------
     def pack(
         self,
         path: str | os.PathLike[str],
@@ -772,42 +954,70 @@ class Project:
         progress: bool = True,
         events: Events | None = None,
     ) -> Packed:
-        """Write all of it to a zip file, for ``cl.unpack_project`` elsewhere: a class, a colleague, an archive.
+        """Write the project to a zip file, for example to share or archive it. ``cl.unpack_project`` opens it again.
 
-        Images that lie elsewhere are copied into it, remote ones stay URLs. Of a team's database the zip has a copy in
-        a file, never its address.
+        Images outside the project's folder are copied into the zip file, and remote ones stay URLs. A team's database
+        is copied to a database file. The zip file never contains its address.
 
         Parameters
         ----------
         path : path
-            The file, which is replaced if it is there.
+            Zip file to write. An existing file is replaced.
         images, versions : bool
-            Take the pictures and the trained models along.
+            Include the images and the trained models.
+
+        Examples
+        --------
+        >>> packed = project.pack("rooms.zip", versions=False, progress=False)
+        >>> packed.images, packed.versions
+        (18, 0)
         """
         target = local_path(path, "path").absolute()
         with progress_bars(events or Events(), show=progress) as stream:
             return pack(self._place, target, images=images, versions=versions, events=stream)
 
     def rename(self, name: str) -> None:
-        """Rename the project and its folder; its models go along. Refused while a version trains or runs."""
+        """Rename the project and its folder, including the models.
+
+        This is refused while a version trains or runs.
+
+        Examples
+        --------
+        >>> project.rename("flats")
+        >>> project.name, project.root.name
+        ('flats', 'flats')
+        """
         rename_project(self._place, name, self._action("rename project"))
 
     def delete(self, *, confirm: bool = False) -> None:
-        """Delete the project with its datasets and versions, for ever; asks unless ``confirm=True``.
+        """Delete the project with its datasets and versions permanently. Asks for confirmation unless ``confirm=True``.
 
-        Images are only deleted where they lie in the project's own folder (uploads and copies). Refused, with the
-        reason, while a version trains or runs.
+        Only images in the project's own folder (uploads and copies) are deleted. This is refused, with the reason,
+        while a version trains or runs.
+
+        Examples
+        --------
+        >>> project = cl.create_project("kitchens")
+        >>> project.delete(confirm=True)
+        >>> project.root.exists()
+        False
         """
         refuse_if_busy(self._store, "deleted")
         require_confirmation(
-            f"Delete the project {self.name!r} with its {len(self._store.versions())} versions?", confirm
+            f"Delete the project {self.name!r} and its {len(self._store.versions())} versions?", confirm
         )
         delete_project(self._place)
 
     def close(self) -> None:
-        """Stop running models and give the database back."""
+        """Stop running models and close the database.
+
+        Examples
+        --------
+        >>> project = cl.create_project("kitchens")
+        >>> project.close()
+        """
         for model in self._models.values():
-            with suppress(ModelNotFoundError):  # deleted meanwhile
+            with suppress(ModelNotFoundError):  # deleted in the meantime
                 model.stop()
         self._store.close()
 
@@ -818,7 +1028,7 @@ class Project:
             versions = len(self._store.versions())
             return f"Project({self.name!r}: {sizes} images; {len(self.labels)} labels; {versions} versions)"
         except StoreError as error:
-            return f"Project({str(self.root)!r}, gone: {error})"
+            return f"Project({str(self.root)!r}, unavailable: {error})"
 
     def _repr_html_(self) -> str:
         try:
@@ -837,7 +1047,7 @@ class Project:
 
 
 def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:
-    """The images whose row or annotations differ from what they were in ``origin``, and those it doesn't have."""
+    """Find the images whose row or annotations differ from ``origin``, and those that it does not contain."""
     from customlabels_nb.store.frames import annotation_keys, row_keys
 
     rows, old_rows = row_keys(images), row_keys(origin.images)
@@ -846,21 +1056,21 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
 
 
 def _beside_others(store: SqlStore, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """What the model has said of other images, and the table of this one."""
+    """Return the stored predictions of the model for other images, followed by the table of this image."""
     said, columns = store.predictions(model=model), ["image", *table.columns]
     names = {image, image_uri(image)}
     return pd.concat([said.loc[~said["image"].isin(names), columns], table.assign(image=image)[columns]])
 
 
 def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
-    """The stored images that a table of annotations speaks of, with these annotations."""
+    """Build a dataset of the stored images named in a table of annotations, with these annotations."""
     if "image" in frame.columns and frame["image"].notna().all():
         frame = frame.assign(image=_stored_names(store, split, frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
     images, old, labels = store.tables(split, frame["image"].unique().tolist())
     missing = set(frame["image"]) - set(images["image"])
     if missing:
-        raise InputError(f"{len(missing)} images are not in the {split} set, such as {sorted(missing)[0]!r}.")
+        raise InputError(f"{len(missing)} images are not in the {split} set, for example {sorted(missing)[0]!r}.")
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
     before, images = images, t.settle_statuses(images, annotations, changed=old["image"])
@@ -869,9 +1079,10 @@ def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) ->
 
 
 def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
-    """The names that the dataset has for these images: as given, or else as an import would write them."""
+    """Map images to their names in the dataset: as given, or as an import would write them."""
 
     def stored(names: Iterable[object]) -> set[str]:
+        """Return those of the names that are in the dataset."""
         wanted = [name for name in names if isinstance(name, str)]
         return set(store.tables(split, wanted)[0]["image"])
 

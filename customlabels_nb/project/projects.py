@@ -1,4 +1,4 @@
-"""Projects in a folder: make one, open one, list them."""
+"""Create, open, unpack and list projects."""
 
 from __future__ import annotations
 
@@ -36,28 +36,36 @@ def create_project(
     store: str | None = None,
     tags: dict[str, str] | None = None,
 ) -> Project:
-    """Make a new project in the folder ``<folder>/<name>``.
+    """Create a new project in the folder ``<folder>/<name>``.
 
     Parameters
     ----------
     name : str
-        1 to 100 letters, digits, spaces, ``.``, ``-`` and ``_``, beginning with a letter or digit.
+        1 to 100 letters, digits, spaces, ``.``, ``-`` and ``_``, starting with a letter or digit.
+    folder : path
+        Folder to create the project's folder in. By default the current folder.
     task : {"single-label", "multi-label", "boxes", "polygons"}, optional
-        What is labelled; the widgets ask if it isn't said.
+        Annotation task. If it is not given, the widgets ask for it.
     store : str, optional
-        A PostgreSQL URL for a team (the password comes from the environment or ``.pgpass`` when the project is loaded
-        again); an SQLite file in the folder unless it is given.
+        PostgreSQL URL for a team. Its password is not stored: when the project is loaded again, it comes from the
+        environment or ``.pgpass``. By default the database is an SQLite file in the folder.
     tags : dict, optional
-        Keys and values of your own, kept with the project.
+        Tags of the project, a dict of str to str.
 
     Raises
     ------
     ProjectNameError
-        If the name can't be one.
+        If the name is not valid.
     ProjectExistsError
-        If there is something of that name; nothing is overwritten.
+        If something of that name already exists. Nothing is overwritten.
     ProjectError
-        If the folder can't be made.
+        If the folder cannot be created.
+
+    Examples
+    --------
+    >>> project = cl.create_project("kitchens", task="single-label", tags={"client": "Smith"})
+    >>> project.add_images(photos, auto_label=True, progress=False).added
+    9
     """
     root = Path(folder).expanduser().absolute() / check_name(name)
     check_task(task)
@@ -66,12 +74,11 @@ def create_project(
         root.mkdir(parents=True)
     except FileExistsError as error:
         raise ProjectExistsError(
-            f"There is something called {str(root)!r} already: cl.load_project({str(root)!r}) opens a project; "
-            "or choose another name."
+            f"{str(root)!r} already exists. Open a project with cl.load_project({str(root)!r}), or choose another name."
         ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ProjectError(f"The folder {str(root)!r} can't be made: {reason}.") from error
+        raise ProjectError(f"Cannot create the folder {str(root)!r}: {reason}.") from error
     try:
         opened = create_project_store(root, name, store, task)
     except BaseException:
@@ -88,15 +95,22 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
 
     Parameters
     ----------
+    path : path
+        Folder of the project.
     store : str, optional
-        The database's URL, where it isn't the one that the project was created with (another host, a password).
+        URL of the database, if it differs from the one the project was created with (another host, a password).
 
     Raises
     ------
     ProjectNotFoundError
         If there is no project in that folder.
     ProjectError
-        If the folder can't be read.
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> cl.load_project(project.root)
+    Project('rooms': train 12, test 6 images; 3 labels; 1 versions)
     """
     root = Path(path).expanduser().absolute()
     if root.name == DATABASE and os.path.isfile(root):
@@ -104,7 +118,7 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
     try:
         place = open_project(root, store)
     except OSError as error:
-        raise ProjectError(f"The folder {str(root)!r} can't be read: {error.strerror}.") from error
+        raise ProjectError(f"Cannot read the folder {str(root)!r}: {error.strerror}.") from error
     for folder in (place.root, place.root / "images", place.root.parent):
         remove_abandoned(folder)
     settle_orphans(place.store)
@@ -114,39 +128,56 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
 def unpack_project(
     path: str | os.PathLike[str], into: str | os.PathLike[str] = ".", *, name: str | None = None
 ) -> Project:
-    """Unpack a zip file that ``project.pack`` wrote to a new folder ``<into>/<name>``, and open the project in it.
+    """Unpack a zip file written by ``project.pack`` into a new folder ``<into>/<name>`` and open the project.
 
     Parameters
     ----------
     path : path
-        The zip file.
+        Zip file to unpack.
+    into : path
+        Folder to create the project's folder in. By default the current folder.
     name : str, optional
-        What the project is called here; what it was called unless it is given.
+        Name of the unpacked project. By default its original name.
 
     Raises
     ------
     ArchiveError
-        If the file is no packed project, or is damaged, or holds what doesn't belong there. Nothing of it is kept.
+        If the file is not a packed project, is damaged, or contains unexpected files. Nothing is unpacked then.
     ProjectExistsError
-        If there is something of that name; nothing is overwritten.
+        If something of that name already exists. Nothing is overwritten.
+
+    Examples
+    --------
+    >>> packed = project.pack("rooms.zip", versions=False, progress=False)
+    >>> cl.unpack_project("rooms.zip", name="rooms-copy")
+    Project('rooms-copy': train 12, test 6 images; 3 labels; 0 versions)
     """
     return load_project(unpack(path, Path(into).expanduser().absolute(), name))
 
 
 def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
-    """The projects in a folder: name, path, status, task, created, updated; one that can't be opened says why.
+    """List the projects in a folder as a table: name, path, status, task, created, updated.
+
+    For a project that cannot be opened, the status is the error message.
 
     Raises
     ------
     InputError
-        If ``folder`` is no folder, or can't be listed.
+        If ``folder`` is not a folder or cannot be listed.
+
+    Examples
+    --------
+    >>> kitchens = cl.create_project("kitchens")
+    >>> gardens = cl.create_project("gardens", task="boxes")
+    >>> cl.list_projects()["name"].tolist()
+    ['gardens', 'kitchens']
     """
     rows: list[dict[str, Any]] = []
     try:
         paths = sorted(Path(folder).expanduser().absolute().iterdir())
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", error)
-        raise InputError(f"folder={os.fspath(folder)!r} can't be listed: {why}.") from error
+        raise InputError(f"Cannot list folder={os.fspath(folder)!r}: {why}.") from error
     for path in paths:
         try:
             if not is_project(path):
@@ -156,6 +187,6 @@ def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
             place.store.close()
             rows.append({"name": record.name, "path": str(place.root), "status": record.status, "task": record.task,
                          "created": record.created, "updated": record.updated})  # fmt: skip
-        except Exception as error:  # one broken project must not hide the others
+        except Exception as error:  # a broken project must not hide the others
             rows.append({"name": path.name, "path": str(path), "status": str(error)})
     return pd.DataFrame(rows, columns=["name", "path", "status", "task", "created", "updated"])

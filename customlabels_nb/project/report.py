@@ -1,4 +1,4 @@
-"""What an evaluation shows: tables, drawings, files, and itself in a notebook."""
+"""Evaluation report: tables, plots, files, and a display in notebooks."""
 
 from __future__ import annotations
 
@@ -35,51 +35,60 @@ if TYPE_CHECKING:
 
     Training: TypeAlias = Evaluation | Dataset
 
-#: Of more labels than these, so many are shown in a notebook: half of them the best, half the worst.
+#: Maximum number of labels shown in a notebook. Of more labels, the best and the worst halves of this are shown.
 _MOST_LABELS = 100
 _COLUMNS = {"f1": "F1", "precision": "precision", "recall": "recall", "threshold": "threshold", "test_images": "test"}
 _BOX_COLUMNS = {"boxes": "boxes", "average_precision": "AP"}
 _COUNTS = ("test_images", "boxes")
-_ALWAYS = ("threshold", "test_images", "boxes")  # also of a label that no test image has
-#: The figures at the head: name, and what it means.
+_ALWAYS = ("threshold", "test_images", "boxes")  # shown even if no test image has the label
+#: The headline metrics: name and meaning.
 _METRICS = {
     "f1": ("F1", "mean over the labels, with its 95 % interval"),
     "precision": ("precision", "mean over the labels"),
     "recall": ("recall", "mean over the labels"),
 }
 _DETECTION_METRICS = {
-    "mean_average_precision": ("mAP", "mean over the labels of the average precision at the overlap chosen"),
-    "mean_average_recall": ("mAR", "mean over the labels of the highest recall at the overlap chosen"),
-    "coco_map": ("COCO mAP", "mean of mAP at the overlaps 0.50, 0.55, … 0.95"),
+    "mean_average_precision": ("mAP", "mean over the labels of the average precision at the chosen IoU threshold"),
+    "mean_average_recall": ("mAR", "mean over the labels of the highest recall at the chosen IoU threshold"),
+    "coco_map": ("COCO mAP", "mean of mAP at the IoU thresholds 0.50, 0.55, … 0.95"),
 }
 _ESTIMATED = (
-    "{}: the sizes of {:,} images aren't known, so the extent of their boxes stands there; "
-    "evaluate(…, images=) takes columns width and height."
+    "{}: the sizes of {:,} images are unknown and were estimated from their boxes. "
+    "Pass columns width and height in evaluate(…, images=)."
 )
 
 
 class Report(Evaluation):
-    """An evaluation with a name: it shows itself, and writes drawings and files.
+    """Evaluation that displays itself in notebooks and writes plots and files.
 
     Parameters
     ----------
     evaluation : Evaluation
+        Evaluation to report.
     name : str
-        What was evaluated, for instance a version's name.
+        Name of what was evaluated, for example a version's name.
     project : str
-        The project's name, for the names of files.
+        Name of the project, used in file names.
     details : dict, optional
-        Shown below the figures. ``project_version_arn`` (str, the name by default), ``evaluated`` (datetime) and
-        ``training_images`` (int) also go into the summary file.
-    training : Dataset or Evaluation, or a function that gives one, optional
-        The training images, for their snapshot among the files: with labels alone, or also with predictions.
+        Facts shown below the metrics. ``project_version_arn`` (str, the name by default), ``evaluated`` (datetime) and
+        ``training_images`` (int) are also written to the summary file.
+    training : Dataset or Evaluation, or a function that returns one, optional
+        Training images for the training snapshot file: with labels only, or also with predictions.
     root : Path, optional
-        The project's folder, under which relative paths of images lie.
+        Project folder that relative image paths refer to.
     actions : callable, optional
-        ``actions()`` gives what the results screen can do to a project; see
+        Function that returns the project actions of the results screen, see
         :class:`customlabels_nb.labeling.project_actions.ProjectActions`.
     hands : callable, optional
-        Another name of ``actions``.
+        Alias of ``actions``.
+
+    Examples
+    --------
+    >>> report = cl.evaluate(truth, predictions, thresholds=0.5, name="cats and dogs")
+    >>> report.per_label[["label", "tp", "fp", "fn"]]
+      label  tp  fp  fn
+    0   cat   2   1   0
+    1   dog   1   0   1
     """
 
     def __init__(
@@ -110,19 +119,19 @@ class Report(Evaluation):
         self.name = name or "evaluation"
         self.details = dict(details or {})
         if not isinstance(self.details.get("evaluated"), datetime | None):
-            raise InputError(f"details['evaluated'] is {self.details['evaluated']!r}; give a datetime.")
+            raise InputError(f"details['evaluated']={self.details['evaluated']!r} must be a datetime.")
         self._ended = self.details.get("evaluated") or datetime.now(UTC)
         self._given_training = training
 
     @property
     def evaluation(self) -> Evaluation:
-        """The evaluation, which is the report itself."""
+        """Evaluation of the report, which is the report itself."""
         return self
 
-    # -- what to do about it ------------------------------------------------------------------------
+    # -- advice -------------------------------------------------------------------------------------
     @cached_property
     def advice(self) -> Advice:
-        """What would help most, the strongest first, each with its images and the call that does it."""
+        """Suggestions for a better model, most effective first, each with its images and the call to make."""
         return self.advise()
 
     def advise(
@@ -131,15 +140,19 @@ class Report(Evaluation):
         features: Mapping[str, Any] | pd.DataFrame | Any | None = None,
         training: Mapping[str, int] | None = None,
     ) -> Advice:
-        """:attr:`advice` that takes more into account.
+        """Return :attr:`advice` that takes additional information into account.
 
         Parameters
         ----------
         features : dict, DataFrame or ndarray, optional
-            Features of the test images (image → vector, a table indexed by image, or one row a test image): tells
-            labels that hide several looks.
+            Features of the test images (image → vector, a table indexed by image, or one row per test image). They
+            reveal labels that combine several visually different kinds of images.
         training : dict, optional
-            Number of training images by label, tells labels that have too few; by default what is known of them.
+            Number of training images by label, to find labels that have too few. By default the known numbers are used.
+
+        Examples
+        --------
+        >>> advice = report.advise(training={"bathroom": 40, "bedroom": 45, "garden": 3})
         """
         from customlabels_nb.evaluation.advice import picture_of
 
@@ -152,42 +165,54 @@ class Report(Evaluation):
         )
 
     def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
-        """Return what changed from this report to another one on the same test images.
+        """Compare this report with a later one on the same test images.
 
         Parameters
         ----------
         after : Report
+            Report to compare with.
         common : bool
-            Compare the test images that both have, where there are others.
+            Compare only the test images that both reports share, if their test sets differ.
         random_state : int
-            Seeds the resampling of the intervals.
+            Seed of the bootstrap intervals.
 
         Raises
         ------
         InputError
             If tasks, IoU thresholds or (without ``common``) test images differ.
         NotEnoughDataError
-            If no test image is in both.
+            If the reports share no test image.
+
+        Examples
+        --------
+        >>> before = cl.evaluate(truth, predictions, thresholds=0.5, name="before")
+        >>> after = cl.evaluate(truth, truth.assign(confidence=1.0), thresholds=0.5, name="after")
+        >>> comparison = before.compare(after)
         """
         from customlabels_nb.evaluation.comparison.comparing import compare
 
         names = (self.name, after.name)
         return compare(self, after, common=common, names=names, random_state=random_state)
 
-    # -- looking around -----------------------------------------------------------------------------
+    # -- results screen -----------------------------------------------------------------------------
     def show(self, compare: Report | None = None) -> Results:
-        """The results screen: numbers, curves and test images that follow as thresholds and IoU are moved.
+        """Show the results screen: metrics, curves and test images, updated while thresholds and IoU are moved.
 
         Parameters
         ----------
         compare : Report, optional
-            Of another version, put beside it as what was before.
+            Report of another version, shown next to this one as the earlier state.
 
         Returns
         -------
         Results
-            A widget that other cells can read and steer: ``selected``, ``thresholds``, ``set_thresholds(…)``,
+            Widget that other cells can read and control with ``selected``, ``thresholds``, ``set_thresholds(…)`` and
             ``set_filter(…)``.
+
+        Examples
+        --------
+        >>> results = report.show()
+        >>> results.set_thresholds({"garden": 0.8})
         """
         from customlabels_nb.widgets.results import Results
 
@@ -197,18 +222,23 @@ class Report(Evaluation):
     def to_html(
         self, path: str | os.PathLike[str], *, images: int = 100, pixels: int = 320, compare: Report | None = None
     ) -> Path:
-        """Write the results screen to one file that any browser opens without a network; its sliders live in the page.
+        """Write the results screen to one interactive HTML file that any browser opens without a network connection.
 
         Parameters
         ----------
         path : path
-            A file of that name is replaced.
+            File to write. An existing file is replaced.
         images : int
-            How many test images are in it as small pictures, the most confident mistakes first.
+            Number of test images included as thumbnails, the most confident mistakes first.
         pixels : int
-            The longest side of these.
+            Longest side of the thumbnails.
         compare : Report, optional
-            Of another version, put beside it as what was before.
+            Report of another version, shown next to this one as the earlier state.
+
+        Examples
+        --------
+        >>> report.to_html("report.html", images=6).name
+        'report.html'
         """
         from customlabels_nb.widgets.results import write_results_file
 
@@ -228,72 +258,121 @@ class Report(Evaluation):
         writers: dict[str, Callable[[str], Any]] = {"page": self.to_html, "files": self.to}
         return About(self.name, self.project, self.details, self._training_images, self.root, writers)
 
-    # -- drawings and files -------------------------------------------------------------------------
+    # -- plots and files ----------------------------------------------------------------------------
     def plot_per_label(self, ax: Axes | None = None) -> Axes:
-        """Bars of F1 by label, with the figures beside them."""
+        """Plot F1 of each label as bars, with its metrics next to them.
+
+        Examples
+        --------
+        >>> ax = report.plot_per_label()
+        """
         from customlabels_nb.evaluation.plots.bars import plot_per_label
 
         return plot_per_label(self, ax)
 
     def plot_curves(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """F1 of all labels along the threshold; with ``label`` also precision and recall of that one."""
+        """Plot F1 of all labels against the threshold. With ``label``, also plot its precision and recall.
+
+        Examples
+        --------
+        >>> ax = report.plot_curves(label="garden")
+        """
         from customlabels_nb.evaluation.plots.curves import plot_curves
 
         return plot_curves(self, ax, label=label)
 
     def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """Precision against recall of all labels or of one, with average precision."""
+        """Plot precision against recall of all labels or one, with the average precision.
+
+        Examples
+        --------
+        >>> ax = report.plot_precision_recall()
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('recall', 'precision')
+        """
         from customlabels_nb.evaluation.plots.curves import plot_precision_recall
 
         return plot_precision_recall(self, ax, label=label)
 
     def plot_confusion_matrix(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
-        """What is taken for what: counts, or shares of ``normalize="truth"`` or ``"prediction"``."""
+        """Plot the confusion matrix as counts, or as fractions with ``normalize="truth"`` or ``"prediction"``.
+
+        Examples
+        --------
+        >>> ax = report.plot_confusion_matrix(normalize="truth")
+        """
         return self.confusion_matrix.plot(ax, normalize)
 
     def plot_confidences(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """How confident right and wrong predictions are; with ``label`` those of that one and its threshold."""
+        """Plot the confidences of correct and wrong predictions. With ``label``, plot that label and its threshold.
+
+        Examples
+        --------
+        >>> ax = report.plot_confidences(label="garden")
+        """
         from customlabels_nb.evaluation.plots.confidence import plot_confidences
 
         return plot_confidences(self, ax, label=label)
 
     def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
-        """How often predictions of each confidence are right, in ``bins`` ranges, of all labels or of one."""
+        """Plot the calibration: the accuracy of predictions in ``bins`` ranges of confidence, of all labels or one.
+
+        Examples
+        --------
+        >>> ax = report.plot_calibration(bins=5)
+        """
         from customlabels_nb.evaluation.plots.confidence import plot_calibration
 
         return plot_calibration(self, ax, label=label, bins=bins)
 
     def plot_support(self, ax: Axes | None = None) -> Axes:
-        """How many test images each label has and, where they are known, training images."""
+        """Plot the numbers of test images and, if known, training images of each label.
+
+        Examples
+        --------
+        >>> ax = report.plot_support()
+        """
         from customlabels_nb.evaluation.plots.bars import plot_support
 
         return plot_support(self, ax, training=self._training_images())
 
     def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """Boxes found, missed and falsely found, by their size; of all labels or of one."""
+        """Plot detected, missed and false boxes by their size, of all labels or one.
+
+        Examples
+        --------
+        >>> report = cl.evaluate(boxes.test_set, boxes.test_set, thresholds=0.5)
+        >>> ax = report.plot_box_sizes()
+        """
         from customlabels_nb.evaluation.plots.bars import plot_box_sizes
 
         return plot_box_sizes(self, ax, label=label)
 
     def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
-        """Write the service's summary and snapshots, and the tables as CSV; each file appears whole or not at all.
+        """Write the API's summary and snapshot files, and the tables as CSV, each file completely or not at all.
 
         Parameters
         ----------
         folder : path
-            Made if it isn't there; files of the same names are replaced.
+            Folder to write to. It is created if needed, and files of the same names are replaced.
         plots : bool
-            Write the drawings, too, as PNG.
+            Also write the plots as PNG files.
 
         Returns
         -------
         list of Path
-            The files written. The snapshot of the training images is among them where they are known.
+            Files written, including the snapshot of the training images if these are known.
 
         Raises
         ------
         InputError
             If ``folder`` is a file.
+
+        Examples
+        --------
+        >>> files = report.to("results")
+        >>> sorted(file.name for file in files if file.suffix == ".csv")
+        ['confusion_matrix.csv', 'per_image.csv', 'per_label.csv', 'summary.csv']
         """
         from customlabels_nb.datasets.formats.json_file import no_garbage_collection
         from customlabels_nb.evaluation.evaluation_snapshots import snapshot_file_names
@@ -302,7 +381,7 @@ class Report(Evaluation):
 
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
-            raise InputError(f"folder={str(folder)!r} is a file; name a folder.")
+            raise InputError(f"folder={str(folder)!r} is a file. Give a folder.")
         target.mkdir(parents=True, exist_ok=True)
         names = (self.project, self.name)
         paths, notes = [], []
@@ -330,7 +409,7 @@ class Report(Evaluation):
         return paths
 
     def _snapshots(self) -> Iterator[Snapshot | None]:
-        """The snapshot of the test images, and that of the training images."""
+        """Yield the snapshots of the test images and the training images."""
         from customlabels_nb.evaluation.evaluation_snapshots import evaluation_snapshot, truth_snapshot
 
         yield evaluation_snapshot(self, created=self._ended)
@@ -351,7 +430,7 @@ class Report(Evaluation):
         return files | {"confusion_matrix.csv": [_csv(self.confusion_matrix.to_frame(), index=True)]}
 
     def _training_images(self) -> dict[str, int] | None:
-        """Return the number of training images by label, where they are known."""
+        """Return the number of training images by label, or None if unknown."""
         return None if self._training is None else images_by_label(self._training)
 
     @cached_property
@@ -407,7 +486,7 @@ class Report(Evaluation):
         )
 
     def _headline(self) -> list[Headline]:
-        """The figures that come first, F1 with its 95 % interval."""
+        """Return the headline metrics, F1 with its 95 % interval."""
         rows = self.summary.set_index("figure")
         names = {**_METRICS, **(_DETECTION_METRICS if self.task == DETECTION else {})}
         low, high = rows.loc["f1", ["low", "high"]]
@@ -423,7 +502,7 @@ class Report(Evaluation):
 
 
 class Headline(NamedTuple):
-    """A figure at the head of an evaluation; the interval is empty where there is none."""
+    """Metric shown at the top of a report. The interval is empty if there is none."""
 
     name: str
     meaning: str
@@ -432,7 +511,7 @@ class Headline(NamedTuple):
 
 
 def images_by_label(training: Training) -> dict[str, int]:
-    """Return the number of images that have each label; labels without any may be missing."""
+    """Return the number of images with each label. Labels without images may be missing."""
     if isinstance(training, Evaluation):
         return dict(zip(training.outcomes.labels, training.outcomes.test_images.tolist(), strict=True))
     labelled = training.annotations[["image", "label"]].dropna().drop_duplicates()
@@ -454,60 +533,62 @@ def evaluate(
     training: Training | Callable[[], Training] | None = None,
     overlap: float | None = None,
 ) -> Report:
-    """Compare predictions with the truth, without a project.
+    """Evaluate predictions against the ground truth, without a project.
 
     Parameters
     ----------
     truth : DataFrame or Dataset
-        Columns ``image`` and ``label``, one row a label (null: an image without labels); of boxes also ``left``,
-        ``top``, ``width``, ``height`` in pixels, perhaps ``crowd``. Of a dataset the images count whose labelling is
-        complete.
+        Ground truth with columns ``image`` and ``label``, one row per label (null for an image without labels). Boxes
+        also have ``left``, ``top``, ``width``, ``height`` in pixels, and optionally ``crowd``. Of a dataset, the images
+        whose labelling is complete are used.
     predictions : DataFrame or Dataset
-        Columns ``image``, ``label`` and ``confidence`` (0..1), for each image every label that the model knows: a
-        missing pair is never predicted. Of a detector one row a box, with the columns of boxes.
-        ``model.detect_many(…, threshold=0)`` gives such a table. A dataset's annotations without a confidence have 1.
+        Predictions with columns ``image``, ``label`` and ``confidence`` (0..1), with every label of the model for each
+        image. A missing pair is never predicted. For a detector, one row per box with the box columns.
+        ``model.detect_many(…, threshold=0)`` returns such a table. Annotations of a dataset without a confidence have
+        1.
     images : list, Series or DataFrame with a column ``image``, optional
-        The test images, so that those without labels count, too; by default those of the dataset that is the truth, or
-        of both tables. Further columns of a DataFrame or dataset are kept, for ``report.by``.
+        Test images, so that those without labels are included. By default those of the dataset given as ``truth``, or
+        of both tables. Further columns of a DataFrame or dataset are available in ``report.by``.
     labels : list or labels table, optional
-        Order and colours; by default those of the dataset that is the truth.
+        Order and colours of the labels. By default those of the dataset given as ``truth``.
     thresholds : number, dict, "best" or "cross-validated", optional
-        The confidence from which on a prediction counts: one for all labels, or by label
-        (``thresholds=model.thresholds``). By default, by "best" and for labels that a dict doesn't name it is where
-        the label's F1 is highest. "cross-validated" chooses it for each fifth of the images on the other four: such
-        figures are honest, and the thresholds shown the means of the five.
+        Minimum confidence of a prediction, for all labels or by label (``thresholds=model.thresholds``). By default,
+        with "best", and for labels missing in a dict, it is the threshold with the highest F1 of the label.
+        "cross-validated" chooses it for each fifth of the images on the other four: these metrics are not biased by the
+        choice, and the thresholds shown are the means of the five.
     task : {None, "single-label", "multi-label", "detection"}
-        By default "detection" if a table has a box, "single-label" if no image has two labels in ``truth``, otherwise
-        "multi-label".
+        Task to evaluate. By default "detection" if a table has a box, "single-label" if no image has two labels in
+        ``truth``, otherwise "multi-label".
     iou_threshold : float
-        Of boxes: the intersection over union (above 0, up to 1) from which on a prediction may match.
+        Minimum intersection over union (IoU) of matching boxes, above 0 and up to 1.
     random_state : int
-        Seeds the resampling of the intervals, and how images are dealt for cross-validated thresholds.
+        Seed of the bootstrap intervals and of the folds for cross-validated thresholds.
     name, details
-        Shown above and below the figures: a text, and a dict.
+        Title shown above the metrics, and a dict of facts shown below them.
     training : Dataset or Evaluation, or a function that returns one, optional
-        The training images, for their numbers and for their snapshot among the files that ``report.to`` writes.
+        Training images, for their counts and for the training snapshot that ``report.to`` writes.
     overlap : float, optional
-        Another name of ``iou_threshold``.
+        Alias of ``iou_threshold``.
 
     Returns
     -------
     Report
-        ``.summary``, ``.per_label``, ``.per_image``, ``.confusion_matrix``, ``.by(column)``, drawings and files.
+        Report with ``.summary``, ``.per_label``, ``.per_image``, ``.confusion_matrix``, ``.by(column)``, plots and
+        files.
 
     Raises
     ------
     InputError, TableError, LabelError
-        If an argument can't be used: a column is missing, a number isn't from 0 to 1, a label isn't in the tables.
+        If an argument is invalid: a column is missing, a number is not from 0 to 1, a label is not in the tables.
     NotEnoughDataError
-        If there is nothing to compare, or truth and predictions have no image name in common.
+        If there is nothing to compare, or ``truth`` and ``predictions`` have no image name in common.
 
     Examples
     --------
-    >>> import pandas as pd
     >>> truth = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["cat", "dog"]})
     >>> predictions = truth.assign(label=["cat", "cat"], confidence=[0.9, 0.6])
-    >>> evaluate(truth, predictions, thresholds={"cat": 0.5}).per_label[["label", "tp", "fp", "fn"]]
+    >>> report = cl.evaluate(truth, predictions, thresholds={"cat": 0.5})
+    >>> report.per_label[["label", "tp", "fp", "fn"]]
       label  tp  fp  fn
     0   cat   1   1   0
     1   dog   0   0   1
@@ -535,7 +616,7 @@ def evaluate(
 
 
 def _picture(draw: Callable[[], Axes]) -> bytes:
-    """What a function draws, as PNG."""
+    """Draw a plot and return it as PNG."""
     from matplotlib import pyplot as plt
 
     figure = draw().get_figure(root=True)
@@ -544,16 +625,16 @@ def _picture(draw: Callable[[], Axes]) -> bytes:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
     finally:
-        plt.close(figure)  # otherwise a notebook would show it, too
+        plt.close(figure)  # otherwise a notebook would show it as well
     return buffer.getvalue()
 
 
 def _csv(table: pd.DataFrame, *, index: bool) -> bytes:
-    # names of files may hold what UTF-8 can't
+    # file names may contain surrogates, which UTF-8 cannot encode
     text: str = table.to_csv(index=index, lineterminator="\n")
     return text.encode(errors="backslashreplace")
 
 
 def _shown(value: object) -> str:
-    """Return a detail as text: times to the minute."""
+    """Format a detail as text, with times to the minute."""
     return f"{value:%Y-%m-%d %H:%M %Z}".strip() if isinstance(value, datetime) else str(value)

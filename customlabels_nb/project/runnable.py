@@ -1,4 +1,4 @@
-"""What every trained model can be asked once it runs, and a model of a folder or zip file without a project."""
+"""Run trained models: predict images and videos, evaluate, export, and load a model without a project."""
 
 from __future__ import annotations
 
@@ -37,72 +37,86 @@ if TYPE_CHECKING:
     from customlabels_nb.project.report import Report
     from customlabels_nb.widgets.quick_test import QuickTest
 
-_MOST_RATIO = 20  # weights hardly become smaller in a zip file
+_MOST_RATIO = 20  # weights hardly compress
 _CHUNK = 1 << 20
 
 
 class Runnable(ABC):
-    """A model that can be started, asked and stopped."""
+    """Base class of models that can be started, used for predictions and stopped."""
 
     name: str
 
     @property
     def _root(self) -> Path | None:
-        """Folder under which relative paths of images lie that aren't here."""
+        """Folder that relative image paths refer to if they do not exist in the current folder."""
         return None
 
     @abstractmethod
     def start(
         self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
     ) -> Self:
-        """Load the weights on a device (cuda → mps → cpu unless named) and warm up.
+        """Load the weights on a device (cuda → mps → cpu unless given) and warm up the model.
 
-        Where it runs already nothing happens; on another device, it moves.
+        A running model stays as it is, or moves if another device is given.
 
         Parameters
         ----------
         device : str, optional
+            Device to run on: "cuda", "mps" or "cpu".
         engine : str, optional
-            What computes: "torch", "bfloat16" (torch in shorter numbers, where the CPU has them; confidences of photos
-            move by up to 0.004), "onnx" (onnxruntime; ``pip install customlabels-nb[onnx]``), or "auto" for the fastest
-            here of those that say on drawn pictures what torch says. As it is if not given, at first "auto";
-            ``model.engine`` tells which it became, and why not the others.
+            Inference engine: "torch", "bfloat16" (torch in 16-bit numbers, if the CPU supports them; confidences of
+            photos change by up to 0.004), "onnx" (onnxruntime; ``pip install customlabels-nb[onnx]``), or "auto" for
+            the fastest one whose output on generated images matches torch. By default unchanged, and "auto" at the
+            first start. ``model.engine`` is the engine in use, with the reasons against the others.
         idle_stop : str or float, optional
-            Free the memory once nothing was asked for so long: seconds, or a text like "10min". The next question
-            starts the model again. As it is if not given, at first "never".
+            Stop the model and free its memory after this time without requests: seconds, or a string like "10min". The
+            next request starts it again. By default unchanged, and "never" at the first start.
 
         Raises
         ------
         ArtifactError
-            If the weights are damaged, or aren't those of this model.
+            If the weights are damaged, or belong to another model.
         DeviceError
-            If the named device isn't available.
+            If the given device is not available.
+
+        Examples
+        --------
+        >>> running = model.start("cpu", engine="torch", idle_stop="10min")
+        >>> running.engine
+        torch
+        >>> model.stop()
         """
 
     @abstractmethod
     def stop(self) -> None:
-        """Free the memory that the model takes."""
+        """Stop the model and free its memory."""
 
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """The folder with the weights and everything else of the model."""
+        """Folder with the weights and all other files of the model."""
 
     @property
     @abstractmethod
     def _predictor(self) -> Predictor | None:
-        """What runs it in this process; None while it doesn't run."""
+        """Predictor that runs the model in this process, or None if it is not running."""
 
     @property
     def engine(self) -> EngineChoice | None:
-        """What computes the answers, and why the other engines don't; None while the model doesn't run."""
+        """Engine in use, with the reasons against the others, or None if the model is not running."""
         return None if self._predictor is None else self._predictor.engine
 
     @contextmanager
     def started(self, device: str | None = None, *, engine: str | None = None) -> Iterator[Self]:
-        """``with model.started(): …`` starts, and stops at the end whatever happens.
+        """Start the model for a ``with`` block and stop it at the end, even after an error.
 
-        ``device`` and ``engine`` are as in :meth:`start`.
+        ``device`` and ``engine`` are the same as in :meth:`start`.
+
+        Examples
+        --------
+        >>> with model.started("cpu", engine="torch") as running:
+        ...     running.detect(photo).name
+        '...jpg'
         """
         self.start(device, engine=engine)
         try:
@@ -113,22 +127,31 @@ class Runnable(ABC):
     def detect(
         self, image: Any, threshold: float | Mapping[str, float] | None = None, max_results: int | None = None
     ) -> Detection:
-        """Find the labels of one image.
+        """Predict the labels, or detect the objects, of one image.
 
         Parameters
         ----------
         image : path, URL, bytes, PIL image, array or tensor
-            Arrays are (height, width[, 3 or 4]), tensors (3, height, width); uint8, or float between 0 and 1.
+            Image to predict. Arrays are (height, width[, 3 or 4]), tensors (3, height, width), uint8 or float between 0
+            and 1.
         threshold : float or dict, optional
-            Confidence (0..1) from which on a label counts, for all labels or by label; each label's assumed
-            threshold if it isn't given. 0 returns everything.
+            Minimum confidence (0..1) of a prediction, for all labels or by label. By default each label's own
+            threshold. 0 returns everything.
         max_results : int, optional
-            At most so many, the most confident ones.
+            Maximum number of results, the most confident ones.
 
         Returns
         -------
         Detection
-            Shows itself as the picture with its labels; ``.table``, ``.response`` (the API's JSON).
+            Displays itself as the image with its labels. ``.table`` and ``.response`` (the API's JSON) contain the
+            results.
+
+        Examples
+        --------
+        >>> with model.started("cpu", engine="torch"):
+        ...     detection = model.detect(photo, threshold=0)
+        >>> sorted(detection.table["label"])
+        ['bathroom', 'bedroom', 'garden']
         """
         from customlabels_nb.inference.detection import detect
 
@@ -175,37 +198,49 @@ class Runnable(ABC):
         progress: bool = True,
         events: Events | None = None,
     ) -> pd.DataFrame | WrittenDetections:
-        """Find the labels of many images, a few batches of them in memory at a time.
+        """Predict the labels, or detect the objects, of many images in batches.
+
+        Only a few batches are in memory at a time.
 
         Parameters
         ----------
         images : paths, a glob, a folder, a URL that ends in "/", a dataset or a DataFrame with a column ``image``
+            Images to predict.
         threshold, max_results
-            As for :meth:`detect`, for each image.
+            As in :meth:`detect`, for each image.
         to : path, optional
-            Where to write the answers while they come, instead of keeping them in memory: a file that ends in
-            ``.jsonl`` (a line for each image: ``image`` and the API's ``CustomLabels``; a detector's also has the
-            image's ``width`` and ``height``), one that ends in ``.manifest`` (a dataset, for
-            ``project.import_dataset``), or a folder (Parquet files with the columns of the table). A journal beside
-            it, in such a folder within it, tells what is done.
+            File or folder to write the results to while they arrive, instead of keeping them in memory: a file that
+            ends in ``.jsonl`` (a line for each image: ``image`` and the API's ``CustomLabels``; a detector's also has
+            the image's ``width`` and ``height``), one that ends in ``.manifest`` (a dataset, for
+            ``project.import_dataset``), or a folder (Parquet files with the columns of the table). A journal next to
+            the file, or inside the folder, records the progress.
         resume : bool
-            Go on with what is at ``to``, after an interrupt or when the kernel died: no image is written twice, none
-            is left out, not even those that came since. Nothing there: begin.
+            Continue with the results at ``to`` after an interrupt or a killed kernel. No image is written twice or
+            skipped, and images added since are included. If there are no results yet, start from the beginning.
         batch_size : int, optional
-            How many go through the model at once; what suits the device and its memory by default.
+            Number of images per batch. By default chosen for the device and its memory.
 
         Returns
         -------
         DataFrame
-            image, label, confidence (0..1), left, top, width, height (pixels; null from classifiers).
-            ``.attrs["errors"]`` lists the images that could not be read: dicts of image, code, message.
+            Columns image, label, confidence (0..1), left, top, width, height (pixels, null for classifiers).
+            ``.attrs["errors"]`` lists the images that could not be read, as dicts of image, code and message.
         WrittenDetections
-            With ``to``: how many images were looked at and are left, ``errors``, and ``table()`` to read it all.
+            With ``to``: numbers of processed and remaining images, ``errors``, and ``table()`` to read all results.
 
         Raises
         ------
         InputError
-            If an argument can't be used, or what is at ``to`` was begun with another model, threshold or max_results.
+            If an argument is invalid, or the results at ``to`` come from another model, threshold or max_results.
+
+        Examples
+        --------
+        >>> with model.started("cpu", engine="torch"):
+        ...     table = model.detect_many(photos, progress=False)
+        >>> table.columns.tolist()
+        ['image', 'label', 'confidence', 'left', 'top', 'width', 'height']
+        >>> table.attrs["errors"]
+        []
         """
         from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 
@@ -232,40 +267,47 @@ class Runnable(ABC):
         progress: bool = True,
         events: Events | None = None,
     ) -> Report:
-        """Run the model over labelled images and compare what it finds with their labels.
+        """Run the model on labelled images and compare its predictions with their labels.
 
         Parameters
         ----------
         data : Dataset or DataFrame
-            Of a dataset the images whose labelling is complete. A DataFrame has the columns ``image`` and ``label``,
-            one row a label (null: nothing is there), of boxes also ``left``, ``top``, ``width``, ``height`` in pixels.
-            Further columns are kept, for ``report.by``. Without ``data``, a project's version is judged by its own
-            test images as they were at training, and doesn't run.
+            Labelled images. Of a dataset, the images whose labelling is complete are used. A DataFrame has the columns
+            ``image`` and ``label``, one row per label (null for an image without any), and for boxes also ``left``,
+            ``top``, ``width``, ``height`` in pixels. Further columns are available in ``report.by``. Without ``data``,
+            a project's version is evaluated on its own test images as they were at training, and is not run.
         thresholds : number, dict, "best" or "cross-validated", optional
-            The confidence (0..1) from which on a prediction counts, for all labels or by label. The model's own by
-            default, and for labels that a dict doesn't name; without ``data`` "best", which chooses each where F1 is
-            highest on these images. "cross-validated" chooses for each fifth of them on the other four.
+            Minimum confidence (0..1) of a prediction, for all labels or by label. By default, and for labels missing in
+            a dict, the model's own. Without ``data`` the default is "best", which chooses the threshold with the
+            highest F1 on these images for each label. "cross-validated" chooses it for each fifth of the images on the
+            other four.
 
         Returns
         -------
         Report
-            Images that can't be read are left out; ``.details`` counts them.
+            Images that cannot be read are left out. ``.details`` contains their number.
 
         Raises
         ------
         InputError, TableError, LabelError
-            If an argument can't be used, or a threshold is of a label that the model doesn't know.
+            If an argument is invalid, or a threshold is for a label that the model does not know.
         NotEnoughDataError
-            If no image is labelled in the way of this model, or none can be read.
+            If no image is labelled for this kind of model, or none can be read.
         Cancelled
-            If it was stopped: nothing was evaluated.
+            If it was stopped. Nothing is evaluated.
 
         Examples
         --------
-        Judge a model by photos that came after its training::
+        Evaluate a model on photos taken after its training:
 
-            report = model.evaluate(cl.read_dataset("new.manifest"))
-            report.per_label[["label", "precision", "recall"]]
+        >>> new = pd.DataFrame({"image": [photo], "label": ["bedroom"]})
+        >>> with model.started("cpu", engine="torch"):
+        ...     report = model.evaluate(new, progress=False)
+        >>> report.per_label[["label", "test_images"]]
+              label  test_images
+        0  bathroom            0
+        1   bedroom            1
+        2    garden            0
         """
         from customlabels_nb import evaluation
         from customlabels_nb.inference.thresholds import resolve_thresholds
@@ -280,7 +322,7 @@ class Runnable(ABC):
             images = data[["image", *extra]].drop_duplicates("image") if "image" in data else data
             data = Dataset(images.assign(status="labelled"), data)
         elif not isinstance(data, Dataset):
-            raise InputError(f"data is of type {type(data).__name__}; give a Dataset or a DataFrame.")
+            raise InputError(f"data must be a Dataset or a DataFrame, not {type(data).__name__}.")
         images = t.settle_statuses(data.images, data.annotations)
         data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
         part = usable_part(data, config.kind)
@@ -288,7 +330,7 @@ class Runnable(ABC):
         asked = Dataset(images, root=data.root or self._root)
         found = self.detect_many(asked, threshold=0, progress=progress, events=events)
         if found.attrs.get("interrupted"):
-            raise Cancelled("Stopped by you: nothing was evaluated.")
+            raise Cancelled("Stopped by you. Nothing was evaluated.")
         unread = [error["image"] for error in found.attrs["errors"]]
         images = images[~images["image"].isin(unread)]
         truth = part.marks[part.marks["image"].isin(images["image"])]
@@ -305,42 +347,51 @@ class Runnable(ABC):
         return Report(result, name=self.name, details=details, root=asked.root)
 
     def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
-        """Write the model for other programs, with a small program beside it that runs it without this package.
+        """Export the model to ONNX or PyTorch format, with a small script that runs it without this package.
 
-        Thresholds, labels, colours and what is done to an image before the network stand in the file's metadata. What
-        was written is compared with the model on photos of the test set, where there are any.
+        Thresholds, labels, colours and the image preprocessing are stored in the file's metadata. The exported model is
+        compared with the original on photos of the test set, if there are any.
 
         Parameters
         ----------
         format : {"onnx", "pt2"}
-            For onnxruntime and others, or for PyTorch.
+            Format: "onnx" for onnxruntime and others, "pt2" for PyTorch.
         path : path, optional
-            A new folder, or one that an export was written to before; ``<name>-<format>`` in the current folder by
-            default.
+            New folder, or the folder of an earlier export. By default ``<name>-<format>`` in the current folder.
 
         Raises
         ------
         ModelError
-            If what was written says something else than the model. No file is kept then.
+            If the exported model gives other results than the original. No file is written then.
+
+        Examples
+        --------
+        >>> exported = model.export("onnx", "rooms-onnx")  # doctest: +SKIP
         """
         from customlabels_nb.inference.exporting.export import export
 
         return export(self.folder, self.name, format, path, pictures=self._photos())
 
     def _photos(self) -> list[str]:
-        """Photos like those that the model is for, if some are at hand; perhaps some can't be read."""
+        """Return photos of the kind the model was trained for, if available. Some may be unreadable."""
         return []
 
     def try_it(self) -> QuickTest:
-        """Try the model in the notebook: drop or paste a photo, choose a file, give a URL, or take a picture.
+        """Open the quick test to try the model on a photo: drop, paste or choose a file, give a URL, or use the camera.
 
-        Thresholds move without asking the model again; of a project, other versions can be tried beside it, and photos
-        added to the dataset with the labels found right.
+        Thresholds can be moved without running the model again. In a project, other versions can be compared with it,
+        and photos can be added to the dataset with the labels confirmed as correct.
 
         Returns
         -------
         QuickTest
-            A widget that other cells can read and steer: ``ask(image)``, ``table``, ``detection``, ``threshold``.
+            Widget that other cells can read and control with ``ask(image)``, ``table``, ``detection`` and
+            ``threshold``.
+
+        Examples
+        --------
+        >>> quick_test = model.try_it()
+        >>> quick_test.close()
         """
         from customlabels_nb.widgets.quick_test import QuickTest
 
@@ -377,26 +428,34 @@ class Runnable(ABC):
         progress: bool = True,
         events: Events | None = None,
     ) -> VideoDetection:
-        """Find the labels in a video: MP4, MOV and whatever else FFmpeg reads (``pip install customlabels-nb[video]``).
+        """Detect labels in the frames of a video: MP4, MOV and other formats supported by FFmpeg.
+
+        It requires ``pip install customlabels-nb[video]``.
 
         Parameters
         ----------
         video : path or URL
+            Video to process.
         every : str or int
-            Between the frames that are looked at: a time ("1s", "500ms"), or a number of frames; 1 for all.
+            Interval between the analysed frames: a time ("1s", "500ms"), or a number of frames, 1 for all.
         threshold, max_results
             As in :meth:`detect`, for each frame.
         to : path, optional
-            A folder gets ``<video>.json`` (in the API's form, with ``Timestamp`` in ms) and ``<video>.annotated.mp4``;
-            a path ending in ``.json`` or ``.mp4`` only that.
+            A folder receives ``<video>.json`` (the API's format, with ``Timestamp`` in ms) and
+            ``<video>.annotated.mp4``. A path ending in ``.json`` or ``.mp4`` receives only that file.
         allow_damaged : bool
-            Go as far as a file goes that ends too early.
+            Process a truncated file as far as it can be read.
 
         Returns
         -------
         VideoDetection
-            Shows itself, with the annotated video if that was written. ``.table``: frame, timestamp_ms, label,
-            confidence (0..1), left, top, width, height; ``.frames``, ``.response``; ``.to(path)`` writes later.
+            Displays itself, with the annotated video if it was written. ``.table`` has the columns frame, timestamp_ms,
+            label, confidence (0..1), left, top, width, height. See also ``.frames`` and ``.response``. ``.to(path)``
+            writes it later.
+
+        Examples
+        --------
+        >>> found = model.detect_video("tour.mp4", every="500ms", to="results")  # doctest: +SKIP
         """
         from customlabels_nb.inference.video import detect_video
 
@@ -407,7 +466,7 @@ class Runnable(ABC):
                 self._running(), video, root=root, allow_damaged=allow_damaged, events=stream, **options
             )
         if found.interrupted:
-            say("Stopped: what was found until then is kept, and nothing was written; .to(path) writes it.")
+            say("Stopped. The detections so far are available, but nothing was written. Call .to(path) to write them.")
         return found
 
     def _running(self) -> Predictor:
@@ -415,43 +474,51 @@ class Runnable(ABC):
             self.start()
             predictor = self._predictor
             assert predictor is not None
-            say(f"{self.name} was not running: started on {predictor.device}. model.stop() frees its memory.")
+            say(f"{self.name} was not running and was started on {predictor.device}. model.stop() frees its memory.")
             return predictor
         return self._predictor
 
 
 def _lies_in(root: Path, image: Any) -> bool:
-    """Whether ``image`` is the relative path of a copy or upload in the project's folder, as its tables name it."""
+    """Check whether ``image`` is the relative path of a copy or upload in the project's folder."""
     if not isinstance(image, str) or "\0" in image or os.path.exists(image):
         return False
     return not os.path.isabs(image) and (root / image).is_file()
 
 
 def load_model(path: str | os.PathLike[str]) -> LoadedModel:
-    """A trained model from its folder or a zip file of it, without the project that it was made in.
+    """Load a trained model from its folder or a zip file of it, without its project.
 
-    Nothing in it is executed: weights are numbers, and the rest is checked before it is used. Of a folder only
+    No code in it is executed: the weights are plain numbers, and everything else is validated. In a folder, only
     ``config.json`` and ``model.safetensors`` are read.
 
     Parameters
     ----------
     path : path
-        A version's folder (``model.folder`` says where that is), a copy of it, or a zip file with one in it.
+        A version's folder (see ``model.folder``), a copy of it, or a zip file that contains one.
 
     Returns
     -------
     LoadedModel
-        Runs as a project's version does: ``start``, ``detect``, ``detect_many``, ``stop``, …
+        Model with the methods of a project's version: ``start``, ``detect``, ``detect_many``, ``stop``, …
 
     Raises
     ------
     ArtifactError
-        If there is no model, it is damaged, or of a newer release. Damaged weights are noticed at the first start.
+        If there is no model, it is damaged, or comes from a newer release. Damaged weights are detected at the first
+        start.
+
+    Examples
+    --------
+    >>> cl.load_model(model.folder)
+    LoadedModel('first', single-label, 3 labels, stopped)
     """
     place = local_path(path, "path").absolute()
     if not place.is_file():
         if (place / DATABASE).is_file() and not (place / CONFIG).exists():
-            raise ArtifactError(f"{str(place)!r} is a project: cl.load_project(…).model('latest') is its newest model.")
+            raise ArtifactError(
+                f"{str(place)!r} is a project. Load its newest model with cl.load_project(…).model('latest')."
+            )
         return LoadedModel(place, place.resolve().name)
     unpacked = Path(tempfile.mkdtemp(prefix="customlabels-model-"))
     try:
@@ -465,12 +532,20 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
 
 
 class LoadedModel(Runnable):
-    """A model that runs without a project. Made by :func:`load_model`.
+    """Model that runs without a project, returned by :func:`load_model`.
 
     Attributes
     ----------
     name : str
-        What its folder is called, which is the name of the version that it was.
+        Name of the folder, which is the name of the original version.
+
+    Examples
+    --------
+    >>> loaded = cl.load_model(model.folder)
+    >>> loaded.labels
+    ('bathroom', 'bedroom', 'garden')
+    >>> with loaded.started("cpu", engine="torch"):
+    ...     table = loaded.detect_many(photos, progress=False)
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -482,22 +557,22 @@ class LoadedModel(Runnable):
 
     @property
     def folder(self) -> Path:
-        """Where it lies; a folder for the time being if it came in a zip file."""
+        """Folder of the model, a temporary one if it was loaded from a zip file."""
         return self._folder
 
     @property
     def kind(self) -> str:
-        """ "single-label", "multi-label" or "detection"."""
+        """Kind of model: "single-label", "multi-label" or "detection"."""
         return self._kind
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What it tells apart."""
+        """Labels of the model, in order."""
         return self._labels
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The confidence (0..1) from which on each label counts."""
+        """Confidence threshold (0..1) of each label."""
         config = load_config(self._folder)
         return {label: config.threshold_of(label) for label in config.labels}
 
@@ -512,7 +587,15 @@ class LoadedModel(Runnable):
         return self
 
     def stop(self) -> None:
-        """Free the memory that the model takes; stopping what doesn't run is no error."""
+        """Stop the model and free its memory. A model that is not running is ignored.
+
+        Examples
+        --------
+        >>> loaded = cl.load_model(model.folder)
+        >>> loaded.start("cpu", engine="torch")
+        LoadedModel('first', single-label, 3 labels, running on cpu)
+        >>> loaded.stop()
+        """
         if self._running_here is not None:
             self._running_here.stop()
 
@@ -533,32 +616,32 @@ class LoadedModel(Runnable):
 
 
 def _unpack(archive: Path, to: Path) -> str:
-    """Write config and weights of the one model in a zip file to ``to``; returns what its folder is called there."""
+    """Extract config and weights of the only model in a zip file to ``to`` and return the name of its folder."""
     try:
         with zipfile.ZipFile(archive) as opened:
             members = {PurePosixPath(member.filename): member for member in opened.infolist()}
             homes = [path.parent for path in members if path.name == CONFIG and path.with_name(WEIGHTS) in members]
             if len(homes) != 1:
                 raise ArtifactError(
-                    f"{str(archive)!r} has {len(homes)} models in it; give a zip file of one version's folder. "
-                    "A packed project is opened with cl.unpack_project."
+                    f"{str(archive)!r} contains {len(homes)} models. Give a zip file of one version's folder. "
+                    "To open a packed project, use cl.unpack_project."
                 )
             for name, most in ((CONFIG, MOST_CONFIG_BYTES), (WEIGHTS, _MOST_RATIO * archive.stat().st_size)):
                 _extract(opened, members[homes[0] / name], to / name, most)
     except (ArtifactError, KeyboardInterrupt):
         raise
-    except Exception as error:  # zipfile's parser raises whatever a damaged file makes it
-        raise ArtifactError(f"{str(archive)!r} can't be read as a zip file of a model: {error}.") from error
+    except Exception as error:  # zipfile raises all kinds of errors for damaged archives
+        raise ArtifactError(f"Cannot read {str(archive)!r} as a zip file of a model: {error}.") from error
     return homes[0].name.strip(".")
 
 
 def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path, most: int) -> None:
     if member.file_size > most:
         raise ArtifactError(
-            f"{member.filename!r} would unpack to {member.file_size:,} bytes: it looks like a zip bomb."
+            f"{member.filename!r} would unpack to {member.file_size:,} bytes. This looks like a zip bomb."
         )
     left = member.file_size
     with opened.open(member) as source, to.open("xb") as file:
-        while chunk := source.read(min(_CHUNK, left)) if left else b"":  # never more than it says
+        while chunk := source.read(min(_CHUNK, left)) if left else b"":  # never more than the declared size
             file.write(chunk)
             left -= len(chunk)

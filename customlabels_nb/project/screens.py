@@ -1,4 +1,4 @@
-"""Labelling screens of a project: what connects sessions, files and widgets with it."""
+"""Open the labelling widgets of a project, connected to its sessions and files."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 def open_session(place: ProjectLocation, split: str) -> LabellingSession:
-    """A person labelling a dataset of the project, without a screen."""
+    """Create a labelling session for a dataset of the project, without a widget."""
     return LabellingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
 
 
 def open_gallery(
     place: ProjectLocation, split: str, query: Query, *, page_size: int = 24, mode: str = "grid"
 ) -> Gallery:
-    """The gallery of a dataset of the project."""
+    """Open the gallery for a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
 
     session, shared = open_session(place, split), {**_shared(place), **_label_handlers(place)}
@@ -49,7 +49,7 @@ def open_gallery(
 
 
 def open_annotator(place: ProjectLocation, split: str, query: Query) -> Annotator:
-    """The annotator of a dataset of the project."""
+    """Open the annotator for a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
 
     session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
@@ -57,7 +57,7 @@ def open_annotator(place: ProjectLocation, split: str, query: Query) -> Annotato
 
 
 def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bool) -> Gallery | Annotator:
-    """The gallery of these test images, or the annotator if boxes are drawn; the first one comes first."""
+    """Open these test images in the gallery, or in the annotator if ``boxes``, starting with the first one."""
     query = Query(images=frozenset(images), sort="added")
     screen = open_annotator(place, t.TEST, query) if boxes else open_gallery(place, t.TEST, query)
     if images and screen.session.place_of(images[0]) is not None:
@@ -66,7 +66,7 @@ def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bo
 
 
 def open_review(place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int) -> Review:
-    """The review of a dataset of the project."""
+    """Open the review of a dataset of the project."""
     from customlabels_nb.widgets.review import Review
 
     session = ReviewSession(place.store, place.root, split)
@@ -76,14 +76,14 @@ def open_review(place: ProjectLocation, split: str, query: ReviewQuery, *, page_
 
 
 def open_label_manager(place: ProjectLocation) -> LabelManager:
-    """The manager of the project's labels."""
+    """Open the label manager of the project."""
     from customlabels_nb.widgets.label_manager import LabelManager
 
     return LabelManager(LabelEditing(place.store, place.root), labels_in)
 
 
 def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckReport]) -> Dashboard:
-    """How labelling of the project is going."""
+    """Open the labelling dashboard of the project."""
     from customlabels_nb.widgets.dashboard import Dashboard
 
     def plan() -> list[str]:
@@ -94,21 +94,21 @@ def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckRep
 
 
 def open_history_panel(place: ProjectLocation) -> HistoryPanel:
-    """What was done to the project."""
+    """Open the history panel of the project."""
     from customlabels_nb.widgets.history import HistoryPanel
 
     return HistoryPanel(ActionList(place.store, place.root))
 
 
 def plug_in(place: ProjectLocation, split: str, query: Query, labeller: Any) -> Any:
-    """A labeller of ipyannotations (or one with its conventions) that labels the images of a dataset in turn."""
+    """Connect an ipyannotations labeller (or one with the same interface) to the images of a dataset."""
     from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 
     return plug_into(open_session(place, split), labeller, query)
 
 
 def session_files(place: ProjectLocation) -> SessionFiles:
-    """Pictures and uploads of the project."""
+    """Return access to the images and uploads of the project."""
 
     def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
         return import_images(place.store, place.root, files, ImportOptions(split, label=label))
@@ -117,7 +117,7 @@ def session_files(place: ProjectLocation) -> SessionFiles:
 
 
 def _shared(place: ProjectLocation) -> dict[str, Any]:
-    """What every screen of images gets: its files, the project's name, and a key that outlives the kernel."""
+    """Return the arguments of every image widget: files, project name, and a key that stays the same across kernels."""
     project = place.store.project()
     key = hashlib.sha256(f"{place.root}\n{project.created.isoformat()}".encode()).hexdigest()[:32]
     return {"files": session_files(place), "project": project.name, "key": key}

@@ -18,9 +18,17 @@ _SHOWN = 20
 
 
 class Snapshots:
-    """What the datasets were at moments that somebody gave a name, kept in the project's database.
+    """Named snapshots of the datasets, stored in the project's database.
 
-    Taking one, cleaning up, ``diff`` and perhaps ``restore``: names are any text, and never become a path.
+    A typical use is to take a snapshot, clean up the labels, then call ``diff`` and perhaps ``restore``. A name can be
+    any text and is never used as a path.
+
+    Examples
+    --------
+    >>> project.snapshots.take("before cleaning")
+    18
+    >>> project.snapshots
+    Snapshots('before cleaning')
     """
 
     def __init__(self, store: SqlStore) -> None:
@@ -28,23 +36,28 @@ class Snapshots:
 
     @property
     def list(self) -> pd.DataFrame:
-        """The snapshots, oldest first: name, created, who, split (null: both sides), and counts images, annotations."""
+        """Table of snapshots, oldest first: name, created, who, split (null: both), images and annotations (counts)."""
         return self._store.snapshots()
 
     def take(self, name: str, split: str | None = None) -> int:
-        """Keep what the datasets are now; returns of how many images.
+        """Take a snapshot of the current datasets and return its number of images.
 
         Parameters
         ----------
         name : str
-            1 to 256 characters, not the name of another snapshot.
+            1 to 256 characters, different from the names of other snapshots.
         split : {"train", "test"}, optional
-            Only this one.
+            Dataset to include. By default both.
 
         Raises
         ------
         NotAllowedError
-            If the name is taken.
+            If the name is already used.
+
+        Examples
+        --------
+        >>> project.snapshots.take("first labels", split="train")
+        12
         """
         if split is not None:
             t.check_split(split)
@@ -52,28 +65,58 @@ class Snapshots:
         return self._store.take_snapshot(name, split, Action("take snapshot", settings.user, name)).count
 
     def diff(self, before: str, after: str | None = None) -> pd.DataFrame:
-        """What changed from one snapshot to another, or to now if none is given.
+        """Compare two snapshots, or a snapshot with the current datasets if ``after`` is None.
 
         Returns
         -------
         DataFrame
-            image, split, change, before, after; a row for each change of an image. ``change`` is "added", "removed",
-            "moved" (to the other side), "status", "relabelled", "redrawn" (boxes or their facts changed, the labels did
-            not) or "details" (source, tags, own columns).
+            One row per change of an image: image, split, change, before, after. ``change`` is "added", "removed",
+            "moved" (to the other split), "status", "relabelled", "redrawn" (boxes or their attributes changed, the
+            labels did not) or "details" (source, tags, own columns).
+
+        Examples
+        --------
+        >>> images = project.train_set.images["image"].head(2).tolist()
+        >>> project.snapshots.take("before cleaning")
+        18
+        >>> project.remove("train", images)
+        2
+        >>> project.snapshots.diff("before cleaning")["change"].tolist()
+        ['removed', 'removed']
         """
         return self._store.compare_snapshots(before, after)
 
     def restore(self, name: str) -> int:
-        """Make the datasets what they were, as one action that ``project.undo()`` takes back.
+        """Restore the datasets of a snapshot and return the number of changed images.
 
-        Images that were added since are removed from the dataset, those that were removed come back; no file is
-        touched. A snapshot of one side leaves the other as it is, except that images which were moved there come back.
-        Returns how many images changed.
+        This is one action that ``project.undo()`` reverts. Images added since are removed from the dataset, and removed
+        images are restored. No file is changed. A snapshot of one split does not change the other one, except that
+        images moved there are moved back.
+
+        Examples
+        --------
+        >>> project.snapshots.take("before cleaning")
+        18
+        >>> project.remove("train", project.train_set.images["image"].head(2).tolist())
+        2
+        >>> project.snapshots.restore("before cleaning")
+        2
+        >>> len(project.train_set)
+        12
         """
         return self._store.restore_snapshot(name, Action("restore snapshot", settings.user, one_line(name))).count
 
     def delete(self, name: str) -> None:
-        """Forget a snapshot; the datasets stay as they are."""
+        """Delete a snapshot. The datasets are not changed.
+
+        Examples
+        --------
+        >>> project.snapshots.take("before cleaning")
+        18
+        >>> project.snapshots.delete("before cleaning")
+        >>> len(project.snapshots)
+        0
+        """
         self._store.delete_snapshot(name, Action("delete snapshot", settings.user, one_line(name)))
 
     def __iter__(self) -> Iterator[str]:
@@ -101,5 +144,5 @@ def _check_name(name: object) -> str:
     except UnicodeEncodeError:  # half a surrogate pair
         storable = False
     if not storable or len(text) > _LONGEST:
-        raise InputError(f"name={name!r} can't name a snapshot: use 1 to {_LONGEST} characters of text.")
+        raise InputError(f"name={name!r} is not a valid snapshot name. Use 1 to {_LONGEST} characters of text.")
     return text

@@ -1,4 +1,4 @@
-"""A version into another project: its folder whole, each file checked by its hash, with an honest status meanwhile."""
+"""Copy a model version to another project, with a check of each file's hash and a correct status at any time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CHUNK = 1 << 20
 
 
 def place_of(target: object) -> ProjectLocation:
-    """Where a project lies: an opened one, or one by its folder.
+    """Return the location of a project, given the project or its folder.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def place_of(target: object) -> ProjectLocation:
     if isinstance(place, ProjectLocation):
         return place
     if not isinstance(target, str | os.PathLike):
-        raise InputError(f"target={target!r} is no project: give one, or its folder.")
+        raise InputError(f"target={target!r} is not a project. Give a project or its folder.")
     root = local_path(target, "target").absolute()
     store = open_project_store(root)
     settle_orphans(store)
@@ -50,28 +50,28 @@ def place_of(target: object) -> ProjectLocation:
 def copy_version(
     source: ProjectLocation, record: VersionRecord, target: ProjectLocation, name: str | None, events: Events
 ) -> str:
-    """Copy a version to a project; returns its name there.
+    """Copy a version to a project and return its name there.
 
-    Evaluation files and the card, which name the project, aren't copied where they can be written anew.
+    Evaluation files and the model card contain the project's name. They are not copied if they can be recreated.
 
     Parameters
     ----------
     source, target : ProjectLocation
-        The projects; may be the same one.
+        Projects to copy from and to, which may be the same.
     record : VersionRecord
-        Of the version, which must be complete.
+        Record of the version, which must be complete.
     name : str, optional
-        What it is called there; what it is called here unless it is given. A copy of that name that failed gives way.
+        Name of the copy. By default the name of the version. A failed copy of that name is replaced.
     events : Events
-        Gets the progress.
+        Stream that receives the progress.
 
     Raises
     ------
     NotAllowedError, ProjectNameError
-        If the name is taken or can't be one; nothing was written.
+        If the name is already used or not valid. Nothing is written.
     ArtifactError
-        If the version's folder is damaged or has links in it, or the copy can't be written. What there was of it is
-        gone, and its status says why.
+        If the version's folder is damaged or contains links, or the copy cannot be written. The partial copy is deleted
+        and the reason is stored in its status.
     """
     folder = _own_folder(source.root, record)
     files = list(_files(folder))
@@ -111,12 +111,12 @@ def copy_version(
 def _own_folder(root: Path, record: VersionRecord) -> Path:
     folder = root / record.folder
     if folder.is_symlink() or folder.resolve().parent != root.resolve() / "versions":
-        raise NotAllowedError(f"{str(folder)!r} is not a version's folder of {str(root)!r}; nothing was copied.")
+        raise NotAllowedError(f"{str(folder)!r} is not a version folder of {str(root)!r}. Nothing was copied.")
     return folder
 
 
 def _free_name(target: ProjectLocation, name: str) -> str:
-    """``name``, once a copy of it that failed is out of the way."""
+    """Delete a failed copy called ``name``, then return ``name`` if it is free."""
     failed = [version for version in target.store.versions() if version.name == name]
     if failed and failed[0].status == "COPYING_FAILED":
         remove_folder(target.root / failed[0].folder, target.root)
@@ -125,14 +125,14 @@ def _free_name(target: ProjectLocation, name: str) -> str:
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:
-    """The files to copy, by their names below ``folder``."""
+    """Yield the files to copy, relative to ``folder``."""
     rebuilt = {CARD, *([EVALUATION] if has_predictions(folder, "test") else [])}
     for parent, folders, names in os.walk(folder):
         inside = Path(parent).relative_to(folder)
         for name in sorted([*folders, *names]):
             if (Path(parent) / name).is_symlink():
                 raise ArtifactError(
-                    f"{os.fspath(inside / name)!r} in {str(folder)!r} is a link; put what it leads to in its place."
+                    f"{os.fspath(inside / name)!r} in {str(folder)!r} is a link. Replace it with its target."
                 )
         top = inside == Path(".")
         folders[:] = sorted(name for name in folders if not top or name not in (*rebuilt, CHECKPOINTS))
@@ -143,18 +143,18 @@ def _files(folder: Path) -> Iterator[PurePosixPath]:
 
 
 def _relocated(folder: Path, source: Path, target: Path) -> dict[str, bytes]:
-    """The files that speak of images, by the names that these have in the other project."""
+    """Rewrite the files that contain image names, with the names of the images in the other project."""
     try:
         known = json.loads((folder / "images.json").read_text("utf-8")) if (folder / "images.json").is_file() else {}
         names = {image: _name_there(image, source, target) for images in known.values() for image in images}
         moved = {image: new for image, new in names.items() if new != image}
         return relocated_files(folder, moved) if moved else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ArtifactError(f"The snapshots in {str(folder)!r} are damaged ({error}); nothing was copied.") from error
+        raise ArtifactError(f"The snapshots in {str(folder)!r} are damaged ({error}). Nothing was copied.") from error
 
 
 def _name_there(image: str, source: Path, target: Path) -> str:
-    """How the other project names an image: relative if it lies in its folder, otherwise absolute."""
+    """Return the name of an image in the other project: relative inside its folder, absolute otherwise."""
     if is_remote(image):
         return image
     path = Path(os.path.abspath(to_path(image, source)))
@@ -185,8 +185,8 @@ def _copy_files(
                     events.progress("copying", done // _CHUNK, max(total, done) // _CHUNK, unit="MB")
             with (to / name).open("rb") as copied:
                 if hashlib.file_digest(copied, "sha256").digest() != written.digest():
-                    raise ArtifactError(f"{str(to / name)!r} is not what was written: the disk may be failing.")
+                    raise ArtifactError(f"The copy {str(to / name)!r} differs from what was written. Check the disk.")
     except OSError as error:
         raise ArtifactError(
-            f"The copy of {str(folder)!r} can't be written to {str(to)!r}: {error.strerror or error}."
+            f"Cannot copy {str(folder)!r} to {str(to)!r}: {error.strerror or error}."
         ) from error

@@ -113,7 +113,7 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     expect(root.locator(".state")).to_have_text("stopping…")
     (folder / "on").touch()
     expect(root.locator(".state")).to_have_text("stopped")
-    expect(root.locator(".notice")).to_contain_text("Stopped on request; what was finished is kept.")
+    expect(root.locator(".notice")).to_contain_text("Stopped on request. Finished work was stored.")
     expect(root.locator("button.stop")).to_be_hidden()
     expect(page.output(1)).to_contain_text("Cancelled")
     assert page.value("len([event for event in heard if type(event).__name__ == 'Samples'])") == 8

@@ -58,26 +58,26 @@ Break = Callable[[Path], object]
 @pytest.mark.parametrize(
     ("options", "spoil", "fault", "advice"),
     [
-        ({"manager": None}, None, "part of ipywidgets is missing", '"ipywidgets==8.1.9"'),
+        ({"manager": None}, None, "ipywidgets is missing", '"ipywidgets==8.1.9"'),
         (
             {"manager": "3.1.0"},
             None,
-            "is 3.1.0, which doesn't fit ipywidgets 8.1.9",
+            "is 3.1.0, which does not fit ipywidgets 8.1.9",
             '--force-reinstall "ipywidgets==8.1.9"',
         ),
-        ({"anywidget": None}, None, "part of anywidget is missing", "anywidget"),
+        ({"anywidget": None}, None, "anywidget is missing", "anywidget"),
         ({"lab": "3.6.8"}, None, "JupyterLab is 3.6.8", "-U jupyterlab"),
-        ({}, lambda p: extension(p, "anywidget", "0.1.0"), "is 0.1.0, the kernel's", '--force-reinstall "anywidget=='),
+        ({}, lambda p: extension(p, "anywidget", "0.1.0"), "is 0.1.0, which does not fit the kernel's", '--force-reinstall "anywidget=='),
         (
             {},
             lambda p: (p / "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager/package.json").unlink(),
-            "part of ipywidgets is missing",
+            "ipywidgets is missing",
             "--force-reinstall jupyterlab-widgets",
         ),
         (
             {},
             lambda p: put(p / "etc/jupyter/labconfig/page_config.json", '{"disabledExtensions": {"anywidget": true}}'),
-            "anywidget is switched off",
+            "anywidget is disabled",
             "labextension enable anywidget",
         ),
         (
@@ -86,7 +86,7 @@ Break = Callable[[Path], object]
                 p / "etc/jupyter/labconfig/page_config.json",
                 json.dumps({"disabledExtensions": ["@jupyter-widgets/jupyterlab-manager:plugin"]}),
             ),
-            "jupyterlab-manager is switched off",
+            "jupyterlab-manager is disabled",
             "labextension enable @jupyter-widgets/jupyterlab-manager",
         ),
     ],
@@ -190,7 +190,7 @@ def test_no_jupyter_on_path_and_one_that_says_nothing(tmp_path: Path) -> None:
     assert only(on_path(own, str(tmp_path))).text == "no such command is on PATH"
     command(tmp_path / "shims", "jupyter-lab", "#!/usr/bin/env bash")
     line = only(on_path(own, path_of(tmp_path / "shims")))
-    assert (line.state, "doesn't say" in line.text) == ("note", True)
+    assert (line.state, "cannot tell" in line.text) == ("note", True)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +294,6 @@ def test_a_real_environment_without_our_packages_is_seen_through(tmp_path: Path)
     done = subprocess.run(call, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     lines = {line["name"]: line for line in json.loads(done.stdout)}
     assert lines["jupyter lab"]["state"] == "warning"
-    assert "JupyterLab isn't installed there" in lines["jupyter lab"]["text"]
+    assert "JupyterLab is not installed there" in lines["jupyter lab"]["text"]
     assert str(bare) in lines["jupyter lab"]["advice"]
     assert done.returncode == 0  # the kernel of this environment is complete

@@ -41,15 +41,15 @@ def test_each_extra_of_the_package_is_told_with_what_it_brings() -> None:
     for line in extras():
         assert line.state in ("good", "note")
         assert bool(line.advice) == (line.state == "note")
-        assert not line.advice or re.match(r'If you want it: .*pip install .*"[a-z]', line.advice)
+        assert not line.advice or re.match(r'To install it: .*pip install .*"[a-z]', line.advice)
 
 
 def test_what_is_missing_or_too_old_is_named() -> None:
     asked = ["pandas>=1.0", "pandas>=99", "no-such-package-here>=1", "s3fs>=999; extra == 's3'"]
     faults = missing_or_old(asked)
     assert set(faults) == {"pandas", "no-such-package-here"}
-    assert ">=99 is needed" in faults["pandas"]
-    assert "isn't installed" in faults["no-such-package-here"]
+    assert ">=99 is required" in faults["pandas"]
+    assert "is not installed" in faults["no-such-package-here"]
 
 
 # -- GPU --------------------------------------------------------------------------------------------
@@ -60,11 +60,11 @@ H200 = Driver("NVIDIA H200", "535.1")
     ("driver", "built_for", "environment", "said", "expected"),
     [
         (None, None, {}, [], None),
-        (H200, None, {}, [], "built for the CPU alone"),
-        (H200, "12.6", {"CUDA_VISIBLE_DEVICES": "-1"}, [], "CUDA_VISIBLE_DEVICES is '-1'"),
-        (H200, "12.6", {"CUDA_VISIBLE_DEVICES": ""}, [], "CUDA_VISIBLE_DEVICES is ''"),
+        (H200, None, {}, [], "built for the CPU only"),
+        (H200, "12.6", {"CUDA_VISIBLE_DEVICES": "-1"}, [], "CUDA_VISIBLE_DEVICES='-1'"),
+        (H200, "12.6", {"CUDA_VISIBLE_DEVICES": ""}, [], "CUDA_VISIBLE_DEVICES=''"),
         (H200, "12.6", {}, ["CUDA initialization: driver too old\nmore"], "CUDA 12.6: CUDA initialization: driver"),
-        (Driver("an NVIDIA GPU", "unknown"), "12.6", {}, [], "nvidia-smi isn't here"),
+        (Driver("an NVIDIA GPU", "unknown"), "12.6", {}, [], "nvidia-smi is missing"),
     ],
 )
 def test_why_a_gpu_is_idle(
@@ -138,16 +138,16 @@ def test_it_shows_itself_as_text_table_html_and_json() -> None:
     assert not found.ok
     text = repr(found)
     assert "✗ weights  gone\n             → Install again." in text
-    assert text.endswith("One thing needed is missing: see the lines with ✗, each says what to do.")
+    assert text.endswith("One requirement is missing. See the lines marked ✗ for what to do.")
     assert "\x1b" not in text
     page = found._repr_html_()
     assert "<b>/tmp" not in page
     assert "&lt;b&gt;/tmp" in page
     assert found.table["state"].tolist() == ["good", "warning", "problem"]
     assert json.loads(found.to_json()) == found.table.to_dict("records")
-    assert repr(Checkup(LINES[:2])).endswith("Please look at one line with !.")
+    assert repr(Checkup(LINES[:2])).endswith("Please check the line marked !.")
     assert Checkup(LINES[:2]).ok
-    assert repr(Checkup(LINES[:1])).endswith("Everything needed is there.")
+    assert repr(Checkup(LINES[:1])).endswith("All requirements are installed.")
 
 
 def test_the_doctor_looks_at_all_of_it() -> None:

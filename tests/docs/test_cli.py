@@ -34,7 +34,7 @@ def photos(folder: Path, **counts: int) -> Path:
         (None, "does not exist"),
         ({}, "There are no photos"),
         ({"apple": 3}, "one label, 'apple'"),
-        ({"apple": 1, "pear": 1}, "one photo only"),
+        ({"apple": 1, "pear": 1}, "only one photo"),
     ],
 )
 def test_a_folder_that_can_not_be_used_gets_a_sentence_and_2(
@@ -72,7 +72,7 @@ def test_a_place_that_can_not_be_written_gets_a_sentence_and_2(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert main([*arguments, str(tmp_path / "file" / "below")]) == 2
-    assert "can't be used" in capsys.readouterr().err
+    assert "cannot use" in capsys.readouterr().err
 
 
 def test_version_and_help_with_examples(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_lab_copies_the_notebooks_and_keeps_changed_ones(tmp_path: Path) -> None
 def test_doctor_says_what_is_there(tmp_path: Path) -> None:
     done = run("doctor", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    for word in ("torch", "device", "weights", "JupyterLab", "VS Code", "Everything needed is there"):
+    for word in ("torch", "device", "weights", "JupyterLab", "VS Code", "All requirements are installed"):
         assert word in done.stdout
 
 

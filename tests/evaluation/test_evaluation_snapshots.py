@@ -209,9 +209,9 @@ def test_boxes_are_not_fitted_by_an_estimated_size(tmp_path: Path) -> None:
 def test_reports_say_that_sizes_are_not_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth, predictions, images = scene(12, ["cat", "dog"])
     cl.evaluate(truth, predictions, images).to(tmp_path)
-    assert "aren't known" not in capsys.readouterr().out
+    assert "are unknown" not in capsys.readouterr().out
     cl.evaluate(truth, predictions, images["image"]).to(tmp_path)
-    assert "the sizes of 12 images aren't known" in capsys.readouterr().out
+    assert "the sizes of 12 images are unknown" in capsys.readouterr().out
 
 
 # -- classifiers and detectors --------------------------------------------------------------------------

@@ -79,7 +79,7 @@ PLOTS = (
 
 @cache
 def nothing(case: str) -> Evaluation:
-    """Return an evaluation that has nothing to plot."""
+    """Return an evaluation without truth, predictions, confidence or a common label."""
     truth, predictions = random_tables(6, ["a", "b"])
     if case == "no truth":
         return evaluate(truth.assign(label=None), predictions, task="single-label")

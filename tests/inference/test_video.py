@@ -587,7 +587,7 @@ def test_models_are_asked_directly(
     events = Events()
     events.cancel()
     assert model.detect_video(clip, progress=False, events=events).interrupted
-    assert "Stopped: what was found until then is kept" in capsys.readouterr().out
+    assert "Stopped. The detections so far are available" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ def test_start_and_stop_are_said(model: Model, capsys: pytest.CaptureFixture[str
 
 def test_detecting_starts_it_and_says_so(model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = model.detect(shapes / "disc" / "0.png")
-    assert "v1 was not running: started on" in capsys.readouterr().out
+    assert "v1 was not running and was started on" in capsys.readouterr().out
     assert found.table["label"].iloc[0] == "disc"
     assert model.status == "RUNNING"
     model.stop()
@@ -194,7 +194,7 @@ def test_a_damaged_folder_is_a_typed_error(model: Model) -> None:
         model.start()
     assert model.status == "FAILED"
     shutil.rmtree(model.folder)
-    with pytest.raises(ArtifactError, match="is gone"):
+    with pytest.raises(ArtifactError, match="is missing"):
         model.start()
 
 
@@ -267,9 +267,9 @@ def test_what_was_renamed_goes_on_and_what_was_deleted_says_so(project: Project,
     assert model.folder.parent.parent.name == "forms"
     (project.root / "mine.txt").write_text("mine")
     project.delete(confirm=True)
-    assert "gone" in repr(project)
-    assert "gone" in repr(model)
-    assert "gone" in project._repr_html_() + model._repr_html_()
+    assert "unavailable" in repr(project)
+    assert "unavailable" in repr(model)
+    assert "unavailable" in project._repr_html_() + model._repr_html_()
     assert [path.name for path in project.root.iterdir()] == ["mine.txt"]
     with pytest.raises(StoreError, match="closed"):
         project.train_set  # noqa: B018

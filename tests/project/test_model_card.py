@@ -171,7 +171,7 @@ def test_it_says_what_the_version_is_and_can_do(model: Model) -> None:
     assert row[:7] == ["label", "F1", "precision", "recall", "threshold", "test images", "training images"]
     assert any(tells(sentence, 3, "test", "<b>disc</b>", 2, "str|pes") for sentence in said)
     assert tells(text, "Thresholds", "test set")
-    assert tells(text, "figures", 9, "test")
+    assert tells(text, "metrics", 9, "test")
     assert tells(text, 10, "training", "<b>disc</b>", 6, "str|pes", 6, "triangle", 6)
     assert "torch " in text
     shown_in_a_notebook = _Page(model.card._repr_html_())
@@ -200,14 +200,14 @@ def test_versions_of_early_releases_have_cards(model: Model) -> None:
     (model.folder / "predictions.npz").write_bytes(b"no zip")
     without = model.card.text
     assert "Limits" in without
-    assert tells(without, "test images", "not kept")
+    assert tells(without, "test images", "not stored")
     assert f"{model.record.metrics['f1']:.3f}" in without
     (model.folder / "images.json").write_text("[]")
     (model.folder / "train.manifest").unlink()
     model._store.update_version("v1", metrics={}, statistics={}, config={}, kind=None)
     bare = model.card.text
-    assert tells(bare, "No figures")
-    assert "not kept" in bare
+    assert tells(bare, "No metrics")
+    assert "not stored" in bare
     assert bare.count("\n## ") == whole.count("\n## ")
 
 
@@ -218,7 +218,7 @@ def test_a_card_is_written_where_one_wants_it(model: Model, tmp_path: Path) -> N
     page = model.card.to(str(tmp_path / "page.html")).read_text("utf-8")
     assert page.startswith("<!doctype html>")
     assert "<script" not in page
-    with pytest.raises(InputError, match="can't be written"):
+    with pytest.raises(InputError, match="Cannot write"):
         model.card.to(tmp_path / "nowhere" / "card.md")
     model._store.update_version("v1", status="TRAINING_FAILED", status_message="It failed.")
     with pytest.raises(ModelNotReadyError, match="It failed"):
@@ -244,7 +244,7 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     assert model.record.tags == {"stage": "test"}
     assert "Other" not in (model.folder / "card.md").read_text("utf-8")
     for text in (None, 3, "x" * 2001, "a\0b", "\ud800"):
-        with pytest.raises(InputError, match="can't describe"):
+        with pytest.raises(InputError, match="not a valid description"):
             model.describe(text)  # type: ignore[arg-type]
     assert project.history["what"].iloc[0] == "describe version"
 
@@ -294,12 +294,12 @@ def test_a_detector_says_which_sizes_it_saw_and_what_it_misses() -> None:
     found = limits_of(facts)
     assert any(tells(sentence, 4, "a", 2, "missed") for sentence in found)
     assert any(tells(sentence, 4, "b", 1, "a") for sentence in found)
-    assert any(tells(sentence, "finds", "b", "once") for sentence in found)
+    assert any(tells(sentence, "detects", "b", "once") for sentence in found)
     assert any(tells(sentence, 9, 10, "12%", "47%") for sentence in found)
     assert any(tells(sentence, "training", 1, "box") for sentence in found)
-    assert any(sentence.startswith("Every training image shows something") for sentence in found)
+    assert any(sentence.startswith("Every training image contains") for sentence in found)
     text = to_markdown(sections(facts))
-    assert "A detector" in text
+    assert "Object detector" in text
     assert tells(text, "| steps |", 90, 100, 80)
     assert "two-stage" in text
     assert "\n- N\n" in text
@@ -325,7 +325,7 @@ def test_several_labels_an_image_are_no_confusion() -> None:
     facts = facts_of("multi-label", dataset, dataset, said)
     found = limits_of(facts)
     assert any(tells(sentence, "b", "missed", 1, 6, "test") for sentence in found)
-    assert not any("taken for" in sentence for sentence in found)
+    assert not any("predicted as" in sentence for sentence in found)
 
 
 def test_brands_say_that_they_learnt_from_logos() -> None:
@@ -336,6 +336,6 @@ def test_brands_say_that_they_learnt_from_logos() -> None:
     )
     test = boxes([("t0.png", "a", 30.0), ("t1.png", "b", 30.0)], "test")
     facts = facts_of("brands", logos, test, test.annotations.assign(confidence=1.0))
-    assert any("pictures of the logos were pasted" in sentence for sentence in limits_of(facts))
+    assert any("logo images pasted" in sentence for sentence in limits_of(facts))
     assert facts.reason.startswith("the training images have no boxes")
-    assert "A detector of brands" in to_markdown(sections(facts))
+    assert "Brand detector" in to_markdown(sections(facts))

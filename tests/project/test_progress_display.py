@@ -59,7 +59,7 @@ def test_what_a_callback_raises_ends_the_run() -> None:
         ({"show": "loud"}, "progress='loud'"),
         ({"show": None}, "progress=None"),
         ({"callbacks": print}, r"callbacks=\[function\]"),
-        ({"callbacks": [print, 3]}, "3 can't be called"),
+        ({"callbacks": [print, 3]}, "contains 3"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], match: str) -> None:
@@ -112,7 +112,7 @@ def test_a_view_that_fails_leaves_bars(
     with watch(Events()) as stream:
         stream.progress("reading", 3, 3)
     assert "3/3" in capsys.readouterr().err
-    assert "there are bars instead" in caplog.text
+    assert "Progress bars are shown instead" in caplog.text
 
 
 def test_scripts_load_no_widgets() -> None:

@@ -276,7 +276,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_details_need_a_date() -> None:
-    with pytest.raises(InputError, match="give a datetime"):
+    with pytest.raises(InputError, match="must be a datetime"):
         evaluate(*random_tables(9, ["a", "b"]), details={"evaluated": "yesterday"})
 
 

@@ -156,7 +156,7 @@ def test_what_can_not_be_copied_is_said_before_anything_is_written(
     with pytest.raises(ModelNotReadyError):
         model.copy_to(other, "v2")
     project._store.update_version("v1", status="STOPPED", folder="versions/../images")
-    with pytest.raises(NotAllowedError, match="nothing was copied"):
+    with pytest.raises(NotAllowedError, match="Nothing was copied"):
         model.copy_to(other, "v2")
     assert other.versions["name"].tolist() == ["v1"]
     assert [path.name for path in (other.root / "versions").iterdir()] == ["v1"]
@@ -227,13 +227,13 @@ def test_a_full_disk_fails_the_copy_and_leaves_nothing(model: Model, other: Proj
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8_000_000, before[1]))  # bytes per file: less than the weights
     try:
-        with pytest.raises(ArtifactError, match="can't be written"):
+        with pytest.raises(ArtifactError, match="Cannot copy"):
             model.copy_to(other, progress=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     failed = other.model("v1")
     assert failed.status == "COPYING_FAILED"
-    assert "can't be written" in failed.status_message
+    assert "Cannot copy" in failed.status_message
     assert not failed.folder.exists()
 
 
@@ -251,13 +251,13 @@ def test_what_works_is_not_deleted_and_the_reason_is_its_status(
     (project.root / "versions" / "v1").mkdir(parents=True)
     model = project.model("v1")
     if status in BUSY:
-        with pytest.raises(NotAllowedError, match=f"'v1' can't be deleted while it is {status}"):
+        with pytest.raises(NotAllowedError, match=f"'v1' cannot be deleted while it is {status}"):
             model.delete(confirm=True)
         for verb, refused in (
             ("deleted", lambda: project.delete(confirm=True)),
             ("renamed", lambda: project.rename("x")),
         ):
-            with pytest.raises(NotAllowedError, match=f"can't be {verb}: its version 'v1' is {status}"):
+            with pytest.raises(NotAllowedError, match=f"cannot be {verb}: its version 'v1' is {status}"):
                 refused()
         assert model.folder.is_dir()
         return

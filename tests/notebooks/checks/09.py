@@ -282,7 +282,7 @@ def outputs(notebook):
     """Check the visible outputs, and that the call of each row is made."""
     assert "<img" in html_of(tagged(notebook, "detected")), "the photo is shown"
     said = {
-        "datasets": ["40 images added to train", "30 images to train on, 30 to test on", "UPDATE_COMPLETE"],
+        "datasets": ["40 images added to train", "30 training images, 30 test images", "UPDATE_COMPLETE"],
         "labels": ["backyard", "patio"],
         "entries": ['"cl-metadata"', '"is_labeled": true'],
         "updated": ["1 image updated", "Taken back: 1 image."],
