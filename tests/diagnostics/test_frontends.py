@@ -67,7 +67,12 @@ Break = Callable[[Path], object]
         ),
         ({"anywidget": None}, None, "anywidget is missing", "anywidget"),
         ({"lab": "3.6.8"}, None, "JupyterLab is 3.6.8", "-U jupyterlab"),
-        ({}, lambda p: extension(p, "anywidget", "0.1.0"), "is 0.1.0, which does not fit the kernel's", '--force-reinstall "anywidget=='),
+        (
+            {},
+            lambda p: extension(p, "anywidget", "0.1.0"),
+            "is 0.1.0, which does not fit the kernel's",
+            '--force-reinstall "anywidget==',
+        ),
         (
             {},
             lambda p: (p / "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager/package.json").unlink(),
