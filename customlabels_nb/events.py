@@ -8,12 +8,10 @@ Calling :meth:`Events.cancel` from any thread makes the worker's next event rais
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from customlabels_nb.errors import Cancelled, show_in_one_line
+from customlabels_nb.errors import Cancelled
 
 #: Kinds of images that samples come from.
 HELD_OUT, LEARNT_FROM = "held-out images", "training images"
@@ -230,56 +228,3 @@ class Events:
         >>> events.samples(10, [sample])
         """
         self.emit(Samples(step, tuple(samples), of))
-
-
-@contextmanager
-def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
-    """Show events as one tqdm progress bar per phase, with the latest metrics, and messages as lines in between.
-
-    An interrupt is shown as one line instead of a traceback, with or without progress bars.
-    """
-    try:
-        with _bars(events) if show else nullcontext():
-            yield events
-    except KeyboardInterrupt as error:
-        show_in_one_line(error, "Stopped by you. Finished work was stored. Call it again to continue.")
-        raise
-
-
-@contextmanager
-def _bars(events: Events) -> Iterator[None]:
-    from tqdm.auto import tqdm
-
-    bars: dict[str, Any] = {}
-    latest: Any = None
-
-    def listener(event: Event) -> None:
-        nonlocal latest
-        if isinstance(event, Message):
-            tqdm.write(event.text)
-        elif isinstance(event, Metrics) and latest is not None:
-            latest.set_postfix({name: f"{value:.3g}" for name, value in event.values.items()}, refresh=False)
-        elif isinstance(event, Progress):
-            bar = bars.get(event.phase)
-            if bar is None:
-                bar = bars[event.phase] = tqdm(total=event.total, desc=event.phase, unit=f" {event.unit}")
-            latest = bar
-            bar.total = event.total
-            bar.update(event.done - bar.n)
-            if event.total is not None and event.done >= event.total:
-                bar.close()
-
-    unsubscribe = events.subscribe(listener)
-    try:
-        yield
-    finally:
-        unsubscribe()
-        for bar in bars.values():
-            bar.close()
-
-
-def say(text: str) -> None:
-    """Print a line for the user without breaking a progress bar."""
-    from tqdm.auto import tqdm
-
-    tqdm.write(text)

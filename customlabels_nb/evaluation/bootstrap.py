@@ -1,7 +1,8 @@
 """Bootstrap confidence intervals of metrics.
 
 Images are resampled with replacement, as many as there are, and the counts of each image are summed. Nothing else is
-resampled: thresholds stay fixed, and the contents of an image stay together.
+resampled: thresholds stay fixed, and the contents of an image stay together. ``metrics.bootstrap_intervals`` computes
+the intervals of a report, ``comparison.comparing`` those of the differences between two versions.
 """
 
 from __future__ import annotations

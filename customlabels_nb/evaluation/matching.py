@@ -7,7 +7,8 @@ more confident proposal drops the previous one. This takes a few rounds over ent
 as there is only one stable matching.
 
 Order and ties are those of COCO's evaluation (``pycocotools.cocoeval``): of several true boxes with equal IoU the last
-is taken, and true boxes come before crowds.
+is taken, and true boxes come before crowds. ``widgets/static/results/matching.js`` does the same in the browser, and
+tests compare the two.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ from customlabels_nb.images.reading import open_image, read_content, thumbnail
 from customlabels_nb.remote.content_cache import KEY, TAG_NAME, ContentCache, project_cache
 from customlabels_nb.remote.remote_files import is_identity
 
+#: Longest sides of thumbnails that pages request, in pixels. ``widgets/static/shared/pages.js`` repeats them.
+THUMBNAIL_SIZES = (160, 320, 640)
+
 #: Longest side of converted images in pixels. Larger images are scaled down to it.
 LONGEST_CONVERTED = 4096
 

@@ -14,6 +14,9 @@ from customlabels_nb.errors import InputError
 #: Value that turns the timeout off.
 NEVER = "never"
 
+#: Timeout of a model that was started without ``idle_stop``.
+DEFAULT_SECONDS = math.inf
+
 _HOW = 'Give seconds, or a string like "90s", "10min", "1h 30min" or "never"'
 _MOST_SECONDS = 30 * 24 * 3600.0
 _LOOK_SECONDS = 60.0  # longest time for which a thread may outlive the object that it watches

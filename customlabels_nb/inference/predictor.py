@@ -18,7 +18,7 @@ from PIL import Image
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
-from customlabels_nb.inference.idle import IdleWatch, idle_seconds
+from customlabels_nb.inference.idle import DEFAULT_SECONDS, IdleWatch, idle_seconds
 from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact, load_config
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas, to_canvas
@@ -55,7 +55,7 @@ class Predictor:
         self._asleep: str | None = None
         self._engine = AUTO  # as requested
         self._engine_asleep = AUTO  # used before the idle stop, so that waking up does not change predictions
-        self._idle_seconds = math.inf
+        self._idle_seconds = DEFAULT_SECONDS
         self._watch: IdleWatch | None = None
         load_config(folder)
 
@@ -173,7 +173,7 @@ class Predictor:
         """Unload the model and free the device's memory after the pending requests are complete."""
         with self._lock:
             self._end(None)
-            self._idle_seconds = math.inf
+            self._idle_seconds = DEFAULT_SECONDS
 
     def sleep_if_idle(self) -> float | None:
         """Stop until the next request if there was none for :attr:`idle_stop` seconds.

@@ -21,11 +21,12 @@ from PIL import Image
 
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import file_name, one_line
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import Events, progress_bars
+from customlabels_nb.events import Events
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.inference.inputs import as_uri

@@ -18,14 +18,20 @@ from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.reading import open_image, thumbnail, to_path
-from customlabels_nb.images.thumbnails import BrowserImage, full_view_of, kept_thumbnail, project_cache, thumbnail_of
+from customlabels_nb.images.thumbnails import (
+    THUMBNAIL_SIZES,
+    BrowserImage,
+    full_view_of,
+    kept_thumbnail,
+    project_cache,
+    thumbnail_of,
+)
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.ingest.importer import ImportReport
 
-THUMBNAIL_SIZES = (160, 320, 640)
 _INSTRUCTION_PIXELS = 800
 _VIEW_SIZES = (1024, 2048, 4096)
 _LIGHT_BYTES = 2 * 2**20

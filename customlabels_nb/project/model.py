@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.errors import (
@@ -24,7 +25,7 @@ from customlabels_nb.errors import (
     StoreError,
     show_in_one_line,
 )
-from customlabels_nb.events import Events, Listener, progress_bars, say
+from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.reading import is_remote, to_path
 from customlabels_nb.project.location import ProjectLocation, check_description, check_name, check_tags
 from customlabels_nb.project.progress_display import watch

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import Events, Listener, progress_bars
+from customlabels_nb.events import Events, Listener
 from customlabels_nb.widgets import training_progress as p
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
@@ -29,7 +30,7 @@ from customlabels_nb.errors import (
     NotEnoughDataError,
     StoreError,
 )
-from customlabels_nb.events import Events, Listener, progress_bars, say
+from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries

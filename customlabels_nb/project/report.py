@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
 from customlabels_nb.core.tables import settle_statuses
@@ -20,7 +21,6 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
-from customlabels_nb.events import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

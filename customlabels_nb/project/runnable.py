@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 import pandas as pd
 
+from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError
-from customlabels_nb.events import Events, progress_bars, say
+from customlabels_nb.events import Events
 from customlabels_nb.images.reading import local_path
 from customlabels_nb.models.artifact import CONFIG, MOST_CONFIG_BYTES, WEIGHTS, load_config
 from customlabels_nb.project.location import DATABASE

@@ -27,7 +27,7 @@ CONNECTIONS = 16
 
 _TRUSTED_SECONDS = 300.0  # time for which the response of an object store is trusted, but not that of a web server
 _MOST_REMEMBERED = 1_000_000
-_ATTEMPTS = 3
+_MOST_CHANGES = 3  # how often a file is read again because it changed while it was read
 
 
 class _Seen:
@@ -196,7 +196,7 @@ def _read(
     cache: ContentCache, url: str, identity: str | None, max_bytes: int | None, *, just_asked: bool
 ) -> tuple[bytes, str | None]:
     """Read the file until the content certainly matches its identity."""
-    for _ in range(_ATTEMPTS):
+    for _ in range(_MOST_CHANGES):
         try:
             data = read(url, identity, max_bytes)
         except ImageTooLargeError:

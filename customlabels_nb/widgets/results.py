@@ -27,7 +27,6 @@ from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, No
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
 from customlabels_nb.evaluation.exploring.packing import (
-    SIZES,
     TestPictures,
     advice_as_json,
     as_buffers,
@@ -36,6 +35,7 @@ from customlabels_nb.evaluation.exploring.packing import (
     pack,
     summary_as_json,
 )
+from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES
 from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
@@ -440,7 +440,7 @@ def write_results_file(
     InputError
         If ``images`` or ``pixels`` can't be, or ``path`` is a folder.
     """
-    for name, value, most in (("images", images, 100_000), ("pixels", pixels, SIZES[-1])):
+    for name, value, most in (("images", images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
             raise InputError(f"{name}={value!r} is no whole number from 0 to {most:,}.")
     target = Path(path)

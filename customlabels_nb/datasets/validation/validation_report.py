@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
+from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.core import tables as t
@@ -24,7 +25,6 @@ from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.subjects import DatasetTables, ManifestOnDisk, relocation, upload_bucket
 from customlabels_nb.datasets.validation.todo import Task, first_step, tasks
 from customlabels_nb.errors import InputError
-from customlabels_nb.events import say
 from customlabels_nb.images.reading import local_path
 
 Fixed = TypeVar("Fixed", covariant=True)

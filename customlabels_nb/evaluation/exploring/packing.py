@@ -27,12 +27,10 @@ from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_thresholds
 from customlabels_nb.images.reading import is_remote, read_header
-from customlabels_nb.images.thumbnails import BrowserImage, full_view_of, project_cache, thumbnail_of
+from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES, BrowserImage, full_view_of, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-#: Sizes of thumbnails in pixels.
-SIZES = (160, 320, 640)
 
 
 def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
@@ -270,7 +268,7 @@ class TestPictures:
 
     def thumbnails(self, positions: Sequence[int], pixels: int) -> list[bytes | ImageError]:
         """Return JPEG bytes that fit ``pixels`` × ``pixels`` for each image, or the error if it has no thumbnail."""
-        size = next((size for size in SIZES if size >= pixels), SIZES[-1])
+        size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
 
         def one(at: int) -> bytes | ImageError:
             try:

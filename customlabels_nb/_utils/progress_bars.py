@@ -1,0 +1,63 @@
+"""Progress bars (tqdm) for training, imports and other long-running work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from customlabels_nb.errors import show_in_one_line
+from customlabels_nb.events import Event, Events, Message, Metrics, Progress
+
+
+@contextmanager
+def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
+    """Show events as one tqdm progress bar per phase, with the latest metrics, and messages as lines in between.
+
+    An interrupt is shown as one line instead of a traceback, with or without progress bars.
+    """
+    try:
+        with _bars(events) if show else nullcontext():
+            yield events
+    except KeyboardInterrupt as error:
+        show_in_one_line(error, "Stopped by you. Finished work was stored. Call it again to continue.")
+        raise
+
+
+@contextmanager
+def _bars(events: Events) -> Iterator[None]:
+    from tqdm.auto import tqdm
+
+    bars: dict[str, Any] = {}
+    latest: Any = None
+
+    def listener(event: Event) -> None:
+        nonlocal latest
+        if isinstance(event, Message):
+            tqdm.write(event.text)
+        elif isinstance(event, Metrics) and latest is not None:
+            latest.set_postfix({name: f"{value:.3g}" for name, value in event.values.items()}, refresh=False)
+        elif isinstance(event, Progress):
+            bar = bars.get(event.phase)
+            if bar is None:
+                bar = bars[event.phase] = tqdm(total=event.total, desc=event.phase, unit=f" {event.unit}")
+            latest = bar
+            bar.total = event.total
+            bar.update(event.done - bar.n)
+            if event.total is not None and event.done >= event.total:
+                bar.close()
+
+    unsubscribe = events.subscribe(listener)
+    try:
+        yield
+    finally:
+        unsubscribe()
+        for bar in bars.values():
+            bar.close()
+
+
+def say(text: str) -> None:
+    """Print a line for the user without breaking a progress bar."""
+    from tqdm.auto import tqdm
+
+    tqdm.write(text)
