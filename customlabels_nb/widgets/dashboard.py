@@ -27,7 +27,7 @@ from customlabels_nb.widgets.static_fallback import display_with_fallback, still
 _MOST_ISSUES = 50
 _PATIENCE = 0.3  # seconds to wait before the page shows partial totals
 _LARGEST_OFFSET = timedelta(hours=15)
-_STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "not done"}
+_STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "unlabelled"}
 
 
 class Dashboard(MessageHandler, anywidget.AnyWidget):

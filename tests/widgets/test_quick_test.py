@@ -146,7 +146,7 @@ def test_a_threshold_moves_table_and_detection_and_asks_nothing(
     assert page.pushed == []  # the page knows what it said itself
     widget.threshold = 1
     assert widget.table.empty
-    assert "nearest is apple" in repr(widget.detection)
+    assert "is apple with" in repr(widget.detection)
     page.ask("threshold", threshold=None)
     assert seen == [0.2, 1.0, None]
     assert page.pushed == [{"push": "threshold", "threshold": 1.0}]
