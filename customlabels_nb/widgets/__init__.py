@@ -1,1 +1,1 @@
-"""Widgets: one small Python class and one JavaScript file of the same name each."""
+"""Jupyter widgets, each a small Python class with a JavaScript file of the same name."""

@@ -1,9 +1,9 @@
-"""What all widgets share: their JavaScript, joined from modules without a build step, and answers to the page.
+"""Base of the Jupyter widgets: JavaScript bundling without a build step, and request handling for their pages.
 
-The front end takes one module and can't resolve relative imports. So the modules that a widget's file imports
-are put before it, each once and after those that it imports itself; ``import`` lines between them and the
-``export`` words of all but the widget's own file are dropped. ``node --test`` runs the very same files as they
-are. Names at the top level of these files must differ.
+The front end takes one module and cannot resolve relative imports. Therefore the modules that a widget's file imports
+are placed before it, each once and after its own imports. ``import`` lines between them are dropped, and so are the
+``export`` keywords of all files except the widget's own. ``node --test`` runs the same files unchanged. Top-level names
+in these files must be unique.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _TOP_LEVEL_NAME = re.compile(r"^(?:export\s+)?(?:async\s+)?(?:function|class|con
 
 
 def join_modules(entry: Path) -> str:
-    """One JavaScript module with the code of ``entry`` and of all that it imports by relative paths.
+    """Bundle ``entry`` and all modules that it imports by relative paths into one JavaScript module.
 
     Raises
     ------
     ValueError
-        If modules import each other in a circle, two of them use one name at their top level, or an import has a form
-        that isn't known here.
+        If modules import each other in a circle, two modules use the same top-level name, or an import has an
+        unsupported form.
     """
     parts: dict[Path, str] = {}
     _collect(entry.resolve(), parts, ())
@@ -43,7 +43,7 @@ def join_modules(entry: Path) -> str:
     for path, source in parts.items():
         for name in _TOP_LEVEL_NAME.findall(source):
             if name in owners:
-                raise ValueError(f"{name!r} stands at the top level of {owners[name].name} and of {path.name}.")
+                raise ValueError(f"{name!r} is defined at the top level of both {owners[name].name} and {path.name}.")
             owners[name] = path
     *shared, own = parts.values()
     return "\n".join([*(_EXPORT.sub("", source) for source in shared), own])
@@ -51,35 +51,36 @@ def join_modules(entry: Path) -> str:
 
 def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> None:
     if path in above:
-        raise ValueError(f"{path.name} imports itself by way of {', '.join(p.name for p in above)}.")
+        raise ValueError(f"{path.name} imports itself through {', '.join(p.name for p in above)}.")
     if path in parts:
         return
     source = path.read_text("utf-8")
     for match in _IMPORT.finditer(source):
         if _RENAMED.search(match[0].rpartition("from")[0]):
-            raise ValueError(f"In {path.name}, {match[0].strip()!r} can't be joined: names stay what they are.")
+            raise ValueError(f"In {path.name}, {match[0].strip()!r} cannot be bundled: names cannot be changed.")
         _collect((path.parent / match["path"]).resolve(), parts, (*above, path))
     parts[path] = _IMPORT.sub("", source)
     left = _LEFT_OVER.search(parts[path])
     if left:
-        raise ValueError(f'In {path.name}, {left[0]!r} can\'t be joined: write import {{ a }} from "./b.js"; alone.')
+        raise ValueError(f'In {path.name}, {left[0]!r} cannot be bundled: use only import {{ a }} from "./b.js";')
 
 
 def join_styles(*names: str) -> str:
-    """The style sheets of these names in ``static/`` in one, the later ones more specific.
+    """Concatenate the style sheets of these names in ``static/``.
 
     Every widget brings a copy of ``shared/base.css``, so a widget's own sheet must win by its selectors, not by its
-    place: it nests its rules in its root class twice named, ``.clnb-<name>.clnb``.
+    position: its rules are nested in its root class with a doubled class name, ``.clnb-<name>.clnb``.
     """
     return "\n".join((STATIC / name).read_text("utf-8") for name in names)
 
 
 class MessageHandler:
-    """For widgets whose page asks: answers messages of ``{id, kind, content}`` with the same id.
+    """Mixin for widgets whose page sends requests.
 
-    A subclass fills ``handlers`` in its ``__init__`` and passes :meth:`answer` to ``on_msg``. Handlers take content and
-    buffers and return content, or content and buffers; content is JSON. They may run in any thread, also while a cell
-    runs. It stands before the widget's base.
+    It responds to messages of ``{id, kind, content}`` with the same id. A subclass fills ``handlers`` in its
+    ``__init__`` and passes :meth:`answer` to ``on_msg``. Handlers take content and buffers and return content, or
+    content and buffers. The content is JSON. Handlers may run in any thread, also while a cell runs. Put this class
+    before the widget's base class.
     """
 
     handlers: dict[str, Handler]
@@ -87,13 +88,15 @@ class MessageHandler:
     comm: Any
 
     def answer(self, _widget: Any, message: Any, buffers: list[Any]) -> None:
-        """Answer one message of the page; an error becomes its answer, in words."""
+        """Handle one message of the page and send the response, or the message of the error."""
         if not isinstance(message, dict) or "id" not in message:
             return
         handler = self.handlers.get(str(message.get("kind")))
         try:
             if handler is None:
-                raise InputError(f"This widget knows no {message.get('kind')!r}: its page is of another release.")
+                raise InputError(
+                    f"Unknown request {message.get('kind')!r}. The page was loaded by another release: reload it."
+                )
             found = handler(message.get("content") or {}, buffers or [])
             content, sent = found if isinstance(found, tuple) else (found, [])
             self.send({"answer": message["id"], "content": content}, list(sent))
@@ -101,11 +104,11 @@ class MessageHandler:
             again = isinstance(error, StoreError) and not isinstance(error, OutdatedError | DamagedError)
             self.send({"answer": message["id"], "error": str(error), "again": again})
         except Exception as error:
-            logging.getLogger("customlabels_nb").exception("A widget could not answer %r.", message.get("kind"))
+            logging.getLogger("customlabels_nb").exception("A widget failed to handle %r.", message.get("kind"))
             self.send({"answer": message["id"], "error": f"{type(error).__name__}: {error}"})
 
     def open(self) -> None:
-        """Tell the page that the widget is there."""
+        """Open the connection to the page."""
         super().open()  # type: ignore[misc]
         self._listen_while_cells_run()
 
@@ -114,33 +117,34 @@ class MessageHandler:
         self._listen_while_cells_run()
 
     def _listen_while_cells_run(self) -> None:
-        """Let messages of the page reach the thread that it asks for.
+        """Let messages of the page arrive in the thread that it addresses.
 
-        Since ipykernel 7.4 they go to where the widget was last written from. Where a cell makes a widget or tells it
-        something, that is the main thread, which has no time before the cell has run.
+        Since ipykernel 7.4, messages are routed to the thread that last wrote to the widget. If a cell creates a widget
+        or sends it a message, that is the main thread, which is busy until the cell has finished.
         """
         if self.comm is not None:
             vars(self.comm).pop("_reply_subshell_id", None)
 
 
 class ChangeListener:
-    """For widgets whose page looks now and then for what others did: other screens of this kernel make it look at once.
+    """Mixin for widgets whose page polls for changes: other widgets of this kernel make it poll immediately.
 
-    A subclass calls :meth:`hear_of`; its page answers the push "follow". It stands before the widget's base.
+    A subclass calls :meth:`hear_of`, and its page handles the push "follow". Put this class before the widget's base
+    class.
     """
 
     send: Callable[..., None]
     _stop_hearing: Callable[[], None] | None = None
 
     def hear_of(self, root: Path) -> None:
-        """Hear of changes of the project in this folder."""
+        """Listen for changes of the project in this folder."""
         self._stop_hearing = change_signal.listen(root, self._hear)
 
     def _hear(self) -> None:
         self.send({"push": "follow"})
 
     def close(self) -> None:
-        """End the widget."""
+        """Close the widget."""
         if self._stop_hearing is not None:
             self._stop_hearing()
         super().close()  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What the widgets share that show images page by page: pages, pictures, news, and edits of the images."""
+"""Base of the widgets that show images page by page: pagination, thumbnails, polling for changes, and edits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandle
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
 _QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
-#: Does an edit: of the session, these images, with what the page said of it, based on these revisions.
+#: Applies an edit. Takes the session, image names, the request of the page and the revisions that it is based on.
 Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], EditResult]
 
 _MOST_ROWS = 2_000
@@ -27,17 +27,17 @@ _SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of")
 
 
 class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
-    """A widget that shows the images of a labelling session in pages; other cells can read and steer it.
+    """Base class of widgets that show the images of a labelling session in pages.
 
-    A subclass adds what can be done with them to ``handlers``.
+    Other cells can read and control it. A subclass adds its actions to ``handlers``.
 
     Parameters
     ----------
     project, key : str
-        The project's name, and what tells it from others for ever.
+        The project's name, and a key that permanently identifies the project.
     label_handlers : mapping, optional
-        What answers the label manager (:func:`~customlabels_nb.widgets.label_manager.label_handlers`), if the page has
-        it in its panel.
+        Handlers of the label manager (:func:`~customlabels_nb.widgets.label_manager.label_handlers`), if the page
+        shows it in its panel.
     """
 
     selection = traitlets.Tuple()
@@ -87,24 +87,38 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     # -- for other cells ----------------------------------------------------------------------------
     @property
     def selected(self) -> pd.DataFrame:
-        """The selected images (else the one in focus): rows of the images table with their ``label``."""
+        """Rows of the images table, with their ``label``, of the selected images, or of the image in focus."""
         return self.session.selected(self.selection)
 
     def select(self, images: Sequence[str]) -> None:
-        """Select these images, as far as the page has seen them."""
+        """Select images.
+
+        Images on pages that were not opened yet are not highlighted in the page.
+
+        Parameters
+        ----------
+        images : sequence of str
+            Names of the images.
+        """
         self.selection = tuple(images)
         self.send({"push": "select", "images": list(images)})
 
     def set_filter(self, where: Any = None, **change: Any) -> None:
-        """Show other images.
+        """Filter the images that are shown.
 
         Parameters
         ----------
         where : str, sequence of bool or callable, optional
-            As in :meth:`customlabels_nb.datasets.dataset.Dataset.filter`: ``"label == 'apple' and width > 100"``.
+            Condition as in :meth:`customlabels_nb.datasets.dataset.Dataset.filter`, e.g.
+            ``"label == 'apple' and width > 100"``.
         **change
-            ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``; see
-            :class:`customlabels_nb.labeling.Query`. Without any argument, everything is shown.
+            Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``. See
+            :class:`customlabels_nb.labeling.Query`. Without any argument, all images are shown.
+
+        Raises
+        ------
+        InputError
+            If there is no such filter, or it cannot have that value.
         """
         images = (
             None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
@@ -115,23 +129,28 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         try:
             query = replace(base, **change) if where is None else replace(base, **change, images=images)
         except TypeError as error:
-            raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(set_filter).") from error
+            raise InputError(f"{str(error).split()[-1]} is not a filter. See help(set_filter).") from error
         self._place = 0
         self.session.show(query)
         self.send({"push": "show", "change": {"place": 0, "query": shown(query)}})
 
     @property
     def options(self) -> list[str]:
-        """The labels, in their order."""
+        """Labels, in order."""
         return self.session.labels()["label"].tolist()
 
     def display(self, image: str) -> None:
-        """Turn to an image.
+        """Go to an image.
+
+        Parameters
+        ----------
+        image : str
+            Name of the image.
 
         Raises
         ------
         InputError
-            If it is not among those that are shown.
+            If the current filter does not show the image.
         """
         place = self._place_of(image)
         self._focus, self._place = place, place // self._size * self._size
@@ -140,12 +159,12 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _place_of(self, image: str) -> int:
         place = self.session.place_of(image)
         if place is None:
-            raise InputError(f"The image {image!r} is not among those that are shown; set_filter() shows all.")
+            raise InputError(f"The image {image!r} is not shown by the current filter. set_filter() shows all images.")
         return place
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
-        """Display a still picture for the saved notebook, and the widget, which hides it."""
+        """Display the widget and a static image for the saved notebook, which the live widget hides."""
         _, self._fallback_names = self.session.page(self._place, min(self._size, 24))
         asked = [(name, self.session.content_of(name)) for name in self._fallback_names]
         self._fallback_pictures = self._files.thumbnails(asked, 160)
@@ -158,11 +177,11 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return static_picture(self._fallback_pictures, captions, self._fallback_says)
 
     def _fallback_text(self) -> str:
-        """What the still picture says of the dataset."""
+        """Return the caption of the static image."""
         done, total = self.session.table.by_status["labelled"], len(self.session.table)
         return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run the cell to continue."
 
-    # -- what the page asks for ---------------------------------------------------------------------
+    # -- requests of the page -----------------------------------------------------------------------
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         return {**self._info(), "screen": self.model_id, "key": self._key, "size": self._size, "place": self._place}
 
@@ -188,7 +207,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         }
 
     def _show(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Settle what is shown, and its page around the first image of ``near`` that is in it, else around a place."""
+        """Apply a query and return the page around the first image of ``near`` that is shown, or around a position."""
         session, wanted = self.session, content["query"]
         self._size = check_page_size("size", content["size"])
         images = session.view.query.images if wanted.pop("images", False) else None
@@ -199,7 +218,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return self._shown(session.show(query), content)
 
     def _arrange(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """As :meth:`_show`, once the order that the view waits for is computed."""
+        """Return the page once the sort order of the view has been computed."""
         view = self.session.arrange()
         return {"wait": view.waiting} if view.waiting else self._shown(view, content)
 
@@ -234,7 +253,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         }, sent
 
     def _rows(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Rows of places that no page has shown yet."""
+        """Return rows of positions that no page has shown yet."""
         view = self.session.view_numbered(int(content["view"]))
         places = [place for first, last in content["ranges"] for place in range(int(first), int(last) + 1)]
         return {"places": places, "rows": self.session.rows(self.session.images_at(content["ranges"], view))}
@@ -282,14 +301,14 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
 
 class EditedPages(ImagePages):
-    """Pages of images that are edited.
+    """Base class of widgets that edit the images they show in pages.
 
     Attributes
     ----------
     operations : mapping
-        What the page may ask for, by ``op``.
+        The edits that the page may request, by ``op``.
     giving : tuple of str
-        Those of them that give a label.
+        The operations that assign a label.
     """
 
     operations: Mapping[str, Operation] = {}
@@ -300,10 +319,10 @@ class EditedPages(ImagePages):
         self.handlers |= {"edit": self._edit, "undo": self._take_back, "redo": self._redo}
 
     def _about_to(self, op: str, images: Sequence[str]) -> None:
-        """Called before an edit of the page is done."""
+        """Run before an edit of the page is applied."""
 
     def _undone_by_page(self) -> None:
-        """Called when the page has taken something back."""
+        """Run when the page has undone an edit."""
 
     def _edit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         undoable, forget = not content.get("guest"), bool(content.get("forget"))
@@ -317,8 +336,8 @@ class EditedPages(ImagePages):
             images, named = session.images_at(content["ranges"], session.view_numbered(int(content["view"]))), False
         operation = self.operations.get(content["op"])
         if operation is None:
-            raise InputError(f"op={content['op']!r} is not known; use one of {sorted(self.operations)!r}.")
-        if content["op"] in self.giving:  # a page that hasn't heard yet would bring a renamed label back
+            raise InputError(f"op={content['op']!r} is not an operation. Choose one of {sorted(self.operations)!r}.")
+        if content["op"] in self.giving:  # an outdated page must not restore a renamed label
             session.check_known(content["label"])
         self._about_to(content["op"], images)
         outcome = operation(session, images, content, content.get("revisions"))
@@ -351,12 +370,18 @@ class EditedPages(ImagePages):
 
 
 def shown(query: Query) -> dict[str, Any]:
-    """A query as the page has it: of a set of images only whether there is one."""
+    """Convert a query to JSON for the page, with a flag in place of a set of images."""
     return {**asdict(replace(query, images=None)), "images": query.images is not None}
 
 
 def check_page_size(argument: str, size: Any) -> int:
-    """``size``, if pages may have it."""
+    """Return ``size`` if it is an allowed page size.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
     if size not in PAGE_SIZES:
-        raise InputError(f"{argument}={size!r} is not known; use one of {PAGE_SIZES!r}.")
+        raise InputError(f"{argument}={size!r} is not a page size. Choose one of {PAGE_SIZES!r}.")
     return int(size)

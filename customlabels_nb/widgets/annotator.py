@@ -1,4 +1,4 @@
-"""The annotator widget: translates between the page and a :class:`~customlabels_nb.labeling.drawing.DrawingSession`."""
+"""Annotator widget: draw bounding boxes and polygons in a :class:`~customlabels_nb.labeling.drawing.DrawingSession`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from customlabels_nb.widgets._pages import ImagePages
 
 
 class Annotator(ImagePages):
-    """Draw boxes and polygons; made by :meth:`customlabels_nb.project.project.Project.annotate`.
+    """Widget to draw bounding boxes and polygons, created by :meth:`customlabels_nb.project.project.Project.annotate`.
 
-    Drawing is wholly in the browser, and each change of an image is stored at once. Other cells can read and steer it:
-    ``selected``, ``set_filter``, ``observe``, ``display``; ``data`` has the shapes of the image in ipyannotations'
-    words.
+    Drawing runs entirely in the browser, and every change of an image is saved immediately. Other cells can read and
+    control the widget with ``selected``, ``set_filter``, ``observe`` and ``display``. ``data`` contains the shapes of
+    the image in the format of ipyannotations.
+
+    Examples
+    --------
+    >>> annotator = boxes.annotate()
+    >>> annotator.options
+    ['diode', 'resistor']
     """
 
     _esm = join_modules(STATIC / "annotator.js")
@@ -42,18 +48,23 @@ class Annotator(ImagePages):
 
     @property
     def data(self) -> list[dict[str, Any]]:
-        """The shapes of the image in focus as ipyannotations has them: ``xyxy`` of boxes, ``points`` of polygons."""
+        """Shapes of the image in focus in the format of ipyannotations: ``xyxy`` of boxes, ``points`` of polygons."""
         names = self.session.images_at([(self._focus, self._focus)])
         shapes = self.session.shapes(names[0])["shapes"] if names else []
         return [_in_other_words(shape) for shape in shapes]
 
     def display(self, image: str) -> None:
-        """Turn to an image.
+        """Go to an image.
+
+        Parameters
+        ----------
+        image : str
+            Name of the image.
 
         Raises
         ------
         InputError
-            If it is not among those that are shown.
+            If the current filter does not show the image.
         """
         self._focus = self._place_of(image)
         self.send({"push": "go", "place": self._focus})
@@ -62,7 +73,7 @@ class Annotator(ImagePages):
         return {**super()._hello(content, buffers), "place": self._focus}
 
     def _image(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """An image with its shapes, and its picture."""
+        """Return an image with its shapes."""
         name = content["image"]
         facts = self.session.shapes(name)
         view = self._files.drawing_view(name, self.session.content_of(name), int(content["pixels"]))
@@ -72,7 +83,7 @@ class Annotator(ImagePages):
         return {**facts, **shown, "width": width, "height": height}, [view.data]
 
     def _save(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Store an image's shapes, labels and status."""
+        """Save an image's shapes, labels and status."""
         session, name = self.session, content["image"]
         if content["split"] != session.split:
             session.open(content["split"])

@@ -1,4 +1,4 @@
-"""The dashboard: translates between the page and a :class:`~customlabels_nb.labeling.dashboard.DashboardSession`."""
+"""Dashboard widget: labelling progress, checks and export of a project."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ from customlabels_nb.widgets.history import history_handlers
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
 _MOST_ISSUES = 50
-_PATIENCE = 0.3  # seconds until the page shows what is known so far
+_PATIENCE = 0.3  # seconds to wait before the page shows partial totals
 _LARGEST_OFFSET = timedelta(hours=15)
-_STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "not done"}
+_STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "unlabelled"}
 
 
 class Dashboard(MessageHandler, anywidget.AnyWidget):
-    """How labelling is going; made by :meth:`customlabels_nb.project.project.Project.dashboard`.
+    """Widget that shows labelling progress, created by :meth:`customlabels_nb.project.project.Project.dashboard`.
 
     A click on a bar or a number opens a gallery below with exactly the images that it counts. Other cells can read and
-    steer it: ``figures``, ``show_images``, ``gallery``, ``observe``.
+    control the widget with ``totals``, ``show_images``, ``gallery`` and ``observe``.
 
     Attributes
     ----------
     seen : int
-        The id of the action as of which figures are shown; ``observe(handler, "seen")`` follows what is done.
+        The id of the latest action that the shown totals include. ``observe(handler, "seen")`` calls ``handler`` when
+        it changes.
     """
 
     _esm = join_modules(STATIC / "dashboard.js")
@@ -73,25 +74,40 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
     @property
     def totals(self) -> DashboardTotals:
-        """The totals as they are now, as tables."""
+        """Current totals, as tables.
+
+        Examples
+        --------
+        >>> totals = project.dashboard().totals
+        >>> totals.statuses.query("images > 0")
+           split    status  images
+        1  train  labelled      12
+        5   test  labelled       6
+        """
         return self.session.totals(self._unit, offset=self._offset)
 
     figures = totals
 
     @property
     def gallery(self) -> Gallery | None:
-        """The gallery that is open below, None if there is none."""
+        """Gallery that is open below, or None."""
         return self._galleries.get(self._shown)
 
     def show_images(self, split: str = t.TRAIN, **link: Any) -> Gallery:
-        """Open a gallery below with the images that a figure counts.
+        """Open a gallery below with the images that a number of the dashboard counts.
 
         Parameters
         ----------
         split : {"train", "test"}
         **link
-            One of ``show``, ``label``, ``annotator``, ``queue``, ``work``, ``since``, ``finding``, ``action``; see
+            One of ``show``, ``label``, ``annotator``, ``queue``, ``work``, ``since``, ``finding``, ``action``. See
             :meth:`customlabels_nb.labeling.dashboard.DashboardSession.query`. All images without any.
+
+        Examples
+        --------
+        >>> gallery = project.dashboard().show_images("test", label="garden")
+        >>> gallery.session.split
+        'test'
         """
         query = self.session.query(split, link)
         gallery = self._galleries.get(split)
@@ -106,7 +122,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return gallery
 
     def close(self) -> None:
-        """End the dashboard, and the galleries that it opened."""
+        """Close the dashboard and the galleries that it opened."""
         self._watch.stop()
         for gallery in self._galleries.values():
             gallery.close()
@@ -124,13 +140,13 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
             own = totals.statuses[totals.statuses["split"] == split].set_index("status")["images"]
             said = ", ".join(f"{own[status]:,} {words}" for status, words in _STATUS_WORDS.items() if own[status])
             lines.append(f"{split}: {said or 'no images'}")
-        lines.append(f"{self.session.project}: how labelling was going. Run this cell to see how it goes now.")
+        lines.append(f"{self.session.project}: labelling progress. Run this cell to see the current state.")
         return still_html(*lines)
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         offset = timedelta(minutes=int(content.get("offset") or 0))
         if abs(offset) > _LARGEST_OFFSET:
-            raise InputError(f"offset={content['offset']!r} is more than a clock can differ.")
+            raise InputError(f"offset={content['offset']!r} is not a valid time zone offset in minutes.")
         self._offset = offset
         return {**self._news({}), "formats": list(FORMATS)}
 
@@ -138,7 +154,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return self._news(content)
 
     def _news(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """What the page doesn't know yet: figures, and how jobs stand."""
+        """Return changes that the page does not know yet: totals and the state of jobs."""
         self._watch.awake()
         told: dict[str, Any] = {}
         if known.get("seen") != self.session.last_action():
@@ -176,7 +192,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
     def _set_unit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         if content["unit"] not in UNITS:
-            raise InputError(f"unit={content['unit']!r} is not known; use one of {tuple(UNITS)!r}.")
+            raise InputError(f"unit={content['unit']!r} is not a unit of time. Choose one of {tuple(UNITS)!r}.")
         self._unit = content["unit"]
         return {"figures": self._totals()}
 
@@ -206,7 +222,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
 
 def totals_as_json(totals: DashboardTotals) -> dict[str, Any]:
-    """Figures as the page takes them; times are microseconds since 1970."""
+    """Convert totals to JSON for the page, with times in microseconds since 1970."""
     statuses: dict[str, dict[str, int]] = {split: {} for split in t.SPLITS}
     for split, status, images in totals.statuses.itertuples(index=False, name=None):
         statuses[split][status] = images

@@ -1,4 +1,4 @@
-"""The gallery widget: translates between the page and a :class:`~customlabels_nb.labeling.LabellingSession`."""
+"""Gallery widget: label images in a grid or one by one in a :class:`~customlabels_nb.labeling.LabellingSession`."""
 
 from __future__ import annotations
 
@@ -29,15 +29,23 @@ _OPERATIONS: dict[str, Operation] = {
 
 
 class Gallery(EditedPages):
-    """Label images in pages of thumbnails, or one by one; made by :meth:`.Project.label`.
+    """Widget to label images in pages of thumbnails or one by one, created by :meth:`.Project.label`.
 
-    Every label is stored at once. Other cells can read and steer it: ``selected``, ``set_filter``, ``observe``. It also
-    speaks ipyannotations' language: ``options``, ``data``, ``display``, ``submit``, ``on_submit``, ``on_undo``.
+    Every label is saved immediately. Other cells can read and control the widget with ``selected``, ``set_filter`` and
+    ``observe``. For code written for ipyannotations, it also has ``options``, ``data``, ``display``, ``submit``,
+    ``on_submit`` and ``on_undo``.
 
     Attributes
     ----------
     selection : tuple of str
-        The selected images, or the one in focus; ``observe(handler, "selection")`` follows it.
+        The selected images, or the one in focus. ``observe(handler, "selection")`` calls ``handler`` when it changes.
+
+    Examples
+    --------
+    >>> gallery = project.label("train")
+    >>> gallery.options
+    ['bathroom', 'bedroom', 'garden']
+    >>> gallery.set_filter(label="garden")
     """
 
     _esm = join_modules(STATIC / "gallery.js")
@@ -58,7 +66,7 @@ class Gallery(EditedPages):
         label_handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         if mode not in MODES:
-            raise InputError(f"mode={mode!r} is not known; use one of {MODES!r}.")
+            raise InputError(f"mode={mode!r} is not a mode. Choose one of {MODES!r}.")
         super().__init__(
             session, files, project=project, key=key, query=query, page_size=page_size, label_handlers=label_handlers
         )
@@ -73,7 +81,7 @@ class Gallery(EditedPages):
 
     @property
     def data(self) -> Any:
-        """Labels as ipyannotations has them, of the image in focus (``mode="single"``) or by image of the page."""
+        """Labels in the format of ipyannotations: of the image in focus (``mode="single"``) or of the page's images."""
         if self._mode == "single":
             names = self.session.images_at([(self._focus, self._focus)])
         else:
@@ -82,18 +90,43 @@ class Gallery(EditedPages):
         return next(iter(data.values()), None) if self._mode == "single" else data
 
     def submit(self, sender: Any = None) -> None:
-        """Say that the page (in ``mode="single"`` the image) is done and go on.
+        """Mark the page (in ``mode="single"`` the image) as done and go to the next one.
 
-        ``sender`` is what a button gives that calls this; it isn't used.
+        Parameters
+        ----------
+        sender : object, optional
+            Button that calls this method. It is not used.
         """
         self.send({"push": "submit"})
 
     def on_submit(self, callback: Callable[[Any], object]) -> None:
-        """Call ``callback(data)`` whenever a page or image is submitted."""
+        """Call ``callback(data)`` whenever a page or image is submitted.
+
+        Parameters
+        ----------
+        callback : callable
+            Function of the labels in the format of :attr:`data`.
+
+        Examples
+        --------
+        >>> gallery = project.label("train", mode="single")
+        >>> gallery.on_submit(print)
+        """
         self._submitted.append(callback)
 
     def on_undo(self, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` whenever something is taken back."""
+        """Call ``callback()`` whenever an edit is undone.
+
+        Parameters
+        ----------
+        callback : callable
+            Function without parameters.
+
+        Examples
+        --------
+        >>> gallery = project.label("train")
+        >>> gallery.on_undo(lambda: print("undone"))
+        """
         self._undone.append(callback)
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:

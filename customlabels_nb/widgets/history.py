@@ -1,4 +1,4 @@
-"""The history panel: what was done to a project, and taking it back."""
+"""History panel widget: list the actions of a project and undo them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MOST_ROWS = 1_000
 
 
 def history_handlers(actions: ActionList) -> Mapping[str, Handler]:
-    """What answers a page that shows the history; also for widgets that have it beside other things."""
+    """Return the handlers of a page that shows the history, also for widgets that show it in a panel."""
 
     def page(content: dict[str, Any], buffers: list[Any]) -> Any:
-        seen = actions.last_action()  # first: what comes meanwhile is looked for again
+        seen = actions.last_action()  # read first, so that later changes are found by the next request
         if content.get("seen") == seen:
             return {}
         limit = min(max(int(content.get("limit") or PAGE), 1), _MOST_ROWS)
@@ -45,12 +45,15 @@ def history_handlers(actions: ActionList) -> Mapping[str, Handler]:
 
 
 class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
-    """Who did what when, and undo of it; made by :meth:`customlabels_nb.project.project.Project.history_panel`.
+    """Widget that lists who changed what and when, and undoes it.
+
+    Created by :meth:`customlabels_nb.project.project.Project.history_panel`.
 
     Attributes
     ----------
     action : int
-        The id of the action that is opened, 0 for none; ``observe(handler, "action")`` follows it.
+        The id of the action that is opened, 0 for none. ``observe(handler, "action")`` calls ``handler`` when it
+        changes.
     """
 
     _esm = join_modules(STATIC / "history.js")
@@ -68,11 +71,22 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     @property
     def table(self) -> pd.DataFrame:
-        """The latest actions, newest first, without what they changed; ``project.history`` has all of it."""
+        """Latest actions, newest first, without the changes that they made. ``project.history`` has the details."""
         return self.actions.table()
 
     def undo(self, action_id: int) -> int:
-        """Take the action with this ``action_id`` of the history back; returns how many images changed."""
+        """Undo the action with this ``action_id`` of the history and return the number of images that changed.
+
+        Parameters
+        ----------
+        action_id : int
+            Id of the action in ``project.history``.
+
+        Returns
+        -------
+        int
+            Number of images that changed.
+        """
         return self.actions.undo(action_id)
 
     def _opened(self, details: Handler) -> Handler:

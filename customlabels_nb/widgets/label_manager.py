@@ -1,4 +1,4 @@
-"""The label manager: translates between the page and :class:`~customlabels_nb.labeling.label_editing.LabelEditing`."""
+"""Label manager widget: add, rename, recolour, reorder, merge and remove the labels of a project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
-#: The labels (name, and colour if people chose it) of another project or of a file, by its path.
+#: Returns the labels (name, and colour if one was chosen) of another project or of a file, by its path.
 LabelsIn: TypeAlias = Callable[[str], list[tuple[str, str | None]]]
 
 _MOST_IMPORTED = 10_000
@@ -33,7 +33,7 @@ _OPERATIONS: dict[str, Callable[[LabelEditing, dict[str, Any]], int | None]] = {
 
 
 def label_handlers(editing: LabelEditing, labels_in: LabelsIn) -> Mapping[str, Handler]:
-    """What answers a page that shows the label manager; also for widgets that have it in their panel."""
+    """Return the handlers of a page that shows the label manager, also for widgets that show it in a panel."""
     desk = _Desk(editing, labels_in)
     return {
         "labels": desk.labels,
@@ -46,7 +46,7 @@ def label_handlers(editing: LabelEditing, labels_in: LabelsIn) -> Mapping[str, H
 
 
 class _Desk:
-    """Answers about one project's labels. Every answer that changes something has the labels as they are then."""
+    """Handlers for requests about one project's labels. Every response to a change contains the resulting labels."""
 
     def __init__(self, editing: LabelEditing, labels_in: LabelsIn) -> None:
         self._editing = editing
@@ -54,14 +54,14 @@ class _Desk:
         self._finding = threading.Lock()
 
     def labels(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """The labels in order, unless nothing was done since the action that was seen."""
+        """Return the labels in order, or nothing if there was no action since the one that the page has seen."""
         if content.get("seen") == self._editing.last_action():
             return {}
         return self._state()
 
     def _state(self) -> dict[str, Any]:
         editing = self._editing
-        seen = editing.last_action()  # first: what comes meanwhile is looked for again
+        seen = editing.last_action()  # read first, so that later changes are found by the next request
         table = editing.labels()
         return {
             "seen": seen,
@@ -78,30 +78,30 @@ class _Desk:
         }
 
     def uses(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """How often each label is used, or one: pairs of its name and [images in train, in test, annotations]."""
+        """Count uses of each label, or of one: pairs of its name and [images in train, in test, annotations]."""
         table = self._editing.uses(content.get("label"))
         return {"uses": [[name, counts] for name, *counts in table.itertuples(index=False, name=None)]}
 
     def change(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Make an edit."""
+        """Apply an edit."""
         operation = _OPERATIONS.get(content["op"])
         if operation is None:
-            raise InputError(f"op={content['op']!r} is not known; use one of {sorted(_OPERATIONS)!r}.")
+            raise InputError(f"op={content['op']!r} is not an operation. Choose one of {sorted(_OPERATIONS)!r}.")
         count = operation(self._editing, content)
         return {**self._state(), "count": count or 0}
 
     def undo(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Take the last edit back."""
+        """Undo the last edit."""
         said = self._editing.undo()
         return {**self._state(), "said": said}
 
     def redo(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Do again what was taken back last."""
+        """Redo the edit that was undone last."""
         said = self._editing.redo()
         return {**self._state(), "said": said}
 
     def find(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """The labels that stand elsewhere, and which of them are new here."""
+        """Find the labels of another project or of a file, and the ones that are new here."""
         source = str(content["source"])
         with self._finding:
             try:
@@ -109,22 +109,28 @@ class _Desk:
             except (CustomLabelsError, ImportError):
                 raise
             except (OSError, ValueError) as error:
-                raise InputError(f"{source!r} can't be read: {error}") from error
+                raise InputError(f"Cannot read {source!r}: {error}") from error
         if len(found) > _MOST_IMPORTED:
-            raise InputError(f"{source!r} has {len(found):,} labels; at most {_MOST_IMPORTED:,} are taken in at once.")
+            raise InputError(f"{source!r} has {len(found):,} labels. At most {_MOST_IMPORTED:,} can be imported.")
         known = set(self._editing.labels()["label"])
         return {"total": len(found), "labels": [[name, colour] for name, colour in found if name not in known]}
 
 
 class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
-    """Labels of a project in order: add, rename, recolour, reorder, merge, remove; made by ``project.labels.edit()``.
+    """Widget to add, rename, recolour, reorder, merge and remove labels, created by ``project.labels.edit()``.
 
-    Every edit is stored at once, annotations follow, and open galleries show it at once.
+    Every edit is saved immediately, annotations follow it, and open galleries are updated.
 
     Attributes
     ----------
     label : str
-        The label in focus; ``observe(handler, "label")`` follows it.
+        The label in focus. ``observe(handler, "label")`` calls ``handler`` when it changes.
+
+    Examples
+    --------
+    >>> manager = project.labels.edit()
+    >>> manager.labels
+    ['bathroom', 'bedroom', 'garden']
     """
 
     _esm = join_modules(STATIC / "label_manager.js")
@@ -141,16 +147,16 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     @property
     def labels(self) -> list[str]:
-        """The labels, in order."""
+        """Labels, in order."""
         names: list[str] = self.editing.labels()["label"].tolist()
         return names
 
     def undo(self) -> None:
-        """Take the last edit made here back."""
+        """Undo the last edit made in this widget."""
         self.editing.undo()
 
     def redo(self) -> None:
-        """Do again what was taken back last."""
+        """Redo the edit that was undone last."""
         self.editing.redo()
 
     def _focus(self, content: dict[str, Any], buffers: list[Any]) -> Any:

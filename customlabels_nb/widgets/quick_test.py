@@ -1,4 +1,4 @@
-"""The quick test: translates between the page and a :class:`~customlabels_nb.labeling.quick_test.QuickTestSession`."""
+"""Quick test widget: try a model on photos, a camera or URLs, and add the images to a dataset."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ _STILL_PIXELS, _STILL_QUALITIES, _STILL_BYTES = 480, (80, 60, 40), 60_000
 
 
 class QuickTest(MessageHandler, anywidget.AnyWidget):
-    """Try a model on photos; made by ``model.try_it()``.
+    """Widget to try a model on photos, created by ``model.try_it()``.
 
-    The page asks the model once about each photo, for everything that it finds: moving a threshold asks nothing again.
-    Other cells can read and steer it: ``ask``, ``table``, ``detection``, ``threshold``, ``add``, ``undo``, ``observe``.
+    The model runs once on each photo, and all of its predictions are stored: moving a threshold does not run it again.
+    Other cells can read and control the widget with ``ask``, ``table``, ``detection``, ``threshold``, ``add``, ``undo``
+    and ``observe``.
 
     Attributes
     ----------
     threshold : float or None
-        Confidence (0..1) from which on a label counts, for all labels; None for each label's own.
+        Minimum confidence (0..1) for all labels. None uses each label's own threshold.
     asked : int
-        Grows with each photo; ``observe(handler, "asked")`` follows it.
+        Number of the latest photo. ``observe(handler, "asked")`` calls ``handler`` for each new photo.
     """
 
     _esm = join_modules(STATIC / "quick_test.js")
@@ -72,7 +73,25 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     # -- for other cells ----------------------------------------------------------------------------
     def ask(self, image: Any) -> Any:
-        """Ask about an image, in any form that ``model.detect`` takes, and show it in the page; the answer."""
+        """Run the model on an image, show the image in the page and return the detection.
+
+        Parameters
+        ----------
+        image : object
+            Image in any form that ``model.detect`` accepts.
+
+        Returns
+        -------
+        Detection
+            Result as of ``model.detect``.
+
+        Examples
+        --------
+        >>> widget = model.try_it()
+        >>> detection = widget.ask(photo)
+        >>> len(widget.table) == len(detection.table)
+        True
+        """
         trial = self.session.ask(image)
         self._asked(trial)
         self._push()
@@ -80,38 +99,54 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     @property
     def detection(self) -> Any:
-        """The answer for the photo that is shown, as ``model.detect`` gives it; None before the first."""
+        """Result for the shown photo, as of ``model.detect``. None before the first photo."""
         return self.session.detection(self.threshold)
 
     @property
     def table(self) -> pd.DataFrame:
-        """What counts of it: label, confidence (0..1), left, top, width, height (pixels; NaN from a classifier)."""
+        """Detections that reach the threshold: label, confidence (0..1), left, top, width, height (pixels).
+
+        Classifiers have no boxes: the last four columns are NaN.
+        """
         return self.session.table(self.threshold)
 
     @property
     def model(self) -> str:
-        """The name of the model that is asked."""
+        """Name of the selected model."""
         return self.session.model
 
     def add(self, split: str = t.TRAIN, labels: Sequence[str] | None = None) -> Added:
-        """Add the photo that is shown to the dataset.
+        """Add the shown photo to the dataset.
 
         Parameters
         ----------
         split : {"train", "test"}
         labels : sequence of str, optional
-            Its labels; what counts at the threshold unless they are given, none for "nothing here".
+            Labels of the photo. Default: the labels that reach the threshold. An empty list means "nothing in this
+            image".
+
+        Returns
+        -------
+        Added
+            Name, split and labels of the image that was added.
 
         Raises
         ------
         InputError
-            If no photo was asked about yet.
+            If there is no photo yet.
+
+        Examples
+        --------
+        >>> widget = model.try_it()
+        >>> detection = widget.ask(np.full((120, 160, 3), 127, dtype="uint8"))
+        >>> widget.add("train", labels=["garden"]).labels
+        ('garden',)
         """
         trial, answer = self.session.current, self.session.answer
         if trial is None or answer is None:
-            raise InputError("No photo was asked about yet: w.ask(image), or drop one on the widget.")
+            raise InputError("There is no photo yet. Call w.ask(image), or drop an image onto the widget.")
         if isinstance(labels, str):
-            raise InputError(f"labels={labels!r} is one name; give a list of them.")
+            raise InputError(f"labels={labels!r} is a string. Give a list of labels.")
         counts = answer.table["confidence"].to_numpy() >= answer.limits(self.threshold)
         rows = [] if labels is not None else [row for row, does in enumerate(counts) if does]
         added = self.session.add(trial.number, split, rows, labels or ())
@@ -119,7 +154,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         return added
 
     def undo(self) -> None:
-        """Take the latest addition back."""
+        """Remove the image that was added last."""
         self.session.undo()
         self._push()
 
@@ -128,7 +163,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         self._shown_fallback = display_with_fallback(self, self._fallback())
 
     def _fallback(self) -> str:
-        """What a saved notebook shows: the photo with what was found."""
+        """Return the HTML for the saved notebook: the photo with its detections."""
         found = self.detection
         words = f"{self.model}: run this cell to try it on photos."
         return still_html(*([] if found is None else [StillPicture(_small_picture(found), repr(found))]), words)
@@ -137,7 +172,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         if self._shown_fallback is not None:
             self._shown_fallback.draw(self._fallback)
 
-    # -- what the page is told ----------------------------------------------------------------------
+    # -- messages to the page -----------------------------------------------------------------------
     def _state(self) -> dict[str, Any]:
         session, feedback = self.session, self.session.feedback
         return {
@@ -181,7 +216,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
             raise InputError(f"threshold={value!r} must be a number from 0 to 1, or None for each label's own.")
         return None if value is None else float(value)
 
-    # -- what the page asks for ---------------------------------------------------------------------
+    # -- requests of the page -----------------------------------------------------------------------
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         trials, pictures = self._strip()
         return {**self._state(), "trials": trials}, pictures
@@ -258,7 +293,10 @@ def _short(trial: QuickTestImage) -> dict[str, Any]:
 
 
 def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
-    """An answer as the page takes it: the surest of ``total`` rows; ``limit`` is the threshold of the row's label."""
+    """Convert a result to JSON for the page.
+
+    ``rows`` are the most confident of ``total`` detections, and ``limit`` is the threshold of the row's label.
+    """
     colours = dict(zip(answer.facts.labels, answer.facts.colours, strict=True))
     shown = answer.table.head(_MOST_ROWS)
     boxes = shown[list(t.BOX_COLUMNS)].to_numpy(dtype=float).tolist()
@@ -283,10 +321,10 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
 
 
 def _checked_url(url: object) -> str:
-    """A URL that the kernel fetches: not a file on its own disk, which nobody types here."""
+    """Return a URL that the kernel may fetch, not a path on its own disk."""
     text = str(url).strip()
     if "::" in text or text.partition("://")[0].lower() not in _PROTOCOLS:
-        raise InputError(f"{text[:200]!r} is no URL that begins with https://; w.ask(path) reads a file of the kernel.")
+        raise InputError(f"{text[:200]!r} is not a URL such as https://…. Call w.ask(path) to open a local file.")
     return text
 
 
@@ -301,12 +339,12 @@ def _small_picture(found: Any) -> str:
 
 
 class Parts:
-    """Files that a page sends in parts: a message holds a few megabytes, a photo may have more.
+    """Buffer of files that a page uploads in chunks, because a message is limited to a few megabytes.
 
     Parameters
     ----------
     most_bytes : int
-        A file with more is refused.
+        Maximum size of a file in bytes.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -315,23 +353,26 @@ class Parts:
         self._lock = threading.Lock()
 
     def add(self, key: str, data: bytes | memoryview, *, first: bool) -> None:
-        """Append to the file that the page calls ``key``; ``first`` begins it. The oldest of many is dropped."""
+        """Append a chunk to the file ``key``, or start the file if ``first`` is true.
+
+        If there are too many files, the oldest is dropped.
+        """
         with self._lock:
             if first:
                 self._files[key] = bytearray()
                 for old in list(self._files)[:-_MOST_FILES_AT_ONCE]:
                     del self._files[old]
             elif key not in self._files:
-                raise InputError("This file was not sent whole: send it again.")
+                raise InputError("The upload of this file is incomplete. Send it again.")
             if len(self._files[key]) + len(data) > self.most_bytes:
                 del self._files[key]
-                raise InputError(f"The file has more than {self.most_bytes >> 20:,} MB.")
+                raise InputError(f"The file is larger than {self.most_bytes >> 20:,} MB.")
             self._files[key] += data
 
     def take(self, key: str) -> bytes:
-        """The whole file, which is forgotten here."""
+        """Return the complete file and remove it from the buffer."""
         with self._lock:
             try:
                 return bytes(self._files.pop(key))
             except KeyError:
-                raise InputError("This file was not sent whole: send it again.") from None
+                raise InputError("The upload of this file is incomplete. Send it again.") from None

@@ -1,6 +1,6 @@
-"""The results screen: translates between the page and an exploration of an evaluation.
+"""Results widget: explore an evaluation with threshold sliders, a confusion matrix and the test images.
 
-Numbers are computed in the page, from arrays that it gets once; the kernel gives pictures and does what changes things.
+Metrics are computed in the page from arrays that it receives once. The kernel provides images and applies changes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _MOST_VIEWED = 24
 
 @dataclass(frozen=True)
 class About:
-    """What the screen says of what was evaluated.
+    """Description of the evaluated model for the widget.
 
     Attributes
     ----------
@@ -54,11 +54,11 @@ class About:
     details : dict
         See :class:`customlabels_nb.project.report.Report`.
     training : callable, optional
-        ``training()`` gives the number of training images by label, or None.
+        ``training()`` returns the number of training images by label, or None.
     root : Path, optional
-        The folder under which relative paths of images lie.
+        Folder that relative image paths refer to.
     writers : dict
-        ``page`` and ``files``: what writes the results to a file, or to a folder.
+        ``page`` and ``files``: functions that write the results to a file, or to a folder.
     """
 
     name: str
@@ -69,24 +69,24 @@ class About:
     writers: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
 
     def training_counts(self) -> dict[str, int] | None:
-        """The number of training images by label, where it is known."""
+        """Return the number of training images by label, or None if it is unknown."""
         counts = None if self.training is None else self.training()
         return None if counts is None else dict(counts)
 
 
 class Results(MessageHandler, anywidget.AnyWidget):
-    """Numbers, test images and thresholds that move together; made by :meth:`.Report.show`.
+    """Widget to explore metrics, test images and thresholds together, created by :meth:`.Report.show`.
 
-    Other cells can read and steer it: ``selected``, ``thresholds``, ``set_thresholds``, ``set_iou_threshold``,
-    ``set_filter``, ``select``, ``figures``, ``per_label``, ``confusion_matrix``, ``rows``; ``observe`` follows
+    Other cells can read and control it with ``selected``, ``thresholds``, ``set_thresholds``, ``set_iou_threshold``,
+    ``set_filter``, ``select``, ``metrics``, ``per_label``, ``confusion_matrix`` and ``rows``. ``observe`` follows
     ``selection`` and ``position``.
 
     Attributes
     ----------
     selection : tuple of str
-        The images that are selected.
+        The selected images.
     position : dict
-        Where the sliders stand: ``mode``, ``one``, ``own``, ``overlap``.
+        The state of the sliders: ``mode``, ``one``, ``own``, ``overlap``.
     """
 
     _esm = join_modules(STATIC / "results.js")
@@ -102,7 +102,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         self._actions = actions
         self._lock = threading.RLock()
         self._pictures = TestPictures(exploration.evaluation.images, about.root)
-        self._seen: object = None  # the moment of the project at which truth was looked at
+        self._seen: object = None  # the last action when the ground truth was compared
         self._differ = 0
         self._below: Any = None
         self._box = ipywidgets.VBox([self])
@@ -131,39 +131,47 @@ class Results(MessageHandler, anywidget.AnyWidget):
     # -- for other cells ----------------------------------------------------------------------------
     @property
     def thresholds(self) -> dict[str, float]:
-        """The threshold of each label as the sliders stand; cross-validated: the means of the folds'."""
+        """Current threshold of each label. Cross-validated thresholds are the means of the folds."""
         return self.exploration.thresholds
 
     @property
     def metrics(self) -> dict[str, float]:
-        """F1, precision, recall and the other means as the sliders stand."""
+        """F1, precision, recall and the other averages at the current thresholds.
+
+        Examples
+        --------
+        >>> widget = report.show()
+        >>> widget.set_thresholds(0.0)
+        >>> 0 <= widget.metrics["f1"] <= 1
+        True
+        """
         return self.exploration.metrics
 
     figures = metrics
 
     @property
     def per_label(self) -> pd.DataFrame:
-        """The table of labels as the sliders stand."""
+        """Table of metrics by label at the current thresholds."""
         return self.exploration.per_label
 
     @property
     def confusion_matrix(self) -> Any:
-        """What is taken for what as the sliders stand."""
+        """Confusion matrix at the current thresholds."""
         return self.exploration.confusion_matrix
 
     @property
     def shown(self) -> list[str]:
-        """The images that the filter shows, in its order."""
+        """Names of the images that the filter shows, in its order."""
         return [self.exploration.names[at] for at in self.exploration.choose()]
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The selected images, else those that are shown: their columns, true and predicted labels, counts."""
+        """Table of the selected images, or of all shown images: columns, true and predicted labels, counts."""
         return self.exploration.table(self._selected())
 
     @property
     def rows(self) -> pd.DataFrame:
-        """What is right and wrong on these images, one row a label or box."""
+        """Correct and wrong predictions of the selected images, or of all shown images: one row per label or box."""
         return self.exploration.rows(self._selected())
 
     def _selected(self) -> list[int]:
@@ -173,17 +181,43 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return found
 
     def select(self, images: Sequence[str]) -> None:
-        """Select these images."""
+        """Select images.
+
+        Parameters
+        ----------
+        images : sequence of str
+            Names of test images.
+
+        Examples
+        --------
+        >>> widget = report.show()
+        >>> widget.select(widget.shown[:1])
+        >>> len(widget.selected)
+        1
+        """
         self.selection = tuple(self._known(images))
         self.send({"push": "select", "images": list(self.selection)})
 
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None = None) -> None:
-        """Move the thresholds: None for each label's assumed one, a number for all, by label, or "cross-validated"."""
+        """Set the confidence thresholds.
+
+        Parameters
+        ----------
+        thresholds : float, mapping, str or None
+            One number for all labels, a number by label, "cross-validated", or None for each label's assumed threshold.
+
+        Examples
+        --------
+        >>> widget = report.show()
+        >>> widget.set_thresholds({"garden": 0.25})
+        >>> widget.thresholds["garden"]
+        0.25
+        """
         with self._lock:
             self._tell_position(self.exploration.set_thresholds(thresholds))
 
     def set_iou_threshold(self, iou_threshold: float) -> None:
-        """Match boxes from another intersection over union on.
+        """Set the intersection over union (IoU) from which a predicted box matches a true one.
 
         Parameters
         ----------
@@ -194,62 +228,82 @@ class Results(MessageHandler, anywidget.AnyWidget):
             self._tell_position(self.exploration.set_iou_threshold(iou_threshold))
 
     def set_overlap(self, overlap: float) -> None:
-        """Move the IoU threshold; another name of :meth:`set_iou_threshold`."""
+        """Set the IoU threshold. Alias of :meth:`set_iou_threshold`."""
         self.set_iou_threshold(overlap)
 
     def set_filter(self, **change: Any) -> None:
-        """Show other images; without arguments, all mistakes.
+        """Filter the images that are shown. Without arguments, all mistakes are shown.
 
         Parameters
         ----------
         **change
-            Fields of :class:`customlabels_nb.evaluation.exploring.Filter`, such as ``show="fp", label="pear"``; the
-            others stay as they are. None removes ``label``, ``pair``, ``slice`` or ``images``.
+            Fields of :class:`customlabels_nb.evaluation.exploring.Filter`, such as ``show="fp", label="pear"``. The
+            other fields do not change. None removes ``label``, ``pair``, ``slice`` or ``images``.
 
         Raises
         ------
         InputError
-            If there is no such filter, or it can't have that value.
+            If there is no such filter, or it cannot have that value.
+
+        Examples
+        --------
+        >>> widget = report.show()
+        >>> widget.set_filter(show="all")
+        >>> len(widget.shown)
+        6
         """
         with self._lock:
             try:
                 asked = replace(self.exploration.filter, **change) if change else Filter()
             except TypeError as error:
-                raise InputError(f"{str(error).split()[-1]} is nothing to filter by; see help(set_filter).") from error
+                raise InputError(f"{str(error).split()[-1]} is not a filter. See help(set_filter).") from error
             self.exploration.filter = self.exploration.check(asked)
             groups = {name: mask.nonzero()[0].tolist() for name, mask in self.exploration.groups.items()}
             self.send({"push": "filter", "filter": asked.to_dict(), "groups": groups})
 
     def keep_thresholds(self) -> None:
-        """Make the thresholds as they stand the version's own: ``detect`` uses them from now on.
+        """Save the current thresholds as those of the model version, so that ``detect`` uses them from now on.
 
         Raises
         ------
         NotAllowedError
-            If the report is no version's.
+            If the report does not belong to a model version.
+
+        Examples
+        --------
+        >>> widget = report.show()
+        >>> widget.set_thresholds(0.5)
+        >>> widget.keep_thresholds()
         """
         with self._lock:
             actions = self._actions_for(
-                "keep_thresholds", "There is no version whose thresholds could be kept: use them in model.detect(…)."
+                "keep_thresholds",
+                "This report has no model version to save thresholds in. Pass them to model.detect(…) instead.",
             )
             actions.keep_thresholds(self.thresholds)
 
     def judge_again(self) -> list[str]:
-        """Judge by the truth as it is in the project now; gives the test images whose truth has changed."""
+        """Evaluate again with the project's current ground truth and return the test images where it changed.
+
+        Returns
+        -------
+        list of str
+            Names of the test images whose ground truth has changed.
+        """
         with self._lock:
             changed = self._judge_again()
             self.send({"push": "renew"})
             return changed
 
     def close(self) -> None:
-        """End the screen, and what it opened below."""
+        """Close the widget and the gallery that it opened below."""
         if self._below is not None:
             self._below.close()
         self._box.close()
         super().close()
 
     def _actions_for(self, name: str, refusal: str) -> ProjectActions:
-        """The actions, if the one of this name is possible."""
+        """Return the actions if the one with this name is available."""
         if self._actions is None or name not in self._actions.can:
             raise NotAllowedError(refusal)
         return self._actions
@@ -257,7 +311,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def _known(self, images: Sequence[str]) -> list[str]:
         for name in images:
             if name not in self.exploration.place:
-                raise InputError(f"The image {name!r} is no test image of this evaluation.")
+                raise InputError(f"The image {name!r} is not a test image of this evaluation.")
         return list(dict.fromkeys(images))
 
     def _tell_position(self, position: Position) -> None:
@@ -266,7 +320,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
-        """Display a still picture for the saved notebook, and the widget, which hides it."""
+        """Display the widget and a static image for the saved notebook, which the live widget hides."""
         at = self.exploration.choose(Filter("all"))[:_STILL_IMAGES].tolist()
         rows = self.exploration.table(at)
         captions = [
@@ -280,11 +334,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
         metrics = self.exploration.metrics
         return (
             f"{self._about.name}: F1 {metrics['f1']:.3f}, precision {metrics['precision']:.3f}, recall "
-            f"{metrics['recall']:.3f} on {len(self.exploration.names):,} test images; the most confident mistakes come "
-            "first. Run this cell to look around."
+            f"{metrics['recall']:.3f} on {len(self.exploration.names):,} test images, most confident mistakes first. "
+            "Run this cell to explore the results."
         )
 
-    # -- what the page asks for ---------------------------------------------------------------------
+    # -- requests of the page -----------------------------------------------------------------------
     def _alone(self, handler: Handler, content: dict[str, Any], buffers: list[Any]) -> Any:
         with self._lock:
             return handler(content, buffers)
@@ -340,7 +394,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"thresholds": self.thresholds}
 
     def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        actions = self._actions_for("open_images", "There is no project whose labels could be put right.")
+        actions = self._actions_for("open_images", "This report has no project whose labels could be corrected.")
         at = [int(one) for one in content["images"]]
         names = [self.exploration.names[one] for one in at]
         before, self._below = self._below, actions.open_images(names)
@@ -357,7 +411,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {}
 
     def _changed(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """How many test images have another truth by now; looked at only after something was done."""
+        """Count test images whose ground truth has changed, recomputed only after a new action."""
         actions = self._actions
         if actions is None or "truth_now" not in actions.can:
             return {"count": 0}
@@ -371,7 +425,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return self._hello({}, [])
 
     def _judge_again(self) -> list[str]:
-        actions = self._actions_for("truth_now", "There is no project whose labels could have changed.")
+        actions = self._actions_for("truth_now", "This report has no project whose labels could have changed.")
         before = self.exploration
         now = actions.truth_now()
         changed = changed_images(before.evaluation, *now)
@@ -381,13 +435,13 @@ class Results(MessageHandler, anywidget.AnyWidget):
         try:
             self.exploration.move_to(before.position)
             self.exploration.filter = self.exploration.check(before.filter) if with_labels else Filter()
-        except CustomLabelsError:  # a label or group that isn't there any more
+        except CustomLabelsError:  # the label or group no longer exists
             self.exploration.filter = Filter()
         self.position = self.exploration.position.to_dict()
         return changed
 
     def _add(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        actions = self._actions_for("add_to_train", "There is no project whose training images these could be.")
+        actions = self._actions_for("add_to_train", "This report has no project to add training images to.")
         names = [self.exploration.names[int(at)] for at in content["images"]]
         return {"count": actions.add_to_train(names, content.get("label") or None)}
 
@@ -407,45 +461,47 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def _export(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         writer = self._about.writers.get(str(content.get("what")))
         if writer is None:
-            raise InputError(f"what={content.get('what')!r} can't be written; choose of {list(self._about.writers)!r}.")
+            raise InputError(
+                f"what={content.get('what')!r} cannot be exported. Choose one of {list(self._about.writers)!r}."
+            )
         path = str(content.get("path") or "").strip()
         if not path or "\0" in path:
-            raise InputError(f"path={path!r} names no file or folder.")
+            raise InputError(f"path={path!r} is not the path of a file or folder.")
         path = expand_home(path)
         try:
             writer(path)
         except OSError as error:
-            raise InputError(f"{path!r} can't be written: {error}") from error
+            raise InputError(f"Cannot write {path!r}: {error}") from error
         return {"written": str(Path(path).absolute())}
 
 
 def write_results_file(
     path: str | os.PathLike[str], exploration: Exploration, about: About, *, images: int = 100, pixels: int = 320
 ) -> Path:
-    """Write the screen with its data, its code and the pictures of the worst images to one file.
+    """Write the widget with its data, its code and images of the worst mistakes to one HTML file.
 
     Parameters
     ----------
     path : path
-        A file of that name is replaced, whole or not at all.
+        File to write. An existing file is replaced atomically.
     exploration : Exploration
     about : About
     images : int
-        How many pictures; the most confident mistakes come first.
+        Maximum number of images, most confident mistakes first.
     pixels : int
-        Their longest side, rounded up to one of 160, 320 and 640.
+        Longest side of the images in pixels, rounded up to one of 160, 320 and 640.
 
     Raises
     ------
     InputError
-        If ``images`` or ``pixels`` can't be, or ``path`` is a folder.
+        If ``images`` or ``pixels`` is out of range, or ``path`` is a folder.
     """
     for name, value, most in (("images", images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-            raise InputError(f"{name}={value!r} is no whole number from 0 to {most:,}.")
+            raise InputError(f"{name}={value!r} must be an integer from 0 to {most:,}.")
     target = Path(path)
     if target.is_dir():
-        raise InputError(f"path={str(path)!r} is a folder; name a file in it, such as 'results.html'.")
+        raise InputError(f"path={str(path)!r} is a folder. Give a file in it, such as 'results.html'.")
     text = render(
         "results.html",
         title=about.name,
@@ -460,7 +516,7 @@ def write_results_file(
 def _packed(
     exploration: Exploration, about: About, actions: ProjectActions | None = None
 ) -> tuple[dict[str, Any], list[bytes]]:
-    """What a page begins with: facts, names and types of arrays, and the arrays' bytes."""
+    """Return the initial content of a page: facts, names and types of arrays, and the arrays' bytes."""
     facts, arrays = pack(exploration)
     described, buffers = as_buffers(arrays)
     facts |= {
@@ -493,7 +549,7 @@ def _content(exploration: Exploration, about: About, images: int, pixels: int) -
 
 
 def _pictures(exploration: Exploration, about: About, images: int, pixels: int) -> list[list[object]]:
-    """Position, picture as a data URI, and size of the images that come first, as far as they can be read."""
+    """Return position, data URI and size of the first images. Unreadable images are left out."""
     known = TestPictures(exploration.evaluation.images, about.root)
     worst = exploration.choose(Filter("all"))[:images].tolist()
     found = known.thumbnails(worst, pixels)
@@ -503,7 +559,7 @@ def _pictures(exploration: Exploration, about: About, images: int, pixels: int) 
 
 
 def _as_script(content: object) -> str:
-    """JSON that can't end the element it stands in, whatever names hold."""
+    """Serialise to JSON that cannot close the script element around it."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

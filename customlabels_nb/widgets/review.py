@@ -1,4 +1,4 @@
-"""The review widget: translates between the page and a :class:`~customlabels_nb.labeling.review.ReviewSession`."""
+"""Review widget: approve, correct or reject labels in a :class:`~customlabels_nb.labeling.review.ReviewSession`."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _OPERATIONS: dict[str, Operation] = {
 
 
 class Review(EditedPages):
-    """Look through what was labelled: approve, correct, reject; made by :meth:`.Project.review`.
+    """Widget to approve, correct or reject labels, created by :meth:`.Project.review`.
 
-    Every decision is stored at once. Other cells can read and steer it: ``selected``, ``set_filter``, ``observe``,
-    ``approve``, ``correct``, ``reject``.
+    Every decision is saved immediately. Other cells can read and control the widget with ``selected``, ``set_filter``,
+    ``observe``, ``approve``, ``correct`` and ``reject``.
 
     Attributes
     ----------
     selection : tuple of str
-        The selected images, or the one in focus; ``observe(handler, "selection")`` follows it.
+        The selected images, or the one in focus. ``observe(handler, "selection")`` calls ``handler`` when it changes.
     """
 
     _esm = join_modules(STATIC / "review.js")
@@ -56,33 +56,81 @@ class Review(EditedPages):
         query: ReviewQuery | None = None,
         page_size: int = 24,
     ) -> None:
-        # edits wait in the page under this key: those of a gallery are none that a review could send
+        # the page stores pending edits under this key: a review cannot send those of a gallery
         super().__init__(session, files, project=project, key=f"{key} review", query=query, page_size=page_size)
 
     @property
     def progress(self) -> dict[str, Any]:
-        """How many images of the dataset are ``left`` to review and ``done``, and left ``by_label``."""
+        """Number of images of the dataset ``left`` to review and ``done``, and left ``by_label``.
+
+        Examples
+        --------
+        >>> progress = project.review("train").progress
+        >>> progress["left"] + progress["done"]
+        12
+        """
         self.session.follow()
         return self.session.progress()
 
     def approve(self, images: Sequence[str] | None = None) -> EditResult:
-        """Say that images (those selected, unless they are given) are labelled rightly."""
+        """Approve the labels of images.
+
+        Parameters
+        ----------
+        images : sequence of str, optional
+            Names of the images. Default: the selected images.
+
+        Examples
+        --------
+        >>> review = project.review("train")
+        >>> result = review.approve(project.train_set.images["image"][:2])
+        >>> len(result.images)
+        2
+        """
         return self._tell(self.session.approve(self._chosen(images)))
 
     def correct(self, label: str, images: Sequence[str] | None = None) -> EditResult:
-        """Say that images (those selected, unless they are given) have this label."""
+        """Correct the labels of images.
+
+        Parameters
+        ----------
+        label : str
+            The correct label.
+        images : sequence of str, optional
+            Names of the images. Default: the selected images.
+
+        Examples
+        --------
+        >>> review = project.review("train")
+        >>> result = review.correct("garden", project.train_set.images["image"][:1])
+        >>> result.conflicts
+        ()
+        """
         return self._tell(self.session.correct(self._chosen(images), label))
 
     def reject(self, images: Sequence[str] | None = None) -> EditResult:
-        """Take the labels of images (those selected, unless they are given) away: they are in the queue again."""
+        """Remove the labels of images, so that they are labelled again.
+
+        Parameters
+        ----------
+        images : sequence of str, optional
+            Names of the images. Default: the selected images.
+
+        Examples
+        --------
+        >>> review = project.review("train")
+        >>> result = review.reject(project.train_set.images["image"][:1])
+        >>> len(result.images)
+        1
+        """
         return self._tell(self.session.reject(self._chosen(images)))
 
     def _chosen(self, images: Sequence[str] | None) -> list[str]:
         if isinstance(images, str):
-            raise InputError(f"images={images!r} is one name; give a list of them.")
+            raise InputError(f"images={images!r} is a string. Give a list of image names.")
         chosen = list(self.selection if images is None else images)
         if not chosen:
-            raise InputError("No image is selected; select some in the widget, or give images=[…].")
+            raise InputError("No image is selected. Select images in the widget, or pass images=[…].")
         return chosen
 
     def _tell(self, outcome: EditResult) -> EditResult:

@@ -1,4 +1,4 @@
-"""The still picture that a saved notebook shows in place of a widget."""
+"""Static image that a saved notebook shows in place of a widget."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _MOST_BYTES = 60_000
 
 @dataclass(frozen=True)
 class StillPicture:
-    """A picture in what a saved notebook shows: its URL, and the text in place of it."""
+    """Image in the static HTML of a saved notebook: its URL and its alternative text."""
 
     source: str
     alt: str
 
 
 def still_html(*parts: str | StillPicture | Sequence[tuple[str, str]]) -> str:
-    """Return HTML of what a saved notebook shows in place of a widget.
+    """Return the static HTML that a saved notebook shows in place of a widget.
 
     Parameters
     ----------
     *parts : str, StillPicture or sequence of (str, str)
-        Sentences, pictures, and labels with their colours (#rrggbb), in order.
+        Sentences, images, and labels with their colours (#rrggbb), in order.
     """
     return render("still.html", parts=parts)
 
 
 def static_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
-    """Return HTML of a contact sheet with one sentence below it; less than 100 KB whatever the images.
+    """Return HTML of a contact sheet with a caption below it, always less than 100 KB.
 
     See :func:`contact_sheet` for the parameters.
     """
@@ -46,24 +46,24 @@ def static_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[s
 
 
 def contact_sheet(thumbnails: Sequence[bytes | Exception], captions: Sequence[str]) -> StillPicture:
-    """Return all thumbnails as one picture of at most 60 KB.
+    """Combine thumbnails into one image of at most 60 KB.
 
     Parameters
     ----------
     thumbnails : sequence of bytes
-        Encoded images; those that are errors stay empty.
+        Encoded images. Errors leave an empty tile.
     captions : sequence of str
-        What the image's alternative text says of each.
+        Alternative text of each image.
     """
     return StillPicture(_sheet(tuple(thumbnails)), ", ".join(captions[:24]))
 
 
-@lru_cache(maxsize=8)  # a data URI; while words change, the pictures don't
+@lru_cache(maxsize=8)  # returns a data URI: captions change, the images do not
 def _sheet(thumbnails: tuple[bytes | Exception, ...]) -> str:
     columns = min(_COLUMNS, len(thumbnails)) or 1
     rows = -(-len(thumbnails) // columns)
     step = _TILE + _GAP
-    sheet = Image.new("RGBA", (columns * step - _GAP, max(1, rows * step - _GAP)))  # the theme's ground shows through
+    sheet = Image.new("RGBA", (columns * step - _GAP, max(1, rows * step - _GAP)))  # transparent: shows the theme
     for index, data in enumerate(thumbnails):
         if isinstance(data, Exception):
             continue
@@ -81,13 +81,13 @@ def _sheet(thumbnails: tuple[bytes | Exception, ...]) -> str:
 
 
 class StaticFallback:
-    """A still picture that was displayed, and can be drawn anew."""
+    """Static image that was displayed and can be redrawn."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
     def draw(self, markup: Callable[[], str]) -> None:
-        """Put another picture in its place; what was done is worth more than its picture, so failing is no error."""
+        """Replace the image. Errors are ignored, because a stale image must not make an edit fail."""
         from IPython.display import HTML
 
         with suppress(Exception):
@@ -95,7 +95,7 @@ class StaticFallback:
 
 
 def display_with_fallback(widget: Any, markup: str) -> StaticFallback:
-    """Display a still picture for the saved notebook, and the widget, which hides it."""
+    """Display the widget and static HTML for the saved notebook, which the live widget hides."""
     from IPython.display import HTML, display
 
     still = StaticFallback(display(HTML(markup), display_id=True))

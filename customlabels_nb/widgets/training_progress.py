@@ -1,4 +1,4 @@
-"""How a run is going, put together from its events: how far it is, its figures so far, what it said, a few samples."""
+"""Training progress, collected from events: phases, metrics, messages, and sample predictions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from customlabels_nb.events import Event, Message, Metrics, Progress, Samples
 
 RUNNING, STOPPING, DONE, STOPPED, FAILED = "running", "stopping", "done", "stopped", "failed"
 
-#: More points of a figure are thinned out to half of them.
+#: Maximum number of points of a curve. A longer curve is thinned to half.
 MOST_POINTS = 2_000
-#: Earlier messages, phases and further figures are forgotten.
+#: Maximum numbers. Older messages and phases, and metrics beyond the limit, are dropped.
 MOST_MESSAGES, MOST_PHASES, MOST_METRICS = 500, 50, 40
 
-_WINDOW = 60.0  # seconds from which it is told how long the rest takes
+_WINDOW = 60.0  # seconds that the estimate of the remaining time is based on
 _BETWEEN = 0.25
 _SURE_AFTER = 1.0
 _PARAMETERS = ("learning_rate", "lr", "seconds")
@@ -28,7 +28,7 @@ _PARAMETERS = ("learning_rate", "lr", "seconds")
 
 @dataclass
 class Phase:
-    """One part of a run.
+    """One phase of a training run.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Phase:
     done : int
     total : int or None
     started, heard : float
-        Seconds from the beginning of the run.
+        Time of the start and of the latest event, in seconds from the start of the run.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Phase:
 
     @property
     def is_over(self) -> bool:
-        """Whether all of it is done."""
+        """True if all steps are done."""
         return self.total is not None and self.done >= self.total
 
     def hear(self, event: Progress, now: float) -> None:
-        """Take in how far it is."""
-        if event.done < self.done:  # it has begun anew
+        """Record a progress event."""
+        if event.done < self.done:  # the phase was restarted
             self.started = now
             self._pace.clear()
         self.done, self.total, self.unit, self.heard = event.done, event.total, event.unit, now
@@ -64,7 +64,7 @@ class Phase:
             self._pace.popleft()
 
     def seconds_left(self, now: float) -> float | None:
-        """How long the rest takes at the pace of the last minute; None where that can't be told."""
+        """Estimate the remaining seconds at the pace of the last minute, or return None if that is not possible."""
         if self.total is None or not self._pace:
             return None
         since, before = self._pace[0]
@@ -75,15 +75,15 @@ class Phase:
 
 
 class MetricCurve:
-    """One figure over the steps, as ``(step, seconds, value)``; never more than :data:`MOST_POINTS` of them.
+    """One metric over the steps of training, with at most :data:`MOST_POINTS` points.
 
     Attributes
     ----------
     name : str
     points : list of tuple
-        With growing steps.
+        ``(step, seconds, value)`` with growing steps.
     generation : int
-        Grows when points that were there before go; otherwise only new ones come after them.
+        Increases when existing points are removed. Otherwise, points are only appended.
     """
 
     def __init__(self, name: str) -> None:
@@ -93,7 +93,7 @@ class MetricCurve:
 
     @property
     def kind(self) -> str:
-        """ "parameter" for what was set, "loss" for what is learnt by, "figure" for what was measured."""
+        """Kind of the metric: "parameter" (set), "loss" (minimised in training) or "figure" (measured)."""
         if self.name in _PARAMETERS:
             return "parameter"
         measured = self.name.startswith(("val", "held_out", "test"))
@@ -101,12 +101,12 @@ class MetricCurve:
 
     @property
     def better(self) -> str:
-        """Which values are better, "high" or "low"."""
+        """Direction of better values, "high" or "low"."""
         return "low" if any(word in self.name.lower() for word in ("loss", "error")) else "high"
 
     @property
     def best(self) -> tuple[int, float, float] | None:
-        """The best point, of equal ones the last, as training keeps it; None unless it was measured."""
+        """Best point, the last one of equals like the checkpoint of training. None for curves that are not measured."""
         points = [point for point in self.points if math.isfinite(point[2])]
         if self.kind != "figure" or not points:
             return None
@@ -114,7 +114,7 @@ class MetricCurve:
         return max(points, key=lambda point: (sign * point[2], point[0]))
 
     def add(self, step: int, seconds: float, value: float) -> None:
-        """Add a point; where the steps go back, as in a run that goes on from a checkpoint, it replaces later ones."""
+        """Add a point. If the step is not larger than the last one (training resumed), later points are replaced."""
         if self.points and step <= self.points[-1][0]:
             self.points = [point for point in self.points if point[0] < step]
             self.generation += 1
@@ -126,28 +126,28 @@ class MetricCurve:
 
 
 class TrainingProgress:
-    """What is known of a run; listens to its :class:`~customlabels_nb.events.Events`. Safe to use from several threads.
+    """State of a training run, collected from its :class:`~customlabels_nb.events.Events`. Thread-safe.
 
     Parameters
     ----------
     clock : callable, optional
-        Seconds from any moment on.
+        Function that returns seconds, such as ``time.monotonic``.
 
     Attributes
     ----------
     status : str
         "running", "stopping", "done", "stopped" or "failed".
     words : str
-        How it ended, in a sentence.
+        Description of how the run ended.
     phases : list of Phase
-        In the order in which they were last begun: the last one is under way.
-    figures : dict of str to Figure
+        In the order of their latest start. The last one is in progress.
+    metrics : dict of str to MetricCurve
     messages : list of (float, str)
-        The last ones, each with the seconds from the beginning.
+        The latest messages, each with the seconds from the start.
     said : int
-        How many messages there were in all.
+        Total number of messages.
     samples : Samples or None
-        The latest.
+        The latest sample predictions.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -163,7 +163,7 @@ class TrainingProgress:
         self.samples: Samples | None = None
 
     def hear(self, event: Event) -> None:
-        """Take in an event."""
+        """Record an event."""
         with self.lock:
             if isinstance(event, Progress):
                 self._hear_progress(event)
@@ -177,13 +177,13 @@ class TrainingProgress:
                 self.samples = event
 
     def stopping(self) -> None:
-        """Somebody asked it to stop."""
+        """Record that a stop was requested."""
         with self.lock:
             if self.status == RUNNING:
                 self.status = STOPPING
 
     def end(self, status: str, words: str = "") -> None:
-        """It has ended: "done", "stopped" or "failed"."""
+        """Record the end of the run with its status "done", "stopped" or "failed"."""
         with self.lock:
             if self._ended is None:
                 self._ended = self._clock()
@@ -191,23 +191,23 @@ class TrainingProgress:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended."""
+        """True if the run has ended."""
         return self._ended is not None
 
     @property
     def seconds(self) -> float:
-        """From its beginning until now, or until its end."""
+        """Seconds from the start until now, or until the end."""
         return (self._clock() if self._ended is None else self._ended) - self._began
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the phase under way will take; None where that can't be told."""
+        """Estimated seconds until the end of the current phase, or None if unknown."""
         with self.lock:
             return self.phases[-1].seconds_left(self.seconds) if self.phases and not self.is_over else None
 
     @property
     def history(self) -> pd.DataFrame:
-        """All figures so far: figure, step, seconds, value."""
+        """Table of all metrics so far: figure, step, seconds, value."""
         with self.lock:
             rows = [(curve.name, *point) for curve in self.metrics.values() for point in curve.points]
         return pd.DataFrame(rows, columns=["figure", "step", "seconds", "value"]).astype(
@@ -216,7 +216,7 @@ class TrainingProgress:
 
     @property
     def best(self) -> tuple[str, int, float] | None:
-        """The first measured figure with the step and value of its best point; None while there is none."""
+        """Name, step and value of the best point of the first measured metric. None while there is none."""
         with self.lock:
             for curve in self.metrics.values():
                 if (point := curve.best) is not None:
@@ -245,7 +245,7 @@ class TrainingProgress:
 
 
 def thinned(points: Sequence[tuple[int, float, float]], most: int) -> list[tuple[int, float, float]]:
-    """At most about ``most`` of the points, evenly chosen, the first and the last among them."""
+    """Return about ``most`` evenly spaced points, including the first and the last."""
     every = -(-len(points) // most) or 1
     chosen = list(points[::every])
     return chosen if not points or chosen[-1] is points[-1] else [*chosen, points[-1]]

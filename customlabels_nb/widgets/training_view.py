@@ -1,4 +1,4 @@
-"""The live view of a run: what a :class:`.TrainingProgress` knows, in a page."""
+"""Training view widget: live progress, metric charts and sample predictions of a training run."""
 
 from __future__ import annotations
 
@@ -37,38 +37,40 @@ from customlabels_nb.widgets.training_progress import (
     thinned,
 )
 
-_BETWEEN = 0.1  # seconds from one message to the page to the next
-_BETWEEN_WHOLE = 1.0  # while no page has said that it listens, each message has everything
+_BETWEEN = 0.1  # seconds between messages to the page
+_BETWEEN_WHOLE = 1.0  # until a page has connected, each message contains the complete state
 _LAST_WORDS = 5.0
 _MOST_SAMPLES, _MOST_MARKS = 6, 60
-# the still picture
+# layout of the static image
 _WIDTH, _HEIGHT, _GAP, _TOP, _SIDE = 400, 130, 30, 22, 44
 _MOST_POINTS, _MOST_CURVES, _MOST_LINES, _LONGEST_NAME = 200, 5, 12, 11
-_GREY = "#767676"  # can be read on white and on black
+_GREY = "#767676"  # readable on white and on black
 _COLOURS = ("#2f7fc1", "#c8553d", "#3a9a5b", "#8a63c9", "#d49b1a")
-_WORDS = {RUNNING: "Training was under way", DONE: "Trained", STOPPED: "Stopped", FAILED: "Failed"}
+_WORDS = {RUNNING: "Training", DONE: "Trained", STOPPED: "Stopped", FAILED: "Failed"}
 
 
 class TrainingView(MessageHandler, anywidget.AnyWidget):
-    """How a run is going; made by :func:`customlabels_nb.project.progress_display.watch`.
+    """Widget that shows the progress of a training run.
 
-    It sends from a thread of its own, at most ten messages a second: the run never waits for it.
+    Created by :func:`customlabels_nb.project.progress_display.watch`. Updates are sent from a separate thread, at most
+    ten per second, so the run never waits for the page.
 
     Parameters
     ----------
     events : Events
-        Of the run; "Stop" cancels them.
+        Events of the run. The button "Stop" cancels them.
     title : str
-        What is trained.
+        Name of the model that is trained.
     colours : mapping, optional
         Label → colour (#rrggbb).
 
     Attributes
     ----------
     progress : TrainingProgress
-        What is known of it: ``view.progress.history`` is a table of all figures.
+        State of the run. ``view.progress.history`` is a table of all metrics.
     status : str
-        "running", "stopping", "done", "stopped" or "failed"; ``observe(handler, "status")`` follows it.
+        "running", "stopping", "done", "stopped" or "failed". ``observe(handler, "status")`` calls ``handler`` when it
+        changes.
     """
 
     _esm = join_modules(STATIC / "training_view.js")
@@ -91,12 +93,12 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
     # -- the run --------------------------------------------------------------------------------------
     def hear(self, event: Event) -> None:
-        """Take in an event of the run, in its thread."""
+        """Handle an event in the thread of the run."""
         self.progress.hear(event)
         self._something.set()
 
     def stop(self) -> None:
-        """Ask the run to stop at its next event; what is finished is kept."""
+        """Request that the run stops at its next event. Results so far are saved."""
         self.progress.stopping()
         if not self.progress.is_over:
             self._events.cancel()
@@ -104,7 +106,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self._something.set()
 
     def end(self, status: str, words: str = "") -> None:
-        """Show how it ended, also in the saved notebook."""
+        """Show how the run ended, also in the saved notebook."""
         self.progress.end(status, words)
         self.status = self.progress.status
         self._over.set()
@@ -115,7 +117,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
     # -- display --------------------------------------------------------------------------------------
     def show(self) -> None:
-        """Display it below the cell that runs, with a still picture for the saved notebook, which the widget hides."""
+        """Display the widget below the running cell, with a static image for the saved notebook."""
         self._shown_fallback = display_with_fallback(self, self._fallback())
         self._begin_sending()
 
@@ -123,7 +125,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self.show()
 
     def close(self) -> None:
-        """End the widget; the run goes on."""
+        """Close the widget. The run continues."""
         self._over.set()
         self._something.set()
         super().close()
@@ -135,7 +137,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         if self._shown_fallback is not None:
             self._shown_fallback.draw(self._fallback)
 
-    # -- what is sent ---------------------------------------------------------------------------------
+    # -- messages to the page -------------------------------------------------------------------------
     def _begin_sending(self) -> None:
         if self._sender is None and not self.progress.is_over:
             self._sender = threading.Thread(target=self._send_news, name="customlabels_nb live view", daemon=True)
@@ -149,8 +151,8 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
             over = self._over.is_set()
             try:
                 self._push()
-            except Exception:  # the page is gone, or the kernel is ending
-                logging.getLogger("customlabels_nb").debug("The live view could not be told.", exc_info=True)
+            except Exception:  # the page was closed, or the kernel is shutting down
+                logging.getLogger("customlabels_nb").debug("Could not update the training view.", exc_info=True)
             self._over.wait(_BETWEEN if self._heard_of_page else _BETWEEN_WHOLE)
 
     def _push(self) -> None:
@@ -161,7 +163,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self.send({"push": "news", "news": news}, buffers)
 
     def _news(self, told: _Told) -> tuple[dict[str, Any], list[bytes]]:
-        """What the page doesn't know yet, and all that is short; afterwards it is told."""
+        """Return the changes since ``told``, with the short fields always included, and record them in ``told``."""
         progress = self.progress
         phase = progress.phases[-1] if progress.phases else None
         news: dict[str, Any] = {
@@ -224,9 +226,9 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
     def _colour(self, label: str) -> str:
         return self._colours.setdefault(label, label_colour(len(self._colours)))
 
-    # -- what the page asks for -----------------------------------------------------------------------
+    # -- requests of the page -------------------------------------------------------------------------
     def _awake(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """The first message of a page, which may wait until the cell has run."""
+        """Respond to the first message of a page, which may wait until the cell has finished."""
         return {}
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
@@ -241,7 +243,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
 @dataclass
 class _Told:
-    """What a page has been told so far."""
+    """State that was already sent to the page."""
 
     messages: int = 0
     samples: Samples | None = None
@@ -249,19 +251,19 @@ class _Told:
 
 
 def _number(value: float) -> float | None:
-    """As JSON can hold it; None where it is no number."""
+    """Round a number for JSON, or return None if it is not finite."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def training_picture(progress: TrainingProgress, title: str, colour: Callable[[str], str]) -> str:
-    """HTML of how a run is or ended, less than 100 KB.
+    """Return the state of a run as static HTML of less than 100 KB.
 
     Parameters
     ----------
     progress : TrainingProgress
     title : str
     colour : callable
-        Gives the colour (#rrggbb) of a label.
+        Function that returns the colour (#rrggbb) of a label.
     """
     with progress.lock:
         lines = [_first_line(progress, title), *(text for _, text in progress.messages[-_MOST_LINES:])]
@@ -273,12 +275,12 @@ def training_picture(progress: TrainingProgress, title: str, colour: Callable[[s
         parts.append(StillPicture(data_url(charts.encode(), "image/svg+xml"), said))
     if progress.samples is not None and samples:
         parts.append(contact_sheet([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples]))
-        parts.append(f"{progress.samples.of.capitalize()}: what is true (solid) and what the model says (thin).")
+        parts.append(f"{progress.samples.of.capitalize()}: ground truth (thick) and predictions (thin).")
     return still_html(*parts)
 
 
 def _first_line(progress: TrainingProgress, title: str) -> str:
-    words = [f"{_WORDS.get(progress.status, 'Training is being stopped')} {title}".strip()]
+    words = [f"{_WORDS.get(progress.status, 'Stopping')} {title}".strip()]
     if progress.status in (STOPPED, FAILED):
         words.append(progress.words)
     if progress.is_over:
@@ -294,7 +296,7 @@ def _said(curve: MetricCurve) -> str:
 
 
 def _charts(progress: TrainingProgress) -> str:
-    """Losses and measured figures as SVG beside each other; "" if there are none."""
+    """Draw losses and measured metrics as two SVG charts, or return "" if there are none."""
     groups = [
         [curve for curve in progress.metrics.values() if curve.kind == kind and len(curve.points) > 1]
         for kind in ("loss", "figure")
@@ -315,7 +317,7 @@ def _charts(progress: TrainingProgress) -> str:
 
 
 def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
-    """Return a chart's curves with their points in pixels, its lowest and highest value, and its steps."""
+    """Compute a chart's curves with their points in pixels, its lowest and highest value, and its steps."""
     values = [value for curve in metrics for _, _, value in curve.points if math.isfinite(value)]
     steps = [curve.points[end][0] for curve in metrics for end in (0, -1)]
     low, high = min([0.0, *values]), max([*values, 0.0])
@@ -340,7 +342,7 @@ def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
 
 
 def _drawn(sample: Sample, colour: Callable[[str], str]) -> bytes | Exception:
-    """A sample's picture with its boxes."""
+    """Draw the boxes of a sample onto its image."""
     try:
         with Image.open(io.BytesIO(sample.picture)) as opened:
             image = opened.convert("RGB")
@@ -361,4 +363,4 @@ def _drawn(sample: Sample, colour: Callable[[str], str]) -> bytes | Exception:
 def _caption(sample: Sample) -> str:
     true = ", ".join(sorted({mark.label for mark in sample.true})) or "nothing"
     found = ", ".join(sorted({mark.label for mark in sample.predicted})) or "nothing"
-    return f"{sample.image}: {true}; the model says {found}"
+    return f"{sample.image}: {true}, predicted: {found}"

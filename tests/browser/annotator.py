@@ -142,7 +142,7 @@ class AnnotatorPage:
 
     def expect_shapes(self, count: int) -> None:
         """Wait until the page shows ``count`` shapes."""
-        expect(self.root.locator(".side.right h4").first).to_have_text(f"On this image · {count}")
+        expect(self.root.locator(".side.right h4").first).to_have_text(f"Shapes · {count}")
 
     def expect_saved(self, seconds: float = 10) -> None:
         """Wait until everything is shown as saved."""

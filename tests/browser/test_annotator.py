@@ -147,7 +147,7 @@ def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     annotator.click(50, 50)
     annotator.click(90, 50)
     annotator.press("PageDown")
-    expect(root.locator(".notice")).to_contain_text("Close the polygon first")
+    expect(root.locator(".notice")).to_contain_text("Close the polygon (Enter) or discard it (Esc) first.")
     annotator.press("Escape", "b")
     annotator.expect_shapes(0)
     assert (annotator.stored(), annotator.status()) == ([], "unlabelled")
@@ -170,7 +170,7 @@ def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     annotator.drag((50, 40), (150, 140))
     assert annotator.status(1) == "needs_review"
     annotator.press("n")
-    expect(root.locator(".notice")).to_contain_text("There is something on this image")
+    expect(root.locator(".notice")).to_contain_text("This image has shapes or labels")
     # zoom to the pointer, pan with Space, original size, fit
     x, y = annotator.at(300, 200)
     place = (round(x), round(y))  # the wheel event has integer coordinates
@@ -258,7 +258,7 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     root.locator(".row.dashed").click()
     assert annotator.stored(2) == [("plum", 0, 10, 40, 70)]  # clipped
     # labels of the whole image, next to shapes
-    root.locator(".row", has_text="+ whole image").click()
+    root.locator(".row", has_text="+ image labels").click()
     root.locator("[data-whole='pear']").click()
     annotator.expect_saved()
     marks = "project.train_set.annotations"
@@ -269,7 +269,7 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     client.execute(f"project.add_predictions({whole}, model='w')", reply=True)
     annotator.press("PageDown")
     annotator.expect_image("3.png")
-    root.locator(".row", has_text="− whole image").click()
+    root.locator(".row", has_text="− image labels").click()
     said = root.locator("[data-whole]:visible")
     expect(said).to_have_text("plum0.70 · accept")
     assert annotator.page.value(f"(~{marks}['image'].eq(names[3])).all().item()")
@@ -510,7 +510,7 @@ def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
     client.execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
     page.run_cell(1)
     again = AnnotatorPage(page, 1).ready()
-    expect(again.root.locator(".notice")).to_contain_text("not saved before; sent again")
+    expect(again.root.locator(".notice")).to_contain_text("not saved before. Trying again.")
     again.expect_shapes(3)
     assert again.stored(0) == [("apple", 50, 40, 100, 100), ("pear", 200, 40, 100, 100), ("pear", 200, 160, 100, 100)]
     assert again.stored(1) == [("pear", 10, 10, 50, 50)]
@@ -545,7 +545,7 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
     expect(notice).to_have_text(facts("0.png", 2, "shapes", 2))
     other.expect_shapes(2)
     assert {row[0] for row in other.stored()} == {"apple"}
-    notice.get_by_text("Use mine").click()
+    notice.get_by_text("Keep mine").click()
     assert other.stored() == [("apple", 50, 40, 100, 100), ("pear", 200, 160, 100, 100)]
     page.unhide()
     annotator.expect_shapes(2)
@@ -598,7 +598,7 @@ def test_hostile_names_broken_and_empty_look_right_in_both_themes(lab: Lab) -> N
     page, root = annotator.page, annotator.root
     annotator.expect_shapes(5)
     annotator.press("Tab", "Tab", "N")
-    expect(root.locator(".notice")).to_contain_text("There is something on this image")
+    expect(root.locator(".notice")).to_contain_text("This image has shapes or labels")
     for theme in ("light", "dark"):
         page.set_theme(theme)
         page.page.wait_for_timeout(400)
@@ -613,7 +613,7 @@ def test_hostile_names_broken_and_empty_look_right_in_both_themes(lab: Lab) -> N
     page.screenshot("annotator-broken")
     root.get_by_text("Next image").click()
     expect(root.locator(".empty p")).to_contain_text(facts(1, 5, "images"))
-    root.get_by_text("Go on with the 4 left").click()
+    root.get_by_text("Label the remaining 4").click()
     expect(root.locator(".foot .position")).to_have_text("1 of 4 · 4 left")
     # narrow, as next to another document
     page.page.set_viewport_size({"width": 760, "height": 1000})
@@ -625,7 +625,7 @@ def test_hostile_names_broken_and_empty_look_right_in_both_themes(lab: Lab) -> N
     expect(root.locator(".side.right")).to_be_visible()
     page.screenshot("annotator-unfolded")
     page.run_cell(2)
-    expect(page.output(2).locator(".empty p")).to_contain_text("There are no images here yet")
+    expect(page.output(2).locator(".empty p")).to_contain_text("There are no images yet")
     page.screenshot("annotator-empty")
 
 
@@ -649,9 +649,9 @@ def test_labels_are_found_and_added_however_narrow_it_is(lab: Lab) -> None:
     assert annotator.stored() == [("zebra", 50, 40, 100, 100)]
     # nothing to copy and nothing to paste: both show a message
     annotator.press("Control+c")
-    expect(root.locator(".notice")).to_contain_text("Nothing is selected to copy")
+    expect(root.locator(".notice")).to_contain_text("No shape is selected")
     annotator.press("Control+v")
-    expect(root.locator(".notice")).to_contain_text("Nothing was copied yet")
+    expect(root.locator(".notice")).to_contain_text("Nothing to paste")
 
 
 def test_labels_midway_and_their_manager(lab: Lab) -> None:
@@ -674,7 +674,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     annotator.press("Escape")
     assert page.value("list(project.labels)") == ["apple", "pear", "plum"]
     type_label("fig")
-    root.locator(".panel button", has_text="Send to needs review").click()
+    root.locator(".panel button", has_text="send to review").click()
     expect(current).to_have_attribute("data-label", "fig")
     expect(root.locator(".right .row", has_text="Needs review")).to_have_class("row current")
     assert [annotator.status(number) for number in range(4)] == ["needs_review"] * 2 + ["unlabelled"] * 2
@@ -682,8 +682,8 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     assert annotator.stored(1) == [("apple", 50, 40, 100, 101), ("fig", 200, 40, 100, 100)]
     assert [annotator.status(number) for number in range(2)] == ["needs_review", "labelled"]
     type_label("kiwi")
-    expect(question).to_contain_text("1 image is done already.")
-    root.locator(".panel button", has_text="don't ask again").click()
+    expect(question).to_contain_text("1 image is already done.")
+    root.locator(".panel button", has_text="do not ask again").click()
     expect(current).to_have_attribute("data-label", "kiwi")
     type_label("lime")
     expect(current).to_have_attribute("data-label", "lime")
@@ -713,7 +713,7 @@ def test_first_label_run_again_reload_and_still_picture(lab: Lab) -> None:
     )
     page, root = annotator.page, annotator.root
     annotator.drag((50, 40), (150, 140))
-    expect(root.locator(".notice")).to_contain_text("Type the name of its label")
+    expect(root.locator(".notice")).to_contain_text("Type a label for the new shape")
     page.page.keyboard.type("first one")  # R and N are shortcuts outside of text fields
     annotator.press("Enter")
     expect(annotator.label_button("first one")).to_be_visible()

@@ -84,7 +84,7 @@ def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: L
     for dashboard in (first, second):
         dashboard.expect_said("train apple", f"{APPLE}, train: 9 images")
         dashboard.expect_said("test pear", f"{PEAR}, test: 3 images")
-        dashboard.expect_said("train unlabelled", "train: 7 not done of 20 (35 %)")
+        dashboard.expect_said("train unlabelled", "train: 7 unlabelled of 20 (35 %)")
         expect(dashboard.number("test labelled")).to_have_text("3")
         expect(dashboard.mark("train plum")).to_have_count(0)
     # a second process labels three: both dashboards show it
@@ -92,7 +92,7 @@ def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: L
     client.execute(ELSEWHERE, reply=True, timeout=60)
     for dashboard in (first, second):
         dashboard.expect_said("train plum", f"{PLUM}, train: 3 images")
-        dashboard.expect_said("train unlabelled", "train: 4 not done of 20 (20 %)")
+        dashboard.expect_said("train unlabelled", "train: 4 unlabelled of 20 (20 %)")
         expect(dashboard.number("train labelled")).to_have_text("16")
         expect(dashboard.root.locator(".summary")).to_have_text(re.compile("^30 images, 19 labelled"))
 
@@ -143,7 +143,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     rows = root.locator(".action-line")
     expect(rows.first).to_contain_text("update")
     rows.first.click()
-    expect(root.locator(".details")).to_contain_text("it can be taken back")
+    expect(root.locator(".details")).to_contain_text("this action can be undone")
     expect(root.locator(".names-of")).to_contain_text("020.png, 021.png, 022.png")
     root.locator(".details button").click()
     dashboard.expect_gallery("020", "021", "022")
@@ -189,7 +189,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     page.shut_kernel_down()
     page.show()
     stills = page.page.locator(".clnb-still")
-    expect(stills.nth(0)).to_contain_text("train: 13 labelled, 7 not done")
+    expect(stills.nth(0)).to_contain_text("train: 13 labelled, 7 unlabelled")
     expect(stills.last).to_contain_text("update")
 
 
@@ -237,17 +237,17 @@ def test_hostile_empty_and_finished_in_both_themes(lab: Lab) -> None:
     expect(first).to_have_attribute("aria-label", "\u2068<img src=x onerror=window.hacked=1>\u2069, train: 9 images")
     first.click()
     expect(dashboard.gallery().root.locator(".position")).to_have_text("1–9 of 9")
-    expect(root.locator(".below")).to_contain_text("below: \u2068<img src=x")
+    expect(root.locator(".below")).to_contain_text("Below: \u2068<img src=x")
     root.locator(".foot button").click()
     root.locator("text=Show the first 20").click()
     root.locator("button.check").click()
     expect(root.locator(".finding-row .severity").first).to_be_visible(timeout=60_000)
 
     empty, done = DashboardPage(page, 2).ready(), DashboardPage(page, 3).ready()
-    expect(empty.root.locator(".empty p")).to_have_text("There are no images here yet.")
+    expect(empty.root.locator(".empty p")).to_have_text("There are no images yet.")
     expect(empty.root.locator("button.export")).to_be_hidden()
-    expect(done.root.locator("button.primary")).to_have_text("All done: check")
-    expect(done.root.locator(".work-chart .faint").first).to_contain_text("Nothing was labelled here yet")
+    expect(done.root.locator("button.primary")).to_have_text("Check dataset")
+    expect(done.root.locator(".work-chart .faint").first).to_contain_text("No images labelled yet")
     done.root.locator("button.primary").click()
     expect(done.root.locator(".finding-row.plan")).to_contain_text("at least", timeout=60_000)
     panel = page.output(4).locator(".clnb-history")

@@ -83,7 +83,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     manager.type("Apfel <b>")
     manager.press("Enter")
     manager.expect_labels("Apfel <b>", "pear", "plum")
-    manager.expect_said("“apple” is now “Apfel <b>”; 4 annotations followed.")
+    manager.expect_said("“apple” was renamed to “Apfel <b>” in 4 annotations.")
     manager.press("Alt+ArrowDown")
     manager.expect_labels("pear", "Apfel <b>", "plum")
     manager.press("ArrowUp", "m")
@@ -103,9 +103,9 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     # by mouse: add (asks about finished images), drag, recolour, remove with annotations
     root.locator(".adder").fill("fig")
     root.locator(".adding button").click()
-    expect(root.locator(".question p").first).to_contain_text("7 images are done already.")
-    root.locator(".question button", has_text="needs review").click()
-    manager.expect_said("“fig” was added; 7 images need review.")
+    expect(root.locator(".question p").first).to_contain_text("7 images are already done.")
+    root.locator(".question button", has_text="send to review").click()
+    manager.expect_said("“fig” was added. 7 images need review.")
     statuses = page.value("project.train_set.images['status'].value_counts().to_dict()")
     assert statuses == {"needs_review": 7, "unlabelled": 2}
     manager.row("fig").locator(".grip").drag_to(manager.row("pear"), target_position={"x": 60, "y": 4})
@@ -183,7 +183,7 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
     gallery.press("/")
     page.page.keyboard.type("fig")
     gallery.press("Enter")
-    expect(gallery.root.locator(".panel p")).to_contain_text("7 images are done already.")
+    expect(gallery.root.locator(".panel p")).to_contain_text("7 images are already done.")
     gallery.press("Enter")
     manager.expect_labels("Apfel", "prune", "fig")
     assert page.value("(project.train_set.images['status'] == 'labelled').sum().item()") == 7
@@ -241,7 +241,7 @@ def test_a_thousand_hostile_names_an_empty_project_and_both_themes(lab: Lab) -> 
                 assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
     # an empty project copies names from the other one
     bare = Manager(page, page.output(2).locator(".clnb-label-manager"))
-    expect(bare.root.locator(".nothing")).to_contain_text("No label yet")
+    expect(bare.root.locator(".nothing")).to_contain_text("No labels yet")
     bare.root.locator("button", has_text="Import…").click()
     bare.root.locator(".path").fill("nowhere")
     bare.press("Enter")

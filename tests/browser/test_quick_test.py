@@ -282,7 +282,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
         expect(root.locator(".film")).to_have_count(4)
         server.shutdown()
     test.bring("paste", ".clnb-quick-test", "", text="just words")
-    expect(root.locator(".notice.error")).to_contain_text("neither a file nor the address")
+    expect(root.locator(".notice.error")).to_contain_text("neither a file nor the URL")
     expect(root.locator(".clnb-quick-test .state.lost")).to_have_count(0)
 
     # next photo, next model
@@ -309,7 +309,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     test.look("strip")
     root.focus()
     test.press("?")
-    expect(root.locator(".panel-body")).to_contain_text("take or leave what stands there in the list")
+    expect(root.locator(".panel-body")).to_contain_text("select or deselect this prediction in the list")
     test.press("Escape")
     expect(root).to_be_focused()
 
@@ -388,7 +388,7 @@ def test_a_second_view_follows_and_without_a_kernel_nothing_is_said_to_be_saved(
     test.press("Control+Enter")
     expect(test.root.locator(".saved-words")).to_contain_text("not saved")
     expect(test.root.locator(".done")).to_be_hidden()
-    expect(test.root.locator(".notice.error").first).to_contain_text("kernel doesn't answer")
+    expect(test.root.locator(".notice.error").first).to_contain_text("kernel does not respond")
 
 
 TRAINED = """

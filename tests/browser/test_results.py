@@ -247,13 +247,13 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     # a threshold is saved and used by detect
     screen.mode("one")
     screen.move("threshold", 0)
-    screen.button("Keep these thresholds").click()
-    expect(screen.root.locator(".foot .state")).to_have_text("kept: detect uses these thresholds")
+    screen.button("Save thresholds").click()
+    expect(screen.root.locator(".foot .state")).to_have_text("saved: model.detect() uses these thresholds")
     assert page.value("model.thresholds") == {"disc": 0.0, "stripes": 0.0}
     assert page.value("counted()", seconds=60) == 2
     screen.mode("assumed")
-    screen.button("Keep these thresholds").click()
-    expect(screen.root.locator(".foot .state")).to_have_text("kept: detect uses these thresholds")
+    screen.button("Save thresholds").click()
+    expect(screen.root.locator(".foot .state")).to_have_text("saved: model.detect() uses these thresholds")
     assert page.value("counted()", seconds=60) == 1
 
     # a wrong label is corrected in the gallery, and the metrics follow
@@ -268,11 +268,11 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     gallery.tile(0).click()
     gallery.label_button(other).click()
     gallery.expect_saved()
-    screen.button("Judge by the truth as it is now").click()
+    screen.button("Evaluate again").click()
     expect(screen.root.locator("[data-figure=f1]")).not_to_have_text(before)
     assert page.value("f\"{s.figures['f1']:.3f}\"") == screen.said()["means"]["f1"] != before
     assert page.value(f"s.exploration.table([s.exploration.place[{name!r}]])['true'].tolist()") == [other]
-    screen.button("Close what is open below").click()
+    screen.button("Close gallery").click()
     expect(page.output(2).locator(".clnb-gallery")).to_have_count(0)
 
     # comparison with another version
@@ -302,7 +302,7 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     name = screen.names()[1]
     screen.button("Train on 1 selected").click()
     screen.root.locator(".panel select").select_option("disc")
-    screen.button("Add to the training images").click()
+    screen.button("Move to training").click()
     expect(screen.root.locator(".notice", has_text="1 image moved")).to_be_visible()
     assert page.value(f"project.train_set.annotations.set_index('image')['label'][{name!r}]") == "disc"
     screen.button("Export…").click()
@@ -377,7 +377,7 @@ def test_the_file_opens_offline_and_its_sliders_live(
         assert screen.root.locator(".tile img[src^='data:']").count() > 0
         screen.root.locator(".tile:has(img[src^='data:'])").first.dblclick()
         expect(screen.root.locator(".viewer .item").first).to_be_visible()
-        for gone in ("Keep these thresholds", "Fix the truth", "Compare…"):
+        for gone in ("Save thresholds", "Fix ground truth", "Compare…"):
             expect(screen.button(gone).first).to_be_hidden()
     assert page.evaluate("window.hacked") is None
     assert problems == []
@@ -483,12 +483,12 @@ def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab
     shown = page.value("sorted(s.exploration.names[at] for at in s.exploration.choose(Filter('all')))")
     assert len(wrong) < len(shown)
     screen.show("all")
-    expect(fix).to_have_text(f"Fix the truth of {len(wrong)} shown…")
+    expect(fix).to_have_text(f"Fix ground truth of {len(wrong)} shown…")
     screen.cell("apple", "apple").click()  # only those of them on which another label is wrong
     found = page.value(
         "[s.exploration.names[at] for at in s.exploration.choose(Filter('all', pair=('apple', 'apple')))]"
     )
-    expect(fix).to_have_text(f"Fix the truth of {len(set(found) & set(wrong))} shown…")
+    expect(fix).to_have_text(f"Fix ground truth of {len(set(found) & set(wrong))} shown…")
     right = next(name for name in shown if name not in wrong)
     screen.show("all")
     page.kernel_client().execute(f"s.set_filter(show='all', pair=None, images=[{right!r}])", reply=True)
@@ -564,7 +564,7 @@ def test_short_names_lie_flat_and_a_long_table_shows_that_it_goes_on(browser: Br
     expect(screen.root.locator(".cells.turned")).to_have_count(0)
     screen.page.close()
     screen = _page_of(browser, [f"label {number}" for number in range(25)], tmp_path)
-    expect(screen.root.locator(".label-table .search")).to_have_attribute("placeholder", "find one of 25 labels")
+    expect(screen.root.locator(".label-table .search")).to_have_attribute("placeholder", "Find one of 25 labels")
     shares = """table => [...table.querySelectorAll("tbody tr")].map((row) => {
         const place = row.getBoundingClientRect();
         return (table.getBoundingClientRect().bottom - place.top) / place.height;

@@ -38,7 +38,7 @@ def test_rejected_images_are_exactly_those_in_the_gallery_s_queue(lab: Lab) -> N
     expect(review.root.locator(".reject")).to_have_text("Reject 5")
     review.press("Delete")
     expect(review.chips(1)).to_have_count(0)
-    expect(review.tile(1).locator(".caption")).to_contain_text("in the queue again")
+    expect(review.tile(1).locator(".caption")).to_contain_text("to label again")
     review.expect_saved()
     expect(review.tab("apple").locator(".count")).to_have_text("3")
     review.page.run_cell(2)
@@ -171,7 +171,7 @@ def test_a_predicted_box_never_becomes_a_label_of_the_whole_image(lab: Lab) -> N
         review.tile(index).locator(".chip.predicted").click()
         review.root.focus()
         review.press("+")
-        expect(review.root.locator(".notice")).to_contain_text("accepted in project.annotate()")
+        expect(review.root.locator(".notice")).to_contain_text("project.annotate()")
     review.press("Control+a", "+")  # from all of them, only predictions for whole images are accepted
     expect(review.chips(review.names().index("002"))).to_have_text("pear")
     review.expect_saved()
@@ -273,7 +273,7 @@ def test_hostile_names_and_broken_images_in_both_themes(lab: Lab) -> None:
     review.tab("label 996").click()  # of a thousand labels, those in use have a tab
     expect(review.root.locator(".position")).to_have_text("1–1 of 1")
     review.choose("label", '"label 900"')
-    expect(review.root.locator(".empty p")).to_have_text("No image fits what is to be shown.")
+    expect(review.root.locator(".empty p")).to_have_text("No images match the filter.")
 
 
 def test_empty_projects_and_saved_notebooks(lab: Lab) -> None:
@@ -281,12 +281,12 @@ def test_empty_projects_and_saved_notebooks(lab: Lab) -> None:
     cells = ("empty = cl.create_project('empty')\nempty.review()", bare, SHOW)
     page = lab.open(notebook(SETUP + LABELLED, *cells), height=1100)
     page.run_all()
-    expect(page.output(1).locator(".empty p")).to_have_text("There are no images here yet.")
-    expect(page.output(2).locator(".empty p")).to_contain_text("Nothing is labelled here yet")
+    expect(page.output(1).locator(".empty p")).to_have_text("There are no images yet.")
+    expect(page.output(2).locator(".empty p")).to_contain_text("There are no labelled images to review yet")
     review = ReviewPage(page, 3).ready()
     page.screenshot("review-empty")
     review.press("?")
-    expect(review.root.locator(".panel")).to_contain_text("reject: the labels are taken away")
+    expect(review.root.locator(".panel")).to_contain_text("reject: remove the labels")
     review.press("Escape", "Enter")
     review.expect_saved()
     still = page.output(3).locator(".clnb-still")

@@ -40,13 +40,13 @@ test("an edit of many images is refused while others wait for the kernel, and sa
   const sent = [];
   const { editing, said } = opened(async (kind, edit) => {
     sent.push(edit.label);
-    throw new KernelGone("The kernel doesn't answer.");
+    throw new KernelGone("The kernel does not respond.");
   });
   await editing.edit({ op: "label", label: "apple" }, one);
   await turn();
   await editing.edit({ op: "label", label: "pear" });
   assert.deepEqual(sent, ["apple"]);
-  assert.match(said.at(-1), /^Not saved: 1 edit before it waits to be saved\.$/);
+  assert.match(said.at(-1), /^Not saved: 1 edit is still being saved\. Try again\.$/);
   assert.equal(editing.pending.length, 1);
   editing.close();
   editing.queue.drop(editing.queue.waiting);

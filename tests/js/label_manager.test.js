@@ -50,7 +50,7 @@ test("what is dropped goes between the middles of rows", () => {
 test("counts and names are put into words, and no name turns a sentence round", () => {
   assert.equal(counted(1, "image"), "1 image");
   assert.equal(counted(12_345, "label"), "12,345 labels");
-  assert.equal(usesText([0, 0, 0]), "It isn't used.");
+  assert.equal(usesText([0, 0, 0]), "This label is not used.");
   assert.match(usesText([2, 0, 3]), /^3 \D+ 2 \D+\b2 \D+train\D*$/);
   assert.match(usesText([1, 1, 2]), /^2 \D+ 2 \D+\b1 \D+train\b\D+\b1 \D+test\b\D*$/);
   assert.equal(quoted("\u202eltr"), "“\u2068\u202eltr\u2069”");

@@ -29,7 +29,7 @@ test("every place is on exactly one page", () => {
 test("the position is told in words", () => {
   assert.equal(positionText(24, 24, 1204), "25–48 of 1,204");
   assert.equal(positionText(1200, 24, 1204), "1,201–1,204 of 1,204");
-  assert.equal(positionText(0, 24, 0), "nothing to show");
+  assert.equal(positionText(0, 24, 0), "no images");
 });
 
 test("arrows stay in the list", () => {

@@ -79,11 +79,11 @@ test("chips, figures and sentences read as detect writes them", () => {
   assert.equal(figureOf({ count: 2, high: 0.501, low: 0.499 }), "×2 0.50");
   assert.equal(nothingSentence({ rows: [] }, null), "Nothing was found.");
   assert.match(nothingSentence(single, 0.9), /\bapple\b\D+\b0\.550\b\D+\b0\.900\b\D*$/);
-  assert.match(nothingSentence({ rows: [row("a", 0.49996)] }, null), /with 0\.49996, its threshold is 0\.500\./);
+  assert.match(nothingSentence({ rows: [row("a", 0.49996)] }, null), /with 0\.49996 \(threshold 0\.500\)\./);
   assert.match(nothingSentence({ rows: [row("a", 0.49999999)] }, null), /with just under 0\.500/);
   assert.equal(takenWords(boxes, [0, 1, 2], []), "2 pear, apple");
   assert.equal(takenWords(single, [], ["a", "b", "c", "d"]), "a, b, c and 1 more");
-  assert.equal(takenWords(single, [], []), "nothing on it");
+  assert.equal(takenWords(single, [], []), "nothing in this image");
 });
 
 test("a picture is shown whole; small ones are enlarged a little", () => {
@@ -157,8 +157,8 @@ test("a file goes in parts of a megabyte, an empty one as one", async () => {
 });
 
 test("why there is no camera", () => {
-  assert.match(whyNoCamera({ name: "NotAllowedError" }), /allow it/);
-  assert.match(whyNoCamera({ name: "NotFoundError" }), /no camera/);
-  assert.equal(whyNoCamera(new Error("odd")), "The camera can't be used: odd");
-  assert.match(whyNoCamera({ name: "constructor", message: "x" }), /can't be used: x/);
+  assert.match(whyNoCamera({ name: "NotAllowedError" }), /Allow it/);
+  assert.match(whyNoCamera({ name: "NotFoundError" }), /No camera/);
+  assert.equal(whyNoCamera(new Error("odd")), "Cannot use the camera: odd");
+  assert.match(whyNoCamera({ name: "constructor", message: "x" }), /Cannot use the camera: x/);
 });

@@ -107,7 +107,7 @@ def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_r
         ("image", {"image": "/etc/passwd", "pixels": 800}, "not in the train set"),
         ("region", {"image": "/etc/passwd", "region": {}, "pixels": 800}, "not in the train set"),
         ("image", {"pixels": 800}, "KeyError"),
-        ("edit", {"op": "label"}, "knows no 'edit'"),
+        ("edit", {"op": "label"}, "Unknown request 'edit'"),
     ],
 )
 def test_what_cannot_be_answered_is_an_error_in_words(page: Page, kind: str, content: dict, words: str) -> None:
@@ -159,7 +159,7 @@ def test_other_cells_read_and_steer(page: Page, names: list[str], project: Proje
     assert page.sent == [({"push": "go", "place": 5}, None)]
     annotator.set_filter(show="labelled")
     assert len(annotator.session.view) == 1
-    with pytest.raises(InputError, match="not among those that are shown"):
+    with pytest.raises(InputError, match="'.*' is not shown"):
         annotator.display(names[7])
     with pytest.raises(InputError, match="split"):
         project.annotate("valid")

@@ -174,4 +174,4 @@ def test_what_a_saved_notebook_shows_is_small_and_plain(project: Project) -> Non
         assert len(still) < 5_000
         assert "<img" not in still
         widget.close()
-    assert "train: 11 labelled, 1 to review, 2 skipped, 10 not done" in project.dashboard()._fallback()
+    assert "train: 11 labelled, 1 to review, 2 skipped, 10 unlabelled" in project.dashboard()._fallback()

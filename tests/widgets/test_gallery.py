@@ -101,7 +101,7 @@ def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -
 @pytest.mark.parametrize(
     ("kind", "content", "words"),
     [
-        ("nonsense", {}, "knows no 'nonsense'"),
+        ("nonsense", {}, "Unknown request 'nonsense'"),
         ("edit", {"op": "drop", "split": "train", "images": []}, "op='drop'"),
         ("edit", {"op": "label", "label": "", "split": "train", "images": []}, "Label '' no longer exists"),
         ("full", {"image": "/etc/passwd"}, "not in the train set"),
@@ -164,7 +164,7 @@ def test_python_sees_and_steers(page: Page, project: Project) -> None:  # noqa: 
     assert [Path(name).stem for name in gallery.session.page(0, 9)[1]] == ["7", "17", "27"]
     with pytest.raises(InputError, match="colour"):
         gallery.set_filter(colour="red")
-    with pytest.raises(InputError, match="Cannot evaluate"):
+    with pytest.raises(InputError, match="no_such_column"):
         gallery.set_filter("no_such_column > 3")
 
 
@@ -183,7 +183,7 @@ def test_it_speaks_ipyannotations_language(page: Page, project: Project) -> None
     assert submitted == [{names[0]: "pear", names[1]: None}]
     page.ask("undo")
     assert undone == [True]
-    with pytest.raises(InputError, match="not among those that are shown"):
+    with pytest.raises(InputError, match=r"'elsewhere\.png' is not shown"):
         gallery.display("elsewhere.png")
 
 

@@ -77,7 +77,7 @@ def test_edits_answer_with_the_labels_as_they_are_then(page: Page) -> None:
     back = page.ask("labels undo")
     assert (back["said"], labels(back), back["can_redo"]) == ("“pear” was removed", ["plum", "pear", HOSTILE], True)
     assert labels(page.ask("labels redo")) == ["plum", HOSTILE]
-    with pytest.raises(RuntimeError, match="op='burn' is not known"):
+    with pytest.raises(RuntimeError, match="op='burn' is not an operation"):
         page.ask("labels change", op="burn")
     with pytest.raises(RuntimeError, match="'pear' no longer exists"):
         page.ask("labels change", op="rename", label="pear", name="x")

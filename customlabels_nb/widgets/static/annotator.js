@@ -1,4 +1,5 @@
-// The annotator: one image large, boxes and polygons drawn wholly in the page. The kernel (annotator.py) only stores.
+// Annotator widget: draw boxes and polygons on one large image, entirely in the page. The kernel (annotator.py) only
+// saves.
 
 import { dataUri } from "./shared/dom.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";
@@ -26,7 +27,7 @@ class Annotator extends Turning {
     this.hidden = new Set();
     this.locked = new Set();
     this.going = 0;
-    this.own = 0; // how many actions of this screen change stored images beside their shapes
+    this.own = 0; // running actions that change saved images other than through their shapes
     this.closed = false;
     this.labelPane = null; // the label manager, while it is open
     this.changes = new Changes(this);
@@ -55,7 +56,7 @@ class Annotator extends Turning {
     this.root.remove();
   }
 
-  // -- what is shown ------------------------------------------------------------------------------------
+  // -- current view -------------------------------------------------------------------------------------
   async _hello() {
     try {
       const [info] = await greet(this.request);
@@ -67,13 +68,13 @@ class Annotator extends Turning {
     } catch (error) {
       if (this.closed) return;
       const gone = error instanceof KernelGone;
-      this.say(gone ? "The kernel doesn't answer. Run the cell again to go on; nothing that was saved is lost." : error.message, ...(gone ? [{ label: "Try again", run: () => this._hello() }] : []));
+      this.say(gone ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost." : error.message, ...(gone ? [{ label: "Try again", run: () => this._hello() }] : []));
     } finally {
       this.root.classList.remove("loading");
     }
   }
 
-  // What the kernel says of the project. A chosen label that was renamed or removed makes way for the one in its place.
+  // Apply the project's state. If the chosen label was renamed or removed, the label in its position is chosen.
   takeInfo(info) {
     const before = this.info?.labels ?? [];
     this.info = Object.assign(this.info ?? {}, info);
@@ -83,7 +84,7 @@ class Annotator extends Turning {
     this.label = info.labels[Math.min(at, info.labels.length - 1)]?.label ?? null;
   }
 
-  // -- changes, and what becomes of them -----------------------------------------------------------------
+  // -- changes and their outcome ---------------------------------------------------------------------------
   changed({ keepHint = false } = {}) {
     const { imageShapes } = this;
     const row = this.listing.rows.get(imageShapes.image.name);
@@ -100,7 +101,7 @@ class Annotator extends Turning {
     this.shown();
   }
 
-  // Nobody has said what the project's task is: what is drawn first says it.
+  // If the project has no task yet, the first shape determines it.
   _settleTask() {
     this.info.task = this.drawing.tool === "polygon" ? "polygons" : "boxes";
     this.request("task", { task: this.info.task }).then(([{ info }]) => this.takeInfo(info), () => { this.info.task = null; });
@@ -109,18 +110,18 @@ class Annotator extends Turning {
   stored(answer, own) {
     this._takeRows(answer.rows);
     if (own) this.store.stored(answer.image, answer.revision);
-    else this._readAgain(answer.image); // it was drawn in a page that is gone
+    else this._readAgain(answer.image); // it was drawn in a page that was closed
     if (this.saving.isDone) this.takeInfo(answer.info);
     this.showFilmstrip();
     this.showCounts();
   }
 
-  // Older news may come after newer ones.
+  // Ignore outdated rows: responses may arrive out of order.
   _takeRows(rows) {
     this.listing.renew(rows.filter((row) => row.revision >= (this.listing.rows.get(row.name)?.revision ?? 0) && !this.saving.isPending(row.name)));
   }
 
-  // The image as it is stored; what was done to it here can't be undone any more.
+  // Reload the saved image. Its undo history is lost.
   async _readAgain(name) {
     this.store.forget(name);
     if (name !== this.imageShapes?.image.name) return null;
@@ -129,15 +130,15 @@ class Annotator extends Turning {
     return opened?.imageShapes ?? null;
   }
 
-  // Both at hand: theirs is shown, and one click puts mine over it.
+  // Show the version of the other user. One click replaces it with the own version.
   async conflict(answer, edit) {
     this._takeRows(answer.rows);
     const theirs = await this._readAgain(answer.image);
     if (this.closed) return;
     const count = (shapes) => `${shapes.length} ${shapes.length === 1 ? "shape" : "shapes"}`;
-    const both = theirs ? ` Theirs (${count(theirs.shapes)}) is shown, yours has ${count(edit.shapes)}.` : "";
-    this.notices.say(`conflict ${answer.image}`, `${answer.short} was changed elsewhere meanwhile; yours was not saved.${both}`, {
-      kind: "error", step: { label: "Use mine", run: () => this._useMine(edit) },
+    const both = theirs ? ` Their version with ${count(theirs.shapes)} is shown, yours has ${count(edit.shapes)}.` : "";
+    this.notices.say(`conflict ${answer.image}`, `${answer.short} was changed elsewhere. Your changes were not saved.${both}`, {
+      kind: "error", step: { label: "Keep mine", run: () => this._useMine(edit) },
     });
     this.showFilmstrip();
   }
@@ -158,7 +159,7 @@ class Annotator extends Turning {
     this._readAgain(edit.image);
   }
 
-  // Do what sends images that are done to review: the one in work may be among them, and is shown as it is then.
+  // Run an action that sends labelled images to review. The current image may be one of them and is reloaded.
   async sendToReview(action) {
     this.own += 1;
     try {
@@ -171,7 +172,7 @@ class Annotator extends Turning {
     }
   }
 
-  // -- what others do --------------------------------------------------------------------------------------
+  // -- changes of others -----------------------------------------------------------------------------------
   async _follow({ again = false } = {}) {
     if (!this.info || !this.saving || this.closed || document.hidden) return;
     if (this.following) {
@@ -187,7 +188,7 @@ class Annotator extends Turning {
       if (news.info) {
         this._takeRows(news.rows);
         if (this.saving.isDone) this.takeInfo(news.info);
-        if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }) } });
+        if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images were added or removed.`, { step: { label: "Show", run: () => this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }) } });
         this.showFilmstrip();
         this.shown();
       }
@@ -203,27 +204,27 @@ class Annotator extends Turning {
     }
   }
 
-  // Images that were changed elsewhere are read again; the one in work when the hand is off it, and it says so.
+  // Reload images that were changed elsewhere. The current image is reloaded when no gesture is active, with a notice.
   _renewStale() {
     const current = this.imageShapes?.image.name;
     for (const row of this.listing.rows.values()) {
       if (!this.store.isStale(row)) continue;
       if (row.name !== current) this.store.forget(row.name);
       else if (!this.drawing.isBusy) {
-        if (this.imageShapes.revision < row.revision && !this.own && !this.labelPane) this.notices.say("theirs", "This image was changed elsewhere; what is stored is shown.");
+        if (this.imageShapes.revision < row.revision && !this.own && !this.labelPane) this.notices.say("theirs", "This image was changed elsewhere. The saved version is shown.");
         this._readAgain(row.name);
       }
     }
   }
 
   _pushed(message) {
-    if (!this.info) return; // what it would tell comes with the answer to "hello"
+    if (!this.info) return; // the response to "hello" contains the changes
     if (message.push === "show") this._showAgain(message.change);
     else if (message.push === "go") this.go(message.place);
     else if (message.push === "follow") this._follow({ again: true });
   }
 
-  // -- asked of the kernel -----------------------------------------------------------------------------------
+  // -- requests to the kernel --------------------------------------------------------------------------------
   async detail(region, pixels) {
     const [{ mime }, [bytes]] = await this.request("region", { image: this.imageShapes.image.name, region, pixels }, [], { patience: PICTURE_PATIENCE });
     return dataUri(bytes, mime);

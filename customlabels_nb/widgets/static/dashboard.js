@@ -1,5 +1,5 @@
-// The dashboard: figures of a project as bars and numbers. The kernel pushes new ones soon after each action of anybody;
-// each bar opens a gallery below with exactly the images that it counts.
+// Dashboard widget: labelling progress as charts and numbers. The kernel pushes new totals after each action. Each bar
+// opens a gallery below with exactly the images that it counts.
 
 import { Tooltip } from "./shared/charts.js";
 import { element, keepKeys, setText, show } from "./shared/dom.js";
@@ -21,7 +21,7 @@ const WIDE = 860;
 class DashboardScreen {
   constructor(model, el) {
     this.model = model;
-    this.request = makeRequester(model, { patience: 30_000 }); // a gallery of very many images is read before it opens
+    this.request = makeRequester(model, { patience: 30_000 }); // milliseconds; a large gallery takes time to open
     this.figures = null;
     this.jobs = null;
     this.formats = [];
@@ -34,7 +34,7 @@ class DashboardScreen {
   }
 
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-dashboard loading", tabIndex: -1, attributes: { role: "region", "aria-label": "dashboard" } }));
+    this.root = keepKeys(element("div", { class: "clnb clnb-dashboard loading", tabIndex: -1, attributes: { role: "region", "aria-label": "Dashboard" } }));
     this.panel = new Panel({ onClose: () => this.exportButton.focus({ preventScroll: true }) });
     this.notices = new Notices();
     this.tooltip = new Tooltip(this.root);
@@ -49,10 +49,10 @@ class DashboardScreen {
     this.title = element("strong", { class: "project" });
     this.summary = element("span", { class: "faint summary" });
     this.tabs = ["overview", "history"].map((name) => element("button", { type: "button", class: "tab", text: name, data: { tab: name }, attributes: { role: "tab" }, on: { click: () => this._turn(name) } }));
-    this.exportButton = element("button", { type: "button", class: "export", text: "Export…", title: "Write labelled images to files", on: { click: () => this.export.open(this.formats, this.figures, this.jobs?.export) } });
+    this.exportButton = element("button", { type: "button", class: "export", text: "Export…", title: "Export labelled images to files", on: { click: () => this.export.open(this.formats, this.figures, this.jobs?.export) } });
     this.primary = element("button", { type: "button", class: "primary", on: { click: () => this.next?.run() } });
     this.toolbar = element(
-      "div", { class: "band toolbar" }, this.title, element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "what is shown" } }, ...this.tabs),
+      "div", { class: "band toolbar" }, this.title, element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "View" } }, ...this.tabs),
       this.summary, element("span", { class: "spring" }), this.exportButton, this.primary,
     );
     this.empty = element("div", { class: "empty", hidden: true });
@@ -61,8 +61,8 @@ class DashboardScreen {
     this.past = element("div", { class: "past" }, this.history.node);
     this.body = element("div", { class: "body" }, this.empty, this.overview, this.past);
     this.below = element("span", { class: "below" });
-    this.closer = element("button", { type: "button", class: "plain", text: "Close the gallery", hidden: true, on: { click: () => this._closeGallery() } });
-    this.hints = element("span", { class: "hints", text: "click a bar or a number: its images" });
+    this.closer = element("button", { type: "button", class: "plain", text: "Close gallery", hidden: true, on: { click: () => this._closeGallery() } });
+    this.hints = element("span", { class: "hints", text: "click a bar or a number to show its images" });
     this.state = element("span", { class: "state saved" });
     this.footer = element("div", { class: "band foot" }, this.below, this.closer, this.hints, this.state);
     this.root.append(this.toolbar, this.notices.node, this.body, this.footer, this.panel.node, this.tooltip.node);
@@ -70,7 +70,7 @@ class DashboardScreen {
     this._turn("overview");
   }
 
-  // -- between page and kernel ------------------------------------------------------------------------
+  // -- requests to the kernel -------------------------------------------------------------------------
   async _hello() {
     try {
       const [news] = await greet(this.request, { offset: -new Date().getTimezoneOffset() });
@@ -81,7 +81,7 @@ class DashboardScreen {
     } catch (error) {
       if (this.closed) return;
       const gone = error instanceof KernelGone;
-      this._say(gone ? "The kernel doesn't answer. Run the cell again to go on." : error.message, { label: "Try again", run: () => this._hello() });
+      this._say(gone ? "The kernel does not respond. Run the cell again to continue." : error.message, { label: "Try again", run: () => this._hello() });
     } finally {
       this.root.classList.remove("loading");
     }
@@ -107,7 +107,7 @@ class DashboardScreen {
       if (this.closed) return;
       if (error instanceof KernelGone) {
         this._tellState(false);
-        this.notices.say("gone", "The kernel doesn't answer: these figures may be old. Run the cell again to go on.", { kind: "error" });
+        this.notices.say("gone", "The kernel does not respond. These numbers may be outdated. Run the cell again to continue.", { kind: "error" });
       } else this.notices.say("gone", error.message, { kind: "error" });
     }
     this._followSoon();
@@ -153,7 +153,7 @@ class DashboardScreen {
       const [{ total }] = await this.request("open", { split, link });
       if (this.closed) return;
       this.notices.drop("open");
-      setText(this.below, `below: ${words}`);
+      setText(this.below, `Below: ${words}`);
       this.below.title = `${words}: ${counted(total, "image")}`;
       show(this.closer, true);
       this._scrollToGallery();
@@ -163,7 +163,7 @@ class DashboardScreen {
     }
   }
 
-  // The gallery is a widget of its own, next to this one in their box; it comes a moment later.
+  // The gallery is a separate widget next to this one in their box. It is rendered a moment later.
   _scrollToGallery(tries = 20) {
     const gallery = this.root.closest(".widget-vbox")?.querySelector(".clnb-gallery");
     if (gallery) gallery.scrollIntoView({ block: "nearest" });
@@ -204,12 +204,12 @@ class DashboardScreen {
     show(this.hints, all > 0);
     show(this.empty, !all && this.tab === "overview");
     show(this.overview, all > 0 && this.tab === "overview");
-    if (!all) this._say("There are no images here yet.", figures.read_only ? null : { label: "Open the gallery to add some", run: () => this.open("train", {}, "train") });
+    if (!all) this._say("There are no images yet.", figures.read_only ? null : { label: "Open the gallery to add images", run: () => this.open("train", {}, "train") });
     else if (this.tab === "overview") this._drawCharts(figures, width);
     this._tellState(true);
   }
 
-  // Only what differs is drawn anew: what is pointed at or focused stays.
+  // Redraw only what changed, so that hovered and focused bars remain.
   _drawCharts(figures, width) {
     for (const node of [this.pair, this.training.node]) show(node, figures.complete);
     const half = width >= WIDE ? (width - 28) / 2 : width;
@@ -224,17 +224,17 @@ class DashboardScreen {
     if (figures.complete) this.training.draw(figures);
   }
 
-  // The one thing to do next.
+  // Choose the recommended next step.
   _chooseNext({ queue, statuses, read_only: readOnly }, total, all) {
     const side = (status) => SIDES.find((split) => statuses[split][status]);
     const waiting = total("unlabelled");
     if (waiting) {
       const split = side("unlabelled");
-      this.next = { label: `Label ${counted(statuses[split].unlabelled, "image")}`, run: () => this.open(split, { show: "unlabelled" }, `${split}, not done`) };
+      this.next = { label: `Label ${counted(statuses[split].unlabelled, "image")}`, run: () => this.open(split, { show: "unlabelled" }, `${split}, unlabelled`) };
     } else if (total("needs_review")) {
       const split = side("needs_review");
       this.next = { label: `Review ${counted(statuses[split].needs_review, "image")}`, run: () => this.open(split, { show: "needs_review" }, `${split}, to review`) };
-    } else this.next = { label: "All done: check", run: () => this._begin("check", {}) };
+    } else this.next = { label: "Check dataset", run: () => this._begin("check", {}) };
     setText(this.primary, this.next.label);
     show(this.primary, all > 0 && !readOnly);
     this.training.checkButton.hidden = Boolean(all && !waiting && !total("needs_review") && !readOnly);

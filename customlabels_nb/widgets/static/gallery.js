@@ -1,4 +1,4 @@
-// The gallery: a page of images, their labels, and keys that give them. What the kernel does stands in gallery.py.
+// Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
 import { dataUri, element, keepKeys } from "./shared/dom.js";
@@ -20,7 +20,7 @@ import { Upload } from "./gallery/upload.js";
 
 class Gallery extends PicturePages {
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-gallery loading", tabIndex: 0, attributes: { role: "application", "aria-label": "gallery of images to label" } }));
+    this.root = keepKeys(element("div", { class: "clnb clnb-gallery loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Gallery of images to label" } }));
     const leave = () => this.root.focus({ preventScroll: true });
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
@@ -48,7 +48,7 @@ class Gallery extends PicturePages {
       size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
       help: () => openHelp(this.panel),
     });
-    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "images" } });
+    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
     this.empty = element("div", { class: "empty", hidden: true });
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
     this.preview = new Preview((row) => this.listing.full(row));
@@ -62,7 +62,7 @@ class Gallery extends PicturePages {
     el.append(this.root);
   }
 
-  // -- between page and kernel ------------------------------------------------------------------------
+  // -- requests to the kernel -------------------------------------------------------------------------
   greeted() {
     this.single = this.info.mode === "single";
     this.root.classList.toggle("single", this.single);
@@ -111,9 +111,9 @@ class Gallery extends PicturePages {
     const { statuses, query } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
     const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", images: false }, place: 0 }) };
-    if (!all) this._say("There are no images here yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
-    else if (query.show === "unlabelled" && !statuses.unlabelled) this._say(`All ${all.toLocaleString("en")} images are done.`, showAll);
-    else this._say("No image fits what is to be shown.", showAll);
+    if (!all) this._say("There are no images yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
+    else if (query.show === "unlabelled" && !statuses.unlabelled) this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
+    else this._say("No images match the filter.", showAll);
   }
 
   actions(command) {
@@ -129,7 +129,7 @@ class Gallery extends PicturePages {
     };
   }
 
-  // -- what is done with images -----------------------------------------------------------------------
+  // -- actions on images ------------------------------------------------------------------------------
 
   _label(label) {
     if (!this.info.task) {
@@ -141,7 +141,7 @@ class Gallery extends PicturePages {
   }
 
   async _askTask(label) {
-    const task = await this.panel.ask("What is labelled here?", "It decides what a second label on an image does.", [
+    const task = await this.panel.ask("How many labels can an image have?", "With one label, a second label replaces the first.", [
       { value: "single-label", label: "One label per image", primary: true },
       { value: "multi-label", label: "Several labels per image" },
     ]);
@@ -169,7 +169,7 @@ class Gallery extends PicturePages {
     this.editing.edit({ op: "accept" }, { rows: [row] });
   }
 
-  // The key is about the images that digits are about; the button, with nothing selected, about the page.
+  // The key applies to the selection or the focused image. The button without a selection applies to the page.
   async _skip({ ofPage = false } = {}) {
     if (this.info.read_only) return;
     const edit = { op: "status", status: "skipped" };
@@ -178,7 +178,7 @@ class Gallery extends PicturePages {
       if (await askToSkipPage(this.panel, bare().length)) this.editing.edit(edit, { rows: bare() });
       return;
     }
-    const rows = this.listing.rowsAt(this.target()); // null where some are on pages that were never shown
+    const rows = this.listing.rowsAt(this.target()); // null if some pages were not shown yet
     if (!rows || rows.some(isAnnotated)) {
       const answer = await askToSkip(this.panel, rows?.filter(isAnnotated).length);
       if (!answer) return;
@@ -201,7 +201,7 @@ class Gallery extends PicturePages {
       this._bringFocus();
     } else {
       this._selected();
-      const rest = { label: "Show what is unlabelled", run: () => this.show({ query: { ...this.info.query, show: "unlabelled" }, place: 0 }) };
+      const rest = { label: "Show unlabelled images", run: () => this.show({ query: { ...this.info.query, show: "unlabelled" }, place: 0 }) };
       this.notices.say("done", "That was the last page.", { step: this.info.statuses.unlabelled ? rest : null });
     }
   }
@@ -209,10 +209,10 @@ class Gallery extends PicturePages {
   async _askToSkip(rows) {
     const bare = rows.filter((row) => row.status === "unlabelled").length;
     if (!bare) return true;
-    const text = bare === 1 ? "One image here has no label. Submitting marks it as skipped." : `${bare} images here have no label. Submitting marks them as skipped.`;
+    const text = bare === 1 ? "1 image on this page has no label. Submitting marks it as skipped." : `${bare} images on this page have no label. Submitting marks them as skipped.`;
     const answer = await this.panel.ask("Submit", text, [
       { value: "submit", label: "Submit", primary: true },
-      { value: "always", label: "Submit, and don't ask again here" },
+      { value: "always", label: "Submit and do not ask again" },
     ]);
     this.sureOfSkipping = answer === "always";
     return Boolean(answer);
@@ -229,7 +229,7 @@ class Gallery extends PicturePages {
   async _uploaded(report) {
     const { issues } = report;
     const some = issues.slice(0, 3).map(({ where, message }) => `${where}: ${message}`).join(" · ");
-    const bad = issues.length ? ` ${issues.length === 1 ? "One needs" : `${issues.length} need`} a look: ${some}` : "";
+    const bad = issues.length ? ` ${issues.length} ${issues.length === 1 ? "problem" : "problems"}: ${some}` : "";
     this.notices.say("upload", `${report.text}${bad}`, { kind: issues.length ? "error" : "info" });
     await this.show({});
   }

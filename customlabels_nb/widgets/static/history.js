@@ -1,4 +1,4 @@
-// The history panel as a widget of its own.
+// History panel as a separate widget.
 
 import { element, setText } from "./shared/dom.js";
 import { Notices } from "./shared/notices.js";
@@ -16,7 +16,7 @@ class HistoryScreen {
     this.list = new HistoryList(this.request, { said: (text, options) => this.notices.say("history", text, options) });
     this.root = element(
       "div", { class: "clnb clnb-history loading" },
-      element("div", { class: "band toolbar" }, this.title, element("span", { class: "faint", text: "who did what when" })), this.notices.node,
+      element("div", { class: "band toolbar" }, this.title, element("span", { class: "faint", text: "who changed what and when" })), this.notices.node,
       element("div", { class: "body" }, this.list.node),
     );
     el.append(this.root);
@@ -35,7 +35,7 @@ class HistoryScreen {
       this.notices.drop("gone");
       this.root.classList.remove("loading");
     } catch (error) {
-      if (!this.closed) this.notices.say("gone", error instanceof KernelGone ? "The kernel doesn't answer. Run the cell again to go on." : error.message, { kind: "error" });
+      if (!this.closed) this.notices.say("gone", error instanceof KernelGone ? "The kernel does not respond. Run the cell again to continue." : error.message, { kind: "error" });
     } finally {
       this.looking = false;
     }

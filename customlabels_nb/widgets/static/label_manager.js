@@ -1,4 +1,4 @@
-// The label manager as a widget of its own: the pane of labels, and the look at what others do.
+// Label manager as a separate widget: the pane of labels, with polling for changes of others.
 
 import { element } from "./shared/dom.js";
 import { makeRequester } from "./shared/requests.js";
@@ -20,7 +20,7 @@ class LabelManager {
   }
 
   async _follow({ again = false } = {}) {
-    if (this.following) { // what came after it asked is asked for when it is through
+    if (this.following) { // later changes are requested when the current poll ends
       this.again ||= again;
       return;
     }

@@ -1,5 +1,5 @@
-// The quick test: photos from anywhere, what a model says of them, and thresholds that move without asking it again. What the
-// kernel does stands in quick_test.py.
+// Quick test widget: try a model on photos and move thresholds without running it again. The kernel side is in
+// quick_test.py.
 
 import { NO_CHOICE, toggledRow, withLabel } from "./quick_test/answers.js";
 import { pause, whyNoCamera } from "./quick_test/camera.js";
@@ -10,7 +10,7 @@ import { incomingOf, inParts } from "./shared/incoming.js";
 import { openKeys } from "./shared/panels.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";
 
-const LONG = 180_000; // loading a model the first time, or fetching a large photo
+const LONG = 180_000; // milliseconds; the first load of a model, or the download of a large photo
 const LOOK_AGAIN = 4_000;
 const TELL_AFTER = 150;
 const MOST_FILES = 12;
@@ -28,7 +28,7 @@ class QuickTest extends TryingScreen {
     this._hello();
   }
 
-  // -- between page and kernel ------------------------------------------------------------------------
+  // -- requests to the kernel -------------------------------------------------------------------------
   async _hello() {
     try {
       const [content, pictures] = await greet(this.request);
@@ -40,7 +40,7 @@ class QuickTest extends TryingScreen {
     } catch (error) {
       if (this.closed) return;
       if (!(error instanceof KernelGone)) this._complain("gone", error);
-      else this.notices.say("gone", "The kernel doesn't answer: it is busy, or gone. Run this cell again after a restart.", { kind: "error", step: { label: "Try again", run: () => this._hello() } });
+      else this.notices.say("gone", "The kernel does not respond. It may be busy or stopped. After a restart, run this cell again.", { kind: "error", step: { label: "Try again", run: () => this._hello() } });
     }
   }
 
@@ -50,7 +50,7 @@ class QuickTest extends TryingScreen {
     this._draw();
   }
 
-  // Pictures come with the first answer only; those known stay.
+  // Images come with the first response only and are then cached.
   _takeTrials(trials, pictures = []) {
     const known = new Map(this.trials.map((trial) => [trial.number, trial.uri]));
     this.trials = trials.map((trial, index) => ({ ...trial, uri: known.get(trial.number) ?? (pictures[index] ? dataUri(pictures[index]) : "") }));
@@ -58,7 +58,7 @@ class QuickTest extends TryingScreen {
     if (own) this.trial.added = own.added;
   }
 
-  // An answer of the kernel with a photo and what the model says of it.
+  // Handle the kernel's response with a photo and its predictions.
   _takeTrial([{ state, trial }, [view, small]]) {
     if (this.closed) return;
     const { answer, ...facts } = trial;
@@ -78,23 +78,23 @@ class QuickTest extends TryingScreen {
     }
   }
 
-  // Other cells start and stop models, a model may stop by itself, and a widget may be displayed twice.
+  // Poll the state: other cells start and stop models, a model may stop by itself, and a widget may be displayed twice.
   async _lookAgain() {
     if (this.closed || this.doing || this.asking || this.lens.isOn || document.hidden || this.root.classList.contains("loading") || !this.root.isConnected) return;
     try {
       const [{ threshold, ...state }] = await this.request("state", {});
       if (this.closed || this.doing || this.asking) return;
       if (!this.telling) state.threshold = threshold;
-      if (state.current !== null && state.current !== this.trial?.number) await this._hello(); // another view of this widget asked
+      if (state.current !== null && state.current !== this.trial?.number) await this._hello(); // another view of this widget requested a photo
       else this._takeState(state);
     } catch {
-      // what is done next says so
+      // the next action shows the error
     }
   }
 
   _complain(key, error) {
     if (this.closed) return;
-    const text = error instanceof KernelGone ? "The kernel doesn't answer: it is busy, or gone." : error.message;
+    const text = error instanceof KernelGone ? "The kernel does not respond. It may be busy or stopped." : error.message;
     this.notices.say(key, text, { kind: "error" });
   }
 
@@ -123,7 +123,7 @@ class QuickTest extends TryingScreen {
 
   _power() {
     if (this.doing) return;
-    this._stopFilming(); // it would start the model again
+    this._stopFilming(); // the camera would start the model again
     const isRunning = this.state.models.some(({ name, device }) => name === this.state.model && device);
     this._do(isRunning ? "stopping…" : "starting…", isRunning ? "stop" : "start", {});
   }
@@ -133,11 +133,11 @@ class QuickTest extends TryingScreen {
     this.leave();
     if (files.length) this._files(files);
     else if (url) this._url(url);
-    else this.notices.say("ask", "That is neither a file nor the address of a photo.", { kind: "error" });
+    else this.notices.say("ask", "This is neither a file nor the URL of a photo.", { kind: "error" });
   }
 
   _paste(event) {
-    if (event.target.closest("input, textarea") && !event.clipboardData?.files.length) return; // text for a field
+    if (event.target.closest("input, textarea") && !event.clipboardData?.files.length) return; // pasted text belongs to the field
     const { files, url } = incomingOf(event.clipboardData);
     event.preventDefault();
     event.stopPropagation();
@@ -145,13 +145,13 @@ class QuickTest extends TryingScreen {
   }
 
   async _files(files) {
-    if (files.length > MOST_FILES) this.notices.say("many", `The first ${MOST_FILES} of ${files.length.toLocaleString("en")} photos are tried; model.detect_many(folder) takes any number.`);
+    if (files.length > MOST_FILES) this.notices.say("many", `Only the first ${MOST_FILES} of ${files.length.toLocaleString("en")} photos are tried. Use model.detect_many(folder) for more.`);
     for (const file of files.slice(0, MOST_FILES)) await this._file(file);
   }
 
   _file(file) {
     if (file.size > this.state.most_bytes) {
-      this.notices.say("ask", `${file.name} has ${(file.size / 2 ** 20).toFixed(0)} MB; more than ${(this.state.most_bytes / 2 ** 20).toFixed(0)} MB are not tried here. model.detect(path) takes it.`, { kind: "error" });
+      this.notices.say("ask", `${file.name} has ${(file.size / 2 ** 20).toFixed(0)} MB. The limit here is ${(this.state.most_bytes / 2 ** 20).toFixed(0)} MB. Use model.detect(path) instead.`, { kind: "error" });
       return null;
     }
     return this._ask(async () => {
@@ -170,11 +170,11 @@ class QuickTest extends TryingScreen {
   }
 
   async _show(number) {
-    this.wanted = number; // keys may come quicker than answers
+    this.wanted = number; // keys may be faster than responses
     await this._ask(() => this.request("show", { number }, [], { patience: LONG }));
   }
 
-  // Asks the kernel for an answer; the latest question is the one whose answer stays.
+  // Request predictions. Only the response to the latest request is shown.
   async _ask(question) {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     this._stopFilming();
@@ -204,7 +204,7 @@ class QuickTest extends TryingScreen {
     if (at >= 0 && next) this._show(next.number);
   }
 
-  // -- the camera -------------------------------------------------------------------------------------
+  // -- camera -----------------------------------------------------------------------------------------
   async _film() {
     if (this.lens.isOn) return this._stopFilming();
     this.leave();
@@ -221,7 +221,7 @@ class QuickTest extends TryingScreen {
     return this._draw();
   }
 
-  // Asks about what the camera sees, each time the last answer is there.
+  // Request predictions for the camera frame, again after each response.
   async _watch(stream) {
     let last = null;
     while (!this.closed && this.lens.stream === stream) {
@@ -245,7 +245,7 @@ class QuickTest extends TryingScreen {
     }
   }
 
-  // The first question may have started the model.
+  // Update the state after the first request, which may have started the model.
   async _tellRunning() {
     const [{ threshold, current, ...state }] = await this.request("state", {});
     this._takeState(state);
@@ -307,7 +307,7 @@ class QuickTest extends TryingScreen {
     this.leave();
   }
 
-  // -- the dataset ------------------------------------------------------------------------------------
+  // -- dataset ----------------------------------------------------------------------------------------
   async _add(split) {
     if (!this.canTake || !this.answer || this.isAdding || this.asking) return;
     const { number, answer } = this.trial;
@@ -318,8 +318,8 @@ class QuickTest extends TryingScreen {
 
   async _undo() {
     if (!this.state.project || this.isAdding) return;
-    const content = await this._write("undo", {}, "taking back…");
-    if (content && content.undone === null) this.notices.say("add", "Nothing was added here that could be taken back.");
+    const content = await this._write("undo", {}, "undoing…");
+    if (content && content.undone === null) this.notices.say("add", "Nothing to undo: no photo was added here.");
     else if (content && content.undone !== this.trial?.number && this.trials.some(({ number }) => number === content.undone)) await this._show(content.undone);
   }
 
@@ -331,12 +331,12 @@ class QuickTest extends TryingScreen {
       const [{ trials, ...state }] = await this.request(kind, content, [], { patience: LONG });
       this.notices.drop("add");
       this._takeTrials(trials);
-      this.savedState = ["saved", kind === "undo" ? "taken back" : "saved"];
+      this.savedState = ["saved", kind === "undo" ? "undone" : "saved"];
       this.isAdding = false;
       this._takeState(state);
       return state;
     } catch (error) {
-      this.savedState = ["lost", error instanceof KernelGone ? "not saved — the kernel doesn't answer" : "not saved"];
+      this.savedState = ["lost", error instanceof KernelGone ? "not saved – the kernel does not respond" : "not saved"];
       this._complain("add", error);
       return null;
     } finally {

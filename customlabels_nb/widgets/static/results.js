@@ -1,11 +1,11 @@
-// The results screen in a notebook: pictures and actions come from the kernel.
+// Results widget in a notebook: images and actions come from the kernel.
 
 import { dataUri } from "./shared/dom.js";
 import { makeRequester } from "./shared/requests.js";
 import { picturesFrom } from "./results/gallery.js";
 import { ResultsScreen } from "./results/screen.js";
 
-const PATIENCE = 60_000; // comparing and judging again read whole evaluations
+const PATIENCE = 60_000; // milliseconds; comparisons and re-evaluations read complete evaluations
 
 function kernelSource(model) {
   const request = makeRequester(model, { patience: 20_000 });

@@ -1,4 +1,4 @@
-// The review: what was labelled, label by label, to approve, correct or reject. What the kernel does stands in review.py.
+// Review widget: approve, correct or reject labels, label by label. The kernel side is in review.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
 import { element, keepKeys } from "./shared/dom.js";
@@ -19,7 +19,7 @@ const EVERYTHING_LEFT = { show: "to_review", label: null, predicted: null, annot
 
 class Review extends PicturePages {
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-review loading", tabIndex: 0, attributes: { role: "application", "aria-label": "labelled images to review" } }));
+    this.root = keepKeys(element("div", { class: "clnb clnb-review loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Labelled images to review" } }));
     const leave = () => this.root.focus({ preventScroll: true });
     const query = (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 });
     this.panel = new Panel({ onClose: leave });
@@ -45,7 +45,7 @@ class Review extends PicturePages {
       size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
       help: () => openKeys(this.panel, REVIEW_HELP),
     });
-    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "images" } });
+    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
     this.empty = element("div", { class: "empty", hidden: true });
     this.preview = new Preview((row) => this.listing.full(row));
     this.tiles = [];
@@ -65,7 +65,7 @@ class Review extends PicturePages {
   }
 
   // -- painting ---------------------------------------------------------------------------------------
-  // Fewer beside each other than in the gallery: there is more to read below each.
+  // Use fewer columns than the gallery, because the tiles contain more text.
   columnsIn(width) {
     return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width)), Math.floor(width / 156)));
   }
@@ -95,15 +95,15 @@ class Review extends PicturePages {
     const { splits, split, query, review, has_predictions: hasModel } = this.info;
     const labelled = review.left + review.done;
     const showing = (label, change) => ({ label, run: () => this.show({ query: { ...query, ...EVERYTHING_LEFT, ...change }, place: 0 }) });
-    if (!splits[split]) this._say("There are no images here yet.");
-    else if (!labelled) this._say("Nothing is labelled here yet, so there is nothing to review. project.label() opens the gallery.");
-    else if (!review.left && query.show !== "reviewed") this._say(`All ${labelled.toLocaleString("en")} labelled images are reviewed.`, showing("Show them", { show: "reviewed" }));
-    else if (query.show === "disagrees" && hasModel && query.label === null) this._say("The model agrees with every label that is left to review.", showing("Show what is left"));
-    else if (!review.left) this._say("No image fits what is to be shown.", showing("Show what is reviewed", { show: "reviewed" }));
-    else this._say("No image fits what is to be shown.", showing("Show all that is left"));
+    if (!splits[split]) this._say("There are no images yet.");
+    else if (!labelled) this._say("There are no labelled images to review yet. Label some with project.label().");
+    else if (!review.left && query.show !== "reviewed") this._say(`All ${labelled.toLocaleString("en")} labelled images are reviewed.`, showing("Show reviewed images", { show: "reviewed" }));
+    else if (query.show === "disagrees" && hasModel && query.label === null) this._say("The model agrees with all labels that are left to review.", showing("Show all left to review"));
+    else if (!review.left) this._say("No images match the filter.", showing("Show reviewed images", { show: "reviewed" }));
+    else this._say("No images match the filter.", showing("Show all left to review"));
   }
 
-  // -- what edits make of what is shown ---------------------------------------------------------------
+  // -- edits of the shown rows ------------------------------------------------------------------------
   foresee(row, edit) {
     return decided(row, edit, { alone: this.info.task === "single-label" });
   }
@@ -114,10 +114,10 @@ class Review extends PicturePages {
   }
 
   conflictWords({ theirs }) {
-    return `it ${theirs.length ? `is “${theirs.join(", ")}”` : "has no label"} now, and that stands. Look again.`;
+    return `it ${theirs.length ? `is “${theirs.join(", ")}”` : "has no label"} now. Please check it again.`;
   }
 
-  // -- what is decided --------------------------------------------------------------------------------
+  // -- decisions ----------------------------------------------------------------------------------------
   actions(command) {
     return {
       ...super.actions(command),
@@ -132,7 +132,7 @@ class Review extends PicturePages {
 
   _correct(label) {
     const { task, query } = this.info;
-    if (task === "multi-label" && query.label === null) this.editing.edit({ op: "toggle", label }); // there may be more to correct
+    if (task === "multi-label" && query.label === null) this.editing.edit({ op: "toggle", label }); // other labels may also need correction
     else this._decide({ op: "label", label, instead_of: query.label || null });
   }
 
@@ -160,7 +160,7 @@ class Review extends PicturePages {
     for (const [label, own] of byLabel) this.editing.edit({ op: "label", label, instead_of: null }, { rows: own });
   }
 
-  // A decision ends with the images it is about: what comes after them is next.
+  // A decision completes its images: continue with the images after them.
   _decide(edit) {
     const ranges = this.target();
     if (this.info.read_only || !ranges.length) return;
@@ -176,8 +176,8 @@ class Review extends PicturePages {
 
   _sayEnd() {
     const left = this.info.review.left;
-    const rest = { label: "Show what is left", run: () => this.show({ query: { ...this.info.query, ...EVERYTHING_LEFT }, place: 0 }) };
-    const words = left ? `That was the last one here; ${left.toLocaleString("en")} ${left === 1 ? "is" : "are"} left to review.` : "That was the last one: everything is reviewed.";
+    const rest = { label: "Show all left to review", run: () => this.show({ query: { ...this.info.query, ...EVERYTHING_LEFT }, place: 0 }) };
+    const words = left ? `End of this list. ${left.toLocaleString("en")} ${left === 1 ? "image is" : "images are"} left to review.` : "All images are reviewed.";
     this.notices.say("done", words, { step: left ? rest : null });
   }
 }

@@ -1,5 +1,5 @@
-// The live view of a run: its progress, curves, samples and messages. The kernel sends updates while the cell runs;
-// "Stop" reaches it by the thread that answers pages meanwhile.
+// Training view widget: progress, curves, samples and messages of a run. The kernel sends updates while the cell runs.
+// "Stop" is handled by a separate kernel thread.
 
 import { element, keepKeys, setText, show } from "./shared/dom.js";
 import { Notices } from "./shared/notices.js";
@@ -10,7 +10,7 @@ import { Samples } from "./training_view/samples.js";
 import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/text.js";
 
 const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
-const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // a comm's first message may wait until the cell has run
+const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // milliseconds; a comm's first message may be delayed until the cell has finished
 const TICK = 1_000;
 const SILENT = 30_000;
 const STOP_AGAIN = 1_000;
@@ -35,12 +35,12 @@ class TrainingScreen {
   }
 
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-training", tabIndex: -1, attributes: { role: "region", "aria-label": "training" } }));
+    this.root = keepKeys(element("div", { class: "clnb clnb-training", tabIndex: -1, attributes: { role: "region", "aria-label": "Training" } }));
     this.notices = new Notices();
     this.status = element("span", { class: "state", attributes: { role: "status" } });
     this.title = element("strong", { class: "project" });
     this.best = element("span", { class: "faint best-so-far" });
-    this.stop = element("button", { type: "button", class: "stop", text: "Stop", title: "End the run at its next step; what is finished is kept", on: { click: () => this._stop() } });
+    this.stop = element("button", { type: "button", class: "stop", text: "Stop", title: "Stop the run at its next step. Results so far are saved.", on: { click: () => this._stop() } });
     this.toolbar = element("div", { class: "band toolbar" }, this.title, this.status, this.best, element("span", { class: "spring" }), this.stop);
     this.filled = element("span", {});
     this.bar = element("div", { class: "bar", attributes: { role: "progressbar", "aria-valuemin": "0" } }, this.filled);
@@ -52,29 +52,29 @@ class TrainingScreen {
     this.charts = [new CurveChart("loss", point), new CurveChart("on held-out images", point)];
     this.pair = element("div", { class: "pair", hidden: true }, ...this.charts.map(({ node }) => node));
     this.samples = new Samples();
-    this.lines = keepKeys(element("div", { class: "lines", tabIndex: 0, hidden: true, attributes: { role: "log", "aria-label": "messages" } }));
-    this.waiting = element("p", { class: "faint waiting", text: "Getting ready…" });
+    this.lines = keepKeys(element("div", { class: "lines", tabIndex: 0, hidden: true, attributes: { role: "log", "aria-label": "Messages" } }));
+    this.waiting = element("p", { class: "faint waiting", text: "Preparing…" });
     this.body = element("div", { class: "body" }, this.waiting, this.pair, this.samples.node, this.lines);
     this.over = element("span", { class: "over hints" });
     this.parameters = element("span", { class: "parameters" });
-    this.elapsed = element("span", { class: "elapsed", attributes: { "aria-label": "time so far" } });
+    this.elapsed = element("span", { class: "elapsed", attributes: { "aria-label": "Elapsed time" } });
     this.footer = element("div", { class: "band foot" }, this.elapsed, this.parameters, this.over);
     this.root.append(this.toolbar, this.notices.node, this.under, this.body, this.footer);
     el.append(this.root);
     this._draw();
   }
 
-  // -- between page and kernel ------------------------------------------------------------------------
+  // -- requests to the kernel -------------------------------------------------------------------------
   _hello(attempt) {
     const wait = HELLO_AFTER[Math.min(attempt, HELLO_AFTER.length - 1)];
     this.greeting = setTimeout(async () => {
-      this._hello(attempt + 1); // asks again, unless this is answered
+      this._hello(attempt + 1); // try again unless there is a response
       try {
         const [news, buffers] = await this.request("hello", {});
         clearTimeout(this.greeting);
         this._take(news, buffers);
       } catch {
-        // the next attempt, or the run's own updates
+        // the next attempt, or the run's own updates, will succeed
       }
     }, wait);
   }
@@ -88,7 +88,7 @@ class TrainingScreen {
     if (!isWhole) { clearTimeout(this.greeting); this._hello(0); }
   }
 
-  // Asks again until it is confirmed: what comes while the kernel is about to send may have to wait for the cell's end.
+  // Repeat until confirmed: a message may be delayed until the end of the cell.
   async _stop(attempt = 1) {
     this.asked = true;
     this._drawStatus();
@@ -98,7 +98,7 @@ class TrainingScreen {
     } catch (error) {
       if (this.closed || this.run.isOver || this.run.short.status === "stopping") return;
       const isSilent = error instanceof KernelGone;
-      if (attempt > 2 || !isSilent) this.notices.say("stop", isSilent ? "The kernel has not confirmed it yet. Interrupting it (■ above) stops the run as well." : error.message, { kind: "error" });
+      if (attempt > 2 || !isSilent) this.notices.say("stop", isSilent ? "The kernel has not confirmed the stop yet. You can also interrupt the kernel (■ above)." : error.message, { kind: "error" });
       if (isSilent && attempt < MOST_STOPS) this._stop(attempt + 1);
       else {
         this.asked = false;
@@ -107,7 +107,7 @@ class TrainingScreen {
     }
   }
 
-  // Each second: the clocks go on, and silence is noticed.
+  // Update the clocks every second and detect a silent kernel.
   async _tick() {
     if (this.run.isOver) return;
     if (!this.isLost) this._drawClocks();
@@ -120,7 +120,7 @@ class TrainingScreen {
     } catch (error) {
       if (!this.closed && !this.run.isOver && error instanceof KernelGone) {
         this.isLost = true;
-        this.notices.say("gone", "No news from the kernel: it is busy, or gone. After a restart, project.versions says how the run ended.", { kind: "error" });
+        this.notices.say("gone", "No updates from the kernel. It may be busy or stopped. After a restart, see project.versions for the result of the run.", { kind: "error" });
       }
     }
     if (!this.closed) this._drawStatus();
@@ -155,7 +155,7 @@ class TrainingScreen {
     setText(this.title, title || "training");
     this.title.title = title;
     this.status.className = `state ${this.isLost ? "lost" : status}`;
-    setText(this.status, this.isLost ? "no news" : STATUS_WORDS[status] ?? status);
+    setText(this.status, this.isLost ? "no updates" : STATUS_WORDS[status] ?? status);
     show(this.stop, status === "running" || status === "stopping");
     if (status === "stopping") this.asked = true;
     this.stop.disabled = Boolean(this.asked);
@@ -190,7 +190,7 @@ class TrainingScreen {
     setText(this.parameters, rates.join(" · "));
   }
 
-  // Time goes on between two updates.
+  // Continue the clocks between updates.
   _drawClocks() {
     const { seconds, left } = this.run.short;
     const since = this.run.isOver ? 0 : (Date.now() - this.heard) / 1_000;

@@ -1,4 +1,4 @@
-// How image pixels lie on the screen: screen = image × scale + offset, in CSS pixels. Immutable.
+// View transform of the image: screen = image × scale + offset, in CSS pixels. Immutable.
 
 const LARGEST_SCALE = 40;
 
@@ -16,7 +16,7 @@ export class Camera {
     return [(sx - this.x) / this.scale, (sy - this.y) / this.scale];
   }
 
-  // All of the image in the middle of a canvas, with a margin, never enlarged beyond what is useful.
+  // Fit the complete image into the canvas, centred with a margin, without excessive enlargement.
   static fit(image, canvas, margin = 16) {
     const free = { width: Math.max(1, canvas.width - 2 * margin), height: Math.max(1, canvas.height - 2 * margin) };
     const scale = Math.min(free.width / image.width, free.height / image.height, LARGEST_SCALE);
@@ -27,15 +27,15 @@ export class Camera {
     return new Camera({ scale, x: (canvas.width - image.width * scale) / 2, y: (canvas.height - image.height * scale) / 2 });
   }
 
-  // The point of the image under `point` stays there.
+  // Zoom around `point`, which keeps its position on the screen.
   zoomed(point, factor, { smallest = 0.01 } = {}) {
     const scale = Math.min(Math.max(this.scale * factor, smallest), LARGEST_SCALE);
     const [px, py] = this.toImage(point);
     return new Camera({ scale, x: point[0] - px * scale, y: point[1] - py * scale });
   }
 
-  // The image's corner lies on a whole pixel of the screen, of which a CSS pixel has `ratio`: between two of them browsers
-  // paint pictures half a pixel off.
+  // Align the image's corner to a device pixel (`ratio` per CSS pixel). Otherwise browsers paint images half a pixel
+  // off.
   snapped(ratio) {
     return new Camera({ scale: this.scale, x: Math.round(this.x * ratio) / ratio, y: Math.round(this.y * ratio) / ratio });
   }
@@ -44,7 +44,7 @@ export class Camera {
     return new Camera({ scale: this.scale, x: this.x + dx, y: this.y + dy });
   }
 
-  // At least a bit of the image stays on the canvas.
+  // Keep at least a part of the image on the canvas.
   kept(image, canvas, rest = 40) {
     const keep = (offset, length, room) => Math.min(Math.max(offset, rest - length), room - rest);
     return new Camera({ scale: this.scale, x: keep(this.x, image.width * this.scale, canvas.width), y: keep(this.y, image.height * this.scale, canvas.height) });

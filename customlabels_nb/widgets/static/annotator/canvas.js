@@ -1,4 +1,4 @@
-// The canvas: the picture on a layer that the browser moves, shapes painted above it, and what pointers do there.
+// Drawing canvas: the image on a layer that the browser moves, the shapes painted above it, and pointer input.
 
 import { element } from "../shared/dom.js";
 import { Camera } from "./camera.js";
@@ -6,13 +6,13 @@ import { cursorFor } from "./hits.js";
 import { Painter } from "./painter.js";
 
 const TOLERANCE = 7; // CSS pixels
-const TOUCH_TOLERANCE = 2 * TOLERANCE; // fingers are wider than pointers
+const TOUCH_TOLERANCE = 2 * TOLERANCE; // fingers are less precise than a mouse
 const DETAIL_AFTER = 180;
 const RESTS_AFTER = 200;
 
 export class Canvas {
-  // `drawing` is the machine of gestures; `scene()` what is painted beside it; `on` has press(), changed(), selected(),
-  // zoomed(scale) and detail(region, pixels) → Promise of a picture of it.
+  // `drawing` is the state machine of gestures. `scene()` returns what else to paint. `on` has press(), changed(),
+  // selected(), zoomed(scale) and detail(region, pixels) → Promise of an image of the region.
   constructor({ drawing, scene, on }) {
     Object.assign(this, { drawing, scene, on });
     this.picture = element("img", { class: "photo", alt: "", draggable: false });
@@ -26,7 +26,7 @@ export class Canvas {
     this.pointers = new Map();
     this.guides = false;
     this.spaceHeld = false;
-    this.isAsleep = false; // another image is on its way
+    this.isAsleep = false; // another image is loading
     this.node.addEventListener("pointerdown", (event) => this._down(event));
     this.node.addEventListener("pointermove", (event) => this._move(event));
     this.node.addEventListener("pointerup", (event) => this._up(event));
@@ -57,7 +57,7 @@ export class Canvas {
     this.paint();
   }
 
-  // `view` is { uri, width, height } of what is shown; `image` the size of the upright original.
+  // `view` is { uri, width, height } of the shown image. `image` has the size of the upright original.
   show(image, view, { keepCamera = false } = {}) {
     this.image = image;
     this.picture.src = view.uri;
@@ -86,7 +86,7 @@ export class Canvas {
     this.zoom(1 / ratio() / this.camera.scale, this.at ?? undefined);
   }
 
-  // The point of the image in the middle of the canvas.
+  // Image point in the middle of the canvas.
   get middle() {
     return this.camera.toImage([this.size.width / 2, this.size.height / 2]);
   }
@@ -95,8 +95,8 @@ export class Canvas {
     if (this.image) this._glide(this.camera.zoomed(point, factor).kept(this.image, this.size));
   }
 
-  // While it moves the picture is a layer that the browser only shifts and scales. Such a layer keeps all pixels of the
-  // image; at rest it is painted at the size that it is shown in, which is sharper, and quicker under what is drawn.
+  // During a movement, the image is a layer that the browser only shifts and scales at full resolution. At rest, it is
+  // painted at its display size, which is sharper and makes drawing faster.
   _glide(camera) {
     const hint = (text) => { for (const layer of [this.picture, this.closeUp]) layer.style.willChange = text; };
     hint("transform");
@@ -124,7 +124,7 @@ export class Canvas {
     this.paintSoon();
   }
 
-  // Of a picture that is shown smaller than it is, the part in sight is fetched sharp.
+  // Load a sharp version of the visible region if the image is shown downscaled.
   _wantDetail() {
     clearTimeout(this.detailing);
     if (!this.image || this.sharpness >= 0.999 || this.camera.scale * ratio() <= this.sharpness * 1.2) return;
@@ -213,7 +213,7 @@ export class Canvas {
     const at = this._place(event);
     this.at = at;
     if (this.pointers.has(event.pointerId)) {
-      if (event.pointerType === "mouse" && !event.buttons) this._lost(event); // let go where nobody saw it
+      if (event.pointerType === "mouse" && !event.buttons) this._lost(event); // the button was released outside the page
       else this.pointers.set(event.pointerId, at);
     }
     if (!this.image) return;
@@ -271,7 +271,7 @@ export class Canvas {
   }
 
   _wheel(event) {
-    if (!this.image || !event.cancelable) return; // a page that is scrolling already goes on
+    if (!this.image || !event.cancelable) return; // do not interrupt a page that already scrolls
     event.preventDefault();
     const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
     this.zoom(Math.exp(-step * (event.ctrlKey ? 0.01 : 0.0016)), this._place(event));

@@ -1,4 +1,4 @@
-// What people change beside drawing: labels, numbers, status, predictions, copies.
+// Changes other than drawing: labels, typed numbers, status, predictions, copy and paste.
 
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
@@ -11,7 +11,7 @@ export class Changes {
   constructor(screen) {
     this.screen = screen;
     this.clipboard = null;
-    this.prediction = null; // the selected one
+    this.prediction = null; // index of the selected prediction
   }
 
   get may() {
@@ -38,7 +38,7 @@ export class Changes {
 
   async addLabel(name) {
     const { screen } = this;
-    await screen.saving.whenDone(); // the image in work counts, too, and isn't changed below a shape on its way
+    await screen.saving.whenDone(); // include the current image, and do not change it before its shapes are saved
     const fate = await fateOfDone(screen, name);
     if (!fate) return;
     const add = (review) => screen.request("add label", { label: name, review });
@@ -47,7 +47,7 @@ export class Changes {
       screen.takeInfo(info);
       this.chooseLabel(label);
     } catch (error) {
-      screen.notices.say("label", `Not added: ${error.message}`, { kind: "error" });
+      screen.notices.say("label", `Could not add the label: ${error.message}`, { kind: "error" });
     }
   }
 
@@ -60,12 +60,12 @@ export class Changes {
     this.screen.changed();
   }
 
-  // The same again takes the status back.
+  // Set the status, or remove it if the image already has it.
   async setStatus(status) {
     if (!this.may) return;
     const { imageShapes } = this.screen;
     if (status === "labelled" && !imageShapes.isBare) {
-      this.hint("There is something on this image: remove it first.");
+      this.hint("This image has shapes or labels. Remove them first.");
       return;
     }
     const back = imageShapes.isBare ? "unlabelled" : "labelled";
@@ -103,16 +103,16 @@ export class Changes {
     this.prediction = null;
     const labels = whole ? [...imageShapes.labels, whole] : imageShapes.labels;
     imageShapes.change({ shapes: [...imageShapes.shapes, ...good], labels, predictions, selected: null });
-    if (good.length < chosen.length) this.hint("What lies outside the image was left out.");
+    if (good.length < chosen.length) this.hint("Predictions outside the image were left out.");
     this.screen.changed({ keepHint: true });
   }
 
-  // Shapes, and what is said of the whole image.
+  // Accept predicted shapes and the predicted label of the entire image.
   acceptAll() {
     this.accept((this.screen.imageShapes?.predictions ?? []).map((_, index) => index), { whole: this.offered?.[0] });
   }
 
-  // The label, with its confidence, that a model gives the whole image and nobody has given yet; null without one.
+  // Predicted label of the entire image with its confidence, while no label is assigned. Otherwise null.
   get offered() {
     const { imageShapes, info } = this.screen;
     const said = imageShapes?.offered ?? null;
@@ -127,7 +127,7 @@ export class Changes {
     this.screen.shown();
   }
 
-  // Shapes in order, then what is predicted. False where there is nothing to go through.
+  // Select the next shape, then the predictions. Returns false if there is nothing to select.
   cycle(by) {
     const { imageShapes, drawing } = this.screen;
     if (!imageShapes) return false;
@@ -170,12 +170,12 @@ export class Changes {
   copy() {
     const { shape } = this.screen.imageShapes ?? {};
     if (shape) this.clipboard = shape;
-    else this.hint("Nothing is selected to copy: click a shape's edge, or Tab.");
+    else this.hint("No shape is selected. Click the edge of a shape, or press Tab.");
   }
 
   paste() {
     if (this.clipboard) this._put(this.clipboard);
-    else this.hint("Nothing was copied yet (Ctrl C).");
+    else this.hint("Nothing to paste. Copy a shape first (Ctrl C).");
   }
 
   duplicate() {
@@ -183,7 +183,7 @@ export class Changes {
     if (shape) this._put(shape, 10);
   }
 
-  // On the image that is shown, inside it, and selected so that arrows move it.
+  // Add a shape to the shown image, inside its bounds, and select it so that the arrow keys move it.
   _put(shape, shift = 0) {
     if (!this.may) return;
     const { imageShapes, hidden, info } = this.screen;
@@ -207,10 +207,10 @@ export class Changes {
     if (!this.may) return;
     this.prediction = null;
     if (imageShapes[kind]()) this.screen.changed();
-    else this.hint(`There is nothing to ${kind} on this image.`);
+    else this.hint(`Nothing to ${kind} on this image.`);
   }
 
-  // Hides or locks the shapes of a label, or no longer. `set` is "hidden" or "locked".
+  // Toggle whether the shapes of a label are hidden or locked. `set` is "hidden" or "locked".
   toggle(set, label) {
     const { screen } = this;
     if (!label) return;

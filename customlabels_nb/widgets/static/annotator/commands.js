@@ -1,9 +1,9 @@
-// Keys: which of them mean something here, and what is done then.
+// Keyboard commands of the annotator and their actions.
 
 import { drawingCommand } from "./keys.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
-// What needs no image, or leads to another; all else waits while one turns to an image.
+// Commands that need no image or go to another one. All others wait while an image is loading.
 const AT_ONCE = new Set(["turn", "escape", "help", "find", "guides", "tool", "zoom", "fit", "one to one", "space"]);
 const CHANGES = new Set(["remove", "paste", "duplicate", "undo", "redo", "accept all", "status", "keyboard box"]);
 
@@ -12,8 +12,8 @@ export class Commands {
   constructor(screen) {
     this.screen = screen;
     this.keyboardBox = new KeyboardBox();
-    this.leaving = false; // Tab leaves the widget
-    this.held = []; // what was typed ahead
+    this.leaving = false; // the next Tab leaves the widget
+    this.held = []; // commands typed while an image is loading
   }
 
   key(event) {
@@ -28,7 +28,7 @@ export class Commands {
     this.run(command);
   }
 
-  // Tab goes through the shapes; after Esc, or where there are none, on to the next element as everywhere.
+  // Tab cycles through the shapes. After Esc, or without shapes, it moves to the next element as usual.
   _leavesByTab() {
     const { imageShapes } = this.screen;
     const leaves = this.leaving || !imageShapes || !(imageShapes.shapes.length + imageShapes.predictions.length);
@@ -45,7 +45,7 @@ export class Commands {
       this.held.push(command);
       return;
     }
-    // while a pointer draws, only Esc and the view are for keys
+    // during a pointer gesture, only Esc and view commands are available
     if (CHANGES.has(command.do) && (screen.info.read_only || drawing.gesture)) return;
     const actions = {
       label: () => { const own = screen.info.labels[command.number - 1]; if (own) changes.chooseLabel(own.label); },
@@ -78,7 +78,7 @@ export class Commands {
     canvas.paintSoon();
   }
 
-  // The image is there: what was typed ahead is done, as far as the next turn.
+  // The image is loaded: run the waiting commands, up to the next change of image.
   resume() {
     while (this.held.length && !this.screen.isTurning) this.run(this.held.shift());
   }
@@ -91,7 +91,7 @@ export class Commands {
     this.screen.canvas.holdSpace(held);
   }
 
-  // -- a box by keys ------------------------------------------------------------------------------------
+  // -- boxes drawn with the keyboard --------------------------------------------------------------------
   _beginBox() {
     const { imageShapes, canvas } = this.screen;
     if (!imageShapes) return;

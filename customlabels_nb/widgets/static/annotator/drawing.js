@@ -1,31 +1,31 @@
-// What pointer gestures do to the shapes of an image, as a machine without DOM: points are in image pixels, `tolerance`
-// too. A gesture that ends in nothing leaves nothing.
+// State machine of pointer gestures on the shapes of an image, without DOM. Points and `tolerance` are in image pixels.
+// A gesture without effect leaves no trace.
 
 import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, moved, resized, withCorner, withoutCorner, withPolygon } from "../shared/geometry.js";
 import { hitTest } from "./hits.js";
 
-export const HINT_SMALL = "That was smaller than 2 × 2 pixels and was not kept.";
+export const HINT_SMALL = "Shapes smaller than 2 × 2 pixels are ignored.";
 export const HINT_LABEL = "Choose or add a label first.";
-export const HINT_UNNAMED = "What is it? Type the name of its label, then Enter.";
-const HINT_CORNERS = "A polygon has three corners at least.";
+export const HINT_UNNAMED = "Type a label for the new shape, then press Enter.";
+const HINT_CORNERS = "A polygon needs at least three corners.";
 
 export class Drawing {
-  // `label()` gives the label for new shapes, `usable(shape)` whether it may be touched, `mayDraw()` whether new ones
-  // may be; `hint(text)` tells people, `drawn(label)` hears of a new shape before it is there, `nameless()` of one that
-  // waits for its label, `missed(point, tolerance)` of a click where no shape is.
+  // `label()` returns the label of new shapes, `usable(shape)` whether a shape may be changed, and `mayDraw()` whether
+  // new shapes are allowed. `hint(text)` shows a message, `drawn(label)` is called before a shape is added,
+  // `nameless()` when a shape waits for its label, and `missed(point, tolerance)` on a click outside all shapes.
   constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => {} }) {
     Object.assign(this, { label, usable, mayDraw, hint, drawn, nameless, missed });
     this.tool = "box";
     this.imageShapes = null;
     this.gesture = null;
-    this.corners = null; // of the polygon that is being drawn
-    this.cursor = null; // where its next corner would be
-    this.keyed = null; // a box that is drawn by keys
-    this.unnamed = null; // what was drawn while there was no label
+    this.corners = null; // corners of the unfinished polygon
+    this.cursor = null; // position of its next corner
+    this.keyed = null; // unfinished box of the keyboard
+    this.unnamed = null; // shape that was drawn without a label
     this._corner = null;
   }
 
-  // Other shapes. Corners of a polygon that is being drawn, and what waits for its label, stay if it is of the same image.
+  // Show other shapes. For the same image, the unfinished polygon and the shape that waits for its label are preserved.
   show(imageShapes) {
     const { corners, unnamed } = this;
     const same = imageShapes && imageShapes.image.name === this.imageShapes?.image.name;
@@ -38,13 +38,13 @@ export class Drawing {
     return Boolean(this.gesture || this.corners || this.keyed || this.unnamed);
   }
 
-  // The corner of the selected polygon that was touched last, null if none was.
+  // Corner of the selected polygon that was clicked last, or null.
   get corner() {
     const held = this._corner;
     return held && held.imageShapes === this.imageShapes && held.index === this.imageShapes.selected && this.imageShapes.shape?.polygon?.[held.corner] ? held.corner : null;
   }
 
-  // The shape as it would be if the gesture ended now, with its index (null: a new one); for painting.
+  // Preview of the shape if the gesture ended now, with its index (null for a new shape).
   get draft() {
     const label = this.label();
     if (this.corners) return { index: null, shape: { label, polygon: [...this.corners, ...(this.cursor ? [this.cursor] : [])], open: true } };
@@ -59,8 +59,8 @@ export class Drawing {
     return this.imageShapes && hitTest(point, this.imageShapes.shapes, { selected: this.imageShapes.selected, tolerance, usable: this.usable });
   }
 
-  // `fresh` (a key is held) draws a new shape even inside the selected one; `removes` takes a corner away.
-  // True if the shapes changed.
+  // Start a gesture and return true if the shapes changed. `fresh` (modifier key) draws a new shape even inside the
+  // selected one. `removes` deletes a corner.
   press(point, { tolerance, fresh = false, removes = false }) {
     const { imageShapes } = this;
     if (!imageShapes) return false;
@@ -94,11 +94,11 @@ export class Drawing {
     else gesture.shape = moved(before, dx, dy, size);
   }
 
-  // Ends the gesture; true if the shapes changed. A press without a move selects what lies there, or nothing.
+  // End the gesture and return true if the shapes changed. A click without movement selects the shape there, or none.
   release(point) {
     const { gesture, imageShapes } = this;
     if (!gesture) return false;
-    this.move(point); // the last of the way may have come without a move of its own
+    this.move(point); // the final position may differ from the last move event
     this.gesture = null;
     if (gesture.kind === "point") return false;
     if (!gesture.moved) return this._click(gesture, point);
@@ -124,7 +124,7 @@ export class Drawing {
     return false;
   }
 
-  // A new shape; true if it is one that can be kept.
+  // Add a new shape and return true if it is large enough.
   _keep(shape, { select = false } = {}) {
     const label = this.label();
     if (!this.mayDraw()) return false;
@@ -141,7 +141,7 @@ export class Drawing {
     return false;
   }
 
-  // There is a label now: what was drawn without one gets it. True if the shapes changed.
+  // Assign the new label to a shape that was drawn without one. Returns true if the shapes changed.
   keepUnnamed() {
     const { unnamed } = this;
     if (!unnamed || !this.label()) return false;
@@ -149,7 +149,7 @@ export class Drawing {
     return this._keep(unnamed.shape, unnamed);
   }
 
-  // A box that was drawn by keys.
+  // Add a box that was drawn with the keyboard.
   keep(box) {
     this.keyed = null;
     return this._keep({ polygon: null, ...box }, { select: true });
@@ -166,7 +166,7 @@ export class Drawing {
     return false;
   }
 
-  // True if the polygon became a shape. One with too few corners stays open.
+  // Close the polygon and return true if it became a shape. With too few corners it stays open.
   closePolygon() {
     const { corners } = this;
     if (!corners) return false;
@@ -180,7 +180,7 @@ export class Drawing {
     return this._keep(withPolygon({}, corners, this.imageShapes.image));
   }
 
-  // Takes the last corner of the polygon that is being drawn back.
+  // Remove the last corner of the unfinished polygon.
   dropCorner() {
     if (!this.corners) return false;
     this._letGo();
@@ -189,12 +189,12 @@ export class Drawing {
     return true;
   }
 
-  // The corner that is being placed stays where it is.
+  // Stop moving the next corner with the pointer.
   _letGo() {
     if (this.gesture?.kind === "point") this.gesture = null;
   }
 
-  // Takes the corner that was touched last out of the selected polygon; true if the shapes changed.
+  // Remove the corner that was clicked last from the selected polygon. Returns true if the shapes changed.
   removeCorner() {
     const { imageShapes, corner } = this;
     if (corner === null) return false;
@@ -209,7 +209,7 @@ export class Drawing {
     return true;
   }
 
-  // Moves the selected shape, or only the corner of it that was touched last; true if the shapes changed.
+  // Move the selected shape, or only its corner that was clicked last. Returns true if the shapes changed.
   nudge(dx, dy) {
     const { imageShapes, corner } = this;
     if (!imageShapes?.shape) return false;
@@ -222,13 +222,13 @@ export class Drawing {
     return true;
   }
 
-  // The pointer was lost: as if its gesture had not begun.
+  // Cancel the gesture after the pointer was lost.
   stop() {
     if (this.gesture?.kind === "point" && this.gesture.added) this.dropCorner();
     this.gesture = null;
   }
 
-  // Esc: the same, and the polygon or the box by keys that is being drawn goes, too, and what waits for its label.
+  // Cancel the gesture (Esc) and discard unfinished polygons, keyboard boxes and shapes without a label.
   cancel() {
     const was = this.isBusy || this.corner !== null;
     this.gesture = null;

@@ -1,4 +1,4 @@
-// The filmstrip: neighbours of the image, with a dot for what is done.
+// Filmstrip: thumbnails of neighbouring images, with a dot for their status.
 
 import { described } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
@@ -6,7 +6,7 @@ import { element, setText, show } from "../shared/dom.js";
 export class Filmstrip {
   constructor(onChoose) {
     this.onChoose = onChoose;
-    this.node = element("div", { class: "strip", attributes: { role: "listbox", "aria-label": "images" } });
+    this.node = element("div", { class: "strip", attributes: { role: "listbox", "aria-label": "Images" } });
     this.frames = [];
   }
 
@@ -24,12 +24,12 @@ export class Filmstrip {
       frame.node.setAttribute("aria-label", described(given.row));
       frame.node.setAttribute("aria-selected", String(given.place === current));
       frame.node.className = `film ${given.row.status}${given.place === current ? " current" : ""}`;
-      setText(frame.excuse, given.failure ? "not readable" : "");
+      setText(frame.excuse, given.failure ? "unreadable" : "");
       if (given.place === current) this._bring(frame.node);
     });
   }
 
-  // Into sight sideways, with its neighbours on both sides; the notebook itself never scrolls.
+  // Scroll horizontally to a frame and its neighbours. The notebook itself is never scrolled.
   _bring(node) {
     const { node: filmstrip } = this;
     const left = node.offsetLeft - filmstrip.offsetLeft;

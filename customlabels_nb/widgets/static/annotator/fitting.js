@@ -1,9 +1,9 @@
-// Shapes made to fit an image: by numbers typed in, pasted from elsewhere, taken over from a model. Null where nothing of
-// a shape is left that could be kept.
+// Fit shapes to an image: typed numbers, pasted shapes, accepted predictions. Functions return null if nothing of the
+// shape remains in the image.
 
 import { clipBox, clipPoint, fittedTo, isTooSmall, moved, withPolygon } from "../shared/geometry.js";
 
-// left and top move the shape, width and height stretch it.
+// Set left or top to move the shape, or width or height to resize it.
 export function withNumber(shape, name, value, size) {
   if (!Number.isFinite(value)) return null;
   if (name === "left") return moved(shape, value - shape.left, 0, size);
@@ -14,7 +14,7 @@ export function withNumber(shape, name, value, size) {
   return isTooSmall(box) ? null : fittedTo(shape, box);
 }
 
-// A copy inside the image, as it was or shrunk to fit, shifted by (shift, shift) or, at an edge, the other way.
+// Copy a shape into the image, shrunk if necessary, shifted by (shift, shift), or the other way at an edge.
 export function placed(shape, size, shift = 0) {
   const width = Math.min(shape.width, size.width);
   const height = Math.min(shape.height, size.height);
@@ -24,7 +24,7 @@ export function placed(shape, size, shift = 0) {
   return plain(moved(inside, to(inside.left, width, size.width), to(inside.top, height, size.height), size));
 }
 
-// What a model said, as a shape of one's own: clipped to the image.
+// Convert a prediction to a shape that is clipped to the image.
 export function taken(shape, size) {
   if (shape.polygon) {
     const clipped = withPolygon(shape, shape.polygon.map((point) => clipPoint(point, size)), size);
@@ -34,7 +34,7 @@ export function taken(shape, size) {
   return isTooSmall(box) ? null : plain({ label: shape.label, polygon: null, ...box });
 }
 
-// What is stored of a shape.
+// Return the stored fields of a shape.
 export function plain({ label, left, top, width, height, polygon }) {
   return { label, left, top, width, height, polygon };
 }

@@ -1,9 +1,10 @@
-// What lies under the pointer. Points and tolerance are in image pixels.
+// Hit testing. Points and tolerance are in image pixels.
 
 import { areaOf, HANDLES, handlePoint, isInside, nearestEdge, outline } from "../shared/geometry.js";
 
-// Of the selected shape handles and corners come first, then its edges; then the edges of others, then insides, the
-// smallest first. { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?, edge? } or null.
+// Find the shape at a point. Priority: handles and corners of the selected shape, then its edges, then edges of others,
+// then interiors, smallest first. Returns { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?,
+// edge? } or null.
 export function hitTest(point, shapes, { selected = null, tolerance, usable = () => true }) {
   const shape = shapes[selected];
   const mine = shape && usable(shape, selected);
@@ -15,7 +16,7 @@ export function hitTest(point, shapes, { selected = null, tolerance, usable = ()
   shapes.forEach((other, index) => {
     if (isNear(point, other, tolerance) && usable(other, index)) order.push([areaOf(other), index]);
   });
-  order.sort(([a, i], [b, j]) => a - b || j - i); // of equal ones the upper
+  order.sort(([a, i], [b, j]) => a - b || j - i); // the upper one if equal
   for (const [, index] of order) {
     const [edge, distance] = nearestEdge(point, outline(shapes[index]));
     if (distance <= tolerance) return { index, part: "edge", edge };
@@ -35,7 +36,7 @@ function hitParts(point, shape, tolerance) {
     const corner = shape.polygon.findIndex(near);
     if (corner >= 0) return { part: "corner", corner };
   } else {
-    // corners before the middles of sides: on a small box they lie close together
+    // corners before sides: on a small box they are close together
     const handle = BY_RANK.find((name) => near(handlePoint(shape, name)));
     if (handle) return { part: "handle", handle };
   }

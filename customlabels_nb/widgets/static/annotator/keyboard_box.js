@@ -1,4 +1,4 @@
-// A box without a pointer: arrows place its first corner, Enter, arrows draw the opposite one, Enter.
+// Draw a box with the keyboard: arrows move the first corner, Enter, arrows move the opposite corner, Enter.
 
 import { boxFromCorners, clipPoint } from "../shared/geometry.js";
 
@@ -20,7 +20,7 @@ export class KeyboardBox {
     this._place(clipPoint(point.map(Math.round), size));
   }
 
-  // The first corner stays far enough from the far edges for a box that can be seen.
+  // Keep the first corner away from the far edges, so that the box is visible.
   _place([x, y]) {
     const first = [x, y].map((value, axis) => {
       const room = axis ? this.size.height : this.size.width;
@@ -40,10 +40,10 @@ export class KeyboardBox {
   }
 
   get words() {
-    return this.sizing ? "Arrows draw the opposite corner (Shift: 10 px); Enter keeps the box, Esc drops it." : "Arrows place the first corner (Shift: 10 px); then Enter.";
+    return this.sizing ? "Move the opposite corner with the arrow keys (Shift: 10 px). Enter adds the box, Esc cancels." : "Move the first corner with the arrow keys (Shift: 10 px), then press Enter.";
   }
 
-  // The finished box after the second Enter, null before.
+  // Return the finished box after the second Enter, or null before.
   enter() {
     if (!this.sizing) {
       this.sizing = true;

@@ -1,12 +1,12 @@
-// The panel left of the picture: labels, tools and view.
+// Left panel: labels, tools and view settings.
 
 import { bringInto, element, keyHint, setText, show } from "../shared/dom.js";
 import { findLabels } from "../shared/rows.js";
 import { inkOn } from "../shared/colours.js";
 
 const SHOWN_LABELS = 60;
-const ADDED = -1; // the place of the text itself among what was found: it becomes a label
-const NORMAL = 100; // per cent of brightness and contrast
+const ADDED = -1; // index of the typed text, which becomes a new label
+const NORMAL = 100; // per cent, for brightness and contrast
 
 export function section(title, ...children) {
   return element("section", {}, element("h4", { text: title }), ...children);
@@ -18,14 +18,14 @@ export function rowButton(text, key, { onClick, title = "" }) {
 
 export class LeftSide {
   // `on` has label(name), toggle(set, name), add(name), tool(name), fit(), guides(), filter({ brightness, contrast }),
-  // instructions() and leave(), which gives the keyboard back.
+  // instructions() and leave(), which returns the focus to the canvas.
   constructor(on) {
     this.on = on;
     this.labels = [];
     this.at = ADDED;
-    this.list = element("div", { class: "list", attributes: { role: "group", "aria-label": "labels" } });
+    this.list = element("div", { class: "list", attributes: { role: "group", "aria-label": "Labels" } });
     this.field = element("input", {
-      type: "text", class: "finder", maxLength: 256, placeholder: "+ add or find…", attributes: { "aria-label": "find or add a label" },
+      type: "text", class: "finder", maxLength: 256, placeholder: "Find or add…", attributes: { "aria-label": "Find or add a label" },
       on: { input: () => this._searched(), keydown: (event) => this._key(event) },
     });
     this.tools = {
@@ -34,9 +34,9 @@ export class LeftSide {
     };
     this.guides = rowButton("Guides", "G", { onClick: () => this._leaveTo(on.guides) });
     this.sliders = Object.fromEntries(["brightness", "contrast"].map((name) => [name, this._slider(name)]));
-    this.reset = element("button", { type: "button", class: "plain", text: "reset", hidden: true, on: { click: () => this._leaveTo(() => this._resetFilter()) } });
+    this.reset = element("button", { type: "button", class: "plain", text: "Reset", hidden: true, on: { click: () => this._leaveTo(() => this._resetFilter()) } });
     this.words = element("p", { class: "faint" });
-    const more = element("button", { type: "button", class: "plain", text: "…", title: "show and edit", attributes: { "aria-label": "show and edit instructions" }, on: { click: on.instructions } });
+    const more = element("button", { type: "button", class: "plain", text: "…", title: "Show and edit instructions", attributes: { "aria-label": "Show and edit instructions" }, on: { click: on.instructions } });
     this.node = element(
       "div", { class: "side left" },
       section("Labels", this.list, this.field),
@@ -83,11 +83,12 @@ export class LeftSide {
     }
     this.guides.classList.toggle("current", guides);
     this.guides.setAttribute("aria-pressed", String(guides));
-    setText(this.words, instructions.split("\n").slice(0, 6).join("\n") || "Nobody has written down yet how to label here.");
+    setText(this.words, instructions.split("\n").slice(0, 6).join("\n") || "There are no labelling instructions yet.");
     show(this.field, !readOnly);
   }
 
-  // What was typed: Enter takes the first label that begins with it, else adds it; arrow keys choose another.
+  // Handle typed text: Enter chooses the first matching label, or adds the text as a label. Arrow keys choose another
+  // one.
   _searched() {
     const text = this.field.value.trim();
     const [first] = findLabels(this.labels, text);
@@ -95,7 +96,7 @@ export class LeftSide {
     this._fill();
   }
 
-  // Only what differs is made anew: a press on a button isn't lost because it was replaced meanwhile.
+  // Update only changed elements, so that a click is not lost because its button was replaced.
   _fill() {
     const text = this.field.value.trim();
     const found = text ? findLabels(this.labels, text) : this.labels;
@@ -111,14 +112,14 @@ export class LeftSide {
     this.state = state;
     this.list.replaceChildren(...(isNew ? [this._addition(text)] : []), ...shown.map((line) => this._line(line)));
     bringInto(this.list, this.list.querySelector(".next"));
-    if (!this.labels.length && !isNew) this.list.append(element("p", { class: "faint", text: "No label yet: type the first one." }));
+    if (!this.labels.length && !isNew) this.list.append(element("p", { class: "faint", text: "No labels yet. Type the first one." }));
     if (found.length > SHOWN_LABELS) this.list.append(element("p", { class: "faint", text: `and ${found.length - SHOWN_LABELS} more` }));
   }
 
   _addition(text) {
     return element(
       "button", { type: "button", class: `row addition${this.at === ADDED ? " next" : ""}`, on: { click: () => this._take(ADDED) } },
-      element("span", { class: "count", text: "add" }), element("bdi", { class: "grow", text }),
+      element("span", { class: "count", text: "Add" }), element("bdi", { class: "grow", text }),
     );
   }
 
@@ -137,8 +138,8 @@ export class LeftSide {
     });
     return element(
       "div", { class: `line${current ? " current" : ""}${next ? " next" : ""}` }, choose,
-      toggle("hidden", hidden ? "hidden" : "hide", hidden, hidden ? "show its shapes (H)" : "hide its shapes (H)"),
-      toggle("locked", locked ? "locked" : "lock", locked, locked ? "let its shapes be changed (L)" : "lock its shapes (L)"),
+      toggle("hidden", hidden ? "hidden" : "hide", hidden, hidden ? "Show shapes (H)" : "Hide shapes (H)"),
+      toggle("locked", locked ? "locked" : "lock", locked, locked ? "Unlock shapes (L)" : "Lock shapes (L)"),
     );
   }
 
@@ -159,7 +160,7 @@ export class LeftSide {
     }
   }
 
-  // The label at a place of what was found, or the text as a new one.
+  // Choose the found label at this index, or add the text as a new label.
   _take(at) {
     const text = this.field.value.trim();
     const own = findLabels(this.labels, text)[at];

@@ -1,13 +1,13 @@
-// Paints shapes on a canvas of their own above the picture: 500 boxes within a frame. Nothing here changes anything.
+// Paint shapes on a separate canvas above the image: 500 boxes within one frame. Read-only.
 
 import { inkOn } from "../shared/colours.js";
 import { HANDLES, handlePoint, outline } from "../shared/geometry.js";
 
 const HANDLE = 8;
-const LONGEST_TAG = 24; // signs
+const LONGEST_TAG = 24; // characters
 const FONT = "600 12px system-ui, sans-serif";
 
-// A label as far as it fits on a tag; isolated, so that its direction turns nothing else round.
+// Shorten a label to fit on its tag, isolated so that its text direction does not affect others.
 function short(label) {
   const signs = [...label];
   return `\u2068${signs.length > LONGEST_TAG ? `${signs.slice(0, LONGEST_TAG - 1).join("")}…` : label}\u2069`;
@@ -27,7 +27,7 @@ export class Painter {
     this.canvas.width = this.still.width = Math.round(width * ratio);
     this.canvas.height = this.still.height = Math.round(height * ratio);
     this.stillOf = [];
-    this.canvas.style.width = `${this.canvas.width / ratio}px`; // so that its pixels are the screen's
+    this.canvas.style.width = `${this.canvas.width / ratio}px`; // one canvas pixel per screen pixel
     this.canvas.style.height = `${this.canvas.height / ratio}px`;
   }
 
@@ -49,8 +49,8 @@ export class Painter {
     pen.lineJoin = "round";
   }
 
-  // All but the selected shape and the one that is drawn. While the pointer moves these stay as they are, and each frame
-  // takes them as a picture: it costs the same with one shape and with hundreds.
+  // Paint all shapes except the selected and the drawn one to a buffer. While the pointer moves, each frame reuses it:
+  // the cost does not depend on the number of shapes.
   _paintStill(scene) {
     const { camera, shapes, predictions, prediction, selected, draft } = scene;
     const looks = new Map();
@@ -83,7 +83,7 @@ export class Painter {
     }
     pen.setLineDash(dashed ? [6, 4] : []);
     pen.lineWidth = strong ? 4 : 3.5;
-    pen.strokeStyle = "rgba(0, 0, 0, .45)"; // a dark rim: light colours stay visible on light photos
+    pen.strokeStyle = "rgba(0, 0, 0, .45)"; // dark outline: keeps light colours visible on light photos
     pen.stroke();
     pen.lineWidth = strong ? 2.5 : 1.8;
     pen.strokeStyle = colour;

@@ -1,11 +1,11 @@
-// The panel right of the picture: what is on the image, the numbers of what is selected, labels and status of the whole.
+// Right panel: shapes on the image, numbers of the selected shape, labels and status of the image.
 
 import { bringInto, element, setText, show } from "../shared/dom.js";
 import { rowButton, section } from "./left_side.js";
 
 const SHOWN_SHAPES = 200;
 const SHOWN_WHOLE = 30;
-const SAID = { unlabelled: "not looked at yet", skipped: "skipped", needs_review: "", labelled: "" };
+const SAID = { unlabelled: "not labelled yet", skipped: "skipped", needs_review: "", labelled: "" };
 
 export class RightSide {
   // `on` has select(index), accept(index), number(name, text), whole(label), status(name) and leave().
@@ -16,12 +16,12 @@ export class RightSide {
     this.fields = {};
     this.numbers = section("Selected", ...["left", "top", "width", "height"].map((name) => this._field(name)));
     this.whole = element("div", { class: "list" });
-    this.wholeSection = section("Whole image", this.whole);
+    this.wholeSection = section("Image labels", this.whole);
     const status = (text, key, name, title) => rowButton(text, key, { title, onClick: () => { on.leave(); on.status(name); } });
-    this.nothing = status("Nothing here", "N", "labelled", "looked at, and there is nothing to draw");
-    this.review = status("Needs review", "R", "needs_review", "somebody should look again");
-    this.skipped = status("Skip", "0", "skipped", "leave this image out");
-    this.opener = rowButton("+ whole image", "", { title: "labels of the whole image", onClick: () => { on.leave(); this.isOpen = !this.isOpen; this.on.again(); } });
+    this.nothing = status("Nothing here", "N", "labelled", "This image has no objects to draw (N)");
+    this.review = status("Needs review", "R", "needs_review", "Mark for review (R)");
+    this.skipped = status("Skip", "0", "skipped", "Leave this image out of training (0)");
+    this.opener = rowButton("+ image labels", "", { title: "Labels that apply to the entire image", onClick: () => { on.leave(); this.isOpen = !this.isOpen; this.on.again(); } });
     this.said = element("p", { class: "faint" });
     this.node = element("div", { class: "side right" }, element("section", {}, this.title, this.list), this.numbers, this.wholeSection, section("Image", this.nothing, this.review, this.skipped, this.opener, this.said));
   }
@@ -44,7 +44,7 @@ export class RightSide {
 
   update({ imageShapes, prediction, offered, colourOf, labels, task, readOnly }) {
     const count = imageShapes ? imageShapes.shapes.length : 0;
-    setText(this.title, `On this image · ${count}`);
+    setText(this.title, `Shapes · ${count}`);
     this._fillList(imageShapes, prediction, colourOf);
     const shape = imageShapes?.shape ?? null;
     show(this.numbers, Boolean(shape));
@@ -59,7 +59,7 @@ export class RightSide {
     const showWhole = Boolean(imageShapes && labels.length && (unfolded || offered));
     show(this.wholeSection, showWhole);
     show(this.opener, Boolean(imageShapes && drawn && !imageShapes.labels.length && labels.length && !readOnly));
-    setText(this.opener.firstChild, this.isOpen ? "− whole image" : "+ whole image");
+    setText(this.opener.firstChild, this.isOpen ? "− image labels" : "+ image labels");
     if (showWhole) this._fillWhole(imageShapes, unfolded ? labels : labels.filter(({ label }) => label === offered[0]), offered, readOnly);
     const bare = Boolean(imageShapes?.isBare);
     const mark = (node, current, disabled) => {
@@ -70,7 +70,7 @@ export class RightSide {
     mark(this.nothing, bare && imageShapes.status === "labelled", !bare);
     mark(this.review, imageShapes?.status === "needs_review", false);
     mark(this.skipped, imageShapes?.status === "skipped", false);
-    setText(this.said, !imageShapes ? "" : bare && imageShapes.status === "labelled" ? "looked at: nothing here" : SAID[imageShapes.status] ?? "");
+    setText(this.said, !imageShapes ? "" : bare && imageShapes.status === "labelled" ? "nothing here" : SAID[imageShapes.status] ?? "");
   }
 
   _fillList(imageShapes, prediction, colourOf) {
@@ -91,10 +91,10 @@ export class RightSide {
     bringInto(this.list, this.list.querySelector(".current"));
     const more = (imageShapes?.shapes.length ?? 0) - SHOWN_SHAPES;
     if (more > 0) this.list.append(element("p", { class: "faint", text: `and ${more} more` }));
-    if (dashed.length > 1) this.list.append(element("p", { class: "faint", text: "A accepts all that are dashed." }));
+    if (dashed.length > 1) this.list.append(element("p", { class: "faint", text: "Press A to accept all predictions." }));
   }
 
-  // `offered` is what a model says: its label is dashed, and a press accepts it.
+  // `offered` is a prediction: its label is dashed, and a click accepts it.
   _fillWhole(imageShapes, labels, offered, readOnly) {
     const isFirst = ({ label }) => imageShapes.labels.includes(label) || label === offered?.[0];
     const own = labels.filter(isFirst);
@@ -103,7 +103,7 @@ export class RightSide {
     this.whole.replaceChildren(...shown.map(({ label, colour }) => {
       const has = imageShapes.labels.includes(label);
       const confidence = label === offered?.[0] ? offered[1].toFixed(2) : null;
-      const title = confidence ? `${label}: predicted of the whole image, ${confidence}. Click, or A, to accept.` : label;
+      const title = confidence ? `${label}: predicted for the entire image with confidence ${confidence}. Click or press A to accept.` : label;
       return element(
         "button", {
           type: "button", class: `row${has ? " current" : ""}${confidence ? " dashed" : ""}`, title, disabled: readOnly, style: { "--label-colour": colour }, data: { whole: label },

@@ -1,10 +1,11 @@
-// Saving of whole images: each change of an image is one edit on its way, and what others did comes back as a conflict.
+// Saving of annotated images: each change is one queued edit of the complete image. Changes of others are conflicts.
 
 import { Sending } from "../shared/sending.js";
 import { plain } from "./fitting.js";
 
 export class Saving extends Sending {
-  // `screen` has info, notices, showState(state, waiting), stored(answer, own), conflict(answer, edit) and refused(edit).
+  // `screen` has info, notices, showState(state, waiting), stored(answer, own), conflict(answer, edit) and
+  // refused(edit).
   constructor({ request, screen, key }) {
     super({ request, screen, key: `${key} shapes`, id: `${Date.now()} ${Math.random()}`, what: ["image", "images"] });
   }
@@ -13,7 +14,7 @@ export class Saving extends Sending {
     return !this.pending.length;
   }
 
-  // Promise that all is saved, or can't be for now.
+  // Return a Promise that resolves when everything is saved, or cannot be saved now.
   whenDone() {
     return this.queue.whenSettled(this.own.id);
   }
@@ -24,8 +25,8 @@ export class Saving extends Sending {
     return answer;
   }
 
-  // Of several states of one image that wait, the last is enough. What was sent stays: if its answer was lost, sending it
-  // again tells the revision that the next one is based on.
+  // Queue only the last state of each image. Edits already sent stay queued: if the response was lost, sending them
+  // again returns the revision that the next one is based on.
   save(split, imageShapes) {
     const { waiting } = this.queue;
     const edit = {
@@ -62,7 +63,7 @@ export class Saving extends Sending {
     this.tellState();
   }
 
-  // What waits on top of an edit that came to nothing is not sent; the last of it is what people meant.
+  // Drop edits that are based on a failed one and return the last of them, which is the user's latest version.
   _later(edit) {
     const following = this._waits(edit.image, edit.by);
     this.queue.drop(following);

@@ -1,11 +1,11 @@
-// The shapes of one image with everything that was done to them: undo and redo, what is selected. No DOM.
+// Shapes of one image with undo, redo and selection. No DOM.
 
 const STEPS = 200;
 
 export class ImageShapes {
-  // `image` is { name, short, width, height }; shapes, labels (of the whole image), status, predictions and `predicted`
-  // (label and confidence, of a shape if `predicted_drawn`) are as the kernel has them. Which shapes are predicted is part
-  // of the state: accepting or dropping one can be taken back.
+  // `image` is { name, short, width, height }. shapes, labels (of the entire image), status, predictions and
+  // `predicted` (label and confidence, of a shape if `predicted_drawn`) come from the kernel. The remaining predictions
+  // are part of the state, so that accepting or discarding one can be undone.
   constructor(image, { shapes, labels = [], status, revision, predictions = [], predicted = null, predicted_drawn: isDrawn = false }) {
     this.image = image;
     this.said = isDrawn ? null : predicted;
@@ -41,13 +41,13 @@ export class ImageShapes {
     return !this.shapes.length && !this.labels.length;
   }
 
-  // What a model says of the whole image, while nobody has said anything of it: label and confidence, or null.
+  // Prediction for the entire image while it has no label: label and confidence, or null.
   get offered() {
     const isLookedAt = this.labels.length > 0 || (this.isBare && this.status === "labelled");
     return isLookedAt ? null : this.said;
   }
 
-  // One step that undo takes back; several with one name for `merge` in a row are one step.
+  // Apply a change as one undo step. Consecutive changes with the same `merge` name become one step.
   change({ shapes = this.shapes, labels = this.labels, predictions = this.predictions, status = null, selected = this.selected, merge = null }) {
     const next = { shapes, labels, predictions, ...this._marks({ shapes, labels, status }) };
     if (merge === null || merge !== this.merging) this.past = [...this.past.slice(1 - STEPS), this._step()];
@@ -57,8 +57,8 @@ export class ImageShapes {
     this.selected = selected !== null && selected < shapes.length ? selected : null;
   }
 
-  // What has shapes or labels is labelled; what lost its last one is not looked at again. "Needs review" that was said
-  // here outlasts what is drawn after it.
+  // Return the status. Images with shapes or labels are labelled, and unlabelled after the last one was removed. A
+  // "needs review" that was set here is kept when more is drawn.
   _marks({ shapes, labels, status }) {
     const { marked } = this.state;
     if (status !== null) return { status, marked: status === "needs_review" };

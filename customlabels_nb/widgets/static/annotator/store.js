@@ -1,4 +1,4 @@
-// The images that were opened: their shapes, with what undo needs, and the pictures of the last few. No DOM.
+// Cache of opened images: their shapes with undo history, and the last few decoded images. No DOM.
 
 import { ImageShapes } from "./shapes.js";
 
@@ -6,15 +6,16 @@ const PICTURES_KEPT = 8;
 const SHAPES_KEPT = 200;
 
 export class AnnotationStore {
-  // `load(name)` → Promise of { facts, view }; `isPending(name)` whether changes of an image are still on their way.
+  // `load(name)` → Promise of { facts, view }. `isPending(name)` returns true if changes of the image are not saved
+  // yet.
   constructor({ load, isPending }) {
     Object.assign(this, { load, isPending });
     this.shapesByName = new Map(); // name → ImageShapes
-    this.opened = new Map(); // name → Promise of { imageShapes, view }, the least recently used first
-    this.foretold = new Map(); // name → what its row said of predictions when it was read
+    this.opened = new Map(); // name → Promise of { imageShapes, view }, least recently used first
+    this.foretold = new Map(); // name → predictions in its row when the image was loaded
   }
 
-  // Promise of { imageShapes, view } of an image; at once, if it was prepared.
+  // Return a Promise of { imageShapes, view }, resolved immediately if the image was prefetched.
   open(name) {
     const opening = this.opened.get(name) ?? this._read(name);
     this.opened.delete(name);
@@ -29,7 +30,7 @@ export class AnnotationStore {
     return opening;
   }
 
-  // What was done to an image here can be undone as long as nobody else changed it.
+  // The undo history of an image is kept as long as nobody else changes the image.
   _shapesOf(name, facts) {
     const known = this.shapesByName.get(name);
     const imageShapes = known && (this.isPending(name) || known.revision === facts.revision)
@@ -47,7 +48,7 @@ export class AnnotationStore {
     if (imageShapes) imageShapes.revision = revision;
   }
 
-  // Whether the row of an image tells of changes that its shapes don't have.
+  // Return true if the row of an image is newer than its cached shapes.
   isStale(row) {
     const imageShapes = this.shapesByName.get(row.name);
     if (!imageShapes || this.isPending(row.name)) return false;
@@ -55,7 +56,7 @@ export class AnnotationStore {
     return !imageShapes.past.length && !imageShapes.future.length && JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name);
   }
 
-  // Many may have changed: what is opened from here on is read first, and keeps its steps if it is as it was.
+  // Reload images when they are opened next. Unchanged images keep their undo history.
   readAnew() {
     this.opened.clear();
   }

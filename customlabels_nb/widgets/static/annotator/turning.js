@@ -1,24 +1,24 @@
-// Which image the annotator shows: turning to one, looking ahead, and what is said where there is none.
+// Navigation of the annotator: loading of the current image, prefetching, and empty states.
 
 import { dataUri, show } from "../shared/dom.js";
 import { KernelGone } from "../shared/requests.js";
 import { Workspace } from "./workspace.js";
 
-export const FILMSTRIP_SIZE = 24; // images of one page of the filmstrip
+export const FILMSTRIP_SIZE = 24; // images per page of the filmstrip
 export const FILMSTRIP_PIXELS = 160;
-const LOOKED_AHEAD = 2; // images whose pictures are fetched before they are wanted
+const LOOKED_AHEAD = 2; // number of images to prefetch
 const LOOK_AHEAD_AFTER = 150;
-export const PICTURE_PATIENCE = 60_000; // a large image, decoded while a training uses all cores
-const HALF_DRAWN = "Close the polygon first (Enter), or drop it (Esc).";
+export const PICTURE_PATIENCE = 60_000; // milliseconds; a large image may be slow to decode while training uses all cores
+const HALF_DRAWN = "Close the polygon (Enter) or discard it (Esc) first.";
 
 export class Turning extends Workspace {
-  // A subclass has request, store, listing, info and takeInfo(info).
+  // Subclasses have request, store, listing, info and takeInfo(info).
   async show({ place = 0, ...change }) {
     const wanted = { split: this.info.split, query: this.info.query, place, size: FILMSTRIP_SIZE, pixels: FILMSTRIP_PIXELS, ...change };
     const turn = (this.going += 1);
     let [answer, buffers] = await this.request("show", wanted);
-    while (answer.wait) { // features for the sort by similarity are being computed
-      this.say(`Looking at all images once: ${answer.wait.map((count) => count.toLocaleString("en")).join(" of ")}…`);
+    while (answer.wait) { // until the features for sorting by similarity are computed
+      this.say(`Computing similarity of images: ${answer.wait.map((count) => count.toLocaleString("en")).join(" of ")}…`);
       await new Promise((resolve) => { setTimeout(resolve, 500); });
       if (turn !== this.going || this.closed) return;
       [answer, buffers] = await this.request("arrange", wanted);
@@ -32,11 +32,11 @@ export class Turning extends Workspace {
 
   _showAgain(change) {
     this.show(change).catch((error) => {
-      if (!this.closed) this.notices.say("show", error instanceof KernelGone ? "The kernel doesn't answer; what is shown stays." : error.message, { kind: "error" });
+      if (!this.closed) this.notices.say("show", error instanceof KernelGone ? "The kernel does not respond. The view is unchanged." : error.message, { kind: "error" });
     });
   }
 
-  // To an image: at once if it was looked ahead for, else when it comes.
+  // Go to an image, immediately if it was prefetched.
   async go(place) {
     const { listing } = this;
     if (this.drawing.corners) {
@@ -47,7 +47,7 @@ export class Turning extends Workspace {
     const isLatest = () => turn === this.going && !this.closed;
     this.place = place;
     this.finished = false;
-    this.isTurning = Boolean(listing.total); // what is done from here on is meant for the image that comes
+    this.isTurning = Boolean(listing.total); // later commands apply to the new image
     this.canvas.isAsleep = this.isTurning;
     this.commands.cancelBox();
     this.drawing.cancel();
@@ -97,7 +97,7 @@ export class Turning extends Workspace {
     this.commands.forgetHeld();
     const gone = error instanceof KernelGone;
     const again = { label: "Try again", run: () => this.go(this.place) };
-    this.say(gone ? "The kernel doesn't answer; this image wasn't loaded yet." : error.message, ...(gone ? [again] : [{ label: "Next image", run: () => this.turn(1) }]));
+    this.say(gone ? "The kernel does not respond, and this image is not loaded yet." : error.message, ...(gone ? [again] : [{ label: "Next image", run: () => this.turn(1) }]));
     this.shown();
   }
 
@@ -105,8 +105,8 @@ export class Turning extends Workspace {
     this._close();
     const any = Object.values(this.info.statuses).some(Boolean);
     const all = { label: "Show all", run: () => this._showAgain({ query: { ...this.info.query, show: "all", images: false, search: "", label: null, predicted: null, annotator: null } }) };
-    if (!any) this.say("There are no images here yet: project.add_images(…) takes them in.");
-    else this.say(this.info.query.show === "unlabelled" ? "Nothing is left: every image was looked at." : "No image fits what is to be shown.", all);
+    if (!any) this.say("There are no images yet. Add some with project.add_images(…).");
+    else this.say(this.info.query.show === "unlabelled" ? "All images are labelled or skipped." : "No images match the filter.", all);
     this.showFilmstrip();
     this.shown();
   }
@@ -117,7 +117,7 @@ export class Turning extends Workspace {
     return { facts, view: { uri: dataUri(bytes, facts.mime), width: facts.view_width, height: facts.view_height } };
   }
 
-  // When the image itself is painted: a large picture keeps the page busy while it comes.
+  // Prefetch after the image itself was painted, because a large image keeps the page busy.
   _lookAhead(place) {
     clearTimeout(this.lookingAhead);
     this.lookingAhead = setTimeout(() => this._prepare(place), LOOK_AHEAD_AFTER);
@@ -133,9 +133,9 @@ export class Turning extends Workspace {
         image.src = view.uri;
         decoded.push(image);
         return image.decode();
-      }).catch(() => {}); // it is said when the image is turned to
+      }).catch(() => {}); // the error is shown when the image is opened
     }
-    this.decoded = decoded; // held, so that the browser keeps what it decoded
+    this.decoded = decoded; // references keep the decoded images in memory
     this.listing.load(this.listing.start + FILMSTRIP_SIZE).catch(() => {});
   }
 
@@ -159,7 +159,7 @@ export class Turning extends Workspace {
     else this.notices.say("end", "This is the first image.");
   }
 
-  // How far it is, and what is next.
+  // Show the progress and the next steps.
   done() {
     if (!this.info || !this.listing.total) return;
     if (this.drawing.corners) {
@@ -170,14 +170,14 @@ export class Turning extends Workspace {
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
     const left = statuses.unlabelled ?? 0;
     const count = (value, what) => (value ? `, ${value.toLocaleString("en")} ${what}` : "");
-    const words = `${(total - left).toLocaleString("en")} of ${total.toLocaleString("en")} images were looked at${count(statuses.skipped, "of them skipped")}${count(statuses.needs_review, "to be looked at again")}.`;
-    this.going += 1; // what is on its way isn't wanted any more
+    const words = `${(total - left).toLocaleString("en")} of ${total.toLocaleString("en")} images are done${count(statuses.skipped, "skipped")}${count(statuses.needs_review, "need review")}.`;
+    this.going += 1; // discard pending loads
     this._arrived();
     const to = (what) => () => this._showAgain({ query: { ...query, show: what } });
     this._close();
     this.finished = true;
     this.say(
-      words, ...(left ? [{ label: `Go on with the ${left.toLocaleString("en")} left`, run: to("unlabelled") }] : []),
+      words, ...(left ? [{ label: `Label the remaining ${left.toLocaleString("en")}`, run: to("unlabelled") }] : []),
       { label: "Back to the image", run: () => this.go(this.place) }, ...(query.show === "all" ? [] : [{ label: "Show all", run: to("all") }]),
     );
     this.shown();

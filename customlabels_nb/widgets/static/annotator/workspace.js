@@ -1,4 +1,4 @@
-// The annotator's parts and what they show. What they do is the subclass's (annotator.js).
+// Layout of the annotator and its display. The actions are in the subclass (annotator.js).
 
 import { element, hint, keepKeys, setText, show } from "../shared/dom.js";
 import { colourOf } from "../shared/chips.js";
@@ -20,12 +20,12 @@ const NARROW = 760;
 const number = (value) => value.toLocaleString("en");
 
 export class Workspace {
-  // A subclass has changes, commands, store, listing, imageShapes, info, place, turn(by), go(place), done(), changed(),
-  // detail(region, pixels), readPicture(path) and saveInstructions(text).
+  // Subclasses have changes, commands, store, listing, imageShapes, info, place, turn(by), go(place), done(),
+  // changed(), detail(region, pixels), readPicture(path) and saveInstructions(text).
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
     this.root = keepKeys(element("div", {
-      class: "clnb clnb-annotator loading", tabIndex: 0, attributes: { role: "application", "aria-label": "boxes and polygons on images" },
+      class: "clnb clnb-annotator loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Boxes and polygons on images" },
       on: {
         keydown: (event) => this.commands.key(event),
         keyup: (event) => { if (event.key === " ") this.commands.holdSpace(false); },
@@ -116,26 +116,26 @@ export class Workspace {
     const button = (text, title, action, more = {}) => element("button", { type: "button", text, title, on: { click: () => { leave(); action(); } }, ...more });
     this.title = element("strong", {}, element("bdi", {}));
     this.size = element("span", { class: "faint size" });
-    this.zoomed = button("", "fit (F)", () => this.canvas.fit(), { class: "zoomed" });
-    const unfold = button("Panels", "show or fold what is beside the picture", () => {
+    this.zoomed = button("", "Fit to window (F)", () => this.canvas.fit(), { class: "zoomed" });
+    const unfold = button("Panels", "Show or hide the side panels", () => {
       unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
     }, { class: "unfold", attributes: { "aria-expanded": "false" } });
     this.labels = button("Labels…", "Add, rename, recolour, reorder, merge and remove labels", () => this._editLabels(), { class: "manager" });
-    const previous = button("‹", "save, and the image before (Page Up)", () => this.turn(-1), { class: "previous", attributes: { "aria-label": "previous image" } });
-    previous.append(element("span", { text: " Previous" })); // a narrow screen goes without the word
+    const previous = button("‹", "Save and go to the previous image (Page Up)", () => this.turn(-1), { class: "previous", attributes: { "aria-label": "Previous image" } });
+    previous.append(element("span", { text: " Previous" })); // hidden on narrow screens
     return element(
       "div", { class: "band toolbar" }, this.title, this.size, element("span", { class: "spring" }), unfold, this.labels,
       ...undoButtons({ leave, takeBack: (kind) => this.changes.takeBack(kind) }),
       this.zoomed, previous,
-      button("Next ›", "save, and the next image (Page Down)", () => this.turn(1), { class: "primary" }),
-      button("Done", "how far it is, and what is left", () => this.done(), { class: "done" }),
+      button("Next ›", "Save and go to the next image (Page Down)", () => this.turn(1), { class: "primary" }),
+      button("Done", "Show progress and remaining images", () => this.done(), { class: "done" }),
     );
   }
 
   _footer() {
     this.position = element("span", { class: "position" });
     this.bar = element("span", { class: "bar" }, element("span"));
-    const hints = [["1–9", "label"], ["Tab", "next shape"], ["⌫", "delete"], ["Ctrl Z", "undo"], ["Space", "pan"], ["?", "all keys"]];
+    const hints = [["1–9", "label"], ["Tab", "next shape"], ["⌫", "delete"], ["Ctrl Z", "undo"], ["Space", "pan"], ["?", "all shortcuts"]];
     this.hints = element("span", { class: "hints" }, ...hints.map(([keys, what]) => hint(keys, what)));
     this.acceptHint = element("span", { class: "accept", hidden: true }, hint("⏎", "accept"), hint("A", "accept all"));
     this.hints.prepend(this.acceptHint);
@@ -178,7 +178,7 @@ export class Workspace {
     });
   }
 
-  // What is selected, for those who don't see it.
+  // Announce the selected shape to screen readers.
   _speak() {
     const { imageShapes, changes } = this;
     const predicted = imageShapes?.predictions[changes.prediction];
@@ -190,7 +190,7 @@ export class Workspace {
     const statuses = this.info?.statuses ?? {};
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
     const left = statuses.unlabelled ?? 0;
-    setText(this.position, this.listing.total ? `${number(this.place + 1)} of ${number(this.listing.total)} · ${number(left)} left` : "nothing to show");
+    setText(this.position, this.listing.total ? `${number(this.place + 1)} of ${number(this.listing.total)} · ${number(left)} left` : "no images");
     this.bar.firstChild.style.width = total ? `${(100 * (total - left)) / total}%` : "0";
   }
 
@@ -208,7 +208,7 @@ export class Workspace {
     showSavedState(this.state, state, waiting);
   }
 
-  // A sentence in the picture's place, and the next steps; the first is the one to take.
+  // Show a message in place of the image, with buttons. The first button is the default.
   say(text, ...steps) {
     show(this.empty, true);
     this.canvas.node.hidden = true;

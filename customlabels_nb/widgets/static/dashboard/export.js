@@ -1,4 +1,4 @@
-// Writing labelled data to files: what, as what, and where to; and what became of it.
+// Export dialog: choose images, format and folder, and show the result.
 
 import { element, setText, show } from "../shared/dom.js";
 import { SIDES, counted, numeral } from "./text.js";
@@ -6,7 +6,7 @@ import { SIDES, counted, numeral } from "./text.js";
 const FORMAT_NAMES = {
   ground_truth: "Ground Truth manifests", coco: "COCO", custom_vision: "Custom Vision", yolo: "YOLO", voc: "Pascal VOC", labelme: "LabelMe", csv: "CSV", image_folder: "folders by label",
 };
-const MORE_NAMES = { needs_review: "to review", skipped: "skipped", unlabelled: "not labelled" };
+const MORE_NAMES = { needs_review: "to review", skipped: "skipped", unlabelled: "unlabelled" };
 
 function checkbox(text, name, checked = false) {
   const box = element("input", { type: "checkbox", checked, data: { choice: name } });
@@ -22,11 +22,11 @@ export class Export {
 
   open(formats, figures, job) {
     const total = (status) => SIDES.reduce((sum, split) => sum + figures.statuses[split][status], 0);
-    const format = element("select", { data: { first: "", choice: "format" }, attributes: { "aria-label": "format" } }, ...formats.map((name) => element("option", { value: name, text: FORMAT_NAMES[name] ?? name })));
+    const format = element("select", { data: { first: "", choice: "format" }, attributes: { "aria-label": "Format" } }, ...formats.map((name) => element("option", { value: name, text: FORMAT_NAMES[name] ?? name })));
     const sides = SIDES.map((split) => checkbox(`${split} (${counted(figures.statuses[split].labelled, "labelled image")})`, split, true));
     const more = Object.entries(MORE_NAMES).map(([status, name]) => [status, ...checkbox(`${name} (${numeral(total(status))})`, status)]);
-    const [copyLabel, copy] = checkbox("copy the images, too", "copy");
-    const folder = element("input", { type: "text", value: "export", maxLength: 1000, spellcheck: false, data: { choice: "folder" }, attributes: { "aria-label": "folder" } });
+    const [copyLabel, copy] = checkbox("Copy image files", "copy");
+    const folder = element("input", { type: "text", value: "export", maxLength: 1000, spellcheck: false, data: { choice: "folder" }, attributes: { "aria-label": "Folder" } });
     this.begin = element("button", { type: "button", class: "primary", text: "Export" });
     this.halt = element("button", { type: "button", text: "Stop", hidden: true, on: { click: () => this.on.stop() } });
     this.words = element("div", { class: "export-words", attributes: { role: "status" } });
@@ -41,7 +41,7 @@ export class Export {
           splits: chosen(sides).map(([, box]) => box.dataset.choice), include: more.filter(([, , box]) => box.checked).map(([status]) => status),
         });
       } catch (error) {
-        this._say(`Not exported: ${error.message}`);
+        this._say(`Export failed: ${error.message}`);
       }
     };
     this.begin.addEventListener("click", run);
@@ -50,9 +50,9 @@ export class Export {
       "Export labelled images",
       element("p", {}, element("label", {}, "Format: ", element("span", { class: "menu" }, format))),
       element("p", { class: "choice-row" }, ...sides.map(([label]) => label)),
-      element("p", { class: "choice-row" }, element("span", { text: "Also those that are " }), ...more.map(([, label]) => label)),
+      element("p", { class: "choice-row" }, element("span", { text: "Also include: " }), ...more.map(([, label]) => label)),
       element("p", {}, copyLabel),
-      element("p", {}, element("label", {}, "Folder: ", folder), element("span", { class: "faint", text: " below the notebook's, or an absolute path" })),
+      element("p", {}, element("label", {}, "Folder: ", folder), element("span", { class: "faint", text: " relative to the notebook's folder, or an absolute path" })),
       this.words, element("div", { class: "choices" }, this.begin, this.halt),
     );
     this.draw(job);
@@ -62,15 +62,15 @@ export class Export {
     this.words.replaceChildren(element("p", { text }), ...nodes);
   }
 
-  // How the export stands; only while the panel is open, and of what was begun in it.
+  // Show the state of an export that was started in this panel, while the panel is open.
   draw(job) {
     if (!this.panel.isOpen || !this.words?.isConnected || !this.begun || !job) return;
-    if (job.state === "running" && document.activeElement === this.begin) this.panel.body.focus(); // Esc is heard there
+    if (job.state === "running" && document.activeElement === this.begin) this.panel.body.focus(); // so that Esc still works
     this.begin.disabled = job.state === "running";
     show(this.halt, job.state === "running");
     setText(this.begin, job.state === "running" ? "Exporting…" : "Export");
-    if (job.state === "failed") this._say(`Not exported: ${job.error}`);
-    else if (job.state === "stopped") this._say("The export was stopped.");
+    if (job.state === "failed") this._say(`Export failed: ${job.error}`);
+    else if (job.state === "stopped") this._say("Export stopped.");
     else if (job.state === "running") this._say("Writing…");
     else if (job.state === "done") this._done(job.result);
   }
@@ -78,8 +78,8 @@ export class Export {
   _done({ folder, images, files, issues, more }) {
     const written = Object.entries(images).map(([split, count]) => `${numeral(count)} ${split}`).join(", ");
     const held = issues.length
-      ? [element("p", { text: "The format could not hold:" }), element("ul", { class: "losses" }, ...issues.map((text) => element("li", { text })), more ? element("li", { text: `and ${numeral(more)} more` }) : null)]
-      : [element("p", { text: "The format holds all of it." })];
-    this._say(`Written: ${written} images, ${counted(files, "file")} in ${folder}`, ...held);
+      ? [element("p", { text: "Not supported by this format:" }), element("ul", { class: "losses" }, ...issues.map((text) => element("li", { text })), more ? element("li", { text: `and ${numeral(more)} more` }) : null)]
+      : [element("p", { text: "All annotations were exported." })];
+    this._say(`Exported: ${written} images, ${counted(files, "file")} in ${folder}`, ...held);
   }
 }

@@ -1,4 +1,4 @@
-// How many images have each label: train and test side by side, each on a scale of its own, labels in their order.
+// Chart of images by label: train and test side by side with separate scales, labels in order.
 
 import { Marks, bar, barLength, niceTicks, svgElement, svgText } from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
@@ -15,8 +15,8 @@ export class LabelChart {
     this.all = false;
     this.rows = element("div", { class: "label-rows" });
     this.more = element("button", { type: "button", class: "plain", hidden: true, on: { click: () => { this.all = !this.all; this.redraw(); } } });
-    this.empty = element("p", { class: "faint", hidden: true, text: "No label yet: the gallery and project.labels.add(…) add them." });
-    this.node = element("section", { class: "label-chart", attributes: { "aria-label": "images by label" } }, element("h3", { text: "Images by label" }), this.rows, this.more, this.empty);
+    this.empty = element("p", { class: "faint", hidden: true, text: "No labels yet. Add some in the gallery or with project.labels.add(…)." });
+    this.node = element("section", { class: "label-chart", attributes: { "aria-label": "Images by label" } }, element("h3", { text: "Images by label" }), this.rows, this.more, this.empty);
     this.marks = new Marks(this.node, tooltip);
   }
 
@@ -48,12 +48,12 @@ export class LabelChart {
     const ticks = niceTicks(most, width < 140 ? 2 : 3);
     const room = width - 14 - 7 * numeral(most).length;
     const height = AXIS + shown.length * ROW;
-    const chart = svgElement("svg", { class: "chart", width, height, role: "group", "aria-label": `images by label, ${split}` });
+    const chart = svgElement("svg", { class: "chart", width, height, role: "group", "aria-label": `Images by label, ${split}` });
     chart.append(svgText(0, 11, split, { class: "side-name" }));
     for (const tick of ticks.slice(1)) {
       const x = (tick / ticks.at(-1)) * room;
       chart.append(svgElement("line", { class: "grid-line", x1: x, x2: x, y1: AXIS - 3, y2: height }));
-      // beside the name of the side there must be room for it
+      // ticks must not cover the name of the dataset
       if (x - 3.5 * numeral(tick).length > 32) chart.append(svgText(x, 11, numeral(tick), { class: "scale", "text-anchor": "middle" }));
     }
     chart.append(svgElement("line", { class: "axis-line", x1: 0.5, x2: 0.5, y1: AXIS - 3, y2: height }));

@@ -1,4 +1,4 @@
-// How far each dataset is: one stacked bar a dataset, and its numbers, each of which opens its images.
+// Labelling progress: one stacked bar per dataset, with clickable numbers.
 
 import { Marks, bar, stackedSpans, svgElement } from "../shared/charts.js";
 import { element } from "../shared/dom.js";
@@ -11,7 +11,7 @@ export class ProgressChart {
   constructor(tooltip, open) {
     this.open = open;
     this.table = element("div", { class: "progress-table" });
-    this.node = element("section", { class: "progress-of", attributes: { "aria-label": "progress" } }, this.table);
+    this.node = element("section", { class: "progress-of", attributes: { "aria-label": "Progress" } }, this.table);
     this.marks = new Marks(this.node, tooltip);
   }
 
@@ -29,14 +29,14 @@ export class ProgressChart {
     const total = names.reduce((sum, status) => sum + counts[status], 0);
     const spans = stackedSpans(names.map((status) => counts[status]), space);
     const words = (status) => `${split}: ${numeral(counts[status])} ${STATUS_NAMES[status]} of ${numeral(total)} (${shareText(counts[status], total)})`;
-    const chart = svgElement("svg", { class: "chart", width: space, height: BAR_HEIGHT, role: "group", "aria-label": `progress of ${split}` });
+    const chart = svgElement("svg", { class: "chart", width: space, height: BAR_HEIGHT, role: "group", "aria-label": `Progress of ${split}` });
     chart.append(svgElement("rect", { class: "track", x: 0, y: 0, width: space, height: BAR_HEIGHT, rx: 3 }));
     names.forEach((status, index) => {
       const [x, length] = spans[index];
       if (length) chart.append(bar({ x, y: 0, width: length, height: BAR_HEIGHT, key: `${split} ${status}`, kind: status, said: words(status), onOpen: () => this.open(split, { show: status }, words(status)) }));
     });
     const numbers = names.map((status) => element("button", {
-      type: "button", class: "plain number", text: numeral(counts[status]), disabled: !counts[status], title: `${words(status)}: show them`,
+      type: "button", class: "plain number", text: numeral(counts[status]), disabled: !counts[status], title: `Show images: ${words(status)}`,
       data: { figure: `${split} ${status}` }, on: { click: () => this.open(split, { show: status }, words(status)) },
     }));
     return [

@@ -1,13 +1,13 @@
-// Numbers and times as the dashboard says them. Times come in microseconds since 1970.
+// Format numbers and times of the dashboard. Times are in microseconds since 1970.
 
 export const SIDES = ["train", "test"];
-export const STATUS_NAMES = { labelled: "labelled", needs_review: "to review", skipped: "skipped", unlabelled: "not done" };
+export const STATUS_NAMES = { labelled: "labelled", needs_review: "to review", skipped: "skipped", unlabelled: "unlabelled" };
 
 export function numeral(value) {
   return value.toLocaleString("en");
 }
 
-// A name among other words: what it does to the direction of text ends with it.
+// Isolate a name from the text direction of its surroundings.
 export function isolated(name) {
   return `\u2068${name}\u2069`;
 }
@@ -16,7 +16,7 @@ export function counted(number, one, many = `${one}s`) {
   return `${numeral(number)} ${number === 1 ? one : many}`;
 }
 
-// A share as people read it: never 0 % of something, nor 100 % of what isn't all.
+// Format a share, without rounding to 0 % or 100 % unless it is exact.
 export function shareText(part, total) {
   if (!total) return "–";
   const percent = (100 * part) / total;

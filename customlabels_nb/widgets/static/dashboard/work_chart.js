@@ -1,4 +1,4 @@
-// Who labels how much, and when: images by hour or day, and by person.
+// Labelling activity: images by hour or day, and by person.
 
 import { Marks, bar, barLength, captionedSlots, niceTicks, stackedSpans, svgElement, svgText } from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
@@ -11,7 +11,7 @@ const TOP = 6;
 const PERSON = 22;
 
 export class WorkChart {
-  // `unit(name)` asks for hours or days.
+  // `unit(name)` requests hours or days.
   constructor(tooltip, open, unit) {
     this.open = open;
     this.units = ["hour", "day"].map((name) => element("button", {
@@ -19,11 +19,11 @@ export class WorkChart {
     }));
     this.slots = element("div", { class: "slots" });
     this.people = element("div", { class: "people" });
-    this.empty = element("p", { class: "faint", hidden: true, text: "Nothing was labelled here yet. What people label shows up hour by hour." });
-    this.nobody = element("p", { class: "faint", hidden: true, text: "Nobody's labels are here yet." });
+    this.empty = element("p", { class: "faint", hidden: true, text: "No images labelled yet. Activity is shown by hour." });
+    this.nobody = element("p", { class: "faint", hidden: true, text: "No annotators yet." });
     this.node = element(
-      "section", { class: "work-chart", attributes: { "aria-label": "work" } },
-      element("div", { class: "title" }, element("h3", { text: "Images labelled" }), element("span", { class: "legend" }, ...SIDES.map((split) => element("span", { class: "head" }, element("i", { class: `swatch ${split}` }), split))), element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "hours or days" } }, ...this.units)),
+      "section", { class: "work-chart", attributes: { "aria-label": "Labelling activity" } },
+      element("div", { class: "title" }, element("h3", { text: "Images labelled" }), element("span", { class: "legend" }, ...SIDES.map((split) => element("span", { class: "head" }, element("i", { class: `swatch ${split}` }), split))), element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Hours or days" } }, ...this.units)),
       this.slots, this.empty, element("h3", { text: "By person" }), this.people, this.nobody,
     );
     this.slotMarks = new Marks(this.slots, tooltip);
@@ -47,7 +47,7 @@ export class WorkChart {
     const room = width - LEFT;
     const tall = HEIGHT - BOTTOM - TOP;
     const step = Math.min(40, room / work.length);
-    const chart = svgElement("svg", { class: "chart", width, height: HEIGHT, role: "group", "aria-label": `images labelled by ${unit}` });
+    const chart = svgElement("svg", { class: "chart", width, height: HEIGHT, role: "group", "aria-label": `Images labelled by ${unit}` });
     for (const tick of ticks) {
       const y = TOP + tall - (tick / ticks.at(-1)) * tall;
       chart.append(svgElement("line", { class: tick ? "grid-line" : "axis-line", x1: LEFT, x2: width, y1: y, y2: y }), svgText(LEFT - 5, y + 4, numeral(tick), { class: "scale", "text-anchor": "end" }));
@@ -75,7 +75,7 @@ export class WorkChart {
       const counts = [train, test];
       const length = barLength(train + test, most, space);
       const spans = stackedSpans(counts, length);
-      const chart = svgElement("svg", { class: "chart", width: space, height: PERSON, role: "group", "aria-label": `images labelled by ${name}` });
+      const chart = svgElement("svg", { class: "chart", width: space, height: PERSON, role: "group", "aria-label": `Images labelled by ${name}` });
       SIDES.forEach((split, side) => {
         const [x, size] = spans[side];
         const said = `${isolated(name)}, ${split}: ${counted(counts[side], "image")}`;
@@ -84,7 +84,7 @@ export class WorkChart {
       return [
         element("div", { class: "name", title: name }, element("bdi", { text: name })), chart,
         element("span", { class: "number", text: numeral(train + test) }),
-        element("span", { class: "number faint", text: paceText(pace), title: "images an hour while labelling, without pauses of more than ten minutes and without imports" }),
+        element("span", { class: "number faint", text: paceText(pace), title: "Images per hour of labelling, without imports and pauses of more than 10 minutes" }),
       ];
     });
   }

@@ -1,4 +1,4 @@
-// One image large, for `mode="single"`: the page below it is its filmstrip.
+// Large view of one image for `mode="single"`, with the page below as its filmstrip.
 
 import { chipsOf } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
@@ -15,7 +15,7 @@ export class SingleImage {
     this.name = null;
   }
 
-  // `small` is shown until the full picture is here.
+  // Show the thumbnail `small` until the full image is loaded.
   async show(row, labels, small) {
     const chips = chipsOf(row, labels, () => this.onAccept(row));
     const status = row.status === "unlabelled" ? null : element("span", { class: `status ${row.status}`, text: row.status.replace("_", " ") });

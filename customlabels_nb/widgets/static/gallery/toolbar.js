@@ -1,4 +1,4 @@
-// The upper toolbar: which dataset, what is shown of it, in which order; what can be done with the page.
+// Main toolbar: dataset, filter, sort order, and actions on the page.
 
 import { element, setText, show } from "../shared/dom.js";
 import { undoButtons } from "../shared/undo_buttons.js";
@@ -19,7 +19,7 @@ const SORTS = [
   ["similarity", "similarity"],
 ];
 
-const NO_MODEL = "No model has been run on these images yet";
+const NO_MODEL = "There are no predictions for these images yet";
 
 function menu(caption, name, onChange) {
   const select = element("select", { on: { change: onChange }, attributes: { "aria-label": caption }, data: { menu: name } });
@@ -34,26 +34,26 @@ export class Toolbar {
   // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit().
   constructor(on) {
     this.title = element("strong", { class: "project" });
-    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "dataset" } });
+    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
     [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
     [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
     [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value }));
     this.shuffle = element("button", {
-      type: "button", class: "plain", text: "⟳", title: "Shuffle anew", attributes: { "aria-label": "Shuffle anew" },
+      type: "button", class: "plain", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
       on: { click: () => on.query({ seed: Math.floor(Math.random() * 2 ** 32) }) },
     });
     this.search = element("input", {
-      type: "search", class: "search", placeholder: "⌕ name…", attributes: { "aria-label": "search by file name" },
+      type: "search", class: "search", placeholder: "⌕ file name…", attributes: { "aria-label": "Search by file name" },
       on: { input: () => this._searchSoon(on), keydown: (event) => this._searchKey(event, on) },
     });
     const button = (text, action, title) => element("button", { type: "button", text, title, on: { click: action } });
-    this.upload = button("Upload", on.upload, "Add images: choose files, or drop them anywhere here");
+    this.upload = button("Upload", on.upload, "Add images: choose files, or drop them onto the gallery");
     this.labels = button("Labels…", on.labels, "Add, rename, recolour, reorder, merge and remove labels");
-    this.instructions = button("Instructions", on.instructions, "How to label here");
+    this.instructions = button("Instructions", on.instructions, "Labelling instructions");
     this.undoing = undoButtons(on);
-    this.skip = button("Skip", on.skip, "Mark the selected images as skipped (0)");
+    this.skip = button("Skip", on.skip, "Skip the selected images (0)");
     this.submit = element("button", {
-      type: "button", class: "primary", on: { click: on.submit }, title: "This page is done: on to the next (Enter)",
+      type: "button", class: "primary", on: { click: on.submit }, title: "Submit this page and go to the next one (Enter)",
     }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.on = on;
     this.node = element(
@@ -68,7 +68,7 @@ export class Toolbar {
     setText(this.title, facts.project);
     this.submit.disabled = this.skip.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
-    // menus are only filled anew where they differ: one of them may be open, or have the focus
+    // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly]);
     if (state === this.state) return;
     this.state = state;

@@ -1,15 +1,15 @@
-// Files dropped on the gallery or chosen: sent in parts, all with one label if wanted, those that can't be used listed.
+// Upload of images into the gallery: sent in chunks, optionally with one label. Rejected files are listed.
 
 import { element, setText, show } from "../shared/dom.js";
 import { fileChooser, inParts, PICTURE_TYPES, watchDrops } from "../shared/incoming.js";
 
 export class Upload {
-  // `request` talks to the kernel; `labels()` gives those there are; `done(report)` is told what came of it.
+  // `request` sends to the kernel. `labels()` returns the labels. `done(report)` is called with the result.
   constructor({ root, panel, request, labels, done }) {
     Object.assign(this, { panel, request, labels, done });
     this.chooser = fileChooser((files) => this.ask(files), `${PICTURE_TYPES},.zip`);
     root.append(this.chooser);
-    watchDrops(root, "Drop to add these images", (files) => this.ask(files));
+    watchDrops(root, "Drop images to add them", (files) => this.ask(files));
   }
 
   choose() {
@@ -21,7 +21,7 @@ export class Upload {
     const names = this.labels().map(({ label }) => label);
     const options = names.map((value) => element("option", { value }));
     const listId = `clnb-labels-${Math.random().toString(36).slice(2)}`;
-    const field = element("input", { type: "text", maxLength: 256, placeholder: "no label", data: { first: "" }, attributes: { list: listId, "aria-label": "one label for all" } });
+    const field = element("input", { type: "text", maxLength: 256, placeholder: "no label", data: { first: "" }, attributes: { list: listId, "aria-label": "Label for all images" } });
     const count = files.length === 1 ? files[0].name : `${files.length.toLocaleString("en")} files`;
     const bar = element("progress", { max: files.length, value: 0, hidden: true });
     const words = element("p", { class: "faint" });
@@ -35,7 +35,7 @@ export class Upload {
         this.panel.close();
         this.done(report);
       } catch (error) {
-        setText(words, `Not added: ${error.message}`);
+        setText(words, `Could not add the images: ${error.message}`);
         begin.disabled = field.disabled = false;
       }
     };
@@ -43,7 +43,7 @@ export class Upload {
     field.addEventListener("keydown", (event) => { if (event.key === "Enter") run(); });
     this.panel.open(
       `Add ${count}`,
-      element("p", {}, element("label", {}, "One label for all: ", field)), element("datalist", { id: listId }, ...options),
+      element("p", {}, element("label", {}, "Label for all images: ", field)), element("datalist", { id: listId }, ...options),
       bar, words, element("div", { class: "choices" }, begin),
     );
   }

@@ -1,4 +1,4 @@
-// What was done, newest first; a row opens to what is known of it, and takes the action back where that is possible.
+// List of actions, newest first. A row expands to its details and can be undone if possible.
 
 import { element, keepKeys, setText, show } from "../shared/dom.js";
 
@@ -21,16 +21,16 @@ export class HistoryList {
     this.more = false;
     this.seen = null;
     this.opened = null; // id
-    this.who = element("select", { on: { change: () => this.load() }, attributes: { "aria-label": "who" }, data: { menu: "who" } });
+    this.who = element("select", { on: { change: () => this.load() }, attributes: { "aria-label": "Person" }, data: { menu: "who" } });
     this.list = element("div", { class: "actions", attributes: { role: "list" } });
-    this.older = element("button", { type: "button", text: "Older", hidden: true, on: { click: () => this._older() } });
-    this.empty = element("p", { class: "faint", hidden: true, text: "Nothing was done yet." });
+    this.older = element("button", { type: "button", text: "Show older", hidden: true, on: { click: () => this._older() } });
+    this.empty = element("p", { class: "faint", hidden: true, text: "No actions yet." });
     this.node = element(
       "div", { class: "history-list" }, element("label", { class: "menu" }, element("span", { text: "who" }), this.who), this.list, this.empty, this.older,
     );
   }
 
-  // All anew, as many rows as were there; `{ quiet: true }` only if something was done since.
+  // Reload all shown rows. With `{ quiet: true }` only if there are new actions.
   async load({ quiet = false } = {}) {
     const who = this.who.value || null;
     const limit = Math.max(50, this.rows.length);
@@ -54,7 +54,7 @@ export class HistoryList {
     if (state === this.peopleState) return;
     this.peopleState = state;
     this.who.replaceChildren(
-      element("option", { value: "", text: "anybody" }),
+      element("option", { value: "", text: "everyone" }),
       ...Object.entries(people).map(([name, count]) => element("option", { value: name, text: `${name} (${count.toLocaleString("en")})`, selected: name === who })),
     );
   }
@@ -86,9 +86,9 @@ export class HistoryList {
       element("span", { class: "what" }, element("bdi", { text: row.what }), row.note ? element("bdi", { class: "faint note", text: row.note }) : null),
       element("span", { class: "side faint", text: row.split ?? "" }), element("span", { class: "number", text: count, title: row.count ? `${count} images or annotations` : "" }),
     );
-    const undone = row.undone_by === null ? null : element("span", { class: "faint", text: `taken back (${row.undone_by})` });
+    const undone = row.undone_by === null ? null : element("span", { class: "faint", text: `undone by action ${row.undone_by}` });
     const undo = row.undoable && !this.readOnly
-      ? element("button", { type: "button", class: "undo", text: row.undoes === null ? "Undo" : "Redo", title: `Take this back (action ${row.id})`, data: { key: `undo-${row.id}` }, on: { click: () => this.undo(row) } })
+      ? element("button", { type: "button", class: "undo", text: row.undoes === null ? "Undo" : "Redo", title: `${row.undoes === null ? "Undo" : "Redo"} action ${row.id}`, data: { key: `undo-${row.id}` }, on: { click: () => this.undo(row) } })
       : null;
     return element(
       "div", { class: `action${open ? " open" : ""}${row.undone_by === null ? "" : " undone"}`, data: { action: row.id }, attributes: { role: "listitem" } },
@@ -119,7 +119,7 @@ export class HistoryList {
         parts.push(element("button", { type: "button", text: `Show ${words}`, data: { key: `show-${id}-${split}` }, on: { click: () => this.on.open(split, id, words) } }));
       }
     }
-    parts.push(element("div", { class: "faint", text: details.refusal ?? "Nothing was changed here since: it can be taken back." }));
+    parts.push(element("div", { class: "faint", text: details.refusal ?? "No later changes: this action can be undone." }));
     node.replaceChildren(...parts);
     const undo = node.parentElement.querySelector(".undo");
     if (undo) undo.disabled = details.refusal !== null;
@@ -130,7 +130,7 @@ export class HistoryList {
       const [answer] = await this.request("history undo", { id: row.id });
       const step = { label: row.undoes === null ? "Redo" : "Undo", run: () => this.undo({ id: answer.undone_by, what: row.what, undoes: row.undoes === null ? row.id : null }) };
       const changed = answer.images ? `: ${answer.images.toLocaleString("en")} ${answer.images === 1 ? "image" : "images"} changed` : "";
-      this.on.said(`“\u2068${row.what}\u2069” was taken back${changed}.`, { step });
+      this.on.said(`Undone: “\u2068${row.what}\u2069”${changed}.`, { step });
     } catch (error) {
       this.on.said(error.message, { kind: "error" });
     }

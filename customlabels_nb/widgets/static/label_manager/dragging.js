@@ -1,11 +1,11 @@
-// Rows that are dragged by their grip to another place.
+// Drag and drop of list rows by their grips.
 
 import { dropPlace } from "./logic.js";
 
-const EDGE = 28; // so near to an edge of the list it scrolls on
+const EDGE = 28; // distance in pixels from the edge at which the list scrolls
 
-// Makes the rows (`rows()` gives those shown, in order) of `list` draggable; `drop(from, to)` is told the place of the
-// row, and before the row of which place it goes.
+// Make the rows of `list` draggable. `rows()` returns the shown rows in order. `drop(from, to)` is called with the
+// index of the row, and the index of the row that it moves in front of.
 export function makeDraggable(list, { rows, drop }) {
   let from = null;
   let to = null;

@@ -1,11 +1,11 @@
-// What the label manager asks before it does something: into which label to merge, what removing costs, which colour.
+// Questions of the label manager: merge target, removal, colour, and import of labels.
 
 import { element, setText } from "../shared/dom.js";
 import { counted, quoted, someOf, usesText } from "./logic.js";
 
-const FINDING_TAKES = 600_000; // a large dataset is read whole for its labels
+const FINDING_TAKES = 600_000; // milliseconds; a large dataset is read completely to find its labels
 const NAMES_SHOWN = 12;
-const LISTED = 200; // names that a field suggests
+const LISTED = 200; // suggested names per field
 
 function onEnter(field, action) {
   field.addEventListener("keydown", (event) => {
@@ -15,8 +15,8 @@ function onEnter(field, action) {
   });
 }
 
-// What a label is used for is counted anew while the question stands: `known` is what it was last, or undefined, `fresh` a
-// Promise of what it is.
+// Update the use of a label while the question is open. `known` is the last count or undefined, `fresh` a Promise of
+// the current one.
 function whenCounted(question, label, { known, fresh }, tell) {
   if (known) tell(known);
   fresh.then((uses) => { if (question.isOpen && question.label === label) tell(uses); }, () => { if (question.label === label) question.close(); });
@@ -26,7 +26,7 @@ function whenCounted(question, label, { known, fresh }, tell) {
 export async function askMerge(question, place, { label, labels, uses, into = null }) {
   const others = labels.filter((own) => own.label !== label).map((own) => own.label);
   const id = `clnb-into-${Math.random().toString(36).slice(2)}`;
-  const field = element("input", { type: "text", value: into ?? "", placeholder: "label…", maxLength: 256, data: { first: "" }, attributes: { list: id, "aria-label": "label to merge into" } });
+  const field = element("input", { type: "text", value: into ?? "", placeholder: "label…", maxLength: 256, data: { first: "" }, attributes: { list: id, "aria-label": "Label to merge into" } });
   const words = element("p", { class: "faint", text: "Counting…" });
   const known = new Set(others);
   field.addEventListener("input", () => { question.mainButton.disabled = !known.has(field.value.trim()); });
@@ -36,51 +36,51 @@ export async function askMerge(question, place, { label, labels, uses, into = nu
     element("datalist", { id }, ...others.slice(0, LISTED).map((value) => element("option", { value }))), field, words,
   );
   whenCounted(question, label, uses, (found) => {
-    setText(words, `${usesText(found)} One undo brings ${quoted(label)} back.`);
+    setText(words, `${usesText(found)} Undo restores ${quoted(label)}.`);
     setText(question.mainButton, found[2] ? `Merge ${counted(found[2], "annotation")}` : "Merge");
   });
   return (await answer) === null ? null : field.value.trim();
 }
 
-// → "remove" or null; the keyboard is on the harmless answer.
+// → "remove" or null. The focus is on the safe choice.
 export function askRemove(question, place, { label, uses }) {
   const words = element("p", { text: "Counting…" });
   const answer = question.ask(place, label, `Remove ${quoted(label)}?`, [
     { value: "remove", text: "Remove", primary: true },
-    { value: null, text: "Keep it", first: true },
+    { value: null, text: "Keep", first: true },
   ], words);
   whenCounted(question, label, uses, (found) => {
-    setText(words, found[2] ? `It is used: ${usesText(found)} They are removed with it; images that have no other label are unlabelled again.` : "It isn't used.");
-    setText(question.mainButton, found[2] ? `Remove it with its ${counted(found[2], "annotation")}` : "Remove");
+    setText(words, found[2] ? `${usesText(found)} They are removed, too. Images without another label become unlabelled.` : "This label is not used.");
+    setText(question.mainButton, found[2] ? `Remove with ${counted(found[2], "annotation")}` : "Remove");
   });
   return answer;
 }
 
-// → what becomes of images that are done: "keep", "review", "always keep", or null if nothing shall be added.
+// → what to do with labelled images: "keep", "review", "always keep", or null to add nothing.
 export function askReview(question, place, { names, done }) {
   const what = names.length === 1 ? `${quoted(names[0])}` : counted(names.length, "label");
-  return question.ask(place, null, `${counted(done, "image")} ${done === 1 ? "is" : "are"} done already. What becomes of ${done === 1 ? "it" : "them"} when ${what} ${names.length === 1 ? "is" : "are"} added?`, [
-    { value: "keep", text: "Keep as done", primary: true },
-    { value: "review", text: "Send to needs review" },
-    { value: null, text: "Don't add" },
+  return question.ask(place, null, `${counted(done, "image")} ${done === 1 ? "is" : "are"} already done. Should ${done === 1 ? "it" : "they"} be checked for ${what}?`, [
+    { value: "keep", text: "Add and keep as done", primary: true },
+    { value: "review", text: "Add and send to review" },
+    { value: null, text: "Cancel" },
   ]);
 }
 
 // → a colour #rrggbb or null.
 export function askColour(question, place, { label, colour, palette }) {
-  const own = element("input", { type: "color", class: "own-colour", value: colour, attributes: { "aria-label": "another colour" } });
+  const own = element("input", { type: "color", class: "own-colour", value: colour, attributes: { "aria-label": "Custom colour" } });
   own.addEventListener("change", () => question.close(own.value));
   const swatches = palette.map((value) => element("button", {
     type: "button", class: "swatch", title: value, style: { "--label-colour": value }, data: value === colour ? { first: "" } : {},
     attributes: { "aria-label": value, "aria-pressed": String(value === colour) }, on: { click: () => question.close(value) },
   }));
-  return question.ask(place, label, `Colour of ${quoted(label)}`, [], element("div", { class: "palette" }, ...swatches, element("label", {}, "other ", own)));
+  return question.ask(place, label, `Colour of ${quoted(label)}`, [], element("div", { class: "palette" }, ...swatches, element("label", {}, "Custom ", own)));
 }
 
-// → [[name, colour], …] of labels to add, or null. `request` talks to the kernel.
+// → [[name, colour], …] of labels to add, or null. `request` sends to the kernel.
 export async function askImport(question, place, { request }) {
-  const field = element("input", { type: "text", class: "path", placeholder: "path of a project, manifest, COCO, CSV…", data: { first: "" }, attributes: { "aria-label": "where the labels stand", spellcheck: "false" } });
-  const words = element("p", { class: "faint", text: "A project's folder, or a file or folder in a known format. Only names are taken, no images." });
+  const field = element("input", { type: "text", class: "path", placeholder: "Path of a project, manifest, COCO, CSV…", data: { first: "" }, attributes: { "aria-label": "Path of the project or dataset", spellcheck: "false" } });
+  const words = element("p", { class: "faint", text: "A project folder, or a file or folder in a supported format. Only label names are imported, not images." });
   let found = null;
   const look = async () => {
     const source = field.value.trim();
@@ -91,9 +91,9 @@ export async function askImport(question, place, { request }) {
       const [answer] = await request("labels find", { source }, [], { patience: FINDING_TAKES });
       found = answer.labels;
       const names = found.map(([name]) => name);
-      setText(words, !answer.total ? "There are no labels in it." : names.length
+      setText(words, !answer.total ? "No labels found." : names.length
         ? `${counted(answer.total, "label")}, ${names.length.toLocaleString("en")} of them new: ${someOf(names, NAMES_SHOWN)}`
-        : `${counted(answer.total, "label")}, all of them here already.`);
+        : `${counted(answer.total, "label")}, all of them already exist.`);
     } catch (error) {
       found = null;
       setText(words, error.message);
@@ -106,8 +106,8 @@ export async function askImport(question, place, { request }) {
   };
   onEnter(field, look);
   field.addEventListener("input", () => { question.mainButton.disabled = true; });
-  const looking = element("button", { type: "button", text: "Look", on: { click: look } });
-  const answer = await question.ask(place, null, "Take label names from", [{ value: "add", text: "Add", primary: true, disabled: true }],
+  const looking = element("button", { type: "button", text: "Find labels", on: { click: look } });
+  const answer = await question.ask(place, null, "Import label names from", [{ value: "add", text: "Add", primary: true, disabled: true }],
     element("span", { class: "look-up" }, field, looking), words);
   return answer === null ? null : found;
 }

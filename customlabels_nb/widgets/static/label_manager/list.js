@@ -1,4 +1,4 @@
-// The list of labels: a row each, one of them in focus, dragged by their grips. What is done with them stands in pane.js.
+// List of labels with one focused row, reordered by drag and drop. The actions are in pane.js.
 
 import { element, keepKeys } from "../shared/dom.js";
 import { makeDraggable } from "./dragging.js";
@@ -7,7 +7,7 @@ import { LabelRow } from "./row.js";
 const ACTIONS = [["rename", "Rename", "Rename (F2)"], ["merge", "Merge…", "Merge into another label (M)"], ["remove", "Remove…", "Remove (Del)"]];
 
 export class LabelList {
-  // `question` may stand below one of the rows. `on` has rename(label, name), drop(from, to), focus(label), leave().
+  // `question` may be shown below a row. `on` has rename(label, name), drop(from, to), focus(label), leave().
   constructor({ question, on }) {
     this.question = question;
     this.on = on;
@@ -16,7 +16,7 @@ export class LabelList {
     this.at = null;
     this.made = 0;
     this.id = `clnb-labels-${Math.random().toString(36).slice(2)}`;
-    this.node = keepKeys(element("div", { class: "label-list", tabIndex: 0, data: { first: "" }, attributes: { role: "listbox", "aria-label": "labels in order" } }));
+    this.node = keepKeys(element("div", { class: "label-list", tabIndex: 0, data: { first: "" }, attributes: { role: "listbox", "aria-label": "Labels in order" } }));
     this.actions = element("span", { class: "actions" }, ...ACTIONS.map(([what, text, title]) => element(
       "button", { type: "button", class: "plain", tabIndex: -1, text, title, data: { do: what } },
     )));
@@ -24,7 +24,7 @@ export class LabelList {
     makeDraggable(this.node, { rows: () => this.shown.map(({ label }) => this.rows.get(label)), drop: on.drop });
   }
 
-  // `labels` are all, `shown` those of them that are to be seen; `uses` label → [train, test, annotations].
+  // `labels` are all labels, `shown` the filtered ones. `uses` maps label → [train, test, annotations].
   show(labels, shown, uses) {
     this.shown = shown;
     this._settleRows(labels, uses);
@@ -48,7 +48,7 @@ export class LabelList {
     return this.shown.findIndex(({ label }) => label === this.at);
   }
 
-  // A label that is renamed keeps its row.
+  // Keep the row of a label that is renamed.
   renamed(label, name) {
     const row = this.rows.get(label);
     this.rows.delete(label);
@@ -56,7 +56,7 @@ export class LabelList {
     if (this.at === label) this.at = name;
   }
 
-  // A row for each label.
+  // Create missing rows and remove those of deleted labels.
   _settleRows(labels, uses) {
     const known = new Set(labels.map(({ label }) => label));
     for (const [label, row] of this.rows) {
@@ -71,7 +71,7 @@ export class LabelList {
     });
   }
 
-  // The focused field keeps its focus: only nodes that stand elsewhere are moved.
+  // Move only nodes that are in another position, so that a focused field keeps its focus.
   _arrange(wanted) {
     if (wanted.length === this.node.children.length && wanted.every((node, index) => node === this.node.children[index])) return;
     const keep = new Set(wanted);

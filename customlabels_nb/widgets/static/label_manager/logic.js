@@ -1,7 +1,7 @@
-// What an edit makes of the list of labels before the kernel has answered, and where a label goes. Pure functions; a
-// list is [{ label, colour }, …] in order.
+// Apply edits to the list of labels before the kernel has responded, and compute positions. Pure functions. A list is
+// [{ label, colour }, …] in order.
 
-// Labels whose name has the text in it, in their order.
+// Return labels whose name contains the text, in order.
 export function withText(labels, text) {
   const wanted = text.trim().toLocaleLowerCase();
   return wanted ? labels.filter(({ label }) => label.toLocaleLowerCase().includes(wanted)) : labels;
@@ -13,10 +13,10 @@ export function changed(labels, edit) {
   if (op === "recolour") return labels.map((own) => (own.label === label ? { ...own, colour: edit.colour } : own));
   if (op === "merge" || op === "remove") return labels.filter((own) => own.label !== label);
   if (op === "move") return reordered(labels, label, edit.before);
-  return labels; // what is added gets its colour from the kernel
+  return labels; // the kernel chooses the colours of new labels
 }
 
-// With `label` before the label `before`, or with null at the end.
+// Move `label` before the label `before`, or to the end with null.
 export function reordered(labels, label, before) {
   const own = labels.find((item) => item.label === label);
   if (!own || label === before) return labels;
@@ -25,7 +25,7 @@ export function reordered(labels, label, before) {
   return at < 0 ? labels : [...rest.slice(0, at), own, ...rest.slice(at)];
 }
 
-// Before which label `label` goes one step up (-1) or down (1) among those shown; undefined where there is no way.
+// Return the label to move before when `label` goes up (-1) or down (1) among the shown ones, or undefined.
 export function stepBefore(shown, all, label, by) {
   const at = shown.findIndex((own) => own.label === label);
   const next = shown[at + by];
@@ -33,12 +33,12 @@ export function stepBefore(shown, all, label, by) {
   return by < 0 ? next.label : after(all, next.label);
 }
 
-// The label that follows `label` in the whole list, null after the last.
+// Return the label after `label` in the complete list, or null.
 export function after(all, label) {
   return all[all.findIndex((own) => own.label === label) + 1]?.label ?? null;
 }
 
-// Among rows with these middles (top to bottom), how many lie above `y`: the place where something dropped there goes.
+// Return the number of rows with a middle above `y`, which is the position of a dropped row.
 export function dropPlace(middles, y) {
   let place = 0;
   while (place < middles.length && middles[place] < y) place += 1;
@@ -49,14 +49,14 @@ export function counted(number, thing) {
   return `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 }
 
-// The end of "… follow": what a label is used for, [images in train, images in test, annotations].
+// Describe the use of a label, [images in train, images in test, annotations].
 export function usesText([train, test, annotations]) {
-  if (!annotations) return "It isn't used.";
-  const sides = [[train, "train"], [test, "test"]].filter(([count]) => count).map(([count, name]) => `${count.toLocaleString("en")} of ${name}`);
+  if (!annotations) return "This label is not used.";
+  const sides = [[train, "train"], [test, "test"]].filter(([count]) => count).map(([count, name]) => `${count.toLocaleString("en")} in ${name}`);
   return `${counted(annotations, "annotation")} on ${counted(train + test, "image")} (${sides.join(", ")}).`;
 }
 
-// A name in a sentence, whose direction of writing it can't change.
+// Quote a name in a sentence, isolated from the text direction of the sentence.
 export function quoted(name) {
   return `“\u2068${name}\u2069”`;
 }
@@ -73,7 +73,7 @@ const COMMANDS = new Map([
   ["m", ["merge"]], ["c", ["colour"]], ["/", ["filter"]], ["+", ["add"]],
 ]);
 
-// From a key on the list to [what it does, and how]; null where it means nothing here.
+// Map a key on the list to [command, argument], or null.
 export function labelCommand(event) {
   const { key, altKey, shiftKey } = event;
   if (event.isComposing) return null;

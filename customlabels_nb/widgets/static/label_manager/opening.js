@@ -1,10 +1,10 @@
-// The labels themselves, from a screen that labels: the label manager in its panel, and what a new label makes of what is
-// done. `screen` has panel, notices, info and request(kind, content); labelPane and keepsDone are kept on it.
+// Label manager in the panel of a labelling screen, and the question about labelled images when a label is added.
+// `screen` has panel, notices, info and request(kind, content). labelPane and keepsDone are stored on it.
 
 import { counted, quoted } from "./logic.js";
 import { LabelPane } from "./pane.js";
 
-// `changed()` is called after every edit. The pane follows others as often as the screen asks it to, until it is closed.
+// `changed()` is called after every edit. The pane polls when the screen asks it to, until it is closed.
 export function openLabelManager(screen, changed) {
   const pane = new LabelPane({ request: screen.request, on: { changed } });
   screen.labelPane = pane;
@@ -16,7 +16,7 @@ export function openLabelManager(screen, changed) {
   pane.follow().catch(() => pane.showLost());
 }
 
-// What a new label makes of the images that are done: "keep", "review", or null if it shall not be added.
+// Ask what to do with labelled images when a label is added: "keep", "review", or null to cancel.
 export async function fateOfDone(screen, name) {
   if (!screen.info.manages_labels || screen.keepsDone) return "keep";
   try {
@@ -33,9 +33,9 @@ async function askWhatBecomesOfDone({ panel, request }, name) {
   const [{ done, labels }] = await request("labels", { seen: null });
   if (!done || labels.some(({ label }) => label === name)) return "keep";
   const them = done === 1 ? "it" : "them";
-  return panel.ask("A new label", `${counted(done, "image")} ${done === 1 ? "is" : "are"} done already. What becomes of ${them} when ${quoted(name)} is added?`, [
-    { value: "keep", label: "Keep as done", primary: true },
-    { value: "review", label: "Send to needs review" },
-    { value: "always", label: "Keep, and don't ask again here" },
+  return panel.ask("New label", `${counted(done, "image")} ${done === 1 ? "is" : "are"} already done. Should ${them} be checked for ${quoted(name)}?`, [
+    { value: "keep", label: "Add and keep as done", primary: true },
+    { value: "review", label: "Add and send to review" },
+    { value: "always", label: "Keep and do not ask again" },
   ]);
 }

@@ -1,5 +1,5 @@
-// The labels of a project, to be edited: a list with a field that adds and one that filters. It stands in a widget of
-// its own and in the panels of gallery and annotator; what the kernel does stands in label_manager.py.
+// Label manager pane: a list with a field to add labels and a filter. Used in its own widget and in the panels of
+// gallery and annotator. The kernel side is in label_manager.py.
 
 import { element, keyHint, setText, show } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
@@ -9,14 +9,14 @@ import { LabelList } from "./list.js";
 import { after, changed, counted, labelCommand, quoted, stepBefore, withText } from "./logic.js";
 import { Question } from "./question.js";
 
-const EDIT_TAKES = 120_000; // a merge of millions of annotations
+const EDIT_TAKES = 120_000; // milliseconds; a merge may change millions of annotations
 const COUNT_AGAIN = 300;
 const SAID_FOR = 8_000;
-const COUNT_SHARE = 10; // counting again waits so many times as long as it took
+const COUNT_SHARE = 10; // pause before the next count, as a multiple of its duration
 
 const HINTS = [["F2", "rename"], ["Alt ↑↓", "move"], ["M", "merge"], ["C", "colour"], ["Del", "remove"], ["/", "filter"]];
 const ABOUT_NO_LABEL = new Set(["add", "undo", "redo"]);
-const STATE_WORDS = { saved: "saved", saving: "saving…", lost: "not saved — the kernel doesn't answer" };
+const STATE_WORDS = { saved: "saved", saving: "saving…", lost: "not saved – the kernel does not respond" };
 
 export class LabelPane {
   // `on` may have changed(), focus(label).
@@ -45,16 +45,16 @@ export class LabelPane {
       },
     });
     this.adder = element("input", {
-      type: "text", class: "adder", maxLength: 256, placeholder: "new label…", attributes: { "aria-label": "new label" },
+      type: "text", class: "adder", maxLength: 256, placeholder: "New label…", attributes: { "aria-label": "New label" },
       on: { keydown: (event) => this._fieldKey(event, () => this._addTyped()) },
     });
     this.addButton = button("Add", "Add this label at the end (Enter)", () => this._addTyped(), { class: "primary" });
     this.filter = element("input", {
-      type: "search", class: "search", placeholder: "⌕ filter…", attributes: { "aria-label": "filter labels" },
+      type: "search", class: "search", placeholder: "⌕ filter…", attributes: { "aria-label": "Filter labels" },
       on: { input: () => this._paint(), keydown: (event) => this._fieldKey(event, leave) },
     });
-    this.importButton = button("Import…", "Take label names from another project or dataset", () => this._import());
-    this.undoButton = button("Undo", "Take the last edit made here back (Ctrl Z)", () => this._takeBack("undo"));
+    this.importButton = button("Import…", "Import label names from another project or dataset", () => this._import());
+    this.undoButton = button("Undo", "Undo the last edit made here (Ctrl Z)", () => this._takeBack("undo"));
     this.tools = element(
       "div", { class: "tools" }, element("span", { class: "adding" }, this.adder, this.addButton),
       element("span", { class: "spring" }), this.filter, this.importButton, this.undoButton,
@@ -85,8 +85,8 @@ export class LabelPane {
     clearTimeout(this.saying);
   }
 
-  // -- between page and kernel ------------------------------------------------------------------------
-  // Look what others did. Rejects where the kernel doesn't answer.
+  // -- requests to the kernel -------------------------------------------------------------------------
+  // Poll for changes of others. Rejects if the kernel does not respond.
   async follow() {
     if (this.closed || this.waiting) return;
     const [answer] = await this.request("labels", { seen: this.info?.seen ?? null });
@@ -98,9 +98,9 @@ export class LabelPane {
 
   showLost() {
     this.lost = true;
-    if (this.info) this.info.seen = null; // what is shown may not be stored: read all of it as soon as that can be
+    if (this.info) this.info.seen = null; // the shown labels may not be saved: reload them when possible
     this._showState();
-    this.notices.say("gone", "The kernel doesn't answer. Run the cell again to go on; nothing that was saved is lost.", { kind: "error" });
+    this.notices.say("gone", "The kernel does not respond. Run the cell again to continue. Saved labels are not lost.", { kind: "error" });
   }
 
   _take(answer) {
@@ -111,7 +111,7 @@ export class LabelPane {
     this._countSoon();
   }
 
-  // How often each label is used, after the list is shown: that looks through all annotations.
+  // Count the uses of all labels after the list is shown, because it reads all annotations.
   _countSoon() {
     if (this.counting) return;
     this.counting = setTimeout(async () => {
@@ -122,7 +122,7 @@ export class LabelPane {
         this.uses = new Map(uses);
         this.list.showUses(this.uses);
       } catch {
-        // the next change or look brings them
+        // the next change or poll counts again
       }
       this.countedTook = Date.now() - began;
       this.counting = null;
@@ -144,7 +144,7 @@ export class LabelPane {
     }
   }
 
-  // Show an edit at once and send it; a refused one is shown as it is. Gives the answer, or null.
+  // Show an edit immediately and send it. A refused edit is reverted. Returns the response, or null.
   async _change(edit, said = null) {
     this.notices.drop("edit");
     this.labels = changed(this.labels, edit);
@@ -183,11 +183,11 @@ export class LabelPane {
     if (this.info?.read_only) return;
     this.notices.drop("edit");
     this._send(`labels ${kind}`, {}, ({ said }) => {
-      this._say(said ? `${kind === "undo" ? "Taken back" : "Done again"}: ${said}.` : `There is nothing to ${kind}.`);
+      this._say(said ? `${kind === "undo" ? "Undone" : "Redone"}: ${said}.` : `Nothing to ${kind}.`);
     });
   }
 
-  // In place of the keys, for a while.
+  // Show a message in place of the keyboard hints for a while.
   _say(text) {
     clearTimeout(this.saying);
     setText(this.said, text);
@@ -211,8 +211,8 @@ export class LabelPane {
   }
 
   _explainEmptiness(shown, readOnly) {
-    const none = readOnly ? "There are no labels." : "No label yet. Type the first one above, or import names.";
-    setText(this.empty, shown.length ? "" : this.labels.length ? "No label has this in its name." : none);
+    const none = readOnly ? "There are no labels." : "No labels yet. Type the first one above, or import names.";
+    setText(this.empty, shown.length ? "" : this.labels.length ? "No labels match the filter." : none);
     show(this.empty, !shown.length);
     for (const node of [this.list.node, this.head]) show(node, shown.length > 0);
   }
@@ -239,7 +239,7 @@ export class LabelPane {
     event.stopPropagation();
     if (event.isComposing) return;
     if (event.key === "Enter") {
-      event.preventDefault(); // or the button that a question gives the keyboard would take it, too
+      event.preventDefault(); // keep the key from the button that a question focuses
       onEnter();
     } else if (event.key === "Escape" && event.target.value) {
       event.preventDefault();
@@ -289,7 +289,7 @@ export class LabelPane {
     }
     if (this.uses.has(label)) this.uses.set(name, this.uses.get(label));
     this.list.renamed(label, name);
-    await this._change({ op: "rename", label, name }, ({ count }) => `${quoted(label)} is now ${quoted(name)}${count ? `; ${counted(count, "annotation")} followed` : ""}.`);
+    await this._change({ op: "rename", label, name }, ({ count }) => `${quoted(label)} was renamed to ${quoted(name)}${count ? ` in ${counted(count, "annotation")}` : ""}.`);
   }
 
   _shift(by) {
@@ -318,7 +318,7 @@ export class LabelPane {
   }
 
   async _remove(label) {
-    const isUsed = this.uses.get(label)?.[2] !== 0; // if that is of yesterday, the kernel refuses
+    const isUsed = this.uses.get(label)?.[2] !== 0; // if this count is outdated, the kernel refuses
     if (isUsed && !(await askRemove(this.question, this.list.rowOf(label).node, { label, uses: this._counting(label) }))) return;
     const { shown, place } = this.list;
     if (this.list.at === label) this.list.at = (shown[place + 1] ?? shown[place - 1])?.label ?? null;
@@ -339,7 +339,7 @@ export class LabelPane {
     const name = this.adder.value.trim();
     if (!name || !this.info || this.info.read_only) return;
     if (this.labels.some((own) => own.label === name)) {
-      this.notices.say("edit", `There is a label ${quoted(name)} already.`, { kind: "error" });
+      this.notices.say("edit", `Label ${quoted(name)} already exists.`, { kind: "error" });
       this.list.focusOn(name);
       return;
     }
@@ -360,7 +360,7 @@ export class LabelPane {
     const fate = done ? await askReview(this.question, this.top, { names, done }) : "keep";
     if (!fate) return null;
     const what = names.length === 1 ? `${quoted(names[0])} was added` : `${counted(names.length, "label")} were added`;
-    const answer = await this._change({ op: "add", labels, review: fate === "review" }, ({ count }) => `${what}${count ? `; ${counted(count, "image")} need${count === 1 ? "s" : ""} review` : ""}.`);
+    const answer = await this._change({ op: "add", labels, review: fate === "review" }, ({ count }) => `${what}${count ? `. ${counted(count, "image")} need${count === 1 ? "s" : ""} review` : ""}.`);
     if (answer) this.list.focusOn(names[0]);
     return answer;
   }

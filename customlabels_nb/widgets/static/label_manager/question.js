@@ -1,9 +1,9 @@
-// A question in the list, below the label that it is about or above them all: one at a time, closed by Esc.
+// Inline question below a label or above the list. Only one is open at a time. Esc closes it.
 
 import { element } from "../shared/dom.js";
 
 export class Question {
-  // `onClose` gives the keyboard back.
+  // `onClose` restores the focus.
   constructor({ onClose }) {
     this.onClose = onClose;
     this.node = element("div", { class: "question", hidden: true, attributes: { role: "group" }, on: { keydown: (event) => this._key(event) } });
@@ -18,13 +18,12 @@ export class Question {
     return this.node.querySelector("button.primary");
   }
 
-  // After the node `place`; `label` is what it is about, if it is about one. The field or button with data-first gets
-  // the keyboard.
+  // Open below the node `place`. `label` is the label in question, if any. The element with data-first gets the focus.
   open(place, label, title, ...children) {
     this.settle?.(null);
     this.label = label;
     this.node.setAttribute("aria-label", title);
-    const closer = element("button", { type: "button", class: "plain closer", text: "×", title: "close (Esc)", attributes: { "aria-label": "close" }, on: { click: () => this.close() } });
+    const closer = element("button", { type: "button", class: "plain closer", text: "×", title: "Close (Esc)", attributes: { "aria-label": "Close" }, on: { click: () => this.close() } });
     this.node.replaceChildren(closer, element("p", { text: title }), ...children);
     this.node.hidden = false;
     place.after(this.node);
@@ -32,8 +31,9 @@ export class Question {
     this.node.scrollIntoView({ block: "nearest" });
   }
 
-  // Buttons, [{ value, text, primary, first, disabled }, …]; resolves with the value of the one chosen, with null if it is
-  // closed otherwise. `children` come before the buttons; without them the keyboard is on the `first` or the first.
+  // Ask with buttons [{ value, text, primary, first, disabled }, …]. Resolves with the value of the chosen one, or null
+  // if the question is closed. `children` come before the buttons. Without them the `first` button, or the first one,
+  // is focused.
   ask(place, label, title, choices, ...children) {
     return new Promise((resolve) => {
       const buttons = choices.map(({ value, text, primary = false, first = false, disabled = false }) => element("button", {

@@ -1,4 +1,4 @@
-// One label of the list. The node is made once and shows one label after another.
+// Row of one label. The node is created once and reused for other labels.
 
 import { element, setText } from "../shared/dom.js";
 
@@ -6,7 +6,7 @@ export class LabelRow {
   // `on` has rename(label, name), leave().
   constructor({ id, on }) {
     this.on = on;
-    this.grip = element("span", { class: "grip", text: "⠿", title: "drag to another place (Alt ↑↓)", attributes: { "aria-hidden": "true" } });
+    this.grip = element("span", { class: "grip", text: "⠿", title: "Drag to reorder (Alt ↑↓)", attributes: { "aria-hidden": "true" } });
     this.key = element("span", { class: "key" });
     this.swatch = element("button", { type: "button", class: "swatch", tabIndex: -1 });
     this.name = element("bdi", { class: "name" });
@@ -29,8 +29,8 @@ export class LabelRow {
     setText(this.key, place < 9 ? String(place + 1) : "");
     setText(this.name, label);
     this.name.title = label;
-    this.swatch.title = `colour ${colour} (C)`;
-    this.swatch.setAttribute("aria-label", `colour of ${label}`);
+    this.swatch.title = `Colour ${colour} (C)`;
+    this.swatch.setAttribute("aria-label", `Colour of ${label}`);
     this.showUses(uses);
   }
 
@@ -47,12 +47,12 @@ export class LabelRow {
     this.node.setAttribute("aria-selected", String(focused));
   }
 
-  // What is typed in the field, if it is open, counts.
+  // Commit the text in the field, if it is open.
   finish() {
     if (this.isRenaming) this.end(true);
   }
 
-  // The name becomes a field: Enter or leaving it renames, Esc doesn't.
+  // Turn the name into a field: Enter or leaving it renames, Esc cancels.
   rename() {
     if (this.isRenaming) return;
     const { label } = this;
@@ -64,7 +64,7 @@ export class LabelRow {
       if (keep && name && name !== label) this.on.rename(label, name);
     };
     const field = element("input", {
-      type: "text", class: "renaming", value: label, maxLength: 256, attributes: { "aria-label": `new name of ${label}` },
+      type: "text", class: "renaming", value: label, maxLength: 256, attributes: { "aria-label": `New name of ${label}` },
       on: {
         blur: () => end(true),
         keydown: (event) => {

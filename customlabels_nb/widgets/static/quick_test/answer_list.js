@@ -1,4 +1,4 @@
-// What the model says as a list: a row a label or box, its confidence beside its threshold, and whether it is taken.
+// List of predictions: one row per label or box, with confidence, threshold, and a checkbox to add it.
 
 import { element, keyHint, setText, show } from "../shared/dom.js";
 import { counts, limitFor } from "./answers.js";
@@ -9,21 +9,21 @@ export class AnswerList {
   // `on` has toggle(index), point(index or null), unlabel(label).
   constructor(on) {
     this.on = on;
-    this.list = element("div", { class: "answers", attributes: { role: "group", "aria-label": "what the model says" } });
+    this.list = element("div", { class: "answers", attributes: { role: "group", "aria-label": "Predictions" } });
     this.rest = element("p", { class: "faint rest", hidden: true });
     this.node = element("div", { class: "answer-list" }, this.list, this.rest);
     this.shown = [];
   }
 
-  // `canTake`: whether there is a dataset to which what is taken could be added.
+  // `canTake`: true if there is a dataset to add predictions to.
   draw(answer, threshold, taken, labels, canTake) {
     const rows = answer?.rows ?? [];
-    // of boxes only those that count; of labels all, so that the right one can be taken where the model was wrong
+    // show only boxes above the threshold, but all labels, so that a missed label can be selected
     const all = rows.map((_, index) => index);
     const wanted = answer?.detects ? all.filter((index) => counts(rows[index], threshold)) : all;
     this.shown = wanted.slice(0, MOST_LISTED);
     const isTaken = new Set(taken);
-    // rows stay where they are while the threshold moves: one of them may have the focus
+    // reuse rows while the threshold moves: one of them may be focused
     const state = JSON.stringify([answer?.key, this.shown, labels, canTake]);
     if (state !== this.state) {
       this.state = state;
@@ -41,7 +41,7 @@ export class AnswerList {
   }
 
   _row(row, index, place, canTake) {
-    const box = element("input", { type: "checkbox", hidden: !canTake, attributes: { "aria-label": `take ${row.label}` }, on: { change: () => this.on.toggle(index) } });
+    const box = element("input", { type: "checkbox", hidden: !canTake, attributes: { "aria-label": `Add ${row.label}` }, on: { change: () => this.on.toggle(index) } });
     const bar = element("span", { class: "confidence-bar" }, element("span", { class: "filled" }), element("span", { class: "at" }));
     const number = element("span", { class: "confidence" });
     const limit = element("span", { class: "limit faint" });
@@ -64,7 +64,7 @@ export class AnswerList {
     bar.children[1].style.left = `${100 * least}%`;
     setText(number, row.confidence.toFixed(3));
     setText(limit, least.toFixed(2));
-    limit.title = `threshold ${least.toFixed(3)}`;
+    limit.title = `Threshold ${least.toFixed(3)}`;
     node.title = row.box ? `${row.label}: ${row.box.map((value) => Math.round(value)).join(", ")} (left, top, width, height in pixels)` : row.label;
   }
 
@@ -75,8 +75,8 @@ export class AnswerList {
   _ownLabel(label) {
     return element(
       "div", { class: "answer own" }, element("span", { class: "no-key" }), element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } }),
-      element("bdi", { text: label }), element("span", { class: "faint", text: "from you" }),
-      element("button", { type: "button", class: "plain", text: "×", attributes: { "aria-label": `without ${label}` }, on: { click: () => this.on.unlabel(label) } }),
+      element("bdi", { text: label }), element("span", { class: "faint", text: "added by you" }),
+      element("button", { type: "button", class: "plain", text: "×", attributes: { "aria-label": `Remove ${label}` }, on: { click: () => this.on.unlabel(label) } }),
     );
   }
 }

@@ -1,5 +1,5 @@
-// What of an answer counts at a threshold, and which of it a person takes. Pure functions. A row of an answer is
-// { label, colour, confidence, box, limit }: box is [left, top, width, height] in pixels or null, limit its label's threshold.
+// Select predictions by threshold and by the user's choice. Pure functions. A row of a result is { label, colour,
+// confidence, box, limit }: box is [left, top, width, height] in pixels or null, limit its label's threshold.
 
 export function limitFor(row, threshold) {
   return threshold ?? row.limit;
@@ -10,16 +10,16 @@ export function counts(row, threshold) {
   return row.confidence >= limitFor(row, threshold);
 }
 
-// Rows come with the highest confidence first.
+// Rows are sorted by descending confidence.
 export function countedRows(rows, threshold) {
   return rows.flatMap((row, index) => (counts(row, threshold) ? [index] : []));
 }
 
-// What a person has said of an answer: `rows` by position true or false, and labels of the whole picture beside them. Where
-// an image has one label, the last word is `rows`' only true one, or the label.
+// The user's choice: `rows` maps row index to true or false, and `labels` are additional labels of the entire image. If
+// an image has one label, the last choice is the only true one in `rows`, or the label.
 export const NO_CHOICE = Object.freeze({ rows: new Map(), labels: [] });
 
-// The rows that will be added: those that count, unless the person said otherwise.
+// Return the rows that will be added: those above the threshold, unless the user chose otherwise.
 export function takenRows(answer, threshold, choice) {
   if (!answer) return [];
   const counted = countedRows(answer.rows, threshold);
@@ -30,7 +30,7 @@ export function takenRows(answer, threshold, choice) {
     return counted.slice(0, 1).filter((index) => choice.rows.get(index) !== false);
   }
   const isTaken = (index) => (choice.rows.has(index) ? choice.rows.get(index) : counts(answer.rows[index], threshold));
-  // a box below the threshold isn't shown, and what isn't shown isn't added
+  // boxes below the threshold are not shown, and only what is shown is added
   return answer.rows.map((_, index) => index).filter((index) => isTaken(index) && (!answer.detects || counts(answer.rows[index], threshold)));
 }
 
@@ -38,7 +38,7 @@ function isOneLabel(answer) {
   return Boolean(answer.one_label && !answer.detects);
 }
 
-// The choice after a row was taken or left.
+// Return the choice after a row was selected or deselected.
 export function toggledRow(answer, threshold, choice, index) {
   const taken = !takenRows(answer, threshold, choice).includes(index);
   if (!isOneLabel(answer)) return { ...choice, rows: new Map(choice.rows).set(index, taken) };
@@ -46,7 +46,7 @@ export function toggledRow(answer, threshold, choice, index) {
   return { rows: new Map(answer.rows.map((_, at) => [at, false])), labels: [] };
 }
 
-// The choice with a label of the whole picture more: if a row has it, that row.
+// Return the choice with another label of the entire image. If a row has this label, that row is selected.
 export function withLabel(answer, threshold, choice, label, oneLabel) {
   const index = answer && !answer.detects ? answer.rows.findIndex((row) => row.label === label) : -1;
   if (index >= 0) return takenRows(answer, threshold, choice).includes(index) ? choice : toggledRow(answer, threshold, choice, index);
@@ -58,7 +58,7 @@ export function withoutLabel(choice, label) {
   return { ...choice, labels: choice.labels.filter((own) => own !== label) };
 }
 
-// One entry a label, in the order in which they first come: how many rows it has, and their highest and lowest confidence.
+// Group rows by label in order of first appearance, with count and highest and lowest confidence.
 export function byLabel(rows) {
   const found = new Map();
   for (const { label, colour, confidence } of rows) {
@@ -77,15 +77,15 @@ export function figureOf({ count, high, low }) {
   return `×${count} ${first === last ? last : `${first}–${last}`}`;
 }
 
-// Why nothing is shown.
+// Explain why no predictions are shown.
 export function nothingSentence(answer, threshold) {
   const [best] = answer.rows;
   if (!best) return "Nothing was found.";
   const limit = limitFor(best, threshold);
-  return `No label reaches its threshold. The nearest is ${best.label} with ${below(best.confidence, limit)}, its threshold is ${limit.toFixed(3)}.`;
+  return `No label reaches its threshold. The closest is ${best.label} with ${below(best.confidence, limit)} (threshold ${limit.toFixed(3)}).`;
 }
 
-// With as many decimals as it takes to look smaller than the limit.
+// Format with enough decimals to be visibly smaller than the limit.
 function below(confidence, limit) {
   for (let decimals = 3; decimals < 7; decimals += 1) {
     if (Number(confidence.toFixed(decimals)) < Number(limit.toFixed(3))) return confidence.toFixed(decimals);
@@ -93,12 +93,12 @@ function below(confidence, limit) {
   return `just under ${limit.toFixed(3)}`;
 }
 
-// What would be added, in a few words.
+// Summarise what would be added.
 export function takenWords(answer, taken, labels) {
   const entries = byLabel(taken.map((index) => answer.rows[index]));
   const boxes = entries.map(({ label, count }) => (count > 1 ? `${count} ${label}` : label));
   const words = [...boxes, ...labels];
-  if (!words.length) return "nothing on it";
+  if (!words.length) return "nothing in this image";
   const shown = words.slice(0, 3).join(", ");
   return words.length > 3 ? `${shown} and ${words.length - 3} more` : shown;
 }

@@ -1,17 +1,17 @@
-// The browser's camera: its stream while it is on, and pictures of it.
+// Camera of the browser: live stream and photos.
 
 const WISH = { video: { width: { ideal: 1920 }, height: { ideal: 1080 }, facingMode: "environment" }, audio: false };
 const QUALITY = 0.95;
 const GLANCE_SIDE = 640;
 const GLANCE_QUALITY = 0.8;
 const REASONS = {
-  NotAllowedError: "The browser may not use the camera: allow it beside the address of this page.",
-  NotFoundError: "The browser finds no camera.",
-  NotReadableError: "Another program uses the camera.",
+  NotAllowedError: "Camera access was denied. Allow it in the address bar of the browser.",
+  NotFoundError: "No camera was found.",
+  NotReadableError: "The camera is used by another program.",
 };
 
 export function whyNoCamera(error) {
-  return Object.hasOwn(REASONS, error?.name ?? "") ? REASONS[error.name] : `The camera can't be used: ${error?.message ?? error}`;
+  return Object.hasOwn(REASONS, error?.name ?? "") ? REASONS[error.name] : `Cannot use the camera: ${error?.message ?? error}`;
 }
 
 export class Lens {
@@ -24,7 +24,7 @@ export class Lens {
     return Boolean(this.stream);
   }
 
-  // The stream, once the browser's user has allowed it; null if it was put off meanwhile.
+  // Open the stream once the user has allowed it. Returns null if it was closed meanwhile.
   async open() {
     this.wanted = true;
     const stream = await navigator.mediaDevices.getUserMedia(WISH);
@@ -36,14 +36,14 @@ export class Lens {
     return stream;
   }
 
-  // What the video shows now, as a file.
+  // Return the current video frame as a file.
   async take(video) {
     const data = await frameOf(video, Infinity, QUALITY);
-    if (!data) throw new Error("The camera shows nothing yet.");
+    if (!data) throw new Error("The camera is not ready yet.");
     return new File([data], `camera-${new Date().toISOString().slice(0, 19).replaceAll(":", ".")}.jpg`, { type: "image/jpeg" });
   }
 
-  // The bytes of a small picture of it; null while there is none.
+  // Return the bytes of a small video frame, or null if there is none.
   async glance(video) {
     const data = await frameOf(video, GLANCE_SIDE, GLANCE_QUALITY);
     return data && data.arrayBuffer();

@@ -1,11 +1,11 @@
-// The photos that were tried, the latest on the right.
+// Filmstrip of the photos that were tried, latest on the right.
 
 import { element } from "../shared/dom.js";
 
 export class Filmstrip {
   constructor(onShow) {
     this.onShow = onShow;
-    this.node = element("div", { class: "strip", hidden: true, attributes: { role: "group", "aria-label": "photos that were tried" } });
+    this.node = element("div", { class: "strip", hidden: true, attributes: { role: "group", "aria-label": "Photos that were tried" } });
   }
 
   // `trials`: [{ number, name, uri, added }].

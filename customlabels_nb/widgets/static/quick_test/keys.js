@@ -1,19 +1,19 @@
-// From a key to what it means in the quick test.
+// Map keys to commands of the quick test.
 
 export const TRYING_HELP = [
-  ["O", "choose photos from the disk"],
-  ["Ctrl V", "paste a photo, or the address of one"],
-  ["U", "type the address of a photo"],
-  ["C", "the camera; Space takes the picture, Esc ends it"],
-  ["← →", "photos that were tried"],
+  ["O", "choose photos"],
+  ["Ctrl V", "paste a photo or its URL"],
+  ["U", "type the URL of a photo"],
+  ["C", "camera (Space: take photo, Esc: close)"],
+  ["← →", "previous, next photo"],
   ["− +", "move the threshold by 0.05"],
-  ["A", "each label's own threshold"],
-  ["1 – 9", "take or leave what stands there in the list"],
-  ["L", "another label for the photo"],
+  ["A", "use each label's own threshold"],
+  ["1 – 9", "select or deselect this prediction in the list"],
+  ["L", "add a label to the photo"],
   ["Ctrl Enter", "add the photo with its labels to the dataset"],
-  ["Ctrl Z", "take the latest addition back"],
+  ["Ctrl Z", "undo: remove the photo that was added last"],
   ["S", "start or stop the model"],
-  ["?", "this list"],
+  ["?", "show these shortcuts"],
 ];
 
 const NAMED_KEYS = {
@@ -33,7 +33,7 @@ const NAMED_KEYS = {
   s: { do: "power" },
 };
 
-// `key`, `ctrlKey`, `metaKey`, `shiftKey`, `altKey` as a KeyboardEvent has them; null where the key means nothing here.
+// Takes `key`, `ctrlKey`, `metaKey`, `shiftKey` and `altKey` of a KeyboardEvent. Returns null for other keys.
 export function meaningOf(event) {
   if (event.isComposing || event.altKey) return null;
   if (event.ctrlKey || event.metaKey) {

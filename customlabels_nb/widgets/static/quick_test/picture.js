@@ -1,4 +1,4 @@
-// The photo with what counts of the answer drawn on it, crisp at any size; the camera takes its place while it is on.
+// Photo with its predictions, drawn sharp at any size. The camera replaces it while it is on.
 
 import { svgElement } from "../shared/charts.js";
 import { inkOn } from "../shared/colours.js";
@@ -10,12 +10,12 @@ const TAG_PADDING = 5;
 const MOST_SIGNS = 24;
 
 export class Picture {
-  // `on` has point(index or null) and choose(index): a box under the pointer, and one that is clicked.
+  // `on` has point(index or null) for the hovered box, and choose(index) for a clicked one.
   constructor(on) {
     this.on = on;
     this.image = element("img", { alt: "", draggable: false, hidden: true });
     this.marks = svgElement("svg", { class: "marks", "aria-hidden": "true" });
-    this.video = element("video", { hidden: true, muted: true, playsInline: true, attributes: { "aria-label": "camera" } });
+    this.video = element("video", { hidden: true, muted: true, playsInline: true, attributes: { "aria-label": "Camera" } });
     this.frame = element("div", { class: "sheet" }, this.image, this.video, this.marks);
     this.node = element("div", { class: "picture" }, this.frame);
     this.video.addEventListener("resize", () => this._arrange());
@@ -33,8 +33,8 @@ export class Picture {
     show(this.image, !this.isFilming);
   }
 
-  // `boxes`: [{ index, label, colour, confidence, box, taken }], the highest confidence first, in pixels of `size`: of the
-  // photo, or of the frame of the camera that was asked about.
+  // `boxes`: [{ index, label, colour, confidence, box, taken }], by descending confidence, in pixels of `size`, which
+  // is the size of the photo or of the camera frame.
   draw(boxes, size = this.size) {
     this.boxes = boxes;
     this.sizeOfBoxes = size;
@@ -67,7 +67,7 @@ export class Picture {
     const words = this.boxes.map(({ label, confidence }) => [`${short(label)} ${confidence.toFixed(2)}`, confidence.toFixed(2)]);
     const widths = words.map((pair) => pair.map((text) => Math.ceil(this.pen.measureText(text).width) + 2 * TAG_PADDING));
     const tags = placeTags(corners, widths, shown);
-    // the surest on top of the others, all words on top of all boxes
+    // draw the most confident box on top, and all captions above all boxes
     const outlines = this.boxes.map((mark, at) => this._outline(mark, corners[at])).reverse();
     const labels = this.boxes.map((mark, at) => (tags[at] ? tag(mark, tags[at], words[at][tags[at].short ? 1 : 0]) : null));
     this.marks.replaceChildren(...outlines, ...labels.filter(Boolean));
@@ -85,13 +85,13 @@ export class Picture {
     return node;
   }
 
-  // The picture of a camera in place of the photo; null puts the photo back.
+  // Show the camera stream instead of the photo. null restores the photo.
   film(stream) {
     this.video.srcObject = stream;
     this.isFilming = Boolean(stream);
     show(this.video, this.isFilming);
     show(this.image, !this.isFilming && Boolean(this.size));
-    if (stream) this.video.play().catch(() => {}); // a stream that ended meanwhile
+    if (stream) this.video.play().catch(() => {}); // the stream may have ended
     this.draw([]);
   }
 
@@ -102,7 +102,7 @@ export class Picture {
 
 function short(label) {
   const signs = [...label];
-  return `\u2068${signs.length > MOST_SIGNS ? `${signs.slice(0, MOST_SIGNS - 1).join("")}…` : label}\u2069`; // isolated, so that its direction turns nothing else round
+  return `\u2068${signs.length > MOST_SIGNS ? `${signs.slice(0, MOST_SIGNS - 1).join("")}…` : label}\u2069`; // isolated, so that its text direction does not affect others
 }
 
 function tag({ index, colour, taken }, { left, top, width }, text) {

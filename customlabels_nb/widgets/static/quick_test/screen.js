@@ -1,4 +1,4 @@
-// What the quick test looks like: its toolbars, and how they are painted anew when anything has changed.
+// Layout of the quick test and its painting after changes.
 
 import { element, hint, keepKeys, keyHint, setText, show } from "../shared/dom.js";
 import { fileChooser, watchDrops } from "../shared/incoming.js";
@@ -20,19 +20,19 @@ export class TryingScreen {
   constructor(el) {
     this.state = { models: [], model: "", threshold: null, project: null, current: null, most_bytes: Infinity };
     this.trials = [];
-    this.trial = null; // the one that is shown: { number, name, width, height, added, answer, view }
+    this.trial = null; // the shown photo: { number, name, width, height, added, answer, view }
     this.choice = NO_CHOICE;
-    this.asking = 0; // how many questions are under way
-    this.doing = ""; // what a model does
+    this.asking = 0; // number of pending requests
+    this.doing = ""; // current operation of the model
     this.lens = new Lens();
-    this.live = null; // what the model says of the camera's picture: { answer, width, height }
+    this.live = null; // predictions for the camera frame: { answer, width, height }
     this._build(el);
     this.resizing = new ResizeObserver(() => this._fold());
     this.resizing.observe(this.root);
   }
 
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-quick-test loading", tabIndex: 0, attributes: { role: "application", "aria-label": "try a model on photos" } }));
+    this.root = keepKeys(element("div", { class: "clnb clnb-quick-test loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Try a model on photos" } }));
     this.leave = () => this.root.focus({ preventScroll: true });
     this.panel = new Panel({ onClose: this.leave });
     this.notices = new Notices();
@@ -50,12 +50,12 @@ export class TryingScreen {
     this.picture = new Picture({ point, choose: (index) => this._toggle(index) });
     this.list = new AnswerList({ point, toggle: (index) => this._toggle(index), unlabel: (label) => this._decide(withoutLabel(this.choice, label)) });
     this.adding = new Adding({ leave: this.leave, add: (split) => this._add(split), undo: () => this._undo(), label: (label) => this._ownLabel(label) });
-    this.chips = element("div", { class: "chips", attributes: { role: "status", "aria-label": "what counts" } });
-    this.shutter = element("button", { type: "button", class: "primary", on: { click: () => this._shoot() } }, element("span", { text: "Take the picture " }), element("span", { text: "␣", attributes: { "aria-hidden": "true" } }));
+    this.chips = element("div", { class: "chips", attributes: { role: "status", "aria-label": "Predictions above the threshold" } });
+    this.shutter = element("button", { type: "button", class: "primary", on: { click: () => this._shoot() } }, element("span", { text: "Take photo " }), element("span", { text: "␣", attributes: { "aria-hidden": "true" } }));
     this.camera = element("div", { class: "camera-bar", hidden: true }, this.shutter, element("button", { type: "button", text: "Close", title: "Esc", on: { click: () => this._stopFilming() } }));
     this.first = element("button", { type: "button", class: "primary", text: "Choose photos…", on: { click: () => this.chooser.click() } });
-    this.empty = element("div", { class: "empty" }, element("p", {}, "Drop photos here, or paste one ", keyHint("Ctrl V"), ". Addresses and the camera are above; nothing is kept unless you add it to the dataset."), this.first);
-    this.heading = element("h4", { text: "the model says" });
+    this.empty = element("div", { class: "empty" }, element("p", {}, "Drop photos here, or paste one ", keyHint("Ctrl V"), ". You can also enter a URL or use the camera. Photos are only saved if you add them to the dataset."), this.first);
+    this.heading = element("h4", { text: "Predictions" });
     this.columns = element("div", { class: "columns faint", attributes: { "aria-hidden": "true" } }, element("span", { text: "confidence" }), element("span", { text: "threshold" }));
     this.side = element("div", { class: "side" }, element("div", { class: "side-head" }, this.heading, this.columns), this.list.node, this.adding.node);
     this.viewport = element("div", { class: "stage" }, this.picture.node, this.empty, this.camera);
@@ -64,10 +64,10 @@ export class TryingScreen {
     this.facts = element("span", { class: "position facts" });
     this.hints = element("span", { class: "hints" });
     this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
-    this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: () => openKeys(this.panel, TRYING_HELP) } });
+    this.help = element("button", { type: "button", class: "turn", text: "?", title: "Keyboard shortcuts (?)", attributes: { "aria-label": "Keyboard shortcuts" }, on: { click: () => openKeys(this.panel, TRYING_HELP) } });
     this.footer = element("div", { class: "band foot" }, this.facts, this.hints, this.saved, this.help);
     this.root.append(this.chooser, this.sources.node, this.thresholds.node, this.notices.node, this.workspace, this.filmstrip.node, this.footer, this.panel.node);
-    watchDrops(this.root, "Drop to try these photos", (files, url) => this._incoming(files, url), { urls: true });
+    watchDrops(this.root, "Drop photos to try them", (files, url) => this._incoming(files, url), { urls: true });
     this.root.addEventListener("paste", (event) => this._paste(event));
     this.root.addEventListener("keydown", (event) => this._key(event));
     el.append(this.root);
@@ -111,7 +111,7 @@ export class TryingScreen {
   _summary(counted) {
     const { total, detects, seconds } = this.answer;
     const what = detects ? (total === 1 ? "box" : "boxes") : total === 1 ? "label" : "labels";
-    return `${counted.length.toLocaleString("en")} of ${total.toLocaleString("en")} ${what} · ${this.lens.isOn ? "" : "asked once, "}${seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`}`;
+    return `${counted.length.toLocaleString("en")} of ${total.toLocaleString("en")} ${what} · ${seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`}`;
   }
 
   _drawPicture(counted, taken) {
@@ -122,7 +122,7 @@ export class TryingScreen {
     const boxes = counted.filter((index) => rows[index].box).map((index) => ({ ...rows[index], index, taken: !this.canTake || taken.has(index) }));
     if (trial && !isOn) {
       const said = byLabel(counted.map((index) => rows[index])).map((own) => `${own.label} ${figureOf(own)}`).join(", ");
-      this.picture.show(trial.view, trial, `${trial.name}: ${said || "nothing counts"}`);
+      this.picture.show(trial.view, trial, `${trial.name}: ${said || "no predictions above the threshold"}`);
     }
     this.picture.draw(boxes, isOn ? live ?? undefined : trial ?? undefined);
   }
@@ -144,8 +144,8 @@ export class TryingScreen {
     setText(this.facts, trial && !this.lens.isOn ? `${shortName(trial.name)} · ${trial.width.toLocaleString("en")} × ${trial.height.toLocaleString("en")} px` : "");
     this.facts.title = trial?.name ?? "";
     const can = this.canTake && this.answer;
-    const words = this.lens.isOn ? [hint("Space", "take the picture"), hint("Esc", "close")] : [
-      ...(can ? [hint("1–9", "take or leave"), hint("Ctrl ⏎", "add")] : []), ...(this.answer ? [hint(["−", "+"], "threshold")] : []),
+    const words = this.lens.isOn ? [hint("Space", "take photo"), hint("Esc", "close")] : [
+      ...(can ? [hint("1–9", "select"), hint("Ctrl ⏎", "add")] : []), ...(this.answer ? [hint(["−", "+"], "threshold")] : []),
       ...(this.trials.length > 1 ? [hint(["←", "→"], "photos")] : []), hint("Ctrl V", "paste"), hint("O", "open"),
     ];
     const known = words.map((node) => node.textContent).join("|");

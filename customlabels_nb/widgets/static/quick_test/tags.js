@@ -1,8 +1,8 @@
-// Where the words at boxes stand, so that they cover no other words and as little of the boxes as there is. Pure functions
-// in pixels of the screen.
+// Placement of box captions so that they overlap neither each other nor, if possible, the boxes. Pure functions in
+// screen pixels.
 
 export const TAG_HEIGHT = 18;
-const OWN_BOX = 0.6; // what it costs to cover all of it
+const OWN_BOX = 0.6; // cost of covering the box itself
 const OTHER_BOX = 0.25;
 const NEXT_PLACE = 0.02;
 
@@ -16,14 +16,14 @@ function areaOfTag({ left, top, right, bottom }) {
   return Math.max(1, (right - left) * (bottom - top));
 }
 
-// The side by side scale at which a picture is shown: all of it, small ones enlarged a little so that words have room.
+// Return the scale at which an image fits. Small images are enlarged a little to leave space for captions.
 export function fitInto(picture, room) {
   const scale = Math.min(room.width / picture.width, room.height / picture.height);
   const most = Math.max(1, Math.min(4, 320 / Math.max(picture.width, picture.height)));
   return Math.max(Math.min(scale, most), 1e-6);
 }
 
-// Corners on the screen of a box [left, top, width, height] of the picture, inside of it, and never too small to be seen.
+// Return the screen corners of a box [left, top, width, height], clipped to the image and large enough to be visible.
 export function cornersOf([left, top, width, height], scale, size) {
   const within = (value, end) => Math.min(Math.max(value, 0), end);
   let [x0, x1] = [within(left * scale, size.width), within((left + width) * scale, size.width)];
@@ -34,8 +34,9 @@ export function cornersOf([left, top, width, height], scale, size) {
   return { left: x0, top: y0, right: x1, bottom: y1 };
 }
 
-// For each box ({ left, top, right, bottom }) the place of its words { left, top, width, short }, the first box first; null
-// where there is no room. `widths` are [whole, figure only] of each: `short` says that only the figure has room.
+// Return the caption position { left, top, width, short } for each box ({ left, top, right, bottom }), first box first,
+// or null if there is no space. `widths` are [full caption, confidence only]. `short` means that only the confidence
+// fits.
 export function placeTags(boxes, widths, size) {
   const taken = [];
   return boxes.map((box, index) => {

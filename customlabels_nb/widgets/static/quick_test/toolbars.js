@@ -1,21 +1,21 @@
-// The two upper toolbars: which model, and photos for it; what counts of its answer.
+// The two toolbars: model and photos, and threshold.
 
 import { element, setText, show } from "../shared/dom.js";
 
 export class Sources {
   // `on` has model(name), power(), open(), url(text), camera(), leave().
   constructor(on) {
-    this.picker = element("select", { attributes: { "aria-label": "model" }, data: { menu: "model" }, on: { change: () => on.model(this.picker.value) } });
+    this.picker = element("select", { attributes: { "aria-label": "Model" }, data: { menu: "model" }, on: { change: () => on.model(this.picker.value) } });
     this.state = element("span", { class: "state", attributes: { role: "status" } });
     this.power = element("button", { type: "button", class: "power", on: { click: on.power } });
     const button = (text, action, title) => element("button", { type: "button", text, title, on: { click: action } });
-    this.open = button("Photos…", on.open, "Choose photos from the disk (O); or drop them anywhere here, or paste them");
+    this.open = button("Photos…", on.open, "Choose photos (O), or drop or paste them");
     this.url = element("input", {
-      type: "url", class: "url", placeholder: "https://… ⏎", attributes: { "aria-label": "address of a photo" },
+      type: "url", class: "url", placeholder: "https://… ⏎", attributes: { "aria-label": "URL of a photo" },
       on: { keydown: (event) => this._key(event, on) },
     });
-    this.camera = button("Camera", on.camera, "Take a picture with the camera (C)");
-    show(this.camera, Boolean(navigator.mediaDevices?.getUserMedia)); // none in pages that came without encryption
+    this.camera = button("Camera", on.camera, "Take a photo with the camera (C)");
+    show(this.camera, Boolean(navigator.mediaDevices?.getUserMedia)); // not available on pages without HTTPS
     this.node = element(
       "div", { class: "band toolbar" },
       element("span", { class: "group which" }, element("label", { class: "menu model-menu" }, this.picker), this.state, this.power),
@@ -37,11 +37,11 @@ export class Sources {
     this.state.className = `state ${doing ? "busy" : device ? "running" : "stopped"}`;
     setText(this.state, doing || (device ? `running on ${device}` : "stopped"));
     setText(this.power, device ? "Stop" : "Start");
-    this.power.title = device ? "Free the memory that the model takes (S)" : "Load the model; the first photo does that, too (S)";
+    this.power.title = device ? "Unload the model to free memory (S)" : "Load the model now instead of with the first photo (S)";
     this.power.disabled = Boolean(doing);
   }
 
-  // Whether the camera is on.
+  // Show whether the camera is on.
   filming(isOn) {
     this.camera.setAttribute("aria-pressed", String(isOn));
     this.camera.classList.toggle("current", isOn);
@@ -62,17 +62,17 @@ export class Thresholds {
   // `on` has threshold(number or null).
   constructor(on) {
     const tab = (text, value, title) => element("button", { type: "button", class: "tab", text, title, attributes: { role: "radio" }, on: { click: () => on.threshold(value()) } });
-    this.own = tab("each label's own", () => null, "The thresholds that the model has: F1 on the test set was highest there, or they were set (A)");
-    this.one = tab("one for all", () => Number(this.slider.value), "One threshold for all labels");
+    this.own = tab("Per label", () => null, "The model's threshold of each label: the one with the best F1 on the test set, or the one that was set (A)");
+    this.one = tab("One for all", () => Number(this.slider.value), "One threshold for all labels");
     this.slider = element("input", {
-      type: "range", class: "slider", min: 0, max: 1, step: 0.01, value: "0.5", attributes: { "aria-label": "threshold for all labels" },
+      type: "range", class: "slider", min: 0, max: 1, step: 0.01, value: "0.5", attributes: { "aria-label": "Threshold for all labels" },
       on: { input: () => on.threshold(Number(this.slider.value)) },
     });
     this.value = element("output", { class: "value" });
     this.summary = element("span", { class: "faint summary", attributes: { role: "status" } });
     this.node = element(
       "div", { class: "band labelbar" }, element("span", { text: "Threshold" }),
-      element("span", { class: "tabs", attributes: { role: "radiogroup", "aria-label": "threshold" } }, this.own, this.one), this.slider, this.value, this.summary,
+      element("span", { class: "tabs", attributes: { role: "radiogroup", "aria-label": "Threshold" } }, this.own, this.one), this.slider, this.value, this.summary,
     );
   }
 

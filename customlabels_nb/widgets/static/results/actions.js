@@ -1,5 +1,5 @@
-// What the results screen does beyond looking: opens images where they are labelled, keeps thresholds, moves images to the
-// training images, compares versions, shows advice. All of it is asked of the screen's source.
+// Actions of the results screen: open images for labelling, save thresholds, move images to the training set, compare
+// versions, show advice. All requests go to the screen's source.
 
 import { setText, show } from "../shared/dom.js";
 import { askLabel, askPath, comparisonBar, openAdvice, openVersions } from "./dialogs.js";
@@ -11,7 +11,7 @@ export class Actions {
     this.compared = null;
   }
 
-  // The answer of the kernel, null where there was none; what is being done stands in the footer.
+  // Send a request and return the kernel's response, or null on failure. The footer shows the action in progress.
   async ask(kind, content, words = "") {
     const { saved, notices, source } = this.screen;
     saved.className = "state saving";
@@ -34,12 +34,12 @@ export class Actions {
     const answer = await this.ask("fix", { images }, "opening…");
     if (!answer) return;
     screen.viewer.close();
-    setText(screen.saved, `below: ${imagesText(answer.count)} to put right`);
+    setText(screen.saved, `Below: ${imagesText(answer.count)} to correct`);
     show(screen.closer, true);
     this._scrollBelow();
   }
 
-  // What is open below is a widget of its own, next to this one in their box; it comes a moment later.
+  // The gallery below is a separate widget next to this one in their box. It is rendered a moment later.
   _scrollBelow(tries = 20) {
     const below = this.screen.root.closest(".widget-vbox")?.querySelector(".clnb-gallery, .clnb-annotator");
     if (below) below.scrollIntoView({ block: "nearest" });
@@ -57,7 +57,7 @@ export class Actions {
     const chosen = await askLabel(panel, images.length, facts.project_labels, engine.isDetection);
     if (!chosen) return;
     const answer = await this.ask("add", { images, label: chosen.label }, "moving…");
-    if (answer) notices.say("added", `${imagesText(answer.count)} moved to the training images. Train again to learn from ${answer.count === 1 ? "it" : "them"}.`);
+    if (answer) notices.say("added", `${imagesText(answer.count)} moved to the training set. Train again to use ${answer.count === 1 ? "it" : "them"}.`);
   }
 
   async export() {
@@ -65,14 +65,14 @@ export class Actions {
     const chosen = await askPath(panel, facts.writes);
     if (!chosen) return;
     const answer = await this.ask("export", chosen, "writing…");
-    if (answer) notices.say("written", `Written: ${answer.written}`);
+    if (answer) notices.say("written", `Exported to ${answer.written}`);
   }
 
   async keep(position) {
     const { saved } = this.screen;
     if (!(await this.ask("keep", { position }, "keeping…"))) return;
     saved.className = "state saved";
-    setText(saved, "kept: detect uses these thresholds");
+    setText(saved, "saved: model.detect() uses these thresholds");
   }
 
   showAdvice(items) {

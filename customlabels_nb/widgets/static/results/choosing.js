@@ -1,4 +1,4 @@
-// Which test images are shown, and in which order: as customlabels_nb/evaluation/exploring/choosing.py has it.
+// Filter and sort test images, consistent with customlabels_nb/evaluation/exploring/choosing.py.
 
 import { FN, FP, TP } from "./engine.js";
 
@@ -9,7 +9,7 @@ export function shortName(name) {
   return name.replace(/\/+$/, "").split("/").pop();
 }
 
-// How many images each choice of `show` has, whatever else is filtered by.
+// Count the images of each value of `show`, independent of other filters.
 export function countsOf(engine, judged, groups) {
   const counts = { all: engine.n, mistakes: 0, tp: 0, fp: 0, fn: 0 };
   for (const bits of judged.bits) {
@@ -22,18 +22,18 @@ export function countsOf(engine, judged, groups) {
   return counts;
 }
 
-// The position of a label, null for none.
+// Return the index of a label, or null.
 export function labelAt({ facts }, label) {
   const at = label === null ? -1 : facts.labels.findIndex((own) => own.label === label);
   return at < 0 ? null : at;
 }
 
-// What is right and wrong on each image, about the filter's label alone if it has one.
+// Evaluate each image, with respect to the filter's label only if it has one.
 export function judgeFor(engine, state, filter) {
   return engine.judge(state, labelAt(engine, filter.label));
 }
 
-// Positions of the images that a filter asks for, in its order.
+// Return the positions of the filtered images, in order.
 export function chooseImages(engine, state, filter, judged = judgeFor(engine, state, filter)) {
   const { facts, arrays, n } = engine;
   const label = labelAt(engine, filter.label);
@@ -67,7 +67,7 @@ function sliceMask({ facts, arrays, n }, [column, name]) {
   return mask;
 }
 
-// Sorting is stable: what is equal stays in the order of the test set.
+// Stable sort: equal images stay in the order of the test set.
 function sortImages(found, sort, { score, margin }, rank) {
   if (sort === "confident") return found.sort((a, b) => score[b] - score[a]);
   if (sort === "unsure") return found.sort((a, b) => (margin[a] === margin[b] ? 0 : margin[a] - margin[b]));
@@ -75,8 +75,8 @@ function sortImages(found, sort, { score, margin }, rank) {
   return found;
 }
 
-// What is right and wrong on one image: { label, confidence, result, box, taken } of each label or box, the most
-// confident first; of a classifier also labels that are rightly not predicted.
+// Return the correct and wrong predictions of one image: { label, confidence, result, box, taken } of each label or
+// box, most confident first. For classifiers, true negatives are included.
 export function itemsOf(engine, state, image) {
   return (engine.isDetection ? boxItems(engine, state, image) : labelItems(engine, state, image)).sort((a, b) => b.confidence - a.confidence);
 }
@@ -94,7 +94,7 @@ function labelItems(engine, state, image) {
   return items;
 }
 
-// Predictions and true boxes stand sorted by image: [first, end] of those of one.
+// Return the range [first, end] of an image in arrays that are sorted by image.
 export function spanOf(images, image) {
   const first = firstFrom(images, image);
   return [first, firstFrom(images, image + 1, first)];

@@ -1,17 +1,17 @@
-// The sliders: how thresholds are chosen, where they stand, and from which overlap on boxes match.
+// Controls for thresholds: mode, sliders, and the IoU threshold.
 
 import { element, setText, show } from "../shared/dom.js";
 import { ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL } from "./engine.js";
 
 const MODES = [
-  [ASSUMED, "assumed", "each label's own threshold, where its F1 on these test images is highest"],
-  [CROSS_VALIDATED, "cross-validated", "chosen for each fifth of the test images on the other four: honest figures"],
-  [ONE, "one for all", "one threshold for all labels"],
-  [PER_LABEL, "per label", "choose a label in the table and move its threshold"],
+  [ASSUMED, "assumed", "The threshold of each label with the highest F1 on these test images"],
+  [CROSS_VALIDATED, "cross-validated", "Thresholds chosen by 5-fold cross-validation on the test images, for unbiased metrics"],
+  [ONE, "one for all", "One threshold for all labels"],
+  [PER_LABEL, "per label", "Select a label in the table and move its threshold"],
 ];
 
 export class Controls {
-  // `onMove(position, isSettled)`; `onKeep()`.
+  // `onMove(position, isSettled)`, `onKeep()`.
   constructor({ onMove, onKeep }) {
     this.onMove = onMove;
     this.tabs = MODES.map(([mode, text, title]) => element("button", {
@@ -26,11 +26,11 @@ export class Controls {
     this.of = element("bdi", { class: "faint of" });
     this.overlap = slider("overlap", 1, 0.01, (isSettled) => this._overlap(isSettled));
     this.overlapValue = element("output", { class: "value" });
-    this.overlapBar = element("label", { class: "overlap-band", title: "intersection over union from which on a predicted box may match a true one" }, "Overlap", this.overlap, this.overlapValue);
-    this.keep = element("button", { type: "button", class: "primary keep", text: "Keep these thresholds", title: "make them the version's own: detect uses them from now on", on: { click: onKeep } });
+    this.overlapBar = element("label", { class: "overlap-band", title: "Minimum intersection over union at which a predicted box matches a true box" }, "IoU", this.overlap, this.overlapValue);
+    this.keep = element("button", { type: "button", class: "primary keep", text: "Save thresholds", title: "Save them in the model version: model.detect() uses them from now on", on: { click: onKeep } });
     this.node = element(
       "div", { class: "band labelbar controls" }, element("span", { class: "what", text: "Threshold" }),
-      element("span", { class: "tabs", attributes: { role: "group", "aria-label": "thresholds" } }, ...this.tabs),
+      element("span", { class: "tabs", attributes: { role: "group", "aria-label": "Thresholds" } }, ...this.tabs),
       this.threshold, this.value, this.of, this.overlapBar, element("span", { class: "spring" }), this.keep,
     );
   }
@@ -63,7 +63,7 @@ export class Controls {
     }
   }
 
-  // The threshold at which the mark of the curves stands.
+  // Return the threshold that is marked in the chart.
   shownThreshold() {
     const { state, label, engine } = this;
     const at = label === null ? -1 : engine.facts.labels.findIndex((own) => own.label === label);
@@ -71,7 +71,7 @@ export class Controls {
     return at < 0 ? state.means.threshold : state.thresholds[at];
   }
 
-  // Thresholds that somebody moves are one for all, or those of the label that is chosen.
+  // A moved threshold applies to all labels, or to the selected label.
   moveTo(value, isSettled) {
     const { position } = this.state;
     const ofLabel = this.label !== null && position.mode !== ONE;

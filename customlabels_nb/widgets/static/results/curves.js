@@ -1,4 +1,4 @@
-// F1, precision and recall along the threshold, of one label or their means, with a mark where the slider stands.
+// Chart of F1, precision and recall by threshold, of one label or averaged, with a marker at the current threshold.
 
 import { svgElement, svgText } from "../shared/charts.js";
 import { element, setText } from "../shared/dom.js";
@@ -14,7 +14,7 @@ const CURVE_NAMES = { f1: "F1", precision: "precision", recall: "recall" };
 const across = (threshold) => EDGE.left + threshold * (WIDTH - EDGE.left - EDGE.right);
 const down = (value) => EDGE.top + (1 - value) * (HEIGHT - EDGE.top - EDGE.bottom);
 
-// The path of a curve; it is interrupted where there is no value.
+// Return the SVG path of a curve, with gaps where there is no value.
 export function gridPath(values) {
   let path = "";
   let isDrawn = false;
@@ -29,7 +29,7 @@ export function gridPath(values) {
 }
 
 export class CurveView {
-  // `onThreshold(value, isSettled)` when somebody points at another threshold.
+  // `onThreshold(value, isSettled)` is called when another threshold is selected in the chart.
   constructor({ onThreshold }) {
     this.paths = Object.fromEntries(CURVES.map((name) => [name, svgElement("path", { class: `curve ${name}`, fill: "none" })]));
     this.dots = Object.fromEntries(CURVES.map((name) => [name, svgElement("circle", { class: `dot-${name}`, r: 3.5 })]));
@@ -75,8 +75,8 @@ export class CurveView {
     this.svg.addEventListener("pointercancel", () => { isHeld = false; });
   }
 
-  // `curve` has values on the grid; `now` the figures as they are, which lie on the curves where one threshold holds for
-  // all that they show (`isOn`).
+  // `curve` has values on the grid. `now` has the current metrics, which lie on the curves if all labels share one
+  // threshold (`isOn`).
   show({ curve, threshold, now, title, isOn }) {
     if (curve !== this.curve) {
       this.curve = curve;
@@ -94,6 +94,6 @@ export class CurveView {
       this.dots[name].setAttribute("cy", down(now[name]));
       setText(this.values[name], metricText(now[name]));
     }
-    this.svg.setAttribute("aria-label", `${title}: at a threshold of ${threshold.toFixed(2)} F1 ${metricText(now.f1)}, precision ${metricText(now.precision)}, recall ${metricText(now.recall)}`);
+    this.svg.setAttribute("aria-label", `${title}: at threshold ${threshold.toFixed(2)} F1 ${metricText(now.f1)}, precision ${metricText(now.precision)}, recall ${metricText(now.recall)}`);
   }
 }

@@ -1,4 +1,4 @@
-// What the results screen opens over itself: facts and code, advice, other versions, images that are to be learnt.
+// Dialogs of the results screen: facts and code, advice, comparison, and moving images to the training set.
 
 import { element, setText } from "../shared/dom.js";
 import { deltaText, imagesText, intervalText, metricText, numberText } from "./text.js";
@@ -8,7 +8,7 @@ async function copyText(text, button) {
     await navigator.clipboard.writeText(text);
     setText(button, "copied");
   } catch {
-    setText(button, "select it and press Ctrl+C");
+    setText(button, "Select it and press Ctrl+C");
   }
 }
 
@@ -24,25 +24,25 @@ export function openFacts(panel, facts, training) {
   if (facts.accuracy !== null) rows.push(["accuracy", metricText(facts.accuracy)]);
   const table = element("table", { class: "keys facts" }, ...[...facts.said, ...rows].map(([name, value]) => element("tr", {}, element("th", { scope: "row", text: name }), element("td", { text: value }))));
   const notes = facts.notes.map((text) => element("p", { class: "faint", text }));
-  const code = facts.code ? [element("h4", { text: "Use it" }), codeBlock(facts.code)] : [];
-  panel.open(facts.name, table, ...code, ...(notes.length ? [element("h4", { text: "To know about these figures" }), ...notes] : []));
+  const code = facts.code ? [element("h4", { text: "Usage" }), codeBlock(facts.code)] : [];
+  panel.open(facts.name, table, ...code, ...(notes.length ? [element("h4", { text: "Notes on these metrics" }), ...notes] : []));
 }
 
 const SHOWN_PICTURES = 6;
 
-// The first images of a piece of advice, as soon as they are there.
+// Show the first images of an advice item once they are loaded.
 function adviceImages(images, thumbs, look) {
   const node = element("div", { class: "pictures" });
   thumbs(images.slice(0, SHOWN_PICTURES)).then((found) => node.replaceChildren(...found.flatMap(({ uri }, index) => (uri
-    ? [element("button", { type: "button", class: "plain", on: { click: () => look(images[index]) } }, element("img", { src: uri, alt: "look closely", draggable: false }))]
+    ? [element("button", { type: "button", class: "plain", on: { click: () => look(images[index]) } }, element("img", { src: uri, alt: "View image", draggable: false }))]
     : []))), () => {});
   return node;
 }
 
-// `items` null: still being worked out. `thumbs(images)` → Promise of pictures, `look(image)` opens one.
+// `items` is null while they are computed. `thumbs(images)` → Promise of images, `look(image)` opens one.
 export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }) {
   if (!items) {
-    panel.open("Advice", element("p", { class: "faint", text: "Looking at the mistakes…" }));
+    panel.open("Advice", element("p", { class: "faint", text: "Analysing mistakes…" }));
     return;
   }
   const cards = items.map((item) => element(
@@ -51,21 +51,21 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
     element(
       "div", { class: "choices" },
       item.images.length ? element("button", { type: "button", text: `Show ${imagesText(item.images.length)}`, on: { click: () => { panel.close(); show(item); } } }) : null,
-      fix && item.images.some(isDoubtful) ? element("button", { type: "button", text: "Fix their truth…", on: { click: () => { panel.close(); fix(item.images.filter(isDoubtful)); } } }) : null,
+      fix && item.images.some(isDoubtful) ? element("button", { type: "button", text: "Fix ground truth…", on: { click: () => { panel.close(); fix(item.images.filter(isDoubtful)); } } }) : null,
     ),
     codeBlock(item.call),
   ));
-  panel.open("Advice, the strongest first", ...(cards.length ? cards : [element("p", { text: "Nothing was found that would clearly improve it." })]));
+  panel.open("Advice, most important first", ...(cards.length ? cards : [element("p", { text: "No clear improvements found." })]));
 }
 
 export function openVersions(panel, names, { compare, current }) {
   const list = names.map((name) => element("button", { type: "button", class: "version", text: name, on: { click: () => { panel.close(); compare(name); } } }));
-  const none = element("p", { text: "There is no other version of this kind to compare with yet." });
-  const end = current ? [element("button", { type: "button", text: "End the comparison", on: { click: () => { panel.close(); compare(null); } } })] : [];
+  const none = element("p", { text: "There is no other version of this task to compare with yet." });
+  const end = current ? [element("button", { type: "button", text: "End comparison", on: { click: () => { panel.close(); compare(null); } } })] : [];
   panel.open("Compare with another version", ...(list.length ? [element("div", { class: "versions" }, ...list)] : [none]), ...end);
 }
 
-// The bar that says what changed since another version; null without one.
+// Create the bar with the changes since another version, or null without a comparison.
 export function comparisonBar(comparison, { onEnd }) {
   const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) => element(
     "span", { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
@@ -75,41 +75,41 @@ export function comparisonBar(comparison, { onEnd }) {
   ));
   return element(
     "div", { class: "band comparison", title: [...comparison.sentences, ...comparison.notes].join("\n") },
-    element("span", { class: "faint" }, "against ", element("bdi", { text: comparison.names[0] }), ` on ${imagesText(comparison.test_images)}, each at its own thresholds:`),
-    ...figures, element("span", { class: "spring" }), onEnd ? element("button", { type: "button", class: "plain", text: "× end", attributes: { "aria-label": "end the comparison" }, on: { click: onEnd } }) : null,
+    element("span", { class: "faint" }, "Compared with ", element("bdi", { text: comparison.names[0] }), ` on ${imagesText(comparison.test_images)}, each at its own thresholds:`),
+    ...figures, element("span", { class: "spring" }), onEnd ? element("button", { type: "button", class: "plain", text: "× End", attributes: { "aria-label": "End comparison" }, on: { click: onEnd } }) : null,
   );
 }
 
-// Where the results are written to; resolves with { what, path } or null. `writes` has a name for each kind.
+// Ask for the export path. Resolves with { what, path } or null. `writes` has a default name for each kind.
 export function askPath(panel, writes) {
-  const kinds = { page: ["One page", "with sliders and the worst images; opens without a network"], files: ["Files in a folder", "summary and snapshots as the service writes them, tables as CSV"] };
+  const kinds = { page: ["HTML page", "Interactive, with the worst images. Works offline."], files: ["Files in a folder", "Summary and snapshots in the service's format, tables as CSV."] };
   return new Promise((resolve) => {
     let answer = null;
     panel.onceClosed(() => resolve(answer));
     const rows = Object.entries(writes).map(([what, name], index) => {
-      const field = element("input", { type: "text", value: name, data: index ? {} : { first: "" }, attributes: { "aria-label": `path of ${kinds[what][0]}` } });
+      const field = element("input", { type: "text", value: name, data: index ? {} : { first: "" }, attributes: { "aria-label": `Path of ${kinds[what][0]}` } });
       const write = () => { answer = { what, path: field.value }; panel.close(); };
       field.addEventListener("keydown", (event) => { if (event.key === "Enter") write(); });
       return element(
         "div", { class: "writer", data: { what } }, element("strong", { text: kinds[what][0] }), element("p", { class: "faint", text: kinds[what][1] }),
-        element("div", { class: "choices" }, field, element("button", { type: "button", class: index ? "" : "primary", text: "Write", on: { click: write } })),
+        element("div", { class: "choices" }, field, element("button", { type: "button", class: index ? "" : "primary", text: "Export", on: { click: write } })),
       );
     });
-    panel.open("Export", ...rows, element("p", { class: "faint", text: "Paths begin in the folder of the notebook; files of these names are replaced." }));
+    panel.open("Export", ...rows, element("p", { class: "faint", text: "Paths are relative to the notebook's folder. Existing files are replaced." }));
   });
 }
 
-// Test images that are to be learnt from now on; resolves with { label } or null.
+// Ask how to move test images to the training set. Resolves with { label } or null.
 export function askLabel(panel, count, labels, isDetection) {
   return new Promise((resolve) => {
     let answer = null;
     panel.onceClosed(() => resolve(answer));
-    const own = element("option", { value: "", text: isDetection ? "with the boxes that they have" : "with the labels that they have" });
-    const select = element("select", { data: { first: "" }, attributes: { "aria-label": "label" } }, own, ...(isDetection ? [] : labels.map((label) => element("option", { value: label, text: label }))));
-    const add = element("button", { type: "button", class: "primary", text: "Add to the training images", on: { click: () => { answer = { label: select.value || null }; panel.close(); } } });
+    const own = element("option", { value: "", text: isDetection ? "with their current boxes" : "with their current labels" });
+    const select = element("select", { data: { first: "" }, attributes: { "aria-label": "Label" } }, own, ...(isDetection ? [] : labels.map((label) => element("option", { value: label, text: label }))));
+    const add = element("button", { type: "button", class: "primary", text: "Move to training", on: { click: () => { answer = { label: select.value || null }; panel.close(); } } });
     panel.open(
-      `Add ${imagesText(count)} to the training images`,
-      element("p", { text: "They leave the test images: the next version learns from them and is no longer judged by them. project.undo() takes it back." }),
+      `Move ${imagesText(count)} to the training set`,
+      element("p", { text: "They leave the test set. The next version is trained on them and no longer evaluated on them. To undo, call project.undo()." }),
       element("label", { class: "menu" }, "as ", select), element("div", { class: "choices" }, add),
     );
   });

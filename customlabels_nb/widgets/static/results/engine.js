@@ -1,5 +1,5 @@
-// Every number of the results screen at any position of its sliders, from the arrays that the kernel packed: counts,
-// ratios, means, the confusion matrix, curves, and what is right and wrong on each image. No model and no kernel is asked.
+// Computes all metrics of the results screen for any slider position from the arrays of the kernel: counts, ratios,
+// averages, confusion matrix, curves, and the result of each image. Needs neither the model nor the kernel.
 
 import { assumedOf, matchBoxes, takenFor } from "./matching.js";
 
@@ -12,13 +12,13 @@ export const TP = 1;
 export const FP = 2;
 export const FN = 4;
 
-const MISTAKE = 1; // added to a mistake's score, so that it is above that of every hit
+const MISTAKE = 1; // added to the score of mistakes, so that they rank above all correct predictions
 
 export const GRID = 200; // steps of a curve
 
 const TYPES = { int32: Int32Array, uint8: Uint8Array, float32: Float32Array, float64: Float64Array };
 
-// Arrays as they travel: `described` has [name, type] of each buffer.
+// Decode arrays. `described` has [name, type] of each buffer.
 export function unpackArrays(described, buffers) {
   return Object.fromEntries(described.map(([name, type], index) => {
     const buffer = buffers[index];
@@ -40,7 +40,7 @@ export class Engine {
     this.tested = facts.targets.map((targets) => targets > 0);
     this.foldCount = arrays.fold ? arrays.fold.reduce((most, fold) => Math.max(most, fold), 0) + 1 : 0;
     this.noFold = new Uint8Array(this.n);
-    this.matched = new Map(); // by overlap, the last few
+    this.matched = new Map(); // by IoU threshold, the latest ones
   }
 
   get canCrossValidate() {
@@ -48,7 +48,7 @@ export class Engine {
   }
 
   // -- thresholds ---------------------------------------------------------------------------------------
-  // Matches, and the assumed thresholds that follow from them, at an overlap.
+  // Return the matches at an IoU threshold, and the assumed thresholds that result.
   at(overlap) {
     let found = this.matched.get(overlap);
     if (!found) {
@@ -66,7 +66,7 @@ export class Engine {
     return found.assumed;
   }
 
-  // Thresholds of each fold, one after another.
+  // Return the concatenated thresholds of the folds.
   foldThresholds(overlap) {
     if (!this.isDetection) return this.arrays.fold_thresholds;
     const found = this.at(overlap);
@@ -80,7 +80,7 @@ export class Engine {
     return found.folds;
   }
 
-  // Thresholds by label as they are shown, and by fold and label as they are applied.
+  // Return thresholds by label for display, and by fold and label for computation.
   thresholds({ mode, one, own, overlap }) {
     if (mode === CROSS_VALIDATED && this.canCrossValidate) {
       const folds = this.foldThresholds(overlap);
@@ -97,7 +97,7 @@ export class Engine {
     return { shown, applied: shown, fold: this.noFold };
   }
 
-  // -- numbers ------------------------------------------------------------------------------------------
+  // -- metrics ------------------------------------------------------------------------------------------
   state(position) {
     const { shown, applied, fold } = this.thresholds(position);
     const state = { position, thresholds: shown, applied, fold };
@@ -157,8 +157,9 @@ export class Engine {
     return { precision, recall, f1, means };
   }
 
-  // -- what is taken for what -----------------------------------------------------------------------------
-  // Cells [predicted × size + true], and in how many images these are; of boxes the last row and column are the background.
+  // -- confusion matrix -----------------------------------------------------------------------------------
+  // Return cells [predicted × size + true] and the number of images in each. For boxes, the last row and column are the
+  // background.
   matrix(state) {
     const size = this.facts.cells.length;
     const cells = new Int32Array(size * size);
@@ -173,14 +174,14 @@ export class Engine {
     return { cells, images };
   }
 
-  // Images that one cell counts, as a mask.
+  // Return a mask of the images that one cell counts.
   cellImages(state, predicted, wanted) {
     const found = new Uint8Array(this.n);
     this._eachCell(state, (image, own, true_) => { if (own === predicted && true_ === wanted) found[image] = 1; });
     return found;
   }
 
-  // Calls `visit(image, predicted, true)` for everything that the matrix counts, in each cell image by image.
+  // Call `visit(image, predicted, true)` for everything that the matrix counts, image by image in each cell.
   _eachCell(state, visit) {
     const { n, k, arrays: { truth, true_label: single, predicted_label: predicted, image: of, label: own, truth_image: where, truth_label: true_ } } = this;
     if (this.isDetection) {
@@ -221,8 +222,8 @@ export class Engine {
   }
 
   // -- images -----------------------------------------------------------------------------------------------
-  // What is right and wrong on each image, perhaps about one label alone: bits, and what it is sorted by. As
-  // customlabels_nb/evaluation/exploring/choosing.py has it.
+  // Evaluate each image, optionally for one label only: result bits and sort scores. Consistent with
+  // customlabels_nb/evaluation/exploring/choosing.py.
   judge(state, label = null) {
     if (label === null && state.judged) return state.judged;
     const bits = new Uint8Array(this.n);
@@ -235,7 +236,7 @@ export class Engine {
     return judged;
   }
 
-  // Whether anything is wrong on an image, at the thresholds or by its most confident label.
+  // Return true if an image has a mistake, at the thresholds or by its most confident label.
   isWrong(state, image) {
     const { true_label: true_, predicted_label: predicted } = this.arrays;
     return (this.judge(state).bits[image] & (FP | FN)) > 0 || (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image]);
@@ -289,7 +290,7 @@ export class Engine {
     }
   }
 
-  // The confidence of the prediction that matches each true box if it counts, 0 without one.
+  // Return the confidence of the prediction that matches each true box, or 0.
   wouldMatch(state) {
     if (state.would) return state.would;
     const would = new Float64Array(this.arrays.truth_image.length);
@@ -299,7 +300,7 @@ export class Engine {
   }
 
   // -- curves -------------------------------------------------------------------------------------------------
-  // Right and all predictions of each label from each threshold of the grid up, [label × (GRID + 1) + step].
+  // Count correct and all predictions of each label at each threshold of the grid, [label × (GRID + 1) + step].
   curveCounts(overlap) {
     const key = this.isDetection ? overlap : 0;
     if (this.curves?.key === key) return this.curves;
@@ -331,7 +332,7 @@ export class Engine {
     return this.curves;
   }
 
-  // F1, precision (NaN where nothing is accepted) and recall at each threshold of the grid: of one label, else the means.
+  // Compute F1, precision (NaN without predictions) and recall at each threshold of the grid, of one label or averaged.
   curve(overlap, label = null) {
     const { right, all } = this.curveCounts(overlap);
     const width = GRID + 1;

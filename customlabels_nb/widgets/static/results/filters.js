@@ -1,21 +1,21 @@
-// What the gallery shows: tabs with counts, menus for label and slice, order, part of a file's name.
+// Filters of the gallery: result tabs with counts, label, slice, sort order and file name.
 
 import { element, setText, show } from "../shared/dom.js";
 import { numberText } from "./text.js";
 
 const TABS = [
-  ["mistakes", "mistakes", "images with anything wrong"], ["fp", "false positives", "something was predicted that isn't there"],
-  ["fn", "false negatives", "something that is there was missed"], ["tp", "right", "images with something right"],
-  ["suspects", "suspected labels", "the model says otherwise, as surely as where it is right: look whether the truth is wrong"],
-  ["fixed", "fixed", "wrong before, right now"], ["broken", "broken", "right before, wrong now"], ["all", "all", "all test images"],
+  ["mistakes", "mistakes", "Images with any mistake"], ["fp", "false positives", "Images with a wrong prediction"],
+  ["fn", "false negatives", "Images with a missed label or box"], ["tp", "correct", "Images with a correct prediction"],
+  ["suspects", "suspected labels", "The model is as confident here as in correct predictions: check whether the ground truth is wrong"],
+  ["fixed", "fixed", "Wrong before, correct now"], ["broken", "broken", "Correct before, wrong now"], ["all", "all", "All test images"],
 ];
-const SORTS = [["confident", "most confident mistakes"], ["unsure", "nearest to the threshold"], ["name", "name"], ["given", "as given"]];
+const SORTS = [["confident", "most confident mistakes"], ["unsure", "closest to the threshold"], ["name", "name"], ["given", "original order"]];
 
 const menu = (name, words, select) => element("label", { class: "menu", data: { menu: name } }, element("span", { text: words }), select);
 const option = (value, text) => element("option", { value, text });
 
 export class Filters {
-  // `onFilter(change)`; `onBack()` ends what a cell of the matrix shows.
+  // `onFilter(change)`. `onBack()` leaves a cell of the matrix.
   constructor({ onFilter, onBack, actions }) {
     this.onFilter = onFilter;
     this.tabs = TABS.map(([show_, text, title]) => element(
@@ -28,7 +28,7 @@ export class Filters {
     this.label = select("label", (value) => ({ label: value === "" ? null : this.facts.labels[Number(value)].label }));
     this.slice = select("slice", (value) => ({ slice: value === "" ? null : this.slices[Number(value)] }));
     this.search = element("input", {
-      type: "search", class: "search", placeholder: "file name", attributes: { "aria-label": "part of a file's name" },
+      type: "search", class: "search", placeholder: "File name", attributes: { "aria-label": "Filter by file name" },
       on: { input: () => onFilter({ search: this.search.value }) },
     });
     this.sliceMenu = menu("slice", "slice", this.slice);
@@ -36,7 +36,7 @@ export class Filters {
     this.clear = element("button", { type: "button", class: "plain", on: { click: onBack } });
     this.narrowing = element("span", { class: "narrowing", hidden: true }, this.note, this.clear);
     this.node = element(
-      "div", { class: "band filterbar" }, element("span", { class: "tabs", attributes: { role: "group", "aria-label": "which images" } }, ...this.tabs),
+      "div", { class: "band filterbar" }, element("span", { class: "tabs", attributes: { role: "group", "aria-label": "Results" } }, ...this.tabs),
       menu("sort", "sort", this.sort), menu("label", "label", this.label), this.sliceMenu, this.search, this.narrowing,
       element("span", { class: "actions" }, ...actions),
     );
@@ -50,7 +50,7 @@ export class Filters {
     show(this.sliceMenu, this.slices.length > 0);
   }
 
-  // `cell` describes the cell of the matrix that is shown, `before` is the filter that it took the place of; null without.
+  // `cell` describes the shown cell of the matrix, `before` is the filter that it replaced, or null.
   show(filter, counts, cell, before) {
     for (const tab of this.tabs) {
       const own = tab.dataset.show;
@@ -66,10 +66,10 @@ export class Filters {
     this.slice.value = slice < 0 ? "" : String(slice);
     if (this.search.value !== filter.search) this.search.value = filter.search;
     const said = cell ? [cell] : [];
-    if (filter.images) said.push(`${numberText(filter.images.length)} named images`);
-    const set = [before?.label, before?.slice?.join(": "), before?.search && `“${before.search}”`, before?.images && `${numberText(before.images.length)} named images`].filter(Boolean);
+    if (filter.images) said.push(`${numberText(filter.images.length)} selected images`);
+    const set = [before?.label, before?.slice?.join(": "), before?.search && `“${before.search}”`, before?.images && `${numberText(before.images.length)} selected images`].filter(Boolean);
     if (set.length) said.push(`instead of ${set.map((text) => `\u2068${text}\u2069`).join(", ")}`);
-    setText(this.clear, before ? "× back" : "× show all mistakes");
+    setText(this.clear, before ? "× Back" : "× Show all mistakes");
     setText(this.note, said.join(" · "));
     this.note.title = this.note.textContent;
     show(this.narrowing, said.length > 0);

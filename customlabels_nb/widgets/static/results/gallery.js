@@ -1,4 +1,4 @@
-// The gallery of test images: pages of what the filter shows, with a selection and a keyboard.
+// Gallery of filtered test images in pages, with selection and keyboard control.
 
 import { dataUri, element, keepKeys, setText, show } from "../shared/dom.js";
 import { Selection } from "../shared/selection.js";
@@ -6,13 +6,14 @@ import { itemsOf } from "./choosing.js";
 import { ResultTile } from "./tiles.js";
 import { numberText } from "./text.js";
 
-const TILE = 134; // pixels across
+const TILE = 134; // width in pixels
 const ROWS = 3;
 const KEPT = 1000;
-const WAIT = 60; // milliseconds: pages that a slider rushes past ask for nothing
+const WAIT = 60; // milliseconds, to skip requests while a slider moves
 
 export class ImageGallery {
-  // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]; `onOpen(image)`, `onSelect(images)`, `onHelp()`.
+  // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]. `onOpen(image)`, `onSelect(images)`,
+  // `onHelp()`.
   constructor({ source, onOpen, onSelect, onHelp }) {
     Object.assign(this, { source, onOpen, onSelect, onHelp });
     this.pictures = new Map();
@@ -24,13 +25,13 @@ export class ImageGallery {
     this.columns = 8;
     this.selection = new Selection();
     this.grid = keepKeys(element("div", {
-      class: "grid", tabIndex: 0, attributes: { role: "listbox", "aria-label": "test images", "aria-multiselectable": "true" },
+      class: "grid", tabIndex: 0, attributes: { role: "listbox", "aria-label": "Test images", "aria-multiselectable": "true" },
       on: { click: (event) => this._click(event), dblclick: (event) => this._open(event), keydown: (event) => this._key(event) },
     }));
     this.empty = element("div", { class: "empty", hidden: true }, element("p"));
     const turn = (text, label, by) => element("button", { type: "button", class: "turn", text, attributes: { "aria-label": label }, on: { click: () => this.turn(by) } });
-    this.back = turn("‹", "previous page", -1);
-    this.forth = turn("›", "next page", 1);
+    this.back = turn("‹", "Previous page", -1);
+    this.forth = turn("›", "Next page", 1);
     this.place = element("span", { class: "position" });
     this.node = element("div", { class: "body gallery-body" }, this.grid, this.empty);
   }
@@ -56,7 +57,7 @@ export class ImageGallery {
     this.paint();
   }
 
-  // Other images, or the same ones at other thresholds.
+  // Show other images, or the same ones at other thresholds.
   show(images, state, { keepPlace = true, words = "" } = {}) {
     this.images = images;
     this.state = state;
@@ -68,7 +69,7 @@ export class ImageGallery {
   }
 
   get chosen() {
-    return [...this.selection.places]; // the selection holds positions of images: it stays while sliders move
+    return [...this.selection.places]; // the selection contains image positions, so that it is kept while sliders move
   }
 
   get inFocus() {
@@ -125,7 +126,7 @@ export class ImageGallery {
           this.pictures.delete(image);
         }
       } catch {
-        // the screen says that the kernel is gone; the next page asks again
+        // the screen reports that the kernel does not respond, and the next page tries again
       } finally {
         for (const image of lacking) this.asked.delete(image);
       }
@@ -200,7 +201,7 @@ export class ImageGallery {
   }
 }
 
-// Pictures as they come from the kernel.
+// Convert thumbnails of the kernel.
 export function picturesFrom({ thumbs, sizes }, buffers) {
   return thumbs.map((found, index) => (typeof found === "number"
     ? { uri: dataUri(buffers[found]), failure: null, size: sizes[index] }

@@ -1,8 +1,8 @@
-// Boxes of a detector's test set: which predicted box is which true one at any overlap, and the thresholds at which each
-// label's F1 is highest. The same rules, ties among them, as in customlabels_nb/evaluation (matching.py, thresholds.py).
+// Match predicted to true boxes of a test set at any IoU threshold, and find the threshold with the highest F1 of each
+// label. Same rules, including ties, as in customlabels_nb/evaluation (matching.py, thresholds.py).
 
-// The match of each prediction at one overlap, -1 for none, and which lie on a crowd and so are neither right nor wrong.
-// Pairs stand in the order in which predictions ask.
+// Return the match of each prediction at an IoU threshold (-1 for none), and the predictions on crowds, which are
+// ignored. Pairs are sorted by prediction.
 export function matchBoxes(boxes, overlap, whole) {
   const { pair_prediction: asks, pair_truth: asked, pair_iou: iou, on_crowd: onCrowd } = boxes;
   const least = Math.min(overlap, whole);
@@ -19,7 +19,7 @@ export function matchBoxes(boxes, overlap, whole) {
   return { match, ignored };
 }
 
-// For each accepted prediction that matches nothing, the missed true box of another label that it lies on, -1 for none.
+// For each unmatched accepted prediction, return the missed true box of another label that it overlaps, or -1.
 export function takenFor(boxes, { overlap, whole, match, accepted, missed }) {
   const { other_prediction: asks, other_truth: asked, other_iou: iou } = boxes;
   const least = Math.min(overlap, whole);
@@ -36,8 +36,8 @@ export function takenFor(boxes, { overlap, whole, match, accepted, missed }) {
   return other;
 }
 
-// The threshold at which F1 of one label is highest, NaN where it is 0 at all of them. `confidences` fall, `hits` say
-// which are right.
+// Return the threshold with the highest F1 of one label, or NaN if F1 is 0 everywhere. `confidences` are descending,
+// `hits` are true for correct predictions.
 export function bestThreshold(confidences, hits, count, targets) {
   let best = 0;
   let width = -1;
@@ -59,7 +59,7 @@ export function bestThreshold(confidences, hits, count, targets) {
   return chosen;
 }
 
-// Labels without a threshold of their own get the median of the others.
+// Fill thresholds of labels without one with the median of the others.
 export function fillThresholds(thresholds, fallback) {
   const known = [...thresholds].filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const half = known.length >> 1;
@@ -67,7 +67,7 @@ export function fillThresholds(thresholds, fallback) {
   return Float64Array.from(thresholds, (value) => (Number.isNaN(value) ? median : value));
 }
 
-// The assumed threshold of each label from the images of which `isIn(image)` says so.
+// Compute the assumed threshold of each label from the images that `isIn(image)` selects.
 export function assumedOf(boxes, { match, ignored }, labelCount, fallback, isIn = null) {
   const { by_label: order, image, label, confidence } = boxes;
   const targets = new Int32Array(labelCount);

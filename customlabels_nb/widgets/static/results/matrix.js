@@ -1,19 +1,19 @@
-// What is taken for what. Each cell opens its images: few labels as buttons, many as a picture with a list of the most
-// frequent confusions beside it.
+// Confusion matrix. Each cell opens its images: buttons for few labels, an image with a list of the most frequent
+// confusions for many.
 
 import { element, setText, show } from "../shared/dom.js";
 import { cellText, imagesText, numberText } from "./text.js";
 
 const MOST_BUTTONS = 10;
-const TURNED = 90; // pixels of a name that stands upright
-const DENSE_FROM = 7; // columns: smaller, and thousands as 1.2K
+const TURNED = 90; // pixels of a vertical name
+const DENSE_FROM = 7; // columns from which cells are smaller and thousands are shown as 1.2K
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact" });
 const LISTED = 8;
 const CANVAS = 230;
 const COLOURS_HOLD = 1_000; // milliseconds
-const OUTCOMES = { tp: "found", fp: "predicted wrongly", fn: "missed", tn: "rightly not predicted" };
+const OUTCOMES = { tp: "found", fp: "wrongly predicted", fn: "missed", tn: "correctly not predicted" };
 
-// The mistakes of a matrix, most frequent first: [predicted, true, count].
+// Return the confusions, most frequent first: [predicted, true, count].
 export function confusionsOf(cells, size, most = Infinity) {
   const found = [];
   for (let predicted = 0; predicted < size; predicted += 1) {
@@ -25,7 +25,7 @@ export function confusionsOf(cells, size, most = Infinity) {
   return found.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]).slice(0, most);
 }
 
-// The share of what there is of each true label, unless `totals` say how much that is, of its column.
+// Return the share of each cell in its true label, or in `totals` if given.
 export function sharesOf(cells, size, totals = null) {
   const sums = totals ?? new Float64Array(size);
   if (!totals) cells.forEach((count, at) => { sums[at % size] += count; });
@@ -33,10 +33,10 @@ export function sharesOf(cells, size, totals = null) {
 }
 
 export class MatrixView {
-  // `onCell({ pair } | { label, show } | null)`, a pair the names of the predicted and the true label.
+  // `onCell({ pair } | { label, show } | null)`. A pair has the names of the predicted and the true label.
   constructor({ onCell }) {
     this.onCell = onCell;
-    this.grid = element("div", { class: "cells", attributes: { role: "grid", "aria-label": "confusion matrix: rows predicted, columns ground truth" } });
+    this.grid = element("div", { class: "cells", attributes: { role: "grid", "aria-label": "Confusion matrix: rows predicted, columns ground truth" } });
     this.canvas = element("canvas", { class: "heat", on: { pointermove: (event) => this._point(event), pointerleave: () => this._say(), click: (event) => this._click(event) } });
     this.list = element("div", { class: "confusions" });
     this.words = element("p", { class: "faint words" });
@@ -58,7 +58,7 @@ export class MatrixView {
     if (this.isSmall) this._buildGrid();
   }
 
-  // The 2 × 2 table of each label where an image can have several, of many labels that of the chosen one.
+  // Show the 2 × 2 table of each label for multi-label tasks, or of the selected label if there are many.
   _showTables({ tp, fp, fn }, filter) {
     const { labels, images, task } = this.facts;
     const shown = [...labels.keys()].filter((at) => task === "multi-label" && (this.isSmall || labels[at].label === filter.label));
@@ -106,7 +106,7 @@ export class MatrixView {
     this.fit();
   }
 
-  // Turns the columns' names where they would be cut, unless upright they had less room.
+  // Rotate column names that would be cut off, unless there is even less space for vertical names.
   fit() {
     this.grid.classList.remove("turned");
     const names = [...this.grid.querySelectorAll(".column bdi")];
@@ -141,7 +141,7 @@ export class MatrixView {
       setText(cell, cells[at] ? countText(cells[at]) : "·");
       cell.style.setProperty("--share", `${Math.round(cells[at] ? 8 + 42 * shares[at] : 0)}%`);
       cell.classList.toggle("none", !cells[at]);
-      cell.disabled = row === column && row === this.facts.labels.length; // nothing taken for nothing
+      cell.disabled = row === column && row === this.facts.labels.length; // background predicted as background
       const chosen = this._isChosen(row, column);
       cell.classList.toggle("chosen", chosen);
       cell.setAttribute("aria-pressed", String(chosen));
@@ -187,7 +187,7 @@ export class MatrixView {
     context.globalAlpha = 1;
   }
 
-  // Asking for a style has the page laid out first, so that is not done at every step of a slider.
+  // Reading styles forces a layout of the page, so it is not done at every slider step.
   _themeColours() {
     const now = performance.now();
     if (!this.theme || now - this.theme.at > COLOURS_HOLD) {
@@ -230,10 +230,10 @@ export class MatrixView {
 
   _say() {
     const { task } = this.facts;
-    setText(this.words, `rows predicted${task === "single-label" ? " (most confident)" : ""}, columns truth · click: its images`);
+    setText(this.words, `rows predicted${task === "single-label" ? " (most confident)" : ""}, columns ground truth · click a cell to show its images`);
     this.words.title = {
-      "single-label": "Of each image its most confident label counts here, whatever the thresholds are.",
-      "multi-label": "A red cell counts images where its true label is missed and its other label is predicted wrongly.",
+      "single-label": "Each image counts for its most confident label here, at any threshold.",
+      "multi-label": "A red cell counts images where its true label is missed and its other label is wrongly predicted.",
     }[task] ?? "";
   }
 }

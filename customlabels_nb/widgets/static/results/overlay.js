@@ -1,11 +1,11 @@
-// Boxes over a picture: truth in a solid stroke, predictions dashed, what is wrong in red as well. Drawn in pixels of the
-// image, in strokes that don't grow with it. Boxes of one look are one path: hundreds are drawn while a slider moves.
+// Boxes over an image: ground truth solid, predictions dashed, mistakes also red. Drawn in image pixels with strokes of
+// constant width. Boxes of one style are combined into one path for speed.
 
 import { svgElement, svgText } from "../shared/charts.js";
 
 const outlineOf = ({ left, top, width, height }) => `M${left} ${top}h${Math.max(width, 0.5)}v${Math.max(height, 0.5)}h${-Math.max(width, 0.5)}Z`;
 
-// What is drawn of items, true boxes first: [{ kind, colour, isWrong, outline }], one for each look.
+// Group items into strokes, true boxes first: [{ kind, colour, isWrong, outline }], one per style.
 export function strokesOf(items, labels) {
   const strokes = new Map();
   const add = (kind, box, item, isWrong) => {
@@ -26,13 +26,13 @@ function pathOf(outline, name, colour) {
   return path;
 }
 
-// What stands beside a box: its label, and what is wrong about it.
+// Return the caption of a box: its label and its mistake.
 function nameOf({ label, result, confidence }, labels) {
   return `${labels[label].label} ${result === "fn" ? "missed" : `${result === "fp" ? "✗ " : ""}${confidence.toFixed(2)}`}`;
 }
 
-// An SVG of the size of the image, to lie over its picture; one item may be marked. With `letters`, the size of letters in
-// pixels of the image, each box has its label.
+// Create an SVG of the image size to overlay on the image. One item may be highlighted. With `letters`, the font size
+// in image pixels, each box has a caption.
 export function overlayOf(items, labels, size, { marked = null, letters = 0 } = {}) {
   const svg = svgElement("svg", { class: "overlay", viewBox: `0 0 ${size[0]} ${size[1]}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" });
   const strokes = strokesOf(items, labels);

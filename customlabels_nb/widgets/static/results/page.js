@@ -1,4 +1,4 @@
-// The results screen as a file of its own: everything is in the page, nothing is asked of anybody.
+// Results screen as a standalone file: all data is in the page.
 
 import { ResultsScreen } from "./screen.js";
 
@@ -11,7 +11,7 @@ function fromBase64(text) {
 }
 
 function fileSource({ facts, arrays, buffers, training, advice, pictures }) {
-  const none = { uri: null, failure: "not in this file", size: null };
+  const none = { uri: null, failure: "not included in this file", size: null };
   const known = new Map(pictures.map(([image, uri, size]) => [image, { uri, failure: null, size }]));
   return {
     isLive: false,
@@ -21,7 +21,7 @@ function fileSource({ facts, arrays, buffers, training, advice, pictures }) {
     thumbs: async (images) => images.map((image) => known.get(image) ?? none),
     view: async (image) => {
       const picture = known.get(image);
-      if (!picture) throw new Error("This picture is not in this file.");
+      if (!picture) throw new Error("This image is not included in this file.");
       return picture;
     },
     ask: async () => [{}, []],

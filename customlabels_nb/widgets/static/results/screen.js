@@ -1,5 +1,5 @@
-// The results screen. Numbers are computed here at every move of a slider; a source gives pictures and does what changes
-// something: the kernel in a notebook, nothing but pictures in a file.
+// Results screen. Metrics are computed here at every slider move. A source provides images and applies changes: the
+// kernel in a notebook, and only images in a standalone file.
 
 import { element, setText, show } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
@@ -19,13 +19,13 @@ import { LabelTable } from "./table.js";
 import { Viewer } from "./viewer.js";
 import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./text.js";
 
-const REST = 250; // milliseconds without a move until the kernel hears of it
+const REST = 250; // milliseconds without a move until the position is sent to the kernel
 const KEYS = [
-  ["click", "select an image, or no longer; with Ctrl one more, with ⇧ all up to it"], ["double click, ⏎", "look closely"],
-  ["← ↑ → ↓", "go from image to image"], ["PgUp, PgDn", "turn the page"], ["Space", "select"], ["Ctrl A", "select all that are shown"],
-  ["Esc", "select none; close what is open"], ["+ − 0", "looking closely: zoom in, out, fit"],
+  ["click", "select or deselect an image (Ctrl: add, ⇧: range)"], ["double click, ⏎", "view the image"],
+  ["← ↑ → ↓", "previous, next image"], ["PgUp, PgDn", "previous, next page"], ["Space", "select"], ["Ctrl A", "select all shown images"],
+  ["Esc", "clear the selection, close dialogs"], ["+ − 0", "zoom in, out, fit (in the image view)"],
 ];
-const LOOK_EACH = 4_000; // for labels that were put right
+const LOOK_EACH = 4_000; // milliseconds between polls for corrected labels
 const MOST_FIXED = 500;
 
 const button = (text, title, run, name = "") => element("button", { type: "button", class: name, text, title, on: { click: run } });
@@ -46,7 +46,7 @@ export class ResultsScreen {
 
   // -- building -----------------------------------------------------------------------------------------
   _build(el) {
-    this.root = element("div", { class: "clnb clnb-results loading", tabIndex: -1, attributes: { role: "region", "aria-label": "results" } });
+    this.root = element("div", { class: "clnb clnb-results loading", tabIndex: -1, attributes: { role: "region", "aria-label": "Results" } });
     this.panel = new Panel({ onClose: () => this.root.focus({ preventScroll: true }) });
     this.notices = new Notices();
     this.name = element("strong", { class: "project" });
@@ -56,32 +56,32 @@ export class ResultsScreen {
     }]));
     const said = Object.entries(this.means).map(([name, { value, interval }], index) => [`${index ? " · " : ""}${name === "f1" ? "F1" : name} `, value, interval]);
     this.figures = element("span", { class: "figures" }, this.count, ...said.flat());
-    this.adviceButton = button("Advice…", "what would help most", () => this.actions.showAdvice(this.advice));
-    this.compareButton = button("Compare…", "put another version beside it", () => this.actions.chooseVersion());
-    this.exportButton = button("Export…", "write it to files", () => this.actions.export());
-    this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, this.exportButton, button("About…", "dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
+    this.adviceButton = button("Advice…", "Suggestions that would improve the model most", () => this.actions.showAdvice(this.advice));
+    this.compareButton = button("Compare…", "Compare with another version", () => this.actions.chooseVersion());
+    this.exportButton = button("Export…", "Export the results to files", () => this.actions.export());
+    this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, this.exportButton, button("About…", "Dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
     this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.actions.keep(this.position) });
     this.comparison = element("div", { class: "comparison-holder", hidden: true });
     this.table = new LabelTable({ onLabel: (label) => this.narrow({ label, show: label === null ? "mistakes" : this.filter.show }) });
     this.matrix = new MatrixView({ onCell: (cell) => this._showCell(cell) });
     this.curves = new CurveView({ onThreshold: (value, isSettled) => this.controls.moveTo(value, isSettled) });
     this.numbers = element("div", { class: "numbers" }, this.table.node, this.matrix.node, element("div", { class: "side" }, this.curves.node, this.matrix.tables));
-    this.fixButton = button("Fix the truth…", "open these images where they are labelled", () => this.actions.fix(this._worked(true)), "fix");
-    this.addButton = button("Add to training…", "learn from these test images instead of being judged by them", () => this.actions.add(this._worked()));
+    this.fixButton = button("Fix ground truth…", "Open these images for labelling", () => this.actions.fix(this._worked(true)), "fix");
+    this.addButton = button("Add to training…", "Train on these test images instead of evaluating on them", () => this.actions.add(this._worked()));
     this.filters = new Filters({ onFilter: (change) => this.narrow(change), onBack: () => this._showCell(null), actions: [this.addButton, this.fixButton] });
     this.gallery = new ImageGallery({ source: this.source, onOpen: (image) => this.look(image), onSelect: (images) => this._selected(images), onHelp: () => openKeys(this.panel, KEYS) });
     this.viewer = new Viewer({
       load: (image) => this.source.view(image), onStep: (by) => this._step(by), onClose: () => this.gallery.grid.focus({ preventScroll: true }),
       actions: (image) => [
-        ...(this.can("open_images") ? [button(this.isDoubtful(image) ? "Fix its truth…" : "Relabel…", "open it where it is labelled", () => this.actions.fix([image]), "primary")] : []),
+        ...(this.can("open_images") ? [button(this.isDoubtful(image) ? "Fix ground truth…" : "Relabel…", "Open this image for labelling", () => this.actions.fix([image]), "primary")] : []),
         ...(this.can("add_to_train") ? [button("Add to training…", "", () => this.actions.add([image]))] : []),
       ],
     });
-    this.closer = button("Close what is open below", "", () => this.actions.closeBelow(), "plain");
+    this.closer = button("Close gallery", "", () => this.actions.closeBelow(), "plain");
     show(this.closer, false);
-    this.hints = element("span", { class: "hints", text: "click: select · double click or Enter: look closely · click a row, a cell, a curve" });
+    this.hints = element("span", { class: "hints", text: "click: select · double click or Enter: view · click a row, cell or curve to filter" });
     this.saved = element("span", { class: "state" });
-    this.footer = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "all keys", () => openKeys(this.panel, KEYS), "plain help"));
+    this.footer = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "Keyboard shortcuts", () => openKeys(this.panel, KEYS), "plain help"));
     this.empty = element("div", { class: "empty", hidden: true });
     this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.footer);
     this.root.append(this.notices.node, this.content, this.empty, this.viewer.node, this.panel.node);
@@ -103,7 +103,7 @@ export class ResultsScreen {
     }
   }
 
-  // Everything anew: at the beginning, and when the truth has changed.
+  // Build everything, initially and when the ground truth has changed.
   _take({ facts, arrays: described, buffers }) {
     if (this.closed) return;
     this.facts = facts;
@@ -130,7 +130,7 @@ export class ResultsScreen {
     this._paint({ keepPlace: true });
   }
 
-  // What takes a moment comes after the screen is there.
+  // Load slow parts after the screen is shown.
   async _loadRest() {
     try {
       const training = await this.source.training();
@@ -162,7 +162,7 @@ export class ResultsScreen {
     return this.facts.can.includes(name);
   }
 
-  // -- moving sliders -----------------------------------------------------------------------------------
+  // -- sliders ------------------------------------------------------------------------------------------
   move(position, isSettled) {
     this._setPosition(position);
     if (isSettled) this.table.settle();
@@ -191,7 +191,7 @@ export class ResultsScreen {
     }
   }
 
-  // -- narrowing ----------------------------------------------------------------------------------------
+  // -- filters ------------------------------------------------------------------------------------------
   narrow(change, before = this.filter.pair && change.pair === undefined ? this.before : null) {
     this.filter = { ...this.filter, ...change };
     this.before = before;
@@ -200,8 +200,8 @@ export class ResultsScreen {
     this.narrowing = setTimeout(() => this._tell("filter", { filter: this.filter }), REST);
   }
 
-  // A cell of the matrix takes the place of all other filters, so that as many images are shown as it counts; null goes
-  // back to those.
+  // A cell of the matrix replaces all other filters, so that exactly the images it counts are shown. null restores
+  // them.
   _showCell(cell) {
     if (cell) this.narrow({ ...NO_FILTER, show: "all", sort: this.filter.sort, ...cell }, this.before ?? this.filter);
     else this.narrow(this.before ?? NO_FILTER, null);
@@ -249,17 +249,17 @@ export class ResultsScreen {
       [this.curveKey, this.curveEngine] = [key, engine];
     }
     const now = at === null ? state.means : { f1: state.f1[at], precision: state.precision[at], recall: state.recall[at] };
-    this.curves.show({ curve: this.curve, threshold: this.controls.shownThreshold(), now, title: label ?? "mean of the labels", isOn: position.mode === ONE || (at !== null && position.mode !== CROSS_VALIDATED) });
+    this.curves.show({ curve: this.curve, threshold: this.controls.shownThreshold(), now, title: label ?? "mean of all labels", isOn: position.mode === ONE || (at !== null && position.mode !== CROSS_VALIDATED) });
   }
 
   _emptyWords() {
     const { show: shown, label, pair, slice, search, images } = this.filter;
-    if (label !== null || pair || slice || search || images) return "No test image is like that at these thresholds.";
-    return shown === "mistakes" ? "No mistakes at these thresholds. “all” shows every test image." : "There are none at these thresholds.";
+    if (label !== null || pair || slice || search || images) return "No test images match at these thresholds.";
+    return shown === "mistakes" ? "No mistakes at these thresholds. Select “all” to show all test images." : "No images at these thresholds.";
   }
 
-  // The images that buttons are about: those selected, else those shown, to fix their truth those with a mistake;
-  // doubtful truth first.
+  // Return the images that buttons apply to: the selection, or the shown images. To fix ground truth, images with a
+  // mistake, suspected labels first.
   _worked(isFix = false) {
     const { chosen, images } = this.gallery;
     const suspects = new Set(this.facts.groups.suspects);
@@ -274,7 +274,7 @@ export class ResultsScreen {
   _showWork() {
     const what = this.gallery.selection.size ? "selected" : "shown";
     const fixed = this._worked(true);
-    const words = fixed.every((image) => this.isDoubtful(image)) ? "Fix the truth of" : "Relabel";
+    const words = fixed.every((image) => this.isDoubtful(image)) ? "Fix ground truth of" : "Relabel";
     for (const [node, text, { length }] of [[this.fixButton, words, fixed], [this.addButton, "Train on", this._worked()]]) {
       setText(node, `${text} ${numberText(length)} ${what}…`);
       node.disabled = !length;
@@ -287,7 +287,7 @@ export class ResultsScreen {
     this._tell("select", { images });
   }
 
-  // -- looking closely ----------------------------------------------------------------------------------
+  // -- image view ---------------------------------------------------------------------------------------
   look(image) {
     this.viewer.open(this.engine, this.state, image, this.gallery.pictures.get(image));
   }
@@ -303,7 +303,7 @@ export class ResultsScreen {
     this.look(images[next]);
   }
 
-  // -- labels that were put right meanwhile -------------------------------------------------------------
+  // -- labels corrected elsewhere -----------------------------------------------------------------------
   _lookSoon() {
     clearTimeout(this.looking);
     if (this.closed || !this.can("truth_now")) return;
@@ -316,7 +316,7 @@ export class ResultsScreen {
       if (!document.hidden) {
         const [{ count }] = await this.source.ask("changed", {});
         this.notices.drop("kernel");
-        if (count && count !== this.changed) this.notices.say("changed", `The truth of ${imagesText(count)} was changed since.`, { step: { label: "Judge by the truth as it is now", run: () => this.judgeAgain() } });
+        if (count && count !== this.changed) this.notices.say("changed", `The ground truth of ${imagesText(count)} has changed.`, { step: { label: "Evaluate again", run: () => this.judgeAgain() } });
         if (!count) this.notices.drop("changed");
         this.changed = count;
       }
@@ -336,7 +336,7 @@ export class ResultsScreen {
     }
   }
 
-  // -- between page and kernel --------------------------------------------------------------------------
+  // -- requests to the kernel ---------------------------------------------------------------------------
   async _tell(kind, content) {
     if (!this.source.isLive) return;
     try {
@@ -349,7 +349,7 @@ export class ResultsScreen {
 
   failed(key, error) {
     if (this.closed) return;
-    const text = error instanceof KernelGone ? "The kernel doesn't answer: sliders work, but nothing can be opened or kept. Run the cell again to go on." : error.message;
+    const text = error instanceof KernelGone ? "The kernel does not respond. Sliders still work, but images cannot be opened and nothing can be saved. Run the cell again to continue." : error.message;
     this.notices.say(key === "rest" ? "kernel" : key, text, { kind: "error" });
   }
 

@@ -1,11 +1,11 @@
-// The table of labels: sorted by a column, searched, and followed while sliders move.
+// Table of labels: sortable, searchable, and updated while sliders move.
 
 import { element, setText, show } from "../shared/dom.js";
 import { deltaText, intervalText, metricText, numberText } from "./text.js";
 
-const SEARCHED_FROM = 11; // ten are seen at once
+const SEARCHED_FROM = 11; // ten fit without scrolling
 
-// Order of the rows: undefined figures last, equal ones in the order of the labels.
+// Return the row order: undefined values last, equal ones in the order of the labels.
 export function sortedRows(values, descending) {
   const at = [...values.keys()];
   const known = (value) => !(value === null || value === undefined || Number.isNaN(value));
@@ -18,13 +18,13 @@ export function sortedRows(values, descending) {
 }
 
 export class LabelTable {
-  // `onLabel(label | null)` when a row is chosen or chosen no more.
+  // `onLabel(label | null)` is called when a row is selected or deselected.
   constructor({ onLabel }) {
     this.onLabel = onLabel;
     this.sort = { column: "f1", descending: true };
     this.search = element("input", {
       type: "search", class: "search", hidden: true,
-      attributes: { "aria-label": "find a label" }, on: { input: () => this._arrange() },
+      attributes: { "aria-label": "Find a label" }, on: { input: () => this._arrange() },
     });
     this.head = element("tr");
     this.rows = element("tbody");
@@ -34,19 +34,19 @@ export class LabelTable {
     );
   }
 
-  // `training` has training images by label, `comparison` what changed since another version; null without.
+  // `training` has training images by label, `comparison` the changes since another version, or null.
   build({ facts, training, comparison }) {
     this.facts = facts;
     this.training = training;
     this.comparison = comparison;
     const isBoxes = facts.task === "detection";
     this.columns = [
-      ["label", "label", ""], ["f1", "F1", "the harmonic mean of precision and recall"],
-      ...(comparison ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} less that of ${comparison.names[0]}, each at its own thresholds`]] : []),
-      ["precision", "precision", "the share of predictions that are right"], ["recall", "recall", "the share of what is there that is found"],
-      ["threshold", "threshold", "the confidence from which on a prediction counts"],
-      ["test", isBoxes ? "boxes" : "test", isBoxes ? "boxes in the test images" : "test images with the label"],
-      ...(training ? [["train", "train", "training images with the label"]] : []),
+      ["label", "label", ""], ["f1", "F1", "Harmonic mean of precision and recall"],
+      ...(comparison ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}, each at its own thresholds`]] : []),
+      ["precision", "precision", "Share of predictions that are correct"], ["recall", "recall", "Share of true labels or boxes that are found"],
+      ["threshold", "threshold", "Minimum confidence of a prediction"],
+      ["test", isBoxes ? "boxes" : "test", isBoxes ? "Boxes in the test images" : "Test images with the label"],
+      ...(training ? [["train", "train", "Training images with the label"]] : []),
     ];
     this.head.replaceChildren(...this.columns.map(([key, name, title]) => element(
       "th", { scope: "col", class: key === "label" ? "" : "number", title },
@@ -54,8 +54,8 @@ export class LabelTable {
     )), element("th", { class: "bars", attributes: { "aria-hidden": "true" } }));
     this.lines = facts.labels.map((own, at) => this._line(own, at));
     show(this.search, facts.labels.length >= SEARCHED_FROM);
-    this.search.placeholder = `find one of ${numberText(facts.labels.length)} labels`;
-    this.node.classList.toggle("full", Boolean(comparison || training)); // no room for bars
+    this.search.placeholder = `Find one of ${numberText(facts.labels.length)} labels`;
+    this.node.classList.toggle("full", Boolean(comparison || training)); // no space for bars
   }
 
   _line({ label, colour }, at) {
@@ -98,7 +98,7 @@ export class LabelTable {
     });
   }
 
-  // Rows keep their places while a slider moves: nothing jumps under the hand.
+  // Reorder rows only after a slider has settled, so that nothing jumps.
   settle() {
     this._arrange();
   }

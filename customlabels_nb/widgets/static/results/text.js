@@ -1,4 +1,4 @@
-// How the results screen says numbers and results.
+// Format numbers and results of the results screen.
 
 export const RESULT_WORDS = { tp: "true positive", fp: "false positive", fn: "false negative", tn: "true negative" };
 
@@ -20,29 +20,29 @@ export function percentText(confidence) {
 }
 
 export function numberText(value) {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ","); // toLocaleString takes a millisecond for a page of them
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ","); // toLocaleString is slow: 1 ms per page
 }
 
 export function imagesText(count) {
   return `${numberText(count)} image${count === 1 ? "" : "s"}`;
 }
 
-// What a cell of the matrix counts, and boxes in how many images: so many are shown.
+// Describe a cell of the matrix, for boxes with the number of shown images.
 export function cellText(task, [predicted, truth], count, images) {
   const what = task === "detection" ? `${numberText(count)} ${count === 1 ? "box" : "boxes"} in ${imagesText(images)}` : imagesText(count);
-  return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `taken for \u2068${predicted}\u2069`}`;
+  return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `predicted as \u2068${predicted}\u2069`}`;
 }
 
-// What is said of one label or box of an image: "backyard (false negative) 21.6 %".
+// Describe one label or box of an image: "backyard (false negative) 21.6 %".
 export function itemText(item, labels) {
-  const taken = item.takenFor === undefined ? "" : `, lies on ${labels[item.takenFor].label}`;
+  const taken = item.takenFor === undefined ? "" : `, overlaps ${labels[item.takenFor].label}`;
   return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken}) ${percentText(item.confidence)}`;
 }
 
 export function summaryText(counts) {
   const parts = [];
-  if (counts.tp) parts.push(`${counts.tp} right`);
+  if (counts.tp) parts.push(`${counts.tp} correct`);
   if (counts.fn) parts.push(`${counts.fn} missed`);
-  if (counts.fp) parts.push(`${counts.fp} false`);
+  if (counts.fp) parts.push(`${counts.fp} wrong`);
   return parts.join(" · ") || "nothing";
 }

@@ -1,4 +1,4 @@
-// One test image in the gallery: its picture with boxes, what it is and what was predicted.
+// Tile of one test image: its thumbnail with boxes, ground truth and predictions.
 
 import { element, setText, show } from "../shared/dom.js";
 import { shortName } from "./choosing.js";
@@ -7,7 +7,7 @@ import { itemText, summaryText } from "./text.js";
 
 const MOST_CHIPS = 4;
 
-// A chip of a label: true ones solid, predicted ones dashed with their confidence, wrong ones red with a word.
+// Create a chip of a label: ground truth solid, predictions dashed with confidence, mistakes red with a caption.
 export function resultChip(item, labels) {
   const { label, colour } = labels[item.label];
   const kind = { tp: "", fn: "missed", fp: "predicted wrong" }[item.result];
@@ -24,13 +24,13 @@ export class ResultTile {
   constructor() {
     this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
     this.excuse = element("span", { class: "excuse", hidden: true });
-    this.tick = element("button", { type: "button", class: "tick", text: "✓", tabIndex: -1, attributes: { "aria-label": "select" } });
+    this.tick = element("button", { type: "button", class: "tick", text: "✓", tabIndex: -1, attributes: { "aria-label": "Select" } });
     this.frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
     this.caption = element("div", { class: "caption" });
     this.node = element("div", { class: "tile", attributes: { role: "option", "aria-selected": "false" } }, this.frame, this.caption);
   }
 
-  // `picture` is { uri, failure, size } as far as it is known.
+  // `picture` is { uri, failure, size }, as far as known.
   show({ image, name, items, labels, isDetection, picture, place }) {
     this.image = image;
     this.node.dataset.place = place;
@@ -68,7 +68,7 @@ export class ResultTile {
     this.node.classList.toggle("mistaken", wrong);
     const counts = { tp: 0, fp: 0, fn: 0 };
     for (const { result } of items) counts[result] += 1;
-    // what is wrong comes first where there isn't room for everything, a true label before what was said instead
+    // show mistakes first if space is limited, and missed labels before wrong predictions
     const order = { fn: 0, fp: 1, tp: 2 };
     const sorted = [...items].sort((a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence);
     const chips = sorted.slice(0, sorted.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels));
@@ -76,7 +76,7 @@ export class ResultTile {
     if (!chips.length) chips.push(element("span", { class: "name" }, element("bdi", { text: shortName(name) })));
     this.caption.replaceChildren(...chips);
     const said = sorted.map((item) => itemText(item, labels)).join("; ");
-    this.node.setAttribute("aria-label", `${shortName(name)}: ${said || "nothing there, nothing predicted"}`);
+    this.node.setAttribute("aria-label", `${shortName(name)}: ${said || "no labels, no predictions"}`);
   }
 
   mark({ selected, focused }) {

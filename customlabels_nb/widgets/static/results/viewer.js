@@ -1,5 +1,4 @@
-// One test image in full, to look at closely: wheel and buttons zoom, dragging pans; beside it every label with its
-// result and confidence.
+// Full view of one test image with zoom and pan, next to a list of its labels with result and confidence.
 
 import { element, keepKeys, setText, show } from "../shared/dom.js";
 import { itemsOf, shortName } from "./choosing.js";
@@ -10,9 +9,9 @@ const MOST_ZOOM = 40;
 const LETTERS = 12; // CSS pixels
 const LEAST_VIEWER = 340;
 const MOST_VIEWER = 640;
-const IN_SIGHT_BELOW = 130; // how far down the page a widget can be seen: below the menus of JupyterLab
+const IN_SIGHT_BELOW = 130; // top of the visible page in pixels: below the menus of JupyterLab
 
-// Scale and shift of a viewport after zooming by `factor` around a point that stays where it is.
+// Return scale and shift of a viewport after zooming by `factor` around a fixed point.
 export function zoomedView({ scale, x, y }, [px, py], factor) {
   const next = Math.min(MOST_ZOOM, Math.max(1, scale * factor));
   const ratio = next / scale;
@@ -20,7 +19,7 @@ export function zoomedView({ scale, x, y }, [px, py], factor) {
 }
 
 export class Viewer {
-  // `load(image)` → Promise of { uri, size }; `onStep(by)` goes to a neighbour; `actions(image)` are its buttons.
+  // `load(image)` → Promise of { uri, size }. `onStep(by)` goes to a neighbour. `actions(image)` are its buttons.
   constructor({ load, onStep, actions, onClose }) {
     Object.assign(this, { load, onStep, actions, onClose });
     this.view = { scale: 1, x: 0, y: 0 };
@@ -38,13 +37,13 @@ export class Viewer {
     this.buttons = element("div", { class: "choices" });
     const button = (text, label, run, name = "plain") => element("button", { type: "button", class: name, text, title: label, attributes: { "aria-label": label }, on: { click: run } });
     this.node = keepKeys(element(
-      "div", { class: "viewer", hidden: true, tabIndex: -1, attributes: { role: "dialog", "aria-label": "test image" }, on: { keydown: (event) => this._key(event) } },
+      "div", { class: "viewer", hidden: true, tabIndex: -1, attributes: { role: "dialog", "aria-label": "Test image" }, on: { keydown: (event) => this._key(event) } },
       element(
-        "div", { class: "band" }, button("‹", "previous image (←)", () => this.onStep(-1)), button("›", "next image (→)", () => this.onStep(1)), this.title,
-        element("span", { class: "spring" }), button("−", "zoom out", () => this._zoom(this._centre(), 1 / 1.5)), button("+", "zoom in", () => this._zoom(this._centre(), 1.5)),
-        button("fit", "fit (0)", () => this._zoom(this._centre(), 0)), button("×", "close (Esc)", () => this.close()),
+        "div", { class: "band" }, button("‹", "Previous image (←)", () => this.onStep(-1)), button("›", "Next image (→)", () => this.onStep(1)), this.title,
+        element("span", { class: "spring" }), button("−", "Zoom out", () => this._zoom(this._centre(), 1 / 1.5)), button("+", "Zoom in", () => this._zoom(this._centre(), 1.5)),
+        button("Fit", "Fit (0)", () => this._zoom(this._centre(), 0)), button("×", "Close (Esc)", () => this.close()),
       ),
-      element("div", { class: "inside" }, this.viewport, element("aside", {}, this.list, element("p", { class: "faint legend", text: "truth in a solid stroke, predictions dashed" }), this.buttons)),
+      element("div", { class: "inside" }, this.viewport, element("aside", {}, this.list, element("p", { class: "faint legend", text: "ground truth solid, predictions dashed" }), this.buttons)),
     ));
   }
 
@@ -87,14 +86,14 @@ export class Viewer {
     }
   }
 
-  // The same image as sliders stand now.
+  // Redraw the same image at the current thresholds.
   refresh(state) {
     if (!this.isOpen) return;
     this.state = state;
     const { engine, image } = this;
     const { labels } = engine.facts;
     this.items = itemsOf(engine, state, image);
-    this.list.replaceChildren(...(this.items.length ? this.items.map((item) => this._line(item, labels)) : [element("p", { class: "faint", text: "Nothing is there, and nothing is predicted." })]));
+    this.list.replaceChildren(...(this.items.length ? this.items.map((item) => this._line(item, labels)) : [element("p", { class: "faint", text: "No labels and no predictions." })]));
     this._paint();
   }
 
@@ -102,7 +101,7 @@ export class Viewer {
     const { colour } = labels[item.label];
     const mark = (on) => { this.marked = on ? item : null; this._paint(); };
     return element(
-      "div", { class: `item ${item.result}`, style: { "--label-colour": colour }, title: `threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => mark(true), pointerleave: () => mark(false) } },
+      "div", { class: `item ${item.result}`, style: { "--label-colour": colour }, title: `Threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => mark(true), pointerleave: () => mark(false) } },
       element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: itemText(item, labels) }),
     );
   }
@@ -117,13 +116,13 @@ export class Viewer {
     this.viewport.classList.toggle("zoomed", scale > 1);
   }
 
-  // CSS pixels of one pixel of the image.
+  // CSS pixels per image pixel.
   _scale() {
     const [width, height] = this.size;
     return Math.min((this.viewport.clientWidth - 16) / width, (this.viewport.clientHeight - 16) / height) * this.view.scale;
   }
 
-  // In sight, however far down a tall widget its gallery is.
+  // Keep the viewer visible, even far down in a tall widget.
   _place() {
     const { top, height } = this.node.parentElement.getBoundingClientRect();
     const own = Math.min(height, Math.max(LEAST_VIEWER, Math.min(MOST_VIEWER, window.innerHeight - IN_SIGHT_BELOW)));

@@ -1,5 +1,4 @@
-// The second toolbar: which label is looked through, each with its key and how many are left; and a field to
-// correct to one.
+// Label toolbar of the review: tabs by label with key and number of images left, and a field to correct labels.
 
 import { element, setText } from "../shared/dom.js";
 import { LabelBar } from "../shared/labelbar.js";
@@ -8,16 +7,17 @@ const TABS = 40;
 const KEYS = 9;
 
 export class ReviewBar extends LabelBar {
-  // `on` has those of LabelBar, where choose(label) and add(label) correct, and show(label): null is all, "" without one.
+  // `on` has those of LabelBar, where choose(label) and add(label) correct, and show(label): null for all, "" for no
+  // label.
   constructor(on) {
     super(on);
     this.list.setAttribute("role", "tablist");
-    this.list.setAttribute("aria-label", "labels to review");
-    this.field.placeholder = "correct to…";
+    this.list.setAttribute("aria-label", "Labels to review");
+    this.field.placeholder = "Correct to…";
     this.field.title = "Correct the selected images to this label (/)";
-    this.field.setAttribute("aria-label", "correct to a label");
-    this.met = new Set(); // labels that had images: their tabs stay
-    this.others = element("select", { class: "others", attributes: { "aria-label": "more labels" }, data: { menu: "label" }, on: { change: () => { const { value } = this.others; this.on.leave(); this.on.show(JSON.parse(value)); } } });
+    this.field.setAttribute("aria-label", "Correct to a label");
+    this.met = new Set(); // labels that had images: their tabs remain
+    this.others = element("select", { class: "others", attributes: { "aria-label": "More labels" }, data: { menu: "label" }, on: { change: () => { const { value } = this.others; this.on.leave(); this.on.show(JSON.parse(value)); } } });
     this.othersMenu = element("label", { class: "menu" }, this.others);
     this.list.after(this.othersMenu);
   }
@@ -62,7 +62,7 @@ export class ReviewBar extends LabelBar {
     const current = label === this.current;
     return element(
       "button", {
-        type: "button", class: `label${current ? " current" : ""}`, title: key ? `${text}: show it; key ${key} corrects to it` : text,
+        type: "button", class: `label${current ? " current" : ""}`, title: key ? `Show ${text} (press ${key} to correct to it)` : text,
         style: colour ? { "--label-colour": colour } : {}, data: { label: label ?? "*" },
         attributes: { role: "tab", "aria-selected": String(current) },
         on: { click: () => { this.on.leave(); this.on.show(label); } },

@@ -1,5 +1,5 @@
-// What a decision of the review makes of the rows that are shown, before the kernel has answered. A row is one of the
-// gallery's with { by, when, reviewed, agrees }.
+// Apply review decisions to the shown rows before the kernel has responded. Rows are those of the gallery with { by,
+// when, reviewed, agrees }.
 
 export const REVIEWABLE = ["labelled", "needs_review"];
 
@@ -7,14 +7,14 @@ export function agreesWith(row) {
   return row.predicted ? [...row.labels, ...row.boxes].includes(row.predicted[0]) : null;
 }
 
-// Whether what the model says can be taken over as a correction: a predicted box or polygon corrects the shapes of an
-// image that has nothing else; it never becomes a label of the whole image.
+// Return true if the prediction can be accepted as a correction. A predicted box or polygon corrects the shapes of an
+// image that has no image labels. It never becomes a label of the entire image.
 export function correctable(row) {
   if (!row.predicted || row.agrees) return false;
   return !row.predicted_drawn || (row.boxes.length > 0 && !row.labels.length);
 }
 
-// The row as the edit wants it: a new object, or the same where nothing changes.
+// Return the row after the edit: a new object, or the same one if nothing changes.
 export function decided(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
   const settled = (change) => ({ ...row, ...change, agrees: agreesWith({ ...row, ...change }) });
@@ -29,7 +29,7 @@ export function decided(row, edit, { alone = false } = {}) {
   return row;
 }
 
-// Labels of the whole and of the shapes with `label` in place of what it corrects.
+// Return labels of the image and of the shapes, with `label` in place of the one it corrects.
 function corrected(row, label, insteadOf, alone) {
   const all = [...row.labels, ...row.boxes];
   const named = insteadOf !== null && all.includes(insteadOf);
@@ -41,7 +41,7 @@ function corrected(row, label, insteadOf, alone) {
   return { labels: row.labels.includes(label) ? row.labels.filter((own) => own === label || kept.includes(own)) : [...kept, label], boxes };
 }
 
-// Count a row in the progress of the review, or with -1 out of it.
+// Add a row to the review progress, or subtract it with -1.
 export function countIn(progress, row, by) {
   if (!REVIEWABLE.includes(row.status)) return;
   if (row.reviewed) {
@@ -53,7 +53,7 @@ export function countIn(progress, row, by) {
   for (const label of labels.size ? labels : [""]) progress.by_label[label] = (progress.by_label[label] ?? 0) + by;
 }
 
-// When something was done, as people say it: minutes and hours of today, else the day.
+// Format a time for people: minutes or hours ago for the last 12 hours, else the date.
 export function whenSaid(iso, now = new Date()) {
   const then = new Date(iso);
   const minutes = Math.floor((now - then) / 60_000);

@@ -1,4 +1,4 @@
-// The footer of a review: place, keys, how much is reviewed, and whether everything is saved.
+// Footer of the review: page navigation, keyboard hints, progress, and save state.
 
 import { element, hint, setText } from "../shared/dom.js";
 import { Footer } from "../shared/footer.js";

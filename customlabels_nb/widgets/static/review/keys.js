@@ -1,22 +1,22 @@
-// From a key to what it means in a review. Letters decide here, so only "/" begins the search for a label.
+// Map keys to commands of the review. Letters are decisions, so only "/" starts the search for a label.
 
 import { commandOf } from "../shared/keymap.js";
 
 export const REVIEW_HELP = [
-  ["Enter or A", "approve the selected images, else the one in focus"],
+  ["Enter or A", "approve the selected images, or the one in focus"],
   ["1 – 9", "correct to this label"],
-  ["/", "correct to a label found by its name"],
-  ["+", "correct to what the model says (dashed)"],
-  ["Delete or X", "reject: the labels are taken away, the image is in the queue again"],
+  ["/", "find a label and correct to it"],
+  ["+", "correct to the predicted (dashed) label"],
+  ["Delete or X", "reject: remove the labels and label the image again"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
-  ["arrows", "move; with Shift: select on the way"],
-  ["Space", "select or not"],
-  ["Ctrl A", "select the page; again: all that are shown"],
-  ["Esc", "select nothing"],
+  ["arrows", "move the focus (with Shift: extend the selection)"],
+  ["Space", "select or deselect the image"],
+  ["Ctrl A", "select the page, then all shown images"],
+  ["Esc", "clear the selection"],
   ["Shift click", "select a range, also across pages"],
-  ["Page Up, Page Down", "turn the page; Home, End: first or last image of it"],
-  ["Shift Space", "look at the image in full"],
-  ["?", "this list"],
+  ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
+  ["Shift Space", "show the full image"],
+  ["?", "show these shortcuts"],
 ];
 
 const LETTERS = { a: { do: "approve" }, x: { do: "reject" } };

@@ -1,4 +1,4 @@
-// One image under review: what it is said to be, by whom, and what the model says.
+// Tile of one image under review: labels, annotator and prediction.
 
 import { chip, chipsOf, colourOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
@@ -6,7 +6,7 @@ import { Tile } from "../shared/tile.js";
 import { correctable, whenSaid } from "./decisions.js";
 
 const BARE = { unlabelled: "no label", skipped: "skipped" };
-const STANDS = { unlabelled: "in the queue again", needs_review: "needs review" };
+const STANDS = { unlabelled: "to label again", needs_review: "needs review" };
 
 export class ReviewTile extends Tile {
   _showRow(row, labels) {
@@ -48,8 +48,8 @@ export class ReviewTile extends Tile {
     };
     const isOffered = correctable(row);
     const node = chip(label, colourOf(label, labels), { confidence, onAccept: isOffered ? correct : null, drawn: !isOffered && !row.agrees });
-    if (row.agrees) node.title = `The model says ${label}, too: ${confidence.toFixed(2)}`;
-    else if (isOffered) node.title = `The model says ${label}: ${confidence.toFixed(2)}. Click to correct to it.`;
+    if (row.agrees) node.title = `Prediction agrees: ${label}, confidence ${confidence.toFixed(2)}`;
+    else if (isOffered) node.title = `Prediction: ${label}, confidence ${confidence.toFixed(2)}. Click to correct to it.`;
     node.disabled = row.agrees;
     const isSaid = row.labels.length || row.boxes.length || row.status === "labelled";
     const word = row.agrees ? element("span", { class: "agreement", text: "agrees" }) : element("span", { class: "disagreement", text: "≠ disagrees" });
@@ -59,7 +59,7 @@ export class ReviewTile extends Tile {
   _described(row) {
     const parts = [described(row)];
     if (row.by.length) parts.push(`labelled by ${row.by.join(", ")}`);
-    if (row.predicted) parts.push(`the model ${row.agrees ? "agrees" : `says ${row.predicted[0]}`}, ${row.predicted[1].toFixed(2)}`);
+    if (row.predicted) parts.push(`prediction ${row.agrees ? "agrees" : row.predicted[0]}, confidence ${row.predicted[1].toFixed(2)}`);
     parts.push(row.reviewed ? "reviewed" : row.status.replace("_", " "));
     return parts.join("; ");
   }

@@ -1,11 +1,11 @@
-// The upper toolbar of a review: which dataset, what is shown of it, in which order; what is decided.
+// Main toolbar of the review: dataset, filter, sort order, and decisions.
 
 import { element, setText, show } from "../shared/dom.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN_IN_REVIEW = [
   ["to_review", "to review"],
-  ["disagrees", "the model disagrees"],
+  ["disagrees", "model disagrees"],
   ["needs_review", "needs review"],
   ["reviewed", "reviewed"],
   ["all", "all labelled"],
@@ -17,14 +17,14 @@ const REVIEW_SORTS = [
   ["added", "added"],
   ["random", "random"],
 ];
-const WITHOUT_MODEL = "No model has been run on these images yet";
+const WITHOUT_MODEL = "There are no predictions for these images yet";
 
 export class ReviewToolbar {
   // `on` has leave(), split(name), query(change), takeBack(kind), approve(), reject().
   constructor(on) {
     this.on = on;
     this.title = element("strong", { class: "project" });
-    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "dataset" } });
+    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
     const menu = (caption, name, action) => {
       const select = element("select", { on: { change: () => action(select.value) }, attributes: { "aria-label": caption }, data: { menu: name } });
       return [element("label", { class: "menu" }, element("span", { text: caption }), select), select];
@@ -33,15 +33,15 @@ export class ReviewToolbar {
     const [byMenu, by] = menu("by", "by", (value) => on.query({ annotator: JSON.parse(value) }));
     const [sortMenu, sort] = menu("sort", "sort", (value) => on.query({ sort: value }));
     Object.assign(this, { shown, by, sort });
-    sortMenu.title = "doubt: first where the model is surest of another label";
+    sortMenu.title = "Doubt: most confident disagreements of the model first";
     this.search = element("input", {
-      type: "search", class: "search", placeholder: "⌕ name…", attributes: { "aria-label": "search by file name" },
+      type: "search", class: "search", placeholder: "⌕ file name…", attributes: { "aria-label": "Search by file name" },
       on: { input: () => this._searchSoon(), keydown: (event) => this._searchKey(event) },
     });
     const act = (action) => () => { on.leave(); action(); };
     this.undoing = undoButtons(on);
-    this.reject = element("button", { type: "button", class: "reject", text: "Reject", title: "Take the labels of the selected images away: they are in the queue again (Delete or X)", on: { click: act(on.reject) } });
-    this.approve = element("button", { type: "button", class: "primary", title: "The selected images, else the one in focus, are labelled rightly (Enter or A)", on: { click: act(on.approve) } }, element("span", { text: "Approve " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
+    this.reject = element("button", { type: "button", class: "reject", text: "Reject", title: "Remove the labels of the selected images and label them again (Delete or X)", on: { click: act(on.reject) } });
+    this.approve = element("button", { type: "button", class: "primary", title: "Approve the labels of the selected images, or of the one in focus (Enter or A)", on: { click: act(on.approve) } }, element("span", { text: "Approve " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.node = element(
       "div", { class: "band toolbar" },
       this.title, this.tabs, showMenu, byMenu, sortMenu, this.search,
@@ -53,7 +53,7 @@ export class ReviewToolbar {
     setText(this.title, project);
     this.approve.disabled = this.reject.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
-    // menus are only filled anew where they differ: one of them may be open, or have the focus
+    // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([splits, split, query, annotators, hasModel, readOnly]);
     if (state === this.state) return;
     this.state = state;

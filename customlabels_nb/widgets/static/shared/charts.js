@@ -1,10 +1,10 @@
-// Bars drawn as SVG: where they lie (pure arithmetic), their elements, one tooltip, and keys that lead from bar to bar.
+// Bar charts as SVG: layout (pure arithmetic), elements, one tooltip, and keyboard navigation from bar to bar.
 
 import { element, keepKeys, setText, show } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// Round numbers from 0 to at least `most`, about `wished` of them; counts are whole.
+// Return about `wished` round integer ticks from 0 to at least `most`.
 export function niceTicks(most, wished = 4) {
   if (!(most > 0)) return [0, 1];
   const rough = most / Math.max(1, wished);
@@ -15,14 +15,14 @@ export function niceTicks(most, wished = 4) {
   return ticks;
 }
 
-// [start, length] of each value in a row that is `length` long; none that counts is thinner than `least`.
+// Return [start, length] of each value in a stacked bar of this `length`. Positive values get at least `least`.
 export function stackedSpans(values, length, { least = 3, gap = 1 } = {}) {
   const sum = (some) => some.reduce((total, value) => total + value, 0);
   const counted = values.filter((value) => value > 0);
   const room = Math.max(0, length - gap * (counted.length - 1));
   const isThin = (value) => (value / sum(counted)) * room < least;
   const thick = counted.filter((value) => !isThin(value));
-  const shared = thick.length ? thick : counted; // what shares the room that thin ones leave
+  const shared = thick.length ? thick : counted; // share the space that thin bars leave
   const left = thick.length ? Math.max(0, room - least * (counted.length - thick.length)) : room;
   let at = 0;
   return values.map((value) => {
@@ -34,20 +34,20 @@ export function stackedSpans(values, length, { least = 3, gap = 1 } = {}) {
   });
 }
 
-// How long a bar for `value` is where `most` is `length` long; what counts is never invisible.
+// Return the bar length of `value` if `most` has this `length`. Positive values are always visible.
 export function barLength(value, most, length) {
   if (!(value > 0) || !(most > 0)) return 0;
   return Math.max(2, (value / most) * length);
 }
 
-// Which of `count` slots carry a caption, so that captions `width` wide don't touch in `length`.
+// Return the slots of `count` that get a caption, so that captions of this `width` do not overlap in `length`.
 export function captionedSlots(count, length, width) {
   if (!count) return [];
   const every = Math.max(1, Math.ceil((width * count) / Math.max(1, length)));
   return Array.from({ length: Math.ceil(count / every) }, (_, index) => count - 1 - index * every).reverse();
 }
 
-// Where an arrow key leads among `count` bars, null if it is none that leads anywhere.
+// Return the index of the bar that an arrow key leads to, or null.
 export function barAfter(key, at, count) {
   const target = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: count - 1 }[key];
   return target === undefined || target < 0 || target >= count ? null : target;
@@ -68,8 +68,8 @@ export function svgText(x, y, text, attributes = {}) {
   return svgElement("text", { x, y, text, ...attributes });
 }
 
-// A bar that can be pointed at, focused and clicked. `said` is what the tooltip and screen readers say of it; `key` tells
-// it from the others of its chart, so that the focus stays with it when it is drawn anew.
+// Create a bar that can be hovered, focused and clicked. `said` is its tooltip and accessible name. `key` identifies it
+// in its chart, so that it keeps the focus when the chart is redrawn.
 export function bar({ x, y, width, height, key, said, kind = "", colour = null, onOpen, room = null }) {
   const rect = svgElement("rect", { class: "fill", x, y, width, height, rx: Math.min(2, width / 2, height / 2) });
   const node = svgElement(
@@ -82,7 +82,7 @@ export function bar({ x, y, width, height, key, said, kind = "", colour = null, 
   return node;
 }
 
-// One tooltip for all charts of a widget, beside the bar that is pointed at or focused.
+// Tooltip for all charts of a widget, next to the hovered or focused bar.
 export class Tooltip {
   constructor(root) {
     this.root = root;
@@ -105,7 +105,7 @@ export class Tooltip {
   }
 }
 
-// What one chart needs: its bars take the focus in turn (Tab goes on to the next chart), show the tooltip and open.
+// Interaction of one chart: roving focus (Tab leaves the chart), tooltip and opening of images.
 export class Marks {
   constructor(node, tooltip) {
     this.node = node;
@@ -123,7 +123,7 @@ export class Marks {
     return [...this.node.querySelectorAll(".mark")];
   }
 
-  // Put other bars in place of those of `holder`; the focus stays where it was, if that is there still.
+  // Replace the bars of `holder` and keep the focus on the same bar, if it still exists.
   replace(holder, ...children) {
     const focused = this.node.contains(document.activeElement) ? document.activeElement.dataset?.key : null;
     const before = this.all().find((mark) => mark.getAttribute("tabindex") === "0")?.dataset.key;

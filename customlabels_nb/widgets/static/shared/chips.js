@@ -1,14 +1,14 @@
-// Labels as people see them, the same everywhere: a colour, a name; solid if given, dashed if predicted.
+// Label chips with colour and name, the same in all widgets: solid if assigned, dashed if predicted.
 
 import { element } from "./dom.js";
 
-export const ELSEWHERE = "Boxes and polygons are accepted in project.annotate().";
+export const ELSEWHERE = "Accept boxes and polygons in project.annotate().";
 
 export function colourOf(label, labels) {
   return labels.find((own) => own.label === label)?.colour ?? "#6b7280";
 }
 
-// What is predicted of a shape (`drawn`) is only shown.
+// A predicted shape (`drawn`) is shown but cannot be accepted here.
 export function chip(label, colour, { confidence = null, count = 1, onAccept = null, drawn = false } = {}) {
   const predicted = confidence !== null;
   const accepts = predicted && !drawn;
@@ -17,7 +17,7 @@ export function chip(label, colour, { confidence = null, count = 1, onAccept = n
     {
       class: `chip${predicted ? " predicted" : ""}`,
       style: { "--label-colour": colour },
-      title: predicted ? `${label}: predicted, ${confidence.toFixed(2)}. ${drawn ? ELSEWHERE : "Click to accept."}` : label,
+      title: predicted ? `${label}: predicted with confidence ${confidence.toFixed(2)}. ${drawn ? ELSEWHERE : "Click to accept."}` : label,
       on: accepts && onAccept ? { click: onAccept } : undefined,
       tabIndex: accepts ? -1 : undefined,
       type: accepts ? "button" : undefined,
@@ -30,7 +30,7 @@ export function chip(label, colour, { confidence = null, count = 1, onAccept = n
   return node;
 }
 
-// The chips of a row: labels, boxes by label with their count, and what is predicted while nothing is given.
+// Create the chips of a row: labels, boxes by label with their count, and the prediction if there are no labels.
 export function chipsOf(row, labels, onAccept = null) {
   const chips = row.labels.map((label) => chip(label, colourOf(label, labels)));
   const boxes = new Map();
@@ -43,13 +43,13 @@ export function chipsOf(row, labels, onAccept = null) {
   return chips;
 }
 
-// What a screen reader says of a row.
+// Return the accessible description of a row.
 export function described(row) {
   const own = [...row.labels, ...new Set(row.boxes)];
   const parts = [row.short];
   if (own.length) parts.push(own.join(", "));
   else if (row.predicted) parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
-  else parts.push(row.status === "labelled" ? "looked at, nothing on it" : row.status.replace("_", " "));
+  else parts.push(row.status === "labelled" ? "nothing in this image" : row.status.replace("_", " "));
   for (const [code] of row.findings) parts.push(code);
   return parts.join("; ");
 }

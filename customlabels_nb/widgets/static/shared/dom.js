@@ -1,7 +1,7 @@
-// Elements without markup: text from data is only ever text.
+// DOM helpers without HTML strings: text from data is always inserted as text.
 
-// Properties: `class`, `text`, `data` (object), `style` (object), `on` (event → listener), `attributes`; the rest are
-// set on the element as they are.
+// Create an element. Properties: `class`, `text`, `data` (object), `style` (object), `on` (event → listener) and
+// `attributes`. All others are set on the element.
 export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -21,7 +21,7 @@ export function element(tag, properties = {}, ...children) {
 
 const FOCUSABLE = new Set(["button", "input", "select", "textarea", "a"]);
 
-// JupyterLab takes keys from focused elements unless they say so themselves.
+// JupyterLab intercepts keys of focused elements unless they opt out.
 export function keepKeys(node) {
   node.dataset.lmSuppressShortcuts = "true";
   return node;
@@ -31,7 +31,7 @@ export function keyHint(text) {
   return element("kbd", { text });
 }
 
-// A key and what it does, which stay together.
+// Create a key and its description, kept on one line.
 export function hint(key, words) {
   return element("span", { class: "hint" }, ...[key].flat().map(keyHint), ` ${words}`);
 }
@@ -41,21 +41,21 @@ export function show(node, visible) {
   return node;
 }
 
-// Sets text only where it differs: nothing is laid out again for nothing.
+// Set text only if it differs, to avoid unnecessary layout.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// Bytes as a data URI, which paints quicker than a blob URL.
+// Convert bytes to a data URI, which paints faster than a blob URL.
 export function dataUri(bytes, mime = "image/jpeg") {
   const view = bytes instanceof DataView ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
-  if (view.toBase64) return `data:${mime};base64,${view.toBase64()}`; // browsers since 2025, and much quicker
+  if (view.toBase64) return `data:${mime};base64,${view.toBase64()}`; // faster, in browsers since 2025
   const parts = [];
   for (let at = 0; at < view.length; at += 0x8000) parts.push(String.fromCharCode.apply(null, view.subarray(at, at + 0x8000)));
   return `data:${mime};base64,${btoa(parts.join(""))}`;
 }
 
-// Scrolls a list until what is in it is in sight; the notebook itself never scrolls.
+// Scroll a list to show a node. The notebook itself is never scrolled.
 export function bringInto(list, node) {
   if (!node) return;
   const top = node.offsetTop - list.offsetTop;

@@ -1,9 +1,9 @@
-// Edits: shown at once, on their way through the queue, and what the kernel's answers make of them.
+// Edits: applied optimistically, sent through the queue, and reconciled with the kernel's responses.
 
 import { allHave } from "./rows.js";
 import { Sending } from "./sending.js";
 
-const LARGEST_KNOWN = 2_000; // images of one edit that are named; more are left to the kernel to look up
+const LARGEST_KNOWN = 2_000; // images that an edit lists by name; the kernel looks up larger edits
 
 export class Editing extends Sending {
   // `screen` has info, notices, target(), repaint(names), showToolbars(), showState(state, waiting), show(change),
@@ -11,10 +11,10 @@ export class Editing extends Sending {
   constructor({ request, listing, screen, key }) {
     super({ request, screen, key, id: screen.info.screen });
     this.listing = listing;
-    this.savedElsewhere = false; // the kernel that undoes doesn't know of the latest edits
+    this.savedElsewhere = false; // the undo history of this kernel lacks the latest edits
   }
 
-  // An edit of another screen is sent as a guest: undo here is not to reach it.
+  // An edit of another screen is sent as a guest: undo in this kernel must not affect it.
   async _send(edit) {
     const guest = edit.by !== this.own.id;
     const [answer] = await this.request("edit", { ...edit, guest, forget: !guest && this.savedElsewhere });
@@ -22,7 +22,7 @@ export class Editing extends Sending {
     return answer;
   }
 
-  // `edit` has op and what it needs; it is about the rows given, else about the places of the target.
+  // `edit` has op and its arguments. It applies to the given rows, or to the positions of the target.
   async edit(edit, { rows = null } = {}) {
     const { info, notices } = this.screen;
     const ranges = rows ? [] : this.screen.target();
@@ -32,8 +32,8 @@ export class Editing extends Sending {
     try {
       if (!known && count <= LARGEST_KNOWN) known = await this.listing.fetchRows(ranges);
       if (!known) {
-        await this.queue.whenSettled(this.own.id); // it is not to overtake the edits before it
-        if (this.pending.length) throw new Error(`${this._count(this.pending.length, "before it waits", "before it wait")} to be saved.`);
+        await this.queue.whenSettled(this.own.id); // it must not overtake earlier edits
+        if (this.pending.length) throw new Error(`${this._count(this.pending.length, "is", "are")} still being saved. Try again.`);
         this.screen.showState("saving", 1);
         const [answer] = await this.request("edit", { ...edit, split: info.split, view: this.listing.view, ranges, forget: this.savedElsewhere });
         this.savedElsewhere = false;
@@ -53,7 +53,7 @@ export class Editing extends Sending {
     this.queue.add(whole);
   }
 
-  // Show what the edit makes of its rows; the kernel's answer takes the place of that.
+  // Apply the edit to its rows now. The kernel's response replaces the result.
   _foresee(edit, known) {
     for (const row of known) {
       const after = this.screen.foresee(row, edit);
@@ -82,23 +82,23 @@ export class Editing extends Sending {
 
   _noteElsewhere() {
     this.savedElsewhere = true;
-    this.screen.notices.say("elsewhere", "This notebook's kernel doesn't answer: edits are saved through another one of this project. Undo doesn't reach them.");
+    this.screen.notices.say("elsewhere", "This notebook's kernel does not respond. Edits are saved through another kernel of this project and cannot be undone here.");
   }
 
-  // `isHere` says that the answer comes from this screen's kernel side, `isMine` that the edit is this screen's.
+  // `isHere`: the response comes from this screen's kernel. `isMine`: this screen sent the edit.
   answered(answer, { isMine = true, isHere = true } = {}) {
     const { info } = this.screen;
     if (answer.split !== info.split) return;
     const pending = new Set(this.queue.waiting.flatMap((edit) => edit.images ?? []));
     const fresh = answer.rows.filter((row) => !pending.has(row.name));
     const revisions = new Map(answer.rows.map((row) => [row.name, row.revision]));
-    for (const edit of this.queue.waiting) { // an edit on top of this one is based on what this one made
+    for (const edit of this.queue.waiting) { // a later edit is based on the result of this one
       for (const name of edit.images ?? []) if (revisions.has(name)) edit.revisions[name] = revisions.get(name);
     }
     this.listing.renew(fresh);
     this.screen.repaint(new Set(fresh.map((row) => row.name)));
     if (!this.pending.length) {
-      const { counts, statuses, review } = answer.info; // what is shown and may be done is each screen's own
+      const { counts, statuses, review } = answer.info; // filter and permissions belong to each screen
       Object.assign(info, isHere ? answer.info : { counts, statuses, review });
       this.screen.showToolbars();
     }
@@ -112,8 +112,8 @@ export class Editing extends Sending {
     const rows = () => conflicts.map(({ image }) => this.listing.rows.get(image)).filter(Boolean);
     this.screen.notices.say(
       "conflict",
-      `Somebody else changed ${first.short}${more} meanwhile: ${this.screen.conflictWords(first, edit)}`,
-      { kind: "error", step: edit ? { label: "Use mine", run: () => this.edit(edit, { rows: rows() }) } : null },
+      `Someone else has changed ${first.short}${more}: ${this.screen.conflictWords(first, edit)}`,
+      { kind: "error", step: edit ? { label: "Keep mine", run: () => this.edit(edit, { rows: rows() }) } : null },
     );
   }
 
@@ -121,11 +121,11 @@ export class Editing extends Sending {
   async takeBack(kind) {
     await this.queue.whenSettled(this.own.id);
     if (this.pending.length) {
-      this.screen.notices.say("undo", `Wait with ${kind} until everything is saved.`, { kind: "error" });
+      this.screen.notices.say("undo", `Cannot ${kind} yet: some edits are still being saved.`, { kind: "error" });
       return;
     }
     if (this.savedElsewhere) {
-      this.screen.notices.say("undo", "The last edits were saved through another kernel, and can't be undone here: give the images their labels again.");
+      this.screen.notices.say("undo", "The last edits were saved through another kernel and cannot be undone here. Change the labels back by hand.");
       return;
     }
     try {
@@ -134,7 +134,7 @@ export class Editing extends Sending {
       if (answer.split !== this.screen.info.split) await this.screen.show({ split: answer.split, place: 0 });
       else this.answered(answer);
       if (answer.images.length) this.screen.bring(answer.images[0]);
-      else if (!answer.conflicts?.length) this.screen.notices.say("undo", `There is nothing to ${kind}.`);
+      else if (!answer.conflicts?.length) this.screen.notices.say("undo", `Nothing to ${kind}.`);
     } catch (error) {
       this.screen.notices.say("undo", error.message, { kind: "error" });
     }

@@ -1,11 +1,11 @@
-// Edits on their way to the kernel. What was answered is saved; what wasn't is kept, in the page and in the tab's own
-// storage, and sent again when a kernel answers. Sending an edit twice does no harm: it says what shall be.
+// Queue of edits for the kernel. Edits without a response are kept in the page and in sessionStorage, and are sent
+// again when a kernel responds. Edits are idempotent: sending one twice does no harm.
 
-// The screens of one project in one page share a queue. Each sends its own edits to its own kernel, and those of another
-// only where that one's kernel doesn't answer or the screen is gone. Screens come from separate copies of this code, so
-// that errors are known by their properties, never by their class.
+// The screens of one project in one page share a queue. Each screen sends its own edits to its own kernel. It sends
+// edits of another screen only if that screen's kernel does not respond or the screen was closed. Screens have separate
+// copies of this code, so errors are recognised by their properties, never by class.
 export class EditQueue {
-  // `storage` has getItem, setItem, removeItem; `key` tells projects apart.
+  // `storage` has getItem, setItem and removeItem. `key` identifies the project.
   constructor({ key, storage = null, retryAfter = 2_000 }) {
     this.key = `customlabels_nb edits ${key}`;
     this.storage = storage;
@@ -13,12 +13,12 @@ export class EditQueue {
     this.listeners = new Set();
     this.screens = [];
     this.waiting = this._restore();
-    this.sent = new WeakSet(); // waits for its answer
-    this.failed = new WeakSet(); // could not be sent, or was not answered
+    this.sent = new WeakSet(); // awaiting a response
+    this.failed = new WeakSet(); // could not be sent, or got no response
     this.timer = null;
   }
 
-  // "saved", "saving" or "lost", of a screen and of those that are gone; of all without `id`.
+  // Return "saved", "saving" or "lost" for the edits of a screen and of closed screens, or of all without `id`.
   state(id = null) {
     const waiting = this.pending(id);
     if (!waiting.length) return "saved";
@@ -33,8 +33,8 @@ export class EditQueue {
     return this.screens.some((screen) => screen.id === id);
   }
 
-  // A screen has id, send(edit) → Promise of the answer, and mayHelp(): whether it can send edits of others. An edit's
-  // `by` is the id of its screen. `failure` is why the screen can't send for now.
+  // A screen has id, send(edit) → Promise of the response, and mayHelp(), which returns true if it can send edits of
+  // other screens. An edit's `by` is the id of its screen. `failure` is the reason why the screen cannot send now.
   connect(screen) {
     this.screens.push(screen);
     this.heard(screen);
@@ -44,13 +44,13 @@ export class EditQueue {
     };
   }
 
-  // The kernel of this screen answers.
+  // Record that the kernel of this screen has responded.
   heard(screen) {
     screen.failure = null;
     this._drain();
   }
 
-  // Whether this screen is to say what became of an edit: of its own, and of one that it sent for a screen that is gone.
+  // Return true if this screen reports the outcome of an edit: its own, or one it sent for a closed screen.
   concerns({ edit, screen }, own) {
     return edit.by === own.id || (screen === own && !this._isOpen(edit.by));
   }
@@ -60,7 +60,7 @@ export class EditQueue {
     return () => this.listeners.delete(listener);
   }
 
-  // Promise that all edits of a screen are saved, or can't be for now.
+  // Return a Promise that resolves when all edits of a screen are saved, or cannot be saved now.
   whenSettled(id) {
     if (this.state(id) !== "saving") return Promise.resolve();
     return new Promise((resolve) => {
@@ -79,7 +79,7 @@ export class EditQueue {
     this._drain();
   }
 
-  // Edits that shall not be sent any more.
+  // Remove edits from the queue.
   drop(edits) {
     this.waiting = this.waiting.filter((edit) => !edits.includes(edit));
     this._keep();
@@ -97,7 +97,7 @@ export class EditQueue {
     return able.findLast((screen) => screen.id === edit.by) ?? able.findLast((screen) => screen.mayHelp());
   }
 
-  // Send what can be sent: one edit a screen at a time, and those of one image in their order.
+  // Send pending edits: one per screen at a time, and edits of the same image in order.
   _drain() {
     const earlier = new Set();
     let isStuck = false;
@@ -122,7 +122,7 @@ export class EditQueue {
     try {
       event = { type: "answer", edit, screen, answer: await screen.send(edit) };
     } catch (error) {
-      if (error?.refused) event = { type: "refused", edit, screen, error }; // trying again changes nothing
+      if (error?.refused) event = { type: "refused", edit, screen, error }; // a retry would fail again
       else screen.failure = error;
     }
     this.sent.delete(edit);
@@ -144,7 +144,7 @@ export class EditQueue {
       if (this.waiting.length) this.storage?.setItem(this.key, JSON.stringify(this.waiting));
       else this.storage?.removeItem(this.key);
     } catch {
-      // a full or forbidden storage: the page itself still has them
+      // storage is full or blocked: the edits stay in the page
     }
   }
 
@@ -158,14 +158,14 @@ export class EditQueue {
   }
 }
 
-// One queue a project and page, whichever copy of this code asks.
+// Return the queue of a project, shared by all copies of this code in the page.
 export function queueFor(key) {
   const queues = (globalThis[Symbol.for("customlabels_nb edits 2")] ??= new Map());
   let storage = null;
   try {
     storage = globalThis.sessionStorage ?? null;
   } catch {
-    // a sandboxed frame may not have one
+    // not available in sandboxed frames
   }
   if (!queues.has(key)) queues.set(key, new EditQueue({ key, storage }));
   return queues.get(key);

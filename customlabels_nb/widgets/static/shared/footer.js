@@ -1,4 +1,4 @@
-// The footer: place, keys, progress, and whether everything is saved.
+// Footer: page navigation, keyboard hints, progress, and save state.
 
 import { element, hint, setText } from "./dom.js";
 import { PAGE_SIZES, pageEnd, positionText } from "./pages.js";
@@ -9,20 +9,20 @@ export class Footer {
   constructor(on) {
     const button = (text, label, action) => element("button", { type: "button", class: "turn", text, title: label, attributes: { "aria-label": label }, on: { click: action } });
     this.position = element("span", { class: "position" });
-    this.back = button("‹", "previous page (Page Up)", () => on.page(-1));
-    this.next = button("›", "next page (Page Down)", () => on.page(1));
+    this.back = button("‹", "Previous page (Page Up)", () => on.page(-1));
+    this.next = button("›", "Next page (Page Down)", () => on.page(1));
     this.number = element("input", {
-      type: "number", class: "jump", min: 1, step: 1, title: "page", attributes: { "aria-label": "page number" },
+      type: "number", class: "jump", min: 1, step: 1, title: "Page number", attributes: { "aria-label": "Page number" },
       on: { change: () => on.jump(Number(this.number.value) - 1), keydown: (event) => { event.stopPropagation(); if (event.key === "Escape") on.leave(); } },
     });
     this.pages = element("span", { class: "pages" });
-    this.size = element("select", { attributes: { "aria-label": "images a page" }, data: { menu: "size" }, on: { change: () => on.size(Number(this.size.value)) } },
-      ...PAGE_SIZES.map((value) => element("option", { value: String(value), text: `${value} a page` })));
+    this.size = element("select", { attributes: { "aria-label": "Images per page" }, data: { menu: "size" }, on: { change: () => on.size(Number(this.size.value)) } },
+      ...PAGE_SIZES.map((value) => element("option", { value: String(value), text: `${value} per page` })));
     this.hints = element("span", { class: "hints", attributes: { "aria-live": "polite" } });
     this.bar = element("span", { class: "bar" }, element("span"));
     this.progress = element("span", { class: "done" });
     this.state = element("span", { class: "state", attributes: { role: "status" } });
-    this.help = element("button", { type: "button", class: "turn", text: "?", title: "all keys (?)", attributes: { "aria-label": "all keys" }, on: { click: on.help } });
+    this.help = element("button", { type: "button", class: "turn", text: "?", title: "Keyboard shortcuts (?)", attributes: { "aria-label": "Keyboard shortcuts" }, on: { click: on.help } });
     this.node = element(
       "div", { class: "band foot" },
       this.position, this.back, this.number, this.pages, this.next, element("label", { class: "menu" }, this.size),
@@ -46,7 +46,7 @@ export class Footer {
     const words = count
       ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), hint(range, "label"), hint("0", "skip"), hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
       : single
-        ? [hint(range, "label and go on"), hint("0", "skip"), hint(["←", "→"], "turn"), hint("?", "keys")]
+        ? [hint(range, "label and next"), hint("0", "skip"), hint(["←", "→"], "previous, next"), hint("?", "keys")]
         : [hint(range, "label"), hint("Space", "select"), hint("⇧", "click range"), hint("⏎", "submit"), hint("?", "keys")];
     this.hints.replaceChildren(...words);
   }

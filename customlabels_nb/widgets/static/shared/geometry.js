@@ -1,7 +1,6 @@
-// Boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …]. Pure functions that
-// give new values.
+// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …].
 
-export const SMALLEST = 2; // pixels a side: less is a slip of the hand
+export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 
 export function boxFromCorners([x0, y0], [x1, y1]) {
   return { left: Math.min(x0, x1), top: Math.min(y0, y1), width: Math.abs(x1 - x0), height: Math.abs(y1 - y0) };
@@ -29,7 +28,7 @@ export function boundsOf(points) {
   return boxFromCorners([Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]);
 }
 
-// The shift nearest to (dx, dy) that keeps the box in the image.
+// Limit the shift (dx, dy) so that the box stays in the image.
 export function shiftWithin(box, dx, dy, size) {
   return [
     between(dx, Math.min(0, -box.left), Math.max(0, size.width - box.left - box.width)),
@@ -57,7 +56,7 @@ export function handlePoint({ left, top, width, height }, handle) {
   return [x, y];
 }
 
-// The box with its handle drawn to a point; past the opposite side it turns over. Never smaller than SMALLEST.
+// Drag a handle of the box to a point. Beyond the opposite side the box flips. It is never smaller than SMALLEST.
 export function resized(box, handle, [x, y], size) {
   const [px, py] = clipPoint([x, y], size);
   const right = box.left + box.width;
@@ -69,14 +68,14 @@ export function resized(box, handle, [x, y], size) {
   return { left, top, width, height };
 }
 
-// From a fixed end to a moving one, at least SMALLEST long and within 0…limit.
+// Return [start, length] from a fixed to a moving end, at least SMALLEST long and within 0…limit.
 function span(fixed, moving, limit) {
   if (Math.abs(moving - fixed) >= SMALLEST) return [Math.min(fixed, moving), Math.abs(moving - fixed)];
   const forward = moving >= fixed ? fixed + SMALLEST <= limit : fixed - SMALLEST < 0;
   return [forward ? fixed : fixed - SMALLEST, SMALLEST];
 }
 
-// Another size of the same shape: a polygon is stretched with its box.
+// Resize a shape to a box. A polygon is scaled with its bounding box.
 export function fittedTo(shape, box) {
   if (!shape.polygon) return { ...shape, ...box };
   const sx = shape.width ? box.width / shape.width : 1;
@@ -115,7 +114,7 @@ export function outline(shape) {
   return ["nw", "ne", "se", "sw"].map((corner) => handlePoint(shape, corner));
 }
 
-// The edge nearest to a point: [index of its first corner, distance].
+// Find the edge nearest to a point: [index of its first corner, distance].
 export function nearestEdge(point, points) {
   let best = [0, Infinity];
   points.forEach((start, index) => {
@@ -135,7 +134,7 @@ export function areaOf(shape) {
   return Math.abs(twice) / 2;
 }
 
-// A polygon with a corner more, after the edge that begins at `index`; with one less (never below three).
+// Add a corner to a polygon after the edge that begins at `index`, or remove one (at least three remain).
 export function withCorner(points, index, point) {
   return [...points.slice(0, index + 1), point, ...points.slice(index + 1)];
 }

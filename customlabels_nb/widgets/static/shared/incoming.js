@@ -1,4 +1,4 @@
-// Files on their way into a widget: dropped or pasted on it, chosen from the disk, sent to the kernel in parts.
+// File uploads: drop, paste or choose files, and send them to the kernel in chunks.
 
 import { element, show } from "./dom.js";
 
@@ -7,7 +7,7 @@ const WEB = /^https?:\/\/\S+$/i;
 
 export const PICTURE_TYPES = "image/*,.dcm,.dicom,.tif,.tiff";
 
-// Files of a drop or of the clipboard, or the URL of what was dragged from another page or copied as text.
+// Return the dropped or pasted files, or the URL that was dragged from another page or copied as text.
 export function incomingOf(transfer) {
   const files = [...(transfer?.files ?? [])];
   if (files.length) return { files, url: null };
@@ -16,14 +16,14 @@ export function incomingOf(transfer) {
   return { files: [], url: url && WEB.test(url) ? url : null };
 }
 
-// Whether a drag brings something; its data can't be read before it is dropped.
+// Return true if a drag contains files or a URL. Its data cannot be read before the drop.
 function bringsSomething(event, urls) {
   const types = [...(event.dataTransfer?.types ?? [])];
   return types.includes("Files") || (urls && types.includes("text/uri-list"));
 }
 
-// What is dropped on `root` goes to `take(files, url)`; `words` are shown while something is dragged over it. URLs, such
-// as those of pictures of another page, only if `urls` says so.
+// Pass what is dropped on `root` to `take(files, url)` and show `words` during a drag. URLs, such as those of images of
+// another page, are accepted only with `urls`.
 export function watchDrops(root, words, take, { urls = false } = {}) {
   const hint = element("div", { class: "drop-hint", hidden: true, text: words });
   root.append(hint);
@@ -42,7 +42,7 @@ export function watchDrops(root, words, take, { urls = false } = {}) {
   });
 }
 
-// A hidden field that opens the browser's dialogue: `chooser.click()`.
+// Create a hidden file input. `chooser.click()` opens the browser's dialog.
 export function fileChooser(take, accept = PICTURE_TYPES) {
   const chooser = element("input", {
     type: "file", multiple: true, hidden: true, accept,
@@ -51,7 +51,7 @@ export function fileChooser(take, accept = PICTURE_TYPES) {
   return chooser;
 }
 
-// Gives the bytes of a file part by part, at least one: `send(part, isFirst)` is waited for.
+// Send a file in chunks, at least one, and await `send(part, isFirst)` for each.
 export async function inParts(file, send) {
   for (let at = 0; at === 0 || at < file.size; at += PART) await send(await file.slice(at, at + PART).arrayBuffer(), at === 0);
 }

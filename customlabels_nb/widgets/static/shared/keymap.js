@@ -1,21 +1,21 @@
-// From a key to what it means in a page of images. Letters begin the search for a label.
+// Map keys to commands in a page of images. Letters start the search for a label.
 
 export const HELP = [
-  ["1 – 9", "give the label to the selected images; the same key again takes it away"],
-  ["a letter or /", "find a label by its name, or add one"],
-  ["arrows", "move; with Shift: select on the way"],
-  ["Space", "select or not"],
-  ["Ctrl A", "select the page; again: all that are shown"],
-  ["Esc", "select nothing"],
+  ["1 – 9", "toggle this label on the selected images"],
+  ["a letter or /", "find or add a label"],
+  ["arrows", "move the focus (with Shift: extend the selection)"],
+  ["Space", "select or deselect the image"],
+  ["Ctrl A", "select the page, then all shown images"],
+  ["Esc", "clear the selection"],
   ["Shift click", "select a range, also across pages"],
-  ["Delete", "take all labels of the selected images away"],
-  ["+", "accept the predicted labels (dashed) of the selected images"],
-  ["0", "skip the selected images, else the one in focus"],
-  ["Enter", "submit the page and go on"],
-  ["Page Up, Page Down", "turn the page; Home, End: first or last image of it"],
+  ["Delete", "remove all labels of the selected images"],
+  ["+", "accept the predicted (dashed) labels of the selected images"],
+  ["0", "skip the selected images, or the one in focus"],
+  ["Enter", "submit the page and go to the next one"],
+  ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
-  ["Shift Space", "look at the image in full"],
-  ["?", "this list"],
+  ["Shift Space", "show the full image"],
+  ["?", "show these shortcuts"],
 ];
 
 const MOVES = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
@@ -34,7 +34,7 @@ const NAMED = {
   0: { do: "skip" },
 };
 
-// `key`, `ctrlKey`, `metaKey`, `shiftKey`, `altKey` as a KeyboardEvent has them; null where the key means nothing here.
+// Takes `key`, `ctrlKey`, `metaKey`, `shiftKey` and `altKey` of a KeyboardEvent. Returns null for other keys.
 export function commandOf(event) {
   const { key, shiftKey } = event;
   if (event.isComposing || event.altKey) return null;

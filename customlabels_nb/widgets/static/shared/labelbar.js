@@ -1,4 +1,4 @@
-// The second toolbar: labels with their key and count, and a field that finds or adds one by its name.
+// Label toolbar: labels with shortcut key and count, and a field to find or add a label.
 
 import { element, keyHint, setText, show } from "./dom.js";
 import { findLabels } from "./rows.js";
@@ -11,10 +11,10 @@ export class LabelBar {
   constructor(on) {
     this.on = on;
     this.labels = [];
-    this.list = element("div", { class: "labels", attributes: { role: "toolbar", "aria-label": "labels" } });
+    this.list = element("div", { class: "labels", attributes: { role: "toolbar", "aria-label": "Labels" } });
     this.field = element("input", {
-      type: "text", class: "finder", maxLength: 256, placeholder: "+ label or type to find…",
-      attributes: { "aria-label": "find or add a label", role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" },
+      type: "text", class: "finder", maxLength: 256, placeholder: "Find or add a label…",
+      attributes: { "aria-label": "Find or add a label", role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" },
       on: { input: () => this._suggest(), keydown: (event) => this._key(event), blur: () => this._close(), focus: () => this._suggest() },
     });
     this.suggestions = element("div", { class: "suggestions", hidden: true, attributes: { role: "listbox" } });
@@ -30,7 +30,7 @@ export class LabelBar {
 
   update({ labels, counts, task, readOnly }) {
     const state = JSON.stringify([labels, readOnly]);
-    if (state !== this.state) this._build(labels, readOnly); // else the buttons stay, with the focus that one may have
+    if (state !== this.state) this._build(labels, readOnly); // keep unchanged buttons, so that they keep the focus
     this.state = state;
     this.counts.forEach((node, label) => setText(node, (Object.hasOwn(counts, label) ? counts[label] : 0).toLocaleString("en")));
     this._rule(task, readOnly);
@@ -42,22 +42,22 @@ export class LabelBar {
     this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, colour }, index) => element(
       "button", {
         type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour }, data: { label },
-        title: index < 9 ? `${label}: key ${index + 1}` : label,
+        title: index < 9 ? `${label} (key ${index + 1})` : label,
         on: { click: () => { this.on.leave(); this.on.choose(label); } },
       },
       element("span", { class: "key", text: index < 9 ? String(index + 1) : "" }), element("bdi", { text: label }), this.counts.get(label),
     )));
     if (labels.length > LABELS_SHOWN) this.list.append(element("span", { class: "more", text: `and ${labels.length - LABELS_SHOWN} more` }));
-    if (!labels.length) this.list.append(element("span", { class: "more", text: "No label yet: type the first one" }));
+    if (!labels.length) this.list.append(element("span", { class: "more", text: "No labels yet. Type the first one." }));
     show(this.field.parentElement, !readOnly);
   }
 
   _rule(task, readOnly) {
     if (readOnly) return this.rule.replaceChildren("read-only");
-    const words = { "single-label": "one label per image", "multi-label": "several labels per image", boxes: "boxes: labels here are of whole images", polygons: "polygons: labels here are of whole images" };
+    const words = { "single-label": "one label per image", "multi-label": "several labels per image", boxes: "boxes (labels here apply to the entire image)", polygons: "polygons (labels here apply to the entire image)" };
     if (task) return this.rule.replaceChildren(words[task] ?? task);
     const choice = (name, text) => element("button", { type: "button", class: "choice", text, on: { click: () => this.on.task(name) } });
-    return this.rule.replaceChildren("One image has ", choice("single-label", "one label"), choice("multi-label", "several labels"));
+    return this.rule.replaceChildren("Labels per image: ", choice("single-label", "One"), choice("multi-label", "Several"));
   }
 
   begin(text) {
@@ -80,7 +80,7 @@ export class LabelBar {
         style: { "--label-colour": choice.colour ?? "transparent" },
         on: { pointerdown: (event) => { event.preventDefault(); this._choose(index); } },
       },
-      element("i", { class: "dot" }), choice.isNew ? element("span", { text: "add " }) : null, element("bdi", { text: choice.label }),
+      element("i", { class: "dot" }), choice.isNew ? element("span", { text: "Add " }) : null, element("bdi", { text: choice.label }),
     )));
     const open = this.choices.length > 0 && this.field === this.field.ownerDocument.activeElement;
     show(this.suggestions, open);

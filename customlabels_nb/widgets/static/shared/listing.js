@@ -1,21 +1,21 @@
-// What is listed, and the page that is shown of it: rows and pictures as far as they are known here.
+// Current list of images and its page: cache of rows and thumbnails.
 
 import { dataUri } from "./dom.js";
 import { pageEnd, pageStart } from "./pages.js";
 import { Pictures } from "./pictures.js";
 
-const PREFETCH_AFTER = 150; // the page that was asked for is painted by then
+const PREFETCH_AFTER = 150; // ms, so that the requested page is painted first
 const FULLS_KEPT = 12;
 
 export class Listing {
-  // `pixels()` is the size of the thumbnails that are wanted.
+  // `pixels()` returns the wanted thumbnail size.
   constructor(request, pixels) {
     this.request = request;
     this.pixels = pixels;
     this.rows = new Map(); // name → row
-    this.names = []; // by place in the list
+    this.names = []; // by position in the list
     this.pictures = new Pictures();
-    this.fulls = new Map(); // name → Promise of a full picture
+    this.fulls = new Map(); // name → Promise of a full-size image
     this.view = null;
     this.total = 0;
     this.start = 0;
@@ -30,7 +30,7 @@ export class Listing {
     return this.end - this.start;
   }
 
-  // Another list: of what was known only pictures are kept.
+  // Start another list. Only thumbnails stay cached.
   begin(view, page, buffers, size) {
     this.view = view;
     this.names = [];
@@ -65,7 +65,7 @@ export class Listing {
     return this.namesOnPage().map((name) => this.rows.get(name)).filter(Boolean);
   }
 
-  // The rows of ranges of places, null if one of them isn't known.
+  // Return the rows of position ranges, or null if one is not cached.
   rowsAt(ranges) {
     const rows = [];
     for (const [first, last] of ranges) {
@@ -87,7 +87,7 @@ export class Listing {
     return this.rowsAt(ranges);
   }
 
-  // Newer rows of images that are known.
+  // Update cached rows.
   renew(rows) {
     for (const row of rows) if (this.rows.has(row.name)) this.rows.set(row.name, row);
   }
@@ -124,11 +124,11 @@ export class Listing {
       await this.load(next);
       if (view === this.view && start === this.start) this.pictures.decodeAhead(this.names.slice(next, next + this.size));
     } catch {
-      // it is asked for again when it is wanted
+      // it is requested again when needed
     }
   }
 
-  // Promise of { uri, width, height } of the whole picture.
+  // Return a Promise of { uri, width, height } of the full image.
   full(row) {
     if (!this.fulls.has(row.name)) {
       const loading = this.request("full", { image: row.name })

@@ -1,4 +1,4 @@
-// Sentences that need a person: what could not be saved, what somebody else did. Each has at most one next step.
+// Notices for the user, such as failed saves and conflicts. Each has at most one action.
 
 import { element } from "./dom.js";
 
@@ -8,13 +8,13 @@ export class Notices {
     this.open = new Map();
   }
 
-  // One notice a `key`: a later one takes its place.
+  // Show a notice. It replaces the earlier one with the same `key`.
   say(key, text, { step = null, kind = "info" } = {}) {
     this.drop(key);
     const notice = element(
       "div", { class: `notice ${kind}` }, element("span", { text }),
       step && element("button", { type: "button", text: step.label, on: { click: () => { this.drop(key); step.run(); } } }),
-      element("button", { type: "button", class: "plain", text: "×", attributes: { "aria-label": "dismiss" }, on: { click: () => this.drop(key) } }),
+      element("button", { type: "button", class: "plain", text: "×", attributes: { "aria-label": "Dismiss" }, on: { click: () => this.drop(key) } }),
     );
     this.open.set(key, notice);
     this.node.append(notice);

@@ -1,4 +1,4 @@
-// A page of pictures: what is shown of a list, how it follows the kernel, how it is painted.
+// View of a page of images: filtering, polling for changes, and painting.
 
 import { element } from "./dom.js";
 import { columnsFor, thumbnailSize } from "./pages.js";
@@ -12,9 +12,9 @@ const SHOW_WAITING_AFTER = 150;
 const TELL_SELECTION_AFTER = 120;
 const ARRANGE_EVERY = 500;
 
-const orderWords = ([done, total]) => `Sorting by similarity: ${done.toLocaleString("en")} of ${total.toLocaleString("en")} images looked at. Until all are, and while any is selected, the order stays and new images come last.`;
+const orderWords = ([done, total]) => `Sorting by similarity: ${done.toLocaleString("en")} of ${total.toLocaleString("en")} images processed. The order is updated when all are done and no image is selected. New images come last.`;
 
-// The part of PicturePages that shows; see there.
+// Base class of PicturePages, with the read-only part.
 export class PageView {
   constructor(model, el) {
     this.model = model;
@@ -28,7 +28,7 @@ export class PageView {
     this.closed = false;
     this.turning = 0;
     this.turned = null;
-    this.labelPane = null; // the label manager, where a widget has opened it
+    this.labelPane = null; // the label manager, if it is open
     this.id = `clnb-${Math.random().toString(36).slice(2)}`;
     this._build(el);
     this._listen();
@@ -65,7 +65,7 @@ export class PageView {
     this.root.remove();
   }
 
-  // -- between page and kernel ------------------------------------------------------------------------
+  // -- requests to the kernel -------------------------------------------------------------------------
   async _hello() {
     try {
       [this.info] = await greet(this.request);
@@ -77,15 +77,14 @@ export class PageView {
     } catch (error) {
       if (this.closed) return;
       const gone = error instanceof KernelGone;
-      const text = gone ? "The kernel doesn't answer. Run the cell again to go on; nothing that was saved is lost." : error.message;
+      const text = gone ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost." : error.message;
       this._say(text, gone ? { label: "Try again", run: () => this._hello() } : null);
     } finally {
       this.root.classList.remove("loading");
     }
   }
 
-  // Settle what is shown: a split, a query, a place or a page size that differ from now. Without a place, the images in
-  // sight stay in sight.
+  // Change split, query, position or page size. Without a position, the visible images stay visible.
   async show({ keep = null, ...change }) {
     if (!this.info) return;
     const { listing } = this;
@@ -115,7 +114,7 @@ export class PageView {
     }
   }
 
-  // Ask until the order by similarity is computed. The image in focus, which keys are about, is in focus after it, too.
+  // Poll until the similarity order is computed. The focus stays on the same image.
   async _arrange(view) {
     const { listing } = this;
     const isOver = () => this.closed || listing.view !== view;
@@ -131,11 +130,11 @@ export class PageView {
       if (answer.page) this._take(answer, buffers, wanted);
       else this._arrange(view);
     } catch (error) {
-      if (!isOver()) this.notices.say("order", `Not sorted: ${error.message}`, { kind: "error", step: { label: "Try again", run: () => this.show({}) } });
+      if (!isOver()) this.notices.say("order", `Could not sort: ${error.message}`, { kind: "error", step: { label: "Try again", run: () => this.show({}) } });
     }
   }
 
-  // `turned` is a promise while a page is on its way: of whether it came.
+  // `turned` is a Promise while a page is loading. It resolves to true if the page was loaded.
   _go(place, { focus = null } = {}) {
     const turned = this._load(place, focus).finally(() => { if (this.turned === turned) this.turned = null; });
     this.turned = turned;
@@ -163,7 +162,7 @@ export class PageView {
     try {
       await work(() => turn === this.turning && !this.closed);
     } catch (error) {
-      const text = error instanceof KernelGone ? "The kernel doesn't answer; the page stays as it is." : error.message;
+      const text = error instanceof KernelGone ? "The kernel does not respond. The page is unchanged." : error.message;
       if (!this.closed) this.notices.say("show", text, { kind: "error" });
     } finally {
       clearTimeout(waiting);
@@ -175,12 +174,12 @@ export class PageView {
     this.notices.drop("show");
     this._paint();
     this.listing.prefetch();
-    this._tellSelection({ after: 0 }); // whoever loads the page again now comes back to this place
+    this._tellSelection({ after: 0 }); // a reloaded page returns to this position
   }
 
   async _follow({ again = false } = {}) {
     if (!this.info || this.closed || document.hidden) return;
-    if (this.following) { // what came after it asked is asked for when it is through
+    if (this.following) { // later changes are requested when the current poll ends
       this.followAgain ||= again;
       return;
     }
@@ -190,12 +189,12 @@ export class PageView {
       const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
       if (this.closed) return;
       this.editing.heard();
-      if (!news.info || this.editing.pending.length) return; // an edit on its way: its answer brings the news, too
+      if (!news.info || this.editing.pending.length) return; // the response to a pending edit contains the changes
       Object.assign(this.info, news.info);
       this.listing.renew(news.rows);
       this.showToolbars();
       this._paint();
-      if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images came or went.`, { step: { label: "Show", run: () => this.show({}) } });
+      if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images were added or removed.`, { step: { label: "Show", run: () => this.show({}) } });
     } catch (error) {
       if (!this.closed && error instanceof KernelGone) this.editing.lost(error);
     } finally {
@@ -223,7 +222,7 @@ export class PageView {
     else tell();
   }
 
-  // A request that brings news of the project; says what went wrong and gives null if it was refused.
+  // Send a request that returns the project's state. Show the error and return null if it is refused.
   async _ask(kind, notice, content) {
     try {
       const [answer] = await this.request(kind, content);

@@ -1,4 +1,4 @@
-// Page arithmetic. A page begins at a place of the list; places count from 0.
+// Page arithmetic. Positions in the list count from 0.
 
 export const PAGE_SIZES = [4, 6, 9, 24, 48, 100];
 
@@ -12,26 +12,26 @@ export function pageEnd(start, size, total) {
 }
 
 export function positionText(start, size, total) {
-  if (!total) return "nothing to show";
+  if (!total) return "no images";
   const number = (value) => value.toLocaleString("en");
   return `${number(start + 1)}–${number(pageEnd(start, size, total))} of ${number(total)}`;
 }
 
-// How many columns a page of `size` tiles has in `width` pixels: tiles as large as the page's size lets them be.
+// Return the number of columns for `size` tiles in `width` pixels. Fewer tiles per page are larger.
 export function columnsFor(size, width) {
   const wished = { 4: 2, 6: 3, 9: 3, 24: 8, 48: 8, 100: 10 }[size] ?? Math.ceil(Math.sqrt(size));
   const narrowest = size <= 9 ? 160 : 84;
   return Math.max(1, Math.min(wished, Math.floor(width / narrowest)));
 }
 
-// Where an arrow leads from `place`: within the list, null where there is nothing.
+// Return the position that an arrow key leads to, or null at the edge.
 export function neighbour(place, direction, columns, total) {
   const step = { left: -1, right: 1, up: -columns, down: columns }[direction];
   const target = place + step;
   return target >= 0 && target < total ? target : null;
 }
 
-// The width in pixels at which thumbnails are asked for, from a few so that they can be kept.
+// Return the thumbnail width in pixels to request, one of a few values so that thumbnails can be cached.
 export function thumbnailSize(tileWidth, pixelRatio = 1) {
   const wanted = tileWidth * Math.min(pixelRatio, 2);
   return [160, 320, 640].find((size) => size >= wanted * 0.9) ?? 640;

@@ -1,10 +1,10 @@
-// A panel over the widget: one question or text at a time, closed by Esc, focus given back.
+// Modal panel over the widget: one question or text at a time. Esc closes it and restores the focus.
 
 import { element, keepKeys, show } from "./dom.js";
 
-const LEAST_ABOVE = 40; // pixels above what is opened
+const LEAST_ABOVE = 40; // pixels above the panel
 const LEAST_HEIGHT = 260;
-const IN_SIGHT = 130; // how far down the page a widget can be seen: below the menus of JupyterLab
+const IN_SIGHT = 130; // top of the visible page in pixels: below the menus of JupyterLab
 
 export class Panel {
   constructor({ onClose }) {
@@ -22,11 +22,11 @@ export class Panel {
   }
 
   open(title, ...children) {
-    const closer = element("button", { type: "button", class: "plain closer", text: "×", title: "close (Esc)", attributes: { "aria-label": "close" }, on: { click: () => this.close() } });
+    const closer = element("button", { type: "button", class: "plain closer", text: "×", title: "Close (Esc)", attributes: { "aria-label": "Close" }, on: { click: () => this.close() } });
     this.body.setAttribute("aria-label", title);
     this.body.replaceChildren(element("header", {}, element("strong", { text: title }), closer), ...children);
     show(this.node, true);
-    const { top, height } = this.node.getBoundingClientRect(); // of a tall widget the upper part may be out of sight
+    const { top, height } = this.node.getBoundingClientRect(); // the top of a tall widget may be scrolled out of view
     this.node.style.paddingTop = `${Math.max(LEAST_ABOVE, Math.min(IN_SIGHT - top, height - LEAST_HEIGHT))}px`;
     (this.body.querySelector("[data-first]") ?? this.body).focus();
   }
@@ -38,7 +38,7 @@ export class Panel {
     this.onClose();
   }
 
-  // Do something more when what is open now is closed.
+  // Run an action when the open panel is closed.
   onceClosed(action) {
     const close = this.onClose;
     this.onClose = () => {
@@ -48,7 +48,7 @@ export class Panel {
     };
   }
 
-  // Buttons of a question; resolves with the value of the one chosen, null if the panel is closed otherwise.
+  // Ask a question with buttons. Resolves with the value of the chosen one, or null if the panel is closed.
   ask(title, text, choices) {
     return new Promise((resolve) => {
       let answer = null;

@@ -1,4 +1,4 @@
-// What the gallery shows in its panel: all keys, instructions and how to edit them.
+// Panels of the gallery: keyboard shortcuts, instructions and their editor.
 
 import { element, keyHint, show } from "./dom.js";
 import { HELP } from "./keymap.js";
@@ -7,7 +7,7 @@ export function openHelp(panel) {
   openKeys(panel, HELP);
 }
 
-// `help` has pairs of keys and what they do.
+// `help` has pairs of keys and descriptions.
 export function openKeys(panel, help) {
   const rows = help.map(([keys, what]) => element("tr", {}, element("td", {}, keyHint(keys)), element("td", { text: what })));
   panel.open("Keys", element("table", { class: "keys" }, ...rows));
@@ -15,23 +15,23 @@ export function openKeys(panel, help) {
 
 const CANCEL = { value: null, label: "Cancel" };
 
-// Ask what to do with the labels of `count` images (undefined if not known): "keep", "remove" or null to cancel.
+// Ask what to do with the labels of `count` images (undefined if unknown): "keep", "remove" or null to cancel.
 export function askToSkip(panel, count) {
-  const [text, what] = count === 1 ? ["One image is labelled", "label"] : [`${count ?? "Some"} images are labelled`, "labels"];
-  return panel.ask("Skip", `${text}. A skipped image has no labels, boxes or polygons.`, [
+  const [text, what] = count === 1 ? ["1 image is labelled", "label"] : [`${count ?? "Some"} images are labelled`, "labels"];
+  return panel.ask("Skip images", `${text}. A skipped image has no labels, boxes or polygons.`, [
     { value: "keep", label: `Keep ${what}`, primary: true }, { value: "remove", label: `Remove ${what} and skip` }, CANCEL,
   ]);
 }
 
 export function askToSkipPage(panel, count) {
-  const skip = { value: "skip", label: `Skip the ${count === 1 ? "unlabelled image" : `${count} unlabelled images`} on this page`, primary: true };
-  return panel.ask("Skip", `No image is selected${count ? "" : ", and none on this page is unlabelled"}.`, count ? [skip, CANCEL] : [CANCEL]);
+  const skip = { value: "skip", label: `Skip ${count === 1 ? "1 unlabelled image" : `${count} unlabelled images`} on this page`, primary: true };
+  return panel.ask("Skip images", `No image is selected${count ? "" : ", and this page has no unlabelled images"}.`, count ? [skip, CANCEL] : [CANCEL]);
 }
 
 const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 const PICTURE = /^!\[([^\]]*)\]\(([^)]+)\)$/;
 
-// Text with links to click, and a picture for each line such as `![caption](picture.jpg)`.
+// Convert text to nodes, with links, and an image for each line such as `![caption](picture.jpg)`.
 export function instructionNodes(text, loadPicture) {
   return text.split("\n").map((line) => {
     const picture = PICTURE.exec(line.trim());
@@ -50,15 +50,15 @@ export function instructionNodes(text, loadPicture) {
   });
 }
 
-// `save(text)` → Promise; `readOnly` leaves the text as it is.
+// `save(text)` → Promise. With `readOnly` the text cannot be edited.
 export function openInstructions(panel, text, { save, loadPicture, readOnly }) {
   const shown = element("div", { class: "instructions" });
   const show_ = (value) => shown.replaceChildren(...(value.trim()
     ? instructionNodes(value, loadPicture)
-    : [element("p", { class: "faint", text: "Nobody has written down yet how to label here." })]));
+    : [element("p", { class: "faint", text: "There are no labelling instructions yet." })]));
   show_(text);
-  const field = element("textarea", { value: text, rows: 8, hidden: true, attributes: { "aria-label": "instructions" } });
-  const faint = element("p", { class: "faint", hidden: true, text: "Links are found by themselves; a line such as ![a ripe one](examples/ripe.jpg) shows a picture." });
+  const field = element("textarea", { value: text, rows: 8, hidden: true, attributes: { "aria-label": "Instructions" } });
+  const faint = element("p", { class: "faint", hidden: true, text: "URLs become links. A line such as ![a ripe one](examples/ripe.jpg) shows an image." });
   const edit = element("button", { type: "button", text: "Edit", data: { first: "" } });
   const keep = element("button", { type: "button", class: "primary", text: "Save", hidden: true });
   const toggle = (editing) => {

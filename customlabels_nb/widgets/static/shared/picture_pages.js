@@ -1,21 +1,21 @@
-// Pages of pictures that are selected and edited: what the widgets share that show them. The page never waits for the
-// kernel: an edit is shown at once, and "saved" once the kernel has said so.
+// Base of the widgets that select and edit images in pages. The page never waits for the kernel: an edit is shown
+// immediately, and as "saved" once the kernel has confirmed it.
 
 import { PageView } from "./page_view.js";
 import { neighbour } from "./pages.js";
 import { edited } from "./rows.js";
 
-// A widget extends it. Its _build(el) makes root, grid, tiles, empty, notices, footer and preview, and shows them in `el`;
-// it has greeted(), makeTile(id), commandOf(event), showToolbars(), showCounts(), _explainEmptiness() and, if `single`,
-// _showSingleImage().
+// Widgets extend this class. _build(el) creates root, grid, tiles, empty, notices, footer and preview, and shows them
+// in `el`. Subclasses implement greeted(), makeTile(id), commandOf(event), showToolbars(), showCounts(),
+// _explainEmptiness() and, if `single`, _showSingleImage().
 export class PicturePages extends PageView {
-  // -- what edits make of what is shown ---------------------------------------------------------------
-  // The row as an edit will leave it; the same object where nothing changes.
+  // -- edits of the shown rows ------------------------------------------------------------------------
+  // Return the row after the edit, or the same object if nothing changes.
   foresee(row, edit) {
     return edited(row, edit, { alone: this.info.task === "single-label" });
   }
 
-  // Count a row in the figures that are shown, or with -1 out of them.
+  // Add a row to the shown counts, or subtract it with -1.
   count(row, by) {
     const { counts, statuses } = this.info;
     for (const label of new Set([...row.labels, ...row.boxes])) counts[label] = (Object.hasOwn(counts, label) ? counts[label] : 0) + by;
@@ -24,7 +24,7 @@ export class PicturePages extends PageView {
 
   conflictWords({ theirs, yours }) {
     const said = (labels) => (labels.length ? labels.join(", ") : "no label");
-    return `theirs is “${said(theirs)}”, yours “${said(yours)}”. Theirs stands.`;
+    return `theirs is “${said(theirs)}”, yours is “${said(yours)}”. Their version was kept.`;
   }
 
   // -- pointer and keys -------------------------------------------------------------------------------
@@ -57,13 +57,13 @@ export class PicturePages extends PageView {
     this._do(command);
   }
 
-  // Keys that come while a page is turned are meant for the new one, and for none if it doesn't come.
+  // Keys pressed while a page is loading apply to the new page, or are dropped if it fails to load.
   _do(command) {
     if (this.turned && command.do !== "page" && command.do !== "escape") this.turned.then((arrived) => { if (arrived && !this.closed) this._do(command); });
     else this.actions(command)[command.do]?.();
   }
 
-  // What each command does; a widget adds its own.
+  // Run a command. Widgets add their own.
   actions(command) {
     const { listing } = this;
     return {
@@ -102,13 +102,13 @@ export class PicturePages extends PageView {
     }
   }
 
-  // Into sight what keys are about: a page may be taller than the window.
+  // Scroll the focused image into view: a page may be taller than the window.
   _bringFocus() {
     const tile = this.tiles[this.focus - this.listing.start];
     if (tile && !this.closed) tile.node.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  // Gives a promise if there is such a page.
+  // Return a Promise if there is such a page.
   _turn(by) {
     const target = this.listing.start + by * this.listing.size;
     return target >= 0 && target < this.listing.total ? this._go(target) : null;
@@ -162,13 +162,13 @@ export class PicturePages extends PageView {
     if (this.focus + 1 < this.listing.total) this._focusOn(this.focus + 1);
   }
 
-  // The places an edit is about: what is selected, else the one in focus.
+  // Return the positions an edit applies to: the selection, or the focused image.
   target() {
     if (this.selection.size) return this.selection.ranges();
     return this.listing.total ? [[this.focus, this.focus]] : [];
   }
 
-  // Turn to the page on which the image is, if it is known and isn't this one.
+  // Go to the page of an image, if it is known and not the current one.
   bring(name) {
     const place = this.listing.names.indexOf(name);
     if (place >= 0) this._focusOn(place);

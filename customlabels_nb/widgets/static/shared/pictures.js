@@ -1,4 +1,4 @@
-// Thumbnails in the page: kept by name while they fit, asked for a page at a time, the next page before it is wanted.
+// Thumbnail cache by name, loaded page by page. The next page is prefetched.
 
 const KEPT = 800;
 
@@ -6,12 +6,12 @@ export class Pictures {
   constructor() {
     this.uris = new Map();
     this.failures = new Map();
-    this.ahead = []; // held, so that the browser keeps what it decoded
+    this.ahead = []; // references keep the decoded images in memory
   }
 
   get(name) {
     const uri = this.uris.get(name);
-    if (uri !== undefined) { // the least recently used go first
+    if (uri !== undefined) { // evict the least recently used
       this.uris.delete(name);
       this.uris.set(name, uri);
     }
@@ -26,7 +26,7 @@ export class Pictures {
     return this.uris.has(name) || this.failures.has(name);
   }
 
-  // `thumbs` has, for each name, the index of its bytes or why there are none.
+  // `thumbs` has the index of the bytes for each name, or the reason why there is no thumbnail.
   take(names, thumbs, buffers, toUri) {
     names.forEach((name, index) => {
       const found = thumbs[index];
@@ -43,12 +43,12 @@ export class Pictures {
     }
   }
 
-  // Have pictures decoded that will be wanted next.
+  // Decode the images of the next page in advance.
   decodeAhead(names) {
     this.ahead = names.filter((name) => this.uris.has(name)).map((name) => {
       const picture = new Image();
       picture.src = this.uris.get(name);
-      picture.decode().catch(() => {}); // a tile shows what is wrong with it
+      picture.decode().catch(() => {}); // its tile shows the error
       return picture;
     });
   }

@@ -1,4 +1,4 @@
-// One image in full beside the page: while the pointer rests on a tile, or until Esc when asked for by key.
+// Full-size preview next to the page, while the pointer rests on a tile, or opened with the keyboard until Esc.
 
 import { element, setText, show } from "./dom.js";
 
@@ -16,12 +16,12 @@ export class Preview {
 
   rest(row, tile) {
     clearTimeout(this.timer);
-    if (tile === this.used) return; // whoever has just clicked there wants to work, not to look
+    if (tile === this.used) return; // no preview right after a click
     this.used = null;
     this.timer = setTimeout(() => this.open(row, tile), REST);
   }
 
-  // Not for this tile until the pointer has been on another.
+  // Suppress the preview of this tile until the pointer has visited another one.
   rememberUse(tile) {
     this.close();
     this.used = tile;
@@ -40,7 +40,7 @@ export class Preview {
     try {
       full = await this.load(row);
     } catch {
-      return; // the tile says already why there is none
+      return; // the tile already shows the error
     }
     if (this.row !== row) return;
     this.picture.src = full.uri;
@@ -49,7 +49,7 @@ export class Preview {
     this._place(tile);
   }
 
-  // On the side of the widget where the tile isn't, so that it stays in sight.
+  // Place the preview on the other side of the widget, so that the tile stays visible.
   _place(tile) {
     const whole = this.node.parentElement.getBoundingClientRect();
     const box = tile.getBoundingClientRect();

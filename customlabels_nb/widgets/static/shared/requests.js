@@ -1,17 +1,17 @@
-// Requests from the page to the kernel. Data and id travel in one message, and only the answer with that id
-// settles the request: traits may arrive after a later message, and a kernel that is gone is silent.
+// Requests from the page to the kernel. Data and id travel in one message, and only the response with that id settles
+// the request: traits may arrive after a later message, and a dead kernel never responds.
 
 export class KernelGone extends Error {
   constructor() {
-    super("The kernel doesn't answer.");
+    super("The kernel does not respond.");
   }
 }
 
-// Returns a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model.
-// A request that isn't answered within `patience` milliseconds is rejected with KernelGone.
+// Return a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model. A request without
+// a response within `patience` milliseconds is rejected with KernelGone.
 export function makeRequester(model, { patience = 10_000 } = {}) {
   const open = new Map();
-  const page = Math.random().toString(36).slice(2); // every view of a widget hears the answers to all
+  const page = Math.random().toString(36).slice(2); // every view of a widget receives all responses
   let last = 0;
 
   const settle = (id) => {
@@ -29,7 +29,7 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   };
   model.on("msg:custom", onMessage);
 
-  // What takes long may have more patience than others.
+  // Slow requests may pass a longer timeout.
   const request = (kind, content, buffers = [], { patience: own = patience } = {}) =>
     new Promise((resolve, reject) => {
       const id = `${page} ${++last}`;
@@ -37,13 +37,13 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
       open.set(id, { resolve, reject, timer: setTimeout(giveUp, own) });
       try {
         model.send({ id, kind, content }, undefined, buffers);
-      } catch { // the comm was closed: its kernel was restarted or shut down
+      } catch { // the comm was closed: the kernel was restarted or shut down
         settle(id);
         reject(new KernelGone());
       }
     });
 
-  // Ends listening; what is still open is rejected.
+  // Stop listening and reject pending requests.
   request.close = () => {
     model.off("msg:custom", onMessage);
     request.closed = true;
@@ -52,10 +52,10 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   return request;
 }
 
-const GREETINGS = [0, 2_000, 6_000, 14_000]; // milliseconds; a comm's first message may wait until the cell has run, or be lost
+const GREETINGS = [0, 2_000, 6_000, 14_000]; // milliseconds; a comm's first message may be delayed until the cell has finished, or be lost
 const GREETING_PATIENCE = 30_000;
 
-// A page's first request, "hello", asked again while nothing answers; the first answer to any of them counts.
+// Send the first request of a page, "hello", and retry until there is a response. The first response counts.
 export function greet(request, content = {}) {
   return new Promise((resolve, reject) => {
     let open = GREETINGS.length;

@@ -1,5 +1,5 @@
-// What an edit makes of the rows that are shown, before the kernel has answered. A row is
-// { name, labels, boxes, predicted, predicted_drawn, findings, status, revision }.
+// Apply edits to the shown rows before the kernel has responded. A row is { name, labels, boxes, predicted,
+// predicted_drawn, findings, status, revision }.
 
 export function allHave(rows, label) {
   return rows.length > 0 && rows.every((row) => row.labels.includes(label));
@@ -9,7 +9,7 @@ export function isAnnotated(row) {
   return row.labels.length + row.boxes.length > 0;
 }
 
-// The row as the edit wants it: a new object, or the same where nothing changes.
+// Return the row after the edit: a new object, or the same one if nothing changes.
 export function edited(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
   if (op === "label") {
@@ -34,7 +34,7 @@ export function edited(row, edit, { alone = false } = {}) {
   return row;
 }
 
-// Labels whose name has the text in it: the one of that name first, then those that begin with it.
+// Find labels that contain the text: exact match first, then those that start with it.
 export function findLabels(labels, text) {
   const wanted = text.trim().toLocaleLowerCase();
   const fits = labels.filter(({ label }) => label.toLocaleLowerCase().includes(wanted));

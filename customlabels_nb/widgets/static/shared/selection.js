@@ -1,10 +1,10 @@
-// Which places of a list are selected: pure arithmetic, whatever a place shows.
+// Selection of positions in a list: pure arithmetic.
 
 export class Selection {
   constructor() {
     this.places = new Set();
     this.anchor = null;
-    this.everything = false; // all of the list, also what no page has shown yet
+    this.everything = false; // the complete list, including pages that were not shown yet
   }
 
   get size() {
@@ -33,7 +33,7 @@ export class Selection {
     this.anchor = place;
   }
 
-  // From the anchor to `place`, both included, on whatever page the anchor is; `added` keeps what was selected.
+  // Select from the anchor to `place`, inclusive, across pages. `added` keeps the previous selection.
   extendTo(place, { added = false } = {}) {
     const anchor = this.anchor ?? place;
     if (!added) this.places.clear();
@@ -58,7 +58,7 @@ export class Selection {
     return count > 0;
   }
 
-  // [[first, last], …] in rising order.
+  // Return [[first, last], …] in ascending order.
   ranges() {
     const sorted = [...this.places].sort((a, b) => a - b);
     const found = [];

@@ -1,4 +1,4 @@
-// What the screens share whose edits go through a queue: they connect to it, and show how far it is.
+// Base of the screens whose edits go through a queue: connection and save state.
 
 import { queueFor } from "./edits.js";
 import { setText } from "./dom.js";
@@ -6,8 +6,8 @@ import { setText } from "./dom.js";
 const SAVED_WORDS = {
   saved: () => "saved",
   saving: () => "saving…",
-  gone: () => "saved — run the cell to continue",
-  lost: (count) => `not saved (${count}) — kept in this page`,
+  gone: () => "saved – run the cell to continue",
+  lost: (count) => `not saved (${count}) – kept in this page`,
 };
 
 export function showSavedState(node, state, waiting) {
@@ -15,9 +15,9 @@ export function showSavedState(node, state, waiting) {
   setText(node, SAVED_WORDS[state](waiting));
 }
 
-// A screen extends it with _send(edit) → Promise of the answer, and _told(event) of the queue.
+// Subclasses implement _send(edit) → Promise of the response, and _told(event) of the queue.
 export class Sending {
-  // `screen` has info, notices and showState(state, waiting); `what` are its edits in words.
+  // `screen` has info, notices and showState(state, waiting). `what` names its edits (singular and plural).
   constructor({ request, screen, key, id, what = ["edit", "edits"] }) {
     Object.assign(this, { request, screen, what });
     this.queue = queueFor(key);
@@ -25,7 +25,7 @@ export class Sending {
     const again = this.pending.length;
     this.stopListening = this.queue.listen((event) => this._told(event));
     this.disconnect = this.queue.connect(this.own);
-    if (again) screen.notices.say("again", `${this._count(again, "was", "were")} not saved before; sent again.`);
+    if (again) screen.notices.say("again", `${this._count(again, "was", "were")} not saved before. Trying again.`);
     this.tellState();
   }
 
@@ -48,19 +48,19 @@ export class Sending {
     screen.showState(own.failure && state === "saved" ? "gone" : state, this.pending.length);
   }
 
-  // The kernel answers.
+  // The kernel responds.
   heard() {
     this.queue.heard(this.own);
     this.tellState();
   }
 
-  // The kernel doesn't answer, or can't store anything for now.
+  // The kernel does not respond, or cannot save now.
   lost(reason) {
     this.own.failure = reason;
     this.tellState();
     const { length } = this.pending;
-    const words = length ? `${this._count(length, "is", "are")} not saved yet, kept in this page and sent again automatically.` : "Everything is saved.";
-    this.screen.notices.say("gone", `${reason.message} ${words} If the kernel was restarted, run the cell to continue.`, { kind: length ? "error" : "info" });
+    const words = length ? `${this._count(length, "is", "are")} not saved yet, but kept in this page and sent again automatically.` : "Everything is saved.";
+    this.screen.notices.say("gone", `${reason.message} ${words} If the kernel was restarted, run the cell again.`, { kind: length ? "error" : "info" });
   }
 
   _count(count, one, many) {

@@ -1,9 +1,9 @@
-// One image of the page. The node is made once and shows one row after another.
+// Tile of one image. The node is created once and reused for other rows.
 
 import { chipsOf, described } from "./chips.js";
 import { element, setText, show } from "./dom.js";
 
-const MOST_CHIPS = 6; // of one image; more are counted
+const MOST_CHIPS = 6; // per image; the rest is shown as a count
 const STATUS_WORDS = { skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
 
 export class Tile {
@@ -13,7 +13,7 @@ export class Tile {
     this.excuse = element("span", { class: "excuse", hidden: true });
     this.tick = element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } });
     this.caption = element("div", { class: "caption" });
-    this.bare = null; // the text of a caption that is nothing but a name
+    this.bare = null; // text of a caption with only a name
     this.node = element(
       "div",
       { class: "tile", id, attributes: { role: "option", "aria-selected": "false" } },
@@ -24,7 +24,7 @@ export class Tile {
     this.uri = null;
   }
 
-  // `uri` is null while the picture is on its way; `failure` says why there is none.
+  // `uri` is null while the image is loading. `failure` is the reason why there is none.
   show(row, labels, { uri, failure = null, place }) {
     this.node.dataset.place = place;
     if (row !== this.row || labels !== this.labels) {
@@ -48,7 +48,7 @@ export class Tile {
     this.node.title = row.name;
     this.node.setAttribute("aria-label", described(row));
     const isBare = row.status === "unlabelled" && !row.labels.length && !row.boxes.length && !row.predicted && !row.findings.length;
-    if (isBare && this.bare) { // so is most of a page that nobody has seen: only the text differs
+    if (isBare && this.bare) { // typical for unlabelled pages: only the text differs
       this.bare.data = row.short;
       return;
     }
@@ -67,7 +67,7 @@ export class Tile {
       parts.push(element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
     }
     this.caption.replaceChildren(...parts);
-    this.caption.classList.toggle("many", parts.length > 2); // each tile has room for two
+    this.caption.classList.toggle("many", parts.length > 2); // each tile has space for two
     this.caption.classList.toggle("bare", isBare);
     this.bare = isBare ? parts[0].firstChild.firstChild : null;
   }

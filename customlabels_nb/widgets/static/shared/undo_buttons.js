@@ -1,8 +1,8 @@
-// Undo and redo for the mouse.
+// Undo and redo buttons.
 
 import { element } from "./dom.js";
 
-// `on` has leave() and takeBack(kind), which gets "undo" or "redo".
+// `on` has leave() and takeBack(kind), called with "undo" or "redo".
 export function undoButtons(on) {
   const button = (text, kind, keys) => element("button", {
     type: "button", class: kind, text, title: `${kind} (${keys})`, attributes: { "aria-label": kind },

@@ -1,4 +1,4 @@
-// One chart of curves over the steps. Its legend says the latest values, or those at the step that is pointed at.
+// Line chart of metrics by step. The legend shows the latest values, or those at the hovered step.
 
 import { svgElement, svgText } from "../shared/charts.js";
 import { element, keepKeys, setText } from "../shared/dom.js";
@@ -10,7 +10,7 @@ const MARGIN = { left: 40, right: 12, top: 10, bottom: 22 };
 export const MOST_CURVES = 5;
 
 export class CurveChart {
-  // `point(step or null)` is told which step is pointed at, in any chart.
+  // `point(step or null)` is called with the hovered step, in any chart.
   constructor(title, point) {
     this.point = point;
     this.figures = [];
@@ -57,7 +57,7 @@ export class CurveChart {
     this.mark(this.cursor);
   }
 
-  // Show the values at a step, the latest ones for null.
+  // Show the values at a step, or the latest ones for null.
   mark(cursor) {
     this.cursor = cursor;
     if (!this.x) return;

@@ -1,6 +1,6 @@
-// Where curves lie: pure arithmetic. Points are [step, seconds, value]; a value may be null where it was no number.
+// Chart arithmetic. Points are [step, seconds, value]. A value is null if it was not a finite number.
 
-// Round numbers around a range, about `wished` of them, the range widened to the first and the last.
+// Return about `wished` round numbers that cover a range, with the range extended to the first and last of them.
 export function niceRange(low, high, wished = 4) {
   if (!(high > low)) [low, high] = low ? [Math.min(low, 0), Math.max(low, 0)] : [0, 1];
   const rough = (high - low) / Math.max(1, wished);
@@ -13,8 +13,8 @@ export function niceRange(low, high, wished = 4) {
   return { low: ticks[0], high: ticks.at(-1), ticks };
 }
 
-// Lowest and highest value of some figures; 0 is always within, as curves that begin elsewhere mislead, and so is 1 where
-// shares are measured.
+// Return the lowest and highest value of curves. 0 is always included, because truncated axes mislead, and 1 for
+// ratios.
 export function extent(figures) {
   let [low, high] = [0, 0];
   for (const { points } of figures) {
@@ -28,7 +28,7 @@ export function extent(figures) {
   return [low, areShares ? 1 : high];
 }
 
-// The path of a curve; where there is no number it is interrupted, and what stands alone is a dot.
+// Return the SVG path of a curve, with gaps where there is no number. Isolated points become dots.
 export function curvePath(points, x, y) {
   const parts = [];
   let isOpen = false;
@@ -42,12 +42,12 @@ export function curvePath(points, x, y) {
   return parts.join("");
 }
 
-// All steps at which any of the figures has a value, ascending.
+// Return all steps at which any curve has a value, ascending.
 export function stepsOf(figures) {
   return [...new Set(figures.flatMap(({ points }) => points.map(([step]) => step)))].sort((a, b) => a - b);
 }
 
-// The place of the number nearest to `wanted` in ascending numbers, -1 if there are none.
+// Return the index of the number closest to `wanted` in ascending numbers, or -1.
 export function nearestIndex(numbers, wanted) {
   if (!numbers.length) return -1;
   let [low, high] = [0, numbers.length - 1];
@@ -59,7 +59,7 @@ export function nearestIndex(numbers, wanted) {
   return low > 0 && wanted - numbers[low - 1] <= numbers[low] - wanted ? low - 1 : low;
 }
 
-// The last point at or before a step, the first one where there is none; null without any.
+// Return the last point at or before a step, else the first point, or null without points.
 export function pointAt(points, step) {
   const steps = points.map(([own]) => own);
   const at = nearestIndex(steps, step);
@@ -67,7 +67,7 @@ export function pointAt(points, step) {
   return points[steps[at] > step && at > 0 ? at - 1 : at];
 }
 
-// Where a key leads among `count` places, null if it leads nowhere; `at` is null before the first key.
+// Return the index that a key leads to among `count` steps, or null. `at` is null before the first key.
 export function cursorAfter(key, at, count) {
   const from = at ?? count - 1;
   const target = { ArrowRight: from + 1, ArrowLeft: from - 1, PageUp: from + 10, PageDown: from - 10, Home: 0, End: count - 1 }[key];

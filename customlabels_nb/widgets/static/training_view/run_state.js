@@ -1,15 +1,15 @@
-// The state of a run as the page knows it. An update tells all that is short, and of what grows only what is new.
+// State of a run in the page. An update has all short fields, and only the new points and messages.
 
 export class RunState {
   constructor() {
     this.short = { title: "", status: "running", words: "", seconds: 0, left: null, phase: null, over: [] };
     this.figures = new Map();
     this.messages = [];
-    this.told = 0; // messages so far, forgotten ones included
+    this.told = 0; // total number of messages, including dropped ones
     this.samples = null;
   }
 
-  // Takes in an update; false where something before it is missing, so that all has to be asked for.
+  // Apply an update. Returns false if an earlier update is missing and the complete state must be requested.
   take({ figures, messages, samples, ...short }, buffers = []) {
     this.short = short;
     let isWhole = true;
@@ -39,12 +39,12 @@ export class RunState {
     return ["done", "stopped", "failed"].includes(this.short.status);
   }
 
-  // Figures of one kind that have been told, in the order of their first values.
+  // Return metrics of one kind, in the order of their first values.
   of(kind) {
     return [...this.figures.values()].filter((figure) => figure.kind === kind && figure.points.length);
   }
 
-  // The number of steps of the run, where the phase under way counts in steps.
+  // Number of steps of the run, if the current phase counts in steps.
   get totalSteps() {
     const { phase } = this.short;
     return phase?.unit === "steps" && phase.total ? phase.total : null;

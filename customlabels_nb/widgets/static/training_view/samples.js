@@ -1,4 +1,4 @@
-// A few images, held out or not, with what is true (solid) and what the model says (dashed), anew after each look at them.
+// Sample images with ground truth (solid) and predictions (dashed), updated during training.
 
 import { svgElement } from "../shared/charts.js";
 import { dataUri, element, setText } from "../shared/dom.js";
@@ -10,7 +10,7 @@ export class Samples {
     this.when = element("span", { class: "place faint" });
     this.row = element("div", { class: "sample-row" });
     this.of = element("h3");
-    this.node = element("section", { class: "samples", hidden: true }, element("div", { class: "title" }, this.of, element("span", { class: "faint", text: "solid: true · dashed: what the model says" }), this.when), this.row);
+    this.node = element("section", { class: "samples", hidden: true }, element("div", { class: "title" }, this.of, element("span", { class: "faint", text: "solid: ground truth · dashed: prediction" }), this.when), this.row);
     this.shown = null;
   }
 
@@ -31,14 +31,14 @@ function card({ image, size, data, true: given, predicted }) {
   const frame = element("div", { class: "frame" }, picture, marks);
   const chips = [...chipsFor(given, false), ...chipsFor(predicted, true)];
   const verdict = verdictOf(given, predicted);
-  const words = `${shortName(image)}: ${said(given)}; the model says ${said(predicted)}${verdict === "wrong" ? "; that is wrong" : ""}`;
+  const words = `${shortName(image)}: ${said(given)}, predicted: ${said(predicted)}${verdict === "wrong" ? " (wrong)" : ""}`;
   return element(
     "figure", { class: `sample ${verdict}`, title: image, attributes: { role: "img", "aria-label": words } },
     frame, element("figcaption", {}, ...chips, verdict ? element("span", { class: "verdict", text: verdict === "wrong" ? "✗ wrong" : "✓" }) : null),
   );
 }
 
-// A box in its colour, in a case that sets it off from any picture.
+// Draw a box in its colour, with an outline that stands out from any image.
 function outline({ box, colour }, kind) {
   if (!box) return [];
   const [x, y, width, height] = box;
@@ -49,7 +49,7 @@ function outline({ box, colour }, kind) {
   });
 }
 
-// One chip a label, with how many boxes it has and the highest confidence.
+// Create one chip per label, with the number of boxes and the highest confidence.
 function chipsFor(marks, isPredicted) {
   const labels = labelsOf(marks);
   const chips = [...labels.values()].slice(0, MOST_CHIPS).map(({ label, colour, count, confidence }) => element(
@@ -59,7 +59,7 @@ function chipsFor(marks, isPredicted) {
     confidence === null ? null : element("span", { class: "number", text: confidence.toFixed(2) }),
   ));
   if (labels.size > MOST_CHIPS) chips.push(element("span", { class: "faint", text: `and ${labels.size - MOST_CHIPS} more` }));
-  return chips.length ? chips : [element("span", { class: "faint", text: isPredicted ? "nothing found" : "nothing here" })];
+  return chips.length ? chips : [element("span", { class: "faint", text: isPredicted ? "no predictions" : "nothing here" })];
 }
 
 export function labelsOf(marks) {
@@ -73,7 +73,7 @@ export function labelsOf(marks) {
   return labels;
 }
 
-// Of images with labels, not boxes, whether the model has just the true ones; "" where boxes decide.
+// Compare labels of an image with the predictions. Returns "" for boxes.
 export function verdictOf(given, predicted) {
   if (!given.length || [...given, ...predicted].some(({ box }) => box)) return "";
   const [wanted, found] = [labelsOf(given), labelsOf(predicted)];

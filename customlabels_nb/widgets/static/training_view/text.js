@@ -1,11 +1,11 @@
-// How a live view says times, amounts and figures.
+// Format times, amounts and metrics of the training view.
 
 const CAPTIONS = {
   ap50: "AP50", ap: "AP", f1: "F1", map: "mAP", loss: "loss", accuracy: "accuracy", learning_rate: "learning rate", lr: "learning rate",
-  loss_classifier: "labels", loss_box_reg: "boxes", loss_objectness: "objects or not", loss_rpn_box_reg: "proposals",
+  loss_classifier: "labels", loss_box_reg: "boxes", loss_objectness: "objectness", loss_rpn_box_reg: "proposals",
 };
 
-// What a figure is called: some by the words people use, others by their own name.
+// Return the display name of a metric.
 export function captionOf(name) {
   return Object.hasOwn(CAPTIONS, name) ? CAPTIONS[name] : name.replaceAll("_", " ");
 }
@@ -20,7 +20,7 @@ export function durationText(seconds) {
   return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
 }
 
-// Minutes and seconds of a clock that runs, as in a log: "0:07", "12:40", "1:02:03".
+// Format elapsed time as in a log: "0:07", "12:40", "1:02:03".
 export function clockText(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const two = (number) => String(number).padStart(2, "0");
@@ -28,7 +28,7 @@ export function clockText(seconds) {
   return `${hours ? `${hours}:${two(Math.floor((whole % 3_600) / 60))}` : Math.floor(whole / 60)}:${two(whole % 60)}`;
 }
 
-// Three decimals for what lies about 0 to 1, three digits for the rest, "–" for what is no number.
+// Format with three decimals for values around 0 to 1, three digits for others, and "–" if not a number.
 export function figureText(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
