@@ -1,4 +1,4 @@
-"""What the cells of ``annotator.py``'s notebook call: projects, and widgets to compare with."""
+"""Functions called by the cells of ``annotator.py``'s notebook: projects, and widgets to compare with."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SIDE = 4096
 
 
 def ratios(count: int) -> np.ndarray:
-    """So many boxes inside an image: left, top, width, height as shares of its sides; shape (count, 4)."""
+    """Return ``count`` random boxes as left, top, width, height relative to the image's sides, shape (count, 4)."""
     rng = np.random.default_rng(count)
     sizes = rng.uniform(0.02, 0.12, (count, 2))
     return np.hstack([rng.uniform(0, 1 - sizes), sizes])
 
 
 def _pixels(count: int) -> list[list[int]]:
-    """The same in pixels."""
+    """Return ``count`` random boxes in pixels."""
     places: list[list[int]] = (SIDE * ratios(count)).round().astype(int).tolist()
     return places
 
 
 def create(photos: Path, counts: dict[str, int]) -> cl.Project:
-    """A project of all the photos; those that ``counts`` names have so many boxes."""
+    """Create a project of all photos and draw the numbers of boxes given in ``counts``."""
     project = cl.create_project("photos", task="boxes")
     project.add_images(photos, progress=False)
     for label in LABELS:
@@ -49,14 +49,14 @@ def create(photos: Path, counts: dict[str, int]) -> cl.Project:
 
 
 def display(annotator: Any, name: str) -> int:
-    """Turn to the image of a file name; returns its number, counted from 1."""
+    """Go to the image with this file name and return its number, counted from 1."""
     image = next(image for image in annotator.session.table.names if image.endswith(name))
     annotator.display(image)
     return 1 + int(annotator.session.place_of(image))
 
 
 def create_empty(images: Sequence[str], label: str) -> cl.Project:
-    """A project of these images, in this order, with one label that none of them has."""
+    """Create a project of these images, in this order, with one label that no image has."""
     project = cl.create_project("person", task="boxes")
     project.add_images(list(images), progress=False)
     project.labels.add(label)
@@ -64,7 +64,7 @@ def create_empty(images: Sequence[str], label: str) -> cl.Project:
 
 
 class Bare(anywidget.AnyWidget):
-    """A photo and boxes above it on a canvas of a width and height in CSS pixels."""
+    """Photo with boxes drawn on a canvas of a fixed width and height in CSS pixels."""
 
     _esm = join_modules(Path(__file__).with_name("_annotator_bare.js"))
     photo = traitlets.Bytes().tag(sync=True)
@@ -76,7 +76,7 @@ class Bare(anywidget.AnyWidget):
 
 
 def box_annotator(photo: Path, boxes: int) -> Any:
-    """ipyannotations' ``BoxAnnotator`` of a photo with so many boxes."""
+    """Return ipyannotations' ``BoxAnnotator`` of a photo with this many boxes."""
     from ipyannotations.images import BoxAnnotator
 
     annotator = BoxAnnotator(options=list(LABELS))
@@ -88,7 +88,7 @@ def box_annotator(photo: Path, boxes: int) -> Any:
 
 
 def bbox_widget(photo: Path, boxes: int) -> Any:
-    """jupyter-bbox-widget's ``BBoxWidget`` of a photo with so many boxes."""
+    """Return jupyter-bbox-widget's ``BBoxWidget`` of a photo with this many boxes."""
     from jupyter_bbox_widget import BBoxWidget
 
     names = ("x", "y", "width", "height")

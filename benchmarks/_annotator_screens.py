@@ -1,4 +1,4 @@
-"""What ``annotator.py`` shows in the browser, and how it draws there with the mouse."""
+"""Screens of ``annotator.py`` in the browser and drawing on them with the mouse."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Corners = tuple[float, ...]
 
 
 def draw_large(folder: Path, names: dict[str, tuple[int, int]]) -> None:
-    """Photos of these names and sizes in pixels, of less than 2 MB; those that are there already stay."""
+    """Draw photos of these names and sizes in pixels, below 2 MB each, unless they already exist."""
     small = folder.parent / "small"
     draw_photos(small, len(names))
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ def draw_large(folder: Path, names: dict[str, tuple[int, int]]) -> None:
 
 
 def truth_of(file: Path) -> tuple[str, list[Corners]]:
-    """The file name of an image in Pascal VOC's XML, and the corners (left, top, right, bottom) of its boxes."""
+    """Return the image's file name and box corners (left, top, right, bottom) from a Pascal VOC XML file."""
     root = ElementTree.parse(file).getroot()
     sides = ("xmin", "ymin", "xmax", "ymax")
     corners = [tuple(float(box.findtext(side, "")) for side in sides) for box in root.iter("bndbox")]
@@ -36,15 +36,16 @@ def truth_of(file: Path) -> tuple[str, list[Corners]]:
 
 
 class Stage(Screen):
-    """An element of the page on which one draws by dragging.
+    """Page element for drawing by dragging.
 
     Parameters
     ----------
     page : tests.browser.jupyter.LabPage
+        Page of the notebook.
     selector : str
-        CSS of the widget.
+        CSS selector of the widget.
     area : str
-        CSS of the part of it on which one draws.
+        CSS selector of the drawing area inside the widget.
     """
 
     def __init__(self, page: Any, selector: str, area: str) -> None:
@@ -52,14 +53,14 @@ class Stage(Screen):
         self.area = self.root.locator(area).first
 
     def ready(self) -> Stage:
-        """Wait until it is there, and scroll it into sight."""
+        """Wait until the drawing area exists and scroll it into view."""
         self.area.wait_for(timeout=60_000)
         self.area.scroll_into_view_if_needed()
         self.page.wait_for_timeout(500)
         return self
 
     def path(self, moves: int, begin: float = 0.15) -> Iterator[Point]:
-        """Places on the screen from its upper left part to the lower right; it begins at such a share of its side."""
+        """Yield screen positions from the upper left to the lower right, from the share ``begin`` of the side."""
         box = self.area.bounding_box()
         side = min(box["width"], box["height"])
         for step in range(moves + 1):
@@ -67,11 +68,11 @@ class Stage(Screen):
             yield box["x"] + (box["width"] - side) / 2 + share * side, box["y"] + 0.9 * share * side
 
     def drag(self, moves: int) -> None:
-        """Draw a box in so many moves, not in step with the frames, and give it up."""
+        """Draw a box in ``moves`` mouse moves, unsynchronised with the frames, and cancel it."""
         mouse = self.page.mouse
         first, *others = self.path(moves)
         mouse.move(*first)
-        self.page.keyboard.down("Control")  # draws even where there is a box
+        self.page.keyboard.down("Control")  # draws even on top of another box
         mouse.down()
         self.page.keyboard.up("Control")
         for step, place in enumerate(others):
@@ -81,7 +82,7 @@ class Stage(Screen):
         mouse.up()
 
     def lags(self, moves: int, begin: float) -> list[float]:
-        """Milliseconds from each move until it is painted, one after the other, until one never is."""
+        """Return the milliseconds from each mouse move until it is painted, move by move."""
         mouse = self.page.mouse
         first, *others = self.path(moves, begin)
         mouse.move(*first)
@@ -103,7 +104,7 @@ class Stage(Screen):
 
 @contextmanager
 def traced(browser: Any, page: Any) -> Iterator[list[float]]:
-    """The browser's own times of pressed moves: milliseconds until the frame that shows them was on the screen."""
+    """Record the browser's event timing: milliseconds from each pressed move until its frame is on the screen."""
     times: list[float] = []
     browser.start_tracing(page=page, categories=["input.scrolling"])
     try:
@@ -122,33 +123,33 @@ def traced(browser: Any, page: Any) -> Iterator[list[float]]:
 
 
 class AnnotatorScreen(Stage):
-    """The annotator."""
+    """Screen of the annotator."""
 
     def __init__(self, page: Any, selector: str) -> None:
         super().__init__(page, selector, ".canvas")
 
     def at(self, number: int) -> AnnotatorScreen:
-        """Wait until it shows the image of this number, counted from 1, and nothing is on its way."""
+        """Wait until the image with this number, counted from 1, is shown and no request is pending."""
         self.root.locator(".position", has_text=f"{number:,} of").wait_for(timeout=60_000)
         self.turn_to()
         return self
 
     def display(self, bench: Any, name: str) -> int:
-        """Turn to the image of a file name; returns its number."""
+        """Go to the image with this file name and return its number."""
         number = int(bench.page.value(f"bench.display(a, {name!r})"))
         self.at(number)
         return number
 
     def next(self, number: int) -> float:
-        """Go on to the image of this number; until it is painted."""
+        """Go to the next image, which has this number, and return the milliseconds until it is painted."""
         return self.key("PageDown", "image", number=number, pictures=".canvas .photo")
 
     def scale(self) -> float:
-        """CSS pixels of the screen that a pixel of the image has."""
+        """Return the number of CSS pixels per image pixel."""
         return float(self._places()["scale"])
 
     def _places(self) -> dict[str, float]:
-        """Where the image's pixel (0, 0) lies on the screen, and its scale."""
+        """Return the screen position of the image's pixel (0, 0) and the scale."""
         read = """root => {
           const box = root.querySelector(".canvas").getBoundingClientRect();
           const { a: scale, e, f } = new DOMMatrix(getComputedStyle(root.querySelector(".photo")).transform);
@@ -157,7 +158,7 @@ class AnnotatorScreen(Stage):
         return dict(self.root.evaluate(read))
 
     def draw(self, box: Corners, count: int, condition: str = "drawn", *, fresh: bool = False) -> float:
-        """Draw a box of the image by dragging; from the button's release until the image has ``count`` boxes."""
+        """Draw a box by dragging and return the milliseconds from the release until the image has ``count`` boxes."""
         at = self._places()
         left, top, right, bottom = (
             round(at[side] + at["scale"] * value) for side, value in zip(("left", "top") * 2, box, strict=True)

@@ -1,4 +1,4 @@
-"""The classification half of ``evaluation.py``: confidences drawn by program, both sides in processes of their own."""
+"""Classification part of ``evaluation.py``: simulated confidences, each contender in its own process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 
 
 def draw(*, images: int, labels: int) -> tuple[Array, Array]:
-    """The label of each image, and softmax confidences of a classifier that is right for about nine of ten."""
+    """Return the label of each image and softmax confidences of a classifier with about 90 % accuracy."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, labels, images)
     scores = rng.normal(size=(images, labels))
@@ -33,7 +33,7 @@ def draw(*, images: int, labels: int) -> tuple[Array, Array]:
 
 
 def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]:
-    """Evaluate long tables, one row for each image and label, with everything that an evaluation holds."""
+    """Evaluate long tables with one row per image and label and compute everything an evaluation contains."""
     import customlabels_nb as cl
 
     true, confidence = draw(**sizes)
@@ -47,7 +47,7 @@ def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]
     if shuffled:
         predictions = predictions.sample(frac=1, random_state=0)
     del confidence
-    cl.evaluate(truth[:100], predictions[:100])  # what is imported on first use
+    cl.evaluate(truth[:100], predictions[:100])  # imports on first use
     memory, started = _peak(anew=True), time.perf_counter()
     report = cl.evaluate(truth, predictions)
     rows = len(report.per_image)
@@ -63,7 +63,7 @@ def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]
 
 
 def run_peer(sizes: dict[str, int], thresholds: list[float]) -> dict[str, Any]:
-    """scikit-learn's figures of the same confidences, from matrices that are there; the thresholds are given."""
+    """Compute scikit-learn's metrics of the same confidences from existing matrices and given thresholds."""
     from sklearn import metrics
 
     true, confidence = draw(**sizes)
@@ -100,7 +100,7 @@ def run_peer(sizes: dict[str, int], thresholds: list[float]) -> dict[str, Any]:
 
 
 def compare_classification(*, quick: bool = False) -> float:
-    """Print both sides' time and memory; returns ours over the peer's."""
+    """Print time and memory of both contenders and return the ratio of our time to the peer's."""
     sizes, rounds = (QUICK_SIZES, 1) if quick else (SIZES, ROUNDS)
     pairs = sizes["images"] * sizes["labels"]
     heading(f"{sizes['images']:,} images with one of {sizes['labels']} labels, {pairs:,} rows of predictions:")
@@ -118,22 +118,22 @@ def compare_classification(*, quick: bool = False) -> float:
         np.testing.assert_allclose(mine[name], results["shuffled"][0][name], rtol=0, atol=1e-9)
     np.testing.assert_allclose(mine["f1"], theirs["best"], rtol=0, atol=1e-9)
     figure("precision, recall, F1 (the highest), average precision, confusion", "equal")
-    figure("cl.evaluate: all figures, tables, matrix, intervals, from long tables", spread(ours, " s"))
-    figure("  the rows of predictions in any order", spread(shuffled, " s"))
-    figure("scikit-learn: the same figures, from matrices", spread(peer, " s"))
+    figure("cl.evaluate: all metrics, tables, matrix, intervals, from long tables", spread(ours, " s"))
+    figure("  with shuffled rows of predictions", spread(shuffled, " s"))
+    figure("scikit-learn: the same metrics, from matrices", spread(peer, " s"))
     names = ("precision_recall_curve", "average_precision_score", "precision_recall_fscore_support", "confusion_matrix")
     for number, part in enumerate(names):
-        figure(f"  of it {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
+        figure(f"  of which {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
     for name, what in (("ours", "cl.evaluate"), ("shuffled", "  in any order"), ("peer", "scikit-learn")):
         peaks = [result["peak"] / 1e9 for result in results[name]]
-        figure(f"{what}: peak of memory beside what it is given", spread(peaks, " GB"))
+        figure(f"{what}: peak memory without its input", spread(peaks, " GB"))
     over = ratio(ours, peer)
-    bound("cl.evaluate over scikit-learn", over, "×", at_most=MOST_OF_PEER)
+    bound("time, cl.evaluate over scikit-learn", over, "×", at_most=MOST_OF_PEER)
     return over
 
 
 def _peak(*, anew: bool = False) -> int:
-    """The most memory that the process has had, bytes; ``anew`` forgets what was before, where the system can."""
+    """Return the process's peak memory in bytes. ``anew`` resets the peak first, where the system supports it."""
     reset = Path("/proc/self/clear_refs")
     if reset.exists():
         if anew:

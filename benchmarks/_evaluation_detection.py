@@ -1,4 +1,4 @@
-"""The detection half of ``evaluation.py``: boxes drawn by program, and both sides in processes of their own."""
+"""Detection part of ``evaluation.py``: simulated boxes, each contender in its own process."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Drawn = dict[str, npt.NDArray[Any]]
 
 
 def draw(*, images: int, boxes: int, labels: int) -> tuple[Drawn, Drawn]:
-    """True boxes, and what a detector of middling quality says: about two predictions a true box.
+    """Return true boxes and the predictions of an average detector, about two per true box.
 
-    Labels are as uneven as those of COCO. Nine of ten true boxes are found, a tenth of these as another label; every
-    third of them once more, less well; the rest are false alarms of low confidence.
+    Labels are as unevenly distributed as in COCO. Nine of ten true boxes are detected, a tenth of these with a wrong
+    label. Every third detection is duplicated less precisely, and the rest are false positives of low confidence.
     """
     rng = np.random.default_rng(0)
     weights = 1 / np.arange(1, labels + 1)
@@ -65,12 +65,12 @@ def _boxes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
 
 
 def run_ours(sizes: dict[str, int]) -> dict[str, Any]:
-    """Evaluate the two tables with everything that an evaluation holds."""
+    """Evaluate the two tables and compute everything an evaluation contains."""
     import customlabels_nb as cl
 
     truth, predictions = (_table(drawn) for drawn in draw(**sizes))
     images = pd.DataFrame({"image": _names(np.arange(sizes["images"]))})
-    cl.evaluate(truth[:100], predictions[:100])  # what is imported on first use
+    cl.evaluate(truth[:100], predictions[:100])  # imports on first use
     memory, started = _peak(), time.perf_counter()
     report = cl.evaluate(truth, predictions, images)
     rows = len(report.evaluation.per_image)
@@ -90,7 +90,7 @@ def run_ours(sizes: dict[str, int]) -> dict[str, Any]:
 
 
 def _slide(boxes: Any) -> float:
-    """Median of the seconds in which a quarter of the images (5,000 with 37,500 true boxes) is matched anew."""
+    """Return the median seconds of matching a quarter of the images (5,000 with 37,500 true boxes) again."""
     part = boxes.only(np.arange(0, len(boxes.images), 4))
     part.at_iou_threshold(0.5)
     took = []
@@ -102,7 +102,7 @@ def _slide(boxes: Any) -> float:
 
 
 def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
-    """faster-coco-eval's average precision of the same boxes, from the dicts that its files hold."""
+    """Compute faster-coco-eval's average precision of the same boxes, given as the dicts of its files."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     truth, predictions = draw(**sizes)
@@ -126,7 +126,7 @@ def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
     moments.append(time.perf_counter())
     evaluation = COCOeval_faster(coco, found, "bbox")
     parameters = evaluation.params
-    parameters.areaRng, parameters.areaRngLbl, parameters.maxDets = parameters.areaRng[:1], ["all"], [100]  # no more
+    parameters.areaRng, parameters.areaRngLbl, parameters.maxDets = parameters.areaRng[:1], ["all"], [100]  # only AP
     evaluation.evaluate()
     moments.append(time.perf_counter())
     evaluation.accumulate()
@@ -143,10 +143,10 @@ def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
 
 
 def compare_detection(*, quick: bool = False) -> float:
-    """Print both sides' time and memory; returns ours over the peer's."""
+    """Print time and memory of both contenders and return the ratio of our time to the peer's."""
     sizes, rounds = (QUICK_SIZES, 1) if quick else (SIZES, ROUNDS)
     shown = {name: f"{number:,}" for name, number in sizes.items()}
-    heading(f"{shown['boxes']} boxes of {shown['labels']} labels on {shown['images']} images, 2 predictions a box:")
+    heading(f"{shown['boxes']} boxes of {shown['labels']} labels on {shown['images']} images, 2 predictions per box:")
     results: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
 
     def side(name: str) -> float:
@@ -156,18 +156,18 @@ def compare_detection(*, quick: bool = False) -> float:
     ours, peer = alternate(rounds, lambda: side("ours"), lambda: side("peer"))
     for name in ("average_precision", "mean_average_recall", "coco_map"):
         np.testing.assert_allclose(results["ours"][0][name], results["peer"][0][name], rtol=0, atol=1e-6)
-    figure("average precision of each label, mAR, COCO mAP@[.5:.95]", "equal")
+    figure("average precision by label, mAR, COCO mAP@[.5:.95]", "equal")
     figure("cl.evaluate: all figures, tables, matrix, intervals", spread(ours, " s"))
     figure("faster-coco-eval: average precision alone", spread(peer, " s"))
     for number, part in enumerate(("COCO() and loadRes()", "evaluate()", "accumulate()")):
-        figure(f"  of it {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
+        figure(f"  of which {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
     for name, what in (("ours", "cl.evaluate"), ("peer", "faster-coco-eval")):
         peaks = [result["peak"] / 1e9 for result in results[name]]
-        figure(f"{what}: peak of memory above that with the tables drawn", spread(peaks, " GB"))
+        figure(f"{what}: peak memory without its input", spread(peaks, " GB"))
     slides = [1000 * result["slide"] for result in results["ours"]]
-    figure("a quarter of the images matched at another overlap", spread(slides, " ms"))
+    figure("matching a quarter of the images at another IoU", spread(slides, " ms"))
     over = ratio(ours, peer)
-    bound("cl.evaluate over faster-coco-eval", over, "×", at_most=MOST_OF_PEER)
+    bound("time, cl.evaluate over faster-coco-eval", over, "×", at_most=MOST_OF_PEER)
     return over
 
 
@@ -176,6 +176,7 @@ def _names(image: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
 
 
 def _table(drawn: Drawn) -> pd.DataFrame:
+    """Return boxes as the long table that ``cl.evaluate`` takes."""
     labels = np.array([f"label {number:02}" for number in range(100)], dtype=object)
     rest = {name: drawn[name] for name in ("crowd", "confidence") if name in drawn}
     boxes = dict(zip(CORNERS, drawn["box"].T, strict=True))

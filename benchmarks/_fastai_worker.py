@@ -1,6 +1,6 @@
-"""One run of fastai's ``fine_tune`` for ``fastai_peer.py``, in fastai's own environment.
+"""Run fastai's ``fine_tune`` once for ``fastai_peer.py``, in fastai's own environment.
 
-Called with the path of a JSON file (see there); prints the seconds after the imports and the probabilities of the
+Called with the path of a JSON file (see there). Prints the seconds after the imports and the probabilities of the
 test photos as JSON.
 """
 
@@ -33,7 +33,7 @@ BATCH = 8
 
 
 def main() -> None:
-    """Train, predict, print."""
+    """Train, predict and print the result."""
     task = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     torch.set_num_threads(task["threads"])
     facts = backbone_named("efficientnet_lite0")
@@ -49,7 +49,7 @@ def main() -> None:
         batch_tfms=[*aug_transforms(), Normalize.from_stats(facts.mean, facts.std)],
     )
     loaders = block.dataloaders(photos, bs=BATCH, num_workers=0, device=torch.device("cpu"))
-    # the weights come from the package: fastai would look for others in the network
+    # the weights come from the package, because fastai would download others
     learner = vision_learner(loaders, facts.architecture, pretrained=False, normalize=False)
     weights = {key: value for key, value in imagenet_weights().items() if not key.startswith("classifier.")}
     learner.model[0].model.load_state_dict(weights, strict=True)

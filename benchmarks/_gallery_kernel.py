@@ -1,4 +1,4 @@
-"""What the cells of ``gallery.py``'s notebook call: projects, screens to compare with, and a training-like loop."""
+"""Functions called by the cells of ``gallery.py``'s notebook: projects, comparison screens, and a training loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIXELS = 160
 
 
 def create(photos: Path) -> cl.Project:
-    """A project of all the photos, none labelled."""
+    """Create a project of all photos, without annotations."""
     project = cl.create_project("photos", task="single-label")
     project.add_images(photos, progress=False)
     for label in LABELS:
@@ -33,7 +33,7 @@ def create(photos: Path) -> cl.Project:
 
 
 def create_of_size(name: str, images: int, photos: cl.Project) -> cl.Project:
-    """A project of so many images with the contents, and so the thumbnails, of the photos; without files of its own."""
+    """Create a project of ``images`` images that reuse the photos' hashes and thumbnails and have no files."""
     project = cl.create_project(name, task="single-label")
     contents = photos.train_set.images["sha256"].tolist()
     rows = {
@@ -53,12 +53,12 @@ def create_of_size(name: str, images: int, photos: cl.Project) -> cl.Project:
 
 
 def forget_thumbnails(project: cl.Project) -> None:
-    """Delete the thumbnails that are on disk."""
+    """Delete the thumbnails on disk."""
     shutil.rmtree(Path(project.root) / "cache" / "thumbnails")
 
 
 def thumbnails(project: cl.Project) -> list[bytes]:
-    """The thumbnail of every photo, in the order of import."""
+    """Return the thumbnail of every photo in import order."""
     gallery = project.label("train")
     session, files = gallery.session, gallery._files
     found = files.thumbnails([(name, session.content_of(name)) for name in session.table.names], PIXELS)
@@ -67,7 +67,7 @@ def thumbnails(project: cl.Project) -> list[bytes]:
 
 
 class Timed:
-    """Notes how long a gallery's handlers take.
+    """Recorder of the time that a gallery's handlers take.
 
     Attributes
     ----------
@@ -90,14 +90,14 @@ class Timed:
         return timed
 
     def read(self, kind: str) -> list[float]:
-        """What was noted of this kind since the last call; the rest is dropped."""
+        """Return the times recorded for this kind since the last call and discard all others."""
         own = self.took.get(kind, [])
         self.took.clear()
         return own
 
 
 class Bare(anywidget.AnyWidget):
-    """Sends a page of bytes that it has in memory whenever it is asked, and that is all."""
+    """Minimal widget that sends a page of bytes from memory on request."""
 
     _esm = join_modules(Path(__file__).with_name("_gallery_bare.js"))
 
@@ -108,7 +108,7 @@ class Bare(anywidget.AnyWidget):
 
 
 class Grid(ipywidgets.VBox):
-    """What people build of ipywidgets: a ``GridBox`` of ``Image``, buttons below each, and one for the next page."""
+    """Typical ipywidgets gallery: a ``GridBox`` of ``Image``, buttons below each, and a button for the next page."""
 
     def __init__(self, pictures: list[bytes]) -> None:
         self.pages = [pictures[begin : begin + PAGE] for begin in range(0, len(pictures), PAGE)]
@@ -125,7 +125,7 @@ class Grid(ipywidgets.VBox):
         self.add_class("grid-peer")
 
     def turn(self, _: Any) -> None:
-        """Keep the labels and show the next page."""
+        """Store the labels and show the next page."""
         self.labels.append(tuple(buttons.value for buttons in self.buttons))
         self.page = (self.page + 1) % len(self.pages)
         for image, buttons, data in zip(self.shown, self.buttons, self.pages[self.page], strict=True):
@@ -134,7 +134,7 @@ class Grid(ipywidgets.VBox):
 
 
 def one_by_one(photos: Path) -> Any:
-    """ipyannotations' ``ClassLabeller`` that goes on to the next photo at each answer, which goes to a list."""
+    """Return ipyannotations' ``ClassLabeller``, which collects answers in a list and then shows the next photo."""
     from ipyannotations.images import ClassLabeller
 
     paths = iter(sorted(photos.glob("*.jpg")))
@@ -152,7 +152,7 @@ def one_by_one(photos: Path) -> Any:
 
 
 def train_until(stop: Path) -> int:
-    """Train a small network on all cores, in the main thread, until the file ``stop`` is there; returns the steps."""
+    """Train a small network on all cores in the main thread until the file ``stop`` exists and return the steps."""
     import torch
     from torch import nn
 

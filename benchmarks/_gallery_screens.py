@@ -1,4 +1,4 @@
-"""What ``gallery.py`` shows in the browser, and how it presses keys there."""
+"""Screens of ``gallery.py`` in the browser and pressing keys on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = 100
 
 
 def draw_photos(folder: Path, count: int) -> None:
-    """Photos of 0.8 megapixels with noise and shapes; no two are alike. Those that are there already stay."""
+    """Draw different 0.8-megapixel photos with noise and shapes, unless they already exist."""
     rng = np.random.default_rng(0)
     bases = [_base(rng) for _ in range(BASES)]
     shifts = rng.integers(0, SIZE[1], (count, 2))
@@ -39,6 +39,7 @@ def draw_photos(folder: Path, count: int) -> None:
 
 
 def _base(rng: np.random.Generator) -> np.ndarray:
+    """Draw a photo-like image of colour fields, shapes and noise."""
     fields = Image.fromarray(rng.integers(40, 216, (6, 8, 3), dtype=np.uint8)).resize(SIZE, Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(fields)
     for _ in range(12):
@@ -51,13 +52,14 @@ def _base(rng: np.random.Generator) -> np.ndarray:
 
 
 class Screen:
-    """An element of the page that is steered by keys and clicks, with a clock beside it.
+    """Page element operated by keys and clicks, with a timer.
 
     Parameters
     ----------
     page : tests.browser.jupyter.LabPage
+        Page of the notebook.
     selector : str
-        CSS; tells the element from all others of the page.
+        CSS selector that identifies the element on the page.
     """
 
     def __init__(self, page: Any, selector: str) -> None:
@@ -66,59 +68,59 @@ class Screen:
         self.root = self.page.locator(selector)
 
     def arm(self, condition: str, **given: Any) -> None:
-        """Start the clock with the next key or click."""
+        """Start the timer at the next key press or click."""
         self.page.evaluate("given => clock.arm(given)", {"selector": self.selector, "condition": condition, **given})
 
     def read(self) -> float:
-        """Milliseconds until all was painted."""
+        """Return the milliseconds until everything was painted."""
         return float(self.page.evaluate("clock.read()"))
 
     def key(self, key: str, condition: str, **given: Any) -> float:
-        """Press a key; returns the milliseconds until what it asks for is painted."""
+        """Press a key and return the milliseconds until its effect is painted."""
         self.arm(condition, **given)
         self.page.keyboard.press(key)
         return self.read()
 
     def click(self, element: Any, condition: str, **given: Any) -> float:
-        """Click an element; returns the milliseconds until what it asks for is painted."""
+        """Click an element and return the milliseconds until its effect is painted."""
         element.scroll_into_view_if_needed()
         self.arm(condition, **given)
         element.click()
         return self.read()
 
     def turn_to(self) -> None:
-        """Scroll it into sight, give it the keyboard, and wait until nothing is on its way any more."""
+        """Scroll the element into view, focus it, and wait until no request is pending."""
         self.root.evaluate("node => { node.scrollIntoView({ block: 'start' }); node.focus({ preventScroll: true }); }")
         self.quiet()
 
     def quiet(self) -> None:
-        """Wait until no request is open, and the page that is fetched ahead has come."""
+        """Wait until no request is pending and the prefetched page has arrived."""
         self.page.evaluate("clock.quiet(250)")
 
 
 class BareScreen(Screen):
-    """The widget that only paints."""
+    """Screen of the minimal widget."""
 
     def __init__(self, page: Any, selector: str) -> None:
         super().__init__(page, selector)
         self.number = 0
 
     def next(self) -> float:
-        """Turn the page."""
+        """Show the next page."""
         self.turn_to()
         self.number += 1
         return self.key("PageDown", "bare", page=self.number, pictures="img")
 
 
 class GalleryScreen(Screen):
-    """A gallery that shows ``total`` images, 100 a page."""
+    """Screen of a gallery with ``total`` images, 100 per page."""
 
     def __init__(self, page: Any, selector: str, total: int) -> None:
         super().__init__(page, selector)
         self.total = total
 
     def ready(self) -> GalleryScreen:
-        """Wait for its first page."""
+        """Wait for the first page."""
         self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=120_000)
         self.turn_to()
         return self
@@ -129,12 +131,12 @@ class GalleryScreen(Screen):
         return {"position": position, "count": last - first, "pictures": ".tile:not([hidden]) img[src]"}
 
     def turn(self, number: int, key: str = "PageDown") -> float:
-        """Turn to the next page, or the one before, which has this number."""
+        """Show the next or previous page, which has this number."""
         self.turn_to()
         return self.key(key, "page", **self._page(number))
 
     def jump(self, number: int) -> float:
-        """Go to any page by its number."""
+        """Go to a page by its number."""
         self.turn_to()
         field = self.root.locator(".jump")
         field.focus()
@@ -143,24 +145,24 @@ class GalleryScreen(Screen):
         return self.key("Enter", "page", **self._page(number))
 
     def choose(self, menu: str, value: str) -> None:
-        """Choose an entry of a menu, and wait."""
+        """Choose a menu entry and wait until no request is pending."""
         self.root.locator(f"[data-menu='{menu}']").select_option(value)
         self.quiet()
 
     def label_all(self, key: str, label: str) -> float:
-        """Label a page that is selected; until it is said to be saved."""
+        """Label the selected page and return the milliseconds until it is shown as saved."""
         self.quiet()
         return self.key(key, "saved", label=label, places=list(range(PAGE)))
 
     def clear(self) -> None:
-        """Take the labels of the page away, and have its first image in focus."""
+        """Remove the labels of the page and focus its first image."""
         self.turn_to()
         for key in ("Escape", "Control+a", "Delete", "Escape", "Home"):
             self.page.keyboard.press(key)
         self.quiet()
 
     def select(self, place: int, count: int) -> float:
-        """Select a tile beside those that are selected; until there are so many."""
+        """Add a tile to the selection and return the milliseconds until ``count`` tiles are selected."""
         tile = self.root.locator(".tile").nth(place)
         self.arm("selected", count=count)
         tile.click(modifiers=["Control"] if count > 1 else [])
@@ -168,7 +170,7 @@ class GalleryScreen(Screen):
 
 
 class GridScreen(Screen):
-    """``ipywidgets.Image`` in a ``GridBox``, with ``ToggleButtons`` below each."""
+    """Screen of the ipywidgets gallery, with ``ToggleButtons`` below each ``ipywidgets.Image``."""
 
     def label(self, place: int, button: int) -> float:
         """Press one of an image's buttons."""
@@ -176,21 +178,21 @@ class GridScreen(Screen):
         return self.click(chosen, "pressed", place=place, button=button)
 
     def next(self) -> float:
-        """Turn the page."""
+        """Show the next page."""
         button = self.root.locator("button").first
         return self.click(button, "otherPictures", count=PAGE, pictures="img")
 
 
 class OneByOneScreen(Screen):
-    """ipyannotations' ``ClassLabeller``."""
+    """Screen of ipyannotations' ``ClassLabeller``."""
 
     def label(self, label: str) -> float:
-        """Press the button of a label; until the next photo is painted."""
+        """Press the button of a label and return the milliseconds until the next photo is painted."""
         button = self.root.get_by_role("button", name=label)
         return self.click(button, "otherPictures", count=1, pictures="img")
 
 
 def spaced(pages: int) -> Iterable[int]:
-    """All pages but the first, every other one, then those between: none was fetched ahead just before."""
+    """Yield all pages but the first, even numbers before odd ones, so that none was just prefetched."""
     yield from range(2, pages, 2)
     yield from range(1, pages, 2)

@@ -1,6 +1,6 @@
-"""fastai's ``get_preds`` for ``inference.py``, in fastai's own environment; the same backbone with the same weights.
+"""Run fastai's ``get_preds`` for ``inference.py``, in fastai's own environment, with the same backbone and weights.
 
-Called with the path of a JSON file (see ``_inference_worker.py``); prints the seconds after the imports as JSON.
+Called with the path of a JSON file (see ``_inference_worker.py``). Prints the seconds after the imports as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BATCH = 64
 
 
 def main() -> None:
-    """Predict, print."""
+    """Predict and print the time."""
     task = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     torch.set_num_threads(task["threads"])
     facts = backbone_named("efficientnet_lite0")
@@ -34,7 +34,7 @@ def main() -> None:
     device = torch.device(task["device"])
     photos = [Path(name) for name in task["images"]]
     loaders = block.dataloaders(photos[:BATCH], bs=BATCH, num_workers=0, device=device)
-    # the weights come from the package: fastai would look for others in the network
+    # the weights come from the package, because fastai would download others
     learner = vision_learner(loaders, facts.architecture, pretrained=False, normalize=False)
     weights = {key: value for key, value in imagenet_weights().items() if not key.startswith("classifier.")}
     learner.model[0].model.load_state_dict(weights, strict=True)

@@ -1,7 +1,7 @@
-"""One contender of ``inference.py`` in a process of its own; prints the seconds after the imports as JSON.
+"""Run one contender of ``inference.py`` in its own process and print the seconds after the imports as JSON.
 
-Called with the path of a JSON file (``model``: a version's folder, ``images``: paths, ``threads``, ``device``) and with
-what is to be done.
+Called with the path of a JSON file (``model``: a version's folder, ``images``: paths, ``threads``, ``device``) and
+the name of the measurement.
 """
 
 from __future__ import annotations
@@ -29,24 +29,26 @@ from customlabels_nb.models.artifact import load_artifact
 from customlabels_nb.settings import settings
 
 BATCH, ONNX_BATCH = 32, 8
-_KEPT_DECODED = 512  # images of which the network alone is timed: all of them would fill the memory
+_KEPT_DECODED = 512  # number of images to time the network alone on, since all of them would fill the memory
 _SINGLE = 60
 
 
 def _timed(work: Callable[[], Any]) -> float:
+    """Return the duration of one call in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def _postprocessor(task: dict[str, Any]) -> Postprocessor:
+    """Return the postprocessor of a started predictor."""
     predictor = Predictor(Path(task["model"]))
     predictor.start(task["device"])
     return Postprocessor(predictor)
 
 
 def parts(task: dict[str, Any]) -> dict[str, Any]:
-    """Decoding alone, the network alone, and both together as ``detect_many`` does it, all on the same cores."""
+    """Measure decoding alone, the network alone, and ``detect_many``, which does both, on the same cores."""
     postprocessor, images = _postprocessor(task), task["images"]
 
     def prepare(name: str) -> Any:
@@ -66,7 +68,7 @@ def parts(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def ours(task: dict[str, Any]) -> dict[str, Any]:
-    """``detect_many``, and the peak of memory."""
+    """Measure ``detect_many`` and its peak memory."""
     postprocessor = _postprocessor(task)
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     table: Any = None
@@ -83,7 +85,7 @@ def ours(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def torchvision_loop(task: dict[str, Any]) -> dict[str, Any]:
-    """A dataset, a loader with worker processes, transforms and a loop, as torchvision's tutorials have them."""
+    """Measure a dataset, a loader with worker processes, transforms and a loop, as in torchvision's tutorials."""
     from torch.utils.data import DataLoader, Dataset
     from torchvision.transforms import v2
 
@@ -120,7 +122,7 @@ def torchvision_loop(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def onnx_loop(task: dict[str, Any]) -> dict[str, Any]:
-    """A plain loop with Pillow, numpy and onnxruntime over the exported model."""
+    """Measure a plain loop with Pillow, numpy and onnxruntime over the exported model."""
     import onnxruntime
 
     config = load_artifact(Path(task["model"]))[1]
@@ -144,7 +146,7 @@ def onnx_loop(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def single(task: dict[str, Any]) -> dict[str, Any]:
-    """The median of one question, beside decoding and the network alone."""
+    """Measure the median time of one request, of decoding alone and of the network alone."""
     postprocessor = _postprocessor(task)
     names = task["images"][:_SINGLE]
 
@@ -162,7 +164,7 @@ def single(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def start(task: dict[str, Any]) -> dict[str, Any]:
-    """The first start, after the imports."""
+    """Measure the first start after the imports."""
     import timm  # noqa: F401
     import torchvision.models.detection  # noqa: F401
 
@@ -181,9 +183,9 @@ def start(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def given_back(task: dict[str, Any]) -> dict[str, Any]:
-    """What of a GPU's memory is still taken after ``stop()``."""
+    """Measure the GPU memory still allocated after ``stop()``."""
     predictor = Predictor(Path(task["model"]))
-    predictor.start("cuda")  # what the libraries take for themselves stays taken
+    predictor.start("cuda")  # the libraries' own allocations remain
     predictor.stop()
     before = torch.cuda.memory_reserved()
     predictor.start("cuda")
@@ -197,7 +199,7 @@ WORK = {one.__name__: one for one in (parts, ours, torchvision_loop, onnx_loop, 
 
 
 def main() -> None:
-    """Do what is asked for."""
+    """Run the requested measurement and print its result."""
     task = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     torch.set_num_threads(task["threads"])
     settings.threads = task["threads"]

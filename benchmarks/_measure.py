@@ -1,4 +1,4 @@
-"""What the benchmarks share: options, fresh processes, alternation with medians, and how figures are shown."""
+"""Shared helpers of the benchmarks: options, subprocesses, alternating runs, medians and output."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def cores() -> int:
-    """How many processor cores this process may use."""
+    """Return the number of processor cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def start(description: str | None, *, with_images: bool = True) -> Path:
-    """Read the command line, say on what machine this runs, and return the folder of photos, one folder per label.
+    """Parse the command line, print the machine, and return the folder of photos, one subfolder per label.
 
-    Without photos it ends here with a sentence and exit code 0: a benchmark is never a test.
+    Without photos, print a message and exit with code 0, because a benchmark is never a test.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     folder = Path(os.environ.get(TEST_DATA_VARIABLE) or ROOT.parent / "shared" / "data") / "fruit"
@@ -38,8 +38,8 @@ def start(description: str | None, *, with_images: bool = True) -> Path:
         folder = (options.images or folder).absolute()
         if not any(folder.glob("*/*.jpg")):
             print(
-                f"There are no photos in {folder}. Name a folder with one folder per label: --images photos, "
-                f"or put it as 'fruit' below a folder that the environment variable {TEST_DATA_VARIABLE} names."
+                f"There are no photos in {folder}. Give a folder with one subfolder per label: --images photos, "
+                f"or name its parent, with 'fruit' in it, in the environment variable {TEST_DATA_VARIABLE}."
             )
             sys.exit(0)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
@@ -48,17 +48,17 @@ def start(description: str | None, *, with_images: bool = True) -> Path:
 
 
 def heading(text: str) -> None:
-    """A line above the figures that follow."""
+    """Print a heading above the following results."""
     print(f"\n{text}", flush=True)
 
 
 def figure(name: str, value: str) -> None:
-    """One figure that has no bound."""
+    """Print one result that has no bound."""
     print(f"  {name:<58} {value}", flush=True)
 
 
 def bound(name: str, value: float, unit: str, *, at_most: float | None = None, at_least: float | None = None) -> None:
-    """One figure beside its bound, the share of the bound that it is, and whether it holds."""
+    """Print one result with its bound, its share of the bound, and whether it meets the bound."""
     limit = at_most if at_most is not None else at_least
     assert limit is not None
     holds = value <= limit if at_most is not None else value >= limit
@@ -68,14 +68,14 @@ def bound(name: str, value: float, unit: str, *, at_most: float | None = None, a
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Return the duration of one call in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def alternate(rounds: int, *works: Callable[[], float]) -> list[list[float]]:
-    """The results of ``works``, called in turn ``rounds`` times: what disturbs the machine disturbs all of them."""
+    """Call ``works`` in turn ``rounds`` times and return their results, so that disturbances affect all of them."""
     results: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for work, kept in zip(works, results, strict=True):
@@ -84,41 +84,41 @@ def alternate(rounds: int, *works: Callable[[], float]) -> list[list[float]]:
 
 
 def ratio(ours: Sequence[float], peer: Sequence[float]) -> float:
-    """The median of the ratios round by round."""
+    """Return the median of the per-round ratios."""
     return statistics.median(a / b for a, b in zip(ours, peer, strict=True))
 
 
 def spread(values: Sequence[float], unit: str) -> str:
-    """The median and the range."""
+    """Format the median and the range."""
     return f"{statistics.median(values):.3g}{unit} ({min(values):.3g} to {max(values):.3g})"
 
 
 def own_environment(packages: Sequence[str], module: str) -> list[str]:
-    """The command that runs a Python file where these packages are, and ours aren't; made by uv.
+    """Return a command that runs a Python file in a separate uv environment with these packages, without ours.
 
-    Without uv, or where the packages can't be had, it ends here with a sentence and exit code 0.
+    Without uv, or if the packages cannot be installed, print a message and exit with code 0.
     """
     uv = os.environ.get("UV") or shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv is None:
-        print(f"uv is not here, so there is no environment for {module}: pip install uv")
+        print(f"uv is not installed, but the environment of {module} needs it: pip install uv")
         sys.exit(0)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     command = [uv, "run", "--no-project", "--python", version]
     command += [word for name in packages for word in ("--with", name)]
     tried = subprocess.run([*command, "python", "-c", f"import {module}"], capture_output=True, text=True, check=False)
     if tried.returncode:
-        print(f"There is no environment for {module}:\n{tried.stderr[-2000:]}")
+        print(f"Cannot create an environment for {module}:\n{tried.stderr[-2000:]}")
         sys.exit(0)
     return [*command, "python"]
 
 
 def in_fresh_process(code: str, *arguments: str) -> dict[str, Any]:
-    """Run Python code in a process of its own; returns the JSON object on the last line of its output."""
+    """Run Python code in a new process and return the JSON object on the last line of its output."""
     return last_json([sys.executable, "-c", code, *arguments])
 
 
 def last_json(command: Sequence[str]) -> dict[str, Any]:
-    """Run a command; returns the JSON object on the last line of its output."""
+    """Run a command and return the JSON object on the last line of its output."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command[0]} failed with {done.returncode}:\n{done.stderr[-3000:]}")

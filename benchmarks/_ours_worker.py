@@ -1,4 +1,4 @@
-"""One run of ``project.train()`` for ``fastai_peer.py``: task and answer as in ``_fastai_worker.py``."""
+"""Run ``project.train()`` once for ``fastai_peer.py``, with the input and output of ``_fastai_worker.py``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from customlabels_nb.training.kept_files import read_predictions
 
 
 def main() -> None:
-    """Train, predict, print."""
+    """Train, predict and print the result."""
     task = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     torch.set_num_threads(task["threads"])
     with tempfile.TemporaryDirectory() as folder:

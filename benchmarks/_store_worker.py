@@ -1,10 +1,4 @@
-"""Edits images of one project, one after the other, alone or beside other processes: ours, or bare SQL.
-
-The arguments are the database, its schema (may be empty), "ours" or "bare", which of how many processes this is, for
-how many seconds it edits, and how many images and labels there are. It writes a line when it is ready, waits for one,
-and writes what it measured as JSON. A bare edit is what anybody would write who knows the tables: the status, the label
-and a line of history in one transaction with the same durable commit, without undo, conflicts or a check of anything.
-"""
+"""Edit images of a project one by one, alone or concurrently with other processes, through the package or bare SQL."""
 
 from __future__ import annotations
 
@@ -26,7 +20,7 @@ EDITS = (
 
 
 def ours(location: str, schema: str) -> Callable[[int, int], object]:
-    """Return what gives the image of a number the label of a number, by a session as a screen has it."""
+    """Return a function that labels an image, both given by number, in a labelling session as used by the widgets."""
     from customlabels_nb.labeling.session import LabellingSession
     from customlabels_nb.store import open_store
 
@@ -41,7 +35,7 @@ def ours(location: str, schema: str) -> Callable[[int, int], object]:
 
 
 def bare(location: str, schema: str) -> Callable[[int, int], object]:
-    """Return the same through the driver alone."""
+    """Return a function that labels an image, both given by number, through the database driver."""
     connection: Any
     if schema:
         import psycopg
@@ -68,7 +62,7 @@ def bare(location: str, schema: str) -> Callable[[int, int], object]:
 
 
 def main() -> None:
-    """Edit until the time is over; the images of each process are its own, so that nobody conflicts."""
+    """Edit until the time is over. Each process edits its own images, so there are no conflicts."""
     location, schema, which, own, count, seconds, images, labels = sys.argv[1:]
     edit = {"ours": ours, "bare": bare}[which](location, schema)
     mine = range(1 + int(own), 1 + int(images), int(count))

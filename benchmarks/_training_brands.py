@@ -1,7 +1,7 @@
-"""The brands of ``training.py``: three logos drawn by program, pictures of nothing else, and photos that they are on.
+"""Logo part of ``training.py``: three drawn logos, images of each alone, and photos that contain them.
 
-The test scenes share no line with the product's own scenes, which the detector is trained on: photos, and logos drawn
-at their size, turned and blended by Pillow alone.
+The test scenes share no code with the package's own scenes, which the detector is trained on: they are photos with
+logos drawn at their size, rotated and blended by Pillow alone.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from _training_judging import train_and_judge
 from _training_photos import folder_of
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
-PICTURES = 5  # of each logo
+PICTURES = 5  # per logo
 SCENES = 40
-LEAST = 0.85  # AP50
+LEAST = 0.85  # minimum AP50
 
 Rng = np.random.Generator
 _BIG = 512
@@ -28,18 +28,18 @@ _LONGEST = 800
 
 
 def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min", steps: int | None = None) -> None:
-    """Print AP50 on scenes that were never seen; logos and scenes are the same for all seeds."""
+    """Print AP50 on unseen scenes. Logos and scenes are the same for all seeds."""
     from customlabels_nb.training.brands import BrandScenes
 
     photos = [path for name in ("raccoon/images", "fruit") for path in sorted(folder_of(name).rglob("*.jpg"))]
     if not photos:
-        print(f"There are no photos in {folder_of('raccoon')}; brands are left out.")
+        print(f"There are no photos in {folder_of('raccoon')}, so brands are skipped.")
         return
     with tempfile.TemporaryDirectory() as name:
         logos = draw_pictures(Path(name))
         truth = make_scenes(Path(name), photos)
         tests, labels, values = sorted(truth["image"].unique()), list(LOGOS), []
-        heading(f"{len(labels)} brands from {len(logos)} pictures of their logos, {len(tests)} scenes to test:")
+        heading(f"{len(labels)} brands from {len(logos)} logo images, tested on {len(tests)} scenes:")
         for seed in seeds:
             scenes = BrandScenes(logos, labels, seed=seed)
             ap50, _ = train_and_judge(
@@ -50,9 +50,9 @@ def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min"
 
 
 def draw_pictures(folder: Path, *, seed: int = 0, pictures: int = PICTURES) -> list[tuple[str, str]]:
-    """Pictures of each logo alone, written to ``folder``: path and label of each.
+    """Write images of each logo alone to ``folder`` and return the path and label of each.
 
-    Their grounds are white, a light and a dark colour, a gradient, and none (PNG with transparency).
+    Their backgrounds are white, a light and a dark colour, a gradient, and transparent (PNG).
     """
     rng = np.random.default_rng(seed)
     found = []
@@ -75,12 +75,12 @@ def draw_pictures(folder: Path, *, seed: int = 0, pictures: int = PICTURES) -> l
 
 
 def make_scenes(folder: Path, photos: Sequence[Path], *, seed: int = 0, scenes: int = SCENES) -> pd.DataFrame:
-    """Photos with one to three logos on them, written to ``folder``.
+    """Write photos with one to three logos to ``folder`` and return the boxes.
 
     Returns
     -------
     DataFrame
-        One row a logo: image, label, left, top, width, height.
+        One row per logo: image, label, left, top, width, height.
     """
     rng = np.random.default_rng([seed, 1])
     chosen = rng.choice(len(photos), scenes, replace=len(photos) < scenes)
@@ -106,6 +106,7 @@ def make_scenes(folder: Path, photos: Sequence[Path], *, seed: int = 0, scenes: 
 def _put(
     rng: Rng, image: Image.Image, logo: Image.Image, taken: list[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int] | None:
+    """Paste a logo at a free position and return its box, or None if there is no room."""
     side = int(min(image.size) * rng.uniform(0.13, 0.5))
     small = logo.resize((side, int(side * rng.uniform(0.85, 1.15))), Image.Resampling.LANCZOS)
     small = small.rotate(float(rng.normal(0, 10)), Image.Resampling.BICUBIC, expand=True)
@@ -129,6 +130,7 @@ def _put(
 
 
 def _ground(rng: Rng, kind: int, side: int) -> Image.Image:
+    """Draw a plain, light, dark or gradient background."""
     if kind == 3:
         corners = rng.integers(150, 255, (2, 2, 3), dtype=np.uint8)
         return Image.fromarray(corners).resize((side, side), Image.Resampling.BICUBIC)
@@ -138,6 +140,7 @@ def _ground(rng: Rng, kind: int, side: int) -> Image.Image:
 
 
 def _roundel(rng: Rng) -> Image.Image:
+    """Draw a ring with a lettered bar."""
     image = Image.new("RGBA", (_BIG, _BIG))
     draw = ImageDraw.Draw(image)
     draw.ellipse((40, 40, 472, 472), outline=(*_near(rng, (205, 25, 45)), 255), width=78)
@@ -147,6 +150,7 @@ def _roundel(rng: Rng) -> Image.Image:
 
 
 def _peak(rng: Rng) -> Image.Image:
+    """Draw a mountain peak above a name."""
     image = Image.new("RGBA", (_BIG, _BIG))
     draw = ImageDraw.Draw(image)
     draw.polygon([(256, 30), (490, 420), (22, 420)], fill=(*_near(rng, (245, 185, 20)), 255))
@@ -157,6 +161,7 @@ def _peak(rng: Rng) -> Image.Image:
 
 
 def _wordmark(rng: Rng) -> Image.Image:
+    """Draw a name with a swoosh and a dot."""
     image = Image.new("RGBA", (_BIG, _BIG))
     draw = ImageDraw.Draw(image)
     green = (*_near(rng, (20, 140, 70)), 255)

@@ -1,4 +1,4 @@
-"""The multi-label part of ``training.py``: collages of two fruits, judged on collages of other photos."""
+"""Multi-label part of ``training.py``: collages of two fruits, evaluated on collages of other photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from _training_photos import folder_of
 from PIL import Image
 
 TRAIN, TEST = 40, 60  # collages
-TRAINED_SHARE = 2 / 3  # of the photos of a label
+TRAINED_SHARE = 2 / 3  # of each label's photos
 LEAST_F1 = 0.97
 
 _SIDE = 320
@@ -24,12 +24,12 @@ Truth = npt.NDArray[np.bool_]
 
 
 def collages_part(seeds: Sequence[int] = (0, 1, 2)) -> None:
-    """Print macro F1 at the threshold 0.5, without any that was chosen on the test collages."""
+    """Print macro F1 at the threshold 0.5, without a threshold chosen on the test collages."""
     photos = folder_of("fruit")
     if not photos.is_dir():
-        print(f"There are no photos in {photos}; collages are left out.")
+        print(f"There are no photos in {photos}, so collages are skipped.")
         return
-    heading(f"two-fruit collages: {TRAIN} to train on, {TEST} of other photos to test:")
+    heading(f"two-fruit collages: {TRAIN} for training, {TEST} of other photos for testing:")
     found = []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +40,7 @@ def collages_part(seeds: Sequence[int] = (0, 1, 2)) -> None:
 
 
 def one_seed(photos: Path, folder: Path, seed: int) -> tuple[float, float, str]:
-    """Macro F1 on new collages, the seconds of training, features included, and what was fitted."""
+    """Return macro F1 on new collages, the seconds of training including features, and a description of the fit."""
     from sklearn.metrics import f1_score
 
     from customlabels_nb.models.embeddings import embed
@@ -52,12 +52,12 @@ def one_seed(photos: Path, folder: Path, seed: int) -> tuple[float, float, str]:
     head = fit_multi_label_head(embed(train, device="cpu").features, truth, seed=seed)
     seconds = time.perf_counter() - started
     said = head.logits(embed(test, device="cpu").features) >= 0
-    text = f"C = {head.C:g}, cross-validated log-loss {head.log_loss or float('nan'):.3f}"
+    text = f"C = {head.C:g}, cross-validated log loss {head.log_loss or float('nan'):.3f}"
     return float(f1_score(expected, said, average="macro")), seconds, text
 
 
 def draw_collages(photos: Path, folder: Path, count: int, *, seed: int, trained: bool) -> tuple[list[str], Truth]:
-    """Paths of collages of two photos of different labels, beside or above each other, and which labels each has."""
+    """Draw collages of two photos with different labels, side by side or stacked, and return paths and labels."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     pools = []

@@ -1,4 +1,4 @@
-"""How the parts of ``training.py`` train a detector and judge it on images that it never saw."""
+"""Train and evaluate detectors for the parts of ``training.py`` on unseen images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def train_and_judge(
     steps: int | None,
     input_size: int | None = None,
 ) -> tuple[float, float]:
-    """Train on a CPU, print AP50 and AP on the images ``tests``, and give them.
+    """Train on a CPU, then print and return AP50 and AP on the images ``tests``.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def train_and_judge(
 
 
 def judge(truth: pd.DataFrame, found: pd.DataFrame, names: Sequence[str], labels: Sequence[str]) -> tuple[float, float]:
-    """AP50 and AP@[.5:.95] of what was found on the images ``names``."""
+    """Return AP50 and AP@[.5:.95] of the detections on the images ``names``."""
     from customlabels_nb.evaluation.boxes import make_boxes
     from customlabels_nb.evaluation.detector_metrics import coco_map
     from customlabels_nb.training.detection_learner import average_precision_50

@@ -1,9 +1,9 @@
-"""The peer of ``training.py``: torchvision's reference recipe of fine-tuning a detector, for the same time.
+"""Peer of ``training.py``: torchvision's reference recipe for fine-tuning a detector, for the same time.
 
-As ``references/detection/train.py`` has it: SGD with momentum 0.9, weight decay 1e-4 and a learning rate of 0.02 for 16
-images, so 0.01 for 8; a linear warm-up over the first epoch; horizontal flips; the rate cut to a tenth at 16/26 and
-22/26 of the training, here of its time. Backbone, input size and the test photos are the same, and so is the seed. One
-departure is in its favour: gradients are clipped as ours are, as without that it learns nothing on this backbone.
+As in ``references/detection/train.py``: SGD with momentum 0.9, weight decay 1e-4 and a learning rate of 0.02 for 16
+images, so 0.01 for 8, a linear warm-up over the first epoch, horizontal flips, and a learning rate divided by ten at
+16/26 and 22/26 of the training time. Backbone, input size, test photos and seed are the same. One change is in its
+favour: gradients are clipped as in our recipe, because it learns nothing on this backbone otherwise.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SIDE, BATCH, RATE, CLIP = 320, 8, 0.01, 10.0
 
 
 def peer_part(seeds: Sequence[int], budget: str) -> None:
-    """Print AP50 and AP of both, in turn."""
+    """Print AP50 and AP of both recipes, run in turn."""
     from customlabels_nb.training.budget import parse_budget
 
     seconds = parse_budget(budget).seconds
     assert seconds is not None
-    heading(f"raccoon, {budget} each, ours beside torchvision's reference recipe:")
+    heading(f"raccoon, {budget} each, compared with torchvision's reference recipe:")
     found: dict[str, list[tuple[float, float]]] = {"ours": [], "torchvision's": []}
     for seed in seeds:
         for name, run in (("ours", _ours), ("torchvision's", _reference)):
@@ -37,6 +37,7 @@ def peer_part(seeds: Sequence[int], budget: str) -> None:
 
 
 def _ours(seed: int, seconds: float) -> tuple[float, float]:
+    """Train our recipe for this time and return AP50 and AP."""
     from customlabels_nb.training.detection_learner import truth_table
 
     train, test, labels = photos("raccoon")
@@ -47,6 +48,7 @@ def _ours(seed: int, seconds: float) -> tuple[float, float]:
 
 
 def _reference(seed: int, seconds: float) -> tuple[float, float]:
+    """Train torchvision's reference recipe for this time and return AP50 and AP."""
     import torch
 
     from customlabels_nb.models.backbone import PACKAGED
@@ -82,6 +84,7 @@ def _reference(seed: int, seconds: float) -> tuple[float, float]:
 
 
 def _decoded(example):  # type: ignore[no-untyped-def]
+    """Decode an example and return pixels, boxes and labels on the canvas."""
     from customlabels_nb.images.reading import open_image
     from customlabels_nb.models.canvas import to_canvas
 
@@ -92,6 +95,7 @@ def _decoded(example):  # type: ignore[no-untyped-def]
 
 
 def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
+    """Flip items at random and return them as a batch."""
     import torch
 
     from customlabels_nb.core.geometry import ltwh_to_xyxy
@@ -109,6 +113,7 @@ def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
 
 
 def _judge(network, mean, std) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+    """Return AP50 and AP of the network on the test photos."""
     from customlabels_nb.images.reading import open_image
     from customlabels_nb.models.canvas import to_canvas
     from customlabels_nb.models.detector import detect, to_table

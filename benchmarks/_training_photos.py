@@ -1,4 +1,4 @@
-"""The photos with boxes of the training benchmark: every fifth by the natural order of the names is a test image."""
+"""Photos with boxes for the training benchmark, where every fifth in natural file order is a test image."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SETS = ("raccoon", "fruit-objects")
 
 
 def folder_of(name: str) -> Path:
-    """Where the photos of a set lie, or would."""
+    """Return the folder of a set of photos, which may not exist."""
     return (Path(os.environ.get(TEST_DATA_VARIABLE) or ROOT.parent / "shared" / "data") / name).absolute()
 
 
 def photos(name: str) -> tuple[list[Example], list[Example], list[str]]:
-    """Training and test images of a set, and its labels."""
+    """Return training images, test images and labels of a set."""
     folder = folder_of(name)
     boxes = _raccoon(folder) if name == "raccoon" else _fruit(folder)
     labels = sorted({label for rows in boxes.values() for label, *_ in rows})
@@ -36,6 +36,7 @@ def photos(name: str) -> tuple[list[Example], list[Example], list[str]]:
 
 
 def _raccoon(folder: Path) -> dict[Path, list[tuple[str, float, float, float, float]]]:
+    """Read the raccoon boxes by image."""
     found: dict[Path, list[tuple[str, float, float, float, float]]] = {}
     with open(folder / "data" / "raccoon_labels.csv", newline="") as file:
         for row in csv.DictReader(file):
@@ -46,6 +47,7 @@ def _raccoon(folder: Path) -> dict[Path, list[tuple[str, float, float, float, fl
 
 
 def _fruit(folder: Path) -> dict[Path, list[tuple[str, float, float, float, float]]]:
+    """Read the fruit boxes by image, converted to pixels."""
     found: dict[Path, list[tuple[str, float, float, float, float]]] = {}
     for entry in json.loads((folder / "tagged-images.json").read_text())["files"]:
         path = folder / "images" / entry["filename"]

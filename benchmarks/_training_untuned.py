@@ -1,7 +1,7 @@
-"""The data of ``training.py`` that no recipe was tuned on: small objects, many objects, and a rare label.
+"""Untuned part of ``training.py``: small objects, many objects, and a rare label.
 
-Round cuttings of photos of fruit on other photos. Neither a fruit's photo nor a ground of the training images is among
-those of the test images.
+Round cut-outs of fruit photos are pasted on other photos. Training and test images share neither fruit photos nor
+backgrounds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST = 1024
 
 @dataclass(frozen=True)
 class Kind:
-    """Scenes of one kind: how many objects, of which share of the longer side, and which label is on few images."""
+    """Kind of scene: number of objects, their share of the longer side, and the rare label."""
 
     objects: tuple[int, int]
     share: tuple[float, float]
@@ -48,9 +48,9 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None)
     grounds = sorted(folder_of("raccoon").glob("images/*.jpg"))
     fruit = {label: sorted(folder_of("fruit").glob(f"{label}/*.jpg")) for label in LABELS}
     if not grounds or not all(fruit.values()):
-        print(f"There are no photos in {folder_of('fruit')}; small, many and rare objects are left out.")
+        print(f"There are no photos in {folder_of('fruit')}, so small, many and rare objects are skipped.")
         return
-    heading(f"Fruit on photos, {TRAIN} to train on, {TEST} to test, {budget or f'{steps} steps'}:")
+    heading(f"Fruit on photos, {TRAIN} for training, {TEST} for testing, {budget or f'{steps} steps'}:")
     for name, kind in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:
             train, test = make_scenes(Path(folder), kind, grounds, fruit)
@@ -69,7 +69,7 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None)
 def make_scenes(
     folder: Path, kind: Kind, grounds: Sequence[Path], fruit: dict[str, list[Path]]
 ) -> tuple[list[Example], list[Example]]:
-    """Training and test scenes, written to ``folder``."""
+    """Write training and test scenes to ``folder`` and return them."""
     rng = np.random.default_rng(7)
     train, test = [], []
     for number in range(TRAIN + TEST):
@@ -98,12 +98,14 @@ def make_scenes(
 
 
 def _opened(path: Path) -> Image.Image:
+    """Open a photo upright and reduce it to the longest allowed side."""
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB")
     return ImageOps.contain(image, (_LONGEST, _LONGEST))
 
 
 def _cutting(path: Path) -> Image.Image:
+    """Cut a soft disc out of the centre of a photo."""
     image = _opened(path)
     side = min(image.size)
     square = ImageOps.fit(image, (side, side))
@@ -120,6 +122,7 @@ def _put(
     share: tuple[float, float],
     taken: Sequence[tuple[int, int, int, int]],
 ) -> tuple[int, int, int, int] | None:
+    """Paste a cut-out at a free position and return its box, or None if there is no room."""
     side = int(max(image.size) * rng.uniform(*share))
     small = cutting.resize((side, side), Image.Resampling.LANCZOS)
     for _ in range(30):

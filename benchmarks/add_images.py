@@ -1,12 +1,4 @@
-"""How many photos a second ``project.add_images`` takes in, beside a bare loop that hashes and reads the headers.
-
-The photos are made here from real ones: JPEGs of 100 to 150 KB, no two the same, in temporary folders of 250 each.
-The bare loop is one thread: ``hashlib.sha256`` of the file's bytes, and ``PIL.Image.open(…).size``.
-``add_images`` also lists the folder, looks whether files are whole, turns sizes upright, compares with what is known
-and writes it all to a new project's database. Both have the files in memory, and take turns.
-
-    python benchmarks/add_images.py [--images DIR]
-"""
+"""Photos per second imported by ``project.add_images``, compared with a loop that hashes files and reads headers."""
 
 from __future__ import annotations
 
@@ -34,10 +26,10 @@ LEAST_SPEEDUP = 10.0
 
 
 def make_photos(source: Path, target: Path) -> None:
-    """``COUNT`` different JPEGs: the real photos at several qualities, told apart by a comment in each file."""
+    """Write ``COUNT`` different JPEGs: the real photos at several qualities, each file with its own comment."""
     encoded = [data for path in sorted(source.glob("*/*.jpg")) for data in smaller(path)]
     if not encoded:
-        print(f"No photo in {source} gives a JPEG of {LEAST_BYTES:,} to {MOST_BYTES:,} bytes.")
+        print(f"No photo in {source} yields a JPEG of {LEAST_BYTES:,} to {MOST_BYTES:,} bytes.")
         sys.exit(0)
     for index in range(COUNT):
         data = encoded[index % len(encoded)]
@@ -49,7 +41,7 @@ def make_photos(source: Path, target: Path) -> None:
 
 
 def smaller(path: Path) -> Iterator[bytes]:
-    """A photo as JPEGs of the size that is wanted."""
+    """Yield JPEGs of a photo within the required size range."""
     with Image.open(path) as photo:
         rgb = photo.convert("RGB")
     rgb.thumbnail((SIDE, SIDE))
@@ -61,7 +53,7 @@ def smaller(path: Path) -> Iterator[bytes]:
 
 
 def bare_loop(paths: list[Path]) -> None:
-    """Hash and size of each file, and nothing else."""
+    """Hash each file and read its image size."""
     facts = []
     for path in paths:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -70,7 +62,7 @@ def bare_loop(paths: list[Path]) -> None:
 
 
 def take_in(photos: Path, threads: int) -> tuple[float, float]:
-    """Seconds that a new project takes to add the folder, and to add it again."""
+    """Return the seconds that a new project takes to add the folder, and to add it again."""
     settings.threads = threads
     with tempfile.TemporaryDirectory() as root:
         project = cl.create_project("many", root)
@@ -81,7 +73,7 @@ def take_in(photos: Path, threads: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     source = start(__doc__)
     threads = settings.threads
     again = []
@@ -91,14 +83,14 @@ def main() -> None:
         made = seconds(lambda: make_photos(source, photos))
         paths = sorted(photos.rglob("*.jpg"))
         size = statistics.mean(path.stat().st_size for path in paths)
-        heading(f"{len(paths):,} photos of {size / 1e3:.0f} KB on average (made in {made:.0f} s):")
+        heading(f"{len(paths):,} photos of {size / 1e3:.0f} KB on average (created in {made:.0f} s):")
 
         def ours() -> float:
             first, second = take_in(photos, threads)
             again.append(first / second)
             return first
 
-        bare_loop(paths)  # the files are in memory from here on, and what add_images imports is there
+        bare_loop(paths)  # from here on the files are in memory and the imports of add_images are done
         take_in(photos, threads)
         firsts, single, bare = alternate(
             ROUNDS, ours, lambda: take_in(photos, 1)[0], lambda: seconds(lambda: bare_loop(paths))
@@ -110,7 +102,7 @@ def main() -> None:
     bound(
         f"add_images over the bare loop, settings.threads = {threads}", ratio(bare, firsts), "×", at_least=LEAST_SHARE
     )
-    bound("the same folder again, times quicker", statistics.median(again), "×", at_least=LEAST_SPEEDUP)
+    bound("importing the same folder again, times faster", statistics.median(again), "×", at_least=LEAST_SPEEDUP)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The annotator in a real JupyterLab and browser: how closely a box follows the pointer, and how long one waits.
+"""Annotator in JupyterLab: latency of drawing and waiting times.
 
-A move of the pressed pointer counts until the frame that shows it is on the screen, by the browser's own trace; in turn
-with a bare widget that has the same photo and boxes and does nothing but paint them. What a key or the release of the
-button asks for counts until it is painted, pictures decoded and two frames begun. The photos are drawn here, 4,096
-pixels wide; a script draws the boxes of 50 real ones from their XML files, and what is exported is held against these.
+A move of the pressed pointer is timed until its frame is on the screen, by the browser's own trace, in turn with a
+minimal widget that only paints the same photo and boxes. A key press or button release is timed until its effect is
+painted: images decoded and two frames begun. The photos are drawn here, 4,096 pixels wide. A script draws the boxes
+of 50 real photos from their XML files, and the export is compared with these.
 
     python benchmarks/annotator.py [--quick] [--photos DIR]
 """
@@ -33,7 +33,7 @@ PARTS = ("moves", "turning", "saving", "peers", "person")
 BOXES = {"boxes-100.jpg": 100, "boxes-500.jpg": 500}
 SIDE, PHOTO = 4096, (4096, 3072)
 FRAME = 1000 / 60
-LOOKED_AT = 500  # milliseconds that a person looks at an image at least
+LOOKED_AT = 500  # minimum milliseconds that a person looks at an image
 OVER_BARE, FRAMES, PREFETCHED, SAVED, SAVED_WHILE_BUSY = 1.2, 2, 100, 100, 1_000
 SITE = "import importlib.util as u; print(u.find_spec('jupyter_bbox_widget').submodule_search_locations[0])"
 
@@ -58,7 +58,7 @@ project = bench.create(photos, {boxes!r})
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much of everything is done."""
+    """Number of repetitions of each measurement."""
 
     photos: int
     rounds: int
@@ -72,7 +72,7 @@ QUICK = Amounts(photos=8, rounds=2, boxes=6, moves=10, real=6)
 
 
 def moves(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
-    """The pointer moves: the annotator and the bare widget in turn."""
+    """Measure moves of the pointer in the annotator and the minimal widget in turn."""
     lab = bench.page
     for name, count in BOXES.items():
         screen.display(bench, name)
@@ -87,7 +87,7 @@ def moves(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
                 with traced(lab.lab.browser, lab.page) as found:
                     stage.drag(amounts.moves)
                 times += found
-        heading(f"a move of the pointer until it is on the screen, {count} boxes on {SIDE:,} × {SIDE:,} pixels:")
+        heading(f"latency of a pointer move, {count} boxes on {SIDE:,} × {SIDE:,} pixels:")
         show("annotator", ours)
         show("bare canvas", theirs)
         if count == min(BOXES.values()):
@@ -97,8 +97,8 @@ def moves(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
 
 
 def turning(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
-    """The next image, once its picture is here."""
-    heading(f"the next image painted, its picture fetched ahead ({PHOTO[0]:,} × {PHOTO[1]:,} pixels):")
+    """Measure going to the next image when it is prefetched."""
+    heading(f"going to the next, prefetched image ({PHOTO[0]:,} × {PHOTO[1]:,} pixels):")
     number = screen.display(bench, "photo-000.jpg")
     times = []
     guides = []
@@ -108,12 +108,12 @@ def turning(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
         screen.page.wait_for_timeout(LOOKED_AT)
         guides.append(screen.key("g", "guides"))
     show("annotator", times)
-    show("a key that only shows guides, for comparison", guides)
+    show("key that only shows guides, for comparison", guides)
     bound("p95", percentile(times, 95), " ms", at_most=PREFETCHED)
 
 
 def saving(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
-    """A box until it is in the database, with an idle kernel and while a cell trains."""
+    """Measure storing a box, with an idle kernel and while a cell trains."""
     count = 0
     screen.display(bench, "photo-000.jpg")
     for when, most in (("", SAVED), (", while a cell trains", SAVED_WHILE_BUSY)):
@@ -127,17 +127,17 @@ def saving(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
                 times.append(screen.draw((left, top, left + 80, top + 160), count, "stored", fresh=True))
             screen.quiet()
             trips = bench.trips("save")
-        heading(f"a box drawn, until it is acknowledged{when}:")
+        heading(f"from drawing a box until it is stored{when}:")
         show("annotator", times)
         bench.show_parts("save", trips)
         bound("p95", percentile(times, 95), " ms", at_most=most)
     stored = bench.page.value("len(project.train_set.annotations)") - sum(BOXES.values())
-    figure("boxes drawn, boxes in the project's table", f"{count}, {stored}")
+    figure("drawn boxes, stored boxes", f"{count}, {stored}")
 
 
 def peers(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
-    """The same drag here and in other widgets for boxes, with an idle kernel and while a cell trains."""
-    heading("a move of the pointer until it is painted, one after the other, 100 boxes:")
+    """Measure the same drag here and in other box widgets, with an idle kernel and while a cell trains."""
+    heading("time until a pointer move is painted, one by one, 100 boxes:")
     screen.display(bench, "boxes-100.jpg")
     stages: dict[str, Stage] = {"annotator": screen}
     for name, area in (("BoxAnnotator", "canvas"), ("BBoxWidget", "img")):
@@ -147,7 +147,7 @@ def peers(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
             except SystemExit:
                 continue
             package = last_line([*command, "-c", SITE])
-            bench.do(f"sys.path.append({str(Path(package).parent)!r})")  # behind what is here
+            bench.do(f"sys.path.append({str(Path(package).parent)!r})")  # after the existing entries
         known = len(bench.page.page_errors)
         stages[name] = Stage(bench.page, bench.run(name), area).ready()
         if bench.page.page_errors[known:] or stages[name].root.get_by_text("javascript error").count():
@@ -159,21 +159,21 @@ def peers(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
             for name, stage in stages.items():
                 times = stage.ready().lags(amounts.moves, begin)
                 if len(times) < amounts.moves:
-                    figure(f"{name}, {when}", f"after {len(times)} moves nothing was painted within 5 s")
+                    figure(f"{name}, {when}", f"nothing painted within 5 s after {len(times)} moves")
                     continue
                 show(f"{name}, {when}", times)
                 ours = ours or percentile(times, 50)
                 if stage is not screen:
-                    figure("  its median over ours", f"{percentile(times, 50) / ours:.2f} ×")
+                    figure("  median relative to ours", f"{percentile(times, 50) / ours:.2f} ×")
 
 
 def last_line(command: list[str]) -> str:
-    """The last line that a command prints."""
+    """Return the last line that a command prints."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
 
 
 def real_photos(count: int) -> list[tuple[Path, list[Corners]]]:
-    """The first real photos with the boxes that their XML files have; none where they aren't."""
+    """Return the first real photos with the boxes of their XML files, or none without the data."""
     folder = Path(os.environ.get(TEST_DATA_VARIABLE) or ROOT.parent / "shared" / "data") / "raccoon"
     files = sorted((folder / "annotations").glob("*.xml"), key=lambda file: int(re.sub(r"\D", "", file.stem)))
     found = [truth_of(file) for file in files[:count]]
@@ -181,7 +181,7 @@ def real_photos(count: int) -> list[tuple[Path, list[Corners]]]:
 
 
 def person(bench: Bench, real: list[tuple[Path, list[Corners]]]) -> None:
-    """Real photos annotated by mouse from what is known of them, exported, and compared."""
+    """Annotate real photos by mouse from their known boxes, export them and compare."""
     bench.do("a.close()")
     screen = AnnotatorScreen(bench.page, f"{bench.run('person')} .clnb-annotator")
     screen.ready()
@@ -202,20 +202,22 @@ def person(bench: Bench, real: list[tuple[Path, list[Corners]]]) -> None:
         for box, ours in zip(boxes, written[path.name], strict=True):
             off = max(abs(a - b) for a, b in zip(box, ours, strict=True))
             furthest, share = max(furthest, off), max(share, off / max(1, 1 / scale))
-    heading(f"{len(real)} real photos with {total} boxes, drawn by mouse from their XML files and exported:")
-    figure("an image's pixel on the screen", f"{min(scales):.2f} to {max(scales):.2f}")
-    figure("furthest side of an exported box from the truth", f"{furthest:.3g} px")
+    heading(f"{len(real)} real photos with {total} boxes from XML files, drawn by mouse and exported:")
+    figure("screen pixels per image pixel", f"{min(scales):.2f} to {max(scales):.2f}")
+    figure("maximum error of an exported box's side", f"{furthest:.3g} px")
     bound("the same, over max(1, 1 / zoom) px", share, "", at_most=1)
-    figure("boxes a minute of what one waits for the screen", f"{60_000 * total / waited:,.0f}")
-    figure("boxes a minute, with the script's own six moves a box", f"{60 * total / took:,.0f}")
+    figure("boxes per minute of waiting time", f"{60_000 * total / waited:,.0f}")
+    figure("boxes per minute, including the script's six moves per box", f"{60 * total / took:,.0f}")
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few photos and boxes: does it run?")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="where to draw the photos, kept for the next run")
+    parser.add_argument("--quick", action="store_true", help="quick smoke test with few photos and boxes")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (repeatable)")
+    parser.add_argument(
+        "--photos", type=Path, metavar="DIR", help="folder for the drawn photos, reused by the next run"
+    )
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
     start(None, with_images=False)
@@ -225,7 +227,7 @@ def main() -> None:
 
     program = provision.find_chromium()
     if program is None:
-        print("There is no Chromium: `python -m tests` installs one.")
+        print("Chromium is not installed. `python -m tests` installs it.")
         return
     amounts, parts = QUICK if options.quick else FULL, options.only or PARTS
     real = real_photos(amounts.real)
@@ -252,7 +254,7 @@ def main() -> None:
             if "person" in parts and real:
                 person(bench, real)
             elif "person" in parts:
-                print(f"\nThere are no real photos: put 'raccoon' below a folder that {TEST_DATA_VARIABLE} names.")
+                print(f"\nThere are no real photos: name the parent folder of 'raccoon' in {TEST_DATA_VARIABLE}.")
             lab.close()
             chromium.close()
 

@@ -1,10 +1,10 @@
-"""Whether training keeps to its budget, and how many threads it chooses, beside one busy core and without.
+"""Training time compared with its budget, and the number of threads it chooses, with and without a busy core.
 
-``project.train(budget=...)`` in a fresh process, from the call until the model is there, evaluated and stored, beside a
-process that keeps one core busy: the total over 1.25 × budget + 10 s + what was announced beforehand as beyond the
-budget. The detector is trained on the raccoons, the classifier on small grey turned cut-outs of the fruit photos, which
-are hard enough that it is fine-tuned. Then images/s of the packaged backbone with one thread, with two, and with the
-number that the trial chooses, in turn.
+``project.train(budget=...)`` runs in a new process, timed from the call until the model is evaluated and stored,
+while another process keeps one core busy. The result is the total over 1.25 × budget + 10 s + the time announced
+beforehand as exceeding the budget. The detector is trained on the raccoons, the classifier on small grey rotated
+cut-outs of the fruit photos, which are hard enough that it is fine-tuned. Then images/s of the packaged backbone are
+measured with one thread, with two, and with the number that the trial chooses, in turn.
 
     python benchmarks/budget.py [--budget 40] [--only detector|classifier|threads] [--rounds 3]
 """
@@ -85,7 +85,7 @@ print(json.dumps({"speed": done / (time.perf_counter() - started), "threads": ch
 
 @contextmanager
 def busy_core(*, busy: bool = True) -> Iterator[None]:
-    """A process beside that never waits."""
+    """Keep one core busy with another process."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
     try:
         yield
@@ -96,7 +96,7 @@ def busy_core(*, busy: bool = True) -> Iterator[None]:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", type=float, default=40.0)
     parser.add_argument("--only", choices=PARTS)
@@ -110,25 +110,25 @@ def main() -> None:
         elif photos.is_dir():
             train(part, str(photos), options.budget)
         else:
-            print(f"There are no photos in {photos}; the {part} is left out.")
+            print(f"There are no photos in {photos}, so the {part} is skipped.")
 
 
 def train(part: str, photos: str, budget: float) -> None:
-    """Print how long a training took beside its bound, and what it said when."""
+    """Print the duration of a training with its bound, and its messages with their times."""
     heading(f"{part}, budget {budget:g} s, one core busy:")
     with busy_core():
         found = in_fresh_process(_TRAIN, part, photos, f"{budget}")
     for at, text in found["said"]:
         print(f"    {at:6.1f} s  {text}")
     allowed = SHARE * budget + MORE + found["announced"]
-    figure("from the call to the model, announced", f"{found['total']:.1f} s, {found['announced']:.0f} s")
+    figure("total time, announced excess", f"{found['total']:.1f} s, {found['announced']:.0f} s")
     bound("total / (1.25 × budget + 10 s + announced)", found["total"] / allowed, "", at_most=1.0)
 
 
 def threads(rounds: int) -> None:
-    """Print images/s with one thread, with two and with those that are chosen."""
+    """Print images/s with one thread, with two and with the chosen number."""
     for busy in (False, True):
-        heading(f"the packaged backbone, {'one core busy' if busy else 'nothing beside'}, images/s:")
+        heading(f"the packaged backbone, {'one core busy' if busy else 'idle machine'}, images/s:")
         chosen: list[int] = []
 
         def speed(asked: str, chosen: list[int] = chosen) -> float:

@@ -1,11 +1,11 @@
-"""A COCO file of 20,000 images read by ``cl.read_dataset`` and by datumaro, in turn.
+"""Reading a COCO file of 20,000 images with ``cl.read_dataset`` and with datumaro, in turn.
 
-datumaro runs in an environment of its own, made by uv: the first run takes as long as that takes to install. Both get
-the same file, drawn here as those of cocodataset.org are: 80 categories, 7 annotations an image, once with boxes alone
-and once with outlines. Both begin with the path, in a fresh process after the imports; ours ends with the tables of
-images and annotations, theirs with a list of all items and their annotations. Seconds are those of the processor, for
-both work on one core. The boxes of both must be equal; the bound is for them. Outlines are lists of points in our
-tables and flat arrays in theirs, and making the lists takes as long as reading the boxes.
+datumaro runs in its own environment created by uv, which the first run has to install. Both read the same file, drawn
+here like those of cocodataset.org: 80 categories, 7 annotations per image, once with boxes only and once with
+polygons. Both start from the path, in a new process after the imports. Ours ends with the tables of images and
+annotations, theirs with a list of all items and their annotations. The times are processor seconds, because both use
+one core. The boxes of both must be equal, and the bound applies to them. Polygons are lists of points in our tables
+and flat arrays in theirs, and creating the lists takes as long as reading the boxes.
 
     python benchmarks/coco_peer.py
 """
@@ -47,7 +47,7 @@ print(json.dumps({"seconds": seconds, "what": what, "images": len(images)}))
 
 
 def draw(path: Path, images: int, *, outlines: bool) -> None:
-    """Write a COCO file of images that are nowhere."""
+    """Write a COCO file of images that do not exist."""
     rng = np.random.default_rng(0)
     count = images * EACH
     corners, sides = rng.uniform(0, 400, (count, 2)).round(2), rng.uniform(5, 200, (count, 2)).round(2)
@@ -84,12 +84,12 @@ def draw(path: Path, images: int, *, outlines: bool) -> None:
         "annotations": annotations,
     }
     path.parent.mkdir(parents=True)
-    (path.parent.parent / "images").mkdir()  # datumaro wants one
+    (path.parent.parent / "images").mkdir()  # datumaro requires one
     path.write_text(json.dumps(data), "utf-8")
 
 
 def compare(images: int, datumaro: list[str], folder: Path, *, outlines: bool) -> None:
-    """Print the figures of one file."""
+    """Print the results for one file."""
     path = folder / "annotations" / "instances_drawn.json"
     draw(path, images, outlines=outlines)
     said: dict[str, dict[str, Any]] = {}
@@ -109,8 +109,8 @@ def compare(images: int, datumaro: list[str], folder: Path, *, outlines: bool) -
     figure(f"{said['ours']['what']}, seconds", spread(ours, " s"))
     figure(f"{said['theirs']['what']}, seconds", spread(theirs, " s"))
     mine, other = boxes["ours"], boxes["theirs"]
-    equal = mine.shape == other.shape and np.allclose(mine, other, rtol=0, atol=1e-3)  # theirs are of single precision
-    figure("boxes, ours and theirs", f"{len(mine):,} and {len(other):,}, {'equal' if equal else 'NOT EQUAL'}")
+    equal = mine.shape == other.shape and np.allclose(mine, other, rtol=0, atol=1e-3)  # theirs are single precision
+    figure("number of boxes, ours and theirs", f"{len(mine):,} and {len(other):,}, {'equal' if equal else 'NOT EQUAL'}")
     times = ratio(theirs, ours)
     if outlines:
         figure("datumaro's seconds over ours", f"{times:.1f}×")
@@ -119,7 +119,7 @@ def compare(images: int, datumaro: list[str], folder: Path, *, outlines: bool) -
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     start(__doc__, with_images=False)
     datumaro = own_environment(["datumaro"], "datumaro")
     for outlines in (False, True):

@@ -1,10 +1,10 @@
-"""The dashboard of a large project in a real JupyterLab and browser: how long until it is there, and until it follows.
+"""Dashboard of a large project in JupyterLab: time to open, and time to follow changes.
 
-One cell opens the project and shows it: from the start of that until progress is painted, and until all bars are, for
-which annotations have been read. It follows a second process that labels images: from the moment at which these are
-stored until their bar is painted with the new count. Figures of the kernel alone stand beside. The projects have no
-files: 250,000 images, 70 % of them labelled by eight people over three weeks, once with a label an image and once with
-4.4 boxes an image.
+One cell opens the project and shows it, timed from its start until progress is painted, and until all bars are, which
+needs the annotations. The dashboard then follows another process that labels images, timed from the commit until the
+bar is painted with the new count. Times of the kernel alone are printed as well. The projects have no files: 250,000
+images, 70 % of them labelled by eight people over three weeks, once with one label per image and once with 4.4 boxes
+per image.
 
     python benchmarks/dashboard.py [--quick]
 """
@@ -52,7 +52,7 @@ for line in sys.stdin:
     store.update_images("train", *after, cl.store.Action("label", "person 0"))
     print(time.time() * 1000, flush=True)
 """
-# both resolve two frames after the condition holds: then it is painted
+# both resolve two frames after the condition holds, when it is painted
 _PAINTED = """() => { window.painted = (condition) => new Promise((resolve) => {
     const say = () => resolve(performance.timeOrigin + performance.now());
     const look = () => {
@@ -76,7 +76,7 @@ _WATCH = """(text) => {
 
 
 def create(folder: Path, name: str, images: int, *, boxes: bool) -> cl.Project:
-    """A project of so many images."""
+    """Create a project of ``images`` images without files."""
     project = cl.create_project(name, folder)
     rng = np.random.default_rng(0)
     for split, share in (("train", 0.8), ("test", 0.2)):
@@ -109,10 +109,11 @@ def create(folder: Path, name: str, images: int, *, boxes: bool) -> cl.Project:
 
 
 def kernel_alone(project: cl.Project, times: int) -> None:
-    """What the kernel does, without a browser."""
+    """Measure the kernel without a browser."""
     opened = [seconds(lambda: project.dashboard().figures) for _ in range(3)]
     figure(
-        "kernel alone: made, and all figures", f"{1000 * statistics.median(opened):.0f} ms (median of {len(opened)})"
+        "kernel alone: create and count everything",
+        f"{1000 * statistics.median(opened):.0f} ms (median of {len(opened)})",
     )
     dashboard = project.dashboard()
     assert dashboard.figures.complete
@@ -124,14 +125,14 @@ def kernel_alone(project: cl.Project, times: int) -> None:
         status = "skipped" if rows["status"].iloc[0] == "needs_review" else "needs_review"
         store.update_images("train", rows.assign(status=status), marks, Action("mark", "anybody"))
         took.append(seconds(dashboard._figures))
-    figure("kernel alone: figures after a change", f"{1000 * statistics.median(took):.0f} ms (median of {len(took)})")
+    figure("kernel alone: counts after a change", f"{1000 * statistics.median(took):.0f} ms (median of {len(took)})")
     for _ in took:
         store.undo(None, Action("undo", "anybody"))
     dashboard.close()
 
 
 def follow(page: LabPage, folder: Path, name: str, times: int) -> list[float]:
-    """Milliseconds from a second process's commit until the bar is painted."""
+    """Return the milliseconds from another process's commit until the bar is painted."""
     other = subprocess.Popen(
         [sys.executable, "-c", _OTHER_PROCESS, str(folder / name)],
         stdin=subprocess.PIPE,
@@ -152,7 +153,7 @@ def follow(page: LabPage, folder: Path, name: str, times: int) -> list[float]:
             other.stdin.flush()
             stored = float(other.stdout.readline())
             took.append(float(page.page.evaluate("window.seen")) - stored)
-            page.page.wait_for_timeout(150 + 37 * len(took) % 200)  # at any moment of the watch's turn
+            page.page.wait_for_timeout(150 + 37 * len(took) % 200)  # at an arbitrary point of the polling interval
     finally:
         other.stdin.close()
         other.wait(10)
@@ -160,7 +161,7 @@ def follow(page: LabPage, folder: Path, name: str, times: int) -> list[float]:
 
 
 def show(name: str, values: list[float], at_most: float | None) -> None:
-    """The median, and the slowest beside its bound."""
+    """Print the median, and the maximum with its bound."""
     figure(f"{name}, median", f"{statistics.median(values):.0f} ms ({len(values)} times)")
     if at_most is None:
         figure(f"{name}, slowest", f"{max(values):.0f} ms")
@@ -169,7 +170,7 @@ def show(name: str, values: list[float], at_most: float | None) -> None:
 
 
 def measure(chromium: Any, server: Any, folder: Path, name: str, times: int, *, boxes: bool) -> None:
-    """Open a project's dashboard, and let it follow."""
+    """Measure opening a project's dashboard and following changes."""
     cells = ["import customlabels_nb as cl", *[f"cl.load_project({str(folder / name)!r}).dashboard()"] * 4]
     lab = Lab(server, chromium, name="dashboard")
     page = lab.open(notebook(*cells), width=1400, height=1500)
@@ -183,19 +184,19 @@ def measure(chromium: Any, server: Any, folder: Path, name: str, times: int, *, 
             "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.setOutputs([])",
             index - 1,
         )
-    show("opens: progress painted", [first for first, _ in opened], OPENS)
-    show("opens: all bars painted", [whole for _, whole in opened], None if boxes else OPENS)
-    page.page.wait_for_timeout(9_000)  # until those that were closed watch no more
-    show("follows a second process", follow(page, folder, name, times), FOLLOWS)
+    show("open: progress painted", [first for first, _ in opened], OPENS)
+    show("open: all bars painted", [whole for _, whole in opened], None if boxes else OPENS)
+    page.page.wait_for_timeout(9_000)  # until the closed dashboards stop polling
+    show("follow a second process", follow(page, folder, name, times), FOLLOWS)
     page.save()
-    figure("the saved notebook", f"{page.path.stat().st_size / 1000:.0f} KB")
+    figure("size of the saved notebook", f"{page.path.stat().st_size / 1000:.0f} KB")
     lab.close()
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few images: does it run?")
+    parser.add_argument("--quick", action="store_true", help="quick smoke test with few images")
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
     start(None, with_images=False)
@@ -205,7 +206,7 @@ def main() -> None:
 
     program = provision.find_chromium()
     if program is None:
-        print("There is no Chromium: `python -m tests` installs one.")
+        print("Chromium is not installed. `python -m tests` installs it.")
         return
     images, times = (QUICK_IMAGES, QUICK_TIMES) if options.quick else (IMAGES, TIMES)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
@@ -214,7 +215,7 @@ def main() -> None:
         with serve(folder / "jupyter") as server:
             chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
             for name, boxes in (("labels", False), ("boxes", True)):
-                heading(f"{images:,} images, {f'{BOXES} boxes an image' if boxes else 'a label an image'}:")
+                heading(f"{images:,} images, {f'{BOXES} boxes per image' if boxes else 'one label per image'}:")
                 project = create(folder, name, images, boxes=boxes)
                 kernel_alone(project, times)
                 project.close()

@@ -1,16 +1,16 @@
-"""A manifest of 250,000 images and 1.1 million boxes: read, checked, stored, written, opened and edited.
+"""Read, check, store, write, open and edit a manifest of 250,000 images and 1.1 million boxes.
 
-Everything is beside a bare loop over the same file, both in fresh processes that take turns; time counts after the
-imports. The bare loop reads each line with ``json.loads``, appends what it says to lists and makes two DataFrames, of
-images and boxes, as they come: no check, no dtypes, times as text. Ours is ``cl.read_dataset``, which checks every
-line, the DataFrames of images and annotations, and ``project.import_dataset``, which commits them to the project's
-database. The bare loop for writing makes a line of the same two tables with ``json.dumps``; ours is ``dataset.to``.
+Everything is compared with a bare loop over the same file, in new processes that take turns, timed after the imports.
+The bare loop reads each line with ``json.loads``, appends the values to lists and creates two DataFrames, of images
+and boxes, without checks and dtypes and with times as text. Ours is ``cl.read_dataset``, which checks every line, the
+DataFrames of images and annotations, and ``project.import_dataset``, which commits them to the project's database.
+The bare loop for writing formats each line of the same two tables with ``json.dumps``. Ours is ``dataset.to``.
 
-Then the project is opened in a process of its own, up to the first ``train_set.images.head()``, and 100 of its images
-get other labels, one action after another. The same for fewer images tells how the cost grows: the exponent.
+Then the project is opened in a new process, up to the first ``train_set.images.head()``, and 100 of its images get
+other labels, one action after another. The same for fewer images shows how the cost grows: the exponent.
 
-Two odd manifests are read beside a bare loop over their lines with ``json.loads``: 30 MB of blank lines, and one line
-of 50 MB.
+Two unusual manifests are read and compared with a bare loop over their lines with ``json.loads``: 30 MB of blank
+lines, and one line of 50 MB.
 
     python benchmarks/datasets.py [--quick]
 """
@@ -30,7 +30,7 @@ from _measure import alternate, bound, figure, heading, in_fresh_process, ratio,
 from image_checks import compare_image_checks
 
 SIZES = (25_000, 100_000, 250_000)
-BOXES = 4.4  # an image, on average
+BOXES = 4.4  # per image, on average
 LABELS = 20
 ROUNDS = 3
 MOST, MOST_WRITING, MOST_GIGABYTES, MOST_GROWTH, MOST_OPENING, MOST_EDITING = 2.5, 2.0, 1.5, 1.1, 1.0, 0.1
@@ -142,7 +142,7 @@ print(json.dumps({"open": opened, "edits": edits, "statistics": counted}))
 
 
 def draw(path: Path, images: int) -> None:
-    """Write a manifest as a labelling job of the hosted service does; its images are nowhere."""
+    """Write a manifest like a labelling job of the hosted service. Its images do not exist."""
     rng = np.random.default_rng(0)
     counts = rng.poisson(BOXES, images).clip(0, 50)
     total = int(counts.sum())
@@ -170,7 +170,7 @@ def draw(path: Path, images: int) -> None:
 
 
 def compare(folder: Path, images: int, rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Path]:
-    """Both sides on a manifest of so many images, in turn; the last project is left in the folder."""
+    """Measure both contenders in turn on a manifest of this many images, and leave the last project in the folder."""
     manifest = folder / f"{images}.manifest"
     draw(manifest, images)
     ours: list[dict[str, Any]] = []
@@ -188,13 +188,13 @@ def compare(folder: Path, images: int, rounds: int) -> tuple[list[dict[str, Any]
 
 
 def growth(seconds: dict[int, float]) -> float:
-    """The exponent p of the cost n**p that fits best."""
+    """Return the exponent p of the best-fitting cost n**p."""
     x, y = (np.log(np.array(list(values))) for values in (seconds.keys(), seconds.values()))
     return float(np.polyfit(x, y, 1)[0])
 
 
 def show(images: int, ours: list[dict[str, Any]], bare: list[dict[str, Any]]) -> float:
-    """Print the figures of one size; returns our seconds until all is stored."""
+    """Print the results of one size and return our seconds until everything is stored."""
     heading(f"{images:,} images, {bare[0]['boxes']:,} boxes; median of {len(ours)} rounds in turn:")
     stored = [result["read"] + result["store"] for result in ours]
     figure("read and checked", spread([result["read"] for result in ours], " s"))
@@ -204,8 +204,8 @@ def show(images: int, ours: list[dict[str, Any]], bare: list[dict[str, Any]]) ->
     figure("written", spread([result["write"] for result in ours], " s"))
     figure("bare json.dumps loop", spread([result["write"] for result in bare], " s"))
     gigabytes = [[result[name] / 1e9 for result in results] for results, name in ((bare, "peak"), (ours, "all"))]
-    figure("peak of memory, bare reading", spread(gigabytes[0], " GB"))
-    figure("peak of memory with writing and reading back", spread(gigabytes[1], " GB"))
+    figure("peak memory, bare reading", spread(gigabytes[0], " GB"))
+    figure("peak memory with writing and reading back", spread(gigabytes[1], " GB"))
     figure("database", f"{ours[0]['size'] / 1e6:.0f} MB")
     compared = (
         ("time until stored, ours over bare", ratio(stored, [r["read"] for r in bare]), "×", MOST),
@@ -221,7 +221,7 @@ def show(images: int, ours: list[dict[str, Any]], bare: list[dict[str, Any]]) ->
 
 
 def compare_odd(folder: Path) -> None:
-    """Print the figures of manifests that no tool writes: of blank lines, and of one line."""
+    """Print the results for manifests that no tool writes: blank lines, and a single line."""
     import customlabels_nb as cl
 
     def read_bare(path: Path) -> list[Any]:
@@ -246,7 +246,7 @@ def compare_odd(folder: Path) -> None:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     quick = "--quick" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--quick"]
     start(__doc__, with_images=False)
@@ -268,9 +268,9 @@ def main() -> None:
     bound("100 images labelled as one action", statistics.median(edits), " s", at_most=MOST_EDITING)
     figure("statistics of both datasets", spread([result["statistics"] for result in opened], " s"))
     if not quick:
-        heading("how the time until stored grows:")
+        heading("growth of the time until stored:")
         for images, until in took.items():
-            figure(f"{images:,} images", f"{until:.2f} s, {until / images * 1e6:.0f} µs an image")
+            figure(f"{images:,} images", f"{until:.2f} s, {until / images * 1e6:.0f} µs per image")
         bound("exponent", growth(took), "", at_most=MOST_GROWTH)
         compare_image_checks()
 

@@ -1,7 +1,7 @@
-"""How long a full evaluation takes beside the libraries whose figures are among its own, results equal.
+"""Time of a full evaluation compared with libraries that compute some of its metrics, with equal results.
 
-Classification: 100,000 images and 80 labels beside scikit-learn called label by label. Detection: 20,000 images with
-150,000 boxes of 80 labels and 300,000 predictions beside faster-coco-eval's average precision.
+Classification: 100,000 images and 80 labels, compared with scikit-learn called label by label. Detection: 20,000
+images with 150,000 boxes of 80 labels and 300,000 predictions, compared with faster-coco-eval's average precision.
 
     python benchmarks/evaluation.py [--only classification|detection] [--quick]
 """
@@ -17,10 +17,10 @@ PARTS = ("classification", "detection")
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the images, one round: does it run?")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
+    parser.add_argument("--quick", action="store_true", help="quick smoke test with a tenth of the images, one round")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (repeatable)")
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
     start(__doc__, with_images=False)

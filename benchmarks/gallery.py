@@ -1,9 +1,9 @@
-"""The gallery in a real JupyterLab and browser: how long from a key until what it asks for is painted.
+"""Gallery in JupyterLab: time from a key press until its effect is painted.
 
-A time runs from the browser's own time of the key until the pictures of the page are decoded and two frames have begun
-after that. The photos are drawn here: 1024 × 768 pixels, noise and shapes, no two alike. With cached thumbnails the
-gallery takes turns with a bare widget that has the same bytes in memory and does nothing but paint them. It needs the
-extra ``test`` and a Chromium.
+Each time runs from the browser's own timestamp of the key until the images of the page are decoded and two frames
+have begun after that. The photos are drawn here: 1024 × 768 pixels, noise and shapes, all different. With cached
+thumbnails the gallery takes turns with a minimal widget that only paints the same bytes from memory. Needs the extra
+``test`` and Chromium.
 
     python benchmarks/gallery.py [--quick] [--photos DIR]
 """
@@ -55,21 +55,22 @@ CELLS = {
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    """Such a share (0 to 100) of the values is at most this."""
+    """Return the percentile ``share`` (0 to 100) of the values."""
     return float(np.percentile(values, share))
 
 
 def show(name: str, values: Sequence[float]) -> None:
-    """Half of the values, and 95 % of them, are at most so many milliseconds."""
+    """Print the median and the 95th percentile in milliseconds."""
     figure(name, f"p50 {percentile(values, 50):.0f} ms, p95 {percentile(values, 95):.0f} ms ({len(values)} times)")
 
 
 class Bench:
-    """The notebook in the browser.
+    """Notebook in the browser.
 
     Parameters
     ----------
     page : LabPage
+        Page of the notebook.
     pages : int
         Pages of 100 photos.
     cells : dict of str to str, optional
@@ -84,58 +85,58 @@ class Bench:
         page.page.evaluate("clock.watch()")
 
     def run(self, cell: str, *, wait: bool = True) -> str:
-        """Run a cell; returns the CSS of its output."""
+        """Run a cell and return the CSS selector of its output."""
         index = self.names.index(cell)
         self.page.run_cell(index, wait=wait, seconds=600)
         self.page.cell(index).evaluate("(node, index) => { node.dataset.bench = index; }", index)
         return f"[data-bench='{index}'] .jp-Cell-outputArea"
 
     def gallery(self, cell: str, total: int) -> GalleryScreen:
-        """Run a cell that shows a gallery of so many images."""
+        """Run a cell that shows a gallery of ``total`` images."""
         return GalleryScreen(self.page, f"{self.run(cell)} .clnb-gallery", total).ready()
 
     def do(self, code: str) -> None:
-        """Run code in the kernel, beside the cells."""
+        """Run code in the kernel, outside the cells."""
         reply = self.page.kernel_client().execute(code, reply=True, timeout=300)
         assert reply["content"]["status"] == "ok", reply["content"]
 
     def forget(self) -> None:
-        """Forget how long requests took so far."""
+        """Discard the recorded request times."""
         self.page.page.evaluate("clock.trips('')")
         self.page.value("timed.read('')")
 
     def trips(self, kind: str) -> list[float]:
-        """How long requests of a kind took until the page had the answer, since the last call."""
+        """Return the round-trip times of requests of a kind since the last call."""
         return list(self.page.page.evaluate("kind => clock.trips(kind)", kind))
 
     def show_parts(self, kind: str, trips: Sequence[float] | None = None) -> None:
-        """How long requests of a kind took until the page had the answer, and how long of that in the kernel."""
+        """Print the round-trip times of requests of a kind, and the part spent in the kernel."""
         trips = self.trips(kind) if trips is None else trips
         taken = self.page.value(f"timed.read({kind!r})")
         if trips and taken:
-            show("  of which until the answer was in the page", trips)
+            show("  of which request round trip", trips)
             show("  of which in the kernel's handler", taken)
 
 
 def saved_notebook(bench: Bench) -> None:
-    """How much larger the saved notebook is with a gallery in it, which is left open."""
+    """Measure how much larger the saved notebook is with an open gallery."""
     page = bench.page
     page.save()
     before = page.path.stat().st_size
     bench.gallery("gallery", bench.pages * PAGE)
     page.save()
-    heading("the saved notebook:")
+    heading("saved notebook:")
     bound("grows by", (page.path.stat().st_size - before) / 1000, " KB", at_most=NOTEBOOK / 1000)
 
 
 def turning(bench: Bench, gallery: GalleryScreen) -> None:
-    """Pages of thumbnails that are nowhere yet, on disk, and in the page."""
-    heading(f"a page of {PAGE} thumbnails painted, nothing cached:")
+    """Measure pages of thumbnails that are not cached, cached on disk, and cached in the page."""
+    heading(f"painting a page of {PAGE} thumbnails, nothing cached:")
     bench.forget()
     cold: list[float] = []
     bench.do("bench.forget_thumbnails(project)")
     for number in spaced(bench.pages):
-        if number == 1:  # the pages between were fetched ahead, and are on disk
+        if number == 1:  # the pages between were prefetched and are on disk
             gallery.quiet()
             bench.do("bench.forget_thumbnails(project)")
         cold.append(gallery.jump(number))
@@ -144,7 +145,7 @@ def turning(bench: Bench, gallery: GalleryScreen) -> None:
     bench.show_parts("page")
     bound("p95", percentile(cold, 95), " ms", at_most=COLD)
 
-    heading("the same, thumbnails cached on disk, in turn with the bare widget:")
+    heading("same with thumbnails cached on disk, in turn with the minimal widget:")
     bare = BareScreen(bench.page, f"{bench.run('bare')} .bare")
     cached: list[float] = []
     painted: list[float] = []
@@ -166,7 +167,7 @@ def turning(bench: Bench, gallery: GalleryScreen) -> None:
         over = percentile(cached, share) / percentile(painted, share)
         bound(f"p{share} of gallery over p{share} of bare", over, "×", at_most=OVER_BARE)
 
-    heading("the next page, fetched ahead:")
+    heading("next page, prefetched:")
     gallery.jump(0)
     ahead = [gallery.turn(number) for number in range(1, bench.pages)]
     show("gallery", ahead)
@@ -175,11 +176,11 @@ def turning(bench: Bench, gallery: GalleryScreen) -> None:
 
 @contextmanager
 def training(bench: Bench) -> Iterator[None]:
-    """A cell trains on all cores meanwhile."""
+    """Train on all cores in a cell meanwhile."""
     stop = bench.page.path.parent / "stop"
     stop.unlink(missing_ok=True)
     bench.run("training", wait=False)
-    bench.page.page.wait_for_timeout(8_000)  # until torch is imported, and the first steps are done
+    bench.page.page.wait_for_timeout(8_000)  # until torch is imported and the first steps are done
     try:
         yield
     finally:
@@ -188,7 +189,7 @@ def training(bench: Bench) -> Iterator[None]:
 
 
 def keys(bench: Bench, gallery: GalleryScreen, count: int) -> tuple[list[float], list[float]]:
-    """One label a key, image by image: until the chip is painted, and until the kernel has answered."""
+    """Measure labelling image by image, until the chip is painted and until the kernel has responded."""
     gallery.clear()
     bench.trips("")
     times = []
@@ -201,7 +202,7 @@ def keys(bench: Bench, gallery: GalleryScreen, count: int) -> tuple[list[float],
 
 
 def bulk(bench: Bench, gallery: GalleryScreen, count: int) -> tuple[list[float], list[float]]:
-    """A page of labels by one key: until they are said to be saved, and until the kernel has answered."""
+    """Measure labelling a page with one key, until it is shown as saved and until the kernel has responded."""
     gallery.turn_to()
     gallery.page.keyboard.press("Escape")
     gallery.key("Control+a", "selected", count=PAGE)
@@ -215,7 +216,7 @@ def bulk(bench: Bench, gallery: GalleryScreen, count: int) -> tuple[list[float],
 
 
 def labelling(bench: Bench, gallery: GalleryScreen, key_count: int, bulk_count: int) -> None:
-    """Labels by key, while the kernel has nothing else to do and while a cell trains."""
+    """Measure labels assigned by key, with an idle kernel and while a cell trains."""
     gallery.jump(0)
     for when, most in (("", SAVED), (", while a cell trains", SAVED_WHILE_BUSY)):
         bench.forget()
@@ -224,31 +225,31 @@ def labelling(bench: Bench, gallery: GalleryScreen, key_count: int, bulk_count: 
             many, many_trips = bulk(bench, gallery, bulk_count)
             turned = [gallery.jump(number) for number in range(2, bench.pages, 2)] if when else []
         taken = bench.page.value("timed.read('edit')")
-        heading(f"a key that labels, until its chip is painted{when}:")
+        heading(f"from a label's key until its chip is painted{when}:")
         show("gallery", single)
-        show("  until the kernel has answered", trips)
+        show("  until the kernel has responded", trips)
         bound("p95", percentile(single, 95), " ms", at_most=CHIP)
         heading(f"{PAGE} labels by one key, until they are saved{when}:")
         show("gallery", many)
-        show("  of which until the answer was in the page", many_trips)
+        show("  of which request round trip", many_trips)
         show("  of which in the kernel's handler", taken[-len(many) :])
         bound("p95", percentile(many, 95), " ms", at_most=most)
-    heading("a page with thumbnails cached on disk, while a cell trains:")
+    heading("page with thumbnails cached on disk, while a cell trains:")
     show("gallery", turned)
 
 
 def growth(bench: Bench, sizes: tuple[int, int]) -> None:
-    """Turning pages back, so that none was fetched ahead, in a small and in a large project in turn."""
-    bench.do("bench.thumbnails(project)")  # of which these projects live: they have no files of their own
+    """Measure going back page by page, so that none is prefetched, in a small and a large project in turn."""
+    bench.do("bench.thumbnails(project)")  # these projects use its thumbnails, because they have no files
     screens = [bench.gallery(cell, total) for cell, total in zip(("small", "large"), sizes, strict=True)]
-    heading(f"turning the page, {sizes[0]:,} and {sizes[1]:,} images in turn:")
+    heading(f"going to another page, {sizes[0]:,} and {sizes[1]:,} images in turn:")
     times: list[list[float]] = [[], []]
     for _ in range(bench.pages // 2):
         for screen, kept in zip(screens, times, strict=True):
             last = (screen.total - 1) // PAGE
             start_at = last if screen.total <= 1000 else last // 2
             screen.jump(start_at)
-            screen.choose("size", "48")  # and back: what was known of rows is forgotten
+            screen.choose("size", "48")  # back again, so that cached rows are discarded
             screen.choose("size", "100")
             kept += [screen.turn(number, "PageUp") for number in (start_at - 1, start_at - 2)]
     for total, own in zip(sizes, times, strict=True):
@@ -258,7 +259,7 @@ def growth(bench: Bench, sizes: tuple[int, int]) -> None:
 
 
 def label_each(gallery: GalleryScreen, count: int) -> list[float]:
-    """Select the images of each label by clicks, then press its key; what one waits for each click and key."""
+    """Select the images of each label by clicks, press its key, and return the waiting time of each."""
     times = []
     for number, label in enumerate(LABELS):
         places = list(range(number, count, len(LABELS)))
@@ -268,7 +269,7 @@ def label_each(gallery: GalleryScreen, count: int) -> list[float]:
 
 
 def peers(bench: Bench, gallery: GalleryScreen, *, quick: bool) -> None:
-    """A page labelled here, in ipywidgets and in ipyannotations: labels per minute of what one waits for the screen."""
+    """Measure a page labelled here, in ipywidgets and in ipyannotations, in labels per minute of waiting time."""
     some, rounds = (12, 2) if quick else (PAGE, 5)
     gallery.jump(0)
     gallery.clear()
@@ -298,12 +299,12 @@ def peers(bench: Bench, gallery: GalleryScreen, *, quick: bool) -> None:
     def per_minute(milliseconds: float) -> float:
         return 60_000 * PAGE / milliseconds
 
-    heading("side by side, a script that doesn't think; what it waits for the screen:")
-    figure(f"the next {PAGE} images: gallery", f"{turn:.0f} ms")
+    heading("comparison by a script without thinking time, waiting time only:")
+    figure(f"next {PAGE} images: gallery", f"{turn:.0f} ms")
     figure("ipywidgets Image + GridBox", f"{grid_turn:.0f} ms, {grid_turn / turn:.1f} × as long")
     ours, bulk = per_minute(each + turn), per_minute(statistics.median(alike) + turn)
-    figure("labels a minute, each image by itself: gallery", f"{ours:,.0f}")
-    figure("the same, a page of look-alikes by one key", f"{bulk:,.0f}")
+    figure("labels per minute, image by image: gallery", f"{ours:,.0f}")
+    figure("same, a page of similar images by one key", f"{bulk:,.0f}")
     for name, peer in (
         ("ipywidgets Image + ToggleButtons + GridBox", per_minute(grid_each + grid_turn)),
         ("ipyannotations ClassLabeller", per_minute(single_each)),
@@ -312,11 +313,13 @@ def peers(bench: Bench, gallery: GalleryScreen, *, quick: bool) -> None:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few pages and keys: does it run?")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="where to draw the photos, kept for the next run")
+    parser.add_argument("--quick", action="store_true", help="quick smoke test with few pages and keys")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run only this part (repeatable)")
+    parser.add_argument(
+        "--photos", type=Path, metavar="DIR", help="folder for the drawn photos, reused by the next run"
+    )
     options = parser.parse_args()
     sys.argv = sys.argv[:1]
     start(None, with_images=False)
@@ -326,7 +329,7 @@ def main() -> None:
 
     program = provision.find_chromium()
     if program is None:
-        print("There is no Chromium: `python -m tests` installs one.")
+        print("Chromium is not installed. `python -m tests` installs it.")
         return
     pages, count, bulks, sizes = (
         (QUICK_PAGES, QUICK_KEYS, QUICK_BULKS, QUICK_SIZES) if options.quick else (PAGES, KEYS, BULKS, SIZES)
@@ -355,8 +358,8 @@ def main() -> None:
                 peers(bench, gallery, quick=options.quick)
             lab.close()
             chromium.close()
-    if hasattr(os, "getloadavg"):  # of others, too: then the ratios alone say something
-        heading(f"the machine's load over the last 15 minutes: {os.getloadavg()[2]:.1f}")
+    if hasattr(os, "getloadavg"):  # including other processes, in which case only the ratios are meaningful
+        heading(f"load average of the last 15 minutes: {os.getloadavg()[2]:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How many local images a second are checked to be there and measured by their headers, beside a bare Pillow loop.
+"""Local images per second checked for existence and size, compared with a bare Pillow loop.
 
-The check is what formats and validation use: upright sizes, files that are missing or no images told instead of
-raised, on ``settings.threads`` threads. The bare loop is one thread: ``PIL.Image.open(path).size``, which neither turns
-a size upright nor survives a file that is missing. The images are made here: JPEGs of a camera's size with EXIF, some
-of them lying. Both have the files in memory, and take turns.
+Formats and validation use this check: it applies the EXIF orientation, reports missing files and non-images instead
+of raising, and uses ``settings.threads`` threads. The bare loop is one thread: ``PIL.Image.open(path).size``, which
+ignores the orientation and fails on a missing file. The images are created here: JPEGs of a camera's size with EXIF,
+some of them rotated. Both run in turn with the files in memory.
 
     python benchmarks/image_checks.py
 """
@@ -28,7 +28,7 @@ SIZE = (1600, 1200)
 
 
 def make_images(folder: Path) -> list[str]:
-    """``COUNT`` JPEG files, every fourth stored lying; returns their paths."""
+    """Write ``COUNT`` JPEG files, every fourth with a rotated EXIF orientation, and return their paths."""
     rng = np.random.default_rng(0)
     encoded = []
     for kind in range(KINDS):
@@ -45,7 +45,7 @@ def make_images(folder: Path) -> list[str]:
 
 
 def bare_loop(paths: list[str]) -> list[tuple[int, int]]:
-    """The size of each as it is stored, and nothing else."""
+    """Return the stored size of each image."""
     sizes = []
     for path in paths:
         with Image.open(path) as image:
@@ -54,17 +54,17 @@ def bare_loop(paths: list[str]) -> list[tuple[int, int]]:
 
 
 def check_same(paths: list[str]) -> None:
-    """Both sides must have measured the same, or the comparison means nothing."""
+    """Check that both contenders measure the same, because the comparison is meaningless otherwise."""
     upright = [size[::-1] if number % KINDS % 4 == 0 else size for number, size in enumerate(bare_loop(paths))]
     assert [size for _, size in measured(paths)] == upright
 
 
 def compare_image_checks() -> float:
-    """Print images a second of both sides; returns the check's over the bare loop's."""
+    """Print images per second of both contenders and return the ratio of the check's to the bare loop's."""
     threads = settings.threads
     with tempfile.TemporaryDirectory() as folder:
         paths = make_images(Path(folder))
-        check_same(paths)  # and the files are in memory from here on
+        check_same(paths)  # and loads the files into memory
 
         def check(workers: int) -> float:
             settings.threads = workers

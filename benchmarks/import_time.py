@@ -1,4 +1,4 @@
-"""How long ``import customlabels_nb`` takes, beside ``import pandas``, each in fresh processes in turn.
+"""Duration of ``import customlabels_nb`` compared with ``import pandas``, in new processes in turn.
 
 python benchmarks/import_time.py
 """
@@ -17,7 +17,7 @@ print(json.dumps({"seconds": time.perf_counter() - started}))
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     start(__doc__, with_images=False)
     statements = {
         "import customlabels_nb": 1.5,
@@ -29,7 +29,7 @@ def main() -> None:
         return float(in_fresh_process(_CODE, statement)["seconds"])
 
     for statement in ("import pandas", *statements):
-        run(statement)  # the files are in memory from here on
+        run(statement)  # loads the files into memory
     pandas, *others = alternate(ROUNDS, *(lambda s=s: run(s) for s in ("import pandas", *statements)))  # type: ignore[misc]
     heading(f"Seconds, median of {ROUNDS} fresh processes, in turn:")
     figure("import pandas", spread(pandas, " s"))

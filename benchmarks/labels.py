@@ -1,7 +1,6 @@
-"""Labels of large projects: merging, renaming and undoing it, and counting what each label is used for.
+"""Labels of large projects: merge, rename and undo, and count the use of each label.
 
-A project of 250,000 images with 1.1 million boxes of 40 labels is drawn up; two labels of it have 100,000 annotations
-each.
+The project has 250,000 images with 1.1 million boxes of 40 labels, two of which have 100,000 annotations each.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MOST_SECONDS = 2.0
 
 
 def fill(store: SqlStore) -> None:
-    """Put the images and boxes into the training set."""
+    """Add the images and boxes to the training set."""
     rng = np.random.default_rng(0)
     names = np.array([f"/home/somebody/photos/IMG_{index:06d}.jpg" for index in range(IMAGES)])
     labels = np.repeat(["large a", "large b"], LARGE)
@@ -50,7 +49,7 @@ def fill(store: SqlStore) -> None:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     start(__doc__, with_images=False)
     with tempfile.TemporaryDirectory() as folder:
         store = create_store(str(Path(folder) / "project.db"), "benchmark")
@@ -60,9 +59,9 @@ def main() -> None:
         actions = store.last_action()
         heading(f"{BOXES:,} boxes on {IMAGES:,} images; two labels of {LARGE:,} annotations each:")
         figure("labels in order", f"{seconds(editing.labels):.3g} s")
-        figure("what each label is used for", f"{seconds(editing.uses):.3g} s")
+        figure("count the use of each label", f"{seconds(editing.uses):.3g} s")
         merging = seconds(lambda: editing.merge("large a", into="large b"))
-        bound("merge one into the other, one transaction", merging, " s", at_most=MOST_SECONDS)
+        bound("merge one into the other in one transaction", merging, " s", at_most=MOST_SECONDS)
         assert store.last_action() == actions + 1
         assert int(store.label_uses("large b")["annotations"].iloc[0]) == 2 * LARGE
         figure("undo that", f"{seconds(editing.undo):.3g} s")

@@ -1,10 +1,9 @@
-"""The results screen in a real JupyterLab and browser: until it is there, and from a move until it is painted.
+"""Results screen in JupyterLab: time to open, and time from a move of the slider until it is painted.
 
-A step runs from the slider's event, at the beginning of a frame as a browser sends it, until the frame with every
-number, curve, cell and image of it is painted. Steps go to places at random, so that nothing is remembered; the
-overlap's, too.
-Predictions are drawn by lot; there are no pictures, which come later than numbers and hold up nothing. It needs the
-extra ``test`` and a Chromium.
+A step runs from the slider's event, sent at the beginning of a frame as browsers do, until the frame with every
+number, curve, cell and image is painted. Steps go to random values, so that nothing is cached, including those of the
+IoU. Predictions are random. There are no images, which are loaded after the numbers and do not delay them. Needs the
+extra ``test`` and Chromium.
 
     python benchmarks/results.py [--quick]
 """
@@ -70,7 +69,7 @@ CASES = {
     "20,000 images x 80 labels": "classifier(20_000, 80, 'single-label')",
 }
 
-#: Milliseconds of each step: until the page's own work is done, and until it is painted.
+#: Milliseconds of each step until the page's own work is done, and until it is painted.
 MEASURE = """async (root, [slider, values]) => {
     const node = root.querySelector(`.slider.${slider}`);
     const painted = () => new Promise((resolve) => {
@@ -94,13 +93,13 @@ MEASURE = """async (root, [slider, values]) => {
 
 
 def steps(page: LabPage, slider: str, values: Sequence[float]) -> np.ndarray[Any, Any]:
-    """Milliseconds of each step, shape (steps, 2)."""
+    """Return the milliseconds of each step, shape (steps, 2)."""
     root = page.output(2).locator(".clnb-results")
     return np.array(root.evaluate(MEASURE, [slider, [str(round(value, 3)) for value in values]]))
 
 
 def measure(lab: Lab, name: str, code: str, count: int) -> None:
-    """One size: opening and steps of its sliders."""
+    """Measure opening and slider steps for one size."""
     heading(name)
     page = lab.open(notebook(SETUP, f"report = {code}", "report.show()"), width=1400, height=1400)
     page.run_cell(0)
@@ -113,17 +112,17 @@ def measure(lab: Lab, name: str, code: str, count: int) -> None:
     ).json_value()
     page.run_cell(2)
     opened = float(page.page.evaluate("window.opened")) - float(ready)
-    bound("from the cell's run until the screen is there", opened, "ms", at_most=OPENING)
-    page.page.wait_for_timeout(4_000)  # advice and pictures
+    bound("from running the cell until the screen is shown", opened, "ms", at_most=OPENING)
+    page.page.wait_for_timeout(4_000)  # advice and images
     rng = np.random.default_rng(1)
     for slider in ("threshold", "overlap"):
         if page.output(2).locator(f".slider.{slider}").is_hidden():
             continue
         times = steps(page, slider, rng.uniform(0.06, 0.98, count).tolist())
         worked, painted = (np.percentile(times[:, column], [50, 95]) for column in (0, 1))
-        figure(f"{slider}: the page's own work, p50 and p95", f"{worked[0]:.1f} ms, {worked[1]:.1f} ms")
-        figure(f"{slider}: until it is painted, p50", f"{painted[0]:.1f} ms")
-        bound(f"{slider}: until it is painted, p95", float(painted[1]), "ms", at_most=STEP)
+        figure(f"{slider}: JavaScript only, p50 and p95", f"{worked[0]:.1f} ms, {worked[1]:.1f} ms")
+        figure(f"{slider}: until painted, p50", f"{painted[0]:.1f} ms")
+        bound(f"{slider}: until painted, p95", float(painted[1]), "ms", at_most=STEP)
     lab.close()
 
 

@@ -1,4 +1,4 @@
-"""How good a model is after a few photos per label: trained on 2 or 5 of each, tested on all the others.
+"""Accuracy of a model after a few photos per label: trained on 2 or 5 of each, tested on all the others.
 
 python benchmarks/shots.py [--images DIR]
 """
@@ -25,7 +25,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def photos_of(folder: Path) -> tuple[list[str], Integers, list[str]]:
-    """Paths, the number of each one's label, and the labels."""
+    """Return the paths, the index of each photo's label, and the labels."""
     found = read_folder(folder, auto_label=True)
     labelled = [(image, label) for image, label in zip(found.images, found.labels, strict=True) if label is not None]
     labels = sorted({label for _, label in labelled})
@@ -34,7 +34,7 @@ def photos_of(folder: Path) -> tuple[list[str], Integers, list[str]]:
 
 
 def few_of_each(targets: Integers, shots: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Which photos are trained on: ``shots`` of each label, drawn by ``seed``."""
+    """Return a mask of the training photos: ``shots`` of each label, drawn with ``seed``."""
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(targets), dtype=bool)
     for label in np.unique(targets):
@@ -43,7 +43,7 @@ def few_of_each(targets: Integers, shots: int, seed: int) -> npt.NDArray[np.bool
 
 
 def one_seed(features: Features, targets: Integers, n_labels: int, shots: int, seed: int) -> tuple[float, float, float]:
-    """Accuracy and log-loss on the other photos, and the seconds that fitting took."""
+    """Return accuracy and log loss on the other photos, and the seconds of fitting."""
     train = few_of_each(targets, shots, seed)
     started = time.perf_counter()
     head = fit_head(features[train], targets[train], n_labels, seed=seed)
@@ -57,18 +57,18 @@ def one_seed(features: Features, targets: Integers, n_labels: int, shots: int, s
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     images, targets, labels = photos_of(start(__doc__))
     started = time.perf_counter()
     features = embed(images, device="cpu").features
     took = time.perf_counter() - started
     heading(f"{len(images)} photos of {len(labels)} labels, {torch.get_num_threads()} torch threads:")
-    figure("features of all photos, backbone's loading included", f"{took:.2f} s")
+    figure("features of all photos, including loading the backbone", f"{took:.2f} s")
     for shots, limit in BOUNDS.items():
         if np.bincount(targets).min() <= shots:
-            figure(f"{shots} photos a label", "a label has too few photos for that")
+            figure(f"{shots} photos per label", "skipped, because a label has too few photos")
             continue
-        heading(f"{shots} photos a label, {SEEDS} seeds, tested on the other {len(images) - shots * len(labels)}:")
+        heading(f"{shots} photos per label, {SEEDS} seeds, tested on the other {len(images) - shots * len(labels)}:")
         runs = [one_seed(features, targets, len(labels), shots, seed) for seed in range(SEEDS)]
         accuracy, loss, fitting = np.array(runs).T
         bound("mean accuracy", float(accuracy.mean()), "", at_least=limit)

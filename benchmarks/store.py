@@ -1,14 +1,15 @@
-"""100,000 boxes from a project's database as a table, and one label edit, each beside bare SQL on the same tables.
+"""Reading 100,000 boxes from a project's database and editing labels, compared with bare SQL on the same tables.
 
-Both sides give a DataFrame with the same rows and the same columns: image, label, left, top, width, height, polygon,
-crowd, confidence, annotator, job, created. The bare read is ``sqlite3`` with image and label names joined by SQL, its
-rows put into ``pd.DataFrame(rows, columns=…)`` as they are: no dtypes of its own, times as numbers, polygons as text.
-The store's side is ``store.annotations()``: the dtypes of the annotations table, times in UTC, polygons as lists.
-Both keep the order of images; each opens its connection anew or takes it from the pool, the file lies in memory.
+Both contenders return a DataFrame with the same rows and columns: image, label, left, top, width, height, polygon,
+crowd, confidence, annotator, job, created. The bare read is ``sqlite3`` with image and label names joined by SQL and
+its rows passed to ``pd.DataFrame(rows, columns=…)`` unchanged: no dtypes, times as numbers, polygons as text. The
+store's side is ``store.annotations()``: the dtypes of the annotations table, times in UTC, polygons as lists. Both
+keep the order of images. Each opens a new connection or takes one from the pool, and the file is in memory.
 
-An edit is ``LabellingSession.assign`` of one image from the call to its return, in one process and in 20 at once, each
-with images of its own; the bare one is in ``_store_worker.py``. Both commit durably. The two take turns, on SQLite and
-on the PostgreSQL that the tests use; processor time is that of the processes that edit, without PostgreSQL's own.
+An edit is ``LabellingSession.assign`` of one image from the call to its return, in one process and in 20
+concurrently, each with its own images. The bare edit is in ``_store_worker.py``. Both commit durably. The two take
+turns, on SQLite and on the PostgreSQL of the tests. Processor time is that of the editing processes, without
+PostgreSQL's own.
 
     python benchmarks/store.py
 """
@@ -50,7 +51,7 @@ ORDER BY a.image_id, a.id
 
 
 def fill(store: SqlStore, images: int, polygons: float) -> None:
-    """Put ``ROWS`` boxes into the training set, spread over ``images`` images; a share of them with a polygon."""
+    """Add ``ROWS`` boxes on ``images`` images to the training set, the share ``polygons`` of them with a polygon."""
     rng = np.random.default_rng(0)
     names = [f"/home/somebody/photos/kitchen/2026-11/IMG_{index:06d}.jpg" for index in range(images)]
     corners = rng.uniform(0, 900, (ROWS, 2)).round(1)
@@ -77,7 +78,7 @@ def fill(store: SqlStore, images: int, polygons: float) -> None:
 
 
 def bare_read(path: Path) -> pd.DataFrame:
-    """What anybody would write who knows the tables."""
+    """Read the boxes with SQL that anybody who knows the tables would write."""
     with closing(sqlite3.connect(path)) as connection:
         cursor = connection.execute(_BARE)
         columns = [column[0] for column in cursor.description]
@@ -85,14 +86,14 @@ def bare_read(path: Path) -> pd.DataFrame:
 
 
 def check_same(ours: pd.DataFrame, bare: pd.DataFrame) -> None:
-    """Both sides must have read the same thing, or the comparison means nothing."""
+    """Check that both contenders read the same rows, because the comparison is meaningless otherwise."""
     assert list(ours.columns) == list(bare.columns)
     for name in ("image", "label", *t.BOX_COLUMNS, "confidence", "annotator"):
         assert ours[name].tolist() == bare[name].tolist(), name
 
 
 def compare(images: int, polygons: float) -> float:
-    """Print the figures of one kind of project; returns ours over bare."""
+    """Print the results for one kind of project and return the ratio of our time to the bare one's."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "project.db"
         store = create_store(str(path), "benchmark")
@@ -105,12 +106,12 @@ def compare(images: int, polygons: float) -> float:
     heading(f"{ROWS:,} boxes on {images:,} images, {shape}; median of {ROUNDS} reads in turn:")
     figure("store.annotations()", spread(ours, " s"))
     figure("bare sqlite3 → DataFrame", spread(bare, " s"))
-    figure("rows a second", f"{ROWS / statistics.median(ours):,.0f} (bare {ROWS / statistics.median(bare):,.0f})")
+    figure("rows/s", f"{ROWS / statistics.median(ours):,.0f} (bare {ROWS / statistics.median(bare):,.0f})")
     return ratio(ours, bare)
 
 
 def fill_for_edits(store: SqlStore) -> None:
-    """Put labelled images into the training set."""
+    """Add labelled images to the training set."""
     names = [f"/home/somebody/photos/IMG_{index:06d}.jpg" for index in range(EDITED)]
     images = pd.DataFrame({"image": names, "width": 1024, "height": 768, "status": "labelled"})
     labels = [f"label {1 + number % EDIT_LABELS}" for number in range(1, EDITED + 1)]
@@ -119,7 +120,7 @@ def fill_for_edits(store: SqlStore) -> None:
 
 
 def edit_at_once(location: str, schema: str, which: str, count: int) -> tuple[list[float], float]:
-    """Let ``count`` processes edit; returns how long each edit took and the processor time of one, in ms."""
+    """Let ``count`` processes edit and return the time of each edit and the processor time of one, in ms."""
     command = [sys.executable, str(Path(__file__).with_name("_store_worker.py")), location, schema, which]
     processes = [
         subprocess.Popen(
@@ -141,13 +142,15 @@ def edit_at_once(location: str, schema: str, which: str, count: int) -> tuple[li
 
 
 def compare_edits(kind: str, location: str, schema: str) -> None:
-    """Print the figures of edits on one database."""
+    """Print the results of edits in one database."""
     for count in (1, PROCESSES):
         kept: dict[str, list[tuple[list[float], float]]] = {"ours": [], "bare": []}
         for _ in range(EDIT_ROUNDS):
             for which, runs in kept.items():
                 runs.append(edit_at_once(location, schema, which, count))
-        heading(f"One label edit on {kind}, {count} at once; median of {EDIT_ROUNDS} runs of {EDIT_SECONDS} s in turn:")
+        heading(
+            f"One label edit on {kind}, {count} concurrent; median of {EDIT_ROUNDS} runs of {EDIT_SECONDS} s in turn:"
+        )
         middle, late, rate, cpu = (
             {which: [of(run) for run in runs] for which, runs in kept.items()}
             for of in (
@@ -171,12 +174,12 @@ def compare_edits(kind: str, location: str, schema: str) -> None:
         if count == 1:
             bound("p50 alone", statistics.median(middle["ours"]), " ms", at_most=ALONE_MS)
         else:
-            bound("edits of all", statistics.median(rate["ours"]), " a second", at_least=TOGETHER_RATE)
+            bound("edits of all processes", statistics.median(rate["ours"]), " per second", at_least=TOGETHER_RATE)
             bound("p95 of all", statistics.median(late["ours"]), " ms", at_most=TOGETHER_MS)
 
 
 def edits_on_sqlite() -> None:
-    """Edit a file."""
+    """Measure edits in a file."""
     with tempfile.TemporaryDirectory() as folder:
         location = str(Path(folder) / "project.db")
         store = create_store(location, "benchmark", task="single-label")
@@ -186,7 +189,7 @@ def edits_on_sqlite() -> None:
 
 
 def edits_on_postgresql() -> None:
-    """Edit on a server, if there is one."""
+    """Measure edits on a server, if there is one."""
     sys.path.append(str(ROOT))
     from tests import provision
 
@@ -199,11 +202,11 @@ def edits_on_postgresql() -> None:
             finally:
                 store.destroy()
     except provision.Unavailable as reason:
-        figure("PostgreSQL is left out", str(reason))
+        figure("PostgreSQL skipped", str(reason))
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     start(__doc__, with_images=False)
     for images, polygons in ((10_000, 0.0), (100_000, 0.0), (10_000, 0.2)):
         bound("time, ours over bare", compare(images, polygons), "×", at_most=MOST)

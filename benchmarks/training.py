@@ -1,10 +1,10 @@
-"""Models trained within a budget of time, and judged on pictures that they never saw.
+"""Models trained within a time budget and evaluated on unseen images.
 
-Detectors on real photos, beside torchvision's reference recipe of fine-tuning with the same backbone for the same time;
-classifiers of several labels on collages; detectors of brands from pictures of their logos; and detectors of small, of
-many and of rare objects, which no recipe was tuned on. Training alone counts: from
-the first image decoded to the last step. The bounds are those of two CPU cores that do nothing else, as means of three
-seeds; with --steps it doesn't matter how busy the machine is.
+Detectors on real photos, compared with torchvision's reference recipe for fine-tuning the same backbone for the same
+time, multi-label classifiers on collages, detectors of brands from images of their logos, and detectors of small,
+many and rare objects, which no recipe was tuned on. Only training is timed, from the first decoded image to the last
+step. The bounds are means of three seeds on two otherwise idle CPU cores. With --steps, the load of the machine does
+not matter.
 
     python benchmarks/training.py [--only raccoon|fruit-objects|untuned|peer|collages|brands] [--seeds 0 1 2]
                                   [--budget 2min | --steps 300]
@@ -25,7 +25,7 @@ from _training_untuned import untuned_part
 
 PARTS = (*SETS, "untuned", "peer", "collages", "brands")
 
-BOUNDS = {  # AP50 and AP at least, by set and budget
+BOUNDS = {  # minimum AP50 and AP, by set and budget
     ("raccoon", "2min"): (0.97, None),
     ("raccoon", "5min"): (None, 0.64),
     ("fruit-objects", "2min"): (0.95, None),
@@ -33,13 +33,13 @@ BOUNDS = {  # AP50 and AP at least, by set and budget
 
 
 def main() -> None:
-    """Print the figures."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--budget")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--threads", type=int, help="of torch; all cores unless it is given")
+    parser.add_argument("--threads", type=int, help="number of torch threads, by default all cores")
     options = parser.parse_args()
     print(f"{cores()} cores")
     for part in PARTS if options.only is None else (options.only,):
@@ -50,7 +50,7 @@ def main() -> None:
         elif part == "untuned":
             untuned_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
         elif not folder_of("raccoon" if part == "peer" else part).is_dir():
-            print(f"There are no photos in {folder_of(part)}; {part} is left out.")
+            print(f"There are no photos in {folder_of(part)}, so {part} is skipped.")
         elif part == "peer":
             peer_part(options.seeds, options.budget or "2min")
         else:
@@ -60,6 +60,7 @@ def main() -> None:
 
 
 def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
+    """Train on one set with every seed and print AP50 and AP."""
     import torch
 
     from customlabels_nb.training.detection_learner import truth_table
@@ -67,7 +68,7 @@ def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     train, test, labels = photos(name)
-    heading(f"{name}: {len(train)} photos to train on, {len(test)} to test, {budget or f'{options.steps} steps'}:")
+    heading(f"{name}: {len(train)} training photos, {len(test)} test photos, {budget or f'{options.steps} steps'}:")
     tests = [example.image for example in test]
     truth = truth_table(tests, test, labels)
     judged = [

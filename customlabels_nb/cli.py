@@ -31,9 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"customlabels-nb: {error}", file=sys.stderr)
         return 1 if isinstance(error, NotebookFailed) else 2
     except OSError as error:
-        print(
-            f"customlabels-nb: cannot use {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr
-        )
+        print(f"customlabels-nb: cannot use {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("customlabels-nb: stopped.", file=sys.stderr)

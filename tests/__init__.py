@@ -1,1 +1,1 @@
-"""The tests; ``python -m tests`` sees to what they need and runs every check of the project."""
+"""Tests of the project. ``python -m tests`` provides what they need and runs every check."""

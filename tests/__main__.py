@@ -1,9 +1,9 @@
 """Run every check of the project: ``python -m tests``.
 
-Sees to a Chromium, a PostgreSQL server and Node first, then runs linter, formatter, type checker, import contracts,
-JavaScript tests and all of pytest, each to its end, and says at the end what passed. A browser test that fails runs
-once more by itself, unless it is about storing, undo or killed kernels: if it passes then, the summary lists it as
-flaky. Exits with 0 if everything passed, 1 if something failed, 2 if something that the tests need can't be had.
+Provides Chromium, a PostgreSQL server and Node first, then runs linter, formatter, type checker, import contracts,
+JavaScript tests and all of pytest, each to its end, and prints a summary. A failed browser test is run once more by
+itself, unless it tests storing, undo or killed kernels. If it passes then, the summary lists it as flaky. Exits with
+0 if everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from tests import provision
 ROOT = Path(__file__).resolve().parent.parent
 JS_FOLDERS = ("tests/js", "customlabels_nb/widgets/static")
 BROWSER_STEP = "pytest, browser"
-MOST_FLAKY = 4  # more failures than that are no accident
+MOST_FLAKY = 4  # more failures than this are not random
 JS_TEST = re.compile(r"(test[-_].+|.+[-_.]test|test)\.m?js")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One check: its name and the command that runs it, or why there is nothing to run.
+    """A check: its name and the command that runs it, or the reason why there is nothing to run.
 
-    ``none_chosen`` is the exit status by which the command says that nothing was left to do, where that is all right.
+    ``none_chosen`` is the exit status of the command if nothing was left to do and that is not an error.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Step:
 
 
 def js_tests(root: Path) -> list[str]:
-    """The JavaScript test files, relative to ``root``."""
+    """Return the JavaScript test files, relative to ``root``."""
     files = (path for folder in JS_FOLDERS for path in (root / folder).rglob("*"))
     return sorted(str(path.relative_to(root)) for path in files if JS_TEST.fullmatch(path.name))
 
 
 def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
-    """The checks, in the order they run: quick ones first."""
+    """Return the checks in the order in which they run, fast ones first."""
     python = [sys.executable, "-m"]
     scripts_folder = Path(sys.executable).parent
     contracts = shutil.which("lint-imports", path=str(scripts_folder)) or str(scripts_folder / "lint-imports")
@@ -75,7 +75,7 @@ def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
 
 
 def run(step: Step, env: dict[str, str]) -> tuple[str, float]:
-    """Run one check with its output shown; how it ended and how many seconds it took."""
+    """Run one check with its output shown and return the outcome and the seconds."""
     print(f"\n---- {step.name} ".ljust(100, "-"), flush=True)
     if step.nothing:
         print(step.nothing, flush=True)
@@ -93,7 +93,7 @@ def run(step: Step, env: dict[str, str]) -> tuple[str, float]:
 
 
 def run_browser_tests(step: Step, env: dict[str, str]) -> tuple[str, float]:
-    """Run the browser tests, and those that failed once more; the result names those that passed only then."""
+    """Run the browser tests, then the failed ones again, and name those that passed only the second time."""
     with tempfile.TemporaryDirectory() as cache:
         kept = ["-o", f"cache_dir={cache}"]
         result, seconds = run(replace(step, command=[*step.command, *kept]), env)
@@ -113,7 +113,7 @@ def run_browser_tests(step: Step, env: dict[str, str]) -> tuple[str, float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """See the module; returns the exit status."""
+    """Run the checks and return the exit status."""
     given = sys.argv[1:] if argv is None else argv
     cut = given.index("--") if "--" in given else len(given)
     parser = argparse.ArgumentParser(
@@ -146,5 +146,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the database server is stopped then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the database server then as well
     sys.exit(main())

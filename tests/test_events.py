@@ -1,4 +1,4 @@
-"""Events reach every listener, and cancelling stops the work."""
+"""Tests of events: every listener receives them, and cancelling stops the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message that tells other facts is found out, and one that tells them in other words is not."""
+"""Tests of the facts of a message: other facts are detected, other words are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `python -m tests` and the fixtures do to get what they need, and what they do without it."""
+"""Tests of providing requirements for `python -m tests` and the fixtures, and of running without them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ needs_sh = pytest.mark.skipif(not os.path.exists("/bin/sh"), reason="the stand-i
 
 
 def program(folder: Path, name: str, script: str) -> Path:
+    """Write an executable shell script and return its path."""
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -35,7 +36,7 @@ def program(folder: Path, name: str, script: str) -> Path:
 
 @pytest.fixture
 def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is the whole PATH, on a machine without any browser."""
+    """Return a folder that is the only one on the PATH, as on a machine without a browser."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -302,7 +303,7 @@ def test_skipped_browser_and_database_tests_fail_where_everything_is_required(tm
     (tmp_path / "test_module.py").write_text("import pytest\npytest.skip('all', allow_module_level=True)\n")
     env = dict(os.environ, CUSTOMLABELS_NB_TEST_DATA=str(tmp_path / "nothing"))
     env["CUSTOMLABELS_NB_REQUIRE_ALL"] = "1" if required else ""
-    for name in ("CI", "BUILD_NUMBER"):  # there pytest repeats each whole message in its summary
+    for name in ("CI", "BUILD_NUMBER"):  # with these, pytest repeats each complete message in its summary
         env.pop(name, None)
     options = ["-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest", "-p", "no:cacheprovider", "-m", "", "-rA"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the package exports, what importing it costs, and that its two lists of dependencies agree."""
+"""Tests of exports, import costs, and the agreement of the two lists of dependencies."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_error_is_ours_and_told_in_the_tree() -> None:
 
 
 def loaded_after(code: str, names: list[str], *, cwd: Path) -> list[str]:
-    """Which of the modules ``names`` a fresh process has after running ``code``."""
+    """Return the modules of ``names`` that are imported in a new process after running ``code``."""
     program = f"import sys\n{code}\nprint([name for name in {names!r} if name in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], cwd=cwd, capture_output=True, text=True, timeout=120
@@ -101,14 +101,14 @@ cl.load_project("fruit").delete(confirm=True)
 
 # -- dependencies -----------------------------------------------------------------------------------
 def requirement(text: str) -> tuple[str, str]:
-    """Name and the rest of a requirement, without spaces and extras."""
+    """Return the name and the rest of a requirement, without spaces and extras."""
     match = re.fullmatch(r"([A-Za-z0-9._-]+)(\[[^]]*\])?(.*)", text.replace(" ", ""))
     assert match, text
     return match[1].lower(), match[3]
 
 
 def environment() -> dict[str, Any]:
-    """What environment.yml says: its one-line keys, and the lists ``conda`` and ``pip``."""
+    """Parse environment.yml: its one-line keys, and the lists ``conda`` and ``pip``."""
     lines = [line for line in (ROOT / "environment.yml").read_text("utf-8").splitlines() if not line.startswith("#")]
     result: dict[str, Any] = {"channels": [], "conda": [], "pip": []}
     section = ""

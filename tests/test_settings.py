@@ -1,4 +1,4 @@
-"""Settings come from the environment, and odd values are refused by name."""
+"""Tests of settings: read from the environment, with invalid values refused by name."""
 
 from __future__ import annotations
 

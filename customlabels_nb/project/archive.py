@@ -90,9 +90,7 @@ def pack(
                         events.progress("packing images", done, len(there))
             (folder / "packed").replace(path)
     except OSError as error:
-        raise ProjectError(
-            f"Cannot write {str(path)!r}: {error.strerror or error}. No file was created."
-        ) from error
+        raise ProjectError(f"Cannot write {str(path)!r}: {error.strerror or error}. No file was created.") from error
     remote = sum(map(is_remote, names))
     return Packed(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
 

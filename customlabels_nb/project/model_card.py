@@ -359,9 +359,7 @@ class CardFacts:
         said = [finding.message for finding in found if finding.code not in _SAID]
         both = len(set(self.train.images["sha256"].dropna()) & set(self.test.images["sha256"].dropna()))
         if both:
-            said.append(
-                f"{both:,} {'image is' if both == 1 else 'images are'} in both the training and the test set."
-            )
+            said.append(f"{both:,} {'image is' if both == 1 else 'images are'} in both the training and the test set.")
         return said
 
 
@@ -737,8 +735,8 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
 def _about_the_world(facts: CardFacts) -> Iterator[str]:
     count = len(facts.config.labels)
     yield (
-            f"It knows {'one label' if count == 1 else f'{count:,} labels'} only. It assigns anything else to one of "
-            "them or detects nothing, and its confidence is then unreliable."
+        f"It knows {'one label' if count == 1 else f'{count:,} labels'} only. It assigns anything else to one of "
+        "them or detects nothing, and its confidence is then unreliable."
     )
     if facts.kind not in (DETECTION, MULTI_LABEL) or facts.train is None:
         return

@@ -116,7 +116,7 @@ class Project:
 
     @property
     def task(self) -> str | None:
-        """Annotation task, "single-label", "multi-label", "boxes" or "polygons", or None if not chosen yet. Can be set."""
+        """Task: "single-label", "multi-label", "boxes" or "polygons", or None if not chosen yet. Can be set."""
         return self.record.task
 
     @task.setter

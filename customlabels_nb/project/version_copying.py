@@ -187,6 +187,4 @@ def _copy_files(
                 if hashlib.file_digest(copied, "sha256").digest() != written.digest():
                     raise ArtifactError(f"The copy {str(to / name)!r} differs from what was written. Check the disk.")
     except OSError as error:
-        raise ArtifactError(
-            f"Cannot copy {str(folder)!r} to {str(to)!r}: {error.strerror or error}."
-        ) from error
+        raise ArtifactError(f"Cannot copy {str(folder)!r} to {str(to)!r}: {error.strerror or error}.") from error

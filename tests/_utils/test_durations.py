@@ -1,4 +1,4 @@
-"""Spans of time as people write them."""
+"""Tests of durations written by people."""
 
 from __future__ import annotations
 

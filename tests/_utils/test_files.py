@@ -1,4 +1,4 @@
-"""Folders for work in progress: they go at the end, and those of dead processes go later."""
+"""Tests of working folders: deleted at the end, or later if their process died."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that install what isn't here."""
+"""Tests of the commands that install missing packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from customlabels_nb._utils.installing import extra_command, install_command
 
 
 def test_an_extra_is_installed_by_its_own_packages() -> None:
-    """Whoever works in a checkout finds no release of ours to install an extra of."""
+    """Test that a checkout, which has no release with extras, installs the packages of the extra."""
     assert re.search(r' "psycopg\[binary\]>=[\d.]+"$', extra_command("postgres"))
     assert re.search(r' "onnx>=[\d.]+" "onnxruntime>=[\d.]+" "onnxscript>=[\d.]+"$', extra_command("onnx"))
     assert extra_command("onnx", ["onnxruntime"]).count('"') == 2

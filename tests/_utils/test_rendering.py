@@ -1,4 +1,4 @@
-"""Templates escape what comes from data, and say when a value is missing."""
+"""Tests of templates: data is escaped, and a missing value is an error."""
 
 from __future__ import annotations
 

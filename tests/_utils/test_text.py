@@ -1,4 +1,4 @@
-"""Names from data reach a screen as text: no control characters, no markup, nothing lost that belongs to writing."""
+"""Tests of names shown as text: no control characters, no markup, and all letters of any script."""
 
 from __future__ import annotations
 

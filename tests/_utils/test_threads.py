@@ -1,4 +1,4 @@
-"""The pool keeps order and bounds, and lets nothing run on that nobody waits for."""
+"""Tests of the thread pool: it keeps order and limits, and leaves no work running that nobody waits for."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of how the package is laid out and what its modules import."""
+"""Tests of the package's layout and imports."""

@@ -1,4 +1,4 @@
-"""No module imports itself by way of others."""
+"""Test that there are no import cycles."""
 
 from __future__ import annotations
 

@@ -53,6 +53,7 @@ def summaries() -> tuple[Summary, ...]:
 
 
 def _read() -> Iterator[Summary]:
+    """Yield the summaries of all docstrings."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):

@@ -1,4 +1,4 @@
-"""The layers that import-linter checks are those that CONTRIBUTING.md shows."""
+"""Test that the layers checked by import-linter are those shown in CONTRIBUTING.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_contributing_shows_the_layers_that_are_checked() -> None:
     (contract,) = (one for one in config["tool"]["importlinter"]["contracts"] if one["type"] == "layers")
     assert contract["containers"] == ["customlabels_nb"]
     assert contract["exhaustive"] is True
-    assert contract["exhaustive_ignores"] == ["notebooks"]  # part of the wheel only, and no Python
+    assert contract["exhaustive_ignores"] == ["notebooks"]  # part of the wheel only, and not Python code
     (shown,) = (block for block in re.findall(r"\n\n```\n(.*?)\n```\n", CONTRIBUTING, re.DOTALL) if " > " in block)
     assert [layer.split(", ") for layer in re.split(r"\s+> ", shown)] == [
         layer.split(" : ") for layer in contract["layers"]

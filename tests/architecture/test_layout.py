@@ -1,4 +1,4 @@
-"""The package's top level is what it is meant to be, and a name means one thing."""
+"""Tests of the package's top level and of repeated module names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "customlabels_nb"
 TOP_LEVEL = {"__init__", "cli", "quickstart", "errors", "events", "settings"}
 
-#: How many names of modules may occur more than once. Only ever lower this.
+#: Number of module names that may occur more than once. Only ever lower this.
 MOST_REPEATED_NAMES = 6
 
 
@@ -38,5 +38,5 @@ def test_few_modules_share_their_name() -> None:
 
 
 def _repeated(names: Iterable[str]) -> dict[str, int]:
-    """The names that occur twice or more, and how often."""
+    """Return the names that occur more than once, with their counts."""
     return {name: count for name, count in sorted(Counter(names).items()) if count > 1}

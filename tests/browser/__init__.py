@@ -1,1 +1,1 @@
-"""Tests in a real JupyterLab, driven through Chromium."""
+"""Tests in JupyterLab, driven through Chromium."""

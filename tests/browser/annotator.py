@@ -1,4 +1,4 @@
-"""Driving an annotator in a page: in pixels of the image."""
+"""Drive an annotator in a page, in pixels of the image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.jupyter import LabPage
 
-#: Draws numbered pictures of 400 × 300 pixels and makes a project of them.
+#: Draws numbered images of 400 × 300 pixels and creates a project of them.
 SETUP = """
 from pathlib import Path
 import numpy as np
@@ -52,7 +52,7 @@ Point = tuple[float, float]
 
 
 class AnnotatorPage:
-    """An annotator that a cell of a page shows."""
+    """Annotator shown by a cell of a page."""
 
     def __init__(self, page: LabPage, cell: int) -> None:
         self.page = page
@@ -62,24 +62,24 @@ class AnnotatorPage:
         self.mouse = page.page.mouse
 
     def ready(self) -> AnnotatorPage:
-        """Wait for its picture, bring it into sight and give it the keyboard."""
+        """Wait for the image, scroll it into view and focus the annotator."""
         self.root.locator(".photo[src^='data:']").first.wait_for(timeout=30_000)
         self.canvas.scroll_into_view_if_needed()
         self.root.evaluate("node => node.focus()")
         return self
 
     def press(self, *keys: str) -> None:
-        """Press keys, one after another."""
+        """Press keys one after another."""
         for key in keys:
             self.page.page.keyboard.press(key)
 
     @property
     def zoom(self) -> float:
-        """CSS pixels of the screen for one of the image."""
+        """CSS pixels per image pixel."""
         return float(self._camera()[0])
 
     def zoom_to(self, zoom: float, x: float = 200, y: float = 150) -> None:
-        """Zoom by the wheel, about a place of the image."""
+        """Zoom with the wheel around a position of the image."""
         for _ in range(40):
             if math.isclose(self.zoom, zoom, rel_tol=2e-3):
                 return
@@ -88,7 +88,7 @@ class AnnotatorPage:
         raise AssertionError(f"zoom is {self.zoom}, not {zoom}")
 
     def wheel(self, by: float) -> None:
-        """Turn the wheel and wait until the image is bigger or smaller, and at rest."""
+        """Turn the wheel and wait until the image has been scaled and is at rest."""
         picture = self.root.locator(".photo").first
         before = picture.evaluate("node => getComputedStyle(node).transform")
         self.mouse.wheel(0, by)
@@ -96,7 +96,7 @@ class AnnotatorPage:
         expect(picture).to_have_css("will-change", "auto")
 
     def at(self, x: float, y: float) -> Point:
-        """Where a place of the image is on the page."""
+        """Return the page coordinates of a position of the image."""
         scale, left, top = self._camera()
         return left + x * scale, top + y * scale
 
@@ -110,11 +110,11 @@ class AnnotatorPage:
         return scale, left, top
 
     def click(self, x: float, y: float, *, key: str | None = None) -> None:
-        """Click at a place of the image, perhaps with a key held."""
+        """Click at a position of the image, optionally with a key held down."""
         self.drag((x, y), (x, y), key=key)
 
     def drag(self, start: Point, end: Point, *, key: str | None = None, release: bool = True) -> None:
-        """Press at a place of the image, go to another and let go."""
+        """Press at a position of the image, move to another and release."""
         keyboard = self.page.page.keyboard
         if key:
             keyboard.down(key)
@@ -129,23 +129,23 @@ class AnnotatorPage:
             keyboard.up(key)
 
     def label_button(self, label: str) -> Locator:
-        """The button of a label."""
+        """Return the button of a label."""
         return self.root.locator(f".side.left .label[data-label='{label}']")
 
     def rows(self) -> Locator:
-        """The list of what is on the image."""
+        """Return the list of shapes on the image."""
         return self.root.locator(".list.shapes .row")
 
     def field(self, name: str) -> Locator:
-        """An editable number of the selected shape."""
+        """Return an editable number of the selected shape."""
         return self.root.locator(f"input[aria-label='{name}']")
 
     def expect_shapes(self, count: int) -> None:
-        """Wait until the page shows so many shapes."""
+        """Wait until the page shows ``count`` shapes."""
         expect(self.root.locator(".side.right h4").first).to_have_text(f"On this image · {count}")
 
     def expect_saved(self, seconds: float = 10) -> None:
-        """Wait until all is said to be saved."""
+        """Wait until everything is shown as saved."""
         expect(self.root.locator(".state")).to_have_text("saved", timeout=1000 * seconds)
 
     def expect_image(self, name: str) -> None:
@@ -154,12 +154,12 @@ class AnnotatorPage:
         expect(self.root.locator(".toolbar .size")).not_to_have_text("")
 
     def stored(self, number: int = 0, *, seconds: float = 30) -> list[Any]:
-        """Shapes of a picture as the database has them, once the page says that they are saved."""
+        """Return the stored shapes of an image once the page shows them as saved."""
         self.expect_saved()
         found: list[Any] = self.page.value(f"shapes({number})", seconds=seconds)
         return found
 
     def status(self, number: int = 0) -> str:
-        """Status of a picture as the database has it."""
+        """Return the stored status of an image."""
         self.expect_saved()
         return str(self.page.value(f"status({number})"))

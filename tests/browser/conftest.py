@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one server and one Chromium for the run, fresh pages for each test."""
+"""Fixtures of the browser tests: one server and one Chromium for the run, new pages for each test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests import provision
 from tests.browser.jupyter import BROWSER_FLAGS, Lab, Server, serve
 
-# what is there already is seen at once; on a machine that has much to do, what is still to come may take a while
+# conditions that already hold return immediately, and others may take a while on a busy machine
 expect.set_options(timeout=20_000)
 
 _failed = pytest.StashKey[bool]()
@@ -20,7 +20,7 @@ _failed = pytest.StashKey[bool]()
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let the fixtures know whether the test failed."""
+    """Tell the fixtures if the test failed."""
     report = yield
     item.stash[_failed] = item.stash.get(_failed, False) or report.failed
     return report
@@ -28,14 +28,14 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One Jupyter server for all tests."""
+    """Yield one Jupyter server for all tests."""
     with serve(tmp_path_factory.mktemp("jupyter")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; they skip where there is none."""
+    """Yield one Chromium for all tests, which are skipped without one."""
     try:
         program = provision.find_chromium()
     except provision.Unavailable as reason:
@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, jupyter_server: Server, browser: Browser) -> Iterator[Lab]:
-    """Opens notebooks: ``lab.open(...)``; parametrize it indirectly with `FLAVOURS` to test Notebook 7, too."""
+    """Yield an object that opens notebooks. Parametrize it indirectly with `FLAVOURS` to test Notebook 7 too."""
     flavour = getattr(request, "param", "lab")
     lab = Lab(jupyter_server, browser, flavour, f"{request.node.path.stem}-{request.node.name}")
     yield lab

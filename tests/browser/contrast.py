@@ -1,4 +1,4 @@
-"""Colours as they are seen in a page, and whether text can be read on its ground."""
+"""Rendered colours of a page and the contrast between text and background."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ _SCRIPT = """node => {
 
 
 def colours(element: Locator) -> dict[str, Any]:
-    """Text colour, its opaque ground and the contrast between them (WCAG 2.1) of the first such element."""
+    """Return text colour, opaque background and their contrast (WCAG 2.1) of the first matching element."""
     found: dict[str, Any] = element.first.evaluate(_SCRIPT)
     return found

@@ -1,6 +1,7 @@
-"""A system's own Firefox, driven by WebDriver BiDi (https://w3c.github.io/webdriver-bidi/).
+"""Drive the system's Firefox by WebDriver BiDi (https://w3c.github.io/webdriver-bidi/).
 
-Playwright can only drive a Firefox of its own make, and Debian packages no geckodriver: but Firefox speaks BiDi itself.
+Playwright can only drive its own build of Firefox, and Debian packages no geckodriver, but Firefox implements BiDi
+itself.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ import websocket
 from tests.browser.jupyter import Server, artifacts
 
 START_SECONDS = 60
-#: Keys that aren't characters, as WebDriver numbers them.
+#: Keys that are not characters, with their WebDriver code points.
 KEYS = {"Control": "\ue009", "Shift": "\ue008", "Enter": "\ue007", "Escape": "\ue00c", "PageDown": "\ue00f"}
-#: Nothing is asked of the network.
+#: Nothing is requested from the network.
 PREFERENCES = {
     "datareporting.policy.dataSubmissionEnabled": False,
     "toolkit.telemetry.server": "",
@@ -39,16 +40,16 @@ _HARNESS = Path(__file__).with_name("harness.js")
 
 
 class FirefoxError(AssertionError):
-    """Firefox refused a command, or a script in it threw."""
+    """Error of a command refused by Firefox, or of a script in it."""
 
 
 class Firefox:
-    """One window of Firefox that shows notebooks.
+    """Window of Firefox that shows notebooks.
 
     Attributes
     ----------
     page_errors : list of str
-        What JavaScript threw and nobody caught.
+        Uncaught JavaScript errors.
     """
 
     def __init__(self, address: str) -> None:
@@ -62,7 +63,7 @@ class Firefox:
         self._ask("script.addPreloadScript", functionDeclaration=f"() => {{ {_HARNESS.read_text('utf-8')} }}")
 
     def open(self, server: Server, notebook: nbformat.NotebookNode) -> Path:
-        """Show a notebook in a folder of its own, its kernel idle; gives the folder."""
+        """Open a notebook in its own folder, wait until its kernel is idle, and return the folder."""
         server.write_settings()
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         folder = server.files / secrets.token_hex(4)
@@ -70,7 +71,7 @@ class Firefox:
         nbformat.write(notebook, folder / "test.ipynb")
         url = f"{server.url}/lab/workspaces/{folder.name}/tree/{folder.name}/test.ipynb?token={server.token}"
         self._ask("browsingContext.navigate", context=self._window, url=url, wait="complete")
-        # Lab's current widget is the one that was focused last, and a window without a screen never has the focus
+        # Lab's current widget is the one focused last, and a headless window never has the focus
         panels = "[...(window.jupyterapp?.shell?.widgets('main') ?? [])]"
         self.wait_for(f"{panels}.some((panel) => panel.context)")
         self.evaluate(f"{panels}[0].node.dispatchEvent(new FocusEvent('focus'))")
@@ -78,12 +79,12 @@ class Firefox:
         return folder
 
     def harness(self, action: str, argument: Any = None) -> Any:
-        """Do something with JupyterLab; see ``harness.js``."""
+        """Perform an action in JupyterLab. See ``harness.js``."""
         return self.evaluate(f"window.harness.within(150, {json.dumps(action)}, {json.dumps(argument)})")
 
     def evaluate(self, script: str) -> Any:
-        """The value of an expression in the page, awaited if it is a promise."""
-        # what comes back is BiDi's notation of values: JSON is simpler
+        """Evaluate an expression in the page, awaiting promises, and return its value."""
+        # BiDi returns values in its own notation, and JSON is simpler
         expression = f"Promise.resolve({script}).then((value) => JSON.stringify(value ?? null))"
         where = {"context": self._window}
         found = self._ask("script.evaluate", expression=expression, target=where, awaitPromise=True)
@@ -92,7 +93,7 @@ class Firefox:
         return json.loads(found["result"]["value"])
 
     def wait_for(self, script: str, *, seconds: float = 60) -> Any:
-        """Wait until an expression is true; gives its value."""
+        """Wait until an expression is true and return its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             value = self.evaluate(script)
@@ -102,7 +103,7 @@ class Firefox:
         raise FirefoxError(f"waited {seconds} s for {script}")
 
     def drag(self, start: Sequence[float], end: Sequence[float]) -> None:
-        """Press the mouse at a place of the window, go to another and let go; a click if they are the same."""
+        """Press the mouse at a position of the window, move to another and release. Click if they are equal."""
         places = [start, start, end, end] if tuple(start) != tuple(end) else [start]
         moves = [{"type": "pointerMove", "x": round(x), "y": round(y), "duration": 20} for x, y in places]
         button = {"button": 0}
@@ -110,7 +111,7 @@ class Firefox:
         self._act({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps})
 
     def press(self, *keys: str) -> None:
-        """Press keys one after another; ``"Control+z"`` holds the first."""
+        """Press keys one after another. ``"Control+z"`` holds the first."""
         steps = []
         for key in keys:
             parts = [KEYS.get(part, part) for part in re.split(r"(?<=.)\+", key)]
@@ -119,7 +120,7 @@ class Firefox:
         self._act({"type": "key", "id": "keyboard", "actions": steps})
 
     def screenshot(self, name: str) -> Path:
-        """Save a picture of the page among the artifacts."""
+        """Save a screenshot of the page among the artifacts."""
         path = artifacts() / f"{name}.png"
         path.write_bytes(base64.b64decode(self._ask("browsingContext.captureScreenshot", context=self._window)["data"]))
         return path
@@ -149,7 +150,7 @@ class Firefox:
 
 @contextmanager
 def firefox(program: str, folder: Path) -> Iterator[Firefox]:
-    """A Firefox without a window of its own on the screen, its profile in ``folder``, while the block runs."""
+    """Run a headless Firefox with its profile in ``folder`` while the block runs."""
     log = folder / "firefox.log"
     lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items())
     (folder / "user.js").write_text("".join(lines), encoding="utf-8")
@@ -172,6 +173,7 @@ def firefox(program: str, folder: Path) -> Iterator[Firefox]:
 
 
 def _address(process: psutil.Popen, log: Path) -> str:
+    """Return the WebDriver BiDi address that Firefox prints to its log."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         found = re.search(r"WebDriver BiDi listening on (ws://\S+)", log.read_text("utf-8", errors="replace"))

@@ -1,4 +1,4 @@
-"""Driving a gallery in a page."""
+"""Drive a gallery in a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.contrast import colours
 from tests.browser.jupyter import LabPage
 
-#: Draws numbered pictures, each of its own, and makes a project of them.
+#: Draws different numbered images and creates a project of them.
 SETUP = """
 from pathlib import Path
 import numpy as np
@@ -39,7 +39,7 @@ SHOW = 'g = project.label("train", sort="name", page_size={size})\ng'
 
 
 class GalleryPage:
-    """A gallery that a cell of a page shows."""
+    """Gallery shown by a cell of a page."""
 
     def __init__(self, page: LabPage, cell: int) -> None:
         self.page = page
@@ -47,46 +47,46 @@ class GalleryPage:
         self.root = page.output(cell).locator(".clnb-gallery")
 
     def ready(self) -> GalleryPage:
-        """Wait for its pictures, then give it the keyboard."""
+        """Wait for the images and focus the gallery."""
         self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=30_000)
         self.root.focus()
         return self
 
     def tile(self, index: int) -> Locator:
-        """A tile of the page, counted from 0."""
+        """Return a tile of the page, counted from 0."""
         return self.root.locator(".tile").nth(index)
 
     def chips(self, index: int) -> Locator:
-        """The labels under a tile."""
+        """Return the labels under a tile."""
         return self.tile(index).locator(".chip:not(.predicted)")
 
     def label_button(self, label: str) -> Locator:
-        """The button of a label."""
+        """Return the button of a label."""
         return self.root.locator(f".labelbar .label[data-label='{label}']")
 
     def press(self, *keys: str) -> None:
-        """Press keys, one after another."""
+        """Press keys one after another."""
         for key in keys:
             self.page.page.keyboard.press(key)
 
     def expect_saved(self, seconds: float = 10) -> None:
-        """Wait until all is said to be saved."""
+        """Wait until everything is shown as saved."""
         expect(self.root.locator(".state")).to_have_text("saved", timeout=1000 * seconds)
 
     def labelled(self, seconds: float = 30) -> dict[str, str]:
-        """Label by picture as a project that is opened anew has them."""
+        """Return the labels by image as read by a newly opened project."""
         found: dict[str, str] = self.page.value("labelled()", seconds=seconds)
         return found
 
     def choose(self, menu: str, value: str) -> None:
-        """Choose an entry of a menu: show, with, sort or size."""
+        """Choose a menu entry: show, with, sort or size."""
         self.root.locator(f"[data-menu='{menu}']").select_option(value)
 
     def names(self) -> list[str]:
-        """The file names on the page."""
+        """Return the file names on the page."""
         names: list[str] = self.root.locator(".tile:visible").evaluate_all("tiles => tiles.map(tile => tile.title)")
         return [name.rsplit("/", 1)[-1].removesuffix(".png") for name in names]
 
     def colours(self, selector: str) -> dict[str, Any]:
-        """Text colour, its opaque ground and the contrast between them (WCAG 2.1) of the first such element."""
+        """Return text colour, opaque background and their contrast (WCAG 2.1) of the first matching element."""
         return colours(self.root.locator(selector))

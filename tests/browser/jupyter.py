@@ -1,7 +1,7 @@
-"""A real JupyterLab (or Notebook 7) in Chromium, for tests.
+"""JupyterLab (or Notebook 7) in Chromium, for tests.
 
-`serve` runs a server that shares nothing with the user's own, `Lab` opens notebooks on it in fresh pages, and
-`LabPage` is one such notebook: run it, look at it, read its kernel's variables, take its kernel away.
+`serve` runs a server isolated from the user's own, `Lab` opens notebooks on it in new pages, and `LabPage` is one
+such notebook: run it, inspect it, read variables of its kernel, kill its kernel.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ BROWSER_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # a camera that films a test card, and needn't be asked for
+    # a camera that films a test card and needs no permission
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
 START_SECONDS = 90
-#: A cell that keeps the kernel busy until `LabPage.let_go`.
+#: Cell that keeps the kernel busy until `LabPage.let_go`.
 BUSY = """
 import time
 from pathlib import Path
@@ -58,7 +58,7 @@ while not Path("let-go").exists():
 Path("let-go").unlink()
 """
 SETTLE_SECONDS = 2
-# no news from the network, every cell in the document however far down, no save that a test didn't ask for
+# no news from the network, all cells in the document however far down, and no autosave
 SETTINGS: dict[str, dict[str, Any]] = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "apputils-extension/themes": {"theme": THEMES["light"], "adaptive-theme": False},
@@ -68,24 +68,24 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 class CellError(AssertionError):
-    """A cell of the notebook raised."""
+    """Error raised by a cell of the notebook."""
 
 
 class PageError(AssertionError):
-    """JavaScript on the page threw an error that nobody caught, or the page crashed."""
+    """Uncaught JavaScript error on the page, or crash of the page."""
 
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 def notebook(*cells: str) -> nbformat.NotebookNode:
-    """A notebook of code cells."""
+    """Return a notebook of code cells."""
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running Jupyter server; ``files`` is the folder that it shows."""
+    """Running Jupyter server. ``files`` is its root folder."""
 
     process: psutil.Process
     url: str
@@ -95,7 +95,7 @@ class Server:
     settings: Path
 
     def request(self, path: str, method: str = "GET") -> Any:
-        """Ask the server's REST interface; gives the JSON of its answer, None if it is empty."""
+        """Send a request to the server's REST API and return the JSON of the response, None if it is empty."""
         request = urllib.request.Request(self.url + path, method=method)
         request.add_header("Authorization", f"token {self.token}")
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -103,7 +103,7 @@ class Server:
         return json.loads(text) if text else None
 
     def write_settings(self, more: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """Put the settings back to what tests start with, and these beside them."""
+        """Reset the settings to the defaults of the tests and add these."""
         for path in self.settings.rglob("*.jupyterlab-settings"):
             path.unlink()
         for name, values in (SETTINGS | dict(more or {})).items():
@@ -112,15 +112,15 @@ class Server:
             path.write_text(json.dumps(values), encoding="utf-8")
 
     def stop_kernels(self) -> None:
-        """End the kernels of all notebooks: each may hold a gigabyte."""
+        """Shut down the kernels of all notebooks, since each may use a gigabyte."""
         for kernel in self.request("/api/kernels"):
-            with suppress(urllib.error.HTTPError):  # one that a test has killed
+            with suppress(urllib.error.HTTPError):  # a kernel killed by a test
                 self.request(f"/api/kernels/{kernel['id']}", method="DELETE")
 
 
 @contextmanager
 def serve(folder: Path) -> Iterator[Server]:
-    """Run a Jupyter server of this environment with all its files below ``folder``."""
+    """Run a Jupyter server of this environment with all its files in ``folder``."""
     folders = {
         name: folder / name for name in ("files", "config", "data", "runtime", "settings", "workspaces", "ipython")
     }
@@ -131,7 +131,7 @@ def serve(folder: Path) -> Iterator[Server]:
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}), encoding="utf-8")
 
-    # MPLBACKEND would keep the kernel from choosing the inline backend
+    # MPLBACKEND would prevent the kernel from choosing the inline backend
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER_P", "MPLBACKEND"))}
     env = kept | {
         "JUPYTER_CONFIG_DIR": str(folders["config"]),
@@ -140,17 +140,17 @@ def serve(folder: Path) -> Iterator[Server]:
         "JUPYTERLAB_SETTINGS_DIR": str(folders["settings"]),
         "JUPYTERLAB_WORKSPACES_DIR": str(folders["workspaces"]),
         "IPYTHONDIR": str(folders["ipython"]),
-        "JUPYTER_PREFER_ENV_PATH": "0",  # so that the kernel above goes before the environment's own
+        "JUPYTER_PREFER_ENV_PATH": "0",  # gives the kernel above priority over the environment's own
     }
     port, token = _free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folders['files']}", "--LabApp.expose_app_in_browser=True"]
     command += ["--LabApp.extension_manager=readonly"]
-    # A kernel that is killed young would come back at other ports, and a page that is quick to ask again would go on
-    # asking the old ones for ever. Whether it lives is looked at every 3 s otherwise.
+    # A kernel killed early would come back on other ports, and a page that reconnects quickly would use the old ones
+    # forever. By default, the server checks only every 3 s if the kernel is alive.
     command += ["--KernelRestarter.random_ports_until_alive=False", "--KernelRestarter.time_to_dead=0.5"]
-    # A page that connects while its kernel is started anew may ask the one that is gone; only then it connects again.
+    # A page that connects while its kernel restarts may send its request to the old one, and reconnects only then.
     command += ["--MappingKernelManager.kernel_info_timeout=10"]
     if "notebook" in FLAVOURS:
         command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
@@ -168,14 +168,14 @@ def serve(folder: Path) -> Iterator[Server]:
 
 
 class Lab:
-    """Opens notebooks in fresh pages.
+    """Factory of notebooks in new pages.
 
     Parameters
     ----------
     flavour : str
         ``"lab"`` or, where that package is installed, ``"notebook"``.
     name : str
-        What screenshots and logs are named after.
+        Name for screenshots and logs.
     """
 
     def __init__(self, server: Server, browser: Browser, flavour: str = "lab", name: str = "lab") -> None:
@@ -194,15 +194,15 @@ class Lab:
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         **context_options: Any,
     ) -> LabPage:
-        """Copy a notebook to an empty folder of the server and show it, its kernel started and idle.
+        """Copy a notebook to an empty folder of the server, show it, and wait until its kernel is idle.
 
-        ``settings`` of JupyterLab go beside those of :data:`SETTINGS`; options such as ``device_scale_factor`` and
+        ``settings`` of JupyterLab are added to :data:`SETTINGS`. Options such as ``device_scale_factor`` and
         ``has_touch`` are those of Playwright's ``new_context``.
         """
         self.server.write_settings(settings)
         name = notebook.name if isinstance(notebook, Path) else "test.ipynb"
         node = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
-        # whatever kernel it was saved with, this one is to run it, without a question
+        # runs it in this kernel without a question, whichever it was saved with
         node.metadata["kernelspec"] = KERNEL
         path = self.server.files / secrets.token_hex(4) / name
         path.parent.mkdir()
@@ -216,7 +216,7 @@ class Lab:
         return page
 
     def keep_evidence(self) -> None:
-        """Save a screenshot and the console's log of every page."""
+        """Save a screenshot and the console log of every page."""
         for number, page in enumerate(self.pages):
             name = f"{self.name}-{number}" if number else self.name
             with suppress(Error):  # a page that has crashed
@@ -225,7 +225,7 @@ class Lab:
             log.write_text("\n".join(page.log) + "\n", encoding="utf-8", errors="replace")
 
     def close(self) -> None:
-        """Close the pages and end their kernels; raises `PageError` if JavaScript has failed on one."""
+        """Close the pages and end their kernels, and raise `PageError` if there was an uncaught JavaScript error."""
         uncaught = [text for page in self.pages for text in page.page_errors]
         if uncaught:
             self.keep_evidence()
@@ -237,20 +237,20 @@ class Lab:
 
 
 class LabPage:
-    """One notebook in a page of its own.
+    """Notebook in its own page.
 
     Attributes
     ----------
     page : playwright.sync_api.Page
-        The page, for whatever isn't covered here.
+        Page for everything not covered here.
     path : pathlib.Path
-        The notebook's file; its folder is the kernel's working folder.
+        File of the notebook. Its folder is the kernel's working folder.
     errors : list of str
-        What the console showed as an error, and what nobody caught.
+        Errors in the console and uncaught errors.
     page_errors : list of str
-        Only the latter; the test fails if there is any at its end.
+        Uncaught errors. The test fails at its end if there are any.
     log : list of str
-        Everything the console showed.
+        Complete console output.
     """
 
     def __init__(self, lab: Lab, page: Page, path: Path) -> None:
@@ -272,11 +272,11 @@ class LabPage:
         known = len(self.page_errors)
         self.page.goto(f"{self.lab.server.url}/{where}/{place}?token={self.lab.server.token}")
         self._do("ready")
-        if self.lab.flavour == "notebook":  # which throws two errors of its own while it loads
+        if self.lab.flavour == "notebook":  # Notebook 7 throws two errors of its own while loading
             del self.page_errors[known:]
 
     def beside(self, notebook: nbformat.NotebookNode) -> None:
-        """Open a notebook, ``beside.ipynb``, in a second tab of the page; what is done goes to it until `turn_to`."""
+        """Open ``beside.ipynb`` in a second tab of the page, which receives all actions until `turn_to`."""
         path = self.path.with_name("beside.ipynb")
         notebook.metadata["kernelspec"] = KERNEL
         nbformat.write(notebook, path)
@@ -284,53 +284,53 @@ class LabPage:
         self._do("ready")
 
     def turn_to(self, name: str) -> None:
-        """Show the tab of a notebook of this folder."""
+        """Show the tab of a notebook in this folder."""
         self._do("turnTo", self.path.with_name(name).relative_to(self.lab.server.files).as_posix())
 
     def run_all(self, *, seconds: float = 120) -> None:
-        """Run all cells and wait for the last; raises `CellError` if one raised."""
+        """Run all cells and wait for the last, and raise `CellError` if one raised."""
         self._raise_for(self._do("runAll", seconds=seconds))
 
     def run_cell(self, index: int, *, seconds: float = 120, wait: bool = True) -> None:
-        """Run a cell; with ``wait``, wait for its end and raise `CellError` if it raised."""
+        """Run a cell. With ``wait``, wait for its end and raise `CellError` if it raised."""
         if wait:
             self._raise_for(self._do("runCell", index, seconds=seconds))
         else:
             self.page.evaluate("index => { window.harness.runCell(index).catch(() => {}) }", index)
 
     def cell(self, index: int) -> Locator:
-        """A cell, of the tab that is shown, with its input and output."""
+        """Return a cell of the visible tab with its input and output."""
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").nth(index)
 
     def output(self, index: int) -> Locator:
-        """A cell's output."""
+        """Return a cell's output."""
         return self.cell(index).locator(".jp-Cell-outputArea")
 
     def set_theme(self, theme: str) -> None:
-        """Switch to the ``"light"`` or the ``"dark"`` theme."""
+        """Switch to the ``"light"`` or ``"dark"`` theme."""
         self._do("setTheme", THEMES[theme])
 
     def css(self, name: str, selector: str = "body") -> str:
-        """The computed value of a CSS property or variable."""
+        """Return the computed value of a CSS property or variable."""
         script = "(element, name) => getComputedStyle(element).getPropertyValue(name).trim()"
         return str(self.page.locator(selector).evaluate(script, name))
 
     def screenshot(self, name: str) -> Path:
-        """Save a picture of the page among the artifacts."""
+        """Save a screenshot of the page among the artifacts."""
         path = artifacts() / f"{name}.png"
         self.page.screenshot(path=path)
         return path
 
     def save(self) -> nbformat.NotebookNode:
-        """Save the notebook; gives what was written."""
+        """Save the notebook and return its content."""
         self._do("save")
         return nbformat.read(self.path, as_version=4)
 
     def value(self, expression: str, *, seconds: float = 30) -> Any:
-        """The value of an expression in the kernel, if Python can write and read it as a literal."""
+        """Return the value of an expression in the kernel, which must be a Python literal."""
         client = self._new_client(stdin=False, hb=False, control=False)
         client.kernel_info(reply=True, timeout=seconds)
-        # what the page has sent goes before this; where it asks all the time, as a camera does, silence never comes
+        # messages sent by the page come first, with a time limit because a camera sends them continually
         end = time.monotonic() + SETTLE_SECONDS
         with suppress(queue.Empty):
             while time.monotonic() < end:
@@ -345,18 +345,18 @@ class LabPage:
         return ast.literal_eval(ast.literal_eval(answer["data"]["text/plain"]))
 
     def expect_value(self, expression: str, wanted: Any, *, seconds: float = 30) -> None:
-        """Wait until an expression in the kernel has this value: for what the page tells after a while."""
+        """Wait until an expression in the kernel has this value, for messages that the page sends after a while."""
         end = time.monotonic() + seconds
         while (found := self.value(expression)) != wanted and time.monotonic() < end:
             time.sleep(0.1)
         assert found == wanted, expression
 
     def let_go(self) -> None:
-        """Let a `BUSY` cell come to its end."""
+        """Let a `BUSY` cell finish."""
         (self.path.parent / "let-go").touch()
 
     def hide(self) -> None:
-        """Let the page say that it is in the background, where widgets don't ask for news."""
+        """Make the page report that it is in the background, where widgets do not poll."""
         self.page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
 
     def unhide(self) -> None:
@@ -365,23 +365,23 @@ class LabPage:
 
     @contextmanager
     def without_interval(self, ms: int) -> Iterator[None]:
-        """Meanwhile the page leaves out what it does at this interval: what is seen is not owed to it."""
-        assert self._do("leaveOut", ms), f"nothing is done each {ms} ms"
+        """Disable the page's action at this interval while the block runs, so that results do not depend on it."""
+        assert self._do("leaveOut", ms), f"no timer with an interval of {ms} ms"
         yield
         self._do("leaveOut", None)
 
     def kernel_client(self, *, seconds: float = 30) -> BlockingKernelClient:
-        """A second client of the page's kernel, which has to become idle first; it is stopped with the page."""
+        """Return a second client of the page's kernel once the kernel is idle. It is stopped with the page."""
         client = self._new_client()
         client.wait_for_ready(timeout=seconds)
         return client
 
     def restart_kernel(self) -> None:
-        """Restart the kernel as the menu does, and wait for the new one."""
+        """Restart the kernel as the menu does and wait for the new one."""
         self._do("restart")
 
     def kill_kernel(self) -> None:
-        """Kill the kernel's process, as a lack of memory would; the server starts another one soon."""
+        """Kill the kernel's process, like running out of memory does. The server soon starts another one."""
         name = self._connection_file.name
         for process in self.lab.server.process.children(recursive=True):
             with suppress(psutil.NoSuchProcess):
@@ -392,11 +392,11 @@ class LabPage:
         raise AssertionError(f"no process of kernel {name} to kill")
 
     def shut_kernel_down(self) -> None:
-        """End the kernel as the menu does; no other one comes."""
+        """Shut the kernel down as the menu does. It is not restarted."""
         self._do("shutdown")
 
     def wait_for_kernel(self) -> None:
-        """Wait until the kernel is idle, the new one after `kill_kernel` included."""
+        """Wait until the kernel is idle, including the new one after `kill_kernel`."""
         self._do("idle")
 
     def close(self) -> None:
@@ -437,19 +437,21 @@ class LabPage:
 
 
 def artifacts() -> Path:
-    """The folder for screenshots and logs."""
+    """Return the folder for screenshots and logs."""
     folder = Path(os.environ.get(ARTIFACTS_VARIABLE) or ROOT / "test-artifacts")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def _free_port() -> int:
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _wait_for(server: Server, log: Path) -> None:
+    """Wait until the server responds, or raise RuntimeError with the end of its log."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.process.poll() is None:
         with suppress(OSError):
@@ -461,6 +463,7 @@ def _wait_for(server: Server, log: Path) -> None:
 
 
 def _stop(process: psutil.Process) -> None:
+    """Terminate a process and its children, and kill those that remain."""
     with suppress(psutil.NoSuchProcess):
         below = process.children(recursive=True)
         process.terminate()

@@ -1,4 +1,4 @@
-"""Driving a results screen in a page: in a notebook, or as a file of its own."""
+"""Drive a results screen in a page: in a notebook or in a separate file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.contrast import colours
 
-#: Thirty numbered pictures of three labels; a classifier that is often right, and a detector of their quarters.
+#: Thirty numbered images with three labels, a fairly accurate classifier, and a detector of image quarters.
 PICTURES = """
 from pathlib import Path
 import numpy as np
@@ -74,7 +74,7 @@ draw()
 
 
 class ResultsScreen:
-    """A results screen somewhere in a page."""
+    """Results screen in a page."""
 
     def __init__(self, page: Page, root: Locator) -> None:
         self.page = page
@@ -101,7 +101,7 @@ class ResultsScreen:
         self.root.locator(f".controls .tab[data-mode='{name}']").click()
 
     def said(self) -> dict[str, Any]:
-        """The figures as they stand on the page, in the form of ``expected``."""
+        """Return the metrics shown on the page, in the form of ``expected``."""
         found: dict[str, Any] = self.root.evaluate(
             """root => ({
                 rows: Object.fromEntries([...root.querySelectorAll(".label-table tbody tr")].map((row) => [
@@ -122,7 +122,7 @@ class ResultsScreen:
         return found
 
     def names(self) -> list[str]:
-        """Names of the images on the page."""
+        """Return the names of the images on the page."""
         shown: list[str] = self.said()["shown"]
         return shown
 
@@ -130,7 +130,7 @@ class ResultsScreen:
         return self.root.locator(f".cells .cell[data-predicted='{predicted}'][data-truth='{truth}']")
 
     def one(self, label: str, kind: str) -> Locator:
-        """A cell of a label's 2 × 2 table: "tp", "fp", "fn" or "tn"."""
+        """Return a cell of a label's 2 × 2 table: "tp", "fp", "fn" or "tn"."""
         return self.root.locator(f".one-vs-rest .one[data-label='{label}'][data-kind='{kind}']")
 
     def row(self, label: str) -> Locator:

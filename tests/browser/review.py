@@ -1,4 +1,4 @@
-"""Driving a review in a page."""
+"""Drive a review in a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from playwright.sync_api import Locator
 from tests.browser.gallery import GalleryPage
 from tests.browser.jupyter import LabPage
 
-#: Twelve pictures: 0–5 apples by anna, 6–9 pears by ben, the rest unlabelled; a model says pear of 2 and 3, apple of 0.
+#: Twelve images: 0–5 apples by anna, 6–9 pears by ben, the others unlabelled. A model predicts pear for 2 and 3, and
+#: apple for 0.
 LABELLED = """
 import pandas as pd
 from customlabels_nb.core import tables
@@ -32,26 +33,26 @@ predict(project, [images[at] for at in (0, 2, 3)], ["apple", "pear", "pear"], [0
 
 
 class ReviewPage(GalleryPage):
-    """A review that a cell of a page shows."""
+    """Review shown by a cell of a page."""
 
     def __init__(self, page: LabPage, cell: int) -> None:
         super().__init__(page, cell)
         self.root = page.output(cell).locator(".clnb-review")
 
     def ready(self) -> ReviewPage:
-        """Wait for its pictures, then give it the keyboard."""
+        """Wait for the images and focus the review."""
         super().ready()
         return self
 
     def tab(self, label: str) -> Locator:
-        """The button that shows a label; ``"*"`` is all of them, ``""`` what has none."""
+        """Return the tab of a label: ``"*"`` for all, ``""`` for unlabelled images."""
         return self.root.locator(f".labelbar .label[data-label='{label}']")
 
     def words(self, index: int) -> str:
-        """What stands under a tile."""
+        """Return the caption of a tile."""
         return " ".join(self.tile(index).locator(".caption").inner_text().split())
 
     def statuses(self) -> dict[str, int]:
-        """How many images have each status."""
+        """Return the number of images by status."""
         found: dict[str, int] = self.page.value("project.train_set.images['status'].value_counts().to_dict()")
         return found

@@ -1,7 +1,7 @@
-"""README's pictures: gallery, annotator and results screen in a real JupyterLab, light and dark.
+"""Create README's screenshots: gallery, annotator and results screen in JupyterLab, light and dark.
 
 ``python -m tests.browser.screenshots`` draws the example projects, trains a classifier of rooms, and writes
-``notebooks/images/<scene>-<theme>.webp``; names of scenes after it take those alone.
+``notebooks/images/<scene>-<theme>.webp``. Names of scenes as arguments limit it to these.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.browser.jupyter import BROWSER_FLAGS, ROOT, Lab, LabPage, notebook, s
 FOLDER = ROOT / "notebooks" / "images"
 THEMES = ("light", "dark")
 LARGEST = 150 * 1024
-WIDTH = 1160  # of the picture; a page of GitHub shows 1,012 at most
+WIDTH = 1160  # of the screenshot, where GitHub shows 1,012 at most
 
 GALLERY = (
     """import customlabels_nb as cl
@@ -50,7 +50,7 @@ report = project.train(seed=0, budget="20s", progress=False).evaluate()""",
 
 
 class Scene(NamedTuple):
-    """Cells of a notebook, of which the last shows a widget, and what is done in it before the picture is taken."""
+    """Notebook cells, the last of which shows a widget, and the actions in it before the screenshot."""
 
     cells: Sequence[str]
     root: str
@@ -60,6 +60,7 @@ class Scene(NamedTuple):
 
 
 def _select_some(page: LabPage, root: Locator) -> None:
+    """Select four tiles of the gallery."""
     root.get_by_text("Sorting by similarity").wait_for(state="hidden", timeout=120_000)
     for index in (2, 3, 4, 9):
         root.locator(".tile").nth(index).click(modifiers=["Control"])
@@ -82,7 +83,7 @@ SCENES = {
 
 
 def take(lab: Lab, name: str) -> list[Path]:
-    """Take the pictures of a scene; gives their files."""
+    """Take the screenshots of a scene and return their files."""
     scene = SCENES[name]
     page = lab.open(notebook(*scene.cells), width=WIDTH + 330, height=scene.height, device_scale_factor=1)
     page.run_all(seconds=600)
@@ -94,14 +95,14 @@ def take(lab: Lab, name: str) -> list[Path]:
     files = []
     for theme in THEMES:
         page.set_theme(theme)
-        page.page.wait_for_timeout(1500)  # thumbnails that still come, and the end of what moves
+        page.page.wait_for_timeout(1500)  # remaining thumbnails, and the end of animations
         files.append(_keep(root.screenshot(), FOLDER / f"{name}-{theme}.webp"))
     page.close()
     return files
 
 
 def _wait(root: Locator, ready: Locator) -> None:
-    """Wait for the widget's pictures; on a machine that is busy, as a person would: by trying again."""
+    """Wait for the widget's images and, on a busy machine, retry as a person would."""
     for _ in range(8):
         with suppress(TimeoutError):
             return ready.wait_for(timeout=20_000)
@@ -112,6 +113,7 @@ def _wait(root: Locator, ready: Locator) -> None:
 
 
 def _keep(png: bytes, path: Path) -> Path:
+    """Save a screenshot as WebP with the highest quality that is small enough."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     for quality in (88, 82, 76, 70, 60, 50):
         data = io.BytesIO()
@@ -123,7 +125,7 @@ def _keep(png: bytes, path: Path) -> Path:
 
 
 def main(names: Sequence[str]) -> None:
-    """Take the pictures of these scenes, or of all."""
+    """Take the screenshots of these scenes, or of all."""
     unknown = sorted(set(names) - set(SCENES))
     if unknown:
         raise SystemExit(f"{', '.join(unknown)} isn't a scene; known: {', '.join(SCENES)}.")

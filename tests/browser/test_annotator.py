@@ -1,4 +1,4 @@
-"""The annotator as people use it, by mouse, keyboard, finger and pen, in a real JupyterLab."""
+"""Tests of the annotator by mouse, keyboard, touch and pen in JupyterLab."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 
 def opened(lab: Lab, *more: str, count: int = 4, project: str = PROJECT, show: str = SHOW, **context: object):
-    """An annotator of so many pictures, in cell 1 of a new notebook."""
+    """Open an annotator of ``count`` images in cell 1 of a new notebook."""
     page = lab.open(notebook(SETUP + project.replace("{count}", str(count)), show, *more), height=1000, **context)
     page.run_cell(0)
     page.run_cell(1)
@@ -33,7 +33,7 @@ def test_key_drag_next(lab: Lab) -> None:
         annotator.press(label)
         annotator.drag((50, 40), (150, 140 + number))
         annotator.press("PageDown")
-    # typed ahead of the pictures: each key is for the image that it was meant for
+    # typed before the images arrive: each key applies to the image it was meant for
     annotator.press(*["n", "PageDown"] * 4, "2", "k", "Enter", "Enter", "Enter", "n", "Enter")
     expect(annotator.root.locator(".empty p")).to_have_text(facts(9, 9, "images"))
     assert annotator.stored(0) == [("pear", 50, 40, 100, 100)]
@@ -56,7 +56,7 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
     annotator.click(100, 100)
     annotator.drag((100, 100), (130, 110))
     assert annotator.stored() == [("apple", 80, 50, 100, 100)]
-    # the eight handles: corners and sides go by (dx, dy) = (10, 5), those that lie opposite stay
+    # the eight handles: corners and sides move by (dx, dy) = (10, 5), opposite ones do not
     left, top, right, bottom = 80, 50, 180, 150
     for handle in ("nw", "n", "ne", "e", "se", "s", "sw", "w"):
         x = left if "w" in handle else right if "e" in handle else (left + right) / 2
@@ -65,17 +65,17 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
         left, right = left + 10 * ("w" in handle), right + 10 * ("e" in handle)
         top, bottom = top + 5 * ("n" in handle), bottom + 5 * ("s" in handle)
         assert annotator.stored() == [("apple", left, top, right - left, bottom - top)], handle
-    # past the opposite corner it turns over
+    # past the opposite corner the box flips
     annotator.drag((right, bottom), (60, 30))
     assert annotator.stored() == [("apple", 60, 30, left - 60, top - 30)]
     annotator.press("Control+z")
     assert annotator.stored() == [("apple", left, top, right - left, bottom - top)]
-    # nudged by keys, one step for undo
+    # moved by keys, one step for undo
     annotator.press("ArrowRight", "ArrowRight", "Shift+ArrowDown")
     assert annotator.stored() == [("apple", left + 2, top + 10, right - left, bottom - top)]
     annotator.press("Control+z", "Control+Shift+Z")
     assert annotator.stored() == [("apple", left + 2, top + 10, right - left, bottom - top)]
-    # as numbers
+    # edited as numbers
     annotator.field("left").fill("20")
     annotator.field("left").press("Enter")
     annotator.field("height").fill("1")
@@ -85,7 +85,7 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
     annotator.field("width").fill("60")
     annotator.field("width").press("Enter")
     assert annotator.stored() == [("apple", 20, top + 10, 60, bottom - top)]
-    # another label for the selected one, and removed
+    # relabelled and deleted
     annotator.press("2")
     assert annotator.stored()[0][0] == "pear"
     annotator.press("Delete")
@@ -93,7 +93,7 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
     root.get_by_label("undo", exact=True).click()
     assert annotator.stored()[0][0] == "pear"
     annotator.press("Delete", "1")
-    # a box in a box: by key, and smaller ones are reached by their edge or Tab
+    # a box in a box: drawn with a key, and smaller ones are selected by their edge or Tab
     annotator.drag((20, 20), (300, 280))
     annotator.drag((60, 60), (200, 200))
     annotator.click(250, 250)
@@ -112,10 +112,10 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
     assert annotator.stored(1) == [("apple", 60, 60, 140, 140)]
     annotator.press("PageUp")
     annotator.expect_image("0.png")
-    annotator.press("Control+z")  # each image keeps its own steps
+    annotator.press("Control+z")  # each image has its own undo steps
     annotator.expect_shapes(3)
     assert annotator.stored(1) == [("apple", 60, 60, 140, 140)]
-    # locked and hidden: presses go through to draw
+    # locked and hidden: clicks go through, to draw
     annotator.label_button("apple").hover()
     root.locator(".toggle.locked[data-label='apple']").click()
     annotator.press("2")
@@ -124,7 +124,7 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
     assert len(annotator.stored()) == 4
     annotator.press("1", "l", "h")
     expect(root.locator(".toggle.hidden[data-label='apple']")).to_have_text("hidden")
-    annotator.drag((310, 20), (390, 80))  # what one draws is seen
+    annotator.drag((310, 20), (390, 80))  # new shapes are visible
     expect(root.locator(".toggle.hidden[data-label='apple']")).to_have_text("hide")
     assert len(annotator.stored()) == 5
 
@@ -142,7 +142,7 @@ def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     annotator.drag((50, 40), (51, 140))
     expect(root.locator(".notice")).to_contain_text("smaller than 2 × 2")
     annotator.press("k", "ArrowRight")
-    annotator.mouse.move(*annotator.at(10, 10))  # a pointer that passes by is no matter
+    annotator.mouse.move(*annotator.at(10, 10))  # a pointer passing by has no effect
     annotator.press("Escape", "p")
     annotator.click(50, 50)
     annotator.click(90, 50)
@@ -154,12 +154,12 @@ def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     assert annotator.page.value("len(project.history)") == annotator.page.value(
         "int((project.history['what'] != 'draw').sum())"
     )
-    # by keys alone: K, arrows, Enter, arrows, Enter
+    # by keys only: K, arrows, Enter, arrows, Enter
     annotator.press("k", *["Shift+ArrowLeft"] * 5, "ArrowUp", "Enter", "Shift+ArrowRight", "ArrowDown", "Enter")
     assert annotator.stored() == [("apple", 150, 149, 70, 61)]
     annotator.press("ArrowLeft", "Escape", "ArrowRight")
     annotator.expect_image("1.png")
-    # statuses: nothing here, needs review, skipped; each again takes it back
+    # statuses: nothing here, needs review, skipped. Pressing again undoes each.
     for key, status in (("n", "labelled"), ("r", "needs_review"), ("0", "skipped")):
         annotator.press(key)
         assert annotator.status(1) == status
@@ -171,15 +171,15 @@ def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     assert annotator.status(1) == "needs_review"
     annotator.press("n")
     expect(root.locator(".notice")).to_contain_text("There is something on this image")
-    # zoom to the pointer, pan with Space, one to one, fit
+    # zoom to the pointer, pan with Space, original size, fit
     x, y = annotator.at(300, 200)
-    place = (round(x), round(y))  # the wheel knows whole pixels only
+    place = (round(x), round(y))  # the wheel event has integer coordinates
     there = (300 + (place[0] - x) / annotator.zoom, 200 + (place[1] - y) / annotator.zoom)
     page.mouse.move(*place)
     annotator.wheel(-400)
     assert annotator.zoom > 1.5
     rested = annotator.at(*there)
-    assert rested == pytest.approx(place, abs=0.51)  # at rest it lies on whole pixels
+    assert rested == pytest.approx(place, abs=0.51)  # at rest it is aligned to whole pixels
     page.keyboard.down(" ")
     page.mouse.down()
     page.mouse.move(place[0] - 30, place[1] + 20)
@@ -214,7 +214,7 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     annotator.mouse.dblclick(*annotator.at(20, 120))
     square = [[20, 20], [120, 20], [120, 120], [20, 120]]
     assert annotator.stored() == [("apple", 20, 20, 100, 100, square)]
-    # a corner moved, added on an edge, and taken away
+    # a corner moved, added on an edge, and removed
     annotator.click(70, 20)  # the edge selects
     annotator.drag((120, 120), (150, 160))
     annotator.click(70, 20)
@@ -226,7 +226,7 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     annotator.drag((45, 45), (55, 50))
     assert annotator.stored() == [("apple", 30, 25, 100, 100, [[30, 25], [130, 25], [30, 125]])]
     annotator.press("Escape")
-    # another by Enter, its last corner taken back; and closed by its first corner
+    # another one closed by Enter after removing its last corner, and one closed by its first corner
     for point in ((200, 200), (300, 200), (300, 280), (390, 290)):
         annotator.click(*point)
     annotator.press("Backspace", "Enter")
@@ -236,7 +236,7 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
         [[200, 20], [300, 20], [300, 80]],
         [[200, 200], [300, 200], [300, 280]],
     ]
-    # what a model says comes while the page is open
+    # predictions of a model arrive while the page is open
     annotator.press("PageDown")
     annotator.expect_image("1.png")
     client = annotator.page.kernel_client()
@@ -257,14 +257,14 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     annotator.expect_image("2.png")
     root.locator(".row.dashed").click()
     assert annotator.stored(2) == [("plum", 0, 10, 40, 70)]  # clipped
-    # labels of the whole image, beside shapes
+    # labels of the whole image, next to shapes
     root.locator(".row", has_text="+ whole image").click()
     root.locator("[data-whole='pear']").click()
     annotator.expect_saved()
     marks = "project.train_set.annotations"
     assert annotator.page.value(f"{marks}[{marks}['left'].isna()]['label'].tolist()") == ["pear"]
     assert annotator.stored(2) == [("plum", 0, 10, 40, 70)]
-    # what a model says of the whole image is dashed, too
+    # predictions for the whole image are dashed as well
     whole = "pd.DataFrame({'image': [names[3]], 'label': ['plum'], 'confidence': [0.7]})"
     client.execute(f"project.add_predictions({whole}, model='w')", reply=True)
     annotator.press("PageDown")
@@ -294,7 +294,7 @@ project = cl.create_project("things", task="boxes")
 project.add_images("photos", progress=False)
 project.labels.add("apple", colour="#ff0000")
 """
-#: Where the red line of a box's left (top) edge is in the canvas: its middle, in CSS pixels of the page.
+#: Position of a box's red left (top) edge on the canvas: its centre, in CSS pixels of the page.
 LINES = """(node, [x, y, horizontal]) => {
     const paper = node.querySelector(".paper");
     const ratio = paper.width / paper.getBoundingClientRect().width;
@@ -316,7 +316,7 @@ LINES = """(node, [x, y, horizontal]) => {
 
 
 def crossing(line: Any) -> float:
-    """How many pixels of a line belong to what it begins in, where 1 is that and 0 what comes after."""
+    """Return the subpixel position at which a line falls from 1, its starting colour, to 0, the colour after it."""
     last = next(at for at, share in enumerate(line) if share < 0.5)
     return float(last - 0.5 + (line[last - 1] - 0.5) / (line[last - 1] - line[last]))
 
@@ -336,12 +336,12 @@ def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> No
         annotator.expect_image(f"{number}.{kind}")
         for zoom in (0.1, 1, 8):
             annotator.press("f")
-            # the dark rectangle (close by: the small one) is where the numbers say
+            # the dark rectangle (the small one when zoomed in) is at the given coordinates
             inner = (700, 500, 740, 530) if zoom == 8 else (600, 800, 900, 1200)
             annotator.zoom_to(zoom, (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2)
             whole, part = annotator.root.locator(".photo").first, annotator.root.locator(".photo").last
             sharpness = whole.evaluate("node => node.decode().then(() => node.naturalWidth)") / 1500
-            if sharpness < 0.999 and zoom * ratio > 1.2 * sharpness:  # the part in sight comes sharp
+            if sharpness < 0.999 and zoom * ratio > 1.2 * sharpness:  # the visible part is loaded at full resolution
                 expect(part).to_be_visible()
                 part.evaluate("node => node.decode()")
             (x0, y0), (x1, y1) = annotator.at(*inner[:2]), annotator.at(*inner[2:])
@@ -364,7 +364,7 @@ def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> No
                 end = origin + (half + crossing(line[half:])) / ratio
                 assert begin == pytest.approx(low, abs=0.5), (kind, zoom)
                 assert end == pytest.approx(high, abs=0.5), (kind, zoom)
-            # a box drawn around it is stored as it is seen
+            # a box drawn around it is stored at the same coordinates
             annotator.drag((inner[0], inner[1]), (inner[2], inner[3]), key="Control")
             annotator.expect_shapes(1)
             annotator.expect_saved()
@@ -400,7 +400,7 @@ def test_fingers_and_pen(lab: Lab) -> None:
     touch("touchMove", (140, 90))
     touch("touchEnd")
     assert annotator.stored() == [("apple", 90, 40, 100, 100)]
-    # two fingers zoom about their middle and draw nothing
+    # two fingers zoom around their midpoint and draw nothing
     zoom = annotator.zoom
     start = annotator.at(200, 150)
     places = [(start[0] - 40, start[1]), (start[0] + 40, start[1])]
@@ -413,7 +413,7 @@ def test_fingers_and_pen(lab: Lab) -> None:
     assert annotator.at(200, 150) == pytest.approx(start, abs=1)
     assert annotator.stored() == [("apple", 90, 40, 100, 100)]
     annotator.press("f")
-    # a finger that is lost
+    # a lost touch
     touch("touchStart", (200, 200))
     touch("touchMove", (300, 280))
     session.send("Input.dispatchTouchEvent", {"type": "touchCancel", "touchPoints": []})
@@ -452,7 +452,7 @@ def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
     annotator.mouse.up()
     annotator.expect_shapes(501)
     annotator.expect_saved()
-    expect(annotator.page.cell(2)).to_contain_text("[*]")  # it is still running, and what was drawn is stored
+    expect(annotator.page.cell(2)).to_contain_text("[*]")  # the cell is still running, and the drawn box is stored
     annotator.press("PageDown")
     annotator.expect_image("1.png")
     annotator.drag((50, 40), (150, 140))
@@ -467,15 +467,15 @@ def test_a_busy_kernel_and_five_hundred_boxes(lab: Lab) -> None:
 @pytest.mark.storing
 def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None:
     annotator = opened(lab, BUSY, settings={"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}})
-    annotator.page.page.wait_for_timeout(1_000)  # the next images are looked ahead for
-    assert annotator.page.value("len(project.train_set.images)") == 4  # and the kernel has answered
+    annotator.page.page.wait_for_timeout(1_000)  # the next images are prefetched
+    assert annotator.page.value("len(project.train_set.images)") == 4  # and the kernel has responded
     annotator.page.run_cell(2, wait=False)
     expect(annotator.page.cell(2)).to_contain_text("[*]")
     annotator.root.focus()
     annotator.drag((50, 40), (150, 140))
     annotator.press("2")
     annotator.drag((200, 40), (300, 140))
-    annotator.expect_shapes(2)  # drawn at once
+    annotator.expect_shapes(2)  # drawn immediately
     annotator.press("PageDown")
     annotator.expect_image("1.png")
     annotator.drag((10, 10), (60, 60))
@@ -501,7 +501,7 @@ def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
     annotator.press("2")
     annotator.drag((200, 40), (300, 140))
     annotator.drag((200, 160), (300, 260))
-    annotator.press("PageDown")  # the next one was looked ahead for
+    annotator.press("PageDown")  # the next one was prefetched
     annotator.expect_image("1.png")
     annotator.drag((10, 10), (60, 60))
     expect(annotator.root.locator(".state")).to_contain_text("not saved")
@@ -515,7 +515,7 @@ def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
     assert again.stored(0) == [("apple", 50, 40, 100, 100), ("pear", 200, 40, 100, 100), ("pear", 200, 160, 100, 100)]
     assert again.stored(1) == [("pear", 10, 10, 50, 50)]
     again.click(100, 100)
-    again.press("Delete")  # and one goes on from there, without a conflict with oneself
+    again.press("Delete")  # editing continues without a conflict with oneself
     assert len(again.stored(0)) == 2
     expect(again.root.locator(".notice.error")).to_have_count(0)
 
@@ -528,12 +528,12 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
     page.run_cell(2)
     other = AnnotatorPage(page, 2)
     other.ready()
-    # what is done in one is seen in the other
+    # changes in one annotator appear in the other
     annotator.ready()
     annotator.drag((50, 40), (150, 140))
     annotator.expect_saved()
     other.expect_shapes(1)
-    # a stale edit shows both: the other's page is kept from hearing of the first
+    # a stale edit shows both versions: the other page is kept from hearing of the first edit
     page.hide()
     annotator.drag((200, 40), (300, 140))
     annotator.expect_saved()
@@ -550,13 +550,13 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
     page.unhide()
     annotator.expect_shapes(2)
     expect(annotator.rows().nth(1)).to_contain_text("pear")
-    # when the second is closed the first goes on saving
+    # when the second is closed, the first continues to save
     page.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-cell-output')")
     expect(other.root).to_have_count(0)
     annotator.ready()
     annotator.drag((20, 160), (90, 260))
     assert len(annotator.stored()) == 3
-    # another process renames the label that is in use
+    # another process renames the label in use
     client = page.kernel_client()
     script = "import customlabels_nb as cl; cl.load_project('things').labels.rename('apple', 'quince')"
     client.execute(
@@ -615,7 +615,7 @@ def test_hostile_names_broken_and_empty_look_right_in_both_themes(lab: Lab) -> N
     expect(root.locator(".empty p")).to_contain_text(facts(1, 5, "images"))
     root.get_by_text("Go on with the 4 left").click()
     expect(root.locator(".foot .position")).to_have_text("1 of 4 · 4 left")
-    # narrow, as side by side with another document
+    # narrow, as next to another document
     page.page.set_viewport_size({"width": 760, "height": 1000})
     page.page.wait_for_timeout(400)
     page.screenshot("annotator-narrow")
@@ -636,18 +636,18 @@ def test_labels_are_found_and_added_however_narrow_it_is(lab: Lab) -> None:
     current = root.locator(".side.left .label.current")
     for typed, keys, label in (
         ("app", ["Enter"], "applesauce"),
-        ("apple", ["Enter"], "apple"),  # the one of that very name, though another begins with it
-        ("appl", ["ArrowUp", "Enter"], "appl"),  # new, though others begin with it
+        ("apple", ["Enter"], "apple"),  # the exact match, though another name begins with it
+        ("appl", ["ArrowUp", "Enter"], "appl"),  # new, though other names begin with it
         ("zebra", ["Enter"], "zebra"),
     ):
         annotator.press("/")
         page.page.keyboard.type(typed)
         annotator.press(*keys)
         expect(current).to_have_attribute("data-label", label)
-    assert annotator.status() == "unlabelled"  # no letter of them was taken for a key
+    assert annotator.status() == "unlabelled"  # no letter was taken for a shortcut
     annotator.drag((50, 40), (150, 140))
     assert annotator.stored() == [("zebra", 50, 40, 100, 100)]
-    # nothing to copy, nothing copied: it is said
+    # nothing to copy and nothing to paste: both show a message
     annotator.press("Control+c")
     expect(root.locator(".notice")).to_contain_text("Nothing is selected to copy")
     annotator.press("Control+v")
@@ -668,7 +668,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     annotator.press("PageDown")
     annotator.expect_image("1.png")
     annotator.drag((50, 40), (150, 141))
-    # a label midway: what becomes of those that are done?
+    # a new label half-way: asks about the finished images
     type_label("fig")
     expect(question).to_have_text(facts(2, "images", "“\u2068fig\u2069”"))
     annotator.press("Escape")
@@ -678,7 +678,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     expect(current).to_have_attribute("data-label", "fig")
     expect(root.locator(".right .row", has_text="Needs review")).to_have_class("row current")
     assert [annotator.status(number) for number in range(4)] == ["needs_review"] * 2 + ["unlabelled"] * 2
-    annotator.drag((200, 40), (300, 140))  # one goes on from there, without a conflict with oneself
+    annotator.drag((200, 40), (300, 140))  # editing continues without a conflict with oneself
     assert annotator.stored(1) == [("apple", 50, 40, 100, 101), ("fig", 200, 40, 100, 100)]
     assert [annotator.status(number) for number in range(2)] == ["needs_review", "labelled"]
     type_label("kiwi")
@@ -688,7 +688,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     type_label("lime")
     expect(current).to_have_attribute("data-label", "lime")
     assert annotator.status(1) == "labelled"
-    # the label manager: shapes follow at once
+    # the label manager: shapes follow immediately
     root.locator(".toolbar button", has_text="Labels…").click()
     manager = root.locator(".panel .label-manager")
     expect(manager.locator(".label-row")).to_have_count(6)
@@ -703,7 +703,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     annotator.press("1")
     annotator.drag((200, 160), (300, 260))
     assert [row[0] for row in annotator.stored(1)] == ["Apfel", "Apfel", "fig"]
-    expect(root.locator(".notice")).to_have_count(0)  # nothing of that was done elsewhere
+    expect(root.locator(".notice")).to_have_count(0)  # no change was reported as made elsewhere
 
 
 @pytest.mark.storing
@@ -714,7 +714,7 @@ def test_first_label_run_again_reload_and_still_picture(lab: Lab) -> None:
     page, root = annotator.page, annotator.root
     annotator.drag((50, 40), (150, 140))
     expect(root.locator(".notice")).to_contain_text("Type the name of its label")
-    page.page.keyboard.type("first one")  # R and N mean something where no field takes them
+    page.page.keyboard.type("first one")  # R and N are shortcuts outside of text fields
     annotator.press("Enter")
     expect(annotator.label_button("first one")).to_be_visible()
     assert annotator.stored() == [("first one", 50, 40, 100, 100)]
@@ -734,7 +734,7 @@ def test_first_label_run_again_reload_and_still_picture(lab: Lab) -> None:
     annotator.expect_image("0.png")
     saved = page.save()
     assert len(nbformat.writes(saved)) < 100_000
-    page.show()  # the page is loaded anew, the kernel is the same
+    page.show()  # the page is reloaded, the kernel is the same
     annotator = AnnotatorPage(page, 1).ready()
     annotator.expect_shapes(1)
     annotator.drag((200, 40), (300, 140))

@@ -1,4 +1,4 @@
-"""A cell that shows screens, or changes what they show, and then works for long: they answer all the while."""
+"""Tests that screens stay responsive when their cell, or one that changes their data, keeps running."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_screens_answer_while_the_cell_that_shows_or_changes_them_runs(lab: Lab)
     expect(out.locator(".clnb-dashboard .label-rows .name")).to_have_count(4)
     gallery.press("1")
     gallery.expect_saved()
-    expect(page.cell(1)).to_contain_text("[*]")  # it is still running
+    expect(page.cell(1)).to_contain_text("[*]")  # the cell is still running
     page.let_go()
     expect(page.cell(1)).not_to_contain_text("[*]")
 

@@ -1,4 +1,4 @@
-"""The dashboard and the history panel as people use them, in a real JupyterLab."""
+"""Tests of the dashboard and the history panel in JupyterLab."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
-#: Thirty pictures, twenty of them in train: nine apples and four pears; in test: three pears.
+#: Thirty images, twenty of them in train: nine apples and four pears. In test: three pears.
 PROJECT = """
 import pandas as pd
 draw(20)
@@ -32,11 +32,11 @@ label("train", 0, ["apple"] * 9 + ["pear"] * 4)
 label("test", 0, ["pear"] * 3)
 """
 SHOW = "d = project.dashboard()\nd"
-APPLE, PEAR, PLUM = ("\u2068apple\u2069", "\u2068pear\u2069", "\u2068plum\u2069")  # names end what they do to text
+APPLE, PEAR, PLUM = ("\u2068apple\u2069", "\u2068pear\u2069", "\u2068plum\u2069")  # isolated from the text around them
 
 
 class DashboardPage:
-    """A dashboard that a cell of a page shows."""
+    """Dashboard shown by a cell of a page."""
 
     def __init__(self, page: LabPage, cell: int) -> None:
         self.page = page
@@ -48,18 +48,18 @@ class DashboardPage:
         return self
 
     def mark(self, key: str) -> Locator:
-        """A bar: "train apple", "test pear", "train skipped", "<person> train"."""
+        """Return a bar: "train apple", "test pear", "train skipped", "<person> train"."""
         return self.root.locator(f".mark[data-key='{key}']")
 
     def number(self, figure: str) -> Locator:
-        """A number that opens images."""
+        """Return a number that opens images."""
         return self.root.locator(f"[data-figure='{figure}']")
 
     def expect_said(self, key: str, text: str | re.Pattern[str], timeout: float = 10_000) -> None:
         expect(self.mark(key)).to_have_attribute("aria-label", text, timeout=timeout)
 
     def gallery(self) -> GalleryPage:
-        """The gallery below."""
+        """Return the gallery below the dashboard."""
         return GalleryPage(self.page, self.cell).ready()
 
     def expect_gallery(self, *names: str) -> GalleryPage:
@@ -87,7 +87,7 @@ def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: L
         dashboard.expect_said("train unlabelled", "train: 7 not done of 20 (35 %)")
         expect(dashboard.number("test labelled")).to_have_text("3")
         expect(dashboard.mark("train plum")).to_have_count(0)
-    # a second process labels three: both say so
+    # a second process labels three: both dashboards show it
     client = page.kernel_client()
     client.execute(ELSEWHERE, reply=True, timeout=60)
     for dashboard in (first, second):
@@ -96,7 +96,7 @@ def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: L
         expect(dashboard.number("train labelled")).to_have_text("16")
         expect(dashboard.root.locator(".summary")).to_have_text(re.compile("^30 images, 19 labelled"))
 
-    # a bar says its count, and shows exactly its images
+    # a bar shows its count and opens exactly its images
     first.mark("train plum").hover()
     expect(first.root.locator(".tooltip")).to_have_text(f"{PLUM}, train: 3 images")
     first.mark("train plum").click()
@@ -110,20 +110,20 @@ def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: L
     expect(hour).to_have_attribute("aria-label", re.compile("train: 16 images$"))
     hour.click()
     first.expect_gallery(*(f"{number:03}" for number in range(16)))
-    # by keyboard: Tab reaches a chart once, arrows go on in it
+    # by keyboard: Tab reaches a chart once, arrows move inside it
     first.mark("train apple").focus()
     page.page.keyboard.press("ArrowDown")
     expect(first.mark("train pear")).to_be_focused()
     expect(first.root.locator(".tooltip")).to_have_text(f"{PEAR}, train: 4 images")
     page.page.keyboard.press("Enter")
     gallery = first.expect_gallery("009", "010", "011", "012")
-    # what is labelled in the gallery below shows at once, and the focus isn't lost
+    # labels from the gallery below appear immediately, and the focus is not lost
     gallery.tile(0).click()
     gallery.press("1")
     gallery.expect_saved()
     second.expect_said("train apple", f"{APPLE}, train: 10 images")
     first.expect_said("train apple", f"{APPLE}, train: 10 images")
-    # Python sees and steers
+    # Python reads and controls the dashboard
     assert page.value("d.figures.labels['train'].tolist()") == [10, 3, 3]
     client.execute("d.show_images('train', label='plum')", reply=True)
     first.expect_gallery("013", "014", "015")
@@ -138,7 +138,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     dashboard = DashboardPage(page, 1).ready()
     root = dashboard.root
     panel = page.output(2).locator(".clnb-history")
-    # undo in the panel: the dashboard follows, and its own list
+    # undo in the panel: the dashboard and its own list follow
     root.locator("[data-tab='history']").click()
     rows = root.locator(".action-line")
     expect(rows.first).to_contain_text("update")
@@ -155,7 +155,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     expect(dashboard.number("test labelled")).to_have_text("0")
     panel.locator(".notice button").first.click()
     expect(dashboard.number("test labelled")).to_have_text("3")
-    # an action whose images were changed since says by whom
+    # an action whose images were changed later names who changed them
     page.kernel_client().execute("label('train', 0, ['plum'])", reply=True)
     older = panel.locator(".action", has=page.page.locator(".number", has_text="13")).locator(".action-line")
     older.click()
@@ -261,7 +261,7 @@ def test_hostile_empty_and_finished_in_both_themes(lab: Lab) -> None:
         for selector in READABLE:
             found = colours(root.locator(f"{selector}:visible").first)
             assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
-        for selector in READABLE_SVG:  # what is drawn has its colour in `fill`
+        for selector in READABLE_SVG:  # drawn elements have their colour in `fill`
             node = root.locator(selector).first
             node.evaluate("node => { node.style.color = getComputedStyle(node).fill; }")
             found = colours(node)
@@ -271,7 +271,7 @@ def test_hostile_empty_and_finished_in_both_themes(lab: Lab) -> None:
             found = colours(panel.locator(selector).first)
             assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
     assert page.page.evaluate("window.hacked") is None
-    # narrow, as beside another document
+    # narrow, as next to another document
     page.page.set_viewport_size({"width": 700, "height": 1200})
     page.page.wait_for_timeout(500)
     page.screenshot("dashboard-narrow")

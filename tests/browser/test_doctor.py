@@ -1,4 +1,4 @@
-"""The check-up, asked in a real notebook, says of the server what is true of it."""
+"""Test that the check-up in a notebook reports the server correctly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_the_server_of_the_notebook_is_found_and_whole(lab: Lab) -> None:
     page = lab.open(notebook("import customlabels_nb as cl\nfound = cl.doctor()\nfound"))
-    page.run_all(seconds=300)  # torch is imported, on a machine that may be busy
+    page.run_all(seconds=300)  # torch is imported, on a possibly busy machine
     expect(page.output(0).get_by_text("All requirements are installed")).to_be_visible()
     expect(page.output(0).get_by_text("JupyterLab of this environment: widgets render")).to_be_visible()
     assert page.value("found.table.set_index('name').loc['this notebook', 'state']") == "good"

@@ -1,4 +1,4 @@
-"""Firefox, too: pictures are labelled and boxes are drawn."""
+"""Tests in Firefox: labelling images and drawing boxes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ STATE = "document.querySelector('{root} .state')?.textContent"
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Firefox]:
+    """Yield the system's Firefox, or skip if there is none."""
     program = provision.find_firefox()
     if program is None:
         raise AllowedSkip("no Firefox: `python -m tests` installs one where the system's packages have it")
@@ -31,6 +32,7 @@ def browser(tmp_path: Path) -> Iterator[Firefox]:
 
 
 def boxes(folder: Path, number: int) -> list[tuple[str, int, int, int, int]]:
+    """Return the stored boxes of an image, rounded to pixels."""
     marks = cl.load_project(folder / "things").train_set.annotations
     marks = marks[marks["image"].str.endswith(f"/{number}.png")]
     return sorted(
@@ -60,7 +62,7 @@ def test_boxes_are_drawn_and_pictures_labelled(browser: Firefox, jupyter_server:
     browser.wait_for(f"{STATE.format(root='.clnb-annotator')} === 'saved'")
     assert [label for label, *_ in boxes(folder, 0)] == ["pear", "pear"]
     for found, drawn in zip(boxes(folder, 0), [(50, 40, 100, 100), (220, 100, 100, 120)], strict=True):
-        # the mouse stands on whole pixels of the screen
+        # the mouse has whole screen pixels
         assert all(abs(side - wanted) <= 1 / scale + 1 for side, wanted in zip(found[1:], drawn, strict=True))
     browser.press("Control+z")
     browser.wait_for(f"{STATE.format(root='.clnb-annotator')} === 'saved'")

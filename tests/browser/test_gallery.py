@@ -1,4 +1,4 @@
-"""The gallery as people use it, by mouse and keyboard, in a real JupyterLab."""
+"""Tests of the gallery by mouse and keyboard in JupyterLab."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 
 def opened(lab: Lab, *, count: int = 30, size: int = 24, more: tuple[str, ...] = (), show: str = SHOW) -> GalleryPage:
-    """A gallery of so many pictures, in cell 1 of a new notebook."""
+    """Open a gallery of ``count`` images in cell 1 of a new notebook."""
     page = lab.open(notebook(SETUP + PROJECT.format(count=count), show.format(size=size), *more))
     page.run_cell(0)
     page.run_cell(1)
@@ -73,7 +73,7 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(root.locator(".foot .done")).to_have_text("8 of 30 labelled")
     root.get_by_label("undo", exact=True).click()
     expect(root.locator(".foot .done")).to_have_text("0 of 30 labelled")
-    gallery.press("Control+Shift+Z")  # keys go on where they were
+    gallery.press("Control+Shift+Z")  # keys continue where they were
     expect(root.locator(".foot .done")).to_have_text("8 of 30 labelled")
     gallery.expect_saved()
 
@@ -92,7 +92,7 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("1–24 of 30")
     assert gallery.labelled() == eight
 
-    # with what isn't labelled shown, labelling doesn't move anything under the hand; submitting asks once
+    # with unlabelled images shown, labelling does not move any tile, and submitting asks once
     gallery.choose("show", "unlabelled")
     expect(root.locator(".position")).to_have_text("1–22 of 22")
     root.focus()
@@ -121,7 +121,7 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
     other.tile(2).click()
     other.press("2")
     expect(gallery.chips(2)).to_have_text("pear")
-    # Python sees what is selected, and steers
+    # Python reads the selection and controls the gallery
     gallery.tile(4).click()
     gallery.tile(6).click(modifiers=["Shift"])
     gallery.page.expect_value("[name[-7:] for name in g.selection]", ["004.png", "005.png", "006.png"])
@@ -155,7 +155,7 @@ def test_a_busy_kernel_is_not_waited_for(lab: Lab) -> None:
     gallery.press("1")
     expect(gallery.chips(0)).to_have_text("apple")
     gallery.expect_saved()
-    expect(gallery.page.cell(2)).to_contain_text("[*]")  # it is still running
+    expect(gallery.page.cell(2)).to_contain_text("[*]")  # the cell is still running
     gallery.press("PageDown")
     expect(gallery.root.locator(".position")).to_have_text("25–30 of 30")
     expect(gallery.page.cell(2)).to_contain_text("[*]")
@@ -184,7 +184,7 @@ def test_a_kernel_that_ends_takes_nothing_along(lab: Lab, end: str) -> None:
     expect(gallery.chips(1)).to_have_text("pear")
     expect(gallery.root.locator(".state")).to_contain_text("not saved")
     page.screenshot(f"gallery-{end}")
-    # the cell runs again in the new kernel: what was saved is there, what wasn't is sent
+    # the cell runs again in the new kernel: saved labels are there, unsaved ones are sent
     client = page.kernel_client()
     client.execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
     page.run_cell(1)
@@ -212,7 +212,7 @@ def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
     first.expect_saved()
     assert first.labelled() == {"002": "apple"}
     expect(first.root.locator(".notice")).to_have_count(0)
-    # what is labelled in the other one is saved through this kernel; undo here doesn't reach it
+    # labels of the other notebook are saved through this kernel, and undo here does not affect them
     page.turn_to("beside.ipynb")
     other.tile(4).click()
     other.press("2")
@@ -274,7 +274,7 @@ def test_after_a_restart_only_what_is_not_saved_is_shown_in_red(lab: Lab) -> Non
 
 
 def show_states(gallery: GalleryPage, name: str) -> None:
-    """Take pictures in both themes."""
+    """Take screenshots in both themes."""
     for theme in ("light", "dark"):
         gallery.page.set_theme(theme)
         gallery.page.output(gallery.cell).evaluate("node => node.scrollIntoView({ block: 'end' })")
@@ -321,13 +321,13 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
     expect(gallery.chips(0)).to_have_text("plum")
     saved = page.save()
     assert len(nbformat.writes(saved)) < 100_000
-    page.show()  # the page is loaded anew, the kernel is the same
+    page.show()  # the page is reloaded, the kernel is the same
     gallery = GalleryPage(page, 1).ready()
     expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
     expect(gallery.chips(0)).to_have_text("plum")
     gallery.press("1")
     gallery.expect_saved()
-    # without a kernel there is a still picture, not a blank
+    # without a kernel there is a still image instead of a blank
     page.shut_kernel_down()
     page.show()
     still = page.output(1).locator(".clnb-still")
@@ -343,10 +343,10 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     root, panel = gallery.root, gallery.root.locator(".panel")
     button = root.locator(".toolbar").get_by_role("button", name="Skip", exact=True)
     statuses = 'project.train_set.images["status"].tolist()'
-    gallery.press("1", "ArrowRight", "0")  # the image in focus, as digits do
+    gallery.press("1", "ArrowRight", "0")  # the focused image, as digits do
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
-    # with nothing selected, the button asks for the page
+    # with nothing selected, the button applies to the page
     button.click()
     expect(panel.locator("p")).to_contain_text("No image is selected")
     gallery.page.screenshot("gallery-skip-page")
@@ -360,7 +360,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 8, *["unlabelled"] * 3]
     gallery.press("Control+z")
     expect(gallery.tile(4).locator(".status")).to_have_count(0)
-    # with a selection it takes that, and asks for labels: kept, the image isn't skipped
+    # with a selection it applies to that, and asks about labels: if they are kept, the image is not skipped
     gallery.tile(0).click()
     gallery.tile(2).click(modifiers=["Control"])
     button.click()
@@ -371,7 +371,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     expect(gallery.chips(0)).to_have_text("apple")
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 2, *["unlabelled"] * 9]
-    # by the key, on one image: neither, then without the label, and back as one step
+    # by the key, on one image: cancelled, then without the label, and undone in one step
     gallery.press("Escape", "Home", "0")
     panel.get_by_role("button", name="Cancel").click()
     expect(gallery.chips(0)).to_have_text("apple")
@@ -390,7 +390,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
 
 
 RANDOM = 'g = project.label("train", page_size={size})\ng'
-#: The order by similarity is computed when the test says so: the images backwards.
+#: The order by similarity is computed when the test allows it: the images backwards.
 SLOW = """
 from customlabels_nb.errors import NotReadyError
 ready = False
@@ -418,7 +418,7 @@ def test_everyone_keeps_their_place_when_images_come(lab: Lab) -> None:
     assert [name for name in after if name in before] == before
     assert len(after) == 36
     assert in_sight[0] in gallery.names()
-    # the sort by similarity that was asked for stays asked for; until it is there, what comes is last
+    # the requested sort by similarity stays selected, and new images are last until it is ready
     gallery.page.kernel_client().execute(SLOW, reply=True)
     gallery.choose("sort", "similarity")
     expect(root.locator(".notice", has_text="similarity")).to_contain_text("1 of 36")
@@ -432,7 +432,7 @@ def test_everyone_keeps_their_place_when_images_come(lab: Lab) -> None:
     assert gallery.page.value(order)[:-1] == after
     assert gallery.names() == after[9:18]
     expect(root.locator("[data-menu='sort']")).to_have_value("similarity")
-    # nothing is moved while it is selected; the image in focus stays in focus
+    # nothing moves while it is selected, and the focused image keeps the focus
     gallery.tile(4).click()
     gallery.page.kernel_client().execute("ready = True", reply=True)
     gallery.press("1")
@@ -447,7 +447,7 @@ def test_everyone_keeps_their_place_when_images_come(lab: Lab) -> None:
 
 
 def upload(gallery: GalleryPage, *numbers: int) -> None:
-    """Add pictures through the page."""
+    """Add images through the page."""
     files = [{"name": f"{n:03}.png", "mimeType": "image/png", "buffer": picture(n)} for n in numbers]
     gallery.root.locator("input[type=file]").set_input_files(files)
     gallery.root.locator(".panel button.primary").click()
@@ -475,20 +475,20 @@ def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
     page = lab.open(notebook(SETUP + project, SHOW.format(size=48)), width=1000, height=600)
     page.run_all()
     gallery = GalleryPage(page, 1).ready()
-    # a page taller than the window follows the keys
+    # a page taller than the window scrolls with the keys
     gallery.press("Home", *["ArrowDown"] * 6)
     expect(gallery.root.locator(".tile.focused")).to_be_in_viewport(ratio=0.9)
     gallery.press("Home")
     expect(gallery.tile(0)).to_be_in_viewport(ratio=0.9)
-    # the element that has the keyboard says which of them it is
+    # the focused element tells which tile is active
     assert gallery.root.get_attribute("aria-activedescendant") == gallery.tile(0).get_attribute("id")
     gallery.press("End")
     expect(gallery.tile(47)).to_be_in_viewport(ratio=0.9)
-    gallery.press("?")  # what is opened is where people look
+    gallery.press("?")  # panels open inside the visible area
     expect(gallery.root.locator(".panel-body header")).to_be_in_viewport()
     expect(gallery.tile(47)).to_be_in_viewport(ratio=0.9)
     gallery.press("Escape")
-    # each label that an image has, and more than six are counted
+    # every label of an image is shown, and more than six are counted
     gallery.press("1", "2", "3")
     expect(gallery.chips(47)).to_have_count(3)
     below = "node => node.getBoundingClientRect().bottom <= node.parentElement.getBoundingClientRect().bottom + 1"
@@ -497,7 +497,7 @@ def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
     expect(gallery.chips(47)).to_have_count(5)
     expect(gallery.tile(47).locator(".caption .count")).to_have_text("+3")
     gallery.expect_saved()
-    # what the nine keys mean, however narrow it is
+    # the meaning of the nine keys is shown at any width
     for width in (1000, 700):
         page.page.set_viewport_size({"width": width, "height": 600})
         expect(gallery.root).to_have_class(re.compile("narrow"))
@@ -534,7 +534,7 @@ def test_finding_adding_and_uploading(lab: Lab) -> None:
 
 
 def picture(seed: int) -> bytes:
-    """An encoded picture."""
+    """Return an encoded image."""
     import io
 
     from PIL import Image

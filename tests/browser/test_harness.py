@@ -1,4 +1,4 @@
-"""The harness shows a real JupyterLab, and notices when something is wrong in it."""
+"""Tests of the harness: it shows JupyterLab and detects errors in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The label manager as people use it, alone and in the gallery's panel, in a real JupyterLab."""
+"""Tests of the label manager, alone and in the gallery's panel, in JupyterLab."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
-#: Nine pictures: four apples, three pears, two without a label.
+#: Nine images: four apples, three pears, two without a label.
 PROJECT = """
 draw(9)
 project = cl.create_project("things", task="single-label")
@@ -27,7 +27,7 @@ EDIT = "m = project.labels.edit()\nm"
 
 
 class Manager:
-    """A label manager that a cell shows, or that a gallery has in its panel."""
+    """Label manager shown by a cell or in a gallery's panel."""
 
     def __init__(self, page: LabPage, root: Locator) -> None:
         self.page = page
@@ -61,6 +61,7 @@ class Manager:
 
 
 def opened(lab: Lab, *cells: str, width: int = 1280) -> tuple[LabPage, Manager]:
+    """Open a label manager in a new notebook."""
     page = lab.open(notebook(SETUP + PROJECT, EDIT, *cells), width=width, height=1300)
     page.run_all()
     return page, Manager(page, page.output(1).locator(".clnb-label-manager")).ready()
@@ -77,7 +78,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     root = manager.root
     expect(manager.row("apple").locator(".uses")).to_have_text(["4", "0"])
     expect(manager.row("plum").locator(".key")).to_have_text("3")
-    # by keyboard: rename, move, merge with the count, remove what isn't used
+    # by keyboard: rename, move, merge after showing the count, remove an unused label
     manager.press("F2")
     manager.type("Apfel <b>")
     manager.press("Enter")
@@ -99,7 +100,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     expect(manager.row("plum").locator(".uses").first).to_have_text("0")
     manager.press("End", "Delete")
     manager.expect_labels("pear", "Apfel <b>")
-    # by mouse: add (what becomes of those that are done is asked), drag, recolour, remove with annotations
+    # by mouse: add (asks about finished images), drag, recolour, remove with annotations
     root.locator(".adder").fill("fig")
     root.locator(".adding button").click()
     expect(root.locator(".question p").first).to_contain_text("7 images are done already.")
@@ -115,14 +116,14 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     manager.row("Apfel <b>").hover()
     root.locator(".actions button", has_text="Remove").click()
     expect(root.locator(".question p").nth(1)).to_contain_text(facts(4, "annotations", 4, "images", 4, "train"))
-    manager.press("Enter")  # the harmless answer has the keyboard
+    manager.press("Enter")  # the harmless choice has the focus
     manager.expect_labels("fig", "pear", "Apfel <b>")
     root.locator(".actions button", has_text="Remove").click()
     root.locator(".question button.primary").click()
     manager.expect_labels("fig", "pear")
     assert page.value("project.labels.to_frame()['colour'].tolist()[1]") == "#8a63c9"
     assert page.value("project.train_set.label_counts.to_dict()") == {"fig": 0, "pear": 3}
-    # all of it back
+    # undo all of it
     for _ in range(7):
         root.locator(".tools button", has_text="Undo").click()
         manager.expect_saved()
@@ -142,7 +143,7 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
     other = Manager(page, page.output(3).locator(".clnb-label-manager")).ready()
     review = page.output(4).locator(".tile:visible")
     expect(review).to_have_count(7)
-    with page.without_interval(2_000):  # at which they look themselves
+    with page.without_interval(2_000):  # the interval at which they poll
         # a rename in the gallery's own panel
         gallery.root.locator(".toolbar button", has_text="Labels…").click()
         inside = Manager(page, gallery.root.locator(".panel .label-manager")).ready()
@@ -164,7 +165,7 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
         expect(gallery.label_button("Apfel").locator(".count")).to_have_text("7")
         expect(gallery.label_button("pear")).to_have_count(0)
         other.expect_labels("Apfel", "plum")
-    # another process renames while a name is being typed here: that name is refused, and why is said
+    # another process renames while a name is being typed here: that name is refused with the reason
     other.row("plum").click()
     other.press("F2")
     other.type("Zwetschge")
@@ -177,7 +178,7 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
     expect(other.root.locator(".notice")).to_contain_text(facts("'plum'", "ben", "'prune'"))
     other.expect_labels("Apfel", "prune")
     manager.expect_labels("Apfel", "prune")
-    # a new label in the gallery asks, too
+    # a new label in the gallery asks as well
     gallery.root.focus()
     gallery.press("/")
     page.page.keyboard.type("fig")
@@ -238,7 +239,7 @@ def test_a_thousand_hostile_names_an_empty_project_and_both_themes(lab: Lab) -> 
             if place.count():
                 found = colours(place)
                 assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
-    # an empty project takes names from the other one
+    # an empty project copies names from the other one
     bare = Manager(page, page.output(2).locator(".clnb-label-manager"))
     expect(bare.root.locator(".nothing")).to_contain_text("No label yet")
     bare.root.locator("button", has_text="Import…").click()

@@ -1,4 +1,4 @@
-"""The notebooks about screens run from top to bottom in a real JupyterLab, and all their widgets show something."""
+"""Tests that the notebooks about screens run in JupyterLab and that all their widgets are shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.jupyter import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ABOUT_SCREENS = ("02_", "03_")  # `test_quickstart` sees to the first; what has no screens is run without a browser
+ABOUT_SCREENS = ("02_", "03_")  # `test_quickstart` covers the first. Notebooks without screens run without a browser.
 NAMES = sorted(path.name for path in notebooks_folder().glob("*.ipynb") if path.name.startswith(ABOUT_SCREENS))
 
 

@@ -1,4 +1,4 @@
-"""Trying a model on photos as people do, in a real JupyterLab: dropped, pasted, chosen, by URL, from the camera."""
+"""Tests of the quick test in JupyterLab: photos dropped, pasted, chosen, by URL and from the camera."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.browser.jupyter import FLAVOURS, Lab, LabPage, artifacts, notebook
 
 pytestmark = pytest.mark.browser
 
-#: Two models that answer without a network, and count how often they are asked; a project for what they are tried on.
+#: Two models without a network that count their calls, and a project for the tested photos.
 SETUP = """
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +90,7 @@ def start(*models):
 
 
 class QuickTestPage:
-    """A quick test that a cell of a page shows."""
+    """Quick test shown by a cell of a page."""
 
     def __init__(self, page: LabPage, cell: int) -> None:
         self.page = page
@@ -117,7 +117,7 @@ class QuickTestPage:
         )
 
     def answers(self) -> list[tuple[str, bool]]:
-        """Labels of the list, and which are taken."""
+        """Return the labels of the list and whether each is chosen."""
         found: list[list[Any]] = self.root.locator(".answer:not(.own)").evaluate_all(
             "rows => rows.map(row => [row.querySelector('bdi').textContent, row.querySelector('input').checked])"
         )
@@ -130,7 +130,7 @@ class QuickTestPage:
         )
 
     def look(self, name: str) -> None:
-        """Keep a picture of it in both themes."""
+        """Save screenshots in both themes."""
         for theme in ("light", "dark"):
             self.page.set_theme(theme)
             self.page.page.wait_for_timeout(400)
@@ -154,7 +154,7 @@ READABLE = (
 
 
 def expect_readable(test: QuickTestPage) -> None:
-    """What is to be read has a contrast of 4.5 to 1 at least, in both themes."""
+    """Check that all text has a contrast of at least 4.5 to 1 in both themes."""
     for theme in ("light", "dark"):
         test.page.set_theme(theme)
         test.page.page.wait_for_timeout(300)
@@ -177,7 +177,7 @@ def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
     expect(root.locator(".toolbar .state")).to_have_text("stopped")
     test.look("empty")
 
-    # dropped: the model starts by itself, and is asked once
+    # dropped: the model starts by itself and is called once
     test.bring("drop", ".clnb-quick-test", "photo-0.png")
     expect(root.locator(".mark")).to_have_count(3)
     expect(root.locator(".toolbar .state")).to_have_text("running on cpu")
@@ -186,7 +186,7 @@ def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
     expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
     assert page.value("w.table['confidence'].tolist()") == [0.97, 0.91, 0.42]
 
-    # thresholds move without asking again
+    # thresholds change without another call
     root.focus()
     test.slide(0.5)
     expect(root.locator(".mark")).to_have_count(2)
@@ -203,7 +203,7 @@ def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
     test.press("a")
     expect(root.locator(".mark")).to_have_count(3)
 
-    # a box is left out by its key, and what stays goes into the dataset
+    # a box is excluded by its key, and the others are added to the dataset
     test.press("3")
     expect(root.locator(".mark.left-out")).to_have_count(1)
     expect(root.locator(".as")).to_have_text("lime, tomato")
@@ -238,14 +238,14 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     expect(root.locator(".answer")).to_have_count(4)
     assert [label for label, taken in test.answers() if taken] == ["lime"]
 
-    # what is no picture is said, and the photo stays
+    # a file that is not an image is reported, and the photo stays
     test.choose("no-picture.jpg")
     expect(root.locator(".notice.error")).to_contain_text("'no-picture.jpg'")
     expect(root.locator(".facts")).to_have_text("photo-0.png · 640 × 420 px")
     expect_readable(test)
     root.focus()
 
-    # the model was wrong: another row, then a label that it doesn't know
+    # the model was wrong: another row, then a label that it does not know
     test.press("2")
     expect(root.locator(".as")).to_have_text("tomato")
     assert [label for label, taken in test.answers() if taken] == ["tomato"]
@@ -261,7 +261,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     expect(root.locator(".done")).to_have_text("✓ in test: quince")
     assert page.value("project.test_set.annotations['label'].tolist()") == ["quince"]
 
-    # pasted: a picture, the address of one, and what is neither
+    # pasted: an image, the address of one, and neither
     test.bring("paste", ".clnb-quick-test", "photo-1.png")
     expect(root.locator(".facts")).to_contain_text("photo-1.png")
     expect(root.locator(".film")).to_have_count(2)
@@ -285,7 +285,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     expect(root.locator(".notice.error")).to_contain_text("neither a file nor the address")
     expect(root.locator(".clnb-quick-test .state.lost")).to_have_count(0)
 
-    # photos in turn, models in turn
+    # next photo, next model
     root.focus()
     test.press("ArrowLeft", "ArrowLeft")
     expect(root.locator(".film.current")).to_have_attribute("data-number", "2")
@@ -299,7 +299,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     root.locator("[data-menu='model']").select_option("fruit.labels")
     expect(root.locator(".answer")).to_have_count(4)
 
-    # another cell asks and moves the threshold, and the page follows
+    # another cell calls the model and moves the threshold, and the page follows
     page.run_cell(2)
     expect(root.locator(".facts")).to_contain_text("photo-2.png")
     expect(root.locator(".value")).to_have_text("0.30")
@@ -319,7 +319,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
     page.page.set_viewport_size({"width": 1300, "height": 1000})
 
-    # loaded anew it is as it was; without a kernel the saved notebook has the photo
+    # after a reload it is unchanged, and without a kernel the saved notebook shows the photo
     saved = page.save()
     assert len(nbformat.writes(saved)) < 200_000
     page.show()
@@ -342,7 +342,7 @@ def test_a_picture_of_the_camera(lab: Lab) -> None:
     root.focus()
     test.press("c")
     expect(root.locator(".camera-bar")).to_be_visible()
-    expect(root.locator(".mark")).to_have_count(3)  # what it sees is asked about again and again, and not kept
+    expect(root.locator(".mark")).to_have_count(3)  # its images are predicted continuously and not saved
     expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
     expect(root.locator(".adding")).to_be_hidden()
     before = page.value("boxes.asked")
@@ -382,7 +382,7 @@ def test_a_second_view_follows_and_without_a_kernel_nothing_is_said_to_be_saved(
     expect(second.root.locator(".facts")).to_contain_text("photo-0.png", timeout=20_000)  # displayed twice
     assert page.value("whole.asked") == 1
     page.shut_kernel_down()
-    test.slide(0.2)  # what is here still can be looked at
+    test.slide(0.2)  # the current results remain usable
     expect(test.root.locator(".chips .chip")).to_have_count(2)
     test.root.focus()
     test.press("Control+Enter")

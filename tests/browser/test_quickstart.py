@@ -1,4 +1,4 @@
-"""Notebook 01 in a real JupyterLab: it runs, and what it shows can be read in both themes."""
+"""Tests of notebook 01 in JupyterLab: it runs, and its output is legible in both themes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def with_output(*markers: str) -> list[int]:
-    """The positions of the cells whose source holds one of these texts."""
+    """Return the positions of the cells whose source contains one of these texts."""
     cells = nbformat.read(notebooks_folder() / QUICKSTART, as_version=4).cells
     code = [(i, cell.source) for i, cell in enumerate(cells) if cell.cell_type == "code"]
     found = [next(i for i, source in code if mark in source) for mark in markers]
@@ -29,13 +29,14 @@ def with_output(*markers: str) -> list[int]:
 
 @contextmanager
 def theme(page: LabPage, name: str) -> Iterator[None]:
+    """Switch the page to a theme while the block runs."""
     page.set_theme(name)
     yield
     page.set_theme("light")
 
 
 def picture(page: LabPage, output: Locator, name: str) -> np.ndarray:
-    """The output as it looks; also kept among the artifacts."""
+    """Return a screenshot of the output as an array and save it among the artifacts."""
     output.scroll_into_view_if_needed()
     data = output.screenshot()
     artifacts().mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ def test_the_quickstart_runs_and_reads_well_in_both_themes(lab: Lab) -> None:
             ):  # fmt: skip
                 pixels = picture(page, page.output(index), f"{what}-{name}")
                 ground = np.median(pixels)
-                # text and lines stand out from the ground, and the ground is the theme's
+                # text and lines have contrast, and the background is the theme's
                 assert (ground > 200) == (name == "light"), what
                 assert (np.abs(pixels - ground) > 90).mean() > 0.002, what
     assert page.page_errors == []

@@ -1,4 +1,4 @@
-"""Pages and notebooks that a release saved are shown by the browsers and JupyterLab of today."""
+"""Tests that current browsers and JupyterLab show pages and notebooks saved by a release."""
 
 from __future__ import annotations
 

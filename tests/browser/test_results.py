@@ -1,4 +1,4 @@
-"""The results screen as people use it, in a real JupyterLab, and as a file in plain Chromium."""
+"""Tests of the results screen in JupyterLab, and as a file in plain Chromium."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def screen_in(page: LabPage, cell: int) -> ResultsScreen:
 
 
 def expect_same(screen: ResultsScreen, page: LabPage, report: str, position: dict[str, Any]) -> None:
-    """The page says of every number, cell and image what the kernel does."""
+    """Check that the page shows the same numbers, cells and images as the kernel."""
     told = page.value(f"expected({report}, {position!r})")
     said = screen.said()
     assert said["rows"] == told["rows"], position
@@ -65,7 +65,7 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
         expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
     screen.mode("cross-validated")
     expect_same(screen, page, "classes", {**start, "mode": "cross-validated"})
-    # by hand: the slider is dragged with the mouse, and the kernel knows where it stands
+    # by hand: the slider is dragged with the mouse, and the kernel receives its value
     slider = screen.root.locator(".slider.threshold")
     box = slider.bounding_box()
     assert box is not None
@@ -76,11 +76,11 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     page.page.mouse.up()
     value = float(slider.input_value())
     assert 0.65 < value < 0.9
-    expect(screen.root.locator(".figures .interval")).to_have_count(3)  # the kernel was asked when it rested
+    expect(screen.root.locator(".figures .interval")).to_have_count(3)  # requested at rest
     expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
     assert page.value("screen.thresholds['pear']") == value
 
-    # one label alone
+    # a single label
     screen.mode("assumed")
     screen.row("pear").click()
     screen.move("threshold", 0.8)
@@ -121,7 +121,7 @@ def test_a_cell_of_the_matrix_shows_exactly_its_images(lab: Lab) -> None:
             expect(screen.cell(predicted, truth)).to_have_attribute("aria-pressed", "true")
             screen.cell(predicted, truth).click()
     expect(screen.root.locator(".filterbar .tab.current")).to_have_text(re.compile("^mistakes"))
-    # by slice, by name, by label; and from a cell of the notebook
+    # by slice, by name, by label, and from a cell of the notebook
     screen.show("all")
     screen.root.locator("[data-menu='slice'] select").select_option(label="camera: left")
     screen.expect_place("1–10 of 10")
@@ -135,7 +135,7 @@ def test_a_cell_of_the_matrix_shows_exactly_its_images(lab: Lab) -> None:
     assert wanted
     assert screen.names() == wanted
     expect(screen.root.locator(".tile.selected")).to_have_count(1)
-    # the keyboard: select, look closely, step on, close
+    # the keyboard: select, open the viewer, next image, close
     screen.root.locator(".grid").focus()
     page.page.keyboard.press("Escape")
     page.page.keyboard.press("Space")
@@ -181,7 +181,7 @@ def test_images_are_zoomed_and_boxes_stay_on_them(lab: Lab) -> None:
     )
     first.dblclick()
     viewer = screen.root.locator(".viewer")
-    viewer.locator(".stage img[src^='data:image/png']").wait_for()  # the whole picture, not the small one
+    viewer.locator(".stage img[src^='data:image/png']").wait_for()  # the full image, not the thumbnail
     place = """node => {
         const picture = node.querySelector("img").getBoundingClientRect();
         const box = node.querySelector(".truth").getBoundingClientRect();
@@ -244,7 +244,7 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns", "pass"), width=1400, height=1800)
     page.run_all(seconds=300)
     screen = screen_in(page, 2).ready()
-    # a threshold is kept, and detect follows
+    # a threshold is saved and used by detect
     screen.mode("one")
     screen.move("threshold", 0)
     screen.button("Keep these thresholds").click()
@@ -256,7 +256,7 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     expect(screen.root.locator(".foot .state")).to_have_text("kept: detect uses these thresholds")
     assert page.value("counted()", seconds=60) == 1
 
-    # a wrong truth is put right in the gallery, and the figures follow
+    # a wrong label is corrected in the gallery, and the metrics follow
     before = screen.said()["means"]["f1"]
     screen.show("all")
     screen.tile(0).click()
@@ -275,7 +275,7 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     screen.button("Close what is open below").click()
     expect(page.output(2).locator(".clnb-gallery")).to_have_count(0)
 
-    # another version beside it
+    # comparison with another version
     screen.button("Compare…").click()
     screen.root.locator(".panel .version", has_text="v2").click()
     expect(screen.root.locator(".comparison .change").first).to_contain_text("F1")
@@ -296,7 +296,7 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     screen.root.locator(".comparison button").click()
     expect(screen.root.locator(".comparison")).to_have_count(0)
 
-    # a test image is learnt from now on, and the page is written to a file
+    # a test image is moved to training, and the page is exported to a file
     screen.show("all")
     screen.tile(1).click()
     name = screen.names()[1]
@@ -385,6 +385,7 @@ def test_the_file_opens_offline_and_its_sliders_live(
 
 
 def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen:
+    """Open the exported file of a report."""
     page = browser.new_page(viewport={"width": 1200, "height": 1200})
     page.goto(report.to_html(folder / "report.html", images=0).as_uri())
     return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)
@@ -421,7 +422,7 @@ def test_a_cell_shows_as_many_images_as_it_counts_whatever_was_filtered_by(
             assert cell.inner_text() == (str(len(wanted)) if len(wanted) else "·")
         some += len(wanted)
     assert some >= 30
-    chip.locator("button").click()  # back to all of these filters
+    chip.locator("button").click()  # restore all of these filters
     expect(chip).to_be_hidden()
     expect(search).to_have_value("01")
     assert label.locator("option:checked").inner_text() == "pear"
@@ -483,7 +484,7 @@ def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab
     assert len(wrong) < len(shown)
     screen.show("all")
     expect(fix).to_have_text(f"Fix the truth of {len(wrong)} shown…")
-    screen.cell("apple", "apple").click()  # of these, only those on which another label is wrong
+    screen.cell("apple", "apple").click()  # only those of them on which another label is wrong
     found = page.value(
         "[s.exploration.names[at] for at in s.exploration.choose(Filter('all', pair=('apple', 'apple')))]"
     )
@@ -494,7 +495,7 @@ def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab
     screen.expect_place("1–1 of 1")
     expect(fix).to_be_hidden()
     screen.tile(0).click()
-    expect(fix).to_have_text("Relabel 1 selected…")  # not an offer, but what the user selected can be opened
+    expect(fix).to_have_text("Relabel 1 selected…")  # not suggested, but the user's selection can be opened
 
 
 NAMES = """root => {
@@ -517,14 +518,14 @@ NAMES = """root => {
 
 
 def _resize(screen: ResultsScreen, width: int) -> None:
-    """Make the page that wide, and wait until the screen has heard of it."""
+    """Set the page's width and wait until the screen has handled it."""
     screen.page.set_viewport_size({"width": width, "height": 1200})
     screen.page.wait_for_function("width => innerWidth === width", arg=width)
     screen.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
 
 
 def _page_of(browser: Browser, labels: Sequence[str], folder: Path) -> ResultsScreen:
-    """Open the file of a report that has three images of each label."""
+    """Open the exported file of a report with three images per label."""
     truth = pd.DataFrame({"image": [f"{number}.png" for number in range(3 * len(labels))], "label": [*labels] * 3})
     report = cl.evaluate(truth, truth.assign(confidence=0.9), truth[["image"]])
     page = browser.new_page(viewport={"width": 1100, "height": 1200})

@@ -1,4 +1,4 @@
-"""The review as people use it, by mouse and keyboard, in a real JupyterLab."""
+"""Tests of the review by mouse and keyboard in JupyterLab."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOW = "r = project.review(sort='name')\nr"
 
 
 def opened(lab: Lab, *more: str, show: str = SHOW) -> ReviewPage:
-    """A review in cell 1 of a new notebook."""
+    """Open a review in cell 1 of a new notebook."""
     page = lab.open(notebook(SETUP + LABELLED, show, *more))
     page.run_cell(0)
     page.run_cell(1)
@@ -44,10 +44,10 @@ def test_rejected_images_are_exactly_those_in_the_gallery_s_queue(lab: Lab) -> N
     review.page.run_cell(2)
     gallery = GalleryPage(review.page, 2).ready()
     expect(gallery.root.locator(".position")).to_have_text("1–7 of 7")
-    assert gallery.names() == ["001", "002", "004", "006", "007", "010", "011"]  # 010 and 011 nobody had labelled
+    assert gallery.names() == ["001", "002", "004", "006", "007", "010", "011"]  # nobody had labelled 010 and 011
     newest = review.page.value("(project.history['what'][0], int(project.history['count'][0]))")
     assert newest == ("reject", 5)
-    # and they come back
+    # undone
     review.root.focus()
     review.press("Control+z")
     expect(review.chips(1)).to_have_text("apple")
@@ -64,7 +64,7 @@ def test_by_keyboard_label_by_label(lab: Lab) -> None:
     review.tab("pear").click()
     expect(root.locator(".position")).to_have_text("1–4 of 4")
     assert review.names() == ["006", "007", "008", "009"]
-    review.press("Enter", "a", "3", "x")  # approve, approve, correct, reject: each goes on to the next
+    review.press("Enter", "a", "3", "x")  # approve, approve, correct, reject: each continues with the next image
     expect(root.locator(".notice")).to_contain_text(facts(6, "review"))
     expect(review.chips(2)).to_have_text("plum")
     expect(root.locator(".foot .done")).to_have_text("3 of 9 reviewed")
@@ -83,7 +83,7 @@ def test_by_keyboard_label_by_label(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("1–8 of 8")
     review.choose("show", "reviewed")
     expect(root.locator(".position")).to_have_text("1–2 of 2")
-    # typing finds a label, adding makes one
+    # typing finds a label, adding creates one
     review.choose("show", "all")
     expect(root.locator(".position")).to_have_text("1–10 of 10")
     root.focus()
@@ -93,7 +93,7 @@ def test_by_keyboard_label_by_label(lab: Lab) -> None:
     expect(review.chips(0)).to_have_text("fig & <b>date</b>")
     review.expect_saved()
     assert review.labelled()["000"] == "fig & <b>date</b>"
-    # everything at once
+    # all of them in one step
     review.press("Control+a", "Enter")
     expect(root.locator(".foot .done")).to_have_text("10 of 10 reviewed")
     review.expect_saved()
@@ -118,7 +118,7 @@ def test_a_key_after_turning_the_page_is_about_the_new_page(lab: Lab) -> None:
     review.press("PageDown", "x")
     expect(review.root.locator(".position")).to_have_text("5–8 of 10")
     expect(review.chips(0)).to_have_count(0)
-    review.press("End", "3", "Enter")  # correcting the last one goes on to the next page, and that is what is approved
+    review.press("End", "3", "Enter")  # correcting the last one continues on the next page, where Enter approves
     expect(review.root.locator(".position")).to_have_text("9–10 of 10")
     review.expect_saved()
     assert "004" not in review.labelled()
@@ -129,7 +129,7 @@ def test_a_key_after_turning_the_page_is_about_the_new_page(lab: Lab) -> None:
 
 def test_truth_beside_prediction(lab: Lab) -> None:
     review = opened(lab, show="r = project.review()\nr")
-    assert review.names()[:3] == ["002", "003", "000"]  # surest of another label first
+    assert review.names()[:3] == ["002", "003", "000"]  # most confident in another label first
     expect(review.tile(0).locator(".chip.predicted")).to_have_text(re.compile(r"pear\s*0\.90"))
     assert "disagrees" in review.words(0)
     assert "agrees" in review.words(2)
@@ -148,7 +148,7 @@ def test_truth_beside_prediction(lab: Lab) -> None:
     assert (found["002"], found["003"]) == ("pear", "pear")
 
 
-#: A model draws a pear on two images: 4 has the label of a whole image, 10 was looked at and has nothing on it.
+#: A model draws a pear on two images: 4 has a label of the whole image, 10 is labelled as empty.
 DRAWN = """
 said = pd.DataFrame({"image": [images[4], images[10]], "label": "pear", "left": 1.0, "top": 1.0, "width": 9.0,
                      "height": 9.0, "confidence": [0.9, 0.8]})
@@ -172,7 +172,7 @@ def test_a_predicted_box_never_becomes_a_label_of_the_whole_image(lab: Lab) -> N
         review.root.focus()
         review.press("+")
         expect(review.root.locator(".notice")).to_contain_text("accepted in project.annotate()")
-    review.press("Control+a", "+")  # of all of them, only what was said of whole images is taken over
+    review.press("Control+a", "+")  # from all of them, only predictions for whole images are accepted
     expect(review.chips(review.names().index("002"))).to_have_text("pear")
     review.expect_saved()
     found = review.labelled()
@@ -190,7 +190,7 @@ def test_other_cells_and_people_are_followed(lab: Lab) -> None:
     client.execute("project.labels.merge('pear', into='plum')", reply=True)
     expect(review.chips(6)).to_have_text("plum")
     expect(review.tab("pear")).to_have_count(0)
-    # Python decides, too, and sees what is selected
+    # Python decides as well, and reads the selection
     review.tile(0).click()
     review.tile(1).click(modifiers=["Shift"])
     review.page.page.wait_for_timeout(400)
@@ -202,7 +202,7 @@ def test_other_cells_and_people_are_followed(lab: Lab) -> None:
     expect(review.root.locator(".position")).to_have_text("1–2 of 2")
     client.execute("r.set_filter()", reply=True)
     expect(review.root.locator(".position")).to_have_text("1–8 of 8")
-    # another process relabels: the decision on what was seen before comes back
+    # another process relabels: the decision on the old state is returned
     other = (
         "import subprocess, sys; subprocess.run([sys.executable, '-c', '''import customlabels_nb as cl\n"
         'project = cl.load_project("things")\n'
@@ -212,7 +212,7 @@ def test_other_cells_and_people_are_followed(lab: Lab) -> None:
     )
     review.page.page.evaluate(
         "() => { Object.defineProperty(document, 'hidden', { get: () => true }); }"
-    )  # it doesn't look
+    )  # this page does not poll
     client.execute(other, reply=True, timeout=60)
     review.root.focus()
     review.press("Home", "Enter")
@@ -261,7 +261,7 @@ def test_hostile_names_and_broken_images_in_both_themes(lab: Lab) -> None:
     review.expect_saved()
     assert page.page.evaluate("window.hacked") is None
     assert review.root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-    expect(review.root.locator(".finding").first).to_be_visible()  # they come with the next look
+    expect(review.root.locator(".finding").first).to_be_visible()  # they arrive with the next poll
     for theme in ("light", "dark"):
         page.set_theme(theme)
         page.page.wait_for_timeout(400)
@@ -270,7 +270,7 @@ def test_hostile_names_and_broken_images_in_both_themes(lab: Lab) -> None:
             found = review.colours(selector)
             assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
     assert "<img src=x onerror" in str(review.tile(0).get_attribute("aria-label"))
-    review.tab("label 996").click()  # of a thousand labels those in use have a tab
+    review.tab("label 996").click()  # of a thousand labels, those in use have a tab
     expect(review.root.locator(".position")).to_have_text("1–1 of 1")
     review.choose("label", '"label 900"')
     expect(review.root.locator(".empty p")).to_have_text("No image fits what is to be shown.")

@@ -1,4 +1,4 @@
-"""The live view of a training as people see it while the cell runs, in a real JupyterLab."""
+"""Tests of the live view of a training in JupyterLab while the cell runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.jupyter import CellError, Lab, notebook
 
 pytestmark = pytest.mark.browser
 
-#: A run of 300 steps that is told as a detector's training is, and waits for files of the folder at some of them.
+#: Run of 300 steps with the events of a detector's training, which waits for files in the folder at some of them.
 RUN = """
 import io, math, time
 from pathlib import Path
@@ -118,7 +118,7 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     expect(page.output(1)).to_contain_text("Cancelled")
     assert page.value("len([event for event in heard if type(event).__name__ == 'Samples'])") == 8
 
-    # another run goes to its end; reopened, both are as they were
+    # another run finishes, and after reopening both are unchanged
     page.run_cell(2)
     second = page.output(2).locator(".clnb-training")
     expect(second.locator(".state")).to_have_text("done")

@@ -1,4 +1,4 @@
-"""An annotated video as a browser plays it."""
+"""Test that a browser plays an annotated video."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def found(tmp_path: Path) -> VideoDetection:
-    """Two seconds, with a box on the second one."""
+    """Return detections in a video of two seconds, with a box in the second one."""
     path = write_video(tmp_path / "clip.mov", [Image.new("RGB", (401, 301), "grey")] * 20, turned=90)
     columns = {"frame": 10, "timestamp_ms": 1000, "label": "wave", "confidence": 0.9}
     box = {"left": 60.0, "top": 80.0, "width": 120.0, "height": 200.0}
@@ -42,7 +42,7 @@ def test_it_plays_upright_and_shows_each_box_in_its_time(browser: Browser, found
         facts = page.evaluate(
             "(() => { const v = document.querySelector('video'); return [v.videoWidth, v.videoHeight, v.duration] })()"
         )
-        assert facts[:2] == [480, 640]  # upright, and enlarged for the words on it
+        assert facts[:2] == [480, 640]  # upright, and enlarged for the label text
         assert facts[2] == pytest.approx(2, abs=0.15)
         page.evaluate("document.querySelector('video').play()")
         page.wait_for_function("document.querySelector('video').currentTime > 0.5")
@@ -53,7 +53,7 @@ def test_it_plays_upright_and_shows_each_box_in_its_time(browser: Browser, found
 
 
 def _red_at(page: object, second: float) -> float:
-    """How much more red than green there is where the box's left line is drawn in its second."""
+    """Return the excess of red over green at the box's left line, at a time in seconds."""
     return page.evaluate(  # type: ignore[attr-defined, no-any-return]
         """async (second) => {
             const video = document.querySelector("video");

@@ -1,4 +1,4 @@
-"""A small project of drawn pictures."""
+"""Fixtures of the checks: a small project of drawn images."""
 
 from tests.project.conftest import project, shapes
 

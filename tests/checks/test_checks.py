@@ -24,7 +24,7 @@ from tests.project.conftest import HOSTILE
 
 
 def codes(report: CheckReport) -> dict[str, str]:
-    """Code → severity of all findings."""
+    """Return the severity of all issues by code."""
     return dict(zip(report.issues["code"], report.issues["severity"], strict=True))
 
 
@@ -33,7 +33,7 @@ def message(report: CheckReport, code: str) -> str:
 
 
 def dataset(labels: dict[str, int], name: str = "train", **columns: object) -> Dataset:
-    """A dataset of so many images a label whose files aren't anywhere."""
+    """Return a dataset with this many images per label, whose files do not exist."""
     rows = [(f"s3://b/{name}/{label}-{i}.jpg", label) for label, count in labels.items() for i in range(count)]
     images = pd.DataFrame({"image": [image for image, _ in rows], "split": name, "status": "labelled"})
     images = images.assign(**columns)
@@ -245,7 +245,7 @@ def test_blank_and_dark_pictures(project: Project, tmp_path: Path) -> None:
 # -- copies -----------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rooms in ``rooms/<label>``, and changed copies of some in ``other``."""
+    """Return a folder with rooms in ``rooms/<label>`` and modified copies of some in ``other``."""
     folder = tmp_path_factory.mktemp("pictures") / "rooms"
     for i, label in enumerate(("patio", "closet", "kitchen")):
         for seed in range(4):
@@ -264,7 +264,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copied(tmp_path: Path, pictures: Path) -> Project:
-    """A project of these; copies are on the other side, or have another label."""
+    """Return a project of these images, with copies in the other split or under another label."""
     folder, other = pictures / "rooms", pictures / "other"
     project = create_project("copies", tmp_path)
     project.add_images(folder, auto_label=True, progress=False)
@@ -361,7 +361,7 @@ def test_many_images_are_not_read_unless_asked(copied: Project, monkeypatch: pyt
     assert codes(report)["NEAR_DUPLICATES_NOT_LOOKED_FOR"] == "note"
     assert report.near_duplicates is None
     assert copied.check(near_duplicates=True, progress=False).near_duplicates is not None
-    assert copied.check(progress=False).near_duplicates is not None  # all is kept by now
+    assert copied.check(progress=False).near_duplicates is not None  # everything is cached by now
 
 
 # -- the report -------------------------------------------------------------------------------------
@@ -446,7 +446,7 @@ def test_ten_thousand_images_are_checked_in_seconds(tmp_path: Path) -> None:
     marks = pd.DataFrame({"image": names, "label": [f"label {i % 20}" for i in range(10_000)]})
     train = Dataset(images.assign(sha256=[f"content {i}" for i in range(10_000)]), marks, name="train")
     known = images[["image"]].assign(split="train", bytes=status.st_size, mtime_ns=status.st_mtime_ns)
-    for files in (known, None):  # as imported, and unknown: then their headers are read
+    for files in (known, None):  # as imported, and without a size, in which case their headers are read
         started = time.process_time()
         report = check_datasets(train, dataset({}, "test"), files=files, near_duplicates=False)
         assert time.process_time() - started < 8

@@ -18,12 +18,14 @@ from customlabels_nb.remote.content_cache import ContentCache
 
 
 def encoded(image: Image.Image, quality: int = 92) -> bytes:
+    """Encode an image as JPEG."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def cropped(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    """Crop shares of an image's edges."""
     width, height = image.size
     box = (left * width, top * height, width - right * width, height - bottom * height)
     return image.crop(tuple(map(round, box)))  # type: ignore[arg-type]
@@ -38,7 +40,7 @@ CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
     "5 % off one corner": lambda image: encoded(cropped(image, 0.05, 0.05, 0, 0)),
     "5 % off, in the middle": lambda image: encoded(cropped(image, 0.025, 0.025, 0.025, 0.025)),
     "5 % off each edge": lambda image: encoded(cropped(image, 0.05, 0.05, 0.05, 0.05)),
-    # shares that lie between the steps of the search
+    # shares between the steps of the search
     "a bit off each edge": lambda image: encoded(cropped(image, 0.013, 0.037, 0.043, 0.006), 85),
     "a bit off, and darker": lambda image: encoded(
         cropped(ImageEnhance.Brightness(image).enhance(0.88), 0.031, 0.008, 0.018, 0.044), 85
@@ -57,7 +59,7 @@ def changed_copies(pictures: list[Image.Image]) -> Iterator[tuple[str, Prints]]:
 
 
 def found_again(originals: Prints, copies: Prints) -> tuple[set[int], set[tuple[int, int]]]:
-    """Which originals were found in their copies, and pairs of pictures that aren't copies of each other."""
+    """Return the originals found in their copies, and the pairs of images that are not copies of each other."""
     n = len(originals)
     pairs = near_duplicates(np.concatenate([originals, copies]), np.repeat([0, 1], n))
     met = {(a % n, b % n) for a, b in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)}
@@ -66,7 +68,7 @@ def found_again(originals: Prints, copies: Prints) -> tuple[set[int], set[tuple[
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Image.Image]:
-    """Two different rooms of each kind."""
+    """Return two different rooms of each kind."""
     return [
         rooms.draw(label, np.random.default_rng([i, seed])) for i, label in enumerate(rooms.LABELS) for seed in (0, 1)
     ]
@@ -135,6 +137,7 @@ def test_the_threshold(drawn: list[Image.Image]) -> None:
 # -- fingerprints of files ------------------------------------------------------------------------
 @pytest.fixture
 def files(tmp_path: Path, drawn: list[Image.Image]) -> list[str]:
+    """Return the names of four files, one of which is not an image, and of a missing one."""
     for i, image in enumerate(drawn[:4]):
         image.save(tmp_path / f"{i}.jpg")
     (tmp_path / "3.jpg").write_bytes(b"no image")
@@ -153,7 +156,7 @@ def test_fingerprints_are_kept_by_content_and_what_cannot_be_read_is_told(tmp_pa
         ("IMAGE_NOT_FOUND", "gone.jpg"),
     ]
     assert not found.prints["spread"][3:].any()
-    # the files are gone: only the cache can answer
+    # the files are deleted, so that only the cache can answer
     kept = fingerprints(["x"] * 3, contents=contents[:3], cache=cache)
     assert (kept.prints == found.prints[:3]).all()
     assert kept_fingerprints([*contents, None], cache).readable.tolist() == [True, True, True, False, False]

@@ -1,4 +1,4 @@
-"""Boxes keep their place through every conversion."""
+"""Tests that boxes survive every conversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables come out with their columns and dtypes, or with an error that names what is wrong."""
+"""Tests of table normalisation: columns, dtypes, and errors that name what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets are values: every method leaves them as they were and says what it can't do."""
+"""Tests of datasets as values: methods leave them unchanged and report what they cannot do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = "<script>alert('x')</script>"
 
 
 def make(count: int = 6, **columns: Any) -> Dataset:
-    """Images a0, a1, …: even ones apple, odd ones pear, the last one nothing."""
+    """Return images a0, a1, …: even ones apple, odd ones pear, the last one unlabelled."""
     names = [f"/photos/a{i}.jpg" for i in range(count)]
     images = pd.DataFrame({"image": names, "width": [100 * i or None for i in range(count)], **columns})
     said = pd.DataFrame({"image": names[:-1], "label": ["apple" if i % 2 == 0 else "pear" for i in range(count - 1)]})
@@ -141,7 +141,7 @@ def test_a_column_of_the_users_does_not_hide_the_label() -> None:
 def test_a_mask_is_one_bool_an_image() -> None:
     dataset = make()
     assert names_of(dataset.filter([False, True, False, False, False, True])) == ["a1", "a5"]
-    assert names_of(dataset.filter(dataset.images["width"] > 300)) == ["a4", "a5"]  # one width is not known
+    assert names_of(dataset.filter(dataset.images["width"] > 300)) == ["a4", "a5"]  # one width is unknown
     assert names_of(dataset.filter(dataset.images.set_index("image")["width"] > 300)) == ["a4", "a5"]
     assert names_of(dataset.filter(np.zeros(6, dtype=bool))) == []
 
@@ -152,7 +152,7 @@ def test_a_series_is_matched_by_its_index_as_pandas_does() -> None:
     shuffled = wide.sample(frac=1, random_state=1)
     assert shuffled.index.tolist() != wide.index.tolist()
     assert names_of(dataset.filter(shuffled)) == ["a4", "a5"]
-    assert names_of(dataset.filter(make(8).images["width"] > 300)) == ["a4", "a5"]  # what others have is no matter
+    assert names_of(dataset.filter(make(8).images["width"] > 300)) == ["a4", "a5"]  # other datasets' images are ignored
     assert names_of(dataset.filter(shuffled.set_axis(dataset.images["image"][shuffled.index]))) == ["a4", "a5"]
     assert names_of(dataset.relabel("plum", shuffled).filter("label == 'plum'")) == ["a4", "a5"]
     for other in (wide.set_axis(range(3, 9)), wide.set_axis([0] * 6), wide[:5], wide.set_axis(list("abcdef"))):

@@ -1,4 +1,4 @@
-"""Every label is on both sides where that can be, groups stay whole, and a seed decides."""
+"""Tests of splitting: labels are in both parts where possible, groups stay together, and the seed decides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ seed = st.integers(0, 2**32)
 
 
 def sides(labels: list[list[str]], chosen: np.ndarray) -> dict[str, tuple[int, int]]:
-    """Label → how many of its images are not chosen, and chosen."""
+    """Return the numbers of not chosen and chosen images by label."""
     names = sorted({name for own in labels for name in own})
     return {
         name: (

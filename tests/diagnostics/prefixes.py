@@ -1,4 +1,4 @@
-"""Python environments as folders: what of one a check-up reads, and nothing else."""
+"""Python environments as folders, with only the files that a check-up reads."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ LAB, MANAGER, ANYWIDGET = version("jupyterlab"), "5.0.16", version("anywidget")
 
 
 def put(path: Path, text: str = "") -> Path:
-    """A file with its folders."""
+    """Write a file and its folders and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
     return path
 
 
 def package(prefix: Path, name: str, number: str) -> None:
-    """An installed package, as far as its metadata goes."""
+    """Write the metadata of an installed package."""
     folder = prefix / "lib" / "python3.11" / "site-packages" / f"{name.replace('-', '_')}-{number}.dist-info"
     put(folder / "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
 
 
 def extension(prefix: Path, name: str, number: str) -> None:
-    """A labextension."""
+    """Write a labextension."""
     put(prefix / "share/jupyter/labextensions" / name / "package.json", json.dumps({"name": name, "version": number}))
 
 
 def kernel(data: Path, name: str, *argv: str) -> None:
-    """A kernel's description below a data folder of Jupyter."""
+    """Write a kernel spec below a data folder of Jupyter."""
     put(data / "kernels" / name / "kernel.json", json.dumps({"argv": [*argv, "-m", "ipykernel_launcher"]}))
 
 
 def command(prefix: Path, name: str, head: str | None = None) -> Path:
-    """An installed command that names the Python it runs with."""
+    """Write an installed command whose first line names its Python, and return its path."""
     script = put(prefix / "bin" / name, (head or f"#!{prefix}/bin/python") + "\nimport sys\n")
     script.chmod(0o755)
     return script
 
 
 def whole(prefix: Path, *, lab: str = LAB, manager: str | None = MANAGER, anywidget: str | None = ANYWIDGET) -> Path:
-    """An environment with a JupyterLab that shows widgets, unless something of it is named differently or None."""
+    """Write an environment whose JupyterLab shows widgets, unless a part is replaced or None, and return its path."""
     put(prefix / "pyvenv.cfg", "home = /usr/bin\n")
     put(prefix / "bin" / "python").chmod(0o755)
     command(prefix, "jupyter-lab")
@@ -59,5 +59,5 @@ def whole(prefix: Path, *, lab: str = LAB, manager: str | None = MANAGER, anywid
 
 
 def path_of(prefix: Path) -> str:
-    """A PATH on which the commands of ``prefix`` are, and no other."""
+    """Return a PATH with the commands of ``prefix`` only."""
     return str(prefix / "bin") + os.pathsep

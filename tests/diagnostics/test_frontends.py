@@ -1,4 +1,4 @@
-"""Whether widgets will render, told from environments that are real folders."""
+"""Tests of the prediction if widgets will render, with environments in real folders."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from tests.diagnostics.prefixes import command, extension, kernel, package, path
 
 
 def only(lines: object) -> DiagnosticLine:
+    """Return the only line."""
     (line,) = lines  # type: ignore[misc]
     assert isinstance(line, DiagnosticLine)
     return line
@@ -66,7 +67,12 @@ Break = Callable[[Path], object]
         ),
         ({"anywidget": None}, None, "anywidget is missing", "anywidget"),
         ({"lab": "3.6.8"}, None, "JupyterLab is 3.6.8", "-U jupyterlab"),
-        ({}, lambda p: extension(p, "anywidget", "0.1.0"), "is 0.1.0, which does not fit the kernel's", '--force-reinstall "anywidget=='),
+        (
+            {},
+            lambda p: extension(p, "anywidget", "0.1.0"),
+            "is 0.1.0, which does not fit the kernel's",
+            '--force-reinstall "anywidget==',
+        ),
         (
             {},
             lambda p: (p / "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager/package.json").unlink(),
@@ -143,7 +149,7 @@ def test_vs_code_takes_widgets_from_the_environment_of_the_kernel(tmp_path: Path
 def test_a_persons_kernel_that_hides_the_environments_own_is_told(tmp_path: Path) -> None:
     own = Environment(whole(tmp_path / "own"), [tmp_path / "person"])
     kernel(tmp_path / "person", "python3", "/elsewhere/bin/python3.10")
-    assert jupyterlab(own).state == "good"  # a virtual environment's own kernel goes first
+    assert jupyterlab(own).state == "good"  # a virtual environment's own kernel has priority
     (own.prefix / "pyvenv.cfg").unlink()
     kernel(own.prefix / "share/jupyter", "mine", str(own.prefix / "bin/python"))
     line = jupyterlab(own)
@@ -216,7 +222,7 @@ def test_the_python_of_a_windows_command(tmp_path: Path) -> None:
     assert prefix_of(beside) == tmp_path
 
 
-# -- the notebook that asks -------------------------------------------------------------------------
+# -- calling notebook -------------------------------------------------------------------------------
 def test_the_servers_environment_counts_and_not_the_kernels(tmp_path: Path) -> None:
     own = environment_at(Path(sys.prefix))
     other = whole(tmp_path / "server", anywidget=None)
@@ -275,7 +281,7 @@ def test_where_a_kernel_is(
     assert place.front_end != TERMINAL
 
 
-# -- the real thing ---------------------------------------------------------------------------------
+# -- this environment -------------------------------------------------------------------------------
 def test_this_very_environment_shows_widgets() -> None:
     own = environment_at(Path(sys.prefix))
     assert own.is_own
@@ -295,4 +301,4 @@ def test_a_real_environment_without_our_packages_is_seen_through(tmp_path: Path)
     assert lines["jupyter lab"]["state"] == "warning"
     assert "JupyterLab is not installed there" in lines["jupyter lab"]["text"]
     assert str(bare) in lines["jupyter lab"]["advice"]
-    assert done.returncode == 0  # the one of this environment is whole
+    assert done.returncode == 0  # the kernel of this environment is complete

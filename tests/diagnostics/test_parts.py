@@ -1,4 +1,4 @@
-"""What a check-up says of packages, devices, disks and databases; how it shows itself."""
+"""Tests of the check-up of packages, devices, disks and databases, and of its display."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_database_is_tried_and_nothing_stays(tmp_path: Path) -> None:
     assert (line.state, "local disk" in line.advice) == ("warning", True)
 
 
-# -- how it shows itself ----------------------------------------------------------------------------
+# -- display ----------------------------------------------------------------------------------------
 LINES = [
     DiagnosticLine("packages", "torch", "good", "2.9"),
     DiagnosticLine("machine", "cache", "warning", "<b>/tmp\x1b[2J</b>", "Do & see."),

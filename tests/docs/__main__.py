@@ -1,4 +1,4 @@
-"""``python -m tests.docs``: write the reference anew from the docstrings."""
+"""Write the reference from the docstrings: ``python -m tests.docs``."""
 
 from __future__ import annotations
 

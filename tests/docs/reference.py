@@ -1,4 +1,4 @@
-"""The reference, made of docstrings: what is public, and how it is written down in ``docs/reference.md``."""
+"""Generate ``docs/reference.md`` from the docstrings of everything public."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 REFERENCE = ROOT / "docs" / "reference.md"
 COMMAND = "python -m tests.docs"
 
-#: Heading → classes below it. Whatever ``cl.`` doesn't export comes from something that it does.
+#: Heading → classes below it. Those that ``cl.`` does not export are returned by something that it exports.
 CLASSES = {
     "Projects and data": (
         "project.project.Project",
@@ -70,7 +70,7 @@ CLASSES = {
     ),
     "Events and settings": ("events.Events", "training.tensorboard.TensorBoardListener", "settings.Settings"),
 }
-#: Methods between a widget and its page, or between parts of the package.
+#: Internal methods between a widget and its page, or between parts of the package.
 _WIRING = {
     "MessageHandler.answer",
     "MessageHandler.open",
@@ -91,19 +91,19 @@ _ROLE = re.compile(r":(?:meth|func|class|attr|data|mod|exc):`([^`]+)`")
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
 _LISTED = ("Parameters", "Attributes", "Returns", "Raises", "Yields")
 _DIRECTIVE = re.compile(r"(?m)^(.*\S)::$")
-#: A docstring whose sections are those of another function, which has the same arguments.
+#: A docstring that refers to another function with the same arguments for its sections.
 _SAME = re.compile(r"\n\nSee :(?:meth|func):`~?customlabels_nb\.([\w.]+)`\.$")
 
 
 def classes() -> Iterator[type]:
-    """The public classes, and what of theirs the user gets into his hands."""
+    """Yield the public classes, including those of the objects that users receive."""
     for names in CLASSES.values():
         for name in names:
             yield _class(name)
 
 
 def functions() -> Iterator[tuple[str, Any]]:
-    """The functions that ``cl.`` has, with those of ``cl.examples``."""
+    """Yield the functions of ``cl.`` and ``cl.examples``."""
     for name in cl.__all__:
         value = getattr(cl, name)
         if inspect.isfunction(value):
@@ -113,7 +113,7 @@ def functions() -> Iterator[tuple[str, Any]]:
 
 
 def members(owner: type) -> Iterator[tuple[str, Any]]:
-    """The public methods and properties that our own code gives a class, by name."""
+    """Yield the public methods and properties that the package defines for a class, sorted by name."""
     found: dict[str, Any] = {}
     for base in reversed(inspect.getmro(owner)):
         if base.__module__.partition(".")[0] != cl.__name__:
@@ -130,7 +130,7 @@ def members(owner: type) -> Iterator[tuple[str, Any]]:
 
 
 def docstring(owner: type | None, name: str, value: Any) -> str:
-    """The cleaned docstring, one of a base class where the member has none of its own."""
+    """Return the cleaned docstring, inherited from a base class if the member has none."""
     text = inspect.getdoc(getattr(owner, name) if owner is not None and inspect.isfunction(value) else value) or ""
     same = _SAME.search(text)
     if same is None:
@@ -141,17 +141,17 @@ def docstring(owner: type | None, name: str, value: Any) -> str:
 
 
 def function_of(value: Any) -> Any:
-    """The function behind a member, None for a property."""
+    """Return the function of a member, None for a property."""
     if isinstance(value, classmethod | staticmethod):
         return value.__func__
     return value if inspect.isfunction(value) else None
 
 
-# -- as Markdown --------------------------------------------------------------------------------------------
+# -- Markdown -----------------------------------------------------------------------------------------------
 
 
 def markdown() -> str:
-    """All of the reference."""
+    """Return the complete reference."""
     lines = [
         "# Reference",
         "",
@@ -176,6 +176,7 @@ def markdown() -> str:
 
 
 def _class_lines(owner: type) -> list[str]:
+    """Return the Markdown section of a class."""
     exported = f"`cl.{owner.__name__}`. " if getattr(cl, owner.__name__, None) is owner else ""
     text = _text(inspect.getdoc(owner) or "")
     text[0] = exported + text[0]
@@ -191,6 +192,7 @@ def _class_lines(owner: type) -> list[str]:
 
 
 def _signature(name: str, function: Any, *, bound: bool = False) -> list[str]:
+    """Return the signature of a function as a Markdown code block."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[bound and "." in name and not name.startswith("cl.") :]
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
@@ -203,7 +205,7 @@ def _without_addresses(text: str) -> str:
 
 
 def _text(doc: str) -> list[str]:
-    """A NumPy docstring as Markdown: its sections as lists, its roles as code, its examples as blocks."""
+    """Convert a NumPy docstring to Markdown: sections to lists, roles to code, examples to blocks."""
     parts = _SECTION.split(_ROLE.sub(lambda found: f"`{found[1].rpartition('.')[2].lstrip('~')}`", doc))
     lines = _prose(parts[0])
     for heading, body in zip(parts[1::2], parts[2::2], strict=True):
@@ -213,6 +215,7 @@ def _text(doc: str) -> list[str]:
 
 
 def _items(body: str) -> list[str]:
+    """Convert the items of a docstring section to a Markdown list."""
     lines: list[str] = []
     for line in body.splitlines():
         if line and not line.startswith(" "):
@@ -224,7 +227,7 @@ def _items(body: str) -> list[str]:
 
 
 def _prose(text: str) -> list[str]:
-    """Paragraphs; what is indented or begins with ``>>>`` is code."""
+    """Return paragraphs, with indented text and ``>>>`` blocks as code."""
     lines: list[str] = []
     for block in re.split(r"\n{2,}", text.strip("\n")):
         rows = block.splitlines()
@@ -238,7 +241,7 @@ def _prose(text: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """``text`` with the marks that Markdown would take for its own; what is in backticks stays."""
+    """Escape the characters that Markdown would interpret, except in backticks."""
     pieces = re.split(r"(`+[^`]*`+)", text)
     return "".join(
         piece.replace("``", "`") if n % 2 else re.sub(r"([<>*_\[\]|])", r"\\\1", piece)
@@ -255,20 +258,21 @@ def _short(name: str) -> str:
 
 
 def _class(name: str) -> type:
+    """Import a class by its name in the package."""
     module, _, own = name.rpartition(".")
     found: type = getattr(import_module(f"customlabels_nb.{module}"), own)
     return found
 
 
 def is_field(owner: type, name: str) -> bool:
-    """Whether a dataclass or a NamedTuple has it as a field; its class tells what it is."""
+    """Return True if a dataclass or NamedTuple has this field, which its class describes."""
     return (dataclasses.is_dataclass(owner) and name in {f.name for f in dataclasses.fields(owner)}) or (
         name in getattr(owner, "_fields", ())
     )
 
 
 def hints(function: Any) -> dict[str, Any]:
-    """Type hints, unresolved where they only exist for type checkers."""
+    """Return the type hints, unresolved where they exist for type checkers only."""
     try:
         return typing.get_type_hints(function)
     except NameError:

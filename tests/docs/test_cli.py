@@ -1,4 +1,4 @@
-"""The command line: what it does, and the sentence it answers a mistake with."""
+"""Tests of the command line: its actions and its error messages."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def photos(folder: Path, **counts: int) -> Path:
+    """Draw photos in one folder per label and return the parent folder."""
     for kind, (label, count) in enumerate(counts.items()):
         for seed in range(count):
             draw(folder / label / f"{seed}.png", kind, seed)

@@ -44,7 +44,7 @@ EXAMPLES = dict(docstrings())
 
 @pytest.fixture(scope="session")
 def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the photos and projects of the examples; each test copies what it needs."""
+    """Return a folder with the photos and projects of the examples, from which each test copies what it needs."""
     folder = tmp_path_factory.mktemp("examples")
     size = (160, 120)
     drawn = cl.examples.write_photos("rooms", folder / "drawn", train=40, test=20, size=size)
@@ -88,7 +88,7 @@ PREDICTIONS = pd.DataFrame(
 
 
 def names_for(mentioned: set[str], folder: Path, cwd: Path) -> dict[str, Any]:
-    """Return the names of the examples; photos and projects that they mention are copied into ``cwd``."""
+    """Return the names of the examples after copying the photos and projects they mention into ``cwd``."""
     names: dict[str, Any] = {"cl": cl, "pd": pd, "np": np, "plt": plt}
     names |= {"truth": TRUTH.copy(), "predictions": PREDICTIONS.copy()}
     if "photos" in mentioned:
@@ -127,7 +127,7 @@ def test_example(name: str, example_folder: Path, tmp_path: Path, monkeypatch: p
 
 
 def module_of(name: str) -> ModuleType:
-    """Return the module that holds an object; an example of a private function calls it by its name."""
+    """Return the module of an object, since an example of a private function calls it by its name."""
     while not any((ROOT / (name.replace(".", "/") + end)).exists() for end in (".py", "/__init__.py")):
         name = name.rpartition(".")[0]
     return import_module(name)

@@ -1,4 +1,4 @@
-"""Run the code of README and the tour, and check what the documents name."""
+"""Tests of the code in README and the tour, and of the names in the documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything public has a docstring that tells what it takes and raises, and the reference is made of these."""
+"""Tests that everything public documents its parameters and errors, and that the reference is up to date."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation.exploring.filtering import GROUPS, SHOWN, SORTS, Filter
 from tests.docs.reference import COMMAND, REFERENCE, classes, docstring, function_of, functions, markdown, members
 
-#: Parameters that mean the same everywhere, told once at the top of the reference, or by their names.
+#: Parameters with the same meaning everywhere, described at the top of the reference or by their names.
 _OBVIOUS = {
     "self",
     "cls",
@@ -37,7 +37,7 @@ _ELSEWHERE = re.compile(r":(meth|func|class|attr|mod):`|[Tt]he arguments are tho
 
 
 def everything() -> Iterator[tuple[str, str, Any]]:
-    """The name, docstring and value of each public function, method and property."""
+    """Return the name, docstring and value of each public function, method and property."""
     for name, function in functions():
         yield name, docstring(None, name, function), function
     for owner in classes():

@@ -13,27 +13,27 @@ from hypothesis import strategies as st
 CORNERS = ["left", "top", "width", "height"]
 LABELS = ["a", "b", "c", "d"]
 
-#: Truth, predictions, and the names of the test images.
+#: Ground truth, predictions, and the names of the test images.
 Case: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, list[str]]
 
 
 def true_boxes(*rows: Sequence[object]) -> pd.DataFrame:
-    """Rows of image, label, left, top, width, height and perhaps crowd."""
+    """Return a table of image, label, left, top, width, height and optionally crowd."""
     columns = ["image", "label", *CORNERS, "crowd"]
     return pd.DataFrame([(*row, False)[:7] for row in rows], columns=columns)
 
 
 def predicted_boxes(*rows: Sequence[object]) -> pd.DataFrame:
-    """Rows of image, label, confidence, left, top, width, height."""
+    """Return a table of image, label, confidence, left, top, width, height."""
     return pd.DataFrame(rows, columns=["image", "label", "confidence", *CORNERS])
 
 
 def shop() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Three images of a shop: at a threshold of 0.5 there is one of everything that may happen to a box.
+    """Return three images of a shop with one of every outcome of a box at a threshold of 0.5.
 
-    1.jpg: an apple found, one missed that a prediction of 0.2 would match, a pear taken for an apple.
-    2.jpg: a pear found twice (once too often), a false alarm on nothing, apples on a crowd.
-    3.jpg: nothing is there, nothing is predicted.
+    1.jpg: a detected apple, a missed one that a prediction of 0.2 would match, a pear predicted as apple. 2.jpg: a
+    pear detected twice (one of them is a duplicate), a false positive on the background, apples on a crowd. 3.jpg: no
+    boxes, no predictions.
     """
     truth = true_boxes(
         ("1.jpg", "apple", 0, 0, 100, 100),
@@ -56,9 +56,9 @@ def shop() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def drawn(seed: int, *, images: int, truths: int, predictions: int, coarse: bool, crowds: float) -> Case:
-    """Boxes drawn by lot; many predictions are near a true box, some are copies of another.
+    """Return random boxes, with many predictions near a true box and some duplicates.
 
-    Coarse boxes often overlap equally, and have few different confidences.
+    Coarse boxes often have equal IoU and few distinct confidences.
     """
     rng = np.random.default_rng(seed)
     names = np.array([f"{number}.jpg" for number in range(images)])
@@ -88,7 +88,7 @@ def drawn(seed: int, *, images: int, truths: int, predictions: int, coarse: bool
 
 @st.composite
 def cases(draw: Any) -> Case:
-    """Up to six images: with crowds, ties and copies, without truth or predictions, labels in one table alone."""
+    """Draw up to six images: with crowds, ties, duplicates, without truth or predictions, labels in one table only."""
     images = draw(st.integers(1, 6))
     truths, predictions = draw(st.integers(0, 12 * images)), draw(st.integers(0, 20 * images))
     return drawn(

@@ -28,7 +28,7 @@ HOSTILE = (
 def tables(
     truth: Sequence[int | None], confidence: npt.ArrayLike, labels: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Truth and dense predictions: image i has label ``truth[i]`` and the confidences of row i."""
+    """Return truth and dense predictions: image i has label ``truth[i]`` and the confidences of row i."""
     matrix = np.asarray(confidence, dtype=np.float64)
     names = list(labels) if labels is not None else [f"label {j}" for j in range(matrix.shape[1])]
     images = [f"image {i}.jpg" for i in range(len(matrix))]
@@ -45,7 +45,7 @@ def tables(
 
 
 def random_tables(images: int, labels: Sequence[str], *, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A classifier that is mostly right, on images of which about equally many have each label."""
+    """Return a mostly correct classifier's predictions for images with about balanced labels."""
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.arange(images) % len(labels))
     scores = rng.normal(size=(images, len(labels)))
@@ -55,9 +55,9 @@ def random_tables(images: int, labels: Sequence[str], *, seed: int = 0) -> tuple
 
 
 def caps_and_watches() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """390 caps and 234 watches whose counts and thresholds are those of the service's published example."""
+    """Return 390 caps and 234 watches with the counts and thresholds of the service's published example."""
     groups: list[tuple[int, str, float, float]] = [
-        # how many, truth, confidence as CAP, as WATCH
+        # count, truth, confidence as CAP, as WATCH
         (381, "CAP", 0.9979, 0.0100),
         (7, "CAP", 0.9780, 0.0189),
         (2, "CAP", 0.0050, 0.9950),
@@ -79,7 +79,7 @@ def caps_and_watches() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @st.composite
 def one_label(draw: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """Truth and confidences of one label on 1 to 40 images, at least one of which has it; ties are common."""
+    """Draw truth and confidences of one label on 1 to 40 images, at least one of which has it, with many ties."""
     n = draw(st.integers(1, 40))
     truth = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
     truth[draw(st.integers(0, n - 1))] = True
@@ -89,7 +89,7 @@ def one_label(draw: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]
 
 @st.composite
 def single_label_cases(draw: Any) -> tuple[list[int], npt.NDArray[np.float64]]:
-    """Labels of 1 to 25 images, and confidences for 2 to 5 labels that sum to about 1."""
+    """Draw labels of 1 to 25 images, and confidences for 2 to 5 labels that sum to about 1."""
     n, k = draw(st.integers(1, 25)), draw(st.integers(2, 5))
     truth = draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -101,7 +101,7 @@ def single_label_cases(draw: Any) -> tuple[list[int], npt.NDArray[np.float64]]:
 
 @st.composite
 def multi_label_cases(draw: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """Which of 2 to 5 labels 1 to 25 images have, at least one has one, and confidences; ties are common."""
+    """Draw the labels of 1 to 25 images out of 2 to 5, at least one in all, and confidences with many ties."""
     n, k = draw(st.integers(1, 25)), draw(st.integers(2, 5))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     has = rng.random((n, k)) < draw(st.sampled_from([0.1, 0.5, 0.9]))
@@ -113,7 +113,7 @@ def multi_label_cases(draw: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.
 def multi_label_tables(
     has: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float64]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Truth, in which each image has a row, and dense predictions."""
+    """Return truth with at least one row per image, and dense predictions."""
     _, predictions = tables([None] * len(has), confidence)
     names = [f"label {j}" for j in range(has.shape[1])]
     rows = [
@@ -125,5 +125,5 @@ def multi_label_tables(
 
 
 def steps(truth: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float64]) -> Steps:
-    """The steps of one label of a classifier whose predictions have every image."""
+    """Return the steps of one label of a classifier that predicts every image."""
     return Steps.of(truth, confidence, int(truth.sum()))

@@ -1,4 +1,4 @@
-"""The same boxes given to pycocotools and to faster-coco-eval."""
+"""Evaluate boxes with pycocotools and faster-coco-eval."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from customlabels_nb.evaluation.boxes import Boxes
 
 @dataclass(frozen=True)
 class CocoFigures:
-    """What a COCO library says; -1 in ``average_precision`` and ``recall`` for labels without a true box."""
+    """Metrics of a COCO library, with -1 in ``average_precision`` and ``recall`` for labels without a true box."""
 
-    average_precision: npt.NDArray[np.float64]  # overlaps × labels
+    average_precision: npt.NDArray[np.float64]  # IoU thresholds × labels
     recall: npt.NDArray[np.float64]
 
     def mean(self, values: npt.NDArray[np.float64]) -> float:
@@ -35,7 +35,7 @@ def figures_of(library: str, boxes: Boxes) -> CocoFigures:
             boxes.truth_image, boxes.truth_label, boxes.truth_box, iscrowd=boxes.truth_crowd
         )
         truth.createIndex()
-        found = coco()  # as loadRes makes it; pycocotools' can't be empty
+        found = coco()  # like loadRes, but pycocotools' cannot be empty
         found.dataset = _dataset(boxes)
         found.dataset["annotations"] = _annotations(boxes.image, boxes.label, boxes.box, score=boxes.confidence)
         found.createIndex()
@@ -48,6 +48,7 @@ def figures_of(library: str, boxes: Boxes) -> CocoFigures:
 
 
 def _classes(library: str) -> tuple[Any, Any]:
+    """Import the COCO and evaluator classes of a library."""
     if library == "pycocotools":
         import pycocotools.coco
         import pycocotools.cocoeval
@@ -59,6 +60,7 @@ def _classes(library: str) -> tuple[Any, Any]:
 
 
 def _dataset(boxes: Boxes) -> dict[str, Any]:
+    """Return images and categories in COCO's format."""
     return {
         "images": [{"id": i + 1, "width": 1000, "height": 1000} for i in range(len(boxes.images))],
         "categories": [{"id": k + 1, "name": name} for k, name in enumerate(boxes.labels)],
@@ -68,6 +70,7 @@ def _dataset(boxes: Boxes) -> dict[str, Any]:
 def _annotations(
     image: npt.NDArray[np.int64], label: npt.NDArray[np.int64], box: npt.NDArray[np.float64], **more: npt.NDArray[Any]
 ) -> list[dict[str, Any]]:
+    """Return annotations in COCO's format."""
     rows = zip(
         image.tolist(), label.tolist(), box.tolist(), *(column.tolist() for column in more.values()), strict=True
     )

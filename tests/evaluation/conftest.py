@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def closed_figures() -> Iterator[None]:
-    """No figures before and after a test."""
+    """Close all figures before and after a test."""
     import matplotlib.pyplot as plt
 
     plt.close("all")

@@ -1,4 +1,4 @@
-"""Evaluations to draw, and what to look at in a drawing."""
+"""Evaluations to draw, and checks of a drawing."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def names(count: int) -> tuple[str, ...]:
 
 @cache
 def classified(count: int, *, labels: tuple[str, ...] | None = None) -> Evaluation:
-    """A classifier of so many labels."""
+    """Return a classifier's evaluation with this many labels."""
     return evaluate(*random_tables(max(20, 4 * count), labels or names(count)))
 
 
 @cache
 def detected(count: int, *, labels: tuple[str, ...] | None = None) -> Evaluation:
-    """A detector of so many labels, which takes some for the next, misses some and sees what isn't there."""
+    """Return a detector's evaluation with confusions of neighbouring labels, misses and false positives."""
     rng, known = np.random.default_rng(count), labels or names(count)
     truth, predictions = [], []
     for number in range(max(60, 4 * count)):
@@ -54,19 +54,19 @@ def detected(count: int, *, labels: tuple[str, ...] | None = None) -> Evaluation
 
 @cache
 def compared(count: int, *, labels: tuple[str, ...] | None = None) -> Comparison:
-    """Two classifiers on the same test images."""
+    """Return a comparison of two classifiers on the same test images."""
     truth, predictions = random_tables(max(20, 8 * count), labels or names(count))
     known = predictions.merge(truth.assign(right=1.0), "left", ["image", "label"])["right"].fillna(0.0)
     first = predictions["label"].isin(truth["label"].unique()[: max(1, count // 3)])
     last = predictions["label"].isin(truth["label"].unique()[-(count // 3) or count :])
     other = (
         predictions["confidence"].where(~first, known).where(~last, 1 - known)
-    )  # knows some by heart, none of others
+    )  # perfect on some labels, always wrong on others
     return compare(evaluate(truth, predictions), evaluate(truth, predictions.assign(confidence=other)))
 
 
 def drawn(ax: Axes) -> Figure:
-    """The figure, drawn; what matplotlib warns of is an error."""
+    """Draw the figure, with matplotlib's warnings as errors, and return it."""
     figure = ax.figure
     assert isinstance(figure, Figure)
     with warnings.catch_warnings():
@@ -76,23 +76,24 @@ def drawn(ax: Axes) -> Figure:
 
 
 def shown_texts(figure: Figure) -> list[plt.Text]:
-    """All that is written."""
+    """Return all visible texts."""
     return [text for text in figure.findobj(plt.Text) if text.get_text() and text.get_visible()]
 
 
 def words(ax: Axes) -> list[str]:
-    """What is written beside and in the drawing, the names of rows aside."""
+    """Return the texts of the axes, without the names of rows."""
     return [text.get_text() for text in ax.texts]
 
 
 def legend_of(ax: Axes) -> list[str]:
+    """Return the texts of the legend."""
     legend = ax.get_legend()
     assert legend is not None
     return [text.get_text().strip("\u200b") for text in legend.get_texts()]
 
 
 def assert_apart(texts: Iterable[plt.Text]) -> None:
-    """No text covers another one; the figure has been drawn."""
+    """Check that no text covers another one in a drawn figure."""
     shown = [text for text in texts if text.get_text() and text.get_visible()]
     x0, y0, x1, y1 = np.array([text.get_window_extent().extents for text in shown]).reshape(-1, 4).T[:, :, None]
     covers = (x0 < x1.T) & (x1 > x0.T) & (y0 < y1.T) & (y1 > y0.T) & ~np.eye(len(shown), dtype=bool)
@@ -100,7 +101,7 @@ def assert_apart(texts: Iterable[plt.Text]) -> None:
 
 
 def contrast(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Of the Web Content Accessibility Guidelines, 1 to 21."""
+    """Return the contrast of the Web Content Accessibility Guidelines, 1 to 21."""
 
     def luminance(colour: npt.ArrayLike) -> float:
         parts = np.asarray(colour, dtype=np.float64)
@@ -112,7 +113,7 @@ def contrast(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 
 
 def save_font(path: Path, family: str, weight: int, characters: str) -> Path:
-    """A font file of this name that has these characters and no others, in one weight."""
+    """Write a font file of this name with only these characters, in one weight."""
     with TTFont(font_manager.findfont("DejaVu Sans")) as font:
         for table in font["cmap"].tables:
             table.cmap = {ord(character): "A" for character in characters}

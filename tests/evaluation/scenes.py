@@ -13,7 +13,7 @@ SIZE = (640, 480)
 
 
 def scene(images: int, labels: Sequence[str], *, boxes: int = 3, seed: int = 0, folder: str = "s3://bucket/") -> Scene:
-    """Truth, predictions and images of a detector that is mostly right; the last two images show nothing."""
+    """Return truth, predictions and images of a mostly correct detector. The last two images are empty."""
     rng = np.random.default_rng(seed)
     names = [f"{folder}{i}.jpg" for i in range(images)]
     count = boxes * (images - 2)

@@ -1,4 +1,4 @@
-"""What the lines of snapshots say."""
+"""Parse the lines of snapshots."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def written(path: Path, evaluation: Evaluation) -> Path:
 
 
 def entries(line: dict[str, Any]) -> list[tuple[str, float, dict[str, Any]]]:
-    """Label, confidence and details of each prediction of a line of either task."""
+    """Return label, confidence and details of each prediction in a line of either task."""
     found = []
     for name, facts in line.items():
         if not name.startswith(EVALUATION) or not name.endswith("-metadata"):
@@ -46,7 +46,7 @@ def entries(line: dict[str, Any]) -> list[tuple[str, float, dict[str, Any]]]:
 
 
 def counted(lines: list[dict[str, Any]], labels: list[str]) -> pd.DataFrame:
-    """What the lines' details say of each label, under the columns of per_label."""
+    """Count the details of the lines by label, with the columns of per_label."""
     counts: Counter[tuple[str, str]] = Counter()
     for line in lines:
         for label, _, details in entries(line):

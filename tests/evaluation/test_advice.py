@@ -1,4 +1,4 @@
-"""Situations in which exactly one advice is right, and in which none is."""
+"""Tests of advice: situations for exactly one piece of advice, and for none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def single(
     labels: Sequence[str] = FRUIT,
     thresholds: float | None = None,
 ) -> Evaluation:
-    """One label an image: each image's truth, and its most confident label with its confidence."""
+    """Evaluate single labels: each image's truth, and its most confident label with its confidence."""
     confidence = []
     for label, value in says:
         row = np.full(len(labels), (1 - value) / (len(labels) - 1))
@@ -38,7 +38,7 @@ def single(
 
 
 def right(each: int = 30, sure: float = 0.9, labels: int = 3) -> tuple[list[int], list[tuple[int, float]]]:
-    """Truth and answers without a mistake."""
+    """Return truth and predictions without an error."""
     truth = [label for label in range(labels) for _ in range(each)]
     return truth, [(label, sure) for label in truth]
 
@@ -47,7 +47,7 @@ def kinds(advice: Advice) -> list[str]:
     return [item.kind for item in advice]
 
 
-# -- nothing to say -------------------------------------------------------------------------------------
+# -- no advice ------------------------------------------------------------------------------------------
 def test_where_all_is_well_it_says_so() -> None:
     advice = single(*right()).advice
     assert kinds(advice) == []
@@ -70,11 +70,11 @@ def test_chance_alone_gives_no_advice_on_a_model_that_is_calibrated() -> None:
     assert not {"over_confident", "few_test_images", "rare", "never_found"} & set(kinds(found))
 
 
-# -- single mistakes ------------------------------------------------------------------------------------
+# -- single errors --------------------------------------------------------------------------------------
 def test_confident_contradictions_are_suspected_label_errors() -> None:
     truth, says = right(sure=0.8)
     says = [(label, 0.7 + 0.2 * (i % 2)) for i, (label, _) in enumerate(says)]
-    says[3], says[40] = (1, 0.99), (0, 0.97)  # an apple that is surely a pear, a pear that is surely an apple
+    says[3], says[40] = (1, 0.99), (0, 0.97)  # an apple predicted confidently as pear, and a pear as apple
     item = single(truth, says).advice[0]
     assert item.kind == "label_error"
     assert item.images[["image", "truth", "predicted"]].to_numpy().tolist() == [
@@ -83,7 +83,7 @@ def test_confident_contradictions_are_suspected_label_errors() -> None:
     ]
     assert item.labels == ("apple", "pear")
     assert item.text.startswith("2 test images may have wrong labels")
-    # what it would gain: F1 of apple and pear are 58/60 each, and would be 1
+    # the gain: F1 of apple and pear are 58/60 each, and would be 1
     assert item.weight == pytest.approx((2 * (1 - 58 / 60)) / 3)
 
 
@@ -120,7 +120,7 @@ def test_images_without_label_for_which_one_is_predicted_are_false_alarms() -> N
 
 
 def multi(rows: Sequence[tuple[str, dict[str, float]]], **options: object) -> Evaluation:
-    """Several labels an image: its true labels by their first letters, and confidences."""
+    """Evaluate several labels per image: its true labels by their first letters, and confidences."""
     truth = [
         (f"{i}.jpg", FRUIT[["a", "p", "f"].index(letter)]) for i, (labels, _) in enumerate(rows) for letter in labels
     ]
@@ -173,14 +173,14 @@ def test_a_better_threshold_says_what_it_costs() -> None:
     assert item.call == "cl.evaluate(truth, predictions, thresholds={'pear': 0.5})"
     assert item.images["becomes"].tolist() == ["now rejected"] * 12
     assert item.weight == pytest.approx(0.1)
-    # the call does what it says
+    # the suggested call has the stated effect
     after = evaluate(*tables_, thresholds={"pear": 0.5}, task="single-label")
     assert after.per_label.set_index("label").loc["pear", "f1"] == 1
     assert not after.advice.about("threshold")
 
 
 def trade(groups: Sequence[tuple[int, float, int]], threshold: float) -> AdviceItem:
-    """The trade-off for pear: of pears (0) and others (1) so many have each confidence."""
+    """Return the trade-off for pear, given the number of pears (0) and others (1) with each confidence."""
     truth = [label for label, _, times in groups for _ in range(times)]
     confidence = [[value, 1 - value] for _, value, times in groups for _ in range(times)]
     case = tables(truth, confidence, ["pear", "fig"])
@@ -196,7 +196,7 @@ def trade(groups: Sequence[tuple[int, float, int]], threshold: float) -> AdviceI
 
 
 def test_precision_can_be_had_for_recall() -> None:
-    # at 0.2: 50 of 50 found, 25 false alarms (0.67, 1.00, F1 0.80); at 0.7: 38 found, 6 (0.86, 0.76, F1 0.81)
+    # at 0.2: 50 of 50 detected, 25 false positives (0.67, 1.00, F1 0.80), at 0.7: 38 detected, 6 (0.86, 0.76, F1 0.81)
     item = trade(((1, 0.95, 6), (0, 0.9, 38), (1, 0.6, 19), (0, 0.5, 12), (1, 0.02, 60)), 0.2)
     assert tells(item.text, "Raise", "pear", "0.75", "0.2", "precision", "0.67", "0.86", "recall", "1.00", "0.76", "F1",
                 "0.80", "0.81")  # fmt: skip
@@ -205,7 +205,7 @@ def test_precision_can_be_had_for_recall() -> None:
 
 
 def test_recall_can_be_had_for_precision() -> None:
-    # at 0.8: 25 of 50 found, none falsely (1.00, 0.50, F1 0.67); at 0.26: 35 found, 19 (0.65, 0.70, F1 0.67)
+    # at 0.8: 25 of 50 detected, none falsely (1.00, 0.50, F1 0.67), at 0.26: 35 detected, 19 (0.65, 0.70, F1 0.67)
     item = trade(((0, 0.9, 25), (1, 0.6, 19), (0, 0.5, 10), (1, 0.02, 60), (0, 0.01, 15)), 0.8)
     assert tells(item.text, "Lower", "pear", "0.26", "0.8")
     assert item.images["becomes"].tolist() == ["now found"] * 10 + ["now a false alarm"] * 19
@@ -231,7 +231,7 @@ def test_a_threshold_above_all_that_is_right_is_lowered() -> None:
     )
 
 
-# -- labels and trust -----------------------------------------------------------------------------------
+# -- labels and calibration -----------------------------------------------------------------------------
 def test_labels_that_the_model_does_not_know_and_labels_never_found() -> None:
     truth, says = right(sure=0.7)
     truth, says = truth + [3] * 6, says + [(0, 0.5)] * 6
@@ -250,7 +250,7 @@ def test_rare_labels_in_test_and_in_train() -> None:
     (item,) = found.advice.about("rare")
     assert (item.labels, item.names) == (("plum",), ["image 90.jpg", "image 91.jpg"])
     assert tells(item.text, "plum", 3, "test")
-    assert kinds(Report(single(*right())).advise(training=dict.fromkeys(FRUIT, 4))) == []  # found well: no need
+    assert kinds(Report(single(*right())).advise(training=dict.fromkeys(FRUIT, 4))) == []  # good recall: not necessary
 
     truth, says = right(sure=0.6)
     says = [(1, 0.5) if i < 9 else said for i, said in enumerate(says)]
@@ -296,7 +296,7 @@ def test_looks_need_features_and_it_says_so() -> None:
     assert Report(found).advise(features=by_name).about("several_looks")[0].names == item.names
     table = pd.DataFrame(apart, index=list(by_name)).sample(frac=1, random_state=0)
     assert Report(found).advise(features=table).about("several_looks")[0].names == item.names
-    # of one look, or where both looks are found equally, there is nothing to say
+    # no advice for a single appearance, or if both appearances have equal recall
     assert not Report(found).advise(features=rng.normal(size=(len(truth), 3))).about("several_looks")
     assert not Report(found).advise(features=np.roll(apart, 11, axis=0)).about("several_looks")
 
@@ -307,7 +307,7 @@ def test_features_of_other_images_are_refused(features: object) -> None:
         Report(single(*right())).advise(features=features)  # type: ignore[arg-type]
 
 
-# -- the list -------------------------------------------------------------------------------------------
+# -- ordering -------------------------------------------------------------------------------------------
 def test_the_strongest_come_first_and_no_kind_crowds_out_the_others() -> None:
     labels = [f"label {j:02}" for j in range(40)]
     truth, says = right(each=20, sure=0.6, labels=40)

@@ -1,4 +1,4 @@
-"""Advice on detectors: each situation gives its advice, and only that."""
+"""Tests of advice on detectors: each situation gives its advice and no other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOX = ["left", "top", "width", "height"]
 def boxes(
     truth: Sequence[Row], predictions: Sequence[tuple[str, str, tuple[float, float, float, float], float]]
 ) -> Evaluation:
-    """Boxes by image, label, sides and, predicted, confidence; thresholds at 0.5."""
+    """Evaluate boxes by image, label, sides and, if predicted, confidence, with thresholds at 0.5."""
     true = pd.DataFrame([(image, label, *box) for image, label, box in truth], columns=["image", "label", *BOX])
     said = pd.DataFrame(
         [(image, label, *box, confidence) for image, label, box, confidence in predictions],
@@ -28,7 +28,7 @@ def boxes(
 
 
 def found(number: int, label: str = "cat", size: float = 120, confidence: float = 0.8) -> tuple[list[Row], list]:
-    """Images with one box each that is found."""
+    """Return images with one detected box each."""
     sides = (10.0, 10.0, size, size)
     names = [f"{label}{size:g} {i:02}.jpg" for i in range(number)]
     return [(name, label, sides) for name in names], [(name, label, sides, confidence) for name in names]
@@ -103,7 +103,7 @@ def test_small_boxes_that_are_missed() -> None:
     (item,) = advice.about("box_size")
     assert tells(item.text, "Small boxes", 32, 32, 5, 20, 40, 40)
     assert item.images[BOX].to_numpy().tolist() == [[10, 10, 20, 20]] * 15
-    # where all sizes are missed alike it isn't the size
+    # size is not the reason where all sizes are missed equally
     assert not boxes(large + small, said[:10] + small_said[:5]).advice.about("box_size")
 
 

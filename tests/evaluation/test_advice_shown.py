@@ -1,4 +1,4 @@
-"""Advice as it is seen: cards, text, and calls that do what they say."""
+"""Tests of displayed advice: cards, text, and calls with the stated effect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.project.test_report import Reader
 
 
 def mistaken(labels: list[str], *, names: list[str] | None = None, taken: int = 9) -> Report:
-    """Of 20 images of each label, those of the first are taken for the second."""
+    """Return a report on 20 images per label, in which those of the first are predicted as the second."""
     truth = [label for label in range(len(labels)) for _ in range(20)]
     confidence = np.full((len(truth), len(labels)), 0.1 / (len(labels) - 1))
     confidence[np.arange(len(truth)), truth] = 0.9
@@ -33,6 +33,7 @@ def mistaken(labels: list[str], *, names: list[str] | None = None, taken: int = 
 
 
 def pictures(folder: Path, number: int) -> list[str]:
+    """Write grey images and return their paths."""
     for i in range(number):
         Image.fromarray(np.full((60, 90, 3), i, dtype=np.uint8)).save(folder / f"{i:03}.png")
     return [str(folder / f"{i:03}.png") for i in range(number)]

@@ -20,7 +20,7 @@ def drawn(rows: npt.NDArray[np.int64], resamples: int = 4000, seed: int = 0) -> 
     return np.concatenate(list(resampled_sums(csr_array(rows), resamples=resamples, random_state=seed)))
 
 
-@pytest.mark.parametrize("alike", [1, 60, 300])  # each row is drawn by itself, some as kinds, nearly all as kinds
+@pytest.mark.parametrize("alike", [1, 60, 300])  # every row is distinct, some are duplicates, nearly all are duplicates
 def test_sums_are_those_of_rows_drawn_one_by_one(alike: int) -> None:
     rng = np.random.default_rng(5)
     rows = rng.integers(0, 9, (150, 3)).repeat(rng.integers(1, alike + 1, 150), axis=0)
@@ -89,4 +89,4 @@ def test_twenty_thousand_different_images_take_no_time() -> None:
     started = time.perf_counter()
     count = sum(len(block) for block in resampled_sums(rows.astype(np.int64)))
     assert count == 1000
-    assert time.perf_counter() - started < 10  # about 0.5 s where nothing else runs
+    assert time.perf_counter() - started < 10  # about 0.5 s on an idle machine

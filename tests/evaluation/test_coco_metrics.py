@@ -1,4 +1,4 @@
-"""Average precision and recall equal those of the two COCO libraries, on whatever boxes."""
+"""Test that average precision and recall equal those of the two COCO libraries for arbitrary boxes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS, MOST_PREDICT
 from tests.evaluation.box_cases import Case, cases, drawn, predicted_boxes, true_boxes
 from tests.evaluation.coco_libraries import figures_of
 
-#: With more than 100 predictions of a label in an image.
+#: More than 100 predictions of a label in an image.
 CROWDED = drawn(3, images=2, truths=40, predictions=700, coarse=False, crowds=0.1)
 CROWDED_COARSE = drawn(4, images=2, truths=40, predictions=700, coarse=True, crowds=0.1)
 

@@ -22,7 +22,7 @@ BOX = ["left", "top", "width", "height"]
 
 
 def two(seed: int = 0, images: int = 60, task: str = "single-label") -> tuple[Evaluation, Evaluation]:
-    """Two models on the same images, the second one noisier."""
+    """Evaluate two models on the same images, the second one noisier."""
     truth, said = random_tables(images, FRUIT, seed=seed)
     noise = np.random.default_rng(seed + 1).uniform(0.3, 1.2, len(said))
     other = said.assign(confidence=(said["confidence"] * noise).clip(0, 1)).sample(frac=1, random_state=seed)
@@ -73,7 +73,7 @@ def test_intervals_are_those_of_a_paired_bootstrap_by_hand(task: str) -> None:
 
 
 def test_pairing_makes_intervals_narrow() -> None:
-    # one and the same mistake more, on much noise that both share
+    # the same additional error, amid much noise shared by both
     truth, said = random_tables(200, FRUIT)
     wrong = said["image"].isin(["image 0.jpg", "image 1.jpg"])
     worse = said.assign(confidence=said["confidence"].where(~wrong, 0.01))
@@ -95,6 +95,7 @@ def test_the_same_twice_differs_in_nothing() -> None:
 
 
 def answers(said: list[int], sure: float = 0.8, **options: Any) -> Evaluation:
+    """Evaluate a classifier that predicts these labels with this confidence."""
     confidence = np.full((len(said), 3), (1 - sure) / 2)
     confidence[np.arange(len(said)), said] = sure
     return evaluate(*tables([0, 0, 1, 1, 2, 2], confidence, FRUIT), task="single-label", **options)
@@ -120,7 +121,7 @@ def test_labels_fixed_and_broken_of_several_an_image() -> None:
 
 
 def boxes(rows: list[tuple[str, str, float]], **options: Any) -> pd.DataFrame:
-    """A box of 20 by 20 pixels by image, label and left edge."""
+    """Return boxes of 20 by 20 pixels by image, label and left edge."""
     return pd.DataFrame(
         [(image, label, left, 0.0, 20.0, 20.0) for image, label, left in rows], columns=["image", "label", *BOX]
     ).assign(**options)
@@ -233,7 +234,7 @@ def test_labels_that_only_one_has() -> None:
     assert found.notes[0] == "Only after has the label 'banana'."
     assert found.notes[1].startswith("The truth of 10 images differs between the two")
     assert set(found.truth_changed["label"]) == {"banana"}
-    # a model that doesn't know a label that both truths have is compared in it
+    # a model without a label that both truths have is compared on it
     known = compare(evaluate(truth, fewer), evaluate(truth, said)).per_label.set_index("label").loc["banana"]
     assert known["before"] == 0
     assert known["delta"] == known["after"] > 0
@@ -255,6 +256,7 @@ def test_words() -> None:
 
 
 def hostile() -> Comparison:
+    """Compare two versions with hostile image and model names."""
     truth, said = random_tables(90, HOSTILE)
     names = {f"image {i}.jpg": f"<img src=x onerror=alert({i})>\x1b[2J" for i in range(90)}
     truth, said = (table.assign(image=table["image"].map(names)) for table in (truth, said))

@@ -46,7 +46,7 @@ def test_tables_agree_with_each_other(found: Evaluation) -> None:
     row = found.per_image.iloc[17]
     fold = next(at for images, at in found.applied.folds if row["image"] in found.outcomes.images[images])
     assert row["threshold"] == fold[found.outcomes.labels.index(row["label"])]
-    # what takes no threshold is the same as ever
+    # metrics without a threshold are unchanged
     plain = evaluate(*random_tables(120, ["a", "b", "c"], seed=4))
     assert found.confusion_matrix.counts.tolist() == plain.confusion_matrix.counts.tolist()
     for metric in ("mean_average_precision", "accuracy"):
@@ -66,7 +66,7 @@ def test_parts_keep_the_thresholds_of_their_folds(found: Evaluation) -> None:
 
 
 def test_figures_are_honest() -> None:
-    """Where confidences know nothing, thresholds chosen on the very images find something, honest ones don't."""
+    """Test that thresholds chosen on the same images find something in random confidences, and honest ones do not."""
     rng = np.random.default_rng(0)
     gain = []
     for _ in range(20):

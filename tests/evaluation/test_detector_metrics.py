@@ -21,7 +21,7 @@ def notes_of(*tables: Any, **options: Any) -> str:
     return "\n".join(evaluate(*tables, **options).notes)
 
 
-# -- a case worked by hand ------------------------------------------------------------------------------
+# -- manually computed case -----------------------------------------------------------------------------
 def test_counts_and_ratios_of_the_shop() -> None:
     found = evaluate(TRUTH, PREDICTIONS, thresholds=0.5)
     assert found.task == "detection"
@@ -49,8 +49,8 @@ def test_summary_of_a_detector() -> None:
 
 def test_assumed_thresholds_are_between_the_best_scores() -> None:
     thresholds = evaluate(TRUTH, PREDICTIONS).per_label.set_index("label")["threshold"]
-    assert thresholds["apple"] == pytest.approx(0.1)  # from 0.2 down all apples are found, one alarm: F1 0.8
-    assert thresholds["pear"] == pytest.approx(0.7)  # between the pear that is right and the first that is not
+    assert thresholds["apple"] == pytest.approx(0.1)  # from 0.2 down all apples, one false positive: F1 0.8
+    assert thresholds["pear"] == pytest.approx(0.7)  # between the pear that is correct and the first that is not
 
 
 def test_boxes_have_no_true_negatives() -> None:
@@ -138,7 +138,7 @@ def test_only_detectors_have_sizes() -> None:
         evaluate(whole, whole.assign(confidence=0.5)).by_box_size()
 
 
-# -- whatever boxes -------------------------------------------------------------------------------------
+# -- arbitrary boxes ------------------------------------------------------------------------------------
 @settings(max_examples=60, deadline=None)
 @given(cases())
 def test_all_figures_speak_of_the_same_matches(case: Case) -> None:
@@ -217,13 +217,13 @@ def test_cross_validated_thresholds_and_slices_of_boxes() -> None:
     images = pd.DataFrame({"image": truth["image"].unique()})
     images["shop"] = [name.split("-")[0] for name in images["image"]]
     honest, usual = (evaluate(truth, predictions, images, thresholds=at) for at in ("cross-validated", None))
-    assert honest.per_label["tp"].tolist() == usual.per_label["tp"].tolist()  # all shops are alike
+    assert honest.per_label["tp"].tolist() == usual.per_label["tp"].tolist()  # all shops are equal
     assert honest.by_box_size()["tp"].tolist() == usual.by_box_size()["tp"].tolist()
     assert honest.confusion_matrix.counts.tolist() == usual.confusion_matrix.counts.tolist()
     assert len(usual.by("shop")) == 10
 
 
-# -- what is handed in ----------------------------------------------------------------------------------
+# -- input tables ---------------------------------------------------------------------------------------
 def test_the_task_is_told_from_the_tables() -> None:
     whole = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["a", "b"]})
     confident = whole.assign(confidence=0.5)

@@ -97,7 +97,7 @@ def test_file_names_lead_nowhere_else(parts: tuple[str, ...], name: str) -> None
     assert summary_file_name(*parts) == name
 
 
-# -- read again -----------------------------------------------------------------------------------------
+# -- reading --------------------------------------------------------------------------------------------
 def kept(folder: Path, content: Any, name: str = "EvaluationResultSummary-fruit-1.json") -> Path:
     (folder / name).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     return folder / name
@@ -142,6 +142,7 @@ def test_the_other_forms_of_the_service_are_read(tmp_path: Path, published: Eval
 
 
 def change(content: dict[str, Any], *way: Any, to: Any) -> dict[str, Any]:
+    """Return a copy of the content with the value at a path replaced."""
     result = json.loads(json.dumps(content))
     part = result
     for key in way[:-1]:

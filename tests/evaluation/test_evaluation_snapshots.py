@@ -42,7 +42,7 @@ from tests.evaluation.snapshot_lines import (
 def test_lines_of_a_classifier() -> None:
     lines = lines_of(evaluate(*caps_and_watches()))
     assert len(lines) == 624
-    line = lines[385]  # one of the seven caps that are below the threshold of CAP
+    line = lines[385]  # one of the seven caps below the threshold of CAP
     assert line["source-ref"] == "s3://bucket/385.jpg"
     assert line[f"{TRAINING}-0"] == 1
     assert line[f"{TRAINING}-0-metadata"] == {
@@ -108,10 +108,10 @@ def test_lines_of_a_detector() -> None:
     )
     predictions = pd.DataFrame(
         [
-            ("a.jpg", "cat", 12, 20, 100, 50, 0.9),  # right
-            ("a.jpg", "cat", 300, 200, 40, 40, 0.8),  # on nothing
-            ("a.jpg", "cat", 300, 300, 40, 40, 0.2),  # on nothing, doesn't count
-            ("a.jpg", "cat", 300, 350, 40, 40, 0.04),  # too faint to be told
+            ("a.jpg", "cat", 12, 20, 100, 50, 0.9),  # correct
+            ("a.jpg", "cat", 300, 200, 40, 40, 0.8),  # on the background
+            ("a.jpg", "cat", 300, 300, 40, 40, 0.2),  # on the background, ignored
+            ("a.jpg", "cat", 300, 350, 40, 40, 0.04),  # too low to be included
         ],
         columns=[*truth.columns, "confidence"],
     )
@@ -214,7 +214,7 @@ def test_reports_say_that_sizes_are_not_known(tmp_path: Path, capsys: pytest.Cap
     assert "the sizes of 12 images are unknown" in capsys.readouterr().out
 
 
-# -- both again -----------------------------------------------------------------------------------------
+# -- classifiers and detectors --------------------------------------------------------------------------
 def test_hostile_names_survive() -> None:
     odd = "folder\udcff\n/\u2028\x85.jpg"
     truth, predictions = random_tables(40, HOSTILE)
@@ -246,7 +246,7 @@ def test_snapshots_are_valid_manifests_and_give_the_truth_back(tmp_path: Path, p
         pd.testing.assert_frame_equal(actual, expected, check_dtype=False)
         assert dataset.images["image"].nunique() == len(evaluate(*case).outcomes.images)
     assert set(zip(dataset.images["width"], dataset.images["height"], strict=True)) == {SIZE}
-    assert (dataset.images["status"] == "labelled").all()  # those without boxes, too: nothing is there
+    assert (dataset.images["status"] == "labelled").all()  # images without boxes as well: they are empty
 
 
 def test_a_line_is_no_longer_than_manifests_allow(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_line_is_no_longer_than_manifests_allow(tmp_path: Path) -> None:
     truth["image"], predictions["image"] = ("s3://bucket/" + table["image"] for table in (truth, predictions))
     found = evaluate(truth, predictions)
     assert max(map(len, evaluation_snapshot(found))) <= 100_000
-    assert_counts_agree(found)  # what is left out are true negatives
+    assert_counts_agree(found)  # the omitted ones are true negatives
     for line in lines_of(found)[:5]:
         kept = sorted(confidence for _, confidence, details in entries(line) if details["is-true-negative"])
         image = found.outcomes.images.tolist().index(line["source-ref"])
@@ -298,7 +298,7 @@ def test_names_of_files() -> None:
     assert snapshot_file_names("..") == ("EvaluationSnapshot.manifest", "TrainingSnapshot.manifest")
 
 
-# -- of the training images -----------------------------------------------------------------------------
+# -- training images ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("boxes", [False, True])
 def test_training_images_without_predictions(tmp_path: Path, boxes: bool) -> None:
     truth, _, images = scene(12, ["cat", "dog"])

@@ -1,4 +1,4 @@
-"""Looking around in an evaluation: positions, filters, and a page that must say the same numbers."""
+"""Tests of exploring an evaluation: positions, filters, and a page that must show the same numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHORT = {"true positive": "tp", "false positive": "fp", "false negative": "fn"}
 
 
 def several_labels(seed: int = 1) -> Evaluation:
-    """Images with any number of labels; some pairs aren't predicted at all, confidences are often equal."""
+    """Evaluate images with any number of labels, some pairs without prediction and many equal confidences."""
     rng = np.random.default_rng(seed)
     images, labels = [f"folder/{n}.jpg" for n in range(40)], ["a", "b", "c", "never"]
     has = rng.random((40, 3)) < [0.5, 0.2, 0.1]
@@ -64,9 +64,9 @@ def boxes(seed: int, **options: Any) -> Evaluation:
     return evaluate(truth, predictions, images, task="detection", **options)
 
 
-# -- the page says what Python says -----------------------------------------------------------------
+# -- agreement of page and Python -------------------------------------------------------------------
 def ask_page(exploration: Exploration, asked: list[tuple[Position, Filter]]) -> list[dict[str, Any]]:
-    """What the page's code computes at these positions and filters."""
+    """Run the page's code for these positions and filters and return its results."""
     facts, arrays = pack(exploration)
     described, buffers = as_buffers(arrays)
     content = {
@@ -82,6 +82,7 @@ def ask_page(exploration: Exploration, asked: list[tuple[Position, Filter]]) -> 
 
 
 def positions_of(evaluation: Evaluation) -> list[Position]:
+    """Return the positions to compare for an evaluation."""
     labels = evaluation.outcomes.labels
     found = [
         Position(),
@@ -95,6 +96,7 @@ def positions_of(evaluation: Evaluation) -> list[Position]:
 
 
 def filters_of(exploration: Exploration) -> list[Filter]:
+    """Return the filters to compare for an exploration."""
     labels = exploration.evaluation.outcomes.labels
     cells = exploration.evaluation.confusion_matrix.labels
     found = [
@@ -153,7 +155,9 @@ def test_the_page_computes_what_python_does(case: str) -> None:
         assert said["means"]["threshold"] == pytest.approx(means["mean_threshold"], abs=1e-14)
         assert said["matrix"] == matrix.counts.ravel().tolist(), position
         assert said["cell_images"] == counted, position
-        assert isinstance(evaluation.outcomes, Boxes) or counted == said["matrix"], "a cell shows as many as it says"
+        assert isinstance(evaluation.outcomes, Boxes) or counted == said["matrix"], (
+            "a cell opens as many images as it counts"
+        )
         assert said["chosen"] == exploration.choose(chosen).tolist(), (position, chosen)
         assert {name: said["counts"][name] for name in shown} == shown
         assert sorted(map(tuple, said["items"])) == rows
@@ -227,7 +231,7 @@ def test_the_shops_mistakes_are_found_by_what_they_are() -> None:
         return [exploration.names[at] for at in exploration.choose(Filter(**asked))]
 
     assert names(show="all", sort="name") == ["1.jpg", "2.jpg", "3.jpg"]
-    # a missed pear that nothing would match is surer than a missed apple, or than a false alarm of 0.6
+    # a missed pear that nothing would match ranks above a missed apple or a false positive of 0.6
     assert names(show="mistakes") == ["1.jpg", "2.jpg"]
     assert names(show="fn") == ["1.jpg"]
     assert names(show="fp", sort="given") == ["1.jpg", "2.jpg"]
@@ -305,7 +309,7 @@ def test_names_are_only_ever_text() -> None:
     )
 
 
-# -- another truth ----------------------------------------------------------------------------------
+# -- other ground truth -----------------------------------------------------------------------------
 def test_the_same_truth_gives_the_same_evaluation() -> None:
     for evaluation in (
         one_label(),

@@ -116,7 +116,7 @@ def test_labels_in_one_table_only() -> None:
 def test_images_of_neither_table() -> None:
     found = evaluate(TRUTH, PREDICTIONS, images=[*TRUTH["image"], "bare.jpg"], thresholds=0)
     assert found.metric("test_images") == 3
-    assert found.per_label["fp"].tolist() == [1, 1]  # nothing is predicted for the bare one
+    assert found.per_label["fp"].tolist() == [1, 1]  # nothing is predicted for the name without a folder
     assert any(tells(note, 1, 3, "test", "predictions") for note in found.notes)
     assert any(tells(note, 1, 3, "test", "label") for note in found.notes)
 
@@ -195,7 +195,7 @@ def test_inputs_stay_as_they_are() -> None:
         pd.testing.assert_frame_equal(frame, copy)
 
 
-# -- datasets, and names that don't meet --------------------------------------------------------------
+# -- datasets, and names that do not match ------------------------------------------------------------
 def test_datasets_are_taken_as_truth_and_as_predictions() -> None:
     images = pd.DataFrame(
         {"image": ["a", "b", "c"], "status": ["unlabelled", "labelled", "unlabelled"], "day": [1, 2, 2]}
@@ -206,7 +206,7 @@ def test_datasets_are_taken_as_truth_and_as_predictions() -> None:
     report = cl.evaluate(truth, said, thresholds={"cat": 0.95})
     table = report.per_label.set_index("label")
     assert table.index.tolist() == ["dog", "cat"]
-    assert table.loc["cat", ["tp", "fp", "fn"]].tolist() == [0, 1, 1]  # without a confidence it is certain
+    assert table.loc["cat", ["tp", "fp", "fn"]].tolist() == [0, 1, 1]  # confidence is 1 by default
     assert len(report.by("day")) == 2
     best = cl.evaluate(truth, said, thresholds="best")
     pd.testing.assert_frame_equal(best.per_label, cl.evaluate(truth, said).per_label)
@@ -230,7 +230,7 @@ DTYPES = ("str", "object", "category", "string")
 
 @st.composite
 def columns(draw: st.DrawFn) -> list[str | None]:
-    """Columns in runs, columns that repeat themselves, nearly so, and any others."""
+    """Draw columns with runs, with periods, with nearly periodic values, and arbitrary ones."""
     few = st.lists(st.sampled_from(["a", "b", "c", None, "dd"]), min_size=1, max_size=5)
     values = draw(few)
     kind = draw(st.sampled_from(["runs", "period", "any"]))
@@ -251,7 +251,7 @@ def test_categories_say_what_the_column_said(values: list[str | None], dtype: st
     seen = list(dict.fromkeys(value for value in values if value is not None))
     assert sorted(found.categories) == sorted(seen)
     if dtype != "category":
-        assert found.categories.tolist() == seen  # in the order in which they come
+        assert found.categories.tolist() == seen  # in order of appearance
 
 
 def test_values_of_one_text_become_one_category() -> None:

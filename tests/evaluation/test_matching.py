@@ -14,7 +14,7 @@ from tests.evaluation.box_cases import Case, cases
 
 
 def one_by_one(boxes: Boxes, overlap: float) -> tuple[list[int], list[bool]]:
-    """The matches, and which predictions lie on crowds: prediction after prediction, as COCO's evaluation does it."""
+    """Return the matches and the predictions on crowds, one prediction after another as in COCO's evaluation."""
     taken: set[int] = set()
     matches, ignored = [], []
     for p in range(len(boxes.image)):
@@ -95,6 +95,6 @@ def test_overlaps_that_cannot_be(overlap: object) -> None:
 
 
 def _candidates(box: npt.NDArray[np.float64], truth_box: npt.NDArray[np.float64]) -> matching.Candidates:
-    """Of predictions of one group, the most confident first."""
+    """Return the candidates of predictions of one group, most confident first."""
     groups = np.zeros(len(box), dtype=np.int64), np.zeros(len(truth_box), dtype=np.int64)
     return find_candidates(groups[0], box, groups[1], truth_box, np.zeros(len(truth_box), dtype=bool))

@@ -121,7 +121,7 @@ def test_missing_pairs_are_not_predicted_even_at_0() -> None:
     sparse = predictions[predictions["confidence"] > 0]
     assert evaluate(truth, predictions, thresholds=0).per_label["fn"].tolist() == [0, 0]
     assert evaluate(truth, sparse, thresholds=0).per_label["fn"].tolist() == [0, 1]
-    assert evaluate(truth, predictions).thresholds[1] == 0  # all three would be right to take b everywhere
+    assert evaluate(truth, predictions).thresholds[1] == 0  # predicting b everywhere would make all three correct
     assert evaluate(truth, sparse).thresholds[1] == pytest.approx(0.65)
 
 
@@ -184,11 +184,11 @@ def test_multi_label() -> None:
     predictions = pd.DataFrame(rows, columns=["image", "label", "confidence"])
     found = evaluate(truth, predictions, thresholds=0.55, task="multi-label")
     assert found.per_label["tp"].tolist() == [2, 1]
-    # image 1 rightly has both, image 2 only a beside a wrong b, and of image 3 b is missed with nothing instead
+    # image 1 correctly has both, image 2 only a and a wrong b, and on image 3 b is missed without another label
     assert found.confusion_matrix.to_frame().to_numpy().tolist() == [[2, 0], [0, 1]]
     assert found.confusion_matrix.confusions().empty
     assert found.confusion_matrix.one_vs_rest().to_numpy().tolist() == [["a", 2, 0, 0, 1], ["b", 1, 1, 1, 0]]
-    # an a that is missed for a b is one confusion, whatever else is right
+    # an a missed in favour of b is one confusion, whatever else is correct
     values["2"] = (0.1, 0.6)
     predictions["confidence"] = [v for pair in values.values() for v in pair]
     found = evaluate(truth, predictions, thresholds=0.55, task="multi-label")
@@ -221,7 +221,7 @@ def test_multi_label_figures_are_scikit_learns(case: MultiLabel) -> None:
     tables = found.confusion_matrix.one_vs_rest()
     assert tables[["tn", "fp", "fn", "tp"]].to_numpy().tolist() == matrices.reshape(-1, 4).tolist()
     of_both = (accepted[:, :, None] & has[:, None, :]).sum(axis=0) / np.maximum(has.sum(axis=0), 1)
-    for cell in evaluation_summary(found)["AggregatedEvaluationResults"]["ConfusionMatrix"]:  # as the service counts
+    for cell in evaluation_summary(found)["AggregatedEvaluationResults"]["ConfusionMatrix"]:  # counted like the service
         p, g = (found.outcomes.labels.index(cell[f"{side}Label"]) for side in ("Predicted", "GroundTruth"))
         assert cell["Value"] == of_both[p, g]
 

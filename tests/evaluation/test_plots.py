@@ -1,4 +1,4 @@
-"""What holds for every drawing; what each of them shows is in the other test_plots files."""
+"""Tests of all plots. The other test_plots files test the content of each."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ PLOTS = (
 
 @cache
 def nothing(case: str) -> Evaluation:
+    """Return an evaluation without truth, predictions, confidence or a common label."""
     truth, predictions = random_tables(6, ["a", "b"])
     if case == "no truth":
         return evaluate(truth.assign(label=None), predictions, task="single-label")
@@ -109,7 +110,7 @@ def test_each_plot_at_each_size(name: str, count: int) -> None:
         assert_apart(texts)
     assert min(text.get_fontsize() for text in shown_texts(figure)) >= 5
 
-    # no ground of its own, nor a white or black card that the notebook would lay under it
+    # transparent, so that the notebook's white or black background shows
     assert figure.get_facecolor()[3] == ax.get_facecolor()[3] == 0
     assert _fetch_figure_metadata(figure) is None
     in_cells = set(ax.texts) if "ground truth" in ax.get_xlabel() else set()
@@ -127,7 +128,7 @@ def test_an_axes_that_is_given_is_used(name: str) -> None:
     assert figure.patch.get_alpha() is None
     drawn(axes[1])
     legend = axes[1].get_legend()
-    if legend is not None:  # in the axes, where it covers no neighbour
+    if legend is not None:  # inside the axes, where it covers no neighbour
         assert legend.get_window_extent().x1 <= axes[1].get_window_extent().x1
 
 
@@ -170,7 +171,7 @@ def test_nothing_to_be_found_or_nothing_predicted(name: str, case: str) -> None:
 
 
 def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "caf\u00e9 \u1d81"  # a letter that STIX has, and matplotlib's own font hasn't
+    name = "caf\u00e9 \u1d81"  # a letter in STIX, but not in matplotlib's default font
     monkeypatch.setattr(fonts, "FURTHER_FONTS", ())
     assert plain(name, 20) == "caf\u00e9 \u25a1"
     monkeypatch.setattr(fonts, "FURTHER_FONTS", ("Nowhere Sans", "STIXGeneral"))

@@ -1,4 +1,4 @@
-"""Bars: F1 by label, images by label, boxes by size, and the changes between two versions."""
+"""Tests of bar plots: F1 by label, images by label, boxes by size, and changes between two versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def rows_of(ax: Axes) -> list[str]:
-    """Names of the rows, from the top."""
+    """Return the names of the rows from the top."""
     names = [text.get_text() for text in ax.get_yticklabels()]
     assert ax.get_yticks().tolist() == list(range(len(names)))
     assert ax.yaxis_inverted()
@@ -27,7 +27,7 @@ def rows_of(ax: Axes) -> list[str]:
 
 
 def intervals_of(ax: Axes) -> set[tuple[float, float, float]]:
-    """Row, left and right end of the horizontal lines."""
+    """Return row, left end and right end of the horizontal lines."""
     segments = [segment for lines in ax.collections for segment in lines.get_segments()]
     return {(start[1], start[0], end[0]) for start, end in segments if start[1] == end[1]}
 

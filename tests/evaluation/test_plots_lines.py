@@ -1,4 +1,4 @@
-"""Lines along the threshold, precision against recall, histograms of confidences, calibration."""
+"""Tests of line plots: metrics by threshold, precision-recall, confidence histograms, calibration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_curves_are_those_of_the_tables_and_mark_the_thresholds() -> None:
         line = line_of(ax, label)
         np.testing.assert_array_equal(line.get_xydata(), curve[["threshold", "f1"]])
         assert to_hex(line.get_color()) == colour
-        assert line.get_drawstyle() == "steps-pre"  # what holds at a confidence holds down to the next lower one
+        assert line.get_drawstyle() == "steps-pre"  # a value at a confidence is valid down to the next lower one
     rows = found.per_label[["threshold", "f1"]].round(9).itertuples(index=False, name=None)
     assert dots(ax) == set(rows)
     assert len({(line.get_marker(), str(line._unscaled_dash_pattern)) for line in ax.lines[::2]}) == 3
@@ -66,7 +66,7 @@ def test_of_many_labels_the_weakest_are_named(plot: object, metric: str) -> None
         weakest = found.per_label.sort_values(metric, kind="stable")["label"][:8].tolist()
         assert [text[-8:] for text in texts[1:]] == weakest[::-1]
         assert texts[0].startswith(f"{crowd} stronger labels")
-        assert len(ax.collections) == (crowd > 12)  # then a band instead of so many lines
+        assert len(ax.collections) == (crowd > 12)  # a band instead of many lines
 
 
 def test_the_band_of_many_labels_is_their_middle() -> None:
@@ -104,7 +104,7 @@ def test_precision_and_recall_names_average_precision_and_marks_thresholds() -> 
         assert sorted(legend_of(ax)) == sorted(expected)
         marked = found.per_label[["recall", "precision"]].round(9).itertuples(index=False, name=None)
         assert dots(ax) == set(marked)
-        for label in rows["label"]:  # the marks are on their lines
+        for label in rows["label"]:  # the markers are on their lines
             x, y = line_of(ax, label).get_data()
             row = rows[rows["label"] == label].iloc[0]
             assert y[np.searchsorted(x, row["recall"])] >= row["precision"] - 1e-9

@@ -1,4 +1,4 @@
-"""The confusion matrix as cells."""
+"""Tests of the confusion matrix plot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def cells_of(ax: Axes) -> dict[tuple[int, int], tuple[float, tuple[float, ...]]]:
-    """Side and colour of the filled cells, by row and column."""
+    """Return side length and colour of the filled cells, by row and column."""
     cells = [part for part in ax.collections if isinstance(part, PatchCollection | PolyCollection)][-1]
     found = {}
     for path, colour in zip(cells.get_paths(), cells.get_facecolor(), strict=True):
@@ -38,7 +38,7 @@ def test_cells_are_where_and_as_large_as_they_should(normalize: str | None, coun
     for (p, g), (side, colour) in cells.items():
         assert side == pytest.approx(0.58 + 0.36 * np.sqrt(min(shares[p, g], 1)), abs=1e-6)
         red, _, blue = colour
-        assert (blue > red) == (p == g)  # right ones blue, mistakes red
+        assert (blue > red) == (p == g)  # correct ones are blue, errors red
 
 
 @pytest.mark.parametrize("normalize", [None, "truth"])

@@ -112,7 +112,7 @@ def test_long_curves_are_thinned() -> None:
         ([1, 1], [0.9, 0.6], 0.3),  # nothing lower: down to 0
         ([1, 0, 0, 1], [0.9, 0.5, 0.4, 0.1], 0.7),  # 2/3 from the first alone (0.4 wide) and from all (0.1 wide)
         ([1, 0, 0, 1], [0.9, 0.8, 0.7, 0.6], 0.3),  # the same two, the other way round: the widest wins
-        ([1, 1, 0], [0.8, 0.8, 0.8], 0.4),  # ties stand or fall together
+        ([1, 1, 0], [0.8, 0.8, 0.8], 0.4),  # ties are accepted or rejected together
         ([1, 0], [1.0, 0.0], 0.5),
         ([1, 0], [0.0, 0.0], 0.0),  # only 0 can accept what has confidence 0
     ],

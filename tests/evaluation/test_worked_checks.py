@@ -1,4 +1,4 @@
-"""The worked checks of the definitions, on real tables."""
+"""Worked checks of the definitions on real tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example "circuit_boards": its boxes against its pixels."""
+"""Tests of the example "circuit_boards": its boxes against its pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABELS = ("comparator", "pot_resistor", "ir_phototransistor", "ir_led")
 
 
 def boxes(file: Path) -> dict[str, list[tuple[str, list[float]]]]:
-    """Return label and box of each image of a COCO file, as the file has them."""
+    """Return label and box by image of a COCO file, unchanged."""
     coco = json.loads(file.read_text())
     names = {item["id"]: item["name"] for item in coco["categories"]}
     images = {item["id"]: item["file_name"] for item in coco["images"]}
@@ -50,7 +50,7 @@ def test_every_label_is_on_its_boards_and_no_box_leaves_the_picture(tmp_path: Pa
 
 @pytest.mark.parametrize("label", LABELS)
 def test_boxes_are_what_the_parts_change_in_the_picture(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn without the parts of a label, the canvas differs where their boxes are, and nowhere else."""
+    """Test that without a label's parts, the image changes inside their boxes and nowhere else."""
     monkeypatch.setattr(circuit_boards, "_pads", lambda *_: None)
     for seed in range(3):
         canvas, labels = board(label, np.random.default_rng([seed, 3]), (240, 180))

@@ -1,4 +1,4 @@
-"""Painting, planes and camera that the examples are drawn with."""
+"""Tests of the painting, planes and camera that draw the examples."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_box_ends_where_something_covers_the_object() -> None:
     (box,) = canvas.boxes(["cup", "straw"])
     assert (box.left, box.width) == (10, 30)
     canvas.polygon(rect(0, 0, 75, 159), WHITE)
-    assert canvas.boxes(["cup"]) == (), "a sliver gets no box"
+    assert canvas.boxes(["cup"]) == (), "a thin remainder gets no box"
 
 
 def test_a_shadow_belongs_to_nobody_and_a_word_to_its_owner() -> None:

@@ -1,4 +1,4 @@
-"""Every example: the seed alone decides its photos, all of them are labelled, boxes lie inside them."""
+"""Tests of every example: photos depend on the seed alone, all are labelled, and boxes are inside them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SHAPES = ((32, 32), (120, 60), (50, 90), (33, 47))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """What lies in a folder, by name: photos and annotations."""
+    """Return the content of photos and annotations in a folder by name."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
 
 
 @pytest.fixture(scope="module", params=examples.NAMES)
 def photos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> examples.ExamplePhotos:
-    """Twenty photos of an example to train, ten to test."""
+    """Return an example with twenty training and ten test photos."""
     folder = tmp_path_factory.mktemp("example") / "photos"
     return examples.write_photos(request.param, folder, size=SIZE, train=20, test=10)
 
@@ -51,7 +51,7 @@ def test_every_photo_opens_and_no_two_are_the_same(photos: examples.ExamplePhoto
     for path in found:
         with Image.open(path) as image:
             image.load()
-            alone = photos.name == "logos" and path.is_relative_to(photos.train)  # as square as a logo is
+            alone = photos.name == "logos" and path.is_relative_to(photos.train)  # square like a logo
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (SIZE[1], SIZE[1]) if alone else SIZE)
             pixels = np.asarray(image)
             assert pixels.std() > 8
@@ -65,7 +65,7 @@ def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, tmp_path: P
     assert again.answers == photos.answers
     examples.write_photos(photos.name, tmp_path / "fewer", size=SIZE, train=5, test=0)
     for name, data in contents(tmp_path / "fewer").items():
-        assert data == first[name] or not name.endswith(".jpg"), f"{name} depends on how many there are"
+        assert data == first[name] or not name.endswith(".jpg"), f"{name} depends on the number of images"
 
 
 def test_another_seed_draws_other_photos(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_picture_of_any_shape(name: str, size: tuple[int, int]) -> None:
             assert picture.image.size == ((min(size), min(size)) if alone else size)
             assert set(picture.shown) <= set(example.LABELS)
             for box in picture.boxes:
-                assert min(box.width, box.height) >= 4, "large enough to be pointed at"
+                assert min(box.width, box.height) >= 4, "large enough to click"
                 assert 0 <= box.left < box.left + box.width <= size[0]
                 assert 0 <= box.top < box.top + box.height <= size[1]
 

@@ -1,4 +1,4 @@
-"""The example "flowers": three labels a photo, and that they can be seen."""
+"""Tests of the example "flowers": three labels per photo, and their visibility."""
 
 from __future__ import annotations
 

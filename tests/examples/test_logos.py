@@ -1,4 +1,4 @@
-"""The example "logos": pictures of brands alone, and scenes whose boxes are exactly what is seen of them."""
+"""Tests of the example "logos": images of brands alone, and scenes whose boxes match the visible parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example "rooms"."""
+"""Tests of the example "rooms"."""
 
 from __future__ import annotations
 

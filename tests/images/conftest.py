@@ -1,4 +1,4 @@
-"""A project to import images into."""
+"""Fixture of a project to import images into."""
 
 from tests.ingest.conftest import add, project
 

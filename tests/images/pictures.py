@@ -1,4 +1,4 @@
-"""Small pictures, folders of them, and what lies in a folder."""
+"""Small images, folders of them, and the content of a folder."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from PIL import Image
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 32)) -> Image.Image:
-    """A picture of large coloured fields, another one for each seed."""
+    """Return an image of large coloured fields, different for each seed."""
     fields = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(fields).resize(size, Image.Resampling.NEAREST)
 
 
 def encoded(image: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:
-    """The picture as the bytes of a file."""
+    """Encode the image as a file's bytes."""
     buffer = io.BytesIO()
     image.save(buffer, format_, **options)
     return buffer.getvalue()
@@ -39,16 +39,16 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """The start of a PNG file that claims a size, without a pixel behind it."""
+    """Return the start of a PNG file that declares a size, without any pixels."""
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
 
 
 def tiff(
     samples: np.ndarray[Any, Any], *, order: str = "<", photometric: int = 1, planar: int = 1, kind: int = 1
 ) -> bytes:
-    """An uncompressed TIFF of samples that Pillow doesn't write: (height, width) or (height, width, channels).
+    """Encode samples unsupported by Pillow, (height, width) or (height, width, channels), as an uncompressed TIFF.
 
-    ``kind`` is 1 for unsigned, 2 for signed whole numbers, 3 for floats (TIFF 6.0, SampleFormat).
+    ``kind`` is 1 for unsigned, 2 for signed integers, 3 for floats (TIFF 6.0, SampleFormat).
     """
     height, width = samples.shape[:2]
     channels = 1 if samples.ndim == 2 else samples.shape[2]
@@ -77,7 +77,7 @@ def tiff(
 
 
 def write_folder(root: Path, counts: dict[str, int], *, start: int = 0) -> list[Path]:
-    """Folders of JPEG files, each file another picture; "" stands for ``root`` itself."""
+    """Write folders of different JPEG files, where "" is ``root`` itself."""
     paths = []
     for name, count in counts.items():
         folder = root / name
@@ -90,7 +90,7 @@ def write_folder(root: Path, counts: dict[str, int], *, start: int = 0) -> list[
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Everything below a folder: relative path → hash of the content, or what it is."""
+    """Describe everything below a folder: relative path → hash of the content, or type."""
     result = {}
     for path in sorted(root.rglob("*")):
         if path.is_symlink():
@@ -104,7 +104,7 @@ def tree(root: Path) -> dict[str, str]:
 
 @contextmanager
 def unreadable(path: Path) -> Iterator[None]:
-    """Nobody may read ``path`` meanwhile; root, who always may, becomes somebody else."""
+    """Make ``path`` unreadable while the block runs, as another user if the tests run as root."""
     if not hasattr(os, "geteuid"):
         pytest.skip("permissions are others on this system")
     folders = [parent for parent in path.parents if parent != Path(parent.anchor)]

@@ -19,6 +19,7 @@ HEIGHT = 16
 
 
 def many(count: int, size: tuple[int, int], seed: int = 0) -> list[LabelledBox]:
+    """Return random boxes with labels, colours and confidences."""
     rng = np.random.default_rng(seed)
     marks = []
     for i in range(count):

@@ -1,4 +1,4 @@
-"""The whole image as browsers show it: unchanged where they can, upright and of the right brightness elsewhere."""
+"""Tests of full images for browsers: unchanged if supported, else upright and with the right brightness."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from tests.images.test_reading import difference
 
 
 def turned(format_: str) -> bytes:
+    """Return an encoded image that EXIF rotates by a quarter turn."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(picture(1), format_, exif=exif)
 
 
 def shown(view: BrowserImage) -> Image.Image:
-    """The picture as a browser that knows nothing of orientations has it."""
+    """Return the image as shown by a browser that ignores orientations."""
     with Image.open(io.BytesIO(view.data)) as image:
         assert view.mime == Image.MIME[image.format or ""]
         assert (view.width, view.height) == image.size

@@ -1,4 +1,4 @@
-"""Damaged images and decompression bombs end in an error that names the image."""
+"""Tests of damaged images and decompression bombs: the error names the image."""
 
 from __future__ import annotations
 
@@ -104,13 +104,13 @@ def test_changed_bytes_give_a_picture_or_an_image_error(format_: str, data: st.D
     for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), min_size=1, max_size=6)):
         damaged[place] = data.draw(st.integers(0, 255))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's about what it found odd
+        warnings.simplefilter("ignore")  # Pillow's warnings about damage
         for read in (lambda: inspect(bytes(damaged), "x"), lambda: open_image(bytes(damaged), max_pixels=10**6)):
             with contextlib.suppress(ImageError):
                 read()
 
 
-# -- bombs ------------------------------------------------------------------------------------------
+# -- decompression bombs ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "data",
     [

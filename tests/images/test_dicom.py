@@ -1,4 +1,4 @@
-"""DICOM: window and level, colours, frames, damage; drawn by pydicom itself, and its own examples."""
+"""Tests of DICOM: window and level, colours, frames, damage, compared with pydicom and its own examples."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RAMP = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (48, 1))  # 12 bits, 
 
 
 def dataset(pixels: np.ndarray, **elements: Any) -> FileDataset:
-    """A DICOM file of these pixels: (height, width), (height, width, 3), or (frames, height, width) if so said."""
+    """Return a DICOM file of pixels (height, width), (height, width, 3), or (frames, height, width) on request."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3.4"
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -60,6 +60,7 @@ def dataset(pixels: np.ndarray, **elements: Any) -> FileDataset:
 
 
 def written(made: Dataset) -> bytes:
+    """Return the bytes of a DICOM file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -72,6 +73,7 @@ def dicom(pixels: np.ndarray, **elements: Any) -> bytes:
 
 
 def grey(data: bytes) -> np.ndarray:
+    """Open a DICOM file, check that it is grey, and return one channel."""
     opened = np.asarray(open_image(data, name="scan.dcm"))
     assert (opened[:, :, 0] == opened[:, :, 1]).all()
     assert (opened[:, :, 0] == opened[:, :, 2]).all()
@@ -296,7 +298,7 @@ def test_changed_bytes_give_a_picture_or_an_image_error(data: st.DataObject) -> 
     for place in data.draw(st.lists(st.integers(128, len(damaged) - 1), min_size=1, max_size=6)):
         damaged[place] = data.draw(st.integers(0, 255))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's about what it found odd
+        warnings.simplefilter("ignore")  # pydicom's warnings about damage
         for read in (lambda: inspect(bytes(damaged), "x"), lambda: open_image(bytes(damaged), max_pixels=10**6)):
             try:
                 read()

@@ -14,6 +14,8 @@ HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>\x1b[2J'
 
 
 class Tags(HTMLParser):
+    """Parser that collects tags and text."""
+
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []

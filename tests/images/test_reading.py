@@ -1,4 +1,4 @@
-"""Images of every kind and from every place come out upright and RGB."""
+"""Tests of reading images of every kind and source: the result is upright and RGB."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from customlabels_nb.settings import settings
 from tests.images.pictures import encoded, jpeg, picture, png_chunk, tiff, unreadable
 from tests.ingest.reading import codes
 
-# what a camera stores for each orientation of EXIF, so that the picture is upright
+# stored pixels of a camera for each EXIF orientation, so that the image is upright
 STORED_AS = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -50,6 +50,7 @@ LOSSLESS = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True
 
 
 def difference(first: Image.Image, second: Image.Image) -> float:
+    """Return the mean absolute difference of two images."""
     assert first.size == second.size
     a, b = (np.asarray(image.convert("RGB"), dtype=float) for image in (first, second))
     return float(np.abs(a - b).mean())
@@ -99,7 +100,7 @@ def test_a_damaged_exif_block_is_no_reason_to_refuse_a_photo(block: bytes) -> No
     assert difference(open_image(data), open_image(plain)) == 0
 
 
-# -- kinds of pictures ------------------------------------------------------------------------------
+# -- image formats and modes ------------------------------------------------------------------------
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM"])
 def test_every_format_is_read_in_a_fresh_process_order(format_: str) -> None:
     data = encoded(picture(3), format_)
@@ -332,7 +333,7 @@ def test_a_huge_file_is_refused_before_it_fills_the_memory(tmp_path: Path) -> No
     path = tmp_path / "huge.jpg"
     with path.open("wb") as file:
         file.write(jpeg(1))
-        file.truncate(1 << 40)  # sparse: it takes no room
+        file.truncate(1 << 40)  # sparse, so it takes no space
     with pytest.raises(ImageTooLargeError, match="more than 1,000 bytes"):
         read_bytes(str(path), max_bytes=1000)
 
@@ -361,7 +362,7 @@ def test_odd_names_are_read_again_from_what_the_tables_hold(tmp_path: Path, name
     with open(path, "wb") as file:
         file.write(jpeg(1))
     uri = to_uri(os.fsdecode(path))
-    uri.encode()  # what stands in the tables can be stored
+    uri.encode()  # table values can be stored
     assert uri.startswith("file://") == (b"\xe4" in name or b"\xff" in name)
     assert not is_remote(uri)
     assert os.fsencode(to_path(uri)) == path

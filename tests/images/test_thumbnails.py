@@ -1,4 +1,4 @@
-"""The cache keeps what fits, never fails its caller, and holds whole entries only."""
+"""Tests of the thumbnail cache: it keeps its size, never fails its caller, and contains complete entries only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.images.pictures import jpeg, tree, unreadable
 
 
 def aged(cache: ContentCache, key: str, seconds: int) -> None:
+    """Make a cache entry older."""
     path = next(cache.folder.glob(f"*/{key}"))
     moment = time.time() - seconds
     os.utime(path, (moment, moment))
@@ -52,7 +53,7 @@ def test_the_entries_longest_unused_go_first(tmp_path: Path) -> None:
     for age, key in enumerate(["new-a", "old-b", "old-c", "old-d"]):
         cache.put(key, bytes(1000))
         aged(cache, key, 100 * age)
-    assert cache.get("old-d") is not None  # used again, so not the oldest any more
+    assert cache.get("old-d") is not None  # used again, so it is not the oldest any more
     cache.trim()
     assert [key for key in ("new-a", "old-b", "old-c", "old-d") if cache.get(key)] == ["new-a", "old-b", "old-d"]
 
@@ -134,7 +135,7 @@ def test_a_thumbnail_is_made_once_for_a_content(tmp_path: Path) -> None:
 
 def test_a_thumbnail_is_never_kept_for_another_content(tmp_path: Path) -> None:
     old, new, cache = jpeg(1), jpeg(2), ContentCache(tmp_path / "cache", 1 << 20)
-    (tmp_path / "a.jpg").write_bytes(new)  # it was the old one when its hash was noted
+    (tmp_path / "a.jpg").write_bytes(new)  # it was the old one when its hash was computed
     (tmp_path / "b.jpg").write_bytes(old)
     of_a, of_b = (
         thumbnail_of(name, root=tmp_path, sha256=content_hash(old), size=40, cache=cache) for name in ("a.jpg", "b.jpg")

@@ -1,4 +1,4 @@
-"""What a model of four labels is, for tests that run none."""
+"""Configuration of a model with four labels, for tests that run no model."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 220)}
 
 @pytest.fixture(scope="session")
 def blots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Six pictures of a red, a green and a blue disc each."""
+    """Return six images each of a red, a green and a blue disc."""
     folder = tmp_path_factory.mktemp("pictures")
     return {name: save_blots(folder / name, colour, 6) for name, colour in COLOURS.items()}
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory, blots: dict[str, list[str]]) -> Path:
-    """A classifier trained to tell the discs' colours apart."""
+    """Return a classifier trained to distinguish the discs' colours."""
     facts = BACKBONES[PACKAGED]
     features = embed([path for paths in blots.values() for path in paths]).features
     head = fit_head(features, np.repeat([0, 1, 2], 6), 3)
@@ -50,7 +50,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, blots: dict[str, list
 
 @pytest.fixture(scope="session")
 def predictor(model_folder: Path) -> Predictor:
-    """Running on the CPU."""
+    """Return the classifier running on the CPU."""
     started = Predictor(model_folder)
     started.start("cpu")
     return started
@@ -58,7 +58,7 @@ def predictor(model_folder: Path) -> Predictor:
 
 @pytest.fixture(scope="session")
 def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A detector that has learnt nothing: it finds much, the same in the same image."""
+    """Return an untrained detector: it detects much, and the same for the same image."""
     folder = tmp_path_factory.mktemp("detector")
     shape = DetectorShape(anchors=((16, 24), (32, 48), (64, 96)), channels=32, hidden=64)
     with torch.random.fork_rng(devices=[]):
@@ -82,7 +82,7 @@ def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def detector(detector_folder: Path) -> Predictor:
-    """Running on the CPU."""
+    """Return the detector running on the CPU."""
     started = Predictor(detector_folder)
     started.start("cpu")
     return started

@@ -1,4 +1,4 @@
-"""The forms in which answers are written here: Parquet where pyarrow is, so in what test_batch_parquet.py starts."""
+"""Output formats tested here, including Parquet if pyarrow is installed, as for test_batch_parquet.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other programs find in a folder of Parquet files. Run by ``test_batch_parquet.py``, where pyarrow is."""
+"""Tests of reading Parquet files with other programs. Run by ``test_batch_parquet.py``, which has pyarrow."""
 
 from __future__ import annotations
 

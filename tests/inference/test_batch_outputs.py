@@ -1,4 +1,4 @@
-"""Answers about many images that are written while they come: what stands there, and what is refused."""
+"""Tests of batch results written as they arrive: their content, and refused targets."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def images(blots: dict[str, list[str]]) -> list[str]:
 
 
 def written(predictor: Predictor, images: object, to: Path, **options: object) -> WrittenDetections:
+    """Run a batch prediction that writes its results."""
     found = detect_many(predictor, images, to=to, **options)  # type: ignore[arg-type]
     assert isinstance(found, WrittenDetections)
     return found
@@ -81,7 +82,7 @@ def test_a_manifest_is_imported_again(
     sources = [images[0], str(tmp_path / "empty.png"), images[0]]
     written(detector, sources, tmp_path / "boxes.manifest", threshold={"red": 0.3, "blue": 1.0})
     found = cl.read_dataset(tmp_path / "boxes.manifest")
-    assert found.images["image"].tolist() == sources[:2]  # once, however often it is named
+    assert found.images["image"].tolist() == sources[:2]  # only once, however often it is named
     assert found.images["status"].tolist() == ["labelled"] * 2
     assert found.images["width"].notna().all()
     assert found.annotations["left"].notna().all()

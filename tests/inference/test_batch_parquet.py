@@ -1,4 +1,4 @@
-"""Parquet, with a pyarrow that only these tests see: it changes how pandas keeps texts in all others."""
+"""Tests of Parquet in a separate environment with pyarrow, which changes how pandas stores strings."""
 
 from __future__ import annotations
 

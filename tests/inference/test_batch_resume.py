@@ -1,4 +1,4 @@
-"""Asking about many images goes on where it was stopped: nothing is written twice, nothing is left out."""
+"""Tests of resuming a batch prediction: nothing is written twice, nothing is left out."""
 
 from __future__ import annotations
 
@@ -55,12 +55,14 @@ def to(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def written(predictor: Predictor, images: object, to: Path, **options: object) -> WrittenDetections:
+    """Run a batch prediction that writes its results."""
     found = detect_many(predictor, images, to=to, **options)  # type: ignore[arg-type]
     assert isinstance(found, WrittenDetections)
     return found
 
 
 def stopping(after: int, by: Callable[[Events], None]) -> Events:
+    """Return events that call ``by`` once ``after`` images are done."""
     events = Events()
 
     def listener(event: Event) -> None:
@@ -209,6 +211,7 @@ def test_it_goes_on_with_the_engine_that_it_was_begun_with(
 
 
 def _without_onnx(network: Any, config: ModelConfig, device: str, wanted: str = "auto") -> tuple[Engine, EngineChoice]:
+    """Choose an engine as if onnxruntime were not installed."""
     if wanted == "onnx":
         raise MissingDependencyError("no such package")
     return Engine(network, config, device), EngineChoice("torch")
@@ -288,7 +291,7 @@ def test_resume_without_a_place_is_refused(predictor: Predictor, images: list[st
 
 # -- memory -----------------------------------------------------------------------------------------
 class _Narrow:
-    """Makes a model run out of memory with more than ``limit`` images at once."""
+    """Model that runs out of memory with more than ``limit`` images per batch."""
 
     def __init__(self, predictor: Predictor, limit: int, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         self.batches: list[int] = []

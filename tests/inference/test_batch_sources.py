@@ -1,4 +1,4 @@
-"""Whatever names many images: folders of a bucket, of a web server and of this machine, patterns, datasets, tables."""
+"""Tests of batch sources: folders of a bucket, a web server and this machine, patterns, datasets, tables."""
 
 from __future__ import annotations
 

@@ -80,6 +80,8 @@ def test_errors_come_before_work_and_name_the_image(model_folder: Path, predicto
 
 
 class Tags(HTMLParser):
+    """Parser that collects tags and text."""
+
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []

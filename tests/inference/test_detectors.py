@@ -1,4 +1,4 @@
-"""A detector asked: one image, many, and what a notebook shows."""
+"""Tests of detectors: single images, batches, and display in a notebook."""
 
 import base64
 import io
@@ -29,6 +29,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return seven photos of different sizes."""
     folder = tmp_path_factory.mktemp("photos")
     paths = [folder / f"{i}.jpg" for i in range(7)]
     for i, path in enumerate(paths):
@@ -39,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_boxes_are_in_pixels_of_the_upright_image(detector: Predictor, tmp_path: Path) -> None:
     image = gradient(600, 400)
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter
+    exif[0x0112] = 6  # to be rotated by a quarter turn
     image.save(tmp_path / "lying.jpg", quality=95, exif=exif)
     found = detect(detector, tmp_path / "lying.jpg", threshold=0)
     assert found.image.size == (400, 600)
@@ -49,7 +50,7 @@ def test_boxes_are_in_pixels_of_the_upright_image(detector: Predictor, tmp_path:
     assert corners[:, 1].max() > 400
     upright = detect(detector, image.transpose(Image.Transpose.ROTATE_270), threshold=0)
     same = np.abs(upright.table[BOX].to_numpy()[:3] - found.table[BOX].to_numpy()[:3])
-    assert same.max() < 5  # JPEG has changed the pixels a little
+    assert same.max() < 5  # JPEG has changed the pixels slightly
 
 
 def test_what_the_network_finds_is_what_one_gets(detector: Predictor, detector_folder: Path, photos: list[str]) -> None:
@@ -143,7 +144,7 @@ def test_an_interrupt_keeps_what_is_done(detector: Predictor, photos: list[str],
 
 
 def parts(shown: Detection) -> tuple[ElementTree.Element, str]:
-    """The SVG in what a notebook gets, and the words around it."""
+    """Return the displayed SVG and the text around it."""
     html = shown._repr_html_()
     source = re.search(r'<img src="data:image/svg\+xml,([^"]*)"', html)
     assert source is not None
@@ -167,7 +168,7 @@ def test_a_notebook_shows_the_photo_with_its_boxes(detector: Predictor, photos: 
     with Image.open(io.BytesIO(bundle["image/jpeg"])) as picture:
         pixels = np.asarray(picture.convert("RGB"), dtype=int)
     near = np.abs(pixels - np.array([0xC8, 0x55, 0x3D])).sum(axis=2) < 40
-    assert near.sum() > 300  # the lines are in the picture, too
+    assert near.sum() > 300  # the lines are in the image as well
     assert bundle["text/plain"].startswith("0.jpg: red")
 
 
@@ -176,7 +177,7 @@ def test_nothing_found_is_said(detector: Predictor, photos: list[str]) -> None:
     assert shown.table.empty
     assert shown.response == {"CustomLabels": []}
     assert re.search(r"No label reaches its threshold\. The closest is (red|blue) with 0\.\d+", repr(shown))
-    assert parts(shown)[0].find(f"{SVG}image") is not None  # as large as those on which something is found
+    assert parts(shown)[0].find(f"{SVG}image") is not None  # as large as images with detections
 
 
 def test_boxes_of_a_label_share_a_chip() -> None:

@@ -27,12 +27,13 @@ from tests.conftest import AllowedSkip
 
 @pytest.fixture
 def classifier(model_folder: Path) -> tuple[ImageClassifier, ModelConfig]:
+    """Return the classifier and its configuration."""
     network, config = load_artifact(model_folder)
     assert isinstance(network, ImageClassifier)
     return network, config
 
 
-# -- what they say --------------------------------------------------------------------------------------
+# -- agreement of engines -------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["onnx", "bfloat16"])
 def test_each_engine_says_what_torch_says(model_folder: Path, blots: dict[str, list[str]], name: str) -> None:
     if name == "bfloat16" and not has_bfloat16():
@@ -70,7 +71,7 @@ def test_a_detector_finds_the_same_boxes_by_onnxruntime_on_canvases_of_any_shape
 
 
 class _Scaled(nn.Module):
-    """Uses what networks of timm do: means over the map, a gate, parts one after the other."""
+    """Network with operations used by timm: means over the map, a gate, consecutive parts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,6 +87,7 @@ class _Scaled(nn.Module):
 
 
 def _with_statistics(network: nn.Module) -> nn.Module:
+    """Give batch norms random statistics and freeze the network."""
     for layer in network.modules():
         if hasattr(layer, "running_mean") and layer.running_mean is not None:
             layer.running_mean.uniform_(-0.2, 0.2)
@@ -126,6 +128,7 @@ def test_a_pyramid_of_features_is_written_as_it_is() -> None:
 
 
 def _timm(name: str) -> nn.Module:
+    """Return a timm network with random weights."""
     import timm
 
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
@@ -133,13 +136,14 @@ def _timm(name: str) -> nn.Module:
 
 
 def _run(model: bytes, images: torch.Tensor) -> list[Any]:
+    """Run an ONNX model and return its outputs."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     return list(session.run(None, {"input": images.numpy()}))
 
 
-# -- what can't be used ---------------------------------------------------------------------------------
+# -- unsupported engines --------------------------------------------------------------------------------
 class _Looks(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean((2, 3)) if images.sum() > 0 else images.amax((2, 3))
@@ -197,9 +201,9 @@ def test_engines_that_there_are_not(model_folder: Path, name: Any) -> None:
     predictor.stop()
 
 
-# -- which is taken -------------------------------------------------------------------------------------
+# -- choosing the engine --------------------------------------------------------------------------------
 class _Clocked(Engine):
-    """Says what it is told to add to torch's answers, after as many seconds as it is told."""
+    """Engine that adds a given value to PyTorch's output and takes a given number of seconds."""
 
     def __init__(self, plain: Engine, name: str, clock: list[float], seconds: float, off: float) -> None:
         super().__init__(plain.network, plain.config, plain.device)
@@ -261,7 +265,7 @@ def test_elsewhere_than_on_a_cpu_it_is_torch(classifier: tuple[ImageClassifier, 
     assert choice.others == dict.fromkeys(("onnx", "bfloat16"), "engine='auto' considers it only on a CPU")
 
 
-# -- while it runs --------------------------------------------------------------------------------------
+# -- running --------------------------------------------------------------------------------------------
 def test_a_model_says_what_runs_it_and_keeps_it(model_folder: Path, blots: dict[str, list[str]]) -> None:
     model = load_model(model_folder)
     assert model.engine is None
@@ -270,7 +274,7 @@ def test_a_model_says_what_runs_it_and_keeps_it(model_folder: Path, blots: dict[
     assert model.engine.name in ("torch", "bfloat16", "onnx")
     model.start(engine="torch")
     assert model.engine == EngineChoice("torch")
-    model.start("cpu")  # as it is
+    model.start("cpu")  # unchanged
     assert model.engine == EngineChoice("torch")
     assert model.detect(blots["green"][0]).table["label"][0] == "green"
     model.stop()
@@ -293,7 +297,7 @@ def test_what_wakes_has_the_engine_that_it_had(model_folder: Path) -> None:
 
 
 def _choosing(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> list[str]:
-    """Let "auto" become one name after the other; returns what engines were asked for."""
+    """Let "auto" resolve to one name after another and return the requested engines."""
     asked: list[str] = []
 
     def choose(network: Any, config: ModelConfig, device: str, wanted: str = "auto") -> tuple[Engine, EngineChoice]:
@@ -308,6 +312,7 @@ def _choosing(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> list[str]:
 
 
 def _started(folder: Path) -> EngineChoice | None:
+    """Start a predictor and return its engine."""
     predictor = Predictor(folder)
     predictor.start("cpu")
     return predictor.engine

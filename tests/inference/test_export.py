@@ -1,4 +1,4 @@
-"""Models written for other programs: what these run says what the model says."""
+"""Tests of models exported for other programs: they produce the model's predictions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ BLOCKED = {"onnx": "torch,torchvision,onnx,onnxscript", "pt2": "onnxruntime,onnx
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A large JPEG, one that lies on its side, a transparent PNG, a grey one, and a very long one."""
+    """Return a large JPEG, one that is rotated by EXIF, a transparent PNG, a grey one, and a very long one."""
     folder = tmp_path_factory.mktemp("photos")
     lying = Image.Exif()
     lying[0x0112] = 6
@@ -77,12 +77,13 @@ def classifiers(model_folder: Path, photos: list[str], tmp_path_factory: pytest.
 def detectors(
     detector_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Exported]:
+    """Return the detector exported in every format."""
     folder = tmp_path_factory.mktemp("detectors")
     return {name: export(detector_folder, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
 
 
 def run_alone(written: Exported, photos: list[str], blocked: str) -> list[list[dict[str, Any]]]:
-    """What the program beside the model prints, in a process that can't import this package."""
+    """Return the output of the program next to the model, in a process that cannot import this package."""
     command = [sys.executable, "-I", "-c", ALONE, str(written.program), blocked, *photos]
     ran = subprocess.run(command, cwd=written.folder, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
@@ -92,7 +93,7 @@ def run_alone(written: Exported, photos: list[str], blocked: str) -> list[list[d
 
 
 def same(found: list[dict[str, Any]], table: Any, longest: int) -> None:
-    """Each row has a counterpart: of rows that are equally confident, the order says nothing."""
+    """Check that each row has a counterpart, ignoring the order of equally confident rows."""
     assert len(found) == len(table)
     boxes = table[BOX].to_numpy()
     for row in found:
@@ -178,7 +179,7 @@ def test_what_it_is_stands_in_the_file(model_folder: Path, tmp_path: Path, name:
     assert sum(row["confidence"] for row in found) != pytest.approx(1)
 
 
-# -- what is refused --------------------------------------------------------------------------------
+# -- refused exports --------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", ["classifier", "detector"])
 def test_what_says_something_else_than_the_model_is_not_kept(
     model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -260,12 +261,12 @@ def test_a_running_model_exports_itself(model_folder: Path, tmp_path: Path) -> N
     model = cl.load_model(model_folder)
     written = model.export("pt2", tmp_path / "out")
     assert snippet.ExportedModel(written.file).facts["name"] == model_folder.name
-    assert model._predictor is None  # it needn't run for that
+    assert model._predictor is None  # it need not run for that
 
 
 # -- the comparison ---------------------------------------------------------------------------------
 def difference_with(model: Any, photos: list[str], change: Callable[[list[Any]], list[Any]]) -> float:
-    """What the check says of the model itself, with its answers changed."""
+    """Return the check's difference for the model itself with modified outputs."""
     network, config = model
     graph = exportable(network)
 
@@ -310,7 +311,7 @@ def test_narrow_canvases_and_photos_that_cannot_be_read(
 
 # -- detectors of torchvision -----------------------------------------------------------------------
 def settled(architecture: str, photo: Path) -> ImageDetector:
-    """A detector whose weights were drawn, and whose norms fit a photo: otherwise it would say the same everywhere."""
+    """Return a detector with random weights and norms fitted to a photo, without which its output would be constant."""
     parts, spread = ("cls_logits", "cls_score", "bbox_pred", "classification_head.module_list"), SPREAD[architecture]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(3)
@@ -319,7 +320,7 @@ def settled(architecture: str, photo: Path) -> ImageDetector:
             if "rpn" not in name and any(part in name for part in parts):
                 values.copy_(torch.randn_like(values) * spread if values.ndim > 1 else values)
             if "rpn" not in name and name.endswith("cls_logits.bias"):
-                values[:: detector.n_labels + 1] = -20  # as those that were trained: nothing is background to them
+                values[:: detector.n_labels + 1] = -20  # like trained ones, which never predict background
         norms = [one for one in detector.modules() if isinstance(one, nn.BatchNorm2d | FrozenBatchNorm2d)]
         hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
         with Image.open(photo) as opened:
@@ -346,7 +347,7 @@ SPREAD = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "name"), list(zip(SPREAD, ("onnx", "pt2", "onnx", "pt2"), strict=True)))
 def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path, architecture: str, name: str) -> None:
-    """Their weights are drawn, so much is equally likely: which of equals comes first is left to each program."""
+    """Test exports of random weights, with many ties whose order is left to each program."""
     network = settled(architecture, fruit_test_photos[0])
     mean, std = normalisation(architecture, PACKAGED)
     config = ModelConfig(

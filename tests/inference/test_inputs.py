@@ -17,6 +17,7 @@ from tests.models.pictures import gradient
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
+    """Return the path of a small photo."""
     path = tmp_path / "photo.png"
     gradient(30, 20).save(path)
     return path
@@ -37,7 +38,7 @@ def test_files_by_path_url_and_bytes(photo: Path) -> None:
 def test_open_files(photo: Path) -> None:
     whole = load_input(photo)[0].tobytes()
     buffer = io.BytesIO()
-    load_input(photo)[0].save(buffer, "PNG")  # and stands at its end
+    load_input(photo)[0].save(buffer, "PNG")  # and is at its end
     assert load_input(buffer)[0].tobytes() == whole
     assert load_input(buffer)[1] == "image"
     with photo.open("rb") as file:
@@ -133,6 +134,7 @@ def test_the_model_gets_a_reduced_picture_people_the_whole(tmp_path: Path) -> No
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """Return a folder with images, subfolders, hidden files and a text file."""
     for name in ("a.jpg", "b.PNG", "c.txt", "sub/d.jpeg", "sub/deep/e.jpg", ".hidden.jpg", ".ipynb_checkpoints/a.jpg"):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +199,7 @@ def test_a_single_name_that_is_not_there_is_refused(folder: Path) -> None:
     for name in ("alone.jpg", str(folder / "gone.jpg"), folder / "nope"):
         with pytest.raises(InputError, match="does not exist"):
             expand_sources(name)
-    assert expand_sources(["gone.jpg", folder / "a.jpg"]) == ["gone.jpg", str(folder / "a.jpg")]  # of many, an error
+    assert expand_sources(["gone.jpg", folder / "a.jpg"]) == ["gone.jpg", str(folder / "a.jpg")]  # of several, later
     assert expand_sources("https://example.com/gone.jpg") == ["https://example.com/gone.jpg"]
 
 

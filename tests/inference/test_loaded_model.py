@@ -1,4 +1,4 @@
-"""Models from folders and zip files, wherever they come from: they run, and nothing in them does."""
+"""Tests of models from folders and zip files of any origin: they run, and no code in them does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from customlabels_nb.models.artifact import CONFIG, MOST_HEADER_BYTES, WEIGHTS
 
 @pytest.fixture
 def copied(model_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the classifier's folder."""
+    """Return a copy of the classifier's folder."""
     return Path(shutil.copytree(model_folder, tmp_path / "fruit.2026-11-20"))
 
 
@@ -32,6 +32,7 @@ def change(folder: Path, **values: Any) -> None:
 
 
 def zipped(archive: Path, **members: Path | bytes) -> Path:
+    """Write a zip file with these members."""
     with zipfile.ZipFile(archive, "w") as written:
         for name, content in members.items():
             data = content if isinstance(content, bytes) else content.read_bytes()
@@ -101,9 +102,9 @@ def test_what_is_no_model_is_said(tmp_path: Path, copied: Path) -> None:
         cl.load_model(project.root)
 
 
-# -- strangers --------------------------------------------------------------------------------------
+# -- untrusted models -------------------------------------------------------------------------------
 class Payload:
-    """Runs a command when it is unpickled."""
+    """Object that runs a command when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -175,7 +176,7 @@ def test_sizes_that_no_memory_holds_are_refused_before_any_is_taken(copied: Path
     shape = json.loads((detector_folder / CONFIG).read_text())["detector"]
     shutil.copyfile(detector_folder / CONFIG, copied / CONFIG)
     shutil.copyfile(detector_folder / WEIGHTS, copied / WEIGHTS)
-    change(copied, detector={**shape, "channels": 4096, "hidden": 4096})  # some gigabytes
+    change(copied, detector={**shape, "channels": 4096, "hidden": 4096})  # several gigabytes
     with pytest.raises(ArtifactError, match=r"wrong shapes: network"):
         cl.load_model(copied).start("cpu")
     change(copied, detector={**shape, "anchors": [[8.0] * 1000] * 3})
@@ -200,7 +201,7 @@ def test_what_is_no_file_is_not_waited_for(copied: Path, name: str, kind: str) -
 
 def test_a_config_too_large_to_be_one(copied: Path) -> None:
     with (copied / CONFIG).open("ab") as file:
-        file.truncate(1 << 40)  # takes no room on the disk
+        file.truncate(1 << 40)  # takes no space on the disk
     with pytest.raises(ArtifactError, match=rf"{CONFIG}.* more than"):
         cl.load_model(copied)
 
@@ -254,7 +255,7 @@ def test_a_hostile_name_is_text(model_folder: Path, tmp_path: Path) -> None:
     assert "\x1b" not in repr(model)
 
 
-# -- what it finds goes back ------------------------------------------------------------------------
+# -- adding its predictions to a project ------------------------------------------------------------
 def test_what_it_finds_becomes_predictions_of_a_project(
     copied: Path, tmp_path: Path, blots: dict[str, list[str]]
 ) -> None:

@@ -123,6 +123,7 @@ BLANK = np.zeros((3, 224, 224), np.uint8)
 
 
 def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Wait until the condition holds and return True, or False after a timeout."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -133,7 +134,7 @@ def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """Each forward pass says that it has begun and waits until it may go on."""
+    """Make each forward pass signal that it has begun and wait for permission to continue."""
     begun, go_on = threading.Event(), threading.Event()
     forward = predictor_module._Running.forward
 
@@ -180,7 +181,7 @@ def test_nothing_holds_the_weights_of_what_was_stopped(model_folder: Path, ends:
     ends(predictor)
     gc.collect()
     assert len(gone) > 100
-    assert all(reference() is None for reference in gone)  # although this test still holds what ran
+    assert all(reference() is None for reference in gone)  # although the test still has the running object
     predictor.stop()
 
 
@@ -193,7 +194,7 @@ def test_what_is_not_asked_sleeps_and_the_next_question_wakes_it(model_folder: P
     assert (predictor.running, predictor.asleep, predictor.device) == (False, True, "cpu")
     assert predictor.probabilities([BLANK]) == pytest.approx(before)
     assert changes[:2] == [False, True]
-    assert until(lambda: changes == [False, True, False])  # it goes to sleep again
+    assert until(lambda: changes == [False, True, False])  # it becomes idle again
     predictor.stop()
     assert not predictor.asleep
     assert predictor.idle_stop == float("inf")
@@ -268,7 +269,7 @@ def test_several_models_at_once(model_folder: Path, detector_folder: Path, blots
     with ThreadPoolExecutor(6) as pool:
         found = [pool.submit(one.probabilities, images) for one in classifiers * 2]
         found_boxes = [pool.submit(detector.boxes, images) for _ in range(2)]
-        classifiers[1].stop()  # others go on
+        classifiers[1].stop()  # others continue
         answered = [future.result(60) for future in found if future.exception(60) is None]
         for future in found_boxes:
             for one, truth in zip(future.result(60), boxes, strict=True):
@@ -287,7 +288,7 @@ def test_a_gpu_gets_its_memory_back(model_folder: Path) -> None:
     if not torch.cuda.is_available():
         raise AllowedSkip("no CUDA device here")
     predictor = Predictor(model_folder)
-    predictor.start("cuda")  # what the libraries take for themselves stays taken
+    predictor.start("cuda")  # the libraries' own allocations remain
     predictor.stop()
     reserved, allocated = torch.cuda.memory_reserved(), torch.cuda.memory_allocated()
     for _ in range(3):

@@ -12,13 +12,14 @@ ROW = (0.3, 0.5, 0.89, 0.5)
 
 
 def chosen(threshold: Any = None, max_results: Any = None) -> str:
+    """Return the chosen labels as a string."""
     check_max_results(max_results)
     kept = choose(np.arange(4), np.array(ROW), resolve_thresholds(CONFIG, threshold), max_results)
     return "".join(CONFIG.labels[i] for i in kept)
 
 
 def test_a_confidence_equal_to_the_threshold_counts() -> None:
-    assert chosen() == "bda"  # own thresholds; equals in the labels' order
+    assert chosen() == "bda"  # own thresholds, with ties in the labels' order
     assert chosen(0.5) == "cbd"
     assert chosen(np.nextafter(0.5, 1)) == "c"
 

@@ -1,4 +1,4 @@
-"""A model asked about videos."""
+"""Tests of predictions for videos."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ COLUMNS = ["frame", "timestamp_ms", "label", "confidence", *BOX]
 
 @pytest.fixture(scope="module")
 def discs(blots: dict[str, list[str]]) -> list[Image.Image]:
-    """Ten frames of a red disc, ten of a green one, ten of a blue one."""
+    """Return ten frames of a red disc, ten of a green one, ten of a blue one."""
     return [Image.open(blots[name][0]).convert("RGB") for name in ("red", "green", "blue") for _ in range(10)]
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory, discs: list[Image.Image]) -> Path:
-    """Three seconds of them at ten frames a second."""
+    """Return a video of them: three seconds at ten frames per second."""
     return write_video(tmp_path_factory.mktemp("video") / "clip.mp4", discs)
 
 
 @pytest.fixture(scope="module")
 def waves(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For the detector: one picture that moves, twelve frames of 300 by 200 pixels."""
+    """Return a video for the detector: one moving image, twelve frames of 300 by 200 pixels."""
     wide = np.asarray(gradient(348, 200))
     frames = [Image.fromarray(wide[:, 4 * i : 4 * i + 300]) for i in range(12)]
     return write_video(tmp_path_factory.mktemp("waves") / "waves.mp4", frames)
@@ -108,7 +108,7 @@ def test_times_are_those_of_the_file_also_where_they_are_uneven(
     assert by_time.frames["timestamp_ms"].tolist() == [0, 999, 2500, 5000]  # files round their times
     assert by_time.frames["frame"].tolist() == [0, 4, 6, 8]
     in_steps = detect_video(predictor, path, every="40ms").frames["timestamp_ms"]
-    assert in_steps.tolist() == [0, 40, 300, 999, 2500, 5000]  # 1033 comes before 1040
+    assert in_steps.tolist() == [0, 40, 300, 999, 2500, 5000]  # 1033 is before the step at 1040
 
 
 @pytest.mark.parametrize("name", ["a.mov", "a.mkv", "a.avi", "a.webm", "a.ts", "a.m4v", "a.gif"])
@@ -120,7 +120,7 @@ def test_other_kinds_of_files(predictor: Predictor, discs: list[Image.Image], tm
         write_video(tmp_path / name, discs, codec=codec, form="mpegts" if name == "a.ts" else None)
     found = detect_video(predictor, tmp_path / name, threshold=0, max_results=1)
     assert found.table["label"].tolist() == ["red", "green", "blue"]
-    np.testing.assert_allclose(found.table["timestamp_ms"], [0, 1000, 2000], atol=1)  # also where the file starts later
+    np.testing.assert_allclose(found.table["timestamp_ms"], [0, 1000, 2000], atol=1)  # also if the file starts later
 
 
 def test_real_photos(fruit_photos: Path, tmp_path: Path, predictor: Predictor) -> None:
@@ -160,7 +160,7 @@ def test_other_arguments_that_can_not_be_used(predictor: Predictor, model_folder
         detect_video(Predictor(model_folder), clip)
 
 
-#: What the head says → how the picture must be turned to be seen as it is shown.
+#: Rotation in the header → transformation of the image to display it upright.
 TURNS = {
     (90, False): Image.Transpose.ROTATE_90,
     (180, False): Image.Transpose.ROTATE_180,
@@ -224,7 +224,7 @@ def test_the_annotated_video_plays_in_browsers(detector: Predictor, tmp_path: Pa
     assert found.video == tmp_path / "odd.mkv.annotated.mp4"
     drawn_times, pictures, facts = read_video(found.video)
     assert facts == {"codec": "h264", "pix_fmt": "yuv420p", "sound": False}
-    assert boxes_of(found.video).index("moov") < boxes_of(found.video).index("mdat")  # starts before it is all there
+    assert boxes_of(found.video).index("moov") < boxes_of(found.video).index("mdat")  # playback starts before the end
     assert drawn_times == pytest.approx(times, abs=0.1)
     assert all(side % 2 == 0 for side in pictures[0].size)
     assert sorted(child.name for child in tmp_path.iterdir()) == [
@@ -250,7 +250,7 @@ def test_what_was_found_is_drawn_until_the_next_frame_that_was_looked_at(
         around = range(round(left * scale) - 3, round(left * scale) + 4)
         assert min(np.abs(pixels[middle, x] - colour).sum() for x in around) < 60
         inside = given[frame].resize(picture.size).getpixel((round((left + 30) * scale), middle))
-        assert np.abs(pixels[middle, round((left + 30) * scale)] - np.array(inside)).sum() < 40  # same colours else
+        assert np.abs(pixels[middle, round((left + 30) * scale)] - np.array(inside)).sum() < 40  # same colours
 
 
 def test_labels_are_written_on_the_video_of_a_classifier(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_what_ends_too_early_is_told_before_any_work(
     (tmp_path / name).write_bytes(whole[: len(whole) * 6 // 10])
     with pytest.raises(TruncatedVideoError, match=r"truncated.*allow_damaged=True"):
         detect_video(predictor, tmp_path / name)
-    if name in ("a.mp4", "a.mov"):  # the table of what is in it stood at its end
+    if name in ("a.mp4", "a.mov"):  # the index was at its end
         with pytest.raises(TruncatedVideoError, match="Get the complete file"):
             detect_video(predictor, tmp_path / name, allow_damaged=True)
         return
@@ -395,6 +395,8 @@ def test_hostile_names_are_names_and_nothing_else(
 
 
 class _Tags(HTMLParser):
+    """Parser that collects tags and rejects event handlers."""
+
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []
@@ -467,7 +469,7 @@ def test_urls(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     files.pipe_file("/clips/far.mp4", clip.read_bytes())
     found = detect_video(predictor, "memory://clips/far.mp4", to=tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["far.mp4.annotated.mp4", "far.mp4.json"]
-    found.to(tmp_path / "again.mp4", progress=False)  # fetched once more
+    found.to(tmp_path / "again.mp4", progress=False)  # downloaded again
     with pytest.raises(InputError, match=r"gone\.mp4.*cannot be read"):
         detect_video(predictor, "memory://clips/gone.mp4")
 
@@ -553,7 +555,7 @@ def test_clocks() -> None:
 
 
 class _Ready(Runnable):
-    """A model that runs."""
+    """Model that runs."""
 
     name = "ready"
 
@@ -592,7 +594,7 @@ def test_models_are_asked_directly(
 def test_an_hour_takes_no_more_memory_than_a_minute(model_folder: Path, tmp_path: Path) -> None:
     grey = Image.new("RGB", (1280, 720), "grey")
     write_video(tmp_path / "short.mp4", [grey] * 40, rate=30)
-    write_video(tmp_path / "long.mp4", [grey] * 240, rate=30)  # decoded, 660 MB; the frames asked about 330
+    write_video(tmp_path / "long.mp4", [grey] * 240, rate=30)  # 660 MB decoded, 330 MB predicted
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from customlabels_nb.inference.predictor import Predictor\n"

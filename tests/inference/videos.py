@@ -1,4 +1,4 @@
-"""Videos made by PyAV for tests."""
+"""Videos created with PyAV for tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_video(
     options: dict[str, str] | None = None,
     form: str | None = None,
 ) -> Path:
-    """A video of pictures of one size, each a frame; turned counter-clockwise in degrees by what its head says."""
+    """Write a video of equally sized images, one per frame, rotated counter-clockwise in degrees by its header."""
     import av
 
     with av.open(str(path), "w", format=form, options=options or {}) as container:
@@ -61,7 +61,7 @@ def write_video(
 
 
 def read_video(path: Path) -> tuple[list[float], list[Image.Image], dict[str, Any]]:
-    """Times in ms and pictures of all frames, as stored, and what the file says of itself."""
+    """Return the times in ms and images of all frames as stored, and the file's metadata."""
     import av
 
     with av.open(str(path)) as container:
@@ -76,7 +76,7 @@ def read_video(path: Path) -> tuple[list[float], list[Image.Image], dict[str, An
 
 
 def boxes_of(path: Path) -> list[str]:
-    """The outermost boxes of an MP4 file in their order."""
+    """Return the outermost boxes of an MP4 file in order."""
     data, at, names = path.read_bytes(), 0, []
     while at + 8 <= len(data):
         names.append(data[at + 4 : at + 8].decode("latin-1"))

@@ -1,1 +1,1 @@
-"""Tests of bringing images into a project."""
+"""Tests of importing images into a project."""

@@ -1,4 +1,4 @@
-"""A project to import into."""
+"""Fixtures of a project to import into."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from customlabels_nb.ingest.importer import ImportReport
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[cl.Project]:
-    """An empty project beside which there is room for photos."""
+    """Yield an empty project with room for photos next to it."""
     created = cl.create_project("fruit", tmp_path / "projects")
     yield created
     created.close()
@@ -22,7 +22,7 @@ def project(tmp_path: Path) -> Iterator[cl.Project]:
 
 @pytest.fixture
 def add(project: cl.Project) -> Callable[..., ImportReport]:
-    """Imports into the project without progress bars."""
+    """Return a function that imports into the project without progress bars."""
 
     def add_quietly(source: Any, **options: Any) -> ImportReport:
         return project.add_images(source, progress=False, **options)

@@ -1,4 +1,4 @@
-"""Short forms of what a dataset or a report says."""
+"""Short forms of the content of datasets and reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from customlabels_nb.ingest.importer import ImportReport
 
 
 def labels(dataset: cl.Dataset) -> dict[str, list[str]]:
-    """File name → labels."""
+    """Return the labels by file name."""
     names = [Path(to_path(image)).name for image in dataset.images["image"]]
     return dict(zip(names, dataset.labels_of_images(), strict=True))
 

@@ -1,4 +1,4 @@
-"""Images that are there already get the labels that a later import has for them, if nobody has labelled them."""
+"""Tests that existing images without annotations get the labels of a later import."""
 
 from __future__ import annotations
 
@@ -113,5 +113,5 @@ def test_duplicates_tell_of_other_labels(project: cl.Project, add: Add, tmp_path
     assert "labelled 'apple' there and 'pear' here" in messages["other.jpg"]
     assert "labelled 'apple' there and not labelled here" in messages["bare.jpg"]
     assert "labelled" not in messages["same.jpg"]
-    shutil.copy(path, tmp_path / "later.jpg")  # the other one was taken in by an earlier import
+    shutil.copy(path, tmp_path / "later.jpg")  # an earlier import added the other one
     assert "labelled 'apple' there and 'plum' here" in add(tmp_path / "later.jpg", label="plum").issues["message"][0]

@@ -1,4 +1,4 @@
-"""Options of an import are checked once and travel together."""
+"""Tests that import options are validated once and passed on together."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_label_reaches_the_store_through_few_functions(project: cl.Project, tm
         project.add_images(tmp_path / "photos", label=LABEL, progress=False)
     finally:
         sys.setprofile(None)
-    functions = [(module, name) for module, name in passed if not name.startswith("__create_fn__")]  # of dataclasses
+    functions = [(module, name) for module, name in passed if not name.startswith("__create_fn__")]  # by dataclasses
     assert functions[0][1] == "Project.add_images"
     assert functions[-1] == THE_STORE
     assert len(functions) <= 16, functions
@@ -58,7 +58,7 @@ def test_a_label_reaches_the_store_through_few_functions(project: cl.Project, tm
 
 
 def holds_label(value: object) -> bool:
-    """Whether the label is in an argument: alone, or in a table, a collection or a dataclass."""
+    """Return True if the label is in an argument: directly, or in a table, a collection or a dataclass."""
     if isinstance(value, str):
         return value == LABEL
     if isinstance(value, pd.DataFrame):

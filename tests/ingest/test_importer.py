@@ -1,4 +1,4 @@
-"""Images come in once, and what is damaged, doubled or on the other side is reported by name."""
+"""Tests of the import: images are added once, and damaged, duplicate or leaking ones are reported by name."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tests.ingest.reading import codes, labels
 Add = Callable[..., ImportReport]
 
 
-# -- once -------------------------------------------------------------------------------------------
+# -- repeated imports -------------------------------------------------------------------------------
 def test_a_second_import_opens_no_file(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3})
     add(tmp_path / "photos", auto_label=True)
     before = project.train_set
-    for path in paths:  # whoever reads these now finds no image
+    for path in paths:  # the files are no longer images
         times = path.stat()
         path.write_bytes(b"x" * times.st_size)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -220,7 +220,7 @@ def test_a_leak_is_kept_if_asked_for(project: cl.Project, add: Add, tmp_path: Pa
     report = add([tmp_path / "copy.jpg", paths[1]], split="test", on_leak="keep")
     assert report.added == 2
     assert [code for code, _ in codes(report)] == ["LEAK_BETWEEN_SPLITS"] * 2
-    # both sides know the image now: importing it again anywhere is a no-op
+    # both splits know the image now, so importing it again anywhere is a no-op
     for split in ("train", "test"):
         for on_leak in ("keep", "report"):
             again = add(paths[1], split=split, on_leak=on_leak)

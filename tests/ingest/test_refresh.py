@@ -1,4 +1,4 @@
-"""Sources are looked at again: new images come in, labels stay, what changed or vanished is told by name."""
+"""Tests of refreshing sources: new images are added, labels stay, and changed or missing files are reported."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_what_was_removed_and_what_is_on_the_other_side_stays_there(
     assert report.images.to_numpy().tolist() == [["test", moved[0], "vanished"]]
     assert (report.removed, report.issues.empty) == ([gone], True)
     assert len(project.train_set) + len(project.test_set) == len(paths) - 1
-    add(gone, label="apple")  # who names it gets it back
+    add(gone, label="apple")  # naming it explicitly adds it again
     assert project.refresh("train", progress=False).removed == []
 
 

@@ -1,4 +1,4 @@
-"""Folders, files, lists, URLs, tables and zip files as sources of images, and copies of them."""
+"""Tests of image sources: folders, files, lists, URLs, tables, zip files, and copies of them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_list_may_hold_folders_and_zip_files(project: cl.Project, add: Add, tm
         opened.writestr("pear/x.jpg", jpeg(20))
     report = add([file, folder, tmp_path / "more.zip", folder / "apple" / "000.jpg"], auto_label=True)
     assert report.added == 4
-    assert list(labels(project.train_set).values()) == [["apple"], ["apple"], ["pear"]]  # 000.jpg is two
+    assert list(labels(project.train_set).values()) == [["apple"], ["apple"], ["pear"]]  # 000.jpg has two meanings
     assert sorted(map(tuple, project.train_set.labels_of_images())) == [(), ("apple",), ("apple",), ("pear",)]
     assert add([file, folder, tmp_path / "more.zip"], auto_label=True).known == 4
 
@@ -117,7 +117,7 @@ def test_a_table_brings_labels_and_columns_of_its_own(project: cl.Project, add: 
     images = project.train_set.images
     assert images["site"].tolist()[:2] == ["x", "y"]
     assert images["7"].tolist() == [1, 2, 3]
-    assert images["width"].tolist() == [48, 48, 48]  # what the files say, not the table
+    assert images["width"].tolist() == [48, 48, 48]  # sizes of the files, not of the table
 
 
 @pytest.mark.parametrize("corners", [True, False])
@@ -138,6 +138,7 @@ def test_one_label_for_a_whole_table(project: cl.Project, add: Add, tmp_path: Pa
 
 # -- zip files --------------------------------------------------------------------------------------
 def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    """Write a zip file with these members."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as opened:
         for name, data in members.items():
@@ -273,7 +274,7 @@ def test_copying_where_nothing_can_be_written_imports_nothing(project: cl.Projec
     assert len(project.train_set) == 0
 
 
-# -- patterns, homes and mistakes -------------------------------------------------------------------
+# -- patterns, home folders and invalid input -------------------------------------------------------
 def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path / "photos [1]", {"apple": 2, "pear": 1})
     make_zip(tmp_path / "up" / "one.zip", {"plum/1.jpg": jpeg(30)})
@@ -289,7 +290,7 @@ def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monk
         add("photos [1]/*/*.jpg", auto_label=True)
     (tmp_path / "wild*.jpg").write_bytes(jpeg(40))
     (tmp_path / "wilder.jpg").write_bytes(jpeg(41))
-    assert add("wild*.jpg").added == 1  # the file of that very name
+    assert add("wild*.jpg").added == 1  # the file with this literal name
 
 
 def test_patterns_of_a_bucket(project: cl.Project, add: Add) -> None:
@@ -311,7 +312,7 @@ def test_a_project_below_the_folder_is_not_taken_in(project: cl.Project, add: Ad
     assert list((project.root / "cache").rglob("*.jpg"))
     report = add(tmp_path, auto_label=True)
     assert (report.added, codes(report)) == (2, [("FOLDER_IS_PROJECT", "fruit")])
-    # what was unpacked in the project can be named
+    # files unpacked in the project can be named
     assert add(project.root / "images", split="test", on_leak="keep").added == 1
     assert add(project.root, split="test", on_leak="keep").known == 1
 

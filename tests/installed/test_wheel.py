@@ -1,4 +1,4 @@
-"""The package as its users get it: the wheel is built, looked into, installed alone, and used from an empty folder."""
+"""Tests of the wheel: built, inspected, installed in a clean environment, and used from an empty folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HEAVY = (
 
 @pytest.fixture(scope="module")
 def uv(outer_environment: dict[str, str]) -> str:
-    """The path of uv; skips where it isn't."""
+    """Return the path of uv, or skip if it is missing."""
     candidates = (
         outer_environment.get("UV"),
         shutil.which("uv", path=os.path.dirname(sys.executable)),
@@ -48,6 +48,7 @@ def uv(outer_environment: dict[str, str]) -> str:
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    """Run a command, check that it succeeds, and return its output."""
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -55,7 +56,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(uv: str, outer_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from this checkout."""
+    """Return the wheel built from this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     run([uv, "build", "--wheel", "--out-dir", str(folder), str(ROOT)], folder, outer_environment)
     (built,) = folder.glob("*.whl")
@@ -66,9 +67,9 @@ def wheel(uv: str, outer_environment: dict[str, str], tmp_path_factory: pytest.T
 def installed(
     uv: str, wheel: Path, outer_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """The folder of commands of a new virtual environment that has the wheel and what it asks for, nothing else."""
+    """Yield the folder of commands of a new virtual environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("clean")
-    # the same versions as here: they lie in uv's cache, and what is tested is the wheel
+    # the same versions as here, which are in uv's cache, since this tests the wheel only
     here = run([uv, "pip", "freeze", "--exclude-editable", "--python", sys.executable], folder, outer_environment)
     constraints = folder / "constraints.txt"
     constraints.write_text("".join(f"{line}\n" for line in here.splitlines() if "==" in line), "utf-8")
@@ -82,7 +83,7 @@ def installed(
 
 
 def run_installed(commands: Path, arguments: list[str], folder: Path) -> str:
-    """Run in ``folder``, which is empty and the home, too, without anything of the checkout on the way."""
+    """Run a command in ``folder``, which is empty and also the home, with nothing of the checkout on the path."""
     return run(
         [str(commands / arguments[0]), *arguments[1:]], folder, {"HOME": str(folder), "PATH": os.environ["PATH"]}
     )

@@ -1,4 +1,4 @@
-"""A small project to label: pictures on disk, a session and a second person."""
+"""Fixtures of labelling: images on disk, a small project, a session and a second user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from customlabels_nb.project.projects import create_project
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Thirty small pictures, each of its own."""
+    """Return a folder of thirty different small images."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(30):
@@ -26,7 +26,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, photos: Path) -> Project:
-    """These pictures in train, one label each."""
+    """Return a single-label project with these images in train."""
     made = create_project("things", tmp_path, task="single-label")
     made.add_images(photos, progress=False)
     for label in ("apple", "pear"):
@@ -40,11 +40,11 @@ def session(project: Project) -> LabellingSession:
 
 
 def another(project: Project, user: str) -> LabellingSession:
-    """A session of somebody else on the same project."""
+    """Open a session of another user on the same project."""
     return LabellingSession(project._store, project.root, user=user)
 
 
 def named(session: LabellingSession, *numbers: int) -> list[str]:
-    """The images called ``<number>.png``."""
+    """Return the images called ``<number>.png``."""
     by_number = {int(Path(name).stem): name for name in session.table.names}
     return [by_number[number] for number in numbers]

@@ -1,4 +1,4 @@
-"""Models that answer without a network, and remember what they were asked."""
+"""Models without a network that record their calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from customlabels_nb.labeling.quick_test import Facts, QuickTestModel
 
 COLOURS = ("#c8553d", "#2f7fc1", "#d49b1a")
 
-#: Label, confidence, box: of a classifier and of a detector with the labels apple, pear and plum.
+#: Label, confidence and box of a classifier and of a detector with the labels apple, pear and plum.
 LABELS = [("apple", 0.55, None), ("pear", 0.3, None), ("plum", 0.15, None)]
 BOXES = [
     ("pear", 0.9, (10.0, 8.0, 20.0, 12.0)), ("apple", 0.5, (2.0, 3.0, 8.0, 9.0)), ("pear", 0.2, (1.0, 1.0, 4.0, 4.0)),
@@ -23,7 +23,7 @@ BOXES = [
 
 @dataclass
 class FakeModel:
-    """Says the same of every image that can be read."""
+    """Model that predicts the same for every readable image."""
 
     name: str = "fruit.1"
     answers: list[Any] = field(default_factory=lambda: list(LABELS))

@@ -1,4 +1,4 @@
-"""What a dashboard does, without a screen: links to images, jobs, the watch, the list of actions, export."""
+"""Tests of the dashboard without a screen: links to images, jobs, polling, the list of actions, export."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from tests.labeling.conftest import another, named
 
 @pytest.fixture
 def dashboard(project: Project) -> DashboardSession:
+    """Return a dashboard session of the project."""
+
     def plan() -> list[str]:
         return plan_in_words(project.task, project.train_set, project.test_set)
 
@@ -41,7 +43,7 @@ def dashboard(project: Project) -> DashboardSession:
 
 
 def label_some(project: Project) -> None:
-    """Seven apples and five pears by anna, three pears by ben, two skipped, one to review; ten moved to test."""
+    """Label seven apples and five pears by anna and three pears by ben, skip two, mark one, and move ten to test."""
     anna, ben = another(project, "anna"), another(project, "ben")
     anna.assign(named(anna, *range(7)), "apple")
     anna.assign(named(anna, *range(7, 12)), "pear")
@@ -53,14 +55,15 @@ def label_some(project: Project) -> None:
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until the condition holds."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, "the message never arrived"
         time.sleep(0.01)
 
 
 def shown_by(project: Project, dashboard: DashboardSession, split: str, link: Mapping[str, Any]) -> list[str]:
-    """The images that a gallery shows for a link."""
+    """Return the images that a gallery shows for a link."""
     session = another(project, "somebody")
     session.open(split)
     view = session.show(dashboard.query(split, link))
@@ -164,7 +167,7 @@ def test_what_training_says(project: Project) -> None:
     assert "A detector needs images of at least 1 label" in said()[0]
 
 
-# -- jobs and the watch -----------------------------------------------------------------------------------
+# -- jobs and polling -------------------------------------------------------------------------------------
 
 
 def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:
@@ -256,7 +259,7 @@ def test_actions_are_listed_opened_and_taken_back(project: Project) -> None:
     skipped = actions.details(rows[2]["id"])
     assert skipped["images"] == {"train": 2}
     assert set(skipped["names"]) == {"15.png", "16.png"}
-    labelled = actions.details(older[0]["id"])  # one of the three was moved since
+    labelled = actions.details(older[0]["id"])  # one of the three was moved later
     assert "changed since" in labelled["refusal"]
     with pytest.raises(StaleEditError):
         actions.undo(older[0]["id"])

@@ -1,4 +1,4 @@
-"""What an annotator does: shapes of images, stored whole; who made them stays."""
+"""Tests of the annotator: all shapes of an image are stored together, and keep their annotator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from customlabels_nb.store import Action
 from tests.facts import facts
 from tests.labeling.conftest import named
 
-WIDTH, HEIGHT = 48, 36  # of the pictures in conftest
+WIDTH, HEIGHT = 48, 36  # of the images in conftest
 TRIANGLE = ((1.0, 1.0), (9.5, 2.0), (4.0, 8.25))
 
 
@@ -32,12 +32,12 @@ def polygon(label: str, *points: tuple[float, float]) -> Shape:
 
 
 def drawing(project: Project, user: str) -> DrawingSession:
-    """A session of somebody on the project."""
+    """Open a user's drawing session on the project."""
     return DrawingSession(project._store, project.root, user=user)
 
 
 def stored(project: Project, image: str) -> list[tuple[Any, ...]]:
-    """Label, box, corners and annotator of all shapes of an image in the database, in order of label."""
+    """Return label, box, corners and annotator of an image's stored shapes, ordered by label."""
     rows = project.train_set.annotations
     rows = rows[rows["image"] == image].sort_values(["label", "left"])
     columns = ["label", *t.BOX_COLUMNS, "polygon", "annotator"]
@@ -102,7 +102,7 @@ def test_a_stale_edit_comes_back_and_theirs_stands(project: Project, anna: Drawi
     assert outcome.images == ()
     assert [(c.image, c.theirs, c.yours) for c in outcome.conflicts] == [(image, ("pear",), ("apple",))]
     assert [row[0] for row in stored(project, image)] == ["pear"]
-    now = anna.shapes(image)["revision"]  # seen theirs: mine goes over it knowingly
+    now = anna.shapes(image)["revision"]  # having seen theirs, mine overwrites it deliberately
     assert anna.set_shapes(image, [box("apple", 1, 2, 10, 8)], revision=now).conflicts == ()
     assert [row[0] for row in stored(project, image)] == ["apple"]
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_a_shape_is_refused(
     with pytest.raises(InputError, match=words):
         anna.set_shapes(image, [box("pear", 1, 2, 10, 8), shape])
     assert stored(project, image) == []
-    anna.set_shapes(image, [box("apple", -0.004, 0, WIDTH + 0.008, HEIGHT)])  # a hair's breadth is inside
+    anna.set_shapes(image, [box("apple", -0.004, 0, WIDTH + 0.008, HEIGHT)])  # a tiny overlap counts as inside
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_what_was_imported_as_it_is_stays_when_something_else_is_drawn(
     project.update("train", odd, note="imported")
     anna.follow()
     facts = anna.shapes(image)
-    assert facts["shapes"][2]["width"] == 59  # the box around a polygon that came without one
+    assert facts["shapes"][2]["width"] == 59  # the box around a polygon without a box
     shapes = [Shape.read(shape) for shape in facts["shapes"]]
     before = project.train_set.annotations
     anna.set_shapes(image, [*shapes, box("pear", 10, 10, 5, 5)], revision=facts["revision"])
@@ -233,7 +233,7 @@ def test_labels_of_the_whole_image_stand_beside_shapes(project: Project, anna: D
 
 
 def predict(project: Project, **columns: Any) -> None:
-    """Have a model say something."""
+    """Store predictions of a model."""
     frame = t.normalise_annotations(pd.DataFrame(columns)).assign(model="m")
     project._store.replace_predictions("m", frame, Action("predict", "m"))
 
@@ -255,7 +255,7 @@ def test_predictions_are_drawn_and_follow(project: Project, anna: DrawingSession
     taken = Shape.read(facts["predictions"][1])
     anna.set_shapes(image, [taken])
     assert stored(project, image) == [("pear", 9, 9, 6, 6, None, "anna")]
-    assert project.train_set.annotations["confidence"].tolist() == [1]  # a person said so
+    assert project.train_set.annotations["confidence"].tolist() == [1]  # labelled by a person
 
 
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE labels; --', "\u202eltr", "{{7*7}}", "a" * 256]

@@ -1,4 +1,4 @@
-"""ipyannotations' labellers plugged into a session."""
+"""Tests of ipyannotations' labellers connected to a session."""
 
 from __future__ import annotations
 

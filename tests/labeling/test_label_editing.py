@@ -1,4 +1,4 @@
-"""What a label manager does: each edit one action, taken back at once, and refused where somebody was quicker."""
+"""Tests of the label manager: each edit is one action, can be undone, and is refused after a concurrent edit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def editing(project: Project) -> LabelEditing:
 
 @pytest.fixture
 def labelled(project: Project, session: LabellingSession) -> list[str]:
-    """Three apples and a pear, by Anna."""
+    """Return the images of three apples and a pear labelled by Anna."""
     images = named(session, 1, 2, 3, 4)
     session.assign(images[:3], "apple")
     session.assign(images[3:], "pear")
@@ -103,7 +103,7 @@ def test_a_label_added_midway_sends_what_is_done_to_review(
     assert images.value_counts().to_dict() == {"unlabelled": 25, "needs_review": 4, "skipped": 1}
     assert sorted(session.follow() or ()) == sorted(labelled)
     assert session.table.by_status["needs_review"] == 4
-    # what somebody did since is not taken back with it
+    # later edits of others are not undone with it
     assert another(project, "ben").set_status(labelled[:1], "labelled").images
     with pytest.raises(StaleEditError, match="by ben with 'mark labelled'"):
         editing.undo()
@@ -204,7 +204,7 @@ def test_others_of_this_process_are_told_and_keep_nothing_alive(project: Project
     stop = change_signal.listen(project.root, screen.hear)
     change_signal.listen(project.root / "other", elsewhere.hear)
     editing.rename("apple", "Apfel")
-    project.labels.recolour("pear", "#010203")  # the screen that fails disturbs nobody
+    project.labels.recolour("pear", "#010203")  # the failing listener does not affect others
     editing.undo()
     assert (screen.heard, elsewhere.heard) == (3, 0)
     with pytest.raises(LabelError):

@@ -1,4 +1,4 @@
-"""Figures of a project, against projects made by hand."""
+"""Tests of progress metrics on handwritten projects."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
+    """Yield an empty store."""
     made = create_store(str(tmp_path / "p.db"), "p")
     yield made
     made.destroy()
@@ -34,6 +35,7 @@ def rows(*statuses: str, prefix: str = "i") -> pd.DataFrame:
 
 
 def marks(*given: tuple[str, str, str | None, datetime], boxes: bool = False) -> pd.DataFrame:
+    """Return annotations of these rows, optionally with boxes."""
     frame = pd.DataFrame(given, columns=["image", "label", "annotator", "created"])
     if boxes:
         frame = frame.assign(left=1.0, top=1.0, width=2.0, height=2.0)
@@ -41,7 +43,7 @@ def marks(*given: tuple[str, str, str | None, datetime], boxes: bool = False) ->
 
 
 def backdated(outline: ProjectCounts, by: timedelta) -> ProjectCounts:
-    """As if the images had come into the project so much earlier."""
+    """Return the counts as if the images had been added this much earlier."""
     annotations = outline.annotations.drop(columns=["split", "later"])
     return ProjectCounts.of(outline.images.assign(added=outline.images["added"] - by), annotations)
 
@@ -79,7 +81,7 @@ def test_statuses_labels_and_queue(store: SqlStore) -> None:
     assert counts["train"].to_dict() == {"unlabelled": 2, "labelled": 3, "skipped": 1, "needs_review": 1}
     assert counts["test"].to_dict() == {"unlabelled": 1, "labelled": 1, "skipped": 0, "needs_review": 0}
     labels = progress.label_distribution(outline, store.labels())
-    # two boxes of one label on an image are one image
+    # two boxes with one label on an image count as one image
     assert labels[["label", "train", "test"]].to_numpy().tolist() == [["apple", 2, 1], ["pear", 2, 0], ["unused", 0, 0]]
     assert labels["colour"].tolist() == store.labels()["colour"].tolist()
     assert progress.queue(outline).to_numpy().tolist() == [
@@ -87,7 +89,7 @@ def test_statuses_labels_and_queue(store: SqlStore) -> None:
         ["predicted", 1, 0],
         ["needs_review", 1, 0],
     ]
-    assert progress.usable(outline) == {"train": 2, "test": 1}  # one is labelled as showing nothing
+    assert progress.usable(outline) == {"train": 2, "test": 1}  # one is labelled as empty
     with pytest.raises(InputError, match="queue="):
         progress.numbers_of(outline, "train", queue="manual")
 
@@ -102,10 +104,10 @@ def test_annotators_and_their_pace(store: SqlStore) -> None:
     store.add_images("test", rows("labelled", prefix="j"), marks(("j0", "apple", "ann", NOON)), ACTION)
     found = progress.annotators(outline_of(store))
     assert found[["annotator", "train", "test"]].to_numpy().tolist() == [["ann", 13, 1], ["bob", 2, 0]]
-    # 10 steps of half a minute, one of no time, one of a minute; the pause between doesn't count
+    # 10 steps of half a minute, one without duration, one of a minute. The pause between them is ignored.
     assert found["images_per_hour"].iloc[0] == pytest.approx(12 / (6 / 60))
     assert pd.isna(found["images_per_hour"].iloc[1])
-    # labels that came with their images say nothing of how quickly people are
+    # imported labels say nothing about a person's pace
     imported = progress.annotators(ProjectCounts.read(store))
     assert imported["train"].tolist() == [13, 2]
     assert imported["images_per_hour"].isna().all()
@@ -122,7 +124,7 @@ def test_several_boxes_on_an_image_are_one_image_of_work(store: SqlStore) -> Non
     given = [(f"i{number // 3}", "apple", "ann", moment) for number, moment in enumerate(at)]
     store.add_images("train", rows(*["labelled"] * 3), marks(*given, boxes=True), ACTION)
     pace = progress.annotators(outline_of(store))["images_per_hour"].iloc[0]
-    assert pace == pytest.approx(3600 / 60)  # an image a minute
+    assert pace == pytest.approx(3600 / 60)  # an image per minute
 
 
 def test_work_by_hour_and_day(store: SqlStore) -> None:
@@ -141,7 +143,7 @@ def test_work_by_hour_and_day(store: SqlStore) -> None:
     days = progress.work(outline, "day")
     assert days[["train", "test"]].to_numpy().tolist() == [[1, 0], [0, 0], [4, 1]]
     assert days["start"].iloc[-1] == NOON.replace(hour=0)
-    # by a clock of another place the day begins at another time
+    # days start at another time in another time zone
     away = progress.work(outline, "day", offset=timedelta(hours=10))
     assert away["start"].iloc[-1] == NOON + timedelta(hours=2)
     assert away["train"].tolist()[-2:] == [3, 2]
@@ -164,11 +166,11 @@ def test_each_figure_lists_its_images(store: SqlStore) -> None:
     assert progress.moment(1741089600000000) == NOON
 
 
-# -- following ------------------------------------------------------------------------------------------
+# -- incremental updates --------------------------------------------------------------------------------
 
 
 def same(followed: FollowedCounts, store: SqlStore) -> None:
-    """What was followed step by step gives what reading all anew gives."""
+    """Check that incremental updates give the same result as reading everything again."""
     fresh = ProjectCounts.read(store)
     outline = followed.outline
     pd.testing.assert_frame_equal(outline.images, fresh.images)
@@ -182,6 +184,7 @@ def same(followed: FollowedCounts, store: SqlStore) -> None:
 
 
 def edit(store: SqlStore, split: str, image: str, label: str | None, status: str) -> None:
+    """Set status and label of an image."""
     found, _, _ = store.tables(split, images=[image])
     given = marks() if label is None else marks((image, label, "ann", datetime.now(tz=UTC)))
     if len(found):

@@ -1,4 +1,4 @@
-"""What a screen says of a whole dataset is counted as it changes, and never again from the start."""
+"""Tests of the counts of a dataset: updated incrementally, and never recounted from the start."""
 
 from __future__ import annotations
 

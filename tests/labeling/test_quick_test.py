@@ -1,4 +1,4 @@
-"""Trying models on pictures, without a screen: what is asked, kept, counted, added and taken back."""
+"""Tests of the quick test without a screen: predict, save, count, add and undo."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from tests.labeling.fake_models import BOXES, FakeModel
 
 
 def encoded(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (48, 36)) -> bytes:
+    """Return an encoded image of noise."""
     pixels = np.random.default_rng(1000 + seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
@@ -61,7 +62,7 @@ def test_a_model_is_started_and_asked_once_whatever_the_threshold(session: Quick
     assert (whole.device, whole.asked) == ("cpu", ["holiday.png"])
     assert (trial.number, trial.name, trial.width, trial.height) == (1, "holiday.png", 48, 36)
     assert session.table(None)["label"].tolist() == ["apple"]
-    assert session.table(0.15)["label"].tolist() == ["apple", "pear", "plum"]  # equal to the threshold counts
+    assert session.table(0.15)["label"].tolist() == ["apple", "pear", "plum"]  # at the threshold counts
     assert session.table(0.16)["label"].tolist() == ["apple", "pear"]
     assert session.table(0.9).empty
     assert len(whole.asked) == 1
@@ -158,7 +159,7 @@ def test_another_model_is_asked_about_the_same_picture_and_each_answer_is_kept(
     assert (whole.device, boxes.device) == (None, "cpu")
     whole.thresholds = (0.1, 0.1, 0.1)
     session.start()
-    session.again(trial.number)  # thresholds that were set meanwhile count, and the model isn't asked for that
+    session.again(trial.number)  # new thresholds are used without calling the model
     assert len(session.table(None)) == 3
     assert len(whole.asked) == 1
     with pytest.raises(ModelNotFoundError, match=r"'fruit\.9'"):
@@ -184,7 +185,7 @@ def test_labels_that_were_found_right_go_into_the_dataset(
         session.add(trial.number, "train", [0])
     assert session.undo() is trial
     assert project.test_set.images.empty
-    session.add(trial.number, "test", [0])  # again: the file that is there is taken
+    session.add(trial.number, "test", [0])  # added again: the existing file is used
     assert [path.name for path in (project.root / "images").iterdir()] == ["holiday photo.png"]
 
 

@@ -1,4 +1,4 @@
-"""What a review does: approve, correct, reject, and what of that is known later."""
+"""Tests of the review: approve, correct, reject, and the recorded decisions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.labeling.conftest import another, named
 
 @pytest.fixture
 def labelled(project: Project) -> Project:
-    """Images 0–4 are apples by anna, 5–7 pears by ben, 8 needs review, 9 has nothing on it; the rest is unlabelled."""
+    """Label 0–4 as apples by anna and 5–7 as pears by ben, 8 needs review, 9 is empty, the others unlabelled."""
     anna, ben = another(project, "anna"), another(project, "ben")
     anna.assign(named(anna, *range(5)), "apple")
     ben.assign(named(ben, 5, 6, 7), "pear")
@@ -46,6 +46,7 @@ def shown(review: ReviewSession, **query: Any) -> list[int]:
 
 
 def predict(project: Project, predictions: dict[str, tuple[str, float]]) -> None:
+    """Store predictions by image."""
     frame = pd.DataFrame(
         [(image, label, confidence) for image, (label, confidence) in predictions.items()],
         columns=["image", "label", "confidence"],
@@ -82,9 +83,9 @@ def test_approving_is_kept_and_told(labelled: Project, review: ReviewSession) ->
     newest = labelled.history.iloc[0]
     assert (newest["what"], newest["who"], newest["count"]) == ("approve", "rita", 2)
     assert set(newest["after"]) == set(images)
-    pd.testing.assert_frame_equal(labelled.train_set.annotations, before)  # who labelled it, and when, stays
+    pd.testing.assert_frame_equal(labelled.train_set.annotations, before)  # its annotator and time stay
     assert reviewer(labelled).progress()["done"] == 2  # another session, later
-    # a second time is no action
+    # a second time has no effect
     review.approve(images)
     assert labelled.history.iloc[0]["id"] == newest["id"]
 
@@ -103,7 +104,7 @@ def test_correcting_says_who_did_it(labelled: Project, review: ReviewSession) ->
     assert (row["labels"], row["by"], row["reviewed"], row["status"]) == (["pear"], ["rita"], True, "labelled")
     assert labelled.history.iloc[0]["what"] == "correct to pear"
     assert review.progress() == {"left": 9, "done": 1, "by_label": {"apple": 4, "pear": 4, NO_LABEL: 1}}
-    # what has the label already keeps who gave it
+    # an image that already has the label keeps its annotator
     review.correct(named(review, 6), "pear")
     assert review.rows(named(review, 6))[0]["by"] == ["ben"]
     with pytest.raises(LabelError):
@@ -150,12 +151,12 @@ def test_whoever_changes_the_labels_takes_the_review_away(labelled: Project, rev
     anna.set_status(images[1:2], "skipped", remove_labels=True)
     labelled.update("train", pd.DataFrame({"image": images[2:3], "label": ["pear"]}))
     labelled.update("train", labelled.train_set.relabel("pear", lambda table: table["image"] == images[3]))
-    labelled.labels.rename("apple", "crab")  # only a name: the fifth stays reviewed
+    labelled.labels.rename("apple", "crab")  # only a name changes: the fifth stays reviewed
     review.follow()
     assert [row["reviewed"] for row in review.rows(images)] == [False, False, False, False, True]
     tags = labelled.train_set.images.set_index("image")["tags"]
     assert [tags[name] for name in images] == [[], [], [], [], [REVIEWED]]
-    # and correcting what was reviewed keeps it so
+    # correcting a reviewed image keeps it reviewed
     review.correct(images[4:], "pear")
     assert review.rows(images[4:])[0]["reviewed"]
 
@@ -219,7 +220,7 @@ def test_truth_beside_prediction(labelled: Project, review: ReviewSession) -> No
     assert review.predictions[by_number[1]] == Prediction("pear", 0.6)
     assert [row["agrees"] for row in review.rows(by_number[:5])] == [True, False, False, True, None]
     assert shown(review, show="disagrees") == [1, 2, 9]
-    # surest against the label first, then least sure of it, then those of which no model said anything
+    # most confident in another label first, then least confident in this one, then those without predictions
     order = shown(review, sort="doubt")
     assert order[:6] == [2, 1, 9, 3, 5, 0]
     assert set(order[6:]) == {4, 6, 7, 8}
@@ -243,7 +244,7 @@ def test_several_labels(labelled: Project, review: ReviewSession) -> None:
     review.correct_toggling([one], "apple")
     assert review.rows([one])[0]["labels"] == ["pear"]
     assert labelled.history.iloc[0]["what"] == "correct: not apple"
-    review.correct_toggling([one], "pear")  # nothing left: nobody can have looked that through
+    review.correct_toggling([one], "pear")  # no label left: it cannot have been reviewed
     assert (review.rows([one])[0]["status"], review.rows([one])[0]["reviewed"]) == ("unlabelled", False)
     review.set_labels([two], ["apple", "pear"])
     review.correct([two], "plum", instead_of="apple")
@@ -280,8 +281,8 @@ def test_what_somebody_changed_meanwhile_is_not_approved_unseen(labelled: Projec
     outcome = review.approve(image, revisions=seen)
     assert (outcome.images, outcome.conflicts[0].theirs) == ((), ("pear",))
     assert (review.rows(image)[0]["labels"], review.rows(image)[0]["reviewed"]) == (["pear"], False)
-    assert review.approve(image).conflicts == ()  # and can be knowingly
-    # what a second reviewer sends of what the first has done already changes nothing
+    assert review.approve(image).conflicts == ()  # but can be deliberately
+    # a second reviewer's repetition of the first one's decision changes nothing
     assert reviewer(labelled, "ruth").approve(image, revisions=seen).conflicts == ()
 
 

@@ -1,4 +1,4 @@
-"""What a labelling screen does: edits that are stored at once, undo, conflicts, what others do."""
+"""Tests of the labelling session: edits stored immediately, undo, conflicts, and edits of others."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.labeling.conftest import another, named
 
 
 def each(images: list[str], *labels: str) -> dict[str, list[str]]:
-    """These labels for each image."""
+    """Return these labels for each image."""
     return {image: list(labels) for image in images}
 
 
 def stored(project: Project) -> dict[str, list[str]]:
-    """Labels by image as the database has them."""
+    """Return the stored labels by image."""
     annotations = project.train_set.annotations
     return annotations.groupby("image")["label"].apply(sorted).to_dict()
 
@@ -125,7 +125,7 @@ def test_an_image_is_skipped_without_its_labels_or_not_at_all(project: Project, 
     assert state() == before
     session.redo()
     assert state() == (["skipped"] * 3, [[], [], []])
-    # an image that was imported with a label, but without the status for it, isn't skipped by submitting either
+    # submitting does not skip an image that was imported with a label but without its status either
     session.undo()
     session.set_status(images[:1], "unlabelled")
     session.submit(images)
@@ -155,7 +155,7 @@ def test_undo_and_redo_step_by_step(project: Project, session: LabellingSession)
     assert not session.can_redo
     session.undo()
     session.assign(named(session, 5), "apple")
-    assert not session.can_redo  # another edit ends what could be done again
+    assert not session.can_redo  # another edit clears the redo stack
     assert project.history["what"].str.startswith(("undo", "redo")).sum() == 7
 
 
@@ -230,16 +230,16 @@ def test_an_edit_of_a_stale_image_comes_back_and_the_rest_is_stored(
     assert outcome.conflicts == (Conflict(images[1], ("pear",), ("apple",)),)
     assert stored(project) == {images[0]: ["apple"], images[1]: ["pear"], images[2]: ["apple"]}
     assert session.rows(images[1:2])[0]["labels"] == ["pear"]  # theirs is shown now
-    assert session.assign(images[1:2], "apple").conflicts == ()  # and can be changed knowingly
+    assert session.assign(images[1:2], "apple").conflicts == ()  # and can be changed deliberately
 
 
 def test_the_page_s_revision_counts_where_it_gives_one(project: Project, session: LabellingSession) -> None:
     image = named(session, 1)
     seen = {image[0]: session.rows(image)[0]["revision"]}
     another(project, "ben").assign(image, "pear")
-    session.follow()  # the session has heard of it, the page hasn't
+    session.follow()  # the session has received the change, the page has not
     assert len(session.assign(image, "apple", revisions=seen).conflicts) == 1
-    # what is sent twice, because the answer was lost, is no conflict
+    # a request repeated because its response was lost is not a conflict
     assert session.assign(image, "pear", revisions=seen).conflicts == ()
 
 

@@ -1,4 +1,4 @@
-"""Thumbnails and uploads of a labelling screen."""
+"""Tests of thumbnails and uploads of a labelling screen."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ def files(project: Project) -> SessionFiles:
 
 
 def png(colour: str, size: tuple[int, int] = (30, 20)) -> bytes:
+    """Return a PNG file of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def upload(files: SessionFiles, label: str | None, **contents: bytes) -> object:
+    """Upload files in two parts each."""
     batch = files.begin_upload()
     for name, data in contents.items():
         files.add_part(batch, name, data[:10], first=True)

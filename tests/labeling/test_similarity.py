@@ -1,4 +1,4 @@
-"""Sorting by similarity: features of the packaged network, computed meanwhile."""
+"""Tests of sorting by similarity, with features computed in the background."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from customlabels_nb.labeling.similarity import SimilarityOrder
 
 
 def wait_for(order: SimilarityOrder, names: list[str], seconds: float = 120) -> list[int]:
+    """Wait until the features are ready and return the order."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -27,7 +28,7 @@ def wait_for(order: SimilarityOrder, names: list[str], seconds: float = 120) -> 
 
 def test_look_alikes_are_neighbours(tmp_path: Path) -> None:
     names = []
-    for number in range(8):  # noise and plain colours take turns
+    for number in range(8):  # noise and plain colours alternate
         rng = np.random.default_rng(number)
         noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
         plain = np.full((64, 64, 3), 40 + number, dtype=np.uint8)
@@ -49,4 +50,4 @@ def test_without_a_cache_and_with_an_image_that_is_gone(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     Image.new("RGB", (20, 20), "red").save(tmp_path / "b.png")
     names = [str(tmp_path / name) for name in ("gone.png", "a.png", "b.png")]
-    assert wait_for(order, names)[-1] == 0  # what can't be read comes last
+    assert wait_for(order, names)[-1] == 0  # unreadable images come last

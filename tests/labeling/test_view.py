@@ -1,4 +1,4 @@
-"""Which images are shown, in which order, on which page."""
+"""Tests of the view: filter, order and pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.labeling.conftest import another, named
 
 
 def shown(session: LabellingSession, query: Query) -> list[int]:
-    """The numbers of the images in the order of the view."""
+    """Return the numbers of the images in the order of the view."""
     return [int(Path(session.table.names[at]).stem) for at in session.show(query).order]
 
 
@@ -75,7 +75,7 @@ def test_while_an_order_is_computed_images_keep_theirs(project: Project, tmp_pat
     view = session.show(Query(sort="similarity"))
     assert (view.waiting, view.query.sort, session.view) == ((1, 30), "similarity", view)
     assert [int(Path(session.table.names[at]).stem) for at in view.order] == first
-    # an image that comes meanwhile is last, and the sort that was asked for stays
+    # a new image is last, and the chosen sort stays
     Image.new("RGB", (40, 30), (1, 2, 90)).save(tmp_path / "30.png")
     project.add_images(str(tmp_path / "30.png"), progress=False)
     session.follow()

@@ -1,4 +1,4 @@
-"""Pictures drawn by program, for tests that need no photos."""
+"""Images drawn for tests that need no photos."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from PIL import Image
 
 
 def gradient(width: int = 300, height: int = 200) -> Image.Image:
-    """The same smooth colours every time."""
+    """Return an image of smooth colours, always the same."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     waves = np.stack([x, y, 0.5 + 0.5 * np.sin(12 * x * y)], axis=2)
     return Image.fromarray((waves * 255).round().astype(np.uint8))
 
 
 def blot(colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
-    """A coloured disc at a random place on noise."""
+    """Return an image of a coloured disc at a random position on noise."""
     rng = np.random.default_rng(seed)
     width, height = size
     pixels = rng.integers(90, 160, (height, width, 3))
@@ -27,7 +27,7 @@ def blot(colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (160, 
 
 
 def save_blots(folder: Path, colour: tuple[int, int, int], count: int, seed: int = 0) -> list[str]:
-    """That many of them as JPEG files."""
+    """Write ``count`` of them as JPEG files and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{i}.jpg" for i in range(count)]
     for i, path in enumerate(paths):

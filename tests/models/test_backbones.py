@@ -94,14 +94,14 @@ TINY = "timm/test_resnet.r160_in1k"
 
 @pytest.fixture(autouse=True)
 def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Caches of the test's own, and nothing is asked of the network."""
+    """Give each test its own caches and no network."""
     settings.network = False
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
 
 
 def keep_timm_weights(name: str, cache: Path, seed: int = 0) -> torch.nn.Module:
-    """A network with random weights, and these as the Hub's cache would hold them."""
+    """Return a network with random weights, after writing them in the layout of the Hub's cache."""
     torch.manual_seed(seed)
     network = timm.create_model(name, pretrained=False).eval()
     folder = cache / "hub" / f"models--timm--{name}"
@@ -113,6 +113,7 @@ def keep_timm_weights(name: str, cache: Path, seed: int = 0) -> torch.nn.Module:
 
 
 def keep_torchvision_weights(name: str) -> torch.nn.Module:
+    """Return a torchvision network after writing its weights to the cache."""
     import torchvision
 
     torch.manual_seed(0)
@@ -136,7 +137,7 @@ def test_a_backbone_of_timm_gives_its_own_features(tmp_path: Path) -> None:
         assert torch.allclose(features, whole.forward_head(whole.forward_features(images), pre_logits=True), atol=1e-5)
     assert not network.training
     assert sum(value.numel() for value in network.parameters()) == facts.parameters
-    again = build_backbone(TINY)  # as a trained model's folder is read: weights without the classifier
+    again = build_backbone(TINY)  # like a trained model's folder: weights without the classifier
     load_exactly(again, network.state_dict(), "It", ModelError, "")
 
 
@@ -149,7 +150,7 @@ def test_a_backbone_of_torchvision_gives_its_own_features() -> None:
     network = load_backbone("torchvision/mnasnet0_5")
     with torch.inference_mode():
         assert torch.allclose(network(images), whole.layers(images).mean([2, 3]), atol=1e-5)
-    # it asks for the version of its layout, which weights from a safetensors file don't have
+    # it needs its layout's version, which weights from a safetensors file lack
     load_exactly(build_backbone(facts.name), dict(network.state_dict()), "It", ModelError, "")
 
 
@@ -279,4 +280,4 @@ def test_kept_features_of_two_backbones_are_not_taken_for_each_other(tmp_path: P
     keys = ["k" * 64, "l" * 64]
     for name, length in ((PACKAGED, 1280), (TINY, 96), ("timm/test_resnet", 96)):
         assert embed(images, keys=keys, cache=cache, backbone=name).features.shape == (2, length)
-    assert len(list(cache.folder.glob("*/*"))) == 4  # a network's short name and its full one mean the same
+    assert len(list(cache.folder.glob("*/*"))) == 4  # a network's short and full name mean the same

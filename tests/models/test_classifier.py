@@ -37,7 +37,7 @@ def test_pixels_are_the_whole_picture_squeezed() -> None:
     pixels = to_pixels(image, 64)
     assert pixels.shape == (3, 64, 64)
     assert pixels.dtype == np.uint8
-    assert pixels[0, 30, 0] < 10 < 245 < pixels[0, 30, -1]  # red runs from edge to edge: nothing was cropped
+    assert pixels[0, 30, 0] < 10 < 245 < pixels[0, 30, -1]  # red spans the whole width: nothing was cropped
     assert pixels[1, 0, 30] < 10 < 245 < pixels[1, -1, 30]
     assert (to_pixels(image.convert("L"), 64)[0] == to_pixels(image.convert("L"), 64)[2]).all()
 

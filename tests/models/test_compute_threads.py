@@ -1,4 +1,4 @@
-"""How many threads torch computes on."""
+"""Tests of the number of threads used by torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from customlabels_nb.settings import CpuShare, cpu_share, settings
 
 @pytest.fixture(autouse=True)
 def given(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Four threads, and the numbers that were set."""
+    """Return the numbers of threads that were set, starting with four."""
     numbers = [4]
     monkeypatch.setattr(torch, "get_num_threads", lambda: numbers[-1])
     monkeypatch.setattr(torch, "set_num_threads", numbers.append)
@@ -71,7 +71,7 @@ def test_torch_has_its_threads_back_whatever_happens(
     assert given[-1] == 4
 
 
-# -- how many CPUs a process may use ---------------------------------------------------------------------
+# -- number of available CPUs ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("files", "own", "share"),
     [

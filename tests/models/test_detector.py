@@ -48,7 +48,7 @@ GREY = (127, 127, 127)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Networks of this size are quicker on one thread, all the more beside other work."""
+    """Use one thread, which is faster for networks of this size, especially on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,13 +57,14 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def network() -> ImageDetector:
-    """A detector that knows nothing, but finds boxes everywhere."""
+    """Return an untrained detector, which detects boxes everywhere."""
     detector = pretrained_detector(SHAPE, 2, PACKAGED, seed=0)
     freeze(detector)
     return detector
 
 
 def config(**changed: object) -> ModelConfig:
+    """Return a detector's configuration with changes."""
     whole = ModelConfig(
         kind="detection",
         labels=("<b>apple", "pear"),
@@ -117,7 +118,7 @@ def test_a_reduced_jpeg_still_knows_its_size(tmp_path: Path) -> None:
     assert open_canvas((tmp_path / "plain.png").read_bytes(), "plain.png", 96, GREY).size == (1203, 801)
 
 
-# -- finding ---------------------------------------------------------------------------------------------
+# -- detection -------------------------------------------------------------------------------------------
 def test_what_is_found_lies_in_the_image_the_highest_confidence_first(network: ImageDetector) -> None:
     [found] = find(network, [to_canvas(gradient(300, 200), 96, GREY)])
     assert len(found.boxes) == len(found.labels) == len(found.confidences) > 0
@@ -210,7 +211,7 @@ def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
         pretrained_detector(DetectorShape(name), 2, name, seed=0)
     monkeypatch.setattr(settings, "network", True)
     for proxy in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(WeightsUnavailableError, match=rf"{name}.*13 MB.* cannot be downloaded .*detector='{OWN}'"):
         pretrained_detector(DetectorShape(name), 2, name, seed=0)
 
@@ -218,7 +219,7 @@ def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
 def test_fetched_weights_are_taken_over_but_for_the_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     name = "ssdlite320_mobilenet_v3_large"
     coco = build_detector(DetectorShape(name), 90, name).network.state_dict()
-    coco = {key: value for key, value in coco.items() if "num_batches_tracked" not in key}  # as torchvision saved some
+    coco = {key: value for key, value in coco.items() if "num_batches_tracked" not in key}  # like torchvision
     monkeypatch.setattr("customlabels_nb.models.detector_building.coco_weights", lambda asked: coco)
     taken = pretrained_detector(DetectorShape(name), 2, name, seed=0).network.state_dict()
     same = [key for key in coco if taken[key].shape == coco[key].shape]
@@ -381,7 +382,7 @@ def _as_first_release(whole: ModelConfig) -> dict[str, object]:
     return {**content, "format_version": 1}
 
 
-# -- asking ----------------------------------------------------------------------------------------------
+# -- predicting ------------------------------------------------------------------------------------------
 def test_a_detector_is_started_asked_and_stopped(tmp_path: Path, network: ImageDetector) -> None:
     save_artifact(tmp_path, network, config())
     predictor = Predictor(tmp_path)

@@ -29,6 +29,7 @@ def keys_of(paths: list[str]) -> list[str]:
 
 
 def watched() -> tuple[Events, list[Progress]]:
+    """Return events and the list of their progress."""
     events, seen = Events(), []
     events.subscribe(lambda event: seen.append(event) if isinstance(event, Progress) else None)
     return events, seen
@@ -62,7 +63,7 @@ def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path
 def test_nothing_is_computed_twice(blots: list[str], cache: ContentCache) -> None:
     first = embed(blots, keys=keys_of(blots), cache=cache)
     events, seen = watched()
-    # The files are gone: only the cache can answer, whatever the images are called now.
+    # The files are deleted, so that only the cache can answer, regardless of the images' names.
     again = embed(["gone"] * 10, keys=keys_of(blots), cache=cache, events=events)
     assert (again.features == first.features).all()
     assert seen == [Progress("features", 10, 10)]
@@ -116,7 +117,7 @@ def test_a_damaged_entry_is_computed_again(blots: list[str], cache: ContentCache
 def test_images_without_key_and_odd_keys(blots: list[str], cache: ContentCache) -> None:
     odd = [None, '"etag/…"-17', "\udcff"]
     first = embed(blots[:3], keys=odd, cache=cache)
-    kept = embed(["gone"] * 3, keys=keys_of(blots[:3]), cache=cache)  # under their content, whatever the keys were
+    kept = embed(["gone"] * 3, keys=keys_of(blots[:3]), cache=cache)  # stored by content, regardless of the keys
     assert np.abs(kept.features - first.features).max() < 1e-4
     assert len(list(cache.folder.glob("*/*"))) == 3
 
@@ -125,11 +126,11 @@ def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_pa
     changed = tmp_path / "changed.png"
     changed.write_bytes(Path(blots[1]).read_bytes())
     old, new = keys_of(blots[:2])
-    found = embed([str(changed), "gone"], keys=[old, "f" * 64], cache=cache)  # it was the first when that was noted
+    found = embed([str(changed), "gone"], keys=[old, "f" * 64], cache=cache)  # when the key was made
     assert found.readable.tolist() == [True, False]
     truth = embed(blots[:2])
     assert np.abs(found.features[0] - truth.features[1]).max() < 1e-4
-    # so who has the old content gets the old content's features, and the new content needs no file
+    # so the old content has its own features, and the new content needs no file
     again = embed([blots[0], "gone"], keys=[old, new], cache=cache)
     assert np.abs(again.features - truth.features).max() < 1e-4
 
@@ -144,9 +145,9 @@ def test_bad_arguments_and_nothing(blots: list[str]) -> None:
         embed(blots, backbone="none")
 
 
-# -- which images look alike ----------------------------------------------------------------------
+# -- similar images -------------------------------------------------------------------------------
 def clusters(n: int, of: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features of ``n`` images in groups of ``of``, shuffled, and each one's group."""
+    """Return features of ``n`` images in groups of ``of``, shuffled, and the group of each."""
     rng = np.random.default_rng(seed)
     group = rng.permutation(np.arange(n) // of)
     centres = rng.normal(size=(n // of + 1, 64))
@@ -154,7 +155,7 @@ def clusters(n: int, of: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 
 def broken(group: np.ndarray, order: np.ndarray) -> int:
-    """How often neighbours are of two groups, beyond what can't be avoided."""
+    """Count neighbours of different groups beyond the unavoidable ones."""
     return int((np.diff(group[order]) != 0).sum()) - (len(np.unique(group)) - 1)
 
 
@@ -172,7 +173,7 @@ def test_many_images_are_put_in_order_by_blocks(monkeypatch: pytest.MonkeyPatch)
     features, group = clusters(2000)
     order = similar_order(features)
     assert sorted(order) == list(range(2000))
-    assert broken(group, order) < 200  # a block's edge may run through a group
+    assert broken(group, order) < 200  # a block boundary may divide a group
 
 
 def test_ten_thousand_images_are_put_in_order_in_seconds() -> None:

@@ -1,4 +1,4 @@
-"""A detector that is trained on a CPU leaves out what costs much, and stays the same detector."""
+"""Tests of training a detector on a CPU: expensive parts are skipped, and the detector stays the same."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ SHAPE = DetectorShape(channels=32, hidden=64)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
+    """Use one thread, which is faster for networks of this size."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -30,13 +31,14 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(params=[True, False], ids=["with bfloat16", "without"])
 def bfloat16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """A CPU that has bfloat16, whether this one is quick at it or not; and one that hasn't."""
+    """Simulate a CPU with and without bfloat16."""
     for module in (half_precision, detector_building):
         monkeypatch.setattr(module, "has_bfloat16", lambda: request.param)
     return bool(request.param)
 
 
 def images(count: int = 2) -> torch.Tensor:
+    """Return smooth random images."""
     rng = np.random.default_rng(0)
     smooth = torch.from_numpy(rng.normal(size=(count, 3, 12, 12))).float()
     return nn.functional.interpolate(smooth, 96, mode="bilinear").contiguous(memory_format=torch.channels_last)
@@ -47,6 +49,7 @@ def detector(*, lean: bool) -> ImageDetector:
 
 
 def losses(network: ImageDetector) -> dict[str, torch.Tensor]:
+    """Compute the losses of two images with one box each."""
     torch.manual_seed(0)
     boxes = [torch.tensor([[8.0, 8.0, 60.0, 70.0]])] * 2
     return network.train().losses(images(), boxes, [torch.tensor([0]), torch.tensor([1])])

@@ -1,4 +1,4 @@
-"""RoIAlign by matrix products is torchvision's."""
+"""Tests that RoIAlign by matrix products equals torchvision's."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ SHAPE = (96, 128)
 
 
 def pyramid(seed: int) -> dict[str, torch.Tensor]:
+    """Return random feature maps of a pyramid."""
     torch.manual_seed(seed)
     return {
         name: torch.randn(3, 5, SHAPE[0] // stride, SHAPE[1] // stride).requires_grad_()
@@ -24,7 +25,7 @@ def pyramid(seed: int) -> dict[str, torch.Tensor]:
 
 
 def both(boxes: list[torch.Tensor], seed: int = 0) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
-    """Features and their gradients with respect to the maps, of torchvision's and of ours."""
+    """Return features and gradients with respect to the maps, of torchvision and of this package."""
     found = []
     for kind in (MultiScaleRoIAlign, SeparableRoIAlign):
         maps = pyramid(seed)

@@ -1,4 +1,4 @@
-"""``python -m tests.notebooks [01 05 …]``: run notebooks, check them, and write their outputs."""
+"""Run notebooks, check them and write their outputs: ``python -m tests.notebooks [01 05 …]``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.notebooks.screens import put_screens, widget_screens
 
 
 def main() -> int:
-    """Refresh the notebooks; gives 1 if one failed or, with ``--check``, is stale."""
+    """Refresh the notebooks and return 1 if one failed or, with ``--check``, is stale."""
     parser = argparse.ArgumentParser(prog="python -m tests.notebooks", description=__doc__)
     parser.add_argument("numbers", nargs="*", metavar="NN", help="two digits each; all of them if none is given")
     parser.add_argument("--check", action="store_true", help="write nothing, say what is stale")
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--keep", metavar="FOLDER", type=Path, help="run in this folder and leave it there")
     chosen = parser.parse_args()
     failed = 0
-    os.environ["CUSTOMLABELS_NB_USER"] = "you"  # as widgets tell it
+    os.environ["CUSTOMLABELS_NB_USER"] = "you"  # like widgets do
     with ExitStack() as stack:
         camera = stack.enter_context(shooting())
         for number in chosen.numbers or numbers():
@@ -64,6 +64,7 @@ def main() -> int:
 
 
 def _write(path: Path, committed: nbformat.NotebookNode, fresh: nbformat.NotebookNode) -> None:
+    """Write a refreshed notebook and warn if it is too large."""
     settle(committed, fresh)
     nbformat.write(fresh, path)
     size = path.stat().st_size

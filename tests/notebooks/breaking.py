@@ -1,7 +1,8 @@
-"""``python -m tests.notebooks.breaking [01 05 …]``: is it noticed when what a notebook calls is broken?
+"""Test whether broken functions are noticed by the notebooks: ``python -m tests.notebooks.breaking [01 05 …]``.
 
-Runs the notebooks once and notes which public functions, methods and properties their cells call. Then breaks these one
-by one and runs the notebooks again, each until its first failing cell or check, and names the breaks that none noticed.
+Runs the notebooks once and records the public functions, methods and properties that their cells call. Then breaks
+these one by one, runs the notebooks again, each until its first failing cell or check, and prints the breaks that no
+notebook noticed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ WAYS = ("nothing", "changed")
 
 @dataclass(frozen=True)
 class Break:
-    """A function of a module that is broken in one way, and what came of it.
+    """Function broken in one way, and the result.
 
     Attributes
     ----------
@@ -30,7 +31,7 @@ class Break:
     how : str
         See :func:`tests.notebooks.inside.break_function`.
     noticed : str
-        The notebook that failed; "" if none did, "can't be changed" for values that have no wrong neighbour.
+        The notebook that failed. "" if none did, "can't be changed" for values without a wrong alternative.
     """
 
     module: str
@@ -40,7 +41,7 @@ class Break:
 
 
 def calls(paths: Iterable[Path], checks: Path | None = None, jobs: int = 1) -> dict[tuple[str, str], list[Path]]:
-    """What the notebooks call, and which notebooks do: the shortest-running first."""
+    """Return the functions called by the notebooks, with their notebooks sorted by duration."""
     paths = list(paths)
     seconds: dict[Path, float] = {}
     found: dict[tuple[str, str], list[Path]] = {}
@@ -56,7 +57,7 @@ def calls(paths: Iterable[Path], checks: Path | None = None, jobs: int = 1) -> d
 def breaks(
     called: dict[tuple[str, str], list[Path]], ways: Sequence[str] = WAYS, checks: Path | None = None, jobs: int = 1
 ) -> Iterator[Break]:
-    """Break each of these functions in each of the ways, ``jobs`` at a time, and say who noticed."""
+    """Break each of these functions in each of the ways, ``jobs`` at a time, and yield the notebooks that noticed."""
 
     def broken(call: tuple[str, str], how: str) -> Break:
         module, name = call
@@ -68,6 +69,7 @@ def breaks(
 
 
 def _noticed(path: Path, broken: dict[str, str], checks: Path | None) -> str:
+    """Return the notebook's name if it notices a broken function, else ""."""
     try:
         run = execute(path, checks=checks, broken=broken)
         outputs = outputs_check(checks or checks_of(path))
@@ -75,13 +77,13 @@ def _noticed(path: Path, broken: dict[str, str], checks: Path | None) -> str:
             outputs(run.notebook)
     except NotebookFailedError as error:
         return "can't be changed" if "Unchangeable" in str(error) else path.name
-    except Exception:  # whatever a check of outputs stumbles over
+    except Exception:  # any error of a check of outputs
         return path.name
     return ""
 
 
 def main() -> int:
-    """Print what nobody noticed; gives 1 if there is any."""
+    """Print the breaks that no notebook noticed and return 1 if there are any."""
     parser = argparse.ArgumentParser(prog="python -m tests.notebooks.breaking", description=__doc__)
     parser.add_argument("numbers", nargs="*", metavar="NN", help="two digits each; all of them if none is given")
     parser.add_argument("--only", metavar="TEXT", default="", help="functions with this text in their name")

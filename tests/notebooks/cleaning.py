@@ -1,4 +1,4 @@
-"""What of an executed notebook is committed: outputs worth seeing on a page that runs nothing and trusts nothing."""
+"""Clean an executed notebook for the repository, so that its outputs display without code and trust."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ Shoot: TypeAlias = Callable[[str], tuple[bytes, tuple[int, int]]]
 MOST_BYTES = 500_000
 WIDTH = 900
 WIDGET = "application/vnd.jupyter.widget-view+json"
-#: What the front end of a service drops from HTML: pictures within, styles, drawings.
+#: HTML that hosting services remove: embedded images, styles, drawings.
 _NEEDS_A_PICTURE = re.compile(r"<img|<svg|<video|<style(?! scoped)|style=\"(?!text-align)", re.IGNORECASE)
 _DATE = re.compile(r"\b20\d\d-\d\d-\d\d(?P<time>[T ]\d\d[:.]\d\d([:.]\d\d)?(\.\d+)?)?")
 
 
 def clean(notebook: Any, folder: Path, shoot: Shoot | None = None) -> Any:
-    """A copy of an executed notebook, as it is committed.
+    """Return a cleaned copy of an executed notebook for the repository.
 
-    Widgets go and leave their still pictures; HTML that relies on styles or holds pictures becomes a picture of it,
-    with its words as plain text; times become the same ones each time; the folder that it ran in becomes ``~``.
+    Widgets are replaced by their still images. HTML that relies on styles or embeds images becomes an image of
+    itself, with its text as plain text. Times become constant, and the working folder becomes ``~``.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
+        Executed notebook.
     folder : Path
-        Where it ran.
+        Folder in which it ran.
     shoot : callable, optional
-        Gives a PNG of an HTML text and its width and height on the page; a blank one unless given.
+        Renders an HTML text as PNG with its width and height on the page. By default, a blank image.
     """
     copy = deepcopy(notebook)
     copy.metadata = {
@@ -52,19 +53,20 @@ def clean(notebook: Any, folder: Path, shoot: Shoot | None = None) -> Any:
 
 
 def _blank(_: str) -> tuple[bytes, tuple[int, int]]:
+    """Return a blank image with its size."""
     buffer = io.BytesIO()
     Image.new("L", (1, 1)).save(buffer, "PNG")
     return buffer.getvalue(), (1, 1)
 
 
 def sources_hash(notebook: Any) -> str:
-    """A digest of all cells' sources: a notebook that was edited and not run again has another."""
+    """Return a digest of all cells' sources, which differs if a notebook was edited without running it."""
     text = "\0".join(f"{cell.cell_type}\0{cell.source}" for cell in notebook.cells)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def joined(outputs: list[Any]) -> list[Any]:
-    """The outputs, with what was printed in a row as one: a slow machine sends it in pieces."""
+    """Merge consecutive printed outputs, since a slow machine sends them in pieces."""
     whole: list[Any] = []
     for output in outputs:
         before = whole[-1] if whole else None
@@ -76,7 +78,7 @@ def joined(outputs: list[Any]) -> list[Any]:
 
 
 def visible_text(markup: str) -> str:
-    """The words of HTML, pictures' alternative texts included, a line for each row or block."""
+    """Extract the text of HTML, including alternative texts, with one line per row or block."""
     tree = BeautifulSoup(markup, "html.parser")
     for dropped in tree.find_all(["style", "script", "title", "template"]):
         dropped.decompose()
@@ -92,19 +94,20 @@ def visible_text(markup: str) -> str:
 
 
 def shrink(output: Any) -> None:
-    """Make the picture of an output small, keeping the size that it is shown in."""
+    """Reduce the image of an output and keep its displayed size."""
     data = output.data
     kinds = [kind for kind in ("image/png", "image/jpeg") if kind in data]
     if not kinds:
         return
     shown = output.metadata.get(kinds[0])
-    pictures = [base64.b64decode(data.pop(kind)) for kind in kinds]  # of the same, where there are two
+    pictures = [base64.b64decode(data.pop(kind)) for kind in kinds]  # of the same image, if there are two
     kind, small = _small(pictures[0])
     data[kind] = base64.b64encode(small).decode()
     output.metadata = {} if shown is None else {kind: shown}
 
 
 def _clean_outputs(outputs: list[Any], folder: Path, shoot: Shoot) -> list[Any]:
+    """Clean the outputs of a cell."""
     cleaned: list[Any] = []
     only_widgets = all(WIDGET in output.get("data", {}) for output in outputs)
     for output in deepcopy(outputs):
@@ -114,8 +117,8 @@ def _clean_outputs(outputs: list[Any], folder: Path, shoot: Shoot) -> list[Any]:
             cleaned.append(output)
         elif "data" in output:
             if WIDGET in output.data and not only_widgets:
-                continue  # its still picture is another output, a progress bar has none
-            if output.data.pop(WIDGET, None) is not None:  # one that leaves no still picture: words take its place
+                continue  # its still image is another output, and a progress bar has none
+            if output.data.pop(WIDGET, None) is not None:  # without a still image, text replaces it
                 name = output.data.get("text/plain", "").split("(")[0]
                 output.data["text/html"] = f'<p style="color:#666">{escape(name)}: run this cell to see it.</p>'
             output.metadata = {}
@@ -128,6 +131,7 @@ def _clean_outputs(outputs: list[Any], folder: Path, shoot: Shoot) -> list[Any]:
 
 
 def _clean_data(output: Any, folder: Path, shoot: Shoot) -> None:
+    """Clean the data of one output."""
     data = output.data
     for kind in ("text/plain", "text/html", "text/markdown"):
         if kind in data:
@@ -145,19 +149,20 @@ def _clean_data(output: Any, folder: Path, shoot: Shoot) -> None:
 
 
 def _plain(text: str, folder: Path) -> str:
+    """Replace the folder and dates of a text."""
     for place in (folder.resolve().as_posix(), folder.as_posix(), str(folder)):
         text = text.replace(place, "~")
     return _DATE.sub(_fixed_date, text)
 
 
 def _fixed_date(match: re.Match[str]) -> str:
-    """The same date each time, as long as it was, so that tables keep their columns."""
+    """Return a constant date of the same length, so that table columns keep their width."""
     time = re.sub(r"\d", "0", match["time"] or "")
     return "2026-01-01" + re.sub(r"^([T ])00", r"\g<1>12", time)
 
 
 def _small(data: bytes) -> tuple[str, bytes]:
-    """A picture with fewer bytes: no wider than `WIDTH`, few colours or JPEG, whichever is smaller."""
+    """Compress an image: no wider than `WIDTH`, with few colours or as JPEG, whichever is smaller."""
     with Image.open(io.BytesIO(data)) as opened:
         image = opened.convert("RGBA")
     ground = Image.new("RGBA", image.size, "white")

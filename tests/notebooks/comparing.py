@@ -1,4 +1,4 @@
-"""Whether the outputs that are committed are still those of the notebook."""
+"""Compare committed outputs with those of a new run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _NUMBER = re.compile(rf"[-+−–]?(?:\d[\d,.:]*(?:e[-+]?\d+)?|\bnan\b|\binf\b){
 
 
 def stale(committed: Any, fresh: Any) -> list[str]:
-    """What differs between the outputs in the repository and those of a run just now, a sentence a cell.
+    """Describe the differences between the outputs in the repository and those of a new run, one sentence per cell.
 
-    Both have been cleaned. Numbers, their units and the order of words (tables are sorted by numbers) are left out, as
-    machines differ; of cells tagged ``varies`` only the kinds of the outputs count.
+    Both have been cleaned. Numbers, their units and the order of words (tables are sorted by numbers) are ignored, as
+    machines differ. In cells tagged ``varies``, only the kinds of the outputs are compared.
     """
     found = []
     if edited(committed):
@@ -34,15 +34,12 @@ def stale(committed: Any, fresh: Any) -> list[str]:
 
 
 def edited(committed: Any) -> bool:
-    """Whether a cell was edited since the outputs were made."""
+    """Return True if a cell was edited since the outputs were created."""
     return bool(committed.metadata.get("sources") != sources_hash(committed))
 
 
 def settle(committed: Any, fresh: Any) -> None:
-    """Give cells that tell nothing but other numbers where those vary their old outputs: a refresh changes no more.
-
-    Of a notebook that was edited nothing is kept, since a cell may tell of what another was changed to.
-    """
+    """Restore outputs of cells tagged ``varies`` if only numbers changed, so that a refresh changes nothing else."""
     if edited(committed):
         return
     for old, new in zip(committed.cells, fresh.cells, strict=True):
@@ -57,11 +54,12 @@ def settle(committed: Any, fresh: Any) -> None:
 
 
 def masked(text: str) -> str:
-    """A text without its numbers and without the spaces and lines that tables of numbers are drawn with."""
+    """Remove the numbers of a text, and the spaces and lines of tables."""
     return re.sub(r"[\s|─-╿.-]+", " ", _NUMBER.sub("#", text)).strip()
 
 
 def _difference(old: Any, new: Any) -> str | None:
+    """Describe how the outputs of a cell differ, or return None."""
     outputs = [joined(cell.outputs) for cell in (old, new)]
     kinds = [[_kind(output) for output in each] for each in outputs]
     if kinds[0] != kinds[1]:
@@ -77,7 +75,7 @@ def _difference(old: Any, new: Any) -> str | None:
 
 
 def _kind(output: Any) -> str:
-    """The kind of an output; a picture is a picture, whichever format it was smallest in."""
+    """Return the kind of an output. All image formats count as one."""
     if output.output_type != "display_data" and output.output_type != "execute_result":
         return f"{output.output_type} {output.get('name', output.get('ename', ''))}".strip()
     kinds = {kind.replace("image/jpeg", "picture").replace("image/png", "picture") for kind in output.data}
@@ -85,6 +83,7 @@ def _kind(output: Any) -> str:
 
 
 def _text(output: Any) -> str:
+    """Return the plain text of an output."""
     if output.output_type == "stream":
         return str(output.text)
     if output.output_type == "error":

@@ -1,4 +1,4 @@
-"""What the harness does inside the kernel of a notebook: checks, the record of calls, a function broken on purpose."""
+"""Functions that run inside a notebook's kernel: checks, the record of calls, and breaking functions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _checks: list[ModuleType] = []
 
 
 def prepare(checks: str | None, record: str | None, broken: dict[str, str] | None) -> None:
-    """Make the kernel ready; to be called before the first cell.
+    """Prepare the kernel before the first cell.
 
     Parameters
     ----------
     checks : str, optional
-        The file with the notebook's checks.
+        File with the notebook's checks.
     record : str, optional
-        File that gets, at `finish`, the public functions that cells called.
+        File for the public functions that cells called, written by `finish`.
     broken : dict, optional
         ``{"module", "name", "how"}``: see :func:`break_function`.
     """
@@ -58,7 +58,7 @@ def finish() -> None:
 
 
 class _Record:
-    """Which public functions, methods and properties of the package the cells themselves call."""
+    """Recorder of the public functions, methods and properties that the cells themselves call."""
 
     current: _Record | None = None
 
@@ -84,18 +84,18 @@ class _Record:
 
 
 def is_public(name: str) -> bool:
-    """Whether a dotted name has no private part; constructors count as the class that they make."""
+    """Return True if a dotted name has no private part. Constructors count as their class."""
     parts = name.removesuffix(".__init__").split(".")
     return not any(part.startswith(("_", "<")) for part in parts)
 
 
 def break_function(module: str, name: str, how: str) -> None:
-    """Put something broken in the place of a function, method or property.
+    """Replace a function, method or property with a broken one.
 
     Parameters
     ----------
     how : {"raises", "nothing", "changed"}
-        It raises; it does nothing and gives None; it gives something else than it should (see :func:`changed`).
+        Raise an error, do nothing and return None, or return another value (see :func:`changed`).
     """
     owner: Any = importlib.import_module(module)
     *path, last = name.split(".")
@@ -114,6 +114,8 @@ def break_function(module: str, name: str, how: str) -> None:
 
 
 def _broken(function: Any, how: str) -> Callable[..., Any]:
+    """Return a broken version of a function."""
+
     def broken(*arguments: Any, **options: Any) -> Any:
         if how == "raises":
             raise RuntimeError("broken on purpose")
@@ -123,12 +125,12 @@ def _broken(function: Any, how: str) -> Callable[..., Any]:
 
 
 def changed(value: Any) -> Any:
-    """A value of the same kind that is wrong: a number moved, a table with a row less and its numbers moved.
+    """Return a wrong value of the same kind: a shifted number, a table with a row less and shifted numbers.
 
     Raises
     ------
     Unchangeable
-        For kinds of values that have no such neighbour.
+        For kinds of values without such an alternative.
     """
     import numpy as np
     import pandas as pd
@@ -155,9 +157,9 @@ def changed(value: Any) -> Any:
 
 
 class Unchangeable(BaseException):
-    """A value for which nothing similar and wrong is known; no cell may catch it."""
+    """Error for a value without a known wrong alternative, which no cell can catch by accident."""
 
     @classmethod
     def tell(cls, value: Any) -> Any:
-        """Raise it."""
+        """Raise it for the value."""
         raise cls(type(value).__name__)

@@ -1,4 +1,4 @@
-"""HTML outputs as pictures, drawn by the Chromium of the browser tests."""
+"""Render HTML outputs as images in the Chromium of the browser tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGE = """<!doctype html><meta charset="utf-8"><style>
 
 @dataclass(frozen=True)
 class Camera:
-    """What draws HTML, and the browser that it does it with."""
+    """Renderer of HTML and its browser."""
 
     shoot: Callable[[str], tuple[bytes, tuple[int, int]]]
     browser: Browser
@@ -26,7 +26,7 @@ class Camera:
 
 @contextmanager
 def shooting() -> Iterator[Camera]:
-    """A camera whose ``shoot`` draws HTML as PNG and tells its size on the page; nothing in it runs or is fetched.
+    """Yield a camera whose ``shoot`` renders HTML as PNG with its size, without running or fetching anything.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Runs one notebook as its reader would: a fresh folder, an empty home, no network, this very Python."""
+"""Run a notebook like its reader: in a new folder, with an empty home, without network, in this Python."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ ROOT = HERE.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 CHECKS = HERE / "checks"
 CELL_SECONDS = 300
-#: Cells that the harness puts between the notebook's own carry this in their metadata.
+#: Metadata of the cells that the harness inserts.
 _OURS = "harness"
 
 
 class NotebookFailedError(AssertionError):
-    """A cell or a check raised, the network was asked for, or a check has no cell to follow."""
+    """Error of a cell or check, of a network request, or of a check without a cell."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """An executed notebook.
+    """Executed notebook.
 
     Attributes
     ----------
     notebook : nbformat.NotebookNode
-        With its outputs as they came.
+        The notebook with its original outputs.
     folder : Path
-        Where it ran; gone by now unless the caller made it.
+        Folder in which it ran, deleted by now unless the caller created it.
     seconds : float
-        With the start of the kernel.
+        Duration including the start of the kernel.
     called : tuple
-        Public functions called by the cells: module and dotted name; only if they were asked for.
+        Module and dotted name of the public functions called by the cells, if they were recorded.
     """
 
     notebook: Any
@@ -56,7 +56,7 @@ class Run:
 
 
 def notebook_path(number: str) -> Path:
-    """The notebook that begins with these two digits."""
+    """Return the notebook that begins with these two digits."""
     found = sorted(NOTEBOOKS.glob(f"{number}_*.ipynb"))
     if len(found) != 1:
         raise FileNotFoundError(f"{number!r} names {len(found)} notebooks in {NOTEBOOKS}.")
@@ -64,12 +64,12 @@ def notebook_path(number: str) -> Path:
 
 
 def numbers() -> list[str]:
-    """The two digits of every notebook."""
+    """Return the two digits of every notebook."""
     return sorted(path.name[:2] for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 
 def checks_of(path: Path) -> Path | None:
-    """The file with a notebook's checks, if there is one."""
+    """Return the file with a notebook's checks, if there is one."""
     file = CHECKS / f"{path.name[:2]}.py"
     return file if file.is_file() else None
 
@@ -83,21 +83,22 @@ def execute(
     broken: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Run:
-    """Run a notebook from top to bottom, its checks between the cells.
+    """Run a notebook from top to bottom with its checks between the cells.
 
     Parameters
     ----------
     path : Path
+        Notebook to run.
     folder : Path, optional
-        The kernel's working folder; one of its own, removed afterwards, unless given.
+        Working folder of the kernel. By default, a temporary one.
     checks : Path, optional
-        The file with its checks; ``checks_of(path)`` unless given.
+        File with its checks. By default, ``checks_of(path)``.
     record : bool
-        Note the public functions that cells call.
+        Record the public functions that cells call.
     broken : mapping, optional
-        What :func:`tests.notebooks.inside.break_function` is to break.
+        Arguments of :func:`tests.notebooks.inside.break_function`.
     environment : mapping, optional
-        More environment variables for the kernel.
+        Additional environment variables of the kernel.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def execute(
 
 
 def outputs_check(checks: Path | None) -> Any:
-    """The function ``outputs`` of a file with checks, if it has one."""
+    """Return the function ``outputs`` of a file with checks, if it has one."""
     if checks is None:
         return None
     names: dict[str, Any] = {"__file__": str(checks), "__name__": f"checks_{checks.stem}"}
@@ -138,7 +139,7 @@ def outputs_check(checks: Path | None) -> Any:
 
 
 def tagged(notebook: Any, tag: str) -> Any:
-    """The first code cell with a tag.
+    """Return the first code cell with a tag.
 
     Raises
     ------
@@ -152,35 +153,36 @@ def tagged(notebook: Any, tag: str) -> Any:
 
 
 def tags_of(cell: Any) -> tuple[str, ...]:
-    """The tags of a cell."""
+    """Return the tags of a cell."""
     return tuple(cell.metadata.get("tags", ()))
 
 
 def text_of(cell: Any) -> str:
-    """What a code cell printed and displayed, as plain text."""
+    """Return the printed and displayed output of a code cell as plain text."""
     parts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
     return "\n".join(part.rstrip() for part in parts if part)
 
 
 def html_of(cell: Any) -> str:
-    """The HTML that a code cell displayed."""
+    """Return the HTML that a code cell displayed."""
     return "\n".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
 
 
 def pictures_of(cell: Any) -> int:
-    """How many PNG and JPEG outputs a code cell has."""
+    """Count the PNG and JPEG outputs of a code cell."""
     kinds = ("image/png", "image/jpeg")
     return sum(any(kind in output.get("data", {}) for kind in kinds) for output in cell.outputs)
 
 
 def _empty(notebook: Any) -> None:
+    """Remove all outputs and execution counts."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
 
 
 def _with_checks(notebook: Any, checks: Path | None, record: Path | None, broken: dict[str, str] | None) -> Any:
-    """A copy with a cell before the first one, and a cell for each check after the cell that it follows."""
+    """Return a copy with a cell before the first one, and a cell for each check after its cell."""
     copy = deepcopy(notebook)
     given = ", ".join(repr(None if value is None else str(value)) for value in (checks, record))
     inside = '__import__("importlib").import_module("tests.notebooks.inside")'
@@ -205,6 +207,7 @@ def _with_checks(notebook: Any, checks: Path | None, record: Path | None, broken
 
 
 def _check_names(checks: Path | None) -> dict[str, bool]:
+    """Return the names of the checks that follow cells, none of them used yet."""
     tree = ast.parse(checks.read_text("utf-8")) if checks else ast.Module([], [])
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     return {name: False for name in names if name.startswith("after_") or name == "at_end"}
@@ -215,7 +218,7 @@ def _cell(source: str, what: str) -> Any:
 
 
 def _renumbered(notebook: Any) -> Any:
-    """The counts that a run without the harness's cells would have had."""
+    """Renumber the cells as in a run without the harness's cells."""
     count = 0
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -230,7 +233,7 @@ def _renumbered(notebook: Any) -> Any:
 
 @contextmanager
 def _private(folder: Path, more: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The kernel's environment: nothing of the user's settings, caches and name, and no network."""
+    """Yield an environment without the user's settings, caches and name, and without network."""
     dropped = ("JUPYTER", "IPYTHON", "MPL", "XDG_", "CUSTOMLABELS_NB_", "AWS_", "HF_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     home = folder / "home"
@@ -250,7 +253,7 @@ def _private(folder: Path, more: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _run(notebook: Any, folder: Path, environment: Mapping[str, str]) -> str | None:
-    """Run all cells; gives what went wrong, in words."""
+    """Run all cells and return a description of the error, if any."""
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     reached = [0]

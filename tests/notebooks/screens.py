@@ -1,4 +1,4 @@
-"""Pictures of the real widgets of a notebook, for the outputs that are committed."""
+"""Take screenshots of a notebook's widgets for the committed outputs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from playwright.sync_api import Browser
 from tests.notebooks.cleaning import shrink
 from tests.notebooks.running import tags_of
 
-#: Code cells with this tag show a widget, which is photographed in a real JupyterLab.
+#: Code cells with this tag show a widget, of which a screenshot is taken in JupyterLab.
 WIDGET_TAG = "widget"
 _WIDGET = ".clnb, .jupyter-widgets"
 
 
 def widget_screens(path: Path, chromium: Browser) -> dict[int, tuple[bytes, tuple[int, int]]]:
-    """Run a notebook in JupyterLab; PNG, width and height of each tagged cell's widget, by the cell's position.
+    """Run a notebook in JupyterLab and return PNG, width and height of each tagged widget by cell position.
 
-    Each as it stands once its cell has run, before later ones change it.
+    Each screenshot shows the widget after its own cell, before later ones change it.
     """
     from tests.browser.jupyter import Lab, serve
 
@@ -32,7 +32,7 @@ def widget_screens(path: Path, chromium: Browser) -> dict[int, tuple[bytes, tupl
     found = {}
     with tempfile.TemporaryDirectory(prefix="screens-") as folder, serve(Path(folder)) as server:
         lab = Lab(server, chromium, name=f"outputs-{path.stem}")
-        page = lab.open(path, width=1100, height=1900)  # no widget is higher
+        page = lab.open(path, width=1100, height=1900)  # no widget is taller
         for index, cell in enumerate(cells):
             if cell.cell_type == "code":
                 page.run_cell(index, seconds=300)
@@ -50,7 +50,7 @@ def widget_screens(path: Path, chromium: Browser) -> dict[int, tuple[bytes, tupl
 
 
 def put_screens(notebook: Any, screens: dict[int, tuple[bytes, tuple[int, int]]]) -> None:
-    """Let the pictures take the place of the still ones, and of widgets that leave none."""
+    """Replace the still images, and widgets without one, with the screenshots."""
     for index, (picture, (width, height)) in screens.items():
         for output in notebook.cells[index].outputs:
             if "data" in output:

@@ -1,4 +1,4 @@
-"""The harness itself, on tiny notebooks: what it must see, it sees."""
+"""Tests of the harness itself with tiny notebooks: it detects what it must."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.notebooks.running import HERE, NotebookFailedError, execute, tagged, 
 
 
 def write(path: Path, *cells: tuple[str, str]) -> Path:
-    """A notebook of code cells: their tag and source."""
+    """Write a notebook of code cells, each with tag and source."""
     made = [nbformat.v4.new_code_cell(source, metadata={"tags": [tag] if tag else []}) for tag, source in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=made), path)
     return path
@@ -60,7 +60,7 @@ def test_a_cell_that_raises_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_answer_that_comes_while_something_is_sent_is_found(tmp_path: Path) -> None:
-    """What is written into an Output widget is sent back to it; one cell in fourteen waited for its whole time then."""
+    """Test writing to an Output widget, which is sent back to it. One cell in fourteen used to run into the timeout."""
     source = "outputs = [w.Output() for _ in range(6)]\nfor one in outputs:\n    with one:\n        print('x')"
     cells = [nbformat.v4.new_code_cell(text) for text in ("import ipywidgets as w", *[source] * 60)]
     begun: list[float] = []
@@ -107,7 +107,7 @@ def test_only_this_machine_can_be_reached(code: str, refused: bool, tmp_path: Pa
 
 
 def test_a_break_that_nothing_looks_at_is_told(tmp_path: Path) -> None:
-    """Two functions are called; of one the value is checked, the other's isn't looked at."""
+    """Test that of two called functions, the one whose value is not checked is reported."""
     imports = "from customlabels_nb._utils.text import escaped\n"
     imports += "from customlabels_nb._utils.durations import read_seconds"
     cells = [("", imports)]
@@ -124,7 +124,7 @@ def test_a_break_that_nothing_looks_at_is_told(tmp_path: Path) -> None:
 
 
 class Thing:
-    """Something to break."""
+    """Class with members to break."""
 
     @property
     def size(self) -> int:
@@ -150,7 +150,7 @@ class Thing:
     ],
 )
 def test_methods_are_broken(name: str, how: str, expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Thing, name, vars(Thing)[name])  # puts it back
+    monkeypatch.setattr(Thing, name, vars(Thing)[name])  # restores it afterwards
     inside.break_function(__name__, f"Thing.{name}", how)
     assert getattr(Thing(), name)() == expected
 
@@ -169,12 +169,14 @@ def test_properties_are_broken_and_what_has_no_neighbour_says_so(monkeypatch: py
 
 
 def png(size: tuple[int, int] = (4, 4)) -> str:
+    """Return a PNG image encoded in base64."""
     buffer = io.BytesIO()
     Image.new("RGB", size, "red").save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def shown(data: dict[str, Any], source: str = "x", tags: tuple[str, ...] = ()) -> nbformat.NotebookNode:
+    """Return a notebook with one cell that displayed this data."""
     output = nbformat.v4.new_output("display_data", data)
     cell = nbformat.v4.new_code_cell(source, outputs=[output], metadata={"tags": list(tags), "scrolled": True})
     return nbformat.v4.new_notebook(cells=[cell])
@@ -241,7 +243,7 @@ def test_what_a_slow_machine_prints_in_pieces_is_one_text(tmp_path: Path) -> Non
     assert [(output.name, output.text) for output in made.cells[0].outputs] == [("stdout", "a\nb\n"), ("stderr", "c\n")]
     assert stale(clean(whole, tmp_path), made) == []
     made.cells[0].outputs = pieces.cells[0].outputs
-    assert stale(made, clean(whole, tmp_path)) == [], "also where it was committed in pieces"
+    assert stale(made, clean(whole, tmp_path)) == [], "also if it was committed in pieces"
 
 
 def test_an_edited_cell_makes_it_stale_until_it_is_run(tmp_path: Path) -> None:
@@ -270,4 +272,4 @@ def test_a_refresh_keeps_outputs_that_only_vary_unless_a_cell_was_edited(tmp_pat
     assert told(made("a"), made("b", "y")) == "b", "another cell"
     old = made("a")
     old.cells.append(nbformat.v4.new_markdown_cell("new"))
-    assert told(old, made("b")) == "b", "what was edited may show in any output"
+    assert told(old, made("b")) == "b", "an edit may affect any output"

@@ -1,4 +1,4 @@
-"""The notebooks as they are kept: run, small, of no machine, and naming only what they call."""
+"""Tests of the committed notebooks: executed, small, machine-independent, and naming only what they call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_notebook_is_kept_as_it_was_run(path: Path) -> None:
     )
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert any(pictures_of(cell) for cell in code), "no picture to be seen"
+    assert any(pictures_of(cell) for cell in code), "no visible image"
     assert not any(WIDGET in out.get("data", {}) for cell in code for out in cell.outputs)
     assert notebook.cells[0].source.startswith("# ")
     text = path.read_text("utf-8")
@@ -41,7 +41,7 @@ def test_every_notebook_has_checks_and_every_check_a_notebook() -> None:
 
 
 def public_functions() -> set[str]:
-    """Names of the package's functions, and of its main classes' public methods."""
+    """Return the names of the package's functions and of its main classes' public methods."""
     found = {name for name in cl.__all__ if inspect.isfunction(getattr(cl, name))}
     for owner in (cl.Project, cl.Dataset, cl.Model, cl.Report):
         for name, value in inspect.getmembers(owner):
@@ -51,7 +51,7 @@ def public_functions() -> set[str]:
 
 
 def called(source: str) -> set[str]:
-    """Names that code calls, or hands on to be called."""
+    """Return the names that code calls or passes on to be called."""
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("!", "%"))]
     tree = ast.parse("\n".join(lines))
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | {
@@ -72,7 +72,7 @@ def test_what_the_prose_names_some_cell_calls() -> None:
     public = public_functions()
     lost = {name: path for name, path in named.items() if name in public and name not in used}
     assert len(public & set(named)) >= 10
-    assert not lost, f"named in prose, called in no cell: {lost}"
+    assert not lost, f"named in the text, but not called in any cell: {lost}"
 
 
 def test_all_are_numbered_one_after_another() -> None:

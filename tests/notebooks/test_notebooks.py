@@ -1,4 +1,4 @@
-"""The notebooks run, say what is true, and their committed outputs are those of today."""
+"""Tests that the notebooks run, pass their checks, and have up-to-date outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.notebooks.running import checks_of, execute, notebook_path, numbers, 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """As the refreshing command has it: of a longer path tables show less."""
+    """Yield a folder as in the refresh command, because tables show less of a longer path."""
     with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as own:
         yield Path(own)
 
@@ -40,7 +40,7 @@ def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, folder: Path) ->
 @pytest.mark.slow
 def test_a_notebook_runs_twice_in_one_folder(tmp_path: Path) -> None:
     none = tmp_path / "no_checks.py"
-    none.write_text("")  # what they say is true of a first run
+    none.write_text("")  # their text assumes a first run
     for checks in (None, none):
         execute(notebook_path("02"), tmp_path / "run", checks=checks)
 

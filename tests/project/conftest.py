@@ -1,4 +1,4 @@
-"""Small projects of drawn pictures that a classifier can tell apart, as they are and with trained versions."""
+"""Fixtures of small projects of drawn images that a classifier can distinguish, with and without trained versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE labels; --', "plain"]
 
 
 def draw(path: Path, label: int, seed: int) -> None:
-    """A picture of one of three kinds: a disc, stripes or a triangle, in varying colours."""
+    """Draw one of three shapes, a disc, stripes or a triangle, in varying colours."""
     rng = np.random.default_rng([label, seed])
     ground = Image.fromarray(rng.integers(200, 230, (96, 128, 3), dtype=np.uint8).astype(np.uint8))
     pen, colour = ImageDraw.Draw(ground), tuple(int(v) for v in rng.integers(0, 140, 3))
@@ -37,7 +37,7 @@ def draw(path: Path, label: int, seed: int) -> None:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 8 pictures each of disc, stripes and triangle."""
+    """Return a folder with 8 images each of disc, stripes and triangle."""
     folder = tmp_path_factory.mktemp("shapes")
     for label, name in enumerate(("disc", "stripes", "triangle")):
         for seed in range(8):
@@ -47,7 +47,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, shapes: Path) -> Project:
-    """A project with these pictures in train."""
+    """Return a project with these images in train."""
     made = create_project("shapes", tmp_path)
     made.add_images(shapes, auto_label=True, progress=False)
     return made
@@ -55,7 +55,7 @@ def project(tmp_path: Path, shapes: Path) -> Project:
 
 @pytest.fixture
 def fruit(tmp_path: Path) -> Iterator[Project]:
-    """An empty project beside which there is room for photos."""
+    """Yield an empty project with room for photos next to it."""
     made = create_project("fruit", tmp_path / "projects")
     yield made
     made.close()
@@ -64,7 +64,7 @@ def fruit(tmp_path: Path) -> Iterator[Project]:
 def train_project(
     folder: Path, pictures: Path, *versions: str, task: str | None = None, copy: bool = False, **options: Any
 ) -> Project:
-    """A closed project with these pictures in train and test, and versions trained on them."""
+    """Create a project with these images in train and test, and versions trained on them."""
     project = create_project("shapes", folder, task=task)
     project.add_images(pictures, auto_label=True, copy=copy, progress=False)
     project.distribute(test_fraction=0.25)
@@ -76,18 +76,18 @@ def train_project(
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
-    """A project with one version, "v1"; tests that change it take ``trained_copy``."""
+    """Return a project with one version, "v1". Tests that change it use ``trained_copy``."""
     return train_project(tmp_path_factory.mktemp("trained"), shapes, "v1")
 
 
 @pytest.fixture
 def trained_copy(trained: Project, tmp_path: Path) -> Project:
-    """A copy of the trained project that a test may change."""
+    """Return a copy of the trained project that a test may change."""
     shutil.copytree(trained.root, tmp_path / "shapes")
     return load_project(tmp_path / "shapes")
 
 
 @pytest.fixture
 def model(trained_copy: Project) -> Model:
-    """The version of that copy."""
+    """Return the version of that copy."""
     return trained_copy.model("v1")

@@ -1,4 +1,4 @@
-"""A whole project as one zip file, out and in."""
+"""Tests of packing a complete project as one zip file and unpacking it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REMOTE = "s3://bucket/a.png"
 
 @pytest.fixture
 def rich(project: Project, tmp_path: Path) -> Project:
-    """Images elsewhere under awkward names, copies in the project, one by URL, one that is gone; a snapshot."""
+    """Return a project with awkward external names, copied images, a URL, a missing file and a snapshot."""
     for seed, name in enumerate(["a b.png", "é'\"<x>.png", "A B.png", "../up.png", "%20.png"]):
         draw(tmp_path / "odd" / "in" / name, 1, 50 + seed)
     draw(tmp_path / "own" / "copied" / "0.png", 2, 70)
@@ -43,7 +43,7 @@ def rich(project: Project, tmp_path: Path) -> Project:
 
 
 def by_content(project: Project) -> set[tuple[str, str, str | None]]:
-    """What the project says of each picture, however it is called."""
+    """Return the project's data of each image, independent of its name."""
     found = set()
     for dataset in (project.train_set, project.test_set):
         rows = dataset.images.assign(labels=dataset.labels_of_images())
@@ -68,7 +68,7 @@ def test_all_of_it_comes_out_elsewhere(rich: Project, tmp_path: Path, shapes: Pa
     assert all(image.startswith("images/") and (copy.root / image).is_file() for image in own)
     assert sorted(path.name for path in elsewhere.iterdir()) == ["shapes"]
     assert {path.name for path in copy.root.iterdir()} <= {"project.db", "project.db-wal", "project.db-shm", "images"}
-    # history goes along: it can be taken back, and compared with, under the new names
+    # history is included: it can be undone, and compared with, under the new names
     assert copy.snapshots.diff("kept")["change"].tolist() == ["relabelled"] * 8
     copy.undo()
     assert copy.snapshots.diff("kept").empty
@@ -161,12 +161,12 @@ def test_nothing_is_overwritten(rich: Project, tmp_path: Path) -> None:
     assert list((tmp_path / "x").iterdir()) == [tmp_path / "x" / "shapes"]
     with pytest.raises(ProjectNameError):
         cl.unpack_project(tmp_path / "class.zip", tmp_path / "x", name="../up")
-    rich.pack(tmp_path / "class.zip", images=False, progress=False)  # of the file itself that is said
+    rich.pack(tmp_path / "class.zip", images=False, progress=False)  # the error is about the file itself
     assert cl.unpack_project(tmp_path / "class.zip", tmp_path / "x", name="other").name == "other"
 
 
 def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
-    """The zip file with changed members."""
+    """Write the zip file with changed members and return its path."""
     with zipfile.ZipFile(source) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     change(members)
@@ -177,6 +177,8 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], o
 
 
 def in_database(statement: str, *values: object) -> Callable[[dict[str, bytes]], None]:
+    """Return a function that runs an SQL statement in an archive's database."""
+
     def change(members: dict[str, bytes]) -> None:
         path = Path(os.environ["HOME"]) / f"{uuid4().hex}.db"
         path.write_bytes(members["project.db"])
@@ -277,7 +279,7 @@ def test_what_a_killed_unpacking_leaves_is_no_project(rich: Project, tmp_path: P
     rich.pack(tmp_path / "class.zip", progress=False)
     with packing._staged(tmp_path / "x") as folder:
         shutil.copy(rich.root / "project.db", folder)
-        shutil.copytree(folder.parent, tmp_path / "y" / folder.parent.name)  # as if it had been killed here
+        shutil.copytree(folder.parent, tmp_path / "y" / folder.parent.name)  # as if the process had been killed here
     assert list((tmp_path / "x").iterdir()) == []
     assert cl.list_projects(tmp_path / "y").empty
 

@@ -1,4 +1,4 @@
-"""Whole tables written as one action, and the split into train and test."""
+"""Tests of writing tables as one action, and of the split into train and test."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def project(fruit: cl.Project) -> cl.Project:
 
 
 def fill(project: cl.Project, counts: dict[str, int], *, split: str = "train", start: int = 0) -> list[str]:
+    """Import new photos into a split and return their paths."""
     folder = project.root.parent.parent / f"photos {split} {start}"
     paths = write_folder(folder, counts, start=start)
     project.add_images(folder, split=split, auto_label=True, progress=False)
@@ -118,7 +119,7 @@ def test_a_stale_edit_is_refused_and_shown(project: cl.Project) -> None:
         assert caught.value.theirs["label"].tolist() == ["theirs"]
         assert caught.value.yours["label"].tolist() == ["mine"]
     assert labels(project.train_set) == {images[0]: ["theirs"], images[1]: ["apple"]}  # nothing of it was written
-    assert project.update("train", mine.filter([False, True]).relabel("mine")) == 1  # this image is as it was
+    assert project.update("train", mine.filter([False, True]).relabel("mine")) == 1  # this image is unchanged
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Lines of a manifest written over the images of a dataset."""
+"""Tests of updating the images of a dataset from manifest lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def labels(project: Project) -> dict[str, list[str]]:
 
 @pytest.fixture
 def entries(project: Project, tmp_path: Path) -> list[dict[str, Any]]:
-    """Two that are there, one of which loses its label, and one that is new."""
+    """Return two existing images, one of which loses its label, and a new one."""
     names = project.train_set.images["image"].tolist()
     draw(tmp_path / "new.png", 1, 99)
     return [entry(names[0]), entry(names[1], None), entry(str(tmp_path / "new.png"), "star")]

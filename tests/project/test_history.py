@@ -1,4 +1,4 @@
-"""Bulk edits of a project's datasets, and taking them back."""
+"""Tests of bulk edits of a project's datasets, and undoing them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BULK: dict[str, Callable[[Project], object]] = {
 
 
 def tables(project: Project) -> list[object]:
-    """Both datasets and the labels as plain values."""
+    """Return both datasets and the labels as plain values."""
     found: list[object] = [project.labels.to_frame().to_dict("records")]
     for dataset in (project.train_set, project.test_set):
         for frame in (dataset.images.drop(columns="revision"), dataset.annotations):

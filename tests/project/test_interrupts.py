@@ -1,4 +1,4 @@
-"""Long work that is interrupted: one line that says how to go on, and what was done is kept."""
+"""Tests of interrupting long work: one line explains how to continue, and finished work is kept."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ TRAIN = 'project.train("v1", callbacks=[wait], progress=False)'
 
 
 class Kernel:
-    """A real kernel, asked as a notebook does."""
+    """Kernel that runs code like a notebook."""
 
     def __init__(self, manager: Any, client: Any) -> None:
         self.manager, self.client = manager, client
 
     def run(self, code: str, *, interrupt_at: str | None = None) -> tuple[str, list[str]]:
-        """What the cell printed, and the lines of its error."""
+        """Run a cell and return its printed text and the lines of its error."""
         asked, printed, lines = self.client.execute(code), "", []
         while True:
             message = self.client.get_iopub_msg(timeout=300)
@@ -62,6 +62,7 @@ class Kernel:
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    """Yield a kernel with its own IPython folder."""
     manager, client = start_new_kernel(env={**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")})
     yield Kernel(manager, client)
     client.stop_channels()

@@ -1,4 +1,4 @@
-"""The labels of a project: every change is an action, and what can't be is refused by name."""
+"""Tests of a project's labels: every change is an action, and invalid ones are refused by name."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def project(fruit: cl.Project, tmp_path: Path) -> cl.Project:
+    """Return a project with two apples and a pear."""
     write_folder(tmp_path / "photos", {"apple": 2, "pear": 1})
     fruit.add_images(tmp_path / "photos", auto_label=True, progress=False)
     return fruit

@@ -1,4 +1,4 @@
-"""A version leaves its project: as a folder, as a zip file, and as a model for other programs."""
+"""Tests of exporting a version: as a folder, as a zip file, and as a model for other programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_it_is_exported_after_a_look_at_its_test_photos(trained_copy: Project, t
     before = version.status
     written = version.export("pt2", tmp_path / "out")
     assert written.photos == 6
-    assert version.status == before  # it needn't run for that
+    assert version.status == before  # it need not run for that
     photo = trained_copy.test_set.images["image"][0]
     alone = ModelAlone(written.file)
     assert alone.facts["name"] == "v1"

@@ -1,4 +1,4 @@
-"""Projects are made, found, renamed and deleted, and never reach beyond their folder."""
+"""Tests of creating, finding, renaming and deleting projects, which never affect files outside their folder."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_renaming_obeys_the_same_rules(tmp_path: Path) -> None:
     project.close()
 
 
-# -- life -------------------------------------------------------------------------------------------
+# -- creating and loading ---------------------------------------------------------------------------
 def test_a_project_is_found_again_with_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "photos", {"apple": 2})
@@ -156,9 +156,9 @@ NOBODY = 65534
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that anybody may reach, and that is nobody's."""
+    """Yield a folder that anybody may access and nobody owns."""
     folder = Path(tempfile.mkdtemp())
-    warm = cl.create_project("warm", folder)  # import all that is needed: nobody may not read root's Python
+    warm = cl.create_project("warm", folder)  # import everything needed, because nobody may not read root's Python
     warm.labels.add("apple")
     warm.rename("warmer")
     cl.list_projects(folder)
@@ -171,7 +171,7 @@ def place() -> Iterator[Path]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Take root's power to do anything away for a while, so that permissions count."""
+    """Drop root's privileges while the block runs, so that permissions apply."""
     root = os.getuid() == 0
     if root:
         os.setresuid(NOBODY, NOBODY, 0)
@@ -184,6 +184,7 @@ def as_nobody() -> Iterator[None]:
 
 @contextmanager
 def mode(path: Path, bits: int) -> Iterator[None]:
+    """Change the permission bits of a path while the block runs."""
     before = path.stat().st_mode
     path.chmod(bits)
     try:
@@ -278,8 +279,9 @@ def test_opening_leaves_a_rename_in_progress_alone(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-# -- deleting ---------------------------------------------------------------------------------------
+# -- deletion ---------------------------------------------------------------------------------------
 def answer(monkeypatch: pytest.MonkeyPatch, reply: str | type[Exception]) -> list[str]:
+    """Answer questions with the reply and return the list of questions."""
     asked: list[str] = []
 
     def reply_to(question: str) -> str:
@@ -364,7 +366,7 @@ def test_a_pointer_from_somebody_else_is_not_trusted(tmp_path: Path, pointer: st
 
 @pytest.fixture
 def own_database(postgres_url: str) -> Iterator[str]:
-    """The URL of a database that no other test's process writes to."""
+    """Yield the URL of a database that no other test's process writes to."""
     name = f"test_{uuid4().hex[:12]}"
     engine = create_engine(make_url(postgres_url), isolation_level="AUTOCOMMIT")
     try:
@@ -377,6 +379,7 @@ def own_database(postgres_url: str) -> Iterator[str]:
 
 
 def schemas(url: str) -> set[str]:
+    """Return the names of the schemas in a database."""
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         return set(inspect(engine).get_schema_names())
@@ -400,7 +403,7 @@ def test_a_team_project_lives_in_a_schema_and_keeps_no_password(
     assert len(new) == 1
     assert secret.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert not (tmp_path / "a" / "fruit" / "project.db").exists()
-    # two people may have projects of one name in one place on their machines
+    # two people may have projects of the same name and folder on their machines
     other = cl.create_project("fruit", tmp_path / "b", store=url)
     assert len(schemas(own_database) - before) == 2
     other.delete(confirm=True)

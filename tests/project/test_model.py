@@ -1,4 +1,4 @@
-"""A version's life after training: run, detect, evaluate, publish, delete."""
+"""Tests of a version after training: run, detect, evaluate, publish, delete."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_latest_published_and_unknown_names(project: Project, model: Model) -> N
 def test_thresholds_that_are_set_are_used_and_can_be_taken_back(model: Model, shapes: Path) -> None:
     picture, assumed = shapes / "disc" / "0.png", model.thresholds
     assert [row.label for row in model.detect(picture).table.itertuples()] == ["disc"]
-    model.set_thresholds({"disc": 1.0, "stripes": 0.0})  # also of a model that runs
+    model.set_thresholds({"disc": 1.0, "stripes": 0.0})  # also for a running model
     assert model.thresholds == {"disc": 1.0, "stripes": 0.0, "triangle": assumed["triangle"]}
     assert [row.label for row in model.detect(picture).table.itertuples()] == ["stripes"]
     model.set_thresholds(0.0)
@@ -173,7 +173,7 @@ def test_deleting_a_version_asks_and_is_refused_while_it_runs(
     model.delete()
     assert not folder.exists()
     assert project.versions.empty
-    project.close()  # nothing of it is left to stop
+    project.close()  # nothing is left to stop
 
 
 def test_a_folder_that_leads_elsewhere_is_never_deleted(project: Project, model: Model, tmp_path: Path) -> None:
@@ -364,11 +364,11 @@ def test_a_later_question_starts_what_stopped_for_want_of_one(
     assert model.detect(shapes / "disc" / "0.png").table["label"].iloc[0] == "disc"
     assert tells(capsys.readouterr().out, "v1", "cpu")
     assert running is not None
-    assert running.idle_stop == 0.3  # and it sleeps again, as was asked for once
+    assert running.idle_stop == 0.3  # and it stops when idle again, as requested once
     model.stop()
     model.start("cpu")
     assert model._predictor is not None
-    assert model._predictor.idle_stop == float("inf")  # stopping by hand ends that
+    assert model._predictor.idle_stop == float("inf")  # stopping it manually ends that
     model.stop()
 
 

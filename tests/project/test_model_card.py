@@ -1,4 +1,4 @@
-"""A version's card: what it says, that nobody's names become markup, and that the same version has the same card."""
+"""Tests of model cards: content, escaped names, and the same card for the same version."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ HOSTILE = [
 
 
 class _Page(HTMLParser):
-    """The tags of a page, its links, and the text of each cell, item and paragraph."""
+    """Tags of a page, its links, and the text of each cell, item and paragraph."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ def test_a_program_never_ends_its_fence() -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Three labels with hostile names, some wrong in test; tests that change something take a copy."""
+    """Return a project with three hostile names and some wrong test labels. Tests that change it use a copy."""
     folder = tmp_path_factory.mktemp("carded")
     project = create_project("shapes", folder)
     for kind, name in enumerate(("<b>disc</b>", "str|pes", "triangle")):
@@ -249,8 +249,9 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     assert project.history["what"].iloc[0] == "describe version"
 
 
-# -- kinds that a quick training doesn't make -------------------------------------------------------------
+# -- kinds of models that are slow to train ---------------------------------------------------------------
 def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame, **training: Any) -> CardFacts:
+    """Return the facts for a model card of this kind."""
     labels = sorted(set(train.annotations["label"]))
     detector = kind in ("detection", "brands")
     config = ModelConfig(
@@ -272,7 +273,7 @@ def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame
 
 
 def boxes(rows: list[tuple[str, str, float]], name: str) -> Dataset:
-    """Square boxes of a side, each image 100 × 100."""
+    """Return a dataset of square boxes with this side length, each image 100 × 100."""
     table = pd.DataFrame(rows, columns=["image", "label", "width"])
     table = table.assign(left=1.0, top=1.0, height=table["width"])
     table.loc[table.duplicated("image"), "left"] = 60.0
@@ -285,8 +286,8 @@ def test_a_detector_says_which_sizes_it_saw_and_what_it_misses() -> None:
     test = boxes([(f"t{i}.png", "ab"[i % 2], 30.0) for i in range(8)], "test")
     said = test.annotations.assign(confidence=0.9)
     said = said[~said["image"].isin(["t0.png", "t2.png"])]  # two of a are missed
-    said.loc[said["image"] == "t1.png", "label"] = "a"  # one b is taken for a
-    said = pd.concat([said, said[said["image"] == "t3.png"].assign(left=65.0)])  # b where nothing is
+    said.loc[said["image"] == "t1.png", "label"] = "a"  # one b is predicted as a
+    said = pd.concat([said, said[said["image"] == "t3.png"].assign(left=65.0)])  # b on the background
     facts = facts_of(
         "detection", train, test, said, steps=90, planned_steps=100, best_step=80, seconds=3.0, notes=["N"]
     )

@@ -1,4 +1,4 @@
-"""Predictions that people bring stand beside the labels, never among them."""
+"""Tests that added predictions are stored next to the annotations, never among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is shown what while something runs."""
+"""Tests of the recipients of progress display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results screen of a version: what it can do to its project, as its page asks for it."""
+"""Tests of the project actions of a version's results screen, as requested by its page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.widgets.asking import ResultsPage
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
-    """A project with two versions; tests that change it take a copy."""
+    """Return a project with two versions. Tests that change it use a copy."""
     return train_project(tmp_path_factory.mktemp("trained"), shapes, "v1", "v2", task="single-label")
 
 
@@ -99,7 +99,7 @@ def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
     assert isinstance(screen, Annotator)
     assert screen.session.split == "test"
     assert sorted(screen.session.page(0, 10)[1]) == sorted([names[1], names[3]])
-    assert screen.session.images_at([(screen._focus, screen._focus)]) == [names[3]]  # which was asked for first
+    assert screen.session.images_at([(screen._focus, screen._focus)]) == [names[3]]  # the first one requested
     assert actions.facts == {"trained in": "5 min", "on": "cpu"}
     assert actions.versions() == []  # none of another task
     screen.close()

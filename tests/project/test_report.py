@@ -24,7 +24,7 @@ from tests.evaluation.scenes import scene
 
 
 class Reader(HTMLParser):
-    """Collects tags, attributes and text, and checks that tags are closed in order."""
+    """Parser that collects tags, attributes and text, and checks that tags are closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def test_html_escapes_every_name(case: Any) -> None:
         read = Reader(html)
         assert not {"script", "img", "u"} & set(read.tags)
         assert not [name for name, _ in read.attributes if name.startswith("on")]
-        assert ("class", "clnb-report mathjax_ignore tex2jax_ignore") in read.attributes  # a label isn't typeset
+        assert ("class", "clnb-report mathjax_ignore tex2jax_ignore") in read.attributes  # labels are not typeset
         assert html.count("<style>") == html.count("</style>") == 1
         assert {"<script>alert(1)</script>", "</style><b>"} <= set(read.texts)
 

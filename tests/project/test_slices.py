@@ -1,4 +1,4 @@
-"""The figures of a version by columns and tags of its test images, and with honest thresholds."""
+"""Tests of metrics by columns and tags of the test images, and with cross-validated thresholds."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_by_size_and_source(project: Project, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'camera'.*'width', 'height'.*'source'"):
         report.by("camera")
 
-    # an image that has left the project is counted, under "(none)"
+    # an image removed from the project is counted under "(none)"
     project.remove("test", images["image"].tolist()[:1])
     rest = model.evaluate().by("width").set_index("slice")["test_images"]
     assert (rest["(none)"], rest.sum()) == (1, len(images))
 
-    # a snapshot that was written knows no sources, and says so
+    # a written snapshot has no sources, and reports that
     paths = report.to(tmp_path / "written")
     again = cl.evaluate(*cl.read_evaluation_snapshot(next(path for path in paths if "EvaluationSnapshot" in path.name)))
     with pytest.raises(InputError, match=r"column='source' is not known"):

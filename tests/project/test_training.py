@@ -1,4 +1,4 @@
-"""Training a version: what it keeps, what it refuses, and what it says when it is stopped."""
+"""Tests of training a version: stored files, refused input, and messages when it is stopped."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
         assert len(predictions) == 3 * len(dataset)  # every label of every image
         text = path.read_text("utf-8")
         assert text.count('"is-true-positive":true') + text.count('"is-false-negative":true') == len(dataset)
-    (model.folder / "predictions_train.npz").unlink()  # as in versions that were trained before it was kept
+    (model.folder / "predictions_train.npz").unlink()  # as in versions trained before this file existed
     model.evaluate().to(model.folder / "evaluation")
     assert read_manifest(path).annotations["label"].tolist() == project.train_set.annotations["label"].tolist()
     assert "rekognition-custom-labels-evaluation" not in path.read_text("utf-8")
@@ -358,6 +358,7 @@ def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Pat
 
 
 def swap(first: Path, second: Path) -> None:
+    """Swap the contents of two files."""
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(data)

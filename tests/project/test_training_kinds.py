@@ -1,4 +1,4 @@
-"""Training each kind of model in a project, from labels to an evaluation."""
+"""Tests of training each kind of model in a project, from labels to an evaluation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from tests.facts import tells
 
-#: So that a detector's steps take a fraction of a second.
+#: Makes a detector's steps take a fraction of a second.
 TINY = {"steps": 2, "input_size": 64, "progress": False}
 
 
 def scene(path: Path, seed: int, shapes: str) -> list[dict[str, object]]:
-    """A picture with a red square or a blue disc for each letter of ``shapes``; its boxes."""
+    """Draw a red square or a blue disc for each letter of ``shapes`` and return the boxes."""
     rng = np.random.default_rng(seed)
     picture = Image.fromarray(rng.integers(222, 234, (96, 96, 3)).astype(np.uint8))
     pen, boxes = ImageDraw.Draw(picture), []
@@ -41,7 +41,7 @@ def scene(path: Path, seed: int, shapes: str) -> list[dict[str, object]]:
 
 @pytest.fixture
 def boxed(tmp_path: Path) -> Project:
-    """Ten pictures of squares and discs with boxes in train, four in test; one of each shows nothing."""
+    """Return a project of squares and discs with ten training and four test images, one of each empty."""
     project = create_project("boxed", tmp_path)
     for split, kinds in (
         ("train", ["s", "d", "sd", "ds", "ss", "", "dd", "sds", "d", "s"]),
@@ -61,7 +61,7 @@ def boxed(tmp_path: Path) -> Project:
 
 
 def heard() -> tuple[Events, list[str]]:
-    """Events, and the sentences that are said in them."""
+    """Return events and the list of their messages."""
     events, said = Events(), []
     events.subscribe(lambda event: said.append(event.text) if isinstance(event, Message) else None)
     return events, said
@@ -84,7 +84,7 @@ def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
     names = {path.name for path in model.folder.rglob("*")}
     assert "checkpoints" not in names
     assert f"EvaluationResultSummary-boxed-{model.name}.json" in names
-    again = boxed.train("two", **TINY)  # a part of a box more or less is no other model
+    again = boxed.train("two", **TINY)  # one box part more or less is the same model
     weights = [load_file(version.folder / "model.safetensors") for version in (model, again)]
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
 

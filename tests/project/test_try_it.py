@@ -1,4 +1,4 @@
-"""``model.try_it()`` with a version that runs: the same answers as ``detect``, other versions, pictures added."""
+"""Tests of ``model.try_it()`` with a running version: predictions as in ``detect``, other versions, added images."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.project.conftest import draw
 
 @pytest.fixture
 def trained(project: Project) -> Project:
+    """Return the project with two trained versions."""
     project.distribute(test_fraction=0.25)
     project.train("first", progress=False)
     project.train("second", progress=False)
@@ -30,7 +31,7 @@ def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Proj
     assert isinstance(widget, QuickTest)
     names = [(one.name, one.about[:3]) for one in widget.session.candidates()]
     assert names == [("first", "F1 "), ("second", "F1 ")]
-    assert model.status == "TRAINING_COMPLETED"  # looking costs nothing
+    assert model.status == "TRAINING_COMPLETED"  # opening it does not start the model
     found = widget.ask(photo)
     assert model.status == "RUNNING"
     own = model.detect(photo)

@@ -1,4 +1,4 @@
-"""A version copied to another project, whole or with an honest status; and what can't be deleted."""
+"""Tests of copying a version to another project, complete or with an accurate status, and of refused deletions."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def wait(event):
 events.subscribe(wait)
 cl.load_project(sys.argv[1]).model("v1").copy_to(sys.argv[2], progress=False, events=events)
 """
-#: Named after the project and the version, or naming the project in it.
+#: Files named after the project and the version, or containing the project's name.
 REBUILT = ("evaluation", "card.md")
-#: Naming images.
+#: Files that name images.
 RELOCATED = ("train.manifest", "test.manifest", "images.json", "predictions.npz", "predictions_train.npz")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
-    """A project with copies of pictures in its own folder, and one version."""
+    """Return a project with copies of images in its own folder, and one version."""
     tags = {"description": "the first"}
     return train_project(tmp_path_factory.mktemp("copied"), shapes, "v1", copy=True, tags=tags)
 
@@ -225,7 +225,7 @@ def test_a_copy_whose_kernel_was_killed_is_found_out(project: Project, model: Mo
 
 def test_a_full_disk_fails_the_copy_and_leaves_nothing(model: Model, other: Project) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000_000, before[1]))  # bytes a file: less than the weights
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000_000, before[1]))  # bytes per file: less than the weights
     try:
         with pytest.raises(ArtifactError, match="Cannot copy"):
             model.copy_to(other, progress=False)
@@ -237,7 +237,7 @@ def test_a_full_disk_fails_the_copy_and_leaves_nothing(model: Model, other: Proj
     assert not failed.folder.exists()
 
 
-# -- deleting ---------------------------------------------------------------------------------------------
+# -- deletion ---------------------------------------------------------------------------------------------
 BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 
 

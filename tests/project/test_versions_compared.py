@@ -1,4 +1,4 @@
-"""Two versions of a project beside each other, and advice on one."""
+"""Tests of comparing two versions of a project, and of advice on one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.project.conftest import draw
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
-    """A project with two versions; the second saw wrong labels, and was tested on one image more."""
+    """Return a project with two versions, the second trained on wrong labels and tested on one image more."""
     folder = tmp_path_factory.mktemp("versions")
     made = create_project("shapes", folder)
     made.add_images(shapes, auto_label=True, progress=False)

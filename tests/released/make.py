@@ -1,9 +1,9 @@
-"""Write the files that a release keeps for good: ``python -m tests.released.make``.
+"""Write the files that are stored permanently for a release: ``python -m tests.released.make``.
 
-Run once, by the code of the release itself. From then on ``test_released.py`` opens, resumes and runs them with
-whatever the code has become, so a move or a rename that breaks a user's files turns a test red.
+Run once by the code of the release itself. From then on, ``test_released.py`` opens, resumes and runs them with the
+current code, so that a change that breaks a user's files fails a test.
 
-The networks are tiny (a backbone of 0.1 M parameters with fixed weights), so that all files fit the repository.
+The networks are tiny (a backbone of 0.1 M parameters with fixed weights), so that all files fit into the repository.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def draw(path: Path, seed: int) -> list[tuple[str, float, float, float, float]]:
 
 
 def draw_all(folder: Path) -> dict[str, pd.DataFrame]:
-    """Draw 18 training and 6 test pictures and return the annotations for each kind of project."""
+    """Draw 18 training and 6 test images and return the annotations for each kind of project."""
     rows = []
     for number in range(24):
         name = f"{'test' if number % 4 == 3 else 'train'}/{number:02}.png"
@@ -124,7 +124,7 @@ def write_weights(home: Path) -> None:
 
 
 def found_by(model: Any, images: list[str]) -> list[list[Any]]:
-    """Return what a model finds on images with every threshold at 0, at most 6 rows per image."""
+    """Return a model's detections on images with every threshold at 0, at most 6 rows per image."""
     rows = []
     with model.started("cpu", engine="torch"):
         for image in images:
@@ -136,7 +136,7 @@ def found_by(model: Any, images: list[str]) -> list[list[Any]]:
 
 
 def keep_zip(folder: Path, path: Path) -> None:
-    """Write a folder as a zip file without changing anything in it."""
+    """Write a folder unchanged as a zip file."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for file in sorted(folder.rglob("*")):
             archive.write(file, file.relative_to(folder))
@@ -171,7 +171,7 @@ def interrupted_training(work: Path, annotations: pd.DataFrame) -> None:
 
 
 def half_written_outputs(model_folder: Path, work: Path) -> None:
-    """Stop writing detections half way in each of the three forms; runs in a process that can import pyarrow."""
+    """Stop writing detections half-way in each of the three formats, in a process that can import pyarrow."""
     import customlabels_nb as cl
     from customlabels_nb.events import Event, Events, Progress
     from customlabels_nb.inference.outputs import LineOutput, ParquetParts
@@ -193,7 +193,7 @@ def half_written_outputs(model_folder: Path, work: Path) -> None:
 
 
 def with_pyarrow(work: Path, code: str, *arguments: str) -> None:
-    """Run a program that can import pyarrow, which changes how pandas keeps texts in every other process."""
+    """Run a program that can import pyarrow, which changes how pandas stores strings in every other process."""
     install = [
         "uv",
         "pip",
@@ -224,7 +224,7 @@ project.review("train")"""
 
 
 def executed_notebook(work: Path, path: Path) -> None:
-    """Execute a notebook that shows widgets and keep it with their state."""
+    """Execute a notebook that shows widgets and store it with their state."""
     import nbformat
     from nbclient import NotebookClient
 

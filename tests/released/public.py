@@ -1,8 +1,8 @@
-"""Record what users and stored files rely on: ``python -m tests.released.public``.
+"""Record everything that users and stored files rely on: ``python -m tests.released.public``.
 
-``public.json`` holds every public member with its signature, and the columns and dtypes of every public table.
-``strings.json`` holds the words that databases, files, messages and style sheets are made of. Both may grow, and
-nothing in them may change or go: ``test_public.py`` compares them with the code of today.
+``public.json`` contains every public member with its signature, and the columns and dtypes of every public table.
+``strings.json`` contains the strings used in databases, files, messages and style sheets. Both may grow, but nothing
+in them may change or disappear: ``test_public.py`` compares them with the current code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.docs.reference import classes, function_of, functions, members
 
 PACKAGE = ROOT / "customlabels_nb"
 HERE = Path(__file__).resolve().parent
-#: What the first argument of a call is.
+#: Meaning of a call's first argument.
 _KINDS = {
     "Action": "history kind",
     "_action": "history kind",
@@ -37,7 +37,7 @@ _KINDS = {
 
 
 def parameters(function: Any) -> list[list[str]]:
-    """Return name, kind and default of each parameter but ``self``."""
+    """Return name, kind and default of each parameter except ``self``."""
     return [
         [name, parameter.kind.name, "" if parameter.default is parameter.empty else repr(parameter.default)]
         for name, parameter in inspect.signature(function).parameters.items()
@@ -59,7 +59,7 @@ def public_members() -> dict[str, list[list[str]] | None]:
 
 
 def public_tables(release: Path) -> dict[str, dict[str, str]]:
-    """Return the columns and dtypes of the tables that the kept projects of a release give."""
+    """Return the columns and dtypes of the tables of a release's stored projects."""
     found: dict[str, dict[str, str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("single-label", "multi-label", "boxes"):
@@ -105,7 +105,7 @@ def public_tables(release: Path) -> dict[str, dict[str, str]]:
 
 
 def stored_strings() -> dict[str, list[str]]:
-    """Return the words of databases, files, messages and style sheets, by what they are."""
+    """Return the strings of databases, files, messages and style sheets by kind."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -119,6 +119,7 @@ def stored_strings() -> dict[str, list[str]]:
 
 
 def _python_words(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the kind and text of each stored string in a syntax node."""
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         first = node.args[0] if node.args else None

@@ -1,4 +1,4 @@
-"""Names, signatures, tables and stored words of a release stay; only additions are allowed."""
+"""Tests that a release's names, signatures, tables and stored strings remain. Only additions are allowed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from tests.released.public import public_members, public_tables, stored_strings
 
-#: Parameters whose name is now an alias of a newer one: None stands for the newer one's default.
+#: Parameters that are now aliases of newer ones: None means the newer one's default.
 ALIASES = {("cl.evaluate", "overlap")}
-#: What projects and reports make; nobody else calls their constructors.
+#: Objects created by projects and reports only, whose constructors nobody else calls.
 MADE_FOR_USERS = {"Labels", "Snapshots", "Results"}
 RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("*/public.json"))
 

@@ -1,6 +1,6 @@
-"""Files that a release wrote open, resume and give the same detections.
+"""Tests that files written by a release can be opened and resumed, and give the same detections.
 
-``inference/test_batch_parquet.py`` runs this file once more where pyarrow is installed.
+``inference/test_batch_parquet.py`` runs this file again where pyarrow is installed.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def expected(release: Path) -> dict[str, Any]:
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
+    """Extract an archive and return the folder."""
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(folder)
     return folder
@@ -48,6 +49,7 @@ def counts(project: cl.Project) -> dict[str, list[int]]:
 
 
 def same_detections(found: list[list[Any]], kept: list[list[Any]], tolerance: float = CONFIDENCE) -> None:
+    """Check that detections equal the stored ones within the tolerance."""
     assert [[row[0] for row in image] for image in found] == [[row[0] for row in image] for image in kept]
     for image, kept_image in zip(found, kept, strict=True):
         for row, kept_row in zip(image, kept_image, strict=True):

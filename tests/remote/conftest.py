@@ -1,4 +1,4 @@
-"""A real S3 server and a real web server, started by the tests, and a project beside them."""
+"""Fixtures of an S3 server, a web server, and a project next to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["add", "project"]
 
 @pytest.fixture
 def anew() -> Iterator[Callable[[], None]]:
-    """Makes fsspec look at the environment again, as it does in another process."""
+    """Yield a function that makes fsspec read the environment again, as in another process."""
     import s3fs
 
     yield s3fs.S3FileSystem.clear_instance_cache
@@ -27,6 +27,8 @@ def anew() -> Iterator[Callable[[], None]]:
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    """Handler that records requests and refuses paths below ``/forbidden``."""
+
     requests: list[tuple[str, str]]
 
     def send_head(self) -> Any:
@@ -42,7 +44,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @dataclass
 class Web:
-    """A web server of the folder ``root``, and what was asked of it."""
+    """Web server of the folder ``root`` that records its requests."""
 
     url: str
     root: Path
@@ -51,6 +53,7 @@ class Web:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
+    """Yield a web server of a new folder."""
     root = tmp_path / "www"
     root.mkdir()
     requests: list[tuple[str, str]] = []

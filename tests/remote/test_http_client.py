@@ -1,4 +1,4 @@
-"""Web servers that lead astray, that say nothing, and those whose pages list what they have."""
+"""Tests of web servers with redirects, without response, and with directory listings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.remote.conftest import Web
 
 
 class _Redirecting(BaseHTTPRequestHandler):
-    """Sends whoever asks for ``/<anything>`` to the location kept under that name."""
+    """Handler that redirects ``/<anything>`` to the location stored under that name."""
 
     def __init__(self, places: dict[str, str], *arguments: object) -> None:
         self.places = places
@@ -48,7 +48,7 @@ def places() -> dict[str, str]:
 
 @pytest.fixture
 def elsewhere(places: dict[str, str]) -> Iterator[str]:
-    """A server under the name localhost that redirects to ``places``: another host than 127.0.0.1 by its name."""
+    """Yield a server named localhost that redirects to ``places``, a different host name than 127.0.0.1."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Redirecting, places))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""What a server says of a file, as one text that can't be taken for a hash and holds the size."""
+"""Tests of file identities: the server's metadata as a string distinct from a hash and containing the size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in a bucket of a real S3 server: listed and not read, fetched once, recognised by what the server says."""
+"""Tests of images in a bucket of an S3 server: listed without reading, fetched once, identified by metadata."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ Add = Callable[..., ImportReport]
 
 @pytest.fixture
 def photos(bucket: Bucket) -> Bucket:
-    """Three apples and a pear."""
+    """Return a bucket with three apples and a pear."""
     for number, key in enumerate(["apple/0.jpg", "apple/1.jpg", "apple/deep/2.jpg", "pear/3.jpg"]):
         bucket.put(f"photos/{key}", jpeg(number))
     bucket.requests.clear()
     return bucket
 
 
-# -- taking them in ---------------------------------------------------------------------------------
+# -- importing --------------------------------------------------------------------------------------
 def test_a_folder_of_a_bucket_is_listed_once_and_nothing_is_read(project: cl.Project, add: Add, photos: Bucket) -> None:
     for key in ("root.jpg", "note.txt", "phone.heic", ".hidden/4.jpg", "apple/.5.jpg", "x" * 300 + "/6.jpg"):
         photos.put(f"photos/{key}", jpeg(hash(key) % 1000 + 100))
@@ -161,7 +161,7 @@ def test_a_zip_in_a_bucket_is_unpacked(project: cl.Project, add: Add, bucket: Bu
     assert project.train_set.labels_of_images() == [["apple"]]
 
 
-# -- reading them -----------------------------------------------------------------------------------
+# -- reading ----------------------------------------------------------------------------------------
 def test_what_was_fetched_is_there_when_the_server_is_not(
     project: cl.Project, add: Add, photos: Bucket, monkeypatch: pytest.MonkeyPatch, anew: Callable[[], None]
 ) -> None:
@@ -175,7 +175,7 @@ def test_what_was_fetched_is_there_when_the_server_is_not(
     images = project.train_set.images
     for number, row in enumerate(images.itertuples()):
         assert read_content(row.image, known=row.sha256) == (jpeg(number), row.sha256)
-        assert open_image(row.image).size == (48, 32)  # what was asked lately is not asked again
+        assert open_image(row.image).size == (48, 32)  # a recent check is not repeated
     settings.network = False
     assert read_content(images["image"][0], known=images["sha256"][0])[0] == jpeg(0)
     with pytest.raises(ImageNotFoundError, match=r"settings\.network is off"):
@@ -245,7 +245,7 @@ def test_the_cache_stays_within_its_limit(photos: Bucket) -> None:
     assert fetch(urls[-1])[0] == bytes([11]) * 10_000
 
 
-# -- what goes wrong --------------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------------
 def test_errors_name_the_image_and_what_to_do(
     project: cl.Project, add: Add, photos: Bucket, monkeypatch: pytest.MonkeyPatch, anew: Callable[[], None]
 ) -> None:
@@ -267,7 +267,7 @@ def test_errors_name_the_image_and_what_to_do(
         add(f"{photos.url}/photos/")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    assert add(f"{photos.url}/photos/").added == 4  # without starting Python anew
+    assert add(f"{photos.url}/photos/").added == 4  # without restarting Python
     settings.network = False
     with pytest.raises(InputError, match=r"settings\.network is off"):
         add(f"{photos.url}/photos/")
@@ -303,7 +303,7 @@ def test_some_images_that_can_not_be_had_do_not_stop_the_others(project: cl.Proj
     assert kept == sorted([jpeg(0), jpeg(2)])
 
 
-# -- many of them -----------------------------------------------------------------------------------
+# -- concurrency ------------------------------------------------------------------------------------
 def test_no_more_are_fetched_at_once_than_allowed(photos: Bucket) -> None:
     urls = [photos.put(f"many/{number}.jpg", jpeg(number)) for number in range(24)]
     photos.server.seconds, photos.server.most_at_once = 0.02, 0
@@ -339,8 +339,9 @@ def test_a_cache_that_is_too_small_for_all_says_so(photos: Bucket) -> None:
     assert "settings.cache_gb" in heard[0].text
 
 
-# -- a whole dataset --------------------------------------------------------------------------------
+# -- reading a manifest -----------------------------------------------------------------------------
 def manifest(bucket: Bucket, path: Path, keys: list[str]) -> Path:
+    """Write a manifest of boxes for images in the bucket."""
     facts = {"confidence": 1, "job-name": "labeling-job/x", "human-annotated": "yes",
              "creation-date": "2020-03-06T17:46:39.176", "type": "groundtruth/object-detection",
              "class-map": {"0": "apple"}, "objects": [{"confidence": 1}]}  # fmt: skip
@@ -431,7 +432,7 @@ def test_a_table_of_urls_is_taken_as_it_is(project: cl.Project, add: Add, photos
     assert images["sha256"].map(is_identity).tolist() == [True, True, False]
 
 
-# -- looking again ----------------------------------------------------------------------------------
+# -- refreshing -------------------------------------------------------------------------------------
 def test_a_bucket_is_looked_at_again(project: cl.Project, add: Add, photos: Bucket) -> None:
     photos.put("photos/.seen.jpg", jpeg(30))
     add(f"{photos.url}/photos/", auto_label=True)

@@ -1,4 +1,4 @@
-"""Images and archives of a real web server."""
+"""Tests of images and archives on a web server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LARGE = bytes(range(256)) * 2048
 
 
 class _Streaming(BaseHTTPRequestHandler):
-    """Sends ``_LARGE`` in chunks, breaks off in the middle, or announces more bytes than it has."""
+    """Handler that sends ``_LARGE`` in chunks, disconnects midway, or announces too many bytes."""
 
     protocol_version = "HTTP/1.1"
 
@@ -51,7 +51,7 @@ class _Streaming(BaseHTTPRequestHandler):
             self.wfile.write(_LARGE)
             return
         data = _LARGE[: len(_LARGE) // 2] if self.path == "/broken" else _LARGE
-        with contextlib.suppress(ConnectionError):  # who asks for the size only doesn't wait for the rest
+        with contextlib.suppress(ConnectionError):  # a client that only needs the size does not wait for the rest
             for start in range(0, len(data), 4999):
                 part = data[start : start + 4999]
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
@@ -64,6 +64,7 @@ class _Streaming(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def streaming() -> Iterator[str]:
+    """Yield the address of a server that streams large files."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Streaming)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -110,7 +111,7 @@ def test_single_images_are_asked_for_and_fetched_when_they_are_used(project: cl.
 
 
 def test_what_is_asked_for_without_a_table_is_always_as_it_is_now(web: Web) -> None:
-    for number in range(3):  # a camera's latest picture
+    for number in range(3):  # the latest image of a camera
         (web.root / "latest.jpg").write_bytes(jpeg(number))
         os.utime(web.root / "latest.jpg", (number * 10, number * 10))
         assert read_bytes(f"{web.url}/latest.jpg") == jpeg(number)

@@ -1,4 +1,4 @@
-"""A fresh store on each database that is supported."""
+"""Fixtures of a new store on each supported database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Opener = Callable[[], SqlStore]
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    """Opens the same store once more, as another process would."""
+    """Yield a function that opens the same store again, like another process."""
     schema = None
     if request.param == "sqlite":
         location = str(tmp_path / "project.db")

@@ -1,6 +1,6 @@
-"""Make the small database that stands for a released schema: ``python -m tests.store.keep_schema``.
+"""Create the small database of a released schema: ``python -m tests.store.keep_schema``.
 
-It is run once, when the release's schema is settled; from then on the file is only read.
+Run once when the release's schema is final. From then on, the file is only read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEPT = Action("import", "kept")
 
 
 def keep(path: Path) -> None:
-    """Write the database that :mod:`.test_sqlite` expects of each release, with what this one can hold besides."""
+    """Write the database that :mod:`.test_sqlite` expects of each release, with everything else this one can store."""
     now = datetime(2026, 11, 20, tzinfo=UTC)
     images = pd.DataFrame({"image": ["photos/a.jpg", "photos/b.jpg"], "status": "labelled", "camera": "left"})
     marks = pd.DataFrame({"image": images["image"], "label": ["apple", "banana"], "left": [None, 1.5],

@@ -1,4 +1,4 @@
-"""What every store promises, on SQLite and on PostgreSQL."""
+"""Tests of the contract of every store, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def fill(store: SqlStore) -> None:
 
 
 def version(name: str, **changes: object) -> VersionRecord:
+    """Return the record of a version with changes."""
     now = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     values: dict[str, object] = {"status": "TRAINING_IN_PROGRESS", "status_message": "", "folder": f"versions/{name}"}
     return VersionRecord(name=name, created=now, updated=now, **{**values, **changes})  # type: ignore[arg-type]
@@ -215,7 +216,7 @@ def test_a_stale_edit_is_refused_and_shows_both(store: SqlStore, reopen: Callabl
     assert caught.value.theirs["label"].tolist() == ["theirs"]
     assert caught.value.yours["label"].tolist() == ["yours"]
     assert store.annotations()["label"].tolist() == ["theirs", "banana"]
-    # an edit of another image is none of that one's business
+    # an edit of another image does not matter to this one
     mine_labels.loc[0, "label"] = "theirs"
     mine_labels.loc[1, "label"] = "plum"
     assert store.update_images("train", mine, mine_labels, ACTION).count == 1
@@ -228,7 +229,7 @@ def test_what_was_read_counts_only_while_nobody_changed_it(store: SqlStore, reop
     with pytest.raises(StaleEditError) as caught:
         store.update_images("train", read[0], labels_of(a="yours", b="banana"), ACTION, stored=read)
     assert caught.value.theirs["label"].tolist() == ["theirs"]
-    # what is as the edit wants it by now is no conflict, what was so and isn't any more is one
+    # a row that already is as the edit wants it is not a conflict, and one that no longer is as it was is one
     assert store.update_images("train", read[0], labels_of(a="theirs", b="banana"), ACTION, stored=read).count == 0
     with pytest.raises(StaleEditError):
         store.update_images("train", *read, ACTION, stored=read)
@@ -251,7 +252,7 @@ def test_one_label_edit_takes_few_statements(store: SqlStore) -> None:
     done = done[: [*done].index("COMMIT", [at for at, sql in enumerate(done) if sql.startswith("INSERT")][-1]) + 1]
     assert done.count("COMMIT") == 3  # the task, the image, the edit
     written = done[[at for at, sql in enumerate(done) if sql == "COMMIT"][1] + 1 :]
-    assert sum(sql.startswith("INSERT") for sql in written) == 2  # a single row never takes COPY
+    assert sum(sql.startswith("INSERT") for sql in written) == 2  # a single row never uses COPY
     assert len(written) <= 16
     assert len(done) <= 24
 
@@ -552,7 +553,7 @@ def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str) -> No
     with database.read() as connection:
         first = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
     with other.read() as connection:
-        # returns when the process has ended, so that its last words are on their way
+        # returns after the process has ended, so that its last messages are on their way
         assert connection.exec_driver_sql(f"SELECT pg_terminate_backend({first}, 60000)").scalar()
     assert store.project().name == "fruit"
     with database.read() as connection:

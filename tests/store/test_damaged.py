@@ -1,4 +1,4 @@
-"""A damaged database, and one that is gone: typed errors that name the file and the way back, and nothing is lost."""
+"""Tests of damaged and missing databases: typed errors that name the file and the remedy, and no data loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = 4096
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A small database with something in every table."""
+    """Return the bytes of a small database with something in every table."""
     path = tmp_path_factory.mktemp("sound") / "project.db"
     store = create_store(str(path), "fruit")
     fill(store)
@@ -51,13 +51,14 @@ def cut(data: bytearray, rng: random.Random) -> None:
 
 
 def change_schema(data: bytearray, rng: random.Random) -> None:
+    """Corrupt a part of the schema."""
     starts = [at for at in range(len(data)) if data.startswith(b"CREATE ", at)]
     at = rng.choice(starts) + rng.randrange(60)
     data[at : at + 6] = rng.choice([b"\xff\xfe\x80xyz", b"      ", b"id, id", b"\0\0\0\0\0\0"])
 
 
 def change_text(data: bytearray, rng: random.Random) -> None:
-    """Put invalid UTF-8, broken JSON or a wrong type where words, JSON and packed values are."""
+    """Insert invalid UTF-8, broken JSON or a wrong type into strings, JSON and packed values."""
     word = rng.choice([b"fruit", b"label", b"look ", b"apple", b'"team"', b'{"', b"[", b"\x78\x9c", b"schema_version"])
     places = [at for at in range(2 * PAGE, len(data)) if data.startswith(word, at)] or [len(data) // 2]
     at = rng.choice(places)
@@ -65,7 +66,7 @@ def change_text(data: bytearray, rng: random.Random) -> None:
 
 
 def everything(project: Project) -> Iterator[Callable[[], object]]:
-    """Read all tables, then write."""
+    """Yield functions that read all tables, then write."""
     yield lambda: (project.record, repr(project), project.statistics, project.datasets)
     yield lambda: [len(split.annotations) for split in (project.train_set, project.test_set)]
     yield lambda: (project.history, project.issues, project.import_lines)
@@ -136,7 +137,7 @@ def test_a_snapshot_that_is_damaged_itself_is_not_recommended(tmp_path: Path, so
     store.close()
 
 
-# -- the file is gone ---------------------------------------------------------------------------------
+# -- missing file -------------------------------------------------------------------------------------
 def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
@@ -146,6 +147,7 @@ def move(folder: Path) -> None:
 
 
 def replace(folder: Path) -> None:
+    """Replace the folder with a copy of itself."""
     other = folder.with_name("other")
     shutil.copytree(folder, other)
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""What an action costs grows with what it touches: counted in steps of SQLite's machine, not in seconds."""
+"""Tests that an action's cost grows with the rows it affects, counted in SQLite's virtual machine steps."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _UNIT = 10  # steps
 
 
 def fill(store: SqlStore, count: int) -> None:
+    """Add images with two annotations each."""
     images = pd.DataFrame(
         {"image": [f"photos/{n:06d}.jpg" for n in range(count)], "sha256": "00", "status": "labelled"}
     )
@@ -31,7 +32,7 @@ def fill(store: SqlStore, count: int) -> None:
 
 
 def steps(store: SqlStore, work: Callable[[], object]) -> int:
-    """About how many steps SQLite takes for ``work``."""
+    """Return the approximate number of SQLite steps of ``work``."""
     count = 0
 
     def note() -> int:
@@ -49,6 +50,7 @@ def steps(store: SqlStore, work: Callable[[], object]) -> int:
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> list[cl.Project]:
+    """Return a small and a large project."""
     made = [cl.create_project(f"p{count}", tmp_path_factory.mktemp("projects")) for count in (SMALL, LARGE)]
     for project, count in zip(made, (SMALL, LARGE), strict=True):
         fill(project._store, count)
@@ -56,7 +58,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[cl.Project]:
 
 
 def some(store: SqlStore) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Three images in the middle, with their annotations."""
+    """Return three images in the middle with their annotations."""
     images, marks, _ = store.tables("train", [f"photos/{n:06d}.jpg" for n in (90, 91, 95)])
     assert len(images) == 3
     return images, marks

@@ -1,4 +1,4 @@
-"""Taking actions back and following those of others, on SQLite and on PostgreSQL."""
+"""Tests of undo, and of following the actions of others, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTHING = t.empty(t.ANNOTATION_COLUMNS)
 
 
 def state(store: SqlStore) -> dict[str, Any]:
-    """All that undoing must bring back: everything but revisions and times of change."""
+    """Return everything that undo must restore: all but revisions and times of change."""
     frames = {
         "images": store.images().drop(columns="revision"),
         "annotations": store.annotations(),
@@ -41,7 +41,7 @@ def state(store: SqlStore) -> dict[str, Any]:
 
 
 def fill(store: SqlStore) -> None:
-    """Two sides, boxes and polygons, own columns, tags, facts of files, predictions of one model."""
+    """Add both splits, boxes and polygons, own columns, tags, file metadata, and predictions of one model."""
     rows = images("a", "b", "c", width=[10, None, 30], height=[20, None, 40], tags=[["x", "é"], [], []],
                   sha256=["aa", None, "cc"], camera=["left", None, 3],
                   status=["labelled", "labelled", "skipped"])  # fmt: skip
@@ -62,13 +62,14 @@ def relabelled(store: SqlStore, split: str = "train", label: str = "plum") -> Wr
 
 
 def reviewed(store: SqlStore) -> WriteResult:
+    """Send all training images to review."""
     rows = store.images("train")
     rows = rows.assign(status="needs_review", tags=[["n"]] * len(rows))
     return store.update_images("train", rows, store.annotations("train"), ANN)
 
 
 def both_labels(store: SqlStore) -> None:
-    """The image a carries both labels that will be merged, in the predictions, too."""
+    """Give image a both labels that will be merged, in the predictions as well."""
     marks = pd.concat([store.annotations("train"), labels_of(a="aple")])
     store.update_images("train", store.images("train"), marks, ANN)
     twice = pd.concat([labels_of(a="apple", b="aple"), labels_of(a="aple")]).assign(model="v1")
@@ -165,7 +166,7 @@ def test_a_later_change_of_the_same_image_is_in_the_way_and_named(
     assert caught.value.theirs["label"].tolist() == ["theirs"]
     assert caught.value.yours["label"].tolist() == ["aple"]
     assert state(store) == now
-    # once that is taken back the way is free
+    # after undoing that, it is allowed
     store.undo(None, BOB)
     assert store.undo(done, ANN).count == 3
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
@@ -243,7 +244,7 @@ def test_annotations_come_back_with_a_label_that_is_gone(store: SqlStore) -> Non
     done = store.history().query("what == 'update' and split == 'train'")["id"].iloc[0]
     assert store.undo(int(done), ANN).count == 3
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
-    assert store.predictions("train").empty  # they were replaced since
+    assert store.predictions("train").empty  # they were replaced later
     assert store.labels()["label"].value_counts().max() == 1
 
 
@@ -357,12 +358,12 @@ def test_any_actions_taken_back_leave_what_was(
         states, done = {store.last_action(): state(store)}, []
         for name in names:
             before = store.last_action()
-            with contextlib.suppress(ValueError, NotAllowedError):  # an earlier one took away what this needs
+            with contextlib.suppress(ValueError, NotAllowedError):  # an earlier undo removed what this one needs
                 ACTIONS[name](store)
             if store.last_action() != before:
                 done.append(store.last_action())
                 states[done[-1]] = state(store)
-        # in any order: what is refused leaves all as it is
+        # in any order: a refused undo changes nothing
         for take in takes:
             now, chosen = state(store), done[take % len(done)] if done else 1
             try:

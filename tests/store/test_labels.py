@@ -1,4 +1,4 @@
-"""Labels in the store: several at once, what they are used for, and merges taken back, on SQLite and PostgreSQL."""
+"""Tests of labels in the store: batches, counts of their use, and undone merges, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_several_labels_are_added_as_one_action(store: SqlStore) -> None:
     assert sorted(store.actions_since(actions)["images"][0]) == ["a", "b"]
     assert store.undo(None, ANN).count == 2
     assert state(store) == before
-    # without it, and where there is nothing to add, images are left alone
+    # without it, and with nothing to add, images are unchanged
     assert store.add_labels([("lime", None)], ANN).count == 0
     actions = store.last_action()
     assert store.add_labels([], ANN, review=True).count == 0

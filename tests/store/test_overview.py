@@ -1,4 +1,4 @@
-"""What a store tells of a project as a whole, on SQLite and on PostgreSQL."""
+"""Tests of a store's project overview, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def marks(**pairs: str) -> pd.DataFrame:
 
 
 def fill(store: SqlStore) -> None:
+    """Add images of every status to both splits."""
     rows = images("a", "b", "c", status=["labelled", "skipped", "unlabelled"])
     store.add_images("train", rows, marks(a="apple", b=HOSTILE), Action("import", "ann"))
     store.add_images(
@@ -122,7 +123,7 @@ def test_why_an_action_can_not_be_taken_back(store: SqlStore, reopen: Callable[[
         store.undo(first, ANN)
     assert str(raised.value) == refusal
     store.undo(store.last_action(), BOB)
-    assert store.undo_refusal(first) is None  # as it was when ann left it
+    assert store.undo_refusal(first) is None  # as ann left it
     store.undo(first, ANN)
     assert "already undone" in str(store.undo_refusal(first))
     with pytest.raises(NotAllowedError, match="already undone"):
@@ -134,7 +135,7 @@ def test_changes_since_a_moment(store: SqlStore) -> None:
     fill(store)
     moment = datetime.now(tz=UTC)
     assert store.changes_since(moment) == (0, None)
-    store.set_project(ANN, instructions="be kind")  # of nothing that is trained on
+    store.set_project(ANN, instructions="be kind")  # unrelated to training
     assert store.changes_since(moment)[0] == 0
     relabel(store, "c", "pear", ANN)
     relabel(store, "c", "plum", BOB)

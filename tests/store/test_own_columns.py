@@ -1,4 +1,4 @@
-"""Columns that users brought come back with their values and dtypes, on SQLite and on PostgreSQL."""
+"""Tests that users' columns keep their values and dtypes, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 

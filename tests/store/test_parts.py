@@ -1,4 +1,4 @@
-"""Parts of a dataset, and annotations that come later, on SQLite and on PostgreSQL."""
+"""Tests of parts of a dataset, and of annotations read later, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ NAMES = [
 
 
 def fill(store: SqlStore, names: list[str] = NAMES, split: str = "train") -> None:
+    """Add images with own columns and three annotations each."""
     images = t.normalise_images(
         pd.DataFrame({"image": names, "camera": names, "tags": [[name] for name in names], "source": names})
     )
@@ -87,7 +88,7 @@ def test_some_images_are_read_as_in_the_whole(store: SqlStore) -> None:
 
 def test_so_many_images_can_be_asked_for_as_there_are(store: SqlStore) -> None:
     fill(store)
-    many = [f"nowhere {number}" for number in range(70_000)]  # more than a statement may have parameters
+    many = [f"nowhere {number}" for number in range(70_000)]  # more than the allowed number of statement parameters
     assert store.tables("train", [*many, "a"])[0]["image"].tolist() == ["a"]
 
 
@@ -102,7 +103,7 @@ def test_images_are_counted_by_label(store: SqlStore) -> None:
 
 
 class Gate:
-    """Lets annotations be read only when it is opened; keeps what the reading ended with."""
+    """Gate that lets annotations be read only once it is opened, and records how the reading ended."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()

@@ -1,4 +1,4 @@
-"""Snapshots of datasets, on SQLite and on PostgreSQL."""
+"""Tests of snapshots of datasets, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEPT = ("images", "annotations", "datasets")
 
 
 def content(store: SqlStore) -> dict[str, object]:
-    """What a snapshot brings back: in whatever order, and where images came from is the import's."""
+    """Return the data that a snapshot restores, regardless of order and without the images' sources."""
     found = state(store)
     rows = {name: sorted(map(str, found[name])) for name in ("images", "annotations")}
     return {**rows, "labels": {row["label"] for row in found["annotations"]}}

@@ -1,4 +1,4 @@
-"""What holds for the database file itself."""
+"""Tests of the database file itself."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_locked_database_is_a_typed_error(tmp_path: Path, monkeypatch: pytest.
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Be the first in the queue of those who write to a database in this folder."""
+    """Hold the first place in the queue of writers to a database in this folder."""
     place = os.open(folder, os.O_RDONLY)
     fcntl.flock(place, fcntl.LOCK_EX)
     yield
@@ -85,7 +85,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def wait_until_queue(folder: Path, length: int) -> None:
-    """Return when so many wait for the lock on a folder."""
+    """Wait until ``length`` processes wait for the lock on a folder."""
     inode = f":{folder.stat().st_ino} "
     while True:
         locks = Path("/proc/locks").read_text().splitlines()

@@ -1,7 +1,7 @@
-"""Asks a model about so many photos and prints the most memory (MiB) that took. Run by ``test_detect_memory.py``.
+"""Detect on a number of photos and print the peak memory (MiB), for ``test_detect_memory.py``.
 
-Arguments: the model's folder, a photo, how many times it is to be looked at, where to write the answers ("" for a
-table). The network itself is left out: what it needs doesn't depend on how many images there are.
+Arguments: the model's folder, a photo, how many times to predict it, the target of the results ("" for a table). The
+network itself is skipped, because its memory does not depend on the number of images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from customlabels_nb.inference.result_writing import WrittenDetections
 
 
 def main() -> None:
-    """See the module."""
+    """Run the measurement. See the module docstring."""
     model, photo, count, to = sys.argv[1:]
     folder = Path(photo).parent / f"times-{count}"
     folder.mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def main() -> None:
     found = detect_many(predictor, folder, threshold=0, to=to or None)
     looked_at = found.images if isinstance(found, WrittenDetections) else found["image"].nunique()
     assert looked_at == int(count), looked_at
-    # not getrusage: that begins with the peak of the process that started this one
+    # not getrusage, which begins with the peak of the parent process
     status = Path("/proc/self/status").read_text()
     print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 

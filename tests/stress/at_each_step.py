@@ -1,8 +1,8 @@
-"""Does one thing again and again, each time killed one step later. Run by ``test_killed_at_each_step.py``.
+"""Repeat an action, killed one step later each time, for ``test_killed_at_each_step.py``.
 
-Arguments: what to do, a folder. For n = 1, 2, … the folder is copied to ``<folder>-n``, and a fork of this process
-works there until its n-th step, which is a system call that changes or opens a file there, or a commit. Ends when one
-is through; prints how many were killed.
+Arguments: the action, a folder. For n = 1, 2, … the folder is copied to ``<folder>-n``, and a fork of this process
+works there until its n-th step, which is a system call that changes or opens a file there, or a commit. Ends when a
+fork finishes, and prints how many were killed.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def killed_at(step: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """See the module."""
+    """Run the action with kills. See the module docstring."""
     action, folder = ACTIONS[sys.argv[1]], Path(sys.argv[2])
     warm = folder.with_name(f"{folder.name}-0")
     shutil.copytree(folder, warm)
-    action(warm)()  # imports what it needs
+    action(warm)()  # imports everything needed
     for number in count(1):
         place = folder.with_name(f"{folder.name}-{number}")
         shutil.copytree(folder, place)

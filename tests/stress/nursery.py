@@ -1,7 +1,7 @@
-"""Starts workers that can be killed: everything is imported once, then each worker is a fork of this process.
+"""Start workers that can be killed: everything is imported once, then each worker is a fork of this process.
 
-Reads lines ``mode root`` from standard input, forks a worker for each and prints its pid; the worker prints
-``begin`` when it starts to write and ``end`` when it is through. Run by ``test_killed.py``.
+Reads lines ``mode root`` from standard input, forks a worker for each and prints its pid. The worker prints ``begin``
+when it starts to write and ``end`` when it has finished. Run by ``test_killed.py``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def import_photos(root: Path) -> None:
 
 
 def edit(root: Path) -> None:
-    """Give all images one label after the other, each round one action."""
+    """Give all images one label after another, each round as one action."""
     project = cl.load_project(root)
     say("begin")
     for number in range(12):
@@ -54,7 +54,7 @@ def migrate(root: Path) -> None:
 
 
 def detect(root: Path) -> None:
-    """Ask a model about photos, in the form that the name of the place says; goes on with what is there."""
+    """Detect on photos, in the format given by the folder's name, and resume existing results."""
     from customlabels_nb.inference.batch import detect_many
     from customlabels_nb.inference.outputs import LineOutput
     from customlabels_nb.inference.predictor import Predictor
@@ -67,7 +67,7 @@ def detect(root: Path) -> None:
 
 
 def install_next_schema() -> None:
-    """Make this process a release with a migration that takes a while and touches every row."""
+    """Turn this process into a release with a slow migration that changes every row."""
 
     def step(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE images ADD COLUMN rating INTEGER")
@@ -84,13 +84,13 @@ MODES: dict[str, Callable[[Path], None]] = {
 
 
 def say(word: object) -> None:
-    """Write one line at once."""
+    """Write one line and flush it."""
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """See the module."""
+    """Run the workers. See the module docstring."""
     say("ready")
     for line in sys.stdin:
         mode, root = line.rstrip("\n").split(" ", 1)

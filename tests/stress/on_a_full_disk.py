@@ -1,6 +1,6 @@
-"""What a user does on a disk that becomes full. Run by ``test_disk_full.py`` in a small file system.
+"""Use the package on a disk that becomes full, run by ``test_disk_full.py`` in a small file system.
 
-Arguments: the small folder, a folder of photos, how many of them fit for sure.
+Arguments: the small folder, a folder of photos, how many of them certainly fit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def fill(disk: Path, leave: int) -> None:
 
 
 def refused(call: object, *arguments: object, **options: object) -> str:
-    """The message of the typed error that a call ends in."""
+    """Return the message of the typed error that a call raises."""
     try:
         call(*arguments, **options)  # type: ignore[operator]
     except CustomLabelsError as error:
@@ -33,14 +33,14 @@ def refused(call: object, *arguments: object, **options: object) -> str:
 
 
 def state(project: Project) -> tuple[object, ...]:
-    """All that must not change."""
+    """Return everything that must not change."""
     train = project.train_set
     annotations = train.annotations[["image", "label"]].to_numpy().tolist()
     return len(train), annotations, list(project.labels), len(project.history), train.images["revision"].tolist()
 
 
 def main() -> None:
-    """See the module; prints what each refused action said."""
+    """Run the actions and print the message of each refused one. See the module docstring."""
     disk, photos = Path(sys.argv[1]), Path(sys.argv[2])
     project = cl.create_project("p", disk)
     files = sorted(photos.glob("*/*.png"))
@@ -49,7 +49,7 @@ def main() -> None:
     whole = state(project)
 
     fill(disk, leave=0)
-    long = "x" * 200_000  # more than what is free in the database's own pages
+    long = "x" * 200_000  # more than the free space in the database's own pages
     print("edit:", refused(project.update, "train", project.train_set.relabel("third"), note=long))
     assert state(project) == whole
     print("import:", refused(project.add_images, files[1::2], label="y" * 250, copy=True, progress=False))

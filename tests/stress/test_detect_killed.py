@@ -1,4 +1,4 @@
-"""kill -9 while a model is asked about many images: whoever goes on has each image once, and loses none."""
+"""Tests of kill -9 during a batch prediction: resuming yields each image once and loses none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGES = 300
 
 @pytest.fixture
 def place(tmp_path: Path, model_folder: Path, blots: dict[str, list[str]]) -> Path:
-    """A folder with a model and photos, some of which are none."""
+    """Return a folder with a model and photos, some of which are invalid."""
     (tmp_path / "model").symlink_to(model_folder)
     (tmp_path / "photos").mkdir()
     data = [Path(path).read_bytes() for paths in blots.values() for path in paths]
@@ -40,10 +40,10 @@ def test_each_image_is_there_once(nursery: Nursery, place: Path, model_folder: P
     rng, progress = random.Random(name), []
     journal = place / f"{name}.journal"
     while len(progress) < KILLS or (len(set(progress)) < 3 and len(progress) < 4 * KILLS):
-        slower = 1 + len(progress) // KILLS  # than it was: a busy machine takes longer to begin
+        slower = 1 + len(progress) // KILLS  # than before: a busy machine takes longer to start
         nursery.run("detect", place / name, kill_after=slower * whole * rng.uniform(0.02, 0.3))
         progress.append(journal.read_bytes().count(b"\n"))
-    assert len(set(progress)) >= 3, progress  # the kills did fall into the work
+    assert len(set(progress)) >= 3, progress  # the kills happened during the work
     running = Predictor(model_folder)
     running.start("cpu")
     result = detect_many(running, place / "photos", to=place / name, resume=True)

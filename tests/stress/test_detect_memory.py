@@ -1,4 +1,4 @@
-"""How many images there are makes no difference to the memory, or hardly any."""
+"""Test that memory hardly depends on the number of images."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ MOST_MIB = 200
 
 
 def peak(model: Path, photo: Path, count: int, to: str) -> float:
+    """Return the peak memory of a batch prediction in MiB."""
     command = [sys.executable, "-m", "tests.stress.asks_many", str(model), str(photo), str(count), to]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
@@ -28,7 +29,7 @@ def peak(model: Path, photo: Path, count: int, to: str) -> float:
 
 @pytest.mark.parametrize("name", ["", "found.manifest"])
 def test_five_thousand_images_take_hardly_more_than_a_hundred(model_folder: Path, tmp_path: Path, name: str) -> None:
-    # quick to open, yet 5,000 of them would fill more than is allowed, decoded as well as in their files
+    # fast to open, but 5,000 of them would exceed the limit, both decoded and as files
     noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.jpg", quality=100, subsampling=0)
     assert 5_000 * min((tmp_path / "photo.jpg").stat().st_size, noise.nbytes) > 1.2 * MOST_MIB * 2**20

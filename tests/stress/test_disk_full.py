@@ -1,4 +1,4 @@
-"""A full disk: a typed error that says so, and the old state whole."""
+"""Tests of a full disk: a typed error that names the reason, and an intact old state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def small_disk_command(folder: Path, megabytes: int, command: list[str]) -> list[str]:
-    """The command that runs another one with a small file system mounted on ``folder``, for it alone."""
+    """Return a command that runs another one with a small file system mounted on ``folder`` for it alone."""
     unshare = shutil.which("unshare")
     if unshare is None:
         pytest.skip("needs unshare (util-linux) for a small file system of the test's own")

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: what is left is whole, and says honestly what happened."""
+"""Tests of kill -9 at random moments: the remaining state is consistent and reported accurately."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KILLS = 20
 
 
 class Nursery:
-    """Workers that can be killed; see ``nursery.py``."""
+    """Workers that can be killed. See ``nursery.py``."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -42,7 +42,7 @@ class Nursery:
         raise AssertionError(f"the nursery ended before it said {word!r}")
 
     def run(self, mode: str, root: Path, *, kill_after: float | None = None) -> float:
-        """Run a worker, and kill it so many seconds after it began; how long it ran."""
+        """Run a worker, kill it ``kill_after`` seconds after it began, and return how long it ran."""
         assert self.process.stdin
         self.process.stdin.write(f"{mode} {root}\n")
         self.process.stdin.flush()
@@ -51,7 +51,7 @@ class Nursery:
         begun = time.perf_counter()
         if kill_after is not None:
             time.sleep(kill_after)
-            with contextlib.suppress(ProcessLookupError):  # it was through already
+            with contextlib.suppress(ProcessLookupError):  # it had already finished
                 os.kill(pid, signal.SIGKILL)
         self.wait_for("gone")
         return time.perf_counter() - begun
@@ -66,6 +66,7 @@ class Nursery:
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
+    """Yield a nursery of workers and close it."""
     started = Nursery()
     yield started
     started.close()
@@ -73,7 +74,7 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty small pictures of three labels."""
+    """Return a folder of sixty small images of three labels."""
     folder = tmp_path_factory.mktemp("material") / "photos"
     for label, name in enumerate(("disc", "stripes", "triangle")):
         for seed in range(20):
@@ -83,7 +84,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def template(tmp_path: Path, photos: Path) -> Path:
-    """A folder with a project and its photos that attempts copy."""
+    """Return a folder with a project and its photos that attempts copy."""
     folder = tmp_path / "template"
     folder.mkdir()
     (folder / "photos").symlink_to(photos)
@@ -92,7 +93,7 @@ def template(tmp_path: Path, photos: Path) -> Path:
 
 
 def attempts(nursery: Nursery, template: Path, mode: str, seed: int, kills: int = KILLS) -> Iterator[Path]:
-    """Projects after a worker of this mode was killed at random moments, the whole duration covered."""
+    """Yield projects after killing a worker of this mode at random moments across its whole duration."""
     whole = template.with_name("whole")
     shutil.copytree(template, whole, symlinks=True)
     duration = nursery.run(mode, whole / "p")
@@ -100,13 +101,14 @@ def attempts(nursery: Nursery, template: Path, mode: str, seed: int, kills: int 
     for number in range(kills):
         folder = template.with_name(f"attempt{number}")
         shutil.copytree(template, folder, symlinks=True)
-        # one moment out of each equal part of the time that the whole takes, the last ones perhaps past its end
+        # one moment in each equal part of the total duration, the last ones possibly past its end
         nursery.run(mode, folder / "p", kill_after=duration * (number + rng.random()) / kills)
         check_database(folder / "p" / "project.db")
         yield folder / "p"
 
 
 def check_database(path: Path) -> None:
+    """Check the integrity of a database."""
     with sqlite3.connect(path) as direct:
         assert direct.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert direct.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -124,7 +126,7 @@ def test_an_import_leaves_whole_batches(nursery: Nursery, template: Path) -> Non
         assert len(project.history) == len(train) // BATCH
         assert train.images["sha256"].notna().all()
         project.close()
-    assert len(set(sizes)) >= 4, sizes  # the kills did fall into the work
+    assert len(set(sizes)) >= 4, sizes  # the kills happened during the work
 
 
 def test_an_edit_leaves_one_state_of_all_images(nursery: Nursery, template: Path, photos: Path) -> None:
@@ -148,7 +150,7 @@ def test_an_edit_leaves_one_state_of_all_images(nursery: Nursery, template: Path
 
 def test_a_training_says_what_happened_and_resumes_or_goes(nursery: Nursery, template: Path, photos: Path) -> None:
     project = cl.load_project(template / "p")
-    few = template.with_name("few")  # each attempt ends in a whole training
+    few = template.with_name("few")  # each attempt ends in a complete training
     shutil.copytree(photos, few, ignore=shutil.ignore_patterns("1[2-9].png"))
     project.add_images(few, auto_label=True, progress=False)
     project.distribute()
@@ -182,7 +184,7 @@ def test_a_migration_is_done_or_not_begun(
     project = cl.load_project(template / "p")
     project.add_images(photos, label="x", progress=False)
     project.close()
-    with sqlite3.connect(template / "p" / "project.db") as direct:  # enough rows for a step that can be hit
+    with sqlite3.connect(template / "p" / "project.db") as direct:  # enough rows for a kill to hit the migration step
         fields = "split, status, width, height, sha256, bytes, mtime_ns, source, tags, extra, revision, created"
         direct.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
@@ -204,7 +206,7 @@ def test_a_migration_is_done_or_not_begun(
             assert "rating" in columns
             assert statuses == [("skipped", rows)]
     assert versions.count(schema.SCHEMA_VERSION) >= 5, versions
-    # the next start of the newer release finishes what was cut off
+    # the next start of the newer release finishes the interrupted migration
     released = dict(schema.MIGRATIONS)
     monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION)
     install_next_schema()

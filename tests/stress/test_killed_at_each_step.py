@@ -1,4 +1,4 @@
-"""kill -9 at each step of what moves or copies a project: whoever opens it next finds it whole, no leftovers."""
+"""Tests of kill -9 at each step of moving or copying a project: it opens intact, without leftovers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
-    """A folder with a project, and with a packed one."""
+    """Return a folder with a project and with a packed one."""
     folder = tmp_path / "attempt"
     write_folder(tmp_path / "photos", {"apple": 2})
     project = cl.create_project("old", folder)
@@ -34,7 +34,7 @@ def template(tmp_path: Path) -> Path:
 
 
 def attempts(template: Path, action: str) -> list[Path]:
-    """The folders in which the action was killed, in the order of its steps."""
+    """Return the folders in which the action was killed, in the order of its steps."""
     command = [sys.executable, "-m", "tests.stress.at_each_step", action, str(template)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -46,6 +46,7 @@ def hidden(folder: Path) -> list[Path]:
 
 
 def name_in_database(folder: Path) -> str:
+    """Return the project's name in its database."""
     (path,) = folder.glob("*/project.db")
     with sqlite3.connect(path) as direct:
         (name,) = direct.execute("SELECT name FROM project").fetchone()
@@ -58,10 +59,10 @@ def test_a_rename_is_finished_or_never_was(template: Path) -> None:
         for asked in ("old", "new"):
             place = folder.with_name(f"{folder.name}-{asked}")
             shutil.copytree(folder, place)
-            for marker in place.rglob(".renaming"):  # a young one may be of a kernel that still renames
+            for marker in place.rglob(".renaming"):  # a recent one may belong to a kernel that is still renaming
                 os.utime(marker, (0, 0))
             name = name_in_database(place)
-            if asked != name and not list(place.rglob(".renaming")):  # not begun, or done
+            if asked != name and not list(place.rglob(".renaming")):  # not started, or finished
                 with pytest.raises(ProjectNotFoundError):
                     cl.load_project(place / asked)
                 asked = name
@@ -74,7 +75,7 @@ def test_a_rename_is_finished_or_never_was(template: Path) -> None:
             project.close()
         assert cl.list_projects(folder)[["name", "path"]].to_numpy().tolist() == [[name, str(folder / name)]]
         names.append(name)
-    assert names.index("new") >= 3, names  # kills fell before and after the commit
+    assert names.index("new") >= 3, names  # kills happened before and after the commit
     assert names.count("new") >= 2
 
 

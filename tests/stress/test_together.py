@@ -1,4 +1,4 @@
-"""Several processes and threads write to one project: nothing is lost, and nobody sees a lock."""
+"""Tests of several processes and threads writing to one project: no lost data, no lock errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ project.close()
 
 
 def add_boxes(project: Project, writer: int) -> int:
-    """Add boxes to one image that all writers work on, reading it anew when somebody was quicker."""
+    """Add boxes to one image shared by all writers, reading it again after a conflict."""
     refused = 0
     for number in range(ROUNDS):
         while True:
@@ -53,7 +53,7 @@ def add_boxes(project: Project, writer: int) -> int:
 
 
 def import_own(project: Project, writer: int) -> None:
-    """Import pictures, rename and recolour a label, all while others do the same."""
+    """Import images, rename and recolour a label, while others do the same."""
     folder = project.root.parent / f"photos{writer}"
     for path in sorted(folder.glob("*.png")):
         project.add_images(path, label=f"own {writer}", progress=False)
@@ -63,6 +63,7 @@ def import_own(project: Project, writer: int) -> None:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
+    """Yield a project on each database with one shared image."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
     made = cl.create_project("together", tmp_path, store=url)
     draw(tmp_path / "shared.png", 0, 0)
@@ -75,6 +76,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
 
 
 def check(project: Project) -> None:
+    """Check that no write of any process was lost."""
     train = project.train_set
     boxes = train.annotations[train.annotations["left"].notna()]
     assert len(boxes) == WRITERS * ROUNDS
@@ -102,7 +104,7 @@ def test_processes_lose_nothing(project: Project) -> None:
         process.stdin.flush()
     ends = [process.communicate(timeout=300) for process in processes]
     assert [error for _, error in ends] == [""] * WRITERS
-    assert sum(int(out) for out, _ in ends) > 0  # they did get into each other's way
+    assert sum(int(out) for out, _ in ends) > 0  # there were conflicts
     check(project)
 
 

@@ -14,7 +14,7 @@ SIDE = 200
 
 
 def collages(photos: Path, folder: Path, count: int, *, seed: int, part: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of collages of the first (``part`` 0) or last (1) photos of each label."""
+    """Return features and labels of collages of the first (``part`` 0) or last (1) photos of each label."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     pools = [sorted((photos / name).iterdir()) for name in sorted(path.name for path in photos.iterdir())]

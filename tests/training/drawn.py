@@ -1,4 +1,4 @@
-"""Drawn squares with known boxes, for detectors that are trained in tests."""
+"""Drawn squares with known boxes, for training detectors in tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLOURS = ((220, 40, 30), (30, 60, 220))
 def drawn_squares(
     folder: Path, count: int, *, size: tuple[int, int] = (128, 96), seed: int = 0, sides: tuple[int, int] = (30, 50)
 ) -> list[Example]:
-    """PNG files with one coloured rectangle each on noise, the labels 0 and 1 in turn."""
+    """Write PNG files with one coloured rectangle each on noise, alternating between the labels 0 and 1."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     examples = []

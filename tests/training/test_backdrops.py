@@ -1,4 +1,4 @@
-"""What lies behind logos: drawn at any size, different each time, and nothing that shows a logo."""
+"""Tests of backgrounds for logos: drawn at any size, always different, and without logos."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_any_photo_gives_pieces(seed: int, width: int, height: int, wide: int) -
 
 
 def test_pieces_of_a_photo_are_hardly_stretched() -> None:
-    """Checks of 20 pixels stay checks: as many edges a pixel from left to right as from top to bottom."""
+    """Test that checks of 20 pixels stay checks, with equal edges per pixel horizontally and vertically."""
     y, x = np.mgrid[0:600, 0:600] // 20
     photo = np.repeat(((x + y) % 2 * 255).astype(np.uint8)[..., None], 3, axis=2)
     for seed in range(10):

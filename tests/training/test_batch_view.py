@@ -17,7 +17,7 @@ LABELS = pd.DataFrame({"label": ["red", "blue"], "colour": ["#c8553d", "#2f7fc1"
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Images with a red or blue rectangle each, in boxes."""
+    """Return images with a red or blue rectangle each, labelled with boxes."""
     examples = drawn_squares(tmp_path_factory.mktemp("squares"), 12, size=(256, 192), sides=(50, 90))
     images = pd.DataFrame({"image": [one.image for one in examples], "status": "labelled", "width": 256, "height": 192})
     boxes = pd.DataFrame(np.concatenate([one.boxes for one in examples]), columns=["left", "top", "width", "height"])
@@ -27,7 +27,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def blots(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Images of a red or blue disc each, labelled as a whole."""
+    """Return images of a red or blue disc each, with image-level labels."""
     folder = tmp_path_factory.mktemp("blots")
     paths = [path for name, colour in zip(("red", "blue"), COLOURS, strict=True)
              for path in save_blots(folder / name, colour, 4)]  # fmt: skip
@@ -37,7 +37,7 @@ def blots(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def share_of_colour(pixels: np.ndarray, label: str) -> float:
-    """How much of a picture is rather red than blue, or the reverse."""
+    """Return the share of an image that is more red than blue, or the reverse."""
     red, blue = pixels[..., 0].astype(int), pixels[..., 2].astype(int)
     return float(((red - blue if label == "red" else blue - red) > 60).mean())
 
@@ -47,7 +47,7 @@ def test_boxes_go_where_their_objects_go(squares: Dataset) -> None:
     assert len(sheet) == 16
     boxes = [(tile, box) for tile in sheet.tiles for box in tile.boxes]
     assert len(boxes) >= 16
-    assert max(len(tile.boxes) for tile in sheet.tiles) > 1  # some are four on one
+    assert max(len(tile.boxes) for tile in sheet.tiles) > 1  # some are mosaics of four
     for tile, box in boxes:
         assert tile.image.size == (320, 320)
         left, top, width, height = (round(value) for value in box.box)
@@ -61,7 +61,7 @@ def test_without_changes_each_image_comes_once_and_whole(squares: Dataset) -> No
     sheet = show_batch(squares, n=50, augmented=False)
     assert len(sheet) == 12
     for tile in sheet.tiles:
-        assert tile.image.size == (320, 256)  # 320 × 240, filled up to whole strides
+        assert tile.image.size == (320, 256)  # 320 × 240, padded to whole strides
         (box,) = tile.boxes
         left, top, width, height = (round(value) for value in box.box)
         pixels = np.asarray(tile.image)
@@ -84,7 +84,7 @@ def test_whole_images_keep_their_labels(blots: Dataset) -> None:
     plain = show_batch(blots, n=50, augmented=False)
     assert len(plain) == 8
     changed = show_batch(blots, n=20)
-    assert len(changed) == 20  # each comes again and again, never twice alike
+    assert len(changed) == 20  # each is repeated, never in the same way
     assert len({tile.image.tobytes() for tile in changed.tiles}) == 20
     for tile in (*plain.tiles, *changed.tiles):
         assert tile.image.size == (224, 224)

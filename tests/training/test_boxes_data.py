@@ -36,7 +36,7 @@ def test_examples_of_tables_polygons_count_as_boxes_and_crowds_are_ignored() -> 
         {"image": "b.png", "label": "pear", "left": 1, "top": 2, "width": 3, "height": 4},
         {"image": "a.png", "label": "apple", "left": 5, "top": 6, "width": 7, "height": 8, "crowd": True},
         {"image": "a.png", "label": "apple", "polygon": [[10, 20], [30, 20], [20, 50]]},
-        {"image": "a.png", "label": "pear"},  # of the whole image
+        {"image": "a.png", "label": "pear"},  # label of the whole image
         {"image": "a.png", "label": "plum", "left": 1, "top": 1, "width": 1, "height": 1},  # not trained
     ]
     found = make_examples(images, normalise_annotations(pd.DataFrame(rows)), ["pear", "apple"])
@@ -57,7 +57,7 @@ def test_boxes_and_labels_must_be_as_many() -> None:
 def test_boxes_that_can_not_be_are_left_out_and_said() -> None:
     boxes = [
         (10, 10, 20, 20),
-        (90, 40, 20, 20),  # half outside: what is inside counts
+        (90, 40, 20, 20),  # half outside: the part inside counts
         (95, 40, 20, 20),  # a quarter inside
         (200, 0, 5, 5),
         (5, 5, 0, 9),
@@ -78,9 +78,9 @@ def test_boxes_that_can_not_be_are_left_out_and_said() -> None:
         (200, (640, 480), 320),
         (40, (640, 480), 320),
         (24, (640, 480), 512),
-        (12, (1280, 960), 1024),  # even that isn't enough, but more there isn't
+        (12, (1280, 960), 1024),  # even that is too small, but there is no larger size
         (12, (400, 300), 416),
-        (4, (200, 100), 320),  # there is nothing to see more of
+        (4, (200, 100), 320),  # a larger size would add no detail
     ],
 )
 def test_small_boxes_ask_for_larger_inputs(side: float, frame: tuple[int, int], size: int) -> None:
@@ -100,7 +100,7 @@ def test_photos_are_reduced_upright_and_boxes_go_along(tmp_path: Path) -> None:
     pixels = np.full((600, 1000, 3), 200, dtype=np.uint8)
     pixels[100:300, 700:900] = (10, 20, 230)
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter to the right
+    exif[0x0112] = 6  # to be rotated clockwise by a quarter turn
     Image.fromarray(pixels).save(tmp_path / "turned.jpg", quality=95, exif=exif)
     box = (300, 700, 200, 200)  # in the upright image of 600 × 1000
     scene = Photos([example(str(tmp_path / "turned.jpg"), box)], side=500).load(0)
@@ -130,7 +130,7 @@ def test_unreadable_images_and_boxes_are_told_of_once(tmp_path: Path) -> None:
     assert sorted(issue.code for issue in photos.issues) == ["BOX_OFF_FRAME", "IMAGE_NOT_AN_IMAGE", "IMAGE_NOT_FOUND"]
     assert photos.may_have_boxes()
     nothing = Photos([bad_boxes, example("gone.png", (1, 1, 5, 5))])
-    assert nothing.may_have_boxes()  # it has not looked yet
+    assert nothing.may_have_boxes()  # it has not checked yet
     nothing.preload(Events())
     assert not nothing.may_have_boxes()
 
@@ -192,6 +192,7 @@ def test_what_is_ignored_is_painted_over_except_the_boxes_on_it(tmp_path: Path) 
 
 # -- augmentation ----------------------------------------------------------------------------------------
 def scene_with(boxes: list[list[float]], size: tuple[int, int], labels: list[int]) -> TrainingScene:
+    """Return a scene whose boxes are filled with the colour of their label."""
     pixels = np.full((size[1], size[0], 3), 0, dtype=np.uint8)
     for (left, top, width, height), label in zip(np.array(boxes).astype(int), labels, strict=True):
         pixels[top : top + height, left : left + width] = COLOURS[label]
@@ -199,6 +200,7 @@ def scene_with(boxes: list[list[float]], size: tuple[int, int], labels: list[int
 
 
 def check_boxes_lie_where_the_colours_are(canvas: TrainingScene, side: int) -> None:
+    """Check that boxes are inside the canvas and on the colour of their label."""
     assert canvas.pixels.shape == (side, side, 3)
     assert canvas.pixels.dtype == np.uint8
     assert (canvas.boxes[:, :2] >= 0).all()
@@ -265,7 +267,7 @@ def test_hostile_sizes(size: tuple[int, int]) -> None:
             assert (ends <= 64).all()
 
 
-# -- turns -----------------------------------------------------------------------------------------------
+# -- epoch order -----------------------------------------------------------------------------------------
 def test_every_picture_comes_once_an_epoch_in_another_order_each_time() -> None:
     turns = Turns(np.ones(7), 0)
     epochs = [[turns.at(turn) for turn in range(7 * epoch, 7 * epoch + 7)] for epoch in range(3)]
@@ -273,7 +275,7 @@ def test_every_picture_comes_once_an_epoch_in_another_order_each_time() -> None:
         assert sorted(index for index, _ in epoch) == list(range(7))
         assert {at for _, at in epoch} == {number}
     assert len({tuple(index for index, _ in epoch) for epoch in epochs}) > 1
-    assert [Turns(np.ones(7), 0).at(turn) for turn in range(14, 21)] == epochs[2]  # without those before
+    assert [Turns(np.ones(7), 0).at(turn) for turn in range(14, 21)] == epochs[2]  # without the earlier ones
 
 
 def test_rare_labels_come_more_often() -> None:

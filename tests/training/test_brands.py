@@ -1,4 +1,4 @@
-"""Scenes made of logos: always the same, balanced, with boxes where the logos are, whatever the pictures are like."""
+"""Tests of scenes of logos: reproducible, balanced, with correct boxes, for any kind of logo image."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ COLOURS = {"ring": (200, 20, 30), "bar": (20, 60, 200), "wedge": (240, 190, 20)}
 
 
 def draw_logo(label: str, side: int = 160) -> Image.Image:
+    """Draw a logo on a transparent background."""
     image = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(image)
     fill = (*COLOURS[label], 255)
@@ -38,7 +39,7 @@ def draw_logo(label: str, side: int = 160) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two pictures of each logo, on white and on grey; only one of the wedge."""
+    """Return two images of each logo, on white and on grey, but only one of the wedge."""
     place: Path = tmp_path_factory.mktemp("logos")
     for label in LABELS:
         for number, ground in enumerate(("white", "grey")):
@@ -66,6 +67,7 @@ def some(scenes: BrandScenes) -> list[TrainingScene]:
 
 
 def same(first: TrainingScene | None, second: TrainingScene | None) -> bool:
+    """Return True if two scenes have equal pixels, boxes and labels."""
     assert first is not None
     assert second is not None
     return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("pixels", "boxes", "labels"))
@@ -100,7 +102,7 @@ def test_scenes_have_the_form_that_training_takes(some: list[TrainingScene]) -> 
 
 def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[TrainingScene]) -> None:
     empty = np.mean([len(scene.labels) == 0 for scene in some])
-    assert NEGATIVES - 0.05 < empty < NEGATIVES + 0.12  # those whose logos found no place or are hidden are among them
+    assert NEGATIVES - 0.05 < empty < NEGATIVES + 0.12  # including those whose logos did not fit or are hidden
     counts = np.bincount(np.concatenate([scene.labels for scene in some]), minlength=3)
     assert counts.min() > 0.8 * counts.max()
     assert max(len(scene.labels) for scene in some) > 2
@@ -111,7 +113,7 @@ def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[T
 
 
 def test_what_is_boxed_is_the_logo(some: list[TrainingScene]) -> None:
-    """The colours in the middle of the boxes are, in most of them, nearest to the label's own colour."""
+    """Test that the colour in the middle of most boxes is nearest to the label's own colour."""
     right = total = 0
     own = np.array([COLOURS[label] for label in LABELS], dtype=float)
     for scene in some:
@@ -247,7 +249,7 @@ def test_a_loud_ground_that_all_pictures_share_belongs_to_the_brand(
 
 
 class Numbered:
-    """Scenes that say which they are by their only label."""
+    """Scenes whose only label is their number."""
 
     def __init__(self, length: int, first: int) -> None:
         self.length, self.first = length, first
@@ -287,7 +289,7 @@ def test_many_real_images_take_turns() -> None:
 
 
 def test_a_detector_is_trained_on_scenes_as_they_are(scenes: BrandScenes) -> None:
-    """Never mirrored and never several in one: what is drawn in the middle stays on its side of the picture."""
+    """Test that scenes are never mirrored or combined: the drawn object stays on its side of the image."""
     options = DetectionOptions(budget=parse_budget(None, 1), batch=2, input_size=64, device="cpu")
     prepared = prepare(scenes, LABELS, options, Events(), None, None)
     network = pretrained_detector(DetectorShape(OWN), len(LABELS), options.backbone, seed=0)

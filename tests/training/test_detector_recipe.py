@@ -34,6 +34,7 @@ def options(steps: int = 4, **changed: Any) -> DetectionOptions:
 
 
 def heard(events: Events) -> list[Event]:
+    """Return the list of all events from now on."""
     found: list[Event] = []
     events.subscribe(found.append)
     return found
@@ -46,7 +47,7 @@ def same(first: TrainedDetector, second: TrainedDetector) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Networks of this size are quicker on one thread, all the more beside other work."""
+    """Use one thread, which is faster for networks of this size, especially on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -160,7 +161,7 @@ def test_who_watches_sees_some_of_few_images_that_all_are_learnt_from(squares: l
     assert len(shown.samples) == 4
     assert {sample.image for sample in shown.samples} <= {example.image for example in squares}
     [metrics] = [event for event in told if isinstance(event, Metrics) and "learning_rate" in event.values]
-    assert "ap50" not in metrics.values  # what was learnt from is no judge
+    assert "ap50" not in metrics.values  # training images cannot be used for evaluation
 
 
 def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> None:
@@ -181,6 +182,7 @@ def test_small_boxes_ask_for_a_larger_input_and_it_is_said(tmp_path: Path) -> No
 
 
 def make_learner(examples: Sequence[Example]) -> DetectionLearner:
+    """Return a learner of a small detector."""
     chosen = options()
     prepared = prepare(examples, LABELS, chosen, Events(), None, None)
     network = pretrained_detector(DetectorShape(channels=8, hidden=16), 2, PACKAGED, seed=0)
@@ -209,7 +211,7 @@ def test_each_parameter_that_learns_has_its_rate(squares: list[Example]) -> None
 
 
 class Endless:
-    """Scenes that are made on the way."""
+    """Scenes generated on demand."""
 
     composed = True
 

@@ -34,12 +34,12 @@ from customlabels_nb.training.temperature import losses
 
 SIDE = 64
 LABELS = 3
-#: The packaged backbone at a size that is quick to train.
+#: The packaged backbone at a size that trains quickly.
 SMALL: Backbone = replace(backbone_named(PACKAGED), input_size=SIDE)
 
 
 def polygon(corners: int, rng: np.random.Generator) -> Image.Image:
-    """A regular polygon of any colour, turn and place on noise."""
+    """Draw a regular polygon with a random colour, rotation and position on noise."""
     ground, colour = rng.integers(40, 215, 3), rng.choice([-1, 1]) * rng.integers(50, 110, 3)
     image = Image.new("RGB", (2 * SIDE, 2 * SIDE), tuple(int(value) for value in ground))
     centre, radius, turn = SIDE * (1 + rng.uniform(-0.1, 0.1, 2)), SIDE * rng.uniform(0.6, 0.9), rng.uniform(0, 6.28)
@@ -53,6 +53,7 @@ def polygon(corners: int, rng: np.random.Generator) -> Image.Image:
 def save_polygons(
     folder: Path, count: int, seed: int, *, corners: tuple[int, ...] = (3, 5, 7)
 ) -> tuple[list[str], np.ndarray]:
+    """Write images of polygons and return paths and targets."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     targets = np.arange(count) % LABELS
@@ -64,13 +65,14 @@ def save_polygons(
 
 @pytest.fixture(scope="module")
 def polygons(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Paths, targets and frozen features of 60 polygons."""
+    """Return paths, targets and frozen features of 60 polygons."""
     paths, targets = save_polygons(tmp_path_factory.mktemp("polygons"), 60, seed=0)
     features = forward_all(load_backbone(), ImagePixels(paths, SIDE), range(60), SMALL, "cpu")
     return paths, targets, features.astype(np.float32)
 
 
 def classifier(head: FittedHead) -> ImageClassifier:
+    """Return a classifier with this head."""
     network = ImageClassifier(load_backbone(), SMALL.features, len(head.bias))
     network.set_head(head.weight, head.bias)
     return network
@@ -85,6 +87,7 @@ def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def said(events: Events) -> list[str]:
+    """Return the list of all messages from now on."""
     found: list[str] = []
     events.subscribe(lambda event: found.append(event.text) if isinstance(event, Message) else None)
     return found
@@ -96,6 +99,7 @@ Tuned = Callable[..., ImageClassifier]
 
 @pytest.fixture
 def tune(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> Tuned:
+    """Return a function that fine-tunes on the polygons."""
     paths, targets, features = polygons
     head = fit_head(features[12:], targets[12:], LABELS)
 
@@ -198,7 +202,7 @@ def test_what_is_frozen_is_a_share_of_the_weights() -> None:
         TuningOptions(batch=0)
 
 
-# -- whether it is kept ---------------------------------------------------------------------------------
+# -- accepting the fine-tuned model ---------------------------------------------------------------------
 def test_when_it_is_not_even_tried() -> None:
     def head(log_loss: float | None) -> FittedHead:
         return FittedHead(np.zeros((2, 3), np.float32), np.zeros(2, np.float32), 1.0, log_loss, None, None)
@@ -212,6 +216,7 @@ def test_when_it_is_not_even_tried() -> None:
 def run_improve(
     polygons: tuple[list[str], np.ndarray, np.ndarray], steps: int, events: Events | None = None, **more: object
 ) -> Improved:
+    """Run the decision on fine-tuning with the polygons."""
     paths, targets, features = polygons
     truth = more.pop("truth", targets)
     head = more.pop("head", None) or fit_head(features, targets, LABELS)
@@ -221,7 +226,7 @@ def run_improve(
 
 def test_what_does_not_win_is_not_kept(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
     paths, _, features = polygons
-    guesses = np.random.default_rng(0).integers(0, LABELS, 60)  # nothing can be learnt
+    guesses = np.random.default_rng(0).integers(0, LABELS, 60)  # there is nothing to learn
     head = fit_head(features, guesses, LABELS)
     events = Events()
     heard = said(events)
@@ -287,13 +292,13 @@ def test_a_former_version_wins_only_on_images_it_has_not_seen(
     _, targets, features = polygons
     rng = np.random.default_rng(0)
     network = ImageClassifier(load_backbone(), SMALL.features, LABELS)
-    with torch.no_grad():  # a former network whose features are worth nothing
+    with torch.no_grad():  # an earlier network with useless features
         network.backbone.conv_head.weight.copy_(
             torch.from_numpy(rng.normal(size=network.backbone.conv_head.weight.shape))
         )
     hashes = [f"{i:064x}" for i in range(60)]
     former = Former("fruit.1", network, PACKAGED, frozenset(hashes[:30]))
-    head = replace(fit_head(features, targets, LABELS), log_loss=0.0)  # so that fine-tuning isn't tried
+    head = replace(fit_head(features, targets, LABELS), log_loss=0.0)  # so that fine-tuning is not tried
     found = run_improve(polygons, 5, head=head, former=former, hashes=hashes)
     assert found.network is None
     assert found.facts["start"]["kept"] is False
@@ -313,7 +318,7 @@ def test_a_better_former_version_is_started_from(polygons: tuple[list[str], np.n
         network.backbone.bn2.bias.add_(0.01)
     hashes = [f"{i:064x}" for i in range(60)]
     former = Former("fruit.1", network, PACKAGED, frozenset())
-    noise = np.random.default_rng(0).normal(size=features.shape).astype(np.float32)  # the frozen backbone sees nothing
+    noise = np.random.default_rng(0).normal(size=features.shape).astype(np.float32)  # carries no information
     head = replace(fit_head(features, targets, LABELS), log_loss=0.0)
     found = run_improve((paths, targets, noise), 5, head=head, former=former, hashes=hashes)
     assert found.facts["start"]["kept"] is True

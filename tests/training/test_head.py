@@ -17,7 +17,7 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def clusters(n_labels: int, each: int, *, spread: float = 1.0, d: int = 80, seed: int = 0) -> Arrays:
-    """Points around one random centre a label."""
+    """Return points around one random centre per label."""
     rng = np.random.default_rng(seed)
     targets = np.repeat(np.arange(n_labels), each)
     centres = rng.normal(size=(n_labels, d))
@@ -25,6 +25,7 @@ def clusters(n_labels: int, each: int, *, spread: float = 1.0, d: int = 80, seed
 
 
 def softmax(head: FittedHead, features: np.ndarray) -> np.ndarray:
+    """Compute the probabilities of a head."""
     logits = features.astype(np.float64) @ head.weight.T.astype(np.float64) + head.bias
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
@@ -62,7 +63,7 @@ def test_hard_sets_get_more_regularisation_than_easy_ones() -> None:
     assert easy.accuracy == 1.0
     assert easy.log_loss is not None
     assert hard.log_loss is not None
-    assert easy.log_loss < 0.2 < 0.8 < hard.log_loss < 1.2  # no worse than knowing nothing: log 3 is 1.1
+    assert easy.log_loss < 0.2 < 0.8 < hard.log_loss < 1.2  # no worse than a uniform guess: log 3 is 1.1
 
 
 def test_held_out_figures_are_those_of_the_probabilities() -> None:
@@ -80,7 +81,7 @@ def test_held_out_rows_did_not_take_part_in_their_fit() -> None:
     noise, targets = rng.normal(size=(40, 200)), np.repeat([0, 1], 20)
     head = fit_head(noise, targets, 2)
     assert head.accuracy is not None
-    assert head.accuracy < 0.75  # it knows the rows by heart, which tells nothing of those it did not see
+    assert head.accuracy < 0.75  # it has memorised the rows, which says nothing about unseen ones
     assert (softmax(head, noise).argmax(axis=1) == targets).all()
 
 
@@ -124,6 +125,7 @@ def test_every_fold_leaves_an_image_of_each_label(counts: list[int], seed: int) 
 
 
 def uneven(counts: tuple[int, ...], spread: float, seed: int) -> Arrays:
+    """Return clusters with a different number of points per label."""
     features, targets = clusters(len(counts), max(counts), spread=spread, seed=seed)
     chosen = np.concatenate([np.flatnonzero(targets == label)[:count] for label, count in enumerate(counts)])
     return features[chosen], targets[chosen]
@@ -139,7 +141,7 @@ def test_rare_labels_count_for_more_only_where_held_out_confidences_gain() -> No
         assert (head.balance == 1) == (weighted < plain)
         better += head.balance == 1
     assert better >= 4
-    noise = np.random.default_rng(0).normal(size=(70, 40))  # where nothing can be told, the rare label is rare
+    noise = np.random.default_rng(0).normal(size=(70, 40))  # without any signal, the rare label is rarely predicted
     head = fit_head(noise, np.repeat([0, 1], [10, 60]), 2)
     assert head.balance == 0
     assert any(tells(note, "uneven", 10, 60, "same weight") for note in head.notes)
@@ -165,7 +167,7 @@ def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.Mo
 def test_overconfident_heads_are_softened() -> None:
     rng = np.random.default_rng(1)
     features, targets = clusters(2, 60, spread=1.5, seed=1)
-    wrong = rng.random(120) < 0.25  # labels that nobody could guess
+    wrong = rng.random(120) < 0.25  # labels that cannot be predicted
     targets = np.where(wrong, 1 - targets, targets)
     head = fit_head(features, targets, 2, Cs=[1000.0])
     assert head.temperature > 1.2
@@ -207,6 +209,7 @@ def test_bad_input_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def fruit(fruit_photos: Path) -> Arrays:
+    """Return features and labels of the fruit photos."""
     names = sorted(path.name for path in fruit_photos.iterdir())
     images = [(str(path), i) for i, name in enumerate(names) for path in sorted((fruit_photos / name).iterdir())]
     found = embed([path for path, _ in images])

@@ -34,7 +34,7 @@ def test_images_are_decoded_as_the_model_will_see_them_and_kept(blots: list[str]
         assert [index for index, _ in found] == [3, 0, 5]
         assert all((pixels == expected[index]).all() for index, pixels in found)
         for path in copies:
-            path.unlink(missing_ok=True)  # from now on only memory has them
+            path.unlink(missing_ok=True)  # from now on they are only in memory
     assert images.load(1) is None
     with pytest.raises(ValueError, match="read-only"):
         found[0][1][0] = 0

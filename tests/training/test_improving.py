@@ -53,7 +53,7 @@ def test_what_a_candidate_has_learnt_from_is_not_held_out() -> None:
     assert not found[seen].any()
     assert found.sum() == 20
     assert hold_out(labels, seen=np.ones(100, dtype=bool)) is None
-    assert hold_out(labels, seen=np.arange(100) < 95) is None  # five that are new say too little
+    assert hold_out(labels, seen=np.arange(100) < 95) is None  # five new ones are too few
     with pytest.raises(InputError, match="seen"):
         hold_out(labels, seen=[True])
 

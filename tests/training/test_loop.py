@@ -29,7 +29,7 @@ BATCH = 8
 
 
 class Toy:
-    """Learns a plane from points that are drawn anew in each step, with noise from torch's own generator."""
+    """Learner of a plane from points drawn again in each step, with noise from torch's own generator."""
 
     def __init__(
         self, *, validation: Sequence[float] = (), kill_at: int = -1, error: BaseException | None = None
@@ -67,7 +67,7 @@ class Toy:
 
 
 class Killed(BaseException):
-    """As if the process were gone: nobody is told."""
+    """Error that simulates a killed process, without any notification."""
 
 
 def options(steps: int | None = 12, *, seconds: float | None = None, epoch: int = 4, seed: int = 0) -> LoopOptions:
@@ -83,12 +83,14 @@ def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
 
 
 def trained(steps: int = 12, **how: Any) -> list[torch.Tensor]:
+    """Train a toy learner and return its weights."""
     learner = Toy()
     train(learner, options(steps, **how), Events(), None)
     return weights(learner)
 
 
 def heard(events: Events) -> list[Event]:
+    """Return the list of all events from now on."""
     found: list[Event] = []
     events.subscribe(found.append)
     return found
@@ -172,7 +174,7 @@ def test_a_request_to_stop_is_heard_between_steps(tmp_path: Path) -> None:
 def test_a_half_done_step_is_never_kept(tmp_path: Path) -> None:
     learner, calls = Toy(), 0
 
-    def interrupt(*_: Any) -> None:  # the weights are changed, their average isn't yet
+    def interrupt(*_: Any) -> None:  # the weights are updated, their average is not yet
         nonlocal calls
         calls += 1
         if calls == 7:
@@ -216,7 +218,7 @@ def test_a_process_that_is_killed_leaves_what_it_had(tmp_path: Path) -> None:
 
 # -- budgets ---------------------------------------------------------------------------------------------
 class Machine:
-    """A clock that only steps, looks and trials move; torch's threads as they are set."""
+    """Clock that only steps, evaluations and trials advance, and torch's threads as they are set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, threads: int = 1) -> None:
         self.now, self.threads, self.fastest = 0.0, threads, 1
@@ -227,7 +229,7 @@ class Machine:
 
 
 class Timed(Toy):
-    """Each step takes its seconds, by its number."""
+    """Learner whose steps have given durations."""
 
     def __init__(
         self, machine: Machine, seconds: float | Callable[[int], float], look: float = 0.0, **how: Any
@@ -411,7 +413,7 @@ def test_a_look_that_takes_much_of_the_budget_is_taken_once(monkeypatch: pytest.
     learner = Timed(machine, 0.2, look=6.0, validation=[0.5])
     timed = replace(options(None, seconds=40.0, epoch=10), expect=lambda network: (6.0, 0.0))
     state = train(learner, timed, Events(), None)
-    assert learner.looks == 2  # one before it was known what it takes
+    assert learner.looks == 2  # one before its duration was known
     assert machine.now < 1.1 * 40 + 6
     assert state.history[-1]["step"] == state.total
 
@@ -462,6 +464,7 @@ def test_a_resumed_budget_counts_the_seconds_of_both_sittings(tmp_path: Path, mo
 
 # -- the clock of a budget -------------------------------------------------------------------------------
 def _clock(monkeypatch: pytest.MonkeyPatch, seconds: float | None = 40.0, images: int = 120) -> tuple[Any, Any, Events]:
+    """Return a budget's clock, its simulated time, and its events."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
     events = Events()
@@ -506,9 +509,9 @@ def test_work_before_the_training_counts_or_is_announced(
     assert clock.spent() == pytest.approx(3.0 + 120 * each - beyond)
 
 
-# -- memory, disk, what is no number ---------------------------------------------------------------------
+# -- memory, disk, invalid numbers -----------------------------------------------------------------------
 class Hungry(Toy):
-    """Asks for more memory than there is if more than ``most`` items come at once."""
+    """Learner that runs out of memory with more than ``most`` items per batch."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -602,6 +605,7 @@ def test_a_full_disk_leaves_the_former_state_whole(tmp_path: Path) -> None:
 # -- checkpoints -----------------------------------------------------------------------------------------
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
+    """Return a folder with an interrupted training and a user's file."""
     with pytest.raises(KeyboardInterrupt):
         train(Toy(validation=[0.5], kill_at=10, error=KeyboardInterrupt()), options(), Events(), tmp_path)
     (tmp_path / "mine.txt").write_text("stays")
@@ -631,7 +635,7 @@ def test_a_state_that_was_tampered_with_is_refused(kept: Path, name: str, damage
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
     if (name, damage) == (STATE, "gone"):
-        train(Toy(), options(), Events(), kept)  # nothing is known: it begins anew
+        train(Toy(), options(), Events(), kept)  # no state is available, so it starts again
         return
     with pytest.raises(ArtifactError, match=r"hash differs|Cannot read|damaged"):
         train(Toy(validation=[0.1]), options(), Events(), kept)

@@ -17,7 +17,7 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def scenes(n: int, k: int, *, spread: float = 1.0, d: int = 60, share: float = 0.4, seed: int = 0) -> Arrays:
-    """Points that are the sum of a direction for each label that they have, and noise."""
+    """Return points that are the sum of one direction per label, and noise."""
     rng = np.random.default_rng(seed)
     truth = rng.random((n, k)) < share
     truth[np.arange(k), np.arange(k)] = True
@@ -52,7 +52,7 @@ def test_the_strength_is_chosen_on_held_out_images() -> None:
     assert hard.C < 0.1
     assert easy.log_loss is not None
     assert hard.log_loss is not None
-    assert easy.log_loss < 0.1 < 0.6 < hard.log_loss < 0.8  # no worse than knowing nothing: log 2 is 0.69
+    assert easy.log_loss < 0.1 < 0.6 < hard.log_loss < 0.8  # no worse than a uniform guess: log 2 is 0.69
 
 
 def test_held_out_figures_are_those_of_the_confidences() -> None:
@@ -96,7 +96,7 @@ def test_a_label_that_every_image_has_is_said() -> None:
     truth[:, 1] = True
     head = fit_multi_label_head(features, truth)
     found = sigmoid(head, 10 * features)[:, 1]
-    assert found == pytest.approx(31 / 32)  # Laplace: sure, but never quite
+    assert found == pytest.approx(31 / 32)  # Laplace: nearly certain, never completely
     assert any("on every training image" in note for note in head.notes)
 
 

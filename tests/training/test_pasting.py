@@ -1,4 +1,4 @@
-"""Stickers warped into pictures, what hides them, and the boxes around what is left."""
+"""Tests of stickers warped into images, occlusion, and the boxes around the visible parts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ RED = (220, 20, 30)
 
 
 def sticker(width: int, height: int, alpha: int = 255) -> Sticker:
+    """Return a red sticker of this size."""
     pixels = np.empty((height, width, 4), dtype=np.uint8)
     pixels[:] = (*RED, alpha)
     return Sticker.of(pixels)
@@ -27,7 +28,7 @@ def canvas(width: int = 200, height: int = 160) -> PasteCanvas:
 
 def is_red(image: Image.Image) -> np.ndarray:
     pixels = np.asarray(image).astype(int)
-    return (pixels[..., 0] > 150) & (pixels[..., 1] < 255 - 0.25 * (255 - RED[1]))  # a quarter of it shows
+    return (pixels[..., 0] > 150) & (pixels[..., 1] < 255 - 0.25 * (255 - RED[1]))  # a quarter of it is visible
 
 
 def extent(mask: np.ndarray) -> list[float]:
@@ -69,7 +70,7 @@ def test_boxes_agree_with_what_is_seen(
         return
     assert boxes[0] == pytest.approx(extent(is_red(scene.image)), abs=1.01)
     if inside and min(whole[2:]) > 12:
-        # the very tip of a sharp corner is too faint to be seen
+        # the tip of a sharp corner is too faint to be visible
         assert boxes[0] == pytest.approx(whole, abs=max(2.0, 0.06 * max(whole[2:])))
 
 

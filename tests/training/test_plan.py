@@ -1,4 +1,4 @@
-"""Which kind of model the labels ask for, and which images it learns from."""
+"""Tests of the choice of a model type for the labels, and of the images it is trained on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOX = (1.0, 2.0, 30.0, 40.0)
 
 
 def dataset(name: str, labels: dict[str, list[str | tuple[str, str]]], **statuses: str) -> Dataset:
-    """Images with labels; ``("box", label)`` is a box, ``("polygon", label)`` a polygon."""
+    """Return images with labels, where ``("box", label)`` is a box and ``("polygon", label)`` a polygon."""
     rows = []
     for image, given in labels.items():
         for one in given:
@@ -40,7 +40,7 @@ BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
         (TWO, {"d": ["x"], "e": ["y"]}, "single-label", "exactly one"),
         ({**TWO, "d": ["x", "y"]}, {"e": ["x"], "f": ["y"]}, "multi-label", "up to 2 labels"),
         (BOXES, {"c": [("box", "x")], "d": [("box", "y")]}, "detection", "test images have boxes"),
-        (TWO, {"d": [("box", "x"), ("box", "z")]}, "detection", "test images have boxes"),  # y is no label of a box
+        (TWO, {"d": [("box", "x"), ("box", "z")]}, "detection", "test images have boxes"),  # y is not a box label
         (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but labels"),
         ({**BOXES, "c": ["x"]}, {"d": ["x"]}, "detection", "2 training images have boxes, 1"),
         ({"a": [("box", "x")], "b": ["y"]}, {}, "detection", "1 training images have boxes, 1"),  # a tie
@@ -84,7 +84,7 @@ def test_lines_of_the_other_kind_are_left_out_and_said() -> None:
                   "train images were reviewed but have no labels", "test images have more than one label"):  # fmt: skip
         assert f"1 {words}" in said
     several = make_plan(train, test, kind="multi-label")
-    assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # nothing of these labels is on f
+    assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # f has none of these labels
     assert several.test.images["image"].tolist() == ["g", "h", "i"]
 
 

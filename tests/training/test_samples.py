@@ -1,4 +1,4 @@
-"""Held-out images as those who watch a training see them."""
+"""Tests of the held-out images shown during a training."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from customlabels_nb.training.samples import chosen, make_samples
 
 
 def canvas(width: int, height: int) -> object:
+    """Return a white image with a red left half on a canvas."""
     image = Image.new("RGB", (width, height), "white")
     image.paste((255, 0, 0), (0, 0, width // 2, height))
     return to_canvas(image, 320, (0, 0, 0))
@@ -48,7 +49,7 @@ def test_boxes_stay_in_pixels_of_the_image_and_unsure_ones_are_left_out() -> Non
     assert second.predicted == ()
     with Image.open(io.BytesIO(first.picture)) as image:
         assert image.format == "JPEG"
-        assert image.size == (320, 213)  # what fills the canvas isn't in it
+        assert image.size == (320, 213)  # the padding of the canvas is not in it
         pixels = np.asarray(image)
     assert pixels[100, 20].tolist()[1] < 40
     assert pixels[100, 300].min() > 215

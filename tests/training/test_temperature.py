@@ -8,7 +8,7 @@ from customlabels_nb.training.temperature import LEAST_IMAGES, MOST, fit_tempera
 
 
 def drawn(n: int, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Logits, and labels drawn with the probabilities that they stand for."""
+    """Draw logits, and labels with the corresponding probabilities."""
     rng = np.random.default_rng(seed)
     logits = 2 * rng.normal(size=(n, k))
     powers = np.exp(logits)
@@ -37,7 +37,7 @@ def test_it_is_found_for_several_labels_an_image_too() -> None:
 def test_confidences_that_can_be_trusted_stay_as_they_are(factor: float) -> None:
     logits, targets = drawn(1000, 3)
     found = fit_temperature(logits * factor, targets)
-    assert not found.kept  # nor is a cautious model made surer
+    assert not found.kept  # nor is a cautious model made more confident
     assert found.value == 1
     assert found.before == found.after == pytest.approx(losses(logits * factor, targets).mean())
 

@@ -1,4 +1,4 @@
-"""What TensorBoard reads of a run."""
+"""Tests of a run's TensorBoard files."""
 
 from __future__ import annotations
 

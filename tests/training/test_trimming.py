@@ -1,4 +1,4 @@
-"""Logos cut out of pictures: on white, grey, gradients, noise, photos, nothing at all; and pictures of any size."""
+"""Tests of cutting out logos: on white, grey, gradients, noise, photos, transparency, and at any size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RED = (200, 30, 40)
 
 
 def disc(ground: Image.Image, *, hole: bool = False) -> Image.Image:
-    """A red disc of 120 pixels at (50, 30) of a copy of the ground, perhaps with a hole of 60 pixels in it."""
+    """Draw a red disc of 120 pixels at (50, 30) on a copy of the background, optionally with a hole of 60 pixels."""
     mask = Image.new("L", (SIDE * 4, SIDE * 4))
     draw = ImageDraw.Draw(mask)
     draw.ellipse((200, 120, 680, 600), fill=255)
@@ -51,7 +51,7 @@ def noisy() -> Image.Image:
 
 
 def photo() -> Image.Image:
-    """Large and small random fields: no surface has their colours."""
+    """Return large and small random patches, so that no surface has their colours."""
     rng = np.random.default_rng(1)
     large = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((SIDE, SIDE))
     grain = rng.normal(0, 12, (SIDE, SIDE, 3))
@@ -59,12 +59,14 @@ def photo() -> Image.Image:
 
 
 def as_jpeg(image: Image.Image, quality: int = 80) -> Image.Image:
+    """Encode an image as JPEG and open it again."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer)
 
 
 def check_disc(cutout: Cutout, *, slack: int = 1) -> None:
+    """Check that a cut-out is the red disc."""
     height, width = cutout.pixels.shape[:2]
     assert width == pytest.approx(120, abs=2 * slack)
     assert height == pytest.approx(120, abs=2 * slack)
@@ -98,7 +100,7 @@ def test_no_fringe_of_the_ground_is_left() -> None:
     pixels = trim_background(disc(flat(255, 255, 255))).pixels
     edge = pixels[(pixels[..., 3] > 60) & (pixels[..., 3] < 250)]
     assert len(edge) > 50
-    assert np.abs(edge[:, :3].astype(int) - RED).mean() < 25  # half white would be about 100 away
+    assert np.abs(edge[:, :3].astype(int) - RED).mean() < 25  # half white would differ by about 100
 
 
 def test_islands_of_the_grounds_colour_may_belong_to_the_logo_or_not() -> None:

@@ -1,4 +1,4 @@
-"""Asking widgets as their pages would."""
+"""Send requests to widgets like their pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from customlabels_nb.widgets.results import Results
 
 
 class ResultsPage:
-    """Asks a results screen as its page would."""
+    """Page of a results screen that sends requests."""
 
     def __init__(self, screen: Results, monkeypatch: pytest.MonkeyPatch) -> None:
         self.screen = screen
@@ -18,11 +18,11 @@ class ResultsPage:
         monkeypatch.setattr(screen, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
 
     def ask(self, kind: str, **content: Any) -> Any:
-        """The content of the answer; RuntimeError with its words if it is an error."""
+        """Return the content of the response, or raise RuntimeError with its message if it is an error."""
         return self.ask_whole(kind, **content)[0]
 
     def ask_whole(self, kind: str, **content: Any) -> tuple[Any, list[bytes]]:
-        """Content and buffers."""
+        """Return content and buffers of the response."""
         self.screen.answer(self.screen, {"id": 7, "kind": kind, "content": content}, [])
         answer, buffers = next(sent for sent in reversed(self.sent) if "answer" in sent[0])
         self.sent.clear()
@@ -31,7 +31,7 @@ class ResultsPage:
         return answer["content"], buffers
 
     def pushes(self) -> list[dict[str, Any]]:
-        """What was pushed to the page since the last question."""
+        """Return the messages pushed to the page since the last request."""
         found = [content for content, _ in self.sent if "push" in content]
         self.sent.clear()
         return found

@@ -1,4 +1,4 @@
-"""The annotator's kernel side: what it answers to its page, and what it is to other cells."""
+"""Tests of the annotator's kernel side: responses to its page, and its use from other cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLYGON = {**BOX, "label": "pear", "polygon": CORNERS}
 
 
 class Page:
-    """Asks an annotator as its page would."""
+    """Page of an annotator that sends requests."""
 
     def __init__(self, annotator: Annotator, monkeypatch: pytest.MonkeyPatch) -> None:
         self.annotator = annotator
@@ -205,7 +205,7 @@ def test_broken_and_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_turned_photos_are_drawn_on_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter, as phones write them
+    exif[0x0112] = 6  # to be rotated by a quarter turn, as phones write them
     Image.new("RGB", (300, 100), "red").save(tmp_path / "turned.jpg", exif=exif)
     made = create_project("turned", tmp_path)
     made.add_images(tmp_path / "turned.jpg", progress=False)

@@ -1,4 +1,4 @@
-"""Joining a widget's JavaScript from modules, and answers to its page."""
+"""Tests of joining a widget's JavaScript modules, and of responses to its page."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def write(folder: Path, **modules: str) -> None:
 
 
 def run_node(code: str, folder: Path) -> str:
+    """Run JavaScript with Node and return its output."""
     (folder / "joined.mjs").write_text(code)
     done = subprocess.run([provision.find_node(), "joined.mjs"], cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.strip()
@@ -83,7 +84,7 @@ def test_an_import_that_would_be_lost_in_joining_is_refused(line: str, tmp_path:
 
 
 class Asked(MessageHandler, anywidget.AnyWidget):
-    """Answers with whatever `answers` holds."""
+    """Widget that responds with the content of `answers`."""
 
     _esm = "export default {};"
 
@@ -99,7 +100,7 @@ class Asked(MessageHandler, anywidget.AnyWidget):
     def _take(self, data: Any, buffers: Any = None) -> None:
         if data["method"] == "custom":
             self.sent.append(json.loads(json.dumps(data["content"])))
-        self.comm._reply_subshell_id = None  # as ipykernel does
+        self.comm._reply_subshell_id = None  # like ipykernel
 
 
 def test_an_answer_that_is_no_json_is_told_as_an_error() -> None:

@@ -1,4 +1,4 @@
-"""The kernel sides of dashboard and history panel: what they answer, and what they are to other cells."""
+"""Tests of the kernel sides of dashboard and history panel: responses, and use from other cells."""
 
 # ruff: noqa: F811
 
@@ -20,7 +20,7 @@ Ask = Callable[..., Any]
 
 
 def page_of(widget: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Ask, list[Any]]:
-    """Asks a widget as its page would, and what it sends of itself."""
+    """Return a function that sends requests like a widget's page, and the list of messages sent by the widget."""
     sent: list[Any] = []
     monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(json.loads(json.dumps(content))))
 
@@ -54,7 +54,7 @@ def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatc
     assert days["unit"] == "day"
     with pytest.raises(AssertionError, match="unit='year'"):
         ask("unit", unit="year")
-    # what is done meanwhile is pushed
+    # actions in the meantime are pushed
     seen: list[int] = []
     dashboard.observe(lambda change: seen.append(change["new"]), "seen")
     sent.clear()
@@ -100,11 +100,11 @@ def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: py
     gallery = dashboard.gallery
     assert gallery.session.view.query.label == "apple"
     assert dashboard._box.children == (dashboard, gallery)
-    # the same gallery turns to others: of its filter nothing is left
+    # the same gallery shows other images, and its filter is cleared
     assert ask("open", split="train", link={"show": "skipped"}) == {"total": 2}
     assert dashboard.gallery is gallery
     assert gallery.session.view.query.label is None
-    # what was labelled a moment ago is there
+    # labels from a moment ago are included
     project.update("train", project.train_set.with_status("needs_review", "label == 'pear'"))
     assert ask("open", split="train", link={"show": "needs_review"}) == {"total": 7}
     assert ask("open", split="test", link={"annotator": "ben"}) == {"total": 1}
@@ -159,7 +159,7 @@ def test_the_history_panel_opens_and_takes_back(project: Project, monkeypatch: p
     assert panel.action == page["rows"][1]["id"]
     answer = ask("history undo", id=page["rows"][1]["id"])
     assert answer["images"] == 1
-    assert {"push": "follow"} in sent  # other screens of the kernel hear of it
+    assert {"push": "follow"} in sent  # other screens of the kernel are notified
     assert panel.table["what"].iloc[0] == "undo mark needs review"
     assert project.undo(answer["undone_by"]) == 1
     assert "undo mark needs review" in panel._fallback()

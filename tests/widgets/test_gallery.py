@@ -1,4 +1,4 @@
-"""The gallery's kernel side: what it answers to its page, and what it is to other cells."""
+"""Tests of the gallery's kernel side: responses to its page, and its use from other cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.labeling.conftest import photos, project  # noqa: F401
 
 
 class Page:
-    """Asks a gallery as its page would."""
+    """Page of a gallery that sends requests."""
 
     def __init__(self, gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
         self.gallery = gallery
@@ -78,7 +78,7 @@ def test_skipping_says_whether_labels_go(page: Page) -> None:
     edit = {"op": "status", "status": "skipped", "split": "train", "images": names}
     kept, _ = page.ask("edit", **edit, revisions={})
     assert [(row["status"], row["labels"]) for row in kept["rows"]] == [("labelled", ["pear"]), ("skipped", [])]
-    # somebody else changed it meanwhile: doing it all the same removes labels only if that was said
+    # changed by somebody else in the meantime: repeating it removes labels only on explicit request
     stale, _ = page.ask("edit", **edit, remove_labels=True, revisions=dict.fromkeys(names, 1))
     assert stale["edit"] == {"op": "status", "status": "skipped", "remove_labels": True}
     gone, _ = page.ask("edit", **edit, remove_labels=True, revisions={})
@@ -158,7 +158,7 @@ def test_python_sees_and_steers(page: Page, project: Project) -> None:  # noqa: 
     assert (gallery.session.view.query.show, len(gallery.session.view)) == ("labelled", 0)
     threshold = 40  # noqa: F841 - named in the query
     gallery.set_filter("width > @threshold and image.str.endswith('7.png')")
-    assert len(gallery.session.view) == 0  # and still only what is labelled
+    assert len(gallery.session.view) == 0  # and still only labelled images
     gallery.set_filter()
     gallery.set_filter("width > @threshold and image.str.endswith('7.png')", sort="name")
     assert [Path(name).stem for name in gallery.session.page(0, 9)[1]] == ["7", "17", "27"]
@@ -216,7 +216,7 @@ def test_the_saved_picture_follows_the_count(page: Page, monkeypatch: pytest.Mon
     drawn.clear()
     for name in names[:8]:
         page.ask("edit", op="label", label="pear", split="train", images=[name])
-    assert drawn == []  # edits don't wait for it
+    assert drawn == []  # edits do not wait for it
     page.ask("follow", images=names)
     page.ask("edit", op="label", label="apple", split="train", images=names[:1])  # the count stays
     page.ask("follow", images=names)
@@ -237,7 +237,7 @@ def test_an_order_that_takes_time_is_waited_for_by_the_page(project: Project, mo
     gallery.session._similar = similar
     page = Page(gallery, monkeypatch)
     page.show()
-    gallery.set_filter("image.str.contains('1[0-9]?[.]png')", sort="similarity")  # doesn't wait
+    gallery.set_filter("image.str.contains('1[0-9]?[.]png')", sort="similarity")  # does not wait
     pushed = page.sent.pop()[0]["change"]["query"]
     assert (pushed["sort"], pushed["images"]) == ("similarity", True)
     assert page.ask("hello")[0]["query"] == pushed

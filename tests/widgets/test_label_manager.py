@@ -1,4 +1,4 @@
-"""The label manager's kernel side: what it answers to its page, and what it is to other cells."""
+"""Tests of the label manager's kernel side: responses to its page, and its use from other cells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 class Page:
-    """Asks a widget as its page would."""
+    """Page of a widget that sends requests."""
 
     def __init__(self, widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.widget = widget
@@ -27,7 +27,7 @@ class Page:
         monkeypatch.setattr(widget, "send", self._send)
 
     def _send(self, content: Any, buffers: Any = None) -> None:
-        json.dumps(content)  # as the comm does it
+        json.dumps(content)  # like the comm
         if "push" in content:
             self.pushed.append(content["push"])
         else:
@@ -132,7 +132,7 @@ def test_galleries_are_told_and_answer_about_labels_too(
     assert page.ask("follow")["info"]["labels"][0]["label"] == "Apfel"
     page.ask("labels change", op="add", labels=[["fig", None]])
     assert other.pushed == ["follow"] * 2
-    # what the page labels before it has heard is refused: the old label would come back
+    # labelling with the old name before the page is notified is refused, as the old label would come back
     image = gallery.session.table.names[0]
     with pytest.raises(RuntimeError, match="'apple' no longer exists"):
         page.ask("edit", op="label", label="apple", split="train", images=[image], revisions={image: 1})

@@ -1,4 +1,4 @@
-"""The quick test's kernel side: what it answers to its page, and what it is to other cells."""
+"""Tests of the quick test's kernel side: responses to its page, and its use from other cells."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOSTILE = '<img src=x onerror="alert(1)">\u202e.png'
 
 
 class Page:
-    """Asks a quick test as its page would."""
+    """Page of a quick test that sends requests."""
 
     def __init__(self, widget: QuickTest, monkeypatch: pytest.MonkeyPatch) -> None:
         self.widget = widget
@@ -64,6 +64,7 @@ def whole() -> FakeModel:
 
 @pytest.fixture
 def widget(project: Project, whole: FakeModel) -> QuickTest:  # noqa: F811
+    """Return a quick test with two fake models."""
     models = [whole, FakeModel("fruit.boxes", list(BOXES))]
     feedback = Feedback(project._store, project.root)
     return QuickTest(QuickTestSession(lambda: [model.candidate() for model in models], feedback=feedback))
@@ -76,7 +77,7 @@ def page(widget: QuickTest, monkeypatch: pytest.MonkeyPatch) -> Page:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[str]:
-    """The address of a web server with one photo and one page."""
+    """Yield the address of a web server with one photo and one page."""
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "photo.png").write_bytes(encoded(1))
@@ -84,7 +85,7 @@ def site(tmp_path: Path) -> Iterator[str]:
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -110,7 +111,7 @@ def test_a_photo_sent_in_parts_is_asked_about_once(page: Page, whole: FakeModel)
     assert view.startswith(b"\xff\xd8")
     assert small.startswith(b"\xff\xd8")
     assert whole.asked == [HOSTILE]
-    again, pictures = page.ask("hello")  # a page that is loaded anew has it all
+    again, pictures = page.ask("hello")  # a reloaded page receives everything
     assert (again["current"], [one["name"] for one in again["trials"]], pictures) == (1, [HOSTILE], [small])
     shown, _ = page.ask("show", number=1)
     assert shown["trial"] == trial
@@ -143,7 +144,7 @@ def test_a_threshold_moves_table_and_detection_and_asks_nothing(
     page.ask("threshold", threshold=0.2)
     assert widget.table["label"].tolist() == ["apple", "pear"]
     assert [entry["Name"] for entry in widget.detection.response["CustomLabels"]] == ["apple", "pear"]
-    assert page.pushed == []  # the page knows what it said itself
+    assert page.pushed == []  # the page knows its own changes
     widget.threshold = 1
     assert widget.table.empty
     assert "closest is apple" in repr(widget.detection)

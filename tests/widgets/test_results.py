@@ -1,4 +1,4 @@
-"""The results screen's kernel side without a project, and the screen as a file."""
+"""Tests of the results screen's kernel side without a project, and of the exported file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.widgets.asking import ResultsPage
 
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
-    """Twelve pictures of three labels with names that want to be markup; one picture is missing."""
+    """Return a report of twelve images and three labels with names containing markup, and one missing image."""
     truth, predictions = random_tables(12, HOSTILE[:3], seed=4)
     names = {}
     for number, name in enumerate(predictions["image"].unique()):
@@ -134,8 +134,9 @@ def test_a_saved_notebook_shows_a_picture(report: Report, monkeypatch: pytest.Mo
     assert "<img src=x" not in shown[0].replace('<img alt="', "")
 
 
-# -- as a file ----------------------------------------------------------------------------------------
+# -- exported file ------------------------------------------------------------------------------------
 def content_of(path: Path) -> dict[str, Any]:
+    """Return the JSON content of an exported file."""
     text = path.read_text("utf-8")
     found = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.DOTALL)
     assert found is not None

@@ -1,4 +1,4 @@
-"""The review's kernel side: what it answers to its page, and what it is to other cells."""
+"""Tests of the review's kernel side: responses to its page, and its use from other cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.labeling.conftest import named, photos, project  # noqa: F401
 
 
 class Page:
-    """Asks a review as its page would."""
+    """Page of a review that sends requests."""
 
     def __init__(self, review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
         self.review = review
@@ -43,7 +43,7 @@ class Page:
 
 @pytest.fixture
 def labelled(project: Project) -> Project:  # noqa: F811
-    """Images 0–3 are apples, 4 and 5 pears."""
+    """Return a project in which images 0–3 are apples, 4 and 5 pears."""
     session = LabellingSession(project._store, project.root, user="anna")
     session.assign(named(session, *range(4)), "apple")
     session.assign(named(session, 4, 5), "pear")
@@ -59,7 +59,7 @@ def test_hello_and_show_tell_all_a_page_needs(page: Page) -> None:
     hello = page.ask("hello")
     assert hello["review"] == {"left": 6, "done": 0, "by_label": {"apple": 4, "pear": 2}}
     assert (hello["query"]["show"], hello["query"]["sort"]) == ("to_review", "name")
-    assert hello["key"].endswith(" review")  # what a gallery of this project keeps in the page is not sent here
+    assert hello["key"].endswith(" review")  # the page data of this project's gallery is not used here
     query = {**hello["query"], "label": "pear"}
     shown = page.ask("show", split="train", query=query, place=0, size=9, pixels=160)
     assert [row["short"] for row in shown["page"]["rows"]] == ["4.png", "5.png"]
@@ -95,7 +95,7 @@ def test_other_cells_steer_it(page: Page, labelled: Project) -> None:
     review.select(named(review.session, 0, 1))
     page.sent.clear()
     assert len(review.approve().images) == 2
-    assert page.sent == [({"push": "follow"}, None)]  # the page looks at once
+    assert page.sent == [({"push": "follow"}, None)]  # the page polls immediately
     review.correct("pear", named(review.session, 2))
     review.reject(named(review.session, 3))
     assert review.progress == {"left": 2, "done": 3, "by_label": {"pear": 2}}
@@ -126,7 +126,7 @@ FORESEEN = ("labels", "boxes", "status", "reviewed", "agrees")
 
 
 def decided_by_page(cases: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """What the page's JavaScript makes of rows and edits."""
+    """Run the page's JavaScript on rows and edits and return the resulting rows."""
     script = join_modules(STATIC / "review" / "decisions.js") + (
         f"\nconst rows = {json.dumps(cases)}.map(({{ row, edit, alone }}) => decided(row, edit, {{ alone }}));\n"
         f"const fields = {json.dumps(FORESEEN)};\n"
@@ -140,6 +140,7 @@ def decided_by_page(cases: list[dict[str, Any]], folder: Path) -> list[dict[str,
 
 
 def make_annotations(project: Project, image: str, labels: list[str], boxes: list[str]) -> None:  # noqa: F811
+    """Set the labels and boxes of an image."""
     rows: list[tuple[Any, ...]] = [(image, label, None, None, None, None) for label in labels]
     rows += [(image, label, 1.0 + at, 2.0, 9.0, 8.0) for at, label in enumerate(boxes)]
     columns = ["image", "label", "left", "top", "width", "height"]

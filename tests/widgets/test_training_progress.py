@@ -1,4 +1,4 @@
-"""What is known of a run from its events."""
+"""Tests of the progress of a run derived from its events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from customlabels_nb.widgets.training_progress import (
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """Clock that advances on request."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -47,6 +47,7 @@ def progress(clock: Clock) -> TrainingProgress:
 
 @pytest.fixture
 def events(progress: TrainingProgress) -> Events:
+    """Return events connected to the progress."""
     stream = Events()
     stream.subscribe(progress.hear)
     return stream
@@ -60,7 +61,7 @@ def test_the_rest_takes_as_long_as_the_pace_says(clock: Clock, progress: Trainin
         clock.now += 0.5
         events.progress("training", done, 100, unit="steps")
     assert progress.seconds_left == pytest.approx(45)
-    clock.now += 4  # nothing is told while it looks at held-out images
+    clock.now += 4  # no event while it evaluates held-out images
     assert progress.seconds_left == pytest.approx(41)
     clock.now += 1_000
     assert progress.seconds_left == 0
@@ -118,7 +119,7 @@ def test_history_is_a_table_and_the_best_is_known(clock: Clock, progress: Traini
         clock.now += 3
         events.metrics(step, loss=1 / step, ap50=found, learning_rate=0.1)
     assert progress.history.query("figure == 'ap50'")["seconds"].tolist() == [3, 6, 9, 12]
-    assert progress.best == ("ap50", 30, 0.9)  # the later one of equals is kept by training, too
+    assert progress.best == ("ap50", 30, 0.9)  # training also prefers the later one of equals
     assert [curve.kind for curve in progress.metrics.values()] == ["loss", "figure", "parameter"]
     assert progress.metrics["loss"].best is None
 

@@ -1,4 +1,4 @@
-"""The kernel side of the live view: what it sends, how often, and what it leaves in a saved notebook."""
+"""Tests of the live view's kernel side: messages, their frequency, and the state in a saved notebook."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ HOSTILE = '<img src=x onerror="alert(1)">\u202e'
 
 
 def picture(width: int = 320, height: int = 200) -> bytes:
+    """Return a noisy JPEG image."""
     buffer = io.BytesIO()
     Image.effect_noise((width, height), 80).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()
@@ -32,7 +33,7 @@ def sample(image: str, label: str = "apple") -> Sample:
 
 
 class Page:
-    """What a page hears, and how it asks."""
+    """Page that records messages and sends requests."""
 
     def __init__(self, view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> None:
         self.view = view
@@ -61,6 +62,7 @@ def events() -> Events:
 
 @pytest.fixture
 def view(events: Events) -> TrainingView:
+    """Return a view connected to the events."""
     view = TrainingView(events, title="fruit.1", colours={"apple": "#c8553d"})
     events.subscribe(view.hear)
     return view

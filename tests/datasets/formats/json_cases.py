@@ -1,4 +1,4 @@
-"""What the tests of formats in JSON share."""
+"""Shared cases of the tests of JSON formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 
 MOMENT = pd.Timestamp("2024-05-06T07:08:09.123456", tz="UTC")
 
-#: Files in the folder and elsewhere that must come back by their names.
+#: Files inside and outside the folder that must keep their names.
 AWKWARD_NAMES = [
     "a:b.jpg",
     "x\\y.jpg",
@@ -43,21 +43,21 @@ _leaves = (
         ["a.jpg", "../a.jpg", "/etc/passwd", "\ud800.jpg", "x\0y", "http://[", "s3://b/c.jpg", "2024-01-01"]
     )
 )
-#: Any JSON, with the words that mean something to the formats.
+#: Any JSON, including the keys of the formats.
 anything = st.recursive(
     _leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_words, inner, max_size=6), max_leaves=25
 )
 
 
 def read(format_: Format, path: Path, data: Any = None, **options: Any) -> Contents:
-    """What the file says, after writing ``data`` to it unless that is None."""
+    """Read the file, after writing ``data`` to it unless that is None."""
     if data is not None:
         path.write_text(data if isinstance(data, str) else json.dumps(data), "utf-8")
     return format_.read(path, ImageFinder(path if path.is_dir() else path.parent, **options))
 
 
 def contents(folder: Path, images: list[dict[str, Any]], rows: list[dict[str, Any]], labels: list[str]) -> Contents:
-    """Normalised contents; images and rows name files in ``folder`` or have a URL."""
+    """Return normalised contents whose images and rows name files in ``folder`` or have a URL."""
 
     def placed(entry: dict[str, Any]) -> dict[str, Any]:
         name = entry["image"]
@@ -69,7 +69,7 @@ def contents(folder: Path, images: list[dict[str, Any]], rows: list[dict[str, An
 
 
 def assert_sound(found: Contents) -> None:
-    """Tables that may go on into a project, and findings that can be shown and kept."""
+    """Check that the tables can be imported into a project and the issues can be shown and stored."""
     pd.testing.assert_frame_equal(found.images, t.normalise_images(found.images))
     if len(found.annotations):
         pd.testing.assert_frame_equal(found.annotations, t.normalise_annotations(found.annotations))
@@ -81,7 +81,7 @@ def assert_sound(found: Contents) -> None:
 
 
 def assert_equal(one: Contents, other: Contents) -> None:
-    """Equal in images, annotations and labels."""
+    """Check that images, annotations and labels are equal."""
     pd.testing.assert_frame_equal(one.images, other.images)
     pd.testing.assert_frame_equal(one.annotations, other.annotations, rtol=0, atol=1e-6)
     assert one.labels == other.labels

@@ -1,4 +1,4 @@
-"""Contents to write, and what must be the same when they are read again."""
+"""Contents to write, and comparison with the contents that are read back."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Row = dict[str, Any]
 
 
 def contents(images: list[Row], rows: list[Row], labels: list[str] | None = None) -> Contents:
-    """Normalised contents of plain rows."""
+    """Return normalised contents of plain rows."""
     frame = t.normalise_images(pd.DataFrame([{"split": t.TRAIN, "status": "unlabelled", **image} for image in images]))
     annotations = t.normalise_annotations(pd.DataFrame(rows)) if rows else t.empty(t.ANNOTATION_COLUMNS)
     return Contents(t.settle_statuses(frame, annotations), annotations, t.labels_in_order(annotations, labels or []))
 
 
 def read(format_: Format, path: Path, **options: Any) -> Contents:
-    """What the format reads, with images sought as its users have it."""
+    """Read with a format, and search for images as its users do."""
     own = {name: options.pop(name) for name in format_.options & options.keys()}
     return format_.read(path, ImageFinder(path if path.is_dir() else path.parent, **options), **own)
 
 
 def boxes(found: Contents) -> list[tuple[Any, ...]]:
-    """Image's file name, label and box of each annotation, rounded to a millionth of a pixel."""
+    """Return file name, label and box of each annotation, rounded to a millionth of a pixel."""
     table = found.annotations
     return [
         (Path(row.image).name, row.label, *(round(getattr(row, side), 6) for side in t.BOX_COLUMNS))
@@ -42,7 +42,7 @@ def boxes(found: Contents) -> list[tuple[Any, ...]]:
 
 
 def statuses(found: Contents) -> dict[str, str]:
-    """File name → status."""
+    """Return the status by file name."""
     return {Path(row.image).name: row.status for row in found.images.itertuples()}
 
 
@@ -51,7 +51,7 @@ def codes(found: Contents) -> list[str]:
 
 
 def assert_same(found: Contents, expected: Contents, *, leaving_out: tuple[str, ...] = ()) -> None:
-    """Nothing to complain of, and equal images, annotations and, unless left out, order of labels and times."""
+    """Check that there are no issues and that images, annotations and, unless left out, order and times are equal."""
     assert found.issues == []
     columns = ["image", "split", "status", "width", "height"]
     assert_frame_equal(found.images[columns], expected.images[columns])
@@ -69,5 +69,5 @@ def assert_same(found: Contents, expected: Contents, *, leaving_out: tuple[str, 
 
 
 def files_outside(folder: Path, allowed: Path) -> list[Path]:
-    """The files below ``folder`` that don't lie below ``allowed``."""
+    """Return the files below ``folder`` that are not below ``allowed``."""
     return [path for path in folder.rglob("*") if path.is_file() and not path.is_relative_to(allowed)]

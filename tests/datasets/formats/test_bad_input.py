@@ -1,6 +1,6 @@
-"""What every format does with what it is not made for: an error that names the file, or issues, and never a crash.
+"""Tests of every format with bad input: an error that names the file, or issues, but never a crash.
 
-The cases that each format adds to these are drawn from what it writes itself, so that a new format is tested, too.
+The cases are derived from the output of each format, so that a new format is tested as well.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError,
 from tests.datasets.formats.test_contract import dataset, target
 
 NAMES = list(formats.FORMATS)
-ANNOTATED = [name for name in NAMES if name != "image_folder"]  # that one has no file of annotations
+ANNOTATED = [name for name in NAMES if name != "image_folder"]  # image_folder has no annotation file
 FILES = [name for name in ANNOTATED if formats.FORMATS[name].folder(Path("x", "y.json")) == Path("x")]
 
-_A_NUMBER = re.compile(r"(?<!\d\d:)(?<![\d.T-])\d+\.\d+(?![\d.])")  # none of a date
+_A_NUMBER = re.compile(r"(?<!\d\d:)(?<![\d.T-])\d+\.\d+(?![\d.])")  # not part of a date
 _FOLDERS: dict[str, Path] = {}
 #: Names of images that lead out of the folder, or nowhere.
 LEADING_OUT = [
@@ -42,7 +42,7 @@ LEADING_OUT = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A small dataset in each format, which :func:`written` copies."""
+    """Write a small dataset in each format, which :func:`written` copies."""
     for name, format_ in formats.FORMATS.items():
         folder = tmp_path_factory.mktemp(name)
         kind = "boxes" if "boxes" in format_.holds else "image_labels"
@@ -54,7 +54,7 @@ def _templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def written(name: str, folder: Path) -> Path:
-    """A small dataset in the format; ``photo 0.png`` is in each of its files that names images."""
+    """Write a small dataset in the format. ``photo 0.png`` is in each of its files that names images."""
     shutil.copytree(_FOLDERS[name], folder, dirs_exist_ok=True)
     path = target(name, folder)
     if name == "ground_truth":
@@ -63,12 +63,12 @@ def written(name: str, folder: Path) -> Path:
 
 
 def texts(path: Path) -> list[Path]:
-    """The files of annotations at ``path``."""
+    """Return the annotation files at ``path``."""
     return [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file() and f.suffix != ".png")
 
 
 def read_or_refused(path: Path, name: str, **options: Any) -> Dataset | CustomLabelsError:
-    """What is read, after looking whether it is sound; or the typed error, which must name the file."""
+    """Return the dataset after checking it, or the typed error, which must name the file."""
     try:
         found = cl.read_dataset(path, name, **options)
     except CustomLabelsError as caught:
@@ -80,7 +80,7 @@ def read_or_refused(path: Path, name: str, **options: Any) -> Dataset | CustomLa
 
 
 def sound(found: Dataset) -> Dataset:
-    """The dataset, of which tables hold what tables may hold."""
+    """Check that the tables contain only allowed values and return the dataset."""
     assert set(found.issues["code"]) <= set(CODES)
     assert set(found.annotations["image"]) <= set(found.images["image"])
     boxes = found.annotations[list(t.BOX_COLUMNS)].to_numpy()
@@ -92,14 +92,14 @@ def sound(found: Dataset) -> Dataset:
 
 
 def listing(folder: Path) -> dict[str, bytes]:
-    """All files and what is in them, but for those that a CSV file with repeated images leads to."""
+    """Return all files with their contents, except those with duplicate images of a CSV file."""
     files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
     return {str(file): file.read_bytes() for file in files if "duplicate" not in file.name}
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_written_by_reading(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    """Whatever stands in a file: reading it writes nothing. Tests make their files in the fixture ``made``."""
+    """Check that reading a file writes nothing, for tests that list their files in the fixture ``made``."""
     made = request.getfixturevalue("made") if "made" in request.fixturenames else []
     yield
     for before in made:
@@ -108,7 +108,7 @@ def _nothing_is_written_by_reading(tmp_path: Path, request: pytest.FixtureReques
 
 @pytest.fixture
 def made() -> list[dict[str, bytes]]:
-    """What lies in the folder of the test once all is made; appended by the test."""
+    """Return a list to which the test appends the contents of its folder after writing its files."""
     return []
 
 
@@ -153,7 +153,7 @@ def test_names_that_lead_out_are_refused_by_name(tmp_path: Path, name: str, bad:
     found = read_or_refused(path, name)
     if isinstance(found, CustomLabelsError):
         return
-    if name != "ground_truth":  # there a path is an image as it is given
+    if name != "ground_truth":  # in ground_truth, a path is used as given
         outside = [uri for uri in found.images["image"] if not uri.startswith((f"{tmp_path}/in/", "s3://"))]
         assert outside == []
         assert not found.issues.empty
@@ -165,7 +165,7 @@ def test_names_that_lead_out_are_refused_by_name(tmp_path: Path, name: str, bad:
     "number", ["NaN", "Infinity", "-1e400", "1e400", "9" * 99, "-5", "true", '"7"', "null", "[]", "1e308", "x"]
 )
 def test_numbers_that_are_none(tmp_path: Path, name: str, number: str, made: list[Any]) -> None:
-    """In the first box of each file: what is read is finite, and what isn't read is said."""
+    """Test that of the first box of each file, read values are finite, and unread ones are reported."""
     path = written(name, tmp_path)
     count = len(cl.read_dataset(path, name).annotations)
     changed = 0
@@ -202,7 +202,7 @@ def test_damaged_files(tmp_path: Path, name: str, how: str, made: list[Any]) -> 
     found = read_or_refused(path, name)
     if isinstance(found, Dataset):
         same = len(found.annotations) == len(whole.annotations)
-        assert same or not found.issues.empty or how in ("cut", "utf8")  # what is left may seem to be all
+        assert same or not found.issues.empty or how in ("cut", "utf8")  # the remainder may look complete
 
 
 @pytest.mark.parametrize("name", ANNOTATED)
@@ -216,7 +216,7 @@ def test_50_mb_of_garbage_are_refused_quickly(tmp_path: Path, name: str) -> None
     started = time.process_time()
     with pytest.raises(ManifestError, match=rf"{path.name}|{file.name}"):
         cl.read_dataset(path, name)
-    if path.is_dir():  # then it is a folder of images for all that can be seen, and other files in it are said
+    if path.is_dir():  # it then looks like a folder of images, and other files in it are reported
         assert "ENTRY_UNREADABLE" in set(cl.read_dataset(path).issues["code"])
     else:
         with pytest.raises(ManifestError, match=path.name):

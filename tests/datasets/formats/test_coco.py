@@ -1,4 +1,4 @@
-"""COCO files: read, written, and what is done with those that aren't as they should be."""
+"""Tests of COCO files: reading, writing, and malformed files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.images.pictures import jpeg
 
 
 def coco(**changes: Any) -> dict[str, Any]:
-    """Two images, the first with a box, of two categories."""
+    """Return two images, the first with a box, and two categories."""
     return {
         "images": [
             {"id": 7, "file_name": "a.jpg", "width": 640, "height": 480, "date_captured": "2013-11-14 17:02:52"},
@@ -448,10 +448,11 @@ def test_bytes_cut_and_changed_anywhere_never_crash_it(
     assert_sound(found)
 
 
-# -- what else a file says --------------------------------------------------------------------------
+# -- other fields of a file -------------------------------------------------------------------------
 
 
 def full(folder: Path) -> Path:
+    """Write a COCO file that uses every field."""
     path = folder / "full.json"
     data = {
         "info": {"description": "drawn", "year": 2024, "contributor": "<b>me</b>"},

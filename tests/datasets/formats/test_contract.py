@@ -1,4 +1,4 @@
-"""What every format promises: read → write → read is equal in all that it holds, and it says what it doesn't."""
+"""Tests of every format's contract: read → write → read is equal in all it can hold, and losses are reported."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ HOSTILE = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎", "x-metadata", "so
 
 
 def photos(folder: Path, count: int = 6) -> list[str]:
+    """Write images of different sizes and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for number in range(count):
@@ -31,7 +32,7 @@ def photos(folder: Path, count: int = 6) -> list[str]:
 
 
 def dataset(folder: Path, kind: str) -> Dataset:
-    """Photos below ``folder`` with annotations of one kind; the last but one shows nothing, the last is unlabelled."""
+    """Return photos below ``folder`` with annotations of one kind. The last but one is empty, the last unlabelled."""
     names = photos(folder / "photos")
     rows: list[dict[str, object]] = []
     for number, name in enumerate(names[:4]):
@@ -63,6 +64,7 @@ def dataset(folder: Path, kind: str) -> Dataset:
 
 
 def target(name: str, folder: Path) -> Path:
+    """Return the path at which a dataset of the format is written."""
     return folder / {
         "ground_truth": "set.manifest",
         "coco": "set.json",
@@ -108,7 +110,7 @@ def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, kind: str) ->
 
 
 def everything(folder: Path) -> Dataset:
-    """A dataset in which there is something of each kind that some format can't hold."""
+    """Return a dataset with one of everything that some format cannot hold."""
     names = photos(folder / "photos", 9)
     box = {"left": 3.5, "top": 4.25, "width": 20.0, "height": 30.125}
     outline = [[3.5, 4.25], [23.5, 4.25], [23.5, 34.375]]
@@ -135,7 +137,7 @@ def everything(folder: Path) -> Dataset:
 
 
 def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
-    """What is to be the same after writing to a format that ``holds`` so much, by capability."""
+    """Return the parts that must survive writing to a format with the capabilities ``holds``."""
     images, rows = dataset.images, dataset.annotations
     whole = rows["left"].isna()
     rows = rows[(whole & ("image_labels" in holds)) | (~whole & ("boxes" in holds))].sort_values(["image", "label"])
@@ -185,7 +187,7 @@ def test_each_thing_comes_back_or_is_said_not_to(tmp_path: Path, name: str) -> N
         assert said["confidence"].startswith("2 × confidence cannot be stored as")
         assert "photo 0.png" in said["confidence"]
     if name == "image_folder":
-        return  # its images are others: test_folders_by_label_come_back_with_copies
+        return  # its images differ: test_folders_by_label_come_back_with_copies
     after = cl.read_dataset(path)
     assert after.issues.empty, after.issues.to_dict("records")
     mine, theirs = comparable(before, format_.holds), comparable(after, format_.holds)
@@ -356,6 +358,7 @@ def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
 
 
 def manifest_and_coco(folder: Path, refs: list[str]) -> list[Path]:
+    """Write a manifest and a COCO file with these image references."""
     lines = "\n".join(json.dumps({"source-ref": ref}) for ref in refs)
     images = [{"id": number, "file_name": ref} for number, ref in enumerate(refs)]
     (folder / "set.manifest").write_text(lines)
@@ -372,7 +375,7 @@ def test_of_files_with_one_name_that_in_the_same_folders_is_meant(tmp_path: Path
         assert found.issues.empty
     for path in manifest_and_coco(tmp_path, ["wed/left/photo 0.png"]):
         found = cl.read_dataset(path, images=tmp_path / "now")
-        assert found.images["image"].tolist()[0] not in places, "mon or tue: there is no telling"
+        assert found.images["image"].tolist()[0] not in places, "mon or tue: ambiguous"
         assert found.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
         assert "several files" in found.issues["message"].iloc[0]
 

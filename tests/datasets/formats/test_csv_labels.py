@@ -1,4 +1,4 @@
-"""CSV: labels without a header, tables with one, and what is written comes back."""
+"""Tests of CSV: labels without a header, tables with a header, and reading what was written."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.facts import facts
 
 
 def put(path: Path, text: str | bytes) -> Path:
+    """Write a file and return its path."""
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
@@ -32,6 +33,7 @@ def labels(found: Any) -> list[tuple[str, str]]:
 
 
 def drawing(folder: Path) -> Any:
+    """Return images in and outside the folder with boxes and awkward names."""
     images = [
         {"image": str(folder / "z.jpg"), "width": 640, "height": 480, "split": "test"},
         {"image": "s3://bucket/a, b.png"},

@@ -1,4 +1,4 @@
-"""Tagged regions of Custom Vision: ratios in, pixels here, ratios out."""
+"""Tests of Custom Vision regions: ratios in the file, pixels in the tables."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def files(*tags: Any, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where the annotations go; beside it lies a photo of 48 × 32 pixels."""
+    """Return the path of the annotations, next to a photo of 48 × 32 pixels."""
     (tmp_path / "a.jpg").write_bytes(jpeg(1, (48, 32)))
     return tmp_path / "tagged.json"
 
@@ -144,7 +144,7 @@ def test_what_holds_a_dataset_survives(file: Path) -> None:
     assert FORMAT.recognise(file)
     found = read(FORMAT, file)
     assert found.issues == []
-    # tags stand with their image, and there are no dates
+    # tags belong to their image, and there are no dates
     written.annotations = found.annotations.assign(created=MOMENT).iloc[[2, 0, 1]].reset_index(drop=True)
     found.annotations = written.annotations
     assert_equal(found, written)

@@ -1,4 +1,4 @@
-"""Folders are read whole, in a stable order, and what can't be read is an issue."""
+"""Tests of reading folders: all images in a stable order, and unreadable files are issues."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.images.pictures import unreadable
 
 
 def touch(root: Path, *names: str) -> None:
+    """Write files of different sizes with these names."""
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +155,7 @@ def test_a_folder_deeper_than_pythons_stack_is_read(tmp_path: Path) -> None:
         assert [Path(image).name for image in found.images] == ["a.jpg", "end.jpg"]
         assert found.labels == [None, "d"]
     finally:
-        os.unlink(tmp_path / deep / "end.jpg")  # shutil.rmtree calls itself for each level
+        os.unlink(tmp_path / deep / "end.jpg")  # shutil.rmtree recurses for each level
         for level in range(1100, 0, -1):
             os.rmdir(tmp_path / deep[: 2 * level - 1])
 
@@ -202,7 +203,7 @@ def test_caches_and_projects_in_a_folder_are_passed_over(tmp_path: Path) -> None
         ("FOLDER_IS_PROJECT", "far"),
         ("FOLDER_IS_PROJECT", "fruit"),
     ]
-    # who names one means it
+    # a folder named explicitly is read
     assert inside(tmp_path, read_folder(tmp_path / "fruit").images) == ["fruit/images/b.jpg"]
     assert len(read_folder(tmp_path / "kept").images) == 1
     assert inside(tmp_path, match_files(f"{tmp_path}/**/*.jpg")) == ["odd/e.jpg", "other/d.jpg", "photos/a.jpg"]

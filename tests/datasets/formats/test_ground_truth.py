@@ -1,4 +1,4 @@
-"""Manifests come back as they were written, and bad lines are reported while the rest is read."""
+"""Tests of manifests: reading what was written, and bad lines reported while the others are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.errors import ManifestError
 from tests.images.pictures import unreadable
 
-# as the hosted service's documentation shows them (manifests.md, section 2)
+# as in the hosted service's documentation (manifests.md, section 2)
 LABEL_LINE = {
     "source-ref": "s3://bucket/images/sunrise.png",
     "sunrise": 1,
@@ -61,7 +61,7 @@ def write(path: Path, *lines: Any) -> Path:
 
 
 def changed(line: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A deep copy with values replaced along a path such as ``bounding-box.annotations.0.left``; ... removes it."""
+    """Return a deep copy with values replaced at paths such as ``bounding-box.annotations.0.left``. ... deletes."""
     result = json.loads(json.dumps(line))
     for path, value in changes.items():
         *way, last = path.split(".")
@@ -295,7 +295,7 @@ def test_what_is_no_file_is_refused_without_hanging(tmp_path: Path) -> None:
         read_manifest(str(tmp_path / "locked"))
 
 
-# -- any line at all --------------------------------------------------------------------------------
+# -- arbitrary lines --------------------------------------------------------------------------------
 keys = st.sampled_from(
     ["source-ref", "a", "a-metadata", "a-metadata-metadata", "bounding-box", "bounding-box-metadata", "annotations",
      "objects", "class-map", "class_id", "left", "top", "width", "height", "image_size", "confidence", "class-name",
@@ -340,7 +340,7 @@ def test_each_line_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory,
     assert reader.count("ignored") == reader.total - len(filled)
     try:
         found = read_manifest(path)
-    except ManifestError:  # no line of it can be read
+    except ManifestError:  # none of its lines can be read
         assert reader.count("valid") == 0
         return
     assert len(found.images) == reader.count("valid")
@@ -355,7 +355,7 @@ def test_each_line_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory,
     )
 
 
-# -- writing and reading again ----------------------------------------------------------------------
+# -- round trips ------------------------------------------------------------------------------------
 HOSTILE = [
     "source-ref", "x-metadata", "x", "x-metadata-metadata", "label-x", "bounding-box", "bounding-box-2",
     "bounding-box-metadata", "errors", "cl-metadata", "a b", "a-b", "a_b", "A-B", "naïve 梨", "🍎", "-metadata",
@@ -465,7 +465,7 @@ def test_a_date_that_is_none_is_said(tmp_path: Path, quick: bool) -> None:
     good, bad, without = (json.loads(json.dumps(LABEL_LINE | {"source-ref": f"s3://bucket/{n}.png"})) for n in range(3))
     bad["sunrise-metadata"]["creation-date"] = "yesterday"
     del without["sunrise-metadata"]["creation-date"]
-    if not quick:  # what only the exact parser reads
+    if not quick:  # handled by the exact parser only
         bad["sunrise-metadata"]["type"] = "groundtruth/image-classification-multilabel"
         bad["sunrise"], bad["sunrise-metadata"]["class-map"] = [1], {"1": "Sunrise"}
     path = tmp_path / "set.manifest"

@@ -1,4 +1,4 @@
-"""A write that fails half-way leaves what was there; one that is killed leaves each file whole."""
+"""Tests of interrupted writes: after a failure old files remain, and after a kill each file is complete."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_an_annotation_that_can_not_be_written_leaves_all_as_it_was(tmp_path: Pa
         *(getattr(dataset(tmp_path / "photos", LABELS[1], boxes=True), part) for part in ("images", "annotations")),
         [LABELS[1]],
     )
-    column = "label" if name in ("custom_vision", "labelme") else "confidence"  # it has no place for confidences
+    column = "label" if name in ("custom_vision", "labelme") else "confidence"  # it cannot hold confidences
     values = contents.annotations[column].astype(object)
     values[3] = object()
     contents.annotations = contents.annotations.assign(**{column: values})
@@ -188,5 +188,5 @@ def test_the_dataset_that_is_written_over_itself_is_whole(tmp_path: Path) -> Non
     read = read_dataset(tmp_path / "out")
     read.relabel({"x": "y"}).to("image_folder", tmp_path / "out")
     again = read_dataset(tmp_path / "out")
-    assert again.label_counts.to_dict() == {"x": 3, "y": 3}  # what was there is somebody's, and stays
+    assert again.label_counts.to_dict() == {"x": 3, "y": 3}  # existing files belong to somebody and stay
     assert isinstance(again, Dataset)

@@ -1,4 +1,4 @@
-"""What formats in JSON share: sizes from headers, boxes, outlines, the start of a file."""
+"""Tests of the helpers of JSON formats: sizes from headers, boxes, polygons, the start of a file."""
 
 from __future__ import annotations
 

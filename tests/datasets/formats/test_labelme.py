@@ -1,4 +1,4 @@
-"""LabelMe: what is read from files as its program and others leave them, and that it comes back as it was written."""
+"""Tests of LabelMe: files of its program and of others, and reading what was written."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def shape(kind: str | None, *points: list[Any], label: Any = "cat", **more: Any)
 
 
 def labelme(path: Path, *shapes: object, image: Any = "a.jpg", flags: object = None, **more: Any) -> Path:
+    """Write a LabelMe file with these shapes and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {"version": "5.5.0", "flags": {} if flags is None else flags, "shapes": list(shapes)}
     document |= {"imagePath": image, "imageData": None, "imageHeight": 40, "imageWidth": 30, **more}
@@ -31,7 +32,7 @@ def labelme(path: Path, *shapes: object, image: Any = "a.jpg", flags: object = N
 def test_shapes_become_boxes_and_polygons(tmp_path: Path) -> None:
     path = labelme(
         tmp_path / "a.json",
-        shape("rectangle", [11, 2], [1, 22]),  # drawn from the right to the left
+        shape("rectangle", [11, 2], [1, 22]),  # drawn from right to left
         shape("rectangle", [1, 2], [11, 2], [11, 22], [1, 22]),  # as some programs write it
         shape("circle", [10, 10], [13, 14]),
         shape("polygon", [1, 2], [5, 2], [5, 8], label="dog", score=0.25),

@@ -1,4 +1,4 @@
-"""Lines taken many at a time give what they give one by one, and what the wild has in manifests is understood."""
+"""Tests of manifest reading: the batch reader agrees with the line parser, and common variants are understood."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROFILES = pytest.mark.parametrize("limits", [LOCAL, REKOGNITION], ids=lambda li
 
 
 def many(raws: list[bytes], limits: Limits) -> Any:
-    """What the reader says of the lines: by number the state, the findings and the rows."""
+    """Return the reader's state, issues and rows by line number."""
     reader = ManifestReader(ManifestLines("lines", raws), limits)
     reader.read()
     table = reader.table()
@@ -45,7 +45,7 @@ def many(raws: list[bytes], limits: Limits) -> Any:
 
 
 def one_by_one(raws: list[bytes], limits: Limits) -> Any:
-    """The same from :func:`parse_line` alone."""
+    """Return the same from :func:`parse_line` alone."""
     images, rows, findings = {}, {}, {}
     for number, raw in enumerate(raws, 1):
         parsed = parse_line(raw, limits)
@@ -69,7 +69,7 @@ def one_by_one(raws: list[bytes], limits: Limits) -> Any:
 
 
 def unlike(raws: list[bytes]) -> list[bytes]:
-    """The lines with source-refs that differ, where they can be told apart."""
+    """Return the lines with distinct source-refs, where they can be told apart."""
     result = []
     for number, raw in enumerate(raws):
         for old in (b"s3://bucket/images/", b'"x"'):
@@ -152,7 +152,7 @@ def test_the_quick_parser_takes_nothing_that_json_does_not(raw: bytes) -> None:
         return
     exact = loads(raw)
     assert exact is not None or quick is None
-    # larger whole numbers are floats to it, and no plain line has one where a whole number is asked for
+    # it reads larger integers as floats, and no plain line has one where an integer is required
     assert json.loads(raw.decode(), parse_int=lambda text: _short(int(text))) == quick
 
 
@@ -160,7 +160,7 @@ def _short(number: int) -> int | float:
     return number if -(2**63) <= number < 2**64 else float(number)
 
 
-# -- what is in a manifest --------------------------------------------------------------------------
+# -- content of a manifest --------------------------------------------------------------------------
 MULTI = {
     "source-ref": "s3://bucket/a.png",
     "fruit": [6, 0],
@@ -257,6 +257,7 @@ def test_what_validation_added_at_any_place_is_ignored(tmp_path: Path) -> None:
 
 # -- sizes ------------------------------------------------------------------------------------------
 def picture(path: Path, width: int, height: int, orientation: int = 1) -> Path:
+    """Write an image with this EXIF orientation and return its path."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.new("RGB", (width, height)).save(path, exif=exif)
@@ -264,6 +265,7 @@ def picture(path: Path, width: int, height: int, orientation: int = 1) -> Path:
 
 
 def with_boxes(path: Path, size: tuple[int, int], *boxes: tuple[float, float, float, float]) -> dict[str, Any]:
+    """Return a manifest line with these boxes."""
     annotations = [dict(zip(("class_id", *t.BOX_COLUMNS), (0, *box), strict=True)) for box in boxes]
     line = changed(BOX_LINE, **{"bounding-box.annotations": annotations, "source-ref": str(path)})
     line["bounding-box"]["image_size"] = [{"width": size[0], "height": size[1], "depth": 3}]

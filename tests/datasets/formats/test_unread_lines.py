@@ -1,4 +1,4 @@
-"""Lines that could not be read go along: from the file to the dataset to the project."""
+"""Tests that unreadable lines are passed on from the file to the dataset to the project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.datasets.formats.test_contract import photos
 
 
 def mixed(folder: Path) -> Path:
-    """A manifest with two lines that can't be read, the last of which is no text."""
+    """Write a manifest with two unreadable lines, the last of which is not text."""
     name = photos(folder / "photos", 1)[0]
     path = folder / "set.manifest"
     path.write_bytes(json.dumps({"source-ref": name}).encode() + b'\n{"source-ref": 7}\n{broken \xff\0')
@@ -33,7 +33,7 @@ def test_a_dataset_has_the_lines_and_a_project_keeps_them_once(tmp_path: Path) -
             assert set(report.issues["line"]) >= {2, 3}
             assert list(project.import_lines.itertuples(index=False, name=None)) == [("test", *line) for line in lines]
             assert set(project.issues["line"].dropna()) >= {2, 3}
-        assert project.history["what"].tolist().count("import") == 1  # the second time there was nothing new
+        assert project.history["what"].tolist().count("import") == 1  # there was nothing new the second time
 
 
 def test_lines_alone_are_kept_where_every_image_is_known(tmp_path: Path) -> None:

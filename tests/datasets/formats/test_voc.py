@@ -1,4 +1,4 @@
-"""Pascal VOC: what is read from files as they are found, and that it comes back as it was written."""
+"""Tests of Pascal VOC: common files, and reading what was written."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ OBJECT_BOX = ("a.jpg", "cat", 1, 2, 10, 20)
 
 
 def voc(path: Path, inner: str = OBJECT, *, filename: str | None = "a.jpg", before: str = "") -> Path:
+    """Write a Pascal VOC file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     named = "" if filename is None else f"<filename>{filename}</filename>"
     path.write_text(f"{before}<annotation>{named}{inner}</annotation>", "utf-8")
@@ -26,7 +27,7 @@ def voc(path: Path, inner: str = OBJECT, *, filename: str | None = "a.jpg", befo
 
 
 def drawing(folder: Path) -> Any:
-    """Images near and far, in an order and with labels of their own."""
+    """Return images in and outside the folder, with an order and labels of their own."""
     images = [
         {"image": str(folder / "z.jpg"), "width": 640, "height": 480},
         {"image": "s3://bucket/a b.png", "split": "test"},

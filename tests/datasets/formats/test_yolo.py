@@ -1,4 +1,4 @@
-"""YOLO: layouts as they are found, lines good and bad, and that what is written comes back."""
+"""Tests of YOLO: common layouts, good and bad lines, and reading what was written."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ YAML = "names: [cat, dog]\ntrain: images/train\nval: images/val\n"
 
 
 def put(path: Path, content: str | bytes = b"") -> Path:
+    """Write a file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def dataset(base: Path, yaml: str = YAML, line: str = LINE) -> Path:
-    """Two images in folders by split, one with a box, one without a label file."""
+    """Write two images in folders by split, one with a box, one without a label file."""
     put(base / "data.yaml", yaml)
     put(base / "images" / "train" / "a.jpg", jpeg(1, SIZE))
     put(base / "labels" / "train" / "a.txt", line)
@@ -38,6 +39,7 @@ def dataset(base: Path, yaml: str = YAML, line: str = LINE) -> Path:
 
 
 def drawing(folder: Path) -> Any:
+    """Return images in and outside the folder with boxes, polygons and an unused label."""
     images = [
         {"image": str(folder / "images" / "z.jpg"), "width": 640, "height": 480, "split": "test"},
         {"image": "s3://bucket/a b.png", "width": 1023, "height": 767},

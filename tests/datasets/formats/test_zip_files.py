@@ -1,4 +1,4 @@
-"""Whatever a zip file says, nothing lands outside the folder, and what is refused is an issue."""
+"""Tests of zip files: nothing is extracted outside the folder, and refused members are issues."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Member = tuple[str | zipfile.ZipInfo, bytes]
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Callable[[Iterable[Member]], Path]:
-    """Makes a zip file of these members."""
+    """Return a function that creates a zip file of these members."""
 
     def make(members: Iterable[Member], *, method: int = zipfile.ZIP_DEFLATED) -> Path:
         path = tmp_path / "photos.zip"
@@ -106,7 +106,7 @@ def test_links_are_refused(tmp_path: Path, archive: Callable[..., Path]) -> None
 
 
 def patched(data: bytes, name: bytes, field: int, value: bytes) -> bytes:
-    """The archive with a field of one member's entry in the central directory changed."""
+    """Return the archive with a field of one member's central directory entry changed."""
     entry = data.rindex(b"PK\x01\x02", 0, data.rindex(name))
     return data[: entry + field] + value + data[entry + field + len(value) :]
 
@@ -127,7 +127,7 @@ def test_of_members_with_one_name_the_first_is_taken(tmp_path: Path, archive: Ca
     same_name = [issue.where for issue in issues if "same name" in issue.message]
     if (root / "A.jpg").read_bytes() == b"other":
         assert same_name == ["./a.jpg", "a.jpg"]
-    else:  # a file system for which these are one
+    else:  # a case-insensitive file system
         assert same_name == ["./a.jpg", "a.jpg", "A.jpg"]
 
 

@@ -1,6 +1,7 @@
-"""Writes a dataset over an older one until somebody kills it, or the disk is full. Run by ``test_half_written.py``.
+"""Write a dataset over an older one until the process is killed or the disk is full, for ``test_half_written.py``.
 
-Arguments: what to do ("again" and again, or "fill" a small disk first), the format, where to, the folder of photos.
+Arguments: the action ("again" to repeat, or "fill" to fill a small disk first), the format, the target folder, the
+folder of photos.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import InputError
 
 LABELS = ("first", "second")
-REMOTE = 300  # images that need no file
+REMOTE = 300  # images without a file
 _ENDINGS = {"ground_truth": "set.manifest", "coco": "set.json", "custom_vision": "set.json", "csv": "set.csv"}
 
 
 def target(name: str, folder: Path) -> Path:
-    """Where a dataset of the format goes."""
+    """Return the path of a dataset of the format."""
     return folder / _ENDINGS.get(name, "set")
 
 
 def dataset(photos: Path | list[str], label: str, *, boxes: bool) -> Dataset:
-    """All photos of a folder, or those of these names, each with this label."""
+    """Return a dataset of all photos in a folder, or of these names, each with this label."""
     names = photos if isinstance(photos, list) else [str(path) for path in sorted(photos.glob("*.png"))]
     images = pd.DataFrame({"image": names, "width": 100, "height": range(60, 60 + len(names))})
     rows = images[["image"]].assign(label=label)
@@ -35,14 +36,14 @@ def dataset(photos: Path | list[str], label: str, *, boxes: bool) -> Dataset:
 
 
 def labels(path: Path, name: str) -> list[str]:
-    """The label of each image, after making sure that all of them can be read."""
+    """Return the label of each image, after checking that all of them can be read."""
     found = read_dataset(path, name)
     assert found.issues.empty, found.issues.to_dict("records")
     return found.annotations["label"].tolist()
 
 
 def main() -> None:
-    """See the module."""
+    """Write the datasets. See the module docstring."""
     what, name, folder, photos = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
     boxes = name != "image_folder"
     path = target(name, folder)
@@ -54,7 +55,7 @@ def main() -> None:
         for value in cycle((new, old)):
             value.to(name, path)
     free = shutil.disk_usage(folder).free
-    (folder / "filler").write_bytes(b"\0" * (free - 8192))  # room for two pages, the third write fails
+    (folder / "filler").write_bytes(b"\0" * (free - 8192))  # room for two pages, so that the third write fails
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} or {path: path.read_bytes()}
     try:
         new.to(name, path)

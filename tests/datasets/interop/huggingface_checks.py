@@ -1,4 +1,4 @@
-"""Hugging Face's datasets, there and back: run by test_huggingface.py, in an environment that has the package."""
+"""Tests of conversion to and from Hugging Face's datasets, run by test_huggingface.py where they are installed."""
 
 from __future__ import annotations
 

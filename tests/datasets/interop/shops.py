@@ -1,4 +1,4 @@
-"""A small dataset of each kind, its images drawn to files."""
+"""Small datasets of each kind with images drawn to files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRIANGLE = [[2.0, 2.0], [12.0, 2.0], [2.0, 22.0]]
 
 
 def drawn(folder: Path, count: int = 6) -> list[str]:
-    """JPEG files of 48 × 32 pixels."""
+    """Write JPEG files of 48 × 32 pixels and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
@@ -23,7 +23,7 @@ def drawn(folder: Path, count: int = 6) -> list[str]:
 
 
 def one_label(folder: Path) -> cl.Dataset:
-    """Apples and pears in turn; of the last two images one isn't labelled, and one shows nothing."""
+    """Return a dataset of alternating apples and pears, with one unlabelled and one empty image at the end."""
     paths = drawn(folder)
     images = pd.DataFrame({"image": paths, "shelf": [1, 2, 3, 4, 5, 6], "city": ["Ulm", "Bern", None, "a", "b", "c"]})
     images["status"] = ["labelled"] * 4 + ["unlabelled", "labelled"]
@@ -32,7 +32,7 @@ def one_label(folder: Path) -> cl.Dataset:
 
 
 def many_labels(folder: Path) -> cl.Dataset:
-    """The first image has two labels, the second one, the third shows nothing, the others aren't labelled."""
+    """Return a dataset whose first image has two labels, the second one, the third none, the others unlabelled."""
     paths = drawn(folder)
     images = pd.DataFrame({"image": paths, "status": ["labelled"] * 3 + ["unlabelled"] * 3})
     annotations = pd.DataFrame({"image": [paths[0], paths[0], paths[1]], "label": ["ripe", "red", "red"]})
@@ -40,7 +40,7 @@ def many_labels(folder: Path) -> cl.Dataset:
 
 
 def boxes(folder: Path) -> cl.Dataset:
-    """Two boxes on the first image, a polygon on the second, nothing on the third, and one that isn't labelled."""
+    """Return a dataset of two boxes, a polygon, an empty image and an unlabelled one."""
     paths = drawn(folder, 4)
     images = pd.DataFrame({"image": paths, "status": ["labelled"] * 3 + ["unlabelled"]})
     annotations = pd.DataFrame(
@@ -61,7 +61,7 @@ def boxes(folder: Path) -> cl.Dataset:
 
 
 def turned(path: Path) -> None:
-    """A JPEG that is stored lying: upright it has 32 × 48 pixels."""
+    """Write a JPEG that is stored rotated. Upright, it has 32 × 48 pixels."""
     from PIL import Image
 
     exif = Image.Exif()
@@ -70,7 +70,7 @@ def turned(path: Path) -> None:
 
 
 def shapes(dataset: cl.Dataset) -> list[tuple[object, ...]]:
-    """What the annotations say, in an order of its own and without what other libraries don't hold."""
+    """Return the annotations, sorted and without the columns that other libraries lack."""
     rows = dataset.annotations
     return sorted(
         (

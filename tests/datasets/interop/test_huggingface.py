@@ -1,4 +1,4 @@
-"""Hugging Face's datasets in an environment of their own: they bring pyarrow, which changes how pandas keeps texts."""
+"""Tests of Hugging Face's datasets in a separate environment, because pyarrow changes how pandas stores strings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""To and from the data of ipyannotations' own annotators."""
+"""Tests of converting to and from the data of ipyannotations' annotators."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_an_annotator_has_comes_back_to_it(tmp_path: Path, annotator: Any, 
     again = dataset.to_ipyannotations(target=target)
     assert again == {"/photos/a.jpg": data}
     shown.data = again["/photos/a.jpg"]
-    assert shown.data == drawn.data == data  # taking it did not change it
+    assert shown.data == drawn.data == data  # converting it did not change it
 
 
 def test_classes_are_texts_and_lists_of_them() -> None:
@@ -85,7 +85,7 @@ def test_what_an_annotator_can_not_take_is_left_out_and_said(tmp_path: Path) -> 
     assert boxes[paths[0]][0] == {"type": "box", "label": "cup", "xyxy": (1.0, 2.0, 21.0, 12.0)}
     assert boxes[paths[1]] == [{"type": "box", "label": "plate", "xyxy": (2.0, 2.0, 12.0, 22.0)}]
     assert boxes[paths[2]] == []
-    assert paths[3] not in boxes  # nobody has looked at it
+    assert paths[3] not in boxes  # nobody has labelled it
 
 
 def test_images_of_a_project_are_absolute_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Datasets of supervision, there and back."""
+"""Tests of converting to and from supervision's datasets."""
 
 from __future__ import annotations
 

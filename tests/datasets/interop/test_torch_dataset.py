@@ -1,4 +1,4 @@
-"""PyTorch's datasets: targets, transforms, and workers of both kinds."""
+"""Tests of PyTorch datasets: targets, transforms, and workers of both kinds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the rules for manifests, of their report, files and repairs."""
+"""Tests of the rules for manifests, of the report, files and repairs."""

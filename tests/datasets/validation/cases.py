@@ -1,6 +1,6 @@
-"""What is wrong with lines, and what the service says about each: the table that test_rules.py goes through.
+"""Invalid lines and the service's message about each: the table for test_rules.py.
 
-Messages and places are written down here once more, from the documentation, not taken from the program.
+Messages and paths are copied from the documentation, not from the package.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ MESSAGES = {
     ),
 }
 
-#: What only access to a bucket shows: test_access.py has these.
+#: Codes that need access to a bucket, covered by test_access.py.
 ACCESS_CODES = {
     "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET",
     "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET",
@@ -93,7 +93,7 @@ def box_at(index: int, attribute: str = BOXES) -> str:
 
 
 def spelt(line: Line, old: str, new: str) -> str:
-    """The line as text, with something in it that ``json.dumps`` doesn't write."""
+    """Return the line as text with a replacement that ``json.dumps`` does not write."""
     text = json.dumps(line)
     assert old in text
     return text.replace(old, new, 1)
@@ -103,7 +103,7 @@ def only(code: str, where: str = "", value: str = "") -> list[tuple[str, str, st
     return [(code, where, value)]
 
 
-#: name → line, what is found (code, where, value in the message), what becomes of the line.
+#: name → line, expected issues (code, where, value in the message), outcome of the line.
 CASES: dict[str, tuple[Line | str | bytes, list[tuple[str, str, str]], str]] = {
     "an image-level line": (image_line(), [], "valid"),
     "two labels": (image_line("a.png", "apple", "pear"), [], "valid"),
@@ -197,7 +197,7 @@ CASES: dict[str, tuple[Line | str | bytes, list[tuple[str, str, str]], str]] = {
     ),
     "no class id": (changed(box_line(), {"bounding-box/annotations/0/class_id": GONE}), only(CLASS_ID), "invalid"),
     "no class map": (box_line(class_map=GONE), only(CLASS_ID), "invalid"),
-    # -- then all that apply
+    # -- all that apply are reported
     "another type": (
         image_line(**OTHER_TYPE), [(TYPE, OF_LABEL, OF_LABEL), (NO_VALID_ATTRIBUTES, "", "")], "invalid",
     ),

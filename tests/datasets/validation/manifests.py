@@ -1,4 +1,4 @@
-"""Lines of manifests for tests, as the service documents them, and the pictures that they name."""
+"""Manifest lines for tests, as documented by the service, and their images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUCKET = "s3://bucket/"
 
 
 def image_line(image: str = "a.png", *labels: str, **metadata: Any) -> Line:
-    """A line with image-level labels (by default "apple"); ``metadata`` changes that of all of them."""
+    """Return a line with image-level labels (by default "apple"). ``metadata`` changes that of all of them."""
     line: Line = {"source-ref": image if "://" in image else BUCKET + image}
     for number, label in enumerate(labels or ("apple",)):
         facts = {
@@ -47,7 +47,7 @@ def box_line(
     key: str = "bounding-box",
     **metadata: Any,
 ) -> Line:
-    """A line with boxes (left, top, width, height), whose labels take turns; ``metadata`` changes the metadata."""
+    """Return a line with boxes (left, top, width, height) of alternating labels. ``metadata`` changes the metadata."""
     annotations = [
         {"class_id": i % len(labels), "left": left, "top": top, "width": width, "height": height}
         for i, (left, top, width, height) in enumerate(boxes)
@@ -68,7 +68,7 @@ def box_line(
 
 
 def changed(line: Line, changes: Mapping[str, Any] | None = None, **more: Any) -> Line:
-    """A copy with other values at keys; ``GONE`` takes one out, ``a/b/0`` leads inwards, ``_`` in keywords is ``-``."""
+    """Return a copy with values replaced. ``GONE`` removes one, ``a/b/0`` is a path, and ``_`` in keywords is ``-``."""
     result: Line = json.loads(json.dumps(line))
     for path, value in {**(changes or {}), **{key.replace("_", "-"): value for key, value in more.items()}}.items():
         *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
@@ -83,13 +83,13 @@ def changed(line: Line, changes: Mapping[str, Any] | None = None, **more: Any) -
 
 
 def write_manifest(path: Path, lines: Iterable[Line | str | bytes]) -> Path:
-    """A manifest of these lines; text and bytes are written as they are."""
+    """Write a manifest of these lines, text and bytes unchanged, and return its path."""
     texts = (json.dumps(line) if isinstance(line, dict) else line for line in lines)
     path.write_bytes(b"".join((text.encode() if isinstance(text, str) else text) + b"\n" for text in texts))
     return path
 
 
 def draw(path: Path, size: tuple[int, int] = (640, 480)) -> Path:
-    """A plain picture of this size, of the type that the path's ending says."""
+    """Write a plain image of this size in the format of the path's suffix, and return its path."""
     Image.new("1" if path.suffix == ".png" else "L", size, 1).save(path)
     return path

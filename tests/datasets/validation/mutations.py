@@ -1,4 +1,4 @@
-"""Manifest lines, spoilt at random in the ways in which files get spoilt."""
+"""Manifest lines corrupted at random like real files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BYTES = [
 
 
 def mutated_lines(count: int, seed: int) -> Iterator[bytes]:
-    """So many lines without line ends; of each image at most a few, and the same ones for the same seed."""
+    """Yield ``count`` lines without line ends, a few per image at most, the same ones for the same seed."""
     rng = random.Random(seed)
     for number in range(count):
         if number % 20_000 == 19_999:
@@ -54,7 +54,7 @@ def mutated_lines(count: int, seed: int) -> Iterator[bytes]:
 
 
 def base(rng: random.Random, number: int) -> Line:
-    """A good line: labels, boxes, both, of several classes, or nothing."""
+    """Return a valid line: labels, boxes, both, of several classes, or neither."""
     image = f"{number}.png"
     kind = rng.randrange(7)
     boxes = [tuple(rng.randrange(1, 200) for _ in range(4)) for _ in range(rng.randrange(1, 4))]
@@ -73,7 +73,7 @@ def base(rng: random.Random, number: int) -> Line:
 
 
 def enormous(rng: random.Random, number: int) -> bytes:
-    """A line of about ten megabytes."""
+    """Return a line of about ten megabytes."""
     kind = number // 20_000 % 3
     if kind == 0:
         return json.dumps(box_line(f"{number}.png", [(1, 2, 3, 4)] * 110_000)).encode()
@@ -83,7 +83,7 @@ def enormous(rng: random.Random, number: int) -> bytes:
 
 
 def places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Every container in the value with each of its keys."""
+    """Return every container in the value with each of its keys."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in items:
         found.append((value, key))
@@ -92,12 +92,14 @@ def places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 
 def other_value(rng: random.Random, value: Line) -> None:
+    """Replace a random value."""
     if found := places(value, []):
         container, key = rng.choice(found)
         container[key] = copy.deepcopy(rng.choice(HOSTILE))
 
 
 def without(rng: random.Random, value: Line) -> None:
+    """Delete a random key or item."""
     if found := places(value, []):
         container, key = rng.choice(found)
         del container[key]
@@ -109,12 +111,14 @@ def more(rng: random.Random, value: Line) -> None:
 
 
 def other_key(rng: random.Random, value: Line) -> None:
+    """Rename a random key."""
     if found := [(part, key) for part, key in places(value, []) if isinstance(part, dict)]:
         container, key = rng.choice(found)
         container[rng.choice(KEYS)] = container.pop(key)
 
 
 def other_box(rng: random.Random, value: Line) -> None:
+    """Replace one number of each box."""
     boxes = value.get("bounding-box")
     if isinstance(boxes, dict) and isinstance(boxes.get("annotations"), list):
         for box in boxes["annotations"]:
@@ -134,6 +138,7 @@ def put_in(rng: random.Random, raw: bytes) -> bytes:
 
 
 def flip(rng: random.Random, raw: bytes) -> bytes:
+    """Flip a random bit."""
     if not raw:
         return raw
     place = rng.randrange(len(raw))
@@ -141,7 +146,7 @@ def flip(rng: random.Random, raw: bytes) -> bytes:
 
 
 def token(rng: random.Random, raw: bytes) -> bytes:
-    """Another value after one of the colons."""
+    """Replace the value after one of the colons."""
     colons = [place for place in range(len(raw)) if raw[place : place + 2] == b": "]
     if not colons:
         return raw
@@ -151,7 +156,7 @@ def token(rng: random.Random, raw: bytes) -> bytes:
 
 
 def twice(rng: random.Random, raw: bytes) -> bytes:
-    """A key that stands there twice."""
+    """Add a duplicate key."""
     key = rng.choice(["source-ref", "bounding-box", "bounding-box-metadata", "label-0", "label-0-metadata"])
     return raw.rstrip()[:-1] + f', "{key}": {json.dumps(rng.choice(HOSTILE))}}}'.encode()
 

@@ -1,4 +1,4 @@
-"""Manifests and images in a bucket of a real S3 server: what can't be read there is an error with a code."""
+"""Tests of manifests and images in a bucket of an S3 server: unreadable objects are errors with a code."""
 
 from __future__ import annotations
 

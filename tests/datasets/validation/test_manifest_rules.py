@@ -1,4 +1,4 @@
-"""Manifests are checked wherever they are: in files, in memory, with images here, on a server, or out of reach."""
+"""Tests of manifest checks: files and memory, with images that are local, on a server, or inaccessible."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def picture(path: Path, size: tuple[int, int] = (640, 480), **options: Any) -> P
 
 
 def labels(*names: str, key: str = "image") -> list[dict[str, Any]]:
-    """A line for each of the labels, each with an image of its own."""
+    """Return a line for each label, each with its own image."""
     made = []
     for number, name in enumerate(names):
         line = changed(LABEL_LINE, **{"sunrise-metadata.class-name": name})
@@ -48,7 +48,7 @@ def errors(manifest: CheckedManifest) -> list[str]:
     return [found.code for found in manifest.errors]
 
 
-# -- lines from anywhere ----------------------------------------------------------------------------
+# -- sources of lines -------------------------------------------------------------------------------
 def test_a_file_and_the_same_lines_in_memory_are_judged_alike(tmp_path: Path) -> None:
     many = [*labels("a", "b"), BOX_LINE, "bad", {"source-ref": "s3://bucket/x"}]
     in_file = check_manifests(write(tmp_path / "a.manifest", *many), limits=REKOGNITION, check_images=False).train
@@ -177,7 +177,7 @@ def test_two_thousand_images_that_are_not_there_are_all_reported(tmp_path: Path)
     assert errors(found)[0] == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST"
 
 
-# -- the whole --------------------------------------------------------------------------------------
+# -- complete manifests -----------------------------------------------------------------------------
 def test_the_use_case_and_which_labels_are_of_use() -> None:
     boxes = [{**BOX_LINE, "source-ref": f"s3://bucket/box-{n}"} for n in range(2)]
     for train, test, use_case, usable in (

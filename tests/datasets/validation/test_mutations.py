@@ -1,4 +1,4 @@
-"""A hundred thousand spoilt lines: nothing crashes, and each is valid, invalid with a code, or ignored."""
+"""Tests of a hundred thousand corrupted lines: no crash, and each is valid, invalid with a code, or ignored."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.datasets.validation.mutations import mutated_lines
 
 
 def checked(path: Path, limits: Limits, lines: list[bytes]) -> CheckedManifest:
+    """Check a manifest and the consistency of the result."""
     found = check_manifests(path, limits=limits, check_images=False).train
     assert found.total == len(lines) == found.valid + found.invalid + found.ignored
     states = {line.number: line.state for line in found.lines}
@@ -30,13 +31,14 @@ def checked(path: Path, limits: Limits, lines: list[bytes]) -> CheckedManifest:
 
 
 def check_all(folder: Path, count: int, seed: int) -> None:
+    """Check corrupted lines with both profiles and compare the readers."""
     lines = list(mutated_lines(count, seed))
     path = folder / "spoilt.manifest"
     path.write_bytes(b"\n".join(lines) + b"\n")
     results = {limits: checked(path, limits, lines) for limits in (LOCAL, REKOGNITION)}
     for limits, found in results.items():
         assert min(found.valid, found.invalid, found.ignored) > 0
-        # the quick way through a manifest says of each line what the exact one says
+        # the fast check of a manifest agrees with the exact one for each line
         seen = {line.number: line for line in found.lines}
         for number, raw in enumerate(lines, 1):
             alone = parse_line(raw, limits)
@@ -47,11 +49,11 @@ def check_all(folder: Path, count: int, seed: int) -> None:
             if raw.strip():
                 assert state == alone.state, raw[:400]
                 assert (line.findings if line else []) == alone.findings, raw[:400]
-    # the reader reads what the validator lets through, and keeps the rest
+    # the reader reads what the validator accepts, and keeps the other lines
     local = results[LOCAL]
     dataset = cl.read_dataset(path, "ground_truth")
     assert len(dataset) == sum(1 for raw in lines if raw.strip()) - local.invalid
-    # what was not read whole is kept
+    # lines that were not read completely are kept
     assert [number for _, number, _ in dataset.unread] == [line.number for line in local.lines]
     assert dataset.annotations["image"].isin(dataset.images["image"]).all()
     for name in ("image", "label", "job"):
@@ -62,6 +64,7 @@ def check_all(folder: Path, count: int, seed: int) -> None:
 
 
 def check_outputs(folder: Path, path: Path, count: int) -> None:
+    """Check the report and the repairs of a corrupted manifest."""
     report = cl.validate_manifest(path, check_images=False)
     repr(report), report._repr_html_()
     assert len(report.lines) > 0
@@ -72,7 +75,7 @@ def check_outputs(folder: Path, path: Path, count: int) -> None:
     again = cl.validate_manifest(folder / "out" / "training_manifest_with_validation.json", check_images=False)
     kept = report.lines[report.lines["code"] != "ERROR_INVALID_JSON_LINE"]
     assert len(again.lines[again.lines["code"] != "ERROR_MISSING_SOURCE_REF"]) <= len(kept)
-    # with every repair that is named nothing is left to find
+    # after all suggested repairs, no issue is left
     fixed = report.fix(*[name for names in report.todo["repairs"] for name in names])
     fixed.to("ground_truth", folder / "fixed.manifest")
     repaired = cl.validate_manifest(folder / "fixed.manifest", check_images=False)

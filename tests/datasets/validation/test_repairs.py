@@ -1,4 +1,4 @@
-"""Each repair: what it changes and says of it; the source stays as it is, and the result validates better."""
+"""Tests of each repair: its changes and messages. The source stays unchanged, and the result validates better."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ GOOD = [*[image_line(f"g{n}.png", ("apple", "pear")[n % 2]) for n in range(9)], 
 
 
 def boxes_of(dataset: cl.Dataset) -> list[tuple[float, ...]]:
+    """Return the boxes of a dataset as tuples."""
     table = dataset.annotations
     boxes = table.loc[table["left"].notna(), ["left", "top", "width", "height"]]
     return [tuple(row) for row in boxes.itertuples(index=False)]
 
 
 def fix(path: Path, line: Line | str, *names: str, **options: Any) -> tuple[Any, cl.Dataset]:
-    """The report on good lines and this one, and the repaired dataset."""
+    """Return the report on good lines and this one, and the repaired dataset."""
     manifest = write_manifest(path / "m.manifest", [*GOOD, line])
     before = manifest.read_bytes()
     report = cl.validate_manifest(manifest, **{"check_images": False, **options})
@@ -37,7 +38,7 @@ def fix(path: Path, line: Line | str, *names: str, **options: Any) -> tuple[Any,
     return report, fixed
 
 
-#: repair → a line, and how many images, boxes and labels the repaired dataset has of it.
+#: repair → a line, and how many images, boxes and labels it leaves in the repaired dataset.
 LINES: dict[str, tuple[Line | str, str, dict[str, Any]]] = {
     "drop_bad_attributes": (
         {**image_line("x.png", "fig", confidence=7), **box_line("x.png")},
@@ -93,7 +94,7 @@ def test_repair(tmp_path: Path, name: str) -> None:
         assert here.annotations["label"].tolist() == expected["labels"]
     if "confidences" in expected:
         assert here.annotations["confidence"].tolist() == expected["confidences"]
-    # it says what it changed
+    # it reports its changes
     told = fixed.issues[fixed.issues["code"] == "ENTRY_REPAIRED"]
     assert len(told)
     assert told["message"].str.startswith(f"{name}: ").all()
@@ -161,7 +162,7 @@ def test_lines_that_another_repair_mended_are_kept(tmp_path: Path) -> None:
     line = box_line("x.png", [OFF])
     assert len(fix(tmp_path, line, "drop_lines")[1]) == 10
     assert len(fix(tmp_path, line, "drop_lines", "clip_boxes")[1]) == 11
-    # nothing of it lies inside: then the image is unlabelled, and left out only if that is asked for
+    # no part is inside: the image becomes unlabelled, and is removed only on request
     gone = box_line("x.png", [OUTSIDE])
     _, fixed = fix(tmp_path, gone, "drop_lines", "clip_boxes")
     assert fixed.images["status"].tolist()[-1] == "unlabelled"
@@ -194,7 +195,7 @@ def test_all_bad_attributes_go_and_the_good_one_stays(tmp_path: Path) -> None:
     line = changed(line, {"two": []})
     _, fixed = fix(tmp_path, line, "drop_bad_attributes")
     assert fixed.annotations.iloc[-1]["label"] == "fig"
-    assert boxes_of(fixed) == [INSIDE]  # that of the good lines
+    assert boxes_of(fixed) == [INSIDE]  # the box of the good lines
 
 
 def test_an_attribute_without_its_metadata_goes(tmp_path: Path) -> None:
@@ -244,8 +245,9 @@ def test_every_code_has_advice_and_every_repair_a_code() -> None:
     assert {name for advice in ADVICE.values() for name in advice.repairs} == set(REPAIRS)
 
 
-# -- a dataset in hand ------------------------------------------------------------------------------
+# -- datasets in memory -----------------------------------------------------------------------------
 def in_hand(folder: Path) -> cl.Dataset:
+    """Return a dataset in memory with small, missing and partly annotated images."""
     images = [{"image": f"{n}.png", "tags": [str(n)], "note": n} for n in range(5)]
     for image in images:
         draw(folder / str(image["image"]))

@@ -1,4 +1,4 @@
-"""Every code of the service's validation of lines, with its message and place, from the table that documents them."""
+"""Tests of every code of the service's line validation, with message and path, from the documented table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.datasets.validation.manifests import BUCKET, draw, write_manifest
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the lines name: pictures of all sizes, and what is none."""
+    """Return a folder with the images of the lines, of all sizes, and files that are not images."""
     folder = tmp_path_factory.mktemp("photos")
     draw(folder / "a.png")
     for size in ((63, 64), (64, 64), (64, 1280), (64, 1281), (64, 4097), (300, 4097), (4096, 4096)):
@@ -47,7 +47,7 @@ def test_line(tmp_path: Path, photos: Path, name: str) -> None:
         assert set(report.lines["line"]) == {1}
 
 
-# -- no code is left out ----------------------------------------------------------------------------
+# -- completeness of the cases ----------------------------------------------------------------------
 def test_every_code_has_a_case() -> None:
     every = {*issues.FILE_ERRORS, *issues.CONTENT_ERRORS, *issues.LINE_ERRORS, *issues.WARNINGS}
     on_lines = {code for _, found, _ in CASES.values() for code, _, _ in found}

@@ -1,4 +1,4 @@
-"""What a report shows: whether one can train, what to do first, and how to; and datasets in hand."""
+"""Tests of the validation report: whether training is possible, what to do first, and datasets in memory."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_stops_the_training_comes_first(tmp_path: Path) -> None:
     assert head[0].endswith(
         "The manifest file contains too many invalid rows. The manifest file contains images in multiple S3 buckets."
     )
-    assert tells(head[1], "JSON"), "which is why the rows are too many"
+    assert tells(head[1], "JSON"), "the reason for the additional rows"
 
 
 def test_it_takes_ten_images_to_train(tmp_path: Path) -> None:
@@ -133,8 +133,9 @@ def test_names_from_files_never_become_markup(tmp_path: Path) -> None:
     assert len(repr(report).splitlines()[0]) > 0
 
 
-# -- datasets in hand -------------------------------------------------------------------------------
+# -- datasets in memory -----------------------------------------------------------------------------
 def boxes(folder: Path, count: int = 10, *, size: tuple[int, int] = (640, 480)) -> cl.Dataset:
+    """Return a dataset of images with one box each, labelled a and b in turn."""
     rows = []
     for number in range(count):
         draw(folder / f"{number}.png", size)
@@ -152,7 +153,7 @@ def test_local_images_are_judged_as_if_they_were_uploaded(tmp_path: Path) -> Non
     assert escaped(UPLOAD_NOTE) in report._repr_html_()
     assert repr(report).startswith("boards can be used for training")
     assert report.summary["statistics"]["training"]["use_case"] == "OBJECT_LOCALIZATION"
-    # what is written names the images as they are
+    # written lines name the images unchanged
     written = report.to(tmp_path / "out")[0].read_text("utf-8").splitlines()
     assert [json.loads(line)["source-ref"] for line in written] == dataset.images["image"].tolist()
     assert cl.read_dataset(tmp_path / "out" / "training_manifest_with_validation.json").images["width"].eq(640).all()

@@ -1,4 +1,4 @@
-"""Manifests as a whole, two of them together, what keeps a dataset from being created, and the lenient profile."""
+"""Tests of complete manifests, of two manifests, of terminal errors, and of the lenient profile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def said(code: str, value: str = "") -> tuple[str, str]:
 
 
 def good_lines(count: int, first: int = 0) -> list[Line]:
-    """Lines of two labels that take turns."""
+    """Return lines with two alternating labels."""
     return [image_line(f"{first + number}.png", ("apple", "pear")[number % 2]) for number in range(count)]
 
 
@@ -91,6 +91,7 @@ def test_all_images_lie_in_one_bucket(tmp_path: Path) -> None:
 
 
 def numbered_labels(count: int, line: Callable[..., Line] = image_line) -> list[Line]:
+    """Return lines that each have their own label."""
     if line is box_line:
         return [box_line(f"{n}.png", labels=[f"label {n}"]) for n in range(count)]
     return [image_line(f"{n}.png", f"label {n}") for n in range(count)]
@@ -154,7 +155,7 @@ def test_labels_of_another_use_case_do_not_count_as_tested(tmp_path: Path) -> No
     assert report.summary["errors"] == [{"code": code, "message": message}]
 
 
-# -- before any line: what keeps a dataset from being created ---------------------------------------
+# -- terminal errors of a manifest ------------------------------------------------------------------
 def created(path: Path, lines: list[Any], name: str = "m.manifest", **options: Any) -> CheckedManifest:
     options = {"limits": REKOGNITION, "check_images": False, **options}
     return check_manifests(write_manifest(path / name, lines), stage="creation", **options).train
@@ -198,7 +199,7 @@ def test_half_of_the_lines_may_have_a_terminal_error(tmp_path: Path) -> None:
                 image_line("0.png"), " " * 100_001 + json.dumps(image_line("long.png"))]  # fmt: skip
     assert whole(created(tmp_path, [*good_lines(5), *terminal])) == []
     assert whole(created(tmp_path, [*good_lines(4), *terminal])) == too_many
-    # what only training looks at isn't terminal here
+    # checks that only training does are not terminal here
     later = [image_line(f"x{n}.png", confidence=7) for n in range(9)]
     assert whole(created(tmp_path, [*good_lines(4), *later])) == []
 

@@ -1,4 +1,4 @@
-"""The files of a validation: summary, annotated manifests, listings; and that they can be read again."""
+"""Tests of the files of a validation: summary, annotated manifests, listings, and reading them again."""
 
 from __future__ import annotations
 
@@ -93,10 +93,10 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     first = report_on(tmp_path, *lines).to(tmp_path / "one")
     second = report_on(tmp_path, *lines).to(tmp_path / "two")
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
-    # and a validated file is validated again to itself
+    # validating a validated file again changes nothing
     again = cl.validate_manifest(first[0], check_images=False).to(tmp_path / "three")
     assert again[0].read_bytes() == first[0].read_bytes()
-    assert spelt[:-1] not in first[0].read_text("utf-8")  # something was said about it
+    assert spelt[:-1] not in first[0].read_text("utf-8")  # an issue was reported for it
     assert "é.png" in first[0].read_text("utf-8")
     assert first[0].read_bytes().endswith(b"}\n")
 

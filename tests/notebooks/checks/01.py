@@ -1,4 +1,4 @@
-"""What notebook 01 claims: the project is drawn, the model is good, and it answers about new photos."""
+"""Checks of notebook 01: the project is created, the model is good, and it predicts new photos."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def after_many(ns: dict[str, Any]) -> None:
     assert len(set(found["image"])) > 40
     assert found.attrs["errors"] is not None
     table = ns["report"].per_label
-    assert len(found) == table["tp"].sum() + table["fp"].sum(), "all that the report counted, and no more"
+    assert len(found) == table["tp"].sum() + table["fp"].sum(), "exactly the mistakes that the report counted"
 
 
 def at_end(ns: dict[str, Any]) -> None:
-    assert ns["model"].status == "STOPPED", "stop gives the memory back"
+    assert ns["model"].status == "STOPPED", "stop frees the memory"
 
 
 def outputs(notebook: Any) -> None:

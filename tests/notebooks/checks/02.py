@@ -1,4 +1,4 @@
-"""What notebook 02 claims: what is tagged is stored, widgets can be read and steered, nothing is lost."""
+"""Checks of notebook 02: labels are stored, widgets can be read and controlled, nothing is lost."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def after_slip(ns: dict[str, Any]) -> None:
 
 def after_counts(ns: dict[str, Any]) -> None:
     after = ns["project"].train_set.label_counts
-    assert after.to_dict() == {"backyard": 4, "patio": 0} | dict.fromkeys(HALF, 2), "as it was before the slip"
+    assert after.to_dict() == {"backyard": 4, "patio": 0} | dict.fromkeys(HALF, 2), "the state before the mistake"
     assert ns["project"].history["note"].tolist()[:3] == ["not all are closets", "a slip", "by folder"]
 
 
 def after_review(ns: dict[str, Any]) -> None:
-    assert len(ns["review"].session.images_at([(0, 99)])) == 4, "only what is labelled backyard"
+    assert len(ns["review"].session.images_at([(0, 99)])) == 4, "only images labelled backyard"
 
 
 def after_corrected(ns: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ def after_corrected(ns: dict[str, Any]) -> None:
     assert len(ns["backyards"]) == 4
     assert ns["review"].progress["done"] == 3
     assert ns["review"].progress["left"] == 16
-    assert ns["review"].progress["by_label"] == dict.fromkeys(HALF, 2), "what is left, by label"
+    assert ns["review"].progress["by_label"] == dict.fromkeys(HALF, 2), "the remaining images by label"
 
 
 def after_labels(ns: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def after_labels(ns: dict[str, Any]) -> None:
     assert labels.colours["patio"] == "#e07a5f"
     notes = ns["project"].history["what"].tolist()[:4]
     assert [note.split()[0] for note in notes] == ["recolour", "merge", "rename", "add"], notes
-    assert ns["project"].history["what"].tolist()[-1] == "import", "from the first action on"
+    assert ns["project"].history["what"].tolist()[-1] == "import", "the history goes back to the first action"
 
 
 def after_manager(ns: dict[str, Any]) -> None:
@@ -106,12 +106,12 @@ def at_end(ns: dict[str, Any]) -> None:
     labeller, project = ns["labeller"], ns["project"]
     assert isinstance(labeller, ClassLabeller)
     assert list(labeller.options) == list(project.labels)
-    labeller.submit(SimpleNamespace(description="kitchen"))  # as its button does
-    assert project.train_set.label_counts["kitchen"] == 3, "what it submits is stored"
+    labeller.submit(SimpleNamespace(description="kitchen"))  # like its button does
+    assert project.train_set.label_counts["kitchen"] == 3, "submitted labels are stored"
     labeller.undo()
-    assert project.train_set.label_counts["kitchen"] == 2, "Undo takes back"
+    assert project.train_set.label_counts["kitchen"] == 2, "Undo reverts the label"
     patios = project.train_set.label_counts["patio"]
-    assert project.labels.rename("patio", "terrace") == patios == 2, "as many photos as have the label"
+    assert project.labels.rename("patio", "terrace") == patios == 2, "all photos with the label"
     assert project.labels.merge("terrace", into="backyard") == 2
     assert project.train_set.label_counts["backyard"] == 3
     assert project.update("train", project.train_set.relabel("closet")) == 40, "all photos"
@@ -119,7 +119,7 @@ def at_end(ns: dict[str, Any]) -> None:
 
 
 def outputs(notebook: Any) -> None:
-    assert "data:image/webp" in html_of(tagged(notebook, "gallery")), "a still picture of the gallery"
+    assert "data:image/webp" in html_of(tagged(notebook, "gallery")), "a still image of the gallery"
     assert "data:image/webp" in html_of(tagged(notebook, "review"))
     assert "480" in text_of(tagged(notebook, "selected"))
     assert "closet          40" in text_of(tagged(notebook, "slip"))

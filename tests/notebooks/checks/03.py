@@ -1,4 +1,4 @@
-"""What notebook 03 claims: boxes are rows, a widget can be read and steered, what is offered is kept until accepted."""
+"""Checks of notebook 03: boxes are rows, a widget can be read and controlled, predictions wait for acceptance."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def after_turn(ns: dict[str, Any]) -> None:
 
 def after_rows(ns: dict[str, Any]) -> None:
     assert len(ns["boxes"]) == len(json.loads(ns["drawn"].train.read_text())["annotations"]) > 40, (
-        "each box of the file"
+        "every box of the file"
     )
     assert (ns["boxes"]["left"] + ns["boxes"]["width"] <= 480).all()
 
@@ -69,8 +69,8 @@ def after_dashed(ns: dict[str, Any]) -> None:
     names = ns["project"].test_set.images["image"]
     dashed = [shape for name in names for shape in annotator.session.shapes(name)["predictions"]]
     assert len(dashed) == len(ns["offered"])
-    assert len(dashed) == len(json.loads(ns["drawn"].test.read_text())["annotations"]), "all that the file has"
-    assert ns["project"].test_set.annotations.empty, "offered, not accepted"
+    assert len(dashed) == len(json.loads(ns["drawn"].test.read_text())["annotations"]), "everything in the file"
+    assert ns["project"].test_set.annotations.empty, "suggested, not accepted"
 
 
 def after_accepted(ns: dict[str, Any]) -> None:
@@ -98,21 +98,21 @@ def after_mended(ns: dict[str, Any]) -> None:
 def at_end(ns: dict[str, Any]) -> None:
     project = ns["project"]
     assert project.update("train", ns["spoilt"]) == 1, "one photo"
-    assert project.undo() == 1, "and it is taken back"
+    assert project.undo() == 1, "and it is undone"
 
 
 def outputs(notebook: Any) -> None:
     assert pictures_of(tagged(notebook, "boards")) == 1, "boards with their boxes"
     assert pictures_of(tagged(notebook, "plot")) == 1
     for tag in ("annotator", "dashed"):
-        assert "data:image/webp" in html_of(tagged(notebook, tag)), f"a still picture in the cell {tag}"
+        assert "data:image/webp" in html_of(tagged(notebook, tag)), f"a still image in the cell {tag}"
     assert "train 12, test 6" in text_of(tagged(notebook, "project"))
-    assert text_of(tagged(notebook, "offered")) == "31", "as many as the file has"
+    assert text_of(tagged(notebook, "offered")) == "31", "the same number as in the file"
     assert text_of(tagged(notebook, "polygon")) == "1", "one photo is changed"
     assert "6 labelled" in text_of(tagged(notebook, "accepted"))
     assert "BOX_OFF_FRAME" in text_of(tagged(notebook, "spoil"))
     assert "BOX_REPEATED" in text_of(tagged(notebook, "spoil"))
-    assert "BOX_" not in text_of(tagged(notebook, "mended")), "nothing is wrong with a box any more"
-    assert "LABEL_HAS_FEW_TEST_IMAGES" in text_of(tagged(notebook, "mended")), "what was so before is still said"
+    assert "BOX_" not in text_of(tagged(notebook, "mended")), "no box has an issue any more"
+    assert "LABEL_HAS_FEW_TEST_IMAGES" in text_of(tagged(notebook, "mended")), "earlier issues are still reported"
     assert "comparator" in text_of(tagged(notebook, "sizes"))
     assert "polygon" in text_of(tagged(notebook, "outline"))

@@ -1,4 +1,4 @@
-"""What notebook 04 claims: what is read, what is left out and why, and that files go out and come back whole."""
+"""Checks of notebook 04: images that are read, those skipped with a reason, and files that survive a round trip."""
 
 import json
 import logging
@@ -15,11 +15,11 @@ _SERVER = []
 
 
 def after_parameters(ns):
-    """Whoever has a bucket names it here; the notebook's own photos, drawn anew, lie in this one."""
+    """Provide the bucket that the reader would name, with the notebook's photos in it."""
     import boto3
     from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells of each request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     _SERVER.append(server)
@@ -42,15 +42,17 @@ def after_parameters(ns):
 
 def after_photos(ns):
     rooms, boards = ns["rooms"], ns["boards"]
-    assert len(list(rooms.train.glob("*/*.jpg"))) == 40, "forty rooms to learn from"
-    assert len(rooms.detect) == 2, "two photos kept out"
+    assert len(list(rooms.train.glob("*/*.jpg"))) == 40, "forty rooms for training"
+    assert len(rooms.detect) == 2, "two held-out photos"
     assert boards.train.suffix == ".json", "the boards come with a file of annotations"
     assert len(json.loads(boards.train.read_text())["images"]) == 16, "sixteen boards"
 
 
 def after_folders(ns):
     counts = ns["project"].train_set.label_counts
-    assert counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 4), "each photo has the name of its folder"
+    assert counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 4), (
+        "each photo is labelled with the name of its folder"
+    )
     images = ns["project"].train_set.images["image"]
     assert all(Path(image).is_file() and "rooms-photos" in image for image in images), "photos stay where they are"
 
@@ -62,27 +64,27 @@ def after_zip(ns):
     assert sorted(Path(where).name for where in sent.issues["where"]) == ["img_0815.jpg", "patio_02.jpg"]
     assert project.test_set.label_counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 1)
     both = set(project.train_set.images["sha256"]) & set(project.test_set.images["sha256"])
-    assert not both, "no picture on both sides"
+    assert not both, "no image in both splits"
 
 
 def after_refresh(ns):
     report = ns["report"]
-    assert [Path(image).name for image in report.added] == ["smaller.jpg"], "one of four is a photo and new"
+    assert [Path(image).name for image in report.added] == ["smaller.jpg"], "one of four is a new photo"
     said = {Path(where).name: code for where, code in zip(report.issues["where"], report.issues["code"], strict=True)}
     assert said == {"again.jpg": "DUPLICATE_CONTENT", "cut_off.jpg": "IMAGE_TRUNCATED"}
 
 
 def after_twins(ns):
     twins = ns["twins"]
-    assert len(twins) == 1, "one pair of twins"
+    assert len(twins) == 1, "one pair of duplicates"
     pair = {Path(twins["image"][0]).name, Path(twins["other"][0]).name}
     assert pair == {"patio_03.jpg", "smaller.jpg"}
     sides = [set(ns[side].images["image"]) for side in ("to_learn", "to_test")]
-    assert len(sides[0]) + len(sides[1]) == 41, "each photo is on one side"
-    assert 8 <= len(sides[1]) <= 12, "about a fifth to test on"
-    assert any({twins["image"][0], twins["other"][0]} <= side for side in sides), "twins stay on one side"
+    assert len(sides[0]) + len(sides[1]) == 41, "each photo is in one split"
+    assert 8 <= len(sides[1]) <= 12, "about a fifth for testing"
+    assert any({twins["image"][0], twins["other"][0]} <= side for side in sides), "duplicates stay in one split"
     left = ns["project"].train_set.images["image"]
-    assert len(left) == 40, "one of the twins was taken out"
+    assert len(left) == 40, "one of the duplicates was removed"
     assert twins["other"][0] not in left.tolist()
 
 
@@ -91,7 +93,7 @@ def after_table(ns):
     asked = train.filter("camera == 'tablet'")
     name = Path(asked.images["image"][0]).name
     assert len(train) == 42, "two more photos"
-    assert len(asked) == 1, "one of them by the tablet"
+    assert len(asked) == 1, "one of them from the camera of the tablet"
     assert tuple(asked.annotations["label"]) == ns["rooms"].answers[name]
 
 
@@ -113,13 +115,13 @@ def after_coco(ns):
     assert coco.annotations["left"].notna().all(), "boxes only"
     annotated = json.loads(ns["boards"].train.read_text())["annotations"]
     boxes = [[row.left, row.top, row.width, row.height] for row in coco.annotations.itertuples()]
-    assert boxes == [one["bbox"] for one in annotated], "as the file has them"
+    assert boxes == [one["bbox"] for one in annotated], "as in the file"
 
 
 def after_boards(ns):
     project = ns["board_project"]
     assert project.task == "boxes"
-    assert [len(project.train_set), len(project.test_set)] == [16, 4], "both sides"
+    assert [len(project.train_set), len(project.test_set)] == [16, 4], "both splits"
     assert len(project.train_set.annotations) == len(ns["coco"].annotations)
 
 
@@ -128,9 +130,9 @@ def after_formats(ns):
     assert rows["format"].tolist() == ["coco", "voc", "yolo", "ground_truth", "custom_vision", "csv"]
     assert (rows["images"] == 16).all(), "no board is lost"
     assert (rows["boxes"] == len(ns["coco"].annotations)).all(), "no box is lost"
-    assert (rows["shift"] < 0.01).all(), "boxes come back to where they were"
+    assert (rows["shift"] < 0.01).all(), "boxes keep their coordinates"
     assert rows.set_index("format")["lost"]["coco"] == "", "COCO holds all of it"
-    assert "created" in rows.set_index("format")["lost"]["yolo"], "YOLO has no dates, and that is said"
+    assert "created" in rows.set_index("format")["lost"]["yolo"], "YOLO has no dates, and that is reported"
     for format, place in ns["places"].items():
         back = cl.read_dataset(ns["folder"] / "files" / place, format)
         assert back.annotations["label"].tolist() == ns["coco"].annotations["label"].tolist(), format
@@ -163,36 +165,36 @@ def after_validated(ns):
 def after_lines(ns):
     lines = ns["checked"].lines
     assert lines["line"].tolist() == [2, 3, 4, 5]
-    assert "No such file" in lines["detail"][2], "why the photo can't be read"
+    assert "No such file" in lines["detail"][2], "the reason why the photo cannot be read"
 
 
 def after_fixed(ns):
     mended = ns["mended"]
-    assert len(mended) == 13, "three lines are left out"
-    assert mended.issues["line"].tolist() == [2, 3, 4, 5], "each change is told"
+    assert len(mended) == 13, "three lines are skipped"
+    assert mended.issues["line"].tolist() == [2, 3, 4, 5], "each change is reported"
     assert len(ns["broken"]) == 13, "the validated dataset does not change"
 
 
 def after_service(ns):
     strict = ns["strict"]
     assert strict.profile == "rekognition"
-    assert strict.lines["code"].tolist() == ["ERROR_INVALID_BOUNDING_BOX"], "one box leaves its picture"
+    assert strict.lines["code"].tolist() == ["ERROR_INVALID_BOUNDING_BOX"], "one box exceeds its image"
 
 
 def after_mended(ns):
     clipped = ns["strict"].fix("clip_boxes")
     boxes = clipped.annotations
     right, bottom = boxes["left"] + boxes["width"], boxes["top"] + boxes["height"]
-    assert right.max() <= 480, "all inside of the picture"
-    assert bottom.max() <= 360, "all inside of the picture"
+    assert right.max() <= 480, "all inside the image"
+    assert bottom.max() <= 360, "all inside the image"
     assert clipped.validate("rekognition").lines.empty
 
 
 def after_by_hand(ns):
     written = ns["folder"] / "checked" / "training_manifest_with_validation.json"
-    assert '"errors"' in written.read_text(), "the errors stand in the lines"
+    assert '"errors"' in written.read_text(), "the errors are in the lines"
     again = cl.read_dataset(written)
-    assert len(again) == 13, "the file is read again as it is"
+    assert len(again) == 13, "the file can be read again unchanged"
 
 
 def after_moved(ns):
@@ -207,7 +209,7 @@ def after_s3(ns):
     assert len(images) == 10, "all photos of the bucket"
     assert images.str.startswith(f"s3://{_BUCKET}/photos/").all(), "listed, not copied"
     assert ns["far_away"].train_set.label_counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 1)
-    # and for readers without a bucket
+    # for readers without a bucket
     folder = ns["rooms"].test.resolve().as_uri() + "/"
     nearby = cl.create_project("nearby", ns["folder"])
     assert nearby.add_images(folder, auto_label=True, progress=False).added == 12
@@ -216,7 +218,7 @@ def after_s3(ns):
 def after_fetched(ns):
     assert ns["missing"].empty
     cached = list(Path(os.environ["CUSTOMLABELS_NB_CACHE"]).rglob("*"))
-    assert sum(path.is_file() for path in cached) >= 10, "fetched photos are kept"
+    assert sum(path.is_file() for path in cached) >= 10, "downloaded photos are cached"
 
 
 def after_back(ns):
@@ -240,28 +242,28 @@ def after_packed(ns):
     copy, project = ns["copy"], ns["project"]
     assert copy.root != project.root
     assert copy.root.parent == (ns["folder"] / "elsewhere").resolve()
-    assert ns["packed"].images == 52, "all photos of both sides"
+    assert ns["packed"].images == 52, "all photos of both splits"
     for split in ("train_set", "test_set"):
         mine, theirs = getattr(project, split), getattr(copy, split)
         assert theirs.label_counts.equals(mine.label_counts)
         assert set(theirs.images["sha256"]) == set(mine.images["sha256"]), "with its photos"
     for image in copy.train_set.images["image"]:
-        assert (copy.root / image).is_file(), f"{image} came along"
+        assert (copy.root / image).is_file(), f"{image} is included"
 
 
 def at_end(ns):
     project = ns["project"]
-    assert project.remove("train", project.train_set.images["image"].tolist()[:2]) == 2, "so many photos"
+    assert project.remove("train", project.train_set.images["image"].tolist()[:2]) == 2, "the number of removed photos"
     assert project.undo() == 2
     assert len(project.train_set) == 42
     _SERVER.pop().stop()
 
 
 def outputs(notebook):
-    """What a reader sees."""
+    """Check the visible outputs."""
     for tag in ("train_set", "table", "fetched"):
-        assert "<img" in html_of(tagged(notebook, tag)), f"photos are to be seen after the cell {tag}"
-    assert pictures_of(tagged(notebook, "boards")) == 1, "boards with their boxes are to be seen"
+        assert "<img" in html_of(tagged(notebook, tag)), f"photos are shown after the cell {tag}"
+    assert pictures_of(tagged(notebook, "boards")) == 1, "boards with their boxes are shown"
     said = {
         "folders": ["40 images added to train"],
         "zip": ["10 images added to test", "'rooms-photos/train/kitchen/kitchen_01.jpg'"],
@@ -285,4 +287,4 @@ def outputs(notebook):
     for tag, words in said.items():
         text = text_of(tagged(notebook, tag))
         for word in words:
-            assert word in text, f"the cell {tag} doesn't say {word!r} but:\n{text}"
+            assert word in text, f"the cell {tag} does not contain {word!r}:\n{text}"

@@ -1,4 +1,4 @@
-"""What the notebook on training and figures claims."""
+"""Checks of the notebook on training and metrics."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PLOTS = (
 
 def after_train_set(ns: dict[str, Any]) -> None:
     project = ns["project"]
-    assert project.train_set.label_counts.tolist() == [4] * 10, "four photos of each room to learn from"
-    assert project.test_set.label_counts.tolist() == [10] * 10, "ten of each to test on"
+    assert project.train_set.label_counts.tolist() == [4] * 10, "four training photos of each room"
+    assert project.test_set.label_counts.tolist() == [10] * 10, "ten test photos of each"
 
 
 def after_train(ns: dict[str, Any]) -> None:
@@ -37,11 +37,11 @@ def after_weakest(ns: dict[str, Any]) -> None:
     row = table.loc[ns["weakest"]]
     assert len(table) == 10
     assert row["f1"] == table["f1"].min()
-    assert row["f1"] < 1, "a test set without mistakes teaches nothing"
+    assert row["f1"] < 1, "the notebook needs some errors on the test set"
     assert (ns["precision"], ns["recall"]) == pytest.approx((row["precision"], row["recall"]))
     assert row["f1"] == pytest.approx(2 * row["tp"] / (2 * row["tp"] + row["fp"] + row["fn"]))
     means = _figures(ns["report"])
-    assert means["f1"] == pytest.approx(table["f1"].mean()), "each label counts alike"
+    assert means["f1"] == pytest.approx(table["f1"].mean()), "each label has the same weight"
     assert 0.75 < means["f1"] < 0.99
 
 
@@ -60,7 +60,9 @@ def after_precision_recall_table(ns: dict[str, Any]) -> None:
     area = (curve["recall"].diff() * curve["precision"]).sum()
     assert area == pytest.approx(ns["table"].loc[ns["weakest"], "average_precision"]), "the area under the curve"
     last = curve.iloc[-1]
-    assert (last["recall"], last["precision"]) == (1, pytest.approx(10 / 100)), "all photos, of which ten are of it"
+    assert (last["recall"], last["precision"]) == (1, pytest.approx(10 / 100)), (
+        "all photos, ten of which have the label"
+    )
 
 
 def after_calibration_table(ns: dict[str, Any]) -> None:
@@ -109,22 +111,24 @@ def after_intervals(ns: dict[str, Any]) -> None:
 
 
 def after_honest(ns: dict[str, Any]) -> None:
-    assert ns["compared"].loc["f1", "cross-validated"] < ns["compared"].loc["f1", "assumed"], "they look better than is"
+    assert ns["compared"].loc["f1", "cross-validated"] < ns["compared"].loc["f1", "assumed"], "they are optimistic"
     assert any("cross-validated" in note for note in ns["unbiased"].notes)
 
 
 def after_steered(ns: dict[str, Any]) -> None:
     screen, at_80 = ns["screen"], ns["moved"].loc[0.8]
     assert set(screen.thresholds.values()) == {0.8}
-    assert [screen.figures[name] for name in at_80.index] == pytest.approx(at_80.tolist()), "every figure follows"
+    assert [screen.figures[name] for name in at_80.index] == pytest.approx(at_80.tolist()), (
+        "every metric follows the threshold"
+    )
     assert {*screen.figures} == {*_figures(ns["report"])} - {"test_images", "labels"}, "and none is missing"
 
 
 def after_page(ns: dict[str, Any]) -> None:
     page = ns["page"].read_text("utf-8")
     assert page.lstrip().lower().startswith("<!doctype html>")
-    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.?https?:", page), "opens without a network"
-    assert page.count("data:image/") >= 20 or len(page) > 100_000, "with its pictures"
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.?https?:", page), "opens without network"
+    assert page.count("data:image/") >= 20 or len(page) > 100_000, "with its images"
 
 
 def after_files(ns: dict[str, Any]) -> None:
@@ -141,7 +145,9 @@ def after_kept(ns: dict[str, Any]) -> None:
 
 
 def after_slices(ns: dict[str, Any]) -> None:
-    assert _figures(ns["again"])["f1"] == pytest.approx(_figures(ns["report"])["f1"]), "judged again, all the same"
+    assert _figures(ns["again"])["f1"] == pytest.approx(_figures(ns["report"])["f1"]), (
+        "evaluating again gives the same metrics"
+    )
     slices = ns["slices"]
     assert slices["slice"].tolist() == ["dark", "medium", "bright"]
     assert slices["test_images"].sum() == 100
@@ -152,7 +158,7 @@ def after_slices(ns: dict[str, Any]) -> None:
 
 def after_alarm(ns: dict[str, Any]) -> None:
     alarm = ns["alarm"]
-    assert alarm["label"] in _named(ns), "the false alarm is made"
+    assert alarm["label"] in _named(ns), "the false positive occurs"
     assert ns["model"].status == "RUNNING"
 
 
@@ -170,13 +176,13 @@ def after_back(ns: dict[str, Any]) -> None:
 def after_advice(ns: dict[str, Any]) -> None:
     advice = list(ns["report"].advice)
     assert advice
-    assert all(item.names for item in advice), "each piece has photos"
+    assert all(item.names for item in advice), "each slice has photos"
 
 
 def outputs(notebook: Any) -> None:
-    """What is to be seen."""
+    """Check the visible outputs."""
     for tag in PLOTS:
-        assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one picture"
+        assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one plot"
     for tag, words in (
         ("train_set", "4 images"),
         ("check", "140 images checked"),
@@ -206,5 +212,5 @@ def _figures(report: Any) -> dict[str, float]:
 
 
 def _named(ns: dict[str, Any]) -> list[str]:
-    """The labels that the model gives the photo of the false alarm."""
+    """Return the labels that the model predicts for the photo of the false positive."""
     return [one["Name"] for one in ns["model"].detect(ns["alarm"]["image"]).response["CustomLabels"]]

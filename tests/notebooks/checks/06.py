@@ -1,4 +1,4 @@
-"""What notebook 06 claims: the same question gives the same answer in every way in which it can be put."""
+"""Checks of notebook 06: the same image gets the same predictions in every way of requesting them."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ PHOTOS = 12
 
 
 def overlap(one, other):
-    """Intersection over union of two boxes: left, top, width, height."""
+    """Return the intersection over union of two boxes: left, top, width, height."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     shared = max(width, 0) * max(height, 0)
@@ -21,7 +21,7 @@ def overlap(one, other):
 
 
 def same(one, other, apart=0.02):
-    """Whether two tables of answers say the same, as far as engines and devices may differ."""
+    """Return True if two tables of predictions agree within the tolerance of engines and devices."""
     if one["label"].value_counts().to_dict() != other["label"].value_counts().to_dict():
         return False
     return np.allclose(np.sort(one["confidence"]), np.sort(other["confidence"]), atol=apart)
@@ -39,13 +39,15 @@ def after_trained(ns):
 def after_one(ns):
     table = ns["answer"].table
     assert ns["answer"].name.endswith(ns["photos"][0].name)
-    assert 1 <= len(table) <= 30, "a picture worth a look"
+    assert 1 <= len(table) <= 30, "a meaningful image"
     assert table["confidence"].is_monotonic_decreasing
-    assert (table["confidence"] >= table["label"].map(ns["model"].thresholds)).all(), "what reaches its threshold"
+    assert (table["confidence"] >= table["label"].map(ns["model"].thresholds)).all(), (
+        "labels that reach their threshold"
+    )
     truth = ns["project"].test_set.annotations
     truth = truth[truth["image"].map(lambda image: Path(image).name == ns["photos"][0].name)]
     met = [max(overlap(box, other) for other in truth[BOX].to_numpy()) > 0.3 for box in table[BOX].to_numpy()]
-    assert any(met), "a box that lies where something is"
+    assert any(met), "a box on a part"
 
 
 def after_table(ns):
@@ -82,20 +84,20 @@ def after_thresholds(ns):
 
 def after_kinds(ns):
     assert len(ns["kinds"]) == 4
-    assert len(ns["kinds"]["path"].table), "something to compare"
+    assert len(ns["kinds"]["path"].table), "non-empty results"
     assert all(found.table.equals(ns["kinds"]["path"].table) for found in ns["kinds"].values()), "identical results"
 
 
 def after_quick(ns):
     quick, model = ns["quick"], ns["model"]
     assert quick.asked == 1
-    assert quick.detection.table.equals(model.detect(ns["photos"][1]).table), "as the model itself"
+    assert quick.detection.table.equals(model.detect(ns["photos"][1]).table), "the same as the model itself"
 
 
 def after_quick_read(ns):
     quick, model = ns["quick"], ns["model"]
     assert quick.model == "short"
-    assert quick.asked == 1, "moving the threshold asks nothing again"
+    assert quick.asked == 1, "moving the threshold does not call the model again"
     assert same(quick.table, model.detect(ns["photos"][1], threshold=0.6).table)
 
 
@@ -108,7 +110,7 @@ def after_many(ns):
     assert found.columns.tolist() == ["image", "label", "confidence", *BOX]
     for photo in ns["photos"][:2]:
         rows = found[found["image"].map(lambda image, photo=photo: Path(image).name == photo.name)]
-        assert same(rows, model.detect(photo).table), "as one by one"
+        assert same(rows, model.detect(photo).table), "the same as one by one"
 
 
 def after_lines(ns):
@@ -119,7 +121,7 @@ def after_lines(ns):
     assert len({Path(line["image"]).name for line in read}) == len(read) == PHOTOS, "no photo twice"
     assert sum(len(line["CustomLabels"]) for line in read) == resumed.found == len(found)
     table = resumed.table()
-    assert same(table, found), "the table says what the one in memory says"
+    assert same(table, found), "the table equals the one in memory"
     assert np.allclose(np.sort(table["left"]), np.sort(found["left"]), atol=0.6)
 
 
@@ -158,7 +160,7 @@ def after_device(ns):
     model = ns["model"]
     assert model.status == "RUNNING"
     expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    assert f"running on {expected}" in model.status_message, "the best device there is"
+    assert f"running on {expected}" in model.status_message, "the best available device"
 
 
 def after_engine(ns):
@@ -170,12 +172,12 @@ def after_engine(ns):
 def after_engines(ns):
     assert list(ns["seconds"]) == ["torch", "onnx"]
     assert all(taken > 0 for taken in ns["seconds"].values())
-    assert same(ns["answers"], ns["found"], 0.02), "they say the same"
+    assert same(ns["answers"], ns["found"], 0.02), "the same predictions"
 
 
 def after_loaded(ns):
     assert ns["loaded"].labels == tuple(ns["model"].thresholds)
-    assert same(ns["one"].table, ns["other"].table), "the same answers"
+    assert same(ns["one"].table, ns["other"].table), "the same predictions"
     assert ns["loaded"].engine is None, "`started` stops by itself"
     assert ns["model"].engine is not None, "each runs until it is stopped"
 
@@ -184,7 +186,7 @@ def after_idle(ns):
     model = ns["model"]
     assert tells(model.status_message, 1)
     assert model.status == "STOPPED"
-    assert len(model.detect(ns["photos"][0], threshold=0.1).table), "the next question starts it again"
+    assert len(model.detect(ns["photos"][0], threshold=0.1).table), "the next request starts it again"
     assert model.status == "RUNNING"
     model.start(idle_stop="never")
 
@@ -201,7 +203,7 @@ def at_end(ns):
 
 def outputs(notebook):
     for tag in ("trained", "one", "suspected", "quick", "video"):
-        assert pictures_of(tagged(notebook, tag)) or html_of(tagged(notebook, tag)), f"a picture after {tag!r}"
+        assert pictures_of(tagged(notebook, tag)) or html_of(tagged(notebook, tag)), f"an image after {tag!r}"
     assert "[True, True, True, True]" in text_of(tagged(notebook, "kinds"))
     assert "broken.jpg ·" in text_of(tagged(notebook, "many"))
     assert "6 photos, then 12" in text_of(tagged(notebook, "lines"))

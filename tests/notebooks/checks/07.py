@@ -1,4 +1,4 @@
-"""What notebook 07 claims: the advice finds the mistakes put in, and what is done about them makes a better model."""
+"""Checks of notebook 07: the advice finds the deliberate errors, and correcting them improves the model."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def after_spoilt(ns):
 
 def after_first(ns):
     figures = ns["report"].summary.set_index("figure")["value"]
-    assert 0.6 < figures["f1"] < 0.9, "worse than it need be"
+    assert 0.6 < figures["f1"] < 0.9, "worse than necessary"
     ns["_first"] = figures["f1"]
     assert ns["first"].status == "TRAINING_COMPLETED"
 
@@ -62,7 +62,7 @@ def after_doubtful(ns):
 
 def after_test_mended(ns):
     truth = labels_by_name(ns["project"].test_set)
-    assert all(name.startswith(label) for name, label in truth.items()), "all test labels are right now"
+    assert all(name.startswith(label) for name, label in truth.items()), "all test labels are correct now"
     assert ns["project"].history["count"].iloc[0] == 1, "one photo and no other"
 
 
@@ -80,7 +80,7 @@ def after_backyards(ns):
 def after_review(ns):
     truth = labels_by_name(ns["project"].train_set)
     assert all(truth[name] == "patio" for name in truth if name.startswith("patio"))
-    assert ns["outcome"].images, "it tells which"
+    assert ns["outcome"].images, "it names them"
     assert ns["review"].progress["done"] == WRONG_PATIOS
     reviewed = ns["project"].train_set.images.set_index("image")["status"]
     assert set(reviewed[list(ns["outcome"].images)]) == {"labelled"}
@@ -88,7 +88,7 @@ def after_review(ns):
 
 def after_train_mended(ns):
     truth = labels_by_name(ns["project"].train_set)
-    assert all(name.startswith(label) for name, label in truth.items()), "all training labels are right now"
+    assert all(name.startswith(label) for name, label in truth.items()), "all training labels are correct now"
     assert set(ns["project"].train_set.label_counts) == {4}, "'four photos a label'"
 
 
@@ -105,7 +105,7 @@ def after_predicted(ns):
     assert len(best) == 40, "one for each photo"
     assert names(best["image"]) == names(map(str, ns["new"]))
     assert len(ns["found"]) == 400, "0 gives all labels"
-    assert (project.train_set.images["status"] != "labelled").sum() == 40, "they are no labels"
+    assert (project.train_set.images["status"] != "labelled").sum() == 40, "predictions are not annotations"
     assert project.history["what"].iloc[0] == "add predictions"
     assert project.history["count"].iloc[0] == 40
 
@@ -116,12 +116,12 @@ def after_gallery(ns):
 
 def after_accepted(ns):
     accepted, reviewed, project = ns["accepted"], ns["reviewed"], ns["project"]
-    assert len(accepted) >= 10, "help that is worth having"
+    assert len(accepted) >= 10, "the predictions are useful"
     assert len(accepted) + len(reviewed) == 40
     right = [
         Path(image).parent.name == label for image, label in zip(accepted["image"], accepted["label"], strict=True)
     ]
-    assert np.mean(right) >= 0.9, "what it is sure of is nearly always right"
+    assert np.mean(right) >= 0.9, "confident predictions are nearly always correct"
     assert set(project.train_set.images["status"]) == {"labelled"}
     counts = project.train_set.label_counts
     assert counts.sum() == 80
@@ -142,7 +142,7 @@ def after_compared(ns):
     assert names(comparison.truth_changed["image"].unique()) == ["floor_plan_03.jpg"]
     assert any("truth of 1 image" in note for note in comparison.notes), "'a note says so'"
     table = comparison.per_label.set_index("label")
-    assert (table.loc[["patio", "entry_way"], "low"] > 0).all(), "what was put right is better beyond chance"
+    assert (table.loc[["patio", "entry_way"], "low"] > 0).all(), "the corrected labels improve significantly"
 
 
 def after_gained(ns):
@@ -151,7 +151,7 @@ def after_gained(ns):
     assert gained["after"] == second["f1"]
     assert second["f1"] > 0.9
     assert gained["delta"] > 0.08
-    assert gained["low"] > 0.03, "the interval lies well above zero"
+    assert gained["low"] > 0.03, "the interval is well above zero"
 
 
 def after_fixed(ns):
@@ -163,8 +163,8 @@ def after_fixed(ns):
 
 def after_next_advice(ns):
     advice = ns["second"].evaluate().advice
-    assert len(advice) < len(ns["report"].advice), "less to say"
-    assert not any({"patio", "closet"} & set(item.labels) for item in advice.about("confusion")), "others now"
+    assert len(advice) < len(ns["report"].advice), "less advice"
+    assert not any({"patio", "closet"} & set(item.labels) for item in advice.about("confusion")), "different advice now"
 
 
 def after_published(ns):
@@ -183,7 +183,7 @@ def after_copied(ns):
     photo = ns["more"].detect[0]
     here, there = (model.detect(photo, threshold=0).table for model in (ns["live"], copy))
     assert here["label"].tolist() == there["label"].tolist()
-    assert np.allclose(here["confidence"], there["confidence"], atol=1e-6), "it takes everything along"
+    assert np.allclose(here["confidence"], there["confidence"], atol=1e-6), "the loaded model includes everything"
     best = here["label"].iloc[0]
     assert best in ns["more"].answers[photo.name]
     ns["live"].stop()
@@ -198,7 +198,7 @@ def at_end(ns):
 
 def outputs(notebook):
     for tag in ("first", "advice", "doubtful", "backyards", "review", "predicted", "gallery", "compared", "plot"):
-        assert pictures_of(tagged(notebook, tag)) or html_of(tagged(notebook, tag)), f"a picture after {tag!r}"
+        assert pictures_of(tagged(notebook, tag)) or html_of(tagged(notebook, tag)), f"an image after {tag!r}"
     assert "correct to patio: 3 photos" in text_of(tagged(notebook, "review"))
     assert "40 predictions" in text_of(tagged(notebook, "predicted"))
     assert "3 photos put right" in text_of(tagged(notebook, "train_mended"))

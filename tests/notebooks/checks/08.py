@@ -1,4 +1,4 @@
-"""What the teaching lab claims, and the verdicts of its exercises."""
+"""Checks of the teaching lab and of the feedback on its exercises."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ RIGHT: dict[int, Any] = {
     9: (1 + 2 / 3 + 3 / 4) / 3,
     10: 1 / 3,
 }
-#: The same as a student would round or write them.
+#: The same values as a student would round or write them.
 ALSO_RIGHT: dict[int, Any] = {1: [5, 0, 3], 2: 0.62, 3: 0.89, 5: 0.67, 6: [0.97, 0.49], 7: 0.3, 9: 0.81, 10: 0.33}
-#: What students answer, and a word of the hint.
+#: Wrong answers of students, and a word of the hint.
 WRONG: dict[int, list[tuple[Any, str]]] = {
     1: [((5, 3, 0), "swapped"), ((5, 0, 0), "how many of the eight"), ((8, 0, 3), "accept at 0.8")],
     2: [(1.0, "precision"), (0.25, "number of kitchens"), (3 / 8, "missed")],
@@ -62,7 +62,7 @@ def after_check_3(ns: dict[str, Any]) -> None:
 
 
 def after_slider(ns: dict[str, Any]) -> None:
-    """Moving a slider draws the picture anew, at where it stands."""
+    """Check that moving a slider redraws the plot at its value."""
     drawn = _drawn_by(ns["threshold"], 0.3)
     assert drawn == ["threshold 0.30"], drawn
 
@@ -88,7 +88,7 @@ def after_by_hand(ns: dict[str, Any]) -> None:
     assert table[["tp", "fp", "fn"]].to_numpy().tolist() == [[381, 7, 9], [227, 9, 7]]
     for figure in ("precision", "recall", "f1"):
         by_hand = ns["hand"].loc[["CAP", "WATCH"], figure].tolist()
-        assert by_hand == pytest.approx(table[figure].tolist()), f"{figure} by hand is the library's"
+        assert by_hand == pytest.approx(table[figure].tolist()), f"{figure} by hand equals the library's"
     assert ns["hand"].loc["mean"].tolist()[3:] == pytest.approx([0.97191, 0.97350, 0.97270], abs=1e-5)
     summary = ns["two"].summary.set_index("figure")["value"]
     assert summary[["precision", "recall", "f1"]].tolist() == pytest.approx(ns["hand"].loc["mean"].tolist()[3:])
@@ -110,12 +110,12 @@ def after_shares(ns: dict[str, Any]) -> None:
 def after_flattering(ns: dict[str, Any]) -> None:
     means = ns["rounds"].mean()
     assert len(ns["rounds"]) == 40
-    assert round(means["on the same photos"], 2) == 0.83, "as exercise 8 says"
-    assert round(means["cross-validated"], 2) == 0.75, "as exercise 8 says"
-    assert means["on the same photos"] > means["on new photos"] + 0.05, "it flatters"
-    assert abs(means["cross-validated"] - means["on new photos"]) < 0.03, "these are where the fresh ones are"
+    assert round(means["on the same photos"], 2) == 0.83, "as stated in exercise 8"
+    assert round(means["cross-validated"], 2) == 0.75, "as stated in exercise 8"
+    assert means["on the same photos"] > means["on new photos"] + 0.05, "it is optimistic"
+    assert abs(means["cross-validated"] - means["on new photos"]) < 0.03, "they agree with the metrics on new data"
     spread = ns["rounds"].std()
-    assert spread["cross-validated"] > spread["on new photos"], "each single figure is shaky"
+    assert spread["cross-validated"] > spread["on new photos"], "each single value is unreliable"
 
 
 def after_overlaps(ns: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ def after_box_sliders(ns: dict[str, Any]) -> None:
 
 
 def at_end(ns: dict[str, Any]) -> None:
-    """Every exercise is answered rightly, wrongly and not at all."""
+    """Check the feedback on correct, wrong and missing answers of every exercise."""
     for number, right in RIGHT.items():
         for answer in (right, ALSO_RIGHT.get(number, right)):
             assert "**Right.**" in _verdict(ns, number, answer), f"answer {answer!r} of exercise {number}"
@@ -146,7 +146,7 @@ def at_end(ns: dict[str, Any]) -> None:
 
 
 def outputs(notebook: Any) -> None:
-    """The saved notebook asks, and shows pictures."""
+    """Check that the saved notebook asks its questions and shows images."""
     for number in RIGHT:
         cell = tagged(notebook, f"check_{number}")
         markdown = cell.outputs[0]["data"]["text/markdown"]
@@ -163,12 +163,12 @@ def outputs(notebook: Any) -> None:
         "closer",
     )
     for tag in (*pictures, "box_sliders"):
-        assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one picture"
+        assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one plot"
     assert text_of(tagged(notebook, "middle")).startswith("0.415 is the middle of 0.45 and 0.38")
 
 
 def _check_cell(ns: dict[str, Any], number: int) -> tuple[ast.Module, ast.Expression]:
-    """The cell that checks an exercise, as it was run: what comes first, and the call whose value it shows."""
+    """Return the statements of the cell that checks an exercise, and the final call whose value is shown."""
     source = next(cell for cell in ns["In"] if re.search(rf"^check\(\s*answer_{number},", cell, re.MULTILINE))
     *first, last = ast.parse(source).body
     assert isinstance(last, ast.Expr)
@@ -190,7 +190,7 @@ def _hints(ns: dict[str, Any], number: int) -> int:
 
 
 def _drawn_by(slider: Any, value: float) -> list[str]:
-    """The titles of the pictures that are drawn when a slider is moved; it is put back afterwards."""
+    """Return the titles of the plots drawn after moving a slider, which is reset afterwards."""
     before, update, drawn = slider.value, DisplayHandle.update, []
 
     def note(_: DisplayHandle, figure: Any, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""What notebook 09 claims: each word of a service has a call here, and what the calls give has the service's form."""
+"""Checks of notebook 09: each term of the service has a call here, with results in the service's format."""
 
 import json
 import re
@@ -8,35 +8,35 @@ import pytest
 import customlabels_nb as cl
 from tests.notebooks.running import html_of, tagged, text_of
 
-_ROWS = 40  # of the tables that say what is called what, at least
+_ROWS = 40  # minimum number of table rows that map terms to calls
 
 
 def after_photos(ns):
-    assert len(ns["manifest"].read_text().splitlines()) == 20, "a line for each photo"
-    assert len(ns["rooms"].detect) == 2, "two photos kept out"
+    assert len(ns["manifest"].read_text().splitlines()) == 20, "one line per photo"
+    assert len(ns["rooms"].detect) == 2, "two held-out photos"
 
 
 def after_datasets(ns):
     project = ns["project"]
     assert project.task == "single-label"
     table = project.datasets.set_index("split")
-    assert table["total_entries"].to_dict() == {"train": 30, "test": 30}, "60 photos, half of them to test on"
+    assert table["total_entries"].to_dict() == {"train": 30, "test": 30}, "60 photos, half of them for testing"
     assert table["labelled_entries"].to_dict() == {"train": 30, "test": 30}
     assert table["total_labels"].to_dict() == {"train": 10, "test": 10}
 
 
 def after_labels(ns):
     counts = ns["project"].train_set.label_counts
-    assert counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 3), "each label on both sides"
+    assert counts.to_dict() == dict.fromkeys(ns["rooms"].labels, 3), "each label in both splits"
 
 
 def after_entries(ns):
     entries = list(ns["project"].train_set.validate().entries())
-    assert len(entries) == 30, "an entry for each photo"
+    assert len(entries) == 30, "one entry per photo"
     assert all(entry["cl-metadata"] == {"is_labeled": True} for entry in entries)
     metadata = entries[0]["backyard-metadata"]
     keys = {"confidence", "job-name", "class-name", "human-annotated", "creation-date", "type"}
-    assert metadata.keys() == keys, "as the service writes them"
+    assert metadata.keys() == keys, "in the service's format"
     assert metadata["type"] == "groundtruth/image-classification"
 
 
@@ -51,7 +51,7 @@ def after_checked(ns):
     statistics = ns["checked"].summary["statistics"]["training"]
     keys = ["use_case", "total_json_lines", "valid_json_lines", "invalid_json_lines", "ignored_json_lines",
             "error_json_line_indices", "errors"]  # fmt: skip
-    assert list(statistics) == keys, "as the service writes them"
+    assert list(statistics) == keys, "in the service's format"
     assert statistics["use_case"] == "IMAGE_LEVEL_LABELS"
     assert [statistics[key] for key in keys[1:6]] == [20, 18, 2, 0, [4, 8]]
     written = ns["folder"] / "checked"
@@ -77,7 +77,7 @@ def after_report(ns):
     table = ns["report"].per_label
     assert table["label"].tolist() == list(ns["rooms"].labels)
     assert (table["test_images"] == 3).all(), "three photos of each room"
-    assert table["f1"].mean() > 0.7, "good, perhaps not perfect"
+    assert table["f1"].mean() > 0.7, "good, possibly not perfect"
     assert table["threshold"].between(0, 1).all(), "0 to 1"
 
 
@@ -96,14 +96,14 @@ def after_files(ns):
 
 
 def after_read(ns):
-    assert {"f1", "precision", "recall"} <= set(ns["summary"].summary["figure"]), "what the service writes"
+    assert {"f1", "precision", "recall"} <= set(ns["summary"].summary["figure"]), "the service's format"
     figures = ns["report"].summary.set_index("figure")["value"]
     for name, value in ns["summary"].summary.set_index("figure")["value"].items():
-        assert abs(figures[name] - value) < 1e-9, f"{name} is what the report says"
-        assert abs(ns["again"].summary.set_index("figure")["value"][name] - value) < 1e-6, f"{name} comes out again"
+        assert abs(figures[name] - value) < 1e-9, f"{name} equals the report's"
+        assert abs(ns["again"].summary.set_index("figure")["value"][name] - value) < 1e-6, f"{name} is reproduced"
     assert len(ns["images"]) == 30, "all test photos"
     assert set(ns["truth"]["label"]) == set(ns["rooms"].labels)
-    assert len(ns["predictions"]) == 300, "every label's confidence, whether it counts or not"
+    assert len(ns["predictions"]) == 300, "every label's confidence, accepted or not"
 
 
 def after_copied(ns):
@@ -124,11 +124,13 @@ def after_response(ns):
     assert list(response) == ["CustomLabels"]
     assert 1 <= len(response["CustomLabels"]) <= 2, "at most two were asked for"
     for entry in response["CustomLabels"]:
-        assert list(entry) == ["Name", "Confidence"], "a classifier says no place"
+        assert list(entry) == ["Name", "Confidence"], "a classifier predicts no position"
         assert 5 <= entry["Confidence"] <= 100, "percent"
     confidences = [entry["Confidence"] for entry in response["CustomLabels"]]
     assert confidences == sorted(confidences, reverse=True), "from high to low"
-    assert abs(confidences[0] / 100 - ns["found"].table["confidence"][0]) < 1e-9, "the table has shares"
+    assert abs(confidences[0] / 100 - ns["found"].table["confidence"][0]) < 1e-9, (
+        "the table has confidences from 0 to 1"
+    )
 
 
 def after_many(ns):
@@ -141,7 +143,7 @@ def after_many(ns):
 
 
 def after_detector(ns):
-    assert ns["detector"].record.kind == "detection", "boxes make a detector"
+    assert ns["detector"].record.kind == "detection", "boxes give a detector"
     assert [len(ns["board_project"].train_set), len(ns["board_project"].test_set)] == [12, 4]
 
 
@@ -150,14 +152,14 @@ def after_geometry(ns):
     assert list(entry) == ["Name", "Confidence", "Geometry"]
     box = entry["Geometry"]["BoundingBox"]
     assert list(box) == ["Width", "Height", "Left", "Top"]
-    assert all(0 <= share <= 1 for share in box.values()), "shares of the picture"
+    assert all(0 <= share <= 1 for share in box.values()), "relative to the image"
     assert 0 <= entry["Confidence"] <= 100, "percent"
     assert ns["detector"].status == "STOPPED"
 
 
 def after_tags(ns):
     project = ns["project"]
-    assert "attic" not in project.labels, "added and taken away"
+    assert "attic" not in project.labels, "added and removed"
     assert project.history["what"].tolist()[:3] == ["remove label", "import", "add label"]
     assert len(project.train_set) == 31
     assert project.train_set.label_counts[ns["label"]] == 4, "its photo has the label"
@@ -174,15 +176,15 @@ def after_quick_test(ns):
     quick = ns["quick"]
     assert quick.model == "v2"
     expected = ns["live"].detect(ns["rooms"].detect[1]).table
-    assert quick.table["label"].tolist() == expected["label"].tolist(), "what detect says"
+    assert quick.table["label"].tolist() == expected["label"].tolist(), "the same as detect"
 
 
 def after_exported(ns):
     exported = ns["exported"]
-    assert exported.difference < 1e-4, "as the model says"
+    assert exported.difference < 1e-4, "as in the model"
     assert {path.name for path in exported.folder.iterdir()} >= {"model.onnx", "detect.py"}
     best = ns["live"].detect(ns["rooms"].detect[1], threshold=0).table["label"].iloc[0]
-    assert best in ns["run"].stdout, "the program finds what the model finds"
+    assert best in ns["run"].stdout, "the program's detections equal the model's"
 
 
 def after_labelling(ns):
@@ -192,7 +194,7 @@ def after_labelling(ns):
     assert kept["what"] == "add predictions"
     assert kept["count"] == len(predicted) > 0, "all of them"
     assert set(predicted["image"]) <= set(project.train_set.images["image"])
-    assert ns["review"].progress["left"] == 31, "nothing was reviewed"
+    assert ns["review"].progress["left"] == 31, "no image was reviewed"
 
 
 def after_dashboard(ns):
@@ -225,22 +227,22 @@ def after_refused(ns):
     highest = model.detect(photo, threshold=0).table
     exactly = float(highest["confidence"][0])
     again = model.detect(photo, threshold=exactly).table
-    assert again["label"].tolist() == highest["label"].tolist()[:1], "a confidence equal to the threshold counts"
+    assert again["label"].tolist() == highest["label"].tolist()[:1], "a confidence equal to the threshold is accepted"
 
 
 def after_honest(ns):
     for each in (ns["report"], ns["unbiased"]):
         row = each.summary.set_index("figure").loc["f1"]
-        assert row["low"] <= row["value"] <= row["high"], "an interval around the figure"
-        assert row["low"] < row["high"], "a small test set leaves something open"
+        assert row["low"] <= row["value"] <= row["high"], "an interval around the metric"
+        assert row["low"] < row["high"], "a small test set is uncertain"
     f1 = [each.summary.set_index("figure")["value"]["f1"] for each in (ns["report"], ns["unbiased"])]
-    assert f1[1] <= f1[0], "what the choice of thresholds flattered"
+    assert f1[1] <= f1[0], "the optimism of the chosen thresholds"
 
 
 def after_figures(ns):
     figures = ns["report"].summary["figure"].tolist()
     assert figures[-1] == "labels", "all of them"
-    assert {"precision", "mean_average_precision"} <= set(figures), "two figures, two names"
+    assert {"precision", "mean_average_precision"} <= set(figures), "two metrics, two names"
 
 
 def after_limits(ns):
@@ -258,27 +260,27 @@ def after_history(ns):
 
 def at_end(ns):
     statuses = cl.load_project(ns["folder"] / "rooms").versions["status"]
-    assert statuses.tolist() == ["STOPPED", "STOPPED"], "nothing runs any more"
+    assert statuses.tolist() == ["STOPPED", "STOPPED"], "nothing is running any more"
     table = cl.list_projects(ns["folder"])
-    assert table["name"].tolist() == ["rooms"], "the others are gone"
+    assert table["name"].tolist() == ["rooms"], "the others are deleted"
     assert not (ns["folder"] / "boards").exists()
     assert list((ns["folder"] / "boards-photos").rglob("*.jpg")), "photos are never deleted"
     assert list((ns["folder"] / "rooms-photos").rglob("*.jpg")), "photos are never deleted"
     with pytest.raises(cl.CustomLabelsError, match="closed"):
         ns["project"].train_set  # noqa: B018
     again = cl.load_project(ns["folder"] / "rooms")
-    assert again.delete_dataset("test", confirm=True) == 30, "so many photos"
+    assert again.delete_dataset("test", confirm=True) == 30, "the number of photos"
     assert again.datasets["split"].tolist() == ["train"]
     patios = again.train_set.label_counts["patio"]
-    assert again.labels.remove("patio", with_annotations=True) == patios > 0, "as many as were of the label"
+    assert again.labels.remove("patio", with_annotations=True) == patios > 0, "the number of images with the label"
     again.model("v1").delete(confirm=True)
     assert again.versions["name"].tolist() == ["v2"]
     again.close()
 
 
 def outputs(notebook):
-    """What a reader sees, and that each row's call is made."""
-    assert "<img" in html_of(tagged(notebook, "detected")), "the photo is to be seen"
+    """Check the visible outputs, and that the call of each row is made."""
+    assert "<img" in html_of(tagged(notebook, "detected")), "the photo is shown"
     said = {
         "datasets": ["40 images added to train", "30 training images, 30 test images", "UPDATE_COMPLETE"],
         "labels": ["backyard", "patio"],
@@ -306,7 +308,7 @@ def outputs(notebook):
     for tag, words in said.items():
         text = text_of(tagged(notebook, tag))
         for word in words:
-            assert word in text, f"the cell {tag} doesn't say {word!r} but:\n{text}"
+            assert word in text, f"the cell {tag} does not contain {word!r}:\n{text}"
     _every_row_is_called(notebook)
 
 
@@ -315,9 +317,9 @@ def _every_row_is_called(notebook):
     tables = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     rows = [line for text in tables for line in text.splitlines() if line.startswith("|")]
     calls = [call for row in rows for call in re.findall(r"`([^`]+)`", row.split("|")[-2])]
-    code += text_of(tagged(notebook, "figures"))  # names of figures aren't called but told
+    code += text_of(tagged(notebook, "figures"))  # metrics are named without being called
     assert len(calls) >= _ROWS, f"only {len(calls)} calls are named"
     for call in calls:
         names = re.findall(r"\.(\w+)", re.sub(r'"[^"]*"', "", call)) or re.findall(r"\w+", call)
         missing = [name for name in names if not re.search(rf"\b{name}\b", code)]
-        assert not missing, f"the tables name {call}, but no cell does {', '.join(missing)}"
+        assert not missing, f"the tables name {call}, but no cell calls {', '.join(missing)}"

@@ -1,7 +1,7 @@
-"""Cuts a Python off from the network: imported by every one that has this folder in PYTHONPATH.
+"""Block the network in every Python process with this folder in PYTHONPATH.
 
-Addresses of this machine stay, as the kernel talks to its client by them. Each attempt goes to the file named by
-``NOTEBOOKS_NETWORK_LOG``, for code that swallows the error is no better than code that doesn't.
+Local addresses stay available, because the kernel communicates with its client through them. Each attempt is written
+to the file named by ``NOTEBOOKS_NETWORK_LOG``, so that code that swallows the error is detected as well.
 """
 
 import errno
@@ -12,15 +12,17 @@ _LOCAL = ("", "localhost", "127.", "::1", "0.0.0.0", "::", "<broadcast>")
 
 
 def _is_local(host: object) -> bool:
+    """Return True if a host is this machine."""
     if isinstance(host, bytes | bytearray):
         host = host.decode("ascii", "replace")
     return host is None or (isinstance(host, str) and (host in _LOCAL or host.startswith("127.")))
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse and log network access as an audit hook."""
     if event in ("socket.connect", "socket.sendto"):
         address = arguments[1]
-        host = address[0] if isinstance(address, tuple) else None  # others are sockets in the file system
+        host = address[0] if isinstance(address, tuple) else None  # others are Unix sockets
     elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
         host = arguments[0]
     else:
