@@ -826,7 +826,7 @@ class Project:
     ) -> Model:
         """Train a model version on the training set and evaluate it on the test set.
 
-        If there is no test set yet, part of the training images become one, see :meth:`distribute`.
+        If there is no test set yet, a part of the training images is moved to it, see :meth:`distribute`.
 
         Parameters
         ----------
