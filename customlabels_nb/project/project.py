@@ -1017,7 +1017,8 @@ class Project:
         >>> project = cl.create_project("kitchens")
         >>> project.close()
         """
-        for model in self._models.values():
+        while self._models:
+            _, model = self._models.popitem()
             with suppress(ModelNotFoundError):  # deleted in the meantime
                 model.stop()
         self._store.close()

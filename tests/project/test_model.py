@@ -62,6 +62,12 @@ def project(trained_copy: Project) -> Project:
     return trained_copy
 
 
+def test_a_project_can_be_closed_twice(model: Model, trained_copy: Project) -> None:
+    assert trained_copy.model("v1") is model
+    trained_copy.close()
+    trained_copy.close()
+
+
 def test_start_and_stop_are_said(model: Model, capsys: pytest.CaptureFixture[str]) -> None:
     assert model.start() is model
     assert model.status == "RUNNING"
