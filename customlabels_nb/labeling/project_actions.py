@@ -113,6 +113,6 @@ class ProjectActions(ProjectScreen):
 
         found = next((version for version in self._store.versions() if version.name == name), None)
         if found is None:
-            raise ModelNotFoundError(f"Version {name!r} no longer exists.")
+            raise ModelNotFoundError(f"Version {name!r} does not exist.")
         folder = self.root / found.folder
         return stored_evaluation(folder, self.root, load_config(folder), columns=self._store.images(t.TEST))

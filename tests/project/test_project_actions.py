@@ -126,7 +126,7 @@ def test_another_version_stands_beside_it(page: ResultsPage, project: Project) -
     assert set(answer["groups"]) == {"fixed", "broken"}
     assert set(answer["comparison"]["labels"]) == {"disc", "stripes", "triangle"}
     assert page.ask("compare", name=None) == {"comparison": None, "groups": {}}
-    with pytest.raises(RuntimeError, match="no version"):
+    with pytest.raises(RuntimeError, match="'v3'"):
         page.ask("compare", name="v3")
     shown = project.model("v2").evaluate().show(compare=project.model("v1").evaluate())
     assert shown.exploration.comparison is not None

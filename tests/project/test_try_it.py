@@ -69,6 +69,6 @@ def test_a_folder_without_a_project_is_tried_and_nothing_can_be_added(project: P
     widget = loaded.try_it()
     assert widget.ask(photo).table.equals(loaded.detect(photo).table)
     assert widget.session.feedback is None
-    with pytest.raises(NotAllowedError, match="no project"):
+    with pytest.raises(NotAllowedError, match="not belong to a project"):
         widget.add()
     loaded.stop()

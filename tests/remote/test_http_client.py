@@ -140,7 +140,7 @@ def test_the_pages_of_a_web_server_are_listed(web: Web) -> None:
 
 def test_a_page_without_images_or_that_is_not_there_is_said(web: Web) -> None:
     (web.root / "none").mkdir()
-    with pytest.raises(InputError, match=r"none/' has no images"):
+    with pytest.raises(InputError, match=r"none/' contains no images"):
         expand_sources(f"{web.url}/none/")
     with pytest.raises(InputError, match=r"gone/' cannot be listed: .* not exist"):
         expand_sources(f"{web.url}/gone/")
