@@ -68,7 +68,7 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
         return KindChoice(kind, f"the project's task is {task!r}")
     if are_brands:
         return KindChoice(
-            BRANDS, "the training images have no boxes, but all of their labels have boxes in the test images"
+            BRANDS, "the training images have no boxes, but all their labels have boxes in the test images"
         )
     if len(test_boxes):
         return KindChoice(DETECTION, "the test images have boxes")

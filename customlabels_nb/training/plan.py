@@ -135,9 +135,7 @@ def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableI
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
     if kind == DETECTION:
         marks = boxed(dataset)
-        known = set(marks["image"]) | (
-            set(ready["image"]) - set(dataset.annotations["image"])
-        )  # the latter have no annotations
+        known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # unannotated
     else:
         marks = dataset.annotations.loc[whole_labels(dataset).index]
         known = set(marks["image"])

@@ -31,7 +31,7 @@ def settle_orphans(store: SqlStore) -> list[str]:
         if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
             status = "TRAINING_FAILED"
             message = (
-                "The kernel that trained this version has ended. Call resume() to continue or delete() to remove it."
+                "The kernel that trained the version has ended. Call resume() to continue or delete() to remove it."
             )
         elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
             status, message = "STOPPED", "The kernel that ran the version has ended."

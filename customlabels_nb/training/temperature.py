@@ -70,7 +70,8 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 
     z, y = np.asarray(logits, dtype=np.float64), np.asarray(truth)
     if z.ndim != 2 or y.shape not in (z.shape[:1], z.shape) or not np.isfinite(z).all():
         raise InputError(
-            f"logits must be finite with shape (n, k), got {z.shape}. truth must have shape (n,) or (n, k), got {y.shape}."
+            f"logits must be finite with shape (n, k), got {z.shape}, and truth must have shape (n,) or (n, k), "
+            f"got {y.shape}."
         )
     plain = losses(z, y)
     before = float(plain.mean()) if len(z) else float("nan")

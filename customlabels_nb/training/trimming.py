@@ -142,8 +142,8 @@ def grounds_in_words(grounds: Sequence[Ground]) -> list[str]:
     if not whole:
         return []
     return [
-        f"The background of {whole:,} of {len(grounds):,} images cannot be separated from the logo, so these images are "
-        "pasted as rectangles. Images of the logo on a plain or transparent background (PNG) work better."
+        f"The background of {whole:,} of {len(grounds):,} images cannot be separated from the logo, so these images "
+        "are pasted as rectangles. Images of the logo on a plain or transparent background (PNG) work better."
     ]
 
 
