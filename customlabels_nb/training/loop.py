@@ -423,7 +423,7 @@ class _Loop:
             torch.set_num_threads(fastest_threads())
             self.times.clear()
             slow = f"Steps take {latest:.2f} s instead of {usual:.2f} s"
-            self.events.message(f"{slow}: torch now uses {torch.get_num_threads()} instead of {threads} threads.")
+            self.events.message(f"{slow}: torch now uses {torch.get_num_threads()} of {threads} threads.")
         elif state.total is not None and self.options.budget.seconds is not None:
             fitting = max(state.step, self.options.least_steps, self._affordable())
             if fitting < _LATE * state.total:
