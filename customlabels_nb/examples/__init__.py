@@ -1,7 +1,7 @@
-"""Example projects with generated photos, for use without own data. The same seed gives the same photos.
+"""Example projects with generated photos, for use without your own data. The same seed gives the same photos.
 
 To add an example, add a module and its name in ``NAMES``. The module has ``LABELS`` and ``TASK`` (as in
-``create_project``), ``FILES`` (format of the annotations of each split: "folders" by label, "csv" or "coco"),
+``create_project``), ``FILES`` (annotation format of each split: "folders" by label, "csv" or "coco"),
 ``TRAIN``, ``TEST`` and ``SIZE`` (the defaults) and ``paint(split, number, rng, size)``, which returns a
 :class:`~customlabels_nb.examples._drawing.Picture`.
 """
@@ -29,12 +29,12 @@ NAMES = ("circuit_boards", "flowers", "logos", "rooms")
 _SPLITS = ("train", "test", "detect")
 _DETECT = 2
 _QUALITY = 90
-_CREATED = "2026-01-01T00:00:00Z"  # the same seed writes the same files
+_CREATED = "2026-01-01T00:00:00Z"  # fixed, so that the same seed writes the same files
 
 
 @dataclass(frozen=True)
 class ExamplePhotos:
-    """Paths of an example's photos.
+    """Paths and labels of an example's photos.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class ExamplePhotos:
     train, test : Path
         Sources for ``cl.read_dataset``: a folder with one folder per label, or an annotation file.
     detect : tuple of Path
-        Photos in neither split, whose names do not reveal their labels.
+        Photos that belong to neither split, and whose file names do not reveal their labels.
     answers : dict
-        Labels of these photos, by file name.
+        Labels of the ``detect`` photos, by file name.
     """
 
     name: str
@@ -78,17 +78,18 @@ def write_photos(
     Parameters
     ----------
     name : str
-        One of :data:`NAMES`: "rooms" (one label per photo), "flowers" (several), "logos" (logo images to train on,
-        scenes with boxes to test) or "circuit_boards" (boxes).
+        One of :data:`NAMES`: "rooms" (one label per photo), "flowers" (several labels per photo), "logos" (logo images
+        for training, scenes with boxes for testing) or "circuit_boards" (boxes).
     folder : path
-        Folder to write to. It is created if needed, and must be empty otherwise.
+        Folder to write to. It is created if needed, and must be empty if it exists.
     seed : int
-        Random seed. The same seed draws the same photos, and a photo does not depend on how many there are.
+        Random seed. The same seed draws the same photos, whatever the number of photos.
     train, test : int, optional
-        Number of photos of each split, spread evenly over the labels. If it cannot be divided evenly, the first labels
-        get one more. The default is enough for a meaningful result after a minute of training.
+        Number of photos in each split, spread evenly over the labels. If the number is not divisible by the number of
+        labels, the first labels get one more photo. The default is enough for a meaningful result after a minute of
+        training.
     size : tuple of int, optional
-        Width and height in pixels.
+        Width and height of the photos in pixels.
 
     Returns
     -------
@@ -98,7 +99,7 @@ def write_photos(
     Raises
     ------
     InputError
-        If there is no such example, a number is negative, or ``folder`` is not empty.
+        If there is no example with this name, an argument is out of range, or ``folder`` is not empty.
 
     Examples
     --------
@@ -122,7 +123,7 @@ def write_photos(
 
     labels: tuple[str, ...] = example.LABELS
     kept = np.random.default_rng([zlib.crc32(name.encode()), seed]).permutation(len(labels))[:_DETECT].tolist()
-    photos = {  # split and number of each file
+    photos = {  # file: (split, number)
         place / _file(example, name, split, number): (split, number)
         for split, count, default in (("train", train, example.TRAIN), ("test", test, example.TEST))
         for number in range(default if count is None else count)
@@ -144,7 +145,7 @@ def write_photos(
             folder.mkdir(parents=True, exist_ok=True)
         pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
         written = {split: _write_annotations(example, place, split, pictures) for split in ("train", "test")}
-    except BaseException:  # also an interrupt: a partial example would block the next attempt
+    except BaseException:  # interrupts too: a partial example would block the next attempt
         for split in _SPLITS:
             shutil.rmtree(place / split, ignore_errors=True)
             for file in place.glob(f"{split}.*"):
@@ -162,7 +163,7 @@ def _file(example: Any, name: str, split: str, number: int) -> str:
 
 
 def _write_annotations(example: Any, place: Path, split: str, pictures: dict[Path, Picture]) -> Path:
-    """Write the annotations of a split unless its folders are its labels, and return its ``read_dataset`` source."""
+    """Write the annotations of a split, unless its folders are the labels, and return its ``read_dataset`` source."""
     if example.FILES[split] == "folders":
         return place / split
     import pandas as pd
@@ -198,17 +199,16 @@ def create(
     test: int | None = None,
     size: tuple[int, int] | None = None,
 ) -> Project:
-    """Create the project ``<folder>/<name>`` of an example, with its photos in ``<folder>/<name>-photos``.
+    """Create an example project in ``<folder>/<name>``, with its photos in ``<folder>/<name>-photos``.
 
-    The other arguments are those of :func:`write_photos`. The photos in ``<name>-photos/detect`` are in neither
-    dataset.
+    See :func:`write_photos` for the other arguments. The photos in ``<name>-photos/detect`` belong to neither dataset.
 
     Raises
     ------
     InputError
-        If there is no such example, a split would be empty, or the photos' folder is not empty.
+        If there is no example with this name, a split would be empty, or the photo folder is not empty.
     ProjectExistsError
-        If something of the project's name already exists.
+        If a file or folder with the project's name already exists.
 
     Examples
     --------
@@ -218,7 +218,8 @@ def create(
     example = _module(name)
     if train == 0 or test == 0:
         raise InputError(
-            f"train={train!r}, test={test!r}: a project needs photos in both. Draw a single split with write_photos."
+            f"train={train!r}, test={test!r}: a project needs photos in both splits. "
+            "Use write_photos for a single split."
         )
     from customlabels_nb.datasets.loading import read_dataset
     from customlabels_nb.project.projects import create_project

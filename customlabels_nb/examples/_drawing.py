@@ -1,6 +1,6 @@
-"""Draw synthetic images: colours, outlines, an object map for boxes, planes and a camera.
+"""Draw synthetic images: colours, outlines, planes, a camera, and an object map to compute boxes from.
 
-Everything is drawn at ``OVERSAMPLE`` times the image's size and scaled down once, which smooths the edges.
+Everything is drawn at ``OVERSAMPLE`` times the image size and then scaled down, which smooths the edges (antialiasing).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Points = Sequence[tuple[float, float]] | np.ndarray
 T = TypeVar("T")
 
 OVERSAMPLE = 2
-_LEAST = 4  # pixels: narrower objects get no box
+_LEAST = 4  # pixels; narrower objects get no box
 _NEAR = 0.2  # distance from the camera at which shapes are clipped
 _COARSE = 4  # soft shapes are drawn at this fraction of the size
-_FLAT = 900  # number of canvas pixels below which a gradient is not worth its time
+_FLAT = 900  # canvas pixels; smaller shapes are not worth a gradient
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """Scale the colour by ``factor``, up to white."""
+    """Multiply a colour by ``factor``, clipped at white."""
     a, b, c = (min(255.0, x * factor) for x in colour)
     return a, b, c
 
 
 def vary(colour: Colour, rng: np.random.Generator, spread: float = 0.05) -> Colour:
-    """Make the colour slightly lighter or darker, and shift its hue slightly."""
+    """Make a colour slightly lighter or darker, and shift its hue slightly."""
     factors = 1 + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
     a, b, c = np.clip(np.array(colour) * factors, 0, 255).tolist()
     return a, b, c
@@ -101,8 +101,8 @@ def rect(x0: float, y0: float, x1: float, y1: float, radius: float = 0.0) -> np.
 def petal(length: float, width: float, belly: float = 0.55, point: float = 0.6) -> np.ndarray:
     """Return the outline of a petal or leaf that grows up from the origin.
 
-    ``belly`` is the position of its widest part (0 to 1). ``point`` is the sharpness of its ends, from 0.5 (round) to
-    1.2 (pointed).
+    ``belly`` is the position of the widest part along the length (0 to 1). ``point`` is the sharpness of the ends, from
+    0.5 (round) to 1.2 (pointed).
     """
     along = (1 - np.cos(np.linspace(0, math.pi, 15))) / 2
     half = width / 2 * np.abs(np.sin(math.pi * along ** (math.log(0.5) / math.log(belly)))) ** point
@@ -110,7 +110,7 @@ def petal(length: float, width: float, belly: float = 0.55, point: float = 0.6) 
 
 
 def blob(rng: np.random.Generator, x: float, y: float, radius: float, rough: float = 0.1) -> np.ndarray:
-    """Return a round outline with bumps, such as a bush."""
+    """Return a bumpy round outline, such as that of a bush."""
     angles = np.linspace(0, 2 * math.pi, 48, endpoint=False)
     bumps = 1 + rough * np.abs(np.sin(angles * float(rng.integers(3, 6)) / 2 + float(rng.uniform(0, 6))))
     bumps += rough * np.abs(np.sin(angles * float(rng.integers(7, 10)) / 2 + float(rng.uniform(0, 6))))
@@ -118,21 +118,21 @@ def blob(rng: np.random.Generator, x: float, y: float, radius: float, rough: flo
 
 
 def curve(start: tuple[float, float], middle: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
-    """Return points of a quadratic Bézier curve."""
+    """Return the points of a quadratic Bézier curve."""
     t = np.linspace(0, 1, 15)[:, None]
     return (1 - t) ** 2 * np.array(start) + 2 * t * (1 - t) * np.array(middle) + t**2 * np.array(end)
 
 
 def turned(points: Points, degrees: float, x: float = 0.0, y: float = 0.0, scale: float = 1.0) -> np.ndarray:
-    """Rotate points counter-clockwise about the origin, then scale and move them to ``x, y``."""
+    """Rotate points counter-clockwise about the origin, then scale them and move them to (``x``, ``y``)."""
     c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
     return np.asarray(points) @ np.array([(c, s), (-s, c)]) + (x, y)
 
 
 class Painting:
-    """Canvas with a map of the object that each pixel shows.
+    """Canvas that records which object each pixel shows.
 
-    Anything drawn while ``owner`` is 0 belongs to the background.
+    The attribute ``owner`` is the number of the object being drawn. Anything drawn while it is 0 is background.
     """
 
     def __init__(self, size: tuple[int, int], above: Colour, below: Colour | None = None) -> None:
@@ -143,7 +143,7 @@ class Painting:
         self.polygon(rect(0, 0, *self.size), above, below)
 
     def polygon(self, points: np.ndarray, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
-        """Fill an outline with a colour, or with a gradient from it to the colour ``below`` at the bottom."""
+        """Fill an outline with ``colour``, or with a vertical gradient from ``colour`` to ``below``."""
         if len(points) < 3:
             return
         outline = [(x, y) for x, y in points.tolist()]
@@ -165,9 +165,9 @@ class Painting:
             ImageDraw.Draw(self.owners).polygon(outline, fill=self.owner)
 
     def boxes(self, labels: Sequence[str]) -> tuple[Box, ...]:
-        """Return the bounding box of the visible pixels of each owner: 1 has the first label, 2 the second, and so on.
+        """Return the bounding box of each object's visible pixels. Object 1 has the first label, and so on.
 
-        Owners with an empty label get no box.
+        Objects with an empty label get no box.
         """
         owners, found = np.asarray(self.owners), []
         for number, label in enumerate(labels, start=1):
@@ -181,7 +181,7 @@ class Painting:
     def finish(
         self, rng: np.random.Generator, tint: Colour = (1, 1, 1), light: float = 0.14, grain: float = 3.0
     ) -> Image.Image:
-        """Return the image in its final size, with soft light from one side, darker corners and a little grain."""
+        """Return the image at its final size, with soft light from one side, darker corners and a little grain."""
         photo = self.image.reduce(OVERSAMPLE)
         width, height = photo.size
         ys, xs = np.mgrid[-1:1:36j, -1:1:48j]
@@ -191,29 +191,29 @@ class Painting:
         pixels = np.asarray(photo, dtype=np.float32) * (np.asarray(steps, dtype=np.float32) / 160)[..., None]
         pixels = pixels * np.array(tint, dtype=np.float32)
         over = np.maximum(pixels - 215, 0)
-        pixels -= over - 40 * over / (over + 40)  # highlights fade to white instead of breaking off
+        pixels -= over - 40 * over / (over + 40)  # highlights fade to white instead of being clipped
         pixels += rng.standard_normal((height, width, 1), dtype=np.float32) * grain
         return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
     def flat(self) -> Plane:
-        """Return the plane of the image: 0, 0 in the middle, 1 at the nearer edges, y up."""
+        """Return the image plane, with (0, 0) in the middle, ±1 at the nearer edges and y pointing up."""
         half = np.array(self.size) / 2
         return Plane(self, lambda points: half + points * (half.min(), -half.min()))
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Drawing plane with its own units. ``project`` converts its points (n, 2) to pixels of the canvas."""
+    """Drawing plane with its own coordinates, which ``project`` converts to canvas pixels (points of shape (n, 2))."""
 
     canvas: Painting
     project: Callable[[np.ndarray], np.ndarray]
 
     def moved(self, x: float, y: float, turn: float = 0.0, scale: float = 1.0) -> Plane:
-        """Return the same plane with another origin, direction (degrees, counter-clockwise) and unit."""
+        """Return the same plane with a different origin, direction (degrees, counter-clockwise) and unit."""
         return Plane(self.canvas, lambda points: self.project(turned(points, turn, x, y, scale)))
 
     def draw(self, points: Points, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
-        """Fill an outline, see :meth:`Painting.polygon`."""
+        """Fill an outline as in :meth:`Painting.polygon`."""
         self.canvas.polygon(self.project(np.asarray(points, dtype=float)), colour, below, alpha)
 
     def line(self, points: Points, width: float, colour: Colour, alpha: float = 1.0) -> None:
@@ -227,7 +227,7 @@ class Plane:
                 self.draw(oval(x, y, width / 2), colour)
 
     def shadow(self, points: Points, strength: float = 0.3, blur: float = 0.03, colour: Colour = (30, 22, 50)) -> None:
-        """Darken an outline softly. ``blur`` is a fraction of the canvas's shorter side."""
+        """Draw a soft shadow in the shape of an outline. ``blur`` is a fraction of the canvas's shorter side."""
         canvas, outline = self.canvas, self.project(np.asarray(points, dtype=float)) / _COARSE
         mask = Image.new("L", (canvas.size[0] // _COARSE + 1, canvas.size[1] // _COARSE + 1))
         if len(outline) > 2:
@@ -239,7 +239,7 @@ class Plane:
             canvas.image.paste(_ink(colour), (box[0] * _COARSE, box[1] * _COARSE), patch)
 
     def write(self, text: str, x: float, y: float, height: float, colour: Colour) -> None:
-        """Write text centred at ``x, y``."""
+        """Write text centred at (``x``, ``y``)."""
         font, canvas = ImageFont.load_default(60), self.canvas
         x0, y0, x1, y1 = font.getbbox(text)
         letters = Image.new("L", (int(x1 - x0) + 2, int(y1 - y0) + 2))
@@ -276,7 +276,7 @@ class Camera:
     sun: tuple[float, float] = (-0.6, -0.8)
 
     def project(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Project a polygon's points (n, 3) to pixels. The part behind the camera is clipped."""
+        """Project the points of a polygon, shape (n, 3), to pixels, clipping the part behind the camera."""
         y, p, r = (math.radians(angle) for angle in (self.yaw, self.pitch, self.roll))
         right = np.array([math.cos(y), 0, -math.sin(y)])
         up = np.array([-math.sin(y) * math.sin(p), math.cos(p), -math.cos(y) * math.sin(p)])
@@ -297,7 +297,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Space:
-    """Position in the world: u to its right, v up, w away, rotated about the vertical by ``turn`` degrees."""
+    """Local coordinates in the world: u to the right, v up, w away, rotated by ``turn`` degrees about the vertical."""
 
     canvas: Painting
     camera: Camera
@@ -305,7 +305,7 @@ class Space:
     turn: float = 0.0
 
     def at(self, u: float, w: float, turn: float = 0.0, v: float = 0.0) -> Space:
-        """Return a position relative to this one."""
+        """Return the coordinate system at a position relative to this one."""
         ((x, z),) = turned([(u, w)], self.turn, self.origin[0], self.origin[2]).tolist()
         return Space(self.canvas, self.camera, (x, self.origin[1] + v, z), self.turn + turn)
 
@@ -314,7 +314,7 @@ class Space:
         return math.dist(self.origin, self.camera.eye)
 
     def _eye(self) -> np.ndarray:
-        """Return the camera position relative to this one: u, w and v."""
+        """Return the camera position in these coordinates, as (u, w, v)."""
         x, y, z = (eye - here for eye, here in zip(self.camera.eye, self.origin, strict=True))
         return np.append(turned([(x, z)], -self.turn), y)
 
@@ -324,15 +324,15 @@ class Space:
         return self.camera.project(points, self.canvas.size)
 
     def floor(self, v: float = 0.0) -> Plane:
-        """Return the horizontal plane at height ``v``, with points (u, w)."""
+        """Return the horizontal plane at height ``v``, with coordinates (u, w)."""
         return Plane(self.canvas, lambda points: self._project(points[:, 0], v, points[:, 1]))
 
     def front(self, w: float = 0.0) -> Plane:
-        """Return the upright plane at ``w``, with points (u, v)."""
+        """Return the vertical plane at ``w``, with coordinates (u, v)."""
         return Plane(self.canvas, lambda points: self._project(points[:, 0], points[:, 1], w))
 
     def round(self, radius: float) -> Plane:
-        """Return the surface of an upright cylinder around the position: points (u, v), u along its front."""
+        """Return the surface of an upright cylinder around the origin, with coordinates (u, v), u along its front."""
 
         def project(points: np.ndarray) -> np.ndarray:
             angles = np.clip(points[:, 0] / radius, -1.5, 1.5)
@@ -369,11 +369,11 @@ class Space:
         self.solid(rect(u0, w0, u1, w1, radius), low, high, colour, top)
 
     def build(self, *cuboids: tuple[Any, ...]) -> None:
-        """Draw non-intersecting cuboids, each given as arguments of :meth:`box`, so that near ones hide far ones."""
+        """Draw non-intersecting cuboids from far to near. Each is a tuple of arguments of :meth:`box`."""
         bounds = np.array([cuboid[:6] for cuboid in cuboids], dtype=float)
         low, high = bounds[:, 0::2] - 1e-6, bounds[:, 1::2] - 2e-6
         eye = self._eye()
-        apart = high[:, None] <= low[None]  # along each axis, the first ends before the second begins
+        apart = high[:, None] <= low[None]  # per axis: the first cuboid ends before the second begins
         hides = (apart & (eye > high)[:, None]) | (apart.transpose(1, 0, 2) & (eye < low)[:, None])
         before = np.asarray(hides.any(axis=2))
         left = list(range(len(cuboids)))
@@ -383,6 +383,6 @@ class Space:
             left.remove((free or left)[0])
 
     def shadow(self, outline: Points, strength: float = 0.3, blur: float = 0.02, reach: float = 0.1) -> None:
-        """Cast a soft shadow of an outline (u, w) on the floor, shifted by ``reach`` away from the sun."""
+        """Cast a soft shadow of an outline (u, w) onto the floor, shifted by ``reach`` away from the sun."""
         away = turned([self.camera.sun], -self.turn)[0] * -reach
         self.floor().shadow(np.asarray(outline, dtype=float) + away, strength, blur)

@@ -1,10 +1,11 @@
-"""Example "circuit_boards": boards of electronic parts seen from above, with boxes around four kinds of parts.
+"""Example "circuit_boards": circuit boards seen from above, with boxes around four kinds of electronic parts.
 
-"comparator" is a chip with eight pins, "pot_resistor" a trimmer with a rotor. "ir_phototransistor" and "ir_led" are
-domes on two leads, the first dark, the second clear or bluish. Smoky and violet ones are easily confused. Chips with
-other numbers of pins, capacitors, buttons and coloured diodes have no box.
+"comparator" is a chip with eight pins, and "pot_resistor" is a trimmer with a rotor. "ir_phototransistor" and "ir_led"
+are domes on two leads: phototransistors are dark, and LEDs are clear or bluish. Smoky and violet domes are easily
+confused. Chips with other numbers of pins, capacitors, buttons and coloured diodes have no box.
 
-A box encloses the visible body and leads of a part, without its pads, its shadow, or what a cable or the edge hides.
+A box encloses the visible body and leads of a part, but not its pads or shadow, nor any part hidden by a cable or the
+image edge.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _trimmer(space: Space, rng: np.random.Generator) -> None:
 
 
 def _dome(lenses: tuple[Colour, ...], alpha: float, space: Space, rng: np.random.Generator) -> None:
-    """Draw a diode of 5 mm: lying on its leads, or upright and seen from its tip."""
+    """Draw a 5 mm diode, either lying on its leads or upright and seen from its tip."""
     lens = vary(pick(rng, lenses), rng)
     if rng.random() < 0.3:
         _pads(space, (-1.3, 0), (1.3, 0))
@@ -143,7 +144,7 @@ def _block(space: Space, rng: np.random.Generator) -> None:
     space.floor(4.5).write(pick(rng, ("1U63", "104K", "16.000", "225")), 0, 0, 1.5, shade(tone, 0.45))
 
 
-_LABELLED: dict[str, tuple[Paint, tuple[float, float]]] = {  # with half their widths and depths, in millimetres
+_LABELLED: dict[str, tuple[Paint, tuple[float, float]]] = {  # with half of their width and depth, in millimetres
     "comparator": (partial(_chip, 8), (5.5, 4.3)),
     "pot_resistor": (_trimmer, (5, 5)),
     "ir_phototransistor": (partial(_dome, colours("26262b 26262b 2f2a36 55506a 4a4744"), 0.96), (3, 8)),
@@ -168,7 +169,7 @@ TRAIN, TEST, SIZE = 48, 28, (640, 480)
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw a board. The labels take turns, so that each is on some board."""
+    """Draw a board. The labels take turns, so that every label occurs."""
     canvas, labels = board(LABELS[number % len(LABELS)], rng, size)
     tint = np.clip(rng.normal(1, 0.03, 3), 0.9, 1.08) * rng.uniform(0.82, 1.08)
     image = canvas.finish(rng, (tint[0], tint[1], tint[2]), rng.uniform(0.1, 0.3), rng.uniform(3, 7))
@@ -176,7 +177,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
 
 
 def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[Painting, list[str]]:
-    """Draw a board with ``label`` on it, and maybe the others, and return it with the labels of its owners."""
+    """Draw a board with a part ``label`` and possibly others, and return it with the labels of its objects."""
     tone, desk = vary(pick(rng, _BOARDS), rng), vary(pick(rng, _DESKS), rng)
     across, pitch = min(rng.uniform(70, 104), max(size) / 1.6), math.radians(rng.uniform(-90, -68))
     lens, angle = rng.uniform(1.2, 1.8), rng.uniform(0, 2 * math.pi)
@@ -235,7 +236,7 @@ def _draw_board(space: Space, rng: np.random.Generator, tone: Colour, half: np.n
 
 
 def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray) -> list[_Placed]:
-    """Place the parts without overlaps: ``label`` first, near the middle of the image."""
+    """Place the parts without overlaps, starting with ``label`` near the middle of the image."""
     wanted = [(name, *_LABELLED[name]) for name in LABELS for _ in range(int(rng.integers(0, 4)))]
     wanted += [("", *pick(rng, _OTHERS)) for _ in range(int(rng.integers(6, 18)))]
     wanted = [(label, *_LABELLED[label]), *(wanted[k] for k in rng.permutation(len(wanted)).tolist())]

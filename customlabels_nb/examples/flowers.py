@@ -1,8 +1,8 @@
-"""Example "flowers": flowers and buds with and without leaves, a multi-label task.
+"""Example "flowers": a multi-label task with flowers and buds, with and without leaves.
 
-There are nine labels, three per photo: which of five kinds it is, whether it has leaves, and whether it is in full
-bloom. Every combination occurs. The kinds share colours, backgrounds and light. Blurred leaves may appear behind
-flowers without leaves, and a bud among open flowers.
+There are nine labels, three per photo: the kind of flower (one of five), whether it has leaves, and whether it is in
+full bloom. Every combination occurs. The kinds share colours, backgrounds and lighting. Blurred leaves may appear
+behind flowers without leaves, and buds among open flowers.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ Head = Callable[[Plane, np.random.Generator, Colour, float], None]
 
 @dataclass(frozen=True)
 class _Species:
-    """Appearance of a flower: open head, heads per stem, bud petals, leaves, colours."""
+    """Appearance of a flower species: open head, heads per stem, bud petals, leaves and colours."""
 
     head: Head
     bunch: tuple[int, int]
-    bud: tuple[float, float]  # width and pointedness of its petals
+    bud: tuple[float, float]  # width and pointedness of the petals
     leaf: tuple[float, float, float, float]  # length, width, belly, pointedness
-    greens: tuple[Colour, ...]  # of its leaves and its stem
+    greens: tuple[Colour, ...]  # of the leaves and the stem
     colours: tuple[Colour, ...]
 
 
 def _petal(
     plane: Plane, turn: float, shape: tuple[float, float, float, float], colour: Colour, throat: Colour | None = None
 ) -> None:
-    """Draw a petal with a slightly darker edge, a lighter middle, and its base in the colour of the throat."""
+    """Draw a petal with a slightly darker edge, a lighter middle and a base in the ``throat`` colour."""
     length, width, belly, point = shape
     own = plane.moved(0, 0, turn)
     own.draw(petal(length, width, belly, point), shade(colour, 0.82))
@@ -104,7 +104,7 @@ def _frangipani(plane: Plane, rng: np.random.Generator, colour: Colour, size: fl
     turn = rng.uniform(0, 72)
     for k in range(5):
         shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(colour, rng, 0.02)
-        own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each covers half of the next one
+        own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each petal covers half of the next one
         own.draw(shape, shade(tone, 0.84))
         own.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
         own.draw(petal(0.62, 0.5, 0.45, 0.9), _GOLD, alpha=0.55)
@@ -152,7 +152,7 @@ TRAIN, TEST, SIZE = 100, 60, (480, 360)
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw flowers. The twenty combinations of labels take turns."""
+    """Draw a photo of flowers. The twenty combinations of labels take turns."""
     name, leafy, grown = _KINDS[number % 5], (number // 5) % 2 == 0, (number // 10) % 2 == 0
     canvas = compose(_SPECIES[name], leafy, grown, rng, size)
     image = canvas.finish(rng, pick(rng, _TINTS), rng.uniform(0.1, 0.35), rng.uniform(2, 4))
@@ -161,7 +161,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
 
 
 def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generator, size: tuple[int, int]) -> Painting:
-    """Draw one to three stems on a branch, in a vase, or lying on a table."""
+    """Draw one to three stems, on a branch, in a vase or lying on a table."""
     way = pick(rng, ("branch", "branch", "vase", "lying"))
     canvas = _ground(rng, size, way)
     plane, colour = canvas.flat(), vary(pick(rng, species.colours), rng)
@@ -251,7 +251,7 @@ def _vase(plane: Plane, rng: np.random.Generator, foot: tuple[float, float]) -> 
 
 
 def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Painting:
-    """Draw the background of the flowers: a blurred garden or a wall with a table in front, or a cloth."""
+    """Draw the background of the flowers: a table in front of a blurred garden or a wall, or a cloth."""
     tone = vary(pick(rng, _GROUNDS), rng)
     garden = way != "lying" and rng.random() < 0.55
     if garden:

@@ -1,7 +1,7 @@
-"""Example "logos": three fictional brands, as logos to train on and in scenes with boxes to test.
+"""Example "logos": three fictional brands, with logo images for training and scenes with boxes for testing.
 
-A scene has one or two logos, and signs that only resemble them. A box encloses the visible part of a logo with its
-word.
+A scene shows one or two logos, and signs that only resemble a logo. A box encloses the visible part of a logo,
+including its brand name.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FILES = {"train": "folders", "test": "coco"}
 TRAIN, TEST, SIZE = 21, 42, (640, 480)
 
 _WHITE, _DARK, _GLASS, _CARD = colours("fbfaf7 2a2c35 b5cfd8 cfa274")
-# main, second and accent colour of the brands, on light and on dark grounds
+# main, secondary and accent colours of the brands, on light and on dark backgrounds
 _ON_LIGHT = {
     "lumivane": colours("0f8f88 0f8f88 f29c1f"),
     "pellwick": colours("5c2d8a 5c2d8a ee5140"),
@@ -62,12 +62,12 @@ _TRIES = 5
 
 
 def _ring(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Return one outline of a shape with a hole."""
+    """Return a shape with a hole as a single outline."""
     return np.concatenate([outer, outer[:1], inner[:1], inner[::-1]])
 
 
 def _shapes(brand: str) -> list[tuple[int, np.ndarray]]:
-    """Return a brand's logo: numbers of inks, and outlines within about 1 of the middle."""
+    """Return the shapes of a brand's logo: the index of the ink, and an outline within about 1 of the centre."""
     if brand == "lumivane":
         blade = petal(0.88, 0.56, 0.64, 0.6)
         blade[:, 0] += 0.45 * blade[:, 1] ** 2
@@ -99,7 +99,7 @@ def _logo(plane: Plane, brand: str, inks: tuple[Colour, ...], word: bool) -> Non
 
 
 def _decoy(plane: Plane, rng: np.random.Generator, inks: tuple[Colour, ...]) -> None:
-    """Draw a sign that belongs to no brand: a flower, a star in a ring or a house, maybe with a word."""
+    """Draw a sign that does not belong to a brand: a flower, a star in a ring or a house, sometimes with a word."""
     kind = int(rng.integers(3))
     if kind == 0:
         for k in range(6):
@@ -116,7 +116,7 @@ def _decoy(plane: Plane, rng: np.random.Generator, inks: tuple[Colour, ...]) -> 
 
 @dataclass
 class Stage:
-    """Scene being drawn: its canvas, its position, and the signs left to draw, ``None`` for decoys."""
+    """Scene being drawn: its canvas, its coordinate system, and the signs still to draw (``None`` for a decoy)."""
 
     rng: np.random.Generator
     space: Space
@@ -127,7 +127,7 @@ class Stage:
         return vary(pick(self.rng, choice or _PAINTS), self.rng)
 
     def sign(self, plane: Plane, ground: Colour) -> None:
-        """Draw the next sign, or a decoy, on a plane with the given background colour."""
+        """Draw the next sign, or a decoy, on a plane with background colour ``ground``."""
         brand = self.signs.pop(0) if self.signs else None
         dark = sum(ground) < 400
         if brand is None:
@@ -188,7 +188,7 @@ def _bag(stage: Stage, space: Space) -> None:
 
 
 def _on_table(thing: Callable[[Stage, Space], None], stage: Stage) -> None:
-    """Draw an object on a table, with others around it."""
+    """Draw an object on a table, with other objects around it."""
     rng, space = stage.rng, stage.space
     wall, wood = stage.paint(*_TINTS, *_PAINTS), stage.paint(*colours("c9986a b9835a e3d3b8 8f8f95 dfe2e3 6d5246"))
     back = space.front(9)
@@ -240,7 +240,7 @@ def _shirts(stage: Stage) -> None:
 
 
 def _street(stage: Stage, houses: bool) -> None:
-    """Draw sky, road and pavement, and trees or house walls behind them."""
+    """Draw the sky, a road and a pavement, with trees or house walls behind them."""
     rng, space = stage.rng, stage.space
     if houses:
         wall = stage.paint(*colours("b8715a d9bfa3 c9cfd2 e6d9c6 8f6f66"))
@@ -261,7 +261,7 @@ def _street(stage: Stage, houses: bool) -> None:
 
 
 def _passer(stage: Stage) -> None:
-    """Draw a post or a tree in front, sometimes."""
+    """Draw a post or a tree in the foreground of some scenes."""
     place = stage.space.at(stage.rng.uniform(-1.6, 1.6), -1.6)
     if stage.rng.random() < 0.3:
         place.front().line([(0, 0), (0, 6)], 0.12, _DARK)
@@ -321,11 +321,11 @@ SCENES: dict[str, tuple[tuple[float, float, float, float], Callable[[Stage], Non
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw a logo for training, otherwise a scene. Brands and kinds of scenes take turns."""
+    """Draw a logo for the training split, or a scene otherwise. Brands and kinds of scenes take turns."""
     brand = LABELS[number % len(LABELS)]
     if split == "train":
         return Picture(_alone(brand, number // len(LABELS), rng, min(size)), (brand,))
-    for _ in range(_TRIES):  # a COCO file cannot mark an image without boxes as labelled
+    for _ in range(_TRIES):  # the COCO format cannot mark an image without boxes as labelled
         other = [str(rng.choice(LABELS))] if rng.random() < 0.4 else [None] if rng.random() < 0.7 else []
         canvas, shown = compose(list(SCENES)[number % len(SCENES)], rng, size, [brand, *other])
         boxes = canvas.boxes(shown)
@@ -338,7 +338,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
 def compose(
     kind: str, rng: np.random.Generator, size: tuple[int, int], signs: list[str | None]
 ) -> tuple[Painting, list[str]]:
-    """Draw a scene with these signs, and return it with the brands it shows, in the order of their owners."""
+    """Draw a scene with the given signs, and return it with the brand of each object, in order of object number."""
     (z, y, pitch, lens), scene = SCENES[kind]
     eye = (rng.normal(0, 0.5), y + rng.normal(0, 0.15), z + rng.normal(0, 0.3))
     camera = Camera(eye, rng.normal(0, 4), pitch + rng.normal(0, 1.5), rng.normal(0, 2), lens)
@@ -349,7 +349,7 @@ def compose(
 
 
 def _alone(brand: str, look: int, rng: np.random.Generator, side: int) -> Image.Image:
-    """Draw a logo alone, as a brand publishes it or, in the last of seven variants, on paper."""
+    """Draw a logo on its own, as a brand publishes it or, in the last of seven variants, on paper."""
     light, dark, kind = _ON_LIGHT[brand], _ON_DARK[brand], look % 7
     ground, inks = (
         (_WHITE, light),

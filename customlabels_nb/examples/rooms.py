@@ -1,7 +1,7 @@
-"""Example "rooms": rooms and grounds of a home, ten labels, one per photo.
+"""Example "rooms": rooms and outdoor areas of a home, with ten labels and one label per photo.
 
-Rooms share walls, windows, plants and colours, and are seen from many viewpoints at many times of day, so the furniture
-distinguishes them. Some share even that: a kitchen may have a sofa, a living space a counter.
+Rooms share walls, windows, plants and colours, and are seen from many viewpoints at many times of day, so only the
+furniture distinguishes them. Some rooms even share furniture: a kitchen may have a sofa, a living space a counter.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ def _chair(u: float, w: float, back: float) -> list[Cuboid]:
 
 
 def _row(left: float, right: float, step: float, low: float, high: float) -> list[Cuboid]:
-    """Return a row of objects with gaps, such as books or clothes."""
+    """Return a row of objects with gaps between them, such as books or clothes."""
     return [(u, u + step * 0.8, -0.34, -0.06, low, high - 0.07 * (k * k % 4), "any")
             for k, u in enumerate(np.arange(left, right - step / 2, step).tolist())]  # fmt: skip
 
 
-# Cuboids: start and end along the wall (u) and away from it (w), bottom, top, paint, corner radius.
+# Cuboids: start and end along the wall (u) and away from it (w), bottom, top, colour, corner radius.
 _FURNITURE: dict[str, list[Cuboid]] = {
     "sofa": [
         (-0.9, 0.9, -0.25, 0, 0.1, 0.86, "cloth", 0.1), (-0.9, 0.9, -0.9, -0.25, 0.1, 0.45, "cloth", 0.1),
@@ -314,14 +314,14 @@ def _picture(front: Plane, rng: np.random.Generator, x: float, y: float) -> None
 
 
 def _finish(space: Space, rng: np.random.Generator, hour: int, things: list[tuple[str, Space]]) -> Image.Image:
-    """Draw the objects from far to near, and finish the image."""
+    """Draw the objects from far to near, and return the finished image."""
     for name, place in sorted(things, key=lambda thing: -thing[1].at(0, -0.4).distance()):
         _place(place, rng, name, hour)
     return space.canvas.finish(rng, _HOURS[hour][0], 0.3 if hour == 4 else 0.15)
 
 
 def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Draw one of ``_ROOMS``: three walls, floor and ceiling, windows or paintings, and the furniture."""
+    """Draw one of ``_ROOMS``: three walls, a floor and a ceiling, windows or paintings, and furniture."""
     (width, depth, high), yaw = rng.uniform((3.4, 2.7, 2.4), (4.6, 3.5, 2.8)).tolist(), rng.normal(0, 11)
     eye = (-yaw * 0.05 + rng.normal(0, 0.4), rng.uniform(1.2, 1.7), rng.uniform(-1.5, -0.8))
     camera = Camera(eye, yaw, rng.uniform(-14, -5), rng.normal(0, 1), rng.uniform(0.66, 0.9))
@@ -387,7 +387,7 @@ def _house(front: Plane, rng: np.random.Generator, hour: int) -> None:
 
 
 def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Draw sky, hills and ground, then a house, or a fence with objects in front of it."""
+    """Draw the sky, hills and the ground, then a house, or a fence with objects in front of it."""
     hour, (depth, high) = int(rng.choice(5, p=(0.36, 0.2, 0.16, 0.18, 0.1))), rng.uniform((8, 1.2), (10, 2)).tolist()
     x, bend, yaw = rng.normal(0, (0.7, 1.2, 7)).tolist()
     camera = Camera((-x, rng.uniform(1.5, 2.6), -2.5), yaw, rng.uniform(-8, 1), 0.0, rng.uniform(0.65, 0.95))
@@ -462,18 +462,18 @@ def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
 
 
 def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw a room. The labels take turns."""
+    """Draw a photo of a room. The labels take turns."""
     label = LABELS[number % len(LABELS)]
     return Picture(draw(label, rng, size), (label,))
 
 
 def draw(label: str, rng: np.random.Generator, size: tuple[int, int] = SIZE) -> Image.Image:
-    """Draw an image of a room, one of :data:`LABELS`. The same state of ``rng`` draws the same one.
+    """Draw an image of a room, one of :data:`LABELS`. The same state of ``rng`` gives the same image.
 
     Raises
     ------
     InputError
-        If there is no such label.
+        If ``label`` is not a label of this example.
     """
     if label not in LABELS:
         raise InputError(f"label={label!r} is not a label of this example. Choose one of: {', '.join(LABELS)}.")

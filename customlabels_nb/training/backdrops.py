@@ -20,7 +20,7 @@ Rng = np.random.Generator
 
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase[:8] + string.digits + "&%+-"
-_SIDE = 128  # pixels of drawn shapes
+_SIDE = 128  # pixels; side of the canvas for a distractor
 
 
 def draw_backdrop(rng: Rng, size: Size, photo: Pixels | None = None) -> Image.Image:
@@ -29,14 +29,14 @@ def draw_backdrop(rng: Rng, size: Size, photo: Pixels | None = None) -> Image.Im
     Parameters
     ----------
     photo : ndarray of uint8, shape (height, width, 3), optional
-        Photo to crop the background from, instead of drawing all of it.
+        Photo to crop the background from, instead of drawing it.
     """
     image = _drawn(rng, size) if photo is None else cut_out(rng, size, photo)
     return _joined(rng, image, _drawn(rng, size)) if rng.random() < 0.2 else image
 
 
 def cut_out(rng: Rng, size: Size, photo: Pixels) -> Image.Image:
-    """Crop a random part of a photo and resize it to ``size``, mirrored half of the time."""
+    """Crop a random part of a photo, resize it to ``size`` and mirror it half of the time."""
     height, width = photo.shape[:2]
     shape = size[0] / size[1]
     most = min(1.0, width / (height * shape))  # share of the height at which the crop still fits
@@ -50,9 +50,9 @@ def cut_out(rng: Rng, size: Size, photo: Pixels) -> Image.Image:
 
 
 def draw_shape(rng: Rng) -> Pixels:
-    """Draw a distractor that is not a logo, in RGBA of about 128 pixels.
+    """Draw a distractor that is not a logo, as an RGBA image of about 128 × 128 pixels.
 
-    It is a shape, a ring, lettering, a group of shapes or a sign.
+    The distractor is a shape, a ring, lettering, a group of shapes or a sign.
     """
     image = Image.new("RGBA", (_SIDE, _SIDE))
     draw = ImageDraw.Draw(image)
@@ -76,7 +76,7 @@ def draw_shape(rng: Rng) -> Pixels:
 
 
 def shuffle_pieces(rng: Rng, pixels: Pixels) -> Pixels:
-    """Cut an image into pieces and shuffle them: the result has the colours of a logo without being one."""
+    """Cut a logo into pieces and shuffle them, which keeps its colours but destroys the logo."""
     cells = int(rng.integers(3, 5))  # halves and quarters would still show the logo
     height, width = (side // cells * cells for side in pixels.shape[:2])
     whole = pixels[:height, :width].reshape(cells, height // cells, cells, width // cells, -1).swapaxes(1, 2)
@@ -90,7 +90,7 @@ def shuffle_pieces(rng: Rng, pixels: Pixels) -> Pixels:
 
 
 def palette(rng: Rng, count: int) -> Colours:
-    """Draw ``count`` matching colours, shape (count, 3), 0 to 255: mostly dull and similar, as in photos."""
+    """Draw ``count`` matching colours (0 to 255), shape (count, 3), mostly muted and similar, as in photos."""
     base = rng.uniform(15, 245, 3)
     spread = rng.choice([15.0, 40.0, 90.0])
     colours = base + rng.normal(0, spread, (count, 1)) + rng.normal(0, spread * 0.5, (count, 3))
@@ -125,7 +125,7 @@ def _drawn(rng: Rng, size: Size) -> Image.Image:
 
 
 def _shades(rng: Rng, size: Size) -> Image.Image:
-    """Draw one colour or a smooth gradient of several, sometimes with the grain of paper or a wall."""
+    """Draw a single colour or a smooth gradient of several colours, sometimes with a grain like paper or plaster."""
     cells = int(rng.integers(1, 4))
     grid = palette(rng, cells * cells).reshape(cells, cells, 3)
     image = Image.fromarray(grid.astype(np.uint8)).resize(size, _BICUBIC)
@@ -183,7 +183,7 @@ def _leaves(rng: Rng, size: Size) -> Image.Image:
 
 
 def _rooms(rng: Rng, size: Size) -> Image.Image:
-    """Draw large straight-edged surfaces with smaller ones and lines, like walls, shelves or streets."""
+    """Draw straight-edged surfaces of all sizes and a few lines, like walls, shelves or streets."""
     image = _shades(rng, size)
     draw = ImageDraw.Draw(image)
     width, height = size
@@ -205,7 +205,7 @@ def _rooms(rng: Rng, size: Size) -> Image.Image:
 
 
 def _joined(rng: Rng, first: Image.Image, second: Image.Image) -> Image.Image:
-    """Paste one image over a part of the other, with a sharp or soft edge."""
+    """Paste the second image over part of the first, with a sharp or soft edge."""
     field = clouds(rng, first.size, finest=8) + np.float32(rng.normal(0, 0.5))
     first.paste(second, (0, 0), Image.fromarray(np.clip(field * rng.choice([60, 2000]) + 128, 0, 255).astype(np.uint8)))
     return first
@@ -219,7 +219,7 @@ def _grained(image: Image.Image, field: Colours, strength: float) -> Image.Image
 def _draw_figure(
     rng: Rng, draw: ImageDraw.ImageDraw, place: tuple[float, float, float, float], fill: tuple[int, ...]
 ) -> None:
-    """Draw one filled shape in the rectangle x0, y0, x1, y1."""
+    """Draw one shape inside the rectangle (x0, y0, x1, y1)."""
     x0, y0, x1, y1 = place
     kind = rng.random()
     if kind < 0.3:

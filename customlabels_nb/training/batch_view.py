@@ -51,7 +51,7 @@ def show_batch(
     Parameters
     ----------
     train, test : Dataset
-        Datasets. The test images are only used to choose the kind of model.
+        Training and test set. The test set is only used to choose the kind of model.
     n : int
         Number of images to show.
     augmented : bool
@@ -66,16 +66,16 @@ def show_batch(
     InputError
         If ``n`` or ``seed`` is out of range.
     NotEnoughDataError
-        If no image is labelled in the way that the model needs, or none can be read.
+        If no image has the annotations that this kind of model needs, or no image can be read.
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
-        raise InputError(f"n={n!r} must be a whole number from 1 to {MOST}.")
+        raise InputError(f"n={n!r} must be an integer from 1 to {MOST}.")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed={seed!r} must be a whole number of at least 0.")
+        raise InputError(f"seed={seed!r} must be a non-negative integer.")
     chosen = choose_kind(train, train if test is None else test, named=kind, task=task).kind
     some = train.sample(_CHOSEN_FROM, random_state=seed)
     if chosen == BRANDS:
-        return _show_scenes(_logo_scenes(some, seed), some, n, augmented, seed, "scenes made of the logos")
+        return _show_scenes(_logo_scenes(some, seed), some, n, augmented, seed, "scenes composed of the logos")
     if chosen == DETECTION:
         return _show_scenes(_photos(some), some, n, augmented, seed, f"{len(train):,} images")
     return _show_whole_images(some, n, augmented, seed)
@@ -87,7 +87,7 @@ def _photos(dataset: Dataset) -> Photos:
     usable = images[images["image"].isin(marks["image"]) | empty]
     if marks.empty:
         raise NotEnoughDataError("No image has a box, so there is nothing to show for a detector.")
-    side = 2 * _size_of_photos(usable, marks)  # leaves room for enlarging
+    side = 2 * _size_of_photos(usable, marks)  # leaves room for scaling up
     return Photos(make_examples(usable, marks, _names(dataset)), root=dataset.root, side=side)
 
 
@@ -107,11 +107,11 @@ def _show_scenes(
     names = _names(dataset)
     size = source.side // 2 if isinstance(source, Photos) else choose_input_size(*frames_of_scenes(source, _SCENES))[0]
     if augmented:
-        # the learner that training uses: it makes batches without running its network
+        # the same learner as in training: it creates batches without running its network
         network = build_detector(DetectorShape(), len(names), PACKAGED)
         options = DetectionOptions(seed=seed, batch=n)
         scenes = DetectionLearner(network, Prepared(source, [], [], size, 0.0, []), names, options, "cpu").batch(0, 0.0)
-        how = "with random size, position and light, some as mosaics of four"
+        how = "with random size, position and lighting, some as mosaics of four images"
     else:
         fill, order = fill_of(backbone_named(PACKAGED).mean), np.random.default_rng(seed).permutation(len(source))
         found = _first(((index, source.load(index, 0)) for index in order.tolist()), n)
@@ -132,7 +132,7 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, seed: int) -> 
     source = ImagePixels(images, backbone.input_size, root=dataset.root)
     order = rng.permutation(len(images)).tolist()
     found = _first(((index, source.load(index)) for index in order), n)
-    if augmented:  # training repeats each image, every time with a different change
+    if augmented:  # training repeats each image, with different augmentation every time
         found = [found[place % len(found)] for place in range(n)]
     pixels = [one for _, one in found]
     if augmented:
@@ -140,7 +140,7 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, seed: int) -> 
         seen = apply_changes(batch, [draw_change(rng) for _ in pixels]).permute(0, 2, 3, 1).numpy()
         shown = np.clip((seen * np.array(backbone.std) + np.array(backbone.mean)) * 255, 0, 255).round()
         pixels = list(shown.astype(np.uint8).transpose(0, 3, 1, 2))
-        how = "with random size, position, rotation and light, as in fine-tuning"
+        how = "with random size, position, rotation and lighting, as in fine-tuning"
     else:
         how = "without augmentation, as in prediction and in training without fine-tuning"
     colours = _colours(dataset)
@@ -166,14 +166,14 @@ def _first(found: Iterable[tuple[int, Found | None]], n: int) -> list[tuple[int,
 
 
 def _as_in_use(scene: TrainingScene, size: int, fill: Sequence[int]) -> TrainingScene:
-    """Fit a complete scene on a canvas, as a detector sees it in prediction."""
+    """Fit an entire scene onto a canvas, as a detector sees it in prediction."""
     canvas = to_canvas(Image.fromarray(scene.pixels), size, fill)
     scale = np.tile(np.divide(canvas.inside, scene.pixels.shape[1::-1]), 2)
     return TrainingScene(canvas.pixels.transpose(1, 2, 0).copy(), scene.boxes * scale, scene.labels)
 
 
 def _size_of_photos(images: pd.DataFrame, marks: pd.DataFrame) -> int:
-    """Choose the input size that suits the boxes, from the images whose size is known."""
+    """Choose the input size that suits the boxes, using only the images whose size is known."""
     rows = with_boxes(marks).merge(images[["image", "width", "height"]], on="image", suffixes=("", "_of_image"))
     frames = rows[["width_of_image", "height_of_image"]].to_numpy(dtype=np.float64, na_value=0)
     return choose_input_size(rows[BOX].to_numpy(dtype=np.float64), frames)[0]

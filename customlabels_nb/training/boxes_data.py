@@ -1,4 +1,4 @@
-"""Training images with boxes for a detector: validated, decoded once and cached within a memory limit."""
+"""Training images with boxes for a detector, validated, decoded once and cached within a memory limit."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from customlabels_nb.models.detector_shape import INPUT_SIZES
 from customlabels_nb.training.decoded_images import DecodedImages
 from customlabels_nb.training.scene_sources import TrainingScene
 
-#: Longer side of the cached images: about twice an ordinary input size, so that they can be enlarged a little.
+#: Longer side of the cached images in pixels: about twice a typical input size, so that they can be scaled up a little.
 KEPT_SIDE = 640
 
 BOX = ["left", "top", "width", "height"]
 
-_SMALL_SIDE = 16.0  # pixels of the canvas below which boxes are hard to learn
-_SMALL_SHARE = 10  # percent of the boxes that may be smaller
+_SMALL_SIDE = 16.0  # canvas pixels; smaller boxes are hard to learn
+_SMALL_SHARE = 10  # percentage of the boxes that may be smaller
 
 
 @dataclass(frozen=True)
 class Example:
-    """One image with its boxes.
+    """Image with its boxes.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class Example:
     labels : ndarray of int64, shape (n,)
         Position of each box's label among the labels to train, from 0.
     ignored : ndarray of float64, shape (m, 4)
-        Regions with many objects that were not boxed one by one ("crowd"). Training uses them neither as objects nor as
-        background.
+        Regions with many objects that are not boxed individually ("crowd"). Training treats these regions neither as
+        objects nor as background.
     """
 
     image: str
@@ -61,13 +61,13 @@ class Example:
             object.__setattr__(self, name, boxes)
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64).reshape(-1))
         if len(self.labels) != len(self.boxes):
-            raise InputError(f"Example {self.image!r} has {len(self.boxes)} boxes and {len(self.labels)} labels.")
+            raise InputError(f"Example {self.image!r} has {len(self.boxes)} boxes but {len(self.labels)} labels.")
 
 
 def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Sequence[str]) -> list[Example]:
-    """Create examples from a table of images, in its order.
+    """Create one example per row of ``images``, in the order of the table.
 
-    An image without boxes becomes an example that shows none of the labels.
+    An image without boxes becomes a negative example, which shows none of the labels.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Seque
     annotations : DataFrame
         Table with the columns ``image``, ``label``, ``left``, ``top``, ``width``, ``height``, ``polygon`` and
         ``crowd``, as in a dataset. A polygon counts as its bounding box. Rows without a box or polygon, or with
-        other labels, are left out.
+        other labels, are ignored.
     labels : sequence of str
         Labels to train, in order.
     """
@@ -108,9 +108,10 @@ def with_boxes(annotations: pd.DataFrame) -> pd.DataFrame:
 
 
 class Photos(DecodedImages[TrainingScene]):
-    """Cached scenes of a training set, a :class:`customlabels_nb.training.scene_sources.SceneSource`.
+    """Scene source that decodes and caches training images with boxes.
 
-    Images are decoded to at most ``side`` pixels. Unusable boxes are left out, as are unusable images.
+    Implements :class:`customlabels_nb.training.scene_sources.SceneSource`. Images are decoded so that the longer side
+    is at most ``side`` pixels. Unusable boxes and images are skipped.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ class Photos(DecodedImages[TrainingScene]):
         return self.examples[index].labels
 
     def may_have_boxes(self) -> bool:
-        """Return True if a decoded image has a box, or an image that was not decoded yet may have one."""
+        """Return True if a decoded image has a box, or an image that has not been decoded yet may have one."""
         looked_at = self._kept.keys() | self._unusable
         return any(len(scene.boxes) for scene in self._kept.values()) or any(
             len(example.boxes) for index, example in enumerate(self.examples) if index not in looked_at
@@ -147,7 +148,7 @@ class Photos(DecodedImages[TrainingScene]):
 
     def _decode(self, index: int) -> tuple[TrainingScene | None, list[Issue]]:
         scene, dropped = _decode(self.examples[index], self.root, self.side)
-        # without a usable box it is unknown what the image shows, so it is not even a negative example
+        # if every box was dropped, the image may still show objects, so it is not a negative example either
         return (None if dropped and not len(scene.boxes) else scene), dropped
 
     def _bytes(self, decoded: TrainingScene) -> int:
@@ -168,11 +169,10 @@ def _decode(example: Example, root: Path | None, side: int) -> tuple[TrainingSce
 
 
 def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, IntArray, list[Issue]]:
-    """Clip boxes to an image of ``size`` and drop unusable ones.
+    """Clip the boxes of an example to the image of ``size`` (width, height), and drop unusable boxes.
 
-    Returns the boxes, their labels, and an issue for each dropped box.
-
-    A usable box has finite numbers, a width and a height, and at least half of it is inside the image.
+    A usable box has finite coordinates and a positive width and height, and at least half of it is inside the image.
+    Returns the usable boxes, their labels, and an issue for each dropped box.
     """
     finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(example.boxes).all(axis=1))
     boxes = clip_ltwh(np.where(finite[:, None], example.boxes, 0.0), size)
@@ -188,7 +188,7 @@ def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, I
         issues.append(
             Issue(
                 "BOX_EMPTY" if empty else "BOX_OFF_FRAME",
-                f"The box ({words}) {what} and was left out of the training.",
+                f"The box ({words}) {what} and was excluded from training.",
                 where=example.image,
             )
         )
@@ -196,7 +196,7 @@ def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, I
 
 
 def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArray) -> npt.NDArray[np.uint8]:
-    """Paint regions in their mean colour, except where a box covers them."""
+    """Fill each region with its mean colour, except where a box covers it."""
     painted = pixels.copy()
     for left, top, right, bottom in np.round(ltwh_to_xyxy(regions)).astype(int):
         region = painted[top:bottom, left:right]
@@ -210,21 +210,21 @@ def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArr
 def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, float]:
     """Choose the network's input size for the boxes of a dataset.
 
-    Larger inputs cost time and are only chosen if small boxes require them.
+    Larger inputs are slower and are only chosen if small boxes require them.
 
     Parameters
     ----------
     boxes : array of shape (n, 4)
-        ``left, top, width, height`` in pixels of their images.
+        ``left, top, width, height`` of each box, in pixels of its image.
     sizes : array of shape (n, 2)
-        Width and height of each box's image in pixels.
+        Width and height of the image that contains each box, in pixels.
 
     Returns
     -------
     input_size : int
         One of :data:`customlabels_nb.models.detector_shape.INPUT_SIZES`, never far above the resolution of the images.
     smallest : float
-        Side length below which a tenth of the boxes fall, in pixels of that input.
+        10th percentile of the boxes' side lengths, in pixels at that input size.
     """
     rows, frames = np.asarray(boxes, dtype=np.float64).reshape(-1, 4), np.asarray(sizes, dtype=np.float64)
     longest = frames.reshape(-1, 2).max(axis=1, initial=0.0)

@@ -36,23 +36,23 @@ EPOCH = 512
 SIZE = 416
 #: Share of the scenes that show no logo.
 NEGATIVES = 0.12
-#: Memory for cut-outs and decoded backgrounds. Whatever does not fit is created again when needed.
+#: Memory limit for cut-outs and decoded backgrounds. Those that do not fit are created again when needed.
 CACHE_BYTES = 256 * 2**20
-#: Share of the scenes whose background is a crop of one of the user's photos, if there are any.
+#: Share of the scenes whose background is a crop of one of the user's photos, if the user has any.
 PHOTOS = 0.7
-#: Largest share of real images with boxes in a mixed epoch, and how often each of them is repeated at most.
+#: Largest share of real images with boxes in a mixed epoch, and largest number of repetitions of each.
 REAL_SHARE, REAL_TURNS = 0.5, 8
 
 _MOST_LOGOS = 4
-_SAME_LABEL = 0.3  # probability that a further logo of a scene has the label of its first one
-_SHAPES = (1.0, 1.0, 4 / 3, 3 / 2, 3 / 4, 16 / 9)  # width to height
+_SAME_LABEL = 0.3  # probability that another logo in the scene has the same label as the first
+_SHAPES = (1.0, 1.0, 4 / 3, 3 / 2, 3 / 4, 16 / 9)  # ratios of width to height
 _OTHERS = 4  # largest number of distractors in a scene
 _OTHER_KINDS = 256
-_PHOTOS_AN_EPOCH = 48  # decoded per epoch; the next epoch uses others
-_SAME_GROUND = 24.0  # grey levels: backgrounds that differ by less count as one colour
-_LOUD_GROUND = 60.0  # difference between the strongest and the weakest channel
+_PHOTOS_AN_EPOCH = 48  # decoded per epoch; the next epoch uses other photos
+_SAME_GROUND = 24.0  # grey levels; backgrounds that differ by less count as the same colour
+_LOUD_GROUND = 60.0  # grey levels between the strongest and the weakest channel
 _PICTURES_TO_TELL = 3
-_LEAST_CHANGE = 25.0  # mean difference in grey levels of a logo whose pieces were shuffled
+_LEAST_CHANGE = 25.0  # mean difference in grey levels between a logo and its shuffled pieces
 
 Value = TypeVar("Value")
 
@@ -60,22 +60,22 @@ Value = TypeVar("Value")
 class BrandScenes:
     """Scene source that pastes logos at random sizes, positions and rotations, with the boxes around them.
 
-    The scene of an index and epoch is always the same for the same images, labels and seed. The first logo of scene
-    ``i`` has the label at position ``i`` modulo the number of labels, so all labels are equally frequent, no matter
-    how many images each has.
+    A scene depends only on its index, the epoch, the images, the labels and the seed. The first logo in scene ``i`` has
+    the label at position ``i`` modulo the number of labels, so all labels are equally frequent, however many images
+    each label has.
 
     Parameters
     ----------
     logos : sequence of (str, str)
-        Image and label.
+        Image and label of each logo.
     labels : sequence of str
-        Labels in the order of their positions. A label without a usable image does not occur in the scenes.
+        Labels in index order. A label without a usable image does not occur in the scenes.
     backgrounds : sequence of str, optional
         Images without any of the logos, to crop backgrounds from. Never pass test images.
     root : Path, optional
         Folder that relative paths refer to.
     seed : int
-        Seed of the scenes.
+        Random seed for composing the scenes.
     size : int
         Longest side of a scene in pixels.
     length : int
@@ -83,17 +83,17 @@ class BrandScenes:
     cache_bytes : int
         See :data:`CACHE_BYTES`.
     events : Events, optional
-        Receives the progress of cutting out the logos, which happens first.
+        Receives the progress of cutting out the logos, which happens in the constructor.
 
     Attributes
     ----------
     composed : bool
-        True: a scene already shows several objects. It must not be mirrored, because a mirrored logo is a different
-        logo.
+        Always True: a scene already shows several objects, so it is not combined into a mosaic. Nor is it mirrored,
+        because a mirrored logo is a different logo.
     issues : list of Issue
-        Images that cannot be used.
+        One issue for each image that cannot be used.
     notes : list of str
-        Findings about the images as sentences.
+        Human-readable findings about the images.
 
     Raises
     ------
@@ -120,7 +120,7 @@ class BrandScenes:
     ) -> None:
         unknown = sorted({label for _, label in logos} - set(labels))
         if unknown:
-            raise InputError(f"logos have the label {unknown[0]!r}, which is not in labels={list(labels)!r}.")
+            raise InputError(f"logos contains the label {unknown[0]!r}, which is not in labels={list(labels)!r}.")
         if size < 64 or length < 1:
             raise InputError(f"size={size!r} must be at least 64 and length={length!r} at least 1.")
         self.issues: list[Issue] = []
@@ -142,13 +142,13 @@ class BrandScenes:
         return self._length
 
     def labels_of(self, index: int) -> npt.NDArray[np.int64]:
-        """Return the label of a scene's first logo, in any epoch in which the scene shows one."""
+        """Return the label of a scene's first logo, the same in every epoch in which the scene shows a logo."""
         return np.array([self._first_label(index)], dtype=np.int64)
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
-        """Create scene ``index`` of an epoch.
+        """Compose scene ``index`` of an epoch.
 
-        Returns None and records an issue if one of its images has become unreadable.
+        Returns None and records an issue if an image of the scene can no longer be read.
         """
         rng = np.random.default_rng([self._seed, epoch, index])
         shape = float(rng.choice(_SHAPES))
@@ -164,7 +164,7 @@ class BrandScenes:
             return None
 
     def _draw(self, rng: Rng, index: int) -> list[int]:
-        """Draw the labels of the logos in a scene."""
+        """Draw random labels for the logos in a scene."""
         if rng.random() < NEGATIVES:
             return []
         first = self._first_label(index)
@@ -201,7 +201,7 @@ class BrandScenes:
         return self._kept.get(number, make, lambda sticker: sticker.bytes)
 
     def _photo(self, rng: Rng, epoch: int) -> Pixels | None:
-        """Choose one of this epoch's background photos, or None for a drawn background."""
+        """Choose one of this epoch's background photos, or return None for a drawn background."""
         if not self._backgrounds or rng.random() >= PHOTOS:
             return None
         turn = epoch * _PHOTOS_AN_EPOCH + int(rng.integers(_PHOTOS_AN_EPOCH))
@@ -214,7 +214,7 @@ class BrandScenes:
 
         try:
             return self._kept.get((image, "photo"), decode, lambda pixels: pixels.nbytes)
-        except ImageError as error:  # other photos and drawn backgrounds remain
+        except ImageError as error:  # other photos or drawn backgrounds take its place
             self._note(error)
             return None
 
@@ -251,32 +251,36 @@ class BrandScenes:
         notes = grounds_in_words([seen.ground for seen in found])
         if self.issues:
             first = f"{self.issues[0].where!r}: {self.issues[0].message}"
-            notes.append(f"{len(self.issues):,} of {len(wanted):,} images cannot be used, such as {first}")
+            notes.append(f"{len(self.issues):,} of {len(wanted):,} images cannot be used, for example {first}")
         counts = Counter(labels[seen.label] for seen in found)
         gone = [label for label in dict.fromkeys(wanted) if not counts[label]]
         if gone:
-            notes.append(f"No usable image shows {', '.join(map(repr, gone))}, so the model will not know it.")
+            notes.append(f"No usable image shows {', '.join(map(repr, gone))}, so the model will not recognise it.")
         few = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < _PICTURES_TO_TELL]
         if few:
-            notes.append(f"Very few images of a logo: {', '.join(few)}. Add images of its other colours and shapes.")
+            notes.append(
+                f"Very few images of these logos: {', '.join(few)}. Add images of their other colours and shapes."
+            )
         if self._with_ground:
             names = ", ".join(repr(labels[label]) for label in sorted(self._with_ground))
-            notes.append(f"All images of {names} have the same strong background, so it is learnt as part of the logo.")
+            notes.append(
+                f"All images of {names} have the same strong background colour, so it is learnt as part of the logo."
+            )
         return notes
 
 
 class MixedScenes:
     """Scene source that mixes synthetic scenes with real images that have boxes.
 
-    Real images make up at most half of an epoch (:data:`REAL_SHARE`), or less if there are few of them: each is
-    repeated at most :data:`REAL_TURNS` times. If there are many, successive epochs use different ones.
+    Real images make up at most half of an epoch (:data:`REAL_SHARE`), and each is repeated at most :data:`REAL_TURNS`
+    times. If there are many real images, successive epochs use different ones.
     """
 
     composed = True
 
     def __init__(self, scenes: SceneSource, real: SceneSource) -> None:
         if not len(real):
-            raise InputError("real has no images. Train on the scenes alone.")
+            raise InputError("real contains no images. Train on the synthetic scenes alone.")
         self._scenes, self._real = scenes, real
         room = max(1, round(REAL_SHARE * len(scenes)))
         self._slots = min(room, len(real) * min(REAL_TURNS, max(1, room // len(real))))
@@ -285,7 +289,7 @@ class MixedScenes:
         return len(self._scenes)
 
     def labels_of(self, index: int) -> npt.NDArray[np.int64]:
-        """Return the labels of a scene if they are the same in each epoch, else an empty array."""
+        """Return the labels of a scene if they are the same in every epoch, otherwise an empty array."""
         if index >= self._slots:
             return self._scenes.labels_of(index)
         if self._slots % len(self._real):
@@ -301,7 +305,7 @@ class MixedScenes:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Training image whose logo was cut out."""
+    """Training image whose logo has been cut out."""
 
     image: str
     label: int
@@ -310,7 +314,7 @@ class _Seen:
 
 
 def _labels_with_their_ground(found: Sequence[_Seen]) -> set[int]:
-    """Return the labels whose images all have the same strong background colour, which then belongs to the brand."""
+    """Return the labels whose images all share a strong background colour, which then counts as part of the logo."""
     grounds: dict[int, list[Colour | None]] = {}
     for seen in found:
         grounds.setdefault(seen.label, []).append(seen.colour)
@@ -334,7 +338,7 @@ class _Kept:
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
-        """Return the value of ``key``, created if it is not cached. Two threads may both create it."""
+        """Return the cached value of ``key``, or create it with ``make``. Two threads may both create it."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)

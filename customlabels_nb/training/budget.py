@@ -1,4 +1,4 @@
-"""Training budgets: parse time limits such as "2min" and track how much of a budget is spent."""
+"""Training budgets: parse time limits such as "2min" and track how much of the budget has been spent."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from customlabels_nb.events import Event, Events, Progress
 #: Budget that trains until held-out images show no further improvement.
 BEST = "best"
 
-_HOW = 'Give seconds, or a text such as "90s", "2min", "1h 30min" or "best"'
+_HOW = 'Pass seconds, or a string such as "90s", "2min", "1h 30min" or "best"'
 _MOST_SECONDS = 30 * 24 * 3600.0
 _MOST_STEPS = 10_000_000
-_COUNTED = 0.25  # share of a budget that work other than training may take without a message
+_COUNTED = 0.25  # share of a budget that work other than training may take up without a message
 _MEASURED = 8  # images
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Training budget: seconds, or a number of steps. Both are None for "best"."""
+    """Training budget, either in seconds or in steps. Both attributes are None for "best"."""
 
     seconds: float | None = None
     steps: int | None = None
@@ -36,10 +36,10 @@ class Budget:
 
 
 class Clock:
-    """Clock that measures how much of a budget is spent.
+    """Clock that tracks how much of the time budget has been spent.
 
-    All work since ``started`` counts, except work that was announced as beyond the budget. ``asked_about`` are the
-    images that the finished model predicts.
+    All work since ``started`` counts, except work that is announced as exceeding the budget. ``asked_about`` contains
+    the images to predict with the trained model.
     """
 
     def __init__(self, budget: Budget, events: Events, started: float, asked_about: Sequence[str]) -> None:
@@ -47,13 +47,13 @@ class Clock:
         self._started = started
 
     def spent(self) -> float:
-        """Return the seconds since the start, without work announced as beyond the budget."""
+        """Return the seconds since the start, excluding work that was announced as exceeding the budget."""
         return time.perf_counter() - self._started
 
     def reserve(self, doing: str, seconds: float) -> float:
-        """Return the seconds to reserve for some work, or 0 if it needs more than a quarter of the budget.
+        """Return the seconds to reserve for a piece of work, or 0 if it needs more than a quarter of the budget.
 
-        Such work is announced with a message and does not count towards the budget.
+        In the latter case, a message is emitted and the work does not count towards the budget.
         """
         if seconds <= _COUNTED * (self.budget.seconds or math.inf):
             return seconds
@@ -61,9 +61,9 @@ class Clock:
         return 0.0
 
     def predictions(self, ask: Callable[[Sequence[str]], object], held_out: int) -> tuple[float, float]:
-        """Measure predictions, and return the seconds for ``held_out`` images and to reserve for ``asked_about``."""
+        """Time predictions, and return the seconds for ``held_out`` images and those to reserve for ``asked_about``."""
         few = self.asked_about[:: len(self.asked_about) // _MEASURED + 1]
-        ask(few[:1])  # the first call loads what it needs
+        ask(few[:1])  # warm-up: the first call loads the network
         started = time.perf_counter()
         ask(few)
         each = (time.perf_counter() - started) / len(few)
@@ -72,9 +72,9 @@ class Clock:
 
     @contextmanager
     def watching(self, phase: str) -> Iterator[None]:
-        """Announce the work in this block as beyond the budget if its progress shows that it takes long.
+        """Announce the work in this block as exceeding the budget if its progress shows that it takes long.
 
-        The estimate uses the progress events of ``phase`` after the first few images.
+        The duration is estimated from the progress events of ``phase`` after the first few images.
         """
         begun, beyond, seen = time.perf_counter(), 0.0, list[tuple[int, float]]()
 
@@ -83,7 +83,7 @@ class Clock:
             if not isinstance(event, Progress) or event.phase != phase or event.total is None or beyond:
                 return
             seen.append((event.done, time.perf_counter()))
-            before, since = seen[min(len(seen), 2) - 1]  # the first images include loading the network
+            before, since = seen[min(len(seen), 2) - 1]  # the time of the first images includes loading the network
             if event.done - before >= _MEASURED:
                 expected = (seen[-1][1] - since) / (event.done - before) * (event.total - before)
                 beyond = (expected - self.reserve(f"Preparing the {phase}", expected)) or 1e-9
@@ -102,22 +102,23 @@ def parse_budget(budget: str | float | None = None, steps: int | None = None, *,
     Parameters
     ----------
     budget : str or float, optional
-        Wall time of the training: seconds, or a text such as "90s", "2min", "1h 30min" or "best".
+        Wall-clock time limit: seconds, or a string such as "90s", "2min", "1h 30min" or "best".
     steps : int, optional
-        Exact number of steps, instead of ``budget``. Use the number that a former training reported to repeat it.
+        Exact number of steps, instead of ``budget``. To repeat an earlier training run, pass the number of steps that
+        it reported.
     default : str
         Budget if neither is given.
 
     Raises
     ------
     InputError
-        If both are given, or one of them is invalid.
+        If both ``budget`` and ``steps`` are given, or one of them is invalid.
     """
     if steps is not None:
         if budget is not None:
-            raise InputError(f"budget={budget!r} and steps={steps!r} exclude each other. Give only one of them.")
+            raise InputError(f"budget={budget!r} and steps={steps!r} exclude each other. Pass only one of them.")
         if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= _MOST_STEPS:
-            raise InputError(f"steps={steps!r} must be a whole number from 1 to {_MOST_STEPS:,}.")
+            raise InputError(f"steps={steps!r} must be an integer from 1 to {_MOST_STEPS:,}.")
         return Budget(steps=steps)
     given = default if budget is None else budget
     if isinstance(given, str):

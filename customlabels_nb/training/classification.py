@@ -1,9 +1,9 @@
 """Classification head: regularised logistic regression on the pooled features of a frozen backbone.
 
 With few images this beats fine-tuning the entire network, in a thousandth of the time. Its one hyperparameter, the
-strength of the regularisation, is chosen by cross-validated log-loss: easily separable images need little of it and
-hard ones need much, and a wrong choice makes the confidences unreliable. If the classes are imbalanced, the same metric
-decides whether images of rare labels get a larger weight.
+strength of the regularisation, is chosen by cross-validated log-loss. Easily separable images need little
+regularisation and hard ones need a lot, and a wrong choice makes the confidences unreliable. If the classes are
+imbalanced, the same metric decides whether images of rare labels get a larger weight.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from customlabels_nb.training.temperature import fit_temperature
 
 #: Inverse regularisation strengths to compare. Values above 10 give near-certain confidences for a handful of images.
 CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-#: Cautious default between the extremes, for data where most labels have one image only and nothing can be held out.
+#: Cautious default between the extremes, for data where most labels have only one image and nothing can be held out.
 DEFAULT_C = 1.0
 MAX_FOLDS = 5
-#: If there are more images, a random sample of this size is enough to choose strength and balance.
+#: With more images, strength and balance are chosen on a random sample of this size, with at least 10 of each label.
 MOST_COMPARED, LEAST_COMPARED_OF_LABEL = 2000, 10
-#: Smallest ratio between the most and the least frequent label at which a larger weight for rare labels is tried.
+#: Ratio between the most and the least frequent label from which a larger weight for rare labels is tried.
 UNEVEN = 1.5
 
 _CHOOSING_TOLERANCE = 1e-4  # enough to compare strengths, in a fifth of the time
@@ -46,25 +46,25 @@ class FittedHead:
     Attributes
     ----------
     weight : ndarray of float32, shape (k, d)
-        Weights of each label.
+        Weight vector of each label.
     bias : ndarray of float32, shape (k,)
-        Biases. The softmax of ``features @ weight.T + bias``, or the sigmoid if an image can have several labels, gives
-        the probabilities of the labels.
+        Bias of each label. The softmax of ``features @ weight.T + bias``, or the sigmoid if an image can have several
+        labels, gives the probabilities of the labels.
     C : float
-        Inverse regularisation strength that was chosen.
+        Chosen inverse regularisation strength.
     log_loss, accuracy : float or None
         Metrics on held-out images. None if nothing could be held out. If an image can have several labels, the log-loss
-        is the mean over the labels, and the accuracy is the share of images with every label right at a threshold of
-        0.5.
+        is the mean over the labels, and the accuracy is the share of images for which every label is correct at a
+        threshold of 0.5.
     out_of_fold : ndarray of float64, shape (n, k), or None
         Probabilities of each training image, predicted by a head that was not trained on it. NaN for the only image of
         a label and for images that are not in the sample of :data:`MOST_COMPARED`.
     balance : float
         0 if all images have the same weight, 1 if all labels have the same total weight.
     temperature : float
-        Divisor of the logits, already applied to the weights and biases.
+        Temperature by which the logits are divided. The weights and biases already include it.
     notes : tuple of str
-        Decisions with their metrics, as sentences.
+        Human-readable decisions with the metrics behind them.
     """
 
     weight: npt.NDArray[np.float32]
@@ -78,7 +78,7 @@ class FittedHead:
     notes: tuple[str, ...] = ()
 
     def logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Compute the logits, shape (n, k), of features, shape (n, d)."""
+        """Compute logits of shape (n, k) from features of shape (n, d)."""
         rows = np.asarray(features, dtype=np.float32)
         return np.asarray(rows @ self.weight.T + self.bias, dtype=np.float32)
 
@@ -93,36 +93,36 @@ def fit_head(
 ) -> FittedHead:
     """Fit a single-label classification head on ``n_labels`` labels.
 
-    The same input and seed give the same head.
+    The result is deterministic for the same input and seed.
 
     Parameters
     ----------
     features : array of shape (n, d)
-        Pooled features of the backbone. Do not standardise them: that is clearly worse with few images.
+        Pooled features from the backbone. Do not standardise them: with few images, this is clearly worse.
     targets : array of int, shape (n,)
         Position of each image's label, 0 to ``n_labels`` - 1.
     n_labels : int
-        Number of labels, at least 2. Each label needs an image.
+        Number of labels, at least 2. Each label needs at least one image.
     seed : int
-        Seed of the cross-validation folds.
+        Random seed for the cross-validation folds.
     Cs : sequence of float
         Inverse regularisation strengths to choose from.
 
     Raises
     ------
     InputError
-        If the shapes do not match, or a feature is NaN or infinite.
+        If the shapes do not match, a feature is NaN or infinite, or a target or a value of ``Cs`` is invalid.
     NotEnoughDataError
-        If there are fewer than two labels or one of them has no image.
+        If there are fewer than two labels, or a label has no image.
     """
     x, y, counts = _checked(features, targets, n_labels)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
         raise InputError(f"Cs={Cs!r} must be a non-empty sequence of positive numbers.")
     # a fit of this size is faster on one thread, and BLAS threads would compete with torch's for the cores
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
-        # a head that stops just short of the optimum is as good
+        # a head that stops just short of the optimum is just as good
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # many labels with few images each do not make this a regression: the targets were checked
+        # scikit-learn suspects a regression if many labels have few images each, but the targets have been checked
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         compared = rows_to_compare((np.flatnonzero(y == label) for label in range(n_labels)), len(y), seed)
         rows, own = row_space(x[compared])[0], y[compared]
@@ -146,9 +146,9 @@ def fit_head(
 
 
 def rows_to_compare(having: Iterable[IntArray], n: int, seed: int) -> IntArray:
-    """Choose the rows for cross-validation: all of ``n`` images, or a random sample with a few of each label.
+    """Choose the rows for cross-validation: all ``n`` images, or a random sample with at least a few of each label.
 
-    Returns positions of shape (m,), ascending. ``having`` contains the positions of the images of each label.
+    Returns ascending row indices of shape (m,). ``having`` contains the row indices of each label's images.
     """
     if n <= MOST_COMPARED:
         return np.arange(n, dtype=np.int64)
@@ -165,8 +165,8 @@ def rows_to_compare(having: Iterable[IntArray], n: int, seed: int) -> IntArray:
 def folds_of(targets: IntArray, n_labels: int, seed: int) -> IntArray | None:
     """Assign images to cross-validation folds, shape (n,), with each label spread evenly over the folds.
 
-    The only image of a label is never held out (-1). Returns None if that is so for more than half of the labels,
-    because the remaining images say too little.
+    An image that is the only one of its label is never held out (-1). Returns None if more than half of the labels have
+    only one image, because the remaining images are too few for a reliable choice.
     """
     counts = np.bincount(targets, minlength=n_labels)
     if 2 * (counts > 1).sum() < n_labels:
@@ -187,7 +187,7 @@ def image_weights(targets: IntArray, n_labels: int, balance: float) -> FloatArra
 
 
 def choose_balance(cross_validate: Callable[[float], HeadChoice], counts: IntArray) -> tuple[HeadChoice, list[str]]:
-    """Choose between equal and balanced weights if the labels are uneven, and return the choice and a note on it."""
+    """Choose between equal and balanced weights if labels are imbalanced, and return the choice and a note on it."""
     plain = cross_validate(0.0)
     if counts.max() < UNEVEN * counts.min():
         return plain, []
@@ -199,9 +199,9 @@ def choose_balance(cross_validate: Callable[[float], HeadChoice], counts: IntArr
 def _uneven_note(fewest: int, most: int, plain: float, weighted: float) -> str:
     metrics = f"held-out log-loss {weighted:.3f} instead of {plain:.3f}"
     if weighted < plain:
-        return f"The labels are uneven ({fewest:,} to {most:,} images): rare labels get a larger weight, {metrics}."
+        return f"The labels are imbalanced ({fewest:,} to {most:,} images): rare labels get a larger weight, {metrics}."
     return (
-        f"The labels are uneven ({fewest:,} to {most:,} images). All images have the same weight, because a larger "
+        f"The labels are imbalanced ({fewest:,} to {most:,} images). All images have the same weight, because a larger "
         f"weight for rare labels would be worse ({metrics})."
     )
 
@@ -210,8 +210,8 @@ def row_space(x: FloatArray) -> tuple[FloatArray, FloatArray | None]:
     """Express ``x`` of shape (n, d) in coordinates of its row space, and return the basis (d, n) of that space.
 
     The best weights under an L2 penalty are linear combinations of the rows, and rotating the coordinates changes
-    neither products nor lengths. If n < d, this gives a problem of n unknowns per label with exactly the same
-    solution. Otherwise ``x`` is returned unchanged, without a basis.
+    neither products nor lengths. If n < d, the rotated problem therefore has only n unknowns per label and exactly the
+    same solution. Otherwise, ``x`` is returned unchanged, without a basis.
     """
     if x.shape[0] >= x.shape[1]:
         return x, None
@@ -233,7 +233,7 @@ def _checked(
         raise InputError(f"features {x.shape} and targets {y.shape} must have the shapes (n, d) and (n,).")
     if not np.isfinite(x).all():
         row = int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
-        raise InputError(f"features[{row}] contains NaN or infinity. Leave out images that cannot be read.")
+        raise InputError(f"features[{row}] contains NaN or infinity. Exclude images that cannot be read.")
     if not np.issubdtype(y.dtype, np.integer) or (len(y) and not 0 <= y.min() <= y.max() < n_labels):
         raise InputError(f"targets must be integers from 0 to n_labels - 1 = {n_labels - 1}, not {np.unique(y)}.")
     if n_labels < 2:
@@ -241,13 +241,13 @@ def _checked(
     counts = np.bincount(y, minlength=n_labels)
     if (counts == 0).any():
         missing = np.flatnonzero(counts == 0).tolist()
-        raise NotEnoughDataError(f"No image has the labels at positions {missing}. Add images or remove the labels.")
+        raise NotEnoughDataError(f"The labels at positions {missing} have no images. Add images or remove the labels.")
     return x, y.astype(np.int64), counts
 
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """Regularisation strength and balance, with the out-of-fold predictions and log-loss they give."""
+    """Regularisation strength and balance, with the resulting out-of-fold predictions and log-loss."""
 
     C: float
     balance: float
@@ -258,11 +258,11 @@ class HeadChoice:
 def _cross_validate(
     rows: FloatArray, y: IntArray, n_labels: int, fold: IntArray, Cs: list[float], balance: float
 ) -> HeadChoice:
-    """Find the strength with the lowest log-loss on held-out rows, and its probabilities.
+    """Find the value of C with the lowest log-loss on held-out rows, and the out-of-fold probabilities for it.
 
-    Of equally good strengths, the smallest wins. Strengths are tried in ascending order, and each fit starts from the
-    previous one, until the loss has risen twice in a row: it falls to a single minimum and rises again, and the weakest
-    regularisation takes the longest.
+    Ties go to the smallest C. Values are tried in ascending order, each fit starting from the previous one, until the
+    loss has risen twice in a row. The loss has a single minimum, and the weakest regularisation takes the longest to
+    fit.
     """
     splits = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(fold.max() + 1)]
     weights = image_weights(y, n_labels, balance)
@@ -304,7 +304,7 @@ def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, seed: int, 
 
 
 def temperature_note(value: float, before: float, after: float) -> str:
-    """Describe the temperature and its effect in a sentence."""
+    """Return a sentence that describes the temperature and its effect."""
     return (
         f"Confidences were softened (temperature {value:.2f}): held-out log-loss {after:.3f} instead of {before:.3f}."
     )
@@ -315,7 +315,7 @@ def _solver(C: float, tolerance: float) -> LogisticRegression:
 
 
 def _softmax_rows(solver: LogisticRegression) -> tuple[FloatArray, FloatArray]:
-    """Return one row of weights per label. For two labels scikit-learn gives a single row, their difference."""
+    """Return one row of weights per label. For two labels, scikit-learn gives only a single row."""
     weight, bias = solver.coef_, solver.intercept_
     if len(weight) == 1:
         return np.vstack([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])

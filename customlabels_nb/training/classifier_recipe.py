@@ -1,4 +1,4 @@
-"""Train image classifiers: a head on a frozen backbone, improved by fine-tuning if held-out images confirm it."""
+"""Train image classifiers: a head on a frozen backbone, with fine-tuning if it improves results on held-out images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     Raises
     ------
     NotEnoughDataError
-        If so many images cannot be read that nothing is left to train on or to test with.
+        If no test image, or no training image of some label, can be read.
     """
     plan, backbone = work.plan, backbone_named(work.options.backbone)
     names = plan.labels["label"].tolist()
@@ -96,7 +96,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
 
 
 def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableImages, Features, list[Issue]]:
-    """Compute the features of the images that can be read, with issues for the others."""
+    """Compute the features of the images that can be read, and return issues for the others."""
     phase = f"features of {split}"
     with work.clock.watching(phase):
         found = embed(
@@ -119,7 +119,7 @@ def _hashes(part: UsableImages) -> list[str | None]:
 
 
 def _truth(part: UsableImages, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
-    """Encode the labels: each image's label as its position, or a boolean array of shape (n, k) for multi-label."""
+    """Encode the ground truth: the index of each image's label, or a boolean array of shape (n, k) for multi-label."""
     row = part.images["image"].to_list()
     at = {image: i for i, image in enumerate(row)}, {name: i for i, name in enumerate(names)}
     has = np.zeros((len(row), len(names)), dtype=bool)
@@ -135,7 +135,7 @@ def _improve(
     train: UsableImages,
     backbone: Backbone,
 ) -> Improved:
-    """Try to beat the head, if the user gave a budget or a version to start from."""
+    """Try to improve on the head, if the user passed a budget or a version to start from."""
     former = None if work.base is None else _former(work)
     if former is None and not work.options.is_timed:
         return Improved(None, [])
@@ -171,7 +171,7 @@ def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]
 def _asked(
     work: TrainingJob, network: ImageClassifier, part: UsableImages, backbone: Backbone
 ) -> npt.NDArray[np.float64]:
-    """Predict with a network whose backbone was trained. Confidences are 0 for images that can no longer be read."""
+    """Predict with a network whose backbone was fine-tuned. Confidences are 0 for images that can no longer be read."""
     images = part.images["image"].tolist()
     pixels = ImagePixels(images, backbone.input_size, root=work.root, cache_bytes=0)
     logits = forward_all(network, pixels, range(len(images)), backbone, work.device, work.events, phase="predicting")

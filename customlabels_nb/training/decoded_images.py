@@ -1,4 +1,4 @@
-"""In-memory image cache: images that training reads repeatedly are decoded once, within a memory limit."""
+"""In-memory cache for images that training reads repeatedly: each is decoded once, within a memory limit."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def default_cache_bytes() -> int:
 
 
 class DecodedImages(ABC, Generic[Decoded]):
-    """Cache of decoded images, up to ``cache_bytes``. Images beyond the limit are decoded again each time.
-
-    Safe to use from several threads.
+    """Thread-safe cache of decoded images. Images that exceed the memory limit are decoded again each time.
 
     Parameters
     ----------
@@ -45,9 +43,9 @@ class DecodedImages(ABC, Generic[Decoded]):
     Attributes
     ----------
     issues : list of Issue
-        Problems with images so far, without duplicates.
+        Problems with images found so far, without duplicates.
     cached_bytes : int
-        Current size of the cache.
+        Current size of the cache in bytes.
     """
 
     def __init__(self, images: Sequence[str], *, root: Path | None = None, cache_bytes: int | None = None) -> None:
@@ -92,7 +90,7 @@ class DecodedImages(ABC, Generic[Decoded]):
         Raises
         ------
         Cancelled
-            If ``events`` was cancelled.
+            If ``events`` is cancelled.
         """
         workers = connections(self.images, settings.threads)
         events.progress("images", 0, len(self))
@@ -105,7 +103,7 @@ class DecodedImages(ABC, Generic[Decoded]):
 
     @abstractmethod
     def _decode(self, index: int) -> tuple[Decoded | None, list[Issue]]:
-        """Decode an image and return it with its issues, or None if it is unusable. May raise ImageError."""
+        """Decode an image, and return it (or None if it is unusable) and its issues. May raise ImageError."""
 
     @abstractmethod
     def _bytes(self, decoded: Decoded) -> int: ...
@@ -114,7 +112,7 @@ class DecodedImages(ABC, Generic[Decoded]):
         return self.cached_bytes + self._bytes(decoded) <= self.cache_bytes
 
     def _note(self, issues: Iterable[Issue]) -> None:
-        for issue in issues:  # decoding an image again gives the same issues again
+        for issue in issues:  # decoding an image again repeats its issues
             if issue not in self._noted:
                 self._noted.add(issue)
                 self.issues.append(issue)

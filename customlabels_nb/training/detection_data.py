@@ -1,4 +1,4 @@
-"""Prepare the training data of a detector: choose the input size, hold out images for validation, decode the others."""
+"""Prepare the training data for a detector: choose the input size, hold out validation images and decode the others."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from customlabels_nb.training.scene_sources import SceneSource
 
 #: Images per step (batch size).
 BATCH = 8
-#: Number of training images from which some are held out, unless held-out images are given.
+#: Smallest number of training images at which some are held out, unless validation images are passed.
 HOLD_OUT_FROM = 300
 
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 200
 _SHOWN = 4  # training images shown as samples
-_LOOKED_AT, _SCENES_LOOKED_AT = 300, 64  # images and scenes from whose boxes the input size is chosen
+_LOOKED_AT, _SCENES_LOOKED_AT = 300, 64  # number of images and scenes whose boxes determine the input size
 _COCO_SIZE = 640
 _MANY = 8  # boxes per image
 _ENLARGED = 1.6  # largest enlargement by augmentation
@@ -36,7 +36,7 @@ _ENLARGED = 1.6  # largest enlargement by augmentation
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """Options for training a detector. The same options and images give the same model on a CPU.
+    """Options for training a detector. On a CPU, the same options and images give the same model.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class DetectionOptions:
     device : str or None
         Device to train on.
     detector : str
-        :data:`customlabels_nb.models.detector_shape.OWN`, or a torchvision detector pretrained on COCO.
+        :data:`customlabels_nb.models.detector_shape.OWN`, or the name of a torchvision detector pretrained on COCO.
     backbone : str
         Backbone of the package's own detector.
     input_size : int or None
@@ -55,7 +55,7 @@ class DetectionOptions:
     batch : int
         Images per step (batch size).
     cache_bytes : int or None
-        Memory limit for decoded images.
+        Memory limit for decoded images in bytes.
 
     Raises
     ------
@@ -76,7 +76,7 @@ class DetectionOptions:
         check_detector(self.detector)
         check_input_size(self.input_size)
         if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
-            raise InputError(f"batch={self.batch!r} must be a whole number from 1 to 1024.")
+            raise InputError(f"batch={self.batch!r} must be an integer from 1 to 1024.")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Prepared:
     size : int
         Longer side of the network's input in pixels.
     smallest : float
-        Side length of small boxes at that size, in pixels.
+        10th percentile of the boxes' side lengths, in pixels at that input size.
     notes : list of str
         Notes for the user.
     """
@@ -108,7 +108,7 @@ class Prepared:
 
     @property
     def crowded(self) -> bool:
-        """True if images show many objects each."""
+        """True if the average image contains many objects."""
         counts = [len(self.source.labels_of(index)) for index in range(min(len(self.source), _LOOKED_AT))]
         return bool(np.mean(counts) > _MANY)
 
@@ -124,7 +124,7 @@ def prepare(
 ) -> Prepared:
     """Choose the input size, hold out images for validation and decode the others.
 
-    The arguments are those of :func:`customlabels_nb.training.detector_recipe.train_detector`.
+    See :func:`customlabels_nb.training.detector_recipe.train_detector` for the arguments.
 
     Raises
     ------
@@ -133,18 +133,18 @@ def prepare(
     NotEnoughDataError
         If there is no usable box to train on.
     Cancelled
-        If ``events`` was cancelled.
+        If ``events`` is cancelled.
     """
     if not labels:
         raise InputError("labels is empty. A detector needs at least one label.")
     if not len(examples):
-        raise NotEnoughDataError("A detector needs training images with boxes, but there is no training image.")
+        raise NotEnoughDataError("A detector needs training images with boxes, but there are no training images.")
     notes: list[str] = []
     if isinstance(examples, Sequence):
         photos, held = list(examples), list(validation or [])
         if not any(len(example.boxes) for example in photos):
             raise NotEnoughDataError(
-                f"A detector needs training images with boxes, but none of {len(photos):,} images has one."
+                f"A detector needs training images with boxes, but none of the {len(photos):,} images has a box."
             )
         if validation is None and len(photos) >= HOLD_OUT_FROM:
             photos, held = _hold_out(photos, len(labels), options.seed)
@@ -187,13 +187,13 @@ _Frames = tuple[np.ndarray, np.ndarray]
 
 
 def _frames_of(photos: Sequence[Example], seed: int, root: Path | None) -> _Frames:
-    """Return the boxes of a sample of images, and the size of each box's image."""
+    """Return the boxes in a sample of images, and the size of the image that contains each box."""
     boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
     boxed = [example for example in photos if len(example.boxes)]
     for index in np.random.default_rng(seed).permutation(len(boxed))[:_LOOKED_AT].tolist():
         try:
             frame = header_size(boxed[index].image, root)
-        except ImageError:  # reported when it is decoded
+        except ImageError:  # reported when the image is decoded
             continue
         boxes.append(boxed[index].boxes)
         frames.append(np.tile(np.asarray(frame, dtype=np.float64), (len(boxes[-1]), 1)))
@@ -201,7 +201,7 @@ def _frames_of(photos: Sequence[Example], seed: int, root: Path | None) -> _Fram
 
 
 def frames_of_scenes(source: SceneSource, most: int) -> _Frames:
-    """Return the boxes of the first scenes, and the size of each box's scene."""
+    """Return the boxes in the first ``most`` scenes, and the size of the scene that contains each box."""
     boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
     for index in range(min(len(source), most)):
         scene = source.load(index, 0)
@@ -218,15 +218,15 @@ def _input_size(known: _Frames, options: DetectionOptions, notes: list[str]) -> 
     size = options.input_size or max(chosen, least)
     if options.input_size is None and chosen > INPUT_SIZES[0]:
         notes.append(
-            f"A tenth of the boxes would be smaller than {share * INPUT_SIZES[0]:.0f} pixels in images of "
-            f"{INPUT_SIZES[0]} pixels. The network therefore uses images of {size} pixels, and each step takes "
+            f"A tenth of the boxes would be smaller than {share * INPUT_SIZES[0]:.0f} pixels at an input size of "
+            f"{INPUT_SIZES[0]} pixels. The network therefore uses an input size of {size} pixels, and each step takes "
             f"{(size / INPUT_SIZES[0]) ** 2:.1f} times as long."
         )
     return size, share * size
 
 
 def _hold_out(examples: list[Example], n_labels: int, seed: int) -> tuple[list[Example], list[Example]]:
-    """Hold out random images, so that each of their labels keeps at least three training images."""
+    """Hold out random images such that each of their labels keeps at least three training images."""
     left = np.zeros(n_labels, dtype=np.int64)
     for example in examples:
         left[np.unique(example.labels)] += 1

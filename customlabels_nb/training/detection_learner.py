@@ -32,19 +32,19 @@ _COCO_RATE = 2e-4
 _MOSAICS, _CALM_FROM = 0.5, 0.8
 _TRIES = 8  # images to try in place of an unreadable one
 
-#: A box is used if at least this share of it is visible.
+#: Smallest visible share of a box for it to be used.
 VISIBLE = 0.4
 
 _LEAST_SIDE = 2.0  # pixels of the canvas
 _JITTER, _CALM_JITTER = (0.5, 1.6), (0.8, 1.2)
 _MOSAIC_JITTER = (0.5, 1.2)
-_STRETCH = 0.12  # how far width and height are scaled apart, as a logarithm
+_STRETCH = 0.12  # largest change of the aspect ratio, as a logarithm
 _BRIGHTNESS, _CONTRAST, _COLOUR = 0.25, 0.3, 0.12
-_PLAIN_COLOURS = 0.2  # share of canvases that keep their colours
+_PLAIN_COLOURS = 0.2  # share of canvases without colour augmentation
 
 
 class DetectionLearner:
-    """Learner of a detector. See :class:`customlabels_nb.training.loop.Learner`."""
+    """Learner that trains a detector. See :class:`customlabels_nb.training.loop.Learner`."""
 
     def __init__(
         self,
@@ -99,9 +99,9 @@ class DetectionLearner:
         rng = np.random.default_rng([self._options.seed, turn])
         index, epoch = self.turns.at(turn)
         first = self._scene(index, epoch, rng)
-        if getattr(self._prepared.source, "composed", False):  # already as varied as mosaics, and must not be mirrored
+        if getattr(self._prepared.source, "composed", False):  # as varied as mosaics, must not be mirrored
             return single(first, self._prepared.size, self._fill, rng, mirrored=False, calm=True)
-        calm = fraction >= _CALM_FROM  # towards the end, as in prediction
+        calm = fraction >= _CALM_FROM  # towards the end of training, images look as in prediction
         if calm or rng.random() >= _MOSAICS:
             return single(first, self._prepared.size, self._fill, rng, calm=calm)
         others = [self._scene(self.turns.some(rng), epoch, rng) for _ in range(3)]
@@ -113,7 +113,7 @@ class DetectionLearner:
             if scene is not None:
                 return scene
             index = self.turns.some(rng)
-        raise NotEnoughDataError("Almost none of the training images can be read any more. See project.issues.")
+        raise NotEnoughDataError("Almost none of the training images can still be read. See project.issues.")
 
     def losses(self, items: Sequence[TrainingScene]) -> dict[str, torch.Tensor]:
         images = to_batch([item.pixels.transpose(2, 0, 1) for item in items], self.mean, self.std, self._device)
@@ -141,7 +141,7 @@ class DetectionLearner:
         return to_table(_numbered(images), found, self.labels)
 
     def samples(self) -> tuple[list[Sample], str]:
-        """Return a few images with ground truth and latest detections, and a description of which images they are."""
+        """Return a few images with their ground truth and latest detections, and a description of these images."""
         shown = self._prepared.shown
         of = HELD_OUT if self._prepared.held_out else LEARNT_FROM
         if self._found is None or not shown:
@@ -153,16 +153,16 @@ class DetectionLearner:
 
 
 def _numbered(images: Sequence[object]) -> list[str]:
-    """Return unique names for images, because the same image may occur twice."""
+    """Return a unique name for each image, because the same image may occur twice."""
     return [str(position) for position in range(len(images))]
 
 
 def truth_table(names: Sequence[str], examples: Sequence[Example], labels: Sequence[str]) -> pd.DataFrame:
-    """Convert the boxes of examples to a ground-truth table for evaluation, with images named by ``names``."""
+    """Convert the boxes of examples to a ground-truth table for evaluation, with ``names`` as the image names."""
     tables = []
     for name, example in zip(names, examples, strict=True):
         tables.append(_box_table(name, example.boxes, [labels[at] for at in example.labels.tolist()], crowd=False))
-        if len(example.ignored):  # detections in a crowd are neither right nor wrong
+        if len(example.ignored):  # detections in a crowd region count neither as correct nor as wrong
             many = [label for label in labels for _ in example.ignored]
             tables.append(_box_table(name, np.tile(example.ignored, (len(labels), 1)), many, crowd=True))
     return pd.concat(tables, ignore_index=True)
@@ -179,23 +179,23 @@ def _box_table(image: str, boxes: FloatArray, labels: Sequence[str], *, crowd: b
     return table.assign(image=image, label=pd.Series(labels, dtype="str"), crowd=crowd)
 
 
-#: Labels on a smaller share of the images than this are oversampled.
+#: Labels that occur in a smaller share of the images than this are oversampled.
 RARE = 0.1
 #: Largest number of repetitions of an image per epoch.
 MOST_TURNS = 4.0
 
 
 def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
-    """Compute how often each image is repeated per epoch, shape (n,), at least once (oversampling of rare labels).
+    """Compute how often each image occurs per epoch, shape (n,), to oversample rare labels.
 
-    A label on a share f of the images that is below :data:`RARE` requires sqrt(RARE / f) repetitions. An image is
-    repeated as its rarest label requires. (Repeat factor sampling, introduced with the LVIS data set: Gupta et al.,
-    2019.)
+    A label that occurs in a share f of the images, with f below :data:`RARE`, has a repeat factor of sqrt(RARE / f),
+    other labels one of 1. An image gets the repeat factor of its rarest label. (Repeat factor sampling, introduced with
+    the LVIS data set: Gupta et al., 2019.)
 
     Parameters
     ----------
     labels : sequence of int arrays
-        Labels on each image.
+        Labels in each image.
     n_labels : int
         Number of labels.
     """
@@ -209,14 +209,14 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
 
 
 class Turns:
-    """Endless order of the training images: each epoch contains every image as often as required, shuffled.
+    """Endless, shuffled sequence of training images, with each image as often per epoch as its weight requires.
 
     Parameters
     ----------
     weights : array of shape (n,)
-        Repetitions of each image, as returned by :func:`frequencies`.
+        Occurrences of each image per epoch, as returned by :func:`frequencies`.
     seed : int
-        Seed of the shuffling.
+        Random seed for shuffling.
     """
 
     def __init__(self, weights: FloatArray, seed: int) -> None:
@@ -229,19 +229,19 @@ class Turns:
         return max(1, round(float(self._ends[-1])))
 
     def at(self, turn: int) -> tuple[int, int]:
-        """Return the image at a turn, counted from 0 over all epochs, and the epoch."""
+        """Return the index of the image at ``turn``, counted from 0 across all epochs, and the epoch."""
         epoch, position = divmod(turn, len(self))
         return int(self._order(epoch)[position]), epoch
 
     def some(self, rng: np.random.Generator) -> int:
-        """Draw a random image, with its frequency as probability."""
+        """Draw the index of a random image, with probability proportional to its frequency."""
         return int(np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right"))
 
     def _order(self, epoch: int) -> IntArray:
         order = self._orders.get(epoch)
         if order is None:
             rng = np.random.default_rng([self._seed, epoch])
-            # evenly spaced points hit each image as often as its weight requires, rounded up or down at random
+            # systematic sampling: each image occurs as often as its weight requires, rounded up or down at random
             marks = (np.arange(len(self)) + rng.random()) * (self._ends[-1] / len(self))
             order = np.minimum(np.searchsorted(self._ends, marks, side="right"), len(self._ends) - 1)
             order = rng.permutation(order).astype(np.int64)
@@ -262,10 +262,10 @@ def single(
     mirrored: bool = True,
     calm: bool = False,
 ) -> TrainingScene:
-    """Place one scene at a random scale and position on a square canvas, with random light.
+    """Place one scene at a random scale and position on a square canvas, with random lighting.
 
-    The scene is mirrored half of the time if ``mirrored``. If it is larger than the canvas, the visible part contains
-    the centre of one of its boxes. With ``calm``, scales are closer to those in prediction.
+    If ``mirrored``, the scene is mirrored half of the time. If the scene is larger than the canvas, the visible part
+    contains the centre of one of its boxes. With ``calm``, scales are closer to those in prediction.
     """
     height, width = scene.pixels.shape[:2]
     jitter = np.exp(rng.uniform(*np.log(_CALM_JITTER if calm else _JITTER)))
@@ -289,9 +289,9 @@ def single(
 
 
 def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng: np.random.Generator) -> TrainingScene:
-    """Combine four scenes, each smaller, around a random point of a square canvas (mosaic augmentation).
+    """Combine four downscaled scenes around a random point on a square canvas (mosaic augmentation).
 
-    A mosaic shows more objects, sizes and surroundings.
+    A mosaic contains more objects, at more scales and on more varied backgrounds.
     """
     centre = np.round(rng.uniform(0.3, 0.7, size=2) * side).astype(int)
     canvas = _empty(side, fill)
@@ -333,7 +333,7 @@ def _draw(
     boxes: list[FloatArray],
     labels: list[npt.NDArray[np.int64]],
 ) -> None:
-    """Draw a scaled scene with its upper left corner at ``offset``, clipped to a window of the canvas."""
+    """Draw a scaled scene with its top left corner at ``offset``, clipped to a window of the canvas."""
     height, width = scene.pixels.shape[:2]
     whole = np.array([width, height]) * scales
     x0, y0 = (int(max(edge, round(place))) for edge, place in zip(window[:2], offset, strict=True))
@@ -381,7 +381,7 @@ def _finish(
 
 
 def _in_other_light(canvas: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Change brightness, contrast and colour at random, with one lookup table per channel because that is fastest."""
+    """Change brightness, contrast and colour at random, using one lookup table per channel for speed."""
     if rng.random() < _PLAIN_COLOURS:
         return canvas
     contrast = np.exp(rng.uniform(-_CONTRAST, _CONTRAST))

@@ -39,7 +39,7 @@ from customlabels_nb.training.scene_sources import SceneSource
 
 
 def train_boxes(work: TrainingJob) -> TrainingResult:
-    """Train a detector and predict the train and test images with it.
+    """Train a detector and use it to predict the training and test images.
 
     Raises
     ------
@@ -72,10 +72,8 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     )
     test = _ask(work, trained, work.plan.test, names)
     if not test.images:
-        raise NotEnoughDataError(
-            f"None of the {len(test.issues)} test images can be read any more. See project.issues."
-        )
-    # predictions for logo images would say nothing: a brand detector is trained on scenes, not on them
+        raise NotEnoughDataError(f"None of the {len(test.issues)} test images can still be read. See project.issues.")
+    # predictions for logo images would be meaningless: a brand detector is trained on scenes
     train = (
         Predictions(work.plan.train.images["image"].tolist(), None, [*issues, *trained.issues])
         if work.plan.kind == BRANDS
@@ -96,7 +94,7 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
 
 
 def _scenes(work: TrainingJob, names: Sequence[str]) -> tuple[SceneSource, list[str], list[Issue]]:
-    """Create scenes from the logos, mixed with the training images that have boxes, and return notes and issues."""
+    """Create scenes from the logos, mix in the training images that have boxes, and return notes and issues."""
     part, marks = work.plan.train, work.plan.train.marks
     boxed = marks["left"].notna()
     logos = list(zip(marks.loc[~boxed, "image"], marks.loc[~boxed, "label"], strict=True))
@@ -118,7 +116,7 @@ def _scenes(work: TrainingJob, names: Sequence[str]) -> tuple[SceneSource, list[
 
 
 def _base(work: TrainingJob) -> tuple[ImageDetector, Sequence[str]] | None:
-    """Load the detector to start from, with its labels."""
+    """Load the detector to start from, and return it with its labels."""
     if work.base is None:
         return None
     network, config = load_artifact(work.base.folder)
@@ -142,11 +140,11 @@ def _ask(
     return Predictions(readable, table, [*issues, *(one for one in unread if (one.where, one.code) not in known)])
 
 
-_LEAST_EPOCH = 25  # steps: validations and checkpoints are at least this far apart
+_LEAST_EPOCH = 25  # steps; smallest distance between two validations or checkpoints
 _BEST_EPOCHS, _BEST_STEPS = 60, (600, 20_000)
 _USEFUL_BASE = 0.2
 _FROZEN = 2  # stages
-_PROPOSALS = {True: 64, False: 256}  # on a CPU, and on other devices
+_PROPOSALS = {True: 64, False: 256}  # on a CPU and on other devices
 
 
 @dataclass(frozen=True)
@@ -162,13 +160,13 @@ class TrainedDetector:
     input_size : int
         Longer side of the network's input in pixels.
     mean, std : tuple of float
-        Normalisation of each channel of an image in 0..1.
+        Mean and standard deviation for normalising each channel of an image with values between 0 and 1.
     state : LoopState
-        Steps, seconds, losses and metrics.
+        Steps, seconds, losses and metrics of the training run.
     facts : dict
-        Facts to store with the model version, JSON-serialisable.
+        JSON-serialisable facts to store with the model version.
     issues : list of Issue
-        Images and boxes that were left out.
+        Images and boxes that were excluded from training, and why.
     """
 
     network: ImageDetector
@@ -195,14 +193,14 @@ def train_detector(
 ) -> TrainedDetector:
     """Train a detector within a budget.
 
-    See :func:`customlabels_nb.training.loop.train` for cancellation and resuming.
+    See :func:`customlabels_nb.training.loop.train` for how to cancel and resume training.
 
     Parameters
     ----------
     examples : sequence of Example, or SceneSource
         Training images with boxes, or a source of training scenes.
     labels : sequence of str
-        Labels in the order of their positions.
+        Labels in index order.
     options : DetectionOptions
         Training options.
     events : Events
@@ -213,12 +211,12 @@ def train_detector(
         Folder for checkpoints. If it contains one, training resumes from it.
     validation : sequence of Example, optional
         Held-out images. By default, some training images are held out if there are enough. Never pass test images,
-        because the best state is chosen on them.
+        because the best state is selected on the held-out images.
     base : (ImageDetector, sequence of str), optional
-        Trained detector and its labels. Training starts from it if it knows a label and does well enough on held-out
-        images.
+        Trained detector and its labels. Training starts from this detector if it knows one of ``labels`` and performs
+        well enough on held-out images.
     clock : Clock, optional
-        Clock of a budget that has already started, with the images to predict after training.
+        Clock that tracks a budget that has already started, with the images to predict after training.
 
     Raises
     ------
@@ -237,7 +235,7 @@ def train_detector(
         if own
         else DetectorShape(options.detector)
     )
-    few = device == "cpu"  # seconds matter, and half of the usual work learns as much in almost as many steps
+    few = device == "cpu"  # on a slow device, halving the work per step hardly changes the number of steps needed
     network = pretrained_detector(
         shape,
         len(labels),
@@ -250,7 +248,7 @@ def train_detector(
     network = network.to(device).to(memory_format=torch.channels_last)
     learner = DetectionLearner(network, prepared, labels, options, device)
     if learner.repeated > 1:
-        notes.append(f"Images of rare labels are repeated up to {learner.repeated:.1f} times as often as others.")
+        notes.append(f"Images of rare labels are used up to {learner.repeated:.1f} times as often as others.")
     if base is not None:
         _begin_from(base, learner, notes)
     for note in notes:
@@ -305,9 +303,9 @@ def predict_boxes(
     table : DataFrame
         See :func:`customlabels_nb.models.detector.to_table`.
     readable : list of str
-        Images that could be read, in their order.
+        Images that could be read, in the order of ``images``.
     issues : list of Issue
-        Reasons why the others could not be read.
+        Reasons why the other images could not be read.
     """
     device = str(next(trained.network.parameters()).device)
     fill = fill_of(trained.mean)
@@ -331,14 +329,18 @@ def predict_boxes(
 
 
 def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLearner, notes: list[str]) -> None:
-    """Copy the weights of a trained detector if it does well on the new labels."""
+    """Copy the weights of a trained detector if it performs well on the new labels."""
     fresh = {key: value.clone() for key, value in learner.network.state_dict().items()}
     known = copy_known_labels(base[0], base[1], learner.network, learner.labels)
     found = learner.validate(learner.network.eval()).get("ap50") if known else None
     if known and (found is None or found >= _USEFUL_BASE):
         judged = "" if found is None else f" and reaches an AP50 of {found:.2f} on held-out images"
-        notes.append(f"Started from the former detector, which knows {known} of {len(learner.labels)} labels{judged}.")
+        notes.append(f"Started from the earlier detector, which knows {known} of {len(learner.labels)} labels{judged}.")
         return
     learner.network.load_state_dict(fresh)
-    why = f"its AP50 on held-out images is {found:.2f}" if known else "it knows no label or has another architecture"
-    notes.append(f"Did not start from the former detector: {why}.")
+    why = (
+        f"its AP50 on held-out images is {found:.2f}"
+        if known
+        else "it knows none of the labels or has a different architecture"
+    )
+    notes.append(f"Did not start from the earlier detector: {why}.")

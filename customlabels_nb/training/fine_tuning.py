@@ -1,7 +1,7 @@
-"""Fine-tuning: train the last stages of a classifier's backbone together with a head that was fitted before.
+"""Fine-tuning: train the last stages of a classifier's backbone together with a previously fitted head.
 
-With few images this makes a model worse and overconfident. This module therefore only trains, and
-:mod:`customlabels_nb.training.improving` decides on held-out images whether to use the result.
+With few images, fine-tuning makes a model worse and overconfident. This module therefore only trains the network, and
+:mod:`customlabels_nb.training.improving` decides on held-out images whether to use it.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from customlabels_nb.training.temperature import losses
 
 #: Images per step (batch size).
 BATCH = 16
-#: Share of the backbone's weights, counted from the input, that stay frozen. Edges and textures are the same
-#: everywhere, and these stages take most of the computation. (About the first half of the packaged backbone.)
+#: Share of the backbone's weights, counted from the input, that stay frozen. The first stages detect edges and
+#: textures, which all images share, and take most of the computation. (About the first half of the packaged backbone.)
 FROZEN = 0.05
 #: Metric on held-out images that selects the best state: the geometric mean of the confidences in the true labels.
 METRIC = "likelihood"
 
 _HEAD_RATE, _BACKBONE_RATE, _DECAY = 1e-3, 5e-4, 0.02
-_LEAST_EPOCH = 10  # steps: keeps validation from taking most of the time
+_LEAST_EPOCH = 10  # steps; prevents validation from taking most of the time
 _BEST_EPOCHS, _BEST_STEPS = 40, (200, 20_000)
 _WARM_UP, _AVERAGE = 20, 0.98
 
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """Options for fine-tuning. The same options and images give the same model on a CPU.
+    """Options for fine-tuning. On a CPU, the same options and images give the same model.
 
     Attributes
     ----------
@@ -59,9 +59,9 @@ class TuningOptions:
     batch : int
         Images per step (batch size).
     cache_bytes : int or None
-        Memory limit for decoded images.
+        Memory limit for decoded images in bytes.
     clock : Clock or None
-        Clock of a budget that has already started, with the images to predict after training.
+        Clock that tracks a budget that has already started, with the images to predict after training.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -73,7 +73,7 @@ class TuningOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
-            raise InputError(f"batch={self.batch!r} must be a whole number from 1 to 1024.")
+            raise InputError(f"batch={self.batch!r} must be an integer from 1 to 1024.")
 
 
 def fine_tune(
@@ -90,25 +90,25 @@ def fine_tune(
     mirror: bool = True,
     checkpoints: Path | None = None,
 ) -> LoopState:
-    """Train ``network`` in place within a budget, and load the weights that did best on held-out images.
+    """Train ``network`` in place within a budget, and load the weights that performed best on held-out images.
 
     Parameters
     ----------
     network : ImageClassifier
         Network with the head to start from.
     images : ImagePixels
-        Images in the backbone's input size. Unreadable images are skipped and added to its ``issues``.
+        Images at the backbone's input size. Unreadable images are skipped and recorded in ``images.issues``.
     truth : array of shape (n,), int, or (n, k), bool
-        Position of each image's label, or which labels each image has.
+        Index of each image's label, or a mask of each image's labels.
     train_on, held_out : ndarray of int64
-        Positions of the images to train on, and of those held out for validation.
+        Indices of the images to train on, and of the images held out for validation.
     backbone : Backbone
-        Backbone whose normalisation is applied to the images.
+        Backbone that defines the normalisation of the images.
     options : TuningOptions
         Fine-tuning options.
     events : Events
         Receives progress, metrics and messages.
-    weights : array of the shape of ``truth``, optional
+    weights : array of the same shape as ``truth``, optional
         Weight of each image, or of each of its labels.
     mirror : bool
         If True, images are mirrored at random. Use False if left and right distinguish labels.
@@ -166,7 +166,7 @@ def forward_all(
 ) -> FloatArray:
     """Run ``network`` in eval mode on images, optionally mirrored, and return its outputs, shape (n, outputs).
 
-    Rows of images that cannot be read are NaN. ``events`` receives the progress as ``phase``.
+    Rows for images that cannot be read are NaN. ``events`` receives progress under the name ``phase``.
     """
     step = forward_batch(device)
     wanted = [int(index) for index in indices]
@@ -188,7 +188,7 @@ def forward_all(
 
 
 def unfreeze_last_stages(backbone: nn.Module, frozen: float = FROZEN) -> list[nn.Parameter]:
-    """Freeze the first share ``frozen`` of a backbone's weights, unfreeze the others and return those."""
+    """Freeze the first share ``frozen`` of a backbone's weights, unfreeze the rest and return the unfrozen weights."""
     parameters = list(backbone.parameters())
     sizes = np.cumsum([parameter.numel() for parameter in parameters])
     trained = [p for p, end in zip(parameters, sizes, strict=True) if end > frozen * sizes[-1]]
@@ -247,7 +247,7 @@ class _Learner:
         return [_Item(*self._readable(place), draw_change(rng, mirror=self.mirror)) for place in places]
 
     def losses(self, items: Sequence[_Item]) -> dict[str, torch.Tensor]:
-        # eval mode: batch statistics from a million images are better than those of a small batch
+        # eval mode: batch-norm statistics from a million images are better than those of a small batch
         self.network.eval()
         device = self.options.device
         images = to_batch([item.pixels for item in items], self.backbone.mean, self.backbone.std, device)
@@ -272,7 +272,7 @@ class _Learner:
         return {"held_out_log_loss": loss, METRIC: float(np.exp(-loss))}
 
     def _readable(self, place: int) -> tuple[int, Pixels]:
-        """Return the image at a position of the endless training order, or the next one that can be read."""
+        """Return the image at a position in the endless training order, or the next one that can be read."""
         count = len(self.train_on)
         for later in range(place, place + count):
             epoch, position = divmod(later, count)
@@ -281,4 +281,4 @@ class _Learner:
             pixels = self.images.load(index)
             if pixels is not None:
                 return index, pixels
-        raise NotEnoughDataError("None of the training images can be read any more. See project.issues.")
+        raise NotEnoughDataError("None of the training images can still be read. See project.issues.")

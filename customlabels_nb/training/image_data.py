@@ -23,16 +23,16 @@ from customlabels_nb.training.decoded_images import DecodedImages
 if TYPE_CHECKING:
     import torch
 
-_ZOOM = (0.8, 1.35)  # of the image; above 1 the edges are cropped
-_STRETCH = 0.1  # how far width and height are scaled apart, as a logarithm
+_ZOOM = (0.8, 1.35)  # factors; above 1, the edges of the image are cropped
+_STRETCH = 0.1  # largest change of the aspect ratio, as a logarithm
 _TURN = 12.0  # degrees
-_SHIFT = 0.1  # of the side
+_SHIFT = 0.1  # share of the image's side
 _BRIGHTNESS, _CONTRAST = 0.2, 0.25
 _PLAIN = 0.15  # share of images without augmentation
 
 
 class ImagePixels(DecodedImages[Pixels]):
-    """Cache of images squeezed to squares of one size by :func:`customlabels_nb.models.transforms.to_pixels`.
+    """Cache of images resized to squares of one size by :func:`customlabels_nb.models.transforms.to_pixels`.
 
     Pixels are read-only uint8 arrays of shape (3, side, side).
 
@@ -51,7 +51,7 @@ class ImagePixels(DecodedImages[Pixels]):
         self.side = side
 
     def load_all(self, indices: Sequence[int]) -> list[tuple[int, Pixels]]:
-        """Decode images in threads and return the readable ones, each with its index."""
+        """Decode images in threads, and return each readable image with its index."""
         workers = connections((self.images[index] for index in indices), settings.threads)
         with closing(map_bounded(self.load, indices, workers=workers)) as loaded:
             return [(index, found) for index, found in zip(indices, loaded, strict=True) if found is not None]
@@ -67,14 +67,14 @@ class ImagePixels(DecodedImages[Pixels]):
 
 @dataclass(frozen=True)
 class ImageChange:
-    """Random change of an image, as another camera might have taken it: zoom, mirroring, rotation and light.
+    """Random augmentation of an image, as if a different camera had taken it: zoom, mirroring, rotation and lighting.
 
     Attributes
     ----------
     move : ndarray of float64, shape (2, 3)
         Affine map from each point of the new image to its source, in units of half a side.
     contrast, brightness : float
-        Factor, and offset added to normalised values.
+        Factor and offset applied to normalised values.
     """
 
     move: npt.NDArray[np.float64]
@@ -83,12 +83,12 @@ class ImageChange:
 
 
 def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> ImageChange:
-    """Draw a random change, mirrored half of the time if ``mirror``. Equal states of ``rng`` give equal changes."""
+    """Draw random augmentation parameters from ``rng``. If ``mirror``, images are mirrored half of the time."""
     zoom = math.exp(rng.uniform(*np.log(_ZOOM)))
     stretch = math.exp(rng.uniform(-_STRETCH, _STRETCH) / 2)
     turn = math.radians(rng.uniform(-_TURN, _TURN))
     mirrored = -1.0 if rng.random() < 0.5 and mirror else 1.0
-    room = max(0.0, 1 - 1 / zoom) + _SHIFT  # when zoomed in, any part may be in the centre
+    room = max(0.0, 1 - 1 / zoom) + _SHIFT  # when zoomed in, any part of the image may be in the centre
     across, down = rng.uniform(-room, room, 2)
     wide, high = stretch / zoom, 1 / (stretch * zoom)
     move = np.array(
@@ -104,19 +104,19 @@ def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> ImageChange
 
 
 def apply_changes(batch: torch.Tensor, changes: Sequence[ImageChange]) -> torch.Tensor:
-    """Apply a change to each image of a batch.
+    """Augment each image of a batch.
 
     Parameters
     ----------
     batch : Tensor of float32, shape (n, 3, side, side)
         Normalised images.
     changes : sequence of n ImageChange
-        Change of each image.
+        Augmentation of each image.
 
     Returns
     -------
     Tensor
-        Changed images of the same shape, dtype and device, in channels-last memory format.
+        Augmented images with the same shape, dtype and device, in channels-last memory format.
     """
     import torch
     from torch.nn import functional

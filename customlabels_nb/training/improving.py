@@ -1,7 +1,7 @@
-"""Model selection: try fine-tuning and a former version as alternatives to a head on a frozen backbone.
+"""Model selection: try fine-tuning and an earlier version as alternatives to a head on a frozen backbone.
 
-Each candidate is compared on held-out images that none of them was trained on, and only replaces the current best if it
-is clearly better. A note reports both metrics either way.
+Candidates are compared on held-out images that none of them was trained on. A candidate only replaces the current best
+one if it is clearly better. Either way, a note reports the metrics of both.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from customlabels_nb.training.temperature import fit_temperature, losses, standa
 
 Features = npt.NDArray[np.float32]
 
-#: With fewer training images, fine-tuning was never seen to win.
+#: Smallest number of training images for fine-tuning. In experiments, fine-tuning with fewer images never helped.
 LEAST_IMAGES = 40
-#: Held-out log-loss below which there is nothing to gain: a mean confidence of 0.98 in the true labels.
+#: Held-out log-loss below which there is nothing to gain (a mean confidence of 0.98 in the true labels).
 GOOD_ENOUGH = 0.02
 
 #: Share of the training images on which candidates are compared.
 HELD_OUT = 0.2
-#: Held-out images: with fewer, one lucky guess decides, and more cost time without a better decision.
+#: Smallest and largest number of held-out images. With fewer, one lucky guess decides. More only cost time.
 LEAST_HELD_OUT, MOST_HELD_OUT = 8, 2000
 
 #: Note on why fine-tuning is not tried without a budget.
@@ -54,18 +54,18 @@ TUNED_NAME = "the fine-tuned network"
 
 @dataclass(frozen=True)
 class Former:
-    """Network of a former version to start from.
+    """Network of an earlier version to start from.
 
     Attributes
     ----------
     name : str
         Name of the version.
     network : ImageClassifier
-        Its network.
+        Network of the version.
     backbone : str
-        Name of its backbone.
+        Name of the network's backbone.
     learnt : set of str
-        Content hashes of the images it was trained on, without those it held out.
+        Content hashes of the images that the version was trained on, without its held-out images.
     """
 
     name: str
@@ -81,15 +81,15 @@ class Improved:
     Attributes
     ----------
     network : ImageClassifier or None
-        Network on the device, in eval mode. None if the head on the frozen backbone remains the best.
+        Network on the device, in eval mode. None if nothing beat the head on the frozen backbone.
     notes : list of str
-        Candidates and decisions with their metrics, as sentences.
+        Human-readable candidates and decisions, with their metrics.
     facts : dict
-        The same as JSON-serialisable values, with the steps and the metrics of each epoch if there was fine-tuning.
+        The notes in JSON-serialisable form, plus steps and per-epoch metrics if the network was fine-tuned.
     held_out : ndarray of bool, shape (n,)
-        Images that the network was not trained on. A later version is compared on them.
+        Mask of the images that the network was not trained on. Later versions are compared using these images.
     issues : list of Issue
-        Images that could not be read any more.
+        Images that can no longer be read.
     """
 
     network: ImageClassifier | None
@@ -100,9 +100,9 @@ class Improved:
 
 
 def why_not_fine_tune(head: FittedHead, images: int) -> str | None:
-    """Return a sentence on why fine-tuning is not tried, or None if it should be."""
+    """Return a sentence that explains why fine-tuning is not tried, or None if it should be tried."""
     if images < LEAST_IMAGES:
-        return f"Fine-tuning is not tried with fewer than {LEAST_IMAGES} training images, as it makes models worse."
+        return f"Fine-tuning is not tried with fewer than {LEAST_IMAGES} training images: it makes models worse."
     if head.log_loss is not None and head.log_loss < GOOD_ENOUGH:
         return f"Fine-tuning is not tried: the head's held-out log-loss of {head.log_loss:.3f} leaves nothing to gain."
     return None
@@ -125,17 +125,17 @@ def improve(
 ) -> Improved:
     """Try alternatives to ``head``, and use one only if it is better on held-out images.
 
-    The same input gives the same result on a CPU, even if the call was interrupted and repeated with the same folder of
-    ``checkpoints``.
+    On a CPU, the same input gives the same result, even if the call is interrupted and repeated with the same
+    ``checkpoints`` folder.
 
     Parameters
     ----------
     head : FittedHead
         Head fitted on all training images.
     features : ndarray of float32, shape (n, d)
-        Features of the frozen backbone.
+        Image features from the frozen backbone.
     truth : array of shape (n,), int, or (n, k), bool
-        Position of each image's label, or which labels each image has.
+        Index of each image's label, or a mask of each image's labels.
     images : sequence of n str
         Paths or URLs.
     backbone : Backbone
@@ -147,24 +147,26 @@ def improve(
     root : Path, optional
         Folder that relative paths refer to.
     hashes : sequence of n (str or None), optional
-        Content hash of each image, to recognise the images that ``former`` was trained on.
+        Content hash of each image, used to recognise the images that ``former`` was trained on.
     former : Former, optional
-        Version to start from if that is better.
+        Earlier version to start from, if that gives a better model.
     tune : bool
         If True, try fine-tuning, which takes the entire budget.
     checkpoints : Path, optional
-        Folder for the checkpoints of the fine-tuning.
+        Folder for checkpoints of the fine-tuning run.
 
     Raises
     ------
     InputError
-        If the arguments do not match.
+        If ``features``, ``truth`` and ``images`` differ in length.
     Cancelled, KeyboardInterrupt, ArtifactError, ModelError
         See :func:`customlabels_nb.training.fine_tuning.fine_tune`.
     """
     y = np.asarray(truth)
     if not len(features) == len(y) == len(images) or (hashes is not None and len(hashes) != len(images)):
-        raise InputError(f"features {features.shape}, truth {y.shape} and {len(images)} images differ in length.")
+        raise InputError(
+            f"features {features.shape}, truth {y.shape} and images ({len(images)},) must have the same length."
+        )
     notes: list[str] = []
     former = _usable(former, backbone, notes)
     why_not = why_not_fine_tune(head, len(images)) or (None if tune else NOT_ASKED_FOR)
@@ -199,7 +201,7 @@ class _Option:
 
 @dataclass
 class _Work:
-    """State of the search: ``best`` is the best candidate so far, ``notes`` and ``facts`` give the reasons."""
+    """State of the search: ``best`` is the best candidate so far, and ``notes`` and ``facts`` explain the decisions."""
 
     head: FittedHead
     features: Features
@@ -214,7 +216,7 @@ class _Work:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def start(self, former: Former | None) -> None:
-        """Start with a head on the frozen backbone, fitted without the held-out images, or with the former network."""
+        """Start with a head on the frozen backbone, fitted without the held-out images, or with the earlier network."""
         head = self._fit(self.features)
         self.best = _Option(
             FROZEN_NAME,
@@ -274,7 +276,7 @@ class _Work:
         }  # fmt: skip
 
     def _may_be_mirrored(self, network: ImageClassifier, held_out: npt.NDArray[np.int64]) -> bool:
-        """Check whether labels survive mirroring, unlike, for example, arrows to the left and to the right."""
+        """Check whether mirroring an image keeps its labels. It does not for left and right arrows, for example."""
         plain, mirrored = (
             forward_all(network, self.pixels, held_out, self.backbone, self.options.device, mirrored=value)
             for value in (False, True)
@@ -284,13 +286,13 @@ class _Work:
         worse = losses(mirrored[known], truth) - losses(plain[known], truth)
         harmless = worse.mean() <= max(_MIRRORED_WORSE, 2 * standard_error(worse))
         if not harmless:
-            self.notes.append("Training images are not mirrored, because that changes their labels.")
+            self.notes.append("Training images are not mirrored, because mirroring would change their labels.")
         return bool(harmless)
 
     def _compare(self, other: _Option, topic: str) -> None:
         known = ~(np.isnan(self.best.losses) | np.isnan(other.losses))
         if not known.any():
-            self.notes.append(f"Kept {self.best.name}: no held-out image can be read any more.")
+            self.notes.append(f"Kept {self.best.name}: none of the held-out images can still be read.")
             self.facts[topic] = {"kept": False}
             return
         first, found = self.best.losses[known], other.losses[known]
@@ -317,7 +319,7 @@ class _Work:
 
 
 def _usable(former: Former | None, backbone: Backbone, notes: list[str]) -> Former | None:
-    """Return the former version, or None with a note if it cannot improve on the frozen backbone."""
+    """Return the earlier version, or add a note and return None if it cannot improve on the frozen backbone."""
     if former is None:
         return None
     if former.backbone != backbone.name:
@@ -328,14 +330,14 @@ def _usable(former: Former | None, backbone: Backbone, notes: list[str]) -> Form
     if own.keys() == frozen.keys() and all(torch.equal(own[key].cpu(), value) for key, value in frozen.items()):
         notes.append(
             f"Version {former.name!r} has the same frozen backbone: features of unchanged images are reused, and the "
-            "head is fitted again on all of them."
+            "head is fitted again on all images."
         )
         return None
     return former
 
 
 def _seen(former: Former | None, hashes: Sequence[str | None] | None, count: int) -> BoolArray | None:
-    """Return a mask of the images that the former version may have been trained on, including those without a hash."""
+    """Return a mask of images that the earlier version may have been trained on, including images without a hash."""
     if former is None:
         return None
     if hashes is None:
@@ -344,7 +346,7 @@ def _seen(former: Former | None, hashes: Sequence[str | None] | None, count: int
 
 
 def _names(truth: npt.NDArray[Any]) -> list[list[str]]:
-    """Return the labels of each image as strings. Images without labels share one, to be held out in proportion."""
+    """Return each image's labels as strings. Images without labels get a dummy label, to be held out in proportion."""
     if truth.ndim == 1:
         return [[str(value)] for value in truth]
     return [[str(i) for i in np.flatnonzero(row)] or ["none"] for row in truth]
@@ -357,21 +359,22 @@ def _said(improved: Improved, events: Events) -> Improved:
 
 
 def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -> tuple[bool, str]:
-    """Decide whether the other candidate replaces the first, and explain it in a sentence with both metrics.
+    """Decide whether the other candidate replaces the first, and return the decision and a sentence with both metrics.
 
-    It does if its log-loss is lower by more than the standard error of the difference.
+    The other candidate must have a log-loss that is lower by more than the standard error of the difference.
 
     Parameters
     ----------
     names : tuple of (str, str)
-        Names for messages, as the subject of a sentence: "the frozen backbone", "the version 'fruit.1'".
+        Names of the candidates for messages, as the subject of a sentence: "the frozen backbone",
+        "the version 'fruit.1'".
     first, other : ndarray of float64, shape (n,)
         Log-loss of each held-out image.
     """
     gain, count = first - other, f"{len(first):,} held-out images"
     if gain.mean() > standard_error(gain):
         return True, (
-            f"Kept {names[1]}: on {count} its log-loss is {other.mean():.3f}, that of {names[0]} {first.mean():.3f}."
+            f"Kept {names[1]}: on {count}, its log-loss is {other.mean():.3f}, that of {names[0]} {first.mean():.3f}."
         )
     verb = "not clearly better" if gain.mean() > 0 else "no better"
     return False, (
@@ -380,7 +383,7 @@ def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -
 
 
 def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayLike | None = None) -> BoolArray | None:
-    """Choose held-out images to compare candidates on, so that every label keeps an image to train on.
+    """Choose held-out images to compare candidates on, such that every label keeps a training image.
 
     Parameters
     ----------
@@ -389,17 +392,17 @@ def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayL
     seed : int
         Random seed.
     seen : array of bool, shape (n,), optional
-        Images that a candidate was trained on before, such as those of a former version. They would make it look better
-        than it is, and are not held out.
+        Images that a candidate has already been trained on, such as the training images of an earlier version. These
+        images are not held out, because the candidate would look better on them than it is.
 
     Returns
     -------
     ndarray of bool, shape (n,), or None
-        Mask of the held-out images, or None if there are too few images that all candidates see for the first time.
+        Mask of the held-out images, or None if too few images are new to all candidates.
     """
     fresh = np.ones(len(labels), dtype=bool) if seen is None else ~np.asarray(seen, dtype=bool)
     if fresh.shape != (len(labels),):
-        raise InputError(f"seen has the shape {fresh.shape}, but must have one value for each of {len(labels)} images.")
+        raise InputError(f"seen has shape {fresh.shape}, but must have one value for each of the {len(labels)} images.")
     wanted = min(HELD_OUT * len(labels), MOST_HELD_OUT)
     if not fresh.any() or wanted < LEAST_HELD_OUT:
         return None
@@ -408,7 +411,7 @@ def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayL
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[positions[chosen]] = True
     left = {name for own, held in zip(labels, held_out, strict=True) if not held for name in own}
-    for i in map(int, np.flatnonzero(held_out)):  # holding out images with several labels can leave a label without any
+    for i in map(int, np.flatnonzero(held_out)):  # holding out multi-label images can leave a label without images
         if not left.issuperset(labels[i]):
             held_out[i] = False
             left.update(labels[i])

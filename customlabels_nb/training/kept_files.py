@@ -1,4 +1,4 @@
-"""Read and write a version's files next to its weights: dataset snapshots and stored predictions."""
+"""Read and write the files stored with a model version: dataset snapshots and predictions."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation.arrays import FloatArray
 
 _IMAGES = "images.json"
-#: File with the names of the training images that were held out, if there are any.
+#: File with the names of the training images that were held out, written only if there are any.
 HELD_OUT = "held_out.json"
 _PREDICTIONS = {"train": "predictions_train.npz", "test": "predictions.npz"}
 
 
 def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
-    """Write both datasets as manifests, then the content hashes and statuses of their images.
+    """Write both datasets as manifests, followed by the content hashes and statuses of their images.
 
-    The hashes are written last, so that their file marks a complete snapshot.
+    The hashes are written last, so the presence of their file marks a complete snapshot.
 
     Raises
     ------
@@ -49,12 +49,12 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
 
 
 def has_snapshots(folder: Path) -> bool:
-    """Check whether :func:`write_snapshots` finished."""
+    """Check whether the folder contains complete snapshots from :func:`write_snapshots`."""
     return (folder / _IMAGES).is_file()
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file with :func:`write_file`."""
+    """Write ``value`` to a JSON file with :func:`write_file`."""
     write_file(path, _json_bytes(value))
 
 
@@ -63,12 +63,12 @@ def _json_bytes(value: Any) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file in a version's folder atomically, and create the folder if needed.
+    """Write a file to a version's folder atomically, creating the folder if needed.
 
     Raises
     ------
     ArtifactError
-        If it cannot be written.
+        If the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
-    """Read the dataset that a version was trained or tested on, as it was then."""
+    """Read the snapshot of the dataset that a version was trained or tested on."""
     manifest = read_manifest(folder / f"{split}.manifest")
     facts = json.loads((folder / _IMAGES).read_text("utf-8")).get(split, {})
     images = manifest.images.assign(
@@ -93,7 +93,7 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
 
 
 def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the content of the version's files after images are renamed: file name → content."""
+    """Rewrite the version's files for renamed images, and return the new content by file name."""
     found: dict[str, bytes] = {}
     for name in ("train.manifest", "test.manifest"):
         if (folder / name).is_file():
@@ -117,7 +117,7 @@ def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
 
 
 def prediction_frame(images: list[str], labels: list[str], confidences: FloatArray) -> pd.DataFrame:
-    """Convert an array of shape (images, labels) to a table of image, label and confidence."""
+    """Convert confidences of shape (images, labels) to a table with the columns image, label and confidence."""
     return pd.DataFrame(
         {
             "image": np.repeat(np.asarray(images, dtype=object), len(labels)),
@@ -130,14 +130,15 @@ def prediction_frame(images: list[str], labels: list[str], confidences: FloatArr
 def write_predictions(
     folder: Path, images: list[str], labels: list[str], table: pd.DataFrame, *, split: str = "test"
 ) -> None:
-    """Store the predictions for a split's images with the version, so that evaluating it again runs no model.
+    """Store the predictions for a split with the version, so that it can be evaluated without running the model.
 
     Parameters
     ----------
     images, labels : list of str
-        All images that were predicted, and all labels of the model.
+        All predicted images, and all labels of the model.
     table : DataFrame
-        ``image``, ``label``, ``confidence`` and, from detectors, ``left``, ``top``, ``width``, ``height``.
+        Table with the columns ``image``, ``label``, ``confidence`` and, for detectors, ``left``, ``top``, ``width`` and
+        ``height``.
     """
     numbers = {name: table[name].to_numpy(dtype=np.float64) for name in ("confidence", *BOX_COLUMNS) if name in table}
     rows = {
@@ -154,12 +155,12 @@ def _prediction_bytes(images: list[str], labels: list[str], columns: Mapping[str
 
 
 def has_predictions(folder: Path, split: str) -> bool:
-    """Check whether a split has stored predictions. Early releases stored none for training images."""
+    """Check whether predictions are stored for a split. Early releases did not store any for training images."""
     return (folder / _PREDICTIONS[split]).is_file()
 
 
 def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], pd.DataFrame]:
-    """Read the predicted images, and the table written by :func:`write_predictions`."""
+    """Return the predicted images and the table of predictions that :func:`write_predictions` stored."""
     with np.load(folder / _PREDICTIONS[split], allow_pickle=False) as kept:
         images, labels = kept["images"].tolist(), kept["labels"].tolist()
         if "confidences" in kept:  # early releases stored one confidence per image and label

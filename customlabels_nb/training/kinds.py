@@ -10,7 +10,7 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
 
-#: Detector whose training images show nothing but the logo of one brand each.
+#: Kind of detector whose training images each show nothing but the logo of one brand.
 BRANDS = "brands"
 KINDS = (SINGLE_LABEL, MULTI_LABEL, DETECTION, BRANDS)
 #: Kind of model for each task of a project.
@@ -19,7 +19,7 @@ OF_TASK = {SINGLE_LABEL: SINGLE_LABEL, MULTI_LABEL: MULTI_LABEL, "boxes": DETECT
 
 @dataclass(frozen=True)
 class KindChoice:
-    """Kind of model, one of :data:`KINDS`, and the reason for it as the end of a sentence."""
+    """Kind of model, one of :data:`KINDS`, and the reason for choosing it, as the end of a sentence."""
 
     kind: str
     reason: str
@@ -41,17 +41,17 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
 
     The first rule that applies decides:
 
-    - ``named`` is given, or the project has a task.
-    - Brands, if the training images have no boxes but labels of the boxes in the test images.
+    - ``named``, or the project's task, if given.
+    - Brands, if the training images have no boxes, but all of their labels have boxes in the test images.
     - Detection, if the test images have boxes.
-    - The kind with more usable training images, or detection in a tie.
+    - Classification or detection, whichever has more usable training images. Detection wins a tie.
 
     A classifier is single-label if each labelled training image has exactly one label.
 
     Raises
     ------
     InputError
-        If the named kind is unknown.
+        If ``named`` is not a known kind.
     """
     if named is not None:
         if named not in KINDS:
@@ -67,7 +67,9 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
             return KindChoice(BRANDS, f"the project's task is {task!r}, and the training images have no boxes")
         return KindChoice(kind, f"the project's task is {task!r}")
     if are_brands:
-        return KindChoice(BRANDS, "the training images have no boxes, but labels of the boxes in the test images")
+        return KindChoice(
+            BRANDS, "the training images have no boxes, but all their labels have boxes in the test images"
+        )
     if len(test_boxes):
         return KindChoice(DETECTION, "the test images have boxes")
     in_boxes, in_whole = boxes["image"].nunique(), whole["image"].nunique()
@@ -80,12 +82,12 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
 
 
 def boxed(dataset: Dataset) -> pd.DataFrame:
-    """Select boxes and polygons of the fully labelled images."""
+    """Select the boxes and polygons of fully labelled images."""
     return _of_labelled(dataset, shapes=True)
 
 
 def whole_labels(dataset: Dataset) -> pd.DataFrame:
-    """Select image-level labels of the fully labelled images, without duplicates: image, label."""
+    """Select the image-level labels of fully labelled images, as unique pairs of image and label."""
     return _of_labelled(dataset, shapes=False)[["image", "label"]].drop_duplicates()
 
 

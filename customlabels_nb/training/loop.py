@@ -1,11 +1,12 @@
 """Training loop with a time budget, progress reporting (progress bar), early stopping, checkpoints and exact resuming.
 
-Everything in a step depends only on the seed and the step number: random numbers, images and the learning rate. A
-training that was killed and resumed therefore gives, on a CPU, exactly the weights of an uninterrupted one. ``steps=``
-repeats a training whose number of steps came from a time budget, unless a slowdown reduced that number during training.
+The random numbers, images and learning rate of a step depend only on the seed and the step number. On a CPU, a training
+run that was killed and resumed therefore gives exactly the same weights as an uninterrupted run. Use ``steps`` to
+repeat a run whose number of steps was derived from a time budget. The result is the same unless a slowdown reduced the
+number of steps during that run.
 
-A checkpoint stores tensors as safetensors and the rest as JSON, each with its hash, and never uses pickle.
-``state.json`` lists the files of a checkpoint and is written last, so the former checkpoint stays valid if writing is
+A checkpoint stores tensors as safetensors and everything else as JSON, each file with its hash, and never uses pickle.
+``state.json`` lists the files of a checkpoint and is written last, so the previous checkpoint stays valid if writing is
 interrupted.
 """
 
@@ -40,36 +41,36 @@ from customlabels_nb.training.budget import Budget
 
 STATE = "state.json"
 _FILE = re.compile(r"(?:last|best)-\d+\.safetensors")
-_ADVICE = "Start a new training, or restore the original file."
+_ADVICE = "Start a new training run, or restore the original file."
 
 Tensors = dict[str, torch.Tensor]
 
-#: Steps after which a time budget is converted to a number of steps. The first of them are only a warm-up.
+#: Number of steps after which a time budget is converted to a number of steps. The first few are not timed.
 PROBE = 10
 #: Smallest number of steps that a time budget is converted to.
 LEAST_STEPS = 20
 
 _LOWEST_RATE = 0.01
-_PATIENCE = 0.3  # early stopping after this share of all steps without a better metric on held-out images
+_PATIENCE = 0.3  # early stopping: share of all steps without improvement on held-out images
 _LEAST_PATIENCE = 8  # epochs
 _MOST_LOADERS = 8
 _BETWEEN_LOSSES = 2.0  # seconds between two reports of the losses within an epoch
 _ANY = 10**9  # steps
-_LOOK = 0.1  # share of a budget: a validation that takes longer only runs at the end
-_SLOW_PROBE = 0.25  # share of a budget after which three steps are enough to decide on their number
+_LOOK = 0.1  # share of a budget; a longer validation only runs at the end
+_SLOW_PROBE = 0.25  # share of a budget after which three steps are enough to estimate the time per step
 _LATE = 0.9  # share of the planned steps that must still fit into the budget
-_STALL = 3.0  # slowdown at which the number of threads is chosen again
+_STALL = 3.0  # slowdown factor at which the number of threads is chosen again
 
 
 class Learner(Protocol):
-    """Task that the loop trains: it creates batches, computes losses and validates.
+    """Interface between the training loop and a task: create batches, compute losses and validate.
 
     Attributes
     ----------
     network : nn.Module
-        Network on its device.
+        Network to train, on its device.
     identity : dict
-        JSON-serialisable facts. Training only resumes from a checkpoint with the same facts.
+        JSON-serialisable facts that identify the run. Training only resumes from a checkpoint with the same facts.
     """
 
     network: nn.Module
@@ -82,16 +83,16 @@ class Learner(Protocol):
     def batch(self, step: int, fraction: float) -> Sequence[Any]:
         """Return the items of a step's batch.
 
-        They depend only on the arguments. ``fraction`` is the share of the training that is complete.
+        The items depend only on the arguments. ``fraction`` is the completed share of the training run.
         """
         ...
 
     def losses(self, items: Sequence[Any]) -> dict[str, torch.Tensor]:
-        """Compute the losses of a batch or a part of it, each a mean over its items. Their sum is minimised."""
+        """Compute the losses of all or part of a batch, each averaged over the items. Training minimises their sum."""
         ...
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Compute metrics of a network, in eval mode, on held-out images. Empty if there are none."""
+        """Compute the metrics of a network in eval mode on held-out images, or an empty dict if there are none."""
         ...
 
 
@@ -100,7 +101,7 @@ class Showing(Protocol):
     """Learner that can show predictions of its network for a few images."""
 
     def samples(self) -> tuple[list[Sample], str]:
-        """Return samples from the last :meth:`Learner.validate`, if any, and a description of the images."""
+        """Return samples from the last call of :meth:`Learner.validate`, if any, and a description of the images."""
         ...
 
 
@@ -111,7 +112,7 @@ class LoopOptions:
     Attributes
     ----------
     budget : Budget
-        Time or number of steps.
+        Time limit or number of steps.
     best_steps : int
         Largest number of steps for the budget "best".
     epoch_steps : int
@@ -127,11 +128,11 @@ class LoopOptions:
     clip : float
         Largest norm of the gradient (gradient clipping).
     average : float
-        Decay of the moving average of the weights, 0..1.
+        Decay of the moving average of the weights, between 0 and 1.
     spent : float
         Seconds of the budget spent before the first step, for example to decode images.
     expect : callable, optional
-        Function of a network that measures the seconds of a validation and of the work after training.
+        Function that takes a network and estimates the seconds for a validation and for the work after training.
     least_steps : int
         Smallest number of steps that a time budget is converted to.
     """
@@ -152,30 +153,30 @@ class LoopOptions:
 
 @dataclass
 class LoopState:
-    """Progress of a training, JSON-serialisable.
+    """JSON-serialisable progress of a training run.
 
     Attributes
     ----------
     step : int
-        Number of finished steps.
+        Number of completed steps.
     total : int or None
         Total number of steps. None until a time budget is converted to steps.
     seconds : float
-        Wall time so far, including earlier runs of a resumed training.
+        Wall-clock time so far, including the time before the run was resumed.
     parts : int
-        Number of parts in which a batch goes through the network, if it does not fit into memory in one.
+        Number of parts into which each batch is split. It is above 1 if an entire batch does not fit into memory.
     history : list of dict
-        ``step``, ``seconds``, the mean losses and the metrics on held-out images for each epoch.
+        ``step``, ``seconds``, mean losses and metrics on held-out images for each epoch.
     sums : dict
-        Sums of the losses since the last epoch.
+        Sums of the losses since the end of the last epoch.
     best_step, best : int or None, float or None
-        Step at which the metric on held-out images was highest, and its value.
+        Step at which the metric on held-out images was highest, and the metric at that step.
     step_seconds : float or None
         Seconds per step, once known.
     look_seconds, after_seconds : float
-        Seconds of a validation with its checkpoint, and seconds reserved for the work after training.
+        Seconds for a validation with its checkpoint, and seconds reserved for the work after training.
     threads : int or None
-        Number of torch threads. A different number rounds differently.
+        Number of torch threads, stored because it affects rounding.
     """
 
     step: int = 0
@@ -193,9 +194,9 @@ class LoopState:
 
 
 def rate(step: int, total: int | None, warm_up: int) -> float:
-    """Compute the share of the full learning rate at a step: a short linear warm-up, then cosine decay.
+    """Compute the learning rate at a step as a share of the full one: a short linear warm-up, then cosine decay.
 
-    The first :data:`PROBE` steps do not depend on ``total``, which is still unknown then.
+    The rates of the first :data:`PROBE` steps do not depend on ``total``, which is not yet known at that point.
     """
     if step < PROBE or total is None:
         return min(1.0, (step + 1) / warm_up)
@@ -207,28 +208,29 @@ def rate(step: int, total: int | None, warm_up: int) -> float:
 
 
 def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
-    """Train until the budget is spent, and load the weights that did best on held-out images, if there are any.
+    """Train until the budget is spent, then load the weights that performed best on held-out images, if any.
 
     Parameters
     ----------
     learner : Learner
-        Network with its batches and losses.
+        Network to train, with its batches and losses.
     options : LoopOptions
         Options of the loop.
     events : Events
-        Receives the progress as phase "training", which the progress bar shows, metrics after each epoch, and messages
-        about unusual events.
+        Receives the progress in the phase "training", which the progress bar shows, metrics after each epoch, and
+        messages about unusual events.
     checkpoints : Path, optional
         Folder for checkpoints. If it contains one, training resumes from it.
 
     Raises
     ------
     ArtifactError
-        If the existing checkpoint is damaged or belongs to another training, or a checkpoint cannot be written.
+        If the existing checkpoint is corrupted or belongs to a different training run, or a checkpoint cannot be
+        written.
     ModelError
         If not even one image at a time fits into memory, or the losses become NaN or infinite.
     Cancelled, KeyboardInterrupt
-        If training is stopped. The checkpoint is stored.
+        If the user stops training. A checkpoint is stored first, so that the run can be resumed.
     """
     return _Loop(learner, options, events, Checkpoints(checkpoints) if checkpoints is not None else None).go()
 
@@ -247,8 +249,8 @@ class _Loop:
         self.half = half
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.cuda and half is torch.float16)
         self.state = LoopState(total=options.budget.steps, seconds=options.spent)
-        self.best: Tensors | None = None  # the best weights if there are no checkpoints
-        self.whole = True  # False while weights change, because such a state must not be stored
+        self.best: Tensors | None = None  # the best weights, if no checkpoint folder stores them
+        self.whole = True  # False while the weights change, because a half-updated state must not be stored
         self.times: list[float] = []
         self.told = _Told(at=time.perf_counter())
         self.since = time.perf_counter()
@@ -275,7 +277,7 @@ class _Loop:
 
     @property
     def epoch_steps(self) -> int:
-        """Steps between two validations: all steps if a validation takes much of the budget."""
+        """Number of steps between two validations, or of all steps if a validation takes up much of the budget."""
         rare = self.state.look_seconds > _LOOK * (self.options.budget.seconds or math.inf)
         return (self.state.total or _ANY) if rare else self.options.epoch_steps
 
@@ -292,7 +294,7 @@ class _Loop:
             for items in batches:
                 self._step(items)
                 started, ended = ended, time.perf_counter()
-                self.times.append(ended - started)  # includes creating the batch
+                self.times.append(ended - started)  # includes the time to create the batch
                 self.events.progress("training", state.step, state.total, unit="steps")
                 if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and state.step % self.epoch_steps:
                     self.events.metrics(state.step, **self._losses_since_told())
@@ -308,7 +310,7 @@ class _Loop:
             total = self.state.total
             return self.learner.batch(step, 0.0 if step < PROBE or total is None else step / total)
 
-        # on a CPU, creating batches takes a few percent of the time, and more threads would compete with torch's
+        # on a CPU, creating batches takes only a few percent of the time, and more threads would compete with torch's
         workers = min(_MOST_LOADERS, settings.threads) if self.cuda else 1
         yield from map_bounded(make, range(start, stop), workers=workers)
 
@@ -338,7 +340,7 @@ class _Loop:
         self.whole = True
 
     def _gradients(self, items: Sequence[Any]) -> dict[str, float]:
-        """Compute the gradients of an entire batch, in as many parts as needed, and return its mean losses."""
+        """Compute the gradients of an entire batch, split into parts if needed, and return its mean losses."""
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
         size = math.ceil(len(items) / self.state.parts)
@@ -366,7 +368,7 @@ class _Loop:
         before, now = (math.ceil(images / parts) for parts in (self.state.parts // 2, self.state.parts))
         self.events.message(
             f"There was not enough memory for {before} images at once. They are now processed {now} at a time. "
-            "The steps stay the same."
+            "The batch size stays the same."
         )
 
     def _follow(self, average: Any, current: Any, count: Any) -> None:
@@ -375,13 +377,13 @@ class _Loop:
 
     # -- between steps ------------------------------------------------------------------------------
     def _is_probed(self) -> bool:
-        """Check whether the time per step is known, which takes fewer steps if they are slow for the budget."""
+        """Check whether enough steps have run to know the time per step. If steps are slow, fewer are enough."""
         if self.state.total is not None or len(self.times) < 3:
             return False
         return self.state.step >= PROBE or sum(self.times) > _SLOW_PROBE * (self.options.budget.seconds or math.inf)
 
     def _decide(self) -> None:
-        """Convert the time budget to a number of steps, from the time per step."""
+        """Convert the time budget to a number of steps, based on the time per step."""
         state, budget, least = self.state, self.options.budget.seconds, self.options.least_steps
         state.step_seconds = state.step_seconds or statistics.median(self.times[2:] or self.times)
         self.average.eval()
@@ -399,20 +401,20 @@ class _Loop:
             self.events.message(f"{state.total:,} steps of {state.step_seconds:.2f} s each fit into {budget:g} s.")
         elif more:
             self.events.message(
-                f"{budget:g} s are enough for a few steps only: {more} more take about "
+                f"{budget:g} s are only enough for a few steps. The {more} remaining steps take about "
                 f"{math.ceil(more * state.step_seconds)} s, beyond the budget of {budget:g} s."
             )
         else:
             self.events.message(f"The budget of {budget:g} s is spent after {state.step} steps.")
 
     def _affordable(self) -> int:
-        """Return how many steps fit into the budget at the current pace."""
+        """Return the total number of steps that fit into the budget at the current pace."""
         state, pace = self.state, statistics.median(self.times[max(2, len(self.times) - PROBE) :] or self.times)
         left = (self.options.budget.seconds or math.inf) - self._seconds() - state.look_seconds - state.after_seconds
         return state.step + math.floor(left / (pace + state.look_seconds / self.epoch_steps))
 
     def _follow_pace(self) -> None:
-        """Adapt to a slowdown: choose the number of threads again, or plan fewer steps."""
+        """Adapt to a slowdown by choosing the number of threads again or planning fewer steps."""
         state, threads = self.state, torch.get_num_threads()
         if len(self.times) < PROBE:
             return
@@ -433,7 +435,7 @@ class _Loop:
         count = state.step - int(state.history[-1]["step"] if state.history else 0)
         losses = {name: value / max(1, count) for name, value in state.sums.items()}
         if not all(math.isfinite(value) for value in losses.values()):
-            raise ModelError("The losses are NaN or infinite, so the training failed. Train with another seed.")
+            raise ModelError("The losses are NaN or infinite, so training failed. Train again with a different seed.")
         self.average.eval()
         metrics = self.learner.validate(self.average.module)
         values = {"loss": sum(losses.values()), **losses, **metrics}
@@ -454,7 +456,7 @@ class _Loop:
                 self.events.samples(state.step, samples, of=of)
 
     def _losses_since_told(self) -> dict[str, float]:
-        """Compute the mean losses since the last report, for the curves. The history stores those of epochs."""
+        """Compute the mean losses since the last report for the loss curves. The history has the means per epoch."""
         state, told = self.state, self.told
         count = max(1, state.step - max(told.step, int(state.history[-1]["step"] if state.history else 0)))
         losses = {name: (value - told.sums.get(name, 0.0)) / count for name, value in state.sums.items()}
@@ -503,8 +505,8 @@ class _Loop:
         if identity != self.learner.identity:
             differing = [key for key, value in self.learner.identity.items() if identity.get(key) != value]
             raise ArtifactError(
-                f"Cannot resume: the stopped training had another {' and '.join(differing) or 'form'}. "
-                "Start a new training."
+                f"Cannot resume: the interrupted run used a different {' and '.join(differing) or 'configuration'}. "
+                "Start a new training run."
             )
         self.state = LoopState(**facts)
         if self.state.threads is not None and not self.cuda:
@@ -532,7 +534,7 @@ class _Loop:
 
 @dataclass(frozen=True)
 class _Told:
-    """Last report of the losses: the step, their sums since the start of the epoch, and the time."""
+    """Last report of the losses: its step, the sums of the losses since the start of the epoch, and its time."""
 
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
@@ -547,7 +549,7 @@ def _time(work: Callable[[], object]) -> float:
 
 @contextmanager
 def _seeded(seed: int, device: str) -> Iterator[None]:
-    """Seed torch's random numbers inside the block, and restore their state afterwards."""
+    """Seed torch's random number generators inside the block, and restore their state afterwards."""
     with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
         torch.manual_seed(seed)
         yield
@@ -562,19 +564,19 @@ class Loaded:
 
 
 class Checkpoints:
-    """Checkpoints of one training, in their own folder.
+    """Checkpoints of one training run, in their own folder.
 
     Parameters
     ----------
     folder : Path
-        Folder, created by the first :meth:`save`. Only checkpoint files are ever removed from it.
+        Folder, created by the first call of :meth:`save`. Only checkpoint files are ever removed from it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, facts: Mapping[str, Any], tensors: Tensors, *, best: Tensors | None = None) -> None:
-        """Write a checkpoint and remove the former one.
+        """Write a checkpoint and remove the previous one.
 
         Parameters
         ----------
@@ -583,12 +585,12 @@ class Checkpoints:
         tensors : dict of str to Tensor
             Current state.
         best : dict of str to Tensor, optional
-            New best state. If omitted, the former best state stays.
+            New best state. If omitted, the previous best state stays.
 
         Raises
         ------
         ArtifactError
-            If something cannot be written, for example because the disk is full. The former checkpoint stays valid.
+            If a file cannot be written, for example because the disk is full. The previous checkpoint stays valid.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -606,11 +608,11 @@ class Checkpoints:
         except OSError as error:
             raise ArtifactError(
                 f"Cannot write the checkpoint to {str(self.folder)!r}: {error.strerror or error}. "
-                "The former checkpoint is still valid."
+                "The previous checkpoint is still valid."
             ) from error
 
     def load(self) -> Loaded | None:
-        """Load the last checkpoint, or None if there is none.
+        """Load the last checkpoint, or return None if there is none.
 
         Raises
         ------
@@ -623,7 +625,7 @@ class Checkpoints:
         return Loaded(content["facts"], self._read(content["files"]["last"]))
 
     def load_best(self) -> Tensors | None:
-        """Load the tensors of the best state so far, or None if there is none.
+        """Load the tensors of the best state so far, or return None if there is none.
 
         Raises
         ------
@@ -635,7 +637,7 @@ class Checkpoints:
         return None if entry is None else self._read(entry)
 
     def clear(self) -> None:
-        """Remove all checkpoint files, and the folder if it is empty then."""
+        """Remove all checkpoint files, and then the folder if it is empty."""
         if not self.folder.is_dir():
             return
         (self.folder / STATE).unlink(missing_ok=True)
@@ -677,7 +679,7 @@ class Checkpoints:
         except OSError as error:
             raise ArtifactError(f"Cannot read {str(path)!r}: {error.strerror or error}. {_ADVICE}") from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ArtifactError(f"{str(path)!r} is damaged ({error}). {_ADVICE}") from error
+            raise ArtifactError(f"{str(path)!r} is corrupted ({error}). {_ADVICE}") from error
         if not whole:
             raise ArtifactError(f"{str(path)!r} was changed after it was written: its hash differs. {_ADVICE}")
         return dict(content)

@@ -1,8 +1,8 @@
 """Multi-label classification head: an independent logistic regression for each label on frozen features.
 
-All labels are fitted together as one separable problem. With 100 labels that is many times faster than one fit after
-the other. They share the strength of the regularisation, which is chosen by the log-loss of held-out images over all
-labels.
+All labels are fitted together as one separable problem. With 100 labels, this is many times faster than fitting one
+label after the other. All labels share the same regularisation strength, which is chosen by the held-out log-loss over
+all labels.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from customlabels_nb.training.temperature import fit_temperature, losses
 _CHOOSING_TOLERANCE = 1e-4
 _TOLERANCE, _TOLERANCE_OF_MANY = 1e-7, 1e-5
 _MAX_ITERATIONS = 1000
-_NOTHING = ""  # label of images without any, so that they are spread over the folds, too
+_NOTHING = ""  # dummy label of images without labels, so that these images are spread over the folds, too
 
 
 def fit_multi_label_head(
@@ -45,31 +45,31 @@ def fit_multi_label_head(
 ) -> FittedHead:
     """Fit a head that predicts for each label whether an image has it.
 
-    The same input and seed give the same head.
+    The result is deterministic for the same input and seed.
 
     Parameters
     ----------
     features : array of shape (n, d)
-        Pooled features of the backbone.
+        Pooled features from the backbone.
     truth : array of bool, shape (n, k)
-        True where an image has a label. An image may have none, but every label needs an image. A label that all images
-        have gets the same high confidence for any image, because there are no negative examples.
+        True where an image has a label. An image may have no labels, but every label needs at least one image. If all
+        images have a label, it gets the same high confidence for any image, because there are no negative examples.
     seed : int
-        Seed of the cross-validation folds.
+        Random seed for the cross-validation folds.
     Cs : sequence of float
         Inverse regularisation strengths to choose from.
 
     Returns
     -------
     FittedHead
-        Head whose logits are meant for :func:`customlabels_nb.models.classifier.probabilities` with "sigmoid".
+        Head whose logits :func:`customlabels_nb.models.classifier.probabilities` converts with "sigmoid".
 
     Raises
     ------
     InputError
-        If the shapes do not match, or a feature is NaN or infinite.
+        If the shapes do not match, a feature is NaN or infinite, or ``Cs`` is invalid.
     NotEnoughDataError
-        If there are no labels, or one of them has no image.
+        If there are no labels, or a label has no image.
     """
     x, y = _checked(features, truth)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
@@ -89,7 +89,7 @@ def fit_multi_label_head(
             weight = weight @ basis.T
     always = np.flatnonzero(y.all(axis=0))
     if len(always):
-        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image and always predicted.")
+        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image, so they are always predicted.")
     head = FittedHead(
         weight.astype(np.float32), bias.astype(np.float32), float(chosen.C), None, None, None, chosen.balance
     )
@@ -97,9 +97,10 @@ def fit_multi_label_head(
 
 
 def label_weights(truth: BoolArray, balance: float) -> FloatArray:
-    """Compute the weight of each label of each image, shape (n, k).
+    """Compute a weight for each label of each image, shape (n, k).
 
-    With ``balance`` 0 all weights are equal. With 1, images with a label and images without it have equal total weight.
+    With ``balance=0``, all weights are equal. With ``balance=1``, the images with a label and those without it have
+    equal total weight.
     """
     n, count = len(truth), truth.sum(axis=0)
     having, lacking = (n / (2 * np.maximum(number, 1)) for number in (count, n - count))
@@ -110,21 +111,21 @@ def _checked(features: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray,
     x, y = as_rows(features), np.asarray(truth)
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or y.dtype != np.bool_:
         raise InputError(
-            f"features {x.shape} and truth {y.dtype} {y.shape} must have the shape (n, d), and bool of shape (n, k)."
+            f"features {x.shape} must have shape (n, d), and truth {y.dtype} {y.shape} must be bool with shape (n, k)."
         )
     if not np.isfinite(x).all():
         row = int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
-        raise InputError(f"features[{row}] contains NaN or infinity. Leave out images that cannot be read.")
+        raise InputError(f"features[{row}] contains NaN or infinity. Exclude images that cannot be read.")
     if not y.shape[1] or not y.any(axis=0).all():
         missing = np.flatnonzero(~y.any(axis=0)).tolist()
-        raise NotEnoughDataError(f"No image has the labels at positions {missing}. Add images or remove the labels.")
+        raise NotEnoughDataError(f"The labels at positions {missing} have no images. Add images or remove the labels.")
     return x, y
 
 
 def _folds(y: BoolArray, seed: int) -> IntArray | None:
     """Assign images to cross-validation folds, with each label spread as evenly as possible.
 
-    Returns None if most labels have one image only.
+    Returns None if most labels have only one image.
     """
     if 2 * (y.sum(axis=0) > 1).sum() < y.shape[1]:
         return None
@@ -139,7 +140,7 @@ def _folds(y: BoolArray, seed: int) -> IntArray | None:
 
 
 def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[float], balance: float) -> HeadChoice:
-    """Find the strength with the lowest log-loss on held-out rows, and their logits, as in the single-label case."""
+    """Find the value of C with the lowest log-loss on held-out rows, as in the single-label case, and their logits."""
     splits = [(fold != number, fold == number) for number in np.unique(fold)]
     starts: list[FloatArray | None] = [None] * len(splits)
     found: list[float] = []
@@ -161,9 +162,10 @@ def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[flo
 def _fit(
     rows: FloatArray, y: BoolArray, C: float, balance: float, tolerance: float, start: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit weights (k, d) and biases (k,): the minimum of |w|² / 2 + C × the log-losses of the images, for each label.
+    """Fit weights (k, d) and biases (k,), minimising |w|² / 2 + C × the sum of the images' log-losses for each label.
 
-    There is no minimum for a label on all rows or on none. It gets zero weights, and Laplace's estimate as bias.
+    There is no minimum for a label that is on all rows or on none. Such a label gets zero weights, and a bias that
+    corresponds to the Laplace estimate of its frequency.
     """
     n, d = rows.shape
     counts = y.sum(axis=0)
@@ -206,7 +208,7 @@ def _calibrated(
 ) -> FittedHead:
     """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences.
 
-    ``held_out`` and ``y`` belong to the images at the positions ``compared`` among ``count``.
+    The rows of ``held_out`` and ``y`` belong to the images at the indices ``compared`` of all ``count`` images.
     """
     if held_out is None:
         return head

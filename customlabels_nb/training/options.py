@@ -17,29 +17,29 @@ DETECTOR_BUDGET = "2min"
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options of a training run. The same options and images give the same model on a CPU.
+    """Options of a training run. On a CPU, the same options and images give the same model.
 
     Attributes
     ----------
     seed : int
         Random seed.
     device : str or None
-        "cuda", "mps" or "cpu". If None, the first of these that is available.
+        "cuda", "mps" or "cpu". If None, the first available of these.
     backbone : str
         Pretrained backbone. See :func:`customlabels_nb.backbones`.
     kind : str or None
-        One of :data:`customlabels_nb.training.kinds.KINDS`. If None, chosen from the labels.
+        Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`. If None, chosen from the labels.
     budget : str, float or None
-        Wall time of the training: seconds, or a text such as "90s", "2min" or "best". If None, detectors get
+        Wall-clock time limit: seconds, or a string such as "90s", "2min" or "best". If None, detectors get
         :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
     steps : int or None
         Exact number of steps, instead of ``budget``.
     detector : str
-        Network that detects boxes. See :data:`customlabels_nb.models.detector_shape.COCO_DETECTORS`.
+        Name of the detector network. See :data:`customlabels_nb.models.detector_shape.COCO_DETECTORS`.
     input_size : int or None
         Longer side of a detector's input in pixels. If None, chosen from the boxes.
     base : str or None
-        Name of the version to start from, if that is better.
+        Name of the version to start from, if that gives a better model.
     """
 
     seed: int = 0
@@ -54,7 +54,7 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise InputError(f"seed={self.seed!r} must be a whole number from 0 to {2**32 - 1}.")
+            raise InputError(f"seed={self.seed!r} must be an integer from 0 to {2**32 - 1}.")
         backbone_named(self.backbone)
         self.time()
         check_detector(self.detector)
@@ -65,15 +65,15 @@ class TrainingOptions:
             choose_device(self.device)
 
     def time(self) -> Budget:
-        """Return the training budget of a network."""
+        """Return the budget for training a network."""
         return parse_budget(self.budget, self.steps, default=DETECTOR_BUDGET)
 
     @property
     def is_timed(self) -> bool:
-        """True if the user gave a budget or a number of steps."""
+        """True if the user passed a budget or a number of steps."""
         return self.budget is not None or self.steps is not None
 
 
 def options_from(**given: Any) -> TrainingOptions:
-    """Create options from a user's arguments, with defaults for those that are None."""
+    """Create options from a user's arguments, replacing None by the defaults."""
     return TrainingOptions(**{name: value for name, value in given.items() if value is not None})

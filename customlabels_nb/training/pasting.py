@@ -1,6 +1,6 @@
-"""Copy-paste augmentation: paste logos and distractors into images at random, and compute the boxes of the logos.
+"""Copy-paste augmentation: paste logos and distractors onto images at random, and compute the boxes of the logos.
 
-Pasted images get random light, rotation, perspective and occlusion, and the scene gets the noise of a camera.
+Pasted images get random lighting, rotation, perspective and occlusion, and the entire scene gets camera noise.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from customlabels_nb.training.backdrops import Rng, Size, palette
 from customlabels_nb.training.scene_sources import TrainingScene
 from customlabels_nb.training.trimming import Cutout
 
-#: Smallest and largest square root of a pasted logo's area, as shares of the scene's shorter side. Sizes in between are
-#: log-uniformly distributed.
+#: Smallest and largest square root of a pasted logo's area, as shares of the scene's shorter side. Sizes are drawn from
+#: a log-uniform distribution.
 LOGO_SIZES = (0.08, 0.75)
-#: Probability of a coloured plate behind a cut-out logo, and behind one whose own background is a strong colour.
+#: Probability of a coloured plate behind a cut-out logo, and behind a logo whose own background is a strong colour.
 ON_PLATE = 0.25
 ON_LOUD_PLATE = 0.5
 
 _OTHER_SIZES = (0.05, 0.7)
-_LEAST_PIXELS = 8.0  # shorter side of a pasted image
+_LEAST_PIXELS = 8.0  # smallest shorter side of a pasted image
 _TRIES = 6
-_LEAST_CONTRAST = 22.0  # mean difference from the pixels behind it, in grey levels
+_LEAST_CONTRAST = 22.0  # smallest mean difference between a logo and the pixels behind it, in grey levels
 _LOUD = 60  # difference between the strongest and the weakest channel
-_COVERED = 0.25  # share of the rectangle around a logo: other logos only hide more of it on purpose
+_COVERED = 0.25  # largest share of a logo's rectangle that other logos may hide by chance
 _OCCLUDED = 0.2  # probability that a logo is covered on purpose
 
 _BILINEAR = Image.Resampling.BILINEAR
@@ -39,25 +39,25 @@ Alpha = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Colour = tuple[int, int, int]
 
-#: Smallest visible share of a logo's area at which it gets a box.
+#: Smallest visible share of a logo's area for the logo to get a box.
 LEAST_VISIBLE = 0.4
-#: Shortest side of a box in pixels. Smaller boxes show nothing to learn.
+#: Shortest side of a box in pixels. Smaller boxes contain nothing to learn from.
 LEAST_SIDE = 4.0
 
 _SEEN = 64  # alpha from which a pixel shows the logo rather than the background
 _SMALLEST_LEVEL = 12
-_SHARP = 1.5  # a level serves sizes down to its own divided by this, because bilinear interpolation does not average
+_SHARP = 1.5  # largest downscaling of one pyramid level, because bilinear interpolation does not average
 _CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 
 @dataclass(frozen=True, eq=False)
 class Sticker:
-    """Image with alpha, ready to be pasted, with an image pyramid of halved sizes.
+    """Image with an alpha channel to paste, stored as an image pyramid of halved sizes.
 
     Attributes
     ----------
     levels : tuple of PIL.Image.Image
-        RGBA images, the largest first, each with a transparent margin of one pixel, so that warped edges are soft.
+        RGBA images, largest first, each with a transparent margin of one pixel, so that warped edges are soft.
     """
 
     levels: tuple[Image.Image, ...]
@@ -79,18 +79,19 @@ class Sticker:
 
     @property
     def bytes(self) -> int:
-        """Memory of all levels in bytes."""
+        """Memory that all levels take up, in bytes."""
         return sum(4 * level.width * level.height for level in self.levels)
 
 
 @dataclass(frozen=True, eq=False)
 class Logo:
-    """Cut-out logo in the forms in which it is pasted.
+    """Cut-out logo, as the stickers in which it can be pasted.
 
     Attributes
     ----------
     closed, opened : Sticker
-        Logo with opaque and with transparent islands of the background's colour. The same sticker if there are none.
+        Logo in which the islands of the background colour are opaque or transparent, respectively. Both are the same
+        sticker if there are no islands.
     colour : tuple of int, or None
         Colour of the plain background that was removed.
     rectangle : bool
@@ -111,7 +112,7 @@ class Logo:
 
     @property
     def bytes(self) -> int:
-        """Memory of both stickers in bytes."""
+        """Memory that both stickers take up, in bytes."""
         return self.closed.bytes + (self.opened.bytes if self.opened is not self.closed else 0)
 
 
@@ -122,7 +123,7 @@ class Pose:
     Attributes
     ----------
     x, y : float
-        Centre in pixels of the image.
+        Centre, in pixels of the image.
     width, height : float
         Size in pixels, before rotation.
     angle : float
@@ -130,7 +131,7 @@ class Pose:
     corners : ndarray of shape (4, 2)
         Perspective: offset of each corner as shares of width and height, clockwise from the top left.
     softer : int
-        Number of levels by which it is less sharp than possible.
+        Number of pyramid levels to skip, which makes the sticker less sharp than possible.
     """
 
     x: float
@@ -142,7 +143,7 @@ class Pose:
     softer: int = 0
 
     def quadrangle(self) -> Floats:
-        """Compute the corners in pixels of the image, shape (4, 2), clockwise from the sticker's top left."""
+        """Compute the corners in image pixels, shape (4, 2), clockwise from the sticker's top left."""
         flat: Floats = (_CORNERS + self.corners) * (self.width, self.height)
         turn = np.deg2rad(self.angle)
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
@@ -152,12 +153,12 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """Warped sticker in RGBA, with its top left pixel at ``left, top`` of the image, possibly outside of it.
+    """Warped RGBA sticker, with its top left pixel at (``left``, ``top``) in the image, possibly outside the image.
 
     Attributes
     ----------
     logo : ndarray of uint8, shape (height, width)
-        Alpha of the logo itself, without the plate.
+        Alpha channel of the logo itself, without the plate.
     """
 
     image: Image.Image
@@ -172,14 +173,14 @@ def warp(sticker: Sticker, pose: Pose, *, plate: Colour | None = None, margin: f
     Parameters
     ----------
     plate : tuple of int, optional
-        Colour of a rectangle behind it.
+        Colour of a rectangular plate behind the sticker.
     margin : float
-        Distance between the edges of sticker and plate, as a share of the sticker's shorter side.
+        Distance between the edges of the sticker and the plate, as a share of the sticker's shorter side.
     """
     corners = pose.quadrangle()
     source = _level_for(sticker, pose)
     width, height = source.width - 2, source.height - 2
-    # in continuous coordinates of the source, in which the margin is one pixel
+    # continuous coordinates of the source image, whose margin is one pixel wide
     placed = np.array([[1, 1], [1 + width, 1], [1 + width, 1 + height], [1, 1 + height]], dtype=np.float64)
     if plate is None:
         left, top, size = _extent(corners)
@@ -201,7 +202,7 @@ def warp(sticker: Sticker, pose: Pose, *, plate: Colour | None = None, margin: f
 
 
 class PasteCanvas:
-    """Image that stickers are pasted on, with the visible part of each logo.
+    """Image to paste stickers on, which tracks the visible part of each logo.
 
     Parameters
     ----------
@@ -224,13 +225,15 @@ class PasteCanvas:
             self._logos.append(_Shown(patch.left, patch.top, patch.logo.copy(), label, int(patch.logo.sum())))
 
     def contrast(self, patch: Patch) -> float:
-        """Compute the mean difference in grey levels between a patch's logo and the pixels behind it, 0 if outside."""
+        """Compute the mean difference in grey levels between a patch's logo and the pixels behind it.
+
+        The difference is 0 if the logo is outside the image."""
         box = (patch.left, patch.top, patch.left + patch.image.width, patch.top + patch.image.height)
         inside = (max(0, box[0]), max(0, box[1]), min(self.image.width, box[2]), min(self.image.height, box[3]))
         if inside[0] >= inside[2] or inside[1] >= inside[3]:
             return 0.0
         cut = (inside[0] - box[0], inside[1] - box[1], inside[2] - box[0], inside[3] - box[1])
-        # a few hundred points are as good an estimate as all of them
+        # a few hundred pixels give as good an estimate as all of them
         step = max(1, int(((cut[2] - cut[0]) * (cut[3] - cut[1])) ** 0.5) // 24)
         there = np.asarray(self.image.crop(inside))[::step, ::step].astype(np.int16)
         own = np.asarray(patch.image.crop(cut))[::step, ::step, :3]
@@ -238,10 +241,10 @@ class PasteCanvas:
         return float(np.abs(there - own)[weight].mean()) if weight.any() else 0.0
 
     def visible(self) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Return boxes around the visible parts of the logos, and their labels.
+        """Return the boxes around the visible parts of the logos, and the labels of these boxes.
 
-        Boxes are ``left, top, width, height``, shape (n, 4). A logo that is mostly hidden or outside has no box. See
-        :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
+        Boxes are ``left, top, width, height``, shape (n, 4). A logo that is mostly hidden or outside the image has no
+        box. See :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
         """
         found = [(shown.box(self.image.size), shown.label) for shown in self._logos]
         boxes = [box for box, _ in found if box is not None]
@@ -251,7 +254,7 @@ class PasteCanvas:
 
 @dataclass(eq=False)
 class _Shown:
-    """Logo in the image: visibility of each pixel, and the total before anything covered it."""
+    """Logo in the image, with the visibility of each pixel and the total visibility before anything covered it."""
 
     left: int
     top: int
@@ -260,7 +263,7 @@ class _Shown:
     whole: int
 
     def hide(self, left: int, top: int, alpha: Alpha) -> None:
-        """Reduce the visibility where another patch is pasted on top, in proportion to its opacity."""
+        """Reduce the visibility where another patch is pasted on top, in proportion to the opacity of that patch."""
         height, width = self.alpha.shape
         x0, y0 = max(left, self.left), max(top, self.top)
         x1 = min(left + alpha.shape[1], self.left + width)
@@ -302,7 +305,7 @@ def _level_for(sticker: Sticker, pose: Pose) -> Image.Image:
 
 
 def _extent(corners: Floats) -> tuple[int, int, tuple[int, int]]:
-    """Return left, top and size of the pixels that a quadrangle with its soft edge touches."""
+    """Return the left, top and size of the rectangle of pixels that a quadrangle with its soft edge touches."""
     low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
     return int(low[0]), int(low[1]), (int(high[0] - low[0]), int(high[1] - low[1]))
 
@@ -332,14 +335,14 @@ def _transformed(image: Image.Image, coefficients: Floats, size: tuple[int, int]
 def compose(
     rng: Rng, backdrop: Image.Image, logos: Sequence[tuple[int, Logo]], others: Sequence[Sticker]
 ) -> TrainingScene:
-    """Paste logos and distractors on a background, with every property random that does not turn a logo into another.
+    """Paste logos and distractors onto a background, randomising everything that keeps the logos recognisable.
 
     Parameters
     ----------
     backdrop : PIL.Image.Image
         RGB image, modified in place.
     logos : sequence of (int, Logo)
-        Label positions and logos. A logo that does not fit anywhere is left out.
+        Label index and logo of each logo to paste. A logo that does not fit anywhere is skipped.
     others : sequence of Sticker
         Distractors.
     """
@@ -364,7 +367,7 @@ def compose(
 
 
 def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Simulate a camera and its file: exposure, colour cast, blur, noise and JPEG compression.
+    """Simulate a camera photo: exposure, colour cast, blur, noise and JPEG compression.
 
     Returns pixels of shape (height, width, 3).
     """
@@ -393,14 +396,14 @@ def _place_logo(rng: Rng, canvas: PasteCanvas, logo: Logo, taken: list[_Rectangl
         if plate is not None or canvas.contrast(patch) >= _LEAST_CONTRAST:
             return patch
         if not logo.rectangle:
-            plate = _colour_behind(rng, logo)  # it blends into the background, and a plate makes it visible
+            plate = _colour_behind(rng, logo)  # a plate makes a logo visible that would blend into the background
     return None
 
 
 def _free_place(
     rng: Rng, size: Size, sticker: Sticker, sizes: tuple[float, float], taken: list[_Rectangle], plate: Colour | None
 ) -> Patch | None:
-    """Warp the sticker to a random position where it hides little of other logos, or return None if none is found."""
+    """Warp the sticker to a random position where it hides little of other logos, or return None if there is none."""
     for _ in range(_TRIES):
         pose = draw_pose(rng, size, sticker.size, sizes)
         corners = pose.quadrangle()
@@ -411,7 +414,7 @@ def _free_place(
 
 
 def draw_pose(rng: Rng, size: Size, sticker: Size, sizes: tuple[float, float]) -> Pose:
-    """Draw a random pose of a sticker in an image of ``size``, both (width, height). See :data:`LOGO_SIZES`."""
+    """Draw a random pose for a sticker in an image of ``size``. Sizes are (width, height). See :data:`LOGO_SIZES`."""
     side = min(size) * float(np.exp(rng.uniform(np.log(sizes[0]), np.log(sizes[1]))))
     scale = max(side / (sticker[0] * sticker[1]) ** 0.5, _LEAST_PIXELS / min(sticker))
     scale = min(scale, 0.95 * max(size) / max(sticker))
@@ -420,7 +423,7 @@ def draw_pose(rng: Rng, size: Size, sticker: Size, sizes: tuple[float, float]) -
     kind = rng.random()
     angle = rng.normal(0, 7) if kind < 0.7 else rng.normal(0, 22) if kind < 0.95 else rng.uniform(-90, 90)
     corners = np.clip(rng.normal(0, 0.06, (4, 2)), -0.18, 0.18) if rng.random() < 0.6 else np.zeros((4, 2))
-    # most stickers are inside the image as far as they fit, the others are cut off at its edge
+    # most stickers are placed inside the image if they fit, and the rest are cut off at its edge
     within = 0.5 if rng.random() < 0.85 else 0.1
     x, y = (
         float(rng.uniform(*sorted((within * side, whole - within * side))))
@@ -439,7 +442,7 @@ def _plate(rng: Rng, logo: Logo) -> Colour | None:
 
 
 def _colour_behind(rng: Rng, logo: Logo) -> Colour:
-    """Choose a colour on which the logo is visible: that of its own background, white, black, or a random one."""
+    """Choose a colour on which the logo is visible: that of its original background, white, black or a random one."""
     mean = _mean_colour(logo.closed)
     tried = [*palette(rng, 3), np.array([255.0] * 3), np.array([20.0] * 3)]
     if logo.colour is not None:
@@ -459,7 +462,7 @@ def _mean_colour(sticker: Sticker) -> npt.NDArray[np.float64]:
 
 
 def _lit(rng: Rng, patch: Patch) -> Patch:
-    """Change the light of a patch: brightness, contrast, colours and light from one side."""
+    """Change the lighting of a patch at random: brightness, contrast, colours and light from one side."""
     pixels = np.asarray(patch.image)
     height, width = pixels.shape[:2]
     shades = pixels[..., :3].astype(np.float32)
@@ -482,7 +485,7 @@ def _opacity(rng: Rng) -> float:
 
 
 def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) -> None:
-    """Cover a part of a logo with another image, from one side and at about half its size up to all of it."""
+    """Cover part of a logo from one side with another image, which has 0.4 to 0.9 of the logo's size."""
     width, height = around[2] - around[0], around[3] - around[1]
     side = float(rng.uniform(0.4, 0.9)) * float(np.sqrt(width * height))
     scale = side / max(thing.size)
@@ -493,7 +496,7 @@ def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) 
 
 
 def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:
-    """Compute the share of a rectangle that is inside another one."""
+    """Compute the share of a rectangle that another rectangle covers."""
     width = min(rectangle[2], by[2]) - max(rectangle[0], by[0])
     height = min(rectangle[3], by[3]) - max(rectangle[1], by[1])
     area = (rectangle[2] - rectangle[0]) * (rectangle[3] - rectangle[1])
@@ -501,7 +504,7 @@ def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:
 
 
 def _exposure(rng: Rng) -> list[int]:
-    """Return a lookup table of 3 × 256 values for brightness, contrast and colour cast."""
+    """Return a random lookup table of 3 × 256 values for brightness, contrast and colour cast."""
     levels = np.linspace(0, 1, 256)
     gamma, contrast = np.exp(rng.normal(0, 0.15)), np.clip(rng.normal(1, 0.12), 0.6, 1.3)
     base = ((levels**gamma) - 0.5) * contrast + 0.5 + rng.normal(0, 0.03)
@@ -510,7 +513,7 @@ def _exposure(rng: Rng) -> list[int]:
 
 
 def _noisy(rng: Rng, image: Image.Image) -> Image.Image:
-    # one plane of noise, shifted for each channel, takes a third of the time and looks the same
+    # shifting one plane of noise for each channel takes a third of the time and looks the same
     plane = rng.integers(-128, 128, (image.height, image.width), dtype=np.int8).astype(np.int16)
     plane = plane * int(rng.integers(8, 40)) // 256
     pixels = np.asarray(image).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Checks before training: what can be trained on the datasets, what is left out, and what will limit the result."""
+"""Checks before training: what can be trained on the datasets, what is excluded, and what will limit the result."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ class UsableImages:
     Attributes
     ----------
     images : DataFrame
-        image, sha256, width, height. Includes images without annotations if the model can learn from them.
+        Table with the columns image, sha256, width and height. It includes images without annotations if the model can
+        learn from them.
     marks : DataFrame
-        Their usable annotations, with the columns of annotations: image-level labels without duplicates, or shapes.
+        Usable annotations of these images, with the same columns as a dataset's annotations: either image-level labels
+        without duplicates, or shapes.
     """
 
     images: pd.DataFrame
@@ -36,18 +38,18 @@ class UsableImages:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Plan of a training: kind of model, labels and images.
+    """Plan of a training run: kind of model, labels and images.
 
     Attributes
     ----------
     choice : KindChoice
-        Kind of model, with the reason.
+        Kind of model, and the reason for it.
     labels : DataFrame
         Labels that training images have, in the project's order.
     train, test : UsableImages
         Images and annotations to train on and to test on.
     notes : list of str
-        What was left out, and what will limit the result.
+        Human-readable notes on what is excluded and what will limit the result.
     """
 
     choice: KindChoice
@@ -65,21 +67,21 @@ class TrainingPlan:
 def make_plan(
     train: Dataset, test: Dataset, *, kind: str | None = None, task: str | None = None, limits: Limits = LOCAL
 ) -> TrainingPlan:
-    """Check the datasets, and plan what to train on which images.
+    """Check the datasets, and plan which labels to train on which images.
 
     Parameters
     ----------
     kind : str, optional
-        One of :data:`customlabels_nb.training.kinds.KINDS`. Chosen from the labels by default.
+        Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`. Chosen from the labels by default.
     task : str, optional
-        Declared task of the project. It takes precedence over the labels.
+        Declared task of the project, which takes precedence over the labels.
 
     Raises
     ------
     InputError
         If ``kind`` is unknown.
     NotEnoughDataError
-        If there are too few images or labels. The message says which and how many are needed.
+        If there are too few images or labels. The message names the missing data and the required number.
     """
     choice = choose_kind(train, test, named=kind, task=task)
     parts = {
@@ -96,7 +98,9 @@ def make_plan(
 
 
 def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
-    """Split a training set as distribute() would, and return the rest and the test set. Nothing is moved.
+    """Split a training set as distribute() would, and return the remaining training set and the test set.
+
+    The project itself is not changed.
 
     Raises
     ------
@@ -114,7 +118,7 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
 
 
 def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
-    """Describe in sentences what training would use, or why it would fail. Nothing is changed."""
+    """Describe in sentences what training would use, or why it would fail, without changing the project."""
     try:
         aside = not len(test)
         plan = make_plan(*(set_aside(train) if aside else (train, test)), task=task)
@@ -131,7 +135,7 @@ def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableI
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
     if kind == DETECTION:
         marks = boxed(dataset)
-        known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # the latter are empty
+        known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # unannotated
     else:
         marks = dataset.annotations.loc[whole_labels(dataset).index]
         known = set(marks["image"])
@@ -139,7 +143,7 @@ def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableI
             known -= set(marks.loc[marks["image"].duplicated(), "image"])
         else:
             known |= set(ready["image"]) - set(dataset.annotations["image"])
-        if brands:  # images with boxes are used as they are, images without annotations as backgrounds
+        if brands:  # images with boxes are used as they are, and images without annotations as backgrounds
             shapes = boxed(dataset)
             marks = pd.concat([marks[~marks["image"].isin(shapes["image"])], shapes])
             known |= set(shapes["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))
@@ -166,7 +170,7 @@ def _require_enough(
         have_all = len(learnt.marks) if kind == DETECTION else labelled
         advice = "Label more images: project.label('train')."
         if kind == DETECTION:
-            advice = "Draw boxes, project.annotate('train'), or name another kind."
+            advice = "Draw boxes with project.annotate('train'), or pass a different kind."
         raise NotEnoughDataError(
             f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
             f"{have_all} {what} and {len(labels)} labels ({have}). {advice}",
@@ -179,7 +183,7 @@ def _require_enough(
     names = tested.marks["label"].unique()
     if not len(names):
         raise NotEnoughDataError(
-            "No box of the test images can be used. Add test images with boxes of the brands."
+            "None of the boxes in the test images can be used. Add test images with boxes around the brands."
             if kind == BRANDS
             else f"The test set has no {'image with boxes' if is_detector else 'labelled image'}, so the model could "
             "not be evaluated. Add test images with labels, or delete the test set and let distribute() take a "
@@ -188,20 +192,20 @@ def _require_enough(
         )
     if len(names) < least:
         raise NotEnoughDataError(
-            f"The test set has images of {len(names)} label only ({names[0]!r}), but a {model} needs test images "
+            f"The test set has images of only {len(names)} label ({names[0]!r}), but a {model} needs test images "
             f"of at least {least}. Add test images of other labels"
-            + (", or more training images of them to split off a test set." if test.name == TRAIN else "."),
+            + (", or more training images of other labels that can be split off." if test.name == TRAIN else "."),
             "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
         )
     if not set(labels["label"]) & set(names):
         raise NotEnoughDataError(
-            "No label of the test set is a label of the training set, so the model could not be evaluated.",
+            "The training set and the test set have no labels in common, so the model could not be evaluated.",
             "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
         )
 
 
 def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages], labels: pd.DataFrame) -> list[str]:
-    """Describe what is left out of a training and a test set, and what will limit the result."""
+    """Describe what is excluded from the training and test sets, and what will limit the result."""
     said = []
     for dataset, part in zip(datasets, parts, strict=True):
         said += _left_out(kind, dataset, part)
@@ -209,10 +213,10 @@ def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages]
     train, test = (part.marks.drop_duplicates(["image", "label"])["label"].value_counts() for part in parts)
     never = [name for name in datasets[0].labels["label"] if name not in set(names)]
     if never:
-        said.append(f"No training image has {_listed(never)}, so the model will not know it.")
+        said.append(f"No training image has {_listed(never)}, so the model will not recognise it.")
     untested = [name for name in names if name not in test.index]
     if untested:
-        said.append(f"No test image has {_listed(untested)}, so the means of the metrics do not include it.")
+        said.append(f"No test image has {_listed(untested)}, so the averaged metrics do not include it.")
     few = [f"{name} ({train[name]})" for name in names if train[name] < _FEW]
     if few and kind != BRANDS:
         said.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
@@ -220,8 +224,8 @@ def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages]
         said.append(f"{train.idxmax()!r} makes up {train.max() / train.sum():.0%} of the training images.")
     if kind == BRANDS and len(shapes := boxed(datasets[0])):
         said.append(
-            f"{shapes['image'].nunique():,} training images have boxes, the others show a logo alone. The former are "
-            "used as they are, in addition to scenes created from the latter."
+            f"{shapes['image'].nunique():,} training images have boxes, and the others show only a logo. Images "
+            "with boxes are used as they are, in addition to scenes created from the logos."
         )
     return said
 
@@ -233,7 +237,7 @@ def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
     if len(images) > len(ready):
         said.append(
             f"{len(images) - len(ready):,} of {len(images):,} {dataset.name} images are unlabelled, skipped or still "
-            "to be reviewed, and are left out."
+            "to be reviewed, and are excluded."
         )
     unused = set(ready) - set(part.images["image"])
     if not unused:
@@ -246,10 +250,10 @@ def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
     )
     for what, which in reasons:
         if unused & which:
-            said.append(f"{len(unused & which):,} {dataset.name} images have {what}, and are left out.")
+            said.append(f"{len(unused & which):,} {dataset.name} images have {what}, and are excluded.")
             unused -= which
     if unused:
-        said.append(f"{len(unused):,} {dataset.name} images were reviewed but have no labels, and are left out.")
+        said.append(f"{len(unused):,} {dataset.name} images were reviewed but have no labels, and are excluded.")
     return said
 
 

@@ -1,4 +1,4 @@
-"""Input and output of training recipes, the same for all kinds of models."""
+"""Input and output types of training recipes, shared by all kinds of models."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-#: Folder inside a version's folder, deleted when the training is complete.
+#: Checkpoint folder inside a version's folder, deleted when training is complete.
 CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
 class Base:
-    """Former version to start from: its name, its folder, and the content hashes of the images it was trained on."""
+    """Earlier version to start from: its name, its folder and the content hashes of its training images."""
 
     name: str
     folder: Path
@@ -44,17 +44,17 @@ class TrainingJob:
     plan : TrainingPlan
         Kind of model, labels and images.
     options : TrainingOptions
-        Options of the user.
+        Options that the user passed.
     device : str
         Device to train on.
     root, folder : Path
-        Folders of the project and of the version. Checkpoints are stored in the latter.
+        Project folder and version folder. Checkpoints are stored in the version folder.
     events : Events
         Receives progress, metrics and messages.
     base : Base or None
-        Version to start from, if that is better.
+        Version to start from, if that gives a better model.
     started : float
-        Start of the budget, as a time of :func:`time.perf_counter`.
+        Start of the budget, as a value of :func:`time.perf_counter`.
     """
 
     plan: TrainingPlan
@@ -68,7 +68,7 @@ class TrainingJob:
 
     @cached_property
     def clock(self) -> Clock:
-        """Clock of the budget. It has no limit for a classifier without a time budget."""
+        """Clock that tracks the time budget. It has no limit for a classifier without a time budget."""
         timed = self.options.is_timed or self.plan.kind not in CLASSIFICATION_TASKS
         parts = [self.plan.test] if self.plan.kind == BRANDS else [self.plan.train, self.plan.test]
         images = [image for part in parts for image in part.images["image"]]
@@ -76,21 +76,21 @@ class TrainingJob:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder for the checkpoints of an unfinished training."""
+        """Folder for the checkpoints of an unfinished training run."""
         return self.folder / CHECKPOINTS
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of the finished model for the readable images of one dataset.
+    """Predictions of the trained model for the readable images of one dataset.
 
     Attributes
     ----------
     images : list of str
         Images that could be read.
     table : DataFrame or None
-        image, label, confidence (0..1) and, from detectors, left, top, width, height in pixels. None if no predictions
-        were made.
+        Table with the columns image, label, confidence (between 0 and 1) and, for detectors, left, top, width and
+        height in pixels. None if there are no predictions.
     issues : list of Issue
         Reasons why other images could not be read.
     """
@@ -109,11 +109,11 @@ class TrainingResult:
     network : torch.nn.Module
         Network with the weights to save.
     config : ModelConfig
-        Configuration without thresholds and facts, which the run adds.
+        Configuration of the model, without the thresholds and facts that the run adds.
     train, test : Predictions
-        Predictions for both datasets.
+        Predictions for the training images and the test images.
     facts : dict
-        Choices and metrics of the recipe, JSON-serialisable.
+        JSON-serialisable choices and metrics of the recipe.
     held_out : list of str
         Training images that the network was not trained on.
     """

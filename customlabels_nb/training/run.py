@@ -49,7 +49,7 @@ from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, this_process
 
 COMPLETED = "The model is ready to run."
-#: Facts of a run that are listed with its metrics.
+#: Facts about a run that are listed with its metrics.
 _ALSO_METRICS = ("seconds", "cross_validated_log_loss")
 _PACKAGES = ("customlabels-nb", "torch", "torchvision", "timm", "scikit-learn", "numpy", "pandas", "pillow")
 
@@ -66,14 +66,14 @@ def train_version(
     tags: dict[str, str] | None = None,
     started: float | None = None,
 ) -> None:
-    """Train a new version. Nothing is written before all checks have passed.
+    """Train a new version. Nothing is written until all checks have passed.
 
-    The budget starts at ``started``, a time of :func:`time.perf_counter`, or at this call.
+    The time budget starts at ``started``, a value of :func:`time.perf_counter`, or by default at this call.
 
     Raises
     ------
     NotEnoughDataError, NotAllowedError
-        If the datasets cannot be trained on. No version is created then.
+        If the datasets cannot be trained on. In this case, no version is created.
     """
     started = time.perf_counter() if started is None else started
     train, test = with_current_hashes(store, (train, test), events)
@@ -104,10 +104,10 @@ def train_version(
 
 
 def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: Events) -> None:
-    """Resume a stopped run, with its original dataset snapshots and options.
+    """Resume a stopped run with its original dataset snapshots and options.
 
-    If it was killed before the snapshots were written, it starts with the current datasets. Features computed before
-    are found in the cache by content hash.
+    If the run was killed before the snapshots were written, it restarts with the current datasets. Features that have
+    already been computed are reused from the cache, which finds them by content hash.
     """
     started, folder = time.perf_counter(), root / record.folder
     if has_snapshots(folder):
@@ -120,7 +120,7 @@ def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: E
     plan = make_plan(train, test, kind=options.kind or record.kind)
     if options.kind is None:  # chosen automatically
         choice = choose_kind(train, test, task=store.project().task)
-        began = KindChoice(plan.kind, "this training started with it")
+        began = KindChoice(plan.kind, "the interrupted run started with it")
         plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
     device = choose_device(options.device)
     store.update_version(
@@ -134,7 +134,7 @@ def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: E
 
 
 def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
-    """Return the function that trains models of a kind, one of :data:`customlabels_nb.training.kinds.KINDS`."""
+    """Return the function that trains a kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`."""
     if kind in CLASSIFICATION_TASKS:
         from customlabels_nb.training.classifier_recipe import train_classifier
 
@@ -145,12 +145,12 @@ def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
 
 
 def require_weights(kind: str, options: TrainingOptions) -> None:
-    """Download the pretrained weights that the training starts from, unless they are cached.
+    """Download the pretrained weights that training starts from, unless they are cached.
 
     Raises
     ------
     WeightsUnavailableError
-        If they cannot be downloaded. The message names an alternative.
+        If the weights cannot be downloaded. The message names an alternative.
     """
     if kind in CLASSIFICATION_TASKS or options.detector == OWN:
         fetch_backbone(options.backbone)
@@ -161,7 +161,7 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
 
 
 def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> None:
-    """Train and evaluate the version, and write its files."""
+    """Train and evaluate a version, and write its files."""
     with honest_status(store, record.name), torch_threads(work.device):
         write_snapshots(work.folder, *datasets)
         work = replace(work, base=_base(store, work.root, work.options.base))
@@ -170,7 +170,7 @@ def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Datase
         trained = recipe_for(work.plan.kind)(work)
         for split, part in (("train", trained.train), ("test", trained.test)):
             for issue in part.issues:
-                work.events.message(f"Left out: {issue.where}: {issue.message}")
+                work.events.message(f"Excluded: {issue.where}: {issue.message}")
             note_issues(store, split, part.issues)
         metrics = _write_version(work, trained)
         store.update_version(
@@ -184,7 +184,7 @@ def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Datase
 
 
 def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]:
-    """Write the files of the version's folder, and return its metrics."""
+    """Write the files in the version's folder, and return the version's metrics."""
     facts = {
         "seed": work.options.seed,
         "device": work.device,
@@ -215,7 +215,7 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
 
 
 def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
-    """Compute the metrics on the test images, and the assumed threshold of each label."""
+    """Compute the metrics on the test images and the assumed threshold of each label."""
     assert trained.test.table is not None
     truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
     result = evaluation.evaluate(
@@ -229,12 +229,12 @@ def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], 
 
 
 def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
-    """Find the version to start from, and the images it was trained on.
+    """Find the version to start from and its training images.
 
     Raises
     ------
     ModelNotFoundError
-        If there is no version of that name.
+        If there is no version with this name.
     """
     if name is None:
         return None
@@ -249,7 +249,7 @@ def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
 
 
 def _statistics(plan: TrainingPlan, trained: TrainingResult | None = None) -> dict[str, Any]:
-    """Count labels and images: those planned for training, or those used if it is finished."""
+    """Count the labels and images planned for training, or actually used if the run is complete."""
     used = set(plan.train.images["image"] if trained is None else trained.train.images)
     marks = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])
     return {
@@ -271,11 +271,11 @@ def _environment(device: str) -> dict[str, Any]:
 
 
 def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Events) -> list[Dataset]:
-    """Return the datasets with the current content hashes of their files.
+    """Return the datasets with up-to-date content hashes of their files.
 
-    Only files whose size or modification time differs from the store are read. Files with other content are reported
-    and stored as issues, and keep their labels. Remote files keep the identity in the store. Servers are only queried
-    for files that were imported without one.
+    Only files whose size or modification time differs from the stored values are read. Files whose content has changed
+    are reported and stored as issues, and keep their labels. Remote files keep their stored identity string. Servers
+    are only queried for files that were imported without one.
     """
     known = {row.image: row for row in store.files()[0].itertuples(index=False)}
     return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
@@ -298,8 +298,8 @@ def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dat
             changed.append(image)
     if changed:
         events.message(
-            f"{len(changed):,} {dataset.name} images changed since they were imported, such as {changed[0]!r}. "
-            "Their labels were not changed."
+            f"{len(changed):,} {dataset.name} images have changed since they were imported, for example "
+            f"{changed[0]!r}. Their labels have not been changed."
         )
         note_issues(store, dataset.name, [Issue("IMAGE_CHANGED", where=image) for image in changed])
     current = images.assign(sha256=hashes)
@@ -307,7 +307,7 @@ def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dat
 
 
 def note_issues(store: SqlStore, split: str, issues: list[Issue]) -> None:
-    """Add issues found in training to the project's issues, without duplicates."""
+    """Add issues found during training to the project's issues, without duplicates."""
     if issues and store.dataset(split) is not None:
         nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)
         store.add_images(split, *nothing, Action("check images", settings.user), issues=issues)

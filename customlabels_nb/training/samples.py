@@ -21,7 +21,7 @@ _MOST_MARKS = 40
 
 
 def chosen(count: int, most: int = MOST_SAMPLES) -> list[int]:
-    """Choose positions of at most ``most`` of ``count`` images, evenly spread and always the same."""
+    """Choose the indices of at most ``most`` of ``count`` images, evenly spaced and deterministic."""
     shown = min(count, most)
     return [(2 * index + 1) * count // (2 * shown) for index in range(shown)]
 
@@ -39,15 +39,15 @@ def make_samples(
     Parameters
     ----------
     names : sequence of str
-        Names of the images in the tables.
+        Names of the images to show, as in the tables.
     canvases : sequence of Canvas
-        Canvases of the same images.
+        Canvas of each image.
     truth, predictions : DataFrame
-        image, label and, for boxes, left, top, width, height in pixels of the upright image. Predictions also have
-        confidence, 0..1. Crowds and unlikely predictions are left out, except the most likely label of an image without
-        boxes. Tables may contain other images.
+        Tables with the columns image, label and, for boxes, left, top, width and height in pixels of the upright image.
+        Predictions also have a column confidence, with values between 0 and 1. Crowd regions are ignored. So are
+        unlikely predictions, except the most likely label of an image without boxes. Rows for other images are ignored.
     captions : sequence of str, optional
-        Captions of the images. ``names`` by default.
+        Captions of the images. Defaults to ``names``.
     """
     return [
         Sample(

@@ -1,4 +1,4 @@
-"""Scene sources for training a detector: photos with boxes, or synthetic scenes."""
+"""Interface to the images for training a detector: photos with boxes, or synthetic scenes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class TrainingScene:
     Attributes
     ----------
     pixels : ndarray of uint8, shape (height, width, 3)
-        Pixels. Do not write to them, because the array may be shared.
+        Pixels of the image. Treat the array as read-only, because it may be shared.
     boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of this image, which may be smaller than its file.
+        ``left, top, width, height`` in pixels of this image, which may be smaller than the image in the file.
     labels : ndarray of int64, shape (n,)
-        Position of each box's label among the labels to train, from 0.
+        Index of each box's label in the list of labels to train.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -32,8 +32,8 @@ class SceneSource(Protocol):
     """Endless supply of scenes, with a fixed number per epoch.
 
     The same index and epoch always give the same scene, in any order and from any thread, so a resumed run continues
-    exactly where it was stopped. A source with a true attribute ``composed`` creates scenes of many objects at many
-    sizes itself. They are not combined into mosaics or mirrored.
+    exactly where it stopped. A source whose attribute ``composed`` is True already creates scenes with several objects
+    at various sizes. Training does not combine these scenes into mosaics or mirror them.
     """
 
     def __len__(self) -> int:
@@ -41,9 +41,9 @@ class SceneSource(Protocol):
         ...
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
-        """Return scene ``index`` (0 to ``len() - 1``) of an epoch, or None, for example if its file is unreadable."""
+        """Return scene ``index`` (0 to ``len(self) - 1``) of an epoch, or None if it cannot be loaded."""
         ...
 
     def labels_of(self, index: int) -> npt.NDArray[np.int64]:
-        """Return the labels of a scene's boxes in any epoch, as far as they are known without loading it. Cheap."""
+        """Return the labels of a scene's boxes, as far as they are known without loading the scene."""
         ...

@@ -1,4 +1,4 @@
-"""Training status of versions: heartbeat, failures, and recovery after a kernel was killed."""
+"""Training status of versions: heartbeats, failures and recovery after a kernel is killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 
 HEARTBEAT_SECONDS = 15
-#: A training without a heartbeat for this long is considered dead, on any machine.
+#: A training run without a heartbeat for this long is considered dead, on any machine.
 SILENT = timedelta(minutes=5)
 
 
@@ -30,12 +30,14 @@ def settle_orphans(store: SqlStore) -> list[str]:
     for version in [] if store.read_only else store.versions():
         if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
             status = "TRAINING_FAILED"
-            message = "The kernel that trained it has ended. Call resume() to continue or delete() to remove it."
+            message = (
+                "The kernel that trained the version has ended. Call resume() to continue or delete() to remove it."
+            )
         elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
-            status, message = "STOPPED", "The kernel that ran it has ended."
+            status, message = "STOPPED", "The kernel that ran the version has ended."
         elif version.status == "COPYING_IN_PROGRESS" and _is_gone(version):
             status = "COPYING_FAILED"
-            message = "The kernel that copied it has ended. Copy it again, or call delete() to remove the partial copy."
+            message = "The kernel that copied the version has ended. Copy it again, or delete() the partial copy."
         else:
             continue
         store.update_version(
@@ -46,12 +48,12 @@ def settle_orphans(store: SqlStore) -> list[str]:
 
 
 def this_process() -> dict[str, Any]:
-    """Return host, process ID and heartbeat of this process, for the record of a version."""
+    """Return the host, ID and heartbeat of this process, for the record of a version."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "heartbeat": datetime.now(UTC)}
 
 
 def is_settled(version: VersionRecord) -> bool:
-    """Check whether the process in the record is this one or dead."""
+    """Check whether the process in a version's record is the current process or dead."""
     return (version.host, version.pid) == (socket.gethostname(), os.getpid()) or _is_gone(version)
 
 
@@ -64,14 +66,14 @@ def _is_gone(version: VersionRecord) -> bool:
         born = psutil.Process(version.pid).create_time() if version.pid else None
     except psutil.Error:
         born = None
-    if born is None or born > heartbeat.timestamp() + 1:  # a later process may have got the same ID
+    if born is None or born > heartbeat.timestamp() + 1:  # a later process may have the same ID
         return True
-    # the process lives, but may have failed to record the end of the training
+    # the process is alive, but may have failed to record the end of training
     return silent and version.status in ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS")
 
 
 class Heartbeat:
-    """Thread that regularly records that this process works on a version."""
+    """Thread that regularly records that this process is working on a version."""
 
     def __init__(self, store: SqlStore, name: str) -> None:
         self._store = store
@@ -91,13 +93,13 @@ class Heartbeat:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
                 self._store.update_version(self._name, heartbeat=datetime.now(UTC))
-            except CustomLabelsError:  # the version was deleted, or a temporary problem: the training itself reports it
+            except CustomLabelsError:  # deleted version or temporary problem, which training itself reports
                 continue
 
 
 @dataclass(frozen=True)
 class Doing:
-    """Work on a version: status if it fails, action for the history, and advice if it was stopped."""
+    """Kind of work on a version: status if it fails, action for the history, and advice if it is stopped."""
 
     failed: str
     action: str
@@ -120,13 +122,13 @@ def honest_status(store: SqlStore, name: str, doing: Doing = TRAINING) -> Iterat
         raise
     finally:
         heartbeat.stop()
-        with suppress(CustomLabelsError):  # a heartbeat may have been written after the final status
+        with suppress(CustomLabelsError):  # a heartbeat may be written after the final status
             store.update_version(name, host=None, pid=None, heartbeat=None)
 
 
 def _note_failure(store: SqlStore, name: str, error: BaseException, doing: Doing) -> None:
     if isinstance(error, KeyboardInterrupt | Cancelled):
-        told = str(error)  # a training loop names the epoch
+        told = str(error)  # the message from a training loop names the epoch
         message = told if told.startswith("Stopped by you") else f"Stopped by you. {doing.advice}."
     elif isinstance(error, CustomLabelsError | OSError):
         message = str(error)
@@ -144,7 +146,7 @@ def _note_failure(store: SqlStore, name: str, error: BaseException, doing: Doing
 
 
 def remove_folder(folder: Path, root: Path) -> None:
-    """Delete a version's folder, and refuse any folder outside ``root``."""
+    """Delete a version's folder. Folders outside ``root`` are never deleted."""
     inside = folder.resolve()
     if root.resolve() / "versions" != inside.parent:
         raise NotAllowedError(f"{str(folder)!r} is not the folder of a version in {str(root)!r}. Nothing was deleted.")

@@ -23,12 +23,12 @@ def stored_evaluation(
     thresholds: float | Mapping[str, float] | str | None = None,
     columns: pd.DataFrame | None = None,
 ) -> Evaluation:
-    """Evaluate a version on a split's images as they were at training.
+    """Evaluate a version on the images and ground truth of a split at the time of training.
 
     Parameters
     ----------
     folder, root : Path
-        Folders of the version and of the project.
+        Version folder and project folder.
     config : ModelConfig
         Configuration of the version.
     split : {"test", "train"}
@@ -36,8 +36,8 @@ def stored_evaluation(
     thresholds : number, dict or str, optional
         See :func:`customlabels_nb.evaluation.evaluate`.
     columns : DataFrame, optional
-        Current table of images. Tags and the user's own columns are taken from it for slices, and also sizes and
-        sources that the version does not know.
+        Current table of images. It provides tags and the user's own columns for slices, and image sizes and sources
+        that are not stored with the version.
     """
     dataset = read_snapshot(folder, split, root)
     asked, predictions = read_predictions(folder, split=split)
@@ -56,11 +56,10 @@ def stored_evaluation(
 
 
 def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
-    """Evaluate a version on its training images at its thresholds.
+    """Evaluate a version on its training images at its own thresholds.
 
-    Returns the images as a dataset if the version has no stored predictions for them.
-
-    A model knows its training images, so the metrics say nothing about new ones.
+    If the version has no stored predictions for these images, they are returned as a dataset instead. The model has
+    seen the images in training, so the metrics do not show how well it performs on new images.
     """
     if not has_predictions(folder, "train"):
         return read_snapshot(folder, "train", root)

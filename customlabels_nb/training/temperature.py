@@ -1,8 +1,8 @@
-"""Temperature scaling: calibrate confidences with one temperature for all logits, fitted on held-out images.
+"""Temperature scaling: calibrate confidences with a single temperature, fitted on held-out images.
 
 Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, 2017. A temperature above 1 lowers confidences
-without changing the order of the labels. None below 1 is tried: a handful of held-out images without an error do not
-justify more confidence in the next one.
+without changing the order of the labels. Temperatures below 1 are not tried: a handful of held-out images without an
+error do not justify higher confidences.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
 
-#: Smallest number of held-out images. Fewer cannot distinguish overconfidence from bad luck.
+#: Smallest number of held-out images. With fewer, overconfidence cannot be distinguished from bad luck.
 LEAST_IMAGES = 20
 MOST = 10.0
 _FOLDS = 5
@@ -24,16 +24,16 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class Temperature:
-    """Divisor of logits.
+    """Fitted temperature, by which logits are divided.
 
     Attributes
     ----------
     value : float
-        Temperature, at least 1. It is 1 if no other value is better.
+        Temperature, at least 1. It is 1 if no higher value is better.
     before, after : float
-        Mean log-loss of held-out logits, without and with a temperature that was fitted on other held-out images.
+        Mean log-loss of the held-out images, without and with a temperature fitted on other held-out images.
     losses : ndarray of float64, shape (n,)
-        Log-losses of which ``after`` is the mean.
+        Log-loss of each image, whose mean is ``after``.
     """
 
     value: float
@@ -48,18 +48,19 @@ class Temperature:
 
 
 def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 0) -> Temperature:
-    """Fit the temperature with the lowest log-loss, or 1 if that does not help on other images.
+    """Fit the temperature with the lowest log-loss, or return 1 if it does not help on other images.
 
-    It must lower the log-loss of images it was not fitted on by more than the standard error of the difference.
+    The temperature must lower the log-loss of images that it was not fitted on by more than the standard error of the
+    difference.
 
     Parameters
     ----------
     logits : array of shape (n, k)
-        Logits of images that the model was not trained on. Logarithms of softmax probabilities work as well.
+        Logits for images that the model was not trained on. Logarithms of softmax probabilities work as well.
     truth : array of shape (n,), int, or (n, k), bool
-        Position of each image's label (softmax), or which labels each image has (sigmoid).
+        Index of each image's label (softmax), or a mask of each image's labels (sigmoid).
     seed : int
-        Seed of the cross-validation folds.
+        Random seed for the cross-validation folds.
 
     Raises
     ------
@@ -68,7 +69,10 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 
     """
     z, y = np.asarray(logits, dtype=np.float64), np.asarray(truth)
     if z.ndim != 2 or y.shape not in (z.shape[:1], z.shape) or not np.isfinite(z).all():
-        raise InputError(f"logits {z.shape} must be finite and of shape (n, k), and truth {y.shape} (n,) or (n, k).")
+        raise InputError(
+            f"logits must be finite with shape (n, k), got {z.shape}, and truth must have shape (n,) or (n, k), "
+            f"got {y.shape}."
+        )
     plain = losses(z, y)
     before = float(plain.mean()) if len(z) else float("nan")
     if len(z) < LEAST_IMAGES:
@@ -86,7 +90,7 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 
 
 
 def losses(logits: FloatArray, truth: npt.NDArray[np.generic]) -> FloatArray:
-    """Compute the log-loss of each image, shape (n,). For several labels per image, it is the mean over all labels."""
+    """Compute the log-loss of each image, shape (n,). In the multi-label case, this is the mean over all labels."""
     if truth.ndim == 1:
         top = logits.max(axis=1, keepdims=True)
         normaliser = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
@@ -95,7 +99,7 @@ def losses(logits: FloatArray, truth: npt.NDArray[np.generic]) -> FloatArray:
 
 
 def standard_error(values: FloatArray) -> float:
-    """Compute the standard error of the mean of ``values``, infinite for a single one."""
+    """Compute the standard error of the mean of ``values``, which is infinite for a single value."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
 
 
@@ -103,5 +107,5 @@ def _best(logits: FloatArray, truth: npt.NDArray[np.generic]) -> float:
     found = minimize_scalar(
         lambda power: losses(logits / np.exp(power), truth).mean(), bounds=(0, np.log(MOST)), method="bounded"
     )
-    # the search never ends exactly on a bound
+    # the search never returns exactly a bound
     return float(np.exp(found.x)) if found.fun < losses(logits, truth).mean() else 1.0

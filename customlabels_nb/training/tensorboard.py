@@ -22,8 +22,8 @@ _TRUE, _PREDICTED = "#3a9a5b", "#c8553d"
 class TensorBoardListener:
     """Callback that writes training events to TensorBoard event files.
 
-    Metrics become scalars, messages become texts, and samples become images with ground truth in green and predictions
-    in red.
+    Metrics are logged as scalars, messages as text, and samples as images with the ground truth in green and
+    predictions in red.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class TensorBoardListener:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingDependencyError(
-                f"TensorBoardListener needs the package tensorboard: {extra_command('tensorboard')}"
+                f"TensorBoardListener needs the package tensorboard. Install it: {extra_command('tensorboard')}"
             ) from error
         self.folder = Path(folder)
         self._writer: Any = SummaryWriter(str(self.folder))
@@ -54,7 +54,7 @@ class TensorBoardListener:
         self._said = 0
 
     def __call__(self, event: Event) -> None:
-        """Write one event."""
+        """Write an event to the event files."""
         if isinstance(event, Metrics):
             self._step = event.step
             for name, value in event.values.items():
@@ -88,7 +88,7 @@ class TensorBoardListener:
 
 
 def _as_markdown(text: str) -> str:
-    """Indent text, so that TensorBoard does not interpret file and label names as Markdown."""
+    """Indent text so that TensorBoard does not interpret file and label names as Markdown."""
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 

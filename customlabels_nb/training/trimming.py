@@ -1,4 +1,4 @@
-"""Background removal for logos: separate the logo from the background by the colours at the image's edge."""
+"""Background removal for logos: separate the logo from the background using the colours at the image's edge."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ Mask = npt.NDArray[np.bool_]
 Alpha = npt.NDArray[np.uint8]
 Ground = Literal["transparent", "plain", "photo"]
 
-#: Longest side in pixels of the image in which the background is detected, and of the cut-out.
+#: Longest side of the image in which the background is detected, and longest side of the cut-out, in pixels.
 LONGEST_LOOKED_AT = 512
 LONGEST_KEPT = 384
 
-_SHORTEST_LOOKED_AT = 32  # shorter side of a long narrow image, as long as it has no more pixels than a square one
+_SHORTEST_LOOKED_AT = 32  # shorter side of a long, narrow image that has no more pixels than a square one
 _EDGE = 0.02  # width of the edge, as a share of the image's shorter side
 _EDGE_POINTS = 3000
-_ENOUGH_EDGE = 0.6  # share of the edge with the background's colours (a logo may touch it), more if they are noisy
-_MORE_EDGE = 0.05  # for each grey level of noise
+_ENOUGH_EDGE = 0.6  # share of the edge that must have background colours (a logo may touch the edge)
+_MORE_EDGE = 0.05  # added to this share for each grey level of noise
 _SMOOTH = 6.0  # noise of a plain background, in grey levels; a photo has more
-_EVEN = 2.0  # a background whose shades differ by less is one colour
-_LEAST_SHARE = 0.002  # smallest share of the image's pixels that a logo covers
+_EVEN = 2.0  # a background whose shades differ by less counts as one colour
+_LEAST_SHARE = 0.002  # smallest share of the image that a logo must cover
 _LEAST_SIDE = 4
 _LONGEST_TO_SHORTEST = 20.0
 _DEGREE = 4
 _POWERS = [(i, degree - i) for degree in range(_DEGREE + 1) for i in range(degree + 1)]  # of y and x
 _RIPPLES = 0.15  # share of the strongest difference nearby
 _REFITS = 2
-_SPECK = 0.002  # share of the logo's area: smaller parts are dropped
-_SMALL_PART, _STRONG_PART = 0.02, 0.2  # parts smaller than the first share need the second one of the top difference
+_SPECK = 0.002  # share of the logo's area; smaller parts are dropped
+_SMALL_PART, _STRONG_PART = 0.02, 0.2  # parts below the first share need the second share of the top difference
 
 
 @dataclass(frozen=True, eq=False)
 class Cutout:
-    """Logo without its background.
+    """Logo that has been separated from its background.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (height, width, 4)
-        RGB and alpha (not premultiplied), cropped to the alpha. Islands of the background's colour inside the logo are
-        opaque.
+        RGBA pixels (not premultiplied), cropped to the visible part. Islands of the background colour inside the logo,
+        such as the inside of a letter, are opaque.
     opened : ndarray of uint8, shape (height, width), or None
-        Alpha with transparent islands, because it is unknown whether the inside of a letter belongs to the logo. None
-        if there are no islands.
+        Alternative alpha channel in which these islands are transparent, because it is unknown whether they belong to
+        the logo. None if there are no islands.
     ground : {"transparent", "plain", "photo"}
-        Background: none, a colour with soft shades, or a photo that could not be separated. With a photo, the complete
-        rectangle is used.
+        Original background: none, a colour with soft shades, or a photo that cannot be separated from the logo. With a
+        photo, the entire rectangle is used.
     colour : tuple of int, or None
-        Mean red, green and blue of a plain background.
+        Mean red, green and blue of a plain background, otherwise None.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -70,23 +70,23 @@ class Cutout:
 def trim_background(image: Image.Image, name: str = "image", *, keep_ground: bool = False) -> Cutout:
     """Cut the logo out of an upright image that shows nothing else.
 
-    An alpha channel is trusted. Otherwise, a polynomial surface is fitted to the colours at the image's edge. If most
-    of the edge fits it and is smooth, the background consists of the pixels in its colours that are connected to the
-    edge.
+    If the image has transparency, its alpha channel is used. Otherwise, a polynomial surface is fitted to the colours
+    at the image's edge. If most of the edge is smooth and fits this surface, the background consists of all pixels in
+    the surface's colours that are connected to the edge.
 
     Parameters
     ----------
     image : PIL.Image.Image
         RGB or RGBA image.
     name : str
-        Name of the image in error messages.
+        Name of the image for error messages.
     keep_ground : bool
-        If True, treat a plain background as part of the logo, which then is a rectangle.
+        If True, treat a plain background as part of the logo, which is then a rectangle.
 
     Raises
     ------
     ImageError
-        If the image shows nothing but its background, or a logo too long and narrow to be pasted.
+        If the image shows nothing but its background, or if the logo is too narrow to be pasted.
     """
     image = _shrunk(image)
     rgb, own = np.asarray(image.convert("RGB")), _own_alpha(image)
@@ -103,7 +103,7 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
     distance = _distance(rgb, shades)
     logo, islands = _told_apart(distance, noise)
     if np.ptp(shades) > _EVEN:
-        for _ in range(_REFITS):  # the edge alone does not show how the shades continue inwards
+        for _ in range(_REFITS):  # the edge alone does not determine how the shades continue inwards
             if logo.all():
                 break
             shades = _refitted(rgb, ~logo)
@@ -130,20 +130,20 @@ def read_cutout(image: str, root: Path | None = None, *, keep_ground: bool = Fal
     Raises
     ------
     ImageError
-        If the file cannot be used, or shows no logo. See :func:`trim_background`.
+        If the file cannot be used, or does not show a logo. See :func:`trim_background`.
     """
     picture = open_image(image, root=root, at_least=LONGEST_LOOKED_AT, keep_alpha=True)
     return trim_background(picture, image, keep_ground=keep_ground)
 
 
 def grounds_in_words(grounds: Sequence[Ground]) -> list[str]:
-    """Describe backgrounds that could not be removed, as sentences. Empty if all were removed."""
+    """Describe in sentences which backgrounds could not be removed. Empty if all were removed."""
     whole = sum(ground == "photo" for ground in grounds)
     if not whole:
         return []
     return [
-        f"The background of {whole:,} of {len(grounds):,} images could not be separated from the logo, so they are "
-        "pasted as rectangles. Images of the logo on one colour or on transparency (PNG) teach more."
+        f"The background of {whole:,} of {len(grounds):,} images cannot be separated from the logo, so these images "
+        "are pasted as rectangles. Images of the logo on a plain or transparent background (PNG) work better."
     ]
 
 
@@ -158,7 +158,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 
 def _own_alpha(image: Image.Image) -> Alpha | None:
-    """Return the image's alpha, scaled so that its most opaque pixel is opaque, or None if there is no transparency."""
+    """Return the image's alpha channel, scaled to a maximum of 255, or None if the image has no transparency."""
     if image.mode != "RGBA":
         return None
     alpha = np.asarray(image.getchannel("A"))
@@ -171,9 +171,9 @@ def _own_alpha(image: Image.Image) -> Alpha | None:
 
 
 def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
-    """Fit the background's colours to the edge, shape (height, width, 3), and estimate their noise.
+    """Fit a surface of background colours to the image's edge, shape (height, width, 3), and estimate its noise.
 
-    Returns None if the edge shows no smooth background.
+    Returns None if the edge does not show a smooth background.
     """
     height, width = rgb.shape[:2]
     depth = max(1, round(_EDGE * min(height, width)))
@@ -184,7 +184,7 @@ def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
     rows, columns = rows[::step], columns[::step]
     colours = rgb[rows, columns].astype(np.float32)
     best: tuple[float, float, int, Floats] | None = None
-    for terms in (1, 3, 6, len(_POWERS)):  # one colour, a plane, curved surfaces: use the simplest that fits the edge
+    for terms in (1, 3, 6, len(_POWERS)):  # one colour, a plane or a curved surface: use the simplest that fits
         basis = _basis(rgb.shape, rows, columns)[:, :terms]
         coefficients, share, noise = _fit_robustly(basis, colours)
         if best is None or share > best[0] + 0.05:
@@ -197,7 +197,7 @@ def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
 
 
 def _refitted(rgb: npt.NDArray[np.uint8], ground: Mask) -> Floats:
-    """Fit a surface of fourth degree to all pixels of the background."""
+    """Fit a fourth-degree surface to all pixels of the background."""
     rows, columns = np.nonzero(ground)
     step = max(1, len(rows) // (2 * _EDGE_POINTS))
     rows, columns = rows[::step], columns[::step]
@@ -215,13 +215,13 @@ def _surface(shape: tuple[int, ...], coefficients: Floats) -> Floats:
 
 
 def _basis(shape: tuple[int, ...], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Floats:
-    """Compute the powers of the positions up to the fourth degree, lowest degree first. Positions are -1 to 1."""
+    """Compute polynomial features up to the fourth degree, lowest degree first, of positions scaled to -1 to 1."""
     y, x = np.linspace(-1, 1, shape[0])[rows], np.linspace(-1, 1, shape[1])[columns]
     return np.stack([y**i * x**j for i, j in _POWERS], axis=1).astype(np.float32)
 
 
 def _fit_robustly(basis: Floats, colours: Floats) -> tuple[Floats, float, float]:
-    """Fit a surface by least squares without outliers, and return coefficients, share of inliers and noise."""
+    """Fit a surface by robust least squares, and return the coefficients, the share of inliers and the noise."""
     near = np.abs(colours - np.median(colours, axis=0)).max(axis=1)
     inliers = near <= np.median(near) + 1
     for _ in range(8):
@@ -237,12 +237,9 @@ def _fit_robustly(basis: Floats, colours: Floats) -> tuple[Floats, float, float]
 
 
 def _least_squares(basis: Floats, colours: Floats) -> Floats:
-    """Solve a regularised least-squares problem.
-
-    It avoids BLAS, whose threads compete for the cores.
-    """
+    """Solve a regularised least-squares problem without BLAS, whose threads would compete for the cores."""
     products = np.einsum("ni,nj->ij", basis, basis).astype(np.float64)
-    products[np.diag_indices_from(products)] += 1e-5 * len(basis)  # some powers are identical at the edge
+    products[np.diag_indices_from(products)] += 1e-5 * len(basis)  # some polynomial features are identical at the edge
     solution: Floats = np.linalg.solve(products, np.einsum("ni,nc->ic", basis, colours)).astype(np.float32)
     return solution
 
@@ -253,14 +250,14 @@ def _distance(rgb: npt.NDArray[np.uint8], shades: Floats) -> Floats:
 
 
 def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
-    """Separate logo and background by the distance to the background's colour.
+    """Separate the logo from the background by the distance to the background colour.
 
-    Returns masks of the logo including islands of the background's colour, and of these islands.
+    Returns a mask of the logo, including islands of the background colour, and a mask of these islands.
     """
-    # JPEG leaves ripples next to strong edges
+    # JPEG compression leaves ripples next to strong edges
     ripples = _RIPPLES * ndimage.maximum_filter(distance, size=15)
     sure, perhaps = distance > 14 + 4 * noise, distance > np.maximum(6 + 3 * noise, ripples)
-    # faint parts belong to the logo if they are connected to strong ones
+    # faint parts belong to the logo if they are connected to strong parts
     parts, count = ndimage.label(perhaps, structure=np.ones((3, 3)))
     numbers = np.arange(count + 1)
     kept = np.isin(numbers, parts[sure]) & (numbers > 0)
@@ -285,7 +282,7 @@ def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
 def _soft_edges(
     rgb: npt.NDArray[np.uint8], shades: Floats, distance: Floats, logo: Mask
 ) -> tuple[Alpha, npt.NDArray[np.uint8]]:
-    """Compute the logo's soft alpha at edges that mix with the background, and its colours without that mixture."""
+    """Compute soft alpha where the logo's edges mix with the background, and the logo's unmixed colours."""
     inner = ndimage.binary_erosion(logo, iterations=2, border_value=True)
     band = logo & ~inner
     full = ndimage.maximum_filter(np.where(logo, distance, 0), size=7)
@@ -307,7 +304,7 @@ def _is_enough(logo: Mask) -> bool:
 
 
 def _blank(name: str) -> ImageError:
-    return ImageError(name, "it shows nothing but its background, so there is no logo to learn. Leave it out.")
+    return ImageError(name, "it shows nothing but its background, so there is no logo to learn. Remove it.")
 
 
 def _extent(alpha: Alpha) -> tuple[int, int, int, int]:
@@ -323,7 +320,7 @@ def _kept(
     colour: tuple[int, int, int] | None,
     name: str,
 ) -> Cutout:
-    """Crop the cut-out to its alpha, and reduce its size to the maximum."""
+    """Crop the cut-out to its visible part, and shrink it to the maximum size."""
     top, bottom, left, right = _extent(alpha)
     inside = np.s_[top:bottom, left:right]
     height, width = bottom - top, right - left

@@ -50,7 +50,7 @@ def test_examples_of_tables_polygons_count_as_boxes_and_crowds_are_ignored() -> 
 
 
 def test_boxes_and_labels_must_be_as_many() -> None:
-    with pytest.raises(InputError, match="2 boxes and 1 labels"):
+    with pytest.raises(InputError, match="2 boxes but 1 labels"):
         Example("a.png", None, np.zeros((2, 4)), np.zeros(1))
 
 

@@ -284,7 +284,7 @@ def test_many_real_images_take_turns() -> None:
     assert set(np.bincount(np.array(seen) - 1000)) == {5}
     assert mixed.labels_of(0).size == 0
     assert mixed.labels_of(99).tolist() == [99]
-    with pytest.raises(InputError, match="real has no images"):
+    with pytest.raises(InputError, match="real contains no images"):
         MixedScenes(Numbered(100, 0), Numbered(0, 0))
 
 

@@ -243,7 +243,7 @@ def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Exampl
     untrained = pretrained_detector(trained.shape, len(LABELS), PACKAGED, seed=5)
     for former, labels, words in (
         (untrained, LABELS, "AP50 on held-out images is 0.0"),
-        (trained.network, ["other", "labels"], "knows no label"),
+        (trained.network, ["other", "labels"], "knows none of the labels"),
     ):
         events = Events()
         told = heard(events)
@@ -271,7 +271,7 @@ def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: 
     told = heard(events)
     base = (found.network, LABELS)
     again = train_detector(train, LABELS, replace(chosen, budget=Budget(steps=1)), events, validation=test, base=base)
-    assert any(isinstance(e, Message) and e.text.startswith("Started from the former detector") for e in told)
+    assert any(isinstance(e, Message) and e.text.startswith("Started from the earlier detector") for e in told)
     assert again.state.best is not None
     assert again.state.best > 0.8
 

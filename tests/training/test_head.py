@@ -136,7 +136,7 @@ def test_rare_labels_count_for_more_only_where_held_out_confidences_gain() -> No
     for seed in range(6):
         features, targets = uneven((4, 30, 30), 3.0, seed)
         head = fit_head(features, targets, 3, seed=seed)
-        note = next(note for note in head.notes if "uneven" in note)
+        note = next(note for note in head.notes if "imbalanced" in note)
         weighted, plain = map(float, re.findall(r"log-loss (\d\.\d+) instead of (\d\.\d+)", note)[0])
         assert (head.balance == 1) == (weighted < plain)
         better += head.balance == 1
@@ -144,7 +144,7 @@ def test_rare_labels_count_for_more_only_where_held_out_confidences_gain() -> No
     noise = np.random.default_rng(0).normal(size=(70, 40))  # without any signal, the rare label is rarely predicted
     head = fit_head(noise, np.repeat([0, 1], [10, 60]), 2)
     assert head.balance == 0
-    assert any(tells(note, "uneven", 10, 60, "same weight") for note in head.notes)
+    assert any(tells(note, "imbalanced", 10, 60, "same weight") for note in head.notes)
     assert fit_head(*clusters(3, 10), 3).notes == ()
 
 

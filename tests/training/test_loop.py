@@ -592,7 +592,7 @@ def test_a_full_disk_leaves_the_former_state_whole(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
     try:
-        with pytest.raises(ArtifactError, match=r"Cannot write .*former checkpoint is still valid"):
+        with pytest.raises(ArtifactError, match=r"Cannot write .*previous checkpoint is still valid"):
             train(Toy(), options(), Events(), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -637,7 +637,7 @@ def test_a_state_that_was_tampered_with_is_refused(kept: Path, name: str, damage
     if (name, damage) == (STATE, "gone"):
         train(Toy(), options(), Events(), kept)  # no state is available, so it starts again
         return
-    with pytest.raises(ArtifactError, match=r"hash differs|Cannot read|damaged"):
+    with pytest.raises(ArtifactError, match=r"hash differs|Cannot read|corrupted"):
         train(Toy(validation=[0.1]), options(), Events(), kept)
 
 
@@ -662,7 +662,7 @@ def test_a_file_outside_of_the_folder_is_never_read(kept: Path) -> None:
 def test_another_training_is_not_gone_on_with(kept: Path) -> None:
     other = Toy()
     other.identity = {"toy": 2}
-    with pytest.raises(ArtifactError, match="had another toy"):
+    with pytest.raises(ArtifactError, match="a different toy"):
         train(other, options(), Events(), kept)
 
 

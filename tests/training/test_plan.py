@@ -41,7 +41,7 @@ BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
         ({**TWO, "d": ["x", "y"]}, {"e": ["x"], "f": ["y"]}, "multi-label", "up to 2 labels"),
         (BOXES, {"c": [("box", "x")], "d": [("box", "y")]}, "detection", "test images have boxes"),
         (TWO, {"d": [("box", "x"), ("box", "z")]}, "detection", "test images have boxes"),  # y is not a box label
-        (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but labels"),
+        (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but all their labels"),
         ({**BOXES, "c": ["x"]}, {"d": ["x"]}, "detection", "2 training images have boxes, 1"),
         ({"a": [("box", "x")], "b": ["y"]}, {}, "detection", "1 training images have boxes, 1"),  # a tie
         ({"a": [("box", "x")], "b": ["y"], "c": ["x"]}, {}, "single-label", "exactly one"),
@@ -117,8 +117,8 @@ def test_brands_learn_from_logos_boxes_and_backdrops() -> None:
         (TWO, {"d": []}, None, "no labelled image", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
         (BOXES, {"d": ["x"]}, "detection", "no image with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
         (TWO, {"d": ["x"]}, "brands", "Add test images with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-        (TWO, {"d": ["x"], "e": ["x"]}, None, "1 label only", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-        (TWO, {"d": ["u"], "e": ["v"]}, None, "No label of the test set", "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
+        (TWO, {"d": ["x"], "e": ["x"]}, None, "only 1 label", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["u"], "e": ["v"]}, None, "no labels in common", "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
     ],
 )  # fmt: skip
 def test_reasons_not_to_begin(train: dict, test: dict, kind: str | None, words: str, code: str) -> None:
