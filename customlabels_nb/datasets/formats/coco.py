@@ -3,8 +3,8 @@
 The format is documented on cocodataset.org under "Data format". Boxes, polygons, crowds, scores (as confidences) and
 image-level labels are read and written. Image-level labels are annotations without ``bbox``, as in Azure Machine
 Learning's labelling tool. COCO cannot distinguish an image without objects from one that was not reviewed, so an image
-without annotations is unlabelled. Licences are columns of the images table. ``info`` and supercategories are stored in its
-``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations with a different area.
+without annotations is unlabelled. Licences are stored in columns of the images table, ``info`` and supercategories in
+its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations with a different area.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ class FoundFiles:
     """Image files, sorted by name.
 
     ``labels`` holds the label of each file or None, ``stats`` its size in bytes and modification time in nanoseconds,
-    if known, ``contents`` an identifier of the content of remote files. ``ignored`` counts the files whose extension is
-    not that of an image.
+    if known, ``contents`` an identifier of the content of remote files. ``ignored`` counts the files without an image
+    extension.
     """
 
     images: list[str] = field(default_factory=list)
@@ -278,7 +278,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     several = [image for image, names in labels.items() if len(names) > 1]
     if several:
         raise InputError(
-            f"{len(several)} images, such as {several[0]!r}, have more than one label. Folders store only one per image."
+            f"{len(several)} images, such as {several[0]!r}, have more than one label. Folders allow only one."
         )
     folders = {label: _folder_name(label) for names in labels.values() for label in names}
     path.mkdir(parents=True, exist_ok=True)

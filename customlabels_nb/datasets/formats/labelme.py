@@ -5,7 +5,7 @@ two opposite corners, a ``polygon`` its vertices, a ``circle`` its centre and a 
 that are true are image-level labels. ``imagePath`` is relative to the JSON file. If there is no such file, the image is
 looked up next to the JSON file. The ``score`` of a shape, as written by prediction programs, is its confidence.
 
-The reader accepts a single file, or a folder whose ``.json`` files it reads at any depth. The writer creates a folder, with an
+The reader accepts a single file, or a folder with ``.json`` files at any depth. The writer creates a folder, with an
 ``index.json`` next to the files for data that they cannot store: the order of labels and images, the test images, and
 images that were not reviewed. The box of a polygon is its bounding box.
 """
