@@ -4,7 +4,7 @@ The format is documented on cocodataset.org under "Data format". Boxes, polygons
 image-level labels are read and written. Image-level labels are annotations without ``bbox``, as in Azure Machine
 Learning's labelling tool. COCO cannot distinguish an image without objects from one that was not reviewed, so an image
 without annotations is unlabelled. Licences are stored in columns of the images table, ``info`` and supercategories in
-its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations with a different area.
+its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations whose area differs.
 """
 
 from __future__ import annotations

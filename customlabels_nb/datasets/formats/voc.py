@@ -9,7 +9,7 @@ The reader accepts a single file, or a folder with ``.xml`` files at any depth. 
 the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to the latter. ``ImageSets/Main``
 lists the test images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main`` and an ``index.json``
 with the order of labels and images, and with the unreviewed images, which have no XML file. An XML file without objects
-means that the image shows no objects.
+means that the image was reviewed and shows none.
 """
 
 from __future__ import annotations
