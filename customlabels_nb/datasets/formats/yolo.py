@@ -228,7 +228,7 @@ class _Listed:
 
 
 class _PlainLoader(yaml.BaseLoader):
-    """YAML loader that reads all values as strings and rejects aliases, because a few of them can expand to any size."""
+    """YAML loader that reads values as strings and rejects aliases, because a few aliases can expand to any size."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):

@@ -155,8 +155,7 @@ class _Line:
         if fitted and self.real_size:
             repair = "clip_boxes" if "clip_boxes" in self.names else "drop_off_frame_boxes"
             drawn, real = (f"{width:,} × {height:,}" for width, height in (size, self.real_size))
-            what = f"boxes drawn on {drawn} pixels were fitted to the actual {real} pixels"
-            self._change(repair, "attribute", what)
+            self._change(repair, "attribute", f"boxes drawn on {drawn} pixels were fitted to the image's {real} pixels")
             self.findings = [*declared.findings, *self.of_image]
             self.state = "invalid" if self.of_image else declared.state
             self.real_size = None
