@@ -233,7 +233,7 @@ class _Cells:
             return None
         numbers = [number for number in map(finite, texts) if number is not None]
         if len(numbers) < 4:
-            raise UnreadableError(f"The box {shown(texts)} does not have four valid numbers.")
+            raise UnreadableError(f"The box {shown(texts)} does not consist of four numbers.")
         if corners:
             numbers = self._collected.box_of_corners(numbers, texts, **self._place)
         left, top, width, height = numbers

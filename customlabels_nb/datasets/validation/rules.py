@@ -349,7 +349,7 @@ class _ImageFindings:
     refused : set of str
         S3 buckets that denied read access.
     fetched, lost : int
-        Number of images on S3 that were found, and number that were not.
+        Number of images on S3 that could be read, and number that could not.
     unreachable : dict
         Reason why each server or bucket could not be reached.
     """

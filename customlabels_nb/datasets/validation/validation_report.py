@@ -122,7 +122,7 @@ class ValidationReport(Generic[Fixed]):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Content of ``manifest_summary.json``: statistics and errors of each manifest, and errors that concern both."""
+        """Content of ``manifest_summary.json``: statistics and errors of each manifest and of both together."""
         return written_files.summary(self._checked)
 
     def entries(self, split: str = t.TRAIN) -> Iterator[dict[str, Any]]:
