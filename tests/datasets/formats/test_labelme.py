@@ -100,7 +100,8 @@ def test_what_is_not_kept_is_counted(tmp_path: Path) -> None:
     found = read(FORMAT, labelme(tmp_path / "a.json", *shapes, shape("mask", [0, 0], [5, 5], mask="iVBO")))
     said = [issue.message for issue in found.issues]
     assert said[-3:] == [
-        f"{n} shapes have the property {what!r}, which is not imported." for n, what in ((3, "group_id"), (1, "mask"), (3, "flags"))
+        f"{n} shapes have the property {what!r}, which is not imported."
+        for n, what in ((3, "group_id"), (1, "mask"), (3, "flags"))
     ]
     assert len(found.annotations) == 4
     assert (found.annotations["confidence"] == 1).all()
