@@ -70,7 +70,7 @@ _RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
 _AN_ID = (int, str, float)
 _MOST_NAMED = 100
-_AREA_APART = 0.05  # relative difference: areas of masks differ slightly from those of their polygons
+_AREA_APART = 0.05  # relative difference: masks and their polygons differ slightly in area
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -119,7 +119,7 @@ def _info(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _supercategories(data: dict[str, Any], label_of: dict[Any, str]) -> dict[str, str]:
-    """Map labels to their supercategories, ignoring those that are not valid strings."""
+    """Map labels to their supercategories, ignoring supercategories that are not valid strings."""
     entries = data.get("categories")
     return {
         label_of[entry["id"]]: above[:_INFO_TEXT]

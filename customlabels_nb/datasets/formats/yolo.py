@@ -7,7 +7,7 @@ the last folder called ``images`` is replaced by ``labels``. Without such a fold
 
 The reader accepts a ``data.yaml`` (with any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
 ``val`` and ``test`` are image folders or lists of images. Images in ``val`` and ``test`` become test images. Entries
-that refer to folders or lists outside the folder of the ``data.yaml`` are not read, and neither is such a ``path``.
+that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is ignored.
 
 The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
 of reviewed images, and an ``index.json`` with the order and sizes of images. Images are not copied. If an image is
