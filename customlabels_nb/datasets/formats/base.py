@@ -38,7 +38,7 @@ _WORDS = {
 }  # fmt: skip
 _EXAMPLES = 3
 
-#: Relative names that cannot point outside the folder. Nearly all names match, and checking the parts of each name is slow.
+#: Relative names that cannot point outside the folder. Most names match, and checking each part of a name is slow.
 _ORDINARY = re.compile(r"(?:[\w-][\w. -]*/)*+[\w-][\w. -]*", re.ASCII)
 
 
