@@ -43,7 +43,7 @@ FORMATS: dict[str, Format] = {
 
 @dataclass(frozen=True)
 class Written:
-    """Files that were written, images that could not be copied, and data that the format cannot store."""
+    """Result of an export: the files, and issues for images that could not be copied and data that was lost."""
 
     format: str
     files: list[Path]
@@ -53,18 +53,18 @@ class Written:
         count, first = len(self.files), str(self.files[0]) if self.files else "none"
         files = first if count == 1 else f"{count:,} files, such as {first}"
         names = [repr(issue.where) for issue in self.issues if issue.code != "NOT_HELD"]
-        left = f"{len(names):,} images cannot be read and were left out: {', '.join(names[:3])}. See .issues."
+        left = f"{len(names):,} images cannot be read and were skipped: {', '.join(names[:3])}. See .issues."
         held = [issue.message for issue in self.issues if issue.code == "NOT_HELD"]
         return "\n".join([f"Written as {self.format}: {files}.", *([left] if names else []), *held])
 
 
 def find_format(path: Path, name: str | None = None) -> Format:
-    """Find a format by its name, or detect the format of the file or folder.
+    """Return the format called ``name``, or detect the format of ``path``.
 
     Raises
     ------
     InputError
-        If there is no format of that name.
+        If ``name`` is not a known format.
     ManifestError
         If the format cannot be detected.
     """
@@ -79,7 +79,7 @@ def find_format(path: Path, name: str | None = None) -> Format:
         code = "ERROR_MANIFEST_IS_EMPTY"
         raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
     raise ManifestError(
-        f"{str(path)!r}: {CODES[UNUSABLE]} It matches none of {', '.join(FORMATS)}. Choose the format with format=.",
+        f"{str(path)!r}: {CODES[UNUSABLE]} It matches none of {', '.join(FORMATS)}. Specify the format with `format`.",
         UNUSABLE,
     )
 
@@ -129,7 +129,7 @@ def _fetched(url: str) -> Iterator[Path]:
     Raises
     ------
     ManifestError
-        If it cannot be downloaded, or is a folder.
+        If the file cannot be downloaded, or ``url`` is a folder.
     """
     if url.endswith("/"):
         raise ManifestError(
@@ -149,7 +149,7 @@ def _fetched(url: str) -> Iterator[Path]:
 
 
 def _as_at(contents: Contents, path: Path, url: str) -> Contents:
-    """Replace the path of the downloaded file by its URL, and paths next to it by URLs next to that."""
+    """Replace the temporary path of a downloaded file with its URL, and relocate paths in its folder accordingly."""
     here, there = os.path.join(to_uri(path.parent), ""), url.partition("?")[0].rpartition("/")[0] + "/"
 
     def moved(name: str) -> str:
@@ -167,7 +167,7 @@ def _as_at(contents: Contents, path: Path, url: str) -> Contents:
 
 
 def _check_place(path: Path) -> None:
-    """Raise an error if the path is neither a file nor a folder, without waiting for a pipe or a device."""
+    """Raise an error if the path is neither a file nor a folder, without blocking on a pipe or device."""
     try:
         path.stat()
         why = "" if path.is_file() or path.is_dir() else "is neither a file nor a folder"
@@ -192,8 +192,8 @@ def write(
     Raises
     ------
     InputError
-        If the format cannot store the labels or sizes, or writing fails (because the disk is full, for example).
-        Existing files are then unchanged.
+        If the labels cannot be written in the format, a required image size is unknown, or writing fails (for example,
+        because the disk is full). Existing files are then unchanged.
     """
     place, chosen = local_path(path, "path"), find_format(Path(), format)
     if escape_formulas:
@@ -225,7 +225,7 @@ def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, c
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy all readable images to ``folder/images``, under their own names unless these are taken or unsafe."""
+    """Copy all readable images to ``folder/images``, renaming images whose name is taken or unsafe."""
     target, taken = folder / "images", set[str]()
     moved: dict[str, str] = {}
     with staged(folder) as files:

@@ -1,4 +1,4 @@
-"""Base of all dataset formats: the contents, the format description and the search for images."""
+"""Base classes of all dataset formats: contents, format description and image lookup."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _WORDS = {
 }  # fmt: skip
 _EXAMPLES = 3
 
-#: Relative names that cannot leave the folder. Nearly all names match, and checking the parts of each name is slow.
+#: Relative names that cannot point outside the folder. Most names match, and checking each part of a name is slow.
 _ORDINARY = re.compile(r"(?:[\w-][\w. -]*/)*+[\w-][\w. -]*", re.ASCII)
 
 
 class Notes(dict[str, Any]):
-    """Metadata of a dataset, kept in ``DataFrame.attrs`` and not copied when pandas makes deep copies of them."""
+    """Dataset metadata for ``DataFrame.attrs`` that is shared, not copied, when pandas deep-copies the attributes."""
 
     def __deepcopy__(self, memo: object) -> Notes:
         return self
@@ -56,13 +56,13 @@ class Contents:
     Attributes
     ----------
     images, annotations : DataFrame
-        Normalised tables. An image that was checked and shows no objects has status "labelled".
+        Normalised tables. A reviewed image without objects has the status "labelled".
     labels : list of str
         Labels in the format's order, including labels without images.
     issues : list of Issue
         Entries that could not be read, or were changed while reading.
     unread : list of (int, str)
-        Number (from 1) and text of lines that were not read.
+        Number (from 1) and text of each line that could not be read.
     """
 
     images: pd.DataFrame = field(default_factory=lambda: t.empty(t.IMAGE_COLUMNS))
@@ -72,7 +72,7 @@ class Contents:
     unread: list[tuple[int, str]] = field(default_factory=list)
 
     def unread_of(self, path: str | os.PathLike[str]) -> list[tuple[str, int, str]]:
-        """List the unread lines of the file ``path`` with its URI, as text that any database can store."""
+        """Return the file URI, number and text (storable in any database) of each unread line of the file ``path``."""
         source = without_passwords(to_uri(Path(path).expanduser()))
         plain = [
             without_passwords(raw).replace("\0", "\ufffd").encode("utf-8", "replace").decode() for _, raw in self.unread
@@ -89,23 +89,22 @@ class Format:
     name : str
         Name of the format in ``format=``.
     recognise : callable
-        Checks by its content whether a file or folder has this format. It must neither raise nor read all of a large
-        file.
+        Checks the content of a file or folder for this format. It must neither raise nor read large files completely.
     read : callable
         Returns the contents of a file or folder, given its path, an :class:`ImageFinder` and ``options``. Raises
         ManifestError or InputError if nothing can be read at all.
     write : callable
-        Writes contents (each file atomically) and returns the files. It never writes outside ``path``.
+        Writes contents (each file atomically) and returns the paths of the files. It never writes outside ``path``.
     holds : frozenset of str
         The :data:`CAPABILITIES` that survive writing and reading.
     columns, notes : frozenset of str
-        Further columns of the images table, and keys of its ``attrs``, that survive as well.
+        Additional columns of the images table, and keys of its ``attrs``, that also survive.
     options : frozenset of str
         Keyword arguments of ``read``.
     folder : callable
         Returns the folder that contains the annotations when they are written to a path.
     copies : bool
-        True if writing copies the images, because the folder of an image is its label.
+        True if writing copies the images, because labels are stored as folder names.
     """
 
     name: str
@@ -126,10 +125,10 @@ class ImageFinder:
     Parameters
     ----------
     base : Path
-        Folder of the annotations. Relative names start there.
+        Folder that contains the annotations. Relative image names are resolved against it.
     images : path, optional
-        Folder that is searched recursively for images by file name. If several files have the name, the names of their
-        parent folders are compared as well.
+        Folder that is searched recursively for images by file name. If several files have the same name, the names of
+        their parent folders are compared as well.
     relocate : mapping, optional
         Old prefix → new prefix, for URLs and paths. The longest matching prefix is used.
     """
@@ -145,7 +144,7 @@ class ImageFinder:
         folder = os.path.join(os.path.abspath(base), "")
         self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
         if relocate is not None and not isinstance(relocate, Mapping):
-            raise InputError(f"relocate={relocate!r} must be a dict of old prefixes and new prefixes.")
+            raise InputError(f"relocate={relocate!r} must be a dict that maps old prefixes to new ones.")
         self._relocate = sorted((relocate or {}).items(), key=lambda pair: -len(pair[0]))
         self._by_name = None if images is None else _files_by_name(images)
         self._moved = bool(self._relocate) or self._by_name is not None
@@ -154,14 +153,15 @@ class ImageFinder:
     def find(self, name: str, *urls: str) -> str:
         """Return the URI of an image.
 
-        ``name`` is the name in the file, ``urls`` are further locations that the format gives for the image. With
-        ``images=``, an image that is not found, or matches several files, is added to :attr:`missing` and keeps its
-        name.
+        ``name`` is the image name in the annotation file, ``urls`` are other locations that the file gives for the
+        image. With ``images=``, an image that is not found, or matches several files, is added to :attr:`missing` and
+        keeps its name.
 
         Raises
         ------
         InputError
-            If the name is absolute or leaves the folder of the annotations, and no prefix in ``relocate`` matches it.
+            If the name is an invalid URL, or is absolute or outside the folder of the annotations and no prefix in
+            ``relocate`` matches it.
         """
         place = self._known_place(name, *urls) if self._moved else None
         if place is not None:
@@ -179,13 +179,13 @@ class ImageFinder:
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in name[:3] or "\0" in name or not name:
             raise InputError(
-                f"The image name {name!r} is outside the folder of the annotations. Give the location of the images "
+                f"The image name {name!r} is outside the folder of the annotations. Pass the location of the images "
                 "with images= or relocate=."
             )
         return to_uri(self._base / parts)
 
     def relocated(self, uri: str) -> str:
-        """Return the current URI of an image by its full URI, which stays as it is without a match."""
+        """Return the current URI of an image given its old URI, or the same URI if it was not relocated."""
         return self._known_place(uri) or uri
 
     def _known_place(self, name: str, *urls: str) -> str | None:
@@ -217,7 +217,7 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
 
 
 def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
-    """Return the file whose path has the longest common ending with ``parts``, or None if there is none or a tie."""
+    """Return the file whose path has the longest common ending with ``parts``, or None if it is not unique."""
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     pairs = (zip(reversed(to_path(file).parts), reversed(parts), strict=False) for file in candidates)
@@ -227,7 +227,7 @@ def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
 
 
 def losses(contents: Contents, format_: Format) -> list[Issue]:
-    """List what the format cannot store: one issue for each kind of data, with a count and examples."""
+    """List the data that the format cannot store, as one issue per kind of data with a count and examples."""
     images, annotations = contents.images, contents.annotations
     boxed, outlined = annotations["left"].notna(), annotations["polygon"].notna()
     annotated = images["image"].isin(annotations["image"])
@@ -275,7 +275,7 @@ def _first(examples: list[str]) -> str:
 
 
 def written_name(uri: str, base: Path) -> str:
-    """Return the name of an image in a file in ``base``: a relative path if the image is below ``base``, else a URL."""
+    """Return the path of an image relative to the folder ``base``, or its URL if it is outside that folder."""
     if is_remote(uri) or uri.startswith("file://"):
         return uri
     inside = os.path.abspath(base)

@@ -1,10 +1,10 @@
 """Read and write COCO files: one JSON file of ``images``, ``annotations`` and ``categories``.
 
-The format is described on cocodataset.org, "Data format". Boxes, polygons, crowds, scores (as confidences) and
+The format is documented on cocodataset.org under "Data format". Boxes, polygons, crowds, scores (as confidences) and
 image-level labels are read and written. Image-level labels are annotations without ``bbox``, as in Azure Machine
 Learning's labelling tool. COCO cannot distinguish an image without objects from one that was not reviewed, so an image
-without annotations is unlabelled. Licences are columns of the images table, ``info`` and supercategories are in its
-``attrs``. The ``area`` is that of the polygon or box. An issue reports annotations with another area.
+without annotations is unlabelled. Licences are stored in columns of the images table, ``info`` and supercategories in
+its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations whose area differs.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ from customlabels_nb.datasets.formats.json_file import (
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import to_uri
 
-#: Key and value in ``info`` that mark boxes as pixels, so that small boxes are not taken for ratios.
+#: Key and value in ``info`` that mark boxes as pixels, so that small boxes are not mistaken for ratios.
 _UNIT, _PIXELS = "bbox_unit", "pixel"
 #: Key of the file's ``info`` in the ``attrs`` of an images table.
 _INFO = "coco_info"
-#: Key of the supercategory of each label there.
+#: Key of each label's supercategory in the same ``attrs``.
 _SUPERCATEGORIES = "coco_supercategories"
-#: Columns of images with their licence.
+#: Columns of the images table with the name and URL of the licence.
 _LICENCE = ("license", "license_url")
-#: Key of the date of an annotation, if it differs from ``date_captured`` of its image.
+#: Key of an annotation's date, written if it differs from the image's ``date_captured``.
 _CREATED = "created"
 
 _Licence: TypeAlias = tuple[str, str]
@@ -70,7 +70,7 @@ _RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
 _AN_ID = (int, str, float)
 _MOST_NAMED = 100
-_AREA_APART = 0.05  # relative difference: areas of masks differ slightly from those of their polygons
+_AREA_APART = 0.05  # relative difference: masks and their polygons differ slightly in area
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -108,7 +108,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 def _info(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the file's ``info``: numbers, and strings cut to a maximum length."""
+    """Return the numbers and strings in the file's ``info``, truncating long strings."""
     info = data.get("info")
     kept: dict[str, Any] = {}
     for key, value in info.items() if isinstance(info, dict) else ():
@@ -119,7 +119,7 @@ def _info(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _supercategories(data: dict[str, Any], label_of: dict[Any, str]) -> dict[str, str]:
-    """Return label → supercategory, if it is a string that can be stored."""
+    """Map labels to their supercategories, ignoring supercategories that are not valid strings."""
     entries = data.get("categories")
     return {
         label_of[entry["id"]]: above[:_INFO_TEXT]
@@ -148,13 +148,15 @@ def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
             findings.unreadable(where, f"The id {shown(entry['id'])} is already used by another category.")
         elif (label := label_or_none(entry.get("name"), findings, where)) is not None:
             if label in label_of.values():
-                findings.adjusted(where, f"The name {label!r} is used by another category. Both became one label.")
+                findings.adjusted(
+                    where, f"The name {label!r} is used by another category. Both were merged into one label."
+                )
             label_of[entry["id"]] = label
     return label_of
 
 
 def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
-    """Return licence id → columns of the images with that licence."""
+    """Map each licence id to the values of the licence columns."""
     found = {}
     entries = data.get("licenses")
     for entry in entries if isinstance(entries, list) else []:
@@ -196,7 +198,7 @@ def _read_images(
             continue
         if uri in order:
             findings.adjusted(
-                f"images[{number}]", f"The file {names[0]!r} is listed twice. Both entries became one image."
+                f"images[{number}]", f"The file {names[0]!r} is listed twice. Both entries were merged into one image."
             )
             result.number_of[identity] = order[uri]
             continue
@@ -214,7 +216,7 @@ def _read_images(
 
 @dataclass
 class _Images:
-    """Images in order: URI → size and licence, id in the file → position, and the date of each image."""
+    """Images in file order: sizes and licences by URI, positions by id in the file, and dates."""
 
     sizes: dict[str, tuple[int, int] | None]
     licences: dict[str, dict[str, str]]
@@ -225,9 +227,9 @@ class _Images:
 def _read_annotations(
     entries: list[Any], images: _Images, label_of: dict[Any, str], findings: Findings, *, known_pixels: bool
 ) -> pd.DataFrame:
-    """Build the annotations table, with a finding for each entry that is unreadable or changed.
+    """Build the annotations table, adding a finding for each entry that is unreadable or changed.
 
-    With ``known_pixels``, small boxes are not taken for ratios.
+    With ``known_pixels``, small boxes are not mistaken for ratios.
     """
     places: Sequence[int] = range(len(entries))
     if not set(map(type, entries)) <= {dict}:
@@ -254,7 +256,7 @@ def _read_annotations(
         findings.unreadable(f"annotations[{places[number]}]", f"It cannot be read: {what}.")
     keep &= (owners >= 0) & (categories >= 0) & ~bad_boxes & ~np.isnan(scores)
     if masks:
-        findings.adjusted("annotations", f"Masks are not supported. {masks:,} annotations were read as their boxes.")
+        findings.adjusted("annotations", f"Masks are not supported. Only the boxes of {masks:,} annotations were read.")
     for number in np.flatnonzero(np.isnan(boxes[:, 0])).tolist():
         if number in polygons:
             boxes[number] = polygon_to_ltwh(polygons[number])
@@ -283,7 +285,7 @@ def _read_annotations(
 
 
 def _references(entries: list[Any], key: str, known: dict[Any, int], findings: Findings) -> _Indices:
-    """Return the index that each entry refers to, or -1, with one finding for each id that is missing."""
+    """Look up the index of the item that each entry refers to, or -1, adding a finding for each unknown id."""
     values = [entry.get(key) for entry in entries]
     if not set(map(type, values)) <= {int, str, float, bool, NoneType}:  # other types may not be hashable
         values = [value if isinstance(value, int | str | float) else None for value in values]
@@ -291,14 +293,16 @@ def _references(entries: list[Any], key: str, known: dict[Any, int], findings: F
     what = key.removesuffix("_id")
     missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(found < 0)).most_common()
     for value, count in missing[:_MOST_NAMED]:
-        findings.unreadable("annotations", f"{count:,} of them have the {key} {value}, but no such {what} was read.")
+        findings.unreadable(
+            "annotations", f"{count:,} annotations have the {key} {value}, but no such {what} was read."
+        )
     if others := sum(count for _, count in missing[_MOST_NAMED:]):
-        findings.unreadable("annotations", f"{others:,} more have other values of {key} without a {what}.")
+        findings.unreadable("annotations", f"{others:,} more annotations have a {key} without a matching {what}.")
     return found
 
 
 def _scores(entries: list[Any]) -> _Floats:
-    """Return the confidences: 1 without a score, NaN if it is not between 0 and 1."""
+    """Return the confidence of each entry: its score, 1 if there is none, or NaN if it is not between 0 and 1."""
     scores = [entry.get("score") for entry in entries]
     if scores.count(None) == len(scores):
         return np.ones(len(entries))
@@ -309,7 +313,7 @@ def _scores(entries: list[Any]) -> _Floats:
 
 
 def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, int, _Bools]:
-    """Return polygons by entry number, their areas (NaN without polygon), the mask count, and the readable entries.
+    """Return the polygons by entry number, the areas (or NaN), the number of masks, and a flag for readable entries.
 
     An entry is unreadable if it has a segmentation, but neither a readable polygon nor a box.
     """
@@ -341,7 +345,7 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
 
 
 def _sizes(images: _Images) -> _Floats:
-    """Return width and height of each image, NaN if unknown."""
+    """Return the width and height of each image, or NaN if unknown."""
     sizes = [size or (np.nan, np.nan) for size in images.sizes.values()]
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
@@ -363,7 +367,7 @@ def _pixels_of_ratios(
     images: _Images,
     findings: Findings,
 ) -> _Bools:
-    """Convert boxes from ratios to pixels in place, and return a mask of the usable entries."""
+    """Convert boxes and polygons from ratios to pixels in place, and return a mask of the usable entries."""
     usable = np.ones(len(boxes), dtype=bool)
     boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
     values = boxes[boxed]
@@ -371,7 +375,9 @@ def _pixels_of_ratios(
     unknown = [number for number in np.unique(owners[boxed]).tolist() if np.isnan(sizes[number, 0])]
     for number, (uri, size) in zip(unknown, measured(names[n] for n in unknown), strict=True):
         if isinstance(size, str):
-            findings.not_found(uri, f"Its boxes are ratios of an unknown image size, and were not read: {size}")
+            findings.not_found(
+                uri, f"Its boxes were not read, because they are ratios of an unknown image size: {size}"
+            )
         else:
             sizes[number] = images.sizes[uri] = size
     boxes[boxed] = ratios_to_ltwh(values, sizes[owners[boxed]])
@@ -380,12 +386,14 @@ def _pixels_of_ratios(
         if usable[number] and max(map(max, polygons[number])) <= _RATIO_AT_MOST:
             width, height = sizes[owners[number]].tolist()
             polygons[number] = [[x * width, y * height] for x, y in polygons[number]]
-    findings.adjusted("annotations", f"{len(boxed):,} boxes are ratios of the image size. They became pixels.")
+    findings.adjusted(
+        "annotations", f"{len(boxed):,} boxes are ratios of the image size. They were converted to pixels."
+    )
     return usable
 
 
 def _compare_areas(entries: list[Any], found: _Floats, keep: _Bools, findings: Findings) -> None:
-    """Add a finding if the file's areas differ from those of the shapes, for example for masks or several parts."""
+    """Add a finding if the ``area`` of annotations differs from the area of their shapes, for example of masks."""
     values = [entry.get("area") for entry in entries]
     if not set(map(type, values)) <= {float, NoneType}:
         values = [number_or_none(value) for value in values]
@@ -393,11 +401,11 @@ def _compare_areas(entries: list[Any], found: _Floats, keep: _Bools, findings: F
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(given - found) > np.maximum(_AREA_APART * found, 1)
     if count := int((apart & keep).sum()):
-        findings.adjusted("annotations", f"{count:,} of them have another area than their polygon or box.")
+        findings.adjusted("annotations", f"{count:,} annotations have an area that differs from their polygon or box.")
 
 
 def _moment_or_none(text: object) -> datetime | None:
-    """Parse a date with any of the usual separators to UTC without time zone, or return None."""
+    """Parse an ISO date, also with ``/`` as separator, to UTC without a time zone, or return None if it is invalid."""
     if not isinstance(text, str) or not text:
         return None
     try:
@@ -427,14 +435,14 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If an annotation's image is not among the images, or a number is not finite.
+        If an annotation's image is not in the images table, or a number is not finite.
     """
     path = file_in(path, _FILE)
     labels = t.labels_in_order(contents.annotations, contents.labels)
     owners = pd.Index(contents.images["image"]).get_indexer(pd.Index(contents.annotations["image"])).astype(np.int64)
     if (owners < 0).any():
         stray = contents.annotations["image"].iloc[int(np.argmin(owners))]
-        raise InputError(f"contents have an annotation of {stray!r}, which is not among the images.")
+        raise InputError(f"contents has an annotation for {stray!r}, which is not in its images table.")
     created = contents.annotations["created"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     latest = np.full(len(contents.images), "NaT", dtype="datetime64[us]")
     np.fmax.at(latest, owners, created)
@@ -508,7 +516,7 @@ def _annotation_entries(
     ):
         entry: dict[str, Any] = {"id": number + 1, "image_id": owner + 1, "category_id": category_of[label]}
         if polygon is not None:
-            if box[0] != box[0]:  # NaN: the polygon came without its box
+            if box[0] != box[0]:  # NaN: the polygon has no box yet
                 box = polygon_to_ltwh(polygon).tolist()
             outline = [side for point in polygon for side in point]
             entry |= {"bbox": box, "area": _finite(area(polygon)), "segmentation": [outline]}
@@ -524,7 +532,7 @@ def _annotation_entries(
 
 
 def _finite(square: float) -> float:
-    """Return an area as a finite number, as JSON requires, however large the shape is."""
+    """Limit an area to the largest finite float, because JSON cannot store infinity."""
     return square if math.isfinite(square) else sys.float_info.max
 
 

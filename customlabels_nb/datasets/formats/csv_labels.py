@@ -8,7 +8,7 @@ image_height`` (with ``xmin`` also ``width, height``), ``polygon`` (JSON: ``[[x,
 (``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Other columns are ignored. Cells may also
 be separated by ``;`` or tabs.
 
-Files are written as a table with a header and those columns that are not empty.
+Files are written with a header and only the columns that contain data.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
 _LONGEST_CELL = 2**24  # characters
-_LOOKED_AT = 1000  # rows that are checked for images before a file without a header is rejected
+_LOOKED_AT = 1000  # rows that are searched for images before a file without a header is rejected
 _EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 _DELIMITERS = ",;\t"
 _OTHER_NAMES = {
@@ -101,14 +101,14 @@ def read_csv(
         are written to ``<name>-duplicates.csv`` next to the file, all others to ``<name>-deduplicated.csv``), "first"
         (repeated rows are ignored) or "merge" (the image gets the labels of all rows).
     prefix : str, optional
-        Folder or URL to put in front of names without a path.
+        Folder or URL to prepend to image names without a path.
 
     Raises
     ------
     ManifestError
-        If the file cannot be read, is empty, has no readable row, or has names both with and without a path.
+        If the file cannot be read, is empty, has no readable row, or mixes image names with and without a path.
     InputError
-        If rows repeat images and ``on_duplicate`` is "error", or it is not one of the three values.
+        If ``on_duplicate`` is not one of the three values, or is "error" and rows repeat images.
     """
     if on_duplicate not in _POLICIES:
         raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
@@ -121,7 +121,7 @@ def read_csv(
         _read_table(columns, located, collected)
     if not collected.images and collected.issues:
         raise unusable(
-            path, f"no row can be read, such as line {collected.issues[0].line}: {collected.issues[0].message}"
+            path, f"no row can be read, for example line {collected.issues[0].line}: {collected.issues[0].message}"
         )
     return collected.contents([])
 
@@ -160,11 +160,11 @@ def _read_labels(
         written = _write_duplicates(path, rows, {again.line for again, _, _ in repeated})
         raise InputError(
             f"{str(path)!r}: {len(repeated):,} rows repeat an image, first on line {row.line}: {shown(name)} is "
-            f"already on line {lines[uri]}. Choose on_duplicate='first' or 'merge'. {written}"
+            f"already on line {lines[uri]}. Pass on_duplicate='first' or 'merge'. {written}"
         )
     for row, name, uri in repeated:
         how = "Its labels were added" if on_duplicate == "merge" else "It was not read"
-        collected.adjusted(f"The row repeats the image of line {lines[uri]}. {how}.", where=name, line=row.line)
+        collected.adjusted(f"The row repeats the image on line {lines[uri]}. {how}.", where=name, line=row.line)
 
 
 # -- with a header ----------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class _Cells:
             return None
         numbers = [number for number in map(finite, texts) if number is not None]
         if len(numbers) < 4:
-            raise UnreadableError(f"The box {shown(texts)} must be four numbers.")
+            raise UnreadableError(f"The box {shown(texts)} does not consist of four numbers.")
         if corners:
             numbers = self._collected.box_of_corners(numbers, texts, **self._place)
         left, top, width, height = numbers
@@ -275,7 +275,7 @@ class _Cells:
 
 @dataclass(frozen=True)
 class _Row:
-    """Cells of a row that begins on ``line``, with its text, or an ``error`` such as too ``many`` cells."""
+    """Row that begins on ``line``, with its cells and text. ``error`` is set if it has ``many`` cells, for example."""
 
     line: int
     cells: list[str]
@@ -309,7 +309,7 @@ def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
 
 
 def _check_images(path: Path, rows: list[_Row]) -> None:
-    """Raise an error if no row names an image, or the first row seems to be a header without an image."""
+    """Raise an error if no row names an image, or the first row looks like a header without an image column."""
     named = [bool(row.cells) and (_is_image(row.cells[0]) or "://" in row.cells[0][:32]) for row in rows]
     if not any(named):
         raise unusable(path, f"no row names an image, and the first row is {shown(rows[0].text)}")
@@ -320,7 +320,7 @@ def _check_images(path: Path, rows: list[_Row]) -> None:
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Increase the field size limit of the :mod:`csv` module, which is global, to allow long polygons."""
+    """Temporarily raise the global field size limit of the :mod:`csv` module to allow long polygons."""
     usual = csv.field_size_limit(_LONGEST_CELL)
     try:
         yield
@@ -356,7 +356,7 @@ def _rows(text: str, delimiter: str) -> Iterator[_Row]:
 
 
 def _find_delimiter(head: str) -> str | None:
-    """Detect the delimiter from the first row, or return None if that is neither a header nor an image."""
+    """Detect the delimiter from the first row, or return None if it is not a header and does not name an image."""
     first = next((line for line in head.splitlines() if line.strip()), "")
     for delimiter in _DELIMITERS:
         cells = next((row.cells for row in _rows(first, delimiter)), [])
@@ -385,7 +385,7 @@ def _is_image(cell: str) -> bool:
 
 
 class _Located:
-    """Iterator over the rows with a valid image. Other rows become issues."""
+    """Iterator over the rows with a valid image name. Other rows are reported as issues."""
 
     def __init__(
         self, rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None
@@ -398,7 +398,7 @@ class _Located:
             name = row.cells[self._position].strip() if len(row.cells) > self._position else ""
             try:
                 if row.error or not name:
-                    raise InputError(row.error or "The row names no image.")
+                    raise InputError(row.error or "The row does not name an image.")
                 yield row, name, self._find(name)
             except InputError as error:
                 self.refuse(row, str(error), name)
@@ -422,12 +422,12 @@ def _has_path(name: str) -> bool:
 
 
 def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) -> list[Path]:
-    """Write a table with a header and those columns that are not empty.
+    """Write a CSV file with a header and only the columns that contain data.
 
     Parameters
     ----------
     escape_formulas : bool
-        Put ``'`` in front of text that a spreadsheet would treat as a formula. Reading does not remove it again.
+        Put ``'`` in front of text that a spreadsheet would treat as a formula. It is not removed when the file is read.
 
     Raises
     ------
@@ -435,7 +435,7 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
         If ``path`` is a folder.
     """
     if path.is_dir():
-        raise InputError(f"path={str(path)!r} is a folder. Give the name of the CSV file to write.")
+        raise InputError(f"path={str(path)!r} is a folder. Pass the path of the CSV file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = _used_columns(contents)
     with replacing(path) as file:
@@ -503,10 +503,10 @@ def _annotation_cells(row: Any) -> dict[str, str]:
 
 
 def _write_duplicates(path: Path, rows: Iterable[_Row], repeated: set[int]) -> str:
-    """Write the rows of ``path`` that begin on the lines ``repeated`` to ``<name>-duplicates.csv`` next to it.
+    """Write the rows of ``path`` that begin on a line in ``repeated`` to ``<name>-duplicates.csv`` next to it.
 
-    All other rows are written to ``<name>-deduplicated.csv``. An existing file with other content is not overwritten.
-    Return a sentence for the error message that names the files.
+    All other rows are written to ``<name>-deduplicated.csv``. An existing file with different content is not
+    overwritten. Return a sentence about both files for the error message.
     """
     texts: dict[bool, list[str]] = {True: [], False: []}
     for row in rows:
@@ -518,7 +518,7 @@ def _write_duplicates(path: Path, rows: Iterable[_Row], repeated: set[int]) -> s
         data = "".join(f"{text}\n" for text in texts[are_repeated]).encode("utf-8", "surrogateescape")
         try:
             if file.is_symlink() or (file.exists() and file.read_bytes() != data):
-                said.append(f"{what} were not written, because {file.name!r} already exists with other content")
+                said.append(f"{what} were not written, because {file.name!r} already exists with different content")
                 continue
             write_whole(file, data)
         except OSError as error:

@@ -1,8 +1,8 @@
-"""Read and write Custom Vision's tagged images: a JSON file of ``files``, each with its ``tags``.
+"""Read and write Azure Custom Vision files: a JSON file with a list of ``files``, each with its ``tags``.
 
-A tag is an image-level label, or with ``left``, ``top``, ``width`` and ``height`` the label of a box, as ratios of the
-image size. The sizes are read from the images, unless an entry of ``files`` has ``width`` and ``height``, as in files
-written here. An image without tags is unlabelled.
+A tag is an image-level label or, with ``left``, ``top``, ``width`` and ``height`` as ratios of the image size, a
+labelled box. The sizes are read from the images, unless an entry in ``files`` has ``width`` and ``height``, as in
+files written by this package. An image without tags is unlabelled.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SIZE = ["width", "height"]
 
 @dataclass
 class _Tags:
-    """Tags of a file: number of the image, label, location in the file, and box as given there."""
+    """Tags in a file: the image number, label, location in the file and raw box values of each tag."""
 
     owners: list[int] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -81,7 +81,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     unknown = [uris[owner] for owner in np.unique(owners[boxed]).tolist() if sizes[uris[owner]] is None]
     for uri, size in measured(unknown):
         if isinstance(size, str):
-            findings.not_found(uri, f"Its boxes are ratios of an unknown image size, and were not read: {size}")
+            findings.not_found(
+                uri, f"Its boxes were not read, because they are ratios of an unknown image size: {size}"
+            )
         else:
             sizes[uri] = size
     frame = t.normalise_images(
@@ -101,7 +103,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 class _Places:
-    """Finder of images, also in the folder ``images`` next to the file, as in the Custom Vision tutorials."""
+    """Image finder that also searches the folder ``images`` next to the file, as used in Custom Vision tutorials."""
 
     def __init__(self, folder: Path, finder: ImageFinder) -> None:
         self._finder = finder
@@ -121,7 +123,7 @@ class _Places:
 def _read_files(
     entries: list[Any], places: _Places, findings: Findings
 ) -> tuple[dict[str, tuple[int, int] | None], _Tags]:
-    """Return the images in order, with their sizes if the file has them, and the tags."""
+    """Return the images in file order, with their sizes (None if not given), and the tags."""
     sizes: dict[str, tuple[int, int] | None] = {}
     numbers: dict[str, int] = {}
     known: dict[str, str] = {}
@@ -138,7 +140,7 @@ def _read_files(
             findings.unreadable(where, str(error))
             continue
         if uri in numbers:
-            findings.adjusted(where, f"The file {name!r} is listed twice. Both entries became one image.")
+            findings.adjusted(where, f"The file {name!r} is listed twice. Both entries were merged into one image.")
         else:
             numbers[uri] = len(numbers)
             sizes[uri] = pixel_size(entry)
@@ -172,12 +174,12 @@ def _add_tags(
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write the file.
+    """Write a JSON file.
 
     Raises
     ------
     InputError
-        If an image has boxes, but its size is not known and cannot be read from it.
+        If an image has boxes, but its size is unknown and cannot be read from the image.
     """
     path = file_in(path, _FILE)
     sizes = _sizes(contents)
@@ -197,7 +199,9 @@ def _sizes(contents: Contents) -> dict[str, tuple[int, int]]:
     boxed = contents.annotations.loc[shapes, "image"].unique()
     for uri, size in measured(uri for uri in boxed if uri not in sizes):
         if isinstance(size, str):
-            raise InputError(f"The boxes of {uri!r} cannot be written as ratios, because its size is unknown: {size}")
+            raise InputError(
+                f"The boxes of {uri!r} cannot be written as ratios, because the image size is unknown: {size}"
+            )
         sizes[uri] = size
     return sizes
 

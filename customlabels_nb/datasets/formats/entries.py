@@ -1,4 +1,4 @@
-"""Helpers of the text formats: a collector of entries, image names, and the index file next to the annotations."""
+"""Helpers for text formats: a collector of entries, image names, and the index file next to the annotations."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class UnreadableError(Exception):
 
 @dataclass
 class Collector:
-    """Collector of the entries of a file or folder. Issues refer to ``source`` by default."""
+    """Collector of entries from a file or folder. Issues refer to ``source`` by default."""
 
     source: str
     issues: list[Issue] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Collector:
     _labels: dict[str, str] = field(default_factory=dict)
 
     def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
-        """Add an issue for an entry that is left out."""
+        """Add an issue for an entry that is skipped."""
         self._add("ENTRY_UNREADABLE", message, where, source, line)
 
     def adjusted(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
@@ -100,14 +100,14 @@ class Collector:
         self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, annotator, job, created))
 
     def confidence(self, value: float | None, given: object, *, what: str = "confidence", **place: Any) -> float:
-        """Return ``value``, or 1 with an issue that quotes ``given`` if it is not between 0 and 1."""
+        """Return ``value``, or add an issue that quotes ``given`` and return 1 if it is not between 0 and 1."""
         if value is not None and 0 <= value <= 1:
             return value
         self.adjusted(f"The {what} {shown(given)} is not between 0 and 1. It was read as 1.", **place)
         return 1.0
 
     def box_of_corners(self, corners: list[float], given: object, **place: Any) -> list[float]:
-        """Return left, top, width and height of two opposite corners, with an issue if they are in the wrong order."""
+        """Convert two opposite corners to left, top, width and height, adding an issue if their order is wrong."""
         ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
         if ordered != corners:
             self.adjusted(f"The corners {shown(given)} were in the wrong order.", **place)
@@ -116,7 +116,7 @@ class Collector:
         return box
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
-        """Return everything collected, with ``labels`` and the images of ``order`` first."""
+        """Return the collected entries as contents, with ``labels`` and the images in ``order`` first."""
         result = Contents(issues=self.issues, unread=self.unread)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows:
@@ -152,7 +152,7 @@ class Places:
         return known
 
     def not_missing(self, name: str) -> None:
-        """Remove the image from the missing ones, because it was found elsewhere."""
+        """Remove the image from the list of missing images, because it was found elsewhere."""
         if name in self._finder.missing[-1:]:
             self._finder.missing.pop()
 
@@ -163,9 +163,10 @@ def is_here(uri: str) -> bool:
 
 
 def listed_name(uri: str, base: Path) -> str:
-    """Return the name of an image in a text file in ``base``, on one line.
+    """Return the name of an image as written on one line of a text file in ``base``.
 
-    It is the path below ``base``, or a URL. Names with characters that are not allowed on a line become ``file:`` URLs.
+    The name is the path relative to ``base``, or a URL. Names with characters that are not allowed on a line are
+    written as ``file:`` URLs.
     """
     name = written_name(uri, base)
     if is_remote(name) or name.startswith("file://"):
@@ -215,9 +216,9 @@ def known_size(image: Any) -> Size | None:
 
 
 def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tuple[Any, list[Any], bool]]:
-    """Yield each image, its annotations, and True if the image was reviewed, even without annotations.
+    """Yield each image, its annotations, and True if the image was reviewed.
 
-    With ``drawn``, yield only boxes and polygons.
+    A reviewed image may have no annotations. With ``drawn``, only boxes and polygons are yielded.
     """
     annotations = contents.annotations
     chosen = annotations[annotations["left"].notna() | annotations["polygon"].notna()] if drawn else annotations
@@ -239,7 +240,7 @@ def make_folder(path: Path, format_name: str) -> None:
 
 @dataclass
 class Index:
-    """Content of the index file: labels in order, and names of images in order with their sizes.
+    """Content of the index file: the labels in order, and the image names in order with their sizes.
 
     ``test`` holds the names of test images that no other file lists, ``files`` the names of annotation files that
     cannot be derived from the image names.
@@ -252,7 +253,10 @@ class Index:
 
 
 def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Iterator[Path]:
-    """Yield the files below a folder, sorted by name, without hidden files and the index, down to ``depth`` folders."""
+    """Yield the files with this ending in a folder and its subfolders, sorted by name.
+
+    Hidden files and the index are skipped. ``depth`` limits the number of folder levels.
+    """
     for parent, folders, files in os.walk(folder):
         level = len(Path(parent).relative_to(folder).parts)
         inner = [] if depth is not None and level + 1 >= depth else folders
@@ -263,7 +267,10 @@ def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Itera
 
 
 def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places: Places) -> None:
-    """Add the images of the index that have no file, because they were not reviewed, and their URIs to ``uris``."""
+    """Add the images in the index that have no annotation file, because they were not reviewed.
+
+    Their URIs are added to ``uris``.
+    """
     for name, size in index.images.items():
         if name in uris:
             continue
@@ -277,7 +284,7 @@ def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places:
 
 
 class FilesOfImages:
-    """Reader of a folder with one annotation file per image and an index, or of one such file."""
+    """Reader of a folder with one annotation file per image and an index, or of a single annotation file."""
 
     def __init__(self, path: Path, ending: str, finder: ImageFinder) -> None:
         self._path, self._ending, self._places = path, ending, Places(finder)
@@ -289,9 +296,9 @@ class FilesOfImages:
     def each(
         self, parse: Callable[[Path], Parsed], image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
     ) -> Iterator[tuple[Path, Parsed, str, str]]:
-        """Yield each file, its parsed content, and its image's name and URI.
+        """Yield each annotation file, its parsed content, and the name and URI of its image.
 
-        Images that are only in the index are added at the end.
+        Images that are only in the index are collected at the end.
         """
         read = 0
         for file in list(files_below(self._path, self._ending)) if self._path.is_dir() else [self._path]:
@@ -312,7 +319,7 @@ class FilesOfImages:
         add_unseen(self.index, self._uris, self.collected, self._places)
 
     def contents(self) -> Contents:
-        """Return everything collected, with labels and images in the order of the index."""
+        """Return the collected entries as contents, with labels and images in the order of the index."""
         order = [self._uris[name] for name in self.index.images if name in self._uris]
         return self.collected.contents(self.index.labels, order=order)
 
@@ -320,9 +327,9 @@ class FilesOfImages:
 def named_files(
     contents: Contents, index: Index, base: Path, ending: str, *, drawn: bool = False
 ) -> Iterator[tuple[Any, str, list[Any], str | None]]:
-    """Yield each image, its name, its annotations, and the name of its file, or None if it was not reviewed.
+    """Yield each image, its name, its annotations, and the name of its annotation file (None if not reviewed).
 
-    Names and sizes of the images are added to ``index``.
+    The names and sizes of the images are added to ``index``.
     """
     taken = {INDEX_NAME}
     for image, rows, looked_at in with_annotations(contents, drawn=drawn):
@@ -350,7 +357,7 @@ def write_index(files: Staged, folder: Path, index: Index) -> None:
 
 
 def read_index(folder: Path, collected: Collector) -> Index:
-    """Read the index of the annotations in ``folder``, or return an empty one if there is none of this package."""
+    """Read the index of the annotations in ``folder``, or return an empty one if this package did not write any."""
     path = folder / INDEX_NAME
     result = Index()
     try:
@@ -377,7 +384,9 @@ def read_index(folder: Path, collected: Collector) -> Index:
             case [str(name), width, height]:
                 result.images.setdefault(name, size_of(_number(width), _number(height)))
             case _:
-                collected.unreadable(f"{shown(entry)} is not an image.", where=f"image {number}", source=to_uri(path))
+                collected.unreadable(
+                    f"{shown(entry)} is not a valid image entry.", where=f"image {number}", source=to_uri(path)
+                )
     return result
 
 

@@ -1,9 +1,9 @@
 """Read and write SageMaker Ground Truth manifests (JSON Lines with one image per line).
 
 Image-level labels (``groundtruth/image-classification``) and boxes (``groundtruth/object-detection``) are written as
-documented by the hosted service. The reader also accepts the output of multi-label jobs, lines with only a
-``source-ref``, and manifests with validation results. Lines that cannot be read completely are returned with the code
-of the error. An image that was reviewed and shows nothing is a line with a box attribute without boxes.
+documented by Amazon Rekognition Custom Labels. The reader also accepts the output of multi-label jobs, lines with only
+a ``source-ref``, and manifests with validation results. Lines that cannot be read completely are reported with their
+error codes. A reviewed image without objects is written as a line with an empty box attribute.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Contents:
 
 
 def manifest_of(source: LineSource, name: str) -> Contents:
-    """Read a manifest from lines, like :func:`read_manifest`. Errors refer to it as ``name``."""
+    """Read a manifest from lines, like :func:`read_manifest`, with ``name`` as its name in error messages."""
     reader = ManifestReader(source, LOCAL)
     reader.read()
     manifest = contents_of(reader)
@@ -62,7 +62,7 @@ def manifest_of(source: LineSource, name: str) -> Contents:
 
 
 def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> Contents:
-    """Return the tables and issues of a reader's lines. Pass its ``table`` to avoid building it again."""
+    """Return the tables and issues from the lines of a reader. Pass its ``table`` to avoid building it again."""
     source = reader.source.name
     with no_garbage_collection():
         images, annotations = (table or reader.table()).frames()
@@ -76,7 +76,7 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> C
         if any(found.code.startswith("ERROR_") for found in parsed.findings):
             result.unread.append((number, raw.decode("utf-8", "replace")))
     if reader.predictions():
-        message = f"{reader.predictions():,} attributes contain model predictions. They were not read as labels."
+        message = f"{reader.predictions():,} attributes contain model predictions and were not read as labels."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source))
     undated = reader.bad_dates()
     if undated:
@@ -86,7 +86,7 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> C
 
 
 def _recognise(path: Path) -> bool:
-    """Check for an object with a ``source-ref`` in the first line that is not blank, whatever the file extension."""
+    """Check whether the first non-blank line is an object with a ``source-ref``, regardless of the file extension."""
     try:
         with path.open("rb") as file:
             for raw in itertools.islice(file, 100):
@@ -100,14 +100,14 @@ def _recognise(path: Path) -> bool:
 
 
 def placed(manifest: Contents, finder: ImageFinder) -> Contents:
-    """Return the contents with the images at their current locations, and boxes fitted to them."""
+    """Return the contents with the current locations of the images, and with boxes fitted to the images."""
     images, annotations = manifest.images, manifest.annotations
     places = {image: finder.relocated(image) for image in images["image"].tolist()}
     repeated: list[Issue] = []
     if any(old != new for old, new in places.items()):
         first = {place: image for image, place in reversed(places.items())}
         for image in [image for image, place in places.items() if first[place] != image]:
-            message = f"It was left out because {places[image]!r} was already found for {first[places[image]]!r}."
+            message = f"It was skipped because {places[image]!r} was already found for {first[places[image]]!r}."
             repeated.append(Issue("ENTRY_UNREADABLE", message, where=image))
             del places[image]
         if repeated:
@@ -130,9 +130,9 @@ def manifest_lines(
     """Yield the lines of a manifest, without line breaks, in the order of ``images``.
 
     Images without annotations become lines with only a ``source-ref``, unless their status is "labelled". Polygons are
-    written as their boxes, and boxes of several jobs as one attribute per job. Pass ``labels`` of the complete manifest
-    if the tables are only part of it, so that each label has the same attribute throughout. ``by_human`` is False for
-    model predictions.
+    written as their bounding boxes, and boxes from several jobs as one attribute per job. If the tables are only part
+    of a manifest, pass all ``labels`` in that manifest, so that each label has the same attribute throughout. Set
+    ``by_human`` to False for model predictions.
     """
     rows = _Rows(annotations)
     attributes = attribute_names(sorted(annotations["label"].unique() if labels is None else labels))
@@ -177,7 +177,7 @@ class _Rows:
         self.jobs = [job if isinstance(job, str) and job else None for job in annotations["job"].tolist()]
         self.boxed: list[bool] = annotations["left"].notna().tolist()
         self.left, self.top, self.width, self.height = (annotations[side].tolist() for side in t.BOX_COLUMNS)
-        # ranks by date, and the text of each date
+        # rank of each row's date, and the string for each distinct date
         codes, moments = pd.factorize(annotations["created"], sort=True)
         self.created: list[int] = codes.tolist()
         self.dates = _dates(moments)
@@ -201,7 +201,7 @@ def _sizes(images: pd.DataFrame) -> list[dict[str, int]]:
 
 
 def attribute_names(labels: list[str]) -> dict[str, str]:
-    """Return label → attribute name: safe, unique, and never a reserved name."""
+    """Map each label to an attribute name that is safe, unique and not reserved."""
     result: dict[str, str] = {}
     taken = {SOURCE, *ADDED}
     for label in labels:
@@ -251,7 +251,7 @@ def _dates(moments: pd.DatetimeIndex) -> list[str]:
 
 
 def _write_manifest(contents: Contents, path: Path) -> list[Path]:
-    """Write a manifest, reading missing sizes of images with boxes from the headers of local files."""
+    """Write a manifest. Missing sizes of images with boxes are read from the headers of local files."""
     images = _with_sizes(contents.images, contents.annotations)
     with replacing(path) as file, no_garbage_collection():
         file.writelines(f"{line}\n".encode() for line in manifest_lines(images, contents.annotations))

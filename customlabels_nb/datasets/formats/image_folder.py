@@ -1,4 +1,4 @@
-"""Read and write folders of images with labels from the folder names (``<label>/<image>``), and match glob patterns."""
+"""Read and write image folders whose subfolders are the labels (``<label>/<image>``), and match glob patterns."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class FoundFiles:
     """Image files, sorted by name.
 
     ``labels`` holds the label of each file or None, ``stats`` its size in bytes and modification time in nanoseconds,
-    if known, ``contents`` an identifier of the content of remote files. ``ignored`` counts files that are not images by
-    name.
+    if known, ``contents`` an identifier of the content of remote files. ``ignored`` counts the files without an image
+    extension.
     """
 
     images: list[str] = field(default_factory=list)
@@ -43,18 +43,17 @@ class FoundFiles:
 
 
 def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> FoundFiles:
-    """Find all image files below a folder, at any depth.
+    """Find all image files in a folder and its subfolders, at any depth.
 
-    With ``auto_label``, the label of an image is the name of the folder directly below ``root`` that contains it, at
-    any depth. Images in ``root`` itself have no label. Hidden files and folders are skipped, and so are caches and
-    projects of this package below ``root``. Links are followed, but never back into a folder that is being read.
-    Folders that may not be read, folder names that are not valid labels, projects, and unsupported image types are
-    reported as issues.
+    With ``auto_label``, the label of an image is the name of the top-level subfolder of ``root`` that contains it.
+    Images in ``root`` itself have no label. Hidden files and folders are skipped, and so are caches and projects of
+    this package inside ``root``. Links are followed, but never back into a folder that is being read. Unreadable
+    folders, folder names that are not valid labels, projects, and unsupported image types are reported as issues.
 
     Raises
     ------
     InputError
-        If ``root`` is not a folder, or may not be read.
+        If ``root`` is not a folder, or cannot be read.
     """
     top = os.path.abspath(expand_home(os.fspath(root)))
     if not os.fspath(root) or not os.path.isdir(top):
@@ -114,7 +113,11 @@ def is_image_name(name: str) -> bool:
 
 
 def is_pattern(name: str) -> bool:
-    """Check whether a path or URL is a glob pattern: it contains ``*`` or, in an unknown local path, ``?``."""
+    """Check whether a path or URL is a glob pattern.
+
+    A local path is a pattern if it contains ``*`` or ``?`` and does not exist. A URL is a pattern if it contains ``*``
+    and is not an HTTP URL.
+    """
     if is_remote(name):
         return "*" in name and not name.startswith(("http:", "https:"))
     return ("*" in name or "?" in name) and not os.path.lexists(to_path(name))
@@ -124,14 +127,14 @@ def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
     """List the files that match a pattern with ``*``, ``?`` or ``**``, sorted by name.
 
     Folders and hidden files are skipped, and so are files in caches and projects of this package, unless the pattern
-    names the folder.
+    names their folder without wildcards.
 
     Parameters
     ----------
     pattern : str
-        Pattern of local files, or of a bucket (``s3://bucket/*.jpg``).
+        Pattern for local files, or for files in a bucket (``s3://bucket/*.jpg``).
     root : Path, optional
-        Folder that a relative pattern and its matches are relative to.
+        Base folder of a relative pattern and its matches.
 
     Raises
     ------
@@ -180,7 +183,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_below: bool) -> _Folder | None:
-    """Add a file, or return a folder to read."""
+    """Add a file to ``found``, or return a folder to read."""
     try:
         if entry.is_dir():
             label = _usable_label(entry.name, to_uri(entry.path), found) if label_below else folder.label
@@ -227,13 +230,13 @@ def _is_cache(folder: str) -> bool:
 
 
 def _is_project(folder: str) -> bool:
-    """Check whether the folder contains a project of this package, as other tools also use a ``project.json``."""
+    """Check whether the folder contains a project of this package, not just the ``project.json`` of another tool."""
     pointer = os.path.join(folder, _PROJECT_POINTER)
     return os.path.isfile(os.path.join(folder, _PROJECT_DATABASE)) or _begins(pointer, _POINTER_MARK, within=4096)
 
 
 def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
-    """Check whether the file begins with ``mark``, or has it in the first ``within`` bytes."""
+    """Check whether the file begins with ``mark``, or contains it in the first ``within`` bytes."""
     if not os.path.isfile(path):
         return False
     try:
@@ -252,7 +255,7 @@ def _usable_label(name: str, folder: str, found: FoundFiles) -> str | None:
 
 
 def _uri(path: str) -> str:
-    # scandir gives absolute paths below an absolute path, so only names that are not ASCII need to_uri
+    # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
     return path if path.isascii() else to_uri(path)
 
 
@@ -270,12 +273,12 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Copy each image into the folder of its label, and images without a label into ``path`` itself."""
+    """Copy each image into the folder named after its label, and images without a label into ``path`` itself."""
     labels = contents.annotations.drop_duplicates(["image", "label"]).groupby("image")["label"].agg(list).to_dict()
     several = [image for image, names in labels.items() if len(names) > 1]
     if several:
         raise InputError(
-            f"{len(several)} images have more than one label, such as {several[0]!r}. Folders cannot store that."
+            f"{len(several)} images, such as {several[0]!r}, have more than one label. Folders allow only one."
         )
     folders = {label: _folder_name(label) for names in labels.values() for label in names}
     path.mkdir(parents=True, exist_ok=True)
@@ -294,11 +297,13 @@ def _folder_name(label: str) -> str:
     Raises
     ------
     InputError
-        If it is not valid.
+        If the label is not a valid folder name.
     """
     bad = label in (".", "..") or label.startswith(".") or any(c in "/\\\0" for c in label) or len(label.encode()) > 255
     if bad:
-        raise InputError(f"The label {label!r} is not a valid folder name. Rename it, or use another format.")
+        raise InputError(
+            f"The label {label!r} is not a valid folder name. Rename the label, or use a different format."
+        )
     return label
 
 

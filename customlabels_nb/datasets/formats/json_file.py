@@ -1,4 +1,4 @@
-"""Read and write datasets in a single JSON file, including boxes, polygons and their areas."""
+"""Helpers for datasets in a single JSON file: reading, writing, boxes, polygons and their areas."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re
 
 
 class Findings:
-    """Collector of entries of the file ``source`` that could not be read, or were changed while reading."""
+    """Collector of issues for entries in the file ``source`` that cannot be read or are changed while reading."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self.issues: list[Issue] = []
 
     def unreadable(self, where: str, why: str) -> None:
-        """Add an issue for an entry that is left out."""
+        """Add an issue for an entry that is skipped."""
         self._add("ENTRY_UNREADABLE", where, why)
 
     def adjusted(self, where: str, how: str) -> None:
@@ -58,7 +58,7 @@ class Findings:
         self._add("ENTRY_ADJUSTED", where, how)
 
     def not_found(self, where: str, why: str) -> None:
-        """Add an issue for an image that must be available to read its entry."""
+        """Add an issue for an entry that cannot be read because its image is not available."""
         self._add("IMAGE_NOT_LISTED", where, why)
 
     def _add(self, code: str, where: str, message: str) -> None:
@@ -73,7 +73,7 @@ def load_object(path: Path) -> dict[str, Any]:
     Raises
     ------
     ManifestError
-        If the file cannot be read, is empty, or contains another JSON value.
+        If the file cannot be read, is empty, or does not contain a JSON object.
     """
     try:
         if path.exists() and not path.is_file():
@@ -121,14 +121,14 @@ def unusable(path: Path, why: str) -> ManifestError:
 
 
 def file_in(path: Path, name: str) -> Path:
-    """Return ``path`` if it names a file, or the file ``name`` in it if it is or looks like a folder."""
+    """Return ``path``, or the path of the file ``name`` in it if ``path`` is a folder or has no extension."""
     return path / name if path.is_dir() or not path.suffix else path
 
 
 def outer_keys(path: Path) -> tuple[dict[str, str], str]:
-    """Return the top-level keys of the JSON object that a file begins with, each with the first character of its value.
+    """Return the top-level keys of a JSON file, each with the first character of its value, and the text that was read.
 
-    Only the start of the file is read, and returned as text. There are no keys if it is not a JSON object.
+    Only the start of the file is read. There are no keys if the file does not begin with a JSON object.
     """
     try:
         if not path.is_file():
@@ -182,12 +182,12 @@ def shown(value: object) -> str:
 
 
 def find_image(finder: ImageFinder, *names: str) -> str:
-    """Return the URI of the image with the first of these names in a file.
+    """Return the URI of an image by its name in a file, using any further names as alternative locations.
 
     Raises
     ------
     ValueError
-        If the name is not allowed, or is not valid for an image.
+        If there is no name, or the first name is not allowed or not valid for an image.
     """
     uri = finder.find(*names) if names else ""
     if not uri or not storable(uri):
@@ -200,7 +200,7 @@ def label_or_none(name: object, findings: Findings, where: str) -> str | None:
     try:
         if isinstance(name, str):
             return check_label(name)
-        why = "it is not text"
+        why = "it is not a string"
     except LabelError as error:
         why = str(error)
     findings.unreadable(where, f"{shown(name)} is not a valid label: {why}")
@@ -208,7 +208,7 @@ def label_or_none(name: object, findings: Findings, where: str) -> str | None:
 
 
 def number_or_none(value: object) -> float | None:
-    """Return a finite number as float, or None for anything else."""
+    """Return a finite number as a float, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -219,7 +219,7 @@ def number_or_none(value: object) -> float | None:
 
 
 def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
-    """Return ``width`` and ``height`` of an entry in pixels, or None if they are not a valid image size."""
+    """Return the ``width`` and ``height`` of an entry in pixels, or None if they are not a valid image size."""
     width, height = entry.get("width"), entry.get("height")
     if type(width) is type(height) is int:
         return (width, height) if 1 <= min(width, height) <= max(width, height) <= _LARGEST_SIZE else None
@@ -230,7 +230,7 @@ def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
-    """Yield each image with its size after EXIF rotation, or the reason why it is unknown.
+    """Yield each image with its size after EXIF rotation, or with the reason why the size is unknown.
 
     Only the headers of local files are read.
     """
@@ -248,14 +248,14 @@ def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]
 
 
 def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Convert boxes ``[left, top, width, height]`` of a file, where None or empty means no box, to an array.
+    """Convert boxes ``[left, top, width, height]`` from a file to an array. None or an empty list means no box.
 
     Returns
     -------
     boxes : ndarray of shape (n, 4)
         NaN for missing and invalid boxes.
     bad : ndarray of shape (n,)
-        True for invalid boxes: not four finite numbers, or of negative size.
+        True for invalid boxes: not four finite numbers, or a negative size.
     """
     values = _all_at_once(raw)
     given = np.ones(len(raw), dtype=bool)
@@ -293,10 +293,10 @@ def _one_by_one(box: object) -> list[float]:
 
 
 def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Polygon], npt.NDArray[np.float64]]:
-    """Return the polygons that have a single part of plain numbers, by number, or none if one of these is unusable.
+    """Return the polygons with a single part of plain numbers, by entry number, and their areas in the same order.
 
-    This is the fast path of :func:`as_polygon` for many polygons. Those not returned may still be polygons. The second
-    value has their :func:`area` in the same order.
+    This is the fast path of :func:`as_polygon` for many polygons. Nothing is returned if any of these parts contains an
+    unusable number. Segmentations that are not returned may still be polygons.
     """
     parts = {
         number: given[0]
@@ -337,7 +337,7 @@ def _areas(
 
 
 def as_polygon(segmentation: object) -> tuple[Polygon | None, int]:
-    """Return the polygon, the largest of several parts, and the number of parts that are not empty.
+    """Return the polygon, or the largest one if there are several parts, and the number of non-empty parts.
 
     Each part is a flat list ``x, y, x, y, …``. A single part may also be given without the list around it. The polygon
     is None if no part has three points.

@@ -3,9 +3,9 @@
 ``shapes`` is a list of shapes, each with a ``label``, a ``shape_type`` and ``points`` in pixels: a ``rectangle`` has
 two opposite corners, a ``polygon`` its vertices, a ``circle`` its centre and a point on its edge. ``flags`` of the file
 that are true are image-level labels. ``imagePath`` is relative to the JSON file. If there is no such file, the image is
-searched next to the JSON file. The ``score`` of a shape, as written by prediction programs, is its confidence.
+looked up next to the JSON file. The ``score`` of a shape, as written by prediction programs, is its confidence.
 
-The reader takes a single file, or all ``.json`` files below a folder. The writer creates a folder, with an
+The reader accepts a single file, or a folder with ``.json`` files at any depth. The writer creates a folder, with an
 ``index.json`` next to the files for data that they cannot store: the order of labels and images, the test images, and
 images that were not reviewed. The box of a polygon is its bounding box.
 """
@@ -86,7 +86,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             _read_shape(shape, uri, collected, left_out, {"where": f"shape {number}", "source": to_uri(file)})
     for what, count in left_out.items():
         if count:
-            collected.adjusted(f"{count:,} shapes have a {what}, which is not imported.", where=what)
+            collected.adjusted(f"{count:,} shapes have the property {what!r}, which is not imported.", where=what)
     return folder.contents()
 
 
@@ -103,7 +103,7 @@ def _load(file: Path) -> dict[str, Any]:
 
 
 def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tuple[str, str]:
-    """Return the image name in the file, relative to ``base``, and the URI of the image."""
+    """Return the image name given in the file, relative to ``base``, and the URI of the image."""
     given = data.get("imagePath")
     if not isinstance(given, str) or not given:
         raise UnreadableError(f"Its imagePath is {shown(given)}, which is not the name of an image.")
@@ -117,7 +117,7 @@ def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tupl
 
 
 def _from_base(given: str, folder: PurePosixPath) -> str:
-    """Convert a path relative to ``folder`` to one relative to the top, and leave other paths unchanged."""
+    """Convert a path relative to ``folder`` to a path relative to the top folder, leaving other paths unchanged."""
     plain = given.replace("\\", "/")
     if is_remote(given) or plain.startswith(("/", "file:")) or ":" in plain[:3] or "\0" in plain:
         return given
@@ -145,7 +145,7 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
             raise UnreadableError(f"It is {shown(shape)}, not an object.")
         name = shape.get("label")
         if not isinstance(name, str):
-            raise UnreadableError(f"Its label is {shown(name)}, not text.")
+            raise UnreadableError(f"Its label is {shown(name)}, not a string.")
         label = collected.label(name)
         box, polygon = _outline(shape)
     except (UnreadableError, LabelError) as error:
@@ -162,12 +162,12 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
 
 
 def _outline(shape: dict[str, Any]) -> tuple[Box, list[list[float]] | None]:
-    """Return box and polygon of a shape, with None for the polygon of other shapes."""
+    """Return the bounding box of a shape and its polygon, or None instead of the polygon for other shape types."""
     points = _points(shape.get("points"))
     kind = shape.get("shape_type") or ("rectangle" if len(points) == 2 else "polygon")
     if kind in _OUTLINES:
         if len(points) < 3:
-            raise UnreadableError(f"A polygon needs at least three points, not {len(points)}.")
+            raise UnreadableError(f"A polygon needs at least three points, but this one has {len(points)}.")
         return _box(*polygon_to_ltwh(points).tolist()), points
     if kind == "circle" and len(points) == 2:
         (x, y), edge = points
@@ -176,7 +176,7 @@ def _outline(shape: dict[str, Any]) -> tuple[Box, list[list[float]] | None]:
     if kind in ("rectangle", "mask") and len(points) >= 2:
         (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
         return _box(*xyxy_to_ltwh([left, top, right, bottom])[0].tolist()), None
-    raise UnreadableError(f"A {shown(kind)} of {len(points)} points is neither a box nor a polygon.")
+    raise UnreadableError(f"A {shown(kind)} with {len(points)} points is neither a box nor a polygon.")
 
 
 def _points(given: object) -> list[list[float]]:
@@ -187,7 +187,7 @@ def _points(given: object) -> list[list[float]]:
         sides = [number_or_none(value) for value in point] if isinstance(point, list) and len(point) == 2 else [None]
         whole = [side for side in sides if side is not None and abs(side) <= _FARTHEST]
         if len(whole) != 2:
-            raise UnreadableError(f"{shown(point)} is not a point of two numbers.")
+            raise UnreadableError(f"{shown(point)} is not a point with two numbers.")
         points.append(whole)
     return points
 
@@ -197,7 +197,7 @@ def _box(left: float, top: float, width: float, height: float) -> Box:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a folder.
+    """Write a folder with a JSON file for each reviewed image and an index.
 
     Raises
     ------

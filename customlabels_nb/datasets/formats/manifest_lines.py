@@ -1,7 +1,7 @@
 """Read and check the lines of a SageMaker Ground Truth manifest, one at a time.
 
 Both the reader and the validator use :func:`parse_line`, which runs every check in order and returns the usable labels.
-``formats/manifest_tables.py`` has a fast path for well-formed lines and leaves all others to it.
+``formats/manifest_tables.py`` has a fast path for well-formed lines and passes all other lines to ``parse_line``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
 from customlabels_nb.errors import ImageError, ManifestError
 from customlabels_nb.images.reading import is_remote, read_bytes, to_path, to_uri
 
-#: Longest line in bytes. Longer lines are cut off, so that a file without line breaks cannot fill the memory.
+#: Longest line in bytes. Longer lines are cut off, so that a file without line breaks cannot exhaust the memory.
 LONGEST_LINE = 2**27
 _BLOCK = 2**20
 UNUSABLE = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
@@ -51,7 +51,7 @@ REFUSED = "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET"
 
 
 class LineSource(Protocol):
-    """Protocol of repeatable iterables of lines, with a name for findings."""
+    """Protocol for iterables of lines that can be read repeatedly and have a name for findings."""
 
     @property
     def name(self) -> str:
@@ -85,11 +85,12 @@ class ManifestFile:
     Parameters
     ----------
     path : path or URL
+        Manifest to read.
 
     Raises
     ------
     ManifestError
-        If the file does not exist or may not be read. A pipe or a device is rejected without waiting.
+        If the file does not exist or cannot be read. Pipes and devices are rejected without blocking.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -158,9 +159,9 @@ def without_end(raw: bytes) -> bytes:
     return raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
-#: Tolerance for boxes beyond the frame, because of floating-point rounding.
+#: Number of pixels by which boxes may extend beyond the image, because of floating-point rounding.
 TOLERANCE = 1e-6
-#: The service shrinks longer images to this many pixels before it checks the size of boxes.
+#: Rekognition shrinks images with a longer side than this (in pixels) before it checks the size of boxes.
 SHRUNK_TO = 1280
 
 _Add: TypeAlias = Callable[[LineFinding], None]
@@ -170,17 +171,17 @@ ENDS_A_LINE = frozenset(list(LINE_ERRORS)[:8])
 
 
 def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) -> ParsedLine:
-    """Check a line and collect its valid labels, without ever raising.
+    """Check a line and collect its valid labels. Errors are returned as findings and never raised.
 
     Parameters
     ----------
     raw : bytes
         Line, with or without its line break.
     limits : Limits
-        Limits to check. ``limits.service`` enables all rules of the hosted service. Otherwise everything that can be
-        understood is read.
+        Limits to check. ``limits.service`` enables all rules of Rekognition. Otherwise, everything that can be parsed
+        is accepted.
     image : ImageVerdict, optional
-        Result of checking the image. Without it, the size given in the line is used.
+        Result of checking the image. By default, the image size given in the line is used.
     """
     line = ParsedLine()
     try:
@@ -207,7 +208,7 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
 
 
 def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image: ImageVerdict | None) -> None:
-    """Run all checks that do not end the line, and put the valid labels into ``line.labels``."""
+    """Run the checks that can find several errors in a line, and store the valid labels in ``line.labels``."""
     add = line.findings.append
     for a in attributes:
         if a.kind is None:
@@ -232,7 +233,7 @@ def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image
     )
     whole, most = {label.name for label in line.labels if label.box is None}, limits.max_labels_per_image
     if most is not None and len(whole) > most:
-        add(finding("ERROR_TOO_MANY_LABELS", detail=f"{len(whole):,} of at most {most:,} labels"))
+        add(finding("ERROR_TOO_MANY_LABELS", detail=f"{len(whole):,} labels, but at most {most:,} are allowed"))
     bad_boxes = any(found.place[1:2] == ("annotations",) for found in line.findings)
     if bad_boxes and not line.labels:
         add(finding("ERROR_NO_VALID_ANNOTATIONS"))
@@ -295,14 +296,14 @@ def wrong_size(size: tuple[int, int], limits: Limits) -> str:
     largest = math.inf if limits.max_side_pixels is None else limits.max_side_pixels
     if limits.min_side_pixels <= min(size) <= max(size) <= largest:
         return ""
-    return f"{size[0]:,} × {size[1]:,} pixels, but each side must have {limits.min_side_pixels} to {largest:,}"
+    return f"{size[0]:,} × {size[1]:,} pixels, but each side must be {limits.min_side_pixels} to {largest:,}"
 
 
 # -- label attributes -------------------------------------------------------------------------------
 
 
 class _Stop(Exception):
-    """Error that ends the checks of a line, with the code and the value for its message."""
+    """Error that ends the checks of a line, with the error code and the value for its message."""
 
 
 class _Attribute:
@@ -323,7 +324,7 @@ class _Attribute:
 
     # -- checks that end the line when they fail ---------------------------------------------------------
     def check_value(self) -> None:
-        """Check the format of the attribute itself."""
+        """Check the format of the attribute's value."""
         strict, value = self.limits.service, self.value
         like_boxes = self.kind == BOXES or (self.unsure and strict and isinstance(value, dict))
         if like_boxes:
@@ -337,7 +338,7 @@ class _Attribute:
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
 
     def check_metadata(self) -> None:
-        """Check the format of its metadata."""
+        """Check the format of the attribute's metadata."""
         if not self._metadata_is_sound():
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT")
 
@@ -371,12 +372,12 @@ class _Attribute:
         return bool(date) and moment(date) is None
 
     def pair(self) -> None:
-        """Match a confidence to each box."""
+        """Assign a confidence to each box."""
         if self.kind != BOXES:
             return
         objects = self.facts.get("objects")
         if objects is None and not self.limits.service:
-            sure = confidence_of(self.facts, 1.0)  # the service's evaluation snapshots have one for all boxes
+            sure = confidence_of(self.facts, 1.0)  # Rekognition's evaluation snapshots have one for all boxes
             self.confidences = [1.0 if sure is None else sure] * len(self.boxes)
             return
         objects = objects or []
@@ -396,7 +397,7 @@ class _Attribute:
 
     # -- other checks -------------------------------------------------------------------------------------
     def check_labels(self, add: _Add) -> None:
-        """Report invalid labels, or else collect the labels of the attribute."""
+        """Report invalid labels, or collect the attribute's labels if all are valid."""
         if self.kind is None:
             return
         given = self.classes if self.kind == BOXES else [self.facts.get("class-name", "")]
@@ -429,7 +430,7 @@ class _Attribute:
 
 
 def box_errors(box: tuple[float, float, float, float], frame: tuple[int, int] | None, limits: Limits) -> Iterator[str]:
-    """Yield the error codes of a box (left, top, width, height) in a ``frame`` (width, height)."""
+    """Yield the error codes for a box (left, top, width, height) in an image of size ``frame`` (width, height)."""
     left, top, width, height = box
     if not limits.service:
         if width < 0 or height < 0:

@@ -1,4 +1,4 @@
-"""Fit boxes to the actual size and EXIF orientation of images whose annotations give another size."""
+"""Fit boxes to the actual size and EXIF orientation of images whose annotations give a different size."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _BOXES = list(t.BOX_COLUMNS)
 
 
 def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
-    """Replace the sizes in the tables by those of local images, and fit the boxes to them.
+    """Replace the image sizes in the tables with the actual sizes of local images, and fit the boxes to the images.
 
-    Boxes are transformed if the sizes differ by a scale, by the rotation in the image's EXIF data, or by both. If the
-    aspect ratio differs otherwise, only the size is corrected.
+    Boxes are transformed if the sizes differ by a scale factor, by the image's EXIF rotation, or by both. If the aspect
+    ratio differs for another reason, only the size is corrected.
 
     Returns
     -------
     images, annotations : DataFrame
-        The same objects if nothing differs.
+        Corrected tables, or the same objects if all sizes are right.
     issues : list of Issue
-        The changes.
+        One issue per corrected image.
     """
     known = np.flatnonzero(images["width"].notna().to_numpy())
     names = images["image"].to_numpy(dtype=object)[known]
@@ -54,7 +54,7 @@ def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.D
         fitted = _fitted(boxes.to_numpy()[rows], (width, height), header)
         said = f"the size is given as {width:.0f} × {height:.0f}, but it is {header.width} × {header.height} pixels. "
         if fitted is None:
-            said += "Its boxes were left unchanged."
+            said += "Its boxes were not changed."
         else:
             boxes.iloc[rows] = fitted
             said += "Its boxes were fitted to the image."
@@ -69,7 +69,7 @@ def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.D
 
 
 def headers(names: Sequence[str]) -> Iterator[ImageHeader | ImageError]:
-    """Read the header of each image in several threads, and yield it or the error."""
+    """Read the image headers in several threads, and yield the header or the error for each image."""
 
     def look(some: Sequence[str]) -> list[ImageHeader | ImageError]:
         return [_header(name) for name in some]
@@ -80,7 +80,7 @@ def headers(names: Sequence[str]) -> Iterator[ImageHeader | ImageError]:
 
 
 def can_be_fitted(given: tuple[int, int], header: ImageHeader) -> bool:
-    """Check whether boxes for an image of the ``given`` size (width, height) can be fitted to the header's size."""
+    """Check whether boxes drawn for the ``given`` size (width, height) can be fitted to the actual image size."""
     return _fitted(np.empty((0, 4)), given, header) is not None
 
 
@@ -103,7 +103,7 @@ def _is_here(name: str) -> bool:
 def _fitted(
     boxes: npt.NDArray[np.float64], given: tuple[float, float], header: ImageHeader
 ) -> npt.NDArray[np.float64] | None:
-    """Convert boxes to pixels of the image, or return None if the sizes do not match."""
+    """Convert boxes from the ``given`` size to pixels of the image, or return None if the sizes do not match."""
     size = (header.width, header.height)
     if _same_shape(given, size):
         scale = np.array([size[0] / given[0], size[1] / given[1]] * 2)

@@ -1,8 +1,8 @@
 """Parse Ground Truth manifests into tables, with a fast path for well-formed lines.
 
-A line is *plain* if it certainly passes every check of :func:`.manifest_lines.parse_line` and gives the same rows.
-:func:`gather` converts many plain lines to arrays together. Every other line goes to ``parse_line``, which alone
-reports errors.
+A line is *plain* if it is certain to pass every check of :func:`.manifest_lines.parse_line` and to give the same rows.
+:func:`gather` converts many plain lines to arrays together. Every other line is passed to ``parse_line``, the only
+function that reports errors.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _Entry: TypeAlias = tuple[int, bytes, Any]
 _IntArray: TypeAlias = npt.NDArray[np.int64]
 _FloatArray: TypeAlias = npt.NDArray[np.float64]
 
-#: Marks an unknown date.
+#: Placeholder for an unknown date.
 NO_DATE = np.iinfo(np.int64).min
 _NO_JOB = -1
 _MOST_CACHED = 20_000
@@ -95,7 +95,7 @@ class ManifestTable:
     numbers : ndarray of int
         Line number of each image.
     sources : ndarray of str
-        Image names in the lines.
+        Image name on each line.
     labelled : ndarray of bool
         True for images that were reviewed.
     sizes : ndarray of shape (images, 2)
@@ -103,7 +103,7 @@ class ManifestTable:
     rows : AnnotationColumns
         Annotations, grouped by line.
     labels, jobs : list of str
-        Values of the integer codes in the rows.
+        Strings that the integer codes in ``rows`` stand for.
     """
 
     numbers: _IntArray
@@ -121,7 +121,7 @@ class ManifestTable:
         return wanted
 
     def images_per_label(self, *, boxed: bool | None = None) -> dict[str, int]:
-        """Count the images of each label, as boxes (True), image-level labels (False) or either (None)."""
+        """Count the images with each label, in boxes (True), image-level labels (False) or either (None)."""
         chosen, many = self.of_kind(boxed), max(len(self.labels), 1)
         pairs = _distinct(self.rows.lines[chosen] * many + self.rows.labels[chosen])
         counts = np.bincount(pairs % many, minlength=len(self.labels)).tolist()
@@ -132,7 +132,7 @@ class ManifestTable:
         return len(_distinct(self.rows.lines[self.of_kind(boxed)]))
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the normalised tables of images and annotations."""
+        """Return the normalised images table and annotations table."""
         images = pd.DataFrame(
             {
                 "image": pd.array(self.sources, dtype="str"),
@@ -160,14 +160,14 @@ class ManifestTable:
 
 
 class ManifestReader:
-    """Reader of manifest lines that keeps the result of each line.
+    """Reader of manifest lines that stores the parsed result of each line.
 
     Parameters
     ----------
     source : LineSource
         Lines to read.
     limits : Limits
-        Limits to check. ``limits.service`` enables all rules of the hosted service.
+        Limits to check. ``limits.service`` enables all rules of Rekognition.
 
     Attributes
     ----------
@@ -176,7 +176,7 @@ class ManifestReader:
     blank : int
         Number of blank lines without findings.
     filled, objects : int
-        Number of lines that are not blank, and of those that at least begin like a JSON object.
+        Number of non-blank lines, and number of lines that begin like a JSON object.
     """
 
     def __init__(self, source: LineSource, limits: Limits) -> None:
@@ -189,7 +189,7 @@ class ManifestReader:
 
     # -- reading ------------------------------------------------------------------------------------
     def read(self, max_lines: int | None = None) -> None:
-        """Read the lines, at most ``max_lines``, and reject those that repeat an image."""
+        """Read the lines, or only the first ``max_lines``, and reject lines that repeat an image."""
         lines = islice(self.source, max_lines)
         with no_garbage_collection():
             while batch := list(islice(lines, _BATCH)):
@@ -198,7 +198,7 @@ class ManifestReader:
             self._refuse_repeated()
 
     def again(self, verdicts: Mapping[int, ImageVerdict]) -> None:
-        """Parse the lines of these numbers again, using the results of checking their images."""
+        """Parse lines again, using the results of checking their images by line number."""
         for number, raw in lines_numbered(self.source, verdicts):
             if number in self._exact and self._exact[number][1].repeated:
                 continue
@@ -235,7 +235,7 @@ class ManifestReader:
         self._exact[number] = (without_end(raw) if parsed.findings else b"", parsed)
 
     def _refuse_repeated(self) -> None:
-        """Reject lines that repeat an image. The service's rules also count invalid lines as the first one."""
+        """Reject lines that repeat the image of an earlier line, with Rekognition's rules also of an invalid line."""
         others = [
             (number, parsed.source_ref)
             for number, (_, parsed) in self._exact.items()
@@ -282,7 +282,7 @@ class ManifestReader:
         return self._codes.buckets | {bucket for bucket in found if bucket is not None}
 
     def lines_with_images(self) -> list[Line]:
-        """List the lines whose image is known, unless they were rejected because of their format."""
+        """List the lines that name an image, except lines that were rejected because of their format."""
         lines = [
             Line(number, source, (width, height) if width else None)
             for plain in self._plain
@@ -323,7 +323,10 @@ class ManifestReader:
         )
 
     def _order(self, numbers: _IntArray, exact: int) -> _IntArray:
-        """Sort positions by line, without replaced lines. The last ``exact`` numbers are not of plain lines."""
+        """Return the positions in ``numbers`` sorted by line number, without replaced plain lines.
+
+        The last ``exact`` numbers belong to lines that are not plain.
+        """
         kept = np.arange(len(numbers))
         if self._replaced:
             gone = np.isin(numbers, _ints(self._replaced))
@@ -370,7 +373,7 @@ def _sides(sizes: _IntArray) -> pd.arrays.IntegerArray:
 
 @dataclass(slots=True)
 class _AnnotationColumns:
-    """Annotations as columns: line number, codes of label and job, µs since 1970, and the box, if any."""
+    """Annotation columns: line number, label code, confidence, job code, time in µs since 1970, and box (or NaN)."""
 
     lines: _IntArray
     labels: _IntArray
@@ -383,13 +386,13 @@ class _AnnotationColumns:
         return len(self.lines)
 
     def take(self, positions: _IntArray) -> _AnnotationColumns:
-        """Select rows by position, in this order."""
+        """Select rows by position, in the order of ``positions``."""
         return _AnnotationColumns(*(getattr(self, name)[positions] for name in _AnnotationColumns.__slots__))
 
 
 @dataclass(slots=True)
 class _PlainLines:
-    """Images, and :class:`_AnnotationColumns` of image-level labels and of boxes. Unknown ``sizes`` are 0."""
+    """Images on plain lines, with their image-level labels and boxes. Unknown ``sizes`` are 0."""
 
     numbers: _IntArray
     sources: list[str]
@@ -400,7 +403,7 @@ class _PlainLines:
 
 
 class Codes:
-    """Integer codes of labels and jobs, and caches of other values that repeat in many lines."""
+    """Integer codes for labels and jobs, and caches of other values that recur on many lines."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -449,9 +452,9 @@ class Codes:
         return code
 
     def plain_moment(self, metadata: dict[str, Any]) -> int:
-        """Return the date in the metadata, or raise ValueError if it is invalid.
+        """Return the date in the metadata in µs since 1970, or raise ValueError if it is invalid.
 
-        The service's rules also require a date and ``human-annotated``.
+        The rules of Rekognition also require a date and ``human-annotated``.
         """
         text = metadata.get("creation-date", "")
         found = self._moments.get(text)
@@ -467,7 +470,7 @@ class Codes:
         return found
 
     def lookup(self, names: dict[str, str]) -> dict[int, int]:
-        """Return class id → label code of a class map, leaving out ids and labels that are not plain."""
+        """Map the class ids in a class map to label codes, ignoring ids and labels that are not plain."""
         if names == self._last_names:
             return self._last_lookup
         key = tuple(names.items())
@@ -482,7 +485,7 @@ class Codes:
         return found
 
     def _class(self, pair: tuple[str, str]) -> tuple[int, int] | None:
-        """Return class id and label code of an entry of a class map, or None if it is not plain."""
+        """Return the class id and label code for an entry of a class map, or None if the entry is not plain."""
         if pair not in self._classes:
             if len(self._classes) > _MOST_CACHED:
                 self._classes.clear()
@@ -506,7 +509,7 @@ class Codes:
         return found
 
     def check_source(self, source: Any) -> None:
-        """Raise ValueError if the value is not certainly a valid image name."""
+        """Raise ValueError unless the value is certain to be a valid image name."""
         if type(source) is not str or not source or "\0" in source:
             raise ValueError(source)
         if self._service and not (source.startswith(self._start) and len(source) > len(self._start)):
@@ -520,7 +523,7 @@ class Codes:
 def gather(
     entries: list[_Entry], codes: Codes, limits: Limits
 ) -> Iterator[tuple[_PlainLines | None, list[tuple[int, bytes]]]]:
-    """Split the entries into plain lines and others, in several parts if some are not plain."""
+    """Yield the plain lines among the entries as arrays, and the other lines unchanged, in one or more parts."""
     if not entries:
         return
     try:
@@ -630,7 +633,7 @@ class _Gathering:
         self._box_attributes = np.repeat(np.arange(len(self._counts)), self._counts)
 
     def bad(self) -> set[int]:
-        """Return the numbers of lines with an invalid box or image size."""
+        """Return the numbers of the lines with an invalid box or image size."""
         boxes, limits = self._numbers_of_boxes, self._limits
         wrong = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
         attributes = self._of_attributes
@@ -647,7 +650,7 @@ class _Gathering:
         return set(attributes[wrong_attributes, 0].tolist())
 
     def lines(self) -> _PlainLines:
-        """Return all lines, if there are no :meth:`bad` ones."""
+        """Return the arrays of all lines, provided that there are no :meth:`bad` lines."""
         number, label, sure, job, created = zip(*self._labels, strict=True) if self._labels else ((),) * 5
         labels = _AnnotationColumns(
             np.array(number, dtype=np.int64),

@@ -22,12 +22,12 @@ METADATA = "-metadata"
 SOURCE = "source-ref"
 #: Keys that validation adds to a line and to its objects.
 ADDED = frozenset({"errors", "warnings", "cl-errors", "cl-warnings", "cl-metadata"})
-#: Codes that only follow from another finding, which is the one to fix.
+#: Codes that are only consequences of another finding, which is the one to fix.
 CONSEQUENCES = frozenset({"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"})
 #: Attributes in which an evaluation stores the model's predictions. They are not ground truth.
 PREDICTION = re.compile(r"rekognition-custom-labels-evaluation(-\d+)?(-metadata)?", re.ASCII)
 
-#: Key of a size that is only the extent of the boxes, in evaluation snapshots of images of unknown size.
+#: Key that marks an image size as only the extent of the boxes, in evaluation snapshots with unknown image sizes.
 ESTIMATED = "estimated"
 
 LARGEST_SIZE = 2**31 - 1
@@ -46,13 +46,13 @@ class LineFinding:
     Attributes
     ----------
     code : str
-        Key of :data:`customlabels_nb.core.issues.CODES`.
+        Key in :data:`customlabels_nb.core.issues.CODES`.
     message : str
-        Message of the code, with the hosted service's exact text.
+        Message for the code, in Rekognition's exact words.
     place : tuple
-        Path to the affected part of the line's object. () is the line, or the manifest.
+        Path to the affected part of the line's object. () is the complete line, or the manifest.
     detail : str
-        Further information for people, often empty.
+        Additional information for people, often empty.
     """
 
     code: str
@@ -63,9 +63,9 @@ class LineFinding:
 
 @dataclass(frozen=True, slots=True)
 class ImageVerdict:
-    """Result of checking the image of a line: its upright size, and why it cannot be used.
+    """Result of checking the image of a line: its size after EXIF rotation, and reasons why it cannot be used.
 
-    ``unusable`` applies to all lines. ``wrong_size`` has a separate code for lines with boxes.
+    ``unusable`` has the same code for all lines, ``wrong_size`` a separate code for lines with boxes.
     """
 
     size: tuple[int, int] | None = None
@@ -88,8 +88,8 @@ class Label:
 class ParsedLine:
     """Result of parsing a line.
 
-    ``created`` of labels is in microseconds since 1970 (UTC), or None without a valid date. ``predictions`` and
-    ``bad_dates`` count the attributes with model predictions and with invalid dates.
+    The date ``created`` of a label is in microseconds since 1970 (UTC), or None if there is no valid date.
+    ``predictions`` counts the attributes with model predictions, ``bad_dates`` those with an invalid date.
     """
 
     source_ref: str | None = None
@@ -104,7 +104,7 @@ class ParsedLine:
 
 
 def finding(code: str, *values: str, place: Place = (), detail: str = "") -> LineFinding:
-    """Create a finding with the code's message, replacing ``{}`` in it."""
+    """Create a finding with the message for the code, replacing ``{}`` in it with the first value."""
     message = CODES[code].replace("{}", values[0]) if values else CODES[code]
     return LineFinding(code, message, place, detail)
 
@@ -118,7 +118,7 @@ def loads(raw: bytes) -> Any:
 
 
 def bucket_of(source_ref: str) -> str | None:
-    """Return the bucket of an ``s3://bucket/key``, or None for anything else."""
+    """Return the bucket in an ``s3://bucket/key`` URI, or None for anything else."""
     match = _S3.fullmatch(source_ref)
     return match[1] if match else None
 
@@ -134,9 +134,9 @@ def is_ignored(key: str) -> bool:
 
 
 def expand_multi_label(value: dict[str, Any]) -> dict[str, Any]:
-    """Replace a multi-label attribute by one image-level attribute per class: ``<job>0``, ``<job>1``, ….
+    """Replace a multi-label attribute with one image-level attribute per class: ``<job>0``, ``<job>1``, ….
 
-    An empty list of classes means that the image shows nothing, and becomes a box attribute without boxes. Invalid
+    An empty list of classes means that the image shows no objects, and becomes a box attribute without boxes. Invalid
     attributes stay unchanged. If there is no multi-label attribute, the same object is returned.
     """
     instead: dict[str, dict[str, Any]] = {}
@@ -170,7 +170,7 @@ def _nothing(key: str, metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _single_labels(classes: Any, metadata: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
-    """Yield the metadata of each class, or None for an invalid one."""
+    """Yield the metadata of each class, or None for an invalid class."""
     names, sure = metadata.get("class-map"), metadata.get("confidence-map", {})
     if not isinstance(classes, list) or not isinstance(names, dict) or not isinstance(sure, dict):
         yield None
@@ -186,7 +186,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def moment(text: object) -> int | None:
-    """Convert an ISO date, optionally with fraction, time zone and ``T``, to microseconds since 1970, or None."""
+    """Convert an ISO date to microseconds since 1970 (UTC), or return None if it is invalid."""
     if not isinstance(text, str):
         return None
     try:
@@ -213,7 +213,7 @@ def is_box(box: Any) -> bool:
 
 
 def box_of(box: dict[str, Any]) -> tuple[float, float, float, float]:
-    """Return left, top, width and height of a valid annotation."""
+    """Return the left, top, width and height of a valid annotation."""
     return float(box["left"]), float(box["top"]), float(box["width"]), float(box["height"])
 
 
@@ -237,7 +237,7 @@ def size_of(value: Any, *, strict: bool = False) -> tuple[int, int] | None:
 
 
 def confidence_of(facts: dict[str, Any], default: float | None) -> float | None:
-    """Return the confidence of an object: None if it is not between 0 and 1, ``default`` if it is missing."""
+    """Return the confidence of an object, ``default`` if it is missing, or None if it is not between 0 and 1."""
     if "confidence" not in facts:
         return default
     value = facts["confidence"]

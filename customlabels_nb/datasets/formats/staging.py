@@ -30,7 +30,7 @@ class Staged:
 
     @contextmanager
     def open(self, path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
-        """Open a file to write that will be moved to ``path``, with ``durable`` flushed to disk (fsync) first."""
+        """Open a staged file for ``path`` for writing. With ``durable``, it is flushed to disk (fsync) at the end."""
         waiting = self._waiting / str(len(self._moves))
         with waiting.open("xb") as file:
             yield file
@@ -40,12 +40,12 @@ class Staged:
         self._moves.append((waiting, path))
 
     def write(self, path: Path, data: bytes, *, durable: bool = False) -> None:
-        """Write ``data`` to the file that will be moved to ``path``."""
+        """Write ``data`` to a staged file for ``path``."""
         with self.open(path, durable=durable) as file:
             file.write(data)
 
     def copy_image(self, uri: str, path: Path) -> bool:
-        """Copy an image to the file that will be moved to ``path``, or add an issue and return False."""
+        """Stage a copy of an image for ``path``. On failure, record an issue and return False."""
         try:
             self.write(path, read_bytes(uri))
         except ImageError as error:
@@ -59,17 +59,17 @@ class Staged:
 
     @property
     def files(self) -> list[Path]:
-        """Final paths of the files, in the order in which they were written."""
+        """Final paths of the staged files, in the order in which they were written."""
         return [path for _, path in self._moves]
 
     def settle(self) -> None:
-        """Move the files to their final paths, in the order in which they were written."""
+        """Move the staged files to their final paths, in the order in which they were written."""
         if self.issues and not self._moves:
             raise InputError(f"None of the {len(self.issues):,} images can be copied. {self.issues[0].message}")
         top = os.path.realpath(self._folder)
         for parent in {path.parent for path in (*self.files, *self._old)}:
             if os.path.commonpath([os.path.realpath(parent), top]) != top:
-                raise InputError(f"{str(parent)!r} is a link that leads out of {str(self._folder)!r}. Remove it.")
+                raise InputError(f"{str(parent)!r} is a symlink pointing outside {str(self._folder)!r}. Remove it.")
         for waiting, path in self._moves:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -87,14 +87,15 @@ class Staged:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Staged]:
-    """Stage files below ``folder``: move them into place when the block succeeds, delete them when it fails.
+    """Stage files in ``folder``: move them into place when the block succeeds, delete them when it fails.
 
-    A full disk is detected before anything is replaced. Write index files last, because files are moved in this order.
+    A full disk is detected before anything is replaced. Write index files last, because the files are moved in the
+    order in which they were written.
 
     Raises
     ------
     InputError
-        If a link in ``folder`` leads out of it.
+        If a symlink in ``folder`` points outside it, or none of the images can be copied.
     OSError
         If writing fails. The files in ``folder`` are then unchanged.
     """
@@ -105,9 +106,9 @@ def staged(folder: Path) -> Iterator[Staged]:
 
 
 def free_name(uri: str, taken: set[str]) -> str:
-    """Return a file name for the copy of an image that is valid on any system: its own if possible.
+    """Return a unique file name for the copy of an image that is valid on any system, the original name if possible.
 
-    ``taken`` holds the names already used, in lower case. The new name is added to it.
+    ``taken`` holds the names already used, in lower case. The new name is added to ``taken``.
     """
     stem, suffix = os.path.splitext(os.path.basename(uri) or "image")
     stem, suffix = ("".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part) for part in (stem, suffix))

@@ -5,11 +5,11 @@ is ``xmax - xmin``. (The VOC challenge itself counted pixels from 1 and included
 convention they use, and the difference is at most one pixel.) A polygon is ``<polygon><x1>…</x1><y1>…</y1><x2>…`` or a
 list of ``<pt><x>…</x><y>…</y></pt>``. A ``<confidence>`` is written if it is not 1.
 
-The reader takes a single file, or all ``.xml`` files below a folder. The image is searched under its ``filename``, in
-the folder of the XML file, and in ``JPEGImages`` or ``images`` next to that folder. ``ImageSets/Main`` lists the test
-images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main`` and an ``index.json`` with the order
-of labels and images, and with images that were not reviewed, as these have no XML file. An XML file without objects
-means that the image shows nothing.
+The reader accepts a single file, or a folder with ``.xml`` files at any depth. The image ``filename`` is looked up in
+the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to the latter. ``ImageSets/Main``
+lists the test images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main`` and an ``index.json``
+with the order of labels and images, and with the unreviewed images, which have no XML file. An XML file without objects
+means that the image was reviewed and shows none.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 def _parse(file: Path) -> Element:
-    """Parse an XML file without entities, which can grow without bounds or refer to other files."""
+    """Parse an XML file, rejecting entities because they can grow without bounds or refer to other files."""
     builder = TreeBuilder()
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -118,7 +118,7 @@ def _parse(file: Path) -> Element:
     parser.EntityDeclHandler = _refuse_entity
     try:
         if not file.is_file():
-            raise UnreadableError("It is not a file.")
+            raise UnreadableError("The path is not a file.")
         if file.stat().st_size > _LARGEST_FILE:
             raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
         parser.Parse(file.read_bytes(), True)
@@ -135,7 +135,7 @@ def _refuse_entity(name: str, *_others: object) -> None:
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
-    """Return the image name in the file, and the URI of the image."""
+    """Return the image name given in the file, and the URI of the image."""
     path = _text(root, "path")
     name = _text(root, "filename") or PurePosixPath(path.replace("\\", "/")).name or file.stem
     uri = places.find(name, *([path] if path else []))
@@ -174,7 +174,7 @@ def _box(entry: Element, polygon: list[list[float]] | None, collected: Collector
     bounds = entry.find("bndbox")
     if bounds is None:
         if polygon is None:
-            raise UnreadableError("There is no <bndbox>.")
+            raise UnreadableError("The object has no <bndbox>.")
         with np.errstate(over="ignore"):
             return _checked(polygon_to_ltwh(polygon).tolist())
     corners = []
@@ -212,7 +212,7 @@ def _polygon(entry: Element) -> list[list[float]] | None:
 
 
 def _splits(base: Path) -> dict[str, str]:
-    """Return name of XML file → split, from the lists in ``ImageSets/Main``. Later lists take precedence."""
+    """Map the names of XML files to splits, using the lists in ``ImageSets/Main``. Later lists take precedence."""
     result: dict[str, str] = {}
     for name in _SPLIT_FILES:
         try:
@@ -234,7 +234,8 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If ``path`` is a file but should be a folder, or a label contains characters that XML cannot store.
+        If ``path`` is a file but must be a folder, ``path`` ends in ``.xml`` but there is not exactly one labelled
+        image, or a label contains characters that XML cannot store.
     """
     labels = t.labels_in_order(contents.annotations, contents.labels)
     _check_labels(labels)
@@ -262,7 +263,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 def _write_one(contents: Contents, path: Path) -> list[Path]:
     found = [(image, shapes) for image, shapes, looked_at in with_annotations(contents, drawn=True) if looked_at]
     if len(contents.images) != 1 or not found:
-        raise InputError(f"path={str(path)!r} is a file for one labelled image. Give a folder for other datasets.")
+        raise InputError(f"path={str(path)!r} is a file for a single labelled image. Pass a folder for other datasets.")
     image, shapes = found[0]
     with replacing(path) as file:
         file.write(_document(listed_name(image.image, path.parent), image, shapes))

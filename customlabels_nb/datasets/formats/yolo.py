@@ -2,12 +2,12 @@
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
 polygon), all relative to the image size, optionally followed by a confidence. An empty file means that the image shows
-nothing, a missing file that the image was not reviewed. The file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last
-folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
+no objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``:
+the last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
 
-The reader takes a ``data.yaml`` (of any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
-``val`` and ``test`` are folders of images or lists of them. Images in ``val`` and ``test`` become test images. Nothing
-outside the folder is read because of the file, and ``path`` is used only if it is within the folder.
+The reader accepts a ``data.yaml`` (with any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
+``val`` and ``test`` are image folders or lists of images. Images in ``val`` and ``test`` become test images. Entries
+that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is ignored.
 
 The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
 of reviewed images, and an ``index.json`` with the order and sizes of images. Images are not copied. If an image is
@@ -75,7 +75,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", "
 
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
-_DIGITS = 13  # precise to a billionth of a pixel for 10,000 pixels
+_DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
 # label, the numbers of a box or polygon, confidence, line
 _Shape = tuple[str, list[float], float, int]
@@ -161,7 +161,7 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
 
 
 def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Collector) -> None:
-    """Convert the shapes to pixels and add them, using the image's size or else the size in the index."""
+    """Convert the shapes to pixels and add them, using the actual image size or else the size in the index."""
     sizes: dict[str, Size | str] = {}
     known = {uri for uri in pending if collected.images[uri]["width"] is not None and not is_here(uri)}
     sizes.update(measured(uri for uri in pending if uri not in known))
@@ -170,7 +170,7 @@ def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Coll
         size = sizes.get(uri, "")
         if isinstance(size, str):
             if facts["width"] is None:
-                message = f"Its boxes cannot be read without its size: {size}"
+                message = f"Its boxes cannot be read, because the image size is unknown: {size}"
                 collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(file)))
                 facts["status"] = "unlabelled"
                 continue
@@ -199,10 +199,10 @@ def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, list[list[float]]
 
 @dataclass
 class _Layout:
-    """Description of a dataset.
+    """Layout of a dataset, as given in its description file.
 
-    ``names`` holds the label of each class, ``sources`` a split and a folder or list (a path below ``base``) for each
-    part, ``keypoints`` how many keypoint values follow each box.
+    ``names`` maps class numbers to labels. ``sources`` lists pairs of a split and an image folder or list file (a path
+    relative to ``base``). ``keypoints`` is the number of keypoint values that follow each box.
     """
 
     base: Path
@@ -218,7 +218,7 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Listed:
-    """Image with its name (below the folder, or a URL), its URI, and the file that lists it."""
+    """Listed image with its name (a path relative to the dataset folder, or a URL), its URI, and where it is listed."""
 
     name: str
     uri: str
@@ -228,7 +228,7 @@ class _Listed:
 
 
 class _PlainLoader(yaml.BaseLoader):
-    """YAML loader that reads all values as text and rejects aliases, a few of which could expand to any size."""
+    """YAML loader that reads values as strings and rejects aliases, because a few aliases can expand to any size."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
@@ -237,7 +237,7 @@ class _PlainLoader(yaml.BaseLoader):
 
 
 def _find_description(path: Path) -> Path | None:
-    """Find the file that describes the dataset at ``path``: itself or one in that folder."""
+    """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
     if path.is_file():
         return path if path.suffix.lower() in _YAML_ENDINGS and _describes(path) else None
     if not path.is_dir():
@@ -283,7 +283,7 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     Raises
     ------
     ManifestError
-        If there is no description file, or it has no labels.
+        If there is no readable description file, or it has no labels.
     """
     try:
         file = path if path.is_file() else _find_description(path)
@@ -312,7 +312,9 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         layout.sources = list(_sources(found, file, collected))
         layout.keypoints = _keypoints(found)
         if layout.keypoints:
-            collected.adjusted("Boxes are read without their keypoints.", where="kpt_shape", source=to_uri(file))
+            collected.adjusted(
+                "Keypoints are not imported. Only the boxes were read.", where="kpt_shape", source=to_uri(file)
+            )
     if not layout.names:
         raise unusable(file, "it has no labels")
     return layout
@@ -353,7 +355,7 @@ def _sources(found: dict[Any, Any], file: Path, collected: Collector) -> Iterato
                 continue
             place = _below(base, root, entry) if isinstance(entry, str) else None
             if place is None:
-                message = f"{shown(entry)} is not a folder or list of images in the folder of this file."
+                message = f"{shown(entry)} is not an image folder or list in the folder of this file."
                 collected.unreadable(message, where=key, source=to_uri(file))
             elif place in seen:
                 collected.adjusted(f"{shown(entry)} is listed twice. It was read once.", where=key, source=to_uri(file))
@@ -368,13 +370,13 @@ def _root(path: Any, file: Path, collected: Collector) -> str:
     root = _inside(file.parent, ".", path) if isinstance(path, str) else None
     if root is not None and os.path.isdir(file.parent / root):
         return root
-    message = f"{shown(path)} is not a folder in the folder of this file, which was used instead."
+    message = f"{shown(path)} is not a folder in the folder of this file. The file's own folder was used instead."
     collected.adjusted(message, where="path", source=to_uri(file))
     return "."
 
 
 def _below(base: Path, root: str, entry: str) -> str | None:
-    """Return the folder or list named by ``entry``, or one whose images were moved but whose label files exist."""
+    """Return the path of the folder or list ``entry``, or None if neither it nor its label files exist."""
     entry = entry.replace("\\", "/")
     upwards = entry
     while upwards.startswith("../"):  # Roboflow writes one "../" too many
@@ -388,7 +390,7 @@ def _below(base: Path, root: str, entry: str) -> str | None:
 
 
 def _inside(base: Path, folder: str, name: str) -> str | None:
-    """Return ``folder/name`` as a path below ``base``, or None if it is outside."""
+    """Return ``folder/name`` as a path relative to ``base``, or None if it is outside ``base``."""
     if "\0" in name or "://" in name[:32]:
         return None
     place = posixpath.normpath(posixpath.join(os.path.abspath(base), folder, name))
@@ -397,7 +399,7 @@ def _inside(base: Path, folder: str, name: str) -> str | None:
 
 
 def _list_images(layout: _Layout, places: Places, collected: Collector) -> Iterator[_Listed]:
-    """Yield all images in the description, in its order."""
+    """Yield all images listed in the description file, in the order of the file."""
     for split, source in layout.sources:
         place = layout.base / source
         if os.path.isdir(place):
@@ -438,7 +440,7 @@ def _in_list(layout: _Layout, split: str, place: Path, places: Places, collected
 
 
 def _name_in_list(base: Path, beside: str, line: str) -> str:
-    """Return the image's path below ``base`` if it has one, else the line itself."""
+    """Return the image's path relative to ``base``, or the line itself if the image is outside ``base``."""
     if "://" in line[:32]:
         return line
     inside = [place for place in (_inside(base, beside, line), _inside(base, ".", line)) if place is not None]
@@ -450,7 +452,7 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
 def _by_label_files(
     layout: _Layout, split: str, place: Path, places: Places, collected: Collector
 ) -> Iterator[_Listed]:
-    """Yield images that are no longer in the folder, by the names of their label files."""
+    """Yield images that are no longer in the folder, inferring their names from the label files."""
     for parent, folders, files in os.walk(place):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
@@ -470,17 +472,17 @@ def _with_some_ending(stem: str, split: str, source: str, places: Places) -> _Li
         if is_remote(uri) or is_here(uri):
             return _Listed(stem + ending, uri, split, source)
         places.not_missing(stem + ending)
-    raise InputError("There is no image for this file. Give the folder of the images with images=.")
+    raise InputError("There is no image for this file. Pass the folder of the images with images=.")
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """Read the lines that are not blank, with their numbers. Bytes that are not UTF-8 are preserved."""
+    """Read the non-blank lines with their line numbers, preserving bytes that are not UTF-8."""
     text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 def _swapped(place: str) -> str:
-    """Replace the last folder called ``images`` in a path by ``labels``."""
+    """Replace the last folder called ``images`` in a path with ``labels``."""
     parts = list(PurePosixPath(place).parts)
     for i in range(len(parts) - 1, -1, -1):
         if parts[i] == _IMAGES:
@@ -490,7 +492,7 @@ def _swapped(place: str) -> str:
 
 
 def _label_file(name: str) -> str:
-    """Return the path of the label file of an image, given its path below the dataset's folder or its URL."""
+    """Return the path of an image's label file, given the image's URL or its path relative to the dataset folder."""
     if "://" in name[:32]:
         return f"{_LABELS}/{safe_stem(name)}-{short_hash(name)}.txt"
     image = PurePosixPath(name)
@@ -498,7 +500,10 @@ def _label_file(name: str) -> str:
 
 
 def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
-    """Yield possible paths of an image's label file, most likely first, or only the exported one for ``ours``."""
+    """Yield possible paths of an image's label file, most likely first.
+
+    With ``ours``, yield only the path that this package exports to.
+    """
     top, name = os.path.abspath(base), listed.name.replace("\\", "/")
     below = not name.startswith("/") and ".." not in name.split("/")
     if below:
@@ -520,12 +525,12 @@ def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a folder, or a description file ``path`` that ends in ``.yaml`` with all other files next to it.
+    """Write a folder, or a description file if ``path`` ends in ``.yaml``, with all other files next to it.
 
     Raises
     ------
     InputError
-        If the size of an image with boxes is unknown and cannot be read, or the folder is a file.
+        If the size of an image with boxes is unknown and cannot be read, or the target folder is a file.
     """
     base, described = (path.parent, path) if _is_description(path) else (path, path / _DESCRIPTION)
     make_folder(base, "YOLO")
@@ -556,7 +561,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 
 
 def _description(labels: list[str], lists: dict[str, str]) -> bytes:
-    """Return the content of ``data.yaml`` for these labels and lists of images by split."""
+    """Return the content of ``data.yaml`` for these labels and the list file of each split."""
     names = {number: str(label) for number, label in enumerate(labels)}
     readable = all(label.isprintable() for label in labels)  # unusual line breaks would be read back as spaces
     text = yaml.safe_dump({**lists, "names": names}, allow_unicode=readable, sort_keys=False)
@@ -568,7 +573,7 @@ def _is_description(path: Path) -> bool:
 
 
 class _Namer:
-    """Names of images in the lists, and a unique label file for each."""
+    """Generator of image names for the lists, with a unique label file for each image."""
 
     def __init__(self, base: Path, taken: set[str]) -> None:
         self._base = base
@@ -587,7 +592,7 @@ class _Namer:
         return name, self._base / file
 
     def _may_write(self, name: str, file: str) -> bool:
-        """Check that the file is in the folder, following links, and is not a user's text next to an image."""
+        """Check that the label file is in the folder (after following links) and is not a user's own text file."""
         folder = os.path.dirname(file)
         if folder not in self._inside:
             place = os.path.realpath(os.path.join(self._top, folder))
@@ -599,7 +604,7 @@ class _Namer:
 
 
 def _sizes(contents: Contents) -> dict[str, Size]:
-    """Return all known sizes of images, and read those of images with boxes."""
+    """Return all known image sizes, reading the missing sizes of images with boxes."""
     sizes: dict[str, Size] = {}
     unknown = []
     for image, shapes, _ in with_annotations(contents, drawn=True):
@@ -611,8 +616,8 @@ def _sizes(contents: Contents) -> dict[str, Size]:
     for uri, size_or_reason in measured(unknown):
         if isinstance(size_or_reason, str):
             raise InputError(
-                f"YOLO needs the size of images with boxes, but that of {uri!r} is unknown: {size_or_reason} "
-                "Set the columns width and height, or leave the image out."
+                f"YOLO needs the size of images with boxes, but the size of {uri!r} is unknown: {size_or_reason} "
+                "Set the columns width and height, or remove the image."
             )
         sizes[uri] = size_or_reason
     return sizes

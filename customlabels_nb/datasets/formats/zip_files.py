@@ -25,7 +25,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits = LOCAL) -> tuple[Path, list[Issue]]:
-    """Unpack the images of a zip file below ``target``, keeping files that already exist there.
+    """Unpack the images in a zip file into ``target``, keeping identical files that already exist there.
 
     Members outside the target folder, links, encrypted or damaged members and duplicate names are skipped and reported
     as issues. If the archive has a single top-level folder, that folder is the root.
@@ -33,8 +33,9 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
     Returns
     -------
     root : Path
-        Folder with the images, and with folders named by labels.
+        Folder with the images, and with subfolders named after labels.
     issues : list of Issue
+        One issue per skipped member.
 
     Raises
     ------
@@ -55,12 +56,12 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
 
 
 def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool]) -> None:
-    """Unpack a complete zip file below ``target``, an existing empty folder, or raise an error.
+    """Unpack a complete zip file into ``target``, which must be an existing empty folder.
 
     Parameters
     ----------
     allowed : callable
-        Returns True for the path of a member that may be in the archive.
+        Takes the path of a member and returns True if this member is allowed in the archive.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Call
         for member in members:
             reason = _refusal(member)
             if reason is None and not allowed(PurePosixPath(*_parts(member))):
-                reason = "No file of that name is expected."
+                reason = "A file with this name is not expected."
             reason = reason or _extract(opened, member, target, taken, name)
             if reason is not None:
                 raise ArchiveError(f"The archive {name!r} cannot be unpacked: {member.filename!r}: {reason}")
@@ -86,7 +87,7 @@ def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Call
 def _opened(name: str) -> Iterator[zipfile.ZipFile]:
     """Open the archive for the duration of the block, or raise ArchiveError if it cannot be read."""
     if not os.path.isfile(name):
-        raise ArchiveError(f"{name!r} is not a file. Give the path of a zip archive.")
+        raise ArchiveError(f"{name!r} is not a file. Pass the path of a zip archive.")
     try:
         with zipfile.ZipFile(name) as opened:
             yield opened

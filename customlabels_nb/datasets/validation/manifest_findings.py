@@ -42,7 +42,7 @@ class CheckedLine:
 
     @property
     def value(self) -> dict[str, Any] | None:
-        """JSON object of the line or None, parsed on each access to save memory."""
+        """JSON object of the line, or None if it has none. It is parsed on each access to save memory."""
         try:
             value = loads(self.raw)
         except ValueError:
@@ -59,25 +59,26 @@ class CheckedManifest:
     Attributes
     ----------
     source : str
-        Path, or the name of lines in memory.
+        Path or URL, or the name of lines in memory.
     use_case : {"IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_DETERMINED"}
+        Type of model that the manifest is for.
     total, valid, invalid, ignored : int
-        Numbers of lines. The last three add up to the first.
+        Number of all lines, and of valid, invalid and ignored lines.
     lines : list of CheckedLine
         Lines with findings, by number.
     errors : list of LineFinding
-        Errors of the manifest as a whole: the file and its contents.
+        Errors that concern the manifest as a whole: the file and its contents.
     terminal : bool
-        True if one of the errors ends validation, as file errors do. The service then writes no validation files, and
+        True if one of the errors ends validation, as file errors do. Rekognition then writes no validation files, and
         during training shows only the error's message, not its code.
     labels, usable_labels : dict of str to int
-        Label → number of images that have it in a valid line. The usable labels are those of the use case.
+        Number of images with each label on valid lines. ``usable_labels`` has only the labels for the use case.
     buckets : set of str
-        S3 buckets of the images, including invalid lines with a valid ``source-ref``.
+        S3 buckets of the images, also on invalid lines with a valid ``source-ref``.
     open_lines : callable
         Returns the lines as bytes, without line breaks, on each call.
     read_contents : callable, optional
-        Returns the contents.
+        Returns the contents of the manifest.
     """
 
     source: str
@@ -101,13 +102,13 @@ class CheckedManifest:
         return None if self.read_contents is None else self.read_contents()
 
     def raw_lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield number (from 1) and bytes (without line break) of every line, reading the file again."""
+        """Yield the number (from 1) and bytes (without line break) of every line, reading the file again."""
         yield from enumerate(self.open_lines(), 1)
 
 
 @dataclass
 class CheckedManifests:
-    """Training and test manifest. ``errors`` concern both together (the labels that they share)."""
+    """Training and test manifests. ``errors`` holds errors that concern both, for example too few shared labels."""
 
     train: CheckedManifest
     test: CheckedManifest | None = None

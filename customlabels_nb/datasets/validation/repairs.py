@@ -1,7 +1,7 @@
-"""Repair manifest lines with findings, by name of the repair.
+"""Repair manifest lines with findings, using named repairs.
 
-A repair only changes what a finding refers to. The repairs of one call run in the order of :data:`REPAIRS`, whatever
-the order of their names, so that only lines that no other repair fixed are dropped in the end. A changed line is
+A repair only changes what a finding refers to. The repairs requested in one call run in the order of :data:`REPAIRS`,
+regardless of the order of their names, so that a line is dropped only if no other repair fixes it. A changed line is
 checked again, and further findings are repaired as well.
 """
 
@@ -52,7 +52,7 @@ REPAIRS: dict[str, str] = {
 }
 
 _BAD_IMAGE = frozenset({"ERROR_INVALID_IMAGE", "ERROR_INVALID_IMAGE_DIMENSION"})
-_ROUNDS = 8  # a malformed line shows only its first error, so there is one round for each
+_ROUNDS = 8  # a malformed line shows only its first error, so each error needs a round
 
 Box: TypeAlias = tuple[float, float, float, float]
 Kind: TypeAlias = Literal["line", "attribute", "box"]
@@ -67,10 +67,11 @@ class RepairChange:
     Attributes
     ----------
     repair : str
+        Name of the repair.
     line : int
         Line number, from 1.
     image : str, optional
-        Image name in the line.
+        Image name on the line.
     kind : {"line", "attribute", "box"}
         Dropped line, dropped or changed attribute, or dropped (``after`` is None) or changed box.
     what : str
@@ -78,7 +79,7 @@ class RepairChange:
     label : str, optional
         Label of the box or image-level attribute.
     before, after : tuple of float, optional
-        Boxes ``left, top, width, height`` in pixels.
+        Box before and after the change, as ``left, top, width, height`` in pixels.
     """
 
     repair: str
@@ -95,7 +96,7 @@ def check_names(names: Collection[str]) -> frozenset[str]:
     """Check that all names are repairs, or raise InputError."""
     for name in names:
         if name not in REPAIRS:
-            raise InputError(f"fix({name!r}) is not a repair. Choose one or more of {list(REPAIRS)!r}.")
+            raise InputError(f"Unknown repair {name!r} in fix(). Choose one or more of {list(REPAIRS)!r}.")
     if not names:
         raise InputError(f"fix() needs the name of a repair. Choose one or more of {list(REPAIRS)!r}.")
     return frozenset(names)
@@ -104,18 +105,18 @@ def check_names(names: Collection[str]) -> frozenset[str]:
 def repair_line(
     line: CheckedLine, names: Collection[str], limits: Limits, real_size: RealSize
 ) -> tuple[bytes | None, list[RepairChange]]:
-    """Repair a line and return it, or None if it is dropped, and the changes.
+    """Repair a line, and return the new line (None if it is dropped) and the changes.
 
     Parameters
     ----------
     names : collection of str
         Keys of :data:`REPAIRS`.
     limits : Limits
-        Limits that the line was checked with.
+        Limits that the line was checked against.
     real_size : callable
-        Takes the image name and the size (width, height) in a line. Returns the real size, or None if it is unknown,
-        and True if boxes are fitted to it when the line is read. It is called only if a box is outside the real image,
-        but inside the size given in the line.
+        Takes the image name and the size (width, height) given in a line. Returns the actual size of the image, or None
+        if it is unknown, and True if boxes are fitted to that size when the line is read. It is called only if a box is
+        outside the actual image, but inside the size given in the line.
     """
     work = _Line(line, frozenset(names), limits, real_size)
     for _ in range(_ROUNDS):
@@ -145,7 +146,7 @@ class _Line:
             self._compare_sizes(line.source_ref, real_size)
 
     def _compare_sizes(self, source_ref: str, real_size: RealSize) -> None:
-        """Handle boxes that are inside the size given in the line, but outside the real image."""
+        """Handle boxes that are inside the size given in the line, but outside the actual image."""
         declared = parse_line(dumped(self.value), self.limits) if self._off_frame(self.findings) else None
         size = next(filter(None, (size_of(self.value[key]) for key in attributes_of(self.value))), None)
         if declared is None or size is None or self._off_frame(declared.findings) == self._off_frame(self.findings):
@@ -154,13 +155,13 @@ class _Line:
         if fitted and self.real_size:
             repair = "clip_boxes" if "clip_boxes" in self.names else "drop_off_frame_boxes"
             drawn, real = (f"{width:,} × {height:,}" for width, height in (size, self.real_size))
-            self._change(repair, "attribute", f"boxes drawn on {drawn} pixels were fitted to the {real} of the image")
+            self._change(repair, "attribute", f"boxes drawn on {drawn} pixels were fitted to the image's {real} pixels")
             self.findings = [*declared.findings, *self.of_image]
             self.state = "invalid" if self.of_image else declared.state
             self.real_size = None
 
     def repair(self) -> bool:
-        """Repair the current findings and look for new ones, and return True if anything changed."""
+        """Repair the current findings, check the line again if it changed, and return True in that case."""
         before = len(self.changes)
         if not self.value:
             return False
@@ -175,7 +176,7 @@ class _Line:
         return True
 
     def is_dropped(self) -> bool:
-        """Check whether the line is dropped, and add that to the changes."""
+        """Check whether the line must be dropped, and add this to the changes."""
         reasons = {
             "drop_bad_images": bool(self.of_image),
             "drop_unannotated": self.state == "ignored",
@@ -204,12 +205,12 @@ class _Line:
                 self._assume_confidence(attribute)
         if self._asked("drop_unnamed_boxes", "ERROR_MISSING_CLASS_MAP_ID"):
             for attribute in self._attributes_with("ERROR_MISSING_CLASS_MAP_ID"):
-                self._drop_boxes("drop_unnamed_boxes", attribute, lambda label: label is None, "has no name")
+                self._drop_boxes("drop_unnamed_boxes", attribute, lambda label: label is None, "had no name")
         for found in self._asked("shorten_labels", "ERROR_INVALID_LABEL_NAME_LENGTH"):
             self._shorten_labels(str(found.place[0]).removesuffix(METADATA))
 
     def _attributes_with(self, code: str) -> list[str]:
-        """List the attributes that have this code when checked separately, as the line reports only one of them."""
+        """List the attributes with this code by checking each separately, because a line reports only the first."""
         alone = {
             key: {SOURCE: self.value[SOURCE], key: self.value[key], key + METADATA: self.value[key + METADATA]}
             for key in attributes_of(self.value)
@@ -229,7 +230,7 @@ class _Line:
         objects = [*metadata.get("objects", []), *([{}] * len(boxes))][: len(boxes)]
         missing = sum(confidence_of(facts, None) is None for facts in objects)
         metadata["objects"] = [{"confidence": 1, **facts} for facts in objects]
-        what = f"{attribute}: {missing} of {len(boxes)} boxes got the confidence 1"
+        what = f"{attribute}: {missing} of {len(boxes)} boxes were given the confidence 1"
         self._change("assume_confidence", "attribute", what)
 
     def _shorten_labels(self, attribute: str) -> None:
@@ -244,7 +245,7 @@ class _Line:
         names = metadata["class-map"]
         for number, label in names.items():
             names[number] = self._shortened(attribute, label) or ""
-        self._drop_boxes("shorten_labels", attribute, lambda label: not label, "has an empty label")
+        self._drop_boxes("shorten_labels", attribute, lambda label: not label, "had an empty label")
 
     def _shortened(self, attribute: str, label: object) -> str | None:
         """Return a valid label unchanged, shorten a long one, or return None for an empty one."""
@@ -256,7 +257,7 @@ class _Line:
         if not text or short is None:
             return None
         if good is None:
-            what = f"{attribute}: a label of {len(text):,} characters became {short!r}"
+            what = f"{attribute}: a label of {len(text):,} characters was shortened to {short!r}"
             self._change("shorten_labels", "attribute", what, text)
         return short
 
@@ -278,7 +279,7 @@ class _Line:
         left, top, width, height = (float(side) for side in clip_ltwh([before], frame)[0]) if frame else (0.0,) * 4
         after = (left, top, width, height)
         if any(box_errors(after, frame, self.limits)) or min(width, height) <= 0:
-            self._drop_box("clip_boxes", attribute, index, "had too little inside the image")
+            self._drop_box("clip_boxes", attribute, index, "had too little left inside the image")
             return
         if self.real_size:
             self.value[attribute]["image_size"][0] |= dict(zip(("width", "height"), self.real_size, strict=True))
@@ -293,7 +294,7 @@ class _Line:
         objects = self._metadata(attribute)["objects"]
         left.sort(key=lambda index: confidence_of(objects[index], 1.0) or 0.0, reverse=True)
         for index in sorted(left[allowed:]):
-            self._drop_box("drop_excess_boxes", attribute, index, f"exceeded the {allowed} allowed")
+            self._drop_box("drop_excess_boxes", attribute, index, f"exceeded the limit of {allowed}")
 
     def _drop_boxes(self, repair: str, attribute: str, which: Callable[[str | None], bool], why: str) -> None:
         for index in range(len(self._boxes(attribute))):
@@ -308,7 +309,7 @@ class _Line:
             self._change(repair, "box", f"{attribute}: box {index + 1} {why} and was dropped", label, before)
 
     def _take_boxes_out(self) -> None:
-        """Remove the dropped boxes, and attributes without remaining boxes, as nobody labelled the image as empty."""
+        """Remove dropped boxes, and attributes left without boxes, because nobody labelled the images as empty."""
         for attribute, gone in self.gone.items():
             boxes, metadata = self._boxes(attribute), self._metadata(attribute)
             kept = [index for index in range(len(boxes)) if index not in gone]
@@ -325,7 +326,7 @@ class _Line:
         return {found.place for found in findings if found.code == "ERROR_INVALID_BOUNDING_BOX"}
 
     def _asked(self, repair: str, code: str) -> list[LineFinding]:
-        """Return the findings of this code, if the repair for them was requested."""
+        """Return the findings with this code, if the repair for them was requested."""
         return [found for found in self.findings if found.code == code] if repair in self.names else []
 
     def _parsed(self, value: dict[str, Any]) -> ParsedLine:
@@ -359,7 +360,7 @@ class _Line:
 
 
 def _object(line: CheckedLine) -> dict[str, Any]:
-    """Return the line's object without earlier validation results, or an empty one if it cannot be written."""
+    """Return the line's object without earlier validation results, or an empty object if it cannot be serialised."""
     value = line.value or {}
     without_findings(value)
     try:

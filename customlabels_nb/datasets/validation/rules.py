@@ -1,4 +1,4 @@
-"""Validation rules for lines, images, manifests, and training and test manifests together."""
+"""Validation rules for lines, images, manifests, and pairs of training and test manifests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FEWEST_TO_SPLIT = 2
 
 _TYPES = frozenset({"JPEG", "MPO", "PNG"})
 
-#: Codes with causes that only the service can check.
+#: Codes whose causes only Rekognition can check.
 NOT_LOCALLY_KNOWN = frozenset({"ERROR_INVALID_IMAGES_S3_BUCKET_OWNER"})
 
 Stage: TypeAlias = Literal["training", "creation"]
@@ -70,20 +70,21 @@ def check_manifests(
     train, test : path, URL or lines
         File, or :class:`customlabels_nb.datasets.formats.manifest_lines.ManifestLines` for lines in memory.
     limits : Limits
-        Profile: ``limits.service`` enables all rules of the hosted service, otherwise everything that can be understood
+        Limits to check. ``limits.service`` enables all rules of Rekognition. Otherwise, everything that can be parsed
         is valid.
     images, relocate
         Current location of the images; see :func:`customlabels_nb.read_dataset`.
     check_images : bool
-        Check the images. Otherwise the size given in a line is used. Images that cannot be reached (no network, no
-        credentials, no package for their protocol) are not checked, and are reported in the issues of the contents.
+        If True, check the images. If False, use the sizes given in the lines. Images that cannot be reached (no
+        network, no credentials, no package for their protocol) are not checked, and are reported in the issues of the
+        contents.
     stage : {"training", "creation"}
-        Use of the manifests. At creation, only errors of the file and too many lines without an image are fatal. Errors
-        of the contents as a whole are reported for training.
+        Report errors that prevent training with the manifests, or errors that prevent the creation of datasets from
+        them, such as too many lines without an image.
     extra_lines : iterable of bytes
-        Further lines that are appended to the training manifest.
+        Additional lines to append to the training manifest.
     autosplit : bool
-        Check that there are enough images per label to split off a test set.
+        If True, check that there are enough images per label to split off a test set.
 
     Raises
     ------
@@ -114,7 +115,7 @@ class _Options(NamedTuple):
 
 @dataclass(frozen=True)
 class _Both:
-    """Lines of one source followed by those of another."""
+    """Lines of a source, followed by more lines."""
 
     name: str
     first: LineSource
@@ -134,7 +135,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     manifest = CheckedManifest(source.name)
     if isinstance(source, ManifestFile):
         if limits.service and not Path(source.name).suffix:
-            return _stopped(manifest, UNUSABLE, "its name has no extension, such as train.manifest")
+            return _stopped(manifest, UNUSABLE, "its name has no extension, such as .manifest")
         if limits.max_manifest_bytes is not None and source.size > limits.max_manifest_bytes:
             return _stopped(manifest, "ERROR_MANIFEST_SIZE_TOO_LARGE", f"{source.size:,} bytes")
     if more:
@@ -177,13 +178,13 @@ def _finder(given: ManifestLike, options: _Options) -> ImageFinder:
 
 
 def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> _ImageFindings:
-    """Check the images, and parse lines again if this makes a difference."""
+    """Check the images, and parse the affected lines again."""
     lines = reader.lines_with_images()
     places = [finder.relocated(line.source_ref) for line in lines]
     missing = set(finder.missing)
-    finder.missing.clear()  # the contents will report them
+    finder.missing.clear()  # they are reported later, with the contents
     judged = _judge_images([place for place in places if place not in missing], limits)
-    judged.verdicts |= dict.fromkeys(missing, ImageVerdict(unusable="it is not in the folder of images="))
+    judged.verdicts |= dict.fromkeys(missing, ImageVerdict(unusable="it is not in the folder passed as images="))
     matter: dict[int, ImageVerdict] = {}
     for line, place in zip(lines, places, strict=True):
         verdict = judged.verdicts.get(place)
@@ -200,7 +201,12 @@ def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder,
     contents = placed(contents_of(reader, table), finder)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=reader.source.name) for name in finder.missing]
     contents.issues += [
-        Issue("IMAGE_NOT_FOUND", f"Images there were not checked: {reason}", where=server, source=reader.source.name)
+        Issue(
+            "IMAGE_NOT_FOUND",
+            f"Images at this location were not checked: {reason}",
+            where=server,
+            source=reader.source.name,
+        )
         for server, reason in judged.unreachable.items()
     ]
     return contents
@@ -208,14 +214,14 @@ def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder,
 
 @dataclass
 class _ManifestSide:
-    """Manifest with intermediate results of its checks."""
+    """Manifest with the intermediate results of its checks."""
 
     manifest: CheckedManifest
     table: ManifestTable
     judged: _ImageFindings
 
     def add(self, code: str, detail: str = "") -> None:
-        """Add an error of the manifest."""
+        """Add an error for the manifest as a whole."""
         self.manifest.errors.append(finding(code, detail=detail))
 
     def stop(self, code: str, detail: str = "") -> None:
@@ -225,7 +231,7 @@ class _ManifestSide:
 
 
 def _check_creation(side: _ManifestSide, limits: Limits, *, split: bool) -> None:
-    """Report errors that prevent the creation of a dataset, with ``split`` also of distributing it."""
+    """Report errors that prevent creating a dataset or, with ``split``, distributing its images."""
     manifest = side.manifest
     _set_use_case([side])
     if manifest.terminal:
@@ -240,7 +246,7 @@ def _check_creation(side: _ManifestSide, limits: Limits, *, split: bool) -> None
 
 
 def _check_training(checked: CheckedManifests, sides: Sequence[_ManifestSide], limits: Limits, *, split: bool) -> None:
-    """Report errors that prevent training, with ``split`` also of splitting off a test set."""
+    """Report errors that prevent training or, with ``split``, splitting off a test set."""
     _set_use_case(sides)
     if any(side.manifest.terminal for side in sides):
         return
@@ -274,16 +280,16 @@ def _check_labels(side: _ManifestSide, limits: Limits) -> None:
     of_images = manifest.use_case == "IMAGE_LEVEL_LABELS"
     fewest = limits.min_classification_labels if of_images else limits.min_detection_labels
     if len(manifest.labels) < fewest:
-        side.add("ERROR_MANIFEST_TOO_FEW_LABELS", f"{len(manifest.labels)} of at least {fewest}")
+        side.add("ERROR_MANIFEST_TOO_FEW_LABELS", f"{len(manifest.labels)} labels, but at least {fewest} are needed")
     elif len(manifest.usable_labels) < fewest:
-        said = f"{len(manifest.usable_labels)} of at least {fewest} for {manifest.use_case}"
+        said = f"{len(manifest.usable_labels)} labels, but at least {fewest} are needed for {manifest.use_case}"
         side.add("ERROR_MANIFEST_TOO_FEW_USABLE_LABELS", said)
     if limits.max_labels is not None and len(manifest.labels) > limits.max_labels:
         side.add("ERROR_MANIFEST_TOO_MANY_LABELS", _more(manifest.labels, limits.max_labels))
 
 
 def _more(labels: Mapping[str, int], most: int) -> str:
-    return f"{len(labels):,} of at most {most:,}"
+    return f"{len(labels):,} labels, but at most {most:,} are allowed"
 
 
 def _why_not_split(manifest: CheckedManifest, limits: Limits) -> str:
@@ -293,14 +299,14 @@ def _why_not_split(manifest: CheckedManifest, limits: Limits) -> str:
     fewest = limits.min_classification_labels if manifest.use_case == "IMAGE_LEVEL_LABELS" else 1
     if shared >= fewest and shared >= limits.min_label_overlap * len(labels):
         return ""
-    return f"{shared:,} of {len(labels):,} labels have the required {_FEWEST_TO_SPLIT} images"
+    return f"only {shared:,} of {len(labels):,} labels have the required {_FEWEST_TO_SPLIT} images"
 
 
 def _set_use_case(sides: Sequence[_ManifestSide]) -> None:
-    """Determine the type of model that the manifests are for, and which of their labels it can use.
+    """Determine the type of model that the manifests are for, and which of their labels the model can use.
 
     If the training manifest has no boxes, and all its labels are labels of boxes in the test manifest, the model is a
-    detector, trained on images of brands.
+    detector that is trained on image-level labels, such as a brand detector.
     """
     train, tests = sides[0].table, [side.table for side in sides[1:]]
     in_boxes = [table.images_per_label(boxed=True) for table in tests]
@@ -320,7 +326,7 @@ def _set_use_case(sides: Sequence[_ManifestSide]) -> None:
 
 
 def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> list[LineFinding]:
-    """Report if too few training labels are in the test manifest, or else too few usable ones."""
+    """Report an error if too few of the training labels, or of the usable ones, are in the test manifest."""
     percent = f"{limits.min_label_overlap * 100:g}"
     for code, mine, theirs in (
         ("ERROR_INSUFFICIENT_LABEL_OVERLAP", train.labels, test.labels),
@@ -339,13 +345,13 @@ class _ImageFindings:
     Attributes
     ----------
     verdicts : dict
-        Image location → verdict. Images that could not be checked are missing.
+        Verdict for each image location. Images that could not be checked are missing.
     refused : set of str
-        S3 buckets without read access.
+        S3 buckets that denied read access.
     fetched, lost : int
-        Numbers of images on S3 that could and could not be read.
+        Number of images on S3 that could be read, and number that could not.
     unreachable : dict
-        Server or bucket → why it could not be reached.
+        Reason why each server or bucket could not be reached.
     """
 
     verdicts: dict[str, ImageVerdict] = field(default_factory=dict)
@@ -392,9 +398,9 @@ def _note(judged: _ImageFindings, place: str, seen: ImageHeader | ImageError, li
 
 
 def _is_about_the_image(error: ImageError, cause: BaseException | None) -> bool:
-    """Check whether the error concerns the image rather than access to it.
+    """Check whether the error concerns the image itself rather than access to its location.
 
-    Access fails because of a missing package, no network, no credentials, or a server that does not respond.
+    Access can fail because of a missing package, no network, no credentials, or a server that does not respond.
     """
     if type(error) is ImageError:
         return False
@@ -423,6 +429,6 @@ def _verdict(seen: ImageHeader | ImageError, limits: Limits) -> ImageVerdict:
         )
     ratio = max(size) / min(size)
     if limits.max_aspect_ratio is not None and ratio > limits.max_aspect_ratio:
-        said = f"{width:,} × {height:,} pixels exceed the aspect ratio of {limits.max_aspect_ratio:g} to 1"
+        said = f"{width:,} × {height:,} pixels exceed the maximum aspect ratio of {limits.max_aspect_ratio:g} to 1"
         return ImageVerdict(size, said, wrong)
     return ImageVerdict(size, "", wrong)

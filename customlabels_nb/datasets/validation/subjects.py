@@ -1,4 +1,4 @@
-"""Subjects of a validation, a manifest file or the tables of a dataset, and their repair."""
+"""Validate and repair a manifest file or the tables of a dataset."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from customlabels_nb.settings import settings
 Fixed = TypeVar("Fixed")
 Repaired = tuple[Contents, list[RepairChange]]
 
-#: Prefix of the keys in the bucket under which images that are not on S3 are checked.
+#: Key prefix in the bucket that images not on S3 are assumed to be uploaded to.
 _UPLOADED = "uploaded"
 _ANY_SIDE = 1024
 UPLOAD_NOTE = "Images that are not on S3 were checked as if they were uploaded to one bucket."
 
 
 class ManifestOnDisk(Generic[Fixed]):
-    """Manifest file.
+    """Manifest file that can be validated and repaired.
 
     Parameters
     ----------
@@ -61,7 +61,10 @@ class ManifestOnDisk(Generic[Fixed]):
         self._relocate = relocate
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
-        """Repair the lines and return their tables and the changes. Unreadable lines keep their numbers."""
+        """Repair the lines, and return their tables and the changes.
+
+        Issues and unreadable lines keep their original line numbers.
+        """
         changes: list[RepairChange] = []
         numbers: list[int] = []
         lines: list[bytes] = []
@@ -103,14 +106,15 @@ class DatasetTables(Generic[Fixed]):
     Parameters
     ----------
     contents : Contents
+        Tables of the dataset.
     build : callable
         Creates a dataset from tables.
     name : str
         Name of the dataset in findings.
     root : Path, optional
-        Folder of images with relative paths.
+        Folder that relative image paths refer to.
     unread : sequence of (str, int, str)
-        File, number and text of lines that were not read during the import. They are checked after all other lines.
+        File, number and text of each line that could not be imported. These lines are checked after all other lines.
     """
 
     def __init__(
@@ -132,7 +136,7 @@ class DatasetTables(Generic[Fixed]):
         self.places = [name if is_remote(name) else to_uri(to_path(name, root)) for name in self._names]
 
     def lines(self, bucket: str | None) -> ManifestLines:
-        """Return the manifest to check, with images that are not on S3 moved to ``bucket`` if it is given."""
+        """Return the manifest to check. With ``bucket``, images that are not on S3 are treated as uploaded to it."""
         places = self.places
         if bucket is not None:
             places = [_uploaded(place, bucket) for place in places]
@@ -141,7 +145,7 @@ class DatasetTables(Generic[Fixed]):
         return ManifestLines(self.name, list(self._lines(places)))
 
     def name_images(self, manifest: CheckedManifest) -> None:
-        """Replace image URIs in the findings by the names in the dataset, and add the source of unread lines."""
+        """Replace image URIs in the findings with the names in the dataset, and add the source of unread lines."""
         manifest.open_lines = lambda: self._lines(self.places)
         found = {line.number: line for line in manifest.lines}
         for number, raw in enumerate(self._lines(self.places), 1) if found else ():
@@ -194,7 +198,10 @@ class DatasetTables(Generic[Fixed]):
 
 
 def _missing_lines(unread: Sequence[tuple[str, int, str]], images: set[str]) -> list[tuple[str, int, str]]:
-    """Select unread lines that are not in the tables: not those that were read in part or have been corrected since."""
+    """Select the unread lines that are still missing from the tables.
+
+    Lines from CSV files, lines that were read in part, and lines that have been corrected since then are ignored.
+    """
     missing = []
     for source, number, raw in unread:
         if source.lower().endswith(".csv"):
@@ -207,13 +214,13 @@ def _missing_lines(unread: Sequence[tuple[str, int, str]], images: set[str]) -> 
 
 
 def upload_bucket(subjects: Iterable[DatasetTables[Fixed]]) -> str:
-    """Return the bucket for images to be uploaded: the first one used by other images."""
+    """Return the bucket to assume for images that are not on S3, the first bucket used by other images if any."""
     places = (place for subject in subjects for place in subject.places)
     return next(filter(None, map(bucket_of, places)), "bucket")
 
 
 def relocation(bucket: str | None) -> dict[str, str]:
-    """Map the URIs of images that are checked as if they were uploaded to their actual paths."""
+    """Map the bucket URIs assumed for images that are not on S3 back to the actual paths."""
     return {} if bucket is None else {f"s3://{bucket}/{_UPLOADED}/": ""}
 
 
@@ -223,7 +230,7 @@ def _uploaded(place: str, bucket: str) -> str:
 
 
 def _with_sizes(contents: Contents, places: list[str]) -> pd.DataFrame:
-    """Add the sizes that lines with boxes need, from the headers of the images."""
+    """Read the missing sizes of images with boxes from the image headers."""
     images = contents.images.copy()
     boxes = contents.annotations[contents.annotations["left"].notna()]
     needed = (images["width"].isna() & images["image"].isin(boxes["image"])).to_numpy()
@@ -260,11 +267,13 @@ def _elsewhere(number: int, place: str, keep: str | None) -> RepairChange | None
     bucket = bucket_of(place)
     if bucket in (None, keep):
         return None
-    return RepairChange("keep_one_bucket", number, place, "line", f"the line was dropped because it is in {bucket!r}")
+    return RepairChange(
+        "keep_one_bucket", number, place, "line", f"the line was dropped because its image is in {bucket!r}"
+    )
 
 
 def _renumbered(contents: Contents, numbers: list[int]) -> Contents:
-    """Restore the line numbers from before some lines were dropped."""
+    """Restore the original line numbers after some lines have been dropped."""
     issues = [
         issue if issue.line is None else replace(issue, line=numbers[issue.line - 1]) for issue in contents.issues
     ]

@@ -1,4 +1,4 @@
-"""Tasks from the findings of a validation, most useful first, with advice for each code."""
+"""To-do list from the findings of a validation, most useful tasks first, with advice for each code."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from customlabels_nb.core.issues import CODES
 from customlabels_nb.datasets.formats.manifest_values import CONSEQUENCES
 from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
 
-#: Repairs that only leave data out and do not make anything usable.
+#: Repairs that only drop data and do not make any lines usable.
 _LEAVE_OUT = frozenset({"drop_lines", "drop_bad_images", "drop_unannotated", "keep_one_bucket"})
 _FIRST_LINES = 5
 
 
 @dataclass(frozen=True)
 class Task:
-    """All findings of one code in one manifest.
+    """All findings with the same code in a manifest.
 
     Attributes
     ----------
     split : {"train", "test", ""}
-        Manifest, empty for both together.
+        Affected manifest, empty for both together.
     code, message : str
-        Code, and the message of its first finding.
+        Code of the findings, and the message of the first finding.
     lines : int
         Number of lines with the code, 0 if it affects the manifest as a whole.
     frees : int
-        Number of lines that are unusable only for this reason.
+        Number of lines that are unusable only because of this code.
     first_lines : tuple of int
-        First few line numbers.
+        Numbers of the first few lines.
     detail : str
-        Details about a manifest as a whole that are not in the message.
+        Details about the manifest as a whole that are not in the message.
     """
 
     split: str
@@ -46,18 +46,18 @@ class Task:
 
     @property
     def advice(self) -> _Remedy:
-        """Advice for this code."""
+        """Advice for the code."""
         return ADVICE[self.code]
 
     @property
     def where(self) -> str:
-        """First lines as text, ``3, 7, 9, …``, or the detail for a manifest as a whole."""
+        """Numbers of the first lines, such as ``3, 7, 9, …``, or ``detail`` if there are no lines."""
         numbers = ", ".join(map(str, self.first_lines))
         return self.detail if not self.lines else numbers + (", …" if self.lines > len(self.first_lines) else "")
 
 
 def tasks(checked: CheckedManifests) -> list[Task]:
-    """List tasks for manifests as a whole, then errors and warnings of lines, sorted by the lines that they free."""
+    """List the tasks for manifests as a whole, then for errors and warnings on lines, most freed lines first."""
     sides = [(t.TRAIN, checked.train), *([(t.TEST, checked.test)] if checked.test else [])]
     found = [("", one) for one in checked.errors] + [(split, one) for split, side in sides for one in side.errors]
     whole = [Task(split, one.code, one.message, detail=one.detail) for split, one in found]
@@ -89,14 +89,17 @@ def _only_cause(line: CheckedLine) -> str | None:
 
 
 def first_step(found: Sequence[Task]) -> str:
-    """Describe the first step in a sentence: the repair that makes most lines usable. Empty if there are no tasks."""
+    """Describe the first step in a sentence, usually the repair that makes the most lines usable.
+
+    The result is empty if there are no tasks.
+    """
     for task in found:
         mends = [repair for repair in task.advice.repairs if repair not in _LEAVE_OUT]
         if task.frees and mends:
             split = "" if task.split == t.TRAIN else f', split="{task.split}"'
             lines = "1 line" if task.frees == 1 else f"{task.frees:,} lines"
             return f'First: report.fix("{mends[0]}"{split}) makes up to {lines} usable.'
-    if found and found[0].code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST":  # caused by the errors of the lines
+    if found and found[0].code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST":  # caused by errors on the lines
         found = sorted(found, key=lambda task: not task.frees)
     return f"First: {found[0].advice.text}" if found else ""
 
@@ -108,7 +111,7 @@ class _Remedy:
     Attributes
     ----------
     text : str
-        One sentence, with calls of the repairs.
+        Advice for people, with calls to the repairs.
     repairs : tuple of str
         Names for ``report.fix``, best first.
     """
@@ -121,7 +124,7 @@ class _Remedy:
 ADVICE: dict[str, _Remedy] = {
     # the file as a whole
     "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT": _Remedy(
-        "Check the path, that its name has an ending such as .manifest, and that each line is one JSON object."
+        "Check the path, that its name has an extension such as .manifest, and that each line is one JSON object."
     ),
     "ERROR_MANIFEST_IS_EMPTY": _Remedy('Write lines to the manifest, for example with dataset.to("ground_truth", …).'),
     "ERROR_MANIFEST_SIZE_TOO_LARGE": _Remedy(
@@ -130,7 +133,7 @@ ADVICE: dict[str, _Remedy] = {
     "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM": _Remedy("Use fewer images: dataset.sample(250_000)."),
     "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET": _Remedy("Allow read access to the bucket of the manifest."),
     "ERROR_TOO_MANY_RECORDS_IN_ERROR": _Remedy(
-        'More than half of the lines name no image. Correct them, or use fix("drop_lines") to drop them.',
+        'More than half of the lines do not name an image. Correct them, or use fix("drop_lines") to drop them.',
         ("drop_lines",),
     ),
     "ERROR_MANIFEST_TOO_MANY_LABELS": _Remedy("Merge labels, or drop some, with dataset.relabel({…})."),
@@ -139,27 +142,27 @@ ADVICE: dict[str, _Remedy] = {
     ),
     # the manifest's contents
     "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": _Remedy(
-        'Correct the lines below. fix("drop_lines") drops those that no other repair fixes.', ("drop_lines",)
+        'Correct the lines below. fix("drop_lines") drops lines that no other repair fixes.', ("drop_lines",)
     ),
     "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": _Remedy(
-        'Copy all images to one bucket, or use fix("keep_one_bucket") to drop those in other buckets.',
+        'Copy all images to one bucket, or use fix("keep_one_bucket") to drop images in other buckets.',
         ("keep_one_bucket",),
     ),
     "ERROR_INVALID_PERMISSIONS_IMAGES_S3_BUCKET": _Remedy("Allow read access to the bucket of the images."),
     "ERROR_INVALID_IMAGES_S3_BUCKET_OWNER": _Remedy("Copy the images to a bucket of the account used for training."),
     "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT": _Remedy(
-        "Label more images of the rare labels, or provide a separate test manifest."
+        "Label more images with the rare labels, or provide a separate test manifest."
     ),
     "ERROR_MANIFEST_TOO_FEW_LABELS": _Remedy(
         "Use at least two labels (one is enough for boxes), because a classifier has to tell classes apart."
     ),
     "ERROR_INSUFFICIENT_LABEL_OVERLAP": _Remedy(
-        "Add images of the missing labels to the test set: project.distribute() splits the images so that each label "
+        "Add images with the missing labels to the test set: project.distribute() splits the images so that each label "
         "is in both sets."
     ),
     "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS": _Remedy("Correct the lines below: the usable lines have too few labels."),
     "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP": _Remedy(
-        "Correct the lines of the labels that are missing in one of the sets, or distribute the images again."
+        "Correct the lines with labels that are missing from one of the sets, or distribute the images again."
     ),
     "ERROR_FAILED_IMAGES_S3_COPY": _Remedy("Check that the images exist and may be read, and try again."),
     # one line
@@ -167,15 +170,15 @@ ADVICE: dict[str, _Remedy] = {
         'Write the line as one JSON object, or use fix("drop_lines") to drop it.', ("drop_lines",)
     ),
     "ERROR_MISSING_SOURCE_REF": _Remedy(
-        'Give the image in "source-ref", or use fix("drop_lines") to drop the line.', ("drop_lines",)
+        'Set "source-ref" to the image, or use fix("drop_lines") to drop the line.', ("drop_lines",)
     ),
     "ERROR_INVALID_SOURCE_REF_FORMAT": _Remedy(
-        'List each image once, for the service as s3://bucket/key (for local images, use profile="local", or '
+        'List each image once, for Rekognition as s3://bucket/key (for local images, use profile="local", or '
         'dataset.validate("rekognition"), which treats them as uploaded). fix("drop_lines") drops the line.',
         ("drop_lines",),
     ),
     "ERROR_NO_LABEL_ATTRIBUTES": _Remedy(
-        'Each attribute needs its "…-metadata", and vice versa: fix("drop_bad_attributes") drops those without.',
+        'Each attribute needs its "…-metadata", and vice versa: fix("drop_bad_attributes") drops incomplete ones.',
         ("drop_bad_attributes", "drop_lines"),
     ),
     "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT": _Remedy(
@@ -200,7 +203,7 @@ ADVICE: dict[str, _Remedy] = {
         ("drop_unsupported", "drop_lines"),
     ),
     "ERROR_INVALID_LABEL_NAME_LENGTH": _Remedy(
-        'Labels need 1 to 256 characters: fix("shorten_labels") shortens long labels and drops empty ones.',
+        'Labels must have 1 to 256 characters: fix("shorten_labels") shortens long labels and drops empty ones.',
         ("shorten_labels", "drop_lines"),
     ),
     "ERROR_NO_VALID_LABEL_ATTRIBUTES": _Remedy(
@@ -226,10 +229,10 @@ ADVICE: dict[str, _Remedy] = {
         'fix("drop_excess_boxes") keeps the boxes with the highest confidence, up to the limit.', ("drop_excess_boxes",)
     ),
     "ERROR_TOO_MANY_LABELS": _Remedy(
-        'Remove some labels of the image, or use fix("drop_lines") to drop the line.', ("drop_lines",)
+        'Remove some labels from the image, or use fix("drop_lines") to drop the line.', ("drop_lines",)
     ),
     "ERROR_NO_VALID_ANNOTATIONS": _Remedy(
-        'Correct the boxes of the line, or use fix("drop_lines") to drop it.', ("drop_lines",)
+        'Correct the boxes on the line, or use fix("drop_lines") to drop it.', ("drop_lines",)
     ),
     # ignored lines
     "WARNING_UNANNOTATED_RECORD": _Remedy(

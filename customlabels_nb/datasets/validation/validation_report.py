@@ -1,4 +1,4 @@
-"""Report of a manifest validation: tables of errors, tasks to do, repairs, and the service's validation files."""
+"""Report on a manifest validation: tables of errors, a to-do list, repairs, and Rekognition's validation files."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _USE_CASES = {
 
 
 class Subject(Protocol[Fixed]):
-    """Protocol of what was validated, and of its repair."""
+    """Protocol for data that has been validated and can be repaired."""
 
     notes: list[str]
 
     def repaired(
         self, manifest: CheckedManifest, names: frozenset[str], limits: Limits
     ) -> tuple[Contents, list[RepairChange]]:
-        """Apply the repairs of these names, and return the tables and the changes."""
+        """Apply the named repairs, and return the tables and the changes."""
 
     def build(self, contents: Contents) -> Fixed:
         """Create a dataset from these tables."""
@@ -59,7 +59,7 @@ class ValidationReport(Generic[Fixed]):
     profile : str
         Profile of the limits that were checked, "local" or "rekognition".
     notes : list of str
-        Assumptions of the validation that are not obvious.
+        Assumptions that the validation made.
     """
 
     def __init__(self, checked: CheckedManifests, limits: Limits, subjects: Mapping[str, Subject[Fixed]]) -> None:
@@ -74,7 +74,7 @@ class ValidationReport(Generic[Fixed]):
     def ok(self) -> bool:
         """True if a model can be trained.
 
-        The manifests as a whole have no errors then, but lines may still have findings.
+        In this case, the manifests as a whole have no errors, but individual lines may still have findings.
         """
         return not self._obstacles()
 
@@ -90,9 +90,9 @@ class ValidationReport(Generic[Fixed]):
     def lines(self) -> pd.DataFrame:
         """Findings about lines, one per row: split, line (from 1), source_ref, code, message, where, state, detail.
 
-        ``where`` is the location in the line's object, such as ``bounding-box.annotations[2]``, and empty for the line
+        ``where`` is the location in the line's object, such as ``bounding-box.annotations[2]``, or empty for the line
         itself. ``state`` is the resulting state of the line: valid (the rest of it is used), invalid or ignored.
-        ``detail`` adds to the service's message.
+        ``detail`` adds information to Rekognition's message.
         """
         rows = [
             (split, line.number, line.source_ref, found.code, found.message, written_place(found.place), line.state,
@@ -109,8 +109,8 @@ class ValidationReport(Generic[Fixed]):
     def todo(self) -> pd.DataFrame:
         """Tasks in the order of the report: split, code, lines, frees, first_lines, what_to_do, repairs.
 
-        ``lines`` counts the lines with the code, ``frees`` the lines that are unusable only because of it. ``repairs``
-        are names for :meth:`fix`.
+        ``lines`` counts the lines with the code, ``frees`` the lines that are unusable only because of the code.
+        ``repairs`` lists the names of repairs for :meth:`fix`.
         """
         rows = [
             (task.split, task.code, task.lines, task.frees, task.where, task.advice.text, list(task.advice.repairs))
@@ -122,16 +122,16 @@ class ValidationReport(Generic[Fixed]):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Content of ``manifest_summary.json``: statistics and errors of each manifest, and errors of both together."""
+        """Content of ``manifest_summary.json``: statistics and errors of each manifest and of both together."""
         return written_files.summary(self._checked)
 
     def entries(self, split: str = t.TRAIN) -> Iterator[dict[str, Any]]:
-        """Yield the lines as the service lists the entries of a dataset, with ``cl-errors`` and ``cl-metadata``.
+        """Yield the lines as Rekognition lists the entries of a dataset, with ``cl-errors`` and ``cl-metadata``.
 
         Raises
         ------
         InputError
-            If ``split`` was not validated, or the manifest changed since it was validated.
+            If ``split`` was not validated, or the manifest has changed since it was validated.
 
         Examples
         --------
@@ -145,20 +145,20 @@ class ValidationReport(Generic[Fixed]):
         return written_files.listed_entries(self._side(split))
 
     def to(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write the service's files: the manifests with their errors, and ``manifest_summary.json``.
+        """Write the validation files that the hosted service would produce: annotated manifests and a summary.
 
-        The manifests can be edited by hand and read again.
+        The manifests contain the errors of each line. They can be edited by hand and read again. The summary is
+        ``manifest_summary.json``. Existing files with the same names are replaced.
 
         Returns
         -------
         list of Path
-            The files. Existing files of the same names are replaced. No files are written if a manifest could not be
-            read at all: see ``errors``.
+            Paths of the files. No files are written if a manifest cannot be read at all: see ``errors``.
 
         Raises
         ------
         InputError
-            If ``folder`` is a file, or a manifest changed since it was validated.
+            If ``folder`` is a file, or a manifest has changed since it was validated.
 
         Examples
         --------
@@ -168,7 +168,7 @@ class ValidationReport(Generic[Fixed]):
         """
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
-            raise InputError(f"folder={os.fspath(folder)!r} is a file. Choose a folder.")
+            raise InputError(f"folder={os.fspath(folder)!r} is a file. Pass a folder.")
         target.mkdir(parents=True, exist_ok=True)
         return written_files.write_outputs(self._checked, target)
 
@@ -187,13 +187,13 @@ class ValidationReport(Generic[Fixed]):
         Returns
         -------
         Dataset
-            Dataset whose ``issues`` list every change with its line. Validate it again, because a malformed line shows
-            only its first error.
+            Repaired dataset, whose ``issues`` list every change with its line number. Validate it again, because a
+            malformed line shows only its first error.
 
         Raises
         ------
         InputError
-            If a name is not a repair, ``split`` was not validated, or the manifest changed since it was validated.
+            If a name is not a repair, ``split`` was not validated, or the manifest has changed since it was validated.
 
         Examples
         --------
@@ -249,14 +249,14 @@ class ValidationReport(Generic[Fixed]):
         )
 
     def _headline(self) -> str:
-        """Describe in a sentence whether the manifests can be used for training, and why not."""
+        """Describe in a sentence whether the manifests can be used for training, and if not, why."""
         what, reasons = one_line(self._checked.train.source), self._obstacles()
         if not reasons:
             return f"{what} can be used for training ({self.profile} profile)."
         return f"{what} cannot be used for training ({self.profile} profile): {' '.join(reasons)}"
 
     def _obstacles(self) -> list[str]:
-        """List the reasons against training as sentences."""
+        """List the reasons why the manifests cannot be used for training, as human-readable messages."""
         train, fewest = self._checked.train, self._limits.min_training_images
         reasons = list(dict.fromkeys(self.errors["message"]))
         if not reasons and train.valid < fewest:

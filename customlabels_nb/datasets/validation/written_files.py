@@ -1,7 +1,7 @@
 """Write the validation files: manifests with the findings of each line, and ``manifest_summary.json``.
 
-Their names, keys and structure are those of the hosted service (Amazon Rekognition Custom Labels, "Understanding the
-manifest summary" and "Understanding training and testing validation result manifests"). The output is deterministic.
+File names, keys and structure follow the documentation of Amazon Rekognition Custom Labels ("Understanding the manifest
+summary" and "Understanding training and testing validation result manifests"). The output is deterministic.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def _statistics(manifest: CheckedManifest) -> dict[str, Any]:
 
 
 def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, CheckedLine | None]]:
-    """Yield number and bytes of each line of the manifest, and its findings.
+    """Yield the number, the bytes and the findings of each line of the manifest.
 
     Raises
     ------
     InputError
-        If the file changed since it was checked.
+        If the file has changed since it was checked.
     """
     found = {line.number: line for line in manifest.lines}
-    changed = f"{manifest.source!r} changed since it was validated. Validate it again."
+    changed = f"{manifest.source!r} has changed since it was validated. Validate it again."
     count = 0
     for count, raw in manifest.raw_lines():
         line = found.get(count)
@@ -67,23 +67,23 @@ def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, Checke
 
 
 def annotated_lines(manifest: CheckedManifest) -> Iterator[bytes]:
-    """Yield the lines of the manifest with the arrays ``errors`` and ``warnings``, without line breaks.
+    """Yield the lines of the manifest with ``errors`` and ``warnings`` arrays, without line breaks.
 
-    Lines without findings stay unchanged, except that arrays of an earlier validation are removed.
+    Lines without findings stay unchanged, except that arrays from an earlier validation are removed.
 
     Raises
     ------
     InputError
-        If the file changed since it was checked.
+        If the file has changed since it was checked.
     """
     for _, raw, line in paired_lines(manifest):
         yield _cleaned(raw) if line is None else _annotated(raw, line.value, line.findings)
 
 
 def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
-    """Yield the lines as the service lists dataset entries, with ``cl-errors``, ``cl-warnings`` and ``cl-metadata``.
+    """Yield the lines as Rekognition lists dataset entries, with ``cl-errors``, ``cl-warnings`` and ``cl-metadata``.
 
-    Lines without a JSON object are left out, as when a dataset is created.
+    Lines that are not JSON objects are skipped, as in the creation of a dataset.
     """
     for _, raw, line in paired_lines(manifest):
         value = parsed(raw)
@@ -95,12 +95,12 @@ def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
 
 
 def with_findings(value: dict[str, Any], findings: Sequence[LineFinding], *, prefix: str = "") -> dict[str, Any]:
-    """Replace the findings in a line's object in place, each at its location.
+    """Replace the findings in a line's object in place, storing each finding at its location.
 
     Parameters
     ----------
     prefix : str
-        Prefix of the arrays' names, ``cl-`` in listings.
+        Prefix of the array names, ``cl-`` in listings.
     """
     without_findings(value)
     for finding in findings:
@@ -111,7 +111,7 @@ def with_findings(value: dict[str, Any], findings: Sequence[LineFinding], *, pre
 
 
 def without_findings(value: dict[str, Any]) -> bool:
-    """Remove the arrays of an earlier validation from a line's object, and return True if there were any."""
+    """Remove the arrays of findings from a line's object, and return True if there were any."""
     objects = [value, *(part for part in value.values() if isinstance(part, dict))]
     for part in objects[1:]:
         boxes = part.get("annotations")
@@ -134,7 +134,7 @@ def write_outputs(checked: CheckedManifests, folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        The files, or none if a manifest has a terminal file error, because then nothing was validated.
+        Paths of the files, or an empty list if a manifest has a terminal error, because then nothing was validated.
     """
     sides = [(checked.train, TRAINING_FILE), (checked.test, TESTING_FILE)]
     manifests = [(manifest, folder / name) for manifest, name in sides if manifest is not None]
@@ -162,7 +162,7 @@ def dumped(value: dict[str, Any]) -> bytes:
     Raises
     ------
     RecursionError
-        If it is nested too deeply.
+        If the object is nested too deeply.
     """
     try:
         return json.dumps(value, ensure_ascii=False).encode()
@@ -190,7 +190,7 @@ def _cleaned(raw: bytes) -> bytes:
 
 
 def _object_at(value: dict[str, Any], place: Place) -> dict[str, Any]:
-    """Return the object at ``place``, or the innermost object around it, because numbers cannot contain an array."""
+    """Return the object at ``place``, or the innermost object around it, because only objects can store findings."""
     found: Any = value
     nearest = value
     for step in place:

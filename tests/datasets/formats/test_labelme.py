@@ -75,13 +75,13 @@ def test_an_image_is_found_from_where_the_file_lies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        (shape("polygon", [1, 2], [3, 4]), "at least three points, not 2"),
+        (shape("polygon", [1, 2], [3, 4]), "at least three points, but this one has 2"),
         (shape("point", [1, 2]), "neither a box nor a polygon"),
         (shape("linestrip", [1, 2], [3, 4], [5, 6]), "neither a box nor a polygon"),
         (shape(["x"], [1, 2]), "neither a box nor a polygon"),
-        (shape("rectangle", [1, "2"], [3, 4]), "not a point of two numbers"),
-        (shape("rectangle", [1, 1e200], [3, 4]), "not a point of two numbers"),
-        (shape("rectangle", [1, 2], [3, 4], label=7), "label is 7, not text"),
+        (shape("rectangle", [1, "2"], [3, 4]), "not a point with two numbers"),
+        (shape("rectangle", [1, 1e200], [3, 4]), "not a point with two numbers"),
+        (shape("rectangle", [1, 2], [3, 4], label=7), "label is 7, not a string"),
         (shape("rectangle", [1, 2], [3, 4], label=""), ""),
         ({"label": "cat"}, "points are None, not an array"),
         ("cat", "not an object"),
@@ -100,7 +100,8 @@ def test_what_is_not_kept_is_counted(tmp_path: Path) -> None:
     found = read(FORMAT, labelme(tmp_path / "a.json", *shapes, shape("mask", [0, 0], [5, 5], mask="iVBO")))
     said = [issue.message for issue in found.issues]
     assert said[-3:] == [
-        f"{n} shapes have a {what}, which is not imported." for n, what in ((3, "group_id"), (1, "mask"), (3, "flags"))
+        f"{n} shapes have the property {what!r}, which is not imported."
+        for n, what in ((3, "group_id"), (1, "mask"), (3, "flags"))
     ]
     assert len(found.annotations) == 4
     assert (found.annotations["confidence"] == 1).all()

@@ -305,7 +305,7 @@ def test_boxes_of_another_shape_are_kept_and_that_is_said(tmp_path: Path) -> Non
     found = cl.read_dataset(write(tmp_path / "m", with_boxes(image, (100, 200), (1, 2, 3, 4))))
     assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[1, 2, 3, 4]]
     assert found.images[["width", "height"]].to_numpy().tolist() == [[200, 100]]
-    assert "left unchanged" in found.issues["message"][0]
+    assert "not changed" in found.issues["message"][0]
 
 
 # -- files ------------------------------------------------------------------------------------------

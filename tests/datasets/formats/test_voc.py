@@ -283,7 +283,7 @@ def test_one_image_makes_one_file(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     assert FORMAT.write(contents(images, rows), path) == [path]
     assert boxes(read(FORMAT, path)) == [("a.jpg", "x", 1, 2, 3, 4)]
-    with pytest.raises(InputError, match="Give a folder"):
+    with pytest.raises(InputError, match="Pass a folder"):
         FORMAT.write(contents([*images, {"image": "b.jpg"}], rows), path)
 
 

@@ -141,7 +141,7 @@ def test_boxes_drawn_on_a_larger_copy_are_fitted_rather_than_cut(tmp_path: Path)
         assert report.lines["where"].tolist() == ["bounding-box.annotations[0]"]
         assert boxes_of(fixed)[1:] == [(200, 50, 25, 30), (5, 10, 15, 20)]
         assert fixed.issues["message"].tolist()[0] == (
-            f"{name}: boxes drawn on 640 × 480 pixels were fitted to the 320 × 240 of the image"
+            f"{name}: boxes drawn on 640 × 480 pixels were fitted to the image's 320 × 240 pixels"
         )
 
 
@@ -205,7 +205,7 @@ def test_an_attribute_without_its_metadata_goes(tmp_path: Path) -> None:
 
 def test_a_name_that_is_no_repair_is_refused(tmp_path: Path) -> None:
     report = cl.validate_manifest(write_manifest(tmp_path / "m.manifest", GOOD), check_images=False)
-    with pytest.raises(InputError, match=r"fix\('clip'\) is not a repair.*'clip_boxes'"):
+    with pytest.raises(InputError, match=r"Unknown repair 'clip'.*'clip_boxes'"):
         report.fix("clip")
     with pytest.raises(InputError, match=r"fix\(\) needs the name of a repair"):
         report.fix()
