@@ -348,7 +348,7 @@ def make_boxes(
     iou_threshold = check_iou_threshold(iou_threshold)
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")
     if not len(true.rows) and not len(predicted.rows):
-        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a box with a label.")
+        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a labelled box.")
     test_images, left_out = choose_test_images(true.all_rows, predicted.all_rows, images)
     names, colours = labels_and_colours(true.rows, predicted.rows, labels)
     place = pd.Index(test_images), pd.Index(names)
