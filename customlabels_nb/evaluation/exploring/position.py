@@ -83,7 +83,7 @@ class Position:
         outcomes = self.matched(outcomes)
         if self.mode == CROSS_VALIDATED:
             if len(folds) < 2:
-                raise NotEnoughDataError("Thresholds cannot be cross-validated on a single test image. Add test images.")
+                raise NotEnoughDataError("Cannot cross-validate thresholds on a single test image. Add more images.")
             return chosen_on_folds(outcomes, folds)
         given: dict[str, float | Mapping[str, float] | None] = {ONE: self.one, PER_LABEL: self.own}
         return Thresholded(outcomes, resolve_thresholds(given.get(self.mode), outcomes))
