@@ -323,7 +323,7 @@ class Evaluation:
         2   NaN   large   0   0   0        0.0     0.0
         """
         if not isinstance(self.outcomes, Boxes):
-            raise InputError(f"Metrics by box size need boxes, but the task of this evaluation is {self.task!r}.")
+            raise InputError(f"There are no boxes to group by size: the task of this evaluation is {self.task!r}.")
         return by_box_size(self.outcomes, self.applied.accepted())
 
     @cached_property
