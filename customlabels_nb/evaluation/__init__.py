@@ -1,9 +1,9 @@
 """Evaluate predictions against ground truth, as pure functions of tables.
 
-``evaluate(truth, predictions)`` returns an :class:`Evaluation`, which holds the tables of results. The modules hold the
-functions that compute them. ``plots`` and ``summary`` draw an evaluation and write it to a file.
+``evaluate(truth, predictions)`` returns an :class:`Evaluation`, which holds the result tables. The other modules
+compute these tables. ``plots`` draws an evaluation and ``summary`` writes it to a file.
 
-Names are imported on first use, so that opening a project does not load the dependencies of an evaluation.
+Names are imported on first use, so that opening a project does not load the evaluation's dependencies.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Bootstrap confidence intervals of metrics.
 
-Images are resampled with replacement, as many as there are, and the counts of each image are summed. Nothing else is
-resampled: thresholds stay fixed, and the contents of an image stay together. ``metrics.bootstrap_intervals`` computes
-the intervals of a report, ``comparison.comparing`` those of the differences between two versions.
+The test images are resampled with replacement to a set of the same size, and the counts of the drawn images are summed.
+Nothing else is resampled: thresholds stay fixed, and the labels or boxes of an image stay together.
+``metrics.bootstrap_intervals`` computes the intervals in a report, and ``comparison.comparing`` computes the intervals
+of the differences between two versions.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 RESAMPLES = 1000
 
-#: If at least this many images are alike, their number is drawn in one step. Fewer are drawn one by one, which is
-#: cheaper, unless there are only few kinds of images.
+#: If at least this many images have identical counts, the number of times they are drawn is sampled in one step.
+#: Images in smaller groups are drawn one by one, which is cheaper unless there are only a few groups.
 _MANY_ALIKE, _FEW_KINDS = 32, 100
-_CELLS_AT_ONCE = 4_000_000  # 32 MB for each array of a block
+_CELLS_AT_ONCE = 4_000_000  # 32 MB per array of a block
 
 
 def resampled_sums(
@@ -28,14 +29,14 @@ def resampled_sums(
 ) -> Iterator[npt.NDArray[np.float64]]:
     """Yield the column sums of bootstrap resamples of ``rows``, in blocks.
 
-    Kinds of rows with many copies are drawn by their number (multinomial), rare rows one by one. The distribution is
-    the same.
+    For rows with many duplicates, the number of draws is sampled from a multinomial distribution. Rare rows are drawn
+    one by one. The resulting distribution is the same.
 
     Parameters
     ----------
     rows : csr_array of shape (n, c)
-        Small whole numbers, one row per image. To compare metrics, put their columns side by side in one table: each
-        resample draws entire rows.
+        Small integers, one row per image. For a paired comparison, put the columns of both evaluations side by side:
+        each resample draws entire rows.
     resamples : int
         Number of resamples.
     random_state : int
@@ -51,7 +52,7 @@ def resampled_sums(
     together = (numbers >= _MANY_ALIKE) | (len(numbers) <= _FEW_KINDS)
     many, single = np.flatnonzero(together), np.flatnonzero(~together[kind])
     first = np.zeros(len(numbers), dtype=np.int64)
-    first[kind] = np.arange(len(kind))  # any one row of each kind
+    first[kind] = np.arange(len(kind))  # any row of each group
     common, rest = rows[first[many]].astype(np.float64), rows[single].astype(np.float64)
     shares = np.append(numbers[many], single.size) / len(kind)
     at_once = max(1, _CELLS_AT_ONCE // (len(shares) + single.size))
@@ -69,7 +70,7 @@ def resampled_sums(
 
 
 def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Compute the 2.5 % and 97.5 % percentiles of each column, ignoring NaN.
+    """Compute the 2.5th and 97.5th percentiles of each column, ignoring NaN.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     Returns
     -------
     low, high : ndarray of float64, shape (c,)
-        NaN for a column that holds only NaN.
+        NaN for an all-NaN column.
     """
     result = np.full((2, values.shape[1]), np.nan)
     known: BoolArray = ~np.isnan(values)
@@ -90,8 +91,8 @@ def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _kinds(rows: csr_array) -> tuple[IntArray, IntArray]:
-    """Group equal rows: return the kind of each row, shape (n,), and the number of rows of each kind."""
-    # rows are compared by a random weighted sum of their cells: two different rows collide once in 2**64 times
+    """Group equal rows: return the group of each row, shape (n,), and the number of rows in each group."""
+    # rows are hashed by a random weighted sum of their cells: two different rows collide with probability 2**-64
     weights = np.random.default_rng(0).integers(-(2**62), 2**62, size=rows.shape[1], dtype=np.int64)
     keys = rows.astype(np.int64) @ weights
     _, kind, numbers = np.unique(keys, return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Truth and predictions of a detector's test set, as matched lists of boxes."""
+"""Ground truth and predictions on a detector's test set, as matched lists of boxes."""
 
 from __future__ import annotations
 
@@ -30,36 +30,37 @@ from customlabels_nb.evaluation.outcomes import (
 
 @dataclass(frozen=True, eq=False)
 class Boxes(Outcomes):
-    """Test set of a detector, with ``t`` true boxes and ``p`` predicted boxes.
+    """Ground truth and predictions of a detector, with ``t`` true boxes and ``p`` predicted boxes.
 
-    Both are sorted by image and label, and predictions then by descending confidence. Ties keep the order of the table.
+    Boxes are sorted by image and label, and predicted boxes then by descending confidence. Ties keep the order of the
+    table.
 
     Attributes
     ----------
     truth_image, truth_label : ndarray of int64, shape (t,)
-        Positions of image and label.
+        Positions of the image and label of each true box.
     truth_box : ndarray of float64, shape (t, 4)
-        Left, top, width, height in pixels of the oriented image.
+        Left, top, width, height in pixels of the upright image.
     truth_crowd : ndarray of bool, shape (t,)
-        True for a box around a crowd. It is not a target, and predictions on it are neither right nor wrong.
+        True for a box around a crowd. A crowd is not a target, and predictions on it count as neither right nor wrong.
     image, label : ndarray of int64, shape (p,)
-        Positions of image and label.
+        Positions of the image and label of each predicted box.
     confidence : ndarray of float64, shape (p,)
-        0..1.
+        Confidence between 0 and 1.
     box : ndarray of float64, shape (p, 4)
-        Same format as ``truth_box``.
+        Predicted boxes, in the same format as ``truth_box``.
     candidates : Candidates
         Pairs of predictions and true boxes of the same image and label, with their IoU.
     iou_threshold : float
         Minimum IoU of a match.
     match : ndarray of int64, shape (p,)
-        Position of the true box that each prediction matches if accepted, or -1 if there is none.
+        Position of the true box that each prediction matches if accepted, or -1 if it matches none.
     match_iou : ndarray of float64, shape (p,)
-        IoU of the matched pair, or NaN if there is none.
+        IoU of the matched pair, or NaN if there is no match.
     ignored : ndarray of bool, shape (p,)
-        Predictions on a crowd.
+        True for predictions on a crowd.
     left_out_rows : dict of str to int
-        Number of rows of ``truth`` and ``predictions`` that were left out because they have no box.
+        Number of rows in ``truth`` and in ``predictions`` that were ignored because they have a label but no box.
     """
 
     truth_image: IntArray
@@ -108,10 +109,10 @@ class Boxes(Outcomes):
     # -- predictions of one label -------------------------------------------------------------------
     @cached_property
     def _ordered(self) -> tuple[IntArray, IntArray]:
-        """Predictions by label and descending confidence, and the bounds of each label.
+        """Positions of the predictions by label and descending confidence, and the bounds of each label's section.
 
-        As in COCO, predictions of equal confidence are sorted by image, and keep the order of the table within an
-        image.
+        As in COCO, predictions of equal confidence are sorted by image and, within an image, keep the order of the
+        table.
         """
         order = np.lexsort((-self.confidence, self.label)).astype(np.int64)
         return order, np.append(0, np.cumsum(self._by_label(self.label)))
@@ -122,7 +123,7 @@ class Boxes(Outcomes):
         return order[ends[position] : ends[position + 1]]
 
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
-        """Return image, confidence and whether it matches, for each prediction of one label that is not on a crowd."""
+        """Return the image, confidence and correctness of each prediction of one label that is not on a crowd."""
         chosen = self.of_label(position)
         chosen = chosen[~self.ignored[chosen]]
         return self.image[chosen], self.confidence[chosen], self.match[chosen] >= 0
@@ -147,17 +148,17 @@ class Boxes(Outcomes):
         return np.asarray(rank < MOST_PREDICTIONS)
 
     def average_precision(self, position: int) -> float:
-        """Compute COCO's average precision at :attr:`iou_threshold`, 0 if no image has the label.
+        """Compute COCO average precision at :attr:`iou_threshold`, 0 if no image has the label.
 
-        This is the mean of the precision at 101 recalls. The precision at a recall is the highest one at this or a
-        higher recall, and 0 beyond the highest recall.
+        This is the mean of the interpolated precision at 101 recall values. The interpolated precision is the highest
+        precision at that recall or above, and 0 beyond the highest recall reached.
         """
         chosen = self.of_label(position)
         chosen = chosen[self.counted[chosen] & ~self.ignored[chosen]]
         return interpolated_precision(self.match[chosen] >= 0, int(self.targets[position]))
 
     def highest_recall(self, position: int) -> float:
-        """Compute the share of a label's true boxes that are found if all predictions are accepted, 0 without any."""
+        """Compute the recall of a label if all its predictions are accepted, 0 if it has no true boxes."""
         chosen = self.of_label(position)
         return float((self.counted[chosen] & (self.match[chosen] >= 0)).sum() / max(self.targets[position], 1))
 
@@ -165,29 +166,29 @@ class Boxes(Outcomes):
     def accepted(self, thresholds: FloatArray) -> BoolArray:
         """Return a mask of the accepted predictions, shape (p,).
 
-        A prediction is accepted if its confidence reaches the threshold of its label and it is not on a crowd.
-        Thresholds of shape (n, k) apply per image.
+        A prediction is accepted if its confidence reaches its label's threshold and it is not on a crowd. Thresholds of
+        shape (n, k) apply per image.
         """
         own = thresholds[self.label] if thresholds.ndim == 1 else thresholds[self.image, self.label]
         return (self.confidence >= own) & ~self.ignored
 
     def missed(self, accepted: BoolArray) -> BoolArray:
-        """Return a mask of the true boxes without crowds that no accepted prediction matches, shape (t,)."""
+        """Return a mask of the true boxes, excluding crowds, that no accepted prediction matches, shape (t,)."""
         missed = ~self.truth_crowd
         missed[self.match[accepted & (self.match >= 0)]] = False
         return missed
 
     def taken_for(self, accepted: BoolArray) -> tuple[IntArray, FloatArray]:
-        """Match accepted predictions that match no box of their own label with missed boxes of other labels.
+        """Match the accepted false positives to missed boxes of other labels.
 
-        The matching is the usual one, over all labels of an image.
+        The algorithm is the same as for boxes of one label, but over all labels of an image.
 
         Returns
         -------
         match : ndarray of int64, shape (p,)
-            Position of the true box, or -1 if there is none.
+            Position of the matched true box, or -1 if there is no match.
         iou : ndarray of float64, shape (p,)
-            IoU of the pair, or NaN if there is none.
+            IoU of the matched pair, or NaN if there is no match.
         """
         wrong, missed = np.flatnonzero(accepted & (self.match < 0)), np.flatnonzero(self.missed(accepted))
         wrong = wrong[np.lexsort((-self.confidence[wrong], self.image[wrong]))]
@@ -212,7 +213,7 @@ class Boxes(Outcomes):
         return csr_array((np.ones(len(row), dtype=np.int64), (row, column)), shape=(len(self.images), 3 * k))
 
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
-        """Compute the matrix: match boxes within their label, the rest over all labels, and the rest as background."""
+        """Compute the confusion matrix: match boxes within each label, then across labels, then with the background."""
         k, accepted = len(self.labels), self.accepted(thresholds)
         other, _ = self.taken_for(accepted)
         match = np.where(self.match >= 0, self.match, other)[accepted]
@@ -233,16 +234,16 @@ class Boxes(Outcomes):
         )
 
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """Build a table of all accepted predictions and missed true boxes, most confident first per image.
+        """Build a table of all accepted predictions and missed true boxes in each image, most confident first.
 
-        Columns ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
-        negative"), ``threshold``. ``left, top, width, height`` is the predicted box, or for a false negative the true
-        box. ``truth_left, truth_top, truth_width, truth_height`` is the true box that is matched or missed (null for a
-        false positive). ``iou`` is the IoU of the two. For a false positive on a missed box of another label,
-        ``taken_for`` is the label of that box, and ``iou`` is the IoU with it.
+        The columns are ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
+        negative") and ``threshold``, then ``left, top, width, height`` of the predicted box (of the true box for a
+        false negative), ``truth_left, truth_top, truth_width, truth_height`` of the matched or missed true box (NaN for
+        a false positive), and ``iou``, the IoU of the predicted and the true box. If a false positive lies on a missed
+        box of a different label, ``taken_for`` is the label of that box, and ``iou`` is the IoU with it.
 
-        A false negative has the confidence of the prediction below the threshold that would match it, or 0 if there is
-        none.
+        The confidence of a false negative is that of the below-threshold prediction that would match it, or 0 if there
+        is no such prediction.
         """
         accepted = self.accepted(thresholds)
         other, other_iou = self.taken_for(accepted)
@@ -301,7 +302,7 @@ class Boxes(Outcomes):
         )
 
     def at_iou_threshold(self, iou_threshold: float) -> Self:
-        """Match the boxes again at another IoU threshold (above 0 and up to 1)."""
+        """Match the boxes again at a different IoU threshold (above 0 and up to 1)."""
         iou_threshold = check_iou_threshold(iou_threshold)
         match, iou, ignored = self.candidates.match(iou_threshold)
         other = replace(self, iou_threshold=iou_threshold, match=match, match_iou=iou, ignored=ignored)
@@ -317,20 +318,20 @@ def make_boxes(
     labels: Iterable[str] | pd.DataFrame | None = None,
     iou_threshold: float = 0.5,
 ) -> Boxes:
-    """Convert a truth and a predictions table to matched boxes.
+    """Convert a truth table and a predictions table to matched boxes.
 
     Parameters
     ----------
     truth : DataFrame
         Columns ``image``, ``label``, ``left``, ``top``, ``width``, ``height`` (or ``xmin``, ``ymin``, ``xmax``,
-        ``ymax``) in pixels, optionally ``crowd``. A polygon without a box counts as its bounding box. Rows without a
-        box only name a test image.
+        ``ymax``) in pixels, and optionally ``crowd`` and ``polygon``. A polygon without a box is replaced by its
+        bounding box. A row without a box only declares its image part of the test set.
     predictions : DataFrame
-        The same columns and ``confidence`` (0..1).
+        Same columns, and ``confidence`` (between 0 and 1).
     images : list, Series or DataFrame with a column ``image``, optional
-        Test images. By default those of both tables. Rows of other images are left out.
+        Test images. Defaults to the images in either table. Rows for other images are ignored.
     labels : list or labels table, optional
-        Order and colours of the labels. Labels without boxes are left out.
+        Order and colours of the labels. Labels without boxes are ignored.
     iou_threshold : float
         Minimum IoU of a match.
 
@@ -339,15 +340,15 @@ def make_boxes(
     InputError
         If ``iou_threshold`` or ``images`` is not valid.
     TableError
-        If a column is missing, a box is incomplete, negative or not finite, or has no label, or a confidence is not a
-        number in 0..1.
+        If a column is missing, a box is incomplete, negative or not finite, the label of a box is missing, or a
+        confidence is not a number between 0 and 1.
     NotEnoughDataError
-        If there are no test images or no boxes, or if one of the tables contains none of the test images.
+        If there are no test images or no boxes, or if a table contains none of the test images.
     """
     iou_threshold = check_iou_threshold(iou_threshold)
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")
     if not len(true.rows) and not len(predicted.rows):
-        raise NotEnoughDataError("There is nothing to evaluate: no table contains a box with a label.")
+        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a labelled box.")
     test_images, left_out = choose_test_images(true.all_rows, predicted.all_rows, images)
     names, colours = labels_and_colours(true.rows, predicted.rows, labels)
     place = pd.Index(test_images), pd.Index(names)
@@ -385,5 +386,5 @@ def make_boxes(
 
 
 def _text(names: npt.ArrayLike, positions: IntArray) -> pd.api.extensions.ExtensionArray:
-    """Return the names at the given positions as a text column, null at -1."""
+    """Return the names at the given positions as a string column, with missing values where the position is -1."""
     return pd.array(np.asarray(names, dtype=object), dtype="str").take(positions, allow_fill=True)

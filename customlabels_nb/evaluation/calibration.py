@@ -1,4 +1,4 @@
-"""Calibration: compare the confidence of predictions with the share that is right."""
+"""Calibration: compare the confidence of predictions with the share of predictions that are correct."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ MOST_BINS = 1000
 
 
 def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | None = None) -> pd.DataFrame:
-    """Compute the table of :meth:`customlabels_nb.project.report.Report.calibration`, for all labels or one.
+    """Compute the table that ``Report.calibration`` returns, for all labels or for the label at one position.
 
-    Each bin includes its upper end, and the first one also 0, as in ``sklearn.calibration.calibration_curve``. The most
-    confident label of an image without a label counts as wrong.
+    Each bin includes its upper edge, and the first bin also includes 0, as in
+    ``sklearn.calibration.calibration_curve``. For single-label images without a true label, the most confident label
+    counts as wrong.
     """
     if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= MOST_BINS:
-        raise InputError(f"bins={bins!r} must be a whole number from 1 to {MOST_BINS}.")
+        raise InputError(f"bins={bins!r} must be an integer between 1 and {MOST_BINS}.")
     confidence, right = answers(outcomes, position)
     edges = np.linspace(0, 1, int(bins) + 1)
     place = np.searchsorted(edges[1:-1], confidence)
@@ -37,7 +38,7 @@ def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | Non
 
 
 def answers(outcomes: Outcomes, position: int | None) -> tuple[FloatArray, BoolArray]:
-    """Return the confidences of the predictions and whether each is right, each of shape (m,)."""
+    """Return the confidence of each prediction and whether the prediction is correct, each of shape (m,)."""
     if position is not None:
         _, confidence, right = outcomes.predictions(position)
         return confidence, right

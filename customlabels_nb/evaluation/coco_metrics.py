@@ -1,6 +1,6 @@
-"""COCO's parameters and average precision: recall points, maximum number of detections, and IoU thresholds.
+"""COCO average precision and its parameters: recall points, maximum number of detections, and IoU thresholds.
 
-The values are those of ``pycocotools.cocoeval.Params`` for boxes.
+The values are the defaults of ``pycocotools.cocoeval.Params`` for boxes.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import numpy as np
 
 from customlabels_nb.evaluation.arrays import BoolArray
 
-#: Maximum number of predictions per label and image that count for average precision and highest recall.
+#: Maximum number of predictions per label and image that count towards average precision and highest recall.
 MOST_PREDICTIONS = 100
 
-#: Recalls at which the precision is sampled.
+#: Recall values at which precision is sampled.
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
 
 #: IoU thresholds over which COCO's mean average precision is averaged.
@@ -20,18 +20,18 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
 def interpolated_precision(hit: BoolArray, targets: int) -> float:
-    """Compute COCO's average precision of predictions sorted by descending confidence, 0 without targets.
+    """Compute COCO average precision from predictions sorted by descending confidence, 0 if there are no targets.
 
     Parameters
     ----------
     hit : ndarray of bool, shape (m,)
-        True if the prediction is right.
+        True if the prediction is correct.
     targets : int
         Number of targets.
     """
     if not targets:
         return 0.0
-    hits = np.flatnonzero(hit)  # between two hits, recall is constant and precision falls
+    hits = np.flatnonzero(hit)  # between two hits, recall is constant and precision decreases
     right = np.arange(1, len(hits) + 1)
     precision = np.append(np.maximum.accumulate((right / (hits + 1))[::-1])[::-1], 0.0)
     return float(precision[np.searchsorted(right / targets, RECALL_POINTS, side="left")].mean())

@@ -29,19 +29,18 @@ class ConfusionMatrix:
     Attributes
     ----------
     counts : ndarray of int64, shape (k, k)
-        Rows predicted, columns ground truth: ``counts[p, g]`` test images have ``g`` and are predicted as ``p``. For
-        multi-label models, cells off the diagonal count only images where ``g`` is missed and ``p`` is a false
-        positive.
+        Rows are predicted, columns are ground truth: ``counts[p, g]`` is the number of test images with label ``g``
+        that are predicted as ``p``. For multi-label models, off-diagonal cells count only the images where ``g`` is
+        missed and ``p`` is a false positive.
     labels : tuple of str
         Labels of the rows and columns.
     truth_counts, predicted_counts : ndarray of int64, shape (k,)
-        Number of test images that have each label, and that are predicted to have it. They equal the column and row
-        sums if each image has one label and one prediction, and for boxes.
+        Number of test images that have each label, and number that are predicted to have it. For boxes, and if each
+        image has one label and one prediction, these are the column and row sums.
     background : bool
-        True if the last row and column are the background: true boxes that no prediction matches, and predictions that
-        match no true box.
+        True if the last row and column are the background: missed true boxes, and predictions that match no true box.
     most_confident : bool
-        True if each image counts under its most confident label whatever the thresholds (single-label).
+        True if each image counts under its most confident label regardless of thresholds (single-label).
     images : int
         Number of test images of a classifier. 0 for a detector.
 
@@ -73,14 +72,13 @@ class ConfusionMatrix:
         Parameters
         ----------
         normalize : {None, "truth", "prediction"}
-            None returns counts. "truth" returns shares of the images that have the column's label (single-label columns
-            sum to 1). "prediction" returns shares of the images predicted as the row's label. A share of no images is
-            0.
+            None returns counts. "truth" divides each cell by the number of images with the column's label (single-label
+            columns sum to 1), and "prediction" by the number of images predicted as the row's label. 0/0 is 0.
 
         Raises
         ------
         InputError
-            If ``normalize`` is not one of these.
+            If ``normalize`` is not valid.
 
         Examples
         --------
@@ -103,19 +101,18 @@ class ConfusionMatrix:
         Parameters
         ----------
         normalize : {None, "truth", "prediction"}
-            None returns counts (int64). "truth" and "prediction" return shares (float64) of the images that have the
-            column's label, or that are predicted as the row's label.
+            None returns counts (int64). "truth" and "prediction" return shares (float64), as in :meth:`values`.
 
         Returns
         -------
         DataFrame
-            The index ``predicted`` and the columns ``ground truth`` hold the labels (str). For a detector the last
+            The index ``predicted`` and the columns ``ground truth`` hold the labels (str). For a detector, the last
             label is "background".
 
         Raises
         ------
         InputError
-            If ``normalize`` is not one of these.
+            If ``normalize`` is not valid.
 
         Examples
         --------
@@ -130,13 +127,13 @@ class ConfusionMatrix:
         return pd.DataFrame(values, index=index, columns=columns)
 
     def confusions(self) -> pd.DataFrame:
-        """Return the cells off the diagonal that are not 0, highest count first.
+        """Return the non-zero off-diagonal cells, highest count first.
 
         Returns
         -------
         DataFrame
-            One row per cell: ``truth`` and ``predicted`` (str), ``count`` of images or boxes (int64), ``share`` of the
-            images or boxes that have the true label (float64).
+            One row per cell: ``truth`` and ``predicted`` (str), ``count``, the number of images or boxes (int64), and
+            ``share``, their share of all images or boxes with that true label (float64).
 
         Examples
         --------
@@ -157,7 +154,7 @@ class ConfusionMatrix:
         return table.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True)
 
     def one_vs_rest(self) -> pd.DataFrame:
-        """Return the 2 × 2 table of each label of a classifier.
+        """Return the binary confusion counts of each label of a classifier.
 
         Returns
         -------
@@ -186,12 +183,12 @@ class ConfusionMatrix:
         return pd.DataFrame(table).astype({"label": "str"})
 
     def plot(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
-        """Draw the matrix with matplotlib: right cells in blue, mistakes in red, and numbers where they fit.
+        """Draw the matrix with matplotlib: correct cells in blue, mistakes in red, and numbers where they fit.
 
         Rows are predicted, columns are ground truth. The last row and column of a detector's matrix, separated by a
-        line, are the background. The larger its share of the column (of the row with ``normalize="prediction"``), the
-        larger and darker a cell is, even if the numbers are counts. A multi-label matrix of up to 30 labels also shows
-        true and false positives and negatives.
+        line, are the background. The size and darkness of a cell show its share of the column (of the row with
+        ``normalize="prediction"``), even if the numbers are counts. A multi-label matrix of up to 30 labels also shows
+        the true and false positives and negatives of each label.
 
         Raises
         ------

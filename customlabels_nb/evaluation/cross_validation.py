@@ -1,4 +1,4 @@
-"""Cross-validated thresholds: thresholds are chosen on other images than those they are evaluated on."""
+"""Cross-validated thresholds: thresholds are chosen on different images from the ones they are evaluated on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDS = 5
 def apply_thresholds(
     thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes, *, random_state: int = 0
 ) -> Thresholded:
-    """Apply the argument ``thresholds`` of ``evaluate``. See :func:`.thresholds.resolve_thresholds`."""
+    """Apply thresholds in any form that ``evaluate`` accepts. See :func:`.thresholds.resolve_thresholds`."""
     if isinstance(thresholds, str) and thresholds == CROSS_VALIDATED:
         return cross_validated(outcomes, random_state=random_state)
     return Thresholded(outcomes, resolve_thresholds(thresholds, outcomes))
@@ -28,8 +28,8 @@ def apply_thresholds(
 def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded:
     """Choose separate thresholds for each fold of the test images, using the images of the other folds.
 
-    All metrics then come from images that were not used to choose the thresholds. A label whose only test image is in
-    the fold gets the median of the other labels' thresholds, like a label without test images.
+    All metrics then come from images that were not used to choose the thresholds. If a label's only test image is in a
+    fold, the label's threshold for that fold is the median of the other labels' thresholds.
 
     Raises
     ------
@@ -46,21 +46,21 @@ def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded
 
 
 def chosen_on_folds(outcomes: Outcomes, folds: Sequence[IntArray]) -> Thresholded:
-    """Choose thresholds for each fold (given by the positions of its images) on the other folds."""
+    """Choose the thresholds for each fold (an array of image positions) on the images of the other folds."""
     every = np.arange(len(outcomes.images))
     at = [assumed_thresholds(outcomes.only(np.setdiff1d(every, images))) for images in folds]
     return Thresholded(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
 
 
 def deal(outcomes: Outcomes, *, random_state: int = 0) -> IntArray:
-    """Split the test images into :data:`FOLDS` folds (fewer if there are fewer images), shape (n,).
+    """Assign each test image to one of :data:`FOLDS` folds (fewer if there are fewer images), shape (n,).
 
-    The images of each label are spread as evenly as possible, starting with the rarest label, which leaves the fewest
-    options. Images without labels fill up the folds.
+    Each label's images are spread over the folds as evenly as possible, starting with the rarest label, which leaves
+    the fewest options. Images without labels are distributed last.
     """
     n, k = len(outcomes.images), len(outcomes.labels)
     counts = outcomes.image_counts(np.full(k, 0.5))
-    has = (counts[:, :k] + counts[:, 2 * k :]).tocsc()  # true positives and false negatives: the labels in the truth
+    has = (counts[:, :k] + counts[:, 2 * k :]).tocsc()  # true positives and false negatives: the ground-truth labels
     has.eliminate_zeros()
     images_with = [has.indices[has.indptr[label] : has.indptr[label + 1]] for label in range(k)]
     rng, fold_of = np.random.default_rng(random_state), np.full(n, -1, dtype=np.int64)
@@ -75,7 +75,7 @@ def deal(outcomes: Outcomes, *, random_state: int = 0) -> IntArray:
 
 
 def _levelled(here: IntArray, in_all: IntArray, count: int) -> IntArray:
-    """Assign ``count`` more images to folds, each to the fold with the fewest images of the label, then of all."""
+    """Assign ``count`` images to folds: each to the fold with the fewest images of the label, then fewest overall."""
     level = here[:, None] + np.arange(count)[None, :]
     fold, step = np.divmod(np.arange(level.size), max(count, 1))
     order = np.lexsort((fold, in_all[fold] + step, level.ravel()))

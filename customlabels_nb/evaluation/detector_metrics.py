@@ -1,4 +1,4 @@
-"""Metrics of detectors: mean average recall, COCO mAP, and metrics by box size."""
+"""Detector metrics: mean average recall, COCO mAP, and metrics by box size."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS
 
-#: COCO's sizes of boxes, and the area in square pixels at which each begins.
+#: COCO box sizes, and the area in square pixels at which each begins.
 SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
 
 
 def mean_average_recall(boxes: Boxes) -> float:
-    """Compute the mean of the labels' highest recalls, over the labels that have test images, 0 if there are none."""
+    """Compute the mean of each label's highest recall over the labels that have test images, 0 if no label has any."""
     here = np.flatnonzero(boxes.in_test_set).tolist()
     return float(np.mean([boxes.highest_recall(position) for position in here])) if here else 0.0
 
 
 def coco_map(boxes: Boxes) -> float:
-    """Compute COCO's mAP@[.5:.95] over ten IoU thresholds and the labels that have test images.
+    """Compute COCO mAP@[.5:.95], the mean over ten IoU thresholds and the labels that have test images.
 
-    This is the first summary metric of ``pycocotools.cocoeval``. The result is 0 without labels.
+    This is the first summary metric of ``pycocotools.cocoeval``. It is 0 if no label has test images.
     """
     here = np.flatnonzero(boxes.in_test_set).tolist()
     if not here:
@@ -32,7 +32,7 @@ def coco_map(boxes: Boxes) -> float:
 
 
 def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
-    """Compute the table of :meth:`customlabels_nb.project.report.Report.by_box_size` for ``accepted`` (p,) boxes."""
+    """Compute the ``Report.by_box_size`` table. ``accepted``, shape (p,), is a mask of the accepted predictions."""
     k, edges = len(boxes.labels), list(SIZES.values())[1:]
     hit, wrong = np.flatnonzero(accepted & (boxes.match >= 0)), np.flatnonzero(accepted & (boxes.match < 0))
     missed = np.flatnonzero(boxes.missed(accepted))

@@ -1,6 +1,6 @@
-"""Write and read evaluation snapshots: manifests with the truth and the predictions of each image.
+"""Write and read evaluation snapshots: manifests with the ground truth and predictions for each image.
 
-The format is that of the hosted service. The truth is stored under ``rekognition-custom-labels-training-<n>``, the
+Snapshots use Rekognition's format. Ground truth is stored under ``rekognition-custom-labels-training-<n>``, and
 predictions under ``rekognition-custom-labels-evaluation-<n>``. Manifest readers skip the predictions, so a snapshot can
 be imported as a dataset. :func:`.read_evaluation_snapshot` returns the predictions as well.
 Lines are pure ASCII, so that no character in a name can end a line.
@@ -51,7 +51,7 @@ from customlabels_nb.images.reading import ImageHeader, is_remote, local_path
 TRAINING = "rekognition-custom-labels-training"
 EVALUATION = "rekognition-custom-labels-evaluation"
 DETAILS = f"{EVALUATION}-details"
-#: Predictions of a detector with a lower confidence are left out, unless they are accepted.
+#: A detector's predictions below this confidence are omitted, unless they are accepted.
 LOWEST_CONFIDENCE = 0.05
 
 _LONGEST_LINE = REKOGNITION.max_line_length or 0
@@ -60,16 +60,16 @@ _SHORTEST_LINE = 2_000
 
 
 def snapshot_file_names(*parts: str) -> tuple[str, str]:
-    """Build safe file names for the snapshots of the test images and of the training images."""
+    """Build safe file names for the snapshots of the test and training images."""
     stem = "-".join(["", *safe_parts(parts)])
     return f"EvaluationSnapshot{stem}.manifest", f"TrainingSnapshot{stem}.manifest"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Lines of a snapshot (JSON, without line ends), to be read once.
+    """JSON lines of a snapshot, without line endings, that can be iterated over once.
 
-    ``estimated`` is the number of images of unknown size, for which the extent of their boxes is written.
+    ``estimated`` is the number of images of unknown size, for which the extent of their boxes is written instead.
     """
 
     lines: Iterator[bytes]
@@ -82,21 +82,21 @@ class Snapshot:
 def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = None) -> Snapshot:
     """Create the snapshot of an evaluation, with one line per test image, in order.
 
-    For a classifier, a line has the confidence of every label that the model predicts, whether or not it reaches the
-    threshold. For a detector, it has all predictions with a confidence of at least 0.05, those below that are accepted,
-    and each true box without a match, with confidence 0. Predictions on a crowd, which count as neither right nor
-    wrong, are left out.
+    For a classifier, a line contains the confidence of every label that the model predicts, whether or not it reaches
+    the threshold. For a detector, a line contains all predictions that are accepted or have a confidence of at least
+    0.05, and every unmatched true box with confidence 0. Predictions on a crowd, which count as neither right nor
+    wrong, are omitted.
 
-    Manifests have a maximum line length (100,000 characters) and file size (1 GB). A larger snapshot leaves out the
-    least confident true negatives.
+    Manifests have a maximum line length (100,000 characters) and file size (1 GB). To stay below these limits, the
+    least confident true negatives are omitted.
 
     Parameters
     ----------
     evaluation : Evaluation
-        Image sizes are taken from the columns ``width`` and ``height`` of its images, otherwise from the headers of
-        local files, otherwise from the extent of the boxes, marked ``"estimated"``.
+        Evaluation to write. Image sizes are taken from the columns ``width`` and ``height`` of its images, otherwise
+        from the headers of local files, otherwise from the extent of the boxes, with the flag ``"estimated"``.
     created : datetime, optional
-        Creation date to write (naive: UTC). Default is now.
+        Creation date to write (UTC if naive). Default is now.
     """
     outcomes, date = evaluation.outcomes, _date(created)
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
@@ -110,16 +110,16 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
 def truth_snapshot(
     images: pd.DataFrame, annotations: pd.DataFrame, *, boxes: bool, created: datetime | None = None
 ) -> Snapshot:
-    """Create a snapshot without predictions, with one line per image that has labels (or boxes) to train on.
+    """Create a snapshot without predictions, with one line per image that has image-level labels or boxes.
 
     Parameters
     ----------
     images, annotations : DataFrame
-        Tables as in a dataset.
+        Images and annotations tables, as in a dataset.
     boxes : bool
         Write boxes if True, otherwise image-level labels.
     created : datetime, optional
-        Creation date to write (naive: UTC). Default is now.
+        Creation date to write (UTC if naive). Default is now.
     """
     date = _date(created)
     usable = annotations[annotations["left"].notna() == boxes]
@@ -144,7 +144,7 @@ def truth_snapshot(
 
 # -- classifiers ----------------------------------------------------------------------------------------
 class _ScoreLines:
-    """Snapshot lines of a classifier's test images."""
+    """Snapshot lines for a classifier's test images."""
 
     def __init__(self, scores: Scores, thresholds: FloatArray, date: str) -> None:
         self._scores, self._date = scores, date
@@ -187,7 +187,7 @@ def _true_labels(texts: list[Any], labels: list[int], date: str) -> dict[str, An
 
 # -- detectors ------------------------------------------------------------------------------------------
 class _BoxLines:
-    """Snapshot lines of a detector's test images."""
+    """Snapshot lines for a detector's test images."""
 
     def __init__(self, boxes: Boxes, thresholds: FloatArray, images: pd.DataFrame, date: str) -> None:
         self._boxes, self._date = boxes, date
@@ -224,7 +224,7 @@ class _BoxLines:
 
 
 def _entries(boxes: Boxes, thresholds: FloatArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]:
-    """Return image, label, confidence, box and :data:`_DETAILS` key of the prediction entries, sorted by image."""
+    """Return the image, label, confidence, box and :data:`_DETAILS` key of each prediction entry, sorted by image."""
     accepted = boxes.confidence >= thresholds[boxes.image, boxes.label]
     kept = ~boxes.ignored & (accepted | (boxes.confidence >= LOWEST_CONFIDENCE))
     missed = ~boxes.truth_crowd
@@ -241,7 +241,7 @@ def _entries(boxes: Boxes, thresholds: FloatArray) -> tuple[IntArray, IntArray, 
 def _boxes_in_lines(
     label: IntArray, frame: FloatArray, crowd: np.ndarray[Any, np.dtype[np.bool_]], ends: list[int]
 ) -> Iterator[list[tuple[int, list[float], bool]]]:
-    """Yield label, box and crowd flag of the true boxes of each image."""
+    """Yield the true boxes of each image, as tuples of label, box and crowd flag."""
     columns = label.tolist(), frame.tolist(), crowd.tolist()
     for start, end in pairwise(ends):
         yield list(zip(*(column[start:end] for column in columns), strict=True))
@@ -284,14 +284,14 @@ def _details(true: bool, accepted: bool) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(value))
 
 
-#: By 2 × (is in the truth) + (is accepted). 0 is a true negative.
+#: Details of an entry, indexed by 2 × (is in the ground truth) + (is accepted). 0 is a true negative.
 _DETAILS = [_details(true, accepted) for true in (False, True) for accepted in (False, True)]
 
 
 def _fitting(
     line: Callable[[Iterable[int]], bytes], entries: Iterable[int], longest: int, negatives: list[tuple[float, int]]
 ) -> bytes:
-    """Return the line with all entries, or without as many of the negatives (confidence, entry) as needed to fit."""
+    """Return the line, dropping as many of the least confident negatives (confidence, entry) as needed to fit."""
     result = line(entries)
     if len(result) <= longest:
         return result
@@ -306,13 +306,13 @@ def _fitting(
 
 
 def _ends(image: IntArray, count: int) -> list[int]:
-    """Return the bounds of the rows of each image. The rows must be sorted by image."""
+    """Return the row bounds of each image. The rows must be sorted by image."""
     ends: list[int] = np.searchsorted(image, np.arange(count + 1)).tolist()
     return ends
 
 
 def _text(text: str) -> Any:
-    """Encode ``text`` for orjson, which supports neither lone surrogates nor ASCII escapes."""
+    """Wrap non-ASCII ``text`` as escaped JSON, because orjson supports neither lone surrogates nor ASCII escapes."""
     return text if text.isascii() else orjson.Fragment(json.dumps(text))
 
 
@@ -325,14 +325,14 @@ Size: TypeAlias = dict[str, int | bool]
 
 
 def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple[list[Size], int]:
-    """Return the size of each image as in manifests, and how many are estimated from the extent of the boxes.
+    """Return the size of each image in manifest form, and the number of sizes estimated from the extent of the boxes.
 
     Parameters
     ----------
     images : DataFrame
         ``image``, and ``width`` and ``height`` in pixels if known.
     image : ndarray of int64, shape (b,)
-        Row in ``images`` of each box.
+        Row number in ``images`` for each box.
     box : ndarray of float64, shape (b, 4)
         Left, top, width, height in pixels. If the header of an image cannot be read, its size is the extent of its
         boxes, which is a lower bound.
@@ -350,7 +350,7 @@ def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple
             sides[row] = header.width, header.height
     estimated = sides[:, 0] == 0
     if estimated.any():
-        ends = np.full_like(sides, REKOGNITION.min_side_pixels)  # the service rejects smaller images
+        ends = np.full_like(sides, REKOGNITION.min_side_pixels)  # Rekognition rejects smaller images
         np.maximum.at(ends, image, np.ceil(box[:, :2] + box[:, 2:]))
         sides = np.where(estimated[:, None], np.minimum(ends, LARGEST_SIZE), sides)
     known: list[list[int]] = sides.astype(np.int64).tolist()
@@ -366,7 +366,7 @@ Prediction: TypeAlias = tuple[str, float, float, float, float, float]
 
 
 class SnapshotTables(NamedTuple):
-    """Truth, predictions and images of a snapshot, in the argument order of ``evaluate``.
+    """Tables of ground truth, predictions and images from a snapshot, in the argument order of ``evaluate``.
 
     Examples
     --------
@@ -380,26 +380,26 @@ class SnapshotTables(NamedTuple):
 
 
 def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
-    """Read an evaluation snapshot, written by this package or by the hosted service.
+    """Read an evaluation snapshot, written by this package or by Rekognition.
 
-    ``evaluate(*tables)`` evaluates it again. The truth is read as from any manifest. Predictions are read from the
-    attributes ``rekognition-custom-labels-evaluation``, with or without a number. The confidence of a box is that of
-    its object, or that of the metadata if the object has none. True boxes that are listed as predictions because
-    nothing matched them are left out.
+    Pass the result to ``evaluate(*tables)`` to evaluate it again. Ground truth is read as from any manifest.
+    Predictions are read from the attributes ``rekognition-custom-labels-evaluation``, with or without a number. The
+    confidence of a box is read from its entry in ``objects`` or, failing that, from the metadata. Missed true boxes,
+    which snapshots list as predictions with confidence 0, are ignored.
 
     Returns
     -------
     SnapshotTables
-        ``truth`` and ``images`` like ``annotations`` and ``images`` of a dataset, ``predictions`` with ``image`` and
-        ``label`` (str), ``confidence``, ``left``, ``top``, ``width`` and ``height`` (float64, NaN for image-level
-        labels).
+        ``truth`` and ``images``, which are like the ``annotations`` and ``images`` tables of a dataset, and
+        ``predictions`` with ``image`` and ``label`` (str), ``confidence``, ``left``, ``top``, ``width`` and ``height``
+        (float64, NaN for image-level labels).
 
     Raises
     ------
     ManifestError
         If the file is not a manifest.
     InputError
-        If the file has no predictions, or one that is not valid. The message names the line.
+        If the file has no predictions, or a prediction is not valid. The message names the line.
 
     Examples
     --------
@@ -433,7 +433,7 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
 
 
 def _object(raw: bytes) -> dict[str, Any] | None:
-    """Parse a line as a JSON object, or return None if it is invalid, which the manifest reader then reports."""
+    """Parse a line as a JSON object, or return None if it is invalid, in which case the manifest reader reports it."""
     try:
         line = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -442,7 +442,7 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 
 
 def _taken(line: dict[str, Any] | None, where: str) -> Iterator[tuple[Any, list[Prediction]]]:
-    """Remove the predictions from a line, and yield the image and the predictions of each attribute."""
+    """Remove the predictions from a manifest line, and yield the image and predictions of each attribute."""
     for key in [key for key in line or () if PREDICTION.fullmatch(key) and not key.endswith(METADATA)]:
         assert line is not None
         try:
@@ -461,7 +461,7 @@ def _predictions(value: Any, facts: dict[str, Any]) -> Iterator[Prediction]:
     boxes = value["annotations"]
     objects = facts.get("objects", [{}] * len(boxes))
     for box, found in zip(boxes, objects, strict=True):
-        # details and confidence can be stored next to the objects, for all of them
+        # details and confidence can be stored once for all objects, next to the list of objects
         merged = {**facts, **found}
         if not is_box(box):
             raise ValueError(box)

@@ -1,7 +1,7 @@
 """Fallback fonts for labels in any script.
 
-Matplotlib's own font has Latin, Greek, Cyrillic and a few more scripts. It can fall back to other fonts if it is given
-their names. A character that no font has would cause a warning each time the figure is drawn.
+Matplotlib's default font covers Latin, Greek, Cyrillic and a few more scripts. Matplotlib can fall back to other fonts
+by name. It warns each time it draws a figure with a character that none of its fonts has.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from matplotlib.text import Text
 
 Arguments = ParamSpec("Arguments")
 
-#: Fonts that come with operating systems or are often installed, for scripts that matplotlib's font lacks. Of several
-#: fonts with the same characters, the first is used. Matplotlib cannot draw colour emoji fonts.
+#: Fonts that come with operating systems or are often installed, for scripts that matplotlib's default font lacks. If
+#: several fonts have a character, the first one is used. Matplotlib cannot draw colour emoji fonts.
 FURTHER_FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC",
     "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic",
@@ -33,10 +33,10 @@ MISSING = "\u25a1"  # an empty square, for characters that no font has
 
 
 def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
-    """Decorate a plotting function so that its texts fall back to :data:`FURTHER_FONTS` where needed.
+    """Decorate a plotting function so that its text falls back to :data:`FURTHER_FONTS` where needed.
 
-    The fonts are set on the texts rather than with ``plt.rc_context``, which loses figures created inside it under
-    Jupyter's inline backend.
+    The fonts are set on each text element rather than with ``plt.rc_context``, because Jupyter's inline backend loses
+    figures created inside such a context.
     """
 
     @wraps(function)
@@ -52,7 +52,7 @@ def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Argument
 
 
 def drawable(text: str) -> str:
-    """Replace each character that no font has with an empty square, and drop invisible ones."""
+    """Replace each character that no font has with an empty square, and drop it if it is invisible."""
     missing = _further_for(text, plt.rcParams["font.family"])[1]
     return "".join(
         c if ord(c) not in missing else "" if unicodedata.category(c) in ("Cf", "Mn", "Me") else MISSING for c in text
@@ -60,7 +60,7 @@ def drawable(text: str) -> str:
 
 
 def _further_for(text: str, own: Sequence[str]) -> tuple[list[str], set[int]]:
-    """Find the fallback fonts that ``text`` needs, and its characters that no font has."""
+    """Find the fallback fonts that ``text`` needs, and the characters in it that no font has."""
     chosen: list[str] = []
     missing = {ord(c) for c in text if not c.isascii()}
     if missing:
@@ -75,7 +75,7 @@ def _further_for(text: str, own: Sequence[str]) -> tuple[list[str], set[int]]:
 def _family_of_weight(name: str, weight: str | int) -> str:
     """Return a font family for ``name`` in the given weight, registering it if needed.
 
-    Matplotlib warns about each weight that a font lacks.
+    Without this, matplotlib warns if the font does not come in that weight.
     """
     face = _nearest_face(name, weight)
     if _number(face.weight) == _number(weight):
@@ -97,7 +97,7 @@ def _number(weight: str | int) -> int:
 
 @cache
 def _further_fonts(names: tuple[str, ...]) -> dict[str, frozenset[int]]:
-    """Map matplotlib's own font and each installed fallback font to its characters."""
+    """Map matplotlib's default font and each installed fallback font to the characters it has."""
     here = {face.name for face in font_manager.fontManager.ttflist}
     found = {name: _in_font(_nearest_face(name, "normal").fname) for name in (_OWN, *names) if name in here}
     return {name: characters for name, characters in found.items() if characters}
@@ -111,7 +111,7 @@ def _own_characters(families: tuple[str, ...]) -> frozenset[int]:
 
 @cache
 def _in_font(path: str) -> frozenset[int]:
-    """Return the code points in a font file, or none if it cannot be drawn."""
+    """Return the code points in a font file, or an empty set if matplotlib cannot load it."""
     try:
         return frozenset(ft2font.FT2Font(path).get_charmap())
     except (OSError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Validate the input tables of an evaluation: truth, predictions, test images, labels and boxes."""
+"""Validate the input tables of an evaluation: ground truth, predictions, test images, labels and boxes."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 
-#: Pixels. No image is so large, and the limit keeps areas finite.
+#: Maximum coordinate in pixels. No image is this large, and the limit keeps areas finite.
 FARTHEST = 1e9
 
 
 def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Validate an input table and return the given columns.
+    """Validate an input table and return only the given columns.
 
-    ``image`` (str) and ``label`` (str or null) become categories, so that long columns are processed by their codes.
+    ``image`` (str) and ``label`` (str or missing) become categorical, so that long columns are processed as codes.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}.")
     for column in columns:
         if column not in frame.columns:
-            raise TableError(f"{name} needs a column {column!r}. It has {list(frame.columns)}.")
+            raise TableError(f"{name} must have a column {column!r}. Its columns are {list(frame.columns)}.")
         if isinstance(frame[column], pd.DataFrame):
-            raise TableError(f"{name} has the column {column!r} twice. Keep one of them.")
+            raise TableError(f"{name} has two columns {column!r}. Drop or rename one of them.")
     images = as_categories(frame["image"], f"The column 'image' of {name}", str)
     if (images.codes < 0).any():
-        raise TableError(f"The column 'image' of {name} has empty cells. Give each row a path or URL.")
+        raise TableError(f"The column 'image' of {name} has missing values. Every row needs a path or URL.")
     labels = as_categories(frame["label"], f"The column 'label' of {name}", check_label)
     rest = {column: frame[column].array for column in columns if column not in ("image", "label")}
     return pd.DataFrame({"image": images, "label": labels, **rest}, copy=False)[list(columns)]
 
 
 def check_confidences(predictions: pd.DataFrame) -> FloatArray:
-    """Validate the column ``confidence`` and return it as numbers from 0 to 1, shape (rows,)."""
+    """Validate the column ``confidence`` and return it as numbers between 0 and 1, shape (rows,)."""
     values: FloatArray
     if predictions["confidence"].dtype == np.float64:
         values = predictions["confidence"].to_numpy()
@@ -56,8 +56,8 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
     if wrong.size:
         image, label, value = predictions[["image", "label", "confidence"]].iloc[wrong[0]].tolist()
         raise TableError(
-            f"Confidences of predictions must be between 0 and 1, so divide percentages by 100. Image {image!r}, "
-            f"label {label!r} has {float(value) if isinstance(value, float) else value!r}."
+            f"The confidences in predictions must be between 0 and 1. Image {image!r}, label {label!r} has "
+            f"{float(value) if isinstance(value, float) else value!r}. If they are percentages, divide them by 100."
         )
     return values
 
@@ -65,12 +65,13 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
 def choose_test_images(
     truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
 ) -> tuple[npt.NDArray[np.object_], int]:
-    """Return the names of the test images, and the number of other images in the tables.
+    """Return the names of the test images, and the number of images in the tables that are not test images.
 
     Raises
     ------
     NotEnoughDataError
-        If there are no test images, or the non-empty tables share no image with each other or with ``images``.
+        If there are no test images, or if a non-empty table shares no images with ``images`` (or, if ``images`` is not
+        given, with the other table).
     """
     named = [_values(frame["image"]) for frame in (truth, predictions)]
     seen = named[0].append(named[1]).unique()
@@ -96,7 +97,7 @@ def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray
 def labels_and_colours(
     truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
 ) -> tuple[list[str], list[str]]:
-    """Return the labels in the tables, in order, and the colour of each.
+    """Return the labels that occur in the tables, in order, and the colour of each.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def labels_and_colours(
     colour_of: dict[str, Any] = dict(zip(table["label"], table["colour"], strict=True))
     for label, colour in colour_of.items():
         if not _COLOUR.fullmatch(str(colour)):  # colours are inserted into style sheets
-            raise TableError(f"The colour of label {label!r} is {colour!r}. Give it as #rrggbb.")
+            raise TableError(f"The colour of label {label!r} is {colour!r}. It must have the form #rrggbb.")
     ordered = labels_in_order(both, table["label"])
     colours = [colour_of.get(label) or label_colour(position) for position, label in enumerate(ordered)]
     here = set(both["label"])
@@ -132,24 +133,24 @@ def _require_common(one: str, names: pd.Index, other: str, others: pd.Index) -> 
     mine, theirs = next((pair for pair in pairs if pair[1]), (str(names[0]), None))
     hint = "Only the folders differ. Use the same paths in both." if theirs else "The file names differ."
     raise NotEnoughDataError(
-        f"{one} and {other} have no image in common: {one} contains {mine!r}, {other} "
+        f"{one} and {other} have no images in common: {one} contains {mine!r}, but {other} contains "
         f"{theirs or str(others[0])!r}. {hint}"
     )
 
 
 def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:
     if isinstance(images, str | bytes):
-        raise InputError(f"images={images!r} is a single name. Give a list, Series or DataFrame with a column 'image'.")
+        raise InputError(f"images={images!r} is a single name. Pass a list, Series or DataFrame with a column 'image'.")
     if isinstance(images, pd.DataFrame):
         if "image" not in images.columns:
-            raise TableError(f"images needs a column 'image'. It has {list(images.columns)}.")
+            raise TableError(f"images must have a column 'image'. Its columns are {list(images.columns)}.")
         names = images.columns.map(str)
         if not names.is_unique:
-            raise TableError(f"images has the column {names[names.duplicated()][0]!r} twice. Keep one of them.")
+            raise TableError(f"images has two columns {names[names.duplicated()][0]!r}. Drop or rename one of them.")
         images = images["image"]
     given = pd.Series(list(images), dtype="object")
     if given.isna().any():
-        raise TableError("images has empty cells. Give each test image a path or URL.")
+        raise TableError("images has missing values. Every test image needs a path or URL.")
     given = given.astype("str").astype("object")
     if given.duplicated().any():
         raise TableError(f"images contains {str(given[given.duplicated()].iloc[0])!r} twice. List each image once.")
@@ -168,16 +169,16 @@ _HEAD = 4096  # rows
 
 
 def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) -> pd.Categorical:
-    """Convert a column to categories, formatting each distinct value as text only once.
+    """Convert a column to a categorical, converting each distinct value to a string only once.
 
     Parameters
     ----------
     column : Series
-        Column of hashable values. Null stays null.
+        Column of hashable values. Missing values stay missing.
     where : str
-        Name of the column in error messages.
+        Name of the column to use in error messages.
     text : callable
-        Function that converts a value to text. Values with equal text become one category.
+        Function that converts a value to a string. Values with equal strings become one category.
 
     Raises
     ------
@@ -187,7 +188,7 @@ def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) 
     try:
         codes, values = _factorized(column)
     except TypeError as error:
-        raise TableError(f"{where} contains a value that is not text: {error}.") from error
+        raise TableError(f"{where} contains a value that is not a string: {error}.") from error
     merged, names = pd.factorize(np.array([text(value) for value in values.tolist()], dtype=object))
     if len(names) < len(values):
         codes = np.append(merged, -1)[codes]
@@ -195,14 +196,14 @@ def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) 
 
 
 def used_codes(codes: npt.NDArray[np.integer], count: int) -> BoolArray:
-    """Return a mask of the codes 0 to ``count`` - 1 that occur, shape (count,), ignoring -1."""
+    """Return a mask, shape (count,), of the codes from 0 to ``count`` - 1 that occur in ``codes``, ignoring -1."""
     used = np.zeros(count + 1, dtype=bool)
     used[codes] = True  # -1 sets the last element
     return used[:-1]
 
 
 def _factorized(column: pd.Series) -> tuple[IntArray, ObjectArray]:
-    """Return the code of each row (-1 for null), and the distinct values in order of first occurrence."""
+    """Return the code of each row (-1 if missing), and the distinct values in order of first occurrence."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, values = column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
         used = used_codes(codes, len(values))
@@ -216,7 +217,7 @@ def _factorized(column: pd.Series) -> tuple[IntArray, ObjectArray]:
 
 
 def _plain_texts(column: pd.Series) -> ObjectArray | None:
-    """Return the cells as an array if all are Python strings, which NumPy can compare in bulk, otherwise None."""
+    """Return the values as an array if all are Python strings, which NumPy can compare in bulk, otherwise None."""
     dtype = column.dtype
     plain = isinstance(dtype, pd.StringDtype) and dtype.storage == "python"
     if plain and dtype.na_value is pd.NA and column.hasnans:
@@ -227,10 +228,10 @@ def _plain_texts(column: pd.Series) -> ObjectArray | None:
 
 
 def _by_blocks(texts: ObjectArray) -> tuple[IntArray, ObjectArray] | None:
-    """Factorize a column quickly if it consists of runs of equal texts or of one repeated block, else return None.
+    """Factorize a column quickly if it consists of runs of equal strings or of one repeated block, else return None.
 
-    Most tables of predictions do: they list image after image, with the labels in the same order. The first rows decide
-    which of the two patterns is tried, and one comparison of the entire column confirms it.
+    Most prediction tables have this form: they list image after image, with the labels in the same order. The first
+    rows decide which of the two patterns to try, and a comparison over the entire column confirms it.
     """
     head = texts[:_HEAD]
     if np.count_nonzero(head[1:] == head[:-1]) > len(head) / 2:
@@ -248,7 +249,7 @@ def _by_blocks(texts: ObjectArray) -> tuple[IntArray, ObjectArray] | None:
 
 
 def _period(texts: ObjectArray) -> int:
-    """Return the row at which the first text occurs again, or 0 if it does not in the first half of the column."""
+    """Return the row where the first string recurs, or 0 if it does not recur in the first half of the column."""
     start, stop = 1, _HEAD
     while start <= len(texts) // 2:
         again = np.flatnonzero(texts[start : min(stop, len(texts) // 2 + 1)] == texts[0])
@@ -265,14 +266,15 @@ class BoxedRows:
     Attributes
     ----------
     all_rows : DataFrame
-        ``image`` and ``label`` of all rows.
+        ``image`` and ``label`` of all rows, with or without a box.
     rows : DataFrame
         The ``m`` rows that have a box.
     box : ndarray of float64, shape (m, 4)
         Left, top, width, height in pixels.
     crowd : ndarray of bool, shape (m,)
+        True for a box around a crowd.
     confidence : ndarray of float64, shape (m,)
-        1 if the table has no confidences.
+        Confidence of each box, 1 for ground truth.
     without_box : int
         Number of rows that have a label but no box.
     """
@@ -285,9 +287,9 @@ class BoxedRows:
     without_box: int
 
     def sorted_positions(self, images: pd.Index, labels: pd.Index) -> tuple[IntArray, IntArray, IntArray]:
-        """Return the positions of image, label and row, sorted by image, label and descending confidence.
+        """Return the image position, label position and row of each box, by image, label and descending confidence.
 
-        Rows with an image or label that is not listed are left out. Ties keep the order of the table.
+        Boxes whose image or label is not listed are ignored. Ties keep the order of the table.
         """
         image, label = _positions(self.rows["image"], images), _positions(self.rows["label"], labels)
         kept = np.flatnonzero((image >= 0) & (label >= 0))
@@ -304,13 +306,13 @@ def has_boxes(frame: pd.DataFrame) -> bool:
 
 
 def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
-    """Return the rows of truth or predictions that have a box.
+    """Validate a truth or predictions table and extract the rows that have a box.
 
     Parameters
     ----------
     frame : DataFrame
         Columns ``image``, ``label``, the box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, and
-        ``confidence`` for predictions. Optional columns are ``crowd``, and ``polygon`` for rows whose box is null.
+        ``confidence`` for predictions. Optional columns are ``crowd``, and ``polygon`` for rows without a box.
     name : {"truth", "predictions"}
 
     Raises
@@ -324,8 +326,8 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
     box = np.stack([_numbers(table, column, name) for column in needed[2:]], axis=1)
     missing = np.isnan(box).sum(axis=1)
     boxed: BoolArray = missing < 4
-    _refuse(boxed & (missing > 0), "lacks one of its four numbers", table, box, name)
-    _refuse(np.any(np.abs(box) > FARTHEST, axis=1), "is not finite, or outside any image", table, box, name)
+    _refuse(boxed & (missing > 0), "is incomplete", table, box, name)
+    _refuse(np.any(np.abs(box) > FARTHEST, axis=1), "has coordinates that are infinite or too large", table, box, name)
     if by_corners:
         box = xyxy_to_ltwh(box)
     _refuse((box[:, 2] < 0) | (box[:, 3] < 0), "has a negative width or height", table, box, name)
@@ -348,7 +350,7 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
 
 
 def _positions(column: pd.Series, names: pd.Index) -> IntArray:
-    """Return the position in ``names`` of each cell of a categorical column, or -1 if it is not there."""
+    """Return the position in ``names`` of each value in a categorical column, or -1 if ``names`` does not have it."""
     where = names.get_indexer(column.cat.categories).astype(np.int64)
     positions: IntArray = np.append(where, -1)[column.cat.codes.to_numpy()]
     return positions
@@ -369,14 +371,14 @@ def _around(polygon: object, name: str) -> FloatArray:
             return box
     except (TypeError, ValueError):
         pass
-    raise TableError(f"A polygon of {name} is not a list of points [x, y] in pixels: {str(polygon)[:80]!r}.")
+    raise TableError(f"A polygon in {name} is not a list of points [x, y] in pixels: {str(polygon)[:80]!r}.")
 
 
 def _crowds(column: pd.Series) -> BoolArray:
     try:
         crowd: BoolArray = column.astype("boolean").to_numpy(dtype=bool, na_value=False)
     except (TypeError, ValueError) as error:
-        raise TableError(f"The column 'crowd' of truth must contain only true and false: {error}") from error
+        raise TableError(f"The column 'crowd' of truth must contain only True and False: {error}") from error
     return crowd
 
 
@@ -384,6 +386,6 @@ def _refuse(wrong: BoolArray, what: str, table: pd.DataFrame, box: FloatArray, n
     if wrong.any():
         row = int(wrong.argmax())
         raise TableError(
-            f"A box of {name} {what}: image {table['image'].iat[row]!r}, label {table['label'].iat[row]!r}, "
+            f"A box in {name} {what}: image {table['image'].iat[row]!r}, label {table['label'].iat[row]!r}, "
             f"left, top, width, height {box[row].tolist()}."
         )

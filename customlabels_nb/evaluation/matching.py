@@ -1,14 +1,14 @@
-"""Match predicted boxes with true boxes by IoU.
+"""Match predicted boxes to true boxes by IoU.
 
-Each group of boxes (an image and a label, or an image) is matched greedily. In order of confidence, each prediction
-takes the free true box with the highest IoU, if the IoU reaches the threshold. This is a stable matching in which every
-true box prefers the most confident prediction, so all predictions can propose in parallel, and a true box that gets a
-more confident proposal drops the previous one. This takes a few rounds over entire arrays and gives the same matches,
-as there is only one stable matching.
+Boxes are matched greedily within each group (one label of an image, or an entire image). In descending order of
+confidence, each prediction takes the unmatched true box with the highest IoU, if this IoU reaches the threshold. The
+result is a stable matching in which every true box prefers the most confident prediction, so all predictions can
+propose in parallel, and a true box that gets a more confident proposal drops the previous one. This takes a few rounds
+over entire arrays and gives the same matches, because there is only one stable matching.
 
-Order and ties are those of COCO's evaluation (``pycocotools.cocoeval``): of several true boxes with equal IoU the last
-is taken, and true boxes come before crowds. ``widgets/static/results/matching.js`` does the same in the browser, and
-tests compare the two.
+Order and ties follow COCO's evaluation (``pycocotools.cocoeval``): among true boxes with equal IoU the last one is
+matched, and true boxes are matched before crowds. ``widgets/static/results/matching.js`` implements the same algorithm
+in the browser, and tests compare the two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 WHOLE = 1 - 1e-10
 
 _PAIRS_AT_ONCE = 1_000_000
-_MANY_BOXES = 64  # boxes in a group from which it pays to compare neighbouring boxes only
+_MANY_BOXES = 64  # with more boxes in a group, it pays to compare neighbouring boxes only
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,11 @@ class Candidates:
     Attributes
     ----------
     prediction, truth : ndarray of int64, shape (q,)
-        Positions. Sorted by prediction, and the pairs of each prediction by descending IoU.
+        Positions of the two boxes of each pair, sorted by prediction, then by descending IoU.
     iou : ndarray of float64, shape (q,)
         Intersection over union.
     on_crowd : ndarray of float64, shape (p,)
-        For each prediction, the largest share of its area that lies in one crowd of its group.
+        For each prediction, the largest share of its area inside a single crowd of its group.
     truths : int
         Number of true boxes, including crowds.
     """
@@ -62,7 +62,7 @@ class Candidates:
         iou : ndarray of float64
             IoU of the matched pair, or NaN if there is no match.
         ignored : ndarray of bool
-            Predictions that match no true box but lie on a crowd. They count as neither right nor wrong.
+            True for predictions that match no true box but lie on a crowd. They count as neither right nor wrong.
         """
         least = min(iou_threshold, WHOLE)
         enough = np.flatnonzero(self.iou >= least)
@@ -73,14 +73,14 @@ class Candidates:
         return match, iou, (match < 0) & (self.on_crowd >= least)
 
     def of(self, predictions: IntArray, moved: IntArray, truths: int) -> Self:
-        """Select some of the predictions. Groups must be selected completely.
+        """Return the candidates of selected predictions. Select all or none of the predictions in a group.
 
         Parameters
         ----------
         predictions : ndarray of int64, shape (m,)
             Positions of the predictions to select, in the order of the result.
         moved : ndarray of int64, shape (m,)
-            Offset to add to the positions of the true boxes of each prediction.
+            Offset to add to the true-box positions of each prediction.
         truths : int
             Number of true boxes in the result.
         """
@@ -97,7 +97,7 @@ def find_candidates(
     Parameters
     ----------
     group, truth_group : ndarray of int64, shape (p,) and (t,)
-        Group of each box, ascending. The predictions of a group are sorted by descending confidence.
+        Group of each box, ascending. Within a group, predictions are sorted by descending confidence.
     box, truth_box : ndarray of float64, shape (p, 4) and (t, 4)
         Left, top, width, height.
     truth_crowd : ndarray of bool, shape (t,)
@@ -126,29 +126,29 @@ def find_candidates(
 
 
 def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
-    """Concatenate the ranges of ``count[i]`` integers from ``start[i]``, and return them with the i of each."""
+    """Concatenate the ranges of ``count[i]`` integers from ``start[i]``, and return also the index i of each item."""
     owner = np.repeat(np.arange(len(count)), count)
     before = np.cumsum(count) - count
     return np.arange(len(owner)) + (start - before)[owner], owner
 
 
 def check_iou_threshold(iou_threshold: object) -> float:
-    """Validate that ``iou_threshold`` is a number above 0 and up to 1 and return it, or raise InputError."""
+    """Return ``iou_threshold`` as a float, or raise InputError unless it is a number above 0 and up to 1."""
     if isinstance(iou_threshold, bool) or not isinstance(iou_threshold, int | float | np.integer | np.floating):
         raise InputError(
-            f"iou_threshold={iou_threshold!r} is not a number. Give a number above 0 and up to 1, such as 0.5."
+            f"iou_threshold={iou_threshold!r} is not a number. Pass a number above 0 and up to 1, such as 0.5."
         )
     if not 0 < iou_threshold <= 1:
         raise InputError(
-            f"iou_threshold={iou_threshold!r} is out of range. Give a number above 0 and up to 1, such as 0.5."
+            f"iou_threshold={iou_threshold!r} is out of range. Pass a number above 0 and up to 1, such as 0.5."
         )
     return float(iou_threshold)
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:
-    """Find the true boxes that can overlap each prediction horizontally, as start and count, each of shape (p,).
+    """Find the range of true boxes that can overlap each prediction horizontally.
 
-    The true boxes must be sorted by group and left edge.
+    The true boxes must be sorted by group and left edge. Return the start and length of each range, both of shape (p,).
     """
     first = np.searchsorted(truth_group, truth_group, side="left")
     widest = np.zeros(len(truth_group))
@@ -161,7 +161,7 @@ def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: Fl
 
 
 def _before(group: IntArray, value: FloatArray, in_group: IntArray, values: FloatArray) -> IntArray:
-    """Count how many of the sorted ``in_group, values`` come before each ``group, value``, shape (p,)."""
+    """Count, for each query ``(group, value)``, the sorted ``(in_group, values)`` pairs that precede it."""
     order = np.lexsort((np.concatenate([value, values]), np.concatenate([group, in_group])))
     asked = order < len(group)
     result = np.empty(len(group), dtype=np.int64)
@@ -170,7 +170,7 @@ def _before(group: IntArray, value: FloatArray, in_group: IntArray, values: Floa
 
 
 def _blocks(count: IntArray) -> list[slice]:
-    """Split the predictions into blocks of about :data:`_PAIRS_AT_ONCE` pairs, to bound the memory of each."""
+    """Split the predictions into blocks of about :data:`_PAIRS_AT_ONCE` pairs, to limit memory use."""
     ends = np.cumsum(count)
     if not ends.size or ends[-1] <= _PAIRS_AT_ONCE:
         return [slice(0, len(count))]
@@ -180,9 +180,9 @@ def _blocks(count: IntArray) -> list[slice]:
 
 
 def _stable(prediction: IntArray, truth: IntArray, truths: int) -> IntArray:
-    """Find the stable matching and return the positions of its pairs: at most one per prediction and per true box."""
+    """Return the positions of the pairs in the stable matching: at most one per prediction and per true box."""
     none = len(prediction)
-    held = np.full(truths, none, dtype=np.int64)  # the pair that each true box holds. Earlier pairs are preferred.
+    held = np.full(truths, none, dtype=np.int64)  # current pair of each true box. Earlier pairs are preferred.
     asking = np.flatnonzero(np.diff(prediction, prepend=-1))
     while asking.size:
         asked = truth[asking]

@@ -1,4 +1,4 @@
-"""Metrics per label, their means, and the 95 % confidence intervals of both."""
+"""Metrics per label, their averages over the labels, and bootstrap 95% confidence intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-#: Metrics that are computed from counts, and so have an interval.
+#: Metrics that are computed from counts, and therefore have a confidence interval.
 COUNTED = ("f1", "precision", "recall", "accuracy")
 PER_LABEL_COLUMNS: dict[str, str] = {
     "label": "str",
@@ -47,12 +47,12 @@ def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[Flo
 
 
 def per_label_table(applied: Thresholded, intervals: Intervals | None = None) -> pd.DataFrame:
-    """Build the table of metrics per label, with the columns of :data:`PER_LABEL_COLUMNS`.
+    """Build the table of metrics per label, with the columns in :data:`PER_LABEL_COLUMNS`.
 
-    ``f1_low`` and ``f1_high`` are the ends of the 95 % interval of F1, and null without ``intervals``.
+    ``f1_low`` and ``f1_high`` bound the 95% confidence interval of F1 (NaN unless ``intervals`` is given).
 
-    ``undefined`` is true if precision, recall or F1 = 2PR/(P+R) is 0/0 and therefore shown as 0. This is the case
-    exactly if there is no true positive, and so for every label without test images.
+    ``undefined`` is true if precision, recall or F1 = 2PR/(P+R) is 0/0 and therefore shown as 0. This happens if and
+    only if there are no true positives, as for any label without test images.
     """
     outcomes = applied.outcomes
     tp, fp, fn = applied.counts()
@@ -77,7 +77,7 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
 
 
 def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
-    """Compute unweighted means over the labels that have test images, or 0 if there are none.
+    """Compute macro averages over the labels that have test images, or 0 if no label has any.
 
     Keys: ``f1``, ``precision``, ``recall``, ``mean_threshold``, ``mean_average_precision``.
     """
@@ -93,17 +93,17 @@ def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
 
 
 def accuracy(scores: Scores) -> float:
-    """Compute the share of labelled test images whose most confident label is right, or 0 if there are none."""
+    """Compute the share of labelled test images whose most confident label is correct, or 0 if none are labelled."""
     true, predicted = scores.true_label, scores.predicted_label
     right = (predicted == true)[true >= 0]
     return float(right.mean()) if right.size else 0.0
 
 
 def log_loss(scores: Scores) -> float:
-    """Compute the mean negative logarithm of the confidence in the truth.
+    """Compute the mean negative log-likelihood of the ground truth.
 
-    Single-label: the confidence of the image's own label, over the labelled images, or 0 if no image has a label.
-    Multi-label: the confidence in the presence or absence of each label, over all pairs. Confidences of exactly 0 or 1
+    Single-label: the mean of the negative log confidence in the true label, over the labelled images, or 0 if no image
+    has a label. Multi-label: the mean binary cross-entropy over all image/label pairs. Confidences of exactly 0 or 1
     are clipped to the nearest number with a finite logarithm.
     """
     tiny = np.finfo(np.float64).eps
@@ -115,14 +115,14 @@ def log_loss(scores: Scores) -> float:
 
 @dataclass(frozen=True)
 class Intervals:
-    """95 % confidence intervals as pairs ``(low, high)``, NaN if they are undefined.
+    """95% confidence intervals as pairs ``(low, high)``, NaN if undefined.
 
     Attributes
     ----------
     metrics : dict
         Intervals of ``f1``, ``precision``, ``recall`` and, for single-label models, ``accuracy``.
     label_f1 : tuple of two float64 ndarrays of shape (k,)
-        Intervals of the F1 of each label.
+        Lower and upper bounds of each label's F1.
     """
 
     metrics: dict[str, tuple[float, float]]
@@ -132,9 +132,9 @@ class Intervals:
 def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resamples: int = RESAMPLES) -> Intervals:
     """Compute bootstrap confidence intervals of the metrics by resampling the test images.
 
-    Images are drawn with replacement, the thresholds stay fixed, and the interval goes from the 2.5 % to the 97.5 %
-    percentile of each metric. As in the metrics themselves, a label without images in a resample is left out of its
-    mean.
+    Images are drawn with replacement, thresholds stay fixed, and each interval runs from the 2.5th to the 97.5th
+    percentile of the metric. As in the metrics themselves, a label without images in a resample does not count towards
+    the mean of that resample.
     """
     outcomes, k = applied.outcomes, len(applied.outcomes.labels)
     single = outcomes.task == SINGLE_LABEL
@@ -149,10 +149,10 @@ def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resample
 
 
 def counted_rows(applied: Thresholded) -> csr_array:
-    """Return the counts of each image, shape (n, 3 k + 2).
+    """Return the counts for each image, shape (n, 3 k + 2).
 
-    The columns are the true positives, false positives and false negatives of each label, whether the image's most
-    confident label is right, and whether the image has a label (the last two for single-label, otherwise 0).
+    The columns are the true positives, false positives and false negatives of each label, then whether the image's most
+    confident label is correct and whether the image has a label (both 0 unless the task is single-label).
     """
     outcomes = applied.outcomes
     right = np.zeros((len(outcomes.images), 2), dtype=np.int64)
@@ -163,16 +163,16 @@ def counted_rows(applied: Thresholded) -> csr_array:
 
 
 def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-    """Compute the metrics of resamples from their sums of counted rows.
+    """Compute the metrics of each bootstrap resample from its column sums of :func:`counted_rows`.
 
     Parameters
     ----------
-    sums : ndarray of float64, shape (m, 3 k + 2), or (m, 3 k) without the columns for the accuracy
+    sums : ndarray of float64, shape (m, 3 k + 2), or (m, 3 k) without the columns for accuracy
 
     Returns
     -------
     metrics : ndarray of float64, shape (m, 4)
-        In the order of :data:`COUNTED`, NaN if undefined.
+        Metrics in the order of :data:`COUNTED`, NaN if undefined.
     label_f1 : ndarray of float64, shape (m, k)
         F1 of each label, NaN if the resample has no image with the label.
     """
@@ -185,7 +185,7 @@ def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]
 
 
 def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, float]:
-    """Compute the metrics of the summary by name: those of :func:`aggregate` and those of the task."""
+    """Compute the summary metrics by name: the averages of :func:`aggregate` and the task-specific metrics."""
     values = aggregate(per_label)
     if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
         values["accuracy"] = accuracy(outcomes)
@@ -195,7 +195,7 @@ def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, fl
 
 
 def summary_table(outcomes: Outcomes, per_label: pd.DataFrame, intervals: Intervals) -> pd.DataFrame:
-    """Build the summary table: ``figure``, ``value``, and the interval ``low``, ``high`` (null if there is none)."""
+    """Build the summary table: ``figure``, ``value``, and the bounds ``low``, ``high`` (NaN without an interval)."""
     values = overall_metrics(outcomes, per_label)
     values |= {"test_images": float(len(outcomes.images)), "labels": float(len(outcomes.labels))}
     rows = [(metric, value, *intervals.metrics.get(metric, (np.nan, np.nan))) for metric, value in values.items()]

@@ -1,9 +1,9 @@
-"""Truth and predictions of a test set, in the form that all metrics are computed from.
+"""Ground truth and predictions on a test set, in the form that all metrics are computed from.
 
-Classifiers (:class:`customlabels_nb.evaluation.scores.Scores`) predict the labels of images, detectors
-(:class:`customlabels_nb.evaluation.boxes.Boxes`) predict boxes. This base class is common to both: ``n`` test images,
-``k`` labels, and for each label its *targets* (the true labels or boxes to find) and its *predictions*, each with a
-confidence and whether it is right if accepted.
+Classifiers (:class:`customlabels_nb.evaluation.scores.Scores`) predict image labels, detectors
+(:class:`customlabels_nb.evaluation.boxes.Boxes`) predict boxes. Their base class :class:`Outcomes` has ``n`` test
+images and ``k`` labels. Each label has *targets* (the true labels or boxes to find) and *predictions*, each with a
+confidence and a flag that is true if the prediction is correct when accepted.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ TASKS = (SINGLE_LABEL, MULTI_LABEL, DETECTION)
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Cumulative counts of one label at each of its distinct confidences, for falling thresholds.
+    """Cumulative counts for one label at each of its distinct confidences, for decreasing thresholds.
 
     Attributes
     ----------
     confidence : ndarray of float64, shape (s,)
         The distinct confidences, highest first.
     hits, accepted : ndarray of int64, shape (s,)
-        Number of right predictions, and of all predictions, with at least this confidence.
+        Number of correct predictions, and number of all predictions, with at least this confidence.
     targets : int
         Number of targets of the label.
     """
@@ -50,7 +50,7 @@ class Steps:
 
     @classmethod
     def of(cls, hit: BoolArray, confidence: FloatArray, targets: int) -> Steps:
-        """Compute the steps of predictions in any order. ``hit`` and ``confidence`` have the same shape."""
+        """Compute the steps from predictions in any order. ``hit`` and ``confidence`` have the same shape."""
         ordered = np.sort(confidence)[::-1]
         changes = np.append(ordered[1:] != ordered[:-1], [True] * (ordered.size > 0))
         last = np.flatnonzero(changes)  # of each run of equal confidences
@@ -60,14 +60,14 @@ class Steps:
         return cls(distinct, hits, last.astype(np.int64) + 1, targets)
 
     def reached(self, thresholds: FloatArray) -> tuple[IntArray, IntArray]:
-        """Count right and all predictions whose confidence reaches each threshold, in the shape of ``thresholds``."""
+        """Count the correct and all predictions that reach each threshold, in the shape of ``thresholds``."""
         count = np.searchsorted(-self.confidence, -thresholds, side="right")
         return np.append(0, self.hits)[count], np.append(0, self.accepted)[count]
 
 
 @dataclass(frozen=True, eq=False)
 class Outcomes(ABC):
-    """Truth and predictions of one test set.
+    """Ground truth and predictions on one test set.
 
     Attributes
     ----------
@@ -76,9 +76,9 @@ class Outcomes(ABC):
     images : ndarray of object, shape (n,)
         Names of the test images.
     labels, colours : tuple of str, length k
-        Labels in order, and their colours.
+        Labels, in order, and the colour of each.
     left_out : int
-        Number of images in truth or predictions that are not test images.
+        Number of images in the truth and predictions tables that are not test images.
     """
 
     task: str
@@ -88,7 +88,7 @@ class Outcomes(ABC):
     left_out: int = field(default=0, kw_only=True)
 
     def position(self, label: str) -> int:
-        """Return the position of a label.
+        """Return the position of a label in :attr:`labels`.
 
         Raises
         ------
@@ -112,41 +112,41 @@ class Outcomes(ABC):
     @property
     @abstractmethod
     def known(self) -> BoolArray:
-        """Mask of labels that have at least one prediction, shape (k,)."""
+        """Mask of the labels with at least one prediction, shape (k,)."""
 
     @property
     @abstractmethod
     def answered(self) -> BoolArray:
-        """Mask of images that have at least one prediction, shape (n,)."""
+        """Mask of the images with at least one prediction, shape (n,)."""
 
     @property
     @abstractmethod
     def bare(self) -> BoolArray:
-        """Mask of images without any label in the truth, shape (n,)."""
+        """Mask of the images without any ground-truth label, shape (n,)."""
 
     @property
     def in_test_set(self) -> BoolArray:
-        """Mask of labels that at least one test image has, shape (k,)."""
+        """Mask of the labels that at least one test image has, shape (k,)."""
         return np.asarray(self.targets > 0)
 
     @abstractmethod
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
         """Return the predictions of one label, in any order.
 
-        The result is the position of the image, the confidence, and whether the prediction is right if accepted, each
-        of shape (m,). Ignored predictions (boxes on a crowd) are left out.
+        The arrays hold, for each prediction, the position of its image, its confidence, and whether it is correct if
+        accepted, each of shape (m,). Ignored predictions (boxes on a crowd) are excluded.
         """
 
     @abstractmethod
     def steps(self, position: int) -> Steps:
-        """Return the cumulative counts of one label (cached)."""
+        """Return the cumulative counts for one label (cached)."""
 
     @abstractmethod
     def average_precision(self, position: int) -> float:
-        """Compute the average precision of one label as the task defines it, 0 if the label has no test images."""
+        """Compute the average precision of one label by the task's definition, 0 if the label has no test images."""
 
     def counts(self, thresholds: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
-        """Count true positives, false positives and false negatives of each label, each of shape (k,)."""
+        """Count the true positives, false positives and false negatives of each label, each of shape (k,)."""
         reached = [self.steps(k).reached(np.asarray(thresholds[k])) for k in range(len(self.labels))]
         hits = np.array([hit for hit, _ in reached], dtype=np.int64)
         accepted = np.array([count for _, count in reached], dtype=np.int64)
@@ -161,7 +161,7 @@ class Outcomes(ABC):
 
     @abstractmethod
     def image_counts(self, thresholds: FloatArray) -> csr_array:
-        """Count true positives, false positives and false negatives of each image, shape (n, 3 k)."""
+        """Count the true positives, false positives and false negatives in each image by label, shape (n, 3 k)."""
 
     @abstractmethod
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
@@ -169,7 +169,7 @@ class Outcomes(ABC):
 
     @abstractmethod
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """Build a table of all true positives, false positives and false negatives, by image, most confident first.
+        """Build a table of all true positives, false positives and false negatives: by image, most confident first.
 
         The columns include ``image``, ``label``, ``confidence``, ``result`` and ``threshold``.
         """

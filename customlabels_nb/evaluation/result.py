@@ -32,21 +32,22 @@ _LISTED = 8
 
 
 class Evaluation:
-    """Metrics and tables of an evaluation.
+    """Result of an evaluation: metrics, tables and notes.
 
     Parameters
     ----------
     applied : Thresholded
-        Truth and predictions, with the thresholds of the metrics and tables.
+        Ground truth and predictions, with the thresholds that the metrics and tables use.
     images : DataFrame
-        One row per test image, in order: ``image``, and the other columns of the images passed to ``evaluate``.
+        One row per test image, in order: ``image``, and the other columns of the images table passed to ``evaluate``.
     summary, per_label, per_image : DataFrame
-        Tables that the properties of the same names return copies of.
+        Tables. The properties of the same names return copies.
     confusion_matrix : ConfusionMatrix
+        Confusion matrix.
     labels : DataFrame
         ``label`` and ``colour``, in order.
     notes : sequence of str
-        Notes on how to read the metrics, as sentences.
+        Human-readable notes on how to interpret the metrics.
 
     Examples
     --------
@@ -81,15 +82,15 @@ class Evaluation:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """Metrics over all labels.
+        """Overall metrics.
 
         Returns
         -------
         DataFrame
-            One row per metric: ``figure`` (str), ``value``, and the 95 % interval ``low``, ``high`` (float64, NaN
-            without an interval). f1, precision, recall, mean_threshold and mean_average_precision are means over the
-            labels that test images have. test_images and labels are counts. Single-label models also have accuracy,
-            detectors also mean_average_recall and coco_map.
+            One row per metric: ``figure``, the metric's name (str), ``value``, and the bounds of its 95% confidence
+            interval ``low``, ``high`` (float64, NaN without an interval). f1, precision, recall, mean_threshold and
+            mean_average_precision are macro averages over the labels that test images have. test_images and labels are
+            counts. Single-label models also have accuracy, and detectors have mean_average_recall and coco_map.
         """
         return self._summary.copy(deep=False)
 
@@ -103,8 +104,8 @@ class Evaluation:
             One row per label, in order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
             ``average_precision`` (float64); ``test_images``, the number of test images with the label, and the number
             of true positives ``tp``, false positives ``fp`` and false negatives ``fn``, which count boxes for a
-            detector (int64); ``undefined`` (bool), true if there is no true positive, so that a ratio is 0/0 and shown
-            as 0; ``f1_low`` and ``f1_high``, the 95 % interval of F1 (float64).
+            detector (int64); ``undefined`` (bool), true if there are no true positives, so that a ratio is 0/0 and
+            shown as 0; ``f1_low`` and ``f1_high``, the bounds of the 95% confidence interval of F1 (float64).
         """
         return self._per_label.copy(deep=False)
 
@@ -118,10 +119,10 @@ class Evaluation:
             One row for each label that an image has or is predicted to have, or for each predicted and each missed box
             of a detector: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
             "false positive" or "false negative") and ``threshold`` (float64). Single-label models also have ``truth``
-            and ``predicted`` (str): the image's label and its most confident label. Detectors also have ``left``,
-            ``top``, ``width``, ``height`` of the predicted box (for a false negative those of the true box),
-            ``truth_left``, …, ``truth_height`` of the true box, the ``iou`` of the two (float64), and ``taken_for``
-            (str): the label of the missed box that a false positive lies on.
+            and ``predicted`` (str): the image's true label and its most confident label. Detectors also have ``left``,
+            ``top``, ``width``, ``height`` of the predicted box (of the true box for a false negative), ``truth_left``,
+            …, ``truth_height`` of the true box, the ``iou`` of both boxes (float64), and ``taken_for`` (str): the label
+            of the missed box that a false positive lies on.
         """
         return self._per_image.copy(deep=False)
 
@@ -141,21 +142,21 @@ class Evaluation:
 
     @property
     def notes(self) -> list[str]:
-        """Notes on how to read the metrics, as sentences."""
+        """Human-readable notes on how to interpret the metrics."""
         return list(self._notes)
 
     @property
     def outcomes(self) -> Outcomes:
-        """Truth and predictions.
+        """Ground truth and predictions.
 
-        These are :class:`~customlabels_nb.evaluation.scores.Scores` for a classifier and
+        The type is :class:`~customlabels_nb.evaluation.scores.Scores` for a classifier and
         :class:`~customlabels_nb.evaluation.boxes.Boxes` for a detector.
         """
         return self.applied.outcomes
 
     @property
     def thresholds(self) -> FloatArray:
-        """Threshold of each label, in order, shape (k,). If cross-validated, the mean over the folds."""
+        """Threshold of each label, in label order, shape (k,). If cross-validated, the mean over the folds."""
         return self.applied.thresholds
 
     @property
@@ -164,7 +165,7 @@ class Evaluation:
         return self.outcomes.task
 
     def metric(self, name: str) -> float:
-        """Return one value of the summary.
+        """Return the value of one metric in the summary.
 
         Examples
         --------
@@ -176,7 +177,7 @@ class Evaluation:
     figure = metric
 
     def curve(self, label: str) -> pd.DataFrame:
-        """Return precision, recall and F1 of one label against the threshold.
+        """Return the precision, recall and F1 of one label as functions of the threshold.
 
         The columns are ``threshold`` (ascending), ``precision``, ``recall`` and ``f1``.
 
@@ -204,9 +205,9 @@ class Evaluation:
         Returns
         -------
         DataFrame
-            ``recall`` (ascending), ``precision`` and ``threshold`` (descending), all float64. In the first row nothing
-            is predicted: recall is 0, precision is 1 by convention, and threshold is NaN. The rows are those of
-            ``sklearn.metrics.precision_recall_curve`` in reverse order.
+            ``recall`` (ascending), ``precision`` and ``threshold`` (descending), all float64. In the first row, nothing
+            is predicted: recall is 0, precision is 1 by convention, and threshold is NaN. The values match
+            ``sklearn.metrics.precision_recall_curve``, in reverse order.
 
         Raises
         ------
@@ -226,22 +227,23 @@ class Evaluation:
         return precision_recall(self.outcomes.steps(self.outcomes.position(label)))
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
-        """Return the share of right predictions by confidence.
+        """Return the share of correct predictions by confidence.
 
         Parameters
         ----------
         bins : int
-            Number of equally wide bins of the confidence, 1 to 1,000.
+            Number of equal-width confidence bins, from 1 to 1,000.
         label : str, optional
-            Use all predictions of this label only, including those below its threshold. By default the predictions of
+            Label whose predictions to use, including predictions below its threshold. By default, the predictions of
             all labels are used or, for single-label models, each image's most confident label.
 
         Returns
         -------
         DataFrame
-            One row per bin: its ends ``low`` and ``high`` (float64), ``count`` (int64), ``mean_confidence`` and
+            One row per bin: its edges ``low`` and ``high`` (float64), ``count`` (int64), ``mean_confidence`` and
             ``share_right`` (float64, NaN for an empty bin). ``.attrs["error"]`` is the expected calibration error (Guo
-            et al., 2017): the mean absolute difference of the two, weighted by count.
+            et al., 2017): the mean absolute difference between ``mean_confidence`` and ``share_right``, weighted by
+            ``count``.
 
         Raises
         ------
@@ -259,29 +261,30 @@ class Evaluation:
         return calibration_table(self.outcomes, bins, position=None if label is None else self.outcomes.position(label))
 
     def by(self, column: str) -> pd.DataFrame:
-        """Return the metrics of each slice of the test images, by a column of :attr:`images`.
+        """Return metrics for each slice of the test images, grouped by a column of :attr:`images`.
 
         Parameters
         ----------
         column : str
-            Column of the images: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
-            image whose value is a list (tags) is in the slice of each item. Numbers and times with more than 12
-            distinct values are divided into 5 ranges with about equally many images, such as "480 to 640". Images
+            Column of :attr:`images`: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
+            image whose value is a list (such as tags) is in the slice of every item. Numbers and times with more than
+            12 distinct values are binned into 5 ranges with about equally many images, such as "480 to 640". Images
             without a value are in the last slice, "(none)".
 
         Returns
         -------
         DataFrame
-            One row per slice, sorted by value: ``slice`` (str), ``test_images`` and ``labels``, the number of labels
-            that its images have (int64); ``f1``, ``precision``, ``recall`` and ``mean_average_precision``, means over
-            these labels (float64), for single-label models also ``accuracy``, for detectors also
-            ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the 95 % interval of F1 (float64). The
-            thresholds are those of the entire test set.
+            One row per slice, sorted by value: ``slice`` (str); ``test_images`` and ``labels``, the number of images in
+            the slice and of labels that these images have (int64); ``f1``, ``precision``, ``recall`` and
+            ``mean_average_precision``, macro averages over these labels (float64), for single-label models also
+            ``accuracy``, for detectors also ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the
+            bounds of the 95% confidence interval of F1 (float64). The thresholds are the same as for the entire test
+            set.
 
         Raises
         ------
         InputError
-            If the test images have no such column, if it is empty for all of them, or if it has more than 500 values.
+            If :attr:`images` has no such column, or the column is empty or has more than 500 distinct values.
 
         Examples
         --------
@@ -294,19 +297,20 @@ class Evaluation:
         return slice_table(self.applied, self.images, column)
 
     def by_box_size(self) -> pd.DataFrame:
-        """Return precision and recall of small, medium and large boxes.
+        """Return the precision and recall for small, medium and large boxes.
 
         Returns
         -------
         DataFrame
-            One row per label and size: ``label`` (str, NaN in the first rows, which cover all labels), ``size`` (str:
-            "small" below 32² pixels, "medium" below 96², "large") of the true box or, for a false positive, the
-            predicted box; ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall`` (float64).
+            One row per label and size: ``label`` (str, NaN in the first three rows, which cover all labels); ``size``
+            (str: "small" below 32² pixels, "medium" below 96², otherwise "large"), the size of the true box or, for a
+            false positive, of the predicted box; ``tp``, ``fp`` and ``fn`` (int64); ``precision`` and ``recall``
+            (float64).
 
         Raises
         ------
         InputError
-            If no boxes were evaluated.
+            If the evaluated task is not detection.
 
         Examples
         --------
@@ -319,7 +323,7 @@ class Evaluation:
         2   NaN   large   0   0   0        0.0     0.0
         """
         if not isinstance(self.outcomes, Boxes):
-            raise InputError(f"There are no boxes: the evaluated task={self.task!r} is not detection.")
+            raise InputError(f"There are no boxes to group by size: the task of this evaluation is {self.task!r}.")
         return by_box_size(self.outcomes, self.applied.accepted())
 
     @cached_property
@@ -351,11 +355,11 @@ def evaluate(
     iou_threshold: float = 0.5,
     random_state: int = 0,
 ) -> Evaluation:
-    """Evaluate predictions against truth. Arguments and errors are those of ``customlabels_nb.evaluate``."""
+    """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors."""
     if isinstance(thresholds, str) and thresholds == "best":
         thresholds = None
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise InputError(f"random_state={random_state!r} must be a whole number of at least 0.")
+        raise InputError(f"random_state={random_state!r} must be an integer of at least 0.")
     outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
     applied = apply_thresholds(thresholds, outcomes, random_state=int(random_state))
     intervals = bootstrap_intervals(applied, random_state=int(random_state))
@@ -381,7 +385,7 @@ def make_outcomes(
     task: str | None = None,
     iou_threshold: float = 0.5,
 ) -> Outcomes:
-    """Convert truth and predictions to boxes or scores. The arguments are those of ``evaluate``.
+    """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``.
 
     Raises
     ------
@@ -400,10 +404,10 @@ def make_outcomes(
 
 
 def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
-    """Infer the task of two tables, which are validated later.
+    """Infer the task from the truth and predictions tables, which are validated later.
 
-    The task is "detection" if a table contains a box, "single-label" if no image has two labels in the truth, and
-    otherwise "multi-label".
+    The task is "detection" if a table contains a box, "single-label" if no image has two true labels, and otherwise
+    "multi-label".
     """
     if has_boxes(truth) or has_boxes(predictions):
         return DETECTION
@@ -418,13 +422,14 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str | None
 ) -> list[str]:
-    """Write the notes on how to read the metrics, in order.
+    """Write the notes on how to interpret the metrics.
 
     Parameters
     ----------
     outcomes : Outcomes
+        Ground truth and predictions.
     per_label : DataFrame
-        See :func:`customlabels_nb.evaluation.metrics.per_label_table`.
+        Table from :func:`customlabels_nb.evaluation.metrics.per_label_table`.
     given : number, dict, str or None
         Thresholds passed to ``evaluate``.
     """
@@ -438,8 +443,8 @@ def evaluation_notes(
     if len(outcomes.images) <= 300 and tested.any() and not mistakes:
         most = min(99, round(300 / len(outcomes.images)))  # the rule of three
         found.append(
-            "There are no mistakes, so the intervals have no width. With so few test images, however, up to about "
-            f"{most} % of new images could still be wrong."
+            "The model made no mistakes, so the confidence intervals have zero width. With so few test images, "
+            f"however, it could still be wrong on up to about {most}% of new images."
         )
     return found
 
@@ -452,9 +457,9 @@ def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | s
         )
     elif given == "cross-validated":
         yield (
-            "The thresholds were cross-validated: for each fifth of the test images they were chosen on the other "
-            "four, so the metrics are not biased by the choice of thresholds. The threshold shown for each label is "
-            "the mean of the five."
+            "The thresholds were cross-validated: for each fold of the test images, they were chosen on the other "
+            "folds, so the metrics are not biased by the choice of thresholds. The threshold shown for each label is "
+            "the mean over the folds."
         )
         once = outcomes.test_images == 1
         if once.any():
@@ -469,13 +474,13 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
     if isinstance(outcomes, Boxes):
         unknown = "there are no predictions of {}. All its boxes count as missed."
     for which, text in (
-        (~tested, "no test image has {}. It is listed, but not part of the means."),
+        (~tested, "no test image has {}, so it does not count towards the averages."),
         (~known, unknown),
         (
             tested & known & (tp + fp == 0),
-            "no prediction of {} reaches the threshold: precision and F1 are 0/0, shown as 0.",
+            "no prediction of {} reaches the threshold. Precision and F1 are 0/0, shown as 0.",
         ),
-        (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is right: F1 is 0/0, shown as 0."),
+        (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is correct. F1 is 0/0, shown as 0."),
     ):
         if which.any():
             yield text.format(_listed(list(names[which])))
@@ -497,23 +502,23 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
             "truth and predictions."
         )
     if outcomes.left_out:
-        yield f"Left out because they are not test images: {outcomes.left_out} images of truth or predictions."
+        yield f"Ignored because they are not test images: {outcomes.left_out} images in truth or predictions."
 
 
 def _about_matching(boxes: Boxes) -> Iterator[str]:
     if boxes.iou_threshold != 0.5:
         yield (
-            f"Boxes match from an IoU of {boxes.iou_threshold:g}, which applies to all metrics except COCO mAP. The "
-            "usual threshold is 0.5."
+            f"Boxes match at an IoU of {boxes.iou_threshold:g} or more for all metrics except COCO mAP. The usual "
+            "threshold is 0.5."
         )
-    unboxed = [f"{number} of the rows of {name}" for name, number in boxes.left_out_rows.items() if number]
+    unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:
-        yield f"Left out because they have no box: {' and '.join(unboxed)}."
+        yield f"Ignored because they have no box: {' and '.join(unboxed)}."
     crowds, flat = int(boxes.truth_crowd.sum()), int((boxes.truth_box[:, 2:] == 0).any(axis=1).sum())
     if crowds:
         yield f"Boxes around crowds: {crowds}. They are not targets, and predictions on them do not count."
     if flat:
-        yield f"True boxes without width or height: {flat}. No prediction can match them, so they count as missed."
+        yield f"True boxes of zero width or height: {flat}. No prediction can match them, so they count as missed."
 
 
 def _listed(names: list[str]) -> str:

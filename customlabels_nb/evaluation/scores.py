@@ -1,4 +1,4 @@
-"""Truth and predictions of a classifier's test set, as matrices of images by labels."""
+"""Ground truth and predictions on a classifier's test set, as image × label matrices."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from customlabels_nb.settings import settings
 
 CLASSIFICATION_TASKS = (SINGLE_LABEL, MULTI_LABEL)
 
-_WORTH_THREADS = 1_000_000  # number of confidences from which threads pay off
+_WORTH_THREADS = 1_000_000  # minimum number of confidences for which threads pay off
 _LABELS_AT_ONCE = 8  # adjacent columns copied from the matrix together
 
 
 @dataclass(frozen=True, eq=False)
 class Scores(Outcomes):
-    """Test set of a classifier, ``n`` images by ``k`` labels.
+    """Ground truth and predictions of a classifier, for ``n`` test images and ``k`` labels.
 
     Attributes
     ----------
     truth : ndarray of bool, shape (n, k)
         True if the image has the label.
     confidence : ndarray of float64, shape (n, k)
-        0..1, and 0 for pairs without a prediction.
+        Confidence between 0 and 1, or 0 if the pair has no prediction.
     given : ndarray of bool, shape (n, k)
-        True if the pair has a prediction. Other pairs are never accepted, even at a threshold of 0.
+        True if the image/label pair has a prediction. Other pairs are never accepted, even at a threshold of 0.
     """
 
     truth: BoolArray
@@ -79,7 +79,7 @@ class Scores(Outcomes):
         return np.asarray(~self.truth.any(axis=1))
 
     def predictions(self, position: int) -> tuple[IntArray, FloatArray, BoolArray]:
-        """Return image, confidence and truth of the predictions of one label, each of shape (m,)."""
+        """Return the image, confidence and ground truth of each prediction of one label, each of shape (m,)."""
         image = np.flatnonzero(self.given[:, position])
         return image, self.confidence[image, position], self.truth[image, position]
 
@@ -101,17 +101,17 @@ class Scores(Outcomes):
         return list(chain.from_iterable(map_bounded(some, starts, workers=workers)))
 
     def average_precision(self, position: int) -> float:
-        """Sum precision times gain in recall over the distinct confidences, 0 if no image has the label.
+        """Compute the average precision of one label without interpolation, 0 if no image has the label.
 
-        This is the definition of ``sklearn.metrics.average_precision_score``, without interpolation. Pairs without a
-        prediction come last, with confidence 0.
+        This is the definition of ``sklearn.metrics.average_precision_score``: the sum, over the distinct confidences,
+        of the precision times the increase in recall. Images without a prediction count with confidence 0.
         """
         positives = int(self.test_images[position])
         if not positives:
             return 0.0
         steps = self.steps(position)
         hits, accepted = steps.hits, steps.accepted
-        if not accepted.size or accepted[-1] < len(self.images):  # pairs without prediction join those of confidence 0
+        if not accepted.size or accepted[-1] < len(self.images):  # add the images without a prediction at confidence 0
             last = slice(None, -1) if accepted.size and steps.confidence[-1] == 0 else slice(None)
             hits, accepted = np.append(hits[last], positives), np.append(accepted[last], len(self.images))
         return float((np.diff(hits, prepend=0) * (hits / accepted)).sum() / positives)
@@ -127,7 +127,7 @@ class Scores(Outcomes):
         return csr_array((ones, (row, column + k * part)), shape=(len(self.images), 3 * k))
 
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
-        """Compute the matrix, by the most confident label (single-label) or at the thresholds (multi-label)."""
+        """Compute the confusion matrix, by most confident label (single-label) or at the thresholds (multi-label)."""
         k = len(self.labels)
         if self.task == SINGLE_LABEL:
             true, predicted = self.true_label, self.predicted_label
@@ -151,11 +151,11 @@ class Scores(Outcomes):
         )
 
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """Build a table of all labels that images have or are predicted to have, most confident first per image.
+        """Build a table of the labels that each image has or is predicted to have, most confident first.
 
-        Columns ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
-        negative"), ``threshold``. Single-label also ``truth`` and ``predicted``, the image's label and its most
-        confident label (null if there is none).
+        The columns are ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
+        negative") and ``threshold``. Single-label tasks also have ``truth`` and ``predicted``, the image's true label
+        and its most confident label (NaN if there is none).
         """
         accepted = self.accepted(thresholds)
         row, column = np.nonzero(self.truth | accepted)
@@ -189,12 +189,12 @@ class Scores(Outcomes):
 
     @cached_property
     def true_label(self) -> IntArray:
-        """Position of each image's label, shape (n,), or -1 without one. Only for single-label tasks."""
+        """Position of each image's true label, shape (n,), or -1 if it has none. Only for single-label tasks."""
         return np.where(self.truth.any(axis=1), self.truth.argmax(axis=1), -1)
 
     @cached_property
     def predicted_label(self) -> IntArray:
-        """Position of each image's most confident label (the first if tied), shape (n,), or -1 without predictions."""
+        """Position of each image's most confident label (first if tied), shape (n,), or -1 if it has no predictions."""
         if self.given.all():  # saves a copy of the matrix
             return np.asarray(self.confidence.argmax(axis=1), dtype=np.int64)
         return np.where(self.answered, np.where(self.given, self.confidence, -1.0).argmax(axis=1), -1)
@@ -208,29 +208,31 @@ def make_scores(
     labels: Iterable[str] | pd.DataFrame | None = None,
     task: str = SINGLE_LABEL,
 ) -> Scores:
-    """Convert a truth and a predictions table to matrices.
+    """Convert a truth table and a predictions table to matrices.
 
     Parameters
     ----------
     truth : DataFrame
-        Columns ``image`` and ``label``, one row per label. A row with a null label is an image without labels.
+        Columns ``image`` and ``label``, one row per label. A row with a missing label declares an image without labels.
     predictions : DataFrame
-        Columns ``image``, ``label`` and ``confidence`` (0..1). A missing pair has confidence 0 and is never accepted.
+        Columns ``image``, ``label`` and ``confidence`` (between 0 and 1). A missing image/label pair has confidence 0
+        and is never accepted.
     images : list, Series or DataFrame with a column ``image``, optional
-        Test images. By default those of both tables. Rows of other images are left out.
+        Test images. Defaults to the images in either table. Rows for other images are ignored.
     labels : list or labels table, optional
-        Order and colours of the labels. Labels in neither table are left out.
+        Order and colours of the labels. Labels in neither table are ignored.
     task : {"single-label", "multi-label"}
+        Task to evaluate.
 
     Raises
     ------
     InputError
         If ``task`` or ``images`` is not valid.
     TableError
-        If a column is missing, a pair is repeated, a confidence is not a number in 0..1, or an image of a single-label
-        task has two labels.
+        If a column is missing, an image/label pair is duplicated, a confidence is not a number between 0 and 1, or an
+        image in a single-label task has two labels.
     NotEnoughDataError
-        If there are no test images or no labels, or if one of the tables contains none of the test images.
+        If there are no test images or no labels, or if a table contains none of the test images.
     """
     if task not in CLASSIFICATION_TASKS:
         raise InputError(f"task={task!r} is not a classification task. Use one of {', '.join(CLASSIFICATION_TASKS)}.")
@@ -262,19 +264,19 @@ def _check_one_label_each(truth: BoolArray, images: npt.NDArray[np.object_], nam
     if many.size:
         found = [names[column] for column in np.flatnonzero(truth[many[0]])]
         raise TableError(
-            f"Image {images[many[0]]!r} has the labels {found!r} in truth, but task='single-label' allows one per "
-            "image. Keep one of them, or use task='multi-label'."
+            f"Image {images[many[0]]!r} has the labels {found!r} in truth, but task='single-label' allows only one per "
+            "image. Keep one of them, or pass task='multi-label'."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class ImageLabelPairs:
-    """Pairs of image and label in a table, and their positions in the matrix.
+    """Image/label pairs in a table, and their positions in the image × label matrix.
 
     Attributes
     ----------
     has : ndarray of bool, shape (n, k)
-        True if the table has the pair.
+        True if the table contains the image/label pair.
     """
 
     has: BoolArray
@@ -282,21 +284,21 @@ class ImageLabelPairs:
     _rows: Any  # rows of the table that have a target: all, or a mask
 
     def matrix(self, values: FloatArray) -> FloatArray:
-        """Arrange one value per table row, shape (rows,), in a matrix of shape (n, k), with 0 for missing pairs."""
+        """Arrange values, one per table row, in a matrix of shape (n, k), with 0 for missing pairs."""
         result = np.zeros(self.has.shape)
         _assign(result, self._where, values[self._rows])
         return result
 
 
 def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index) -> ImageLabelPairs:
-    """Find the pairs in a table whose ``image`` and ``label`` are categories.
+    """Find the image/label pairs in a table with categorical ``image`` and ``label`` columns.
 
-    Rows of other images and rows without a label are left out.
+    Rows for other images and rows without a label are ignored.
 
     Raises
     ------
     TableError
-        If the table has a pair twice.
+        If the table contains a duplicate pair.
     """
     own = [(images, frame["image"].cat), (labels, frame["label"].cat)]
     places = [place.get_indexer(column.categories) for place, column in own]
@@ -321,9 +323,9 @@ def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Inde
 
 
 def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, IntArray] | None:
-    """Return the images and labels of a table that lists every label of every image in the same order, otherwise None.
+    """Return the images and labels of a table that lists the same labels in the same order for each image, else None.
 
-    Most predictions of classifiers have this form, and can then be copied into the matrix directly.
+    Most classifier predictions have this form and can be copied into the matrix directly.
     """
     width = int(np.argmax(image != image[0])) if image.size else 0
     if width == 0 or image.size % width:
@@ -337,7 +339,7 @@ def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, 
 
 
 def _as_slice(positions: IntArray, count: int) -> IntArray | slice:
-    """Convert the positions of all ``count`` rows or columns in order to a slice, which is faster."""
+    """Return a slice, which is faster, if ``positions`` are all ``count`` rows or columns in order."""
     return slice(None) if np.array_equal(positions, np.arange(count)) else positions
 
 

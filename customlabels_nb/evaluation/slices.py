@@ -1,4 +1,4 @@
-"""Metrics by slice: evaluate parts of the test set, such as by camera, day or tag."""
+"""Metrics by slice: evaluate subsets of the test set, grouped by camera, day or tag, for example."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-#: Slice of images whose cell is empty.
+#: Name of the slice of images that have no value in the column.
 NONE = "(none)"
 
-#: Numbers and times with more distinct values are divided into ranges with about equally many images.
+#: Numbers and times with more distinct values are binned into ranges with about equally many images.
 MOST_NUMBERS = 12
 RANGES = 5
 
@@ -26,7 +26,7 @@ MOST_SLICES = 500
 
 
 def slice_table(applied: Thresholded, images: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Compute the table of :meth:`customlabels_nb.project.report.Report.by`. ``images`` has one row per test image."""
+    """Compute the table that ``Report.by`` returns. ``images`` has one row per test image."""
     known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
     if not isinstance(column, str) or column not in known:
         what = "empty for all" if column in list(images.columns) else "not a column"
@@ -47,7 +47,7 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str) -> pd.D
 
 
 def slices_of(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
-    """Yield the name and the positions of each slice of a column with one value per image."""
+    """Yield the name and the image positions of each slice of a column with one value per image."""
     if values.dtype == object:
         values = values.map(_each_once).explode()
     kept = values[values.notna()].infer_objects()
@@ -56,8 +56,8 @@ def slices_of(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
     groups = kept.groupby(kept.map(str) if kept.dtype == object else kept, observed=True, sort=True)
     if groups.ngroups > MOST_SLICES:
         raise InputError(
-            f"column={str(values.name)!r} has {groups.ngroups} different values, and each would be a slice. Choose a "
-            f"column with at most {MOST_SLICES}."
+            f"column={str(values.name)!r} has {groups.ngroups} different values, each of which would be a slice. "
+            f"Choose a column with at most {MOST_SLICES}."
         )
     for name, part in groups:
         yield _text(name), part.index.to_numpy(dtype=np.int64)
@@ -76,7 +76,7 @@ def _each_once(value: object) -> object:
 
 
 def _ranges(values: pd.Series) -> pd.Series:
-    """Map each value to a range, named by the lowest and highest value in it, keeping equal values together."""
+    """Map each value to a range named after its lowest and highest value, keeping equal values together."""
     before = values.rank(method="min").to_numpy(dtype=np.float64) - 1  # number of lower values
     codes, _ = pd.factorize(before * RANGES // len(values), sort=True)
     ends = [(part.min(), part.max()) for _, part in values.groupby(codes)]

@@ -1,4 +1,4 @@
-"""Write and read the result summary of an evaluation, a JSON file in the hosted service's format."""
+"""Write and read evaluation summaries, JSON files in Rekognition's format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.images.reading import local_path
 
 _NAMES = ("EvaluationResultSummary*.json", "EvaluationSummary*.json")
-#: Keys of the file, and the metrics they stand for.
+#: Keys in the file, and the metrics they stand for.
 _MEANS = {"F1Score": "f1", "Precision": "precision", "Recall": "recall"}
 _DETECTION_MEANS = {"AveragePrecision": "mean_average_precision", "AverageRecall": "mean_average_recall"}
 _METRICS = {**_MEANS, "Threshold": "threshold"}
@@ -36,17 +36,18 @@ def evaluation_summary(
     ended: datetime | None = None,
     training_images: int = 0,
 ) -> dict[str, Any]:
-    """Build the content of ``EvaluationResultSummary-<project>-<version>.json``.
+    """Build the content of the file ``EvaluationResultSummary-<project>-<version>.json``.
 
     Parameters
     ----------
     evaluation : Evaluation
+        Evaluation to summarise.
     project_version_arn : str
-        ARN of the version.
+        ARN of the evaluated model version.
     ended : datetime, optional
-        Time of the evaluation (naive: UTC). Default is now.
+        Time of the evaluation (UTC if naive). Default is now.
     training_images : int
-        Number of images that the version was trained on.
+        Number of images that the model version was trained on.
     """
     means: dict[str, Any] = {key: evaluation.metric(metric) for key, metric in _ordered(_MEANS).items()}
     if evaluation.task == DETECTION:
@@ -76,37 +77,37 @@ def evaluation_summary(
 
 
 def summary_bytes(content: dict[str, Any]) -> bytes:
-    """Encode the content of a summary as the bytes of its file."""
+    """Encode the content of a summary as indented JSON."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def summary_file_name(*parts: str) -> str:
-    """Build the summary's file name from project and version, each made safe so that none contains a path."""
+    """Build the summary's file name from the names of the project and version, made safe for file names."""
     return "-".join(["EvaluationResultSummary", *safe_parts(parts)]) + ".json"
 
 
 def safe_parts(parts: tuple[str, ...]) -> list[str]:
-    """Make names safe as parts of a file name, leaving out those that become empty."""
+    """Make names safe for use in a file name, dropping any that become empty."""
     return [text for part in parts if (text := re.sub(r"[^0-9A-Za-z._-]+", "-", part).strip(".-")[:80])]
 
 
 def in_utc(moment: datetime | None) -> datetime:
-    """Convert a time (naive: UTC, None: now) to a naive UTC time, as the service writes dates."""
+    """Convert a time (UTC if naive, now if None) to a naive UTC time, as Rekognition writes dates."""
     if moment is None:
         return datetime.now(UTC).replace(tzinfo=None)
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _ordered(names: dict[str, str]) -> dict[str, str]:
-    """Sort the names in the order of the service's files."""
+    """Sort the keys in the order that Rekognition writes them."""
     return {key: names[key] for key in ("Threshold", "Precision", "Recall", "F1Score") if key in names}
 
 
 def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """List the cells that are not 0, column by column."""
+    """List the non-zero cells of the confusion matrix, column by column."""
     outcomes, matrix = evaluation.outcomes, evaluation.confusion_matrix
     labels = outcomes.labels
-    if isinstance(outcomes, Scores) and matrix.multi_label:  # the service counts pairs of two right labels as well
+    if isinstance(outcomes, Scores) and matrix.multi_label:  # Rekognition also counts pairs of two correct labels
         pairs = csr_array(evaluation.applied.accepted(), dtype=np.int64).T @ csr_array(outcomes.truth, dtype=np.int64)
         matrix = replace(matrix, counts=pairs.toarray())
     values = matrix.values("truth")
@@ -118,15 +119,16 @@ def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSummary:
-    """Content of an evaluation summary file, with the names used in reports.
+    """Content of an evaluation summary file, with metrics named as in reports.
 
     Attributes
     ----------
     project_version_arn : str
-        ARN of the version, or "" if the file has none.
+        ARN of the model version, or "" if the file has none.
     ended : datetime or None
         Time of the evaluation, in UTC.
     training_images, test_images : int or None
+        Number of images, or None if the file does not contain it.
     labels : tuple of str
         Labels in the order of the file.
     summary : DataFrame
@@ -135,7 +137,7 @@ class EvaluationSummary:
     per_label : DataFrame
         ``label``, ``f1``, ``precision``, ``recall``, ``threshold`` and ``test_images``, in the order of the file.
     confusion_matrix : DataFrame or None
-        Shares as in the file. Rows are predicted, columns are ground truth. None for detectors.
+        Shares of the images with the true label. Rows are predicted, columns are ground truth. None for detectors.
     """
 
     project_version_arn: str
@@ -154,12 +156,12 @@ class EvaluationSummary:
 
 
 def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
-    """Read the result summary of an evaluation, written by this package or by the hosted service.
+    """Read an evaluation summary, written by this package or by Rekognition.
 
     Parameters
     ----------
     path : path
-        ``EvaluationResultSummary-….json``, ``EvaluationSummary-….json``, or the folder that contains one.
+        ``EvaluationResultSummary-….json``, ``EvaluationSummary-….json``, or a folder that contains exactly one.
 
     Raises
     ------
@@ -192,12 +194,12 @@ def _summary_file(path: Path) -> Path:
     found = sorted({file for name in _NAMES for file in path.glob(name)})
     if len(found) != 1:
         what = f"{len(found)} evaluation summaries" if found else f"no {' or '.join(_NAMES)}"
-        raise InputError(f"path={str(path)!r} is a folder with {what}. Give the path of the file.")
+        raise InputError(f"path={str(path)!r} is a folder with {what}. Pass the path of the file.")
     return found[0]
 
 
 class _Reading:
-    """Parser of the JSON value of a summary file."""
+    """Parser for the JSON content of a summary file."""
 
     def __init__(self, file: str, content: Any) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Apply thresholds to predictions: the same ones for all images, or separate ones for each cross-validation fold."""
+"""Apply thresholds to predictions: the same for all images, or different ones for each cross-validation fold."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from customlabels_nb.evaluation.outcomes import Outcomes
 
 @dataclass(frozen=True, eq=False)
 class Thresholded:
-    """Truth and predictions with the thresholds applied.
+    """Ground truth and predictions with thresholds applied.
 
     Attributes
     ----------
     outcomes : Outcomes
     thresholds : ndarray of float64, shape (k,)
-        Threshold of each label, in order. With folds, the mean over the folds.
+        Threshold of each label, in label order. With folds, the mean over the folds.
     folds : tuple of pairs of an int64 ndarray and a float64 ndarray of shape (k,)
-        Positions of the images of each fold and the thresholds that apply to them. Every image is in one fold. Empty
-        if ``thresholds`` apply to all images.
+        Positions of the images in each fold and the thresholds that apply to them. Every image is in exactly one fold.
+        Empty if ``thresholds`` apply to all images.
     """
 
     outcomes: Outcomes
@@ -34,7 +34,7 @@ class Thresholded:
     folds: tuple[tuple[IntArray, FloatArray], ...] = ()
 
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Count true positives, false positives and false negatives of each label, each of shape (k,)."""
+        """Count the true positives, false positives and false negatives of each label, each of shape (k,)."""
         tp, fp, fn = (sum(parts) for parts in zip(*(one.counts(at) for one, at in self._parts()), strict=True))
         return np.asarray(tp), np.asarray(fp), np.asarray(fn)
 
@@ -55,7 +55,7 @@ class Thresholded:
         return result
 
     def image_counts(self) -> csr_array:
-        """Count true positives, false positives and false negatives of each image, shape (n, 3 k)."""
+        """Count the true positives, false positives and false negatives in each image by label, shape (n, 3 k)."""
         parts = [one.image_counts(at) for one, at in self._parts()]
         return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
 
@@ -64,7 +64,7 @@ class Thresholded:
         return reduce(_added, (one.confusion(at) for one, at in self._parts()))
 
     def per_image(self) -> pd.DataFrame:
-        """Build the table of :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
+        """Build the ``per_image`` table, as in :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
         tables = [one.per_image(at) for one, at in self._parts()]
         if not self.folds:
             return tables[0]
@@ -88,7 +88,7 @@ class Thresholded:
         return [(self.outcomes.only(images), at) for images, at in self.folds]
 
     def _back(self) -> IntArray:
-        """Return the position of each image in the concatenated folds."""
+        """Return the index of each image in the concatenated folds."""
         return np.argsort(np.concatenate([images for images, _ in self.folds]))
 
 

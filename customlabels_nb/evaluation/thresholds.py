@@ -14,18 +14,18 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.outcomes import Outcomes, Steps
 
-#: Threshold of a label without test images or predictions to choose it from.
+#: Threshold of a label that has no test images or predictions to choose one from.
 FALLBACK_THRESHOLD = 0.5
-#: Maximum number of thresholds of a curve.
+#: Maximum number of points on a threshold curve.
 MOST_POINTS = 1000
 
 
 def best_threshold(steps: Steps) -> float:
     """Find the threshold that maximises the F1 of one label, or return NaN if F1 is 0 everywhere.
 
-    F1 is constant for thresholds above one confidence and up to the next. Of the intervals with the highest F1, the
-    widest is used (of equally wide ones the highest), and its middle is returned. Its upper end would be the worst
-    choice, as it rejects the next image that is only slightly less certain.
+    F1 is constant for all thresholds above one confidence and up to the next. Of the intervals with the highest F1, the
+    widest is used (the highest one if tied), and its midpoint is returned. Its upper end would be the worst choice, as
+    it would reject a new image whose prediction is only slightly less confident.
     """
     scores = steps.confidence
     f1 = 2 * steps.hits / (steps.accepted + steps.targets)
@@ -39,10 +39,10 @@ def best_threshold(steps: Steps) -> float:
 
 
 def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
-    """Choose the assumed threshold of each label by its F1, shape (k,).
+    """Choose the assumed threshold of each label, which maximises its F1, shape (k,).
 
-    A label without test images, or without predictions for images that have it, gets the median of the others, or 0.5
-    if there are no others.
+    A label without test images, or without a single correct prediction, gets the median of the other labels'
+    thresholds, or 0.5 if there are no others.
     """
     result = np.array([best_threshold(outcomes.steps(position)) for position in range(len(outcomes.labels))])
     chosen = result[~np.isnan(result)]
@@ -50,17 +50,17 @@ def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
 
 
 def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes) -> FloatArray:
-    """Resolve ``thresholds`` to one threshold per label, shape (k,).
+    """Resolve the argument ``thresholds`` to one threshold per label, shape (k,).
 
     None uses the assumed thresholds, a number applies to all labels, and a mapping sets thresholds by label. Labels
-    that are missing from a mapping use their assumed threshold.
+    missing from the mapping use their assumed threshold.
 
     Raises
     ------
     InputError
-        If a threshold is not a number from 0 to 1.
+        If a threshold is not a number between 0 and 1.
     LabelError
-        If a mapping contains an unknown label.
+        If the mapping contains an unknown label.
     """
     if thresholds is None:
         return assumed_thresholds(outcomes)
@@ -69,7 +69,9 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, out
     result = assumed_thresholds(outcomes)
     for label, value in thresholds.items():
         if label not in outcomes.labels:
-            raise LabelError(f"thresholds contains unknown label {label!r}. The labels are {list(outcomes.labels)!r}.")
+            raise LabelError(
+                f"thresholds contains the unknown label {label!r}. The labels are {list(outcomes.labels)!r}."
+            )
         result[outcomes.labels.index(label)] = check_threshold(value)
     return result
 
@@ -80,12 +82,12 @@ def check_threshold(value: object) -> float:
     Raises
     ------
     InputError
-        If it is not a number from 0 to 1.
+        If ``value`` is not a number between 0 and 1.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InputError(
-            f"A threshold must be a number from 0 to 1, not {value!r}. thresholds=None or 'cross-validated' chooses "
-            "the thresholds."
+            f"A threshold must be a number between 0 and 1, not {value!r}. To choose thresholds automatically, pass "
+            "thresholds=None or 'cross-validated'."
         )
     number = float(value)
     if not 0 <= number <= 1:
@@ -95,14 +97,14 @@ def check_threshold(value: object) -> float:
 
 
 def threshold_curve(steps: Steps) -> pd.DataFrame:
-    """Compute precision, recall and F1 of one label against the threshold.
+    """Compute the precision, recall and F1 of one label as functions of the threshold.
 
     Returns
     -------
     DataFrame
-        Columns ``threshold`` (ascending from 0 to 1), ``precision`` (null if nothing is accepted), ``recall``, ``f1``.
-        The thresholds are 0, all distinct confidences and 1, or evenly spaced if these are more than
-        :data:`MOST_POINTS`. Between two thresholds the metrics are those of the higher one.
+        Columns ``threshold`` (ascending from 0 to 1), ``precision`` (NaN if nothing is accepted), ``recall``, ``f1``.
+        The thresholds are 0, all distinct confidences and 1, or evenly spaced if there would be more than
+        :data:`MOST_POINTS`. Between two thresholds, the metrics equal their values at the higher one.
     """
     thresholds = np.unique(np.concatenate([[0.0, 1.0], steps.confidence]))
     if len(thresholds) > MOST_POINTS:
@@ -116,7 +118,7 @@ def threshold_curve(steps: Steps) -> pd.DataFrame:
 
 
 def precision_recall(steps: Steps) -> pd.DataFrame:
-    """Compute the table of :meth:`customlabels_nb.project.report.Report.precision_recall`."""
+    """Compute the table that :meth:`customlabels_nb.project.report.Report.precision_recall` returns."""
     return pd.DataFrame(
         {
             "recall": np.append(0.0, steps.hits / max(steps.targets, 1)),

@@ -265,7 +265,7 @@ def test_too_few_test_images() -> None:
     (item,) = single(truth, says).advice.about("few_test_images")
     assert tells(item.text, 24, "test")
     (item,) = single(*right(each=5)).advice
-    assert tells(item.text, 15, "test", "20 %")
+    assert tells(item.text, 15, "20%")
 
 
 def test_confidences_that_promise_too_much() -> None:
@@ -318,7 +318,7 @@ def test_the_strongest_come_first_and_no_kind_crowds_out_the_others() -> None:
     assert max(pd.Series(kinds(advice)).value_counts()) == MOST_OF_A_KIND
     weights = [item.weight for item in advice if item.kind != "label_error"]
     assert weights == sorted(weights, reverse=True)
-    assert tells(advice.notes[0], "left out")
+    assert tells(advice.notes[0], "not shown")
     assert advice.about("confusion")[0].labels[0] in labels[30:]
 
 

@@ -73,7 +73,7 @@ def test_sure_boxes_on_nothing_may_be_missing_in_the_truth() -> None:
     unlabelled = (said[3][0], "cat", (400.0, 10.0, 100.0, 100.0), 0.95)
     advice = boxes(truth, [*said, unlabelled]).advice
     assert [item.kind for item in advice] == ["label_error"]
-    assert advice[0].text.startswith("In the truth of the test images 1 box may be missing: ")
+    assert advice[0].text.startswith("In the ground truth of the test images, 1 box may be missing: ")
     assert advice[0].images[BOX].to_numpy().tolist() == [[400, 10, 100, 100]]
     assert advice[0].weight == pytest.approx(1 - 80 / 81)
 

@@ -190,7 +190,7 @@ def test_images_in_only_one_are_named_or_left_out() -> None:
     assert found.metric("f1")["before"] == pytest.approx(there.metric("f1"))
     assert found.metric("f1")["after"] == after.metric("f1")
     elsewhere = evaluate(*(table.assign(image=table["image"] + "x") for table in (truth, said)))
-    with pytest.raises(NotEnoughDataError, match="no test image in common"):
+    with pytest.raises(NotEnoughDataError, match="no test images in common"):
         compare(before, elsewhere, common=True)
 
 
@@ -232,7 +232,7 @@ def test_labels_that_only_one_has() -> None:
     assert labels["delta"].notna().sum() == 2
     assert found.labels.set_index("label").loc["banana", ["in_before", "in_after"]].tolist() == [False, True]
     assert found.notes[0] == "Only after has the label 'banana'."
-    assert found.notes[1].startswith("The truth of 10 images differs between the two")
+    assert found.notes[1].startswith("The ground truth of 10 images differs between the evaluations")
     assert set(found.truth_changed["label"]) == {"banana"}
     # a model without a label that both truths have is compared on it
     known = compare(evaluate(truth, fewer), evaluate(truth, said)).per_label.set_index("label").loc["banana"]

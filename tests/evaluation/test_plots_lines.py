@@ -155,7 +155,7 @@ def test_calibration_is_that_of_the_table(boxes: bool) -> None:
     table = found.calibration(5)
     filled = table[table["count"] > 0]
     ax = plot_calibration(found, bins=5)
-    line = line_of(ax, "95 % interval")
+    line = line_of(ax, "95% interval")
     np.testing.assert_array_equal(line.get_xydata(), filled[["mean_confidence", "share_right"]])
     assert [text.get_text() for text in ax.texts] == [f"{count:,}" for count in filled["count"]]
     assert ax.get_legend().get_title().get_text() == f"calibration error {table.attrs['error']:.3f}"

@@ -1,7 +1,7 @@
 """Advice on how to improve a model, derived from its mistakes.
 
-``rules`` holds the rules and ``items`` the single suggestion. The most effective suggestions make up an
-:class:`Advice`.
+``rules`` defines the rules that produce suggestions, and ``items`` the class of a suggestion. An :class:`Advice` holds
+the most effective suggestions.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 MOST_ITEMS = 12
 #: Maximum number of suggestions of the same kind.
 MOST_OF_A_KIND = 4
-#: Maximum number of thumbnails in total, as they are stored in the notebook.
+#: Maximum number of thumbnails in total, because they are stored in the notebook.
 SHOWN_PICTURES = 32
 SHOWN_LABELS = 6
 SHOWN_BOXES = 12
@@ -53,13 +53,14 @@ _SIZE = 128  # longest side of a thumbnail in pixels
 
 
 class AdviceImage(NamedTuple):
-    """Thumbnail of an image, and the size of the upright image in pixels.
+    """Thumbnail of an image, with the full size of the upright image in pixels.
 
     Attributes
     ----------
     data : bytes
         JPEG data.
     width, height : int
+        Size of the upright image in pixels.
     """
 
     data: bytes
@@ -78,14 +79,15 @@ class Advice(Sequence[AdviceItem]):
     Attributes
     ----------
     items : tuple of AdviceItem
+        Suggestions.
     notes : tuple of str
-        Notes on checks that were not made and suggestions that are not shown, as sentences.
+        Human-readable notes on checks that were skipped and suggestions that are not shown.
     name : str
-        Name of what was evaluated.
+        Name of the evaluated model version.
     labels : DataFrame
         ``label`` and ``colour``.
     pictures : callable, optional
-        Function that returns the thumbnails to show in notebooks.
+        Function that returns the thumbnail of an image, for display in notebooks.
 
     Examples
     --------
@@ -130,7 +132,7 @@ class Advice(Sequence[AdviceItem]):
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row per suggestion.
 
-        The columns are ``kind``, ``text``, ``labels`` (tuple of str), ``images`` (their number), ``call`` and
+        The columns are ``kind``, ``text``, ``labels`` (tuple of str), ``images`` (number of images), ``call`` and
         ``weight``.
 
         Examples
@@ -180,14 +182,14 @@ class Advice(Sequence[AdviceItem]):
 
 
 def picture_of(image: str, root: Path | None) -> AdviceImage | None:
-    """Return the thumbnail of a local image, or None for a remote image (never downloaded) or an unreadable one.
+    """Return the thumbnail of a local image, or None if the image is remote (never downloaded) or unreadable.
 
     Parameters
     ----------
     image : str
         Path or URL.
     root : Path, optional
-        Folder of relative paths. Thumbnails are stored in its cache.
+        Folder that relative paths refer to. Thumbnails are stored in its cache.
     """
     if is_remote(image):
         return None
@@ -200,9 +202,9 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
 
 
 def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
-    """Select the suggestions to show, insert their index into their calls, and count those left out.
+    """Select the suggestions to show, fill in their index in their code, and count the suggestions not shown.
 
-    Doubtful labels come first, as they make all other suggestions doubtful.
+    Suspected label errors come first, because they make all other suggestions unreliable.
     """
     kept: list[AdviceItem] = []
     for item in sorted(found, key=lambda item: (item.kind != "label_error", -item.weight)):
@@ -232,24 +234,25 @@ def advise(
     Parameters
     ----------
     applied : Thresholded
+        Ground truth and predictions with thresholds applied.
     summary, per_label, per_image, labels : DataFrame
         Tables of the :class:`~customlabels_nb.evaluation.result.Evaluation`.
     training : dict, optional
-        Number of training images by label, for suggestions on rare labels.
+        Number of training images by label, for suggestions about rare labels.
     features : dict, DataFrame or ndarray, optional
-        Features of the test images (image → vector, a table indexed by image, or one row per test image), for
-        suggestions on labels whose images differ in appearance.
+        Feature vectors of the test images (dict of image to vector, a table indexed by image, or one row per test
+        image), for suggestions about labels whose images vary in appearance.
     name : str
-        Name of what was evaluated.
+        Name of the evaluated model version.
     in_project : bool
-        True if the suggested code can use a project and a model.
+        True if the suggested code can use the variables ``project`` and ``model``.
     pictures : callable, optional
-        Function that returns the thumbnails to show in notebooks.
+        Function that returns the thumbnail of an image, for display in notebooks.
 
     Raises
     ------
     InputError
-        If ``features`` do not match the test images.
+        If ``features`` does not match the test images.
     """
     case = Case(
         applied, summary, per_label, per_image, training, checked_features(features, applied.outcomes), in_project
@@ -272,16 +275,16 @@ def advise(
     items, left = strongest(found)
     notes = []
     if left:
-        notes.append(f"{left} less effective suggestion{'' if left == 1 else 's'} left out.")
+        notes.append(f"{left} less effective suggestion{' is' if left == 1 else 's are'} not shown.")
     if case.features is None and not case.detection:
-        notes.append("Not checked: labels whose images differ in appearance. Pass report.advise(features=…).")
+        notes.append("Not checked: labels whose images vary in appearance. Pass features: report.advise(features=…).")
     return Advice(items, tuple(notes), name, labels, pictures)
 
 
 def _images(
     item: AdviceItem, colours: Mapping[str, str], pictures: Pictures | None, pictures_left: int
 ) -> list[dict[str, Any]]:
-    """Return the first images of an item, at most ``pictures_left`` of them with a thumbnail."""
+    """Return the first images of a suggestion, at most ``pictures_left`` of them with a thumbnail."""
     shown: list[dict[str, Any]] = []
     for _, row in item.images.drop_duplicates("image").head(SHOWN_IMAGES).iterrows():
         name = str(row["image"])
@@ -301,7 +304,7 @@ def _images(
 
 
 def _boxes(picture: AdviceImage, rows: pd.DataFrame, colours: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the boxes of an item in percent of the image size."""
+    """Return the boxes to draw on a thumbnail, in percent of the image size."""
     if "left" not in rows.columns:
         return []
     boxes = []
@@ -322,7 +325,7 @@ def _boxes(picture: AdviceImage, rows: pd.DataFrame, colours: Mapping[str, str])
 
 
 def _caption(row: pd.Series) -> str:
-    """Write a short caption of an image."""
+    """Write a short caption for an image of a suggestion."""
 
     def has(name: str) -> bool:
         return name in row.index and pd.notna(row[name])

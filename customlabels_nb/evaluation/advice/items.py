@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import one_line, printable
 
-#: Kinds of suggestions → heading.
+#: Heading of each kind of suggestion.
 KINDS: dict[str, str] = {
     "threshold": "Better threshold",
     "trade_off": "Threshold trade-off",
@@ -25,9 +25,9 @@ KINDS: dict[str, str] = {
     "over_confident": "Overconfident",
     "few_test_images": "Too few test images",
 }
-#: Placeholder in a call for the item itself. Data in a call is written with ``repr``, which never contains it.
+#: Placeholder for the item itself in its code. It cannot occur in data, which is formatted with ``repr``.
 HERE = "\0"
-#: Number of images listed per item.
+#: Maximum number of images listed per suggestion.
 SHOWN_IMAGES = 4
 
 
@@ -38,18 +38,17 @@ class AdviceItem:
     Attributes
     ----------
     kind : str
-        A key of :data:`KINDS`.
+        Key of :data:`KINDS`.
     text : str
         Observation and suggestion, in one or two sentences.
     labels : tuple of str
         Labels that the suggestion is about.
     images : DataFrame
-        Test images that show the problem, clearest first: ``image`` and columns that depend on the kind.
+        Test images that show the problem, clearest first: ``image``, and further columns that depend on the kind.
     call : str
-        Code that applies the suggestion, or shows the images.
+        Code that applies the suggestion or shows the images.
     weight : float
-        Estimate of the largest possible gain in mean F1. Suggestions on the reliability of the metrics have a small
-        weight.
+        Estimated maximum gain in mean F1. Suggestions about the reliability of the metrics have a small weight.
 
     Examples
     --------
@@ -69,11 +68,11 @@ class AdviceItem:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"Unknown kind: {self.kind!r}.")
+            raise ValueError(f"Unknown kind {self.kind!r}.")
 
     @property
     def heading(self) -> str:
-        """Heading of the kind."""
+        """Heading for this kind of suggestion."""
         return KINDS[self.kind]
 
     @property
@@ -86,7 +85,7 @@ class AdviceItem:
 
 
 def item_lines(item: AdviceItem, mark: str = "") -> list[str]:
-    """Format an item as text: the suggestion, its images, and the code."""
+    """Format a suggestion as lines of text: observation and advice, images, and code."""
     indent = " " * len(mark)
     said = textwrap.wrap(one_line(f"{item.heading}: {item.text}"), 100, initial_indent=mark, subsequent_indent=indent)
     names = item.images["image"].drop_duplicates()

@@ -1,6 +1,6 @@
-"""Rules of the advice, each a function of a :class:`Case`.
+"""Rules that derive suggestions from an evaluation, each a function of a :class:`Case`.
 
-The constants above each group of rules are the thresholds at which the rules apply.
+The constants above each group of rules define when these rules apply.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ class Case:
     Attributes
     ----------
     applied : Thresholded
+        Ground truth and predictions with thresholds applied.
     summary, per_label, per_image : DataFrame
         Tables of the evaluation.
     training : dict or None
         Number of training images by label.
     features : ndarray of float64, shape (n, d), or None
-        One row per test image, NaN for images without features.
+        One feature vector per test image, NaN for images without features.
     in_project : bool
-        True if the suggested code can use a project and a model.
+        True if the suggested code can use the variables ``project`` and ``model``.
     """
 
     applied: Thresholded
@@ -61,7 +62,7 @@ class Case:
 
     @property
     def outcomes(self) -> Outcomes:
-        """Truth and predictions."""
+        """Ground truth and predictions."""
         return self.applied.outcomes
 
     @property
@@ -71,58 +72,58 @@ class Case:
 
     @property
     def single_label(self) -> bool:
-        """True if each image has one label."""
+        """True if the task is single-label."""
         return self.outcomes.task == SINGLE_LABEL
 
     @property
     def detection(self) -> bool:
-        """True if boxes were evaluated."""
+        """True if the task is detection."""
         return self.outcomes.task == DETECTION
 
     @cached_property
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
-        """True positives, false positives and false negatives of each label."""
+        """Numbers of true positives, false positives and false negatives of each label."""
         table = self.per_label
         return table["tp"].to_numpy(), table["fp"].to_numpy(), table["fn"].to_numpy()
 
     def gain(self, tp: npt.ArrayLike = 0, fp: npt.ArrayLike = 0, fn: npt.ArrayLike = 0) -> float:
-        """Compute the gain in mean F1 if the counts of the labels change by these numbers, each of shape (k,)."""
+        """Compute the gain in mean F1 if the counts of each label change by ``tp``, ``fp`` and ``fn``, shape (k,)."""
         changed = (np.maximum(now + np.asarray(by), 0) for now, by in zip(self.counts, (tp, fp, fn), strict=True))
         tested = self.outcomes.in_test_set
         return float((ratios(*changed)[2] - ratios(*self.counts)[2])[tested].mean()) if tested.any() else 0.0
 
     def each(self, labels: Sequence[str] | pd.Series) -> IntArray:
-        """Count the occurrences of each label, shape (k,)."""
+        """Count how often each label occurs in ``labels``, shape (k,)."""
         numbers = pd.Series(list(labels), dtype="object").value_counts()
         return np.array([numbers.get(label, 0) for label in self.labels], dtype=np.int64)
 
     def rows(self, result: str) -> pd.DataFrame:
-        """Select the rows of the ``per_image`` table with this result."""
+        """Select the rows of the ``per_image`` table with the given result."""
         return self.per_image[self.per_image["result"] == result].reset_index(drop=True)
 
     @cached_property
     def hits(self) -> pd.DataFrame:
-        """True positives."""
+        """Rows of the true positives."""
         return self.rows(TRUE_POSITIVE)
 
     @cached_property
     def misses(self) -> pd.DataFrame:
-        """False negatives."""
+        """Rows of the false negatives."""
         return self.rows(FALSE_NEGATIVE)
 
     @cached_property
     def alarms(self) -> pd.DataFrame:
-        """False positives."""
+        """Rows of the false positives."""
         return self.rows(FALSE_POSITIVE)
 
     def things(self, number: int) -> str:
-        """Format a number of test images or, for detectors, boxes, such as ``1 test image`` or ``20 boxes``."""
+        """Format a number of test images (or of boxes for detectors), such as ``1 test image`` or ``20 boxes``."""
         if self.detection:
             return f"{number:,} {'box' if number == 1 else 'boxes'}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
 
     def look(self) -> str:
-        """Write the code that opens the images of the item for labelling."""
+        """Write the code that opens the images of the suggestion for labelling."""
         if not self.in_project:
             return f"{HERE}.images"
         opened = 'project.annotate("test")' if self.detection else 'project.label("test")'
@@ -132,7 +133,7 @@ class Case:
         )
 
     def add(self, label: str, split: str = "train") -> str:
-        """Write the code that adds images of a label."""
+        """Write the code that adds images with a label."""
         if not self.in_project:
             return f"{HERE}.images"
         to = "" if split == "train" else f', split="{split}"'
@@ -141,31 +142,31 @@ class Case:
         return f'project.add_images("photos/", label={label!r}{to})'
 
     def use_thresholds(self, thresholds: Mapping[str, float]) -> str:
-        """Write the code that applies these thresholds."""
+        """Write the code that applies the given thresholds."""
         if self.in_project:
             return f"model.set_thresholds({dict(thresholds)!r})"
         return f"cl.evaluate(truth, predictions, thresholds={dict(thresholds)!r})"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names as ``a``, ``a and b`` or ``a, b and c``, with the number of further names if there are many."""
+    """Join names as ``a``, ``a and b`` or ``a, b and c``, ending with ``… and 5 more`` if there are many."""
     if len(names) > _LISTED + 1:
         names = [*names[:_LISTED], f"{len(names) - _LISTED:,} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-# -- single mistakes: doubtful truth, confused labels, missed labels, false positives ------------------------
-#: The truth is doubted only if the model predicts a label with at least its average confidence where that label is
-#: right (the rule of Northcutt et al., "Confident learning", 2021), and at least this confidence.
+# -- single mistakes: doubtful ground truth, confused labels, missed labels, false positives -----------------
+#: Ground truth is doubted only if the model predicts a label with at least its average confidence in correct
+#: predictions of that label (the rule of Northcutt et al., "Confident learning", 2021), and at least this confidence.
 LEAST_SURE = 0.5
-#: The label must also be nearly always right at that confidence: right at least this often, and wrong in at most this
-#: share of cases (or once). If it is often wrong, the model is doubted instead.
+#: At that confidence, predictions of the label must also be nearly always correct: correct at least this many times,
+#: and wrong in at most this share of cases (or once). If they are often wrong, the model is doubted instead.
 SURE_TIMES, SURE_WRONG = 5, 0.1
-#: Minimum number and share of repeated confusions. A single one can be chance.
+#: Minimum number and share of repeated confusions. A single one can be due to chance.
 TAKEN_TIMES, TAKEN_SHARE = 2, 0.1
-#: Minimum number and share of missed labels and false positives, of which a larger share is normal.
+#: Minimum number and share of missed labels and of false positives, which are normally more frequent than confusions.
 ALONE_TIMES, ALONE_SHARE = 3, 0.2
-#: A false positive with at least this IoU with a box of its own label is an imprecise or duplicate box of the object.
+#: A false positive with at least this IoU with a true box of the same label is an imprecise or duplicate box of it.
 NEAR = 0.1
 
 _BOX = ["left", "top", "width", "height"]
@@ -174,18 +175,21 @@ _COLUMNS = ["image", "truth", "predicted", "confidence"]
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """Mistakes by kind, as tables with ``image``, ``truth``, ``predicted`` (or null), ``confidence`` and boxes.
+    """Mistakes by kind, as tables with ``image``, ``truth``, ``predicted``, ``confidence`` and boxes.
+
+    ``truth`` is missing if there is no true label, and ``predicted`` if there is no prediction.
 
     Attributes
     ----------
     suspects : DataFrame
-        Mistakes where the truth is probably wrong. They are in none of the other tables.
+        Mistakes where the ground truth is probably wrong. No other table contains them.
     taken : DataFrame
-        One label predicted instead of another.
+        Confusions: one label is predicted instead of another.
     missed, alarms : DataFrame
         True labels without any prediction, and predictions without any true label.
     misplaced : DataFrame
-        Boxes that partly overlap a box of their own label but do not match it (detection), with the IoU as ``overlap``.
+        Predicted boxes that overlap a true box of the same label but do not match it (detection), with the IoU as
+        ``overlap``.
     """
 
     suspects: pd.DataFrame
@@ -214,7 +218,7 @@ def find_mistakes(case: Case) -> Mistakes:
 
 
 def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Suggest checking labels that are probably wrong in the truth."""
+    """Suggest checking ground-truth labels that are probably wrong."""
     found = mistakes.suspects
     if found.empty:
         return
@@ -228,10 +232,10 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
             for number, words in ((int((~replaced).sum()), "may be missing"), (int(replaced.sum()), "may be wrong"))
             if number
         ]
-        start = f"In the truth of the test images {' and '.join(parts)}"
+        start = f"In the ground truth of the test images, {' and '.join(parts)}"
     text = (
-        f"{start}: the model disagrees with a confidence at which it is usually right. "
-        "Check these first, as wrong labels in the test set make every metric wrong."
+        f"{start}: the model disagrees at a confidence where it is usually right. "
+        "Check these first, because wrong labels in the test set make every metric wrong."
     )
     right, wrong = case.each(found["predicted"]), case.each(found.loc[replaced, "truth"])
     labels = tuple(label for label in case.labels if label in {*found["predicted"], *found["truth"].dropna()})
@@ -257,8 +261,9 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
             images = pd.concat([images, _of(mistakes.taken, predicted, truth)])
             text = (
                 f"{truth} and {predicted} are confused with each other: {truth} is predicted as {predicted} in "
-                f"{share}, {predicted} as {truth} in {back:,} of {targets[predicted]:,}. Add training images of both "
-                "like these, check whether the labels are right, or merge the two labels if you do not need both."
+                f"{share}, and {predicted} as {truth} in {back:,} of {targets[predicted]:,}. Add training images of "
+                "both that look like these, check whether the labels are right, or merge the two labels if you do not "
+                "need both."
             )
         else:
             text = (
@@ -293,7 +298,7 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 
 def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Suggest improvements for labels that are often predicted where no object is labelled."""
+    """Suggest improvements for labels that are often predicted where nothing is labelled."""
     tp, fp, _ = case.counts
     for position, label in enumerate(case.labels):
         images = mistakes.alarms[mistakes.alarms["predicted"] == label]
@@ -303,11 +308,12 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         if case.detection:
             text = (
                 f"{label} is predicted where nothing is labelled: {len(images):,} of its {accepted:,} accepted boxes. "
-                "Draw the boxes that are missing in the truth, or add training images of these scenes without boxes."
+                "Draw the boxes that are missing in the test images, or add training images of such scenes without "
+                "boxes."
             )
         else:
             text = (
-                f"{label} is predicted for {len(images):,} test images without it, of {accepted:,} predictions in all. "
+                f"{label} is predicted for {len(images):,} test images without it, out of {accepted:,} predictions. "
                 "Add the label where it is missing, or add training images without it that look like these."
             )
         by = case.each([label] * len(images))
@@ -317,7 +323,7 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 # -- mistakes by task -----------------------------------------------------------------------------------
 def _other_labels(scores: Scores) -> pd.DataFrame:
-    """List single-label images whose most confident label is another one."""
+    """List the single-label images whose most confident label differs from their true label."""
     true, said = scores.true_label, scores.predicted_label
     at = np.flatnonzero((true >= 0) & (said >= 0) & (true != said))
     names = np.array(scores.labels, dtype=object)
@@ -330,7 +336,7 @@ def _wrong_labels(alarms: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pair each missed label of an image with each false positive in it, and list missed labels without one."""
+    """Pair each missed label with each false positive in the same image, and list missed labels without a pair."""
     both = missed[["image", "label"]].merge(
         alarms[["image", "label", "confidence"]], on="image", suffixes=("", "_said")
     )
@@ -341,7 +347,7 @@ def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.Data
 
 
 def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Split wrong boxes into: other label, missed, background, and imprecise boxes of their own label."""
+    """Split the mistakes of a detector into confusions, missed boxes, background boxes and imprecise boxes."""
     alarms = case.alarms.assign(overlap=_iou_with_own(case))
     other = alarms["taken_for"].notna()
     near = ~other & (alarms["overlap"] >= NEAR)
@@ -368,7 +374,7 @@ def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.Dat
 
 
 def _iou_with_own(case: Case) -> FloatArray:
-    """Compute the highest IoU of each false positive with a true box of its label, one value per row."""
+    """Compute each false positive's highest IoU with a true box of the same label, one value per row."""
     truth = [*(f"truth_{name}" for name in _BOX)]
     boxes = pd.concat([case.hits, case.misses])[["image", "label", *truth]]
     alarms = case.alarms[["image", "label", *_BOX]].rename_axis("row").reset_index()
@@ -378,13 +384,13 @@ def _iou_with_own(case: Case) -> FloatArray:
 
 
 def _doubted(case: Case, found: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows where the model is as confident as where it is right, and rarely wrong at that confidence."""
+    """Select the rows where the model is as confident as in its correct predictions, and is rarely wrong."""
     least = dict(zip(case.labels, _least_sure(case).tolist(), strict=True))
     return found[found["confidence"] >= found["predicted"].map(least).astype("float64")]
 
 
 def _least_sure(case: Case) -> FloatArray:
-    """Compute the confidence from which the truth is doubted instead of the model, by label, or infinity."""
+    """Compute, for each label, the confidence from which to doubt the ground truth, or infinity to never doubt it."""
     result = np.full(len(case.labels), np.inf)
     for position in range(len(case.labels)):
         _, confidence, hit = case.outcomes.predictions(position)
@@ -421,22 +427,22 @@ def _table(columns: dict[str, object]) -> pd.DataFrame:
 
 
 # -- thresholds: better ones, and trading precision for recall -----------------------------------------------
-#: Minimum gain in F1 that is worth another threshold.
+#: Minimum gain in F1 that justifies a different threshold.
 BETTER_F1 = 0.02
-#: Minimum number of fewer mistakes or more hits. One or two can be chance.
+#: Minimum number of avoided mistakes or additional true positives. One or two can be due to chance.
 BETTER_BY = 3
-#: Minimum difference of precision and recall for a trade-off.
+#: Minimum difference between precision and recall to suggest a trade-off.
 UNEVEN = 0.1
-#: Maximum loss of F1 for a threshold with fewer digits.
+#: Maximum loss in F1 for a threshold with fewer digits.
 ROUNDING = 0.005
-#: Minimum gain of the lower of precision and recall, and maximum loss of F1.
+#: Minimum gain in the lower of precision and recall, and maximum loss in F1.
 TRADED, TRADE_COST = 0.1, 0.02
-#: Weight of the gain of a trade-off, which is low because another metric falls.
+#: Weight of the gain from a trade-off. It is low because another metric falls.
 TRADE_WEIGHT = 0.1
 
 
 def threshold_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest at most one other threshold per label, and none for cross-validated thresholds, which are unbiased."""
+    """Suggest at most one new threshold per label, and none if thresholds are cross-validated and thus unbiased."""
     if case.applied.folds:
         return
     tp, fp, fn = case.counts
@@ -465,7 +471,7 @@ def _better(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) 
 
 
 def _trade(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -> AdviceItem | None:
-    """Suggest a threshold that clearly raises the lower of precision and recall at about the same F1."""
+    """Suggest a threshold that clearly raises the lower of precision and recall while F1 stays about the same."""
     precision, recall, f1 = _along(steps)
     before = [float(value) for value in ratios(*now)]
     if abs(before[0] - before[1]) < UNEVEN:
@@ -511,7 +517,7 @@ def _item(
 
 
 def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
-    """List the predictions that only one of the thresholds accepts, those that get worse last."""
+    """List the predictions accepted at only one of the two thresholds, with those that get worse at the end."""
     image, confidence, hit = case.outcomes.predictions(position)
     chosen = (confidence >= old) != (confidence >= new)
     image, confidence, hit = image[chosen], confidence[chosen], hit[chosen]
@@ -534,7 +540,7 @@ def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
 
 
 def _round(steps: Steps, best: int, good: BoolArray) -> tuple[int, float]:
-    """Find the threshold with the fewest digits that is about as good as step ``best``, and the step it reaches."""
+    """Find the threshold with the fewest digits that is about as good as step ``best``, and the step it falls in."""
     below = float(steps.confidence[best + 1]) if best + 1 < steps.confidence.size else 0.0
     middle = (below + float(steps.confidence[best])) / 2
     for digits in range(2, 16):
@@ -550,22 +556,22 @@ def _along(steps: Steps) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 # -- imprecise boxes, and box sizes that are missed ----------------------------------------------------------
-#: Minimum number of imprecise boxes, and minimum share of all boxes of a label. Fewer can be drawn carelessly.
+#: Minimum number of imprecise boxes, and their minimum share of a label's boxes. Fewer can be due to careless drawing.
 MISPLACED_TIMES, MISPLACED_SHARE = 3, 0.1
-#: Minimum IoU of an imprecise box. With a lower one, the box is a different object.
+#: Minimum IoU of an imprecise box. Below this, the box is considered a different object.
 MISPLACED_IOU = 0.2
 #: Minimum number of missed boxes of a size, minimum difference in recall to the other sizes, and minimum number of
-#: boxes of both, so that the difference is not chance.
+#: boxes in both groups, so that the difference is not due to chance.
 SIZE_MISSED, SIZE_GAP, SIZE_BOXES = 3, 0.2, 5
 _IN_WORDS = {
     "small": ("under 32 × 32 pixels", "take photos from closer up or cut large ones into tiles"),
-    "medium": ("32 × 32 to 96 × 96 pixels", "add some from other distances"),
-    "large": ("from 96 × 96 pixels", "add some from close up"),
+    "medium": ("32 × 32 to 96 × 96 pixels", "add photos from other distances"),
+    "large": ("96 × 96 pixels or more", "add photos from close up"),
 }
 
 
 def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
-    """Suggest checking labels that are found but whose boxes have too low an IoU with the truth."""
+    """Suggest checking labels that are found, but whose boxes have too low an IoU with the true boxes."""
     needed = getattr(case.outcomes, "iou_threshold", 0.5)
     found = mistakes.misplaced
     if found.empty:
@@ -583,7 +589,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     text = (
         f"{which} boxes are imprecise {len(found):,} times: their IoU with the true boxes is "
         f"{found['overlap'].mean():.2f} on average, and {needed:g} is required. Check that all boxes are drawn tightly "
-        "and in the same way, in train and in test."
+        "and consistently, in the training and test images."
     )
     by = case.each(found["predicted"])
     images = found.sort_values("overlap", kind="stable", ignore_index=True)
@@ -591,7 +597,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 
 def size_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest improvements for box sizes that are missed more often than the others."""
+    """Suggest improvements for box sizes that are missed more often than other sizes."""
     found, missed = _sizes_of(case.hits), _sizes_of(case.misses)
     for size, (extent, otherwise) in _IN_WORDS.items():
         lacking, here = int((missed == size).sum()), int((found == size).sum())
@@ -623,14 +629,14 @@ def _sizes_of(rows: pd.DataFrame) -> pd.Series:
 # -- labels whose images differ in appearance ----------------------------------------------------------------
 #: Minimum number of images of a label, and of each group of similar images.
 LEAST_IMAGES, LEAST_OF_A_LOOK = 10, 4
-#: Minimum separation of the two groups (mean silhouette).
+#: Minimum separation of the two groups (mean silhouette score).
 APART = 0.15
 #: Minimum difference in recall between the groups, and maximum p-value (Fisher's exact test).
 RECALL_GAP, CHANCE = 0.3, 0.01
 
 
 def looks_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest improvements for labels with two visually different groups of images, one of them often missed."""
+    """Suggest improvements for labels with two visually distinct groups of images, one of which is often missed."""
     if case.features is None or case.detection:
         return
     for position, label in enumerate(case.labels):
@@ -662,8 +668,9 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
     if recall[1 - worse] - recall[worse] < RECALL_GAP or fisher_exact([hits, missed]).pvalue > CHANCE:
         return None
     text = (
-        f"The images of {label} seem to fall into two groups: {hits[0]:,} of {sizes[0]:,} similar images are found, "
-        f"but {hits[1]:,} of the other {sizes[1]:,}. Add training images like the former, or give them their own label."
+        f"The images of {label} seem to fall into two groups: {hits[0]:,} of the {sizes[0]:,} images in one group are "
+        f"found, but {hits[1]:,} of the other {sizes[1]:,}. Add training images like the former, or give them their "
+        "own label."
     )
     images = rows[group == worse].sort_values(["found", "confidence"], kind="stable", ignore_index=True)
     by = case.each([label] * round(sizes[0] * (recall[1 - worse] - recall[worse])))
@@ -671,7 +678,7 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
 
 
 def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
-    """Split the rows into two clusters, shape (rows,), or return None if they are not clearly separated."""
+    """Assign each row to one of two clusters, shape (rows,), or return None if they are not clearly separated."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
@@ -689,17 +696,17 @@ def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
 def checked_features(
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None, outcomes: Outcomes
 ) -> FloatArray | None:
-    """Validate the features of the test images and return them in order, shape (n, d), with NaN where missing.
+    """Validate the features and return them in the order of the test images, shape (n, d), with NaN where missing.
 
     Parameters
     ----------
     features : dict, DataFrame or ndarray, optional
-        Image → features, a table with the images as its index, or one row per test image, in order.
+        Dict of image to features, table indexed by image, or array with one row per test image, in order.
 
     Raises
     ------
     InputError
-        If the features have another form.
+        If ``features`` has a different form.
     """
     if features is None:
         return None
@@ -715,26 +722,26 @@ def checked_features(
         raise InputError(f"features cannot be read as numbers: {error}.") from error
     if found.ndim != 2 or len(found) != number or not found.shape[1]:
         raise InputError(
-            f"features has the shape {found.shape}. Give one row for each of the {number} test images, in the order of "
-            "their table, or a dict image → features."
+            f"features has the shape {found.shape}. Pass one row for each of the {number} test images, in the order of "
+            "the images table, or a dict that maps each image to its features."
         )
     return found
 
 
 # -- rare labels, few test images, overconfidence ------------------------------------------------------------
-#: Same limits as in ``project.check()``: with fewer training images the model is unreliable, with fewer test images the
-#: metrics are.
+#: Same limits as in ``project.check()``: with fewer training images the model is unreliable, and with fewer test images
+#: the metrics are unreliable.
 FEW_TRAINING_IMAGES, FEW_TEST_IMAGES = 10, 3
 #: Labels with this F1 need no more training images.
 GOOD_F1 = 0.9
-#: An interval of F1 this wide cannot distinguish a good model from a mediocre one.
+#: A confidence interval of F1 this wide cannot distinguish a good model from a mediocre one.
 WIDE = 0.2
-#: With this many test images and no mistake, up to 5 % of new images may still be wrong (the rule of three).
+#: With this many test images and no mistakes, up to 5% of predictions on new images may be wrong (the rule of three).
 FLAWLESS = 60
-#: Minimum gap between the mean confidence and the share that is right, minimum number of predictions, and minimum gap
+#: Minimum gap between mean confidence and share of correct predictions, minimum number of predictions, and minimum gap
 #: in standard errors.
 OVER_CONFIDENT, LEAST_PREDICTIONS, ERRORS_OFF = 0.1, 30, 3.0
-#: Weights of suggestions without a gain of their own, below that of one mistake in a hundred.
+#: Weights of suggestions without a gain of their own, lower than the weight of one mistake in a hundred.
 _WIDTH_WEIGHT, _CONFIDENCE_WEIGHT, _RARE_WEIGHT = 0.02, 0.01, 0.01
 
 
@@ -752,7 +759,7 @@ def never_found_advice(case: Case) -> Iterator[AdviceItem]:
         if known:
             text = (
                 f"{listed(labels)} {'are' if several else 'is'} never found. Check whether these images are labelled "
-                "correctly, and add training images like them."
+                "correctly, and add training images that look like them."
             )
             call = case.look()
         else:
@@ -767,7 +774,7 @@ def never_found_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def rare_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest adding images of labels with too few training images or too few test images."""
+    """Suggest adding images for labels with too few training or test images."""
     if case.training is not None:
         yield from _few_training_images(case, case.training)
     few = np.flatnonzero(case.outcomes.test_images < FEW_TEST_IMAGES)
@@ -792,7 +799,7 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
             continue
         text = (
             f"{label} has only {number} training image{'' if number == 1 else 's'} and an F1 of {f1[position]:.2f}. "
-            f"Add images to have at least {FEW_TRAINING_IMAGES}."
+            f"Add images until it has at least {FEW_TRAINING_IMAGES}."
         )
         images = _images_with(case, (label,))
         weight = (GOOD_F1 - float(f1[position])) / 2 / int(tested.sum())  # half of the missing F1
@@ -800,7 +807,7 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
 
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest more test images if the interval of F1 is too wide to be informative."""
+    """Suggest more test images if the confidence interval of F1 is too wide to be informative."""
     summary = case.summary.set_index("figure")
     low, high = float(summary.loc["f1", "low"]), float(summary.loc["f1", "high"])
     number = len(case.outcomes.images)
@@ -808,13 +815,14 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
     if high - low >= WIDE:
         wanted = int(np.ceil(number * ((high - low) / (WIDE / 2)) ** 2 / 10) * 10)  # width ~ 1 / sqrt(number)
         text = (
-            f"The 95 % interval of F1 is {low:.2f} to {high:.2f}, because there are only {images}. With about "
-            f"{wanted:,} it would be {WIDE / 2:.1f} wide."
+            f"The 95% confidence interval of F1 is {low:.2f} to {high:.2f}, because there are only {images}. With "
+            f"about {wanted:,}, it would be only {WIDE / 2:.1f} wide."
         )
     elif case.counts[0].any() and not (case.counts[1].any() or case.counts[2].any()) and number < FLAWLESS:
         text = (
-            f"There is no mistake on {images}, but with so few, up to {min(99, round(300 / number))} % of new images "
-            f"could still be wrong. Add test images: with {FLAWLESS} it would be {round(300 / FLAWLESS)} %."
+            f"The model made no mistakes on {images}, but with so few, it could still be wrong on up to "
+            f"{min(99, round(300 / number))}% of new images. Add test images: with {FLAWLESS}, this limit would be "
+            f"{round(300 / FLAWLESS)}%."
         )
         low, high = 0.0, WIDE
     else:
@@ -825,7 +833,7 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def confidence_advice(case: Case) -> Iterator[AdviceItem]:
-    """Warn if confidences are higher than the share of right predictions."""
+    """Warn if confidences are higher than the share of correct predictions."""
     confidence, right = _answers(case)
     if len(confidence) < LEAST_PREDICTIONS:
         return
@@ -834,8 +842,9 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
     if gap < OVER_CONFIDENT or gap < ERRORS_OFF * error:
         return
     text = (
-        f"Confidences are too high: predictions with an average confidence of {confidence.mean():.2f} are right in "
-        f"{right.mean():.2f} of the cases. Do not read them as probabilities. Choose thresholds from the curves."
+        f"Confidences are too high: the average confidence is {confidence.mean():.2f}, but only a share of "
+        f"{right.mean():.2f} of the predictions is right. Do not interpret confidences as probabilities. Choose "
+        "thresholds from the curves."
     )
     worst = case.alarms.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
     images = worst[["image", "label", "confidence"]]
@@ -843,7 +852,7 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
-    """Return confidences and correctness of the most confident labels (single-label) or accepted predictions."""
+    """Return the confidence and correctness of each most confident label (single-label) or accepted prediction."""
     if isinstance(case.outcomes, Scores) and case.single_label:
         true, said = case.outcomes.true_label, case.outcomes.predicted_label
         at = np.flatnonzero((true >= 0) & (said >= 0))
@@ -853,7 +862,7 @@ def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
 
 
 def _images_with(case: Case, labels: tuple[str, ...]) -> pd.DataFrame:
-    """List the test images with these labels, lowest confidence first."""
+    """List the test images with the given labels, lowest confidence first."""
     found = pd.concat([case.misses, case.hits])
     found = found[found["label"].isin(labels)][["image", "label", "confidence"]]
     return found.sort_values("confidence", kind="stable").drop_duplicates(["image", "label"], ignore_index=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = 5
-#: Maximum numbers of labels in a sentence, and of images in a list.
+#: Maximum number of labels in a sentence, and of images in a list.
 NAMED, LISTED = 4, 10
 METRICS = {
     "f1": "F1",
@@ -48,30 +48,32 @@ METRICS = {
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Changes from one evaluation to another.
+    """Comparison of two evaluations, before and after a change.
 
     Attributes
     ----------
     summary : DataFrame
-        One row per metric: ``figure``, ``before``, ``after``, ``delta`` (after minus before), and the 95 % interval
-        ``low``, ``high`` of the delta (null if there is none).
+        One row per metric: ``figure``, the metric's name, ``before``, ``after``, ``delta`` (after minus before), and
+        the bounds ``low``, ``high`` of the delta's 95% confidence interval (NaN without an interval).
     per_label : DataFrame
-        The same for the F1 of each label: ``label``, ``before``, ``after``, ``delta``, ``low``, ``high``,
-        ``test_images``. Null if one of the two does not have the label, or no test image has it.
+        As ``summary``, but with the F1 of each label: ``label``, ``before``, ``after``, ``delta``, ``low``, ``high``,
+        ``test_images``. NaN if either evaluation lacks the label, or no test image has it.
     fixed, broken : DataFrame
-        Labels or boxes that were wrong before and are right after, and the reverse: ``image``, ``label`` (the true
+        Labels or boxes that were wrong before and are correct after, and the reverse: ``image``, ``label`` (the true
         label of single-label images, otherwise the label that changed), ``before``, ``after`` (the predicted label, or
         a description of the mistake) and, for classifiers, ``confidence_before``, ``confidence_after``.
     truth_changed : DataFrame
-        ``image`` and ``label`` where the truth of the two differs.
+        ``image`` and ``label`` of the image/label pairs whose ground truth differs between the evaluations.
     labels : DataFrame
-        ``label``, ``colour``, ``in_before``, ``in_after``, in order.
+        Labels of both evaluations: ``label``, ``colour``, ``in_before``, ``in_after``.
     test_images : int
         Number of images compared.
     names : tuple of two str
+        Names of the two evaluations.
     task : str
+        Task of both evaluations.
     notes : tuple of str
-        Notes on how to read the metrics, as sentences.
+        Human-readable notes on how to interpret the comparison.
     """
 
     summary: pd.DataFrame
@@ -86,7 +88,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def metric(self, name: str) -> pd.Series:
-        """Return one row of the summary.
+        """Return the summary row of one metric.
 
         Examples
         --------
@@ -101,7 +103,7 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        """Summary in sentences: the change of F1, the images fixed and broken, and the labels that gained and lost."""
+        """Summary in sentences: change in F1, images fixed and broken, and labels that improved or got worse."""
         labels = _of_labels(self.per_label)
         if not labels and len(self.fixed) + len(self.broken):
             labels = ["No label changed significantly."]
@@ -117,7 +119,7 @@ class Comparison:
         >>> after = cl.evaluate(truth, truth.assign(confidence=0.9))
         >>> ax = before.compare(after).plot()
         >>> ax.get_xlabel()
-        'change in F1 and its 95 % interval'
+        'change in F1 with 95% confidence interval'
         """
         from customlabels_nb.evaluation.plots.comparison import plot_comparison
 
@@ -167,25 +169,25 @@ def compare(
 ) -> Comparison:
     """Compare two evaluations on the same test images.
 
-    Each evaluation keeps its own thresholds. The intervals are those of a paired bootstrap: the images are resampled
+    Each evaluation keeps its own thresholds. Confidence intervals come from a paired bootstrap: images are resampled
     with replacement, the same ones for both evaluations, and the difference is computed for each resample.
 
     Parameters
     ----------
     before, after : Evaluation
-        Evaluations of the same task. Images are the same if their names are equal or, if both tables of images have a
-        column ``sha256``, their contents.
+        Evaluations of the same task. Images are matched by name or, if both images tables have a column ``sha256``, by
+        content.
     common : bool
-        Compare only the test images that both evaluations have. By default, different test images are an error.
+        Compare only the test images that both evaluations share. By default, different test images are an error.
     names : tuple of two str
         Names of the two evaluations.
     random_state, resamples : int
-        Seed and number of resamples.
+        Seed and number of bootstrap resamples.
 
     Raises
     ------
     InputError
-        If tasks, IoU thresholds or test images differ.
+        If the tasks, IoU thresholds or test images differ.
     NotEnoughDataError
         If no test image is in both evaluations.
     """
@@ -218,13 +220,13 @@ def _check_alike(before: Evaluation, after: Evaluation) -> None:
     iou_thresholds = [getattr(evaluation.outcomes, "iou_threshold", None) for evaluation in (before, after)]
     if iou_thresholds[0] != iou_thresholds[1]:
         raise InputError(
-            f"The evaluations use the IoU thresholds {iou_thresholds[0]} and {iou_thresholds[1]}. Evaluate both with "
-            "the same iou_threshold=."
+            f"The evaluations use different IoU thresholds, {iou_thresholds[0]} and {iou_thresholds[1]}. Evaluate both "
+            "with the same iou_threshold."
         )
 
 
 def _same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple[IntArray, IntArray]:
-    """Return the positions of the images that both evaluations have, in the order of ``before``."""
+    """Return the positions in each evaluation of the images that both share, in the order of ``before``."""
     names = [pd.Index(evaluation.outcomes.images) for evaluation in (before, after)]
     place = names[1].get_indexer(names[0]).astype(np.int64)
     contents = [_contents(evaluation) for evaluation in (before, after)]
@@ -235,20 +237,20 @@ def _same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tupl
     alone = [names[0][place < 0].tolist(), names[1][~np.isin(np.arange(len(names[1])), place)].tolist()]
     here = np.flatnonzero(place >= 0)
     if not here.size:
-        raise NotEnoughDataError("The two evaluations have no test image in common. Evaluate both on the same images.")
+        raise NotEnoughDataError("The two evaluations have no test images in common. Evaluate both on the same images.")
     if any(alone) and not common:
         parts = [
             f"{len(a):,} only {when} ({_some(a)})" for a, when in zip(alone, ("before", "after"), strict=True) if a
         ]
         raise InputError(
             f"The two evaluations have different test images: {' and '.join(parts)}. Pass common=True to compare the "
-            f"{here.size:,} that both have."
+            f"{here.size:,} images they share."
         )
     return here.astype(np.int64), place[here]
 
 
 def _contents(evaluation: Evaluation) -> pd.Series:
-    """Return the hash of each image's content, null if unknown."""
+    """Return the content hash of each image, missing if unknown."""
     images = evaluation.images
     empty = pd.Series(None, index=range(len(evaluation.outcomes.images)), dtype="object")
     return images["sha256"].reset_index(drop=True).astype("object") if "sha256" in images.columns else empty
@@ -262,7 +264,7 @@ def _some(names: list[str]) -> str:
 def _intervals(
     one: Thresholded, other: Thresholded, *, random_state: int, resamples: int
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
-    """Compute the 95 % intervals of the differences: of metrics, and of the F1 of the labels in both evaluations."""
+    """Compute 95% confidence intervals of the differences in each metric, and in F1 of each label that both have."""
     rows = [counted_rows(applied) for applied in (one, other)]
     width = rows[0].shape[1]
     labels = [applied.outcomes.labels for applied in (one, other)]
@@ -339,7 +341,7 @@ def _notes(
     for evaluation, name in zip((before, after), names, strict=True):
         left = len(evaluation.outcomes.images) - compared
         if left:
-            found.append(f"{left:,} test image{' is' if left == 1 else 's are'} only in {name} and left out.")
+            found.append(f"{left:,} test image{' is' if left == 1 else 's are'} only in {name} and therefore ignored.")
     for column, name in (("in_after", names[0]), ("in_before", names[1])):
         alone = labels.loc[~labels[column], "label"].tolist()
         if alone:
@@ -347,8 +349,8 @@ def _notes(
     if len(truth):
         number = truth["image"].nunique()
         found.append(
-            f"The truth of {number:,} image{'' if number == 1 else 's'} differs between the two, so some changes are "
-            "not due to the models. See truth_changed."
+            f"The ground truth of {number:,} image{'' if number == 1 else 's'} differs between the evaluations, so "
+            "some changes are not due to the models. See truth_changed."
         )
     return found
 
@@ -363,8 +365,9 @@ class ComparedSide:
     Attributes
     ----------
     applied : Thresholded
+        Ground truth and predictions with thresholds applied.
     rows : DataFrame
-        Its ``per_image`` table, with the image names of the evaluation before.
+        ``per_image`` table of this evaluation, with image names as in the evaluation before.
     """
 
     applied: Thresholded
@@ -372,27 +375,26 @@ class ComparedSide:
 
     @classmethod
     def of(cls, applied: Thresholded, names: npt.NDArray[np.object_]) -> ComparedSide:
-        """Create a side whose images get the given names, in their order."""
+        """Create a side, replacing the names of its images by ``names``, in the same order."""
         rows = applied.per_image()
         at = pd.Index(applied.outcomes.images).get_indexer(pd.Index(rows["image"].to_numpy(dtype=object)))
         return cls(applied, rows.assign(image=pd.array(names[at], dtype="str")))
 
     @property
     def outcomes(self) -> Outcomes:
-        """Truth and predictions."""
+        """Ground truth and predictions."""
         return self.applied.outcomes
 
     def numbers(self, *results: str) -> pd.Series:
-        """Count the rows with one of the results by image and label."""
+        """Count the rows with any of the given results by image and label."""
         return self.rows[self.rows["result"].isin(results)].groupby(_KEYS).size()
 
 
 def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find the images that were wrong before and are right after, and the reverse.
+    """List the images or labels that were wrong before and are correct after, and the reverse.
 
-    Both sides must have the same image order. For single-label images the most confident label counts, as in the
-    confusion matrix. For images without labels, with several labels or with boxes, fewer mistakes with a label at the
-    thresholds count as fixed.
+    Both sides must have the same image order. For single-label tasks the most confident label counts, as in the
+    confusion matrix. Otherwise, a label of an image is fixed if it has fewer false positives and misses than before.
     """
     one, other = before.outcomes, after.outcomes
     if isinstance(one, Scores) and isinstance(other, Scores) and one.task == SINGLE_LABEL:
@@ -413,7 +415,7 @@ def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFr
 
 
 def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
-    """List ``image`` and ``label`` where the number of true labels or boxes differs."""
+    """List the ``image`` and ``label`` of pairs whose number of true labels or boxes differs."""
     numbers = [side.numbers(FALSE_NEGATIVE, TRUE_POSITIVE) for side in (before, after)]
     both = pd.concat(numbers, axis=1).fillna(0)
     differ = both[both.iloc[:, 0] != both.iloc[:, 1]]
@@ -449,7 +451,7 @@ def _other_answers(one: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFra
 
 
 def _mistakes(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
-    """Build a table with one row per label and image that has mistakes, with their numbers and descriptions."""
+    """Build a table with one row per image/label pair with mistakes on either side, with counts and descriptions."""
     columns = {}
     for when, side in (("before", before), ("after", after)):
         columns[f"missed_{when}"] = side.numbers(FALSE_NEGATIVE)
@@ -488,7 +490,7 @@ def _in_words(missed: int, false: int, several: bool) -> str:
 
 
 def _confidences(scores: Scores, at: pd.Series, label: pd.Series) -> list[float]:
-    """Look up the confidence of each label for an image, null if there is no prediction."""
+    """Look up the confidence of each image/label pair, NaN if the pair has no prediction."""
     column = pd.Index(scores.labels).get_indexer(label.astype("object"))
     found = np.where((column >= 0) & scores.given[at, column], scores.confidence[at, column], np.nan)
     return [float(value) for value in found]
@@ -503,7 +505,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def certain(row: pd.Series) -> bool:
-    """Check whether the change is significant: the interval does not contain 0."""
+    """Check whether a change is significant, that is, whether its confidence interval excludes 0."""
     return bool(row["low"] > 0 or row["high"] < 0)
 
 
@@ -514,7 +516,7 @@ def _of_f1(row: pd.Series) -> str:
         move = f"F1 {'rises' if row['delta'] > 0 else 'falls'} from {row['before']:.3f} to {row['after']:.3f}"
     if pd.isna(row["low"]) or row["low"] == row["high"] == 0:
         return f"{move}."
-    said = f"{move} ({signed(row['delta'])}, 95 % interval {signed(row['low'])} to {signed(row['high'])})"
+    said = f"{move} ({signed(row['delta'])}, 95% confidence interval {signed(row['low'])} to {signed(row['high'])})"
     return f"{said}." if certain(row) else f"{said}, which is not significant."
 
 

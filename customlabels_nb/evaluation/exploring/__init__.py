@@ -1,7 +1,7 @@
 """Explore an evaluation interactively: move thresholds and filter test images.
 
-:class:`Exploration` is the model of the results screen, without any drawing. The page computes the same numbers from
-the arrays of :mod:`~customlabels_nb.evaluation.exploring.packing`, and tests check that the two are equal.
+:class:`Exploration` is the UI-independent model of the results screen. The page computes the same metrics from the
+arrays built in :mod:`~customlabels_nb.evaluation.exploring.packing`, and tests check that both agree.
 """
 
 from customlabels_nb.evaluation.exploring.exploration import Exploration

@@ -1,4 +1,4 @@
-"""State of an interactive exploration: thresholds, filter, comparison, and the metrics that follow from them."""
+"""State of the results screen: thresholds, filter and comparison, and the resulting metrics."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-#: Columns of images that are no use as slices, and the maximum number of slices in a menu.
+#: Image columns that are not useful as slices, and the maximum number of slices in a menu.
 _TECHNICAL = ("image", "sha256", "revision", "split", "status")
 MOST_SLICES = 60
 
-_KEPT = 4  # cached positions
+_KEPT = 4  # maximum number of cached positions
 
 
 class Exploration:
@@ -41,8 +41,9 @@ class Exploration:
     Parameters
     ----------
     evaluation : Evaluation
+        Evaluation to explore.
     name : str
-        Name of what was evaluated.
+        Name of the evaluated model version.
     """
 
     def __init__(self, evaluation: Evaluation, *, name: str = "evaluation") -> None:
@@ -74,13 +75,13 @@ class Exploration:
         return self.move_to(moved)
 
     def move_to(self, position: Position) -> Position:
-        """Move the sliders to a position. If it is not valid, they stay where they are."""
+        """Move the sliders to a position. If the position is not valid, raise and leave them unchanged."""
         self._at(position)
         self.position = position
         return position
 
     def set_iou_threshold(self, iou_threshold: float) -> Position:
-        """Set the minimum IoU of matching boxes."""
+        """Set the minimum IoU for boxes to match."""
         return self.move_to(replace(self.position, iou_threshold=iou_threshold))
 
     @property
@@ -101,7 +102,7 @@ class Exploration:
 
     @cached_property
     def folds(self) -> tuple[IntArray, ...]:
-        """Positions of the images of each fold for cross-validated thresholds, empty for a single image."""
+        """Positions of the images in each fold for cross-validated thresholds, empty if there is only one image."""
         own = self.evaluation.applied.folds
         if own or len(self.names) < 2:
             return tuple(images for images, _ in own)
@@ -121,12 +122,12 @@ class Exploration:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Means at the current thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
+        """Overall metrics at the current thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
         applied = self.applied
         return overall_metrics(applied.outcomes, per_label_table(applied))
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """Compute the 95 % intervals of F1, precision and recall at the current thresholds."""
+        """Compute 95% confidence intervals of F1, precision and recall at the current thresholds."""
         return bootstrap_intervals(self.applied).metrics
 
     @property
@@ -148,12 +149,12 @@ class Exploration:
 
     @cached_property
     def ranks(self) -> IntArray:
-        """Rank of each image by name."""
+        """Rank of each image when sorted by name."""
         return filtering.name_ranks(self.names)
 
     @cached_property
     def slices(self) -> dict[str, dict[str, IntArray]]:
-        """Slices of each column with a moderate number of values, as positions by name."""
+        """Image positions by slice name, for each column with a moderate number of values."""
         found = {}
         for column in self.evaluation.images.columns:
             if column in _TECHNICAL:
@@ -168,12 +169,12 @@ class Exploration:
 
     @property
     def groups(self) -> dict[str, BoolArray]:
-        """Available groups of :data:`.filtering.GROUPS`, each a mask of shape (n,)."""
+        """Groups of :data:`.filtering.GROUPS` that are available, each as a mask of shape (n,)."""
         return {"suspects": self._mask(self.suspects), **self.compared}
 
     @property
     def compared(self) -> dict[str, BoolArray]:
-        """Groups "fixed" and "broken" of a comparison, empty without one."""
+        """Groups "fixed" and "broken" of the comparison, empty if there is none."""
         found = {}
         if self.comparison is not None:
             found["fixed"] = self._mask(self.comparison.fixed["image"])
@@ -182,12 +183,12 @@ class Exploration:
 
     @cached_property
     def suspects(self) -> list[str]:
-        """Images whose truth is doubtful because the model confidently disagrees, most doubtful first."""
+        """Images whose ground truth the model confidently disagrees with, most doubtful first."""
         items = self.evaluation.advice.about("label_error")
         return list(dict.fromkeys(name for item in items for name in item.names))
 
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
-        """Return the positions of the images that pass a filter (default: :attr:`filter`), in its order.
+        """Return the positions of the images that match a filter (default: :attr:`filter`), sorted as it specifies.
 
         Raises
         ------
@@ -217,7 +218,7 @@ class Exploration:
         return chosen
 
     def table(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
-        """Build the images table with ``true``, ``predicted``, ``hits``, ``false_positives`` and ``misses``."""
+        """Extend the images table by ``true``, ``predicted``, ``hits``, ``false_positives`` and ``misses``."""
         at = np.asarray(positions, dtype=np.int64)
         part = self.applied.only(at)
         rows = part.per_image()
@@ -234,12 +235,12 @@ class Exploration:
         return table.drop(columns=[name for name in said if name in table.columns]).assign(**said)
 
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
-        """Build the ``per_image`` table of the given images at the current thresholds."""
+        """Build the ``per_image`` table for the given images at the current thresholds."""
         return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
 
     # -- comparison ---------------------------------------------------------------------------------
     def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:
-        """Compare with an earlier evaluation, each at its own thresholds, or end the comparison with None."""
+        """Compare with an earlier evaluation, each at its own thresholds. None ends the comparison."""
         self.comparison = None
         if before is not None:
             self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
@@ -258,19 +259,23 @@ class Exploration:
         names = self.evaluation.confusion_matrix.labels
         for label in pair:
             if label not in names:
-                raise LabelError(f"pair={pair!r} is not a confusion-matrix cell. Its labels are {list(names)!r}.")
+                raise LabelError(
+                    f"pair={pair!r} is not a confusion-matrix cell. The matrix has the labels {list(names)!r}."
+                )
         return names.index(pair[0]), names.index(pair[1])
 
     def _group(self, show: str) -> dict[str, BoolArray]:
-        """Return the groups if ``show`` is one of them. Computing them is slow."""
+        """Return the groups only if ``show`` is one of them, because computing them is slow."""
         return self.groups if show in filtering.GROUPS else {}
 
     def _mask_of_slice(self, column: str, name: str) -> BoolArray:
         if column not in self.slices:
-            raise InputError(f"slice={(column, name)!r} is not a slice. Columns with slices are {list(self.slices)!r}.")
+            raise InputError(
+                f"slice={(column, name)!r} is not a slice. The columns with slices are {list(self.slices)!r}."
+            )
         if name not in self.slices[column]:
             raise InputError(
-                f"slice={(column, name)!r} is not a slice. Those of {column!r} are {list(self.slices[column])!r}."
+                f"slice={(column, name)!r} is not a slice. The slices of {column!r} are {list(self.slices[column])!r}."
             )
         mask = np.zeros(len(self.names), dtype=bool)
         mask[self.slices[column][name]] = True
@@ -290,18 +295,18 @@ class _Frozen(dict[str, float]):
 
 
 def _joined(rows: pd.DataFrame, images: pd.Series, results: tuple[str, ...]) -> list[str]:
-    """Join the distinct labels of each image that have one of the given results."""
+    """Return each image's distinct labels whose result is in ``results``, comma-separated."""
     kept = rows[rows["result"].isin(results)].drop_duplicates(["image", "label"])
     labels = kept.groupby("image", sort=False)["label"].agg(", ".join)
     return [str(labels.get(name, "")) for name in images]
 
 
-# -- evaluation with another truth -------------------------------------------------------------------------------
+# -- evaluation with changed ground truth ------------------------------------------------------------------------
 _TRUTH = ["image", "label", *BOX_COLUMNS, "crowd", "polygon"]
 
 
 def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Convert outcomes back to tables of truth and predictions."""
+    """Convert outcomes back to tables of ground truth and predictions."""
     if isinstance(outcomes, Scores):
         (row, column), given = np.nonzero(outcomes.truth), np.nonzero(outcomes.given)
         said = _rows(outcomes, given[0], given[1]).assign(confidence=outcomes.confidence[given])
@@ -313,23 +318,25 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> Evaluation:
-    """Evaluate again with the truth of some images replaced, without running the model.
+    """Evaluate again with the ground truth of some images replaced, without running the model.
 
-    Thresholds are chosen in the same way as before. Assumed ones are chosen on the new truth.
+    Thresholds are set in the same way as before. Assumed and cross-validated thresholds are chosen again, on the new
+    ground truth.
 
     Parameters
     ----------
     evaluation : Evaluation
+        Evaluation to repeat.
     images : iterable of str
-        Images with a new truth. Images that are not in the test set are ignored. Test images that are not listed keep
-        their truth.
+        Images with new ground truth. Images that are not in the test set are ignored. Test images that are not listed
+        keep their ground truth.
     truth : DataFrame
-        New annotations: ``image``, ``label`` and, for detectors, the columns of boxes.
+        New annotations of these images: ``image``, ``label`` and, for detectors, the box columns.
 
     Raises
     ------
     TableError
-        If an image of a single-label task has two labels in the new truth.
+        If an image in a single-label task has two labels in the new ground truth.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)
@@ -350,7 +357,7 @@ def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame
 
 
 def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> list[str]:
-    """List the test images whose truth has changed. The arguments are those of :func:`judged_by`."""
+    """List the test images whose ground truth has changed. Takes the same arguments as :func:`judged_by`."""
     before, _ = tables_of(evaluation.outcomes)
     known, here = _usable(evaluation, images, truth)
     said = [_by_image(before[before["image"].isin(known)]), _by_image(here)]
@@ -359,7 +366,7 @@ def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.Data
 
 
 def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> tuple[set[str], pd.DataFrame]:
-    """Select the test images among ``images``, and the rows of their truth that the task uses."""
+    """Select the test images among ``images``, and the rows of ``truth`` for them that the task uses."""
     known = set(images) & set(evaluation.outcomes.images.tolist())
     here = truth[truth["image"].isin(known)]
     if isinstance(evaluation.outcomes, Scores):

@@ -18,9 +18,9 @@ from customlabels_nb.evaluation.thresholded import Thresholded
 
 ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES = "all", "mistakes", "tp", "fp", "fn"
 
-#: Images with any mistake, with a right label or box, with a false one, with a missed one, or a group like "suspects".
+#: Values of ``show``: all images, images with any mistake, a true positive, a false positive or a false negative.
 SHOWN = (ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES)
-#: Groups that only some explorations have: doubtful truth, and images that another version gets right or wrong.
+#: Further values of ``show``, not always available: doubtful ground truth, and images fixed or broken in a comparison.
 GROUPS = ("suspects", "fixed", "broken")
 SORTS = ("confident", "unsure", "name", "given")
 
@@ -31,7 +31,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class Filter:
-    """Filter of the test images on the results screen. Images must match all fields.
+    """Filter for the test images on the results screen. Images must match all fields.
 
     ``Results.set_filter`` takes these fields as keywords.
 
@@ -39,17 +39,17 @@ class Filter:
     ----------
     show : str
         "mistakes" (images with any mistake), "fp", "fn" or "tp" (images with a false positive, false negative or true
-        positive), "all", "suspects" (images whose truth may be wrong), or in a comparison "fixed" or "broken".
+        positive), "all", "suspects" (images whose ground truth may be wrong), or, in a comparison, "fixed" or "broken".
     label : str, optional
-        Consider the results of this label only.
+        Label whose results to consider. By default, all labels.
     pair : tuple of two str, optional
-        Cell of the confusion matrix: predicted label, true label, or "background" for a detector. With ``show="all"``
-        the filter selects all images that the cell counts, for a detector all that contain its boxes.
+        Cell of the confusion matrix: predicted label and true label, where a detector also has "background". With
+        ``show="all"``, the filter selects all images that the cell counts or, for a detector, whose boxes it counts.
     slice : tuple of two str, optional
-        Column of the images and name of a slice, as in the column ``slice`` of ``report.by(column)``. The column must
-        have 2 to 60 slices.
+        Column of the images table and name of a slice, as in the column ``slice`` of ``report.by(column)``. The column
+        must have 2 to 60 slices.
     search : str
-        Part of the file name, or of the entire path if it contains a ``/``. Case is ignored.
+        Part of the file name, or of the entire path if ``search`` contains a ``/``. Case is ignored.
     images : tuple of str, optional
         Names of the images to select.
     sort : str
@@ -102,17 +102,17 @@ class Filter:
 
 
 class ImageOutcomes(NamedTuple):
-    """Right and wrong results of each image.
+    """Correct and wrong results for each image.
 
     Attributes
     ----------
     bits : ndarray of uint8, shape (n,)
-        Bitwise or of :data:`TP`, :data:`FP` and :data:`FN`.
+        Bitwise OR of :data:`TP`, :data:`FP` and :data:`FN`.
     score : ndarray of float64, shape (n,)
-        1 plus the confidence of the most confident mistake (for a missed label or box, 1 minus its confidence). Without
-        mistakes, the confidence of the most confident hit. Without either, -1.
+        1 plus the confidence of the most confident mistake, where a missed label or box counts as 1 minus its
+        confidence. Without mistakes, the confidence of the most confident true positive. Without either, -1.
     margin : ndarray of float64, shape (n,)
-        Smallest distance of a confidence to its threshold, infinite without predictions.
+        Smallest distance between a confidence and its threshold, infinity without predictions.
     """
 
     bits: np.ndarray[Any, np.dtype[np.uint8]]
@@ -121,7 +121,7 @@ class ImageOutcomes(NamedTuple):
 
 
 def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
-    """Evaluate each image at the thresholds, for all labels or for the label at one position."""
+    """Evaluate each image at the thresholds, for all labels or only for the label at position ``label``."""
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
         return _judged_scores(applied, outcomes, label)
@@ -130,7 +130,7 @@ def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
 
 
 def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
-    """Return a mask of the images that a confusion-matrix cell counts, shape (n,). For boxes, k is the background."""
+    """Return a mask, shape (n,), of the images counted in a confusion-matrix cell. For boxes, k is the background."""
     outcomes = applied.outcomes
     if isinstance(outcomes, Scores):
         if outcomes.task == SINGLE_LABEL:
@@ -155,7 +155,7 @@ def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
 
 
 def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
-    """Return the positions of all images in one of the orders :data:`SORTS`. ``ranks`` are the ranks by name."""
+    """Return the positions of all images in the order ``sort``, one of :data:`SORTS`. ``ranks`` are name ranks."""
     if sort == "confident":
         return np.argsort(-judged.score, kind="stable").astype(np.int64)
     if sort == "unsure":
@@ -168,7 +168,7 @@ def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
 def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *, labelled: bool) -> BoolArray:
     """Return a mask of the images that ``show`` selects.
 
-    If ``labelled`` is True, the results are those of one label, and "all" selects the images with a result for it.
+    If ``labelled`` is True, ``judged`` covers a single label, and "all" selects the images with a result for it.
     """
     if show in GROUPS:
         if show not in groups:

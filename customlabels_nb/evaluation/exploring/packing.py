@@ -1,7 +1,7 @@
-"""Data of an evaluation for the results page: arrays, texts and images.
+"""Convert an evaluation to data for the results page: arrays, strings and images.
 
-From the arrays the page computes every metric at any slider position. They are limited to what it needs: the matrices
-of a classifier, or the boxes and candidate pairs of a detector in matching order
+The page computes every metric at any slider position from the arrays. They contain only what the page needs: the
+matrices of a classifier, or the boxes and candidate pairs of a detector in matching order
 (:mod:`customlabels_nb.evaluation.matching`).
 """
 
@@ -34,7 +34,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
-    """Return the data that the page computes from: JSON-serialisable values, and numeric arrays by name."""
+    """Return the data from which the page computes metrics: JSON-serialisable values, and numeric arrays by name."""
     outcomes = exploration.evaluation.outcomes
     arrays: Arrays = {"rank": exploration.ranks.astype(np.int32), **_folds(exploration)}
     facts: dict[str, Any] = {
@@ -72,7 +72,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
 
 
 def _folds(exploration: Exploration) -> Arrays:
-    """Return the fold of each image and a classifier's thresholds per fold, or nothing if there is only one image.
+    """Return the fold of each image and a classifier's thresholds per fold, or an empty dict if there is one image.
 
     The thresholds of a detector depend on the IoU threshold, so the page computes them itself.
     """
@@ -125,7 +125,7 @@ def _boxes(boxes: Boxes) -> Arrays:
         "pair_prediction": boxes.candidates.prediction[own].astype(np.int32),
         "pair_truth": boxes.candidates.truth[own].astype(np.int32),
         "pair_iou": boxes.candidates.iou[own],
-        # the same over all labels, with the predictions in matching order
+        # candidate pairs over all labels, with the predictions in matching order
         "other_prediction": order[every.prediction[near]].astype(np.int32),
         "other_truth": real[every.truth[near]].astype(np.int32),
         "other_iou": every.iou[near],
@@ -133,7 +133,7 @@ def _boxes(boxes: Boxes) -> Arrays:
 
 
 def as_buffers(arrays: Arrays) -> tuple[list[list[str]], list[bytes]]:
-    """Convert arrays to a list of names and dtypes, and a list of little-endian bytes."""
+    """Convert arrays to a list of names and dtypes, and a list of buffers in little-endian order."""
     little = {name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for name, array in arrays.items()}
     return [[name, array.dtype.name] for name, array in little.items()], [array.tobytes() for array in little.values()]
 
@@ -141,17 +141,18 @@ def as_buffers(arrays: Arrays) -> tuple[list[list[str]], list[bytes]]:
 def summary_as_json(
     exploration: Exploration, project: str, details: Mapping[str, Any], facts: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Build the head of the page: name, intervals at the own thresholds, date, training facts, and code to copy.
+    """Build the page header: name, metrics of the evaluation, date, facts about training, and code to copy.
 
     Parameters
     ----------
     exploration : Exploration
+        Exploration to show.
     project : str
         Name of the project. If empty, there is no code to copy.
     details : dict
-        See :class:`customlabels_nb.project.report.Report`.
+        Details about the evaluation, as in :class:`customlabels_nb.project.report.Report`.
     facts : dict
-        Facts about the training, as text.
+        Facts about the training run, as strings.
     """
     evaluation = exploration.evaluation
     table = evaluation.summary.set_index("figure")
@@ -181,7 +182,7 @@ def summary_as_json(
 
 
 def code_to_copy(project: str, name: str) -> str:
-    """Write the code that starts the version, runs a detection, and stops it."""
+    """Write the code that starts the model version, runs it on an image, and stops it."""
     if not project:
         return ""
     return (
@@ -191,7 +192,7 @@ def code_to_copy(project: str, name: str) -> str:
 
 
 def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
-    """Convert the advice to JSON values, with the positions of its images."""
+    """Convert the suggestions to JSON values, with the positions of their images."""
     return [
         {
             "heading": item.heading,
@@ -206,7 +207,7 @@ def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
 
 
 def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
-    """Convert the comparison with another version to JSON values, or return None without one."""
+    """Convert the current comparison to JSON values, or return None if there is none."""
     found = exploration.comparison
     if found is None:
         return None
@@ -247,14 +248,14 @@ def _number(value: Any) -> float | None:
 
 
 class TestPictures:
-    """Thumbnails and full views of test images by position.
+    """Thumbnails and full-size views of test images, by position.
 
     Parameters
     ----------
     images : DataFrame
         One row per test image: ``image``, and optionally ``sha256``, ``width`` and ``height``.
     root : Path, optional
-        Folder of relative paths. Thumbnails are stored in its cache.
+        Folder that relative paths refer to. Thumbnails are stored in its cache.
     """
 
     __test__ = False  # not a pytest class
@@ -267,7 +268,7 @@ class TestPictures:
         self._sizes = list(zip(_cells(images, "width"), _cells(images, "height"), strict=True))
 
     def thumbnails(self, positions: Sequence[int], pixels: int) -> list[bytes | ImageError]:
-        """Return JPEG bytes that fit ``pixels`` × ``pixels`` for each image, or the error if it has no thumbnail."""
+        """Return a JPEG thumbnail to show at ``pixels`` × ``pixels`` for each image, or the error that prevents it."""
         size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
 
         def one(at: int) -> bytes | ImageError:
@@ -281,7 +282,7 @@ class TestPictures:
         return list(map_bounded(one, positions, workers=settings.threads))
 
     def size(self, at: int) -> tuple[int, int] | None:
-        """Return width and height of the upright image in pixels, or None if they are unknown without a download."""
+        """Return the width and height of the upright image in pixels, or None if not available without a download."""
         width, height = self._sizes[at]
         if isinstance(width, int | float) and isinstance(height, int | float) and width > 0 and height > 0:
             return int(width), int(height)
@@ -295,7 +296,7 @@ class TestPictures:
         return header.width, header.height
 
     def view(self, at: int) -> BrowserImage:
-        """Return the full image in a form that browsers can show.
+        """Return the full-size image in a format that browsers can display.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Slider positions of an exploration: thresholds and, for detectors, the IoU threshold."""
+"""Slider positions of the results screen: confidence thresholds and, for detectors, the IoU threshold."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_thre
 
 ASSUMED, ONE, PER_LABEL = "assumed", "one", "per label"
 
-#: Assumed threshold of each label, cross-validated thresholds, one threshold for all labels, or one per label.
+#: Assumed threshold for each label, cross-validated thresholds, one threshold for all labels, or one per label.
 MODES = (ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL)
 
-#: Minimum of the slider of the IoU threshold.
+#: Minimum of the IoU threshold slider.
 LEAST_IOU = 0.05
 
 
 @dataclass(frozen=True)
 class Position:
-    """Slider positions.
+    """Slider positions of the results screen.
 
     Attributes
     ----------
     mode : str
         One of :data:`MODES`.
     one : float
-        Threshold of all labels in the mode "one".
+        Threshold for all labels in the mode "one".
     own : dict
-        Thresholds by label in the mode "per label". Labels that are missing use their assumed threshold.
+        Thresholds by label in the mode "per label". Missing labels use their assumed threshold.
     iou_threshold : float, optional
-        IoU threshold of detectors, at least :data:`LEAST_IOU`. Default is that of the evaluation.
+        IoU threshold for detectors, at least :data:`LEAST_IOU`. Default is the evaluation's IoU threshold.
     """
 
     mode: str = ASSUMED
@@ -53,54 +53,55 @@ class Position:
             raise InputError(f"mode={self.mode!r} is not valid. Use one of {MODES!r}.")
         check_threshold(self.one)
         if not isinstance(self.own, Mapping):
-            raise InputError(f"own={self.own!r} is not a dict of thresholds by label.")
+            raise InputError(f"own={self.own!r} must be a dict of thresholds by label.")
         for value in self.own.values():
             check_threshold(value)
         if self.iou_threshold is not None and check_iou_threshold(self.iou_threshold) < LEAST_IOU:
             raise InputError(
-                f"iou_threshold={self.iou_threshold!r} is too low to separate boxes. Give {LEAST_IOU} or more."
+                f"iou_threshold={self.iou_threshold!r} is too low to separate boxes. Pass {LEAST_IOU} or more."
             )
 
     def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
-        """Apply these thresholds and this IoU threshold to outcomes.
+        """Apply the thresholds and the IoU threshold to outcomes.
 
         Parameters
         ----------
         outcomes : Outcomes
+            Ground truth and predictions.
         folds : sequence of int64 ndarray
-            Positions of the images of each fold, for cross-validated thresholds.
+            Positions of the images in each fold, for cross-validated thresholds.
 
         Raises
         ------
         InputError
-            If there is an IoU threshold but no boxes.
+            If an IoU threshold is set, but the outcomes have no boxes.
         LabelError
             If ``own`` contains an unknown label.
         NotEnoughDataError
-            If there is only one test image for cross-validated thresholds.
+            If thresholds are to be cross-validated, but there is only one test image.
         """
         outcomes = self.matched(outcomes)
         if self.mode == CROSS_VALIDATED:
             if len(folds) < 2:
-                raise NotEnoughDataError("Thresholds cannot be cross-validated on a single test image. Add more.")
+                raise NotEnoughDataError("Cannot cross-validate thresholds on a single test image. Add more images.")
             return chosen_on_folds(outcomes, folds)
         given: dict[str, float | Mapping[str, float] | None] = {ONE: self.one, PER_LABEL: self.own}
         return Thresholded(outcomes, resolve_thresholds(given.get(self.mode), outcomes))
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
-        """Match the boxes at this IoU threshold."""
+        """Match the boxes again at the IoU threshold of this position, if it is set."""
         if self.iou_threshold is None:
             return outcomes
         if not isinstance(outcomes, Boxes):
             raise InputError(
-                f"iou_threshold={self.iou_threshold!r} applies to detectors only. This is a {outcomes.task} model."
+                f"iou_threshold={self.iou_threshold!r} applies only to detectors. This is a {outcomes.task} model."
             )
         if outcomes.iou_threshold == self.iou_threshold:
             return outcomes
         return outcomes.at_iou_threshold(self.iou_threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert the position to the form that the page and its saved state use."""
+        """Convert the position to the format used by the page and its saved state."""
         return {"mode": self.mode, "one": self.one, "own": dict(self.own), "overlap": self.iou_threshold}
 
     @classmethod
@@ -110,7 +111,7 @@ class Position:
 
 
 def position_of(evaluation: Evaluation) -> Position:
-    """Return the slider positions of an evaluation's own thresholds."""
+    """Return the slider positions that correspond to the thresholds of an evaluation."""
     outcomes = evaluation.outcomes
     iou_threshold = outcomes.iou_threshold if isinstance(outcomes, Boxes) else None
     if evaluation.applied.folds:

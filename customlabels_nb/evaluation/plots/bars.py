@@ -30,10 +30,10 @@ from customlabels_nb.evaluation.plots.style import (
 )
 from customlabels_nb.evaluation.result import Evaluation
 
-#: Columns of metrics to the right of the bars: heading, right edge on the x axis (bars are at most 1 long), format.
+#: Metric columns to the right of the bars: heading, right edge on the x axis (bars are at most 1 long), format.
 BESIDE_BARS = {
     "f1": ("F1", 1.17, "{:.3f}"),
-    "interval": ("95 %", 1.45, "{}"),
+    "interval": ("95% CI", 1.45, "{}"),
     "precision": ("precision", 1.71, "{:.3f}"),
     "recall": ("recall", 1.90, "{:.3f}"),
     "threshold": ("threshold", 2.16, "{:.3f}"),
@@ -46,10 +46,10 @@ PALE = 0.4
 
 @with_further_fonts
 def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
-    """Draw the F1 of each label as a bar, best first, with its 95 % interval as a dark line.
+    """Draw the F1 of each label as a bar, best first, with its 95% confidence interval as a dark line.
 
-    Columns to the right of the bars show F1, its interval, precision, recall, threshold and the number of test images.
-    Axes narrower than five inches show F1 only. Labels without test images come last and have no bar.
+    Columns to the right of the bars show F1, its interval, precision, recall, threshold and number of test images. Axes
+    narrower than five inches show only F1. Labels without test images come last and have no bar.
     """
     table = evaluation.per_label.assign(here=evaluation.per_label["test_images"] > 0)
     table = table.sort_values(["here", "f1"], ascending=False, kind="stable", ignore_index=True)
@@ -65,7 +65,7 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     rows.name(table["label"].to_list())
     ax.set_xlim(0, end)
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=size)
-    ax.set_xlabel("F1 and its 95 % interval", fontsize=size, x=0.5 / end)
+    ax.set_xlabel("F1 with 95% confidence interval", fontsize=size, x=0.5 / end)
     quiet(ax)
     _metrics_beside(rows, table, list(BESIDE_BARS) if wide else ["f1"])
     return ax
@@ -83,10 +83,10 @@ def _metrics_beside(rows: PlotRows, table: pd.DataFrame, columns: list[str]) -> 
 
 @with_further_fonts
 def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Mapping[str, int] | None = None) -> Axes:
-    """Draw the number of test images of each label, and of training images if ``training`` is given.
+    """Draw the number of test images with each label, and of training images if ``training`` is given.
 
     Labels with the most images come first. ``training`` maps each label to its number of training images. For a
-    detector, the number of boxes in the test images is written next to the number of images.
+    detector, the number of boxes in the test images is shown next to the number of images.
     """
     table = pd.DataFrame({"label": evaluation.outcomes.labels, "test": evaluation.outcomes.test_images})
     table["boxes"] = evaluation.outcomes.targets
@@ -118,7 +118,7 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
 
 
 def _numbers_at_ends(rows: PlotRows, table: pd.DataFrame, *, training: bool) -> None:
-    """Write the number of images (and of boxes, if they differ) at the end of each bar."""
+    """Write the number of images (and the number of boxes, if different) at the end of each bar."""
     with_boxes = bool((table["boxes"] != table["test"]).any())
     for row, (test, boxes, trained) in enumerate(table[["test", "boxes", "training"]].itertuples(index=False)):
         if row not in rows.written:
@@ -132,22 +132,22 @@ def _numbers_at_ends(rows: PlotRows, table: pd.DataFrame, *, training: bool) -> 
 
 #: Tick labels of the COCO box sizes.
 SIZE_NAMES = {"small": "small\nbelow 32² px", "medium": "medium\nbelow 96² px", "large": "large"}
-#: Columns of metrics to the right of the bars: heading, and right edge as a fraction of the length of the bars' axis.
+#: Metric columns to the right of the bars: heading, and right edge as a fraction of the length of the bars' axis.
 BESIDE_SIZES = {"tp": ("found", 0.15), "fn": ("missed", 0.31), "fp": ("false", 0.44), "precision": ("precision", 0.67),
           "recall": ("recall", 0.84)}  # fmt: skip
 
 
 @with_further_fonts
 def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Draw the number of found, missed and falsely predicted boxes by box size.
+    """Draw the number of detected, missed and falsely predicted boxes by box size.
 
-    True boxes go to the right: found ones are blue, missed ones are outlined. False positives go to the left. Precision
-    and recall are written next to the bars. The counts are those of all labels, or of ``label`` if it is given.
+    Bars to the right are true boxes: detected ones are filled in blue, missed ones are outlined. Bars to the left are
+    false positives. Precision and recall are shown next to the bars. The counts cover all labels, or only ``label``.
 
     Raises
     ------
     InputError
-        If no boxes were evaluated.
+        If the evaluated task is not detection.
     LabelError
         If the label does not exist.
     """
@@ -186,7 +186,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
 
 
 def _columns_beside(rows: PlotRows, table: pd.DataFrame, start: int, length: int) -> float:
-    """Write the columns of metrics and return the space they take, as a fraction of ``length``."""
+    """Write the metric columns and return their width as a fraction of ``length``."""
     columns = BESIDE_SIZES if inches(rows.ax)[0] >= NARROW else {}
     none = {"precision": table["tp"] + table["fp"] == 0, "recall": table["tp"] + table["fn"] == 0}
     for column, (head, x) in columns.items():

@@ -1,4 +1,4 @@
-"""Plot of the change in F1 per label between two model versions."""
+"""Plot of the change in F1 per label between two evaluations."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from customlabels_nb.evaluation.plots.style import (
     quiet,
 )
 
-#: Style of each kind of change. A change is better or worse if the entire interval is above or below 0.
+#: Style of each kind of change. A change is better or worse if its entire confidence interval is above or below 0.
 CHANGES: dict[str, dict[str, Any]] = {
     "better": {"color": RIGHT, "marker": ">"},
     "worse": {"color": WRONG, "marker": "<"},
     "can't be told": {"color": INK, "marker": "o"},
 }
-#: Columns of metrics to the right of the intervals: heading, format.
+#: Metric columns to the right of the intervals: heading, format.
 BESIDE = {"before": ("before", "{:.3f}"), "after": ("after", "{:.3f}"), "delta": ("change", "{:+.3f}")}
 #: Width of one column, as a fraction of half the x axis of the intervals.
 COLUMN = 0.32
@@ -36,10 +36,10 @@ COLUMN = 0.32
 
 @with_further_fonts
 def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the change in F1 of each label with its 95 % interval, largest gain first.
+    """Draw the change in F1 of each label with its 95% confidence interval, largest gain first.
 
-    F1 before, F1 after and the change are written to the right. Axes narrower than five inches show the change only.
-    Labels that are missing from one of the evaluations are left out. ``per_label`` is the table of a
+    F1 before, F1 after and the change are shown on the right. Axes narrower than five inches show only the change.
+    Labels that are missing from either evaluation are omitted. ``per_label`` is the table of the same name in a
     :class:`~customlabels_nb.evaluation.comparison.comparing.Comparison`.
     """
     table = per_label.dropna(subset="delta")
@@ -78,4 +78,4 @@ def _metrics_beside(rows: PlotRows, table: pd.DataFrame, reach: float) -> None:
     step = next(step for step in (0.5, 0.25, 0.1, 0.05, 0.02) if step <= reach / 1.5)
     ticks = [step * at for at in range(-int(reach / step), int(reach / step) + 1)]
     ax.set_xticks(ticks, [f"{tick:+g}" if tick else "0" for tick in ticks], fontsize=rows.size)
-    ax.set_xlabel("change in F1 and its 95 % interval", fontsize=rows.size, x=1 / (1 + end))
+    ax.set_xlabel("change in F1 with 95% confidence interval", fontsize=rows.size, x=1 / (1 + end))

@@ -1,4 +1,4 @@
-"""Plots of confidence: histograms of right and wrong predictions, and calibration."""
+"""Plots of confidence: histograms of correct and wrong predictions, and calibration."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from customlabels_nb.evaluation.plots.style import (
 from customlabels_nb.evaluation.result import Evaluation
 
 BINS = 20
-#: If a bar holds more predictions than this, the y axis is logarithmic, so that a few confident mistakes stay visible.
+#: If a bar has more predictions than this, the y axis is logarithmic, so that a few confident mistakes stay visible.
 MOST_ON_A_LINE = 100
 
 
 @with_further_fonts
 def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Draw histograms of the confidence: right predictions upwards, wrong ones downwards.
+    """Draw histograms of confidence: correct predictions upwards, wrong ones downwards.
 
-    Without ``label``, the histogram covers each image's most confident label (single-label) or all predictions (other
-    tasks). With ``label``, it covers the predictions of that label and shows its threshold: wrong predictions above the
-    threshold are false positives, right ones below it are missed.
+    Without ``label``, the histograms cover each image's most confident label (single-label) or all predictions (other
+    tasks). With ``label``, they cover the predictions of that label and show its threshold: wrong predictions above the
+    threshold are false positives, and correct ones below it are false negatives.
 
     Raises
     ------
@@ -83,10 +83,10 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
 def plot_calibration(
     evaluation: Evaluation, ax: Axes | None = None, *, bins: int = 10, label: str | None = None
 ) -> Axes:
-    """Draw the share of right predictions against the confidence (a reliability diagram).
+    """Draw the share of correct predictions against confidence (a reliability diagram).
 
-    Dots show the share with its 95 % interval, bars below show the number of predictions in each bin. Perfectly
-    calibrated confidences lie on the diagonal. For the choice of predictions see
+    Dots show the share with its 95% confidence interval, and bars below show the number of predictions in each bin.
+    Perfectly calibrated confidences lie on the diagonal. ``bins`` and ``label`` work as in
     :meth:`customlabels_nb.evaluation.result.Evaluation.calibration`.
 
     Raises
@@ -98,13 +98,13 @@ def plot_calibration(
     beside = ax is None
     if ax is None:
         ax = new_axes(6.6, 5.0)
-    unit_square(ax, across="confidence", up="share that is right")
+    unit_square(ax, across="confidence", up="share correct")
     filled = table[table["count"] > 0]
     count, share = filled["count"].to_numpy(dtype=np.float64), filled["share_right"].to_numpy(dtype=np.float64)
     ax.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="perfect calibration", zorder=1.5)
     ax.vlines(filled["mean_confidence"], *_wilson(share, count), color=RIGHT, linewidth=1.6, zorder=3, clip_on=False)
     ax.plot(filled["mean_confidence"], share, "-o", color=RIGHT, linewidth=1.6, zorder=4, clip_on=False,
-            label="right, 95 % interval", **MARK)  # fmt: skip
+            label="correct, 95% interval", **MARK)  # fmt: skip
     _counts_below(ax, filled)
     error = f"calibration error {table.attrs['error']:.3f}" if len(filled) else "no predictions"
     legend(ax, error if label is None else f"{plain(label, 28)}\n{error}", beside=beside)
@@ -136,7 +136,7 @@ def _count_scale(ax: Axes, up: IntArray, down: IntArray, tallest: int) -> None:
 
 
 def _wilson(share: FloatArray, count: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Compute Wilson's 95 % score intervals of shares of ``count`` predictions."""
+    """Compute 95% Wilson confidence intervals for shares of ``count`` predictions."""
     z = 1.96
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))

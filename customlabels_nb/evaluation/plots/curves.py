@@ -23,16 +23,16 @@ from customlabels_nb.evaluation.plots.style import (
 )
 from customlabels_nb.evaluation.result import Evaluation
 
-#: Dashes and markers of the lines, so that they differ in more than colour.
+#: Dashes and markers, so that lines differ in more than colour.
 LINE_STYLES: tuple[Any, ...] = (
     "-", (0, (6, 1.6)), (0, (7, 1.4, 1.4, 1.4)), (0, (2, 1.2)), (0, (12, 1.6)), (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)),
     (0, (1, 1)), (0, (12, 1.4, 2, 1.4)),
 )  # fmt: skip
 MARKS = "osD^vp<>"
-#: Number of lines that can be told apart. If there are more labels, the weakest ones are drawn in colour.
+#: Number of lines that can be distinguished. If there are more labels, only the weakest ones are drawn in colour.
 MOST_LINES = len(LINE_STYLES)
 CROWD = "#88888866"
-#: More grey lines than this are drawn as a band from the 10th to the 90th percentile with their median.
+#: Above this number, the grey lines are replaced by their median and a band from the 10th to the 90th percentile.
 MOST_GREY_LINES = 12
 
 
@@ -41,8 +41,8 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     """Draw metrics against the threshold and mark the threshold in use.
 
     Without ``label``, the plot shows the F1 of each label with a marker at its threshold. If there are more than eight
-    labels, the eight with the lowest F1 are named and the others are grey. With ``label``, or if there is only one
-    label, it shows the precision, recall and F1 of that label.
+    labels, the eight with the lowest F1 appear in the legend, and the rest are drawn in grey. With ``label``, or if
+    there is only one label, the plot shows the precision, recall and F1 of that label.
 
     Raises
     ------
@@ -73,10 +73,10 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
 
 @with_further_fonts
 def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Draw the precision-recall curve of each label, or of one, with a marker at the threshold in use.
+    """Draw the precision-recall curve of each label, or only of ``label``, with a marker at the threshold in use.
 
-    The legend shows the average precision. If there are more than eight labels, the eight with the lowest average
-    precision are named and the others are grey. Faint lines join points of equal F1.
+    The legend shows average precision. If there are more than eight labels, the eight with the lowest average precision
+    appear in the legend, and the rest are drawn in grey. Faint lines connect points of equal F1.
 
     Raises
     ------
@@ -103,9 +103,9 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
 
 
 def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.DataFrame:
-    """Select the rows of the labels to draw, lowest metric first.
+    """Select the ``per_label`` rows of the labels to draw, lowest metric first.
 
-    Labels without test images are included only if ``label`` names them.
+    A label without test images is included only if it is passed as ``label``.
     """
     table = evaluation.per_label
     if label is None:
@@ -115,7 +115,7 @@ def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.D
 
 
 def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Choose the line styles of the named labels, in drawing order: the lowest label last, on top of the others."""
+    """Choose the line styles of the labels in the legend, in drawing order: the weakest label last, on top."""
     colours = colours_of(evaluation.labels)
     looks = {}
     for position, name in reversed(list(enumerate(table["label"][:MOST_LINES]))):
@@ -124,13 +124,13 @@ def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, A
             "linestyle": LINE_STYLES[position],
             "linewidth": 1.8,
             "label": plain(name, 24),
-            "markevery": [],  # marker in the legend only
+            "markevery": [],  # marker only in the legend
         }
     return looks
 
 
 def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
-    """Draw the labels that are not named: as grey lines, or as a band with its median if there are many."""
+    """Draw the labels that are not in the legend: as grey lines, or as a band with a median if there are many."""
     if not curves:
         return
     if len(curves) <= MOST_GREY_LINES:
@@ -139,12 +139,12 @@ def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
         ax.plot([], [], color=CROWD, linewidth=1.2, label=f"{len(curves)} stronger labels")
         return
     grid = np.linspace(0, 1, 401)
-    # a curve that has ended counts as 0: no prediction is accepted there, or that recall is not reached
+    # beyond its end, a curve counts as 0: no prediction is accepted, or the recall is not reached
     heights = np.stack([_at(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), grid) for x, y in curves])
     low, middle, high = np.percentile(heights, [10, 50, 90], axis=0)
     ax.fill_between(grid, low, high, color=FAINTER, linewidth=0, zorder=1.7)
     ax.plot(
-        grid, middle, color=INK, linewidth=1.2, zorder=1.8, label=f"{len(curves)} stronger labels:\nmedian, middle 80 %"
+        grid, middle, color=INK, linewidth=1.2, zorder=1.8, label=f"{len(curves)} stronger labels:\nmedian, middle 80%"
     )
 
 
@@ -176,15 +176,15 @@ def _dot(ax: Axes, x: float, y: float, look: dict[str, Any]) -> None:
 
 
 def _upper_edge(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """Return the recall, rising from 0, and the highest precision at each recall.
+    """Return the distinct recall values, ascending from 0, and the highest precision at each of them.
 
-    Points of equal recall have no width and so add no area under the curve.
+    Further points of equal recall add no area under the curve.
     """
     found = curve.dropna()
     recall, precision = (found[column].to_numpy(dtype=np.float64) for column in ("recall", "precision"))
     first = np.flatnonzero(
         np.diff(recall, prepend=-1.0)
-    )  # of each recall: the later points accept more predictions, none of them right
+    )  # first point of each recall: later points accept more predictions, none of them correct
     recall, precision = recall[first], precision[first]
     return np.append(recall[:1] * 0, recall), np.append(precision[:1], precision)
 

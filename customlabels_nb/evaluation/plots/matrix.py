@@ -27,13 +27,14 @@ from customlabels_nb.evaluation.plots.style import (
     readable,
 )
 
-#: Colours from a low to a high share. Cells also grow with their share, or pale ones would stand out on a dark page.
+#: Colours from a low to a high share. Cells also grow with their share, because pale cells would otherwise stand out on
+#: a dark page.
 RIGHT_CELLS = LinearSegmentedColormap.from_list("right", ["#8db9df", "#2f7fc1"])
 WRONG_CELLS = LinearSegmentedColormap.from_list("wrong", ["#dda79e", "#c23a2b"])
 SMALLEST_CELL, LARGEST_CELL = 0.58, 0.94
-#: Larger matrices have a grid line every five rows and columns instead of a background for each cell.
+#: Matrices with more rows have a grid line every five rows and columns instead of a background for each cell.
 MOST_SINGLE_CELLS = 30
-#: If more cells than this are filled, those with a share below `LEAST_SHARE` have no number.
+#: If more cells than this are filled, cells with a share below `LEAST_SHARE` have no number.
 MOST_NUMBERS, LEAST_SHARE = 1500, 0.02
 #: Smallest font size of the numbers in the cells. Smaller ones are not legible.
 SMALLEST_NUMBER = 5.0
@@ -50,20 +51,21 @@ def plot_confusion_matrix(
     background: bool = False,
     one_vs_rest: pd.DataFrame | None = None,
 ) -> Axes:
-    """Draw the confusion matrix with right cells in blue, mistakes in red, and numbers where they fit.
+    """Draw the confusion matrix with correct cells in blue, mistakes in red, and numbers where they fit.
 
     Parameters
     ----------
     values, shares : ndarray of float64, shape (k, k)
-        Rows predicted, columns ground truth. ``values`` are written in the cells, ``shares`` set their size and colour.
+        Rows are predicted, columns are ground truth. ``values`` are written in the cells, and ``shares`` determine
+        their size and colour.
     labels : sequence of str
         Names of the rows and columns.
     whole : bool
-        Format the values as counts rather than shares.
+        Format the values as counts rather than as shares.
     background : bool
         Treat the last row and column as the background, and separate them with a line.
     one_vs_rest : DataFrame, optional
-        Columns ``tp``, ``fp``, ``fn`` and ``tn``, one row per label, drawn next to a matrix of up to 30 labels.
+        Columns ``tp``, ``fp``, ``fn`` and ``tn``, one row per label, shown next to a matrix of up to 30 labels.
     """
     shares = np.clip(shares, 0, 1)
     names = [plain(name, 20) for name in labels]
@@ -142,7 +144,7 @@ def _rounded(corner: tuple[float, float], side: float) -> Patch:
 
 
 def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cell: float) -> None:
-    """Write the values into the cells if all of them are legible at one font size."""
+    """Write the values into the cells if a legible font size fits all of them."""
     size = min(10.0, 0.72 * cell, cell / (0.68 * max(map(len, texts.values()), default=1)))
     if size < SMALLEST_NUMBER:
         return
@@ -152,7 +154,7 @@ def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cel
 
 
 def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple[int, int], str]:
-    """Format the values by row and column, shortened in small cells and only for larger shares if there are many."""
+    """Format the values by row and column: short ones for small cells, and only large shares if there are many."""
     small = len(values) > MOST_SINGLE_CELLS
     filled = values > 0
     if filled.sum() > MOST_NUMBERS:

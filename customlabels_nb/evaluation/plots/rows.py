@@ -1,4 +1,4 @@
-"""Rows of labels in a plot, with bars or intervals and columns of metrics."""
+"""Rows of a plot, one per label, with bars or intervals and metric columns."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from matplotlib.transforms import blended_transform_factory
 
 from customlabels_nb.evaluation.plots.style import INK, inches, new_axes, plain, readable
 
-#: Inches: height of a row, height of a row among many, and the heights of the figure up to which these are used. In
-#: still closer rows only some have a name.
+#: In inches: row height, row height if there are many rows, and the maximum figure height for each of the two. If rows
+#: are even closer together, only some of them have a name.
 ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.2, 40.0
 
 
@@ -50,7 +50,7 @@ class PlotRows:
         return range(0, self.count, self.step)
 
     def name(self, names: Sequence[str]) -> None:
-        """Write the names of the labels."""
+        """Write the label names on the y axis."""
         texts = [plain(names[row], 28) for row in self.written]
         self.ax.set_yticks(list(self.written), texts, fontsize=self.size)
         self.ax.set_ylim(max(self.count, 1) - 0.4, -0.6)

@@ -1,10 +1,10 @@
 """Shared style of all plots: background, colours and sizes.
 
 New figures are transparent, and their text is a medium grey with about the same contrast on white (4:1) and on a dark
-notebook page (4.7:1). The theme of a notebook can change after the cell has run, so no fixed background fits, and white
-figures glare at night. Text on a filled cell takes its colour from that cell.
+notebook page (4.7:1). A notebook's theme can change after the cell has run, so no fixed background would suit both, and
+white figures glare in dark mode. Text on a filled cell is black or white, depending on the colour of that cell.
 
-Colour is never the only difference: right and wrong also differ in position or shape, lines in dashes and markers.
+Colour is never the only cue: correct and wrong also differ in position or shape, and lines in dashes and markers.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from matplotlib.legend import Legend
 from customlabels_nb.evaluation.fonts import drawable
 
 INK = "#7f7f7f"
-#: The nearest grey on the light side of mid-grey, for the ticks of the x axis. Jupyter's inline backend puts a white
-#: card under a transparent figure whose tick labels are all dark, and a black one if all are light. A mix avoids both.
+#: The grey just lighter than mid-grey, for x-axis ticks. Jupyter's inline backend puts a white background under a
+#: transparent figure if all its tick labels are dark, and a black one if all are light. A mix of both avoids this.
 INK_LIGHT = "#808080"
 FAINT = "#8888884d"
 FAINTER = "#88888822"
-#: Right and wrong predictions, in plots and tables. The colours are safe for colour-blind readers.
+#: Colours of correct and wrong predictions in plots and tables, distinguishable for colour-blind readers.
 RIGHT, WRONG = "#2f7fc1", "#c8452f"
 
 QUARTERS, QUARTER_NAMES = (0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1")
 #: Markers have a light edge that separates them from lines and from each other.
 MARK: dict[str, Any] = {"markersize": 7, "markeredgecolor": "#ffffffcc", "markeredgewidth": 0.9}
-#: Points: font size, smallest font size, and smallest row that has text. In closer rows only some have text.
+#: In points: font size, smallest font size, and smallest row height for text. If rows are closer together, only some of
+#: them have text.
 TEXT, SMALLEST_TEXT, SMALLEST_ROW = 9.5, 5.0, 7.0
-MOST_STEPS = 6  # ticks from one end of an axis of counts to the other
-#: Axes narrower than this (inches) have no room for columns of metrics next to the bars.
+MOST_STEPS = 6  # maximum number of tick intervals on a count axis
+#: Axes narrower than this (in inches) have no room for metric columns next to the bars.
 NARROW = 5.0
 
 
@@ -51,7 +52,7 @@ def new_axes(width: float, height: float) -> Axes:
 
 
 def quiet(ax: Axes) -> None:
-    """Remove frame and tick marks, and draw all text in the ink colour."""
+    """Remove the frame and tick marks, and draw all text in the ink colour."""
     ax.tick_params(axis="y", which="both", length=0, colors=INK)
     ax.tick_params(axis="x", which="both", length=0, colors=INK_LIGHT)
     for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
@@ -61,7 +62,7 @@ def quiet(ax: Axes) -> None:
 
 
 def unit_square(ax: Axes, *, across: str, up: str = "") -> None:
-    """Scale both axes from 0 to 1, with faint lines at the quarters."""
+    """Scale both axes from 0 to 1, with ticks at the quarters and faint horizontal grid lines."""
     ax.set_xlim(0, 1)
     ax.set_ylim(-0.02, 1.04)
     ax.set_xticks(QUARTERS, QUARTER_NAMES)
@@ -77,9 +78,9 @@ def unit_square(ax: Axes, *, across: str, up: str = "") -> None:
 def legend(
     ax: Axes, title: str, *, beside: bool, handles: Sequence[Any] = (), names: Sequence[str] | None = None
 ) -> Legend:
-    """Draw the legend next to the axes or, if the caller gave the axes, where there is room inside.
+    """Draw the legend next to the axes if ``beside`` is True, otherwise inside them where there is room.
 
-    ``handles`` and ``names`` are the entries. By default these are the labelled artists of the axes.
+    ``handles`` and ``names`` are the entries, by default the labelled artists of the axes.
     """
     shown = ax.get_legend_handles_labels() if names is None else (handles, names)
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02)} if beside else {"loc": "best"}
@@ -92,7 +93,7 @@ def legend(
 
 
 def marked_threshold(ax: Axes, threshold: float) -> None:
-    """Draw a dashed line at a threshold, with its value above."""
+    """Draw a dashed vertical line at a threshold, with its value above it."""
     ax.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
     ax.annotate(f"{threshold:.3f}", (threshold, 1), (0, 2), ("data", "axes fraction"), "offset points",
                 ha="center", va="bottom", color=INK, fontsize=TEXT)  # fmt: skip
@@ -110,7 +111,7 @@ def ink_on(ground: Any) -> str:
 
 
 def count_ticks(ax: Axes, axis: str, below: int, above_zero: int) -> None:
-    """Set ticks at whole numbers on both sides of 0, written without a sign."""
+    """Set ticks at integers on both sides of 0, with labels without a sign."""
     shortest = max(below + above_zero, 1) / MOST_STEPS
     step = next(part * 10**power for power in range(20) for part in (1, 2, 5) if part * 10**power >= shortest)
     steps = range(step, max(below, above_zero) + 1, step)
@@ -127,15 +128,15 @@ def inches(ax: Axes) -> tuple[float, float]:
 
 
 def readable(points: float) -> tuple[float, int]:
-    """Compute the font size for rows of ``points`` points, and the step between rows that have room for text."""
+    """Compute the font size for rows that are ``points`` points high, and the step between rows with text."""
     step = max(1, math.ceil(SMALLEST_ROW / points))
     return float(np.clip(0.72 * points * step, SMALLEST_TEXT, TEXT)), step
 
 
 def plain(name: str, longest: int) -> str:
-    """Convert a label to plot text: one line of at most ``longest`` characters, all of them available in a font.
+    """Convert a label to plot text: one line of at most ``longest`` characters that the available fonts can draw.
 
-    ``$`` is escaped, so that it does not start a formula.
+    ``$`` is escaped, so that matplotlib does not parse it as a formula.
     """
     text = "".join(character if character.isprintable() else " " for character in name)
     text = drawable(text if len(text) <= longest else text[: longest - 1].rstrip() + "…")
