@@ -108,7 +108,7 @@ def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test
     unused = [name for name in names if name not in counts and name not in test_counts]
     if unused:
         message = f"{counted(len(unused), 'label has', 'labels have')} no labelled images ({listed(unused)})."
-        found.append(Finding("LABEL_UNUSED", "note", message, "Add labelled images, or delete unused labels.", unused[0]))
+        found.append(Finding("LABEL_UNUSED", "note", message, "Add labelled images, or delete the label.", unused[0]))
     only_test = [name for name in names if name in test_counts and name not in counts]
     if only_test:
         message = (

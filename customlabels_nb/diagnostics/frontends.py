@@ -82,7 +82,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     manager = server.extension(_MANAGER)
     wanted = _MANAGERS.get((ipywidgets or "8").partition(".")[0])
     if manager is None or (wanted is not None and manager.partition(".")[0] != wanted):
-        is_what = "is missing" if manager is None else f"is {manager}, which is incompatible with ipywidgets {ipywidgets}"
+        is_what = "is missing" if manager is None else f"is {manager}, incompatible with ipywidgets {ipywidgets}"
         is_damaged = manager is None and server.version_of("jupyterlab-widgets") is not None
         again = server.install("--force-reinstall", "jupyterlab-widgets")
         command = again if is_damaged else server.repair("ipywidgets", ipywidgets)
@@ -91,7 +91,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     if extension is None:
         found.append(("the front end of anywidget is missing", server.repair("anywidget", anywidget)))
     elif anywidget is not None and _parts(extension, 2) != _parts(anywidget, 2):
-        what = f"the front end of anywidget is {extension}, which is incompatible with the kernel's {anywidget}"
+        what = f"the front end of anywidget is {extension}, incompatible with the kernel's {anywidget}"
         found.append((what, server.repair("anywidget", anywidget)))
     found = [(what, f"{command}, {_AGAIN}.") for what, command in found]
     for name in (_MANAGER, _ANYWIDGET):
@@ -169,7 +169,7 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLin
     if other is not None:
         yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and {other[0]}", f"{start}. Or: {other[1]}")
         return
-    yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, and it has a kernel of this environment")
+    yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, with a kernel of this environment")
 
 
 def notebook(own: Environment) -> DiagnosticLine:
@@ -292,7 +292,7 @@ class Environment:
         return None if found is None else found.version
 
     def extension(self, name: str) -> str | None:
-        """Return the version of a labextension that JupyterLab would load in this environment, or None if it has none."""
+        """Return the version of a labextension that JupyterLab would load in this environment, or None."""
         for folder in self._data():
             description = _json(folder / "labextensions" / name / "package.json")
             if description is not None:
@@ -314,7 +314,7 @@ class Environment:
         return any((folder / "nbextensions" / name / "index.js").is_file() for folder in self._data())
 
     def kernels(self) -> Iterator[_Kernel]:
-        """Yield the Python kernels that a server in this environment offers. The first kernel of a name takes precedence."""
+        """Yield the Python kernels that a server in this environment offers, only the first one of each name."""
         seen = set()
         for folder in self._data():
             for file in sorted((folder / "kernels").glob("*/kernel.json")):
