@@ -130,13 +130,15 @@ def _first_frame(file: Any, dataset: Any) -> _Array:
         pixels: _Array = pixel_array(file, index=0)
     except NotImplementedError as error:
         name = _syntax(dataset).name
-        raise RefusedError(f"compression {name} is not supported. Convert the file, for example with dcmconv.") from error
+        raise RefusedError(
+            f"the compression {name} is not supported. Convert the file, for example with dcmconv."
+        ) from error
     except RuntimeError as error:
         if not any(words in str(error) for words in _LACKS_PACKAGES):
             raise
         name = _syntax(dataset).name
         raise RefusedError(
-            f"compression {name} needs additional packages. Install them with: {install_command(*_DECODERS)}"
+            f"the compression {name} needs additional packages. Install them with: {install_command(*_DECODERS)}"
         ) from error
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)

@@ -30,7 +30,7 @@ from customlabels_nb.settings import settings
 _PART_IMAGES = 8
 _PART_BYTES = 4 * 2**20
 _LARGEST = 2**31
-_FATE = {True: "The image was added.", False: "The image was skipped."}
+_FATE = {True: "It was kept.", False: "It was skipped."}
 
 
 class UnreadFacts(NamedTuple):

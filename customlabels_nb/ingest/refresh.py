@@ -91,7 +91,7 @@ class _Seen:
             self._there.update(own.loc[own["sha256"].isin(contents), "image"])
 
     def vanished(self) -> list[tuple[str, str]]:
-        """Return the split and name of each image that is no longer in any source, as far as the sources were scanned."""
+        """Return the split and name of each image that is no longer in any source that could be scanned."""
         columns = [self._images[name].tolist() for name in ("split", "image", "source")]
         gone = [
             (split, image)

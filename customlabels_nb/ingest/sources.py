@@ -350,7 +350,7 @@ def _labelled(found: SourceContents, label: str, annotator: str | None) -> None:
 
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     if "image" not in frame.columns or not frame.columns.is_unique:
-        raise InputError(f"The DataFrame must have a column 'image' and no duplicate columns, but has {list(frame.columns)}.")
+        raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
     if "split" in frame.columns:
         _check_side(frame["split"], split)
     rows = frame.assign(image=[image_uri(name) for name in frame["image"]])

@@ -105,7 +105,7 @@ def size_in(identity: str) -> int:
 
 
 def protocol_of(url: str) -> str:
-    """Return the protocol of a URL in lower case, for chained URLs that of the first part."""
+    """Return the protocol before ``://`` in a URL, in lower case."""
     return url.partition("://")[0].rpartition("::")[2].lower()
 
 
