@@ -192,5 +192,5 @@ class CheckReport:
         if number["error"]:
             return looked + f"{', '.join(parts)}. Start with the errors."
         if number["warning"]:
-            return looked + f"{', '.join(parts)}. Training will work, but the problems warned about limit its result."
+            return looked + f"{', '.join(parts)}. Training will work, but these problems limit its result."
         return looked + f"no errors or warnings, and {parts[0]}."

@@ -101,7 +101,7 @@ def look_at_files(
 
 @dataclass(frozen=True)
 class _Seen:
-    """Result of checking one file: its size, its content hash, or an error. All None if it is unchanged."""
+    """Result of checking one file: its size, its content hash, or an error, or nothing if it is unchanged."""
 
     size: tuple[int, int] | None = None
     content: str | None = None

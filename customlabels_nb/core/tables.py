@@ -2,17 +2,18 @@
 
 ===================  =====================================================================================
 images               one row per image: ``image`` (str, the URI as given), ``split`` (str: train, test),
-                     ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the oriented
-                     image, missing until known), ``sha256`` (str; for a remote image its identity, see
-                     :mod:`customlabels_nb.remote.remote_files`; missing until known), ``source`` (str, where it was
-                     imported from), ``tags`` (object: list of str, such as "reviewed", see
+                     ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the
+                     oriented image, missing until known), ``sha256`` (str; for a remote image its identity, see
+                     :mod:`customlabels_nb.remote.remote_files`; missing until known), ``source`` (str,
+                     where it was imported from), ``tags`` (object: list of str, such as "reviewed", see
                      :mod:`customlabels_nb.datasets.reviewed`), ``revision`` (int64), then any user columns
 annotations          one row per label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
-                     ``width``, ``height`` (float64, pixels of the oriented image, NaN at image level), ``polygon``
-                     (object: list of [x, y] or None), ``crowd`` (bool), ``confidence`` (float64, 0 to 1),
-                     ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
-predictions          the columns of annotations, and ``model`` (str) labels               ``label`` (str), ``colour``
-(str, #rrggbb); the rows are in label order issues               see :class:`customlabels_nb.core.issues.Issue`
+                     ``width``, ``height`` (float64, pixels of the oriented image, NaN at image level),
+                     ``polygon`` (object: list of [x, y] or None), ``crowd`` (bool), ``confidence`` (float64,
+                     0 to 1), ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
+predictions          the columns of annotations, and ``model`` (str)
+labels               ``label`` (str), ``colour`` (str, #rrggbb), with rows in label order
+issues               see :class:`customlabels_nb.core.issues.Issue`
 ===================  =====================================================================================
 
 An image with status ``labelled`` and no annotation was labelled as empty, which means that none of the labels applies.

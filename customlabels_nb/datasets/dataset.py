@@ -258,7 +258,9 @@ class Dataset:
             raise InputError("Pass exactly one of n and fraction.")
         good = isinstance(n, int | np.integer) and n >= 0 if fraction is None else 0 <= fraction <= 1
         if not good:
-            raise InputError(f"n={n!r}, fraction={fraction!r}: n must be 0 or more, fraction between 0 and 1.")
+            raise InputError(
+                f"n={n!r}, fraction={fraction!r}: n must be an integer of at least 0, fraction between 0 and 1."
+            )
         count = n if n is not None else round(len(self) * float(fraction or 0))
         chosen = np.random.default_rng(random_state).permutation(len(self))[:count]
         return self._take(self._images.iloc[np.sort(chosen)])
@@ -271,7 +273,7 @@ class Dataset:
         Parameters
         ----------
         fraction : float
-            Share of the labelled images that go to the second dataset, between 0 and 1.
+            Share of the labelled images that goes to the second dataset, between 0 and 1.
         groups : str, sequence or DataFrame, optional
             Groups of images that must stay together: the name of a column of the images table, one value per image (a
             Series is aligned by its index), or a table of pairs with the columns ``image`` and ``other``, as returned
@@ -590,7 +592,7 @@ class Dataset:
         return to_supervision(self._contents(), root=self.root, target=target)
 
     def to_huggingface(self, *, target: str | None = None) -> Any:
-        """Convert the dataset to a ``datasets.Dataset`` of Hugging Face.
+        """Convert the dataset to a Hugging Face ``datasets.Dataset``.
 
         The columns are ``image`` (a reference to the file, decoded on access), ``width``, ``height``, your own columns
         of numbers and strings, and, depending on the target, one of ``label`` (a ClassLabel), ``labels`` (a list of

@@ -1,8 +1,7 @@
 """Manage the tag :data:`REVIEWED`, which marks images whose annotations were reviewed after labelling.
 
 The tag applies to the image's current annotations. Changing the annotations or the status without a review removes the
-tag, but renaming a label does not. The history records who set the tag and when, as the action "approve" or "correct to
-…".
+tag, but renaming a label does not. The history records who set the tag and when (action "approve" or "correct to …").
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def stratified_split(
 
     This is iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011),
     applied to groups of images. Starting with the rarest label, each group with that label is assigned to the side of
-    the split that still needs most images with the labels of the group.
+    the split that still needs the largest share of images with the labels of the group.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ def local_path(path: str | os.PathLike[str], argument: str) -> Path:
     Raises
     ------
     InputError
-        If ``path`` is not a path, is empty, or is a URL of another kind. The message names the ``argument``.
+        If ``path`` is not a path, is empty, or is a URL other than ``file:``. The message names the ``argument``.
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{argument}={path!r} is not a path.")

@@ -1,4 +1,4 @@
-"""Thumbnails and full-size views of images for browsers, cached by content.
+"""Thumbnail cache, and cached full-size views of images for browsers.
 
 A view is the unchanged original file if browsers can display it, and a JPEG otherwise.
 """
@@ -130,7 +130,7 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
     data, content = read_content(image, root, known=sha256)
     small = thumbnail(open_image(data, name=image, at_least=size), size)
     key = _key(sha256, f"-{size}.jpg") if sha256 else None
-    if key is not None and cache is not None and content == sha256:  # the file may have changed since then
+    if key is not None and cache is not None and content == sha256:  # the file may have changed since it was hashed
         cache.put(key, small)
     return small
 
