@@ -20,7 +20,7 @@ def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
         with _bars(events) if show else nullcontext():
             yield events
     except KeyboardInterrupt as error:
-        show_in_one_line(error, "Interrupted. Finished work is saved. Call the method again to continue.")
+        show_in_one_line(error, "Stopped by you. Finished work is saved. Call the method again to continue.")
         raise
 
 

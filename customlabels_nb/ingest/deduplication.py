@@ -192,7 +192,7 @@ class _Content:
         if twin is not None:
             kept = self._options.duplicates == "keep"
             there, here = told(self.labels, twin), told(self.labels, image)
-            differing = f" ({there} there but {here.removeprefix('labelled ')} here)" if there != here else ""
+            differing = f" ({there} there and {here.removeprefix('labelled ')} here)" if there != here else ""
             message = f"Duplicate of {twin!r} in the dataset{differing}. {_FATE[kept]}"
             self.issues.append(Issue("DUPLICATE_CONTENT", message, image, self.source))
             if not kept:
