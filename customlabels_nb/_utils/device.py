@@ -6,7 +6,7 @@ from customlabels_nb.errors import DeviceError
 
 
 def choose_device(name: str | None = None) -> str:
-    """Return the device ``name`` if it is available, or by default the first available of cuda, mps and cpu.
+    """Return ``name`` if that device is available, or by default the first available of cuda, mps and cpu.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def choose_device(name: str | None = None) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Check whether an error means out of memory, in PyTorch on any device or in Python."""
+    """Check whether an error is an out-of-memory error, from PyTorch on any device or from Python."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()

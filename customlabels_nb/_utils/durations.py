@@ -14,7 +14,7 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
 def read_seconds(text: str) -> float | None:
-    """Parse a duration and return its seconds, or None if it is invalid. Several parts are added.
+    """Parse a duration, which may have several parts, into seconds, or return None if it is invalid.
 
     A number without a unit is in seconds.
     """

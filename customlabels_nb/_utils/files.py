@@ -14,13 +14,13 @@ from typing import BinaryIO
 from uuid import uuid4
 
 _PREFIX = ".clnb-"
-# a network file system may not show the locks of other machines, so each machine trusts only those with its own name
+# a network file system may not show other machines' locks, so a machine relies on locks only for folders it created
 _OURS = f"{_PREFIX}{zlib.crc32(socket.gethostname().encode()):08x}-"
 _ABANDONED_SECONDS = 7 * 24 * 3600
 
 
 def expand_home(path: str) -> str:
-    """Replace a leading ``~`` by the home folder, unless a file of exactly that name exists."""
+    """Replace a leading ``~`` with the home folder, unless a file of exactly that name exists."""
     return os.path.expanduser(path) if path.startswith("~") and not os.path.lexists(path) else path
 
 
@@ -35,12 +35,12 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     path : Path
         Target path. Its folder must exist.
     durable : bool
-        Wait until the bytes are on the disk, so that they survive a power failure too.
+        Wait until the data is on the disk, so that it survives a power failure.
 
     Raises
     ------
     OSError
-        If writing fails. ``path`` is unchanged then.
+        If writing fails. In this case, ``path`` is unchanged.
     """
     temporary = path.with_name(f".{uuid4().hex[:12]}.part")
     try:
@@ -62,7 +62,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """Create a hidden temporary folder in ``folder`` for the block, and delete those left by killed processes."""
+    """Create a hidden temporary folder in ``folder`` for the block, and delete folders left by killed processes."""
     remove_abandoned(folder)
     path, lock = folder, None
     try:
@@ -83,8 +83,8 @@ def scratch(folder: Path) -> Iterator[Path]:
 def remove_abandoned(folder: Path) -> None:
     """Delete the folders that :func:`scratch` created in ``folder`` for processes that no longer exist.
 
-    Folders of this machine are recognised by their locks. Those of other machines, and where locks are not supported,
-    are recognised by age.
+    A folder created on this machine is abandoned if it is not locked. A folder created on another machine, or on a file
+    system without locks, is considered abandoned after a week.
     """
     for path in folder.glob(f"{_PREFIX}*.part"):
         lock = _lock(path) if path.name.startswith(_OURS) else None

@@ -1,6 +1,6 @@
 """Build the commands that install missing packages in the current environment.
 
-They name packages instead of an extra of this package, because in a checkout there may be no release to install from.
+The commands name the packages rather than an extra of this package, because a checkout may have no release to install.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ def install_command(*what: str, python: str | os.PathLike[str] | None = None, ha
     what : str
         Requirements and options.
     python : path, optional
-        Python to install for; by default the current one.
+        Python interpreter to install for. Defaults to the current one.
     has_pip : bool, optional
-        Whether that Python has pip; by default this is looked up for the current Python. Without pip, the command uses
-        uv.
+        Whether that Python has pip. By default, the current Python is checked. Without pip, the command uses uv.
     """
     if has_pip is None:
         has_pip = find_spec("pip") is not None
@@ -38,9 +37,10 @@ def install_command(*what: str, python: str | os.PathLike[str] | None = None, ha
 
 
 def extra_command(extra: str, names: Sequence[str] = ()) -> str:
-    """Return the command that installs the packages of one of this package's extras, or only those in ``names``.
+    """Return the command that installs an extra's dependencies, or only ``names``.
 
-    If this package runs from source without being installed, the packages are unknown and the command names the extra.
+    When running from an uninstalled checkout, the dependencies cannot be looked up, so the command installs the whole
+    extra.
     """
     from packaging.requirements import Requirement
 

@@ -12,7 +12,7 @@ from customlabels_nb.events import Event, Events, Message, Metrics, Progress
 
 @contextmanager
 def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
-    """Show events as one tqdm progress bar per phase, with the latest metrics, and messages as lines in between.
+    """Show one tqdm progress bar per phase with the latest metrics, and print messages between the bars.
 
     An interrupt is shown as one line instead of a traceback, with or without progress bars.
     """
@@ -20,7 +20,7 @@ def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
         with _bars(events) if show else nullcontext():
             yield events
     except KeyboardInterrupt as error:
-        show_in_one_line(error, "Stopped by you. Finished work was stored. Call it again to continue.")
+        show_in_one_line(error, "Stopped by you. Finished work is saved. Call the method again to continue.")
         raise
 
 

@@ -1,7 +1,7 @@
-"""Render the notebook HTML of objects from the Jinja templates in ``templates/``.
+"""Render the HTML that notebooks display for objects, from the Jinja templates in ``templates/``.
 
-Names of labels, files and models are untrusted: every value is escaped and put on one line. Only a ``Markup`` that a
-template rendered itself is inserted unchanged. Line breaks in a template, with their indentation, produce no space.
+Names of labels, files and models are untrusted: every value is escaped and put on one line. Only ``Markup`` that a
+template has rendered is inserted unchanged. Line breaks in a template and the indentation around them are removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def render(template: str, **values: Any) -> str:
     template : str
         Name of a file in ``templates/``.
     **values
-        Variables of the template. A missing variable is an error.
+        Template variables. A missing variable is an error.
     """
     return _environment().get_template(template).render(values)
 

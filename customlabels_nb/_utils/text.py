@@ -14,12 +14,12 @@ _LOGIN_OF_URL = re.compile(r"(?:^|(?<=::))([a-z][a-z0-9+.-]*)://([^/?#]*)@", re.
 
 
 def without_passwords(text: str) -> str:
-    """Remove the passwords from the URLs in ``text``, and for web servers and S3 the user names too."""
+    """Remove passwords from the URLs in ``text``, and user names too from URLs of web servers and S3."""
     return _LOGIN.sub(_without_login, text) if "@" in text and "://" in text else text
 
 
 def plain_url(name: str) -> str:
-    """Remove the password from a path or URL, with a warning if there is one."""
+    """Remove the password from a path or URL, and warn if there was one."""
     plain = _LOGIN_OF_URL.sub(_without_login, name)
     if plain != name:
         warnings.warn(
@@ -39,7 +39,7 @@ def _without_login(found: re.Match[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace control characters other than line breaks, which a terminal would interpret."""
+    """Replace control characters, which a terminal would interpret, except line breaks."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c == "\n" or _is_shown(c) else "\ufffd" for c in text)
@@ -67,10 +67,10 @@ def file_name(path: str) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Format a number with its noun: ``1 image``, ``2,000 images``."""
+    """Format a count with its noun, such as ``1 image`` or ``2,000 images``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _is_shown(character: str) -> bool:
-    # str.isprintable rejects all spaces except one, but names contain others, such as macOS screenshots
+    # str.isprintable rejects all spaces but the ASCII one, but names contain others (macOS screenshots, for example)
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"

@@ -16,9 +16,9 @@ def map_bounded(
 ) -> Generator[Result, None, None]:
     """Apply ``function`` to ``items`` in ``workers`` threads and yield the results in order.
 
-    At most ``ahead`` items (default: four per worker) are in flight, so memory use is bounded for any number of items.
-    An exception raised by ``function`` is raised when the result of that item is due. Leaving the loop early cancels
-    the items that have not started.
+    At most ``ahead`` items (default: four per worker) are in flight, so memory use does not depend on the number of
+    items. An exception raised by ``function`` is re-raised when the result of that item is due. Leaving the loop early
+    cancels the items that have not started.
     """
     if workers <= 1:
         yield from map(function, items)

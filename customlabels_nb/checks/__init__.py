@@ -33,7 +33,7 @@ def check_datasets(
     near_duplicates: bool | None = None,
     events: Events | None = None,
 ) -> CheckReport:
-    """Check the training and test data for problems that limit the result of training.
+    """Check the training and test sets for problems that would harm training or its evaluation.
 
     Parameters
     ----------
@@ -42,22 +42,22 @@ def check_datasets(
     task : str, optional
         Task of the project, one of :data:`customlabels_nb.core.tables.TASKS`.
     files : DataFrame, optional
-        Table ``files()`` of a store. Files that did not change since their import are not opened again.
+        Table returned by ``files()`` of a store. Files that have not changed since their import are not opened again.
     near_duplicates : bool, optional
-        Search for near-duplicates. By default this is done if at most 2,000 images must be read for it and none must
-        be downloaded.
+        Whether to search for near-duplicates. By default, the search runs if it needs to read at most 2,000 images and
+        download none.
     events : Events, optional
-        Receives the progress.
+        Receives progress events.
 
     Returns
     -------
     CheckReport
-        Findings, the most severe first.
+        Findings, sorted by severity.
 
     Raises
     ------
     Cancelled
-        If ``events`` were cancelled. Fingerprints computed so far stay in the cache.
+        If cancellation was requested through ``events``. Fingerprints computed so far stay in the cache.
     """
     datasets = [train, test]
     seen = _files_of(datasets, files, events)
@@ -85,7 +85,7 @@ def find_near_duplicates(
     threshold: float = SAME,
     events: Events | None = None,
 ) -> pd.DataFrame:
-    """Find the pairs of near-duplicates in and between datasets.
+    """Find pairs of near-duplicates within and between datasets.
 
     See :meth:`customlabels_nb.project.project.Project.near_duplicates`.
     """
@@ -122,7 +122,7 @@ def _fingerprints(pictures: Pictures, root: Path | None, cache: ContentCache, ev
 
 
 def _light(datasets: Sequence[Dataset], pictures: Pictures, found: Fingerprints) -> list[Finding]:
-    """Return findings about blank and dark images."""
+    """Return the findings about blank and dark images."""
     prints = np.zeros(len(pictures.images), dtype=found.prints.dtype)
     readable = np.zeros(len(pictures.images), dtype=bool)
     prints[pictures.distinct], readable[pictures.distinct] = found.prints, found.readable

@@ -1,4 +1,4 @@
-"""Check bounding boxes: empty, outside the image, tiny, covering the entire image, or duplicated."""
+"""Check bounding boxes for boxes that are empty, off the image, tiny, duplicated or as large as the image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 
 _DETECTOR_SIDE = 320  # longer side in pixels of a detector's input
-_TINY = 8.0  # of these pixels, one cell of the finest feature grid
+_TINY = 8.0  # pixels of the detector's input: one cell of its finest feature grid
 _WHOLE = 0.95  # share of the image's area
-_OFF = 1.0  # pixels: smaller distances come from rounding
+_OFF = 1.0  # pixels beyond the image edge: smaller values come from rounding
 _SAME = 1.0  # pixels between the edges of boxes that count as duplicates
 
 
@@ -26,7 +26,7 @@ def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.ND
     Parameters
     ----------
     width, height : ndarray of float64, shape (n,)
-        Sizes of the images in pixels, NaN if unknown.
+        Width and height of each image in pixels, NaN if unknown.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
         ),
         (
             off & ~empty, "BOX_OFF_FRAME", "warning", "reaching beyond the edge of the image",
-            "Clip them to the image. If there are many, the file may have been written for images of another size.",
+            "Clip them to the image. If there are many, they may have been drawn on images of a different size.",
         ),
         (
             (seen < _TINY) & ~empty, "BOX_TINY", "warning",
@@ -69,7 +69,7 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
         ),
         (
             _repeated(boxes) & ~empty, "BOX_REPEATED", "warning", "duplicating another box",
-            "Delete all but one: a detector that finds such an object once is penalised for the other boxes.",
+            "Delete all but one: a detector that finds the object once is penalised for missing the other boxes.",
         ),
     )  # fmt: skip
     for holds, code, severity, words, advice in rules:
@@ -81,11 +81,11 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _repeated(boxes: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Return a mask of boxes that have nearly the same edges as an earlier box of the same label and image."""
+    """Return a mask of the boxes with nearly the same edges as an earlier box of the same label in the same image."""
     edges = boxes[["left", "top"]].assign(right=boxes["left"] + boxes["width"], bottom=boxes["top"] + boxes["height"])
     keys = boxes[["image", "label"]]
     found = np.zeros(len(boxes), dtype=bool)
-    # almost equal edges may fall into two cells of a grid, but not also in a second grid that is shifted by half a cell
+    # nearly equal edges may fall into different cells of one grid, but then not of a grid shifted by half a cell
     for shift in (0.0, 0.5):
         cells = np.floor(edges / (2 * _SAME) + shift)
         found |= pd.concat([keys, cells], axis=1).duplicated().to_numpy()

@@ -1,4 +1,4 @@
-"""Report of the checks before training: each finding with its severity, message, advice and images."""
+"""Report of the checks before training, with the severity, message, advice and images of each finding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.issues import CODES
 
-#: "error": training refuses to start or would learn something wrong; "warning": limits the result; "note": information.
+#: "error": training would fail or learn something wrong; "warning": the result will suffer; "note": information.
 SEVERITIES = ("error", "warning", "note")
 
 _LISTED = 4
@@ -28,15 +28,15 @@ class Finding:
     severity : str
         One of :data:`SEVERITIES`.
     message : str
-        Sentence with the finding and its numbers.
+        Sentence that states the finding with its numbers.
     advice : str
-        Sentence that recommends a solution.
+        Sentence that recommends what to do.
     where : str
         Affected label, split or image.
     rows : DataFrame, optional
-        Affected images: split, image, detail. Each image occurs once.
+        Affected images, with the columns split, image and detail. Each image occurs once.
     count : int, optional
-        Number of affected images if they are not listed in ``rows``.
+        Number of affected images, if ``rows`` is not given.
     """
 
     code: str
@@ -58,14 +58,14 @@ class Finding:
 
 
 def rows_of(split: str, images: Iterable[str], details: Iterable[str] | str = "") -> pd.DataFrame:
-    """Return the table of a finding's images, with the first detail of an image that occurs twice."""
+    """Return the table of a finding's images. If an image occurs more than once, its first detail is used."""
     frame = pd.DataFrame({"split": split, "image": pd.Series(list(images), dtype="str")})
     frame["detail"] = details if isinstance(details, str) else pd.Series(list(details), dtype="str")
     return frame.drop_duplicates("image").reset_index(drop=True)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Format the first names in quotes, followed by the number of other names."""
+    """Format the first names in quotes, followed by the number of further names."""
     more = len(names) - _LISTED
     return ", ".join(map(repr, names[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")
 
@@ -76,13 +76,13 @@ _MARKS = {"error": "✗", "warning": "!", "note": "·"}
 
 
 class CheckReport:
-    """Findings of the check before training, the most severe first.
+    """Findings of the checks before training, sorted by severity.
 
     Attributes
     ----------
     near_duplicates : DataFrame or None
-        Pairs of near-duplicates, see :meth:`customlabels_nb.project.project.Project.near_duplicates`. None if they
-        were not searched for.
+        Pairs of near-duplicates (see :meth:`customlabels_nb.project.project.Project.near_duplicates`). None if the
+        search was skipped.
 
     Examples
     --------
@@ -103,18 +103,18 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """True if there are no errors. There may still be warnings."""
+        """True if there are no errors, even if there are warnings."""
         return not any(finding.severity == "error" for finding in self._findings)
 
     @property
     def issues(self) -> pd.DataFrame:
-        """One row per finding: code, severity ("error", "warning", "note"), where, images (number), message, advice."""
+        """Findings as a table: code, severity ("error", "warning", "note"), where, images (count), message, advice."""
         rows = [[f.code, f.severity, f.where, f.images, f.message, f.advice] for f in self._findings]
         return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per affected image: code, severity, split, image, detail."""
+        """Affected images as a table with one row per finding and image: code, severity, split, image, detail."""
         parts = [
             f.rows.assign(code=f.code, severity=f.severity)[list(_ROW_COLUMNS)]
             for f in self._findings
@@ -124,7 +124,7 @@ class CheckReport:
         return pd.concat([empty, *parts], ignore_index=True).astype(_ROW_COLUMNS)
 
     def images_with(self, code: str, split: str | None = None) -> list[str]:
-        """Return the images affected by findings with this code, in both datasets or one.
+        """Return the images affected by findings with the given code, in both datasets or only in ``split``.
 
         Examples
         --------
@@ -144,7 +144,7 @@ class CheckReport:
         return images
 
     def images_of(self, position: int, split: str | None = None) -> list[str]:
-        """Return the images affected by the finding in this row of :attr:`issues`, in both datasets or one.
+        """Return the images affected by the finding at a row of :attr:`issues`, in both datasets or only in ``split``.
 
         Examples
         --------
@@ -192,5 +192,5 @@ class CheckReport:
         if number["error"]:
             return looked + f"{', '.join(parts)}. Start with the errors."
         if number["warning"]:
-            return looked + f"{', '.join(parts)}. Training will work, but the warnings limit its result."
+            return looked + f"{', '.join(parts)}. Training will work, but these problems limit its result."
         return looked + f"no errors or warnings, and {parts[0]}."

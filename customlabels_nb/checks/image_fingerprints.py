@@ -1,9 +1,9 @@
-"""Perceptual hashing: fingerprints of images, by which edited copies of a photo are recognised.
+"""Perceptual hashing: image fingerprints that identify edited copies of a photo.
 
 A fingerprint contains the 32 × 32 lowest spatial frequencies of an image's grey values (a discrete cosine transform of
-the image resized to a square), each weighted by its frequency, and the colours of its quadrants. Products of weighted
-frequencies are correlations of gradients rather than of grey values, which distinguishes two photos of an orange in
-front of the same wall.
+the image resized to a square), each weighted by its frequency, and the mean colours of the image's quadrants. Comparing
+weighted frequencies amounts to correlating gradients rather than grey values, which distinguishes two photos of an
+orange in front of the same wall.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ VERSION = 1
 SIDE, KEPT = 64, 32
 
 #: Record of one fingerprint. ``detail``: weighted frequencies, scaled so that the largest is 127; ``colour``: mean Cb
-#: and Cr of each quadrant; ``mean``, ``spread``: mean and standard deviation of the grey values (0..255).
+#: and Cr of each quadrant; ``mean``, ``spread``: mean and standard deviation of the grey values (0 to 255).
 FINGERPRINT = np.dtype(
     [("detail", "i1", (KEPT, KEPT)), ("colour", "i1", (2, 2, 2)), ("mean", "<f4"), ("spread", "<f4")]
 )
 Prints = npt.NDArray[np.void]
 
 _BATCH = 64  # images between two progress events
-_DECODED = 128  # least shorter side to which a JPEG may be reduced while decoding: fewer pixels blur the edges
+_DECODED = 128  # minimum shorter side when downscaling a JPEG while decoding: fewer pixels blur the edges
 
 
 def _cosines() -> npt.NDArray[np.float32]:
@@ -47,7 +47,7 @@ def _cosines() -> npt.NDArray[np.float32]:
     return np.asarray(basis, dtype=np.float32)
 
 
-#: The orthonormal cosine basis, shape (KEPT, SIDE).
+#: Orthonormal cosine basis, shape (KEPT, SIDE).
 BASIS = _cosines()
 #: Weight of each frequency, shape (KEPT, KEPT); 0 for the mean.
 FREQUENCY = np.hypot(*np.mgrid[:KEPT, :KEPT]).astype(np.float32)
@@ -60,11 +60,11 @@ class Fingerprints:
     Attributes
     ----------
     prints : ndarray of FINGERPRINT, shape (n,)
-        Fingerprints in the order of the images, zeros for unreadable images.
+        Fingerprint of each image, all zeros if the image cannot be read.
     readable : ndarray of bool, shape (n,)
         False for images that cannot be read.
     issues : list of Issue
-        Reason for each unreadable image.
+        Issues that state why an image cannot be read.
     """
 
     prints: Prints
@@ -89,7 +89,7 @@ def fingerprint(image: Image.Image) -> np.void:
 
 
 def kept_fingerprints(contents: Sequence[str | None], cache: ContentCache | None) -> Fingerprints:
-    """Look up the cached fingerprints of images with these contents, without reading any file."""
+    """Look up cached fingerprints by content hash, without reading any image."""
     prints = np.zeros(len(contents), dtype=FINGERPRINT)
     readable = np.zeros(len(contents), dtype=bool)
     for index, content in enumerate(contents):
@@ -107,7 +107,7 @@ def fingerprints(
     cache: ContentCache | None = None,
     events: Events | None = None,
 ) -> Fingerprints:
-    """Compute the fingerprint of each image in worker threads, and cache each as soon as it is ready.
+    """Compute the fingerprints of images in worker threads, and cache each fingerprint as soon as it is ready.
 
     Parameters
     ----------
@@ -116,23 +116,23 @@ def fingerprints(
     root : Path, optional
         Base folder of relative paths.
     contents : sequence of (str or None), optional
-        Content hash of each image, None if unknown or if the file may have changed. An image whose hash is in the cache
-        is not read.
+        Content hash of each image, None if unknown or if the file may have changed. An image is not read if its
+        fingerprint is in the cache.
     cache : ContentCache, optional
-        Cache of fingerprints, keyed by the content that was read.
+        Cache of fingerprints, keyed by content.
     events : Events, optional
-        Receives the progress as "fingerprints".
+        Receives progress events of the phase "fingerprints".
 
     Raises
     ------
     InputError
         If ``contents`` and ``images`` differ in length.
     Cancelled
-        If ``events`` were cancelled. Fingerprints computed so far stay in the cache.
+        If cancellation was requested through ``events``. Fingerprints computed so far stay in the cache.
     """
     if contents is not None and len(contents) != len(images):
         raise InputError(
-            f"contents has {len(contents)} entries for {len(images)} images. Give one entry per image, or None."
+            f"contents has {len(contents)} entries for {len(images)} images. Pass one entry per image, or None."
         )
     known: Sequence[str | None] = [None] * len(images) if contents is None else contents
     kept = kept_fingerprints(known, cache)

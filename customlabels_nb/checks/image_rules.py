@@ -1,4 +1,4 @@
-"""Check image files: missing, damaged, changed, tiny, elongated, blank or dark."""
+"""Check image files for images that are missing, damaged, changed, tiny, elongated, blank or dark."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _PART = 256
 _INPUT = 224  # side in pixels of a classifier's square input
 _VERY_SMALL = 64
 _VERY_LONG = 4.0  # ratio of the sides from which shapes are unrecognisable after resizing to a square
-_BLANK, _DARK = 4.0, 25.0  # spread and mean of grey values, 0..255
+_BLANK, _DARK = 4.0, 25.0  # standard deviation and mean of grey values, 0 to 255
 
 _ADVICE = {
-    "IMAGE_CHANGED": "Check whether the labels still fit. Import the same folder again to update the file data.",
+    "IMAGE_CHANGED": "Check whether the labels still fit, then import the same folder again to update the file data.",
     "IMAGE_SIZE_CHANGED": "Check their boxes, which are in pixels of the original image.",
 }
 
@@ -47,9 +47,9 @@ class Files:
     width, height : ndarray of float64, shape (n,)
         Size of the upright image in pixels, NaN if unknown.
     problems : list of (int, str, str)
-        Position, code and detail of each image that is unusable or changed.
+        Unusable or changed images, each as position, issue code and detail.
     remote : int
-        Number of images that were not checked because they would have to be downloaded.
+        Number of remote images, which were not checked because that would require downloading them.
     """
 
     contents: list[str | None]
@@ -62,15 +62,16 @@ class Files:
 def look_at_files(
     dataset: Dataset, known: pd.DataFrame | None, *, events: Events | None = None, phase: str = "checking files"
 ) -> Files:
-    """Check in worker threads that the files exist and are unchanged.
+    """Check in worker threads that the files of a dataset exist and are unchanged.
 
-    A file with the size and modification time of its import is not opened. A changed file is read completely. If
-    nothing is known about a file, its header is read. Remote images are not downloaded.
+    A file is not opened if its size and modification time are the same as at its import, and read completely if they
+    have changed. If they are not known, only the header is read. Remote images are not downloaded.
 
     Parameters
     ----------
     known : DataFrame, optional
-        ``image``, ``bytes``, ``mtime_ns`` of the files at their import, the table ``files()`` of a store.
+        Table returned by ``files()`` of a store, with ``image``, and ``bytes`` and ``mtime_ns`` of the file at its
+        import.
     """
     images = dataset.images
     names = images["image"].tolist()
@@ -100,7 +101,7 @@ def look_at_files(
 
 @dataclass(frozen=True)
 class _Seen:
-    """Result of checking one file: nothing new, its size, its content, or an error."""
+    """Result of checking one file: its size, its content hash, or an error, or nothing if it is unchanged."""
 
     size: tuple[int, int] | None = None
     content: str | None = None
@@ -122,7 +123,7 @@ def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _Seen
             if stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == known:
                 return _AS_IT_WAS
         except (OSError, ValueError):
-            pass  # reading it raises a precise error
+            pass  # reading the file raises a precise error
         data = read_bytes(image, root)
         return _Seen(size=measure(data, image), content=content_hash(data))
     except ImageError as error:
@@ -149,7 +150,7 @@ def _note(files: Files, index: int, seen: _Seen) -> None:
 
 
 def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> None:
-    """Record images that turned out to be unreadable when all were read, remote ones too.
+    """Record images found to be unreadable when all images, including remote ones, were read.
 
     Problems recorded earlier are not replaced.
     """
@@ -162,13 +163,13 @@ def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> 
 
 
 def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
-    """Yield findings about unusable files and about image sizes and shapes."""
+    """Yield findings about unusable files, image sizes and aspect ratios."""
     names = dataset.images["image"].to_numpy(dtype=object)
     frame = pd.DataFrame(files.problems, columns=["index", "code", "detail"])
     for code, part in frame.groupby("code", sort=False):
         rows = rows_of(dataset.name, names[part["index"].to_numpy(dtype=np.int64)].tolist(), part["detail"])
         changed = code in ("IMAGE_CHANGED", "IMAGE_SIZE_CHANGED")
-        lost = "" if changed else " Training leaves out such images."
+        lost = "" if changed else " Training ignores such images."
         message = f"{counted(len(rows), 'image')} of the {dataset.name} set: {_lower(CODES[str(code)])}{lost}"
         replace = "Restore the files" if code == "IMAGE_NOT_FOUND" else "Replace the files with intact ones"
         chosen = f"report.images_with({str(code)!r}, {dataset.name!r})"
@@ -185,7 +186,7 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
         (
             short < _VERY_SMALL,
             "IMAGE_VERY_SMALL",
-            f"with a side of fewer than {_VERY_SMALL} px, although a model's input has {_INPUT} × {_INPUT}",
+            f"with a side shorter than {_VERY_SMALL} px, although a model's input is {_INPUT} × {_INPUT} px",
             "If these are thumbnails, use the original images.",
         ),
         (
@@ -203,7 +204,7 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
 
 
 def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_]) -> list[Finding]:
-    """Return findings about images with a fingerprint that are nearly blank or very dark."""
+    """Return findings about readable images that are nearly blank or very dark, based on their fingerprints."""
     names = dataset.images["image"].to_numpy(dtype=object)
     blank = readable & (prints["spread"] < _BLANK)
     found = []

@@ -1,4 +1,4 @@
-"""Check labels: too few labels, too few images, class imbalance, or similar names."""
+"""Check labels: too few labels, too few images per label, class imbalance, or similar names."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _FEW_IMAGES = 10  # in total, or per label
 _FEW_TEST_IMAGES = 3
 _UNEVEN_SHARE, _UNEVEN_RATIO = 0.8, 10
 _SPACES = re.compile(r"[\s_.\-]+")
-#: Letters of other scripts that look like Latin letters, and these Latin letters.
+#: Letters of other scripts that look like Latin letters, mapped to these Latin letters.
 _LOOKS_LIKE = str.maketrans("аеорсухіјѕһԁԛԝαοριυνκτ", "aeopcyxijshdqwaopiuvkt")
 
 
 def check_labels(train: Dataset, test: Dataset, task: str | None) -> list[Finding]:
-    """Check the labels of two datasets, and the number of images per label."""
+    """Check the labels of the training and test sets and the number of images per label."""
     counts, test_counts = _usable(train), _usable(test)
     names = list(dict.fromkeys([*train.labels["label"], *test.labels["label"]]))
     found = [
@@ -45,7 +45,7 @@ def look_alike_key(label: str) -> str:
 
 
 def _usable(dataset: Dataset) -> pd.Series:
-    """Count the completely labelled images of each label, the most frequent label first."""
+    """Count the images with status "labelled" per label, the most frequent label first."""
     images = dataset.images
     ready = images.loc[images["status"] == "labelled", "image"]
     pairs = dataset.annotations[["image", "label"]].drop_duplicates()
@@ -58,8 +58,8 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> list[Finding
     found = []
     if len(counts) < least:
         have = f"only {counts.index[0]!r}" if len(counts) else "none yet"
-        message = f"Training needs images of {counted(least, 'label')} or more, but the training set has {have}."
-        advice = "Label images with another label, such as 'other': a model needs examples of each label."
+        message = f"Training needs images with {counted(least, 'label')} or more, but the training set has {have}."
+        advice = "Label some images with a different label, such as 'other': a model needs examples of each label."
         found.append(Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train)))
     images = train.images
     labelled = int(images["image"].isin(train.annotations["image"])[images["status"] == "labelled"].sum())
@@ -72,8 +72,8 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> list[Finding
 
 def _few(counts: pd.Series) -> list[Finding]:
     tiers = (
-        (1, 2, "one training image, so that none can be held out for testing, tuning or distributing"),
-        (2, 5, "2 to 4 training images, so that metrics depend on single images"),
+        (1, 2, "one training image, so none can be held out for testing, tuning or distributing"),
+        (2, 5, "2 to 4 training images, so the metrics depend on single images"),
         (5, _FEW_IMAGES, "5 to 9 training images, enough for a trial but rarely for reliable results"),
     )
     found = []
@@ -82,7 +82,7 @@ def _few(counts: pd.Series) -> list[Finding]:
         if len(few):
             names = few.index.tolist()
             message = f"{counted(len(few), 'label has', 'labels have')} only {meaning} ({listed(names)})."
-            advice = "Add images that vary in location, light and angle, like the images in later use."
+            advice = "Add images as varied in location, light and angle as those the model will be used on."
             severity = "note" if below == _FEW_IMAGES else "warning"
             found.append(Finding("LABEL_HAS_FEW_IMAGES", severity, message, advice, names[0], count=int(few.sum())))
     return found
@@ -108,19 +108,19 @@ def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test
     unused = [name for name in names if name not in counts and name not in test_counts]
     if unused:
         message = f"{counted(len(unused), 'label has', 'labels have')} no labelled images ({listed(unused)})."
-        found.append(Finding("LABEL_UNUSED", "note", message, "Label images with it, or remove the label.", unused[0]))
+        found.append(Finding("LABEL_UNUSED", "note", message, "Add labelled images, or delete the label.", unused[0]))
     only_test = [name for name in names if name in test_counts and name not in counts]
     if only_test:
         message = (
             f"{counted(len(only_test), 'label occurs', 'labels occur')} only in the test set ({listed(only_test)})."
         )
-        advice = "Add training images of it: the model cannot recognise a label without training images."
+        advice = "Add training images. The model cannot recognise a label without training images."
         number = int(test_counts[only_test].sum())
         found.append(Finding("LABEL_NOT_IN_TRAIN", "warning", message, advice, only_test[0], count=number))
     only_train = [name for name in names if name in counts and name not in test_counts]
     if test_images and only_train:
         message = f"{counted(len(only_train), 'label has', 'labels have')} no test images ({listed(only_train)})."
-        advice = "Add test images of it. Without them, its metrics are unknown."
+        advice = "Add test images. Without them, the metrics of a label are unknown."
         number = int(counts[only_train].sum())
         found.append(Finding("LABEL_NOT_IN_TEST", "warning", message, advice, only_train[0], count=number))
     return found
@@ -129,7 +129,7 @@ def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test
 def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Finding]:
     if not len(test):
         message = "There is no test set. Training will hold out a fifth of the labelled images as a test set."
-        advice = "Split now with project.distribute(), or better, add separate test images like those of later use."
+        advice = "Split now with project.distribute(), or better, add separate test images from the intended use."
         return [Finding("TEST_SET_MISSING", "note", message, advice, t.TEST)]
     few = test_counts[(test_counts < _FEW_TEST_IMAGES) & test_counts.index.isin(counts.index)]
     if few.empty:
@@ -137,9 +137,9 @@ def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Fi
     names = few.index.tolist()
     message = (
         f"{counted(len(few), 'label has', 'labels have')} fewer than {_FEW_TEST_IMAGES} test images ({listed(names)}): "
-        "a single image changes their metrics considerably."
+        "a single image can change their metrics considerably."
     )
-    advice = "Add test images of it."
+    advice = "Add test images with these labels."
     return [Finding("LABEL_HAS_FEW_TEST_IMAGES", "warning", message, advice, names[0], count=int(few.sum()))]
 
 
@@ -150,7 +150,7 @@ def _alike(names: list[str]) -> list[Finding]:
     found = []
     for group in groups.values():
         if len(group) > 1:
-            message = f"The labels {listed(group)} look alike and are probably spellings of one label."
+            message = f"The labels {listed(group)} look alike and are probably variants of the same label."
             advice = f"If they mean the same, merge them: project.labels.merge({group[1]!r}, into={group[0]!r})."
             found.append(Finding("LABELS_LOOK_ALIKE", "warning", message, advice, group[0]))
     return found
@@ -164,9 +164,9 @@ def _kinds(dataset: Dataset, task: str | None) -> list[Finding]:
         fewer = annotations[shaped] if shaped.sum() < (~shaped).sum() else annotations[~shaped]
         message = (
             f"The {dataset.name} set has {counted(int(shaped.sum()), 'box', 'boxes')} or polygons as well as "
-            f"{counted(int((~shaped).sum()), 'label')} of entire images, but a model learns from one kind only."
+            f"{counted(int((~shaped).sum()), 'image-level label')}, but a model learns from one kind only."
         )
-        advice = "Choose the kind with project.task, or remove the labels of the other kind."
+        advice = "Choose the kind with project.task, or remove the annotations of the other kind."
         rows = rows_of(dataset.name, fewer["image"])
         found.append(Finding("LABELS_OF_TWO_KINDS", "warning", message, advice, dataset.name, rows))
     if task == "single-label":

@@ -1,15 +1,16 @@
 """Find duplicates and near-duplicates: copies of a photo that were re-encoded, resized, brightened or cropped slightly.
 
 Two images are near-duplicates if their gradients correlate at the best-fitting crop of one of them, and the colours of
-their quadrants agree. Candidates come from a KD-tree over the lowest frequencies of a few crops, so that the run time
-grows little faster than the number of images.
+their quadrants agree. Candidates come from a KD-tree over the lowest frequencies of a few crops, so the run time grows
+only slightly faster than the number of images.
 
-The constants were chosen on 392 images (photos of fruit and animals, drawn rooms) and ten edits of each (JPEG quality
-60, half the size, 240 px, brightness ± 15 %, contrast + 20 %, 5 % or 10 % cropped away). 3,918 of 3,920 copies are
-found, with a correlation of at least 0.95, while different photos of the same fruit on the same background reach 0.89.
-As a validation, 150 newly drawn rooms and 165 of the photos were edited in five other ways, among them random crops of
-up to 5 % at each edge. 1,573 of 1,575 copies are found, and no two different images are confused. Features of the
-bundled backbone do not separate these cases: 0.99 between two photos of an apple, 0.93 between a photo and its crop.
+The constants were tuned on 392 images (photos of fruit and animals, drawn rooms) with ten edited copies each (JPEG
+quality 60, half the size, 240 px, brightness ± 15 %, contrast + 20 %, 5 % or 10 % cropped away). The search finds 3,918
+of the 3,920 copies, with a correlation of at least 0.95, whereas different photos of the same fruit on the same
+background reach 0.89. For validation, 150 newly drawn rooms and 165 of the photos were edited in five other ways,
+including random crops of up to 5 % at each edge. The search finds 1,573 of the 1,575 copies and reports no pair of
+different images. Features of the bundled backbone do not separate these cases: their similarity is 0.99 between two
+photos of an apple, but 0.93 between a photo and its crop.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.settings import settings
 
-#: The columns of a table of near-duplicates.
+#: Columns of a table of near-duplicates.
 _PAIR_COLUMNS = {
     "image": "str", "other": "str", "similarity": "float64", "split": "str", "other_split": "str",
     "labels": "object", "other_labels": "object",
@@ -43,29 +44,29 @@ _PAIR_COLUMNS = {
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-#: Least correlation of near-duplicates.
+#: Minimum correlation of near-duplicates.
 SAME = 0.92
 
-_FLAT = 3.0  # standard deviation of grey values (0..255) below which an image has only noise
-_COLOUR_DIFFERS = 12  # of Cb and Cr (0..255) in a quadrant; the edits above reach 8.5, another hue 20 and more
-_COMPARED = 28  # frequencies in each direction: a crop of 90 % maps frequency 32, the last one stored, to 29
+_FLAT = 3.0  # standard deviation of grey values (0 to 255) below which an image is only noise
+_COLOUR_DIFFERS = 12  # difference of Cb or Cr (0 to 255) in a quadrant; the edits above reach 8.5, a new hue 20 or more
+_COMPARED = 28  # frequencies in each direction: cropping to 90 % maps frequency 32, the last one stored, to 29
 _LOW = 6  # frequencies in each direction that are used to find candidates
-_ALIKE = 0.9  # least correlation of these frequencies; the edits above reach 0.94 and more
+_ALIKE = 0.9  # minimum correlation of these frequencies; the edits above reach 0.94 or more
 _DIRECTIONS = 8  # principal components of the lowest frequencies that the tree searches
 _NEIGHBOURS = 8  # candidates of each image in each split
 _CHUNK = 256
 _BATCH = 64  # candidates whose crops are in memory at the same time: 4 MB
 _WORTH = 0.7  # correlation of a coarse crop from which finer crops are compared
-_STEPS = np.arange(9) / 80  # steps of an eighth of the largest crop (a tenth): coarser steps misalign fine edges
+_STEPS = np.arange(9) / 80  # eighths of the largest crop (a tenth): coarser steps misalign fine edges
 _CROPS = [(start, end) for start in _STEPS for end in _STEPS if start + end < 0.101]  # shares cut off at both ends
 _ROUGH = np.array([i for i, crop in enumerate(_CROPS) if not any(round(80 * share) % 2 for share in crop)])
-#: Crops in each direction for which candidates are searched. Adding the crops of single edges would take four times as
-#: long and find 0.05 % more copies.
+#: Crops in each direction that are used to find candidates. Crops at a single edge too would take four times as long
+#: and find 0.05 % more copies.
 _COARSE = np.array([_CROPS.index(crop) for crop in ((0.0, 0.0), (0.05, 0.05))])
 
 
 def _crop(start: float, end: float) -> npt.NDArray[np.float64]:
-    """Return the matrix that crops these shares and stretches the rest by linear interpolation, shape (SIDE, SIDE)."""
+    """Return the matrix that crops ``start`` and ``end`` and stretches the rest linearly, shape (SIDE, SIDE)."""
     place = (start + (np.arange(SIDE) + 0.5) / SIDE * (1 - start - end)) * SIDE - 0.5
     place = np.clip(place, 0, SIDE - 1)
     first = np.minimum(place.astype(int), SIDE - 2)
@@ -89,7 +90,7 @@ class NearDuplicates:
     first, second : ndarray of int64, shape (m,)
         Positions in the fingerprints, ``first < second``. Each pair occurs once.
     similarity : ndarray of float32, shape (m,)
-        Correlation of their gradients, at most 1.
+        Correlation of the gradients of each pair, at most 1.
     """
 
     first: Ints
@@ -98,7 +99,7 @@ class NearDuplicates:
 
 
 def check_threshold(threshold: float) -> None:
-    """Raise InputError if ``threshold`` is not a valid least correlation of near-duplicates."""
+    """Raise InputError if ``threshold`` is not a valid minimum correlation of near-duplicates."""
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0.8 < threshold <= 1:
         raise InputError(f"threshold={threshold!r} must be greater than 0.8 and at most 1.")
 
@@ -111,29 +112,30 @@ def near_duplicates(
     events: Events | None = None,
     phase: str = "near-duplicates",
 ) -> NearDuplicates:
-    """Find the pairs of images that show the same photo.
+    """Find the pairs of images that are copies of the same photo.
 
     Parameters
     ----------
     prints : ndarray of FINGERPRINT, shape (n,)
-        One fingerprint per distinct content. Unreadable images and images of a single colour are in no pair.
+        One fingerprint per distinct content. Unreadable and single-colour images are never part of a pair.
     sides : array of shape (n,), optional
-        Split of each image. Neighbours are searched for in each split separately, so that many near-duplicates in one
-        split do not crowd out those in the other.
+        Split of each image. Each split is searched separately, so that many near-duplicates in one split do not crowd
+        out near-duplicates in the other.
     threshold : float
-        Least correlation, greater than 0.8 and at most 1.
+        Minimum correlation, greater than 0.8 and at most 1.
     events : Events, optional
-        Receives the progress as ``phase``.
+        Receives progress events of ``phase``.
 
     Returns
     -------
     NearDuplicates
-        Pairs of near-duplicates. For an image with more than 8 of them in one split, the most similar ones.
+        Pairs of near-duplicates. If an image has more than 8 near-duplicates in one split, only the most similar ones
+        are included.
 
     Raises
     ------
     InputError
-        If ``threshold`` is out of range, or ``sides`` and ``prints`` differ in length.
+        If ``threshold`` is out of range, or ``sides`` and ``prints`` have different lengths.
     """
     check_threshold(threshold)
     where = np.zeros(len(prints), dtype=np.int64) if sides is None else np.unique(sides, return_inverse=True)[1]
@@ -182,7 +184,7 @@ class _Search:
         self.trees = [(own, KDTree(self.low[own] @ self.main)) for own in members]
 
     def part(self, chunk: Ints) -> tuple[int, list[tuple[int, int, float]]]:
-        """Return the number of images in ``chunk``, and their candidate pairs with the correlations."""
+        """Return the number of images in ``chunk``, and their candidate pairs with the correlation of each pair."""
         one, other, rows, columns = self._candidates(chunk)
         colours = np.abs(self.prints["colour"][one].astype(np.int16) - self.prints["colour"][other])
         fits = colours.max(axis=(1, 2, 3), initial=0) <= _COLOUR_DIFFERS
@@ -194,7 +196,7 @@ class _Search:
         return len(chunk), list(zip(one.tolist(), other.tolist(), values, strict=True))
 
     def _candidates(self, chunk: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Return candidate pairs, with the crop (of rows, of columns) of the first image most similar to the second."""
+        """Return candidate pairs, each with the row and column crop of the first image that best matches the second."""
         plain = self.prints["detail"][chunk] * _UNWEIGHTED
         crops = _CROPPED[_COARSE, :_LOW]  # (2, _LOW, KEPT)
         rows = crops @ plain[:, None]  # (n, 2, _LOW, KEPT)
@@ -221,7 +223,7 @@ class _Search:
         return one, other, _COARSE[crop // len(crops)], _COARSE[crop % len(crops)]
 
     def _correlations(self, one: Ints, other: Ints, rows: Ints, columns: Ints) -> Floats:
-        """Compute the correlation of each pair at the best crop of the first image.
+        """Compute the correlation of each pair at the best crop of its first image.
 
         The search for the crop starts at ``rows`` and ``columns``.
         """
@@ -238,9 +240,9 @@ class _Search:
 def _aligned(
     plain: npt.NDArray[Any], target: Floats, rows: Ints, columns: Ints, crops: Ints
 ) -> tuple[Ints, Ints, Floats]:
-    """Find the crops among ``crops`` at which the images correlate most with their targets, and these correlations.
+    """Find the row and column crops at which each image correlates most with its target, and the correlations.
 
-    Alternates between the best crop of the rows for fixed columns and the best crop of the columns for fixed rows.
+    The search alternates between the best row crop for fixed columns and the best column crop for fixed rows.
     """
     values = np.zeros(len(plain), dtype=np.float32)
     tried = _CROPPED[crops]
@@ -256,7 +258,7 @@ def _aligned(
 
 
 def _best(crops: npt.NDArray[Any], target: Floats) -> tuple[Ints, Floats]:
-    """Return the crop with the highest correlation with the target, shape (n, _COMPARED²), and that correlation."""
+    """Return the crop that correlates most with the target of shape (n, _COMPARED²), and that correlation."""
     unit = _unit((crops * FREQUENCY[:_COMPARED, :_COMPARED]).reshape(*crops.shape[:2], _COMPARED**2))
     values = np.einsum("nkd,nd->nk", unit, target)
     best = values.argmax(axis=1)
@@ -270,19 +272,19 @@ def _unit(rows: npt.NDArray[Any]) -> Floats:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images of one or two datasets in one table.
+    """Table of the images of one or two datasets.
 
     Attributes
     ----------
     images : DataFrame
-        ``image``, ``split``, ``content`` (null if unknown), ``labels`` (a tuple for each image).
+        Columns ``image``, ``split``, ``content`` (missing if unknown) and ``labels`` (a tuple for each image).
     """
 
     images: pd.DataFrame
 
     @classmethod
     def of(cls, datasets: Sequence[Dataset], contents: Sequence[Sequence[str | None]]) -> Pictures:
-        """Combine the images of these datasets with their current contents."""
+        """Combine the images of the datasets with their current content hashes."""
         parts = [
             pd.DataFrame({
                 "image": dataset.images["image"], "split": dataset.name, "content": pd.Series(list(own), dtype="str"),
@@ -294,7 +296,7 @@ class Pictures:
 
     @property
     def distinct(self) -> npt.NDArray[np.int64]:
-        """Positions of the images without duplicates of an earlier image in the same split."""
+        """Positions of the images that are not duplicates of an earlier image in the same split."""
         known = self.images["content"].notna()
         return np.flatnonzero(~(known & self.images.duplicated(["split", "content"])))
 
@@ -302,10 +304,10 @@ class Pictures:
 def near_duplicate_pairs(
     pictures: Pictures, found: Fingerprints, *, threshold: float = SAME, events: Events | None = None
 ) -> pd.DataFrame:
-    """Return the pairs of near-duplicates with the columns of :data:`_PAIR_COLUMNS`, the most similar first.
+    """Return a table of near-duplicate pairs with the columns :data:`_PAIR_COLUMNS`, the most similar pairs first.
 
-    If several images of one split have equal content, only the first is in the table. Images of equal content in both
-    splits are not a pair.
+    If several images in one split have identical content, only the first is in the table. Images with identical content
+    in different splits are not reported as a pair.
 
     Parameters
     ----------
@@ -357,7 +359,7 @@ def _equal(images: pd.DataFrame) -> Iterator[Finding]:
     repeated = twins[twins.duplicated(["split", "content"])]
     for split, own in repeated.groupby("split", sort=False):
         rows = rows_of(str(split), own["image"])
-        message = f"{counted(len(rows), 'image')} of the {split} set with the same content as another image there."
+        message = f"{counted(len(rows), 'image')} of the {split} set with the same content as another image in it."
         advice = f"Remove them: project.remove({split!r}, report.images_with('DUPLICATE_CONTENT', {split!r}))."
         yield Finding("DUPLICATE_CONTENT", "note", message, advice, rows["image"].iat[0], rows)
 
@@ -412,13 +414,13 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
 def _different(own: pd.DataFrame, what: str) -> Finding:
     rows = pd.concat([rows_of(str(split), part["image"], part["detail"]) for split, part in own.groupby("split")])
     rows = rows.reset_index(drop=True)
-    message = f"{counted(len(rows), 'image')} {what} an image with a different label: {_example(rows)}."
+    message = f"{counted(len(rows), 'image')} {what} an image with different labels: {_example(rows)}."
     advice = "One of the labels is probably wrong. Correct it."
     return Finding("LABELS_DIFFER_ON_SAME_PICTURE", "warning", message, advice, rows["image"].iat[0], rows)
 
 
 def _contradict(labels: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Check whether the labels of two copies contradict each other, as opposed to one being a subset (of a crop)."""
+    """Check whether the labels of two copies conflict. A subset does not, because a crop may show fewer objects."""
     one, two = set(labels), set(other)
     return bool(one and two) and not (one <= two or two <= one)
 

@@ -31,15 +31,15 @@ def xyxy_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
 
 
 def ltwh_to_ratios(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
-    """Convert boxes to ratios (0..1) of an image of ``size`` (width, height) pixels, as in the service's API.
+    """Convert boxes in pixels to fractions of the image ``size`` (width, height), as in Rekognition's API.
 
-    ``size`` is the same for all boxes or, with shape (n, 2), given for each box.
+    ``size`` has shape (2,) if all boxes are in images of the same size, otherwise shape (n, 2).
     """
     return _as_boxes(boxes) / np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
 def ratios_to_ltwh(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
-    """Convert boxes from ratios (0..1) of an image of ``size`` to pixels, the inverse of :func:`ltwh_to_ratios`."""
+    """Convert boxes from fractions of the image ``size`` to pixels, the inverse of :func:`ltwh_to_ratios`."""
     return _as_boxes(boxes) * np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
@@ -58,7 +58,7 @@ def centred_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
 
 
 def clip_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
-    """Clip boxes to an image of ``size`` (width, height). A box outside of it gets width or height 0."""
+    """Clip boxes to an image of ``size`` (width, height). A box outside the image gets width or height 0."""
     width, height = size
     corners = ltwh_to_xyxy(boxes)
     corners[:, 0::2] = np.clip(corners[:, 0::2], 0, width)
@@ -79,7 +79,7 @@ def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of shape (len(first), len(second))
-        0 where the union has no area.
+        IoU of each pair, 0 where the union has no area.
     """
     a, b = ltwh_to_xyxy(first), ltwh_to_xyxy(second)
     low = np.maximum(a[:, None, :2], b[None, :, :2])
@@ -95,19 +95,19 @@ def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
 def iou_of_pairs(first: npt.ArrayLike, second: npt.ArrayLike, *, crowd: npt.ArrayLike = False) -> FloatArray:
     """Compute the intersection over union of corresponding ``left, top, width, height`` boxes of two arrays.
 
-    The operations are those of pycocotools' ``bbIou`` in the same order, so that equal IoU there is equal IoU here.
+    The arithmetic follows pycocotools' ``bbIou`` operation by operation, so that both return identical values.
 
     Parameters
     ----------
     first, second : array-like, shape (n, 4)
         Boxes to compare.
     crowd : bool or array-like of bool, shape (n,)
-        Where True, the second box is a crowd, and the result is the share of the first box that intersects it.
+        True where the second box is a crowd. The result is then the share of the first box's area inside the crowd.
 
     Returns
     -------
     ndarray of shape (n,)
-        0 where the boxes do not intersect.
+        IoU of each pair, 0 where the boxes do not intersect.
     """
     (left, top, width, height), (to_left, to_top, to_width, to_height) = _as_boxes(first).T, _as_boxes(second).T
     across = np.minimum(width + left, to_width + to_left) - np.maximum(left, to_left)

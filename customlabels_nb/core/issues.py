@@ -1,8 +1,8 @@
 """Issues found in data (findings), with a message for each issue code.
 
-An issue does not stop the work that found it. Issues are collected, shown in a table and stored with the project. Codes
-and messages that start with ERROR_ or WARNING_ are those of the hosted service (Amazon Rekognition Custom Labels,
-"Debugging a failed model training"). The others are this package's own.
+An issue does not stop the operation that found it. Issues are collected, shown in a table and stored with the project.
+Codes that start with ERROR_ or WARNING_ and their messages come from the hosted service (Amazon Rekognition Custom
+Labels, "Debugging a failed model training"). The others are specific to this package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from customlabels_nb._utils.text import without_passwords
 if TYPE_CHECKING:
     import pandas as pd
 
-#: code → message, with ``{}`` for a value. Terminal file errors of the service.
+#: Terminal file errors of the hosted service: code → message, with ``{}`` for a value.
 FILE_ERRORS = {
     "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT": "The manifest file extension or contents are invalid.",
     "ERROR_MANIFEST_IS_EMPTY": "The manifest file is empty.",
@@ -30,7 +30,7 @@ FILE_ERRORS = {
     ),
 }
 
-#: Terminal errors of the service about the contents of a manifest.
+#: Terminal errors of the hosted service about the contents of a manifest.
 CONTENT_ERRORS = {
     "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST": "The manifest file contains too many invalid rows.",
     "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS": "The manifest file contains images in multiple S3 buckets.",
@@ -51,7 +51,7 @@ CONTENT_ERRORS = {
     "ERROR_FAILED_IMAGES_S3_COPY": "Failed to copy images from S3 bucket.",
 }
 
-#: Errors of the service about one line, in the order of the checks. It has no code for too many labels.
+#: Errors of the hosted service about one line, in the order of its checks. It has no code for too many labels.
 LINE_ERRORS = {
     "ERROR_INVALID_JSON_LINE": "The JSON Line has an invalid format.",
     "ERROR_MISSING_SOURCE_REF": "The source-ref key is missing.",
@@ -75,22 +75,22 @@ LINE_ERRORS = {
     "ERROR_NO_VALID_ANNOTATIONS": "No valid annotations found.",
 }
 
-#: Warnings of the service: the line is ignored, but not invalid.
+#: Warnings of the hosted service: the line is ignored, but not invalid.
 WARNINGS = {
     "WARNING_UNANNOTATED_RECORD": "Record is unannotated.",
     "WARNING_NO_ANNOTATIONS": "No annotations were found.",
     "WARNING_NO_ATTRIBUTE_ANNOTATIONS": "No attribute annotations were found.",
 }
 
-#: Issues of this package found while importing images.
+#: This package's own issues, found while importing images.
 IMPORT_FINDINGS = {
     "IMAGE_NOT_FOUND": "The file does not exist or is not readable.",
     "IMAGE_NOT_AN_IMAGE": "The file is not an image in a supported format.",
     "IMAGE_TRUNCATED": "The image file is truncated or damaged.",
-    "IMAGE_TYPE_UNSUPPORTED": "Images of this type are not supported. Convert it to JPEG or PNG.",
+    "IMAGE_TYPE_UNSUPPORTED": "Images of this type are not supported. Convert the image to JPEG or PNG.",
     "IMAGE_TOO_LARGE": "The image has more pixels than the limit allows.",
     "IMAGE_UNUSABLE": "The image cannot be used.",
-    "IMAGE_CHANGED": "The content of the file changed since the import. Its labels were kept.",
+    "IMAGE_CHANGED": "The content of the file has changed since the import. The labels of the image are kept.",
     "IMAGE_HAS_FRAMES": "The file has several pages or frames. The first one is used.",
     "SOURCE_UNREACHABLE": "The source cannot be accessed.",
     "FOLDER_UNREADABLE": "The folder is not readable.",
@@ -105,13 +105,13 @@ IMPORT_FINDINGS = {
     "ENTRY_UNREADABLE": "This entry cannot be read.",
     "ENTRY_ADJUSTED": "This entry was changed while reading.",
     "ENTRY_REPAIRED": "This entry was repaired.",
-    "IMAGE_NOT_LISTED": "The image was not found at the given path, or several files have its name.",
+    "IMAGE_NOT_LISTED": "The image was not found at the given path, or several files have this name.",
     "LABEL_TOO_RARE_TO_SPLIT": "The label has only one image, which stays in train.",
 }
 
-#: Issues found by the checks before training, which also use some of the issues of imports.
+#: Issues found by the checks before training, which also report some of the import issues.
 CHECK_FINDINGS = {
-    "TOO_FEW_LABELS": "Training needs images of more labels.",
+    "TOO_FEW_LABELS": "Training needs images with more labels.",
     "TOO_FEW_IMAGES": "There are very few labelled images.",
     "LABEL_HAS_FEW_IMAGES": "The label has few training images.",
     "LABEL_HAS_FEW_TEST_IMAGES": "The label has few test images.",
@@ -120,16 +120,16 @@ CHECK_FINDINGS = {
     "LABEL_UNUSED": "The label has no labelled image.",
     "LABELS_UNEVEN": "Some labels have many more images than others.",
     "LABELS_LOOK_ALIKE": "The labels differ only in case, spaces, accents or similar-looking letters.",
-    "LABELS_OF_TWO_KINDS": "There are both image-level labels and boxes.",
+    "LABELS_OF_TWO_KINDS": "The dataset has both image-level labels and boxes.",
     "IMAGE_HAS_SEVERAL_LABELS": "The image has more than one label, but the task allows one.",
     "TEST_SET_MISSING": "There is no test set.",
     "IMAGES_UNLABELLED": "Some images have no label yet.",
-    "IMAGES_TO_REVIEW": "Some images need a review.",
+    "IMAGES_TO_REVIEW": "Some images need to be reviewed.",
     "IMAGES_SKIPPED": "Some images were skipped.",
     "IMAGES_NOT_LOOKED_AT": "Remote images were not checked because they are not downloaded.",
-    "IMAGE_SIZE_CHANGED": "The size of the image changed since the import. Its boxes may no longer fit.",
+    "IMAGE_SIZE_CHANGED": "The size of the image has changed since the import. Its boxes may no longer fit.",
     "IMAGE_VERY_SMALL": "The image has very few pixels.",
-    "IMAGE_VERY_LONG": "The image is much longer in one direction than in the other.",
+    "IMAGE_VERY_LONG": "The image is much longer along one side than along the other.",
     "IMAGE_NEARLY_BLANK": "The image is nearly blank.",
     "IMAGE_VERY_DARK": "The image is very dark.",
     "BOX_EMPTY": "The box has no width or no height.",
@@ -150,20 +150,20 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Issue:
-    """One issue found in data.
+    """An issue found in data.
 
     Parameters
     ----------
     code : str
         A key of :data:`CODES`.
     message : str
-        Description of the issue; by default the message of the code.
+        Description of the issue. Defaults to the standard message for ``code``.
     where : str
-        Subject of the issue: an image, a label, a folder, a key of a line.
+        Subject of the issue: an image, a label, a folder, or a key in a manifest line.
     source : str
         File, folder or table that was being read.
     line : int, optional
-        Line of that file, counted from 1.
+        Line number in ``source``, counted from 1.
     """
 
     code: str

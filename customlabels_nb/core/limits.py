@@ -1,8 +1,8 @@
 """Limits on files, labels and images, in two named profiles.
 
-``LOCAL`` has no cloud quotas, only limits that protect the process and make training possible. ``REKOGNITION`` has the
-limits of the hosted service (Amazon Rekognition Custom Labels, "Guidelines and quotas"), to check a dataset before it
-is uploaded.
+``LOCAL`` has no cloud quotas, only limits that protect the process and ensure that training is possible.
+``REKOGNITION`` has the limits of the hosted service (Amazon Rekognition Custom Labels, "Guidelines and quotas"), for
+checking a dataset before it is uploaded.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ UNREAD_SUFFIXES = frozenset({
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one profile, in bytes or pixels as the name says. None means no limit."""
+    """Limits of one profile, in the unit that the attribute name gives. None means no limit."""
 
     name: str
-    #: Whether manifests must meet all requirements of the service, in addition to the numbers: all documented keys,
-    #: images in one S3 bucket, boxes inside their images.
+    #: Whether manifests must meet the hosted service's other requirements too: all documented keys, images in one S3
+    #: bucket, boxes inside their images.
     service: bool = False
     max_pixels: int = 178_956_970  # Pillow's limit for decompression bombs: twice a quarter of a gigabyte of RGB
     max_image_bytes: int | None = 2**31  # more than an uncompressed image of max_pixels
@@ -80,7 +80,7 @@ REKOGNITION = Limits(
 
 
 def profile(name: str) -> Limits:
-    """Return the limits of the profile ``name``: "local" or "rekognition"."""
+    """Return the limits of a profile by name: "local" or "rekognition"."""
     for limits in (LOCAL, REKOGNITION):
         if limits.name == name:
             return limits

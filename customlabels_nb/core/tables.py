@@ -3,21 +3,20 @@
 ===================  =====================================================================================
 images               one row per image: ``image`` (str, the URI as given), ``split`` (str: train, test),
                      ``status`` (str, one of :data:`STATUSES`), ``width``/``height`` (Int64, pixels of the
-                     oriented image, null until known), ``sha256`` (str; of a remote image the identity that its
-                     server gives it, :mod:`customlabels_nb.remote.remote_files`; null until known), ``source`` (str,
-                     where it was imported from), ``tags`` (object: list of str, "reviewed" as in
-                     :mod:`customlabels_nb.datasets.reviewed`), ``revision`` (int64), then
-                     any columns of the user
+                     oriented image, missing until known), ``sha256`` (str; for a remote image its identity, see
+                     :mod:`customlabels_nb.remote.remote_files`; missing until known), ``source`` (str,
+                     where it was imported from), ``tags`` (object: list of str, such as "reviewed", see
+                     :mod:`customlabels_nb.datasets.reviewed`), ``revision`` (int64), then any user columns
 annotations          one row per label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
-                     ``width``, ``height`` (float64, pixels of the oriented image, null at image level),
+                     ``width``, ``height`` (float64, pixels of the oriented image, NaN at image level),
                      ``polygon`` (object: list of [x, y] or None), ``crowd`` (bool), ``confidence`` (float64,
-                     0..1), ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
-predictions          the columns of annotations and ``model`` (str)
-labels               ``label`` (str), ``colour`` (str, #rrggbb); the order of rows is the order of labels
+                     0 to 1), ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
+predictions          the columns of annotations, and ``model`` (str)
+labels               ``label`` (str), ``colour`` (str, #rrggbb), with rows in label order
 issues               see :class:`customlabels_nb.core.issues.Issue`
 ===================  =====================================================================================
 
-An image with status ``labelled`` and no annotation was labelled as empty: it shows none of the labels.
+An image with status ``labelled`` and no annotation was labelled as empty, which means that none of the labels applies.
 """
 
 from __future__ import annotations
@@ -75,14 +74,14 @@ PALETTE = (
 
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
-    """Create a table without rows that has these columns and dtypes."""
+    """Create an empty table with the given columns and dtypes."""
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
 def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
-    """Create annotations that give each image the label, with confidence 1 and the current time.
+    """Create one annotation per image with the given label, confidence 1 and the current time.
 
-    The label must be valid.
+    The label is not validated.
     """
     count = len(images)
     texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
@@ -101,20 +100,21 @@ def check_split(split: str) -> str:
 
 
 def label_colour(position: int) -> str:
-    """Return the default colour (#rrggbb) of the label at ``position``."""
+    """Return the default colour (#rrggbb) for the label at ``position``."""
     return PALETTE[position % len(PALETTE)]
 
 
 def check_label(name: object, *, max_length: int = 256) -> str:
-    """Validate a label and strip outer white space: 1 to ``max_length`` characters that can be stored.
+    """Validate a label and return it without leading and trailing white space.
 
     Raises
     ------
     LabelError
-        If it is not text, is empty or too long, or contains a NUL or a lone surrogate.
+        If the label is not a string, is empty, has more than ``max_length`` characters, or contains a NUL or a lone
+        surrogate.
     """
     if not isinstance(name, str):
-        raise LabelError(f"A label must be text, not {name!r}. Convert numbers with .astype(str).")
+        raise LabelError(f"A label must be a string, not {name!r}. Convert numbers with .astype(str).")
     text = name.strip()
     if not 1 <= len(text) <= max_length:
         raise LabelError(f"A label must have 1 to {max_length} characters, but {text[:40]!r} has {len(text)}.")
@@ -124,7 +124,7 @@ def check_label(name: object, *, max_length: int = 256) -> str:
 
 
 def storable(text: str) -> bool:
-    """Check that the text contains no NUL and no lone surrogate, which JSON allows but databases cannot store."""
+    """Check that a string contains no NUL and no lone surrogate, which JSON allows but databases cannot store."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -133,12 +133,12 @@ def storable(text: str) -> bool:
 
 
 def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.DataFrame:
-    """Create an images table from a frame that has at least ``image``, with extra columns at the end.
+    """Create an images table from a DataFrame with at least the column ``image``. Extra columns go last.
 
     Raises
     ------
     TableError
-        If ``image`` is missing, empty or repeated, or ``split`` or ``status`` has an unknown value.
+        If ``image`` is missing or has empty or duplicate values, or ``split`` or ``status`` has an unknown value.
     """
     _check_columns(frame, "images", ["image"])
     _check_names(frame["image"])
@@ -148,7 +148,7 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
     repeated = result["image"].duplicated()
     if repeated.any():
         name = str(result.loc[repeated, "image"].iloc[0])
-        raise TableError(f"The image {name!r} is in more than one row. Drop the repeated rows.")
+        raise TableError(f"The image {name!r} is in more than one row. Drop the duplicate rows.")
     if split is not None:
         result["split"] = split
     defaults: dict[str, object] = {"split": TRAIN, "status": "unlabelled", "revision": 0}
@@ -163,15 +163,16 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
 
 
 def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) -> pd.DataFrame:
-    """Create an annotations table from a frame that has ``image`` and ``label``, and for boxes their four columns.
+    """Create an annotations table from a DataFrame with ``image``, ``label`` and, for boxes, four coordinate columns.
 
     Boxes may be given as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
-    image. Rows whose label is null (images without a label) and repeated image-level labels are dropped.
+    image. Rows without a label (unlabelled images) and duplicate image-level labels are dropped.
 
     Raises
     ------
     TableError
-        If a column is missing, a box is incomplete or not finite, or a confidence is outside 0..1.
+        If a column is missing, a box is incomplete, negative in size or not finite, or a confidence is not between 0
+        and 1.
     LabelError
         If a label is not valid.
     """
@@ -203,9 +204,9 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
 
 
 def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
-    """Create a labels table from names, or from a frame with ``label`` and optionally ``colour``."""
+    """Create a labels table from names, or from a DataFrame with ``label`` and optionally ``colour``."""
     if isinstance(labels, str | bytes):
-        raise LabelError(f"labels={labels!r} is a single name. Give a list of names.")
+        raise LabelError(f"labels={labels!r} is a single name. Pass a list of names.")
     frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):
@@ -216,7 +217,7 @@ def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
 
 
 def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> list[str]:
-    """Return ``known`` followed by the other labels of the annotations in alphabetical order."""
+    """Return the ``known`` labels, then the other labels used in the annotations in alphabetical order."""
     first = list(known)
     seen = set(first)
     return first + sorted(name for name in annotations["label"].unique() if name not in seen)
@@ -225,11 +226,10 @@ def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> lis
 def settle_statuses(
     images: pd.DataFrame, annotations: pd.DataFrame, *, changed: pd.Series | None = None
 ) -> pd.DataFrame:
-    """Update the statuses of images to agree with the annotations.
+    """Update the status of each image to agree with its annotations.
 
-    An annotated image that was unlabelled or skipped becomes labelled. Of the ``changed`` images, those that were
-    labelled and no longer have annotations become unlabelled. For other images that state means "labelled as empty" and
-    is kept.
+    An annotated image that was unlabelled or skipped becomes labelled. A labelled image without annotations becomes
+    unlabelled if it is in ``changed``. Otherwise it was labelled as empty and stays labelled.
     """
     result = images.copy()
     annotated = result["image"].isin(annotations["image"])
@@ -245,7 +245,7 @@ def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> Non
         if name not in frame.columns:
             raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.")
     if not frame.columns.map(str).is_unique:
-        raise TableError(f"The {what} table has a repeated column: {list(frame.columns)}.")
+        raise TableError(f"The {what} table has a duplicate column: {list(frame.columns)}.")
     if frame["image"].isna().any():
         raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
 
@@ -255,7 +255,7 @@ def _check_names(images: pd.Series) -> None:
     if not storable(text):
         raise TableError(
             "The column 'image' contains a name that cannot be stored (with a NUL, or not valid UTF-8). "
-            "Give such files as a list of paths."
+            "Pass such files as a list of paths."
         )
     if (images.astype("str") == "").any():
         raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
@@ -285,7 +285,7 @@ def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
 def _moments(column: pd.Series) -> pd.Series:
     try:
         return pd.to_datetime(column, utc=True)
-    except ValueError:  # texts with and without fractions of a second
+    except ValueError:  # some strings have fractions of a second and some do not
         return pd.to_datetime(column, utc=True, format="ISO8601")
 
 

@@ -53,22 +53,24 @@ class Dataset:
     Parameters
     ----------
     images : DataFrame
-        Images table with at least the column ``image``; see :mod:`customlabels_nb.core.tables`. Extra columns are kept.
+        Images table with at least the column ``image`` (see :mod:`customlabels_nb.core.tables`). Extra columns are
+        kept.
     annotations : DataFrame, optional
         Annotations table with at least the columns ``image`` and ``label``.
     labels : DataFrame or iterable of str, optional
-        Labels in order. Labels that only the annotations use are appended.
+        Labels, in order. Labels that are used in the annotations but not listed here are appended.
     name : str
         Display name. The datasets of a project are called ``train`` and ``test``.
     root : Path, optional
-        Folder that relative image paths refer to: the folder of the project.
+        Folder that relative image paths refer to, normally the project folder.
     origin : Dataset, optional
-        Dataset, as it was read from a project, that this one was derived from. Methods pass it on. It is used to tell
-        your edits from changes that somebody else made in the meantime.
+        Dataset read from a project that this one is derived from. It is used to distinguish your edits from changes
+        that someone else has made since then. Methods that return a new dataset preserve it.
     issues : list of Issue, optional
-        Problems found while the dataset was read. ``.issues`` has them as a table.
+        Problems found while reading the dataset. ``.issues`` returns them as a table.
     unread : list of (str, int, str), optional
-        File, line number and text of the lines that could not be read. A project that imports the dataset stores them.
+        Lines that could not be read, each as file, line number and text. A project that imports the dataset stores
+        them.
 
     Raises
     ------
@@ -111,7 +113,7 @@ class Dataset:
         self.root = root
         self._project: Any = None  # set only on a dataset that was read from a project
         self._origin = origin
-        self._is_origin = False  # a reference to itself would delay freeing it until garbage collection
+        self._is_origin = False  # a reference to self would delay freeing the object until garbage collection
         self.found = list(issues)
         self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
 
@@ -127,14 +129,14 @@ class Dataset:
         unread: Callable[[], list[UnreadLine]],
         project: Any = None,
     ) -> Dataset:
-        """Create a dataset of a project from tables that were checked when they were stored.
+        """Create a project's dataset from stored tables, which need no validation.
 
         Parameters
         ----------
         annotations, unread : callable
-            Called when the data is first needed.
+            Functions that load the data when it is first needed.
         project : Project, optional
-            Project that :meth:`refresh` and :meth:`show_batch` use.
+            Project that :meth:`refresh` and :meth:`show_batch` act on.
         """
         dataset = cls(t.empty(t.IMAGE_COLUMNS), name=name, root=root)
         dataset._unread = unread
@@ -145,7 +147,7 @@ class Dataset:
 
     @property
     def origin(self) -> Dataset | None:
-        """Dataset, as it was read from a project, that this one was derived from, or None."""
+        """Dataset read from a project that this one is derived from, or None."""
         return self if self._is_origin else self._origin
 
     @property
@@ -156,7 +158,7 @@ class Dataset:
 
     @property
     def unread(self) -> list[UnreadLine]:
-        """File, line number and text of the lines that could not be read completely on import."""
+        """Lines that could not be read completely on import, each as file, line number and text."""
         if callable(self._unread):
             self._unread = self._unread()
         return self._unread
@@ -164,27 +166,27 @@ class Dataset:
     # -- tables -------------------------------------------------------------------------------------
     @property
     def images(self) -> pd.DataFrame:
-        """Images table, as a copy that shares memory until it is changed."""
+        """Copy of the images table that shares memory until it is changed."""
         return self._images.copy(deep=False)
 
     @property
     def annotations(self) -> pd.DataFrame:
-        """Annotations table, as a copy that shares memory until it is changed."""
+        """Copy of the annotations table that shares memory until it is changed."""
         return self._annotations.copy(deep=False)
 
     @property
     def labels(self) -> pd.DataFrame:
-        """Labels table, in order."""
+        """Labels table, in label order."""
         return self._labels.copy(deep=False)
 
     @property
     def issues(self) -> pd.DataFrame:
-        """Problems found while the dataset was read from files: code, message, where, source, line."""
+        """Problems found while reading the dataset, with the columns code, message, where, source and line."""
         return issues_to_frame(self.found)
 
     @property
     def label_counts(self) -> pd.Series:
-        """Number of images per label, in the order of labels."""
+        """Number of images per label, in label order."""
         pairs = self._annotations[["image", "label"]].drop_duplicates()
         return pairs["label"].value_counts().reindex(self._labels["label"], fill_value=0).rename("images")
 
@@ -221,11 +223,11 @@ class Dataset:
         Parameters
         ----------
         where : str, sequence of bool, or callable
-            Query such as ``"label == 'apple' and width > @least"`` over the columns of the images table and the columns
-            ``label``, ``confidence``, ``annotator`` and ``job`` of the annotations (an image is selected if the query
-            holds for any of its annotations). Put ``@`` before names of your own variables. Alternatively one bool per
-            image (a Series is aligned by its index, as in pandas), or a function that takes the images table and
-            returns these.
+            Query such as ``"label == 'apple' and width > @least"``. It may use the columns of the images table and the
+            columns ``label``, ``confidence``, ``annotator`` and ``job`` of the annotations (an image is selected if the
+            query holds for any of its annotations). Put ``@`` before the names of your own variables. Alternatively,
+            pass one bool per image (a Series is aligned by its index, as in pandas), or a function that takes the
+            images table and returns one bool per image.
 
         Examples
         --------
@@ -238,9 +240,9 @@ class Dataset:
         return self._take(self._images[self._mask(where)])
 
     def sample(self, n: int | None = None, *, fraction: float | None = None, random_state: int = 0) -> Dataset:
-        """Draw ``n`` images, or a ``fraction`` of them, at random and keep their order.
+        """Draw a random sample of ``n`` images, or of a ``fraction`` of all images, in their original order.
 
-        All images are returned if there are fewer than ``n``.
+        If there are fewer than ``n`` images, all of them are returned.
 
         Raises
         ------
@@ -253,10 +255,12 @@ class Dataset:
         5
         """
         if (n is None) == (fraction is None):
-            raise InputError("Give exactly one of n and fraction.")
+            raise InputError("Pass exactly one of n and fraction.")
         good = isinstance(n, int | np.integer) and n >= 0 if fraction is None else 0 <= fraction <= 1
         if not good:
-            raise InputError(f"n={n!r}, fraction={fraction!r}: n must be an integer, fraction between 0 and 1.")
+            raise InputError(
+                f"n={n!r}, fraction={fraction!r}: n must be an integer of at least 0, fraction between 0 and 1."
+            )
         count = n if n is not None else round(len(self) * float(fraction or 0))
         chosen = np.random.default_rng(random_state).permutation(len(self))[:count]
         return self._take(self._images.iloc[np.sort(chosen)])
@@ -264,16 +268,16 @@ class Dataset:
     def split(
         self, fraction: float = 0.2, *, groups: Groups | None = None, random_state: int = 0
     ) -> tuple[Dataset, Dataset]:
-        """Split the images into two datasets: the rest, and a stratified share of the labelled images.
+        """Split the dataset in two: first the rest, then a stratified sample of the labelled images.
 
         Parameters
         ----------
         fraction : float
-            Share of the second dataset, between 0 and 1.
+            Share of the labelled images that goes to the second dataset, between 0 and 1.
         groups : str, sequence or DataFrame, optional
-            Images of one group stay together: the name of a column of the images table, one value per image (a Series
-            is aligned by its index), or pairs of images (columns ``image`` and ``other``, as returned by
-            ``project.near_duplicates()``). Images with the same content always stay together.
+            Groups of images that must stay together: the name of a column of the images table, one value per image (a
+            Series is aligned by its index), or a table of pairs with the columns ``image`` and ``other``, as returned
+            by ``project.near_duplicates()``. Images with the same content always stay together.
 
         Examples
         --------
@@ -289,7 +293,7 @@ class Dataset:
     def split_mask(
         self, fraction: float, *, groups: Groups | None = None, random_state: int = 0
     ) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Return a mask of the images that :meth:`split` chooses, one bool per image."""
+        """Return a boolean mask of the images that :meth:`split` puts into the second dataset."""
         if not 0 < fraction < 1:
             raise InputError(f"fraction={fraction!r} must be greater than 0 and less than 1.")
         return stratified_split(
@@ -297,13 +301,13 @@ class Dataset:
         )
 
     def relabel(self, labels: Mapping[str, str | None] | str, where: Where | None = None) -> Dataset:
-        """Change the labels of the images for which ``where`` holds (by default all images).
+        """Change the labels of all images, or only of those for which ``where`` holds.
 
         Parameters
         ----------
         labels : dict or str
-            Mapping of old labels to new ones, or to None to remove a label. Alternatively one label that replaces the
-            image-level labels of these images.
+            Mapping from old labels to new ones, or to None to remove a label. Alternatively, one label that replaces
+            the image-level labels of the selected images.
         where : optional
             Condition as in :meth:`filter`.
 
@@ -312,7 +316,7 @@ class Dataset:
         InputError
             If ``labels`` is neither a label nor a dict.
         LabelError
-            If an old label does not exist, or a new one is not a valid label.
+            If an old label does not exist, or a new label is invalid.
 
         Examples
         --------
@@ -343,7 +347,7 @@ class Dataset:
         return Dataset(images, annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def with_status(self, status: str, where: Where | None = None) -> Dataset:
-        """Set the status of the images for which ``where`` holds (by default all images), such as "needs_review".
+        """Set the status of all images, or only of those for which ``where`` holds, for example to "needs_review".
 
         Examples
         --------
@@ -357,9 +361,10 @@ class Dataset:
         return Dataset(images, self._annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def concat(self, other: Dataset) -> Dataset:
-        """Concatenate two datasets, skipping the images of ``other`` that this dataset already has.
+        """Concatenate two datasets, skipping images of ``other`` that this dataset already contains.
 
-        Annotations of skipped images are skipped too. Relative image paths of another project become absolute.
+        The annotations of skipped images are skipped too. Relative image paths become absolute if ``other`` belongs to
+        a different project.
 
         Raises
         ------
@@ -390,7 +395,7 @@ class Dataset:
         )
 
     def groups_of_images(self, groups: Groups | None = None) -> list[object]:
-        """Return the group of each image for :meth:`split`, joining ``groups`` with equal content."""
+        """Return the group of each image for :meth:`split`, merging ``groups`` with groups of identical content."""
         content: list[object] = list(self.groups_by_content)
         if groups is None:
             return content
@@ -406,14 +411,14 @@ class Dataset:
             given: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
             set(given)
         except TypeError as error:
-            raise InputError(f"groups must hold values that can be compared and hashed ({error}).") from error
+            raise InputError(f"groups must contain values that can be compared and hashed ({error}).") from error
         if len(given) != len(self):
-            raise InputError(f"groups has {len(given)} values for {len(self)} images. Give one value per image.")
+            raise InputError(f"groups has {len(given)} values for {len(self)} images. Pass one value per image.")
         alone = pd.isna(np.fromiter(given, dtype=object, count=len(given)))
         return join_groups([("alone", i) if alone[i] else group for i, group in enumerate(given)], content)
 
     def _seen_from(self, root: Path | None) -> Dataset:
-        """Return the same dataset with image paths that are valid relative to ``root``."""
+        """Return this dataset with image paths that are valid from the folder ``root``."""
         if self.root is None or self.root == root:
             return self
         names = {
@@ -440,13 +445,13 @@ class Dataset:
         path : path
             Output file, or output folder for formats that consist of several files.
         copy_images : bool
-            Copy the images to ``images/`` next to the annotations, so that the result can be moved (``image_folder``
-            always copies them, to the folders of their labels). A manifest contains absolute paths: read it with
-            ``images=`` after moving it.
+            Copy the images to ``images/`` next to the annotations, so that the output can be moved. ``image_folder``
+            always copies them, into one folder per label. A manifest contains absolute paths: after moving it, read it
+            with ``images=``.
         escape_formulas : bool
-            CSV only, for files that are opened in a spreadsheet: put ``'`` before texts that begin with ``=``, ``+``,
-            ``-``, ``@``, a tab or a carriage return, so that they are not run as formulas. Such names are then read
-            back with the ``'``.
+            Put ``'`` before strings that begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, so that
+            spreadsheet programs do not run them as formulas (CSV only). If the file is read again, the ``'`` becomes
+            part of these names.
 
         Returns
         -------
@@ -466,18 +471,18 @@ class Dataset:
     def validate(
         self, profile: str = "local", *, test: Dataset | None = None, check_images: bool = True
     ) -> ValidationReport[Dataset]:
-        """Validate the dataset as the manifest it would be written to.
+        """Validate the dataset as if it were written to a manifest.
 
         Parameters
         ----------
         profile : {"local", "rekognition"}
-            Rules to apply: those of this package or those of the hosted service (see
-            :func:`customlabels_nb.validate_manifest`). For the latter, images that are not on S3 are checked as if they
-            had been uploaded.
+            Rules to apply: "local" for this package's rules, or "rekognition" for the hosted service's (see
+            :func:`customlabels_nb.validate_manifest`). With "rekognition", images that are not on S3 are checked as if
+            they had been uploaded.
         test : Dataset, optional
             Test set that belongs to this dataset.
         check_images : bool
-            Read the headers of the images.
+            Check the image headers too, which requires reading them.
 
         Examples
         --------
@@ -511,13 +516,13 @@ class Dataset:
         """Convert the dataset to a PyTorch dataset of (image, target) pairs.
 
         Images are opened on access, as upright RGB. The result can be pickled and used by DataLoader workers, forked or
-        spawned. Unlabelled images are left out and listed in ``.issues``.
+        spawned. Unlabelled images are excluded and listed in ``.issues``.
 
         Parameters
         ----------
         transform : callable, optional
-            Function applied to each PIL image, for example to convert it to a tensor. Boxes are not adjusted if it
-            changes the size.
+            Function applied to each PIL image, for example to convert it to a tensor. If the function changes the image
+            size, boxes are not adjusted.
         target : {"single-label", "multi-label", "boxes"}, optional
             Kind of target; by default it is inferred from the annotations.
             "single-label": an int, the index of the label in ``.classes``;
@@ -526,20 +531,20 @@ class Dataset:
             y1 of the upright image, as torchvision.tv_tensors.BoundingBoxes), ``labels`` (int64; 0 is the background,
             which is the first of ``.classes``), ``image_id`` (int), ``area`` (float32), ``iscrowd`` (int64).
         transforms : callable, optional
-            Function applied to each pair of PIL image and target, such as those of torchvision.transforms.v2. Give
-            either this or ``transform``.
+            Function applied to each pair of PIL image and target, such as a transform from torchvision.transforms.v2.
+            Pass either this or ``transform``.
 
         Returns
         -------
         TorchDataset
-            Has ``.classes``, ``.images``, ``.issues`` and ``.collate``, the collate function for a DataLoader with
-            boxes.
+            Dataset with ``.classes``, ``.images``, ``.issues`` and ``.collate``, the collate function to use in a
+            DataLoader with boxes.
 
         Raises
         ------
         InputError
-            If the target cannot be inferred because there are no annotations, or an image has several labels where the
-            target allows one.
+            If the target cannot be inferred because there are no annotations, or if an image has several labels but the
+            target allows only one.
 
         Examples
         --------
@@ -555,10 +560,10 @@ class Dataset:
         return TorchDataset(self._contents(), root=self.root, target=target, transform=transform, transforms=transforms)
 
     def to_supervision(self, *, target: str | None = None) -> Any:
-        """Convert the dataset to a dataset of the package supervision, which opens images on access.
+        """Convert the dataset to a dataset of the supervision package, which opens images on access.
 
-        Polygons, crowd, annotator, job and time of boxes are stored in ``Detections.data``. Data that it cannot hold,
-        such as unlabelled images, is left out with a warning that gives the number.
+        The polygon, crowd flag, annotator, job and time of each box are stored in ``Detections.data``. Items that
+        supervision cannot represent, such as unlabelled images, are dropped with a warning that states their number.
 
         Parameters
         ----------
@@ -574,7 +579,7 @@ class Dataset:
         MissingDependencyError
             If supervision is not installed.
         InputError
-            If an image is remote, because supervision reads local files only.
+            If an image is remote, because supervision can only read local files.
 
         Examples
         --------
@@ -587,13 +592,13 @@ class Dataset:
         return to_supervision(self._contents(), root=self.root, target=target)
 
     def to_huggingface(self, *, target: str | None = None) -> Any:
-        """Convert the dataset to a dataset of Hugging Face's package ``datasets``.
+        """Convert the dataset to a Hugging Face ``datasets.Dataset``.
 
         The columns are ``image`` (a reference to the file, decoded on access), ``width``, ``height``, your own columns
-        of numbers and texts, and one of ``label`` (a ClassLabel), ``labels`` (a list of them) and ``objects``: lists
-        ``bbox`` (left, top, width, height in pixels), ``category``, ``area``, ``iscrowd``, ``confidence`` and
-        ``polygon``. The value is None for an unlabelled image and an empty list for an image that was labelled as
-        empty.
+        of numbers and strings, and, depending on the target, one of ``label`` (a ClassLabel), ``labels`` (a list of
+        ClassLabels) and ``objects``, which has the lists ``bbox`` (left, top, width, height in pixels), ``category``,
+        ``area``, ``iscrowd``, ``confidence`` and ``polygon``. The target column is None for an unlabelled image and
+        empty for an image that was labelled as empty.
 
         Parameters
         ----------
@@ -609,7 +614,7 @@ class Dataset:
         MissingDependencyError
             If datasets is not installed.
         InputError
-            If an image has several labels where the target allows one, or its name is not valid UTF-8.
+            If an image has several labels but the target allows only one, or if its name is not valid UTF-8.
 
         Examples
         --------
@@ -622,30 +627,30 @@ class Dataset:
         return to_huggingface(self._contents(), root=self.root, target=target)
 
     def to_ipyannotations(self, *, target: str | None = None) -> dict[str, Any]:
-        """Convert the annotations of each image to the ``data`` of the ipyannotations widgets.
+        """Convert the annotations of each image to the ``data`` format of the ipyannotations widgets.
 
         The data of an image is a class, a list of classes, or a list of dicts
         ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``,
-        ``{"type": "polygon", "label": …, "points": [(x, y), …]}`` with the first point repeated, or
+        ``{"type": "polygon", "label": …, "points": [(x, y), …]}`` with the first point repeated at the end, or
         ``{"type": "point", "label": …, "coordinates": (x, y)}``, in pixels of the upright image. An image that was
-        labelled as empty has an empty list. Unlabelled images are not included. Annotations that do not fit are left
-        out with a warning.
+        labelled as empty has an empty list. Unlabelled images are not included. Annotations that do not fit the target
+        are dropped with a warning.
 
         Parameters
         ----------
         target : {"single-label", "multi-label", "boxes", "polygons", "points"}, optional
-            Kind of data; by default it is inferred from the annotations. Boxes without width and height are points.
+            Kind of data; by default it is inferred from the annotations. Boxes with width and height 0 are points.
 
         Returns
         -------
         dict
-            Path or URL of the image → data.
+            Mapping from the path or URL of each image to its data.
 
         Raises
         ------
         InputError
-            If the target cannot be inferred because there are no annotations, or an image has several labels where the
-            target allows one.
+            If the target cannot be inferred because there are no annotations, or if an image has several labels but the
+            target allows only one.
 
         Examples
         --------
@@ -662,9 +667,9 @@ class Dataset:
 
     # -- project ------------------------------------------------------------------------------------
     def refresh(self) -> RefreshReport:
-        """Rescan the sources of this dataset in its project, as ``project.refresh`` does.
+        """Rescan the sources of this dataset and update the project, as ``project.refresh`` does.
 
-        This object does not change.
+        This object itself does not change.
 
         Raises
         ------
@@ -689,18 +694,18 @@ class Dataset:
         Parameters
         ----------
         n : int
-            Number of images, at most 100.
+            Number of images to show, at most 100.
         augmented : bool
-            Apply random augmentation as in training; otherwise prepare the images as for inference.
+            Apply random augmentation as in training. If False, prepare the images as for inference.
         kind : {"single-label", "multi-label", "detection", "brands"}, optional
-            Kind of model; by default the one that training would choose.
+            Kind of model. Defaults to the kind that training would choose.
         seed : int
-            Seed for the choice of images and the augmentation.
+            Random seed for the choice of images and the augmentation.
 
         Returns
         -------
         ContactSheet
-            Image grid that is displayed in a notebook; see ``.tiles`` and ``.draw()``.
+            Image grid, which notebooks display. See ``.tiles`` and ``.draw()``.
 
         Raises
         ------
@@ -709,7 +714,7 @@ class Dataset:
         InputError
             If an argument is invalid.
         NotEnoughDataError
-            If no image has the annotations that this kind of model needs, or none can be read.
+            If no image has the annotations that this kind of model needs, or no image can be read.
 
         Examples
         --------
@@ -733,7 +738,7 @@ class Dataset:
         return Dataset(images, chosen, self._labels, name=self.name, root=self.root, origin=self.origin)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Evaluate ``where`` as in :meth:`filter` to one bool per image."""
+        """Evaluate the condition ``where`` of :meth:`filter` to one bool per image."""
         if callable(where):
             found = where(self._images.copy(deep=False))
             where = found if isinstance(found, pd.Series) else np.asarray(found)
@@ -755,18 +760,18 @@ class Dataset:
             return np.asarray(self._images["image"].isin(found), dtype=bool)
         if isinstance(where, pd.Series):
             where = self._aligned(where, "the mask")
-            if where.dtype == "boolean":  # the result of comparing sizes, some of which are unknown
+            if where.dtype == "boolean":  # from comparing image sizes, some of which are unknown
                 where = where.fillna(False).astype(bool)
         mask = np.asarray(where)
         if mask.dtype != bool or mask.shape != (len(self),):
             raise InputError(
-                f"The mask needs one bool for each of the {len(self)} images, but is {mask.dtype} of shape "
+                f"The mask must have one bool for each of the {len(self)} images, but has dtype {mask.dtype} and shape "
                 f"{mask.shape}."
             )
         return mask
 
     def _aligned(self, values: pd.Series, what: str) -> pd.Series:
-        """Align the values with the images table by index: that of the table, or the image names."""
+        """Align the values with the images table by its index, or by image name."""
         for index in (self._images.index, pd.Index(self._images["image"])):
             if values.index.equals(index):
                 return values
@@ -774,7 +779,7 @@ class Dataset:
                 return values.reindex(index)
         raise InputError(
             f"The index of {what} does not match the images table, which is numbered from 0 to {len(self) - 1}. "
-            f"If its {len(values)} values are in the order of the images, pass .to_numpy()."
+            f"If the {len(values)} values are in the order of the images, pass them with .to_numpy()."
         )
 
     # -- display ------------------------------------------------------------------------------------
@@ -797,14 +802,14 @@ class Dataset:
         )
 
     def _head(self) -> str:
-        """Describe the number of images and their statuses."""
+        """Summarise the number of images, in total and by status."""
         statuses = self._images["status"].value_counts()
         parts = [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
         return f"{len(self):,} images{' (' + ', '.join(parts) + ')' if parts else ''}"
 
 
 def _caller() -> FrameType:
-    """Return the frame that called into this package, whose variables a query may use."""
+    """Return the stack frame that called into this package, whose variables a query may use."""
     frame = sys._getframe(1)
     ours = f"{__name__.partition('.')[0]}."
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
@@ -813,7 +818,7 @@ def _caller() -> FrameType:
 
 
 def _picture(row: Any, root: Path | None) -> tuple[str, str, str]:
-    """Return the name of an image, its thumbnail as a data URL, and the error if there is none."""
+    """Return the image's name, its thumbnail as a data URL, and, if it has no thumbnail, the error."""
     name = row.image.rsplit("/", 1)[-1]
     try:
         data = thumbnail_of(

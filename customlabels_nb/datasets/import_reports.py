@@ -1,4 +1,4 @@
-"""Reports of importing images and of refreshing a dataset from its sources."""
+"""Reports on importing images and on refreshing a dataset from its sources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from customlabels_nb.core.issues import issues_to_frame
 
 @dataclass(eq=False)
 class ImportReport:
-    """Result of an import.
+    """Report on an import of images.
 
     Attributes
     ----------
@@ -25,11 +25,11 @@ class ImportReport:
     known : int
         Number of images that were already in the dataset.
     ignored : int
-        Number of files that are not images, judging by their names.
+        Number of files that are not images according to their names.
     issues : DataFrame
-        Skipped images, such as duplicates, and other problems, with the reason.
+        Skipped images, such as duplicates, and other problems, each with the reason.
     labelled : int
-        Number of ``known`` images that had no label and got one.
+        Number of ``known`` images that had no label and received one.
     added_images : sequence of str
         Names of the new images.
 
@@ -69,19 +69,19 @@ class ImportReport:
 
 
 class RefreshReport:
-    """Changes at the sources of one or both datasets since they were last scanned.
+    """Changes to the sources of one or both datasets since the last scan.
 
     Attributes
     ----------
     images : DataFrame
-        Columns split, image and what: "added", "changed" (new content, existing labels are kept) or "vanished" (the
-        file no longer exists; the image stays in the dataset until it is removed).
+        Columns split, image and what, which is "added", "changed" (the file has new content, the labels are kept) or
+        "vanished" (the file no longer exists, but the image stays in the dataset until it is removed).
     removed : list of str
-        Images that exist at the source but were removed from the dataset by a user. They are not added again.
+        Images that are still in a source, but that a user removed from the dataset. They are not added again.
     skipped : list of str
         Sources that cannot be rescanned: tables, other datasets, lists of URLs.
     issues : DataFrame
-        Images that cannot be used and other problems, with the reason.
+        Unusable images and other problems, each with the reason.
 
     Examples
     --------
@@ -110,12 +110,12 @@ class RefreshReport:
 
     @property
     def changed(self) -> list[str]:
-        """Names of the images whose content changed."""
+        """Names of the images whose content has changed."""
         return self._those("changed")
 
     @property
     def vanished(self) -> list[str]:
-        """Names of the images that no longer exist.
+        """Names of the images whose files no longer exist.
 
         Call ``project.remove(split, report.vanished)`` to remove them from the dataset.
         """

@@ -31,17 +31,17 @@ def read_dataset(
     Parameters
     ----------
     path : path or URL
-        Annotation file or folder. A URL must refer to a file, which is downloaded; its images are not.
+        Annotation file or folder. A URL must refer to a file, which is downloaded, but its images are not.
     format : str, optional
         Format name as in :meth:`Dataset.to`. By default it is detected from the content.
     images : path, optional
-        Folder in which images are looked up by file name, whatever their paths in the annotations. If several files
+        Folder in which images are looked up by file name, ignoring their paths in the annotations. If several files
         have the same name, their parent folders are compared too.
     relocate : dict, optional
-        Mapping of old path prefixes to new ones, such as ``{"s3://bucket/": "photos/"}``.
+        Mapping from old path prefixes to new ones, such as ``{"s3://bucket/": "photos/"}``.
     **options
-        Options of the format. CSV: ``on_duplicate`` is "error", "first" or "merge", for rows that repeat an image;
-        ``prefix`` is a folder or URL to put before bare file names.
+        Format options. CSV has ``on_duplicate`` ("error", "first" or "merge"), which handles rows that repeat an image,
+        and ``prefix``, a folder or URL to put before bare file names.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_dataset(
     ManifestError
         If nothing can be read, or the format is unknown.
     InputError
-        If the format does not have one of the options, or needs one that is missing.
+        If the format does not support one of the options, or requires one that is missing.
 
     Examples
     --------
@@ -76,24 +76,24 @@ def validate_manifest(
     relocate: Mapping[str, str] | None = None,
     check_images: bool = True,
 ) -> ValidationReport[Dataset]:
-    """Validate manifest files as the hosted service does when it trains.
+    """Validate manifest files as the hosted service (Rekognition Custom Labels) does before training.
 
     Parameters
     ----------
     train, test : path or URL
-        Ground Truth manifests. If both are given, the overlap of their labels is checked too.
+        Ground Truth manifests. If both are given, the overlap between their labels is checked too.
     profile : {"rekognition", "local"}
-        Rules to apply: those of the service, or those of this package.
+        Rules to apply: "rekognition" for the hosted service's rules, or "local" for this package's.
     images, relocate
-        Current location of the images; see :func:`read_dataset`.
+        Current location of the images (see :func:`read_dataset`).
     check_images : bool
-        Read the headers of the images, in parallel. Otherwise the sizes in the manifests are used.
+        Read the image headers, in parallel. If False, the image sizes in the manifests are used.
 
     Returns
     -------
     ValidationReport
-        Its display lists what to fix, most useful first. ``.lines`` is a table of all findings, ``.to(folder)`` writes
-        the service's files, and ``.fix(…)`` returns a repaired dataset.
+        Displays what to fix, the most useful fix first. ``.lines`` is a table of all findings, ``.to(folder)`` writes
+        the validation files that the hosted service would produce, and ``.fix(…)`` returns a repaired dataset.
 
     Examples
     --------
@@ -116,12 +116,13 @@ def _manifest(path: str | os.PathLike[str], argument: str) -> str:
 
 
 def from_supervision(dataset: Any) -> Dataset:
-    """Convert a supervision dataset to a Dataset, leaving the images where they are.
+    """Convert a supervision dataset to a Dataset without copying the images.
 
     Parameters
     ----------
     dataset : supervision.DetectionDataset or supervision.ClassificationDataset
-        Images without detections count as labelled as empty. Masks that consist of one part become polygons.
+        Dataset to convert. Images without detections are imported as labelled as empty. Masks that consist of a single
+        part become polygons.
 
     Returns
     -------
@@ -133,7 +134,7 @@ def from_supervision(dataset: Any) -> Dataset:
     MissingDependencyError
         If supervision is not installed.
     InputError
-        If ``dataset`` is of another type, or a class name is not a valid label.
+        If ``dataset`` is not of one of these types, or a class name is not a valid label.
 
     Examples
     --------
@@ -147,14 +148,14 @@ def from_supervision(dataset: Any) -> Dataset:
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Dataset:
-    """Convert annotations made with ipyannotations to a Dataset, leaving the images where they are.
+    """Convert annotations made with ipyannotations to a Dataset without copying the images.
 
     Parameters
     ----------
     data : dict
-        Mapping of the path or URL of each image to the ``data`` submitted for it: a class, a list of classes, or a list
-        of boxes, polygons or points as dicts; an empty list for an empty image, None for an unlabelled one. Points
-        become boxes without width and height.
+        Mapping from the path or URL of each image to the ``data`` submitted for it: a class, a list of classes, or a
+        list of boxes, polygons or points as dicts. An empty list means that the image is empty, None that it is
+        unlabelled. Points become boxes with width and height 0.
 
     Returns
     -------
@@ -164,7 +165,7 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Dataset:
     Raises
     ------
     InputError
-        If a key is not the path or URL of an image, or its value is not such data.
+        If a key is not the path or URL of an image, or its value has none of these forms.
 
     Examples
     --------
@@ -187,20 +188,22 @@ def from_huggingface(
     objects: str | None = None,
     boxes: str = "xywh",
 ) -> Dataset:
-    """Convert a dataset of Hugging Face's package ``datasets`` to a Dataset.
+    """Convert a Hugging Face ``datasets.Dataset`` to a Dataset.
 
     Parameters
     ----------
     dataset : datasets.Dataset or datasets.IterableDataset
-        Plain columns other than those named below become columns of the images table.
+        Dataset to convert. Columns of plain values, except those named by the arguments below, become columns of the
+        images table.
     folder : path, optional
-        Folder to write images to that are embedded in the dataset, as their original bytes. Needed only if there are
-        any. Images that are files stay where they are.
+        Folder to which embedded images are written, as their original bytes. Required only if the dataset has embedded
+        images. Images that are files are not copied.
     image, label, objects : str
-        Names of the columns: an image or its path; a ClassLabel, a text or a list of these (default: "label" or
-        "labels", if present); objects with ``bbox`` and ``category`` (default: "objects", if present).
+        Column names. ``image`` contains an image or its path. ``label`` contains a ClassLabel, a string, or a list of
+        either (default: "label" or "labels", if present). ``objects`` contains objects with ``bbox`` and ``category``
+        (default: "objects", if present).
     boxes : {"xywh", "xyxy"}
-        Notation of ``bbox``: left, top, width, height as in COCO, or the corners; in pixels of the upright image.
+        Notation of ``bbox``, in pixels of the upright image: left, top, width, height as in COCO, or the corners.
 
     Returns
     -------
@@ -210,9 +213,9 @@ def from_huggingface(
     Raises
     ------
     MissingDependencyError
-        If datasets is not installed.
+        If the package ``datasets`` is not installed.
     InputError
-        If a column does not exist, ``folder`` is missing, or ``dataset`` is a dict of several splits.
+        If a column does not exist, ``folder`` is required but missing, or ``dataset`` is a dict of several splits.
 
     Examples
     --------

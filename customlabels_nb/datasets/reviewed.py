@@ -1,7 +1,7 @@
-"""Manage the tag :data:`REVIEWED` of images whose annotations were reviewed after labelling.
+"""Manage the tag :data:`REVIEWED`, which marks images whose annotations were reviewed after labelling.
 
-The tag refers to the annotations that the image has. A change of the annotations or the status without a review removes
-it. Renaming a label does not. The history records who set it and when: the action "approve", or "correct to …".
+The tag applies to the image's current annotations. Changing the annotations or the status without a review removes the
+tag, but renaming a label does not. The history records who set the tag and when (action "approve" or "correct to …").
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ REVIEWED = "reviewed"
 
 
 def is_reviewed(images: pd.DataFrame) -> pd.Series:
-    """Return a mask of the images whose annotations were reviewed."""
+    """Return a mask of the images whose annotations have been reviewed."""
     return _has_tag(images) & (images["status"] == "labelled")
 
 
 def with_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
-    """Add the tag to the images of ``mask`` and return the new images table."""
+    """Return the images table with the tag added to the images selected by ``mask``."""
     tags = [
         [*own, REVIEWED] if chosen and REVIEWED not in own else own
         for own, chosen in zip(images["tags"], mask, strict=True)
@@ -26,7 +26,7 @@ def with_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
 
 
 def without_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
-    """Remove the tag from the images of ``mask`` and return the new images table."""
+    """Return the images table with the tag removed from the images selected by ``mask``."""
     tags = [
         [tag for tag in own if tag != REVIEWED] if chosen and REVIEWED in own else own
         for own, chosen in zip(images["tags"], mask, strict=True)
@@ -37,9 +37,9 @@ def without_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
 def forget_where_changed(
     images: pd.DataFrame, annotations: pd.DataFrame, old_images: pd.DataFrame, old_annotations: pd.DataFrame
 ) -> pd.DataFrame:
-    """Remove the tag from edited images whose annotations or status the edit changes.
+    """Remove the tag from images whose annotations or status were changed by an edit.
 
-    Images that had no tag keep the one that the edit sets.
+    An image that was not tagged before the edit keeps the tag if the edit sets it.
     """
     if not any(REVIEWED in tags for tags in old_images["tags"].tolist()):
         return images

@@ -1,4 +1,4 @@
-"""Stratified train-test split for images with several labels that keeps groups together."""
+"""Stratified train-test split for multi-label images that keeps groups together."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ IntArray = npt.NDArray[np.int64]
 def stratified_split(
     labels: Sequence[Sequence[str]], fraction: float, *, groups: Sequence[object] | None = None, random_state: int = 0
 ) -> BoolArray:
-    """Choose a share of the images so that each label keeps its proportion.
+    """Choose a fraction of the images so that each label keeps its proportion.
 
-    Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011) of groups
-    of images: starting with the rarest label, each of its groups goes to the side that still needs most of that label.
+    This is iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011),
+    applied to groups of images. Starting with the rarest label, each group with that label is assigned to the side of
+    the split that still needs the largest share of images with the labels of the group.
 
     Parameters
     ----------
     labels : sequence of n sequences of str
         Labels of each image. Images without labels are never chosen.
     fraction : float
-        Share of the images of each label to choose, between 0 and 1. Of a label in two or more groups, at least one
-        image is chosen and at least one is not, as far as the other labels of the images allow. Of a label in a single
-        group none is chosen.
+        Fraction of the images of each label to choose, between 0 and 1. If a label occurs in two or more groups, at
+        least one of its images is chosen and at least one is not, as far as the other labels of these images allow. If
+        it occurs in a single group, none of its images is chosen.
     groups : sequence of n hashables, optional
-        Group of each image. Images of one group stay together.
+        Group of each image. Images in the same group stay together.
     random_state : int
         Random seed.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        True for the chosen images. All values are False if no label has two groups.
+        True for the chosen images. All values are False if no label occurs in two or more groups.
     """
     rng = np.random.default_rng(random_state)
     counts, unit_of = _count(labels, groups)
@@ -52,7 +53,7 @@ def stratified_split(
 
 
 def rare_labels(labels: Sequence[Sequence[str]], groups: Sequence[object] | None = None) -> list[str]:
-    """Return the labels that cannot be on both sides because all their images are in a single group."""
+    """Return the labels that cannot be on both sides of a split because all their images are in a single group."""
     seen: dict[str, set[object]] = {}
     for index, names in enumerate(labels):
         for name in names:
@@ -63,7 +64,7 @@ def rare_labels(labels: Sequence[Sequence[str]], groups: Sequence[object] | None
 def _count(
     labels: Sequence[Sequence[str]], groups: Sequence[object] | None
 ) -> tuple[npt.NDArray[np.float64], IntArray]:
-    """Count the images by group and label, and number the group of each image."""
+    """Return the number of images per group and label, and the group number of each image."""
     keys: dict[object, int] = {}
     owner = [keys.setdefault(index if groups is None else groups[index], len(keys)) for index in range(len(labels))]
     names = sorted({name for own in labels for name in own})
@@ -85,7 +86,7 @@ def _iterate(counts: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], r
         left = (counts[open_] > 0).sum(axis=0)
         label = int(np.argmin(np.where(left > 0, left, np.inf)))
         units = rng.permutation(np.flatnonzero(open_ & (counts[:, label] > 0)))
-        for unit in units[np.argsort(-counts[units, label], kind="stable")]:  # large groups while there is room
+        for unit in units[np.argsort(-counts[units, label], kind="stable")]:  # large groups first, while they fit
             fits = need[1, label] + 0.5 >= counts[unit, label]
             own = counts[unit] > 0
             hunger = (need[:, own] / target[:, own]).mean(axis=1) if fits else np.array([1.0, 0.0])
@@ -99,11 +100,11 @@ def _iterate(counts: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], r
 def _give_each_side_one(
     counts: npt.NDArray[np.float64], chosen: BoolArray, units_with: IntArray, rng: np.random.Generator
 ) -> None:
-    """Move single groups until each label with at least two groups is on both sides, and no other label is chosen.
+    """Move groups until each label with two or more groups is on both sides, and no other label is chosen.
 
-    If images have several labels this may be impossible, and proving that takes too long. So this walks at random
-    towards fewer labels that are on one side only (Selman, Kautz, Cohen: Noise Strategies for Improving Local Search,
-    1994), for a bounded number of steps, and keeps the best result.
+    If images have several labels, this may be impossible, and proving so takes too long. Therefore a random walk
+    reduces the number of labels that are on one side only (Selman, Kautz, Cohen: Noise Strategies for Improving Local
+    Search, 1994) for a bounded number of steps and keeps the best result.
     """
     has = counts > 0
     on = has[chosen].sum(axis=0)
@@ -127,33 +128,36 @@ def _give_each_side_one(
 
 
 def _lacking(on: IntArray, units_with: IntArray) -> IntArray:
-    """Return the labels that are missing on one side, or are chosen although they cannot be divided."""
+    """Return the labels that are missing on one side, or that are chosen although they occur in a single group."""
     return np.flatnonzero(np.where(units_with >= 2, (on == 0) | (on == units_with), on > 0))
 
 
 def join_groups(first: Sequence[object], second: Sequence[object]) -> list[object]:
-    """Merge two groupings, so that images stay together that are in one group of either."""
+    """Merge two groupings: images that share a group in either grouping share a group in the result."""
     joined = [(("given", a), ("content", b)) for a, b in zip(first, second, strict=True)]
     find = _union(joined)
     return [find(given) for given, _ in joined]
 
 
 def groups_of_pairs(pairs: pd.DataFrame, images: Sequence[str]) -> list[object]:
-    """Return the group of each image, where the two images of each pair (columns ``image``, ``other``) belong together.
+    """Return the group of each image, given a table of pairs (columns ``image``, ``other``) that belong together.
 
     Raises
     ------
     InputError
-        If the table does not have these columns.
+        If the table lacks one of these columns.
     """
     if not {"image", "other"} <= set(pairs.columns):
-        raise InputError(f"groups as a table needs the columns 'image' and 'other', but has {list(pairs.columns)}.")
+        raise InputError(f"A groups table must have the columns 'image' and 'other', but has {list(pairs.columns)}.")
     find = _union(zip(pairs["image"].tolist(), pairs["other"].tolist(), strict=True))
     return [find(image) for image in images]
 
 
 def _union(pairs: Iterable[tuple[object, object]]) -> Callable[[object], object]:
-    """Return a function that maps an item to its group, the same for all items connected by pairs (union-find)."""
+    """Return a function that maps an item to its group.
+
+    Items connected through pairs share a group (union-find).
+    """
     parent: dict[object, object] = {}
 
     def find(item: object) -> object:

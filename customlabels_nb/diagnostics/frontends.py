@@ -1,8 +1,8 @@
 """Check whether widgets will render in JupyterLab, Notebook 7, VS Code, Colab and the current notebook.
 
-A page shows a widget if the *server's* environment has the widget's front-end files (a "labextension"), in versions
-that fit the packages in the *kernel's* environment. These are often two environments. Both are read from their folders
-without running anything in them.
+A page renders a widget if the environment of the *server* has the widget's front-end files (a "labextension"), in a
+version compatible with the packages in the environment of the *kernel*. These are often two different environments.
+Both are inspected through their files, without running any of their code.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _SERVERS = {
 }
 
 _AGAIN = "then restart it and reload the page"
-#: Major version of ipywidgets in the kernel → major version of the widget manager in the page.
+#: Major version of ipywidgets in the kernel → required major version of the widget manager in the page.
 _MANAGERS = {"8": "5", "7": "3"}
 Fault = tuple[str, str]
 
 
 def widgets() -> Iterator[DiagnosticLine]:
-    """Yield the lines for the environment of this process."""
+    """Yield the report lines about widgets for the environment of this process."""
     place = _this_place()
     own = environment_at(Path(sys.prefix))
     if place.front_end != TERMINAL:
@@ -57,24 +57,24 @@ def widgets() -> Iterator[DiagnosticLine]:
     yield notebook(own)
     yield vs_code(own)
     if place.front_end != COLAB:
-        text = "works there, as the first widget enables Colab's manager for custom widgets"
+        text = "widgets render there, because the first widget enables Colab's custom widget manager"
         yield DiagnosticLine("widgets", "Colab", NOTE, text, "In a Colab cell: %pip install customlabels-nb")
 
 
 def faults(server: Environment, kernel: Environment | None = None) -> list[Fault]:
-    """Find the reasons why a page of this server would not show widgets of that kernel, with advice for each.
+    """Find the reasons why pages of a server would not render widgets of a kernel, with advice for each.
 
     Parameters
     ----------
     server : Environment
         Environment of the Jupyter server.
     kernel : Environment, optional
-        Environment of the kernel. By default the one of this process.
+        Environment of the kernel. Defaults to the environment of this process.
     """
     has = installed_version if kernel is None else kernel.version_of
     lab = server.version_of("jupyterlab")
     if lab is None:
-        return [("JupyterLab is not installed there", f"{server.install('jupyterlab')}, {_AGAIN}.")]
+        return [("JupyterLab is not installed in that environment", f"{server.install('jupyterlab')}, {_AGAIN}.")]
     if _parts(lab, 1) < (4,):
         return [(f"JupyterLab is {lab}, 4 or newer is required", f"{server.install('-U', 'jupyterlab')}, {_AGAIN}.")]
     found = []
@@ -82,7 +82,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     manager = server.extension(_MANAGER)
     wanted = _MANAGERS.get((ipywidgets or "8").partition(".")[0])
     if manager is None or (wanted is not None and manager.partition(".")[0] != wanted):
-        is_what = "is missing" if manager is None else f"is {manager}, which does not fit ipywidgets {ipywidgets}"
+        is_what = "is missing" if manager is None else f"is {manager}, incompatible with ipywidgets {ipywidgets}"
         is_damaged = manager is None and server.version_of("jupyterlab-widgets") is not None
         again = server.install("--force-reinstall", "jupyterlab-widgets")
         command = again if is_damaged else server.repair("ipywidgets", ipywidgets)
@@ -91,7 +91,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
     if extension is None:
         found.append(("the front end of anywidget is missing", server.repair("anywidget", anywidget)))
     elif anywidget is not None and _parts(extension, 2) != _parts(anywidget, 2):
-        what = f"the front end of anywidget is {extension}, which does not fit the kernel's {anywidget}"
+        what = f"the front end of anywidget is {extension}, incompatible with the kernel's {anywidget}"
         found.append((what, server.repair("anywidget", anywidget)))
     found = [(what, f"{command}, {_AGAIN}.") for what, command in found]
     for name in (_MANAGER, _ANYWIDGET):
@@ -102,7 +102,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
 
 
 def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
-    """Return the line for the current notebook."""
+    """Return the report line for the current notebook."""
     if place.front_end == COLAB:
         return _colab()
     if place.front_end == VSCODE:
@@ -110,7 +110,7 @@ def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
         return DiagnosticLine("widgets", "this notebook", line.state, f"VS Code; {line.text}", line.advice)
     if place.server_python is None:
         title = "" if place.front_end == UNKNOWN else f" ({place.front_end})"
-        text = f"the server that shows it is unknown{title}"
+        text = f"its Jupyter server is unknown{title}"
         advice = "Run: import ipywidgets; ipywidgets.IntSlider(). If a slider appears, widgets render."
         return DiagnosticLine("widgets", "this notebook", NOTE, text, advice)
     server = environment_at(prefix_of(place.server_python))
@@ -124,7 +124,7 @@ def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
 
 
 def jupyterlab(own: Environment) -> DiagnosticLine:
-    """Return the line for the JupyterLab of this environment, which ``customlabels-nb lab`` starts."""
+    """Return the report line for JupyterLab in this environment, which ``customlabels-nb lab`` starts."""
     wrong = faults(own, own)
     if wrong:
         what, advice = _together(wrong)
@@ -137,29 +137,29 @@ def jupyterlab(own: Environment) -> DiagnosticLine:
 
 
 def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
-    """Yield the line for the ``jupyter lab`` on PATH, unless it is the one of this environment.
+    """Yield the report line for the ``jupyter lab`` on PATH, unless it belongs to this environment.
 
     Parameters
     ----------
     own : Environment
-        This environment.
+        Environment of this process.
     path : str, optional
-        Folders to search, in the format of PATH. By default PATH itself.
+        Folders to search, in the format of PATH. Defaults to PATH itself.
     """
-    start = "Use `customlabels-nb lab`, which starts the one of this environment"
+    start = "Use `customlabels-nb lab`, which starts the JupyterLab of this environment"
     script = shutil.which("jupyter-lab", path=path)
     if script is None:
         yield DiagnosticLine("widgets", "jupyter lab", NOTE, "no such command is on PATH", f"{start}.")
         return
     python = python_of(Path(script))
     if python is None:
-        text = f"cannot tell the environment of {script}"
+        text = f"cannot determine the environment of {script}"
         yield DiagnosticLine("widgets", "jupyter lab", NOTE, text, f"{start}, or run cl.doctor() in a notebook.")
         return
     server = environment_at(prefix_of(python)) if own.shared else Environment(prefix_of(python))
     if _same_folder(server.prefix, own.prefix):
         return
-    head = f"the one on PATH belongs to another environment, {server.prefix}"
+    head = f"the command on PATH belongs to a different environment, {server.prefix}"
     wrong = faults(server, own)
     if wrong:
         what, advice = _together(wrong)
@@ -169,11 +169,11 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLin
     if other is not None:
         yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and {other[0]}", f"{start}. Or: {other[1]}")
         return
-    yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, and it has a kernel of this one")
+    yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, with a kernel of this environment")
 
 
 def notebook(own: Environment) -> DiagnosticLine:
-    """Return the line for Notebook 7, which shows widgets with JupyterLab's extensions."""
+    """Return the report line for Notebook 7, which renders widgets with JupyterLab's extensions."""
     found = own.version_of("notebook")
     if found is None:
         advice = f"To install it: {own.install('notebook')}"
@@ -189,16 +189,16 @@ def notebook(own: Environment) -> DiagnosticLine:
 
 
 def vs_code(own: Environment) -> DiagnosticLine:
-    """Return the line for VS Code, which has its own page and loads the widgets' code from the kernel's environment."""
+    """Return the report line for VS Code, which loads the code of widgets from the kernel's environment."""
     lacking = [name for name in ("ipykernel", "ipywidgets", "anywidget") if own.version_of(name) is None]
     if lacking:
         text = f"{' and '.join(lacking)} missing in this environment"
         return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{own.install(*lacking)}, then restart the kernel.")
     if not own.has_nbextension(_ANYWIDGET):
-        text = "anywidget's files for it are missing, so VS Code would download them if the network allows it"
+        text = "anywidget's files for VS Code are missing, so it would have to download them"
         command = own.repair("anywidget", own.version_of("anywidget"))
         return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{command}, then restart the kernel.")
-    text = f"with its Jupyter extension and the Python {own.python} as kernel, widgets render"
+    text = f"widgets render with its Jupyter extension and the Python {own.python} as kernel"
     return DiagnosticLine("widgets", "VS Code", GOOD, text)
 
 
@@ -208,12 +208,12 @@ def _colab() -> DiagnosticLine:
         return DiagnosticLine("widgets", "this notebook", WARNING, "Colab without its output module", advice)
     sys.modules["google.colab.output"].enable_custom_widget_manager()  # may be called more than once
     return DiagnosticLine(
-        "widgets", "this notebook", GOOD, "Colab: its manager for custom widgets is enabled, widgets render"
+        "widgets", "this notebook", GOOD, "Colab: the custom widget manager is enabled, widgets render"
     )
 
 
 def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
-    """Return the problem if the server has no kernel with ``kernel``'s Python, or uses another one by default."""
+    """Return the problem if the server has no kernel with the Python of ``kernel``, or a different default kernel."""
     offered = list(server.kernels())
     at_home = _same_folder(server.prefix, kernel.prefix)
     fitting = [
@@ -227,7 +227,7 @@ def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
     default = next((offer for offer in offered if offer.name == "python3"), None)
     if at_home and default is not None and "python3" not in fitting:
         return (
-            f"its kernel 'python3' starts another Python, {default.python}",
+            f"its kernel 'python3' starts a different Python, {default.python}",
             f"Remove {default.folder}, or choose the kernel {fitting[0]!r} in the notebook.",
         )
     return None
@@ -245,7 +245,7 @@ def _parts(text: str, count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Kernel:
-    """Kernel that a server offers: its name, and the Python that it starts (None: the server's own)."""
+    """Kernel that a server offers, with the Python that it starts (None for the server's own Python)."""
 
     name: str
     python: Path | None
@@ -254,16 +254,16 @@ class _Kernel:
 
 @dataclass(frozen=True)
 class Environment:
-    """Python environment as seen by a Jupyter server in it.
+    """Python environment as seen by a Jupyter server that runs in it.
 
     Attributes
     ----------
     prefix : Path
-        Folder of the environment, with ``bin``, ``lib`` and ``share`` (on Windows ``Scripts`` and ``Lib``).
+        Environment folder, which contains ``bin``, ``lib`` and ``share`` (on Windows ``Scripts`` and ``Lib``).
     shared : sequence of Path
-        Jupyter's data folders outside of it, of the user and the system.
+        Jupyter's user and system data folders outside the environment.
     config : sequence of Path
-        Jupyter's configuration folders outside of it.
+        Jupyter's configuration folders outside the environment.
     """
 
     prefix: Path
@@ -292,7 +292,7 @@ class Environment:
         return None if found is None else found.version
 
     def extension(self, name: str) -> str | None:
-        """Return the version of a labextension that this environment's JupyterLab would load, or None."""
+        """Return the version of a labextension that JupyterLab would load in this environment, or None."""
         for folder in self._data():
             description = _json(folder / "labextensions" / name / "package.json")
             if description is not None:
@@ -310,11 +310,11 @@ class Environment:
         return answer
 
     def has_nbextension(self, name: str) -> bool:
-        """Check whether the files that VS Code loads a widget from are installed."""
+        """Check whether the widget files that VS Code loads are installed."""
         return any((folder / "nbextensions" / name / "index.js").is_file() for folder in self._data())
 
     def kernels(self) -> Iterator[_Kernel]:
-        """Yield the Python kernels that a server of this environment offers, the first of each name."""
+        """Yield the Python kernels that a server in this environment offers, only the first one of each name."""
         seen = set()
         for folder in self._data():
             for file in sorted((folder / "kernels").glob("*/kernel.json")):
@@ -328,13 +328,13 @@ class Environment:
             yield _Kernel("python3", None, self.prefix / "share" / "jupyter" / "kernels" / "python3")
 
     def repair(self, package: str, version: str | None) -> str:
-        """Return the command that installs ``package`` here, or reinstalls it if only front-end files are missing."""
+        """Return the command that installs ``package`` in this environment, or reinstalls the same version."""
         wanted = f"{package}=={version}" if version else package
         is_there = version is not None and self.version_of(package) == version
         return self.install(*["--force-reinstall"] * is_there, wanted)
 
     def install(self, *what: str) -> str:
-        """Return the command that installs ``what`` (requirements and options) here."""
+        """Return the command that installs ``what`` (requirements and options) in this environment."""
         return install_command(*what, python=self.python, has_pip=self.version_of("pip") is not None)
 
     def _data(self) -> list[Path]:
@@ -344,7 +344,7 @@ class Environment:
 
 
 def environment_at(prefix: Path) -> Environment:
-    """Return the environment at ``prefix`` with the user and system folders that its Jupyter reads."""
+    """Return the environment at ``prefix``, with the user and system folders that Jupyter reads."""
     from jupyter_core import paths
 
     named = [Path(entry) for entry in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if entry]
@@ -354,7 +354,7 @@ def environment_at(prefix: Path) -> Environment:
 
 
 def python_of(script: Path) -> Path | None:
-    """Return the Python that runs an installed command, from its first lines, or None if they do not name it."""
+    """Return the Python that runs an installed script according to its first lines, or None if they do not name one."""
     if script.suffix.lower() == ".exe":
         beside = (script.parent / "python.exe", script.parent.parent / "python.exe")
         return next((path for path in beside if path.is_file()), None)
@@ -376,7 +376,7 @@ def python_of(script: Path) -> Path | None:
 
 
 def prefix_of(python: Path) -> Path:
-    """Return the environment folder of a Python. Links are not followed, as the Python of a venv is one."""
+    """Return the environment folder of a Python, without following links, because the Python of a venv is a link."""
     return python.parent.parent if python.parent.name.lower() in ("bin", "scripts") else python.parent
 
 
@@ -395,7 +395,7 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class NotebookServer:
-    """Name of the front end, and the Python of the server that started the kernel, if known."""
+    """Front end of a notebook, and the Python of the server that started its kernel, if known."""
 
     front_end: str
     server_python: Path | None = None
@@ -420,11 +420,12 @@ def place_of(
     Parameters
     ----------
     namespace : mapping
-        Variables of the kernel. VS Code stores the notebook's path in them.
+        Variables of the kernel, among which VS Code stores the notebook's path.
     environment : mapping
-        Environment variables. Programs started in VS Code's terminal inherit its variables, so these count last.
+        Environment variables. They are checked last, because programs started in VS Code's terminal inherit its
+        variables.
     parents : sequence of (command line, Python or None)
-        Parent processes of the kernel, nearest first.
+        Ancestor processes of the kernel, nearest first.
     modules : mapping
         Imported modules. Colab imports its own package into each kernel.
     """
@@ -440,7 +441,7 @@ def place_of(
 
 
 def _told_apart(command: Sequence[str]) -> list[str]:
-    """Return the words of a command line that may name its program: the first ones, and the one after ``-m``."""
+    """Return the words of a command line that may name its program: the first ones, or the one after ``-m``."""
     words = [Path(word).name.removesuffix(".exe") for word in command[:4]]
     if "-m" in words:
         return [words[words.index("-m") + 1].partition(".")[0]] if words.index("-m") + 1 < len(words) else []
@@ -462,7 +463,7 @@ def _parents() -> list[tuple[Sequence[str], Path | None]]:
 
 
 def _python_of(process: Any) -> Path | None:
-    """Return the Python of a process as it was called. The link of a virtual environment resolves to another path."""
+    """Return the Python of a process as it was invoked, without resolving the link of a virtual environment."""
     import psutil
 
     command = process.cmdline()

@@ -19,7 +19,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.images.reading import thumbnail
 
-#: Longest side on the screen, and the longest side to which small images are enlarged to make room for text.
+#: Longest side on the screen in pixels, and longest side to which small images are enlarged to make room for text.
 SIDE, LEAST_SIDE = 640, 320
 #: Maximum image pixels in an SVG per screen pixel.
 DENSITY = 1.5
@@ -27,17 +27,17 @@ DENSITY = 1.5
 _MOST_ENLARGED = 4.0
 _LINE, _RIM = 2.0, 4.0  # a dark outline keeps light colours visible on light images
 _RIM_OPACITY = 0.45
-_LEAST_BOX = 4.0  # smaller boxes are invisible
+_LEAST_BOX = 4.0  # minimum side of a drawn box, because smaller ones are invisible
 _FONT_SIZE, _PADDING, _TAG_HEIGHT = 11, 4.0, 16.0
 _FONTS = "DejaVu Sans,Verdana,Geneva,sans-serif"  # of nearly equal width
 _LONGEST_LABEL = 24  # characters
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-_OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of covering all of a box, and of each later candidate
+_OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of fully covering a box, and of each later candidate
 
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box to draw: ``left, top, width, height`` in pixels of the image, label, colour (#rrggbb) and value."""
+    """A box to draw: ``left, top, width, height`` in image pixels, with label, colour (#rrggbb) and value."""
 
     box: tuple[float, float, float, float]
     label: str
@@ -47,7 +47,7 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class Tag:
-    """Text at a box on a background of its colour, with position and width in screen pixels."""
+    """Text next to a box, on a background in the colour of the box, with position and width in screen pixels."""
 
     label: str
     value: str
@@ -58,10 +58,10 @@ class Tag:
 
 
 class BoxPicture:
-    """An image with labelled boxes, laid out for a screen size.
+    """An image with labelled boxes, laid out for display at a given size.
 
-    Text is placed where it covers no other text and little of the boxes. If there is no room for label and value, only
-    the value is drawn, or nothing. Earlier boxes have priority.
+    Text is placed where it covers no other text and little of the boxes. If there is no room for both label and value,
+    only the value is drawn, or no text at all. Earlier boxes have priority.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class BoxPicture:
     Attributes
     ----------
     size : tuple of float
-        Width and height on the screen.
+        Width and height on the screen in pixels.
     """
 
     def __init__(self, image: Image.Image, marks: Sequence[LabelledBox], *, side: int = SIDE) -> None:
@@ -87,7 +87,7 @@ class BoxPicture:
 
     @cached_property
     def corners(self) -> FloatArray:
-        """Screen coordinates ``x0, y0, x1, y1`` of each box, shape (n, 4), with outlines inside the image."""
+        """Screen coordinates ``x0, y0, x1, y1`` of the boxes, shape (n, 4), so that outlines stay in the image."""
         boxes = np.array([mark.box for mark in self.marks], dtype=np.float64).reshape(-1, 4)
         shown = ltwh_to_xyxy(clip_ltwh(boxes, self.image.size)) * np.tile(np.divide(self.size, self.image.size), 2)
         missing = np.clip(_LEAST_BOX - (shown[:, 2:] - shown[:, :2]), 0, None) / 2
@@ -98,7 +98,7 @@ class BoxPicture:
 
     @cached_property
     def tags(self) -> list[Tag | None]:
-        """Text of each box, or None where there is no room for it."""
+        """Text of each box, or None if there is no room for it."""
         return list(_arranged(self.marks, self.corners, self.size))
 
     @property
@@ -149,7 +149,7 @@ class BoxPicture:
 
 
 def ink_on(colour: str) -> str:
-    """Choose black or white text for a background colour #rrggbb, with a contrast of at least 4.5 to 1."""
+    """Choose black or white as the text colour on a background colour #rrggbb, for a contrast of at least 4.5 to 1."""
     channels = [int(_checked(colour)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in channels)
     return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"
@@ -159,7 +159,7 @@ def ink_on(colour: str) -> str:
 def plain_font(size: int) -> ImageFont.FreeTypeFont:
     """Load DejaVu Sans from matplotlib's files, without importing matplotlib.
 
-    It has far more glyphs than Pillow's default font, which is the fallback.
+    DejaVu Sans has far more glyphs than Pillow's default font, which is the fallback.
     """
     found = importlib.util.find_spec("matplotlib")
     if found is not None and found.origin is not None:
@@ -190,7 +190,7 @@ def _arranged(marks: Sequence[LabelledBox], corners: FloatArray, size: tuple[int
 def _free_place(
     corners: FloatArray, position: int, width: float, size: tuple[int, int], taken: FloatArray
 ) -> tuple[float, float] | None:
-    """Return the left and top of text at a box where it covers no other text and little of the boxes."""
+    """Find the left and top of a box's text so that it covers no other text and little of the boxes, or return None."""
     if width > size[0]:
         return None
     left, top, right, bottom = corners[position] + np.array([-1, -1, 1, 1]) * _LINE / 2
@@ -229,11 +229,11 @@ def _areas(corners: FloatArray) -> FloatArray:
 
 
 def _text_width(text: str) -> float:
-    """Estimate the width of a text in a typical browser font, where characters of other scripts are square."""
+    """Estimate the rendered width of a string in a browser font, counting wide (East Asian) characters as square."""
     width = 0.0
     for sign in text:
         category = unicodedata.category(sign)
-        if category in ("Mn", "Me", "Cf") or "\U0001f3fb" <= sign <= "\U0001f3ff":  # modifies another character
+        if category in ("Mn", "Me", "Cf") or "\U0001f3fb" <= sign <= "\U0001f3ff":  # modifies the previous character
             continue
         is_wide = unicodedata.east_asian_width(sign) in "WF"
         width += _FONT_SIZE if is_wide else _sign_width(sign)

@@ -23,7 +23,7 @@ try:
 except ImportError:  # older Pillow versions
     _AVIF = False
 
-#: File extensions of the supported images.
+#: File extensions of supported images.
 READ_SUFFIXES = (IMAGE_SUFFIXES if is_readable() else IMAGE_SUFFIXES - DICOM_SUFFIXES) | (
     {".avif"} if _AVIF else frozenset()
 )
@@ -49,18 +49,18 @@ _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks t
 _LATER_FORMATS = ("AVIF",) if _AVIF else ()
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM", *_LATER_FORMATS)  # MPO opens as JPEG
 _READ = ", ".join(sorted({*_FORMATS} - {"DIB"}))
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "DIB": ".bmp", "DICOM": ".dcm"}  # others: the format name
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "DIB": ".bmp", "DICOM": ".dcm"}  # otherwise the format name
 _opening = threading.Lock()  # warnings.catch_warnings is not thread-safe
 
 
 def why_unread(name: str) -> str | None:
-    """Return what to do with an image file of an unsupported type, judging by its name, or None for other files."""
+    """Return advice for an image file whose name has an unsupported extension, or None for all other files."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in DICOM_SUFFIXES and suffix not in READ_SUFFIXES:
         return how_to_read()
     if suffix in READ_SUFFIXES or suffix not in UNREAD_SUFFIXES:
         return None
-    return f"Images of type {suffix[1:].upper()} are not supported. Convert it to JPEG or PNG."
+    return f"Images of type {suffix[1:].upper()} are not supported. Convert the image to JPEG or PNG."
 
 
 @contextmanager
@@ -70,14 +70,14 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
     Parameters
     ----------
     data : bytes or file
-        Encoded image. A file must be at its start.
+        Encoded image. A file object must be positioned at its start.
     max_pixels : int
-        Maximum number of pixels. Larger images are refused.
+        Maximum number of pixels. Larger images raise ImageTooLargeError.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming ``name``.
+        A subclass that describes the problem, with ``name`` in its message.
     """
     if not data:
         raise NotAnImageError(name, "the file is empty (0 bytes).")
@@ -108,7 +108,7 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
 
 
 def _mixes_up_planes(image: Any) -> bool:
-    """Check whether Pillow would decode a TIFF wrongly: more than 8 bits per channel in separate planes."""
+    """Check whether a TIFF has over 8 bits per channel in separate planes, which Pillow would decode wrongly."""
     bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
     return image.tag_v2.get(_PLANAR_CONFIGURATION) == 2 and len(bits) > 1 and max(bits) > 8
 
@@ -123,16 +123,16 @@ def _why_not_identified(data: bytes | BinaryIO, name: str) -> str:
 
 
 def file_suffix(data: bytes, name: str) -> str:
-    """Return the usual file extension, such as ".jpg", for this content, or raise ImageError if it is not an image."""
+    """Return the usual file extension for an encoded image, such as ".jpg", or raise ImageError if it is not one."""
     with opened(data, name) as image:
         return _SUFFIXES.get(image.format or "", f".{(image.format or 'image').lower()}")
 
 
 def count_frames(image: Image.Image) -> int:
-    """Count the pages or frames of a file that was just opened and not decoded yet.
+    """Count the pages or frames of an image file that is opened but not decoded yet.
 
-    A JPEG file with several images counts only those of the size of the first, because cameras append previews and
-    depth or brightness maps to a photo.
+    In a JPEG file with several images, only images of the same size as the first are counted, because cameras append
+    previews and depth or brightness maps to a photo.
     """
     try:
         frames = int(getattr(image, "n_frames", 1))
@@ -151,7 +151,7 @@ def count_frames(image: Image.Image) -> int:
 
 
 def is_whole(format_: str, data: bytes) -> bool:
-    """Check whether an image with a valid header is evidently complete. False means that it has to be decoded."""
+    """Check whether an image with a valid header is certainly complete. If False, decode it to find out."""
     if format_ in ("JPEG", "MPO"):
         return b"\xff\xd9" in data[-64:]
     if format_ == "PNG":
@@ -162,7 +162,7 @@ def is_whole(format_: str, data: bytes) -> bool:
 
 
 def _png_is_whole(data: bytes) -> bool:
-    """Check that the chunks are contiguous up to the last one and have the right checksums."""
+    """Check that the chunks are contiguous up to the last one and that their checksums are valid."""
     view = memoryview(data)
     position = len(_PNG_START)
     while position + 12 <= len(data):
@@ -178,7 +178,8 @@ def _png_is_whole(data: bytes) -> bool:
 def orientation(image: Image.Image, data: bytes | None = None) -> int:
     """Return the EXIF orientation from 1 to 8, or 1 if it cannot be read.
 
-    Pillow decodes a PNG to find its EXIF data, which may be at the end. Passing ``data`` avoids that if it has none.
+    Pillow decodes an entire PNG to find EXIF data, which may be at the end. If ``data`` is given and contains none, the
+    PNG is not decoded.
     """
     if image.format == "TIFF":
         return 1  # Pillow applies the orientation of a TIFF while decoding it
@@ -192,7 +193,7 @@ def orientation(image: Image.Image, data: bytes | None = None) -> int:
 
 
 def decode(image: Image.Image, name: str) -> None:
-    """Decode the pixels, or raise TruncatedImageError, or NotAnImageError if a required package is missing."""
+    """Decode the pixels. Raise TruncatedImageError if this fails, or NotAnImageError if the file is not supported."""
     try:
         image.load()
     except (MemoryError, KeyboardInterrupt):
@@ -210,7 +211,7 @@ def upright_rgb(image: Image.Image, name: str) -> Image.Image:
         result = _to_rgb(image if method is None else image.transpose(method))
     except (OSError, ValueError) as error:
         raise ImageError(name, f"cannot convert the colours to RGB ({error}).") from error
-    # the EXIF block is dropped, so that nothing rotates the image again, and so are profiles of other colour spaces
+    # drop the EXIF block, so that nothing rotates the image again, and colour profiles that do not apply to RGB
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
     result.info = {"icc_profile": profile} if profile else {}
     return result
@@ -242,7 +243,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    """Convert 16-bit, 32-bit or float greyscale, which does not define white, to 8 bits."""
+    """Convert 16-bit, 32-bit or float greyscale, in which the value of white is not defined, to 8 bits."""
     import numpy as np
 
     values: Any = np.nan_to_num(np.asarray(image).astype(np.float64))

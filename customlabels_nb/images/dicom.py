@@ -1,6 +1,7 @@
 """Read the first frame of DICOM files with its window applied, using the optional package pydicom.
 
-The rules are those of the standard (DICOM PS3.3, C.7.6.3 "Image Pixel", C.11.1 "Modality LUT", C.11.2 "VOI LUT").
+Pixels are converted as the standard requires (DICOM PS3.3, C.7.6.3 "Image Pixel", C.11.1 "Modality LUT", C.11.2 "VOI
+LUT").
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def is_readable() -> bool:
 
 @cache
 def how_to_read() -> str:
-    """Return the message for DICOM files if pydicom is not installed."""
+    """Return the error message for DICOM files when pydicom is not installed."""
     return f"DICOM images need the package pydicom. Install it with: {extra_command('dicom')}"
 
 
 def is_dicom(file: BinaryIO) -> bool:
-    """Check whether the file has the DICOM prefix, and rewind it."""
+    """Check whether a file has the DICOM prefix, then rewind it."""
     file.seek(_MARK_AT)
     mark = file.read(len(_MARK))
     file.seek(0)
@@ -44,14 +45,14 @@ def is_dicom(file: BinaryIO) -> bool:
 
 
 class RefusedError(Exception):
-    """The file may be intact but is not supported.
+    """Error for a DICOM file that may be intact but is not supported.
 
-    The message has the reason and the remedy, without the name of the image.
+    The message states the reason and what to do, without the name of the image.
     """
 
 
 class DicomImage(ImageFile.ImageFile):
-    """DICOM file as a Pillow image: the size comes from the header, the pixels are decoded on load.
+    """DICOM file as a Pillow image, whose size is read from the header and whose pixels are decoded on load.
 
     Attributes
     ----------
@@ -78,12 +79,12 @@ class DicomImage(ImageFile.ImageFile):
 
 
 def open_dicom(file: BinaryIO, name: str) -> DicomImage:
-    """Open the image in a DICOM file by reading only its header.
+    """Open the image in a DICOM file, reading only the header.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the image: the file contains no image or is damaged, or pydicom is missing.
+        A subclass that names the image, if the file contains no image or is damaged, or if pydicom is not installed.
     """
     if not is_readable():
         raise NotAnImageError(name, how_to_read())
@@ -106,8 +107,8 @@ def _header(file: Any) -> Any:
     meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != _FILE_META_GROUP)
     syntax = UID(str(meta.get("TransferSyntaxUID", "")))
     if syntax.is_transfer_syntax and syntax.is_deflated:
-        # it would have to be inflated completely, whatever its size, before anything is known about it
-        raise RefusedError("deflated DICOM files are not supported. Convert it, for example with dcmconv.")
+        # it would have to be inflated completely before its size is known
+        raise RefusedError("deflated DICOM files are not supported. Convert the file, for example with dcmconv.")
     file.seek(0)
     dataset = dcmread(file, stop_before_pixels=True)
     if not dataset.get("Rows") or not dataset.get("Columns"):
@@ -120,7 +121,7 @@ def _syntax(dataset: Any) -> Any:
 
 
 def _first_frame(file: Any, dataset: Any) -> _Array:
-    """Return the stored values of the first frame, with colours as RGB: (height, width) or (height, width, 3)."""
+    """Return the stored pixel values of the first frame, shape (height, width), or (height, width, 3) for RGB."""
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
 
@@ -129,13 +130,15 @@ def _first_frame(file: Any, dataset: Any) -> _Array:
         pixels: _Array = pixel_array(file, index=0)
     except NotImplementedError as error:
         name = _syntax(dataset).name
-        raise RefusedError(f"the compression {name} is not supported. Convert it, for example with dcmconv.") from error
+        raise RefusedError(
+            f"the compression {name} is not supported. Convert the file, for example with dcmconv."
+        ) from error
     except RuntimeError as error:
         if not any(words in str(error) for words in _LACKS_PACKAGES):
             raise
         name = _syntax(dataset).name
         raise RefusedError(
-            f"the compression {name} needs more packages. Install them with: {install_command(*_DECODERS)}"
+            f"the compression {name} needs additional packages. Install them with: {install_command(*_DECODERS)}"
         ) from error
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
@@ -143,7 +146,7 @@ def _first_frame(file: Any, dataset: Any) -> _Array:
 
 
 def _shown(pixels: _Array, dataset: Any) -> _Array:
-    """Convert to 8 bits per channel, as a viewer displays them."""
+    """Convert stored pixel values to 8 bits per channel, as a DICOM viewer displays them."""
     if pixels.ndim == 3:
         return pixels[:, :, :3] if pixels.dtype == np.uint8 else _eight_bits(pixels[:, :, :3], 0, _white(dataset))
     if pixels.dtype.kind in "iu":
@@ -155,14 +158,14 @@ def _shown(pixels: _Array, dataset: Any) -> _Array:
 
 
 def _white(dataset: Any) -> int:
-    """Return the largest value of a colour channel."""
+    """Return the largest possible value of a colour channel."""
     palette = dataset.PhotometricInterpretation == "PALETTE COLOR"
     bits = int(dataset.RedPaletteColorLookupTableDescriptor[2] if palette else dataset.BitsStored)
     return (1 << bits) - 1
 
 
 def _grey(values: _Array, pixels: _Array, dataset: Any) -> _Array:
-    """Convert ``values`` of the image ``pixels`` to 8 bits with modality LUT and window."""
+    """Convert ``values`` from the image ``pixels`` to 8 bits by applying the modality LUT and the window."""
     from pydicom.pixels.processing import apply_modality_lut
 
     real = apply_modality_lut(values, dataset)
@@ -173,7 +176,7 @@ def _grey(values: _Array, pixels: _Array, dataset: Any) -> _Array:
 
 
 def _windowed(real: _Array, dataset: Any) -> _Array | None:
-    """Apply the first VOI table or window of the file, or return None if there is no valid one."""
+    """Apply the file's first VOI LUT or window, or return None if it has no valid one."""
     from pydicom.pixels.processing import apply_windowing
 
     try:
@@ -185,12 +188,12 @@ def _windowed(real: _Array, dataset: Any) -> _Array | None:
             # pydicom scales the window to the range of possible stored values, whose ends are black and white
             ends = apply_windowing(np.array([-1e30, 1e30]), dataset)
             return _eight_bits(apply_windowing(real, dataset), float(ends[0]), float(ends[1]))
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError):  # an invalid window
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError):  # the window is invalid
         return None
 
 
 def _looked_up(real: _Array, item: Any, little_endian: bool) -> _Array:
-    """Apply a VOI table of the file, because pydicom mishandles tables of more than 256 entries of 8 bits."""
+    """Apply a VOI LUT without pydicom, which mishandles tables with more than 256 entries of 8 bits."""
     entries, first, bits = (int(value) for value in item.LUTDescriptor)
     data = item.LUTData
     if isinstance(data, bytes):
@@ -202,7 +205,7 @@ def _looked_up(real: _Array, item: Any, little_endian: bool) -> _Array:
 
 
 def _own_range(pixels: _Array, dataset: Any) -> tuple[float, float]:
-    """Return the real values of black and white if the file has no window: the full 8-bit range, or the data range."""
+    """Return the real values of black and white for a file without a window: the full 8-bit range or the data range."""
     from pydicom.pixels.processing import apply_modality_lut
 
     bits = int(dataset.get("BitsStored", 0) or 0)

@@ -1,4 +1,4 @@
-"""Image grid (contact sheet): several images side by side, each with its own boxes or labels."""
+"""Image grid (contact sheet) that shows several images, each with its boxes or labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox, plain_font
 
-#: Longest side of a tile on the screen in pixels.
+#: Longest side of a tile on the screen, in pixels.
 SIDE = 240
 
 _GAP, _LINE, _FONT_SIZE = 8, 20, 12
@@ -22,7 +22,7 @@ _GAP, _LINE, _FONT_SIZE = 8, 20, 12
 
 @dataclass(frozen=True)
 class Tile:
-    """One image of a grid.
+    """One image in a grid.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Tile:
     boxes : list of LabelledBox
         Boxes in pixels of the image.
     labels : list of (str, str)
-        Image-level labels, each with its colour (#rrggbb).
+        Image-level labels and their colours (#rrggbb).
     """
 
     image: Image.Image
@@ -40,12 +40,12 @@ class Tile:
 
 
 class ContactSheet:
-    """Image grid with a caption, displayed in a notebook.
+    """Image grid with a caption, which notebooks display.
 
     Parameters
     ----------
     tiles : sequence of Tile
-        Images of the grid.
+        Images in the grid.
     words : str
         Caption below the grid.
     """

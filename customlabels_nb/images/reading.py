@@ -1,7 +1,7 @@
-"""Read images: resolve paths and URLs, open, apply the EXIF orientation, measure, hash and make thumbnails.
+"""Read images: resolve paths and URLs, open, apply the EXIF orientation, measure, hash and create thumbnails.
 
 The EXIF orientation is applied in :func:`open_image` and in the size that :func:`inspect` returns, and nowhere else.
-All other code sees upright images, and boxes refer to them.
+All other code works with upright images, and boxes refer to upright images.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Image metadata known without decoding all of it: oriented size in pixels, content hash, pages or frames."""
+    """Image metadata that needs no full decoding: oriented size in pixels, content hash, bytes, pages or frames."""
 
     width: int
     height: int
@@ -57,7 +57,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Image metadata from the header: oriented size in pixels, Pillow's format name, EXIF orientation."""
+    """Image metadata from the header: oriented size in pixels, Pillow's format name, bytes, EXIF orientation."""
 
     width: int
     height: int
@@ -67,7 +67,7 @@ class ImageHeader:
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
-    """Convert a local path to its form in the tables: the absolute path, or a ``file:`` URL if it is not UTF-8.
+    """Convert a local path to the form used in tables: the absolute path, or a ``file:`` URL if it is not UTF-8.
 
     Raises
     ------
@@ -91,13 +91,13 @@ def _encodable(path: str) -> str:
 
 
 def is_remote(uri: str) -> bool:
-    """Check whether ``uri`` is a remote file that fsspec fetches, rather than a local file."""
+    """Check whether ``uri`` refers to a remote file, which is read through fsspec, rather than to a local file."""
     found = _PROTOCOL.match(uri)
     return found is not None and found[1].lower() not in ("file", "local")
 
 
 def to_path(uri: str, root: Path | None = None) -> Path:
-    """Return the local path of ``uri``, resolving relative paths against ``root`` (the project's folder)."""
+    """Return the local path of ``uri``, resolving a relative path against ``root`` (the project folder)."""
     if uri[:7].lower() == "file://":
         return Path(os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost"))))
     path = Path(uri)
@@ -110,7 +110,7 @@ def local_path(path: str | os.PathLike[str], argument: str) -> Path:
     Raises
     ------
     InputError
-        If it is another URL, empty, or not a path. The message names the ``argument``.
+        If ``path`` is not a path, is empty, or is a URL other than ``file:``. The message names the ``argument``.
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{argument}={path!r} is not a path.")
@@ -118,21 +118,21 @@ def local_path(path: str | os.PathLike[str], argument: str) -> Path:
     if not text or "\0" in text:
         raise InputError(f"{argument}={text!r} is not a valid path.")
     if is_remote(text):
-        raise InputError(f"{argument}={text!r} is a URL. Give a path on this machine.")
+        raise InputError(f"{argument}={text!r} is a URL. Pass a path on this machine.")
     return to_path(text) if isinstance(path, str) and text[:7].lower() == "file://" else Path(expand_home(text))
 
 
 def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:
-    """Read a local file, or a remote file that fsspec supports through the download cache.
+    """Read a local file, or a remote file through the download cache.
 
     Raises
     ------
     ImageNotFoundError
         If the file does not exist or is not readable.
     NotAnImageError
-        If it is a folder, a device or a pipe.
+        If ``uri`` is a folder, a device or a pipe.
     ImageTooLargeError
-        If it has more than ``max_bytes``. No more than that is read.
+        If the file has more than ``max_bytes``, in which case the rest is not read.
     """
     if is_remote(uri):
         return fetch(uri, max_bytes=max_bytes)[0]
@@ -150,12 +150,12 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
 
 
 def read_content(uri: str, root: Path | None = None, *, known: str | None = None) -> tuple[bytes, str]:
-    """Read an image and identify its content by a hash, or by the identity of a remote file.
+    """Read an image file and return its data and its content hash, or for a remote file its identity.
 
     Parameters
     ----------
     known : str, optional
-        Content from the images table. A remote file that the cache has with this identity causes no request.
+        Column ``sha256`` of the images table. A remote file that is cached with this identity causes no request.
 
     Raises
     ------
@@ -186,19 +186,18 @@ def _read_file(path: str, uri: str, max_bytes: int | None) -> bytes:
 def measure(data: bytes, name: str) -> tuple[int, int]:
     """Return the oriented width and height of an encoded image, decoding it only if it may be incomplete.
 
-    JPEG and WebP files with a proper end are trusted, and so are PNG files with valid checksums. Others are decoded
-    once.
+    JPEG and WebP files with a proper end and PNG files with valid checksums are trusted. All others are decoded once.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming ``name``.
+        A subclass that describes the problem, with ``name`` in its message.
     """
     return examine(data, name)[:2]
 
 
 def examine(data: bytes, name: str) -> tuple[int, int, int]:
-    """Return the oriented width and height as :func:`measure`, and the number of pages or frames."""
+    """Return the oriented width and height of an encoded image, like :func:`measure`, and the number of frames."""
     with opened(data, name) as image:
         frames = count_frames(image)
         if not is_whole(image.format or "", data):
@@ -210,21 +209,21 @@ def examine(data: bytes, name: str) -> tuple[int, int, int]:
 
 
 def header_size(uri: str, root: Path | None = None) -> tuple[int, int]:
-    """Return the oriented width and height of an image with :func:`read_header`."""
+    """Return the oriented width and height of an image, using :func:`read_header`."""
     header = read_header(uri, root)
     return header.width, header.height
 
 
 def read_header(uri: str, root: Path | None = None) -> ImageHeader:
-    """Read the metadata in the header of an image.
+    """Read the metadata in the header of an image file.
 
-    Of a local file only the header is read (of a PNG all of it, to find the EXIF data), without checking that the rest
-    is complete as :func:`measure` does. A remote file is downloaded and checked.
+    Only the header of a local file is read, or all of a PNG to find its EXIF data. Unlike :func:`measure`, this does
+    not check that the file is complete. A remote file is downloaded and checked.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the image.
+        A subclass that describes the problem and names the image.
     """
     if is_remote(uri):
         data = read_bytes(uri)
@@ -238,7 +237,7 @@ def read_header(uri: str, root: Path | None = None) -> ImageHeader:
         if not stat.S_ISREG(status.st_mode):  # opening a pipe blocks until it has a writer
             raise NotAnImageError(uri, "it is not a regular file but a folder, a device or a pipe.")
         with open(path, "rb") as file, opened(file, uri) as image:
-            # given the bytes, Pillow need not decode a PNG to find its EXIF data
+            # with the bytes, a PNG need not be decoded to find its EXIF data
             turn = orientation(image, Path(path).read_bytes() if image.format == "PNG" else None)
             width, height = image.size[::-1] if turn in TURNED else image.size
             return ImageHeader(width, height, image.format or "", status.st_size, turn)
@@ -250,18 +249,18 @@ def read_header(uri: str, root: Path | None = None) -> ImageHeader:
 
 
 def inspect(data: bytes, name: str) -> ImageFacts:
-    """Return size and content hash of an encoded image, reading as little as :func:`measure`."""
+    """Return the size and content hash of an encoded image, decoding it only if :func:`measure` does."""
     return hashed(data, examine(data, name))
 
 
 def hashed(data: bytes, size: tuple[int, int, int], content: str | None = None) -> ImageFacts:
-    """Combine the size from :func:`examine` with the content hash, which is computed unless it is given."""
+    """Combine the result of :func:`examine` with the content hash, which is computed if ``content`` is None."""
     width, height, frames = size
     return ImageFacts(width, height, content or content_hash(data), len(data), frames)
 
 
 def content_hash(data: bytes) -> str:
-    """Return the SHA-256 of a file's content in hexadecimal digits."""
+    """Return the SHA-256 hash of the data in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -281,23 +280,24 @@ def open_image(
     root : Path, optional
         Folder that relative paths refer to.
     name : str, optional
-        Name of the image in errors; by default the path.
+        Name of the image in error messages. Defaults to the path.
     at_least : int, optional
-        Size in pixels to which the smaller side may be reduced while decoding (nearly free for JPEG).
+        Size in pixels to which the shorter side may be reduced while decoding a JPEG, which saves time.
     keep_alpha : bool
-        Return mode RGBA and keep transparency.
+        Return an image in mode RGBA that keeps its transparency.
     max_pixels : int
-        Maximum number of pixels. Larger images are refused before decoding.
+        Maximum number of pixels. Larger images raise ImageTooLargeError before decoding.
 
     Returns
     -------
     PIL.Image.Image
-        Mode RGB: alpha over white, CMYK converted, 16 bit scaled to 8; the first frame of several.
+        Upright image in mode RGB, with alpha blended over white, CMYK converted and 16 bits scaled to 8. If the file
+        has several frames, this is the first one.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the image.
+        A subclass that describes the problem and names the image.
     """
     upright = upright_rgba if keep_alpha else upright_rgb
     if isinstance(source, Image.Image):
@@ -316,7 +316,7 @@ def open_image(
 
 
 def thumbnail(image: Image.Image, size: int) -> bytes:
-    """Scale the image down to fit ``size`` × ``size`` pixels and encode it as JPEG."""
+    """Scale an image down to fit into ``size`` × ``size`` pixels and encode it as JPEG."""
     small = image.copy()
     small.thumbnail((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
     buffer = io.BytesIO()
@@ -340,20 +340,20 @@ def read_in_batches(
     events: Events | None,
     phase: str,
 ) -> Iterator[list[tuple[int, Prepared | Issue]]]:
-    """Read images in threads and yield batches of the results of ``prepare``, in order, or an issue for a failure.
+    """Read images in threads and yield batches of the results of ``prepare``, in order, with issues for failures.
 
     Parameters
     ----------
     prepare : callable
-        Called in a thread with the upright image and its content hash or identity.
+        Function that takes the upright image and its content hash or identity. It is called in a thread.
     known : sequence of (str or None)
-        Known content of each of ``images``; see :func:`customlabels_nb.images.reading.read_content`.
+        Known content of each image, as in :func:`customlabels_nb.images.reading.read_content`.
     at_least : int
-        Size in pixels to which the smaller side of a JPEG may be reduced while decoding.
+        Size in pixels to which the shorter side of a JPEG may be reduced while decoding.
     threads : int
         Number of threads for local images. Remote images use more.
     events : Events, optional
-        Receives the progress as ``phase`` after each batch. Images at other positions count as done.
+        Receives progress events of ``phase`` after each batch. Images at other positions count as done.
 
     Raises
     ------

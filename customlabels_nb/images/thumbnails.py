@@ -1,6 +1,6 @@
-"""Thumbnail cache and full-size views of images for browsers, cached by content.
+"""Thumbnail cache, and cached full-size views of images for browsers.
 
-A view is the original, unchanged, where browsers can display it, and a JPEG otherwise.
+A view is the unchanged original file if browsers can display it, and a JPEG otherwise.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from customlabels_nb.images.reading import open_image, read_content, thumbnail
 from customlabels_nb.remote.content_cache import KEY, TAG_NAME, ContentCache, project_cache
 from customlabels_nb.remote.remote_files import is_identity
 
-#: Longest sides of thumbnails that pages request, in pixels. ``widgets/static/shared/pages.js`` repeats them.
+#: Longest sides of thumbnails that pages request, in pixels. Keep in sync with ``widgets/static/shared/pages.js``.
 THUMBNAIL_SIZES = (160, 320, 640)
 
-#: Longest side of converted images in pixels. Larger images are scaled down to it.
+#: Longest side of converted images, in pixels. Larger images are scaled down to this size.
 LONGEST_CONVERTED = 4096
 
-_LONGEST_UNCHANGED = 16_384  # browsers fail on larger images
+_LONGEST_UNCHANGED = 16_384  # pixels; browsers cannot display larger images
 _MIME_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SHOWN_MODES = {
     "image/jpeg": frozenset({"L", "RGB"}),
@@ -36,7 +36,7 @@ _NOTE = re.compile(rb"view of (\d+) x (\d+) pixels")
 
 
 class BrowserImage(NamedTuple):
-    """An encoded image that a browser displays upright, with its properties.
+    """An encoded image that browsers display upright, with its size and scale.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class BrowserImage(NamedTuple):
     width, height : int
         Size of the view in pixels.
     scale : float
-        Pixels of the view per pixel of the upright image: 1, or less if it was scaled down. Boxes must be multiplied by
-        it.
+        View pixels per pixel of the upright image: 1, or less if the view is scaled down. Multiply boxes by it to draw
+        them on the view.
     """
 
     data: bytes
@@ -61,19 +61,19 @@ class BrowserImage(NamedTuple):
 def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED) -> BrowserImage:
     """Convert an encoded image for display in a browser, if necessary.
 
-    JPEG, PNG with 8 bits per channel and WebP images that need no rotation are returned unchanged. The page background
-    shows through their transparent parts. All others, and images of several frames, become JPEG: alpha over white, 16
-    bits scaled to 8, the DICOM window applied.
+    JPEG, WebP and 8-bit PNG images that need no rotation are returned unchanged. The page background shows through
+    their transparent parts. All other images, and images with several frames, are converted to JPEG, with alpha blended
+    over white, 16 bits scaled to 8, and the DICOM window applied.
 
     Parameters
     ----------
     longest : int
-        Longest side of a converted image in pixels.
+        Longest side of a converted image, in pixels.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming ``name``.
+        A subclass that describes the problem, with ``name`` in its message.
     """
     with opened(data, name) as image:
         width, height = image.size
@@ -100,7 +100,7 @@ def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED) -> Br
 
 
 def kept_view(data: bytes) -> BrowserImage | None:
-    """Restore a view from the ``data`` that :func:`full_view` converted, or return None for other data."""
+    """Restore a view from JPEG ``data`` that :func:`full_view` created, or return None for other data."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             said = _NOTE.fullmatch(image.info.get("comment", b""))
@@ -113,12 +113,12 @@ __all__ = ["TAG_NAME", "ContentCache", "full_view_of", "kept_thumbnail", "projec
 
 
 def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int, cache: ContentCache | None) -> bytes:
-    """Return a JPEG thumbnail that fits ``size`` × ``size`` pixels, from the cache if its content is known.
+    """Return a JPEG thumbnail that fits into ``size`` × ``size`` pixels, from the cache if ``sha256`` is known.
 
     Parameters
     ----------
     sha256 : str, optional
-        Content from the images table: the hash of a local file, the identity of a remote one.
+        Column ``sha256`` of the images table: the hash of a local file, or the identity of a remote file.
 
     Raises
     ------
@@ -130,13 +130,13 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
     data, content = read_content(image, root, known=sha256)
     small = thumbnail(open_image(data, name=image, at_least=size), size)
     key = _key(sha256, f"-{size}.jpg") if sha256 else None
-    if key is not None and cache is not None and content == sha256:  # the file may have changed in the meantime
+    if key is not None and cache is not None and content == sha256:  # the file may have changed since it was hashed
         cache.put(key, small)
     return small
 
 
 def kept_thumbnail(sha256: str | None, *, size: int, cache: ContentCache | None) -> bytes | None:
-    """Return the cached thumbnail of :func:`thumbnail_of`, or None if there is none."""
+    """Return the thumbnail that :func:`thumbnail_of` has cached, or None if there is none."""
     key = _key(sha256, f"-{size}.jpg") if sha256 and cache is not None else None
     return cache.get(key) if key is not None and cache is not None else None
 
@@ -149,9 +149,9 @@ def full_view_of(
     cache: ContentCache | None,
     longest: int = LONGEST_CONVERTED,
 ) -> BrowserImage:
-    """Return the full image for display in a browser, upright, as :func:`full_view` does.
+    """Return the full image for display in a browser, converted by :func:`full_view` if necessary.
 
-    Converted images come from the cache if their content is known.
+    Converted images come from the cache if ``sha256`` is known.
 
     Raises
     ------
@@ -171,8 +171,8 @@ def full_view_of(
 
 
 def _key(content: str, suffix: str) -> str | None:
-    """Return the cache key for data derived from this content, or None if it is neither a hash nor an identity."""
-    if is_identity(content):  # it contains text from a server
+    """Return the cache key for data derived from ``content``, or None if it is neither a hash nor an identity."""
+    if is_identity(content):  # contains text sent by a server, which may be no valid key
         content = hashlib.sha256(content.encode()).hexdigest()
     key = content + suffix
     return key if KEY.fullmatch(key) else None

@@ -1,4 +1,4 @@
-"""Deduplicate images on import: skip known images, duplicates and images of the other split, and detect changed ones.
+"""Deduplicate images on import: skip known images, duplicates and images in the other split, and detect changes.
 
 Each new image is read once.
 """
@@ -34,9 +34,9 @@ _FATE = {True: "It was kept.", False: "It was skipped."}
 
 
 class UnreadFacts(NamedTuple):
-    """Metadata that the source provides for a remote image that was not read.
+    """Metadata of a remote image that the source provides without reading the image.
 
-    The fields are those of :class:`ImageFacts`, None where they are unknown.
+    It has the same fields as :class:`ImageFacts`, which are None if unknown.
     """
 
     width: int | None
@@ -48,15 +48,15 @@ class UnreadFacts(NamedTuple):
 
 Facts: TypeAlias = ImageFacts | UnreadFacts
 Stat: TypeAlias = tuple[int, int] | None
-#: Labels of each image that has any.
+#: Labels of each labelled image.
 LabelsByImage: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
 @dataclass
 class Intake:
-    """Result of deduplication: new images with file metadata, images with changed content, and the issues.
+    """Result of deduplication: new images with file metadata, images with changed content, and issues.
 
-    ``known`` maps the names of images that were already in the dataset, as the source has them, to the project's names.
+    ``known`` maps the source names of images that were already in the dataset to the project's names for them.
     """
 
     images: pd.DataFrame
@@ -77,21 +77,21 @@ def take_in(
     labels: LabelsByImage | None = None,
     events: Events | None = None,
 ) -> Intake:
-    """Read the images that are not known yet, and detect duplicates and leaks between train and test.
+    """Read images that are not in the project yet, and detect duplicates and leaks between train and test.
 
-    Remote images are not read unless they are to be copied or verified. Otherwise the metadata of the source is used.
+    Remote images are only read if they are to be copied or verified. Otherwise, the metadata from the source is used.
 
     Parameters
     ----------
     read : dict
-        Metadata already known, by position of the image. It is filled here, so that a second attempt reads no file
+        Metadata already read, by image position. New metadata is added to it, so that a retry does not read files
         again.
     known : DataFrame
-        The store's ``files()``: the images of both splits.
+        Table returned by ``files()`` of the store, with the images of both splits.
     root : Path
-        Folder of the project, to which files are copied if ``options`` ask for it.
+        Project folder. Files are copied to it if ``options.copy`` is True.
     labels : mapping, optional
-        Labels of the images of this dataset, to report duplicates with different labels.
+        Stored labels of the images in this dataset, used to report duplicates with different labels.
     """
     issues = list(found.issues)
     source = str(found.description["name"])
@@ -128,7 +128,7 @@ def take_in(
         if fact.frames > 1:
             message = f"The file has {fact.frames:,} pages or frames. The first one is used."
             issues.append(Issue("IMAGE_HAS_FRAMES", message, names[index], source))
-    if any(fact.sha256 is not None for fact in facts.values()):  # labels are compared between images of equal content
+    if any(fact.sha256 is not None for fact in facts.values()):  # labels of images with identical content are compared
         content.labels = {**labels_by_image(found.annotations), **(labels or {})}
     changed = _changed(names, stats, changed_todo, facts, stored, content)
     kept = []
@@ -166,7 +166,7 @@ def take_in(
 
 
 class _Content:
-    """Index of the content hashes in the project, by split, with image names and labels."""
+    """Index of the content hashes in the project by split, with the names and labels of the images."""
 
     def __init__(self, known: pd.DataFrame, options: ImportOptions, source: str, issues: list[Issue]) -> None:
         self.labels: LabelsByImage = {}
@@ -180,7 +180,7 @@ class _Content:
         )
 
     def accept(self, image: str, facts: Facts) -> bool:
-        """Return True if an image with a new name is to be imported, and report it if its content is known."""
+        """Decide whether to import an image with a new name, and report it if its content is already known."""
         if facts.sha256 is None:
             return True
         twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
@@ -201,14 +201,14 @@ class _Content:
         return True
 
     def report_leak(self, image: str, other: str, *, kept: bool) -> None:
-        """Report an image that the other split contains as ``other``."""
+        """Report an image that is also in the other split, under the name ``other``."""
         known_as = "" if other == image else f" as {other!r}"
         message = f"Data leak: the other split (train or test) has the same image{known_as}. {_FATE[kept]}"
         self.issues.append(Issue("LEAK_BETWEEN_SPLITS", message, image, self.source))
 
 
 def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
-    """Map each image to its sha256, size in bytes and modification time, each None if unknown."""
+    """Map each image to its hash, size in bytes and modification time, with None for unknown values."""
     columns = [known[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")]
     return dict(zip(known["image"].tolist(), zip(*columns, strict=True), strict=True))
 
@@ -216,7 +216,7 @@ def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
 def _is_to_be_read_again(
     image: str, stored: tuple[Any, ...], stat: tuple[int, int] | None, said: str | None, verify: bool
 ) -> bool:
-    """Check whether a known image may have changed, or lacks required metadata."""
+    """Check whether a known image must be read again because it may have changed or has no metadata."""
     if not is_remote(image):
         return stat is not None and stored[1:] != stat
     return verify or (said is not None and stored[0] is not None and said != stored[0])
@@ -225,7 +225,7 @@ def _is_to_be_read_again(
 def _taken_as_said(
     images: pd.DataFrame, stats: Sequence[Stat], contents: Sequence[str | None], indexes: Sequence[int]
 ) -> dict[int, Facts]:
-    """Return the metadata that the source provides for these images, which are not read."""
+    """Return the metadata that the source provides for the images at ``indexes``, without reading them."""
     widths, heights = (
         _pixel_column(images[name]) if name in images else [None] * len(images) for name in ("width", "height")
     )
@@ -258,15 +258,16 @@ def _read_all(
     *,
     by_hash: bool,
 ) -> None:
-    """Fill ``results`` with the metadata of these images, or the reason why they cannot be used.
+    """Read the images at ``indexes`` and add their metadata, or the error for an unusable image, to ``results``.
 
-    The content of a remote image is identified by what its server reports, or by a hash as for local images.
+    With ``by_hash``, remote images are identified by their hash, like local images, and otherwise by the identity that
+    the server reports.
     """
     workers = connections((names[index] for index in indexes), settings.threads)
 
     def read_part(part: list[int]) -> dict[int, ImageFacts | ImageError]:
         # finish each step for all images before the next: parsing headers needs the GIL, reading and hashing do not,
-        # and threads that pass the GIL to and fro for each image lose more time than they gain
+        # and handing the GIL over between threads for each image costs more time than it saves
         answers: dict[int, ImageFacts | ImageError] = {}
         data: dict[int, bytes] = {}
         identities: dict[int, str] = {}
@@ -297,7 +298,7 @@ def _read_all(
 
 
 def _parts(indexes: Sequence[int], stats: Sequence[Stat]) -> Iterator[list[int]]:
-    """Yield the images in parts, where an image of unknown size is a part of its own."""
+    """Group the images into parts of limited size. An image of unknown size is a part of its own."""
     part: list[int] = []
     left = _PART_BYTES
     for index in indexes:
@@ -334,7 +335,7 @@ def _changed(
 
 
 def _copied_name(image: str, sha256: str) -> str:
-    """Return the path of a copy relative to the project, named by content and origin so that nothing is overwritten."""
+    """Return the path of an image's copy in the project, named by content and origin so that nothing is overwritten."""
     if not is_remote(image) and not to_path(image).is_absolute():
         return image  # already in the project
     suffix = os.path.splitext(image)[1].lower()
@@ -345,7 +346,7 @@ def _copied_name(image: str, sha256: str) -> str:
 
 
 def _copy(image: str, sha256: str, root: Path) -> str:
-    """Copy one file to ``images/`` below ``root`` and return its path relative to ``root``."""
+    """Copy an image to ``root/images/`` and return the path of the copy relative to ``root``."""
     name = _copied_name(image, sha256)
     target = root / name
     if name == image or target.exists():
@@ -361,7 +362,7 @@ def _copy(image: str, sha256: str, root: Path) -> str:
 
 def labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Return the distinct labels of each annotated image, in the order of the table."""
-    # most images have one label: they share its tuple
+    # most images have one label, so images with the same label share a tuple
     alone = {label: (label,) for label in annotations["label"].unique()}
     found: dict[str, tuple[str, ...]] = {}
     for image, label in zip(annotations["image"].tolist(), annotations["label"].tolist(), strict=True):
@@ -374,6 +375,6 @@ def labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 
 def told(labels: LabelsByImage, image: str) -> str:
-    """Describe the labels of an image, as in ``labelled 'a' and 'b'``."""
+    """Describe the labels of an image, for example as ``labelled 'a' and 'b'``."""
     own = labels.get(image)
     return f"labelled {' and '.join(map(repr, own))}" if own else "not labelled"

@@ -1,4 +1,4 @@
-"""Import images into a dataset: read each file once, skip known images, and report those that cannot be used."""
+"""Import images into a dataset: read each file once, skip known images, and report unusable images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from customlabels_nb.store import Action, SqlStore
 
 __all__ = ["ImportReport", "import_images"]
 
-_ATTEMPTS = 20  # retries while somebody else edits the same images, which are then left unchanged
+_ATTEMPTS = 20  # attempts while someone else edits the same images, which are then left unchanged
 
 _STATUS_WORDS = {
     "labelled": "is labelled as empty",
     "skipped": "was skipped during labelling",
-    "needs_review": "needs a review",
+    "needs_review": "needs to be reviewed",
 }
 
 
@@ -55,7 +55,7 @@ def import_images(
         statuses = store.images(split).set_index("image")["status"].to_dict() if len(bare) else {}
         issues = [*intake.issues, *kept_labels(wanted, labels, statuses, name)]
         if intake.images.empty and not issues and not found.lines and store.dataset(split) is not None:
-            break  # nothing is new and nothing to report: no entry in the history
+            break  # nothing is new and there is nothing to report: add no entry to the history
         try:
             store.add_images(
                 split,
@@ -69,7 +69,7 @@ def import_images(
                 as_of=as_of,
             )
             break
-        except OutdatedError:  # somebody else imported in the meantime: deduplicate again, without reading files
+        except OutdatedError:  # someone else has imported since then: deduplicate again, without reading files
             continue
     if len(intake.changed):
         store.refresh_files(split, intake.changed, Action("refresh files", who, name))
@@ -81,16 +81,16 @@ def import_images(
 
 
 def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:
-    """Report each image for which the import has a label that is not applied.
+    """Return an issue for each known image with a new label in the import that is not applied.
 
     Parameters
     ----------
     wanted : DataFrame
-        Annotations of images that the project has, under the project's names.
+        Imported annotations of images that are already in the project, under the project's names.
     stored : mapping
-        Labels of the project's images.
+        Stored labels of the project's images.
     statuses : mapping
-        Statuses of those images without labels.
+        Stored statuses of the images that have no labels.
     """
     issues = []
     for image, labels in labels_by_image(wanted).items():
@@ -106,9 +106,9 @@ def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[s
 
 
 def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, action: Action) -> int:
-    """Add annotations to those of their images that are unlabelled, and return the number of images labelled.
+    """Add annotations to the images that are unlabelled, and return the number of images labelled.
 
-    An image that somebody else labels in the meantime is left unchanged.
+    An image that someone else labels before the update is left unchanged.
     """
     for _ in range(_ATTEMPTS if len(wanted) else 0):
         images, annotations, _labels = store.tables(split, wanted["image"].unique().tolist())

@@ -1,4 +1,4 @@
-"""Update the annotations of a dataset with manifest lines, like the hosted service's UpdateDatasetEntries."""
+"""Update the annotations of a dataset from manifest lines, like Rekognition's UpdateDatasetEntries operation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str
 
 @dataclass(frozen=True)
 class EntriesReport:
-    """Result of updating entries: numbers of images whose annotations changed, that were added, and that are unchanged.
+    """Result of updating entries: the numbers of images that were updated, were added, and are unchanged.
 
     ``issues`` is a table of the problems found.
 
@@ -83,7 +83,7 @@ def update_entries(
                 as_of=as_of,
             )
             break
-        except OutdatedError:  # somebody else imported in the meantime: deduplicate again, without reading files
+        except OutdatedError:  # someone else has imported since then: deduplicate again, without reading files
             continue
     added = len(intake.images)
     updated = written.count - added
@@ -91,20 +91,20 @@ def update_entries(
 
 
 def _lines(entries: Entries) -> LineSource:
-    """Return the lines of a file or text, or one line per dict or text."""
+    """Return the manifest lines of a file, of a string, or of a list of dicts and strings."""
     if isinstance(entries, str) and not entries.lstrip("\ufeff \t\r\n").startswith("{"):
         if not entries.strip():
-            raise InputError("entries is empty. Give manifest lines, dicts, or a path.")
+            raise InputError("entries is empty. Pass manifest lines, dicts, or a path.")
         return ManifestFile(os.path.expanduser(entries))
     if isinstance(entries, os.PathLike):
         return ManifestFile(entries)
     if isinstance(entries, str):
         entries = entries.removeprefix("\ufeff").split("\n")
     if isinstance(entries, Mapping | bytes) or not isinstance(entries, Iterable):
-        raise InputError(f"entries={entries!r} is not a list of manifest lines. Give text, a path, or a list of dicts.")
+        raise InputError(f"entries={entries!r} is not a list of manifest lines. Pass a string, a path, or a list.")
     lines = [line for entry in entries if (line := _line(entry)).strip()]
     if not lines:
-        raise InputError("entries is empty. Give manifest lines, dicts, or a path.")
+        raise InputError("entries is empty. Pass manifest lines, dicts, or a path.")
     return ManifestLines("entries", lines)
 
 
@@ -119,13 +119,13 @@ def _line(entry: object) -> bytes:
 
 
 def _stored_names(images: Sequence[str], stored: set[str]) -> dict[str, str]:
-    """Map each source-ref that the dataset has to its name there, as given or as an import would write it."""
+    """Map the source-refs that are in the dataset to their names in it, as given or as an import would store them."""
     named = {image: image if image in stored else image_uri(image) for image in images}
     return {image: name for image, name in named.items() if name in stored}
 
 
 def _replaced(stored: pd.DataFrame, manifest: Contents, names: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the stored images that the lines refer to, with the annotations of the lines instead of their own."""
+    """Return the stored images that manifest lines refer to, with their annotations replaced by the manifest's."""
     images = stored[stored["image"].isin(names.values())].reset_index(drop=True)
     own = manifest.annotations[manifest.annotations["image"].isin(names)]
     marks = own.assign(image=own["image"].map(names).astype("str"))

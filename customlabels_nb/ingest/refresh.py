@@ -1,4 +1,4 @@
-"""Rescan the sources of a dataset: import new images, and report changed and vanished ones."""
+"""Rescan the sources of a dataset: import new images, and report changed and vanished images."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Description = Mapping[str, Any]
 
 
 def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events | None = None) -> RefreshReport:
-    """Import new images from the sources of a dataset of the project at ``root``, and find changed or vanished ones.
+    """Import new images from the sources of a dataset, and find images that have changed or vanished there.
 
-    Existing images keep their labels or stay unlabelled. Images that were removed from the dataset are not added again,
-    nor are those of the other split.
+    The labels of existing images do not change. Images that a user removed from the dataset are not added again, and
+    images that are in the other split are not added.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
     """
     record = store.dataset(split)
     if record is None:
-        raise NotEnoughDataError(f"The {split} set does not exist yet. Create it with add_images.")
+        raise NotEnoughDataError(f"The {split} set does not exist yet. Create it with project.add_images().")
     images = store.images()
     mine = set(images.loc[images["split"] == split, "image"])
     removed = _removed(store, split) - mine
@@ -69,7 +69,7 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
 
 
 class _Seen:
-    """Images seen at the sources of a dataset, including those of the other split that come from the same sources."""
+    """Images found in the sources of a dataset, including images in the other split from the same sources."""
 
     def __init__(self, images: pd.DataFrame, split: str, root: Path) -> None:
         self._images = images
@@ -80,7 +80,7 @@ class _Seen:
         self.unreachable: list[Description] = []
 
     def look(self, found: SourceContents) -> None:
-        """Record the images that a source has now."""
+        """Record the images that a source contains now."""
         self._there.update(found.images["image"])
         if not found.description.get("copy"):
             self._looked_at.append(found.description)
@@ -91,14 +91,14 @@ class _Seen:
             self._there.update(own.loc[own["sha256"].isin(contents), "image"])
 
     def vanished(self) -> list[tuple[str, str]]:
-        """Return split and name of the images that no source has any more, as far as the sources could be scanned."""
+        """Return the split and name of each image that is no longer in any source that could be scanned."""
         columns = [self._images[name].tolist() for name in ("split", "image", "source")]
         gone = [
             (split, image)
             for split, image, source in zip(*columns, strict=True)
             if image not in self._there and self._is_gone(split, image, source)
         ]
-        # a listing leaves these out, but they may have been added by name
+        # listings do not include these, but they may have been added by name
         odd = [image for _, image in gone if is_remote(image) and ("/." in image or not is_image_name(image))]
         there = {url for url, answer in look_up_all(odd).items() if isinstance(answer, RemoteFile)}
         return [where for where in gone if where[1] not in there]
@@ -114,7 +114,7 @@ class _Seen:
 
 
 def _is_of(description: Description, image: str, source: str) -> bool:
-    """Check whether an image comes from this source: it is in the folder, or was imported from there."""
+    """Check whether an image belongs to a source: it is in the source's folder, or was imported from the source."""
     name = str(description.get("name", ""))
     if description.get("kind") != "folder":
         return source == name
@@ -124,7 +124,7 @@ def _is_of(description: Description, image: str, source: str) -> bool:
 
 
 def _each_once(sources: Iterable[Description]) -> list[Description]:
-    """Return the sources one by one, for equal names only the latest, whose labelling options apply."""
+    """Flatten the sources and keep only the latest one of each name, whose labelling options apply."""
     return list(
         {str(source.get("pattern", source.get("name", ""))): source for source in _one_by_one(sources)}.values()
     )
@@ -140,14 +140,14 @@ def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
 
 
 def _removed(store: SqlStore, split: str) -> set[str]:
-    """Return the images that users removed from the dataset."""
+    """Return the images that users have removed from the dataset."""
     history = store.history()
     actions = history[(history["what"] == "remove images") & (history["split"] == split)]
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}
 
 
 def _known_otherwise(store: SqlStore, split: str, found: SourceContents, root: Path) -> set[str]:
-    """Return found images that the other split has, and images of a zip file whose content is known."""
+    """Return the found images that are in the other split, and images from a zip file with known content."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])
     known = {image for image in found.images["image"] if image in others}
@@ -159,7 +159,7 @@ def _known_otherwise(store: SqlStore, split: str, found: SourceContents, root: P
 
 
 def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
-    """Map the content hash to the image, for the images that can be read."""
+    """Map content hashes to images, skipping images that cannot be read."""
     contents = {}
     for image in images:
         try:
@@ -170,7 +170,7 @@ def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
 
 
 def _without(found: SourceContents, images: set[str], *, bare: set[str]) -> SourceContents:
-    """Return the source contents without these images, and without labels for the ``bare`` ones."""
+    """Return the source contents without ``images``, and without the labels of ``bare`` images."""
     kept = ~found.images["image"].isin(images)
     marks = found.annotations
 

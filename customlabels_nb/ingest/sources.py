@@ -36,12 +36,12 @@ from customlabels_nb.remote.remote_files import RemoteFile, download, is_identit
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Options of an import, as described in :meth:`customlabels_nb.project.project.Project.add_images`.
+    """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`.
 
     Raises
     ------
     InputError
-        If a value is not one of those allowed, or both ``label`` and ``auto_label`` are given.
+        If a value is not allowed, or both ``label`` and ``auto_label`` are given.
     """
 
     split: str = t.TRAIN
@@ -62,7 +62,7 @@ class ImportOptions:
             if value not in allowed:
                 raise InputError(f"{argument}={value!r} is unknown. Choose one of {allowed!r}.")
         if self.label is not None and self.auto_label:
-            raise InputError("Give either label= or auto_label=True, not both.")
+            raise InputError("Pass either label= or auto_label=True, not both.")
 
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
@@ -71,11 +71,12 @@ _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
 @dataclass
 class SourceContents:
-    """Contents of a source before any file is opened.
+    """Contents of a source, listed without opening any file.
 
-    ``images`` has the column ``image`` and any columns of the user. ``annotations`` are normalised. ``stats`` has size
-    in bytes and modification time (ns) of each image where they are available at no cost, and ``contents`` the identity
-    of remote images. ``lines`` has source, line number and text of manifest lines that could not be read.
+    ``images`` has the column ``image`` and any user columns. ``annotations`` are normalised. ``stats`` has the size in
+    bytes and the modification time (ns) of each image if they are available at no cost, and ``contents`` has the
+    identities of remote images. ``lines`` has the source, line number and text of manifest lines that could not be
+    read.
     """
 
     images: pd.DataFrame
@@ -97,7 +98,7 @@ def found_in_tables(
     issues: Sequence[Issue] = (),
     lines: Sequence[tuple[str, int, str]] = (),
 ) -> SourceContents:
-    """Return the images and annotations of a dataset's tables, with relative paths resolved against ``root``."""
+    """Convert a dataset's tables to source contents, with relative paths resolved against ``root``."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
     names = images["image"].tolist()
     here = {image: to_uri(to_path(image, root)) for image in names if not is_remote(image)}
@@ -116,13 +117,13 @@ def find_images(
 ) -> SourceContents:
     """List the images of ``source``: a folder, a zip file, one file or URL, a pattern, a list, or a DataFrame.
 
-    A zip file is unpacked below ``project_folder``, to a folder named after the file and its content.
+    A zip file is unpacked in ``project_folder``, into a folder named after the file and its content.
 
     Raises
     ------
     InputError
-        If the source does not exist or has no images, or ``auto_label`` is set without folders, or the column ``split``
-        of a DataFrame differs from the split of the import.
+        If the source does not exist or contains no images, if ``auto_label`` is set but the source has no folders, or
+        if the column ``split`` of a DataFrame differs from the split to import into.
     """
     label = None if options.label is None else t.check_label(options.label)
     finder = _Finder(project_folder, annotator, auto_label=options.auto_label)
@@ -134,7 +135,7 @@ def find_images(
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
         items = [_text(item) for item in source]
         if not items:
-            raise InputError("source is an empty list. Give at least one path or URL.")
+            raise InputError("source is an empty list. Pass at least one path or URL.")
         found = finder.from_list(items)
     else:
         raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
@@ -146,7 +147,7 @@ def find_images(
     if options.auto_label and found.description["kind"] in ("files", "table"):
         raise InputError(
             "auto_label=True takes the labels from folder names, but the source is "
-            f"{'a table' if found.description['kind'] == 'table' else 'a list of files'}. Give the folder, or label= "
+            f"{'a table' if found.description['kind'] == 'table' else 'a list of files'}. Pass the folder, or label= "
             "for all images, or a DataFrame with a column 'label'."
         )
     return found
@@ -155,12 +156,12 @@ def find_images(
 def find_again(
     description: Mapping[str, Any], *, project_folder: Path, annotator: str | None = None
 ) -> SourceContents | None:
-    """Rescan the source of a described :class:`SourceContents`, or return None if it cannot be rescanned.
+    """Rescan a source from its stored description, or return None if it cannot be rescanned.
 
     Raises
     ------
     CustomLabelsError
-        As :func:`find_images`, except that a folder or pattern may have no images.
+        Under the same conditions as :func:`find_images`, except that a folder or pattern may have no images.
     """
     kind, pattern = description.get("kind"), description.get("pattern")
     name = str(pattern or description.get("name", ""))
@@ -197,7 +198,7 @@ def _uri(name: str) -> str:
 
 
 class _Finder:
-    """Scanner for image sources. ``_listed`` caches what listings of remote files returned."""
+    """Scanner for image sources. ``_listed`` caches the metadata from listings of remote files."""
 
     def __init__(self, project_folder: Path, annotator: str | None, *, auto_label: bool) -> None:
         self._project_folder = project_folder
@@ -213,12 +214,12 @@ class _Finder:
             return found
         if not is_remote(name) and not os.path.exists(to_path(name)):
             raise InputError(
-                f"{name!r} does not exist. Give a folder, a zip file, an image, a pattern, or a list of them."
+                f"{name!r} does not exist. Pass a folder, a zip file, an image, a pattern, or a list of them."
             )
         return self._from_container(name) or self.from_files([name])
 
     def matches(self, pattern: str, *, required: bool = True) -> list[str]:
-        """Return the files that match a pattern."""
+        """Return the paths or URLs of the files that match a pattern."""
         if is_remote(pattern):
             listed = {file.url: file for file in list_files(pattern)}
             self._listed.update(listed)
@@ -230,7 +231,7 @@ class _Finder:
         return matches
 
     def from_list(self, names: list[str]) -> SourceContents:
-        """Return the contents of a list, scanning folders and zip files and including each image once."""
+        """Return the combined contents of a list of sources, with each image only once."""
         parts: list[SourceContents] = []
         files: list[str] = []
         for name in chain.from_iterable(self.matches(name) if is_pattern(name) else [name] for name in names):
@@ -288,7 +289,7 @@ class _Finder:
         listing = list_files(url)
         if not listing and not url.endswith("/"):
             return None
-        # the listing has all that is needed, so no further requests
+        # the listing has all the required metadata, so no more requests are needed
         files = sort_out_listing(url, listing, auto_label=self._auto_label)
         return self._from_found_files(files, {"kind": "folder", "name": url})
 
@@ -302,8 +303,8 @@ class _Finder:
             return self._from_zip(os.fspath(path), url)
 
     def _from_zip(self, path: str, name: str) -> SourceContents:
-        # the folder name contains a hash of the archive, so that another one of the same name overwrites nothing, and
-        # unpack_zip checks the members
+        # the folder name contains a hash of the archive, so that a different archive of the same name overwrites
+        # nothing, and unpack_zip checks the members
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         stem = PurePosixPath(urlsplit(name).path if is_remote(name) else os.fspath(to_path(name))).stem
@@ -340,7 +341,7 @@ class _Finder:
 
 
 def _labelled(found: SourceContents, label: str, annotator: str | None) -> None:
-    """Give each image this label."""
+    """Set ``label`` as the label of each image, in the annotations and the source descriptions."""
     rows = found.images[["image"]].assign(label=label)
     found.annotations = t.normalise_annotations(rows, annotator=annotator)
     for description in found.description.get("sources", [found.description]):
@@ -349,7 +350,7 @@ def _labelled(found: SourceContents, label: str, annotator: str | None) -> None:
 
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     if "image" not in frame.columns or not frame.columns.is_unique:
-        raise InputError(f"The DataFrame needs one column 'image' and no repeated column: {list(frame.columns)}.")
+        raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
     if "split" in frame.columns:
         _check_side(frame["split"], split)
     rows = frame.assign(image=[image_uri(name) for name in frame["image"]])

@@ -1,7 +1,7 @@
 """Size-limited cache of bytes in files, keyed by content.
 
-It stores thumbnails, features and remote files. Each entry is a file that is written under a temporary name and then
-renamed, so that a killed process leaves no incomplete entries.
+The cache stores thumbnails, features and remote files. Each entry is a file that is written under a temporary name and
+then renamed, so that a killed process leaves no incomplete entries.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from pathlib import Path
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.settings import settings
 
-#: File that excludes a folder from backups and similar programs (Cache Directory Tagging Specification,
-#: bford.info/cachedir).
+#: File that makes backup programs skip the cache folder (Cache Directory Tagging Specification, bford.info/cachedir).
 TAG_NAME = "CACHEDIR.TAG"
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of customlabels_nb.\n"
 #: Pattern of valid keys, which are also valid file names on all systems.
@@ -26,19 +25,19 @@ KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
 
 
 def content_key(*parts: object) -> str:
-    """Return the cache key that these texts and numbers have together."""
+    """Return the cache key for a combination of strings and numbers."""
     return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class ContentCache:
-    """Cache of bytes by key in ``folder``, which evicts the least recently used entries beyond ``limit_bytes``.
+    """Cache of bytes by key in a folder, which evicts the least recently used entries when it exceeds a size limit.
 
     Parameters
     ----------
     folder : Path
         Cache folder, created on the first write.
     limit_bytes : int
-        Maximum size. It is checked whenever 1/16 of it has been written, so the cache may exceed it by that much.
+        Maximum size. It is checked each time 1/16 of it has been written, so the cache may exceed it by that amount.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -48,7 +47,7 @@ class ContentCache:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """Return the bytes of ``key``, or None if they are not in the cache."""
+        """Return the bytes stored under ``key``, or None if the key is not in the cache."""
         path = self._path(key)
         try:
             data = path.read_bytes()
@@ -59,9 +58,9 @@ class ContentCache:
         return data
 
     def put(self, key: str, data: bytes) -> None:
-        """Store ``data`` under ``key``, unless it alone exceeds the size limit.
+        """Store ``data`` under ``key``, unless ``data`` alone exceeds the size limit.
 
-        A full disk or a read-only folder is not an error. Nothing is stored then.
+        If the disk is full or the folder is read-only, nothing is stored and no error is raised.
         """
         path = self._path(key)
         if len(data) > self.limit_bytes:
@@ -108,12 +107,12 @@ class ContentCache:
 
 
 def project_cache(root: Path | None, kind: str) -> ContentCache:
-    """Return the cache for ``kind`` ("thumbnails", "features", "remote") of the project at ``root`` or the user."""
+    """Return the cache for ``kind``, such as "thumbnails", of the project at ``root``, or of the user if None."""
     base = settings.cache_dir if root is None else root / "cache"
     return _cache(base / kind, int(settings.cache_gb * 2**30))
 
 
 @lru_cache(maxsize=64)
 def _cache(folder: Path, limit_bytes: int) -> ContentCache:
-    # a single object per folder: it counts what was written, to know when to trim
+    # one object per folder, because it counts the bytes written to decide when to trim
     return ContentCache(folder, limit_bytes)

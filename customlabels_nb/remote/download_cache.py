@@ -1,8 +1,9 @@
 """Download cache for remote images, with concurrent requests and validation of cached files.
 
-An entry is keyed by its URL and the identity that the server gives the content (:mod:`.remote_files`). A caller that
-knows the identity, for example from the images table, gets the cached file without a request. Otherwise one request
-asks for it. A killed run leaves no incomplete entries, and the next run downloads what is missing.
+An entry is keyed by its URL and by the identity that the server reports for its content (:mod:`.remote_files`). A
+caller that knows the identity, for example from the images table, gets the cached file without a request. Otherwise,
+one request is made to look it up. An interrupted run leaves no incomplete entries, and the next run downloads the
+missing files.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from customlabels_nb.settings import settings
 #: Number of concurrent requests. Threads that wait for the network use no processor.
 CONNECTIONS = 16
 
-_TRUSTED_SECONDS = 300.0  # time for which the response of an object store is trusted, but not that of a web server
+_TRUSTED_SECONDS = 300.0  # time for which identities from object stores are trusted; those from web servers never are
 _MOST_REMEMBERED = 1_000_000
-_MOST_CHANGES = 3  # how often a file is read again because it changed while it was read
+_MOST_CHANGES = 3  # attempts to read a file that changes while it is being read
 
 
 class _Seen:
-    """Identities by URL that servers reported recently to this process."""
+    """Identities that servers have recently reported to this process, by URL."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -66,26 +67,27 @@ if hasattr(os, "register_at_fork"):
 def fetch(
     url: str, *, known: str | None = None, max_bytes: int | None = LOCAL.max_image_bytes
 ) -> tuple[bytes, str | None]:
-    """Return the bytes of a remote file, from the cache if possible, and the identity of the content.
+    """Return the bytes of a remote file, from the cache if possible, and the identity of its content.
 
     Parameters
     ----------
     known : str, optional
-        Known identity. If the cache has it, no request is made. A value that is not an identity is ignored.
+        Known identity of the content. If it is in the cache, no request is made. A value that is not an identity is
+        ignored.
     max_bytes : int, optional
-        Maximum size. Larger files are refused without reading them.
+        Maximum size. Larger files raise ImageTooLargeError without being read.
 
     Returns
     -------
     data : bytes
         Content of the file.
     identity : str or None
-        None if the server sends nothing that identifies the content. It is not cached then.
+        Identity of the content. None if the server reports none, in which case the file is not cached.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the URL.
+        A subclass that describes the problem and names the URL.
     """
     cache = project_cache(None, "remote")
     remembered = _seen.get(url) if settings.network else None
@@ -108,12 +110,12 @@ def fetch_all(
     workers: int = CONNECTIONS,
     events: Events | None = None,
 ) -> list[Issue]:
-    """Download remote images to the cache, ``workers`` at a time, skipping those already cached.
+    """Download remote images to the cache, ``workers`` at a time, skipping images that are already cached.
 
     Returns
     -------
     list of Issue
-        The reason for each image that could not be downloaded.
+        One issue with the reason for each image that could not be downloaded.
 
     Raises
     ------
@@ -124,8 +126,8 @@ def fetch_all(
     wanted = sum(size_in(identity) for identity in identities if identity is not None and is_identity(identity))
     if events is not None and wanted > project_cache(None, "remote").limit_bytes:
         events.message(
-            f"The images have {wanted / 2**30:.1f} GB, but the cache is limited to {settings.cache_gb:g} GB: the first "
-            "ones will be evicted. Increase settings.cache_gb to keep all of them."
+            f"The images take {wanted / 2**30:.1f} GB, but the cache is limited to {settings.cache_gb:g} GB, so the "
+            "first ones will be evicted. Increase settings.cache_gb to keep all images."
         )
 
     def bring(item: tuple[str, str | None]) -> Issue | None:
@@ -146,14 +148,14 @@ def fetch_all(
 
 
 def connections(images: Iterable[str], threads: int) -> int:
-    """Return the number of threads to read these images: ``threads``, or more if one of them is remote."""
+    """Return the number of threads for reading images: ``threads``, or more if any image is remote."""
     return max(threads, CONNECTIONS) if any("://" in image for image in images) else threads
 
 
 def look_up_all(
     urls: Iterable[str], *, events: Events | None = None, phase: str = "checking remote files"
 ) -> dict[str, RemoteFile | ImageError]:
-    """Request the metadata of each file, several at a time, without downloading it, and return errors in its place."""
+    """Request the metadata of remote files concurrently, without downloading them, and return errors as values."""
     wanted = list(dict.fromkeys(urls))
 
     def ask(url: str) -> RemoteFile | ImageError:
@@ -195,14 +197,14 @@ def _kept(cache: ContentCache, url: str, identity: str, max_bytes: int | None) -
 def _read(
     cache: ContentCache, url: str, identity: str | None, max_bytes: int | None, *, just_asked: bool
 ) -> tuple[bytes, str | None]:
-    """Read the file until the content certainly matches its identity."""
+    """Read a remote file, again if necessary, until its content is known to match its identity."""
     for _ in range(_MOST_CHANGES):
         try:
             data = read(url, identity, max_bytes)
         except ImageTooLargeError:
             if just_asked or identity is None or max_bytes is None or size_in(identity) <= max_bytes:
                 raise
-            data = b""  # the known identity may be out of date
+            data = b""  # the known identity may be outdated
         if identity is None:
             return data, None
         told = tells(identity, data)

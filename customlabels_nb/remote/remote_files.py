@@ -1,11 +1,11 @@
 """Access remote files by URL through fsspec: metadata, downloads, listings, credentials, redirects and error messages.
 
-Credentials are taken from where the tools of each protocol look for them. Timeouts and retries are those of the
-protocol's client, except that requests to web servers have a user-defined timeout and do not follow redirects into the
-private network. A server may redirect to another host whose address is not public, and thereby make this machine send a
-request to what only this machine can reach: itself, its neighbours, or the service that gives a cloud machine its
-credentials (server-side request forgery). Such a redirect is refused unless ``settings.private_redirects`` allows it.
-URLs given by the user and redirects within the same host are always followed.
+Credentials are read from the usual locations of each protocol. Each protocol's client has its own timeouts and retries,
+except that requests to web servers have a user-defined timeout and do not follow redirects into private networks. By
+redirecting to a host with a private address, a server could make this machine send a request to a host that only this
+machine can reach: itself, its neighbours, or the service that provides a cloud machine's credentials (server-side
+request forgery). Such a redirect is refused unless ``settings.private_redirects`` allows it. URLs given by the user and
+redirects within the same host are always followed.
 
 User names and passwords for web servers come from ``~/.netrc`` (or the file named by ``NETRC``), proxies from
 ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``.
@@ -41,7 +41,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.settings import settings
 
-#: Object stores, whose clients are thread-safe and read an entire object with one request.
+#: Protocols of object stores, whose clients are thread-safe and read an entire object with one request.
 _S3 = frozenset({"s3", "s3a"})
 _STORES = _S3 | {"gs", "gcs", "az", "abfs", "abfss"}
 _HTTP = frozenset({"http", "https"})
@@ -70,17 +70,17 @@ _PLACES = {
 }
 _NO_CREDENTIALS = re.compile(r"Credential|NoAuthToken|ProfileNotFound|TokenLoad|UnauthorizedSSO|ClientAuthentication")
 _PLAIN = re.compile(r"[!-~]{1,128}")
-_MOST_PAGES = 10_000  # of links read for one listing
+_MOST_PAGES = 10_000  # pages of links that are read for one listing
 _IDENTITY = re.compile(r"(etag|md5|changed):([!-~]*):(\d+)")
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Metadata of a remote file that the server sends without its content.
+    """Metadata of a remote file, as reported by its server without sending the content.
 
-    ``identity`` identifies the content: an ETag, a checksum or the time of the last change, with the size. It contains
-    colons, so that it cannot be mistaken for a SHA-256, and is None if the server sends nothing suitable. ``size`` is
-    in bytes, ``mtime_ns`` in nanoseconds since 1970.
+    ``identity`` is a string that identifies the content: an ETag, a checksum or the modification time, with the size.
+    It contains colons, so that it cannot be mistaken for a SHA-256 hash, and is None if the server reports nothing
+    suitable. ``size`` is in bytes, ``mtime_ns`` in nanoseconds since 1970.
     """
 
     url: str
@@ -90,37 +90,37 @@ class RemoteFile:
 
     @property
     def stat(self) -> tuple[int, int] | None:
-        """Size and time of the last change, if both are known."""
+        """Size and modification time, or None if either is unknown."""
         return None if self.size is None or self.mtime_ns is None else (self.size, self.mtime_ns)
 
 
 def is_identity(content: object) -> bool:
-    """Check whether ``content`` is the identity of a :class:`RemoteFile`."""
+    """Check whether ``content`` is a :class:`RemoteFile` identity string rather than a content hash."""
     return isinstance(content, str) and _IDENTITY.fullmatch(content) is not None
 
 
 def size_in(identity: str) -> int:
-    """Return the size in bytes that an identity contains."""
+    """Return the file size in bytes that is part of an identity."""
     return int(identity.rpartition(":")[2])
 
 
 def protocol_of(url: str) -> str:
-    """Return the protocol before ``://``, in lower case."""
+    """Return the protocol before ``://`` in a URL, in lower case."""
     return url.partition("://")[0].rpartition("::")[2].lower()
 
 
 def is_web(url: str) -> bool:
-    """Check whether the file is on a web server, where only pages of links can be listed (:func:`list_web`)."""
+    """Check whether a URL is on a web server, whose files can only be listed from pages of links (:func:`list_web`)."""
     return protocol_of(url) in _HTTP
 
 
 def look_up(url: str) -> RemoteFile:
-    """Request the size and the identity of one file.
+    """Request the metadata of a remote file.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the URL.
+        A subclass that describes the problem and names the URL.
     """
     try:
         system, path = open_system(url)
@@ -133,7 +133,7 @@ def look_up(url: str) -> RemoteFile:
 
 
 def list_files(url: str) -> list[RemoteFile]:
-    """List all files below a folder, recursively, or those that match a pattern with ``*``, sorted by name.
+    """List all files in a folder and its subfolders, or all files that match a pattern with ``*``, sorted by name.
 
     Raises
     ------
@@ -158,9 +158,9 @@ def list_files(url: str) -> list[RemoteFile]:
 
 
 def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
-    """List the files that the pages of a web server below ``url`` link to, recursively, sorted by name.
+    """List the files under a web server URL by following the links on its pages recursively, sorted by name.
 
-    Links that lead outside are not followed, nor are links with a question mark, which such pages use for sorting.
+    Links to locations outside ``url`` are ignored, and so are links with a query, which such pages use for sorting.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
     Raises
     ------
     InputError
-        If a page cannot be read, or there are too many.
+        If a page cannot be read, or there are more than ``folders`` pages.
     MissingDependencyError
         If the protocol needs a package that is not installed.
     """
@@ -199,12 +199,12 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
                 seen.add(link)
                 waiting.append(link)
         if len(seen) > folders:
-            raise InputError(f"{url!r} has more than {folders:,} pages of links. Give a folder below it.")
+            raise InputError(f"{url!r} has more than {folders:,} pages of links. Pass a subfolder.")
     return sorted(files)
 
 
 def media_type(url: str) -> str:
-    """Return the media type that a web server reports for a file, such as "image/jpeg", or "" if unknown."""
+    """Return the media type that a web server reports for a file, such as "image/jpeg", or "" if it is unknown."""
     try:
         system, path = open_system(url)
         return str(system.info(path).get("mimetype") or "").lower()
@@ -213,17 +213,17 @@ def media_type(url: str) -> str:
 
 
 def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
-    """Read a file, but never more than ``max_bytes``.
+    """Read a remote file of at most ``max_bytes``.
 
     Parameters
     ----------
     expected : str, optional
-        Known identity of the file, which contains its size.
+        Known identity of the file, which includes its size.
 
     Raises
     ------
     ImageError
-        One of its subclasses, naming the URL.
+        A subclass that describes the problem and names the URL.
     """
     size = None if expected is None else size_in(expected)
     if max_bytes is not None and size is not None and size > max_bytes:
@@ -231,7 +231,7 @@ def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
     try:
         system, path = open_system(url)
         if size and protocol_of(url) in _STORES and "::" not in url:
-            # a single request, with one extra byte to detect that the object has grown
+            # a single request, with one extra byte to detect whether the object has grown
             data: bytes = system.cat_file(path, start=0, end=size + 1)
         else:
             with system.open(path, "rb") as file:
@@ -264,7 +264,7 @@ def download(url: str, path: Path, max_bytes: int) -> None:
 
 
 def tells(identity: str, data: bytes) -> bool | None:
-    """Check whether the bytes match the identity, or return None if it has no checksum to compare."""
+    """Check whether the bytes match an identity, or return None if the identity has no checksum to compare."""
     if len(data) != size_in(identity):
         return False
     kind, value = identity.rpartition(":")[0].split(":", 1)
@@ -276,7 +276,7 @@ def tells(identity: str, data: bytes) -> bool | None:
 
 
 def open_system(url: str) -> tuple[Any, str]:
-    """Return the fsspec file system of ``url`` and the path in it.
+    """Return the fsspec file system for ``url`` and the path within it.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def open_system(url: str) -> tuple[Any, str]:
         raise InputError("settings.network is off.")
     import fsspec
 
-    # fsspec's cache of listings would hide changes
+    # fsspec's listings cache would hide changes
     options: dict[str, Any] = {"use_listings_cache": False} if protocol_of(url) in _STORES | _HTTP else {}
     if is_web(url) and "::" not in url:
         options |= client_options()
@@ -298,7 +298,7 @@ def open_system(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def _telling(url: str, what: str) -> Iterator[None]:
-    """Convert exceptions to errors that name the URL, what it cannot be ("listed" or "read"), and the reason."""
+    """Convert exceptions to errors that state that the URL cannot be ``what`` ("listed" or "read"), and why."""
     try:
         yield
     except ImportError as error:
@@ -308,7 +308,7 @@ def _telling(url: str, what: str) -> Iterator[None]:
 
 
 def image_error(url: str, error: Exception) -> ImageError:
-    """Convert an exception to the error for an image at a URL."""
+    """Convert an exception to an ImageError for the image at ``url``."""
     if isinstance(error, ImageError):
         return error
     if isinstance(error, InputError):
@@ -319,7 +319,7 @@ def image_error(url: str, error: Exception) -> ImageError:
 
 
 def why(url: str, error: Exception) -> str:
-    """Explain an error of a URL and how to fix it, as a sentence."""
+    """Return a human-readable explanation of an error that occurred for a URL, with advice on how to fix it."""
     protocol = protocol_of(url)
     if isinstance(error, InputError):
         return str(error)
@@ -333,7 +333,7 @@ def why(url: str, error: Exception) -> str:
         _forget_systems(url)  # so that the next attempt uses new credentials
         places = _PLACES.get(protocol)
         return f"no credentials found ({error})" + (f". Searched in {places}." if places else ".")
-    status = getattr(error.__cause__, "status", None)  # fsspec reports every web error as a missing file
+    status = getattr(error.__cause__, "status", None)  # fsspec reports every HTTP error as a missing file
     if isinstance(error, PermissionError) or status in (401, 403):
         reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
         return f"access is denied ({reason}). Check the credentials and their permissions" + (
@@ -345,7 +345,7 @@ def why(url: str, error: Exception) -> str:
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return "the server did not respond in time (timeout). Check the network."
     if astray := next((cause for cause in causes if type(cause).__name__.startswith("NonHttp")), None):
-        return f"redirect to {str(astray)!r} refused: it is not a web server."
+        return f"redirect to {str(astray)!r} refused: the target is not a web server."
     if isinstance(error, FileNotFoundError) and error.__cause__ is not None and protocol in _HTTP:
         reason = f"HTTP status {status}" if status else f"no response: {error.__cause__}"
         return f"{reason}. Check the URL."
@@ -366,7 +366,7 @@ def _bounded(file: BinaryIO, max_bytes: int | None) -> bytes:
         return bytes(file.read())
     parts: list[bytes] = []
     left = max_bytes + 1
-    while left > 0 and (part := file.read(left)):  # a stream returns what has arrived, which may be less than requested
+    while left > 0 and (part := file.read(left)):  # a stream may return fewer bytes than requested
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
@@ -385,7 +385,7 @@ def _file(url: str, entry: Mapping[str, Any]) -> RemoteFile:
 
 def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None) -> str | None:
     protocol = protocol_of(url)
-    # only S3 ETags and checksums are equal for equal content at two URLs, all others depend on the URL
+    # only S3 ETags and checksums are equal for identical content at different URLs, so all others include the URL
     place = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     etag = next((str(entry[name]).strip('"') for name in ("ETag", "etag") if entry.get(name)), "")
     etag = (
@@ -402,7 +402,7 @@ def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None)
 
 
 def _moment(entry: Mapping[str, Any]) -> int | None:
-    """Return the time of the last change (ns), which each protocol names differently."""
+    """Return the modification time in nanoseconds, which each protocol names differently."""
     names = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified", "created")
     value = next((entry[name] for name in names if entry.get(name)), None)
     try:
@@ -419,11 +419,11 @@ def _moment(entry: Mapping[str, Any]) -> int | None:
 _WHOLE_ANSWER_SECONDS = 300.0
 #: IPv6 networks whose last 32 bits are an IPv4 address: NAT64, and addresses that are compatible with IPv4.
 _EMBEDDING = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
-_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # each network chooses the position of the IPv4 address
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # the position of the IPv4 address in it depends on the network
 
 
 class RedirectRefusedError(Exception):
-    """Refused redirect to a private address. Users see its message as the reason in another error."""
+    """Redirect to a private address that was refused. Users see the message as the reason in a different error."""
 
     def __init__(self, target: str) -> None:
         super().__init__(
@@ -433,7 +433,7 @@ class RedirectRefusedError(Exception):
 
 
 def client_options() -> dict[str, Any]:
-    """Return the options for fsspec's HTTP file system."""
+    """Return the client options for fsspec's HTTP file system."""
     return {"get_client": _client, "client_kwargs": {"seconds": settings.timeout_seconds}}
 
 
@@ -454,7 +454,7 @@ async def _note_named_host(session: Any, context: Any, request: Any) -> None:
 
 
 async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
-    """Raise if a redirect leads to a private address. aiohttp refuses protocols other than HTTP itself."""
+    """Raise an error if a redirect leads to a private address. aiohttp itself refuses protocols other than HTTP."""
     import yarl
 
     location = redirect.response.headers.get("Location") or redirect.response.headers.get("URI")
@@ -470,7 +470,7 @@ async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
 async def _is_public(host: str, port: int | None) -> bool:
     """Check whether all addresses of a host are public.
 
-    Without a proxy, an unknown host counts as public, because the request to it fails anyway.
+    Without a proxy, a host that cannot be resolved counts as public, because the request to it fails anyway.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

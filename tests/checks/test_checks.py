@@ -339,7 +339,7 @@ def test_distributing_keeps_near_duplicates_on_one_side(copied: Project) -> None
         assert len(rest) + len(part) == len(copied.train_set)
     copied.distribute(0.4, groups=pairs)
     assert not (copied.near_duplicates(progress=False).eval("split != other_split")).any()
-    with pytest.raises(InputError, match="needs the columns 'image' and 'other'"):
+    with pytest.raises(InputError, match="'image' and 'other', but has"):
         copied.train_set.split(0.4, groups=pd.DataFrame({"a": [1]}))
 
 

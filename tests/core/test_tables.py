@@ -90,9 +90,9 @@ def test_impossible_images_are_refused_by_name(columns: dict[str, list[object]],
 
 
 def test_a_column_that_is_there_twice_is_refused() -> None:
-    with pytest.raises(TableError, match="repeated column"):
+    with pytest.raises(TableError, match="duplicate column"):
         t.normalise_images(pd.DataFrame([["a", "b"]], columns=["image", "image"]))
-    with pytest.raises(TableError, match="repeated column"):
+    with pytest.raises(TableError, match="duplicate column"):
         t.normalise_annotations(pd.DataFrame([["a", "b", "c"]], columns=["image", "label", "label"]))
 
 

@@ -62,7 +62,7 @@ Break = Callable[[Path], object]
         (
             {"manager": "3.1.0"},
             None,
-            "is 3.1.0, which does not fit ipywidgets 8.1.9",
+            "is 3.1.0, incompatible with ipywidgets 8.1.9",
             '--force-reinstall "ipywidgets==8.1.9"',
         ),
         ({"anywidget": None}, None, "anywidget is missing", "anywidget"),
@@ -70,7 +70,7 @@ Break = Callable[[Path], object]
         (
             {},
             lambda p: extension(p, "anywidget", "0.1.0"),
-            "is 0.1.0, which does not fit the kernel's",
+            "is 0.1.0, incompatible with the kernel's",
             '--force-reinstall "anywidget==',
         ),
         (
@@ -195,7 +195,7 @@ def test_no_jupyter_on_path_and_one_that_says_nothing(tmp_path: Path) -> None:
     assert only(on_path(own, str(tmp_path))).text == "no such command is on PATH"
     command(tmp_path / "shims", "jupyter-lab", "#!/usr/bin/env bash")
     line = only(on_path(own, path_of(tmp_path / "shims")))
-    assert (line.state, "cannot tell" in line.text) == ("note", True)
+    assert (line.state, "cannot determine" in line.text) == ("note", True)
 
 
 @pytest.mark.parametrize(
@@ -299,6 +299,6 @@ def test_a_real_environment_without_our_packages_is_seen_through(tmp_path: Path)
     done = subprocess.run(call, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     lines = {line["name"]: line for line in json.loads(done.stdout)}
     assert lines["jupyter lab"]["state"] == "warning"
-    assert "JupyterLab is not installed there" in lines["jupyter lab"]["text"]
+    assert "JupyterLab is not installed in" in lines["jupyter lab"]["text"]
     assert str(bare) in lines["jupyter lab"]["advice"]
     assert done.returncode == 0  # the kernel of this environment is complete

@@ -138,7 +138,7 @@ def test_it_shows_itself_as_text_table_html_and_json() -> None:
     assert not found.ok
     text = repr(found)
     assert "✗ weights  gone\n             → Install again." in text
-    assert text.endswith("One requirement is missing. See the lines marked ✗ for what to do.")
+    assert text.endswith("One requirement is missing. The lines marked ✗ explain what to do.")
     assert "\x1b" not in text
     page = found._repr_html_()
     assert "<b>/tmp" not in page

@@ -1,1 +1,1 @@
-"""Convert datasets to and from other libraries in memory, with one module per library, imported on demand."""
+"""Convert datasets to and from other libraries in memory, with one module per library that is imported on demand."""

@@ -26,12 +26,12 @@ _NAMED_IN_MESSAGES = 3
 
 
 def imported(package: str, what: str) -> Any:
-    """Import ``package``, which ``what`` needs.
+    """Import ``package``, which the feature ``what`` requires.
 
     Raises
     ------
     MissingDependencyError
-        If the package is not installed. The message has the command that installs it.
+        If the package is not installed. The message includes the command that installs it.
     """
     try:
         return import_module(package)
@@ -42,7 +42,7 @@ def imported(package: str, what: str) -> Any:
 
 
 def chosen_target(target: str | None, annotations: pd.DataFrame) -> Target:
-    """Validate ``target``, or infer it from the annotations: boxes, several labels per image, or one.
+    """Validate ``target``, or infer it from the annotations.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def chosen_target(target: str | None, annotations: pd.DataFrame) -> Target:
     """
     if target is None:
         if annotations.empty:
-            raise InputError("The dataset has no annotations. Label some images first, or give target=.")
+            raise InputError("The dataset has no annotations. Label some images first, or pass target=.")
         if has_place(annotations).any():
             return "boxes"
         return "multi-label" if annotations["image"].duplicated().any() else "single-label"
@@ -67,9 +67,9 @@ def has_place(annotations: pd.DataFrame) -> pd.Series:
 
 
 def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return ``left, top, width, height`` of each annotation, shape (n, 4).
+    """Return the box ``left, top, width, height`` of each annotation, shape (n, 4).
 
-    The box of a polygon without one is the bounding box of the polygon.
+    For a polygon without a box, this is the bounding box of the polygon.
     """
     boxes: np.ndarray[Any, np.dtype[np.float64]] = annotations[list(t.BOX_COLUMNS)].to_numpy(np.float64).copy()
     for row in np.flatnonzero(np.isnan(boxes[:, 0])):
@@ -78,7 +78,7 @@ def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]
 
 
 def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
-    """Select the labelled images, and report the number of unlabelled ones as an issue.
+    """Select the labelled images, and return an issue that reports the unlabelled ones.
 
     An image counts as labelled if it has annotations or was labelled as empty.
     """
@@ -89,11 +89,11 @@ def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple
 
 
 def left_out(what: list[str], why: str) -> list[Issue]:
-    """Create one issue for the data that is left out, with the count and the first names."""
+    """Create an issue that reports how many items are dropped, with the names of the first ones."""
     if not what:
         return []
     first = ", ".join(map(repr, what[:_NAMED_IN_MESSAGES])) + (", …" if len(what) > _NAMED_IN_MESSAGES else "")
-    return [Issue("NOT_HELD", f"{len(what):,} {why} and were left out: {first}.", where=what[0])]
+    return [Issue("NOT_HELD", f"{len(what):,} {why} and were dropped: {first}.", where=what[0])]
 
 
 def place_of(image: str, root: Path | None) -> str:
@@ -102,5 +102,5 @@ def place_of(image: str, root: Path | None) -> str:
 
 
 def told(issues: list[Issue]) -> str:
-    """Join the messages of the issues for a warning."""
+    """Join the messages of the issues into the text of a warning."""
     return " ".join(issue.message for issue in issues)

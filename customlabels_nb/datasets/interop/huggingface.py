@@ -1,4 +1,4 @@
-"""Convert datasets to and from Hugging Face's package ``datasets``: an image column plus labels or objects."""
+"""Convert datasets to and from Hugging Face ``datasets`` with an image column and a column of labels or objects."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _object_features(hf: Any, label: Any) -> dict[str, Any]:
 def _per_image(
     images: pd.DataFrame, annotations: pd.DataFrame, values: Mapping[str, list[Any]]
 ) -> list[dict[str, list[Any]] | None]:
-    """Group ``values`` by image, with None for an unlabelled image."""
+    """Group ``values`` by image, with None for unlabelled images."""
     own: dict[str, list[int]] = {}
     for row, image in enumerate(annotations["image"]):
         own.setdefault(image, []).append(row)
@@ -117,7 +117,7 @@ def _only(own: list[int] | None, position: int, images: pd.DataFrame) -> int | N
 
 
 def _extra_columns(images: pd.DataFrame) -> dict[str, str]:
-    """Return the user's columns of plain values with their Hugging Face types."""
+    """Return the user columns of plain values, each with its Hugging Face type."""
     kinds = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
     found = {}
     for name in images.columns:
@@ -155,7 +155,7 @@ def from_huggingface(
     keeper = _Keeper(folder)
     rows = dataset.with_format(None)
     if isinstance(features[image], hf.Image):
-        rows = rows.cast_column(image, hf.Image(decode=False))  # yields the encoded bytes of the file
+        rows = rows.cast_column(image, hf.Image(decode=False))  # yields the encoded file
     images, annotations = [], []
     for position, row in enumerate(rows):
         uri = keeper.keep(row[image], position)
@@ -181,18 +181,18 @@ def from_huggingface(
 def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:
     if isinstance(dataset, Mapping):  # a DatasetDict
         raise InputError(
-            f"dataset has the splits {list(dataset)}. Pass one of them, such as dataset[{next(iter(dataset))!r}]."
+            f"dataset has the splits {list(dataset)}. Pass one split, such as dataset[{next(iter(dataset))!r}]."
         )
     if not isinstance(dataset, hf.Dataset | hf.IterableDataset):
         raise InputError(f"dataset is of type {type(dataset).__name__}, but must be a Hugging Face Dataset.")
     if dataset.features is None:
-        raise InputError("The features of dataset are unknown. Load it without streaming, or cast its features.")
+        raise InputError("dataset has no features. Load it without streaming, or cast it to features.")
     features: Mapping[str, Any] = dataset.features
     return features
 
 
 def _class_names(hf: Any, kind: Any) -> list[str]:
-    """Return the names of the first ClassLabel inside a feature, or an empty list."""
+    """Return the class names of the first ClassLabel in a feature, or an empty list if there is none."""
     if isinstance(kind, hf.ClassLabel):
         return [t.check_label(name) for name in kind.names]
     if isinstance(kind, Mapping):
@@ -203,7 +203,7 @@ def _class_names(hf: Any, kind: Any) -> list[str]:
 
 
 def _names(value: object, names: Sequence[str]) -> Iterator[str]:
-    """Yield the labels for a class index, a text or a list of them, skipping an index without a name such as -1."""
+    """Yield the labels for a class index, a string, or a list of either, skipping indices without a name such as -1."""
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, int) and names:
             if 0 <= one < len(names):
@@ -213,7 +213,7 @@ def _names(value: object, names: Sequence[str]) -> Iterator[str]:
 
 
 def _entries(value: Any) -> list[Mapping[str, Any]]:
-    """Return the objects one by one from a list of structures or a structure of lists."""
+    """Convert a list of dicts or a dict of lists to a list with one dict per object."""
     if not isinstance(value, Mapping):
         return list(value or ())
     lists = {key: values for key, values in value.items() if isinstance(values, list)}
@@ -235,7 +235,7 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[
     if notation == "xyxy":
         box = xyxy_to_ltwh(box)[0]
     if (box[2:] < 0).any():
-        raise ValueError(f"its box {corners!r} has a negative size, check the notation given as boxes=")
+        raise ValueError(f"its box {corners!r} has a negative size, check the notation passed as boxes=")
     confidence = entry.get("confidence")
     return {
         "label": label,
@@ -247,14 +247,14 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[
 
 
 class _Keeper:
-    """Storage of the images of a dataset: files that exist already, or bytes that are written to ``folder``."""
+    """Storage for the images of a dataset: existing files, or embedded images that are written to ``folder``."""
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
         self.issues: list[Issue] = []
         self._folder = None if folder is None else Path(os.path.abspath(expand_home(os.fspath(folder))))
 
     def keep(self, value: Any, position: int) -> str | None:
-        """Return the URI of the image in row ``position``, or None with an issue if it cannot be used."""
+        """Return the URI of the image in row ``position``, or record an issue and return None if it cannot be used."""
         where = f"row {position}"
         if isinstance(value, Mapping):
             value = value.get("bytes") or value.get("path")
@@ -282,7 +282,7 @@ class _Keeper:
 
     def _write(self, data: bytes, position: int, suffix: str) -> str:
         if self._folder is None:
-            raise InputError("folder=None, but the dataset contains the images itself. Give a folder to write them to.")
+            raise InputError("folder=None, but the dataset has embedded images. Pass a folder to write them to.")
         # named by row and content: names in the dataset are untrusted, and an existing file has the same content
         path = self._folder / f"{position:06d}-{content_hash(data)[:16]}{suffix}"
         if not path.is_file() or path.stat().st_size != len(data):

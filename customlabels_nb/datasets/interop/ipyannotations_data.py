@@ -1,9 +1,9 @@
-"""Convert annotations to and from the ``data`` of ipyannotations widgets: shapes, a class, or a list of classes.
+"""Convert annotations to and from the ``data`` of ipyannotations widgets: a class, a list of classes, or shapes.
 
-A box is ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``, a polygon ``{"type": "polygon", "label": …,
-"points": [(x, y), …]}`` with the first point repeated at the end, a point ``{"type": "point", "label": …,
-"coordinates": (x, y)}``, all in pixels of the image (ipyannotations 0.5, ``images/canvases/shapes.py``). This package
-represents a point as a box without width and height.
+A box is ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``, a polygon
+``{"type": "polygon", "label": …, "points": [(x, y), …]}`` with the first point repeated at the end, a point
+``{"type": "point", "label": …, "coordinates": (x, y)}``, all in pixels of the image (ipyannotations 0.5,
+``images/canvases/shapes.py``). This package represents a point as a box with width and height 0.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from customlabels_nb.datasets.interop.common import boxes_of, has_place, left_ou
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
-#: Kinds of ipyannotations widgets that the data can be for.
+#: Kinds of data, one for each kind of ipyannotations widget.
 TARGETS = ("single-label", "multi-label", "boxes", "polygons", "points")
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
     """Implement :func:`customlabels_nb.datasets.loading.from_ipyannotations`."""
     if not isinstance(data, Mapping):
-        raise InputError(f"data is of type {type(data).__name__}, but must be a dict of images and their annotations.")
+        raise InputError(f"data is of type {type(data).__name__}, but must be a dict that maps images to annotations.")
     rows: list[dict[str, Any]] = []
     issues: list[Issue] = []
     statuses: dict[str, str] = {}
@@ -69,7 +69,7 @@ def _entries(said: Any, uri: str) -> list[Any] | None:
         return [said]
     if isinstance(said, list | tuple):
         return list(said)
-    raise InputError(f"data has {said!r} for {uri!r}. Give a class, a list of classes, or a list of shapes.")
+    raise InputError(f"data has {said!r} for {uri!r}. Pass a class, a list of classes, or a list of shapes.")
 
 
 def _row(entry: Any) -> dict[str, Any]:
@@ -127,7 +127,7 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
 def to_ipyannotations(
     contents: Contents, *, root: Path | None, target: str | None
 ) -> tuple[dict[str, Any], list[Issue]]:
-    """Convert the annotations to data by image, and return issues for what is left out.
+    """Convert the annotations to a dict of data by image, and return issues for the annotations that are dropped.
 
     See :meth:`customlabels_nb.datasets.dataset.Dataset.to_ipyannotations`.
     """
@@ -160,7 +160,7 @@ def to_ipyannotations(
 
 def _kind(annotations: pd.DataFrame, placed: Any, outlined: Any, pointed: Any) -> str:
     if annotations.empty:
-        raise InputError("The dataset has no annotations. Label some images first, or give target=.")
+        raise InputError("The dataset has no annotations. Label some images first, or pass target=.")
     if placed.any():
         return "polygons" if outlined.any() else "points" if pointed.sum() == placed.sum() else "boxes"
     return "multi-label" if annotations["image"].duplicated().any() else "single-label"

@@ -39,7 +39,7 @@ def to_supervision(contents: Contents, *, root: Path | None, target: str | None)
     other = len(contents.annotations) - len(wanted)
     if other:
         what = "image-level labels" if chosen == "boxes" else "boxes"
-        issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit target={chosen!r} and were left out."))
+        issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit target={chosen!r} and were dropped."))
     remote = [image for image in images["image"] if is_remote(image)]
     if remote:
         raise InputError(f"supervision reads local files only, but {remote[0]!r} is remote. Copy the images first.")
@@ -98,7 +98,7 @@ def from_supervision(dataset: Any) -> Contents:
         frames.append(frame)
         shapes_lost += lost
     if shapes_lost:
-        message = f"{shapes_lost:,} masks that are empty, have holes or several parts were read as boxes only."
+        message = f"{shapes_lost:,} masks that are empty or have holes or several parts were read as boxes only."
         issues.append(Issue("ENTRY_ADJUSTED", message))
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
@@ -108,7 +108,7 @@ def from_supervision(dataset: Any) -> Contents:
 
 
 def _rows(sv: Any, found: Any, uri: str, classes: list[str]) -> tuple[pd.DataFrame, int]:
-    """Return the annotations of one image, and the number of masks that cannot be converted to a polygon."""
+    """Return the annotations of one image, and the number of its masks that cannot be converted to polygons."""
     numbers = [] if found.class_id is None else found.class_id.tolist()
     frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype="str")})
     if found.confidence is not None:

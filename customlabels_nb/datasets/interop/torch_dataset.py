@@ -1,4 +1,4 @@
-"""Map-style PyTorch dataset, for a DataLoader with any number of workers."""
+"""Map-style PyTorch dataset, safe to use in a DataLoader with any number of workers."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ BACKGROUND = "__background__"
 class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
     """PyTorch dataset of (image, target) pairs.
 
-    It is created by :meth:`customlabels_nb.datasets.dataset.Dataset.to_torch`. It holds names and arrays only, so it
-    can be pickled, and each DataLoader worker opens the images itself.
+    Create it with :meth:`customlabels_nb.datasets.dataset.Dataset.to_torch`. The dataset only holds names and arrays,
+    so it can be pickled, and each DataLoader worker opens the images itself.
 
     Attributes
     ----------
     images : list of str
-        Image of each item. Unlabelled images are left out and listed in ``issues``.
+        Path or URL of the image of each item. Unlabelled images are excluded and listed in ``issues``.
     classes : list of str
-        Label of each number in the targets.
+        Class names. Targets refer to them by index.
     target : str
         "single-label", "multi-label" or "boxes".
     """
@@ -56,7 +56,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         transforms: Callable[[Any, Any], Any] | None,
     ) -> None:
         if transform is not None and transforms is not None:
-            raise InputError("Give either transform= (of the image) or transforms= (of image and target), not both.")
+            raise InputError("Pass either transform= (for the image) or transforms= (for image and target), not both.")
         self.target: Target = chosen_target(target, contents.annotations)
         self._root, self._transform, self._transforms = root, transform, transforms
         places = has_place(contents.annotations)
@@ -73,13 +73,13 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         self._take(wanted)
 
     def _take(self, annotations: pd.DataFrame) -> None:
-        """Store the annotations as arrays in the order of the images, with the offset of each image."""
+        """Store the annotations as arrays sorted by image, with the offset of each image."""
         if self.target == "boxes":
             boxes = boxes_of(annotations)
             empty = (boxes[:, 2:] <= 0).any(axis=1)
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
-                message = f"{int(empty.sum()):,} boxes without an area were left out, for example in {names[0]!r}."
+                message = f"{int(empty.sum()):,} boxes without an area were dropped, for example in {names[0]!r}."
                 self._found.append(Issue("NOT_HELD", message, where=names[0]))
             annotations, boxes = annotations[~empty], boxes[~empty]
         position = {image: number for number, image in enumerate(self.images)}
@@ -94,7 +94,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
 
     @property
     def issues(self) -> pd.DataFrame:
-        """Data that was left out: code, message, where, source, line."""
+        """Table of excluded images and annotations, with the columns code, message, where, source and line."""
         return issues_to_frame(self._found)
 
     def __len__(self) -> int:
@@ -131,7 +131,8 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
     def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
         """Collate a batch into a list of images and a list of targets.
 
-        Pass it as ``DataLoader(collate_fn=…)`` for boxes, whose number differs between images.
+        Pass it as ``DataLoader(collate_fn=…)`` for targets with boxes, because the number of boxes varies between
+        images.
         """
         images, targets = zip(*batch, strict=True)
         return list(images), list(targets)

@@ -185,7 +185,7 @@ def test_other_columns_and_arguments_are_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=words):
             cl.from_huggingface(made, **options)
-    with pytest.raises(InputError, match=r"give one of them, such as dataset\['train'\]"):
+    with pytest.raises(InputError, match=r"such as dataset\['train'\]"):
         cl.from_huggingface(datasets.DatasetDict(train=made))
     with pytest.raises(InputError, match="of type list"):
         cl.from_huggingface([])

@@ -75,7 +75,7 @@ def test_boxes_are_pixels_in_the_tables_and_outlines_are_open() -> None:
 
 def test_what_an_annotator_can_not_take_is_left_out_and_said(tmp_path: Path) -> None:
     dataset = shops.boxes(tmp_path)
-    with pytest.warns(UserWarning, match="2 annotations are not polygons and were left out"):
+    with pytest.warns(UserWarning, match="2 annotations are not polygons and were dropped"):
         outlines = dataset.to_ipyannotations()
     paths = dataset.images["image"].tolist()
     assert outlines.keys() == {paths[1], paths[2]}

@@ -21,7 +21,7 @@ from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label
 
 def test_boxes_there_and_back(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
-    with pytest.warns(UserWarning, match=r"1 images are not labelled and were left out: .*3\.jpg"):
+    with pytest.warns(UserWarning, match=r"1 images are not labelled and were dropped: .*3\.jpg"):
         made = dataset.to_supervision()
     assert isinstance(made, sv.DetectionDataset)
     assert made.classes == ["plate", "cup"]
