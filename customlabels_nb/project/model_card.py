@@ -535,10 +535,12 @@ def _results(facts: CardFacts) -> Iterator[Block]:
         yield Table(("metric", "value"), tuple(rows), frozenset((1,))) if rows else Text("No metrics were stored.")
         return
     count = len(found.outcomes.images)
-    yield Text(f"On {count:,} test image{'s' * (count != 1)}. The 95 % intervals are bootstrapped from these.")
+    yield Text(
+        f"On {count:,} test image{'s' * (count != 1)}. The 95% confidence intervals are bootstrapped from these."
+    )
     summary = found.summary.set_index("figure")
     yield Table(
-        ("metric", "value", "95 % interval"),
+        ("metric", "value", "95% confidence interval"),
         tuple(
             (words, f"{summary.at[name, 'value']:.3f}", _interval(summary.at[name, "low"], summary.at[name, "high"]))
             for name, words in _METRICS.items()

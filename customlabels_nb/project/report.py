@@ -43,7 +43,7 @@ _COUNTS = ("test_images", "boxes")
 _ALWAYS = ("threshold", "test_images", "boxes")  # shown even if no test image has the label
 #: The headline metrics: name and meaning.
 _METRICS = {
-    "f1": ("F1", "mean over the labels, with its 95 % interval"),
+    "f1": ("F1", "mean over the labels, with its 95% confidence interval"),
     "precision": ("precision", "mean over the labels"),
     "recall": ("recall", "mean over the labels"),
 }
@@ -486,7 +486,7 @@ class Report(Evaluation):
         )
 
     def _headline(self) -> list[Headline]:
-        """Return the headline metrics, F1 with its 95 % interval."""
+        """Return the headline metrics, F1 with its 95% confidence interval."""
         rows = self.summary.set_index("figure")
         names = {**_METRICS, **(_DETECTION_METRICS if self.task == DETECTION else {})}
         low, high = rows.loc["f1", ["low", "high"]]

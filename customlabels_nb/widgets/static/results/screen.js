@@ -52,7 +52,7 @@ export class ResultsScreen {
     this.name = element("strong", { class: "project" });
     this.count = element("span");
     this.means = Object.fromEntries(["f1", "precision", "recall"].map((name) => [name, {
-      value: element("b", { data: { figure: name } }), interval: element("span", { class: "interval", title: "95 % interval" }),
+      value: element("b", { data: { figure: name } }), interval: element("span", { class: "interval", title: "95% confidence interval" }),
     }]));
     const said = Object.entries(this.means).map(([name, { value, interval }], index) => [`${index ? " · " : ""}${name === "f1" ? "F1" : name} `, value, interval]);
     this.figures = element("span", { class: "figures" }, this.count, ...said.flat());
