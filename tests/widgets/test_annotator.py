@@ -216,7 +216,7 @@ def test_turned_photos_are_drawn_on_upright(tmp_path: Path, monkeypatch: pytest.
         assert shown.size == (100, 300)
     page.annotator.session.add_label("tall")
     page.save(facts["name"], {**BOX, "label": "tall", "top": 250, "height": 50})
-    with pytest.raises(RuntimeError, match="leaves the image of 100 × 300"):
+    with pytest.raises(RuntimeError, match="beyond the 100 × 300 pixel image"):
         page.save(facts["name"], {**BOX, "label": "tall", "left": 250, "width": 50})
 
 
