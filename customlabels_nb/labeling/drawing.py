@@ -217,6 +217,6 @@ def _shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _around(points: Sequence[Sequence[float]]) -> list[float]:
-    """Return left, top, width and height of the bounding box of points."""
+    """Return the left, top, width and height of the bounding box of ``points``."""
     (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
     return [float(left), float(top), float(right - left), float(bottom - top)]

@@ -86,7 +86,7 @@ class LabelEditing(ProjectScreen):
         self._change("recolour label", said, lambda a: self._store.recolour_label(label, colour, a), label)
 
     def move(self, label: str, before: str | None) -> None:
-        """Move a label in front of the label ``before``, or to the end. The first nine labels have shortcut keys 1–9."""
+        """Move a label in front of the label ``before``, or to the end. Keys 1–9 select the first nine labels."""
 
         def write(action: Action) -> WriteResult:
             for attempt in range(1, _TRIES + 1):
