@@ -1,4 +1,4 @@
-"""Labelling sessions without a user interface: view, edit, undo and review. Widgets are front ends of these classes."""
+"""UI-independent labelling sessions for viewing, editing, undoing and reviewing. Widgets are front ends to them."""
 
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import Conflict, EditResult, LabellingSession

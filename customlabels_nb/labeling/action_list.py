@@ -1,4 +1,4 @@
-"""Paged history of the actions on a project, and undo."""
+"""Paginated project history, with undo."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SHOWN_NAMES = 6
 
 
 class ActionList(ProjectScreen):
-    """History of a project for a screen, with undo."""
+    """Project history for a screen, with undo."""
 
     def table(self, *, before: int | None = None, who: str | None = None, limit: int | None = PAGE) -> pd.DataFrame:
-        """Return actions, newest first. See :meth:`customlabels_nb.store.SqlStore.actions`."""
+        """Return the actions, newest first. See :meth:`customlabels_nb.store.SqlStore.actions`."""
         return self._store.actions(before=before, who=who, limit=limit)
 
     def people(self) -> dict[str, int]:
@@ -36,7 +36,7 @@ class ActionList(ProjectScreen):
         return [{**row, "created": at} for row, at in zip(rows, microseconds(table["created"]), strict=True)]
 
     def details(self, action_id: int) -> dict[str, Any]:
-        """Return details of an action: images by dataset, some names, and a reason if it cannot be undone."""
+        """Return an action's image counts by dataset, some image names, and the reason if it cannot be undone."""
         found = self._store.actions_since(action_id - 1, 1)
         images: list[str] = found["images"].iloc[0] if len(found) and found["id"].iloc[0] == action_id else []
         return {
@@ -47,7 +47,7 @@ class ActionList(ProjectScreen):
         }
 
     def images(self, action_id: int) -> dict[str, list[str]]:
-        """Return the images by dataset that an action touched and that still exist."""
+        """Return the still existing images that an action touched, by dataset."""
         found = self._store.actions_since(action_id - 1, 1)
         if not len(found) or found["id"].iloc[0] != action_id or not found["images"].iloc[0]:
             return {}
@@ -55,7 +55,7 @@ class ActionList(ProjectScreen):
         names = self._store.image_names(numbers)
         side = found["split"].iloc[0]
         by_split = {split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS}
-        # a name that is in both datasets refers to the dataset of the action
+        # a name that is in both datasets refers to the action's dataset
         return {split: own for split, own in by_split.items() if own and (side == split or side not in t.SPLITS or
                                                                          not by_split.get(str(side)))}  # fmt: skip
 

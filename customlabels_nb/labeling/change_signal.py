@@ -16,7 +16,7 @@ _listeners: dict[str, list[weakref.WeakMethod[Callable[[], None]]]] = {}
 
 
 def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
-    """Call a method whenever :func:`notify` is called for the project in the folder ``root``.
+    """Call a method whenever :func:`notify` is called for the project in ``root``.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
 
 
 def notify(root: Path) -> None:
-    """Notify the listeners that the project in this folder has changed."""
+    """Notify the listeners that the project in ``root`` has changed."""
     with _lock:
         references = list(_listeners.get(str(root), ()))
     for reference in references:
@@ -54,4 +54,4 @@ def notify(root: Path) -> None:
         try:
             listener()
         except Exception:  # the change is stored, so a screen that misses this notification finds it when polling
-            logging.getLogger("customlabels_nb").debug("A screen could not be notified of a change.", exc_info=True)
+            logging.getLogger("customlabels_nb").debug("Could not notify a screen of a change.", exc_info=True)

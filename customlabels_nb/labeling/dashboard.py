@@ -1,4 +1,4 @@
-"""Dashboard of a project without a user interface: live statistics, and the images behind each number."""
+"""UI-independent project dashboard: live statistics, and the images behind each number."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ LINKS = ("show", "label", "annotator", "queue", "work", "since", "finding", "act
 
 @dataclass(frozen=True)
 class LastVersion:
-    """Latest completely trained version, and the changes since then.
+    """Latest fully trained version, and the changes since it was created.
 
-    Since the version was created, ``changes`` actions changed images or labels, the first of them at ``changed_at``,
-    and ``labelled`` images (by dataset) were labelled. ``f1`` and ``changed_at`` are None if there is no such value.
+    ``changes`` counts the actions since then that changed images or labels, and ``changed_at`` is the time of the
+    first. ``labelled`` counts the images labelled since then, by dataset. ``f1`` and ``changed_at`` are None if not
+    available.
     """
 
     name: str
@@ -49,7 +50,7 @@ class LastVersion:
 
 @dataclass(frozen=True)
 class DashboardCheck:
-    """Result of a check as of the action ``seen``: the report, and a description of what training would do."""
+    """Result of a check as of the action ``seen``: the report, and a description of what training would use."""
 
     report: Any
     plan: tuple[str, ...]
@@ -58,10 +59,10 @@ class DashboardCheck:
 
 @dataclass(frozen=True)
 class DashboardTotals:
-    """All statistics as of the action ``seen``. The tables are those of :mod:`customlabels_nb.labeling.progress`.
+    """All statistics as of the action ``seen``, as tables from :mod:`customlabels_nb.labeling.progress`.
 
-    ``complete`` is False while annotations are still being read. Then only statuses and queue are correct, and ``seen``
-    is 0.
+    ``complete`` is False while annotations are still being read. Until then, only the statuses and the queue are
+    correct, and ``seen`` is 0.
     """
 
     seen: int
@@ -76,14 +77,14 @@ class DashboardTotals:
 
 
 class DashboardSession(ProjectScreen):
-    """Statistics of one project, its check and its export. Thread-safe.
+    """Statistics, check and export of one project. Thread-safe.
 
     Parameters
     ----------
     store : SqlStore
         Store of the project.
     root : Path
-        Folder of the project.
+        Project folder.
     dataset : callable
         ``dataset(split)`` returns the current dataset.
     check : callable
@@ -91,7 +92,7 @@ class DashboardSession(ProjectScreen):
     plan : callable
         ``plan()`` returns sentences that describe what training would use, or why it would not start.
     user : str, optional
-        Name of the person who undoes actions, by default ``settings.user``.
+        Name of the person who undoes actions. Defaults to ``settings.user``.
     """
 
     def __init__(
@@ -118,12 +119,12 @@ class DashboardSession(ProjectScreen):
         threading.Thread(target=self._read, name="customlabels_nb statistics", daemon=True).start()
 
     def watch(self, changed: Callable[[], object]) -> ChangePoller:
-        """Return a poller that calls a function soon after any action while somebody is watching."""
+        """Return a poller that calls ``changed`` soon after any action while somebody is watching."""
         return ChangePoller(self._store, changed)
 
     @property
     def task(self) -> str | None:
-        """Task of the project, None if it is not set."""
+        """Task of the project, or None if it is not set."""
         return self._store.project().task
 
     def _read(self) -> None:
@@ -167,8 +168,8 @@ class DashboardSession(ProjectScreen):
         unit, offset
             See :func:`.progress.work`.
         wait : float, optional
-            Timeout in seconds for reading the annotations for the first time. After it, incomplete statistics are
-            returned. By default, wait without a timeout.
+            Seconds to wait for the first reading of the annotations before returning incomplete statistics. By default,
+            wait indefinitely.
         """
         self._was_read.wait(wait)
         self._has_images.wait()
@@ -208,15 +209,15 @@ class DashboardSession(ProjectScreen):
         link : mapping
             One of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``, one of
             :data:`.progress.QUEUE`; ``work``, a start (microseconds since 1970) and a unit; ``since``, a time;
-            ``finding``, the number of a finding of the latest check; ``action``, an id of the history. Empty for all
-            images.
+            ``finding``, the number of a finding of the latest check; ``action``, an id in the history. An empty mapping
+            selects all images.
 
         Raises
         ------
         InputError
-            If ``link`` is not one of these.
+            If ``link`` has an unknown key or several keys.
         NotAllowedError
-            If it is a finding and no check was run yet.
+            If ``link`` refers to a finding but no check has been run.
         """
         t.check_split(split)
         if not link:
@@ -260,14 +261,14 @@ class DashboardSession(ProjectScreen):
 
     # -- background jobs ------------------------------------------------------------------------------
     def check(self) -> None:
-        """Start the check before training in the background. :attr:`checking` has its progress."""
+        """Start the check before training in the background. :attr:`checking` reports its progress."""
         seen = self._store.last_action()
         self.checking.start(lambda events: DashboardCheck(self._check(events), tuple(self._plan()), seen))
 
     def export(self, folder: str, format: str, **options: Any) -> None:
-        """Start to export labelled data in the background.
+        """Start exporting labelled data in the background.
 
-        :attr:`exporting` has its progress. For the arguments, see :func:`.exporting.export`.
+        :attr:`exporting` reports its progress. For the arguments, see :func:`.exporting.export`.
         """
         self.exporting.start(lambda events: export(self._dataset, folder, format, events=events, **options))
 
@@ -282,9 +283,9 @@ class ChangePoller:
     changed : callable
         Function called without arguments.
     every : float
-        Seconds between two polls. Each is one small query.
+        Seconds between two polls. Each poll is one small query.
     patience : float
-        Seconds after the last :meth:`awake` after which the thread ends.
+        Seconds after the last call of :meth:`awake` until the thread ends.
     """
 
     def __init__(
@@ -325,7 +326,7 @@ class ChangePoller:
             except StoreError:
                 break  # the store was closed or deleted
             except Exception:
-                logging.getLogger("customlabels_nb").exception("The changes of a project could not be displayed.")
+                logging.getLogger("customlabels_nb").exception("Could not display the changes to a project.")
             time.sleep(self._every)
         with self._lock:
             if self._thread is threading.current_thread():  # not a newer thread

@@ -14,7 +14,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.edit_rules import Change, is_whole
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 
-#: Least width and height of a shape in pixels. Smaller ones are accidental clicks.
+#: Minimum width and height of a shape in pixels. Smaller shapes are accidental clicks.
 SMALLEST = 2
 _MOST_SHAPES = 10_000
 _DIGITS = 3  # decimal places of coordinates
@@ -39,7 +39,7 @@ class Shape:
         Raises
         ------
         InputError
-            If it is not a shape, or its numbers are not finite.
+            If ``value`` is not a valid shape, or its coordinates are not finite.
         """
         try:
             box = [float(value[name]) for name in t.BOX_COLUMNS]
@@ -58,19 +58,21 @@ class Shape:
         return cls(label, left, top, width, height, polygon)
 
     def check(self, size: tuple[int, int] | None) -> None:
-        """Raise InputError if the shape is smaller than 2 × 2 pixels or, rounding errors aside, leaves the image."""
+        """Raise InputError if the shape is smaller than 2 × 2 pixels or extends beyond the image (rounding aside)."""
         if self.polygon is not None and len(self.polygon) < 3:
             corners = len(self.polygon)
-            raise InputError(f"A polygon needs at least three corners, but this one of {self.label!r} has {corners}.")
+            raise InputError(
+                f"A polygon must have at least three corners, but the one labelled {self.label!r} has {corners}."
+            )
         if min(self.width, self.height) < SMALLEST - _SLACK:
             raise InputError(
-                f"The shape {self.label!r} has {self.width:g} × {self.height:g} pixels, but needs at least 2 × 2."
+                f"The shape {self.label!r} is {self.width:g} × {self.height:g} pixels, but must be at least 2 × 2."
             )
         if size is None:
             return
         (width, height), right, bottom = size, self.left + self.width, self.top + self.height
         if min(self.left, self.top) < -_SLACK or right > width + _SLACK or bottom > height + _SLACK:
-            raise InputError(f"The shape {self.label!r} leaves the image of {width} × {height} pixels.")
+            raise InputError(f"The shape {self.label!r} extends beyond the {width} × {height} pixel image.")
 
 
 class DrawingSession(LabellingSession):
@@ -133,12 +135,14 @@ class DrawingSession(LabellingSession):
     ) -> EditResult:
         """Replace all shapes and labels of an image, and set its status.
 
-        Unchanged shapes and labels keep their annotator and time. With shapes or labels, "skipped" becomes "labelled".
+        Unchanged shapes and labels keep their annotator and time. For an image with shapes or labels, the status
+        "skipped" becomes "labelled".
 
         Raises
         ------
         InputError
-            If a new shape is smaller than 2 × 2 pixels or leaves the image, or ``shapes`` or ``status`` is invalid.
+            If a new shape is smaller than 2 × 2 pixels or extends beyond the image, or ``shapes`` or ``status`` is
+            invalid.
         """
         if len(shapes) > _MOST_SHAPES:
             raise InputError(f"An image cannot have {len(shapes):,} shapes. The maximum is {_MOST_SHAPES:,}.")
@@ -176,7 +180,7 @@ def _set_shapes(
             if same:
                 kept.append(same.pop(0))
             else:
-                shape.check(size)  # existing shapes, which may be imported, are not validated
+                shape.check(size)  # existing shapes may have been imported, so they are not validated
                 points = None if shape.polygon is None else [list(point) for point in shape.polygon]
                 box = {name: getattr(shape, name) for name in t.BOX_COLUMNS}
                 new.append({"image": image, "label": shape.label, **box, "polygon": points})
@@ -195,7 +199,7 @@ def _set_shapes(
 
 
 def _key(shape: Any) -> tuple[Any, ...]:
-    """Return a key to match stored shapes with those of the front end: label and corners, or label and box."""
+    """Return a key for matching stored and new shapes: label and corners for a polygon, otherwise label and box."""
     if shape.polygon is not None:
         return (shape.label, tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in shape.polygon))
     return (shape.label, *(round(float(getattr(shape, name)), _DIGITS) for name in t.BOX_COLUMNS))
@@ -213,6 +217,6 @@ def _shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _around(points: Sequence[Sequence[float]]) -> list[float]:
-    """Return left, top, width and height of the bounding box of points."""
+    """Return the left, top, width and height of the bounding box of ``points``."""
     (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
     return [float(left), float(top), float(right - left), float(bottom - top)]

@@ -1,4 +1,4 @@
-"""Edits of labels and statuses as pure functions of the images and annotations tables."""
+"""Edits to labels and statuses, as pure functions of the images and annotations tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Change: TypeAlias = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, p
 
 
 def add_label(label: str, *, annotator: str, alone: bool) -> Change:
-    """Return an edit that adds a label, or replaces the others in a single-label task (``alone``)."""
+    """Return an edit that adds a label. In a single-label task (``alone``), it replaces the other labels."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         whole, same = is_whole(annotations), annotations["label"] == label
@@ -37,7 +37,7 @@ def remove_label(label: str) -> Change:
 
 
 def set_labels(labels: Sequence[str], *, annotator: str) -> Change:
-    """Return an edit that sets exactly these labels. Existing ones keep their annotator and time."""
+    """Return an edit that sets exactly these labels. Existing labels keep their annotator and time."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         annotations = annotations[~is_whole(annotations) | annotations["label"].isin(labels)]
@@ -56,7 +56,7 @@ def clear_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.Da
 
 
 def set_status(status: str, *, remove_labels: bool = False) -> Change:
-    """Return an edit that sets the status. Images that keep annotations are not skipped."""
+    """Return an edit that sets the status. Images that still have annotations are not skipped."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         kept = annotations.head(0) if remove_labels else annotations
@@ -67,7 +67,7 @@ def set_status(status: str, *, remove_labels: bool = False) -> Change:
 
 
 def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Skip the unlabelled images without annotations."""
+    """Mark unlabelled images without annotations as skipped."""
     stays = (images["status"] != "unlabelled") | images["image"].isin(annotations["image"])
     return images.assign(status=images["status"].where(stays, "skipped")), annotations
 

@@ -31,7 +31,7 @@ class DashboardExport:
     Attributes
     ----------
     folder : Path
-        Folder of the files.
+        Folder that contains the files.
     images : dict
         Number of exported images by dataset.
     written : list of Written
@@ -64,27 +64,28 @@ def export(
     base: Path | None = None,
     events: Events | None = None,
 ) -> DashboardExport:
-    """Export labelled images, and optionally others, in a dataset format.
+    """Export labelled images, and optionally images with other statuses, in a dataset format.
 
-    Formats that store the split contain both datasets. Others are written to ``train`` and ``test`` in ``folder``.
+    If the format stores the split, both datasets are written together. Otherwise, each dataset is written to its own
+    subfolder, ``train`` or ``test``.
 
     Parameters
     ----------
     dataset : callable
         ``dataset(split)`` returns the current dataset.
     folder : path
-        Folder below ``base``, or an absolute path.
+        Path inside ``base``, or an absolute path.
     include : collection of str
-        Some of :data:`MORE`.
+        Statuses to export in addition to labelled images, from :data:`MORE`.
     copy_images : bool
-        Copy the images, too.
+        Also copy the images.
     base : Path, optional
-        Folder of the notebook, by default the working folder.
+        Folder that contains the notebook. Defaults to the working folder.
 
     Raises
     ------
     InputError
-        If an argument is invalid, or a relative folder leads out of ``base``.
+        If an argument is invalid, or a relative folder is outside ``base``.
     NotEnoughDataError
         If there are no images to export.
     """
@@ -92,7 +93,7 @@ def export(
         raise InputError(f"format={format!r} must be one of {list(FORMATS)!r}.")
     unknown = sorted(set(include) - set(MORE))
     if unknown:
-        raise InputError(f"include={unknown[0]!r} is not valid. Choose some of {MORE!r}.")
+        raise InputError(f"include={unknown[0]!r} is not valid. Choose from {MORE!r}.")
     chosen_splits = [split for split in t.SPLITS if split in set(map(t.check_split, splits))]
     target = place_of(folder, base or Path.cwd())
     chosen = {}
@@ -102,7 +103,7 @@ def export(
         if len(own):
             chosen[split] = own
     if not chosen:
-        raise NotEnoughDataError("There are no images to export. Label some, or include images of another status.")
+        raise NotEnoughDataError("There are no images to export. Label some images, or include other statuses.")
     together = "split" in FORMATS[format].holds
     parts = [reduce(Dataset.concat, chosen.values())] if together else list(chosen.values())
     written = []
@@ -125,15 +126,15 @@ def place_of(folder: str | os.PathLike[str], base: Path) -> Path:
     Raises
     ------
     InputError
-        If it is empty, or a relative folder leads out of ``base``.
+        If ``folder`` is empty, contains a NUL character, or is relative and not a subfolder of ``base``.
     """
     text = os.fspath(folder).strip()
     if not text or "\0" in text:
-        raise InputError(f"folder={text!r} is not a folder name. Enter one such as 'export'.")
+        raise InputError(f"folder={text!r} must be a non-empty folder name without NUL characters, such as 'export'.")
     path = Path(text).expanduser()
     if path.is_absolute():
         return path
     inside = Path(os.path.normpath(base / path))
     if inside == base or base not in inside.parents:
-        raise InputError(f"folder={text!r} is not below {str(base)!r}. Choose a folder in it, or an absolute path.")
+        raise InputError(f"folder={text!r} must be a subfolder of {str(base)!r} or an absolute path.")
     return inside

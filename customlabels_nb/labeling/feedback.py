@@ -1,4 +1,4 @@
-"""Feedback on predictions: add an image to the dataset with the predicted labels a person confirmed or corrected."""
+"""Feedback on predictions: add an image to the dataset with predicted labels that a person confirmed or corrected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP
 
 @dataclass(frozen=True)
 class Added:
-    """Image that was added: its name in the tables, the dataset, its labels, and the id of the action."""
+    """Image that was added: its name in the tables, its dataset, its labels, and the id of the action."""
 
     image: str
     split: str
@@ -35,9 +35,9 @@ class Added:
 
 
 class Feedback(ProjectScreen):
-    """Adder of quick-test images to a project, with one action per image and undo.
+    """Feedback recorder that adds quick-test images to a project, one action per image, with undo.
 
-    Images that do not exist as local files are written to ``images/`` in the folder of the project.
+    Images that do not exist as local files are written to ``images/`` in the project folder.
     """
 
     @property
@@ -53,7 +53,7 @@ class Feedback(ProjectScreen):
     def add(
         self, data: bytes, name: str, place: str | None, annotations: pd.DataFrame, split: str, *, model: str
     ) -> Added:
-        """Add one image with these annotations. No annotations mean "checked, nothing here".
+        """Add one image with these annotations. Without annotations, it is stored as checked and empty.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Feedback(ProjectScreen):
         Raises
         ------
         NotAllowedError
-            If the project already has this image or is read-only. Nothing was changed.
+            If the project already has this image or is read-only. Nothing is changed.
         InputError, LabelError
             If an argument is invalid.
         """
@@ -90,14 +90,14 @@ class Feedback(ProjectScreen):
             raise
 
     def undo(self, added: Added) -> None:
-        """Undo an addition. The image leaves the dataset, but its file stays.
+        """Undo an addition. The image is removed from the dataset, but its file is not deleted.
 
         Raises
         ------
         StaleEditError
-            If somebody changed the image's labels since. Nothing was changed.
+            If somebody has changed the image's labels since then. Nothing is changed.
         NotAllowedError
-            If it was already undone.
+            If the addition has already been undone.
         """
         self._store.undo(added.action, Action("undo", self.user, "quick test"))
         change_signal.notify(self.root)
@@ -145,13 +145,13 @@ class Feedback(ProjectScreen):
 
 
 def _reserved(folder: Path, name: str) -> Path:
-    """Create an empty file with this name, or with a similar one that is free in the folder."""
+    """Create an empty file with this name, or with a similar name that is not in use."""
     taken = {path.name.lower() for path in folder.iterdir()}
     while True:
         path = folder / free_name(name, taken)
         try:
             path.touch(exist_ok=False)
-        except FileExistsError:  # another process was faster
+        except FileExistsError:  # another process created it first
             taken.add(path.name.lower())
         else:
             return path

@@ -23,7 +23,7 @@ def short_name(image: str) -> str:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Label with the highest confidence (0..1) for an image. ``drawn`` is True if it is the label of a shape."""
+    """Most confident label for an image, with its confidence from 0 to 1. ``drawn`` is True for a shape's label."""
 
     label: str
     confidence: float
@@ -32,7 +32,7 @@ class Prediction:
 
 @dataclass
 class ImageTable:
-    """Columns by position, in the order of import. Positions are never reused: removed images are in ``gone``.
+    """Image data as columns, in the order of import. Positions are never reused. ``gone`` lists the removed ones.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class ImageTable:
     hashes : list
         Content hash of each image, None if unknown.
     by_status, by_label : Counter
-        Number of images with each status, and with each label, image-level or of a shape.
+        Number of images with each status, and with each label (of the image or of its shapes).
     by_annotator : Counter
         Number of images labelled by each person.
     """
@@ -127,7 +127,7 @@ class ImageTable:
 
 
 def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]], ...]:
-    """Group by image the image-level labels, the labels of shapes, and the annotators."""
+    """Group the image-level labels, the labels of shapes, and the annotators by image."""
     whole: dict[str, tuple[str, ...]] = {}
     shapes: dict[str, tuple[str, ...]] = {}
     people: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""Adapter for the labelling widgets of ipyannotations: the session shows them one image after another."""
+"""Adapter for ipyannotations labelling widgets: a session shows its images in them one after another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NEEDED = ("display", "on_submit", "on_undo", "options")
 
 
 def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
-    """Connect a labelling widget that labels the images of ``query`` one by one and stores each result immediately.
+    """Connect a widget for labelling the images of ``query`` one by one, storing each result immediately.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
     Returns
     -------
     widget
-        The labeller. ``labeller.session`` is the session behind it.
+        The labelling widget. Its attribute ``session`` is the session.
 
     Raises
     ------
     InputError
-        If it lacks one of ``display``, ``on_submit``, ``on_undo`` and ``options``.
+        If ``labeller`` lacks one of ``display``, ``on_submit``, ``on_undo`` and ``options``.
     """
     missing = next((name for name in _NEEDED if not hasattr(labeller, name)), None)
     if missing is not None:

@@ -1,4 +1,4 @@
-"""Background jobs of a widget: start, progress, stop."""
+"""Background jobs for widgets, with progress and cancellation."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class JobState(Generic[T]):
     """State of a job: "idle", "running", "done", "failed" or "stopped".
 
-    ``progress`` is the latest progress event, ``result`` is set when the job is done, and ``error`` is the message if
-    it failed or was stopped.
+    ``progress`` is the latest progress event, ``result`` is set when the job is done, and ``error`` is the error
+    message if the job failed or was stopped.
     """
 
     name: str = "idle"
@@ -29,7 +29,7 @@ class JobState(Generic[T]):
 
 
 class Job(Generic[T]):
-    """One task in a background thread, which can be monitored, stopped and started again.
+    """Task in a background thread that can be monitored, stopped and started again.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Job(Generic[T]):
     Attributes
     ----------
     changes : int
-        Counter that increases with each change of the state.
+        Counter that increases whenever the state changes.
     """
 
     def __init__(self, told: Callable[[], object] | None = None) -> None:
@@ -73,7 +73,7 @@ class Job(Generic[T]):
             self._thread.start()
 
     def stop(self) -> None:
-        """Request the job to stop at its next step."""
+        """Request that the job stop at its next step."""
         self._events.cancel()
 
     def wait(self, seconds: float | None = None) -> JobState[T]:
@@ -98,7 +98,7 @@ class Job(Generic[T]):
         except CustomLabelsError as error:
             self._become(JobState("failed", error=str(error)))
         except Exception as error:
-            logging.getLogger("customlabels_nb").exception("A job of a widget failed.")
+            logging.getLogger("customlabels_nb").exception("A background job of a widget failed.")
             self._become(JobState("failed", error=f"{type(error).__name__}: {error}"))
         if self.told is not None:
             self.told()

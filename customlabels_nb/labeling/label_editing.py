@@ -1,4 +1,4 @@
-"""Label manager without a user interface: add, rename, recolour, reorder, merge and remove labels, with undo."""
+"""UI-independent label manager: add, rename, recolour, reorder, merge and remove labels, with undo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.store import Action, SqlStore, WriteResult
 
 _UNDO_STEPS = 200
-_LOOKED_THROUGH = 200  # actions that are searched for what happened to a label
+_LOOKED_THROUGH = 200  # latest actions that are searched for the fate of a label
 _TRIES = 3
 
 
@@ -31,8 +31,7 @@ class Step:
 class LabelEditing(ProjectScreen):
     """Editor of a project's labels. Each edit is stored when the method returns, and can be undone. Thread-safe.
 
-    If somebody else renamed, merged or removed a label in the meantime, an edit of it raises an error that explains
-    what happened.
+    If somebody else has renamed, merged or removed a label, editing it raises an error that explains what happened.
     """
 
     def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
@@ -42,11 +41,11 @@ class LabelEditing(ProjectScreen):
 
     # -- current labels ------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in order: label, colour."""
+        """Return the labels table, in the project's label order: label, colour."""
         return self._store.labels()
 
     def uses(self, label: str | None = None) -> pd.DataFrame:
-        """Count the uses of each label, or of this one: label, train, test (images), annotations.
+        """Count the uses of each label, or only of ``label``: label, train, test (images), annotations.
 
         Raises
         ------
@@ -64,7 +63,7 @@ class LabelEditing(ProjectScreen):
 
     # -- edits --------------------------------------------------------------------------------------
     def add(self, label: str, colour: str | None = None, *, review: bool = False) -> int:
-        """Append a label, and return how many images need review if ``review`` marks all labelled images."""
+        """Append a label. With ``review``, mark all labelled images for review, and return how many there are."""
         return self.add_all([(label, colour)], review=review)
 
     def add_all(self, labels: Sequence[tuple[str, str | None]], *, review: bool = False) -> int:
@@ -87,7 +86,7 @@ class LabelEditing(ProjectScreen):
         self._change("recolour label", said, lambda a: self._store.recolour_label(label, colour, a), label)
 
     def move(self, label: str, before: str | None) -> None:
-        """Move a label before another one, or to the end if None. The first nine labels have the keys 1–9."""
+        """Move a label in front of the label ``before``, or to the end. Keys 1–9 select the first nine labels."""
 
         def write(action: Action) -> WriteResult:
             for attempt in range(1, _TRIES + 1):
@@ -102,7 +101,7 @@ class LabelEditing(ProjectScreen):
                     break
                 try:
                     return self._store.reorder_labels(wanted, action)
-                except LabelError:  # a label was renamed or removed in the meantime: retry with the current labels
+                except LabelError:  # a label has just been renamed or removed: retry with the current labels
                     if attempt == _TRIES:
                         raise
             return WriteResult()
@@ -110,12 +109,12 @@ class LabelEditing(ProjectScreen):
         self._change("reorder labels", f"“{label}” was moved", write)
 
     def merge(self, label: str, *, into: str) -> int:
-        """Change all annotations of ``label`` to ``into``, remove ``label``, and return the number of annotations."""
+        """Change all annotations of ``label`` to ``into``, remove ``label``, and return how many were changed."""
         said = f"“{label}” was merged into “{into}”"
         return self._change("merge labels", said, lambda a: self._store.merge_labels(label, into, a), label, into)
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
-        """Remove a label. If it is in use, this requires ``with_annotations=True`` and otherwise raises an error."""
+        """Remove a label. If it is in use, pass ``with_annotations=True`` to remove its annotations as well."""
         said = f"“{label}” was removed"
         return self._change(
             "remove label",
@@ -136,17 +135,17 @@ class LabelEditing(ProjectScreen):
         return bool(self._redo)
 
     def undo(self) -> str | None:
-        """Undo the latest edit made here and return its description, None if there is none.
+        """Undo the latest edit made here and return its description, or None if there is no edit.
 
         Raises
         ------
         StaleEditError, NotAllowedError
-            If somebody changed the same data since. The next call then undoes the edit before it.
+            If somebody has changed the same data since then. The next call then undoes the edit before this one.
         """
         return self._take_back(self._undo, self._redo, "undo")
 
     def redo(self) -> str | None:
-        """Redo the edit that was undone last. See :meth:`undo`."""
+        """Redo the most recently undone edit. See :meth:`undo`."""
         return self._take_back(self._redo, self._undo, "redo")
 
     def _take_back(self, steps: list[Step], others: list[Step], verb: str) -> str | None:

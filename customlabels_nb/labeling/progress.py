@@ -22,7 +22,7 @@ from customlabels_nb.labeling.project_counts import ProjectCounts
 UNITS = {"hour": (timedelta(hours=1), 24), "day": (timedelta(days=1), 30)}
 #: Longer pauses do not count as working time.
 PAUSE = timedelta(minutes=10)
-#: Least working time for a meaningful speed: a program labels thousands of images in less.
+#: Minimum working time for a meaningful speed. Programs label thousands of images in less.
 LEAST_WORK = timedelta(minutes=1)
 #: Kinds of images in the queue.
 QUEUE = ("unlabelled", "predicted", "needs_review")
@@ -33,7 +33,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def statuses(outline: ProjectCounts) -> pd.DataFrame:
-    """Count the images by split and status: split, status, images. Combinations without images have a row, too."""
+    """Count the images by split and status: split, status, images. Combinations without images also have a row."""
     counts = outline.images.groupby(["split", "status"], observed=False).size()
     return counts.rename("images").reset_index().astype({"split": "str", "status": "str", "images": "int64"})
 
@@ -52,11 +52,11 @@ def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataF
 
 
 def annotators(outline: ProjectCounts) -> pd.DataFrame:
-    """Count the images of each annotator, with their speed: annotator, train, test, images_per_hour.
+    """Count the images labelled by each annotator, and compute their speed: annotator, train, test, images_per_hour.
 
-    The annotator with most images comes first. Images with a current annotation by that person count, including
-    imported ones. ``images_per_hour`` excludes pauses of more than :data:`PAUSE` and annotations that were imported
-    with images. It is null if unknown or if the work took less than :data:`LEAST_WORK`.
+    The annotator with the most images comes first. An image counts if it currently has an annotation by the annotator,
+    even an imported one. ``images_per_hour`` excludes pauses of more than :data:`PAUSE` and annotations that were
+    imported with images. It is NaN if unknown or if the work took less than :data:`LEAST_WORK`.
     """
     found = _images_by(outline.annotations, "annotator").rename_axis("annotator").reset_index()
     found = found[found[t.TRAIN] + found[t.TEST] > 0].astype({"annotator": "str"})
@@ -66,7 +66,7 @@ def annotators(outline: ProjectCounts) -> pd.DataFrame:
 
 
 def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = timedelta()) -> pd.DataFrame:
-    """Count the images labelled in each hour or day, the latest last: start (datetime, UTC), train, test.
+    """Count the images labelled in each hour or day, oldest first: start (datetime, UTC), train, test.
 
     The table ends with the last unit in which anything was labelled, has no gaps, and covers at most the number of
     units in :data:`UNITS`. An image counts in each unit in which it received a label that still exists. Labels imported
@@ -75,9 +75,9 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
     Parameters
     ----------
     unit : {"hour", "day"}
-        Length of a row.
+        Time unit of a row.
     offset : timedelta
-        Offset from UTC of the clock by which hours and days begin.
+        UTC offset of the time zone in which hours and days begin.
     """
     length, most = _unit(unit)
     marks = outline.annotations[outline.annotations["later"]]
@@ -101,7 +101,7 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
 def queue(outline: ProjectCounts) -> pd.DataFrame:
     """Count the images that wait for a person: kind (one of :data:`QUEUE`), train, test.
 
-    "unlabelled" are images to label manually, "predicted" are those with a prediction, and "needs_review" are those
+    "unlabelled" are images to label manually, "predicted" are images with a prediction, and "needs_review" are images
     marked for review.
     """
     rows = [[kind, *(len(numbers_of(outline, split, queue=kind)) for split in t.SPLITS)] for kind in QUEUE]
@@ -123,16 +123,16 @@ def numbers_of(
     work: tuple[datetime, str] | None = None,
     since: datetime | None = None,
 ) -> Numbers:
-    """Return the numbers of the images of a dataset behind a count.
+    """Return the numbers of a dataset's images that are included in a count.
 
     Parameters
     ----------
     queue : str, optional
         One of :data:`QUEUE`.
     work : (datetime, str), optional
-        Start and unit of an hour or day: images counted in it by :func:`work`.
+        Start and unit of an hour or day, to select the images that :func:`work` counts in it.
     since : datetime, optional
-        Images that received a label after this time.
+        Select images that received a label after this time.
     """
     images, marks = outline.images, outline.annotations
     chosen = images["split"] == t.check_split(split)
@@ -172,7 +172,7 @@ def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
 
 
 def _paces(marks: pd.DataFrame) -> dict[str, float]:
-    """Compute images per hour by annotator, without the first image and the pauses of each stretch of work."""
+    """Compute images per hour by annotator, without pauses and the first image of each stretch of work."""
     people = marks["annotator"].cat.codes.to_numpy()
     given = np.flatnonzero(marks["later"].to_numpy() & (people >= 0))
     if not len(given):
@@ -180,7 +180,7 @@ def _paces(marks: pd.DataFrame) -> dict[str, float]:
     people, moments = people[given], marks["created"].astype("int64").to_numpy()[given]
     order = np.argsort(people.astype(np.int64) * _FAR + moments)  # by person, then by time; faster than two keys
     people, moments, numbers = people[order], moments[order], marks["number"].to_numpy()[given[order]]
-    # for consecutive boxes by one person on one image, the last counts: then the image was finished
+    # of consecutive boxes by one person on one image, the last counts, because it finished the image
     last = np.append((np.diff(numbers) != 0) | (np.diff(people) != 0), True)
     people, moments = people[last], moments[last]
     steps = np.diff(moments)

@@ -24,7 +24,7 @@ _WRITING = ("keep_thresholds", "add_to_train")
 
 
 class ProjectActions(ProjectScreen):
-    """Actions of the results screen on the project of a model version.
+    """Actions of the results screen on a model version's project.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class ProjectActions(ProjectScreen):
 
     @property
     def facts(self) -> dict[str, str]:
-        """Facts about the training, name → text."""
+        """Facts about the training run, as name → text."""
         training = self._config.training
         found = {}
         seconds = training.get("seconds")
@@ -84,11 +84,11 @@ class ProjectActions(ProjectScreen):
         return images["image"].tolist(), annotations
 
     def add_to_train(self, images: Sequence[str], label: str | None) -> int:
-        """Move test images to the training set, with ``label`` instead of theirs if given, and return their number."""
+        """Move test images to the training set, replacing their labels with ``label`` if given. Return their number."""
         here = set(self._store.images(t.TEST)["image"])
         moved = [name for name in dict.fromkeys(images) if name in here]
         if not moved:
-            raise InputError("None of these images is still a test image of the project.")
+            raise InputError("None of these images is still in the project's test set.")
         if label is not None:
             label = t.check_label(label)
         count = self._store.move_images(moved, t.TEST, t.TRAIN, Action("move to train", self.user, label or "")).count
@@ -100,7 +100,7 @@ class ProjectActions(ProjectScreen):
         return count
 
     def versions(self) -> list[str]:
-        """Return the names of the other evaluated versions of the same kind, the latest first."""
+        """Return the names of the other evaluated versions of the same kind, newest first."""
         return [
             version.name
             for version in reversed(self._store.versions())
@@ -108,7 +108,7 @@ class ProjectActions(ProjectScreen):
         ]
 
     def evaluation_of(self, name: str) -> Evaluation:
-        """Load the stored evaluation of another version."""
+        """Load the stored evaluation of the version ``name``."""
         from customlabels_nb.training.stored import stored_evaluation
 
         found = next((version for version in self._store.versions() if version.name == name), None)

@@ -13,7 +13,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.labeling.session import ABOUT_NO_IMAGE
 from customlabels_nb.store import SqlStore
 
-#: Up to this number of changed images, only these are read again. Otherwise all images are.
+#: Maximum number of changed images that are read again individually. If there are more, all images are read again.
 _MOST_READ_AGAIN = 20_000
 _MOST_ACTIONS = 200
 
@@ -25,7 +25,7 @@ class ProjectCounts:
     Attributes
     ----------
     images : DataFrame
-        number, split, status, added, predicted; sorted by number.
+        number, split, status, added, predicted, in ascending order of number.
     annotations : DataFrame
         number (of the image), label, annotator, created, split of the image, and ``later``, True if the annotation was
         created after the image was imported (not imported with it).
@@ -36,7 +36,7 @@ class ProjectCounts:
 
     @classmethod
     def of(cls, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
-        """Combine the two tables of the store, leaving out annotations of other images."""
+        """Combine two tables from the store, dropping annotations of images that are not in ``images``."""
         at = np.searchsorted(images["number"], annotations["number"])
         known = at < len(images)
         known[known] = images["number"].to_numpy()[at[known]] == annotations["number"].to_numpy()[known]
@@ -73,7 +73,7 @@ class ProjectCounts:
 
 
 class FollowedCounts:
-    """Counts of a store that others write to, as of the action ``seen``.
+    """Counts that follow the changes to a store, as of the action ``seen``.
 
     Parameters
     ----------
@@ -110,12 +110,12 @@ class FollowedCounts:
         return True
 
     def _renew(self, names: Sequence[str]) -> bool:
-        """Read these images again, and return False if one was deleted and everything must be read again."""
+        """Read these images again. Return False if one was deleted, so that everything must be read again."""
         if not names:
             return True
         images = self._store.outline_images(names)
         renewed = self.outline.with_changed(images, self._store.outline_annotations(images["number"].tolist()))
-        # all new images are in it, so that an equal count means the same images
+        # ``renewed`` includes all new images, so an equal count means the same images
         if len(renewed.images) != self._store.image_count():
             return False
         self.outline = renewed

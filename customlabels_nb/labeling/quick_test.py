@@ -23,7 +23,7 @@ from customlabels_nb.labeling.feedback import Added, Feedback
 
 @dataclass(frozen=True)
 class Facts:
-    """Labels of a model with their colours (#rrggbb) and thresholds (0..1), in the same order.
+    """Labels of a model with their colours (#rrggbb) and thresholds (between 0 and 1), in the same order.
 
     ``one_label`` is True for single-label models.
     """
@@ -63,7 +63,7 @@ class QuickTestModel:
 
 @dataclass(frozen=True)
 class QuickTestAnswer:
-    """All predictions of a model for an image: ``detection`` without the image, ``seconds`` is the run time."""
+    """All predictions of a model for an image, in ``detection``, which omits the image. ``seconds`` is the run time."""
 
     model: str
     detection: Any
@@ -72,11 +72,11 @@ class QuickTestAnswer:
 
     @property
     def table(self) -> pd.DataFrame:
-        """``label``, ``confidence`` and box, the highest confidence first. Boxes of a classifier are NaN."""
+        """Label, confidence and box of each prediction, highest confidence first. Boxes of a classifier are NaN."""
         return self.detection.table
 
     def limits(self, threshold: float | None) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return the threshold of each row of :attr:`table`: ``threshold``, or by default that of its label."""
+        """Return the threshold of each row of :attr:`table`: ``threshold``, or by default the label's own."""
         own = dict(zip(self.facts.labels, self.facts.thresholds, strict=True))
         limits = [own[label] if threshold is None else threshold for label in self.table["label"]]
         return np.asarray(limits, dtype=np.float64)
@@ -113,9 +113,9 @@ class QuickTestImage:
     answers : dict of str to QuickTestAnswer
         Predictions by model.
     added : Added, optional
-        Entry in the dataset.
+        Record of its addition to the dataset, None if it was not added.
     kept : Path, optional
-        File that was written to the project for it, which stays if the addition is undone.
+        File that was written to the project for this image. It is not deleted if the addition is undone.
     """
 
     number: int
@@ -144,7 +144,7 @@ class QuickTestSession:
     Parameters
     ----------
     candidates : callable
-        Function that returns the available models, the default first.
+        Function that returns the available models, with the default first.
     feedback : Feedback, optional
         Project to which images can be added.
     root : Path, optional
@@ -180,7 +180,7 @@ class QuickTestSession:
         for candidate in self._candidates():
             if candidate.name == wanted:
                 return candidate
-        raise ModelNotFoundError(f"Model {wanted!r} no longer exists. Choose another one.")
+        raise ModelNotFoundError(f"Model {wanted!r} no longer exists. Choose a different model.")
 
     def choose(self, name: str) -> None:
         """Select the model for subsequent images."""
@@ -214,7 +214,7 @@ class QuickTestSession:
         image
             Encoded bytes, or anything else that ``model.detect`` accepts.
         name : str, optional
-            Name of the image if bytes are given.
+            Name of the image, if ``image`` is bytes.
 
         Raises
         ------
@@ -237,12 +237,12 @@ class QuickTestSession:
         return trial
 
     def glance(self, data: bytes) -> tuple[QuickTestAnswer, tuple[int, int]]:
-        """Return the predictions and the size (width, height) of an image that is not kept, such as a camera frame."""
+        """Return the predictions for an image that is not kept, such as a camera frame, and its width and height."""
         answer, picture = self._answer(_named(data, "camera"))
         return answer, picture.size
 
     def again(self, number: int) -> QuickTestImage:
-        """Show an earlier image, running the selected model on it if it was not run before.
+        """Show an earlier image, running the selected model on it if necessary.
 
         Raises
         ------
@@ -262,7 +262,7 @@ class QuickTestSession:
         return trial
 
     def detection(self, threshold: float | None) -> Any:
-        """Return the detections in the current image that reach the threshold, None if there is no image."""
+        """Return the detections in the current image that reach the threshold, or None if there is no image."""
         trial, answer = self.current, self.answer
         if trial is None or answer is None:
             return None
@@ -272,7 +272,7 @@ class QuickTestSession:
         return replace(answer.counted(threshold), image=kept[1])
 
     def table(self, threshold: float | None) -> pd.DataFrame:
-        """Return the same detections as a table: label, confidence, left, top, width, height."""
+        """Return the detections that reach the threshold as a table: label, confidence, left, top, width, height."""
         answer = self.answer
         found: pd.DataFrame = _nothing() if answer is None else answer.counted(threshold).table
         return found
@@ -290,7 +290,7 @@ class QuickTestSession:
         split : {"train", "test"}
             Dataset to add to.
         rows : sequence of int
-            Positions of the confirmed predictions in the model's answer.
+            Positions of the confirmed predictions in the model's output.
         labels : sequence of str
             Additional image-level labels.
         model : str, optional
@@ -299,8 +299,8 @@ class QuickTestSession:
         Raises
         ------
         NotAllowedError
-            If there is no project, the image was already added, or the project is single-label and several labels are
-            given. Nothing was added.
+            If there is no project, the image has already been added, or the project is single-label and several labels
+            are given. Nothing is added.
         InputError, LabelError
             If an argument is invalid.
         """
@@ -309,11 +309,11 @@ class QuickTestSession:
         with self._lock:
             trial = self._trial(number)
             if trial.added is not None:
-                raise NotAllowedError(f"This image is already in the {trial.added.split} set. Undo removes it.")
+                raise NotAllowedError(f"This image is already in the {trial.added.split} set. Use undo to remove it.")
             model = self.model if model is None else model
             marks = _accepted(trial.answers.get(model), rows, labels)
             if self.feedback.one_label and marks["left"].isna().sum() > 1:
-                raise NotAllowedError("Images of this project have a single label. Choose one.")
+                raise NotAllowedError("Images in this project have a single label. Choose one label.")
             place = trial.place or (str(trial.kept) if trial.kept is not None and trial.kept.is_file() else None)
             added = self.feedback.add(trial.data, trial.name, place, marks, split, model=model)
             trial.added, trial.kept = added, None if trial.place else to_path(added.image)
@@ -321,7 +321,7 @@ class QuickTestSession:
         return added
 
     def undo(self) -> QuickTestImage | None:
-        """Undo the latest addition of this session, and return its image, None if there is none."""
+        """Undo the latest addition of this session, and return its image, or None if there is none."""
         with self._lock:
             if not self._undo or self.feedback is None:
                 return None
@@ -329,9 +329,9 @@ class QuickTestSession:
             assert trial.added is not None
             try:
                 self.feedback.undo(trial.added)
-            except StaleEditError:  # somebody corrected its labels, so it stays
+            except StaleEditError:  # somebody has corrected the image's labels, so it stays
                 raise
-            except NotAllowedError:  # somebody else undid it
+            except NotAllowedError:  # somebody else has undone the addition
                 trial.added = None
                 raise
             trial.added = None
@@ -345,7 +345,7 @@ class QuickTestSession:
         raise InputError(f"Image {number} is no longer available. Only the last {MOST_TRIALS} images are kept.")
 
     def _answer(self, image: Any) -> tuple[QuickTestAnswer, Image.Image]:
-        """Return the selected model's predictions, and the upright image."""
+        """Return the selected model's predictions for an image, and the upright image."""
         candidate = self.candidate()
         if candidate.device() is None:
             candidate.start()
@@ -373,10 +373,10 @@ class QuickTestSession:
 
 
 def _accepted(answer: QuickTestAnswer | None, rows: Sequence[int], labels: Sequence[str]) -> pd.DataFrame:
-    """Combine rows of an answer and image-level labels in a table without confidences."""
+    """Combine some of a model's predictions and image-level labels in a table without confidences."""
     table = _nothing() if answer is None else answer.table
     if any(not 0 <= row < len(table) for row in rows):
-        raise InputError(f"rows={list(rows)!r} must be positions in the answer, which has {len(table)} rows.")
+        raise InputError(f"rows={list(rows)!r} must be positions in the model's output, which has {len(table)} rows.")
     chosen = table.iloc[list(dict.fromkeys(rows))].drop(columns="confidence")
     named = pd.DataFrame({"label": [t.check_label(label) for label in labels]}, dtype="str")
     named = named.reindex(columns=chosen.columns).astype(chosen.dtypes)

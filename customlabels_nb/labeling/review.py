@@ -27,7 +27,7 @@ from customlabels_nb.labeling.view import Query
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-#: Values of ``ReviewQuery.show``. "disagrees" are images to review for which the model predicts another label.
+#: Values of ``ReviewQuery.show``. "disagrees" are images to review for which the model predicts a different label.
 SHOWN = ("to_review", "disagrees", "needs_review", "reviewed", "all")
 SORTS = ("doubt", "name", "newest", "added", "random")
 #: ``ReviewQuery.label`` for reviewable images without a label.
@@ -48,7 +48,8 @@ class ReviewQuery(Query):
         Images with this label. :data:`NO_LABEL` selects images without any label.
     sort : str
         One of :data:`SORTS`. "doubt" starts with predictions that differ from the label, the most confident first,
-        followed by predictions that agree, the least confident first. "newest" starts with the image labelled last.
+        followed by predictions that agree, the least confident first. "newest" starts with the most recently labelled
+        image.
     """
 
     show: str = "to_review"
@@ -70,7 +71,7 @@ class ReviewTable(ImageTable):
     left, done : int
         Number of images to review, and of reviewed images.
     left_by_label : Counter
-        Number of images to review by label. :data:`NO_LABEL` counts those without any.
+        Number of images to review by label. :data:`NO_LABEL` counts images without a label.
     """
 
     reviewed: list[bool] = field(default_factory=list)
@@ -104,7 +105,7 @@ class ReviewTable(ImageTable):
 
 
 class ReviewSession(LabellingSession):
-    """Session of a reviewer. Edits are stored immediately, with the same undo and conflicts as in labelling.
+    """Session of a reviewer. Edits are stored immediately, with undo and conflicts as in :class:`.LabellingSession`.
 
     Attributes
     ----------
@@ -124,7 +125,7 @@ class ReviewSession(LabellingSession):
 
     # -- view ---------------------------------------------------------------------------------------
     def agrees(self, image: str) -> bool | None:
-        """Check whether the image has the most confident predicted label, None if there is no prediction."""
+        """Check whether an image has its most confident predicted label. Return None if there is no prediction."""
         predicted = self.predictions.get(image)
         if predicted is None:
             return None
@@ -143,7 +144,7 @@ class ReviewSession(LabellingSession):
         }
 
     def progress(self) -> dict[str, Any]:
-        """Count the images to review (``left``), the reviewed ones (``done``), and those to review ``by_label``."""
+        """Count the images to review (``left``, and by label ``by_label``) and the reviewed images (``done``)."""
         with self._lock:
             by_label = {label: count for label, count in self.table.left_by_label.items() if count}
             return {"left": self.table.left, "done": self.table.done, "by_label": by_label}
@@ -178,7 +179,7 @@ class ReviewSession(LabellingSession):
 
     # -- edits --------------------------------------------------------------------------------------
     def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Confirm the labels of images, or that images without labels show nothing. Others stay the same."""
+        """Confirm the labels of images, or their lack of labels. Unlabelled and skipped images stay the same."""
         return self._edit(images, _approve, "approve", revisions, looked_through=True)
 
     def correct(
@@ -192,13 +193,13 @@ class ReviewSession(LabellingSession):
     ) -> EditResult:
         """Correct the labels of images: replace all labels, or in a multi-label task add one.
 
-        Boxes and polygons keep their coordinates. If all shapes of an image have the same label, they get the new
-        label, too.
+        Boxes and polygons keep their coordinates. If all shapes of an image have the same label, they also get the new
+        label.
 
         Parameters
         ----------
         instead_of : str, optional
-            Replace only this label, of images and shapes.
+            Replace only this label, both on images and on shapes.
         on : bool
             In a multi-label task, False removes the label.
 
@@ -234,8 +235,8 @@ class ReviewSession(LabellingSession):
         mixed = [name for name, labels in shapes.items() if len(labels) > 1 and instead_of not in labels]
         if mixed:
             raise InputError(
-                f"{len(mixed)} of these images have shapes with several labels, such as {mixed[0]!r}. "
-                "Choose the wrong label with instead_of=…, or show only that label, to correct only its shapes."
+                f"{len(mixed)} of these images have shapes with several labels, for example {mixed[0]!r}. "
+                "Specify the wrong label with instead_of=…, or show only that label, to correct only its shapes."
             )
 
     def _known(self, images: Sequence[str]) -> list[str]:
@@ -258,8 +259,8 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
     alone : bool
         Replace all image-level labels, instead of adding the label.
     instead_of : str, optional
-        Label to replace, of images and of shapes. On images that do not have it, and without it, all shapes get the
-        new label.
+        Label to replace, both on images and on shapes. If it is None or an image does not have it, all shapes of the
+        image get the new label.
     """
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Base class of the screens of a project, without a user interface."""
+"""UI-independent base class for project screens."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from customlabels_nb.store import Action, SqlStore
 
 
 class ProjectScreen:
-    """Project as shown and changed by a screen.
+    """Base class for screens that show and change a project.
 
     Parameters
     ----------
     store : SqlStore
         Store of the project.
     root : Path
-        Folder of the project. All its screens in this process are notified of changes.
+        Project folder. All screens of the project in this process are notified of changes.
     user : str, optional
-        Name of the person who changes it, by default ``settings.user``.
+        Name of the person who makes the changes. Defaults to ``settings.user``.
     """
 
     def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
@@ -44,7 +44,7 @@ class ProjectScreen:
         return self._store.read_only
 
     def last_action(self) -> int:
-        """Return the id of the newest action, which increases with every change of the project."""
+        """Return the id of the newest action, which increases with every change to the project."""
         return self._store.last_action()
 
     def _action(self, what: str) -> Action:

@@ -29,7 +29,7 @@ _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
 _UNDO_STEPS = 200
 _LONGEST_INSTRUCTIONS = 20_000
-#: Actions that change no images other than those they name, apart from the label names of predictions.
+#: Actions that change only the images they name, and the label names of predictions.
 _OF_LABELS = ("rename label", "merge labels", "remove label")
 #: Prefixes of actions that do not concern images, after which the displayed images stay the same.
 ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
@@ -37,7 +37,7 @@ ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "
 
 @dataclass(frozen=True)
 class Conflict:
-    """Image that somebody else changed since it was read here. Their labels stay, ours were not written."""
+    """Image that somebody else has changed since it was read here. Their labels are kept, ours are not written."""
 
     image: str
     theirs: tuple[str, ...]
@@ -46,7 +46,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class EditResult:
-    """Result of an edit: the images that now have the wanted state, and conflicts with changes by others."""
+    """Result of an edit: the images that now have the requested state, and conflicts with changes by others."""
 
     images: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
@@ -55,7 +55,7 @@ class EditResult:
 
 @dataclass(frozen=True)
 class _Step:
-    """Edit that can be undone: its id in the history, and the images it changed."""
+    """Edit that can be undone: its id in the history, and the images that it changed."""
 
     action: int | None
     what: str
@@ -64,21 +64,21 @@ class _Step:
 
 
 class LabellingSession(ProjectScreen):
-    """Labelling of a project's images: views in a chosen order, and edits of labels and statuses.
+    """Session for labelling a project's images: views in a chosen order, and edits to labels and statuses.
 
-    Every edit is one transaction, stored when the method returns. Images that somebody else changed in the meantime are
-    not written but returned as conflicts. The other images of the same edit are written. Thread-safe.
+    Every edit is one transaction, stored when the method returns. Images that somebody else has changed are not written
+    but returned as conflicts. The other images of the same edit are written. Thread-safe.
 
     Parameters
     ----------
     store : SqlStore
         Store of the project.
     root : Path
-        Folder of the project.
+        Project folder.
     split : {"train", "test"}
         Dataset to open.
     user : str, optional
-        Name of the annotator, by default ``settings.user``.
+        Name of the annotator. Defaults to ``settings.user``.
     similar : callable, optional
         ``similar(images, keys)`` returns an order in which similar images are neighbours, for sorting by similarity.
     """
@@ -128,12 +128,12 @@ class LabellingSession(ProjectScreen):
 
     @property
     def predictions(self) -> Mapping[str, Prediction]:
-        """Most confident prediction by image, empty if no model was run on the dataset."""
+        """Most confident prediction by image, empty if no model has been run on the dataset."""
         return self._predictions[self.split]
 
     @property
     def task(self) -> str | None:
-        """Task of the project, None if it is not set."""
+        """Task of the project, or None if it is not set."""
         return self._store.project().task
 
     def record(self) -> ProjectRecord:
@@ -162,7 +162,7 @@ class LabellingSession(ProjectScreen):
         return self._store.labels()
 
     def label_state(self) -> tuple[object, ...]:
-        """Return a value that changes whenever labels, task or instructions do."""
+        """Return a value that changes whenever the labels, the task or the instructions change."""
         record = self._store.project()
         labels = self._store.labels()
         return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"])
@@ -175,7 +175,7 @@ class LabellingSession(ProjectScreen):
     def add_label(self, label: str, *, review: bool = False) -> str:
         """Append a label unless it exists, and return its name as stored.
 
-        With ``review``, images that are already labelled then need review.
+        With ``review``, images that are already labelled are marked for review.
         """
         name = t.check_label(label)
         if name not in set(self._store.labels()["label"]):
@@ -239,7 +239,7 @@ class LabellingSession(ProjectScreen):
                 return self._settle(query, order[np.argsort(place[order], kind="stable")], (error.done, error.total))
 
     def arrange(self) -> View:
-        """Apply the order that the view waits for. Until it is computed, the view stays the same."""
+        """Apply the order that the view is waiting for. Until it is computed, the view stays the same."""
         with self._lock:
             view = self.view
             if view.waiting is None:
@@ -291,7 +291,7 @@ class LabellingSession(ProjectScreen):
         raise OutdatedError("This view is outdated. Show the images again.")
 
     def page(self, place: int, size: int, view: View | None = None) -> tuple[int, list[str]]:
-        """Return the start of the page that contains this position (at most the last page), and its images."""
+        """Return the start and the images of the page that contains this position, or of the last page."""
         with self._lock:
             order = (self.view if view is None else view).order
             start = min(max(place, 0), max(len(order) - 1, 0)) // size * size
@@ -324,11 +324,11 @@ class LabellingSession(ProjectScreen):
             return [self.row(name) for name in images if name in position and position[name] not in gone]
 
     def content_of(self, image: str) -> str | None:
-        """Return the content hash of an image, None if unknown."""
+        """Return the content hash of an image, or None if unknown."""
         return self.table.hashes[self.table.position[image]]
 
     def data_of(self, image: str) -> Any:
-        """Return an image's labels as in ipyannotations: a name, a list in a multi-label task, or None."""
+        """Return an image's labels as used by ipyannotations: a name, a list in a multi-label task, or None."""
         with self._lock:
             labels = self.table.labels[self.table.position[image]]
         if not labels:
@@ -336,7 +336,7 @@ class LabellingSession(ProjectScreen):
         return labels[0] if self.task == ONE_LABEL else list(labels)
 
     def place_of(self, image: str) -> int | None:
-        """Return the position of an image in the view, counted from 0, None if it is not in the view."""
+        """Return the position of an image in the view, counted from 0, or None if it is not in the view."""
         with self._lock:
             at = self.table.position.get(image)
             if at is None:
@@ -351,7 +351,7 @@ class LabellingSession(ProjectScreen):
             return [names[at] for first, last in ranges for at in order[max(0, first) : last + 1].tolist()]
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
-        """Return rows of the images table, with a column ``label`` (several labels are joined with ", ")."""
+        """Return these rows of the images table, with a column ``label`` (several labels are joined with ", ")."""
         rows, _, _ = self._store.tables(self.split, images=list(images))
         with self._lock:
             labels = [", ".join(self.table.labels[self.table.position[name]]) or None for name in rows["image"]]
@@ -375,7 +375,7 @@ class LabellingSession(ProjectScreen):
         Returns
         -------
         set of str or None
-            Changed images of the open dataset, None if any image may have changed.
+            Changed images of the open dataset, or None if any image may have changed.
         """
         with self._lock:
             if self._store.last_action() == self._seen:
@@ -428,7 +428,7 @@ class LabellingSession(ProjectScreen):
         Parameters
         ----------
         revisions : mapping, optional
-            Revisions that the edit is based on, by default those last read here.
+            Revisions on which the edit is based. Defaults to the revisions last read here.
         """
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
@@ -466,8 +466,8 @@ class LabellingSession(ProjectScreen):
         Parameters
         ----------
         remove_labels : bool
-            Remove all labels, boxes and polygons of the images in the same step. By default they are kept, and
-            "skipped" does not apply to images that have any.
+            Remove all labels, boxes and polygons of the images in the same step. By default they are kept, and images
+            that have any are not marked as "skipped".
         revisions : mapping, optional
             See :meth:`assign`.
         """
@@ -477,11 +477,11 @@ class LabellingSession(ProjectScreen):
         return self._edit(images, change, f"mark {status.replace('_', ' ')}", revisions)
 
     def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Finish images: those without a label become skipped."""
+        """Finish images. Images without a label become skipped."""
         return self._edit(images, edit_rules.skip_bare, "submit", revisions)
 
     def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Label each unlabelled image with its most confident prediction, unless that is a prediction of a shape."""
+        """Label each unlabelled image with its most confident prediction, unless it is the prediction of a shape."""
         outcome = EditResult(what="accept predictions")
         wanted: dict[str, list[str]] = {}
         with self._lock:
@@ -515,7 +515,7 @@ class LabellingSession(ProjectScreen):
             written = WriteResult()
             while wanted:
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
-                wanted = rows["image"].tolist()  # without images that were removed in the meantime
+                wanted = rows["image"].tolist()  # without images that have been removed
                 after, after_marks = change(rows, marks)
                 if not looked_through:
                     after = forget_where_changed(after, after_marks, rows, marks)
@@ -545,7 +545,7 @@ class LabellingSession(ProjectScreen):
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager
     def visiting(self, split: str, *, undoable: bool, forget: bool = False) -> Iterator[None]:
-        """Edit a dataset that need not be shown, and restrict undo.
+        """Edit a dataset that is not necessarily shown, and restrict undo.
 
         Unless ``undoable``, the edits are not added to the undo history. With ``forget``, the undo history is cleared
         first.
@@ -568,7 +568,7 @@ class LabellingSession(ProjectScreen):
         return self._take_back(self._undo, self._redo, "undo")
 
     def redo(self) -> EditResult:
-        """Redo the edit that was undone last."""
+        """Redo the most recently undone edit."""
         return self._take_back(self._redo, self._undo, "redo")
 
     @property

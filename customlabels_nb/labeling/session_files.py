@@ -54,7 +54,7 @@ class SessionFiles:
     Parameters
     ----------
     root : Path
-        Folder of the project. Uploads are written to its subfolder ``images/``.
+        Project folder. Uploads are written to its subfolder ``images/``.
     dataset : callable
         ``dataset(split)`` returns the current dataset.
     add_images : callable
@@ -77,7 +77,7 @@ class SessionFiles:
         self._lock = threading.Lock()
 
     def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
-        """Return JPEG bytes that fit ``pixels`` × ``pixels``, or an error, for each image and content hash."""
+        """Return a JPEG thumbnail of at most ``pixels`` × ``pixels``, or an error, for each (image, content hash)."""
         size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
 
         def one(image: tuple[str, str | None]) -> bytes | ImageError:
@@ -101,12 +101,12 @@ class SessionFiles:
         Raises
         ------
         ImageError
-            If it cannot be read.
+            If the image cannot be read.
         """
         return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:
-        """Return the full image to draw on, scaled to about ``pixels`` a side if the original is slow to display."""
+        """Return the full image to draw on, scaled to about ``pixels`` per side if the original is slow to display."""
         longest = next((size for size in _VIEW_SIZES if size >= pixels), _VIEW_SIZES[-1])
         view = full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails, longest=longest)
         side = max(view.width, view.height)
@@ -118,7 +118,7 @@ class SessionFiles:
         return BrowserImage(small, "image/jpeg", width, height, width / view.width)
 
     def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
-        """Crop a region (left, top, width, height in pixels) of the upright image as JPEG of at most ``pixels`` width.
+        """Crop a region (left, top, width, height in pixels) of the upright image as a JPEG at most ``pixels`` wide.
 
         The decoded image of the last call is cached, so that panning in a large image decodes it only once.
         """
@@ -130,20 +130,20 @@ class SessionFiles:
         left, top, width, height = box
         right, bottom = min(whole.width, left + width), min(whole.height, top + height)
         if not (0 <= left < right and 0 <= top < bottom):
-            raise InputError(f"The region {box!r} is outside the image of {whole.width} × {whole.height} pixels.")
+            raise InputError(f"The region {box!r} is outside the {whole.width} × {whole.height} pixel image.")
         part = whole.crop((left, top, right, bottom))
         return thumbnail(part, max(1, min(pixels, _WIDEST_REGION)))
 
     def instruction_picture(self, path: str) -> bytes:
-        """Return an image of the instructions as JPEG of at most 800 pixels a side.
+        """Return an image from the instructions as a JPEG of at most 800 pixels per side.
 
-        ``path`` may be relative to the folder of the project.
+        ``path`` may be relative to the project folder.
         """
         return thumbnail(open_image(path, root=self.root, at_least=_INSTRUCTION_PIXELS), _INSTRUCTION_PIXELS)
 
     # -- uploads ------------------------------------------------------------------------------------
     def begin_upload(self) -> str:
-        """Begin a batch of files, and return its id."""
+        """Begin uploading a batch of files, and return the batch id."""
         inbox = self.root / "images"
         inbox.mkdir(parents=True, exist_ok=True)
         batch, held = uuid4().hex, ExitStack()
@@ -166,7 +166,7 @@ class SessionFiles:
             file.write(data)
 
     def end_upload(self, batch: str, split: str, label: str | None) -> ImportReport:
-        """Import the files of the batch, optionally with one label for all of them."""
+        """Import the files of the batch, optionally giving all of them the same label."""
         held = self._batch(batch)
         target = self.root / "images"
         moved: list[Path] = []
@@ -204,7 +204,7 @@ class SessionFiles:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """Return a valid file name based on the last part of a name that is not in ``taken`` (lower case)."""
+    """Derive a valid file name that is not in ``taken`` (lower case) from the last part of ``name``."""
     base = _UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).strip(". ") or "image"
     stem, dot, suffix = base.rpartition(".")
     if not dot:
@@ -219,5 +219,5 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def report_as_json(report: ImportReport) -> dict[str, Any]:
-    """Convert an import report for the front end."""
+    """Convert an import report to JSON-compatible data for the front end."""
     return {"text": repr(report), "issues": report.issues[["code", "where", "message"]].head(50).to_dict("records")}

@@ -17,12 +17,12 @@ class SimilarityOrder:
     """Callable that orders images so that similar ones are neighbours.
 
     The first call with images whose features are unknown starts computing them in a background thread and raises
-    NotReadyError with the progress. Further calls do so until it is done.
+    NotReadyError with the progress. Later calls keep raising it until the features are ready.
 
     Parameters
     ----------
     root : Path
-        Folder of the project, in whose cache features are stored.
+        Project folder. Features are stored in its cache.
     """
 
     def __init__(self, root: Path) -> None:
@@ -40,7 +40,7 @@ class SimilarityOrder:
             While features are being computed.
         """
         if len(images) < 3:
-            return list(range(len(images)))  # in any order all are neighbours
+            return list(range(len(images)))  # all are neighbours in any order
         wanted = tuple(key or name for name, key in zip(images, keys, strict=True))
         with self._lock:
             if self._order is not None and self._order[0] == wanted:

@@ -41,8 +41,8 @@ class Query:
     sort : str
         One of :data:`SORTS`. "uncertainty" starts with the least confident prediction.
     seed : int
-        Seed of the random order. An image's rank depends on the seed and on its content, or its name if that is
-        unknown.
+        Seed of the random order. An image's rank depends on the seed and on its content, or on its name if the content
+        is unknown.
     """
 
     show: str = "all"
@@ -82,7 +82,7 @@ class View:
         Positions in the session's table.
     waiting : tuple of int, optional
         Progress (done, total) while the requested order is being computed. Until then, images keep the order of the
-        previous view, followed by those that were not in it.
+        previous view, followed by images that were not in it.
     """
 
     number: int
@@ -112,7 +112,7 @@ def order_of(
     with_errors : collection of str
         Images with findings.
     by_similarity : callable, optional
-        Function that orders positions so that similar images are neighbours. Needed only for that sort order.
+        Function that orders positions so that similar images are neighbours. Only needed to sort by similarity.
     """
     at = list(table.here())
     if query.images is not None:
@@ -157,7 +157,7 @@ def _sorted(
 
 
 def _natural(name: str) -> list[Any]:
-    """Return a key for natural sorting, by which ``2.jpg`` comes before ``10.jpg``.
+    """Return a key for natural sorting, in which ``2.jpg`` comes before ``10.jpg``.
 
     The key alternates between text and numbers, starting with text.
     """

@@ -21,7 +21,7 @@ _CHUNK = 2_000
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 _Single: TypeAlias = str | int | float
-#: One value per row, or a single number or text for all rows.
+#: One value per row, or a single number or string for all rows.
 Column: TypeAlias = Array | Sequence[Any] | _Single | None
 
 
@@ -54,7 +54,7 @@ def shared(values: Array) -> Column:
 
 
 def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Column]) -> None:
-    """Insert rows given as columns. None leaves a column empty, and a single value is used for all rows.
+    """Insert rows given as columns. A column that is None stays empty, and a single value applies to all rows.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def insert_columns(connection: Connection, table: Table, columns: Mapping[str, C
     there = {name: column for name, column in columns.items() if column is not None}
     lengths = {len(column) for column in there.values() if not isinstance(column, _Single)}
     if len(lengths) != 1:
-        raise ValueError(f"Columns must have the same length, but have lengths {sorted(lengths)!r}.")
+        raise ValueError(f"Columns must have the same length. Got lengths {sorted(lengths)!r}.")
     few = lengths == {1} or connection.dialect.name == "sqlite"
     insert = _insert_values if few else _copy_postgresql  # for a single row, COPY needs more round trips to the server
     insert(connection, table, there, lengths.pop())
@@ -115,9 +115,9 @@ def fetch_columns(
     ----------
     kinds : str
         One letter per column: ``i`` integers without nulls (int64), ``f`` numbers (float64, nan for null), ``o``
-        objects as returned by the driver, ``s`` objects with few distinct values, of which equal ones share memory.
+        objects as returned by the driver, ``s`` objects with few distinct values (equal values share memory).
     go_on : callable, optional
-        Called every few thousand rows. An exception in it stops reading.
+        Called every few thousand rows. If it raises an exception, reading stops.
     """
     result = connection.execute(statement)
     parts: list[list[Array]] = [[] for _ in kinds]
@@ -155,7 +155,7 @@ def _maker(kind: str) -> Callable[[Sequence[Any]], Array]:
 
 
 def among(connection: Connection, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """Return an SQL condition that a text or integer column has one of any number of values."""
+    """Return an SQL condition that a text or integer column equals one of ``values``, however many there are."""
     wanted = [value for value in values if not isinstance(value, str) or _can_be_stored(value)]
     if len(wanted) == 1:
         return column.__eq__(wanted[0])

@@ -41,7 +41,7 @@ _READ_ONLY = {"mode": "ro", "immutable": "1", "uri": "true"}
 
 
 class UnreadableValueError(ValueError):
-    """Stored value that is not of the expected kind."""
+    """Raised when a stored value does not have the expected type."""
 
 
 _BY_DAMAGED_VALUES = (UnreadableValueError, sqlite3.Error, zlib.error, json.JSONDecodeError, UnicodeDecodeError)
@@ -55,12 +55,12 @@ def now_us() -> int:
 
 
 def dump_json(value: Any) -> str | None:
-    """Serialise a structured value to JSON, None if it is empty."""
+    """Serialise a structured value to JSON. Return None if the value is empty."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str) if value else None
 
 
 def load_json(value: str | None, empty: Any) -> Any:
-    """Parse the value of a JSON column, ``empty`` if it is null."""
+    """Parse the value of a JSON column. Return ``empty`` if it is null."""
     found = json.loads(value) if value else empty
     if empty is not None and type(found) is not type(empty):
         raise UnreadableValueError(f"a {type(found).__name__} is stored instead of a {type(empty).__name__}")
@@ -68,14 +68,14 @@ def load_json(value: str | None, empty: Any) -> Any:
 
 
 def pack(value: Any) -> bytes | None:
-    """Compress a value to a history payload, None if it is empty. Bytes are returned unchanged."""
+    """Compress a value into a history payload. Return None if the value is empty, and bytes unchanged."""
     if isinstance(value, bytes):
         return value
     text_ = dump_json(value)
     if text_ is None:
         return None
     data = text_.encode("utf-8", "surrogatepass")
-    return zlib.compress(data, 6 if len(data) < _LARGE_PAYLOAD else 1)  # 4 times as fast, less than twice the bytes
+    return zlib.compress(data, 6 if len(data) < _LARGE_PAYLOAD else 1)  # 4 times as fast, less than twice the size
 
 
 def unpack(value: bytes | None) -> Any:
@@ -126,7 +126,7 @@ class Database:
             )
 
     def check_version(self) -> None:
-        """Migrate an older schema to the current version, or raise SchemaTooNewError if it is newer."""
+        """Migrate an older schema to the current version. Raise SchemaTooNewError if the schema is newer."""
         if self._version() == tables.SCHEMA_VERSION:
             return
         with self.write() as connection:
@@ -158,7 +158,7 @@ class Database:
 
     @property
     def shown(self) -> str:
-        """Name of the database in messages: the file, or the URL without its password."""
+        """Database as shown in messages: the file path, or the URL without its password."""
         return repr(self.location) if self.is_sqlite else repr(self.url.render_as_string(hide_password=True))
 
     def drop(self) -> None:
@@ -177,7 +177,7 @@ class Database:
 
     @contextmanager
     def read(self, *, once: bool = False) -> Iterator[Connection]:
-        """Open a read transaction with a consistent snapshot, or for a single query (``once``) no transaction."""
+        """Open a read transaction on a consistent snapshot. With ``once``, run a single query without a transaction."""
         with self._translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="AUTOCOMMIT" if once else "REPEATABLE READ")
@@ -188,8 +188,8 @@ class Database:
     def write(self, *, lock: bool = True, check_keys: bool = True) -> Iterator[Connection]:
         """Open a write transaction after waiting for other writers. Commit at the end, or roll back on any error.
 
-        With ``check_keys=False``, SQLite does not check the foreign keys of new rows. This requires that their ids were
-        read or created in the same transaction, and that nothing is deleted in it.
+        With ``check_keys=False``, SQLite does not check the foreign keys of new rows. This is only safe if the ids they
+        refer to were read or created in the same transaction and nothing is deleted in it.
         """
         with self._translated(), self._turn(), self.engine.connect() as connection:
             connection.execution_options(customlabels_write=True, customlabels_counters={})
@@ -200,7 +200,7 @@ class Database:
                 self._check_file()
 
     def _check_file(self) -> None:
-        """Raise StoreError if the file is not the one that was opened, because changes to it would be lost."""
+        """Raise StoreError if the file is no longer the one that was opened, because changes would be lost."""
         now = None
         with suppress(OSError):
             now = (found := os.stat(self.location)).st_dev, found.st_ino
@@ -213,9 +213,9 @@ class Database:
     def _turn(self) -> Iterator[None]:
         """Queue behind earlier writers, because SQLite alone serves whichever process retries first.
 
-        The queue is a lock on the folder, released when its process ends. It is only for fairness, since SQLite itself
-        protects the data: if such locks are not supported, or the queue does not advance, the transaction starts
-        without it.
+        The queue is a lock on the folder, released when the process that holds it ends. It is only for fairness, since
+        SQLite itself protects the data: if such locks are not supported, or the queue does not advance, the transaction
+        starts without it.
         """
         place = None
         try:
@@ -267,7 +267,7 @@ class Database:
             if "disk is full" in cause or "No space left" in cause:
                 hint = "The disk is full. Free some space and try again."
             elif "locked" in cause:
-                hint = f"Another program has locked it for more than {_BUSY_SECONDS} s. Close it and try again."
+                hint = f"Another program has locked it for more than {_BUSY_SECONDS} s. Close that program and retry."
             elif "readonly" in cause or "read-only" in cause:
                 hint = "It is not writable. Check the permissions of the file and of its folder."
             elif "unable to open" in cause:
@@ -277,21 +277,21 @@ class Database:
             else:
                 hint = "See the cause below."
             raise kind(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
-                       "Nothing of this action was written.") from error  # fmt: skip
+                       "No part of this action was written.") from error  # fmt: skip
         except damage as error:
-            text = f"The project's database {self.shown} has unreadable data ({type(error).__name__}: {error})."
+            text = f"The project's database {self.shown} contains unreadable data ({type(error).__name__}: {error})."
             raise DamagedError(f"{text} {self._way_back()} Nothing was written.") from error
 
     def _way_back(self) -> str:
-        """Return advice for recovering a damaged database, naming the newest readable snapshot."""
-        c, way = tables.snapshots.c, "restore a copy of the project, or a file written by project.pack."
+        """Return advice for recovering a damaged database, including the newest readable snapshot."""
+        c, way = tables.snapshots.c, "restore a backup of the project, or a file written by project.pack."
         newest = select(c.name, c.created, c.content).order_by(c.id.desc())
         with suppress(Exception), self.engine.connect() as connection:
             for name, created, content in connection.execute(newest):
                 with suppress(*_BY_DAMAGED_ROWS):
                     unpack(content)
                     taken = datetime.fromtimestamp(created / 1e6).isoformat(" ", "minutes")
-                    way = f"use project.snapshots.restore({name!r}) to restore the last snapshot, of {taken}, or {way}"
+                    way = f"use project.snapshots.restore({name!r}) to restore the snapshot taken {taken}, or {way}"
                     break
         copy = "Copy the project's folder first" if self.is_sqlite else "Save the database with pg_dump first"
         return f"It may be damaged. {copy}, then {way}"
@@ -303,8 +303,8 @@ def _url(location: str) -> URL:
     try:
         url = make_url(location)
     except ArgumentError as error:
-        # without the text itself, which may contain a password
-        raise InputError("store= is not a database URL, such as 'postgresql://user@host/name'.") from error
+        # do not show the URL, which may contain a password
+        raise InputError("store= must be a database URL, such as 'postgresql://user@host/name'.") from error
     if url.get_backend_name() == "sqlite":
         return url
     if url.get_backend_name() != "postgresql":
@@ -320,12 +320,12 @@ def _is_read_only(path: str) -> bool:
 
 def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
     if read_only:
-        # without a folder for its log SQLite can only read, and only if declared immutable
+        # SQLite cannot write its log in a read-only folder, and can then read only files declared immutable
         url = URL.create("sqlite", database=f"file:{quote(str(url.database))}", query=_READ_ONLY)
     try:
         if url.get_backend_name() != "sqlite":
             options = f"-csearch_path={schema}" if schema else ""
-            # keep only one connection open: many kernels share the limited connections of a server
+            # keep only one connection open: many kernels share the server's limited connections
             pool = {"pool_size": 1, "max_overflow": 9, "pool_pre_ping": True}
             engine = create_engine(url, connect_args={"options": options}, **pool)
             ping, asked = engine.dialect.do_ping, weakref.WeakKeyDictionary[Any, float]()
@@ -343,7 +343,7 @@ def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
         engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise MissingDependencyError(
-            f"store={url.render_as_string()!r} requires a driver: {extra_command('postgres')}"
+            f"store={url.render_as_string()!r} requires a database driver: {extra_command('postgres')}"
         ) from error
 
     @event.listens_for(engine, "connect")
@@ -394,12 +394,12 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
 
 def counter(connection: Connection, name: str) -> int:
-    """Return the next number of a counter, 1 if it was never used."""
+    """Return the next number of a counter, 1 if it has never been used."""
     return counters(connection).get(name, 1)
 
 
 def counters(connection: Connection) -> dict[str, int]:
-    """Return the next number of each counter used so far. A write transaction queries the database only once."""
+    """Return the next number of each counter used so far. In a write transaction, the database is queried once."""
     used: dict[str, int] = connection.get_execution_options().get("customlabels_counters", {})
     if not used:
         used.update(fetch(connection, select(tables.counters.c.name, tables.counters.c.next_id)))
@@ -407,7 +407,7 @@ def counters(connection: Connection) -> dict[str, int]:
 
 
 def take_ids(connection: Connection, table: Table | str, count: int) -> range:
-    """Reserve ``count`` ids of a table, or numbers of a named counter, that are never used again."""
+    """Reserve ``count`` ids for a table, or numbers of a named counter. They are never reused."""
     name = table if isinstance(table, str) else table.name
     used = counters(connection)
     start = used.get(name, 1)
@@ -430,7 +430,7 @@ def record(
     undo: Any = None,
     undoes: int | None = None,
 ) -> WriteResult:
-    """Write an action to the history, and update the modification time of the project.
+    """Write an action to the history, and update the project's modification time.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from customlabels_nb.store.columns import Array, Column, among, fetch_columns, p
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
 NO_LABELS = t.empty(t.LABEL_COLUMNS)
-#: Image columns that people edit, in addition to tags and their own columns.
+#: Image columns that users can edit, in addition to tags and user-defined columns.
 EDITABLE = ("status", "width", "height", "source")
 # kinds of columns, see fetch_columns
 _IMAGE_KINDS = {"split": "s", "status": "s", "width": "f", "height": "f", "source": "s", "revision": "i"}
@@ -50,7 +50,7 @@ def frame(rows: Rows, columns: dict[str, str]) -> pd.DataFrame:
 
 
 def read_images(connection: Connection, split: str | None, images: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read the images table, or these rows of it, with the user's own columns at the end."""
+    """Read the images table, or only the rows for ``images``, with the user-defined columns at the end."""
     return read_images_and_ids(connection, split, images)[1]
 
 
@@ -66,7 +66,7 @@ def read_files(connection: Connection) -> pd.DataFrame:
 def read_tables(
     connection: Connection, split: str, images: Sequence[str] | None = None
 ) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
-    """Read ids by image, images and annotations of a dataset, or of these images of it."""
+    """Read a dataset's image ids by name, its images and its annotations, or only those for ``images``."""
     ids, found = read_images_and_ids(connection, split, images)
     names = found["image"].array
     if images is None:
@@ -80,7 +80,7 @@ def read_tables(
 def read_marks_of(
     connection: Connection, split: str, ids: Array, names: Any, go_on: Callable[[], None] | None = None
 ) -> pd.DataFrame:
-    """Read the annotations of a dataset whose image ids and names are known. ``go_on`` may raise to stop reading."""
+    """Read a dataset's annotations, given its image ids and names. ``go_on`` may raise to stop reading."""
     where = schema.annotations.c.image_id.in_(select(schema.images.c.id).where(schema.images.c.split == split))
     return _read_marks(connection, schema.annotations, [where], ids, names, go_on)
 
@@ -88,12 +88,12 @@ def read_marks_of(
 def read_images_and_ids(
     connection: Connection, split: str | None, images: Sequence[str] | None = None
 ) -> tuple[Array, pd.DataFrame]:
-    """Read the ids, in ascending order, and the images table or these rows of it."""
+    """Read the image ids, in ascending order, and the images table, or only the rows for ``images``."""
     c, statement = schema.images.c, _IMAGES
     if images is not None:
         statement = statement.where(among(connection, c.image, images), *([] if split is None else [c.split == split]))
     elif split is not None:
-        # an expression instead of the column, whose index would return rows by name, which then have to be sorted
+        # an expression, because the column's index would return rows by name, which would then have to be sorted
         statement = statement.where(c.split.concat("") == split)
     kinds = "i" + "".join(_IMAGE_KINDS.get(name, "o") for name in t.IMAGE_COLUMNS) + "o"
     ids, *values, extras = fetch_columns(connection, statement.order_by(c.id), kinds)
@@ -121,7 +121,7 @@ def _image_column(name: str, values: Array) -> Any:
 
 
 def read_labels(connection: Connection) -> pd.DataFrame:
-    """Read the labels table, in order."""
+    """Read the labels table, in the project's label order."""
     c = schema.labels.c
     return frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
 
@@ -146,7 +146,7 @@ def _read_marks(
     images: Any,
     go_on: Callable[[], None] | None = None,
 ) -> pd.DataFrame:
-    """Read annotations or predictions of the images with these ids, in ascending order, and names."""
+    """Read annotations or predictions of images, given the images' ascending ids and their names."""
     c = table.c
     columns = t.PREDICTION_COLUMNS if "model" in c else t.ANNOTATION_COLUMNS
     fields = [name for name in columns if name not in ("image", "label")]
@@ -176,7 +176,7 @@ def named(ids: Array, known: Array, names: Any) -> Any:
 
 
 def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFrame | None) -> dict[str, Column]:
-    """Return the columns to insert for new images. ``files`` may provide their bytes and mtime_ns."""
+    """Return the columns to insert for new images. ``files`` may provide ``bytes`` and ``mtime_ns``."""
     extras = extra_json(images)
     own = {name: plain(images[name]) for name in ("image", "status", "width", "height", "sha256", "source")}
     if files is not None:
@@ -201,7 +201,7 @@ def mark_columns(
     Raises
     ------
     KeyError
-        With the name of an image that is not in ``image_ids``.
+        If an image is not in ``image_ids``. The exception's argument is the image's name.
     """
     created = annotations["created"].to_numpy(dtype="datetime64[us]").view("int64")
     return {
@@ -216,13 +216,13 @@ def mark_columns(
 
 
 def _texts(values: pd.Series) -> list[str | None] | None:
-    """Serialise structured values to JSON, None if all are empty."""
+    """Serialise structured values to JSON. Return None if all are empty."""
     texts = [dump_json(value) if value else None for value in values.tolist()]
     return texts if any(texts) else None
 
 
 def extra_json(images: pd.DataFrame) -> list[str | None]:
-    """Serialise the user's own columns of each image to JSON, leaving out null cells."""
+    """Serialise each image's user-defined columns to JSON, without null cells."""
     names = [str(name) for name in images.columns if name not in t.IMAGE_COLUMNS]
     if not names:
         return [None] * len(images)
@@ -233,7 +233,7 @@ def extra_json(images: pd.DataFrame) -> list[str | None]:
 
 
 def row_keys(images: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
-    """Return the editable fields of each image as a key for comparisons."""
+    """Map each image to its editable fields, for comparison."""
     rows = plain_rows(images, ["image", *EDITABLE, "tags"])
     extras = extra_json(images)
     return {row[0]: (*row[1:-1], dump_json(row[-1]), extra) for row, extra in zip(rows, extras, strict=True)}
@@ -244,7 +244,7 @@ def _plain(value: Any) -> Any:
 
 
 def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the editable fields of each image's annotations as sorted keys for comparisons."""
+    """Map each image to the editable fields of its annotations, sorted, for comparison."""
     names = ["image", "label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job"]
     result: dict[str, list[tuple[Any, ...]]] = {}
     for image, label, *rest in plain_rows(annotations, names):
@@ -257,7 +257,7 @@ def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]
 
 
 def plain_rows(data: pd.DataFrame, names: Sequence[str]) -> Rows:
-    """Convert a table to tuples of plain Python values, with None for missing ones."""
+    """Convert a table to tuples of plain Python values, with None for missing values."""
     columns = []
     for name in names:
         if name not in data.columns:

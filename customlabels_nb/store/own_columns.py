@@ -13,16 +13,16 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.store import schema
 from customlabels_nb.store.database import fetch, insert_rows
 
-#: Key of a datetime, which JSON has no type for.
+#: JSON key that marks a datetime, for which JSON has no type.
 TIME = "$time"
 _KEY = "dtypes of own columns"
 _OFFSET = re.compile(r"[+-]\d\d:\d\d$")
 _PLAIN = (str, int, float, bool)
-_INFERRED = "object"  # not stored: inferred from the values, or different between imports
+_INFERRED = "object"  # the dtype is inferred from the values, for example because imports disagree
 
 
 def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: bool = False) -> None:
-    """Store the dtypes of the user's columns. A column whose dtype differs from before loses its stored dtype.
+    """Store the dtypes of user-defined columns. A column loses its stored dtype if the new dtype conflicts with it.
 
     With ``new_only``, known columns keep their stored dtype, because after an edit the dtype is only an inferred one.
     """
@@ -41,14 +41,14 @@ def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: b
 
 
 def dtypes(connection: Connection) -> dict[str, Any]:
-    """Return the stored dtypes of the user's columns by name, for :func:`restored`."""
+    """Return the stored dtypes of the user-defined columns by name, for :func:`restored`."""
     rows = fetch(connection, select(schema.meta.c.value).where(schema.meta.c.key == _KEY))
     found: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
     return found
 
 
 def _spec(column: pd.Series) -> Any:
-    """Describe a dtype as JSON: its name, or the categories."""
+    """Describe a dtype as JSON: its name, or its categories and whether they are ordered."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         categories = dtype.categories.tolist()
@@ -68,7 +68,7 @@ def _merged(known: Any, given: Any) -> Any:
 
 
 def restored(values: pd.Series, spec: Any) -> pd.Series:
-    """Convert a column of JSON values to its stored dtype if all values fit into it."""
+    """Convert a column of JSON values to its stored dtype if all values fit."""
     plain = _inferred(values)
     if spec is None or spec == _INFERRED:
         return plain
@@ -100,7 +100,7 @@ def _inferred(values: pd.Series) -> pd.Series:
 
 
 def _moments(values: pd.Series) -> pd.Series:
-    """Parse datetimes in one time zone, UTC if they have several offsets, or return them unparsed if that fails."""
+    """Parse datetimes into one time zone (UTC if their offsets differ). Return them unparsed if that fails."""
     texts = values.map(lambda value: value[TIME], na_action="ignore")
     zoned = texts.dropna().map(lambda text: isinstance(text, str) and bool(_OFFSET.search(text)))
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-#: Statuses of versions, with the names of the hosted service.
+#: Statuses of versions, named as in Rekognition Custom Labels.
 VERSION_STATUSES = (
     "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "FAILED",
     "STOPPING", "STOPPED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED", "COPYING_FAILED",
@@ -19,7 +19,7 @@ DESCRIPTION = "description"
 
 @dataclass(frozen=True)
 class Action:
-    """Action of a person or program for the history: ``who`` did ``what``, with an optional ``note``."""
+    """Action by a person or program, for the history: ``who`` did ``what``, with an optional ``note``."""
 
     what: str
     who: str
@@ -35,7 +35,7 @@ class WriteResult:
     action : int, optional
         None if nothing changed, so that no action was written.
     count : int
-        Number of images, annotations or predictions concerned. Each writer documents which.
+        Number of images, annotations or predictions affected. Each writing method documents which of these it counts.
     """
 
     action: int | None = None
@@ -44,7 +44,7 @@ class WriteResult:
 
 @dataclass(frozen=True)
 class ProjectRecord:
-    """Properties of the project. Times are UTC, and ``instructions`` are those for annotators."""
+    """Properties of the project. Times are UTC, and ``instructions`` are shown to annotators."""
 
     name: str
     task: str | None
@@ -71,7 +71,7 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts of one dataset, as in the hosted service."""
+    """Counts for one dataset, as in Rekognition Custom Labels."""
 
     total_entries: int
     labelled_entries: int
@@ -104,5 +104,5 @@ class VersionRecord:
 
     @property
     def description(self) -> str:
-        """Description of the version in its tag ``description``, empty by default."""
+        """Description of the version, stored in its tag ``description``. Empty by default."""
         return self.tags.get(DESCRIPTION, "")

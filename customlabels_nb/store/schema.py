@@ -1,8 +1,8 @@
 """Database schema: tables, schema version and migrations.
 
-Ids come from ``counters`` within the write transaction and are never reused. Times are microseconds since 1970 in UTC,
-structured values are JSON text, and history payloads are zlib-compressed JSON, with the same bytes in SQLite and
-PostgreSQL and no conversion per cell.
+Ids are taken from ``counters`` within the write transaction and are never reused. Times are microseconds since 1970 in
+UTC, structured values are JSON text, and history payloads are zlib-compressed JSON. SQLite and PostgreSQL store the
+same bytes, and no cell has to be converted.
 """
 
 from collections.abc import Callable
@@ -235,6 +235,6 @@ def _from_1_to_2(connection: Connection) -> None:
 
 #: Migration from each released version ``n`` to ``n + 1``, as a function of a connection in the write transaction. All
 #: required migrations run in the same transaction, so that an interrupted migration leaves the old version intact. A
-#: migration defines its tables explicitly, because the definitions above will change. The tests have a small database
-#: of every released version.
+#: migration defines its tables explicitly, because the definitions above will change. The tests include a small
+#: database from every released version.
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1_to_2}

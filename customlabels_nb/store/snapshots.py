@@ -28,7 +28,7 @@ from customlabels_nb.store.writing import dataset_rows, ensure_dataset, insert_l
 _FORMAT = 1
 _LEVEL = 3  # a third of the default level's time for 10 % more bytes
 _IMAGES = ("image", "split", "status", "width", "height", "sha256", "bytes", "mtime_ns", "source", "tags", "extra")
-#: Restored fields of an image that still exists. Its size and content remain those of the current file.
+#: Fields that are restored for an image that still exists. Its size and content still describe the current file.
 _RESTORED = ("split", "status", "source", "tags", "extra")
 _DETAILS = ("source", "tags", "extra")
 _MARKS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
@@ -43,8 +43,8 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 class Content:
     """Images and annotations as columns of raw values.
 
-    ``image`` and ``label`` of annotations are positions in ``images`` and ``labels``. ``ids`` and ``revisions`` are set
-    if the content was read from the tables of the database. ``split`` is set if only one dataset is included.
+    In ``annotations``, ``image`` and ``label`` are positions in ``images`` and ``labels``. ``ids`` and ``revisions``
+    are filled only if the content was read from the database tables. ``split`` is set if only one dataset is included.
     """
 
     split: str | None
@@ -59,7 +59,7 @@ class Content:
 
 
 def read_content(connection: Connection, split: str | None) -> Content:
-    """Read the current content of one dataset or both."""
+    """Read the current content of one dataset, or of both if ``split`` is None."""
     i, a, names = schema.images.c, schema.annotations.c, schema.labels.c
     images = select(i.id, i.revision, *(i[name] for name in _IMAGES)).order_by(i.id)
     marks = select(a.image_id, a.label_id, *(a[name] for name in _MARKS)).order_by(a.image_id, a.id)
@@ -99,7 +99,7 @@ def _json_parts(content: Content) -> Iterator[str]:
 
 
 def _listed_values(column: Sequence[Any] | Array) -> list[Any] | dict[str, Any]:
-    """Convert a column to a list with None for missing values, or to count and value if all are equal."""
+    """Convert a column to a list with None for missing values, or to a count and a value if all are equal."""
     if isinstance(column, list):
         return column
     values = np.asarray(column)
@@ -142,7 +142,7 @@ def save(connection: Connection, name: str, content: Content, data: bytes, actio
     """Store a snapshot under a new name."""
     c = schema.snapshots.c
     if connection.scalar(select(c.id).where(c.name == name)) is not None:
-        raise NotAllowedError(f"Snapshot {name!r} already exists. Choose another name, or delete that snapshot.")
+        raise NotAllowedError(f"Snapshot {name!r} already exists. Choose a different name, or delete that snapshot.")
     id_ = take_ids(connection, schema.snapshots, 1)[0]
     marks = len(content.annotations["image"])
     row = (id_, name, now_us(), action.who, content.split, len(content), marks, data)
@@ -201,7 +201,7 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
 
 
 def _insert_images(connection: Connection, content: Content, positions: Sequence[int]) -> dict[int, int]:
-    """Insert images of the snapshot, and return their ids by position."""
+    """Insert images from the snapshot, and map their positions in it to their new ids."""
     ids = take_ids(connection, schema.images, len(positions)) if positions else range(0)
     moment = now_us()
     rows = [
@@ -212,7 +212,7 @@ def _insert_images(connection: Connection, content: Content, positions: Sequence
 
 
 def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, int]) -> None:
-    """Insert the snapshot's annotations of these images, given by position, and any missing labels."""
+    """Insert the annotations of the images in ``ids`` (position to id), and any missing labels."""
     chosen = _positions(content, ids)
     c = schema.labels.c
     known: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
@@ -233,16 +233,16 @@ def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, in
 
 
 def _positions(content: Content, places: Iterable[int]) -> Array:
-    """Return the positions of the annotations of these images."""
+    """Return the positions of the annotations that belong to these images."""
     wanted = np.zeros(len(content), dtype=bool)
     wanted[list(places)] = True
     return np.flatnonzero(wanted[content.annotations["image"]])
 
 
 def matched(before: Content, after: Content) -> list[tuple[int | None, int | None]]:
-    """Match the images of two contents by name and split, or otherwise by name, and return pairs of positions.
+    """Match the images of two contents by split and name, then by name alone, and return pairs of positions.
 
-    An image without a counterpart is left out if the other content does not include its dataset.
+    An image without a counterpart is dropped if the other content does not include its dataset.
     """
     keys = [list(zip(c.images["split"], c.images["image"], strict=True)) for c in (before, after)]
     there = {key: j for j, key in enumerate(keys[1])}
@@ -277,13 +277,13 @@ def _hashed(values: Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
     if values.dtype != object:
         values = values + 0  # converts -0.0 to 0.0
         return np.asarray(pd.util.hash_array(values))
-    codes, known = pd.factorize(values)  # -1 for null, which is treated as an empty text
+    codes, known = pd.factorize(values)  # -1 for null, which is treated as an empty string
     hashes = np.asarray(pd.util.hash_array(np.array(["", *known], dtype=object), categorize=False))
     return np.asarray(hashes[np.where(codes >= 0, codes + 1, 0)])
 
 
 def differences(before: Content, after: Content) -> pd.DataFrame:
-    """Compare two contents, with one row per change: image, split, change, before, after."""
+    """Compare two contents, and return one row per change: image, split, change, before, after."""
     pairs = matched(before, after)
     sums = mark_sums(before), mark_sums(after)
     differing = [(i, j) for i, j in pairs if i is None or j is None or sums[0][i] != sums[1][j]]
@@ -331,7 +331,7 @@ def _details(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _marks_of(content: Content, places: set[int]) -> dict[int, list[tuple[Any, ...]]]:
-    """Return the annotations of these images as sorted tuples (label, left, top, width, height, polygon, …)."""
+    """Map each of these images to its annotations as sorted tuples (label, left, top, width, height, polygon, …)."""
     found: dict[int, list[tuple[Any, ...]]] = {}
     names = [name for name in _MARKS if name != "created"]
     chosen = _positions(content, places)

@@ -134,14 +134,14 @@ def create_store(location: str, name: str, *, schema: str | None = None, task: s
 
 
 def open_store(location: str, *, schema: str | None = None) -> SqlStore:
-    """Open a project's database, and migrate an older schema.
+    """Open a project's database, migrating an older schema if necessary.
 
     Raises
     ------
     ProjectNotFoundError
         If there is no database.
     SchemaTooNewError
-        If a newer release wrote it.
+        If the database was written by a newer release.
     """
     database = Database(location, schema)
     if database.is_sqlite and not Path(location).is_file():
@@ -153,11 +153,11 @@ def open_store(location: str, *, schema: str | None = None) -> SqlStore:
 class SqlStore:
     """Database of a project.
 
-    Data frames have the columns and dtypes of :mod:`customlabels_nb.core.tables`. Every method that writes is one
-    transaction: either all of it is stored, with an entry in the history, or nothing. It returns the action that it
-    wrote. Writers of one project take turns, and readers only see complete transactions. Each image has a revision,
-    which increases with every change of the image or its annotations. :meth:`update_images` refuses to overwrite a
-    newer one.
+    Data frames have the columns and dtypes of :mod:`customlabels_nb.core.tables`. Every writing method runs in one
+    transaction: either everything is stored, with an entry in the history, or nothing. It returns the recorded action.
+    Writers of one project take turns, and readers only see complete transactions. Each image has a revision, which
+    increases with every change to the image or its annotations. :meth:`update_images` refuses to overwrite a newer
+    revision.
     """
 
     def __init__(self, database: Database) -> None:
@@ -186,7 +186,7 @@ class SqlStore:
             thread.join()
 
     def copy_to(self, path: str) -> None:
-        """Copy a consistent state of the database to a new SQLite file for :func:`open_store`.
+        """Copy a consistent snapshot of the database to a new SQLite file, which :func:`open_store` can open.
 
         Raises
         ------
@@ -206,7 +206,8 @@ class SqlStore:
     def rename_images(self, names: Mapping[str, str]) -> int:
         """Rename images everywhere in the store, including history and snapshots, and return their number.
 
-        This is meant for a copy in another location. It is not recorded as an action, and revisions stay the same.
+        This is meant for a copy of the project in a different location. It is not recorded as an action, and revisions
+        stay the same.
         """
         payloads = ("before", "after", "undo")
         i, h, s = schema.images.c, schema.history.c, schema.snapshots.c
@@ -246,7 +247,7 @@ class SqlStore:
 
     # -- datasets: read -----------------------------------------------------------------------------
     def dataset(self, split: str) -> DatasetRecord | None:
-        """Return the record of the train or test dataset, None if there is none."""
+        """Return the record of the train or test dataset, or None if it does not exist."""
         c = schema.datasets.c
         columns = (c.split, c.status, c.status_message, c.created, c.updated, c.sources, c.tags)
         with self._database.read() as connection:
@@ -258,7 +259,7 @@ class SqlStore:
             return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
 
     def statistics(self, split: str) -> Statistics:
-        """Count the dataset's images, labelled images and labels in use. All are zero if it does not exist."""
+        """Count the dataset's images, labelled images and labels in use. All are 0 if it does not exist."""
         i, a = schema.images.c, schema.annotations.c
         own = a.image_id.in_(select(i.id).where(i.split == split))
         total = select(func.count()).select_from(schema.images).where(i.split == split)
@@ -279,20 +280,21 @@ class SqlStore:
     def tables(
         self, split: str, images: Sequence[str] | None = None
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Return images and annotations of the dataset, and all labels, in a consistent state.
+        """Return the dataset's images and annotations, and all labels, in a consistent state.
 
-        With ``images``, return only these and their annotations, without labels. The run time is independent of the
-        number of other images.
+        With ``images``, return only these images and their annotations, without labels. The run time is independent of
+        the number of other images.
         """
         with self._database.read() as connection:
             _, found, annotations = frames.read_tables(connection, split, images)
             return found, annotations, frames.read_labels(connection) if images is None else frames.NO_LABELS
 
     def tables_later(self, split: str) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame], pd.DataFrame]:
-        """Return the same as :meth:`tables`, with annotations as a function that waits until they are read.
+        """Return :meth:`tables`, with the annotations replaced by a function that waits until they are read.
 
-        A dataset of 250,000 images has a million boxes, which are not needed to show the first images. A thread reads
-        them in the transaction in which the images were read, so that both are consistent despite concurrent writers.
+        A dataset of 250,000 images may have a million boxes, which are not needed to show the first images. A
+        background thread reads them in the same transaction as the images, so both are consistent despite concurrent
+        writers.
         """
         with self._database.read() as connection:
             if counter(connection, schema.annotations.name) <= _READ_AT_ONCE:
@@ -308,7 +310,7 @@ class SqlStore:
         return images, pending, labels
 
     def label_counts(self, split: str) -> pd.DataFrame:
-        """Count the dataset's images with each label: label, images (int64), in the order of labels."""
+        """Count the dataset's images with each label: label, images (int64), in label order."""
         a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
         own = a.image_id.in_(select(i.id).where(i.split == split))
         pairs = select(a.image_id, a.label_id).where(own).distinct().subquery()
@@ -319,7 +321,7 @@ class SqlStore:
             return frames.frame(fetch(connection, statement), {"label": "str", "images": "int64"})
 
     def labels_of_images(self, split: str) -> pd.DataFrame:
-        """Return the columns ``image`` and ``label`` of the dataset's annotations, each pair once."""
+        """Return the distinct pairs of ``image`` and ``label`` in the dataset's annotations."""
         a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
         own_images = select(i.id, i.image).where(i.split == split).order_by(i.id)
         pairs = select(a.image_id, a.label_id).where(a.image_id.in_(select(i.id).where(i.split == split)))
@@ -332,20 +334,20 @@ class SqlStore:
         return pd.DataFrame({"image": image, "label": label})
 
     def files(self) -> tuple[pd.DataFrame, int]:
-        """Return the file data of all images, and a change number.
+        """Return the file data of all images, and a change counter.
 
-        The table has image, split, sha256 (str), bytes, mtime_ns (Int64). The number increases whenever images are
-        added, removed, moved or have new content. See ``as_of`` of the writing methods.
+        The table has image, split, sha256 (str), bytes, mtime_ns (Int64). The counter increases whenever images are
+        added, removed or moved, or their content changes. See ``as_of`` of the writing methods.
         """
         with self._database.read() as connection:
             return frames.read_files(connection), image_changes(connection)
 
     def issues(self) -> pd.DataFrame:
-        """Return findings of imports and validation, oldest first."""
+        """Return the findings of imports and validation, oldest first."""
         return self._read_whole(schema.issues, {"split": "str", **t.ISSUE_COLUMNS})
 
     def import_lines(self) -> pd.DataFrame:
-        """Return lines of imported manifests that were not read completely: split, source, line, raw."""
+        """Return the lines of imported manifests that were not read completely: split, source, line, raw."""
         return self._read_whole(schema.import_lines, {"split": "str", "source": "str", "line": "int64", "raw": "str"})
 
     def _read_whole(self, table: Table, columns: dict[str, str]) -> pd.DataFrame:
@@ -365,7 +367,7 @@ class SqlStore:
             return frames.frame(rows, {"number": "int64", "split": "str", "image": "str"})
 
     def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return a compact table of all images of both datasets, without names, for counting.
+        """Return a compact table of all images in both datasets, without names, for counting.
 
         Parameters
         ----------
@@ -399,10 +401,10 @@ class SqlStore:
         )
 
     def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
-        """Return all annotations of both datasets, or of the images with these numbers, without boxes.
+        """Return the annotations in both datasets, or of the images with these numbers, without boxes.
 
-        The columns are number (of the image), label and annotator (categories, annotator may be null) and created
-        (datetime).
+        The columns are number (of the image), label and annotator (categories, ``annotator`` may be missing) and
+        created (datetime).
         """
         a, names = schema.annotations.c, schema.labels.c
         marks = select(a.image_id, a.label_id, a.annotator, a.created)
@@ -422,26 +424,26 @@ class SqlStore:
 
     # -- history ------------------------------------------------------------------------------------
     def history(self, limit: int | None = None) -> pd.DataFrame:
-        """Return actions, newest first: id, created, who, what, note, split, count, before, after (parsed JSON).
+        """Return the actions, newest first: id, created, who, what, note, split, count, before, after (parsed JSON).
 
-        ``undoes`` is the id of the action that this one undid. ``undone_by`` is the id of the action that undid this
-        one, unless that was undone itself. ``undoable`` is True if :meth:`undo` can undo it, provided that the same
-        data was not changed since.
+        ``undoes`` is the id of the action that this action undid. ``undone_by`` is the id of the action that undid this
+        action, unless that undo was itself undone. ``undoable`` is True if :meth:`undo` can undo the action, provided
+        that the same data has not been changed since then.
         """
         with self._database.read() as connection:
             return _read_actions(connection, [], limit, payloads=("before", "after"))
 
     def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:
-        """Return the same as :meth:`history` without the columns before and after.
+        """Return :meth:`history` without the columns ``before`` and ``after``.
 
         Parameters
         ----------
         before : int, optional
             Only actions with a smaller id.
         who : str, optional
-            Only actions of this person.
+            Only actions by this person.
         limit : int, optional
-            Largest number of actions.
+            Maximum number of actions.
         """
         c = schema.history.c
         where = [] if before is None else [c.id < before]
@@ -451,12 +453,12 @@ class SqlStore:
             return _read_actions(connection, where, limit)
 
     def last_action(self) -> int:
-        """Return the id of the newest action, 0 if there is none. It increases with every change."""
+        """Return the id of the newest action, or 0 if there is none. The id increases with every change."""
         with self._database.read() as connection:
             return int(connection.scalar(select(func.max(schema.history.c.id))) or 0)
 
     def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
-        """Return the actions after the one with this id, oldest first, at most ``limit``.
+        """Return up to ``limit`` actions after the action with this id, oldest first.
 
         The columns are id, created, who, what, note, split, count, and images, a list of the images that the action
         touched.
@@ -478,7 +480,7 @@ class SqlStore:
             return {str(who): int(count) for who, count in fetch(connection, counts)}
 
     def changes_since(self, moment: datetime) -> tuple[int, datetime | None]:
-        """Count the actions that changed images, annotations or labels after ``moment``, with the time of the first."""
+        """Count the changes to images, annotations and labels after ``moment``, and return the time of the first."""
         c = schema.history.c
         changes = select(c.created).where(c.created > frames.from_datetime(moment), c.undo.is_not(None)).subquery()
         with self._database.read() as connection:
@@ -490,21 +492,20 @@ class SqlStore:
     def undo(self, action_id: int | None, action: Action) -> WriteResult:
         """Undo an action. ``count`` is the number of changed images.
 
-        This is an action itself and can be undone like any other, which redoes the original action. Changes of images,
-        annotations and labels can be undone in any order, unless a later change of the same images or labels still
-        applies.
+        Undo is itself an action, and undoing it redoes the original action. Changes to images, annotations and labels
+        can be undone in any order, unless a later change to the same images or labels still applies.
 
         Parameters
         ----------
         action_id : int, optional
-            Id of the action in the history, by default the latest of ``action.who`` that can be undone and was not.
+            Id of the action in the history. Defaults to the latest action by ``action.who`` that can still be undone.
 
         Raises
         ------
         StaleEditError
-            If one of its images was changed since. Nothing was written.
+            If one of the action's images has been changed since then. Nothing is written.
         NotAllowedError
-            If it was already undone, is of a kind that cannot be undone, or its labels were changed since.
+            If the action has already been undone or cannot be undone, or its labels have been changed since then.
         InputError
             If ``action_id`` is not an integer.
         """
@@ -512,7 +513,7 @@ class SqlStore:
             return undo_action(connection, action_id, action)
 
     def undo_refusal(self, action_id: int) -> str | None:
-        """Return the reason why :meth:`undo` would refuse to undo an action, None if it would not."""
+        """Return the reason why :meth:`undo` would refuse to undo an action, or None if it would not."""
         with self._database.read() as connection:
             return undo_refusal(connection, action_id)
 
@@ -537,11 +538,11 @@ class SqlStore:
         images, annotations : DataFrame
             Normalised tables.
         files : DataFrame, optional
-            image, bytes, mtime_ns of local files, so that a later import can skip unchanged files.
+            Columns image, bytes and mtime_ns of local files, so that a later import can skip unchanged files.
         issues, lines, source
-            Findings, unread manifest lines and the origin, stored with the dataset even if no image is new.
+            Findings, unread manifest lines and the origin of the images. They are stored even if no image is new.
         as_of : int, optional
-            Change number from :meth:`files`.
+            Change counter from :meth:`files`.
 
         Returns
         -------
@@ -553,7 +554,7 @@ class SqlStore:
         TableError
             If an image is already in the dataset.
         OutdatedError
-            If images were added, removed, moved or changed since ``as_of``.
+            If images have been added, removed, moved or changed since ``as_of``.
         """
         with self._database.write(check_keys=False) as connection:
             check_as_of(connection, as_of)
@@ -569,16 +570,16 @@ class SqlStore:
     def update_images(
         self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action, stored: Tables | None = None
     ) -> WriteResult:
-        """Write the differences from the stored state of these images. ``count`` is the number of changed images.
+        """Store the changes to these images. ``count`` is the number of changed images.
 
-        ``images.revision`` is the revision that the edit is based on. Other images of the dataset stay the same.
-        ``stored`` is a recent result of :meth:`tables` for these images, which saves reading them again unless somebody
-        changed them in the meantime.
+        ``images.revision`` is the revision on which the edit is based. Other images in the dataset stay the same.
+        ``stored`` is a recent result of :meth:`tables` for these images. If it is passed, the images are read again
+        only if somebody has changed them.
 
         Raises
         ------
         StaleEditError
-            If a changed image has another revision now. Nothing was written.
+            If a changed image now has a different revision. Nothing is written.
         TableError
             If an image is not in the dataset.
         """
@@ -603,10 +604,11 @@ class SqlStore:
         lines: Sequence[tuple[str, int, str]] = (),
         as_of: int | None = None,
     ) -> WriteResult:
-        """Change images and add others as one action. ``count`` is the number of both.
+        """Change some images and add others as one action. ``count`` is the total number of these images.
 
-        ``known`` are images and annotations as in :meth:`update_images`. ``new`` and the other arguments are as in
-        :meth:`add_images`, and all of ``new`` are added. Raises the same errors as these methods.
+        ``known`` holds the images to change and their annotations, as in :meth:`update_images`. ``new`` holds the
+        images to add and their annotations. The other arguments are as in :meth:`add_images`. Raises the same errors as
+        these two methods.
         """
         with self._database.write() as connection:
             check_as_of(connection, as_of)
@@ -625,12 +627,12 @@ class SqlStore:
             return record(connection, action, split=split, count=count, before=before, after=after, undo=payload)
 
     def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> WriteResult:
-        """Remove images (image, revision) with their annotations, but not their files. ``count`` is their number.
+        """Remove images (image, revision) and their annotations, but not the files. ``count`` is the number of images.
 
         Raises
         ------
         StaleEditError
-            If one of them has another revision now. Nothing was removed.
+            If an image now has a different revision. Nothing is removed.
         TableError
             If an image is not in the dataset.
         """
@@ -650,9 +652,10 @@ class SqlStore:
             return record(connection, action, split=split, count=len(gone), before=before, undo=trace.payload())
 
     def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> WriteResult:
-        """Update file data: image, width, height, sha256, bytes, mtime_ns. ``count`` is the number with new content.
+        """Update stored file data. ``count`` is the number of images with new content.
 
-        If only the modification time changed, no action is recorded and the image keeps its revision.
+        ``facts`` has the columns image, width, height, sha256, bytes and mtime_ns. If only the modification time of a
+        file has changed, no action is recorded and the image keeps its revision.
         """
         c = schema.images.c
         names = ["sha256", "width", "height", "bytes", "mtime_ns"]
@@ -670,7 +673,7 @@ class SqlStore:
             return record(connection, action, split=split, count=len(changed), after={"images": changed})
 
     def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> WriteResult:
-        """Move images with their annotations to the other dataset. ``count`` is their number."""
+        """Move images and their annotations to the other dataset. ``count`` is the number of images."""
         t.check_split(origin)
         names = list(images)
         with self._database.write() as connection:
@@ -693,7 +696,7 @@ class SqlStore:
             )
 
     def delete_dataset(self, split: str, action: Action) -> WriteResult:
-        """Delete the dataset with its images and annotations, but no files. ``count`` is the number of images."""
+        """Delete the dataset with its images and annotations, but not the files. ``count`` is the number of images."""
         t.check_split(split)
         with self._database.write() as connection:
             ids, before = _pack_dataset(connection, split)
@@ -710,7 +713,7 @@ class SqlStore:
 
     # -- snapshots ----------------------------------------------------------------------------------
     def take_snapshot(self, name: str, split: str | None, action: Action) -> WriteResult:
-        """Store the current state of a dataset, or of both if None. ``count`` is the number of images."""
+        """Store the current state of a dataset, or of both if ``split`` is None. ``count`` is the number of images."""
         with self._database.read() as connection:
             content = snapshots.read_content(connection, split)
         data = snapshots.encode(content)
@@ -718,17 +721,21 @@ class SqlStore:
             return snapshots.save(connection, name, content, data, action)
 
     def snapshots(self) -> pd.DataFrame:
-        """Return the snapshots, oldest first: name, created, who, split (null: both), images, annotations (counts)."""
+        """Return the snapshots, oldest first.
+
+        The columns are name, created, who, split (missing if the snapshot contains both datasets), and the numbers of
+        images and annotations.
+        """
         dtypes = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64",
                   "annotations": "int64"}  # fmt: skip
         found = self._read_whole(schema.snapshots, dtypes)
         return found.assign(created=frames.times(found["created"].to_numpy()))
 
     def compare_snapshots(self, before: str, after: str | None) -> pd.DataFrame:
-        """Compare a snapshot with another one, or with the current state: image, split, change, before, after.
+        """Compare a snapshot with another snapshot or the current state: image, split, change, before, after.
 
         ``change`` is "added", "removed", "moved", "status", "relabelled", "redrawn" (same labels) or "details" (source,
-        tags and own columns). An image that both moved and was relabelled has two rows.
+        tags and user-defined columns). An image that both moved and was relabelled has two rows.
         """
         with self._database.read() as connection:
             kept = [snapshots.load(connection, name) for name in (before, after) if name is not None]
@@ -739,9 +746,9 @@ class SqlStore:
     def restore_snapshot(self, name: str, action: Action) -> WriteResult:
         """Restore the datasets from the snapshot, as one action. ``count`` is the number of changed images.
 
-        A dataset that is not in the snapshot stays the same, except that images of the snapshot are moved back from it.
-        Deleted labels are added again if they are used, and other labels stay. Sizes and content of files are never
-        restored.
+        A dataset that is not in the snapshot stays the same, except that images in the snapshot are moved back out of
+        it. Deleted labels that the snapshot uses are added again, and no label is removed. The sizes and content of
+        image files are never restored.
         """
         with self._database.read() as connection:
             data = snapshots.load(connection, name)
@@ -764,12 +771,12 @@ class SqlStore:
 
     # -- labels -------------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in order."""
+        """Return the labels table, in the project's label order."""
         with self._database.read() as connection:
             return frames.read_labels(connection)
 
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
-        """Count uses of each label, or of this one: label, train, test (images), annotations (int64), in order."""
+        """Count the uses of each label, or only of ``label``: label, train, test (images), annotations (int64)."""
         a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
         marks, chosen = select(a.image_id, a.label_id), select(names.id, names.label).order_by(names.position)
         if label is not None:
@@ -800,14 +807,14 @@ class SqlStore:
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
     ) -> WriteResult:
-        """Append labels (name, colour) as one action. With ``review``, labelled images then need review.
+        """Append labels (name, colour) as one action. With ``review``, mark all labelled images for review.
 
-        ``count`` is the number of images that need review for this reason.
+        ``count`` is the number of images marked for review.
 
         Raises
         ------
         LabelError
-            If a label already exists. Nothing was added.
+            If a label already exists. Nothing is added.
         """
         names = [t.check_label(label) for label, _ in labels]
         if len(set(names)) < len(names):
@@ -834,7 +841,7 @@ class SqlStore:
             return record(connection, action, count=len(changed), after=after, undo=trace.payload())
 
     def rename_label(self, label: str, new: str, action: Action) -> WriteResult:
-        """Rename a label in the labels table, all annotations and predictions. ``count`` is the number of annotations.
+        """Rename a label in all annotations and predictions. ``count`` is the number of annotations.
 
         Raises
         ------
@@ -863,7 +870,7 @@ class SqlStore:
     def merge_labels(self, label: str, into: str, action: Action) -> WriteResult:
         """Replace ``label`` with ``into`` and remove it, without duplicating image-level labels.
 
-        ``count`` is the number of annotations that had it.
+        ``count`` is the number of annotations that had ``label``.
         """
         with self._database.write() as connection:
             id_, target = _require_label(connection, label), _require_label(connection, into)
@@ -879,7 +886,7 @@ class SqlStore:
                 doubled = _doubled(connection, table, own, target)
                 trace.keep(table, doubled, gone=True)
                 delete_with(connection, table, doubled)
-                # for annotations that only change their label, keep only the label
+                # for annotations whose label is all that changes, store only the label
                 columns = ("id", "image_id", "label_id", *(["model"] if "model" in table.c else []))
                 rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in own if row[0] not in doubled]
                 trace.keep_known(table, columns, rows)
@@ -891,14 +898,14 @@ class SqlStore:
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
     def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> WriteResult:
-        """Remove a label. ``count`` is the number of annotations that had it.
+        """Remove a label. ``count`` is the number of annotations that had ``label``.
 
         Labelled images that lose their last annotation become unlabelled.
 
         Raises
         ------
         LabelError
-            If the label is in use and ``with_annotations`` is not set.
+            If the label is in use and ``with_annotations`` is False.
         """
         a = schema.annotations
         with self._database.write() as connection:
@@ -906,8 +913,8 @@ class SqlStore:
             count = _count_uses(connection, id_)
             if count and not with_annotations:
                 raise LabelError(
-                    f"Label {label!r} is used by {count:,} annotations. Remove it together with them "
-                    f"(with_annotations=True), or merge it into another label."
+                    f"Label {label!r} is used by {count:,} annotations. Pass with_annotations=True "
+                    f"to remove them as well, or merge the label into another one."
                 )
             trace = Trace(connection)
             _, _, colour, position = trace.keep(schema.labels, [id_], gone=True)[0]
@@ -933,7 +940,7 @@ class SqlStore:
             return record(connection, action, count=count, before=before, undo=trace.payload())
 
     def reorder_labels(self, labels: Sequence[str], action: Action) -> WriteResult:
-        """Set the order of the labels. Labels that are not named follow in their old order."""
+        """Set the order of the labels. Labels that are not in ``labels`` follow in their previous order."""
         if len(set(labels)) != len(labels):
             raise LabelError(f"A label occurs twice in {list(labels)!r}.")
         c = schema.labels.c
@@ -964,7 +971,7 @@ class SqlStore:
 
     # -- versions and predictions -------------------------------------------------------------------
     def versions(self) -> list[VersionRecord]:
-        """Return all versions, oldest first."""
+        """Return the model versions, oldest first."""
         c = schema.versions.c
         with self._database.read() as connection:
             rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).order_by(c.id))
@@ -981,7 +988,7 @@ class SqlStore:
         Raises
         ------
         NotAllowedError
-            If a version of that name already exists.
+            If a version with this name already exists.
         """
         values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
         with self._database.write() as connection:
@@ -992,7 +999,7 @@ class SqlStore:
             return record(connection, action, after={"version": version.name, "status": version.status})
 
     def update_version(self, name: str, action: Action | None = None, **changes: Any) -> WriteResult:
-        """Change fields of a version. Without an action (heartbeats), nothing is written to the history."""
+        """Change fields of a version. Without an action, as for heartbeats, nothing is written to the history."""
         c = schema.versions.c
         unknown = changes.keys() - set(_VERSION_FIELDS)
         if "status" in changes and changes["status"] not in VERSION_STATUSES:
@@ -1030,7 +1037,7 @@ class SqlStore:
             return frames.read_annotations(connection, schema.predictions, split, model)
 
     def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> WriteResult:
-        """Replace all predictions of a model for images of the project. ``count`` is their number."""
+        """Replace all of a model's predictions for the project's images. ``count`` is the number of predictions."""
         with self._database.write() as connection:
             _delete_predictions(connection, model)
             if len(predictions):
@@ -1039,7 +1046,7 @@ class SqlStore:
                 try:
                     columns = frames.mark_columns(predictions, known, labels)
                 except KeyError as error:
-                    raise TableError(f"Predictions contain {error.args[0]!r}, which is not in the project.") from error
+                    raise TableError(f"Predictions refer to {error.args[0]!r}, which is not in the project.") from error
                 ids = take_ids(connection, schema.predictions, len(predictions))
                 insert_columns(connection, schema.predictions, {"id": ids, "model": model, **columns})
             return record(connection, action, count=len(predictions), after={"model": model})
@@ -1071,7 +1078,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 # -- annotations that are read in a background thread -----------------------------------------------
 class _PendingAnnotations:
-    """Callable that waits for annotations being read. Reading stops if it is garbage-collected."""
+    """Callable that waits for annotations that are being read. Reading stops if it is garbage-collected."""
 
     def __init__(self) -> None:
         self.table: Future[pd.DataFrame] = Future()
@@ -1079,7 +1086,7 @@ class _PendingAnnotations:
 
     def __call__(self) -> pd.DataFrame:
         if self._process != os.getpid() and not self.table.done():
-            raise StoreError("The process was forked while annotations were being read. Fork after they are read.")
+            raise StoreError("The process was forked while annotations were being read. Fork after reading finishes.")
         return self.table.result()
 
 
@@ -1114,14 +1121,14 @@ def _bump_revisions(connection: Connection, ids: Iterable[int]) -> None:
 
 
 def _pack_dataset(connection: Connection, split: str) -> tuple[list[int], bytes | None]:
-    """Return the ids of all images of a dataset and their packed states, read first to limit memory use."""
+    """Return the ids and packed states of a dataset's images. Call this first to limit memory use."""
     ids, stored, marks = frames.read_tables(connection, split)
     statuses = dict(zip(stored["image"], stored["status"], strict=True))
     return list(ids.values()), pack(states(list(statuses), statuses, frames.annotation_keys(marks)))
 
 
 def _position(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[Any]:
-    """Map a text column to its position in ``values``, because drivers return numbers faster than texts."""
+    """Map a text column to its position in ``values``, because drivers return numbers faster than strings."""
     return case({value: at for at, value in enumerate(values)}, value=column)
 
 
@@ -1169,7 +1176,7 @@ def _count_uses(connection: Connection, label_id: int) -> int:
 
 
 def _marks_with(connection: Connection, table: Table, label_id: int) -> Rows:
-    """Return id, image id, True for image-level ones, and model (if any) of all annotations with a label."""
+    """Return the id, image id, image-level flag and model (if any) of each annotation with a label."""
     c = table.c
     model = c.model if "model" in c else literal("")
     return fetch(connection, select(c.id, c.image_id, c["left"].is_(None), model).where(c.label_id == label_id))

@@ -1,7 +1,7 @@
-"""Undo log: the rows that an action changes, stored with its entry in the history.
+"""Undo log: the rows that an action changes, stored with the action's history entry.
 
-A trace contains the previous state of changed and deleted rows, and the ids of new rows. Ids are never reused, so that
-a deleted row is restored with its id and its position in the order.
+A trace contains the previous state of changed and deleted rows, and the ids of new rows. Ids are never reused, so
+a deleted row can be restored with its original id and position.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TABLES = (
 MARKS = (schema.annotations, schema.predictions)
 LABEL_FIELDS = ("id", "label", "colour", "position")
 _IN_ONE = 1000  # ids per statement
-_RUN = 16  # this many consecutive ids are queried as a range
+_RUN = 16  # at least this many consecutive ids are queried as a range
 
 
 class Trace:
-    """Collector of the changes of an action in the current transaction, created before the first change.
+    """Collector of the changes that an action makes in the current transaction, created before the first change.
 
     Because writers take turns, all ids created from then on belong to this action.
     """
@@ -47,14 +47,14 @@ class Trace:
         key: str = "id",
         gone: bool = False,
     ) -> Rows:
-        """Store the current state of rows, by id or another ``key``, and return them with their id first.
+        """Store the current state of the rows whose ``key`` is in ``ids``, and return them with the id first.
 
         Parameters
         ----------
         columns : sequence of str, optional
-            Columns that will be changed, by default all.
+            Columns that the action will change. Defaults to all columns.
         gone : bool
-            True if the rows will be deleted.
+            True if the action will delete the rows.
         """
         names = ["id", *(c.name for c in table.columns if c.name != "id" and (columns is None or c.name in columns))]
         rows = rows_with(self._connection, table, names, ids, key=key)
@@ -62,7 +62,7 @@ class Trace:
         return rows
 
     def keep_known(self, table: Table, columns: Sequence[str], rows: Rows, *, gone: bool = False) -> None:
-        """Store these columns of rows that were already read, with their id first."""
+        """Store rows that have already been read. The first of ``columns`` must be the id."""
         if rows:
             self._parts.setdefault(table.name, []).append({"columns": list(columns), "rows": rows, "gone": gone})
 
@@ -75,7 +75,7 @@ class Trace:
         self._more[key] = value
 
     def payload(self) -> dict[str, Any]:
-        """Return the trace as JSON-compatible data after the action has made its changes."""
+        """Return the trace as JSON-compatible data. Call this after the action has made its changes."""
         made: dict[str, list[tuple[int, int]]] = {}
         now = counters(self._connection)
         for table in TABLES:
@@ -100,7 +100,7 @@ class Trace:
         return [list(row) for row in rows_with(self._connection, schema.labels, LABEL_FIELDS, ids)]
 
     def _labels_in_use(self) -> list[list[Any]]:
-        """Return the labels of stored annotations, which may have been deleted by the time these are restored."""
+        """Return the labels of the stored annotations, because labels may be deleted before these are restored."""
         used = {row[at] for rows, at in self._columns(MARKS, "label_id") for row in rows}
         return [list(row) for row in rows_with(self._connection, schema.labels, LABEL_FIELDS, used)]
 
@@ -116,12 +116,12 @@ class Trace:
 
 
 def prediction_changes(connection: Connection, model: str) -> int:
-    """Return a number that increases whenever all predictions of a model are replaced or deleted."""
+    """Return a number that increases whenever a model's predictions are replaced or deleted."""
     return counter(connection, _counter_of(model))
 
 
 def note_prediction_change(connection: Connection, model: str) -> None:
-    """Increase the number of :func:`prediction_changes`."""
+    """Increase the number that :func:`prediction_changes` returns."""
     take_ids(connection, _counter_of(model), 1)
 
 
@@ -132,7 +132,7 @@ def _counter_of(model: str) -> str:
 def rows_with(
     connection: Connection, table: Table, columns: Sequence[str], ids: Iterable[int], *, key: str = "id"
 ) -> Rows:
-    """Select columns of the rows whose ``key`` is in ``ids``, sorted by key and id. Missing rows are left out."""
+    """Select columns of the rows whose ``key`` is in ``ids``, sorted by key and id. Missing rows are ignored."""
     quote = connection.dialect.identifier_preparer.quote
     select_ = f"SELECT {', '.join(map(quote, columns))} FROM {quote(table.name)} WHERE "
     order = f" ORDER BY {quote(key)}, id"

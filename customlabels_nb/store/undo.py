@@ -1,8 +1,8 @@
 """Undo and redo actions of the history inside the caller's transaction.
 
-Undo is an action like any other. It is refused if the same images or labels were changed since, and it can itself be
-undone. Each action on an image increments its revision, and so does undo. By these revisions, changes that were undone
-are distinguished from those that still apply.
+Undo is itself an action and can be undone. It is refused if the same images or labels have been changed since the
+action. Every action on an image, including undo, increments the image's revision. The revisions show which changes
+have been undone and which still apply.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def undo_action(connection: Connection, action_id: int | None, action: Action) -
 
 
 def undo_refusal(connection: Connection, action_id: int) -> str | None:
-    """Return the reason why :func:`undo_action` would refuse, None if it would not."""
+    """Return the reason why :func:`undo_action` would refuse to undo an action, or None if it would not."""
     try:
         _checked(connection, action_id, "")
     except (NotAllowedError, StaleEditError) as error:
@@ -85,7 +85,7 @@ def undone_by(connection: Connection) -> dict[int, int]:
 
 
 def _checked(connection: Connection, action_id: int | None, who: str) -> tuple[_Done, dict[int, int]]:
-    """Return the action to undo, if that is possible, and the expected current revision of each of its images."""
+    """Check that an action can be undone. Return it with the expected current revision of each of its images."""
     undone = undone_by(connection)
     done = _choose(connection, action_id, who, undone)
     expected = _expected(connection, done, undone)
@@ -101,8 +101,8 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
         action_id = next((int(row[0]) for row in fetch(connection, mine) if row[0] not in undone), None)
         if action_id is None:
             raise NotAllowedError(
-                f"{who!r} has no actions to undo. project.history lists the actions of everyone, and "
-                "undo(id) undoes one of them."
+                f"{who!r} has no actions to undo. project.history lists everyone's actions. Use "
+                "undo(id) to undo one of them."
             )
     try:
         action_id = index(action_id)
@@ -114,20 +114,21 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
     id_, what, split, payload = found[0]
     if id_ in undone:
         raise NotAllowedError(
-            f"{what!r} (action {id_}) was already undone by action {undone[id_]}. To redo it, use undo({undone[id_]})."
+            f"{what!r} (action {id_}) has already been undone by action {undone[id_]}. To redo it, "
+            f"use undo({undone[id_]})."
         )
     if payload is None:
         raise NotAllowedError(
-            f"{what!r} (action {id_}) cannot be undone. Only changes of images, annotations and labels can, except "
-            "those recorded by an older release."
+            f"{what!r} (action {id_}) cannot be undone. Only changes to images, annotations and labels can be "
+            "undone, unless an older release recorded them."
         )
     return _Done(int(id_), what, split, unpack(payload))
 
 
 def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) -> dict[int, int]:
-    """Compute the current revision of each image if no later change still applies.
+    """Compute the revision that each image has now, provided that no later change still applies.
 
-    For a removed image, this is the revision it would have.
+    For a removed image, this is the revision that it would have.
     """
     result = dict.fromkeys(made_ids(done.payload, schema.images), 1)
     result |= {int(id_): revision for id_, revision in done.payload.get("revisions", ())}
@@ -154,7 +155,7 @@ def _touched_ids(payload: Mapping[str, Any]) -> set[int]:
 
 
 def _refuse_changed_images(connection: Connection, done: _Done, expected: Mapping[int, int]) -> None:
-    """Raise StaleEditError if an image of the action was changed since, or the name of a removed image is taken."""
+    """Raise StaleEditError if an image of the action was changed later, or the name of a removed image is taken."""
     parts = done.payload["parts"].get(schema.images.name, ())
     gone = {row[0] for part in parts if part["gone"] for row in part["rows"]}
     names = {row[0]: row[part["columns"].index("image")] for part in parts for row in part["rows"]}
@@ -186,7 +187,7 @@ def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequ
     names_of, at = dict(zip(ids, names, strict=True)), columns.index("image_id")
     theirs = [(columns, row) for row in rows_with(connection, schema.annotations, columns, ids, key="image_id")]
     yours = [found for found in yours if found[1][found[0].index("image_id")] in names_of]
-    if not made_ids(done.payload, schema.annotations):  # images whose annotations the action did not change keep theirs
+    if not made_ids(done.payload, schema.annotations):  # the action did not change other images' annotations
         changed = {row[fields.index("image_id")] for fields, row in yours}
         yours += [found for found in theirs if found[1][at] not in changed]
     labels: dict[int, str] = {row[0]: row[1] for row in done.payload["labels"]}
@@ -195,8 +196,8 @@ def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequ
             labels |= {row[0]: row[part["columns"].index("label")] for row in part["rows"]}
     labels |= dict(fetch(connection, select(schema.labels.c.id, schema.labels.c.label)))
     raise StaleEditError(
-        f"{done.what!r} (action {done.id}) cannot be undone: {len(ids)} of its images were changed since, such as "
-        f"{shown!r}{who}. Nothing was changed. Undo that change first.",
+        f"{done.what!r} (action {done.id}) cannot be undone: {len(ids)} of its images have been changed since then, "
+        f"for example {shown!r}{who}. Nothing was changed. Undo the later changes first.",
         images=[name for name in names if name],
         theirs=_annotations(theirs, names_of, labels),
         yours=_annotations(yours, names_of, labels),
@@ -216,7 +217,7 @@ def _whole(
 
 
 def _who_changed(connection: Connection, action_id: int, image_id: int, image: str) -> str:
-    """Describe the last later action on the image, as ``, by ann with 'update' (action 7)``, empty if unknown."""
+    """Describe the latest action on the image, such as ``, by ann with 'update' (action 7)``. Empty if unknown."""
     c = schema.history.c
     later = fetch(
         connection, select(c.id).where(c.id > action_id).order_by(c.id.desc()).limit(_LOOKED_THROUGH)
@@ -255,7 +256,7 @@ def _put_back(
     Parameters
     ----------
     expected : mapping
-        Current revision of each image, or for removed images the revision they would have.
+        Current revision of each image. For a removed image, the revision that it would have.
     """
     _datasets_back(connection, payload, trace)
     labels = _labels_back(connection, payload, trace)
@@ -277,7 +278,7 @@ def _put_back(
 
 
 def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], what: str) -> None:
-    """Raise NotAllowedError if a label of the action was changed since, or is now in use."""
+    """Raise NotAllowedError if a label of the action was changed later, or is now in use."""
     c = schema.labels.c
     after = {row[0]: tuple(row[1:3]) for row in payload.get("labels_after", ())}
     order_after = {row[0]: row[3] for row in payload.get("labels_after", ())}
@@ -286,22 +287,24 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
         ids = [row[0] for row in part["rows"]]
         if part["columns"] == ["id", "position"]:
             if sorted(ids, key=lambda i: order_after[i]) != sorted(ids, key=lambda i: there.get(i, (0, 0, -1))[2]):
-                raise NotAllowedError(f"{what} cannot be undone: the labels were reordered since.")
+                raise NotAllowedError(f"{what} cannot be undone: the labels have been reordered since then.")
             continue
         for id_ in ids:
             if there.get(id_, (None, None))[:2] != after.get(id_, (None, None)):
                 name = after[id_][0] if id_ in after else there[id_][0]
-                raise NotAllowedError(f"{what} cannot be undone: label {name!r} was changed since.")
+                raise NotAllowedError(f"{what} cannot be undone: label {name!r} has been changed since then.")
         if "label" in part["columns"]:
             at = part["columns"].index("label")
             for row in part["rows"]:
                 taken = [id_ for id_, (label, *_) in there.items() if label == row[at] and id_ != row[0]]
                 if taken and row[0] in there:
-                    raise NotAllowedError(f"{what} cannot be undone: another label {row[at]!r} was added since.")
+                    raise NotAllowedError(
+                        f"{what} cannot be undone: another label {row[at]!r} has been added since then."
+                    )
     if payload.get("explicit"):
         for id_ in made_ids(payload, schema.labels):
             if there.get(id_, (None, None))[:2] != after.get(id_):
-                raise NotAllowedError(f"{what} cannot be undone: its label was changed since.")
+                raise NotAllowedError(f"{what} cannot be undone: a label it created has been changed since then.")
             if uses := _uses(connection, id_):
                 raise NotAllowedError(
                     f"{what} cannot be undone: label {there[id_][0]!r} is now used by {uses:,} annotations."
@@ -322,7 +325,7 @@ def _uses(connection: Connection, label_id: int) -> int:
 
 
 def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> dict[int, int]:
-    """Restore labels that were changed or removed, and map old ids to new ids of labels that were added again since."""
+    """Restore changed and removed labels. Map old ids to new ids for labels that have been added again since then."""
     c = schema.labels.c
     there = {row[0] for row in fetch(connection, select(c.id))}
     missing: dict[int, dict[str, Any]] = {
@@ -357,7 +360,7 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
 
 
 def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trace, images: Sequence[int]) -> None:
-    """Delete the rows that the action created, except labels, and all annotations and predictions of its images."""
+    """Delete the rows that the action created, except labels, and all annotations and predictions of new images."""
     for table in MARKS:
         own = {int(row[0]) for row in rows_with(connection, table, ("id",), images, key="image_id")}
         made = own.union(made_ids(payload, table))
@@ -372,7 +375,7 @@ def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trac
 def _images_back(
     connection: Connection, payload: Mapping[str, Any], trace: Trace, expected: Mapping[int, int]
 ) -> list[str]:
-    """Restore fields of images, or entire rows, while their revisions keep increasing."""
+    """Restore images, either some fields or entire rows. Their revisions keep increasing."""
     touched: list[str] = []
     returned: list[tuple[int, int]] = []
     for part in _parts(payload, schema.images):
@@ -415,7 +418,7 @@ def _marks_back(
             ]
         if anew:
             rows = [(*row[:label], anew.get(row[label], row[label]), *row[label + 1 :]) for row in rows]
-        if "created" not in columns:  # only their labels were changed
+        if "created" not in columns:  # the action only changed their labels
             trace.keep(table, (row[0] for row in rows), columns)
             update_rows(connection, table, ("label_id",), [(row[label], row[0]) for row in rows])
             continue
@@ -426,7 +429,7 @@ def _marks_back(
 
 
 def _delete_made_labels(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
-    """Delete labels that the action created, unless they are in use, and close the gaps of those it made room for."""
+    """Delete unused labels that the action created, and close the gaps that it opened in the label order."""
     made = made_ids(payload, schema.labels)
     used = {row[0] for table in MARKS if made for row in fetch(connection, select(table.c.label_id).distinct())}
     unused = [id_ for id_ in made if id_ not in used]
@@ -440,7 +443,7 @@ def _delete_made_labels(connection: Connection, payload: Mapping[str, Any], trac
 
 
 def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
-    """Restore datasets that the action deleted or moved images from, and the sources of the images."""
+    """Restore datasets that the action deleted or moved images from, and the datasets' sources."""
     c = schema.datasets.c
     there = {row[0] for row in fetch(connection, select(c.split))}
     gone = {row["split"]: row for row in payload.get("datasets_gone", ())}
@@ -454,7 +457,7 @@ def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Tr
     made = sorted(splits - there)
     for split, (before, after) in payload.get("sources", {}).items():
         now = load_json(connection.scalar(select(c.sources).where(c.split == split)), [])
-        # others may have added sources in the meantime
+        # later imports may have added sources
         wanted = [s for s in now if s in before or s not in after] + [s for s in before if s not in now]
         connection.execute(update(schema.datasets).where(c.split == split).values(sources=dump_json(wanted)))
         trace.note("sources", {split: [now, wanted]})
@@ -465,7 +468,7 @@ def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Tr
 
 
 def _datasets_away(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:
-    """Delete datasets that the action created if they are empty."""
+    """Delete empty datasets that the action created."""
     gone = []
     for split in payload.get("datasets_made", ()):
         c = schema.images.c

@@ -28,25 +28,27 @@ from customlabels_nb.store.trace import MARKS, Trace, delete_with
 
 _IMAGE_CHANGES = "image changes"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-# columns that a trace stores of an edited image: constant ones, editable ones, and the revision
+# columns of an edited image that a trace stores: constant columns, editable columns and the revision
 _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 
 
 # -- datasets ---------------------------------------------------------------------------------------
 def image_changes(connection: Connection) -> int:
-    """Return a number that increases whenever images are added, removed, moved or have new content."""
+    """Return a number that increases whenever images are added, removed or moved, or their content changes."""
     return counter(connection, _IMAGE_CHANGES)
 
 
 def note_image_change(connection: Connection) -> None:
-    """Increase the number of :func:`image_changes`."""
+    """Increase the number that :func:`image_changes` returns."""
     take_ids(connection, _IMAGE_CHANGES, 1)
 
 
 def check_as_of(connection: Connection, as_of: int | None) -> None:
     """Raise OutdatedError if :func:`image_changes` differs from ``as_of``."""
     if as_of is not None and as_of != image_changes(connection):
-        raise OutdatedError("Images were added, removed or moved in the meantime. Nothing was written. Try again.")
+        raise OutdatedError(
+            "Images have been added, removed or changed since they were read. Nothing was written. Try again."
+        )
 
 
 def ensure_dataset(
@@ -80,7 +82,7 @@ def touch_dataset(connection: Connection, split: str, **more: str | None) -> Non
 
 
 def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
-    """Return the row of a dataset as a list, which is empty if it does not exist."""
+    """Return a list with the dataset's row, empty if the dataset does not exist."""
     names = [column.name for column in schema.datasets.columns]
     rows = fetch(connection, select(schema.datasets).where(schema.datasets.c.split == split))
     return [dict(zip(names, row, strict=True)) for row in rows]
@@ -88,7 +90,7 @@ def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
 
 # -- images and annotations -------------------------------------------------------------------------
 def image_ids(connection: Connection, images: Sequence[str], split: str | None = None) -> dict[str, int]:
-    """Look up the ids of these images by name."""
+    """Map the names of these images to their ids."""
     c = schema.images.c
     statement = select(c.image, c.id).where(among(connection, c.image, images))
     return dict(fetch(connection, statement if split is None else statement.where(c.split == split)))
@@ -106,13 +108,15 @@ def insert_images(
     lines: Sequence[tuple[str, int, str]] = (),
     source: Mapping[str, Any] | None = None,
 ) -> int:
-    """Insert images with their annotations and findings, and return the number of new findings and unread lines."""
+    """Insert images with their annotations and findings, and count the new findings and unread lines."""
     ensure_dataset(connection, split, source, trace)
     c = schema.images.c
     if len(images) and connection.scalar(select(c.id).where(c.split == split).limit(1)) is not None:
         known = image_ids(connection, images["image"].tolist(), split)
         if known:
-            raise TableError(f"{len(known)} of these images are already in the {split} set, such as {min(known)!r}.")
+            raise TableError(
+                f"{len(known)} of these images are already in the {split} set, for example {min(known)!r}."
+            )
     ids = range(0)
     if len(images):
         ids = take_ids(connection, schema.images, len(images))
@@ -132,13 +136,13 @@ def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: 
     try:
         columns = frames.mark_columns(annotations, ids, labels)
     except KeyError as error:
-        raise TableError(f"The annotations contain {error.args[0]!r}, which is not among the images.") from error
+        raise TableError(f"The annotations refer to {error.args[0]!r}, which is not among the images.") from error
     own = take_ids(connection, schema.annotations, len(annotations))
     insert_columns(connection, schema.annotations, {"id": own, **columns})
 
 
 def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, int, str]]) -> int:
-    """Store lines that are not stored yet, and return their number."""
+    """Store the manifest lines that are not stored yet, and return how many were added."""
     if not lines:
         return 0
     c = schema.import_lines.c
@@ -151,7 +155,7 @@ def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, in
 
 
 def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> int:
-    """Store findings that are not stored yet, and return their number."""
+    """Store the findings that are not stored yet, and return how many were added."""
     names = ("code", "message", "where", "source", "line")
     c = schema.issues.c
     given = [tuple(getattr(issue, name) for name in names) for issue in issues]
@@ -181,7 +185,7 @@ class Edit:
         self.changed = [n for n in names if n in self.relabelled or self.fields[1][n] != self.fields[0].get(n)]
 
     def states(self, after: bool) -> dict[str, Any]:
-        """Return the states of the changed images before or ``after`` the edit."""
+        """Return the states of the changed images before the edit, or ``after`` it."""
         return states(self.changed, {n: row[0] for n, row in self.fields[after].items()}, self.marks[after])
 
 
@@ -214,21 +218,21 @@ def change_images(
 
 
 def states(names: Sequence[str], statuses: Mapping[str, str], keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return status and annotations of each image in the form stored in the history."""
+    """Return the status and annotations of each image, in the form stored in the history."""
     return {name: {"status": statuses[name], "annotations": keys.get(name, [])} for name in names}
 
 
 def read_named(
     connection: Connection, split: str, images: pd.DataFrame
 ) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
-    """Read ids, rows (by name) and annotations of these images, all of which must be in the dataset."""
+    """Read the ids, rows (by name) and annotations of these images, which must all be in the dataset."""
     t.check_split(split)
     ids, stored, annotations = frames.read_tables(connection, split, images["image"].tolist())
     unknown = images.loc[~images["image"].isin(stored["image"]), "image"]
     if len(unknown):
         raise TableError(
-            f"{len(unknown)} images are not in the {split} set, such as {unknown.iloc[0]!r}. "
-            "Use add_images to add new ones."
+            f"{len(unknown)} images are not in the {split} set, for example {unknown.iloc[0]!r}. "
+            "Use add_images to add new images."
         )
     return ids, stored.set_index("image", drop=False), annotations
 
@@ -240,12 +244,12 @@ def refuse_stale(
     stored_annotations: pd.DataFrame,
     annotations: pd.DataFrame,
 ) -> None:
-    """Raise StaleEditError if one of these images has another revision than in ``given``."""
+    """Raise StaleEditError if the stored revision of one of these images differs from ``given``."""
     revisions = _revisions(given)
     stale = [name for name in names if revisions[name] != current[name]]
     if stale:
         raise StaleEditError(
-            f"{len(stale)} of these images were changed by somebody else since you read them, such as {stale[0]!r}. "
+            f"{len(stale)} of these images have been changed since you read them, for example {stale[0]!r}. "
             "Nothing was written. Compare .theirs and .yours, read the dataset again and repeat your edit.",
             images=stale,
             theirs=stored_annotations[stored_annotations["image"].isin(stale)].reset_index(drop=True),
@@ -258,7 +262,7 @@ def _revisions(images: pd.DataFrame) -> dict[str, int]:
 
 
 def keep_images(trace: Trace, ids: Sequence[int]) -> None:
-    """Store images that will be deleted in the trace, with their annotations and predictions."""
+    """Add images that will be deleted to the trace, with their annotations and predictions."""
     for table in MARKS:
         trace.keep(table, ids, key="image_id", gone=True)
     trace.keep(schema.images, ids, gone=True)
@@ -266,7 +270,7 @@ def keep_images(trace: Trace, ids: Sequence[int]) -> None:
 
 # -- labels -----------------------------------------------------------------------------------------
 def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int]:
-    """Return the ids of all labels, adding missing ``names`` in alphabetical order."""
+    """Add missing labels in alphabetical order, and map the names of all labels to their ids."""
     c = schema.labels.c
     known = {name: int(id_) for name, id_ in fetch(connection, select(c.label, c.id))}
     for name in sorted(set(names) - known.keys()):

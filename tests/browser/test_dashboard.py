@@ -174,7 +174,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     root.locator("[data-choice='unlabelled']").check()
     root.locator("[data-choice='folder']").fill("../elsewhere")
     root.locator(".panel button.primary").click()
-    expect(root.locator(".export-words")).to_contain_text("is not below")
+    expect(root.locator(".export-words")).to_contain_text("must be a subfolder of")
     root.locator("[data-choice='folder']").fill("out/<b>coco")
     root.locator(".panel button.primary").click()
     expect(root.locator(".export-words")).to_contain_text(facts(20, "train", 10, "test", 2, "files"))

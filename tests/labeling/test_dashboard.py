@@ -204,7 +204,7 @@ def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:
     assert told == ["done", "stopped"]
 
 
-@pytest.mark.parametrize("error", [InputError("folder='' is not a folder name."), ZeroDivisionError("division")])
+@pytest.mark.parametrize("error", [InputError("folder='' must not be empty."), ZeroDivisionError("division")])
 def test_a_job_that_fails_says_why(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     def work(events: Events) -> None:
         raise error

@@ -144,12 +144,12 @@ def test_nothing_here_is_not_the_same_as_not_looked_at(project: Project, anna: D
         (box("apple", 1, 1, 1.9, 9), facts("1.9 × 9", "2 × 2")),
         (box("apple", 1, 1, 9, 0), "9 × 0 pixels"),
         (box("apple", 1, 1, -9, 9), "-9 × 9 pixels"),
-        (box("apple", -1, 1, 9, 9), "leaves the image of 48 × 36"),
-        (box("apple", 40, 1, 9, 9), "leaves the image"),
-        (box("apple", 1, 28, 9, 9), "leaves the image"),
+        (box("apple", -1, 1, 9, 9), facts("beyond", "48 × 36")),
+        (box("apple", 40, 1, 9, 9), "beyond the"),
+        (box("apple", 1, 28, 9, 9), "beyond the"),
         (polygon("apple", (1, 1), (9, 9)), facts("three", "'apple'", 2)),
         (polygon("apple", (1, 1), (9, 1), (20, 1)), "19 × 0 pixels"),
-        (polygon("apple", (-5, 1), (9, 1), (20, 9)), "leaves the image"),
+        (polygon("apple", (-5, 1), (9, 1), (20, 9)), "beyond the"),
     ],
 )
 def test_what_cannot_be_a_shape_is_refused(
@@ -219,7 +219,7 @@ def test_what_was_imported_as_it_is_stays_when_something_else_is_drawn(
     assert len(after) == 4
     pd.testing.assert_frame_equal(after[after["annotator"] != "anna"].reset_index(drop=True), before)
     moved = [Shape(s.label, s.left, s.top + 1, s.width, s.height) for s in shapes[:1]]
-    with pytest.raises(InputError, match="leaves the image"):
+    with pytest.raises(InputError, match="beyond the"):
         anna.set_shapes(image, [*moved, *shapes[1:]])
 
 

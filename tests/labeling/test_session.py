@@ -185,7 +185,7 @@ def test_an_edit_that_was_undone_elsewhere_is_not_undone_twice(project: Project,
     session.assign(image, "apple")
     session.assign(image, "pear")
     project.undo(int(project.history["id"].iloc[0]))
-    with pytest.raises(NotAllowedError, match="already undone"):
+    with pytest.raises(NotAllowedError, match="already been undone"):
         session.undo()
     assert stored(project) == each(image, "apple")
     assert session.undo().images == tuple(image)  # the edit before

@@ -113,7 +113,7 @@ def test_images_are_moved_to_the_training_images(page: ResultsPage, project: Pro
     labels = project.train_set.annotations.set_index("image")["label"]
     assert labels[names[:2]].tolist() == ["triangle"] * 2
     assert page.ask("add", images=[places[names[2]]], label="") == {"count": 1}
-    with pytest.raises(RuntimeError, match="test image"):
+    with pytest.raises(RuntimeError, match="test set"):
         page.ask("add", images=[places[names[2]]], label="triangle")
     with pytest.raises(RuntimeError, match="label"):
         page.ask("add", images=[places[names[3]]], label=" ")

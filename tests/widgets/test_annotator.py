@@ -138,7 +138,7 @@ def test_a_region_is_cut_from_the_upright_original(page: Page, names: list[str])
         assert cut.size == (16, 12)
         centre, expected = cut.getpixel((4, 3)), whole.convert("RGB").getpixel((12, 9))
     assert all(abs(a - b) < 40 for a, b in zip(centre, expected, strict=True))
-    with pytest.raises(RuntimeError, match="outside the image of 48 × 36"):
+    with pytest.raises(RuntimeError, match="outside the 48 × 36 pixel image"):
         page.ask("region", image=names[0], region={"left": 48, "top": 0, "width": 9, "height": 9}, pixels=99)
 
 
@@ -216,7 +216,7 @@ def test_turned_photos_are_drawn_on_upright(tmp_path: Path, monkeypatch: pytest.
         assert shown.size == (100, 300)
     page.annotator.session.add_label("tall")
     page.save(facts["name"], {**BOX, "label": "tall", "top": 250, "height": 50})
-    with pytest.raises(RuntimeError, match="leaves the image of 100 × 300"):
+    with pytest.raises(RuntimeError, match="beyond the 100 × 300 pixel image"):
         page.save(facts["name"], {**BOX, "label": "tall", "left": 250, "width": 50})
 
 

@@ -143,7 +143,7 @@ def test_check_and_export_are_told_when_they_end(
     assert any("annotator" in text for text in result["issues"])
     ask("export", **{**choice, "folder": "../out"})
     until(lambda: dashboard.session.exporting.state.name == "failed", 20)
-    assert "is not below" in dashboard.session.exporting.state.error
+    assert "must be a subfolder of" in dashboard.session.exporting.state.error
     dashboard.close()
 
 
