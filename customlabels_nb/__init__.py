@@ -4,7 +4,7 @@
 >>> cl.__version__
 '0.1.0'
 
-Names are imported lazily, at their first use. Importing the package loads neither torch nor pandas.
+Names are imported lazily, on first use. Importing the package loads neither torch nor pandas.
 """
 
 from __future__ import annotations

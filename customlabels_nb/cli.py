@@ -13,9 +13,9 @@ from customlabels_nb import __version__
 from customlabels_nb.errors import CustomLabelsError, InputError
 
 _EXAMPLES = """examples:
-  customlabels-nb quickstart                     train, evaluate and detect on a drawn example
-  customlabels-nb quickstart --images photos     the same on your photos: photos/apple/*.jpg, photos/banana/*.jpg, …
-  customlabels-nb lab                            open JupyterLab on the notebooks
+  customlabels-nb quickstart                     train, evaluate and run a model on generated images
+  customlabels-nb quickstart --images photos     use your own photos: photos/apple/*.jpg, photos/banana/*.jpg, …
+  customlabels-nb lab                            open JupyterLab with the notebooks
   customlabels-nb doctor                         check the installation and whether widgets will render
 """
 
@@ -49,27 +49,31 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     quickstart = commands.add_parser(
         "quickstart",
-        help="train and evaluate a model on a folder of photos, then detect",
+        help="train and evaluate a model on a folder of photos, then run it",
         description="Run the quickstart notebook and print its results.",
         epilog="example: customlabels-nb quickstart --images photos --out first-model",
     )
-    quickstart.add_argument("--images", metavar="DIR", help="your photos, one folder per label (default: drawn ones)")
-    quickstart.add_argument("--out", metavar="DIR", help="folder for the results (default: a new folder here)")
+    quickstart.add_argument(
+        "--images", metavar="DIR", help="your photos, one folder per label (default: generated images)"
+    )
+    quickstart.add_argument("--out", metavar="DIR", help="folder for the results (default: a new subfolder)")
     quickstart.set_defaults(run=_quickstart)
     lab = commands.add_parser(
         "lab",
-        help="open JupyterLab on the notebooks",
+        help="open JupyterLab with the notebooks",
         description="Copy the notebooks to a folder, unless they are already there, and open JupyterLab in it.",
         epilog="example: customlabels-nb lab --dir lessons -- --no-browser --port 9000",
     )
-    lab.add_argument("--dir", default="customlabels-notebooks", metavar="DIR", help="the folder (default: %(default)s)")
+    lab.add_argument(
+        "--dir", default="customlabels-notebooks", metavar="DIR", help="folder for the notebooks (default: %(default)s)"
+    )
     lab.add_argument("options", nargs="*", help="options after -- are passed to JupyterLab")
     lab.set_defaults(run=_lab)
     doctor = commands.add_parser(
         "doctor",
         help="check the installation, the device, and whether widgets will render",
         description="Check the installation, this machine, and whether widgets will render. Nothing is changed.",
-        epilog="Exits with 1 if something required is missing. In a notebook: customlabels_nb.doctor()",
+        epilog="Exits with status 1 if something required is missing. In a notebook: customlabels_nb.doctor()",
     )
     doctor.add_argument("--json", action="store_true", help="print a JSON list of objects")
     doctor.set_defaults(run=_doctor)
@@ -98,7 +102,7 @@ def _lab(options: argparse.Namespace) -> int:
 
     target = Path(options.dir)
     if target.exists() and not target.is_dir():
-        raise InputError(f"--dir {options.dir!r} is a file. Give a folder.")
+        raise InputError(f"--dir {options.dir!r} is a file. Pass a folder.")
     target.mkdir(parents=True, exist_ok=True)
     for notebook in sorted(notebooks_folder().glob("*.ipynb")):
         if not (target / notebook.name).exists():

@@ -1,6 +1,6 @@
 """Exceptions raised by this package.
 
-The class tree (all below :class:`CustomLabelsError`)::
+Class tree (all errors derive from :class:`CustomLabelsError`)::
 
     CustomLabelsError
     ├── InputError (ValueError)          an argument is invalid: the message names it and its value
@@ -23,18 +23,18 @@ The class tree (all below :class:`CustomLabelsError`)::
     ├── StoreError                       the project's database cannot do what was requested
     │   ├── DamagedError                 the database contains unreadable data
     │   ├── SchemaTooNewError            written by a newer release
-    │   ├── StaleEditError               somebody else changed these images meanwhile: has their version and yours
-    │   └── OutdatedError                images were added or removed since they were listed: list them again
-    ├── NotEnoughDataError               labels or images are missing: says how many (has a code)
-    ├── NotAllowedError                  refused with a reason (running version, missing confirmation, …)
+    │   ├── StaleEditError               someone else has changed these images: carries both versions
+    │   └── OutdatedError                images have been added or removed since they were listed: list them again
+    ├── NotEnoughDataError               too few labels or images: the message gives the numbers (has a code)
+    ├── NotAllowedError                  not allowed in the current state (running version, missing confirmation, …)
     ├── ModelError
-    │   ├── ModelNotFoundError           no version of that name
+    │   ├── ModelNotFoundError           no version has that name
     │   ├── ModelNotReadyError           its training is not complete
     │   ├── WeightsUnavailableError      pretrained weights cannot be downloaded: names an alternative
-    │   └── ArtifactError                the version's folder is damaged or not from this package
+    │   └── ArtifactError                the version's folder is damaged or was not created by this package
     ├── DeviceError                      the device is not available
     ├── MissingDependencyError           an optional package is missing: gives the command to install it
-    ├── NotReadyError                    still being computed: gives the progress, try again later
+    ├── NotReadyError                    a result is still being computed: gives the progress, try again later
     └── Cancelled                        the work was cancelled
 """
 
@@ -53,11 +53,12 @@ if TYPE_CHECKING:
 class CustomLabelsError(Exception):
     """Base class of all errors raised by this package.
 
-    A notebook shows only the user's own lines of the traceback, and the message. ``%xmode Verbose`` shows all lines.
+    A notebook shows the message and only the user's own lines of the traceback. ``%xmode Verbose`` shows the full
+    traceback.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """Return the traceback for IPython, without calls inside this package and IPython, and without the causes."""
+        """Return the traceback for IPython, without chained exceptions and the frames of this package and IPython."""
         from IPython.core.interactiveshell import InteractiveShell
 
         display = InteractiveShell.instance().InteractiveTB
@@ -72,7 +73,7 @@ class CustomLabelsError(Exception):
 
 
 def show_in_one_line(error: KeyboardInterrupt, text: str) -> None:
-    """Show an interrupt as ``text`` only, in a notebook and in a script that it ends."""
+    """Show only ``text`` for an interrupt, both in notebooks and in scripts that it terminates."""
     vars(error)["_render_traceback_"] = lambda: [text]
     if getattr(sys.excepthook, "func", None) is not _show_uncaught:
         sys.excepthook = partial(_show_uncaught, sys.excepthook)
@@ -88,7 +89,7 @@ def _show_uncaught(
 
 
 def _outside(trace: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback before the first call into this package, without IPython's own calls."""
+    """Return the part of a traceback before the first call into this package, without IPython's own frames."""
     owner = None if trace is None else trace.tb_frame.f_globals.get("__name__", "").partition(".")[0]
     if trace is None or owner == __package__:
         return None
@@ -107,10 +108,10 @@ class ImageError(InputError):
     Parameters
     ----------
     image : str
-        The image as given by the user.
+        Image as passed by the user.
     reason : str
-        Problem and what to do about it, without the image's name. If it is empty, the first argument is the complete
-        message: PyTorch's DataLoader re-raises errors of its workers this way.
+        Problem and what to do about it, without the image's name. If empty, ``image`` is the complete message:
+        PyTorch's DataLoader re-raises worker errors this way.
     """
 
     code = "IMAGE_UNUSABLE"
@@ -154,7 +155,7 @@ class VideoError(InputError):
     Parameters
     ----------
     video : str
-        The video as given by the user.
+        Video as passed by the user.
     reason : str
         Problem and what to do about it, without the video's name.
     """
@@ -182,7 +183,7 @@ class ArchiveError(InputError):
 
 
 class ManifestError(InputError):
-    """A manifest file cannot be read at all. ``code`` is the API's code for it."""
+    """A manifest file cannot be read at all. ``code`` is the error code that Rekognition uses for it."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -202,7 +203,7 @@ class ProjectNameError(ProjectError, ValueError):
 
 
 class ProjectExistsError(ProjectError):
-    """Something of that name already exists. Nothing is overwritten."""
+    """A file or folder of that name already exists. Nothing is overwritten."""
 
 
 class ProjectNotFoundError(ProjectError):
@@ -210,7 +211,7 @@ class ProjectNotFoundError(ProjectError):
 
 
 class StoreError(CustomLabelsError):
-    """The project's database cannot do what was requested. Its earlier state is intact."""
+    """The project's database cannot do what was requested. Its previous state is unchanged."""
 
 
 class DamagedError(StoreError):
@@ -222,14 +223,14 @@ class SchemaTooNewError(StoreError):
 
 
 class StaleEditError(StoreError):
-    """Somebody else changed images since they were read. Nothing is written.
+    """Someone else has changed images since they were read. Nothing is written.
 
     Attributes
     ----------
     theirs, yours : pandas.DataFrame
-        Annotation tables of these images: as stored now, and as you edited them.
+        Annotation tables of the conflicting images, as stored now and as you edited them.
     images : list of str
-        Names of these images.
+        Names of the conflicting images.
     """
 
     def __init__(self, message: str, *, images: list[str], theirs: pd.DataFrame, yours: pd.DataFrame) -> None:
@@ -240,11 +241,11 @@ class StaleEditError(StoreError):
 
 
 class OutdatedError(StoreError):
-    """Images were added, removed or moved to the other split since they were listed. Nothing is written."""
+    """Images have been added, removed or moved to the other split since they were listed. Nothing is written."""
 
 
 class NotEnoughDataError(CustomLabelsError):
-    """There are too few images or labels. ``code`` is the API's code, if it has one."""
+    """There are too few images or labels. ``code`` is the error code that Rekognition uses for it, if there is one."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -252,7 +253,7 @@ class NotEnoughDataError(CustomLabelsError):
 
 
 class NotAllowedError(CustomLabelsError):
-    """The operation was refused. The message gives the reason."""
+    """The operation is not allowed in the current state. The message says why."""
 
 
 class ModelError(CustomLabelsError):
@@ -260,7 +261,7 @@ class ModelError(CustomLabelsError):
 
 
 class ModelNotFoundError(ModelError):
-    """The project has no version of that name."""
+    """The project has no version with that name."""
 
 
 class ModelNotReadyError(ModelError):
@@ -272,7 +273,7 @@ class WeightsUnavailableError(ModelError):
 
 
 class ArtifactError(ModelError):
-    """The version's folder is damaged, incomplete or not from this package."""
+    """The version's folder is damaged or incomplete, or was not created by this package."""
 
 
 class DeviceError(CustomLabelsError):
@@ -280,7 +281,7 @@ class DeviceError(CustomLabelsError):
 
 
 class MissingDependencyError(CustomLabelsError, ImportError):
-    """An optional package is missing. The message has the command that installs it."""
+    """An optional package is missing. The message contains the command that installs it."""
 
 
 class Cancelled(CustomLabelsError):
@@ -288,9 +289,9 @@ class Cancelled(CustomLabelsError):
 
 
 class NotReadyError(CustomLabelsError):
-    """A result is still being computed: ``done`` of ``total`` images are processed. Try again later."""
+    """A result is still being computed: ``done`` of ``total`` images have been processed. Try again later."""
 
     def __init__(self, done: int, total: int) -> None:
-        super().__init__(f"{done:,} of {total:,} images are processed. Try again later.")
+        super().__init__(f"{done:,} of {total:,} images have been processed. Try again later.")
         self.done = done
         self.total = total

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from customlabels_nb.errors import Cancelled
 
-#: Kinds of images that samples come from.
+#: Sets of images that samples are taken from.
 HELD_OUT, LEARNT_FROM = "held-out images", "training images"
 
 
@@ -53,7 +53,7 @@ class Mark:
     box : tuple of float, optional
         left, top, width, height in pixels of the upright image.
     confidence : float, optional
-        Confidence (0..1) of a prediction.
+        Confidence of a prediction, between 0 and 1.
     """
 
     label: str
@@ -72,7 +72,7 @@ class Sample:
     picture : bytes
         Small upright JPEG of the image.
     size : tuple of int
-        Width and height of the upright image, the coordinate system of the boxes.
+        Width and height of the upright image in pixels. Box coordinates refer to this size.
     true, predicted : tuple of Mark
         Ground truth and predictions.
     """
@@ -86,7 +86,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples event: predictions for a few images at a training step. Later samples replace them.
+    """Samples event: predictions for a few images at a training step. Each event replaces the previous one.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Samples:
     samples : tuple of Sample
         Images with their predictions.
     of : str
-        Kind of images: :data:`HELD_OUT`, or :data:`LEARNT_FROM` if no images are held out.
+        Set that the images are taken from: :data:`HELD_OUT`, or :data:`LEARNT_FROM` if no images are held out.
     """
 
     step: int
@@ -150,7 +150,7 @@ class Events:
         return unsubscribe
 
     def cancel(self) -> None:
-        """Stop the work at its next event.
+        """Cancel the work: the worker's next event raises ``Cancelled``.
 
         Examples
         --------

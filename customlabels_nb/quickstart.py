@@ -1,4 +1,4 @@
-"""Run the quickstart notebook without a browser, and find the notebooks."""
+"""Run the quickstart notebook without a browser, and locate the notebooks folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NotebookFailed(CustomLabelsError):
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """Executed notebook, the output of its tagged cells, and its duration in seconds."""
+    """Path of an executed notebook, the output of its tagged cells, and the run time in seconds."""
 
     notebook: Path
     shown: dict[str, str]
@@ -34,21 +34,21 @@ class NotebookRun:
 
 
 def notebooks_folder() -> Path:
-    """Find the folder of the notebooks: in the installed package, or next to it in a checkout."""
+    """Locate the notebooks folder: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).resolve().parent
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / QUICKSTART).is_file():
             return folder
-    raise CustomLabelsError(f"The notebooks are missing next to {str(package)!r}. Reinstall customlabels-nb.")
+    raise CustomLabelsError(f"Cannot find the notebooks in or next to {str(package)!r}. Reinstall customlabels-nb.")
 
 
 def check_photos(folder: str) -> None:
-    """Check that a folder can be trained on, before anything is started.
+    """Check that a folder contains enough photos and labels to train on.
 
     Raises
     ------
     InputError, NotEnoughDataError
-        If it cannot, with a message that says what to do.
+        If there are no photos, or too few photos or labels. The message says what to do.
     """
     found = read_folder(folder, auto_label=True)
     counts: dict[str, int] = {}
@@ -60,7 +60,9 @@ def check_photos(folder: str) -> None:
         raise InputError(f"There are no photos in {folder!r}. {layout}")
     if len(counts) < 2:
         have = f"one label, {next(iter(counts))!r}" if counts else "no label"
-        raise NotEnoughDataError(f"The {len(found.images)} photos in {folder!r} have {have}. Two are needed. {layout}")
+        raise NotEnoughDataError(
+            f"The {len(found.images)} photos in {folder!r} have {have}. At least two are needed. {layout}"
+        )
     if max(counts.values()) < 2:
         raise NotEnoughDataError(
             f"Each label in {folder!r} has only one photo. Add more, so that some can be used for testing."
@@ -75,14 +77,14 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
     out : Path
         Folder for the executed notebook and the project. It is created.
     images : Path, optional
-        The user's photos in folders by label. By default generated examples are used.
+        Folder of the user's photos, with a subfolder for each label. By default, generated images are used.
     say : callable
-        Function called with a line for each step.
+        Function called with a line of text at each step.
 
     Raises
     ------
     NotebookFailed
-        If a cell raised an error.
+        If a cell raises an error.
     """
     import nbformat
 
@@ -94,7 +96,7 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
         run_cells(notebook, out, on_start=lambda index: say(titles[index]) if index in titles else None)
     except Exception as error:
         nbformat.write(notebook, target)
-        raise NotebookFailed(f"{_last_line(error)} The notebook with the error is {str(target)!r}.") from error
+        raise NotebookFailed(f"{_last_line(error)} The notebook was saved to {str(target)!r}.") from error
     nbformat.write(notebook, target)
     shown = {tag: _printed(notebook, tag) for tag in SHOWN_TAGS}
     return NotebookRun(target, shown, time.perf_counter() - started)
@@ -117,16 +119,16 @@ def run_cells(
     folder : Path
         Working folder of the kernel.
     environment : mapping, optional
-        All environment variables of the kernel. By default those of this process.
+        Complete environment of the kernel. By default, the environment of this process.
     on_start : callable, optional
         Function called with the index of each code cell before it runs.
     seconds : float
-        Timeout of a cell.
+        Timeout for each cell.
 
     Raises
     ------
     nbclient.exceptions.CellExecutionError
-        If a cell raised an error.
+        If a cell raises an error.
     """
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.channels import AsyncZMQSocketChannel
@@ -138,8 +140,8 @@ def run_cells(
     class Channel(AsyncZMQSocketChannel):
         """Channel that checks for replies every second.
 
-        nbclient sends messages on it for Output widgets, which can swallow the notification of a reply. Without this
-        check, the reply would only be noticed at the timeout of the cell.
+        nbclient also uses the channel to send messages for Output widgets, which can swallow the notification of a
+        reply. Without this check, the reply would not be noticed until the cell times out.
         """
 
         async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
@@ -155,7 +157,7 @@ def run_cells(
         shell_channel_class = Type(Channel)
 
     class ThisPython(AsyncKernelManager):
-        """Kernel manager that starts the current Python, whatever kernels the user has installed."""
+        """Kernel manager that always starts the current Python, regardless of the installed kernels."""
 
         client_factory = Type(Client)
 

@@ -1,4 +1,4 @@
-"""Settings of the user and the machine: user name, cache, threads, network and timeout.
+"""User and machine settings: user name, cache, threads, network and timeout.
 
 ``settings`` is the only instance. Its fields can be changed at any time. Environment variables set the initial values:
 ``CUSTOMLABELS_NB_USER``, ``CUSTOMLABELS_NB_CACHE``, ``CUSTOMLABELS_NB_THREADS``, ``CUSTOMLABELS_NB_CACHE_GB``,
@@ -48,7 +48,10 @@ def _number(variable: str, default: float) -> float:
 
 
 class CpuShare(int):
-    """Number of CPUs available to this process. In ``settings.threads`` it marks a default, not the user's choice."""
+    """Number of CPUs available to this process.
+
+    In ``settings.threads``, this type indicates a default rather than the user's choice.
+    """
 
 
 def cpu_share(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> CpuShare:
@@ -74,14 +77,14 @@ def _threads() -> int:
 
 @dataclass
 class Settings:
-    """Settings of the user and the machine.
+    """User and machine settings.
 
-    ``user`` is the name stored in the history. ``cache_gb`` limits the size of each content cache in ``cache_dir``.
+    ``user`` is the name recorded in the history. ``cache_gb`` limits the size of each content cache in ``cache_dir``.
 
-    ``threads`` is the number of threads for decoding and hashing. Unless it was set, training benchmarks the number of
-    torch threads.
+    ``threads`` is the number of threads for decoding and hashing. Unless it is set, training chooses the number of
+    torch threads with a short benchmark.
 
-    ``network`` allows network access. ``timeout_seconds`` is how long a web server may send nothing.
+    ``network`` allows network access. ``timeout_seconds`` is how long to wait for data from a web server.
     ``private_redirects`` allows web servers to redirect to private addresses
     (:mod:`customlabels_nb.remote.remote_files`).
     """

@@ -38,7 +38,7 @@ def test_a_cell_shows_its_own_lines_and_the_message(tmp_path: Path) -> None:
     first, verbose, again, led_to = ran.stdout.split("==\n")[1:]
     assert "----> 4 mine()" in first
     assert "----> 3     cl.load_project('nothere')" in first
-    assert re.search(r"\nProjectNotFoundError: No project in .*create_project\(name\) creates one\.", first)
+    assert re.search(r"\nProjectNotFoundError: There is no project in .*create_project\(name\) creates one\.", first)
     assert "location.py" not in first
     assert "location.py" in verbose
     assert "location.py" not in again

@@ -1,6 +1,6 @@
 """Pack a project into a zip file, and unpack it.
 
-The zip file contains ``project.db`` (always an SQLite file), ``customlabels.json`` (the format and the project's name),
+The zip file contains ``project.db`` (always an SQLite file), ``customlabels.json`` (format version and project name),
 ``images/`` and ``versions/``. It never contains the URL of a team's database, caches, or files that do not belong to
 the project.
 """
@@ -41,7 +41,7 @@ _MOST_ABOUT_BYTES = 10_000
 
 @dataclass(frozen=True)
 class Packed:
-    """Result of :func:`pack`: counts of packed and remote images and of versions, file size, and issues."""
+    """Result of :func:`pack`: numbers of packed images, remote images and versions, file size, and issues."""
 
     path: Path
     images: int
@@ -51,7 +51,7 @@ class Packed:
     issues: pd.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
-        remote = f", {self.remote:,} more by their URLs" if self.remote else ""
+        remote = f", {self.remote:,} more as URLs" if self.remote else ""
         missing = f" {len(self.issues):,} items are missing, see .issues." if len(self.issues) else ""
         size = f"{self.bytes / 1e6:,.1f} MB"
         return (
@@ -65,7 +65,7 @@ def pack(
     """Write the project to a zip file, see :meth:`customlabels_nb.project.project.Project.pack`."""
     issues: list[Issue] = []
     if path.is_dir():
-        raise ProjectError(f"{str(path)!r} is a folder. Give the path of a zip file, such as 'class.zip'.")
+        raise ProjectError(f"{str(path)!r} is a folder. Pass the path of a zip file, such as 'class.zip'.")
     try:
         with scratch(path.parent) as folder:
             (folder / "database").mkdir()  # not in ``folder``, whose lock writers would wait for
@@ -97,7 +97,7 @@ def pack(
 
 
 def _settle_versions(store: SqlStore, root: Path, wanted: bool, issues: list[Issue]) -> list[VersionRecord]:
-    """Delete from the copied database the versions that cannot be packed, and return the others."""
+    """Delete versions that cannot be packed from the copied database, and return the remaining ones."""
     kept = []
     for version in store.versions():
         action = Action("pack", settings.user, version.name)
@@ -123,7 +123,10 @@ def _is_version_folder(version: VersionRecord) -> bool:
 def _version_files(
     kept: Iterable[VersionRecord], root: Path, archive: zipfile.ZipFile, moved: Mapping[str, str]
 ) -> Iterator[tuple[Path, str]]:
-    """Yield the files of the versions. Files that name moved images are rewritten into the archive directly."""
+    """Yield the version files to add to ``archive``, with their names in it.
+
+    Files that contain names of moved images are rewritten and added to the archive directly.
+    """
     for version in kept:
         folder = root / version.folder
         changed = relocated_files(folder, moved) if moved else {}
@@ -174,7 +177,7 @@ def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, 
 
 
 def _is_own(image: str) -> bool:
-    """Check whether ``image`` is a relative path in the project's ``images`` folder that is valid on all systems."""
+    """Check whether ``image`` is a relative path in the project's ``images`` folder that is valid on every platform."""
     path = PurePosixPath(image)
     inside = path.parts[:1] == ("images",) and ".." not in path.parts and os.fspath(path) == image
     return inside and len(path.parts) > 1 and _is_plain(image)
@@ -185,7 +188,7 @@ def _is_plain(name: str) -> bool:
 
 
 def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) -> Path:
-    """Unpack a zip file written by :func:`pack` into a new folder below ``into`` and return that folder.
+    """Unpack a zip file written by :func:`pack` into a new folder in ``into`` and return the new folder.
 
     See :func:`customlabels_nb.project.projects.unpack_project`.
     """
@@ -193,20 +196,22 @@ def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) ->
     name = check_name(_about(archive) if name is None else name)
     target = into / name
     if os.path.lexists(target):
-        raise ProjectExistsError(f"{str(target)!r} already exists. Give name= or choose another folder.")
+        raise ProjectExistsError(f"{str(target)!r} already exists. Pass a different name= or folder.")
     with _staged(into) as folder:
         unpack_whole(archive, folder, allowed=_belongs)
         (folder / _ABOUT).unlink()
         _check_database(folder / DATABASE, name)
         if os.path.lexists(target):
-            raise ProjectExistsError(f"{str(target)!r} was created in the meantime. Nothing was overwritten.")
+            raise ProjectExistsError(
+                f"{str(target)!r} was created while the archive was being unpacked. Nothing was overwritten."
+            )
         folder.rename(target)
     return target
 
 
 @contextmanager
 def _staged(into: Path) -> Iterator[Path]:
-    """Yield an empty folder inside a hidden one, so that an interrupted unpacking leaves no partial project."""
+    """Yield an empty folder inside a hidden one, so that no partial project remains if unpacking is interrupted."""
     try:
         into.mkdir(parents=True, exist_ok=True)
         with scratch(into) as hidden:
@@ -219,9 +224,9 @@ def _staged(into: Path) -> Iterator[Path]:
 
 
 def _about(archive: str) -> str:
-    """Read the project's name from the zip file, and check that it is a packed project."""
+    """Check that the zip file is a packed project, and return the project's name."""
     if not os.path.isfile(archive):
-        raise ArchiveError(f"{archive!r} is not a file. Give the path of a zip archive.")
+        raise ArchiveError(f"{archive!r} is not a file. Pass the path of a zip archive.")
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(_ABOUT) as file:
             about = json.loads(file.read(_MOST_ABOUT_BYTES))
@@ -241,7 +246,7 @@ def _belongs(path: PurePosixPath) -> bool:
 
 
 def _check_database(path: Path, name: str) -> None:
-    """Refuse a database that is damaged or contains unexpected parts, as the archive may come from anyone."""
+    """Raise ArchiveError if the database is damaged or has unexpected contents, as the archive is not trusted."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
@@ -249,7 +254,7 @@ def _check_database(path: Path, name: str) -> None:
             sound = connection.execute("PRAGMA quick_check").fetchone()[0]
         if foreign is not None or sound != "ok":
             raise ArchiveError(
-                f"The project's database is damaged or not a project database ({foreign[0] if foreign else sound})."
+                f"The archive's database is damaged or is not a project database ({foreign[0] if foreign else sound})."
             )
         with closing(open_store(os.fspath(path))) as store:
             strange = [version.folder for version in store.versions() if not _is_version_folder(version)]

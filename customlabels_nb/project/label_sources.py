@@ -12,7 +12,7 @@ from customlabels_nb.project.location import DATABASE, is_project, open_project_
 
 
 def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str | None]]:
-    """Read the labels of another project or of a dataset, in order.
+    """Read the labels of a project or dataset, in their original order.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str |
         return [(label, None) for label in source.labels["label"].tolist()]
     text = os.fspath(source).strip()
     if not text or "\0" in text:
-        raise InputError(f"source={text!r} is not a path. Give another project's folder or an annotation file.")
+        raise InputError(f"source={text!r} is not a path. Pass a project folder or an annotation file.")
     if "://" in text:
         return labels_in(read_dataset(text))
     path = Path(text).expanduser()

@@ -25,10 +25,10 @@ _IN_TEXT = 20  # labels shown in the repr
 
 
 class Labels:
-    """Labels of a project, in order.
+    """Ordered labels of a project.
 
-    Every change is one action that also updates annotations and predictions, in the same transaction. Iterate over the
-    object for the names.
+    Every change is one action that also updates annotations and predictions, in the same transaction. Iterating over
+    the object yields the label names.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Labels:
         return self._place.store
 
     def edit(self) -> LabelManager:
-        """Open the label manager: add, rename, recolour, reorder, merge and remove labels, import names, undo.
+        """Open the label manager to add, import, rename, recolour, reorder, merge and remove labels, and to undo.
 
         Examples
         --------
@@ -80,7 +80,7 @@ class Labels:
         return label in set(self)
 
     def add(self, label: str, *, colour: str | None = None, review: bool = False) -> None:
-        """Add a label at the end, with the given colour, such as ``"#c8553d"``, or the next colour of the palette.
+        """Add a label at the end, with the given colour, such as ``"#c8553d"``, or the next palette colour.
 
         With ``review=True``, images that are already labelled get the status "needs_review", as the new label may apply
         to them.
@@ -95,13 +95,13 @@ class Labels:
         change_signal.notify(self._place.root)
 
     def add_from(self, source: str | os.PathLike[str] | Dataset | Labels, *, review: bool = False) -> list[str]:
-        """Add the missing labels of another project, dataset or file as one action, and return their names.
+        """Add all new labels from another project, a dataset or a file as one action, and return the names added.
 
         Parameters
         ----------
         source : path, URL, Dataset or Labels
-            Folder of another project or its ``labels`` (both with their colours), a dataset, or a file in a format that
-            ``cl.read_dataset`` supports.
+            Folder of another project, or its ``labels`` (the colours are copied as well in both cases), a dataset, or a
+            file in a format that ``cl.read_dataset`` supports.
         review : bool
             As in :meth:`add`.
 
@@ -121,9 +121,9 @@ class Labels:
         return [label for label, _ in new]
 
     def rename(self, label: str, new: str) -> int:
-        """Rename a label and return the number of renamed annotations.
+        """Rename a label and return the number of annotations changed.
 
-        An existing name is refused. Use :meth:`merge` for that.
+        ``new`` must not be an existing label. To combine two labels, use :meth:`merge`.
 
         Examples
         --------
@@ -137,7 +137,7 @@ class Labels:
         return count
 
     def merge(self, label: str, *, into: str) -> int:
-        """Relabel all annotations of ``label`` as ``into``, remove ``label``, and return the number of annotations.
+        """Relabel ``label`` as ``into`` everywhere, remove ``label``, and return the number of annotations changed.
 
         Examples
         --------
@@ -153,7 +153,7 @@ class Labels:
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
         """Remove a label and return the number of removed annotations.
 
-        A label in use is refused, with the count, unless ``with_annotations=True``.
+        A label that is in use is only removed if ``with_annotations=True``, together with its annotations.
 
         Examples
         --------
@@ -167,12 +167,12 @@ class Labels:
         return written.count
 
     def reorder(self, labels: Sequence[str]) -> None:
-        """Put the labels in this order, followed by those not given, in their old order.
+        """Put the labels in this order, followed by all other labels in their current order.
 
         Raises
         ------
         LabelError
-            If a label is unknown or given twice, or ``labels`` is a single string.
+            If a label is unknown or listed twice, or ``labels`` is a single string.
 
         Examples
         --------

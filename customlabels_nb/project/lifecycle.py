@@ -14,12 +14,12 @@ from customlabels_nb.project.location import POINTER, ProjectLocation, check_nam
 from customlabels_nb.store import Action, SqlStore
 
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
-_RENAMING = ".renaming"  # contains the old and the new name of the folder while a project is renamed
+_RENAMING = ".renaming"  # contains the old and the new folder name while a project is being renamed
 _RENAME_SECONDS = 120  # longer than a writer waits for the lock
 
 
 def refuse_if_busy(store: SqlStore, verb: str) -> None:
-    """Raise NotAllowedError while a version trains or runs."""
+    """Raise NotAllowedError if a version is running, or is being trained or copied."""
     busy = [version for version in store.versions() if version.status in _BUSY]
     if busy:
         name, status = busy[0].name, busy[0].status
@@ -30,7 +30,7 @@ def refuse_if_busy(store: SqlStore, verb: str) -> None:
 
 
 def open_project(root: Path, url: str | None = None) -> ProjectLocation:
-    """Open the project in ``root`` and finish an interrupted rename, whether the old or the new name is given."""
+    """Open the project in ``root``, the old or new path after an interrupted rename, and finish such a rename."""
     if not is_project(root):
         near = (marker.parent for marker in root.parent.glob(f"*/{_RENAMING}"))
         root = next((folder for folder in near if root.name in _names(folder)), root)
@@ -49,7 +49,7 @@ def open_project(root: Path, url: str | None = None) -> ProjectLocation:
 
 
 def _names(root: Path) -> tuple[str, ...]:
-    """Return the old and the new name of an unfinished rename. The file may come from someone else."""
+    """Return the old and the new name of an unfinished rename, or an empty tuple. The file is not trusted."""
     try:
         old, new = os.fsdecode((root / _RENAMING).read_bytes()).split("\0")
         return old, check_name(new)
@@ -78,7 +78,7 @@ def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
         place.root, place.store = opened.root, opened.store
     if place.root != target:
         place.store.set_project(action, name=before)
-        raise ProjectError(f"Nothing was renamed: cannot move {str(place.root)!r} to {str(target)!r}.")
+        raise ProjectError(f"Cannot move {str(place.root)!r} to {str(target)!r}. Nothing was renamed.")
 
 
 def delete_project(place: ProjectLocation) -> None:

@@ -1,4 +1,4 @@
-"""Locate projects: names that are valid as folder names, and the database of a project folder."""
+"""Locate projects: validate their names, and create and open the database of a project folder."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class ProjectLocation:
 
     root: Path
     store: SqlStore
-    url: str | None = None  # database URL including the password, if it was given
+    url: str | None = None  # database URL including the password, if one was given
 
     def dataset(self, split: str, *, project: Any = None) -> Dataset:
-        """Return a dataset in its current state.
+        """Return the dataset of a split in its current state.
 
         Parameters
         ----------
         split : str
             "train" or "test".
         project : Project, optional
-            Project that the dataset's project methods use.
+            Project for the dataset methods that need one.
         """
         store = self.store
 
@@ -58,18 +58,18 @@ class ProjectLocation:
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if it is a valid name for a project or version and for a folder.
+    """Return ``name`` if it is valid as a project or version name and as a folder name.
 
     Raises
     ------
     ProjectNameError
-        If it is not. A valid name never leads outside the folder.
+        If it is not valid. A valid name cannot refer to a path outside the parent folder.
     """
     usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
     if not usable or len(name.encode()) > _MOST_BYTES:
         raise ProjectNameError(
             f"{name!r} is not a valid name. Use 1 to 100 letters, digits, spaces, '.', '-' and '_', starting with a "
-            "letter or digit. The folder is a second argument: create_project(name, folder)."
+            "letter or digit. Pass the folder as the second argument: create_project(name, folder)."
         )
     return name
 
@@ -82,7 +82,7 @@ def check_task(task: str | None) -> str | None:
 
 
 def new_version_name(place: ProjectLocation, name: str | None = None) -> str:
-    """Return ``name`` if no version has it as name or alias, or ``<project>.<date>T<time>`` if it is None."""
+    """Check that no version or alias is called ``name``, or generate ``<project>.<date>T<time>`` if it is None."""
     versions = place.store.versions()
     taken = {version.name for version in versions} | {version.alias for version in versions}
     folder = place.root / "versions"
@@ -117,7 +117,7 @@ def check_description(text: object) -> str:
 
 
 def is_project(path: Path) -> bool:
-    """Check whether this folder contains a project.
+    """Check whether the folder ``path`` contains a project.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def open_project_store(root: Path, url: str | None = None) -> SqlStore:
     Raises
     ------
     ProjectNotFoundError
-        If there is no project.
+        If ``root`` contains no project.
     """
     if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
@@ -180,12 +180,12 @@ def open_project_store(root: Path, url: str | None = None) -> SqlStore:
     if not os.path.isfile(root / DATABASE):
         near = sorted(path.name for path in root.iterdir() if is_project(path)) if os.path.isdir(root) else []
         hint = f" It contains the projects {near!r}." if near else ""
-        raise ProjectNotFoundError(f"No project in {str(root)!r}.{hint} create_project(name) creates one.")
+        raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} create_project(name) creates one.")
     return open_store(str(root / DATABASE))
 
 
 def _read_pointer(path: Path) -> tuple[str, str]:
-    """Read and check the database's URL and schema, as the folder may come from someone else."""
+    """Read the URL and schema of the database, and validate them, as the folder may come from someone else."""
     try:
         pointer = json.loads(path.read_text("utf-8"))
         url, schema = pointer["store"], pointer["schema"]

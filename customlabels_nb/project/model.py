@@ -69,7 +69,7 @@ class _RunningVersion:
             self.heartbeat = None
 
 
-#: By project folder and version. A lock is held while a version is started or stopped.
+#: Running versions and their locks, by project folder and version. A lock is held while its version starts or stops.
 _RUNNING: dict[tuple[Path, str], _RunningVersion] = {}
 _LOCKS: defaultdict[tuple[Path, str], threading.RLock] = defaultdict(threading.RLock)
 
@@ -105,7 +105,7 @@ class Model(Runnable):
         for version in self._store.versions():
             if version.name == self.name:
                 return version
-        raise ModelNotFoundError(f"Version {self.name!r} does not exist any more.")
+        raise ModelNotFoundError(f"Version {self.name!r} no longer exists.")
 
     @property
     def status(self) -> str:
@@ -114,7 +114,7 @@ class Model(Runnable):
 
     @property
     def status_message(self) -> str:
-        """Explanation of the status, as a sentence."""
+        """Human-readable explanation of the status."""
         return self.record.status_message
 
     @property
@@ -124,7 +124,7 @@ class Model(Runnable):
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Confidence threshold of each label: by default that of the highest F1 on the test set."""
+        """Confidence threshold of each label. By default, the threshold with the label's highest F1 on the test set."""
         from customlabels_nb.models.artifact import load_config
 
         self._require_ready()
@@ -134,7 +134,7 @@ class Model(Runnable):
     def card(self) -> ModelCard:
         """Model card: kind of model, training data, metrics and limits.
 
-        It displays itself in a notebook. ``.text`` is its Markdown, and ``.to(path)`` writes it to a file.
+        It is displayed in notebooks. ``.text`` contains its Markdown, and ``.to(path)`` writes it to a file.
         """
         return self._make_card(None)
 
@@ -146,7 +146,7 @@ class Model(Runnable):
 
     # -- alias, tags and description ----------------------------------------------------------------
     def publish(self, alias: str) -> None:
-        """Give the version an alias, so that ``project.model(alias)`` returns it instead of the previous one.
+        """Give the version an alias for ``project.model(alias)``, which it takes over from any version that has it.
 
         Raises
         ------
@@ -160,12 +160,14 @@ class Model(Runnable):
         True
         """
         if check_name(alias) == "latest" or any(version.name == alias for version in self._store.versions()):
-            raise NotAllowedError(f"alias={alias!r} is 'latest' or the name of a version. Choose another alias.")
+            raise NotAllowedError(
+                f"alias={alias!r} is reserved or already the name of a version. Choose a different alias."
+            )
         self._require_ready()
         self._store.update_version(self.name, Action("publish version", settings.user, self.name), alias=alias)
 
     def tag(self, **tags: str) -> None:
-        """Add tags to the version. Existing tags with other keys stay.
+        """Add tags to the version. Existing tags with other keys are not changed.
 
         Examples
         --------
@@ -184,9 +186,9 @@ class Model(Runnable):
         return self.record.description
 
     def describe(self, text: str) -> None:
-        """Set the description shown in the model card and the table of versions. An empty text removes it.
+        """Set the description shown in the model card and the table of versions. An empty string removes it.
 
-        It is stored as the tag ``description``.
+        The description is stored as the tag ``description``.
 
         Examples
         --------
@@ -201,17 +203,17 @@ class Model(Runnable):
 
     # -- running ------------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | None) -> None:
-        """Store confidence thresholds for the version. ``detect`` uses them from now on, also if the model is running.
+        """Store confidence thresholds for the version. ``detect`` uses them from now on, even in a running model.
 
         Parameters
         ----------
         thresholds : number, dict or None
-            One threshold for all labels, or thresholds by label (the others stay). None restores the defaults.
+            One threshold for all labels, or thresholds by label (other labels keep theirs). None restores the defaults.
 
         Raises
         ------
         InputError, LabelError
-            If a threshold is not a number from 0 to 1, or a label is not one of the model's.
+            If a threshold is not a number between 0 and 1, or the model does not have a label.
 
         Examples
         --------
@@ -267,12 +269,12 @@ class Model(Runnable):
     def stop(self) -> None:
         """Stop the model and free its memory, after finishing requests in progress.
 
-        A model that is not running is ignored.
+        Nothing happens if the model is not running.
 
         Raises
         ------
         NotAllowedError
-            If it runs in another kernel. Stop it there.
+            If the model is running in another kernel, where it must be stopped.
 
         Examples
         --------
@@ -293,7 +295,7 @@ class Model(Runnable):
                 return
             elif not is_settled(record):
                 where = f"{record.host}, {record.pid}"
-                raise NotAllowedError(f"{self.name!r} runs in another kernel ({where}). Stop it there.")
+                raise NotAllowedError(f"{self.name!r} is running in another kernel ({where}). Stop it there.")
             self._set("STOPPED", "The model has stopped running.")
 
     # -- evaluation ---------------------------------------------------------------------------------
@@ -353,9 +355,9 @@ class Model(Runnable):
     def resume(
         self, *, progress: bool | str = True, events: Events | None = None, callbacks: Sequence[Listener] = ()
     ) -> Model:
-        """Resume a training that was stopped or killed, with its original images and options.
+        """Resume a training run that was stopped or killed, with its original images and options.
 
-        ``progress``, ``events`` and ``callbacks`` are the same as in
+        ``progress``, ``events`` and ``callbacks`` are described in
         :meth:`customlabels_nb.project.project.Project.train`.
 
         Examples
@@ -366,7 +368,7 @@ class Model(Runnable):
 
         record = self.record
         if record.status != "TRAINING_FAILED":
-            raise NotAllowedError(f"Only a failed training can be resumed. {self.name!r} is {record.status}.")
+            raise NotAllowedError(f"Only a failed training run can be resumed. {self.name!r} is {record.status}.")
         labels = self._store.labels()
         colours = dict(zip(labels["label"], labels["colour"], strict=True))
         with self._stoppable():
@@ -385,20 +387,20 @@ class Model(Runnable):
     ) -> Model:
         """Copy the version with all its files to another project, where it is ready to run.
 
-        The images are not copied. The copy refers to their current paths. If copying is stopped or fails, the status of
-        the copy says so, and it can be copied again under the same name.
+        The images are not copied. The copy refers to their current paths. If copying is stopped or fails, this is
+        recorded in the status of the copy, and copying can be repeated with the same name.
 
         Parameters
         ----------
         target : Project or path
-            Project or project folder to copy to. It may be the same project, for a copy under another name.
+            Project or project folder to copy to. It may be the same project, for a copy with a different name.
         name : str, optional
             Name of the copy. By default the name of the version.
 
         Raises
         ------
         NotAllowedError, ProjectNameError, ProjectNotFoundError, InputError
-            If the name is taken or not valid, or ``target`` is not a project. Nothing is written.
+            If the name is already used or not valid, or ``target`` is not a project. Nothing is written.
         ArtifactError
             If the version's folder is damaged, or the copy cannot be written.
 
@@ -424,7 +426,7 @@ class Model(Runnable):
         Raises
         ------
         NotAllowedError
-            If it trains or runs, or the deletion is not confirmed.
+            If the version is running or being trained or copied, or the deletion is not confirmed.
 
         Examples
         --------
@@ -471,13 +473,13 @@ class Model(Runnable):
             raise ArtifactError(f"The folder of {self.name!r} is missing: {str(self._root / record.folder)!r}.")
 
     def _write_card(self) -> None:
-        """Write the card if the version is ready. Errors are printed, as nothing else depends on the card."""
+        """Write the model card if the version is ready. Errors are printed, as nothing else depends on the card."""
         if self.record.status not in READY or not self.folder.is_dir():
             return
         try:
             self.card.to(self.folder)
         except CustomLabelsError as error:
-            say(f"Cannot write the card of {self.name}: {error}")
+            say(f"Cannot write the model card of {self.name}: {error}")
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -520,7 +522,7 @@ class Model(Runnable):
         return QuickTestSession(self._candidates, feedback=Feedback(self._store, self._root), root=self._root)
 
     def _candidates(self) -> list[QuickTestModel]:
-        """Return this version, then the others that can run, newest first."""
+        """Return this version, followed by the other versions that can run, newest first."""
         versions = [version for version in self._store.versions() if version.status in READY]
         versions.sort(key=lambda version: (version.name == self.name, version.created), reverse=True)
         scores = {version.name: version.metrics.get("f1") for version in versions}
@@ -529,7 +531,7 @@ class Model(Runnable):
 
     @property
     def _predictor(self) -> Predictor | None:
-        """Predictor that runs the version in this process, whichever object started it."""
+        """Predictor that runs the version in this process, regardless of which object started it."""
         life = _RUNNING.get(self._key)
         return life.predictor if life is not None and life.predictor.running else None
 
@@ -573,12 +575,12 @@ class Model(Runnable):
 
 
 def require_confirmation(question: str, confirm: bool, consequence: str = "This cannot be undone.") -> None:
-    """Ask the user for confirmation unless ``confirm`` is True. Any answer but yes is a refusal.
+    """Ask the user for confirmation unless ``confirm`` is True. Any answer other than yes is treated as no.
 
     Raises
     ------
     NotAllowedError
-        If the answer is not yes, or the user cannot be asked.
+        If the user does not answer yes, or cannot be asked.
     """
     if confirm:
         return

@@ -1,7 +1,7 @@
 """Model card: description, training data, metrics and limits of a model version.
 
-A card is built from the version's record and the files in its folder. No image is opened, so the card stays the same as
-long as the version does. Facts that early releases did not store are None or empty.
+A card is built from the version's record and the files in its folder. No image is opened, so the card only changes if
+the version does. Facts that early releases did not store are None or empty.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CARD = "card.md"
 _IN_WORDS = {
     SINGLE_LABEL: "Single-label classifier: it assigns one label to each image",
     MULTI_LABEL: "Multi-label classifier: it assigns each image all labels that apply to it",
-    DETECTION: "Object detector: it finds labelled objects in an image, each with a box",
+    DETECTION: "Object detector: it finds objects in an image, each with a label and a box",
     BRANDS: "Brand detector: it was trained on logo images and finds these logos in photos, each with a box",
 }
 _METRICS = {
@@ -55,13 +55,13 @@ _METRICS = {
     "mean_average_recall": "Mean average recall (mAR)",
     "coco_map": "COCO mAP, IoU 0.50 to 0.95",
 }
-#: Training facts with their own wording in the table, or shown in another section.
+#: Training facts that have their own wording in the table, or are shown in a different section.
 _TOLD = {
     "seed", "device", "training_images", "test_images", "left_out", "ended", "seconds", "steps", "planned_steps",
     "best_step", "budget", "batch", "parts", "input_size", "detector", "notes", "history", "images", "kind", "reason",
 }  # fmt: skip
 _LONGEST_VALUE = 60
-#: Thresholds with a smaller difference are equal: library releases may differ in the last digits.
+#: Thresholds that differ by less are considered equal, as library releases may differ in the last digits.
 _SAME = 1e-6
 #: Findings that the limits section covers.
 _SAID = ("LABEL_HAS_FEW_IMAGES", "LABEL_HAS_FEW_TEST_IMAGES", "LABEL_NOT_IN_TEST", "TEST_SET_MISSING")
@@ -105,12 +105,12 @@ class ModelCard:
         return to_markdown(self.blocks)
 
     def to(self, path: str | os.PathLike[str]) -> Path:
-        """Write the card to a file, replacing an existing one. It is written completely or not at all.
+        """Write the card to a file atomically, replacing an existing one.
 
         Parameters
         ----------
         path : path
-            File to write, an HTML page if it ends in ``.html``, or a folder to write ``card.md`` to.
+            File to write (an HTML page if it ends in ``.html``), or a folder to write ``card.md`` to.
 
         Returns
         -------
@@ -157,7 +157,7 @@ def make_card(
     Parameters
     ----------
     folder, root : Path
-        Folders of the version and of its project.
+        Version folder and project folder.
     record : VersionRecord
         Record of the version.
     project : str
@@ -168,7 +168,7 @@ def make_card(
     Raises
     ------
     ArtifactError
-        If there is no model in the folder.
+        If ``folder`` does not contain a model.
     """
     config = load_config(folder)
     evaluation, hand_set = _evaluation(folder, root, config, evaluated)
@@ -200,7 +200,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Text:
-    """Paragraph. Line breaks in it become spaces."""
+    """Paragraph. Line breaks are replaced with spaces."""
 
     kind: ClassVar[str] = "text"
     text: str
@@ -226,7 +226,7 @@ Cell: TypeAlias = str | Colour
 
 @dataclass(frozen=True)
 class Table:
-    """Table with a header. ``numbers`` are the right-aligned columns."""
+    """Table with a header. ``numbers`` contains the indices of the right-aligned columns."""
 
     kind: ClassVar[str] = "table"
     head: tuple[str, ...]
@@ -251,12 +251,12 @@ def to_markdown(blocks: Iterable[Block]) -> str:
 
 
 def to_html(blocks: Iterable[Block]) -> str:
-    """Render the blocks as static HTML for a notebook's output, for light and dark themes."""
+    """Render the blocks as static HTML for notebook output, in light and dark themes."""
     return render("model_card.html", blocks=list(blocks))
 
 
 def markdown_text(text: str) -> str:
-    """Escape ``text`` so that Markdown shows it unchanged, on one line, also at the beginning of a line."""
+    """Escape ``text`` so that Markdown shows it verbatim on one line, even at the beginning of a line."""
     plain = _MARKUP.sub(r"\\\1", one_line(text).strip())
     plain = "".join(_ENTITIES.get(character, character) for character in plain)
     plain = _WEB.sub(lambda found: "\\" + found[0], plain)
@@ -298,13 +298,13 @@ class CardFacts:
     config : ModelConfig
         Configuration of the model.
     environment : dict
-        Python, platform and packages at the time of training.
+        Python version, platform and package versions used for training.
     train, test : Dataset or None
-        Datasets as they were at training.
+        Datasets as they were when the version was trained.
     evaluation : Evaluation or None
         Evaluation on the test images, at the version's thresholds.
     hand_set : tuple of str
-        Labels whose thresholds differ from the default ones.
+        Labels whose thresholds differ from the defaults.
     """
 
     project: str
@@ -323,12 +323,12 @@ class CardFacts:
 
     @property
     def training(self) -> Mapping[str, Any]:
-        """Facts stored by the training."""
+        """Facts stored by the training run."""
         return self.config.training
 
     @cached_property
     def reason(self) -> str:
-        """Reason for this kind of model, as the end of a sentence, or an empty string if unknown."""
+        """Reason why this kind of model was trained, as the end of a sentence, or an empty string if unknown."""
         kept = self.training.get("reason")
         if isinstance(kept, str):
             return kept
@@ -347,7 +347,7 @@ class CardFacts:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """Findings of the dataset checks at training, as sentences."""
+        """Human-readable findings of the dataset checks on the data used for training."""
         if self.train is None or self.test is None:
             return []
         found = check_labels(self.train, self.test, None)
@@ -364,7 +364,7 @@ class CardFacts:
 
 
 def places(dataset: Dataset) -> list[str]:
-    """Count the images by kind of location, without naming a folder or server."""
+    """Count the images by kind of location, without revealing names of folders or servers."""
     found = dataset.images["image"].map(_place).value_counts()
     return [f"{count:,} {place}" for place, count in sorted(found.items())]
 
@@ -461,10 +461,10 @@ def _data(facts: CardFacts) -> Iterator[Block]:
     said = []
     left_out = facts.training.get("left_out")
     if isinstance(left_out, int) and left_out:
-        said.append(f"Left out because they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
+        said.append(f"Excluded because they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
     said += facts.warnings
     if said:
-        yield Text("Findings of a check of both sets:")
+        yield Text("Findings of the dataset checks on both sets:")
         yield Items(tuple(said))
 
 
@@ -486,7 +486,7 @@ def _recipe(facts: CardFacts) -> Iterator[Block]:
         if value is not None:
             rows.append((name, _value(value)))
     if facts.record.config.get("base"):
-        rows.append(("started from", f"version {facts.record.config['base']}, if that did better"))
+        rows.append(("started from", f"version {facts.record.config['base']}, if that performed better"))
     rows.append(("ended", _moment(training.get("ended", facts.record.created.isoformat()))))
     if environment.get("python"):
         rows.append(("Python", f"{environment['python']} on {str(environment.get('platform', '')).partition('-')[0]}"))
@@ -536,7 +536,7 @@ def _results(facts: CardFacts) -> Iterator[Block]:
         return
     count = len(found.outcomes.images)
     yield Text(
-        f"On {count:,} test image{'s' * (count != 1)}. The 95% confidence intervals are bootstrapped from these."
+        f"On {count:,} test image{'s' * (count != 1)}. The 95% confidence intervals are bootstrapped from these images."
     )
     summary = found.summary.set_index("figure")
     yield Table(
@@ -582,9 +582,9 @@ def _use(facts: CardFacts) -> Iterator[Block]:
         '    table = model.detect_many("incoming/*.jpg")  # one row for each detected label'
     )
     yield Text(
-        f"A row has a label and its confidence, 0–1{box}. Results that reach the label's threshold are returned. Use "
-        "detect(…, threshold=0.8) for a higher threshold, or model.set_thresholds(…) to store other ones. "
-        "model.evaluate() shows the results by label and by image."
+        f"Each row has a label and its confidence, between 0 and 1{box}. Only results that reach the label's threshold "
+        "are returned. Use detect(…, threshold=0.8) for a higher threshold, or model.set_thresholds(…) to store "
+        "different thresholds. model.evaluate() shows the results by label and by image."
     )
 
 
@@ -616,14 +616,14 @@ def _is_number(value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Check whether a fact is a single number or word. Text that could be a path on this machine is excluded."""
+    """Check whether ``value`` is a single number or a short string. Strings that could be local paths are excluded."""
     if isinstance(value, str):
         return 0 < len(value) <= _LONGEST_VALUE and not any(mark in value for mark in "/\\")
     return isinstance(value, bool) or _is_number(value)
 
 
 def limits_of(facts: CardFacts) -> list[str]:
-    """Write the sentences of the limits section, starting with those about the metrics."""
+    """Write the sentences of the limits section, starting with the metrics."""
     return [
         *_about_metrics(facts),
         *_about_labels(facts),
@@ -636,18 +636,18 @@ def limits_of(facts: CardFacts) -> list[str]:
 def _about_metrics(facts: CardFacts) -> Iterator[str]:
     found = facts.evaluation
     if found is None:
-        yield "Its predictions on the test images were not stored, so there are no results by label."
+        yield "The model's predictions on the test images were not stored, so there are no results by label."
         return
     low, high = found.summary.loc[found.summary["figure"] == "f1", ["low", "high"]].iloc[0]
     if not pd.isna(low) and high - low > _WIDE:
         count = len(found.outcomes.images)
         yield (
             f"The metrics are based on {count:,} test image{'s' * (count != 1)}. On another sample of that size, F1 "
-            f"could be anything from {low:.2f} to {high:.2f}."
+            f"could be anywhere from {low:.2f} to {high:.2f}."
         )
     yield from found.notes
     if facts.hand_set:
-        yield f"Thresholds set by hand instead of where F1 is highest: {_listed(list(facts.hand_set))}."
+        yield f"Thresholds set by hand, not chosen for the highest F1: {_listed(list(facts.hand_set))}."
 
 
 def _about_labels(facts: CardFacts) -> Iterator[str]:
@@ -662,11 +662,11 @@ def _about_labels(facts: CardFacts) -> Iterator[str]:
     tested = table[table["test_images"] > 0]
     few = [f"{row.label} ({row.test_images})" for row in tested.itertuples() if row.test_images < _FEW_TEST]
     if few:
-        yield f"Fewer than {_FEW_TEST} test images, so one image more or less moves the metrics a lot: {_listed(few)}."
+        yield f"Fewer than {_FEW_TEST} test images, so a single one changes the metrics considerably: {_listed(few)}."
     weak = tested[tested["f1"] < _WEAK].sort_values("f1", kind="stable")
     if len(weak):
         named = [f"{row.label} ({row.f1:.2f})" for row in weak.itertuples()]
-        yield f"Low F1, below {_WEAK}: {_listed(named)}."
+        yield f"Low F1 (below {_WEAK}): {_listed(named)}."
 
 
 def _about_mistakes(found: Evaluation) -> Iterator[str]:
@@ -682,7 +682,7 @@ def _about_mistakes(found: Evaluation) -> Iterator[str]:
         if row.truth != nothing and row.share < _CONFUSED:
             continue
         if row.truth == nothing:
-            yield f"It detects {row.predicted} {_times(row.count)} where there is none."
+            yield f"The model detects {row.predicted} {_times(row.count)} where there is none."
         elif row.predicted == nothing:
             yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} missed."
         else:
@@ -696,13 +696,13 @@ def _about_mistakes(found: Evaluation) -> Iterator[str]:
 
 
 def _about_marks(found: Evaluation) -> Iterator[str]:
-    """Count misses and false predictions by label, as a multi-label matrix also contains labels that occur together."""
+    """Describe misses and false predictions by label. A multi-label matrix would also count co-occurring labels."""
     table = found.per_label.assign(wrong=found.per_label["fp"] + found.per_label["fn"])
     table = table[(table["wrong"] > 0) & (table["test_images"] > 0)].sort_values(
         "wrong", ascending=False, kind="stable"
     )
     for row in table.head(_MOST).itertuples():
-        missed = f"is missed on {row.fn:,} of the {row.test_images:,} test images with it" if row.fn else ""
+        missed = f"is missed on {row.fn:,} of the {row.test_images:,} test images with this label" if row.fn else ""
         added = f"is predicted on {row.fp:,} without it" if row.fp else ""
         yield f"{row.label} {' and '.join(filter(None, (missed, added)))}."
 
@@ -712,8 +712,8 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
         return
     if facts.kind == BRANDS:
         yield (
-            "It was trained on scenes with logo images pasted into them. It may miss logos on cloth, on curved or lit "
-            "surfaces, or seen from the side."
+            "The model was trained on scenes with logo images pasted into them. It may miss logos on cloth, on curved "
+            "or lit surfaces, or seen from the side."
         )
         return
     if facts.train is None:
@@ -726,8 +726,8 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
     if len(shares):
         low, high = np.quantile(shares, (0.05, 0.95), method="nearest")
         yield (
-            f"The longer side of 9 in 10 training boxes is between {low:.0%} and {high:.0%} of their image's. Much "
-            "smaller or larger objects were rare in training."
+            f"For 9 in 10 training boxes, the longer side is between {low:.0%} and {high:.0%} of the image's longer "
+            "side. Much smaller or larger objects were rare in training."
         )
     most = int(boxes.groupby("image").size().max()) if len(boxes) else 0
     if most:
@@ -737,16 +737,16 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
 def _about_the_world(facts: CardFacts) -> Iterator[str]:
     count = len(facts.config.labels)
     yield (
-        f"It knows {'one label' if count == 1 else f'{count:,} labels'} only. It assigns anything else to one of "
-        "them or detects nothing, and its confidence is then unreliable."
+        f"The model only knows {'one label' if count == 1 else f'{count:,} labels'}. It assigns anything else to one "
+        "of them or detects nothing, and its confidence is then unreliable."
     )
     if facts.kind not in (DETECTION, MULTI_LABEL) or facts.train is None:
         return
     labelled = facts.train.images.loc[facts.train.images["status"] == "labelled", "image"]
     if labelled.isin(facts.train.annotations["image"]).all():
         yield (
-            "Every training image contains a labelled object, so its rate of false detections on images without any "
-            "is unknown."
+            "Every training image contains a labelled object, so the model's rate of false detections on images "
+            "without any objects is unknown."
         )
 
 

@@ -28,7 +28,7 @@ def watch(
     colours: Mapping[str, str] | None = None,
     callbacks: Sequence[Listener] = (),
 ) -> Iterator[Events]:
-    """Show the progress of a run while the ``with`` block is running, including how it ended.
+    """Show the progress of a run during the ``with`` block, and how the run ended.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def watch(
     colours : mapping, optional
         Colour (#rrggbb) of each label.
     callbacks : sequence of callables
-        Functions called with each event, in the thread of the run. Their exceptions end the run.
+        Functions called with each event, in the thread of the run. An exception in a callback ends the run.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def _checked(callbacks: Sequence[Listener]) -> list[Listener]:
 
 
 def _shown_view(events: Events, title: str, colours: Mapping[str, str] | None) -> TrainingView | None:
-    """Show the live view, or log the error and return None, as training does not depend on it."""
+    """Show and return the live view, or log the error and return None, as training does not depend on the view."""
     try:
         from customlabels_nb.widgets.training_view import TrainingView
 

@@ -1,4 +1,4 @@
-"""Project: the main class, with its datasets, labels, model versions and history."""
+"""Main class of the package: a project with its datasets, labels, model versions and history."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Project:
     # -- properties ---------------------------------------------------------------------------------
     @property
     def root(self) -> Path:
-        """Folder of the project."""
+        """Project folder."""
         return self._place.root
 
     @property
@@ -135,7 +135,7 @@ class Project:
 
     @property
     def labels(self) -> Labels:
-        """Labels of the project, in order. They can be added, renamed, merged, removed, reordered and recoloured.
+        """Ordered labels of the project. They can be added, renamed, merged, removed, reordered and recoloured.
 
         ``project.labels.edit()`` opens the label manager.
         """
@@ -157,12 +157,12 @@ class Project:
 
     @property
     def train_set(self) -> Dataset:
-        """Current training dataset, an immutable value."""
+        """Current training set, as an immutable dataset."""
         return self._place.dataset(t.TRAIN, project=self)
 
     @property
     def test_set(self) -> Dataset:
-        """Current test dataset, an immutable value."""
+        """Current test set, as an immutable dataset."""
         return self._place.dataset(t.TEST, project=self)
 
     @property
@@ -182,12 +182,12 @@ class Project:
 
     @property
     def issues(self) -> pd.DataFrame:
-        """Images and entries that imports skipped or flagged: split, code, message, where, source, line."""
+        """Table of images and entries that imports skipped or flagged: split, code, message, where, source, line."""
         return self._store.issues()
 
     @property
     def import_lines(self) -> pd.DataFrame:
-        """Lines of imported files that could not be read: split, source, line, raw."""
+        """Table of lines in imported files that could not be read: split, source, line, raw."""
         return self._store.import_lines()
 
     @property
@@ -226,33 +226,34 @@ class Project:
         progress: bool = True,
         events: Events | None = None,
     ) -> ImportReport:
-        """Add images from a folder, glob pattern, zip file, file, URL, list of these, or DataFrame.
+        """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or a DataFrame.
 
-        Images that are already in the dataset are recognised. If they have no label yet, they get the one from the
-        source. Existing labels are never changed. Folders in a bucket work as well (``s3://bucket/photos/``).
+        Images that are already in the dataset are recognised. If they have no label yet, they get the label from the
+        source. Existing labels are never changed. Folders in cloud storage buckets work as well
+        (``s3://bucket/photos/``).
 
         Parameters
         ----------
         source
-            Images to add. Local images are referenced at their path. A zip file is unpacked into the project's folder.
-            A DataFrame needs a column ``image`` and may have ``label``, box columns and any others, which are stored
-            too.
+            Images to add. Local images are referenced by path unless ``copy`` is true. A zip file is unpacked into the
+            project's folder. A DataFrame needs a column ``image``, and may have a column ``label``, box columns and any
+            other columns, which are stored too.
         split : {"train", "test"}
             Dataset to add the images to.
         auto_label : bool
-            Label each image with the name of the folder directly below ``source`` that contains it.
+            Label each image with the name of the top-level subfolder of ``source`` that contains it.
         label : str, optional
-            Label for all of the images.
+            Label to assign to all images.
         copy : bool
             Copy the files to ``images/`` in the project's folder.
         on_leak : {"report", "keep"}
             Report and skip an image whose content is already in the other split (train or test), or keep it.
         duplicates : {"skip", "keep"}
-            Report and skip an image whose content is already in this dataset under another name, or keep it.
+            Report and skip an image whose content is already in this dataset under a different name, or keep it.
         verify : bool
-            Download and check remote images now, as is always done for local ones. Otherwise no image is downloaded
-            before it is used: a bucket is listed, URLs are only requested for their size, tables and datasets are taken
-            as given.
+            Download and check remote images now. (Local images are always checked.) Otherwise, remote images are not
+            downloaded until they are used: buckets are only listed, only the size of URLs is requested, and tables and
+            datasets are not checked.
 
         Returns
         -------
@@ -286,8 +287,8 @@ class Project:
     ) -> ImportReport:
         """Import the images and annotations of a dataset from ``cl.read_dataset`` or from another project.
 
-        The other arguments and the report are those of :meth:`add_images`. Issues found while reading the dataset are
-        part of the report.
+        The other arguments and the report are described in :meth:`add_images`. The report also contains issues found
+        while reading the dataset.
 
         Examples
         --------
@@ -358,15 +359,16 @@ class Project:
             Dataset to update.
         value : Dataset or DataFrame
             Either a dataset derived from ``train_set`` or ``test_set``, or a table ``image, label`` (and box columns).
-            With a table, these images have exactly these annotations afterwards. A null label means no annotations.
+            Afterwards, the images in a table have exactly the annotations in that table. A missing label means no
+            annotations.
         note : str
             Note for the history.
 
         Raises
         ------
         StaleEditError
-            If somebody else changed an image that you edited since the dataset was read. Nothing is written. (A plain
-            table does not record when it was read, unless it has a column ``revision``.)
+            If someone else has changed an image that you edited since the dataset was read. Nothing is written. (A
+            plain table does not record when it was read, unless it has a column ``revision``.)
         InputError
             If ``value`` is neither a dataset nor a table.
 
@@ -396,10 +398,10 @@ class Project:
     def update_entries(
         self, split: str, entries: Entries, *, note: str = "", progress: bool = True, events: Events | None = None
     ) -> EntriesReport:
-        """Replace the annotations of the images in manifest lines, as one action.
+        """Replace the annotations of the images that manifest lines refer to, as one action.
 
-        An image of the dataset gets the annotations of its line instead of its own (none if the line has none). An
-        image that is not in the dataset yet is added as by :meth:`add_images`. Other images are not changed.
+        For an image in the dataset, the annotations in its manifest line replace the stored ones, even if the line has
+        none. An image that is not in the dataset yet is added as by :meth:`add_images`. Other images are not changed.
 
         Parameters
         ----------
@@ -413,7 +415,7 @@ class Project:
         Returns
         -------
         EntriesReport
-            Counts, and ``.issues``: lines that cannot be read and images that cannot be used.
+            Counts, and ``.issues``, a table of lines that cannot be read and images that cannot be used.
 
         Examples
         --------
@@ -433,14 +435,14 @@ class Project:
             return update_entries(self._store, self.root, t.check_split(split), entries, action, events=stream)
 
     def add_predictions(self, frame: pd.DataFrame | Detection, *, model: Any, note: str = "") -> int:
-        """Store predictions next to the labels. The gallery and annotator draw them dashed until they are accepted.
+        """Store predictions alongside the labels. The gallery and annotator draw them dashed until they are accepted.
 
         Parameters
         ----------
         frame : DataFrame or Detection
-            Table of image, label, confidence (0–1), and for boxes their four columns, as returned by
-            ``model.detect_many``. It replaces all earlier predictions of this model. A ``model.detect`` result for an
-            image of the project replaces the model's predictions for that image only.
+            Table with columns image, label and confidence (between 0 and 1), and for boxes the four box columns, as
+            returned by ``model.detect_many``. It replaces all earlier predictions of this model. A ``model.detect``
+            result for an image of the project replaces the model's predictions for that image only.
         model : Model, LoadedModel or str
             Source of the predictions: a model version, whose name they are stored under, or any name.
         note : str
@@ -454,7 +456,7 @@ class Project:
         Raises
         ------
         InputError
-            If ``frame`` is neither of these, or ``model`` has no name.
+            If ``frame`` is neither a table nor a detection, or ``model`` has no name.
 
         Examples
         --------
@@ -472,7 +474,7 @@ class Project:
             )
         if not isinstance(model, str) or not model.strip():
             raise InputError(
-                f"model={model!r} is not a name. Give a model version of the project, or a name for these predictions."
+                f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
         rows: pd.DataFrame = _beside_others(self._store, str(image), table, model.strip()) if of_one else frame
         if "image" in rows.columns and rows["image"].notna().all():
@@ -484,14 +486,16 @@ class Project:
         return self._store.replace_predictions(model.strip(), predictions, self._action("add predictions", note)).count
 
     def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
-        """Remove images and their annotations from a dataset and return their number. Image files are never deleted.
+        """Remove images and their annotations from a dataset and return the number of images removed.
+
+        Image files are never deleted.
 
         Raises
         ------
         StaleEditError
-            If somebody else changed one of them since ``images`` was read. Nothing is removed.
+            If someone else has changed one of the images since ``images`` was read. Nothing is removed.
         InputError
-            If ``images`` has another type, or contains an image that is not in the dataset.
+            If ``images`` has an unsupported type, or contains an image that is not in the dataset.
 
         Examples
         --------
@@ -521,10 +525,11 @@ class Project:
         Parameters
         ----------
         test_fraction : float
-            Fraction to move, between 0 and 1. Each label with two images or more has at least one in each split.
+            Fraction to move, between 0 and 1. Each label with two or more images has at least one in each split.
         groups : str, list or DataFrame, optional
-            Column of images, one value per image, or pairs such as ``project.near_duplicates("train")``. Images of one
-            group stay in one split. Images with the same content always do.
+            Column of the image table, one value per image, or pairs of images such as
+            ``project.near_duplicates("train")``. Images of a group stay in the same split. So do images with the same
+            content, even without groups.
 
         Raises
         ------
@@ -575,9 +580,8 @@ class Project:
         Parameters
         ----------
         near_duplicates : bool, optional
-            Search for copies of a photo that were re-encoded, resized, brightened or slightly cropped. By default this
-            is done if at most 2,000 images have to be read for it and none downloaded. The image fingerprints are
-            cached.
+            Search for copies of a photo that were re-encoded, resized, brightened or slightly cropped. By default, this
+            is done if at most 2,000 images have to be read and none downloaded. The image fingerprints are cached.
 
         Returns
         -------
@@ -602,8 +606,8 @@ class Project:
         """Find pairs of images that show the same photo, re-encoded, resized, brightened or slightly cropped.
 
         The table is sorted by similarity: image, other, similarity, split, other_split, labels, other_labels.
-        ``similarity`` is the correlation of their fingerprints, from ``threshold`` to 1. Images with identical content
-        count as one image within a split, and identical images in both splits are not listed. Use
+        ``similarity`` is the correlation of the two image fingerprints, from ``threshold`` to 1. Images with identical
+        content count as one image within a split, and identical images in both splits are not listed. Use
         ``project.distribute(groups=project.near_duplicates("train"))`` to keep near-duplicates in one split.
 
         Examples
@@ -617,7 +621,7 @@ class Project:
             return find_near_duplicates(chosen, files=self._store.files()[0], threshold=threshold, events=stream)
 
     def delete_dataset(self, split: str, *, confirm: bool = False) -> int:
-        """Delete the train or test dataset (never the files) and return its number of images.
+        """Delete the training or test set, but not its image files, and return the number of images.
 
         Asks for confirmation unless ``confirm=True``.
 
@@ -635,23 +639,23 @@ class Project:
     def undo(self, action_id: int | None = None, *, note: str = "") -> int:
         """Undo an action, as a new action, and return the number of changed images.
 
-        Every action that changed images, annotations or labels can be undone: edits, labelling, imports, removed images
-        and datasets, moves, labels that were renamed, merged, removed, reordered or recoloured, and restored snapshots.
-        Undoing an undo redoes the action.
+        Every action that changed images, annotations or labels can be undone: edits, labelling, imports, removal of
+        images and datasets, moves, renaming, merging, removing, reordering and recolouring of labels, and restored
+        snapshots. Undoing an undo redoes the action.
 
         Parameters
         ----------
         action_id : int, optional
-            ``id`` of the action in ``project.history``. By default your latest action that was not undone.
+            ``id`` of the action in ``project.history``. By default, your latest action that has not been undone.
         note : str
             Note for the history.
 
         Raises
         ------
         StaleEditError
-            If somebody changed one of its images since. Nothing is changed.
+            If someone has changed one of the action's images since then. Nothing is changed.
         NotAllowedError
-            If the action was undone already or cannot be undone, or if its labels were changed since.
+            If the action has already been undone or cannot be undone, or if its labels have been changed since then.
 
         Examples
         --------
@@ -675,7 +679,7 @@ class Project:
         seed: int = 0,
         widget: Any = None,
     ) -> Any:
-        """Open the gallery to label images: pages of thumbnails, keys 1–9, each label stored immediately.
+        """Open the gallery to label pages of thumbnails, by mouse or with keys 1–9. Each label is stored immediately.
 
         Parameters
         ----------
@@ -690,7 +694,7 @@ class Project:
         seed : int
             Seed of the random order.
         widget : class or widget, optional
-            Labeller of ipyannotations to use instead of the gallery, such as ``ipyannotations.images.ClassLabeller``.
+            ipyannotations labeller to use instead of the gallery, such as ``ipyannotations.images.ClassLabeller``.
 
         Returns
         -------
@@ -735,10 +739,10 @@ class Project:
         return screens.open_annotator(self._place, t.check_split(split), Query(sort=sort, seed=seed))
 
     def dashboard(self) -> Any:
-        """Show labelling progress: label counts, speed of annotators, open work, checks before training, export.
+        """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.
 
-        It follows changes made in other cells and by other people. A click on a bar opens a gallery below with exactly
-        the images that it counts.
+        The dashboard follows changes made in other cells and by other people. Clicking a bar opens a gallery below it
+        with exactly the images that the bar counts.
 
         Returns
         -------
@@ -756,7 +760,7 @@ class Project:
     def history_panel(self) -> Any:
         """Show the project's history as a widget in which actions can be undone.
 
-        ``project.history`` is the same as a table.
+        ``project.history`` contains the same actions as a table.
 
         Examples
         --------
@@ -773,7 +777,7 @@ class Project:
         sort: str = "doubt",
         page_size: int = 24,
     ) -> Any:
-        """Review labelled images: approve (Enter), correct (1–9) or reject (Delete), each stored immediately.
+        """Review labelled images: approve (Enter), correct (1–9) or reject (Delete). Decisions are stored immediately.
 
         Approved and corrected images get the tag "reviewed" and the status "labelled". Changing their labels later
         removes the tag. Rejected images lose their labels and become unlabelled again. The old labels remain in the
@@ -786,9 +790,10 @@ class Project:
         label : str, optional
             Only images with this label, or "" for images without labels.
         show : {"to_review", "disagrees", "needs_review", "reviewed", "all"}
-            Images to show. "disagrees": images to review for which a model predicts another label.
+            Images to show. "disagrees": images to review for which a model predicts a different label.
         sort : {"doubt", "name", "newest", "added", "random"}
-            Order of the images. "doubt" puts those first where a model disagrees with the label most confidently.
+            Order of the images. "doubt" starts with the images on which a model disagrees with the label most
+            confidently.
         page_size : {4, 6, 9, 24, 48, 100}
             Number of thumbnails per page.
 
@@ -826,30 +831,33 @@ class Project:
     ) -> Model:
         """Train a model version on the training set and evaluate it on the test set.
 
-        If there is no test set yet, a part of the training images is moved to it, see :meth:`distribute`.
+        If there is no test set yet, some of the training images are moved to it, see :meth:`distribute`.
 
         Parameters
         ----------
         name : str, optional
             Name of the version. By default ``<project>.<date>T<time>``.
         kind : {"single-label", "multi-label", "detection", "brands"}, optional
-            Kind of model. By default it follows from the project's task or its labels. The choice and its reason are
-            printed.
+            Kind of model. By default, it is chosen from the project's task or its labels. The choice and the reason for
+            it are printed.
         budget : str or float, optional
-            Wall-clock time from the call on: "90s", "2min", "best" or seconds. Predicting the test images counts as
-            well, or is announced with its expected time. Detectors get two minutes by default. Classifiers take a
-            second or two, and are only fine-tuned if a budget is given.
+            Wall-clock time limit, counted from this call: "90s", "2min", "best" or seconds. Predicting the test images
+            counts as well, unless it would take too much of the budget. In that case, a message gives the expected
+            time. By default, detectors get two minutes. Classifiers take a second or two, and are only fine-tuned if a
+            budget is given.
         steps : int, optional
-            Number of steps, instead of a budget. With the steps and seed of an earlier training, it is repeated on CPU.
+            Number of steps, instead of a budget. The same steps and seed as in an earlier training run reproduce that
+            run on CPU.
         base : str, optional
-            Version to start from, "latest" for the newest. It is used if it does better on held-out images.
+            Version to start from, or "latest" for the newest. It is only used if this gives better results on held-out
+            images.
         backbone : str, optional
             Backbone, see :func:`customlabels_nb.backbones`. By default the packaged one.
         detector : str, optional
-            Name of a torchvision detector, whose weights are downloaded if the network allows it. By default our own
-            detector.
+            Name of a torchvision detector, whose weights are downloaded if the network allows it. By default, the
+            detector of this package.
         input_size : int, optional
-            Longer side of the detector's input in pixels. By default chosen from the sizes of the boxes.
+            Longer side of the detector's input in pixels. By default, chosen from the box sizes.
         seed : int
             Random seed. The same seed and images give the same model on a CPU with the same number of threads. Set
             ``settings.threads`` to fix that number, which is otherwise chosen by a short benchmark.
@@ -867,7 +875,8 @@ class Project:
         Raises
         ------
         NotEnoughDataError, InputError, WeightsUnavailableError
-            Before the training starts, with the reason.
+            If there are too few images or labels, an argument is invalid, or pretrained weights are not available. All
+            of these are raised before training starts.
 
         Examples
         --------
@@ -899,7 +908,7 @@ class Project:
         return model
 
     def model(self, name: str = "latest") -> Model:
-        """Return a model version by its name, by its alias from ``publish``, or the latest completed one.
+        """Return the model version with this name or alias (see ``Model.publish``), or the latest completed version.
 
         Examples
         --------
@@ -916,14 +925,14 @@ class Project:
         Parameters
         ----------
         before, after : str
-            Versions, named as in :meth:`model`.
+            Names or aliases of the versions, or "latest", as in :meth:`model`.
         common : bool
             Compare only the test images that both versions share, if their test sets differ.
 
         Raises
         ------
         InputError
-            If the versions were tested on different images or tasks.
+            If the versions have different tasks, or (without ``common``) different test images.
 
         Examples
         --------
@@ -940,8 +949,8 @@ class Project:
         if not matches:
             known = ", ".join(f"{version.name!r} ({version.status})" for version in versions[-5:]) or "none"
             raise ModelNotFoundError(
-                f"No version {name!r} is ready. Versions: {known}. project.train() creates a version, and "
-                "project.model(name).resume() continues a stopped training."
+                f"No version matches {name!r}. Versions: {known}. project.train() creates a version, and "
+                "project.model(name).resume() continues a stopped training run."
             )
         return matches[0]
 
@@ -957,8 +966,8 @@ class Project:
     ) -> Packed:
         """Write the project to a zip file, for example to share or archive it. ``cl.unpack_project`` opens it again.
 
-        Images outside the project's folder are copied into the zip file, and remote ones stay URLs. A team's database
-        is copied to a database file. The zip file never contains its address.
+        Images outside the project's folder are copied into the zip file, and remote images stay URLs. A team's database
+        is copied to an SQLite file, and the zip file never contains the URL of the database.
 
         Parameters
         ----------
@@ -980,7 +989,7 @@ class Project:
     def rename(self, name: str) -> None:
         """Rename the project and its folder, including the models.
 
-        This is refused while a version trains or runs.
+        This is not possible while a version is running, or being trained or copied.
 
         Examples
         --------
@@ -993,8 +1002,8 @@ class Project:
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the project with its datasets and versions permanently. Asks for confirmation unless ``confirm=True``.
 
-        Only images in the project's own folder (uploads and copies) are deleted. This is refused, with the reason,
-        while a version trains or runs.
+        Only images in the project's own folder (uploads and copies) are deleted. Deleting is not possible while a
+        version is running, or being trained or copied.
 
         Examples
         --------
@@ -1017,9 +1026,8 @@ class Project:
         >>> project = cl.create_project("kitchens")
         >>> project.close()
         """
-        while self._models:
-            _, model = self._models.popitem()
-            with suppress(ModelNotFoundError):  # deleted in the meantime
+        for model in self._models.values():
+            with suppress(ModelNotFoundError):  # the version may have been deleted
                 model.stop()
         self._store.close()
 
@@ -1049,7 +1057,7 @@ class Project:
 
 
 def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:
-    """Find the images whose row or annotations differ from ``origin``, and those that it does not contain."""
+    """Find the images that are not in ``origin``, or whose row or annotations differ from it."""
     from customlabels_nb.store.frames import annotation_keys, row_keys
 
     rows, old_rows = row_keys(images), row_keys(origin.images)
@@ -1058,14 +1066,14 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
 
 
 def _beside_others(store: SqlStore, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Return the stored predictions of the model for other images, followed by the table of this image."""
+    """Return the model's stored predictions for other images, followed by those in ``table`` for ``image``."""
     said, columns = store.predictions(model=model), ["image", *table.columns]
     names = {image, image_uri(image)}
     return pd.concat([said.loc[~said["image"].isin(names), columns], table.assign(image=image)[columns]])
 
 
 def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
-    """Build a dataset of the stored images named in a table of annotations, with these annotations."""
+    """Build a dataset of the stored images that ``frame`` refers to, with the annotations in ``frame``."""
     if "image" in frame.columns and frame["image"].notna().all():
         frame = frame.assign(image=_stored_names(store, split, frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
@@ -1084,7 +1092,7 @@ def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
     """Map images to their names in the dataset: as given, or as an import would write them."""
 
     def stored(names: Iterable[object]) -> set[str]:
-        """Return those of the names that are in the dataset."""
+        """Return the names that are in the dataset."""
         wanted = [name for name in names if isinstance(name, str)]
         return set(store.tables(split, wanted)[0]["image"])
 

@@ -47,8 +47,9 @@ def create_project(
     task : {"single-label", "multi-label", "boxes", "polygons"}, optional
         Annotation task. If it is not given, the widgets ask for it.
     store : str, optional
-        PostgreSQL URL for a team. Its password is not stored: when the project is loaded again, it comes from the
-        environment or ``.pgpass``. By default the database is an SQLite file in the folder.
+        URL of a PostgreSQL database, for a team. The password in the URL is not stored: when the project is loaded
+        again, it is read from the environment or ``.pgpass``. By default, the database is an SQLite file in the project
+        folder.
     tags : dict, optional
         Tags of the project, a dict of str to str.
 
@@ -57,7 +58,7 @@ def create_project(
     ProjectNameError
         If the name is not valid.
     ProjectExistsError
-        If something of that name already exists. Nothing is overwritten.
+        If a file or folder of that name already exists. Nothing is overwritten.
     ProjectError
         If the folder cannot be created.
 
@@ -96,9 +97,9 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
     Parameters
     ----------
     path : path
-        Folder of the project.
+        Project folder.
     store : str, optional
-        URL of the database, if it differs from the one the project was created with (another host, a password).
+        URL of the database, if it differs from the URL that is stored in the project (a different host, or a password).
 
     Raises
     ------
@@ -142,10 +143,10 @@ def unpack_project(
     Raises
     ------
     ArchiveError
-        If the file is not a packed project, is damaged, or contains unexpected files. Nothing is unpacked then.
+        If the file is not a packed project, is damaged, or contains unexpected files. In that case, nothing is
+        unpacked.
     ProjectExistsError
-        If something of that name already exists. Nothing is overwritten.
-
+        If a file or folder of that name already exists. Nothing is overwritten.
     Examples
     --------
     >>> packed = project.pack("rooms.zip", versions=False, progress=False)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Training: TypeAlias = Evaluation | Dataset
 
-#: Maximum number of labels shown in a notebook. Of more labels, the best and the worst halves of this are shown.
+#: Maximum number of labels shown in a notebook. If there are more, half of these are the best labels, half the worst.
 _MOST_LABELS = 100
 _COLUMNS = {"f1": "F1", "precision": "precision", "recall": "recall", "threshold": "threshold", "test_images": "test"}
 _BOX_COLUMNS = {"boxes": "boxes", "average_precision": "AP"}
@@ -131,7 +131,7 @@ class Report(Evaluation):
     # -- advice -------------------------------------------------------------------------------------
     @cached_property
     def advice(self) -> Advice:
-        """Suggestions for a better model, most effective first, each with its images and the call to make."""
+        """Suggestions for improving the model, most effective first, each with its images and the call to make."""
         return self.advise()
 
     def advise(
@@ -140,7 +140,7 @@ class Report(Evaluation):
         features: Mapping[str, Any] | pd.DataFrame | Any | None = None,
         training: Mapping[str, int] | None = None,
     ) -> Advice:
-        """Return :attr:`advice` that takes additional information into account.
+        """Return suggestions as in :attr:`advice`, but take additional information into account.
 
         Parameters
         ----------
@@ -148,7 +148,8 @@ class Report(Evaluation):
             Features of the test images (image → vector, a table indexed by image, or one row per test image). They
             reveal labels that combine several visually different kinds of images.
         training : dict, optional
-            Number of training images by label, to find labels that have too few. By default the known numbers are used.
+            Number of training images by label, to find labels that have too few. By default, the report's own numbers
+            are used, if known.
 
         Examples
         --------
@@ -170,16 +171,16 @@ class Report(Evaluation):
         Parameters
         ----------
         after : Report
-            Report to compare with.
+            Later report to compare with.
         common : bool
             Compare only the test images that both reports share, if their test sets differ.
         random_state : int
-            Seed of the bootstrap intervals.
+            Seed for the bootstrap confidence intervals.
 
         Raises
         ------
         InputError
-            If tasks, IoU thresholds or (without ``common``) test images differ.
+            If the tasks, the IoU thresholds or (without ``common``) the test images of the reports differ.
         NotEnoughDataError
             If the reports share no test image.
 
@@ -196,12 +197,12 @@ class Report(Evaluation):
 
     # -- results screen -----------------------------------------------------------------------------
     def show(self, compare: Report | None = None) -> Results:
-        """Show the results screen: metrics, curves and test images, updated while thresholds and IoU are moved.
+        """Show the results screen: metrics, curves and test images, updated as confidence and IoU thresholds change.
 
         Parameters
         ----------
         compare : Report, optional
-            Report of another version, shown next to this one as the earlier state.
+            Report of an earlier version to compare with, shown next to this one.
 
         Returns
         -------
@@ -233,7 +234,7 @@ class Report(Evaluation):
         pixels : int
             Longest side of the thumbnails.
         compare : Report, optional
-            Report of another version, shown next to this one as the earlier state.
+            Report of an earlier version to compare with, shown next to this one.
 
         Examples
         --------
@@ -260,7 +261,7 @@ class Report(Evaluation):
 
     # -- plots and files ----------------------------------------------------------------------------
     def plot_per_label(self, ax: Axes | None = None) -> Axes:
-        """Plot F1 of each label as bars, with its metrics next to them.
+        """Plot the F1 of each label as a bar, with the label's metrics next to it.
 
         Examples
         --------
@@ -271,7 +272,7 @@ class Report(Evaluation):
         return plot_per_label(self, ax)
 
     def plot_curves(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """Plot F1 of all labels against the threshold. With ``label``, also plot its precision and recall.
+        """Plot the F1 of each label against the threshold. With ``label``, also plot that label's precision and recall.
 
         Examples
         --------
@@ -282,7 +283,7 @@ class Report(Evaluation):
         return plot_curves(self, ax, label=label)
 
     def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """Plot precision against recall of all labels or one, with the average precision.
+        """Plot precision against recall for each label, or only for ``label``, with the average precision.
 
         Examples
         --------
@@ -304,7 +305,7 @@ class Report(Evaluation):
         return self.confusion_matrix.plot(ax, normalize)
 
     def plot_confidences(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """Plot the confidences of correct and wrong predictions. With ``label``, plot that label and its threshold.
+        """Plot the confidences of correct and wrong predictions, or only those for ``label``, with its threshold.
 
         Examples
         --------
@@ -315,7 +316,7 @@ class Report(Evaluation):
         return plot_confidences(self, ax, label=label)
 
     def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
-        """Plot the calibration: the accuracy of predictions in ``bins`` ranges of confidence, of all labels or one.
+        """Plot a calibration curve: accuracy in ``bins`` ranges of confidence, for all labels or only for ``label``.
 
         Examples
         --------
@@ -326,7 +327,7 @@ class Report(Evaluation):
         return plot_calibration(self, ax, label=label, bins=bins)
 
     def plot_support(self, ax: Axes | None = None) -> Axes:
-        """Plot the numbers of test images and, if known, training images of each label.
+        """Plot the number of test images and, if known, training images of each label.
 
         Examples
         --------
@@ -337,7 +338,7 @@ class Report(Evaluation):
         return plot_support(self, ax, training=self._training_images())
 
     def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
-        """Plot detected, missed and false boxes by their size, of all labels or one.
+        """Plot detected, missed and false boxes by size, for all labels or only for ``label``.
 
         Examples
         --------
@@ -349,7 +350,7 @@ class Report(Evaluation):
         return plot_box_sizes(self, ax, label=label)
 
     def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
-        """Write the API's summary and snapshot files, and the tables as CSV, each file completely or not at all.
+        """Write Rekognition's summary and snapshot files, and the tables as CSV. Each file is written atomically.
 
         Parameters
         ----------
@@ -361,7 +362,7 @@ class Report(Evaluation):
         Returns
         -------
         list of Path
-            Files written, including the snapshot of the training images if these are known.
+            Files written, including the snapshot of the training images if they are known.
 
         Raises
         ------
@@ -381,7 +382,7 @@ class Report(Evaluation):
 
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
-            raise InputError(f"folder={str(folder)!r} is a file. Give a folder.")
+            raise InputError(f"folder={str(folder)!r} is a file. Pass a folder.")
         target.mkdir(parents=True, exist_ok=True)
         names = (self.project, self.name)
         paths, notes = [], []
@@ -486,7 +487,7 @@ class Report(Evaluation):
         )
 
     def _headline(self) -> list[Headline]:
-        """Return the headline metrics, F1 with its 95% confidence interval."""
+        """Return the headline metrics, with the 95% confidence interval of F1."""
         rows = self.summary.set_index("figure")
         names = {**_METRICS, **(_DETECTION_METRICS if self.task == DETECTION else {})}
         low, high = rows.loc["f1", ["low", "high"]]
@@ -538,31 +539,31 @@ def evaluate(
     Parameters
     ----------
     truth : DataFrame or Dataset
-        Ground truth with columns ``image`` and ``label``, one row per label (null for an image without labels). Boxes
-        also have ``left``, ``top``, ``width``, ``height`` in pixels, and optionally ``crowd``. Of a dataset, the images
-        whose labelling is complete are used.
+        Ground truth with columns ``image`` and ``label``, one row per label (missing for an image without labels).
+        Boxes also have ``left``, ``top``, ``width``, ``height`` in pixels, and optionally ``crowd``. In a dataset, only
+        images whose labelling is complete are used.
     predictions : DataFrame or Dataset
-        Predictions with columns ``image``, ``label`` and ``confidence`` (0..1), with every label of the model for each
-        image. A missing pair is never predicted. For a detector, one row per box with the box columns.
-        ``model.detect_many(…, threshold=0)`` returns such a table. Annotations of a dataset without a confidence have
-        1.
+        Predictions with columns ``image``, ``label`` and ``confidence`` (between 0 and 1). For a classifier, one row
+        for each pair of an image and a label of the model. A missing pair counts as not predicted at any threshold. For
+        a detector, one row per box, with the box columns. ``model.detect_many(…, threshold=0)`` returns such a table.
+        In a dataset, annotations without a confidence have a confidence of 1.
     images : list, Series or DataFrame with a column ``image``, optional
-        Test images, so that those without labels are included. By default those of the dataset given as ``truth``, or
-        of both tables. Further columns of a DataFrame or dataset are available in ``report.by``.
+        Test images, including those without labels. By default, the images of the dataset passed as ``truth``, or all
+        images in either table. Further columns of a DataFrame or dataset are available in ``report.by``.
     labels : list or labels table, optional
-        Order and colours of the labels. By default those of the dataset given as ``truth``.
+        Labels, in order and optionally with colours. By default, the labels of the dataset passed as ``truth``.
     thresholds : number, dict, "best" or "cross-validated", optional
         Minimum confidence of a prediction, for all labels or by label (``thresholds=model.thresholds``). By default,
-        with "best", and for labels missing in a dict, it is the threshold with the highest F1 of the label.
-        "cross-validated" chooses it for each fifth of the images on the other four: these metrics are not biased by the
-        choice, and the thresholds shown are the means of the five.
+        with "best", and for labels missing in a dict, it is the threshold with the label's highest F1.
+        "cross-validated" chooses the thresholds for each fifth of the images from the other four fifths, so that the
+        metrics are not biased by the choice. The thresholds shown are the means of the five.
     task : {None, "single-label", "multi-label", "detection"}
         Task to evaluate. By default "detection" if a table has a box, "single-label" if no image has two labels in
         ``truth``, otherwise "multi-label".
     iou_threshold : float
         Minimum intersection over union (IoU) of matching boxes, above 0 and up to 1.
     random_state : int
-        Seed of the bootstrap intervals and of the folds for cross-validated thresholds.
+        Seed for the bootstrap confidence intervals and for the folds of cross-validated thresholds.
     name, details
         Title shown above the metrics, and a dict of facts shown below them.
     training : Dataset or Evaluation, or a function that returns one, optional
@@ -579,7 +580,8 @@ def evaluate(
     Raises
     ------
     InputError, TableError, LabelError
-        If an argument is invalid: a column is missing, a number is not from 0 to 1, a label is not in the tables.
+        If an argument is invalid, for example if a column is missing, a number is not between 0 and 1, or a label is
+        not in the tables.
     NotEnoughDataError
         If there is nothing to compare, or ``truth`` and ``predictions`` have no image name in common.
 

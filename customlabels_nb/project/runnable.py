@@ -56,19 +56,19 @@ class Runnable(ABC):
     def start(
         self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
     ) -> Self:
-        """Load the weights on a device (cuda → mps → cpu unless given) and warm up the model.
+        """Load the weights onto a device and warm up the model.
 
-        A running model stays as it is, or moves if another device is given.
+        A running model is left unchanged, or moved if a different device is given.
 
         Parameters
         ----------
         device : str, optional
-            Device to run on: "cuda", "mps" or "cpu".
+            Device to run on: "cuda", "mps" or "cpu". By default, the first of these that is available.
         engine : str, optional
-            Inference engine: "torch", "bfloat16" (torch in 16-bit numbers, if the CPU supports them; confidences of
-            photos change by up to 0.004), "onnx" (onnxruntime; ``pip install customlabels-nb[onnx]``), or "auto" for
-            the fastest one whose output on generated images matches torch. By default unchanged, and "auto" at the
-            first start. ``model.engine`` is the engine in use, with the reasons against the others.
+            Inference engine: "torch", "bfloat16" (torch with 16-bit floats, if the CPU supports them, which changes
+            confidences on photos by up to 0.004), "onnx" (onnxruntime, requires ``pip install customlabels-nb[onnx]``),
+            or "auto" for the fastest one whose output on generated images matches torch. By default unchanged, and
+            "auto" at the first start. ``model.engine`` gives the engine in use, and why the others were rejected.
         idle_stop : str or float, optional
             Stop the model and free its memory after this time without requests: seconds, or a string like "10min". The
             next request starts it again. By default unchanged, and "never" at the first start.
@@ -76,7 +76,7 @@ class Runnable(ABC):
         Raises
         ------
         ArtifactError
-            If the weights are damaged, or belong to another model.
+            If the weights are damaged, or belong to a different model.
         DeviceError
             If the given device is not available.
 
@@ -104,14 +104,14 @@ class Runnable(ABC):
 
     @property
     def engine(self) -> EngineChoice | None:
-        """Engine in use, with the reasons against the others, or None if the model is not running."""
+        """Engine running the model, and why the others were rejected. None if the model is not running."""
         return None if self._predictor is None else self._predictor.engine
 
     @contextmanager
     def started(self, device: str | None = None, *, engine: str | None = None) -> Iterator[Self]:
         """Start the model for a ``with`` block and stop it at the end, even after an error.
 
-        ``device`` and ``engine`` are the same as in :meth:`start`.
+        ``device`` and ``engine`` are described in :meth:`start`.
 
         Examples
         --------
@@ -136,16 +136,16 @@ class Runnable(ABC):
             Image to predict. Arrays are (height, width[, 3 or 4]), tensors (3, height, width), uint8 or float between 0
             and 1.
         threshold : float or dict, optional
-            Minimum confidence (0..1) of a prediction, for all labels or by label. By default each label's own
-            threshold. 0 returns everything.
+            Minimum confidence of a prediction (between 0 and 1), for all labels or by label. By default, each label's
+            own threshold. 0 returns everything.
         max_results : int, optional
-            Maximum number of results, the most confident ones.
+            Maximum number of results. The most confident ones are returned.
 
         Returns
         -------
         Detection
-            Displays itself as the image with its labels. ``.table`` and ``.response`` (the API's JSON) contain the
-            results.
+            Result, displayed in notebooks as the image with its labels. ``.table`` and ``.response`` (JSON in
+            Rekognition's format) contain the results.
 
         Examples
         --------
@@ -211,28 +211,30 @@ class Runnable(ABC):
             As in :meth:`detect`, for each image.
         to : path, optional
             File or folder to write the results to while they arrive, instead of keeping them in memory: a file that
-            ends in ``.jsonl`` (a line for each image: ``image`` and the API's ``CustomLabels``; a detector's also has
-            the image's ``width`` and ``height``), one that ends in ``.manifest`` (a dataset, for
+            ends in ``.jsonl`` (a line for each image with ``image`` and Rekognition's ``CustomLabels``, and for
+            detectors also the image's ``width`` and ``height``), one that ends in ``.manifest`` (a dataset, for
             ``project.import_dataset``), or a folder (Parquet files with the columns of the table). A journal next to
             the file, or inside the folder, records the progress.
         resume : bool
             Continue with the results at ``to`` after an interrupt or a killed kernel. No image is written twice or
-            skipped, and images added since are included. If there are no results yet, start from the beginning.
+            skipped, and images added since then are included. If there are no results yet, start from the beginning.
         batch_size : int, optional
             Number of images per batch. By default chosen for the device and its memory.
 
         Returns
         -------
         DataFrame
-            Columns image, label, confidence (0..1), left, top, width, height (pixels, null for classifiers).
-            ``.attrs["errors"]`` lists the images that could not be read, as dicts of image, code and message.
+            Columns image, label, confidence (between 0 and 1), left, top, width, height (pixels, missing for
+            classifiers). ``.attrs["errors"]`` lists the images that could not be read, as dicts of image, code and
+            message.
         WrittenDetections
             With ``to``: numbers of processed and remaining images, ``errors``, and ``table()`` to read all results.
 
         Raises
         ------
         InputError
-            If an argument is invalid, or the results at ``to`` come from another model, threshold or max_results.
+            If an argument is invalid, or the results at ``to`` come from a different model, ``threshold`` or
+            ``max_results``.
 
         Examples
         --------
@@ -268,25 +270,26 @@ class Runnable(ABC):
         progress: bool = True,
         events: Events | None = None,
     ) -> Report:
-        """Run the model on labelled images and compare its predictions with their labels.
+        """Run the model on labelled images and compare its predictions with the labels.
 
         Parameters
         ----------
         data : Dataset or DataFrame
-            Labelled images. Of a dataset, the images whose labelling is complete are used. A DataFrame has the columns
-            ``image`` and ``label``, one row per label (null for an image without any), and for boxes also ``left``,
-            ``top``, ``width``, ``height`` in pixels. Further columns are available in ``report.by``. Without ``data``,
-            a project's version is evaluated on its own test images as they were at training, and is not run.
+            Labelled images. In a dataset, only images whose labelling is complete are used. A DataFrame has the columns
+            ``image`` and ``label``, one row per label (missing for an image without labels), and for boxes also
+            ``left``, ``top``, ``width``, ``height`` in pixels. Further columns are available in ``report.by``. Without
+            ``data``, a project's version is evaluated on the test images as they were when it was trained, without
+            running it.
         thresholds : number, dict, "best" or "cross-validated", optional
-            Minimum confidence (0..1) of a prediction, for all labels or by label. By default, and for labels missing in
-            a dict, the model's own. Without ``data`` the default is "best", which chooses the threshold with the
-            highest F1 on these images for each label. "cross-validated" chooses it for each fifth of the images on the
-            other four.
+            Minimum confidence of a prediction (between 0 and 1), for all labels or by label. By default, and for labels
+            missing in a dict, the model's own thresholds. Without ``data``, the default is "best", which chooses the
+            threshold with the highest F1 on the evaluated images for each label. "cross-validated" chooses the
+            thresholds for each fifth of the images from the other four fifths.
 
         Returns
         -------
         Report
-            Images that cannot be read are left out. ``.details`` contains their number.
+            Images that cannot be read are excluded. ``.details`` contains their number.
 
         Raises
         ------
@@ -295,7 +298,7 @@ class Runnable(ABC):
         NotEnoughDataError
             If no image is labelled for this kind of model, or none can be read.
         Cancelled
-            If it was stopped. Nothing is evaluated.
+            If prediction is stopped. Nothing is evaluated.
 
         Examples
         --------
@@ -358,12 +361,13 @@ class Runnable(ABC):
         format : {"onnx", "pt2"}
             Format: "onnx" for onnxruntime and others, "pt2" for PyTorch.
         path : path, optional
-            New folder, or the folder of an earlier export. By default ``<name>-<format>`` in the current folder.
+            Folder to write, which must be new or contain an earlier export. By default ``<name>-<format>`` in the
+            current folder.
 
         Raises
         ------
         ModelError
-            If the exported model gives other results than the original. No file is written then.
+            If the results of the exported model differ from those of the original. In that case, no file is written.
 
         Examples
         --------
@@ -374,14 +378,14 @@ class Runnable(ABC):
         return export(self.folder, self.name, format, path, pictures=self._photos())
 
     def _photos(self) -> list[str]:
-        """Return photos of the kind the model was trained for, if available. Some may be unreadable."""
+        """Return photos similar to the training images, if available. Some may be unreadable."""
         return []
 
     def try_it(self) -> QuickTest:
-        """Open the quick test to try the model on a photo: drop, paste or choose a file, give a URL, or use the camera.
+        """Open the quick test to try the model on a photo: drop, paste or choose a file, enter a URL or use the camera.
 
-        Thresholds can be moved without running the model again. In a project, other versions can be compared with it,
-        and photos can be added to the dataset with the labels confirmed as correct.
+        Thresholds can be changed without running the model again. In a project, the model can be compared with other
+        versions, and photos can be added to the dataset with the labels you confirm.
 
         Returns
         -------
@@ -431,7 +435,7 @@ class Runnable(ABC):
     ) -> VideoDetection:
         """Detect labels in the frames of a video: MP4, MOV and other formats supported by FFmpeg.
 
-        It requires ``pip install customlabels-nb[video]``.
+        This requires ``pip install customlabels-nb[video]``.
 
         Parameters
         ----------
@@ -442,17 +446,17 @@ class Runnable(ABC):
         threshold, max_results
             As in :meth:`detect`, for each frame.
         to : path, optional
-            A folder receives ``<video>.json`` (the API's format, with ``Timestamp`` in ms) and
-            ``<video>.annotated.mp4``. A path ending in ``.json`` or ``.mp4`` receives only that file.
+            Folder to write ``<video>.json`` (in Rekognition's format, with ``Timestamp`` in ms) and
+            ``<video>.annotated.mp4`` to. For a path ending in ``.json`` or ``.mp4``, only that file is written.
         allow_damaged : bool
             Process a truncated file as far as it can be read.
 
         Returns
         -------
         VideoDetection
-            Displays itself, with the annotated video if it was written. ``.table`` has the columns frame, timestamp_ms,
-            label, confidence (0..1), left, top, width, height. See also ``.frames`` and ``.response``. ``.to(path)``
-            writes it later.
+            Result, displayed in notebooks with the annotated video if one was written. ``.table`` has the columns
+            frame, timestamp_ms, label, confidence (between 0 and 1), left, top, width, height. See also ``.frames`` and
+            ``.response``. ``.to(path)`` writes the files later.
 
         Examples
         --------
@@ -488,10 +492,10 @@ def _lies_in(root: Path, image: Any) -> bool:
 
 
 def load_model(path: str | os.PathLike[str]) -> LoadedModel:
-    """Load a trained model from its folder or a zip file of it, without its project.
+    """Load a trained model from its folder, or from a zip file of the folder, without its project.
 
-    No code in it is executed: the weights are plain numbers, and everything else is validated. In a folder, only
-    ``config.json`` and ``model.safetensors`` are read.
+    Loading executes no code from the file: the weights are plain numbers, and everything else is validated. In a
+    folder, only ``config.json`` and ``model.safetensors`` are read.
 
     Parameters
     ----------
@@ -506,8 +510,8 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     Raises
     ------
     ArtifactError
-        If there is no model, it is damaged, or comes from a newer release. Damaged weights are detected at the first
-        start.
+        If there is no model, or it is damaged or was created by a newer release. Damaged weights are detected at the
+        first start.
 
     Examples
     --------
@@ -568,12 +572,12 @@ class LoadedModel(Runnable):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of the model, in order."""
+        """Labels of the model, in the order of its outputs."""
         return self._labels
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Confidence threshold (0..1) of each label."""
+        """Confidence threshold of each label, between 0 and 1."""
         config = load_config(self._folder)
         return {label: config.threshold_of(label) for label in config.labels}
 
@@ -588,7 +592,7 @@ class LoadedModel(Runnable):
         return self
 
     def stop(self) -> None:
-        """Stop the model and free its memory. A model that is not running is ignored.
+        """Stop the model and free its memory, if it is running.
 
         Examples
         --------
@@ -624,7 +628,7 @@ def _unpack(archive: Path, to: Path) -> str:
             homes = [path.parent for path in members if path.name == CONFIG and path.with_name(WEIGHTS) in members]
             if len(homes) != 1:
                 raise ArtifactError(
-                    f"{str(archive)!r} contains {len(homes)} models. Give a zip file of one version's folder. "
+                    f"{str(archive)!r} contains {len(homes)} models. Pass a zip file of one version's folder. "
                     "To open a packed project, use cl.unpack_project."
                 )
             for name, most in ((CONFIG, MOST_CONFIG_BYTES), (WEIGHTS, _MOST_RATIO * archive.stat().st_size)):

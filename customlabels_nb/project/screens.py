@@ -57,7 +57,7 @@ def open_annotator(place: ProjectLocation, split: str, query: Query) -> Annotato
 
 
 def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bool) -> Gallery | Annotator:
-    """Open these test images in the gallery, or in the annotator if ``boxes``, starting with the first one."""
+    """Open these test images in the gallery, or in the annotator if ``boxes`` is true, starting with the first one."""
     query = Query(images=frozenset(images), sort="added")
     screen = open_annotator(place, t.TEST, query) if boxes else open_gallery(place, t.TEST, query)
     if images and screen.session.place_of(images[0]) is not None:
@@ -66,7 +66,7 @@ def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bo
 
 
 def open_review(place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int) -> Review:
-    """Open the review of a dataset of the project."""
+    """Open the review widget for a dataset of the project."""
     from customlabels_nb.widgets.review import Review
 
     session = ReviewSession(place.store, place.root, split)
@@ -108,7 +108,7 @@ def plug_in(place: ProjectLocation, split: str, query: Query, labeller: Any) -> 
 
 
 def session_files(place: ProjectLocation) -> SessionFiles:
-    """Return access to the images and uploads of the project."""
+    """Create the object through which widgets access the project's images and uploads."""
 
     def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
         return import_images(place.store, place.root, files, ImportOptions(split, label=label))
@@ -117,7 +117,7 @@ def session_files(place: ProjectLocation) -> SessionFiles:
 
 
 def _shared(place: ProjectLocation) -> dict[str, Any]:
-    """Return the arguments of every image widget: files, project name, and a key that stays the same across kernels."""
+    """Return the arguments shared by all image widgets: files, project name, and a key that all kernels share."""
     project = place.store.project()
     key = hashlib.sha256(f"{place.root}\n{project.created.isoformat()}".encode()).hexdigest()[:32]
     return {"files": session_files(place), "project": project.name, "key": key}

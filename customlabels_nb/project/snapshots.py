@@ -21,7 +21,7 @@ class Snapshots:
     """Named snapshots of the datasets, stored in the project's database.
 
     A typical use is to take a snapshot, clean up the labels, then call ``diff`` and perhaps ``restore``. A name can be
-    any text and is never used as a path.
+    any string and is never used as a path.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class Snapshots:
 
     @property
     def list(self) -> pd.DataFrame:
-        """Table of snapshots, oldest first: name, created, who, split (null: both), images and annotations (counts)."""
+        """Table of snapshots, oldest first: name, created, who, split (NaN for both), images, annotations (counts)."""
         return self._store.snapshots()
 
     def take(self, name: str, split: str | None = None) -> int:
@@ -70,9 +70,9 @@ class Snapshots:
         Returns
         -------
         DataFrame
-            One row per change of an image: image, split, change, before, after. ``change`` is "added", "removed",
-            "moved" (to the other split), "status", "relabelled", "redrawn" (boxes or their attributes changed, the
-            labels did not) or "details" (source, tags, own columns).
+            One row per change to an image: image, split, change, before, after. ``change`` is "added", "removed",
+            "moved" (to the other split), "status", "relabelled", "redrawn" (boxes or their attributes have changed, but
+            not the labels) or "details" (source, tags, custom columns).
 
         Examples
         --------
@@ -89,9 +89,9 @@ class Snapshots:
     def restore(self, name: str) -> int:
         """Restore the datasets of a snapshot and return the number of changed images.
 
-        This is one action that ``project.undo()`` reverts. Images added since are removed from the dataset, and removed
-        images are restored. No file is changed. A snapshot of one split does not change the other one, except that
-        images moved there are moved back.
+        This is one action that ``project.undo()`` reverts. Images added since then are removed from the dataset, and
+        removed images are restored. No file is changed. Restoring a snapshot of one split does not change the other
+        split, except that images moved there are moved back.
 
         Examples
         --------

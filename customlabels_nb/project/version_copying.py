@@ -1,4 +1,4 @@
-"""Copy a model version to another project, with a check of each file's hash and a correct status at any time."""
+"""Copy a model version to another project, verifying each file's hash and keeping the status correct throughout."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def place_of(target: object) -> ProjectLocation:
     Raises
     ------
     InputError, ProjectNotFoundError
-        If ``target`` is neither.
+        If ``target`` is neither a project nor a project folder.
     """
     place = getattr(target, "_place", None)
     if isinstance(place, ProjectLocation):
         return place
     if not isinstance(target, str | os.PathLike):
-        raise InputError(f"target={target!r} is not a project. Give a project or its folder.")
+        raise InputError(f"target={target!r} is not a project. Pass a project or its folder.")
     root = local_path(target, "target").absolute()
     store = open_project_store(root)
     settle_orphans(store)
@@ -116,7 +116,7 @@ def _own_folder(root: Path, record: VersionRecord) -> Path:
 
 
 def _free_name(target: ProjectLocation, name: str) -> str:
-    """Delete a failed copy called ``name``, then return ``name`` if it is free."""
+    """Return ``name`` if it is free, after deleting a failed copy of that name."""
     failed = [version for version in target.store.versions() if version.name == name]
     if failed and failed[0].status == "COPYING_FAILED":
         remove_folder(target.root / failed[0].folder, target.root)
@@ -143,7 +143,7 @@ def _files(folder: Path) -> Iterator[PurePosixPath]:
 
 
 def _relocated(folder: Path, source: Path, target: Path) -> dict[str, bytes]:
-    """Rewrite the files that contain image names, with the names of the images in the other project."""
+    """Return new contents for the files that contain image names, with the image names in the target project."""
     try:
         known = json.loads((folder / "images.json").read_text("utf-8")) if (folder / "images.json").is_file() else {}
         names = {image: _name_there(image, source, target) for images in known.values() for image in images}
@@ -154,7 +154,7 @@ def _relocated(folder: Path, source: Path, target: Path) -> dict[str, bytes]:
 
 
 def _name_there(image: str, source: Path, target: Path) -> str:
-    """Return the name of an image in the other project: relative inside its folder, absolute otherwise."""
+    """Return the name of an image in the target project: relative if inside the project folder, absolute otherwise."""
     if is_remote(image):
         return image
     path = Path(os.path.abspath(to_path(image, source)))
