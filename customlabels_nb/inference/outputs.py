@@ -144,7 +144,7 @@ class LineOutput(ABC):
             return self.begin()
         if not isinstance(whole, int) or not self.path.is_file() or self.path.stat().st_size < whole:
             raise InputError(
-                f"to={str(self.path)!r} lacks data that was written according to {str(self.journal)!r}. "
+                f"to={str(self.path)!r} lacks data that {str(self.journal)!r} records as written. "
                 "Delete both files to start again, or pass a different `to`."
             )
         return os.truncate(self.path, whole)
