@@ -153,7 +153,7 @@ class Journal:
             if name != ENGINE and there.get(name) != facts.get(name):
                 raise InputError(
                     f"resume=True cannot continue {str(self._path)!r}: it was started with "
-                    f"{_told(name, there.get(name))}, but this run has {_told(name, facts.get(name))}. "
+                    f"{_told(name, there.get(name))}, but this run uses {_told(name, facts.get(name))}. "
                     "Use the same value again, or pass a different `to`."
                 )
 
