@@ -49,7 +49,7 @@ class ImagePrediction:
 
 
 def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
-    """Concatenate the predictions for several images, which reduces their memory to a fraction."""
+    """Concatenate the predictions for several images, which saves memory."""
     return ImagePrediction(
         np.concatenate([np.empty(0, dtype=np.int64), *(answer.labels for answer in answers)]),
         np.concatenate([np.empty(0), *(answer.confidences for answer in answers)]),
@@ -103,7 +103,7 @@ class Postprocessor:
         return to_canvas(image, size, self.config.fill) if self.is_detector else to_pixels(image, size)
 
     def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[ImagePrediction]:
-        """Predict each image, in batches of ``at_once`` images or of the device's default size.
+        """Return the predictions for each image, computed in batches of ``at_once`` or the device's default size.
 
         Raises
         ------

@@ -101,7 +101,7 @@ class VideoFrame:
 
 
 class VideoFile:
-    """Open video file.
+    """Video file that is open for reading.
 
     Attributes
     ----------

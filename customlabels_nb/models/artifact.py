@@ -148,7 +148,7 @@ class ModelConfig:
 
     @property
     def fill(self) -> tuple[int, ...]:
-        """Red, green and blue (0 to 255) of the area around an image on a detector's canvas, zero when normalised."""
+        """Fill colour (red, green, blue, 0 to 255) of the canvas around a detector's input, zero after normalisation."""
         return fill_of(self.mean)
 
     def threshold_of(self, label: str) -> float:

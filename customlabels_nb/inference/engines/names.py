@@ -1,4 +1,4 @@
-"""Names of the inference engines, the type of the chosen engine, and errors of engines, without importing torch."""
+"""Names of the inference engines, the result of choosing one, and engine errors, without importing torch."""
 
 from __future__ import annotations
 

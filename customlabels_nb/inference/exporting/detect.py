@@ -1,4 +1,4 @@
-"""Run an exported model on photos, with few packages. The model file must be next to this program.
+"""Run an exported model, stored in a file next to this program, on photos, with few dependencies.
 
 ``model.onnx`` needs numpy, pillow and onnxruntime. ``model.pt2`` needs numpy, pillow and torch, and torchvision for a
 detector. The labels, thresholds, normalisation and other settings are stored in the model file itself.
