@@ -148,7 +148,7 @@ class ModelConfig:
 
     @property
     def fill(self) -> tuple[int, ...]:
-        """Fill colour (red, green, blue, 0 to 255) of the canvas around a detector's input, zero after normalisation."""
+        """Fill colour (red, green, blue, 0 to 255) of a detector's canvas around the image, zero when normalised."""
         return fill_of(self.mean)
 
     def threshold_of(self, label: str) -> float:

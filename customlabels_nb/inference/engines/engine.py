@@ -106,7 +106,7 @@ class Bfloat16Engine(Engine):
 class OnnxClassifier(Engine):
     """Engine that runs a classifier in ONNX Runtime on the CPU, with the normalisation as part of the graph.
 
-    A single image uses all threads. Several images are distributed over the threads, and each thread processes its share
+    A single image uses all threads. Several images are distributed over the threads, each of which processes its share
     alone, because threads that synchronise after every layer reach only half the throughput, and less while other
     threads decode images.
     """
