@@ -184,7 +184,7 @@ class Events:
             listener(event)
 
     def progress(self, phase: str, done: int, total: int | None = None, unit: str = "images") -> None:
-        """Emit a :class:`Progress` event.
+        """Send a :class:`Progress` event.
 
         Examples
         --------
@@ -196,7 +196,7 @@ class Events:
         self.emit(Progress(phase, done, total, unit))
 
     def message(self, text: str) -> None:
-        """Emit a :class:`Message` event.
+        """Send a :class:`Message` event.
 
         Examples
         --------
@@ -206,7 +206,7 @@ class Events:
         self.emit(Message(text))
 
     def metrics(self, step: int, **values: float) -> None:
-        """Emit a :class:`Metrics` event.
+        """Send a :class:`Metrics` event.
 
         Examples
         --------
@@ -218,7 +218,7 @@ class Events:
         self.emit(Metrics(step, values))
 
     def samples(self, step: int, samples: Iterable[Sample], *, of: str = HELD_OUT) -> None:
-        """Emit a :class:`Samples` event with the model's predictions for a few images.
+        """Send a :class:`Samples` event with the model's predictions for a few images.
 
         Examples
         --------

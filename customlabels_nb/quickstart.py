@@ -68,7 +68,7 @@ def check_photos(folder: str) -> None:
 
 
 def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
-    """Execute the quickstart notebook with the current Python as its kernel.
+    """Run the quickstart notebook with the current Python as its kernel.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def run_cells(
     on_start: Callable[[int], None] | None = None,
     seconds: float = 3600,
 ) -> None:
-    """Execute a notebook's cells in place, with the current Python as its kernel.
+    """Run a notebook's cells in place, with the current Python as its kernel.
 
     Parameters
     ----------

@@ -55,13 +55,13 @@ def colours(text: str) -> tuple[Colour, ...]:
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Mix ``first`` with ``share`` (0 to 1) of ``second``."""
+    """Blend ``first`` with ``share`` (0 to 1) of ``second``."""
     a, b, c = (x + (y - x) * share for x, y in zip(first, second, strict=True))
     return a, b, c
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """Multiply the colour by ``factor``, up to white."""
+    """Scale the colour by ``factor``, up to white."""
     a, b, c = (min(255.0, x * factor) for x in colour)
     return a, b, c
 

@@ -68,7 +68,8 @@ def pack(
         raise ProjectError(f"{str(path)!r} is a folder. Give the path of a zip file, such as 'class.zip'.")
     try:
         with scratch(path.parent) as folder:
-            copy = os.path.join(folder, DATABASE)
+            (folder / "database").mkdir()  # not in ``folder``, whose lock writers would wait for
+            copy = os.path.join(folder, "database", DATABASE)
             place.store.copy_to(copy)
             with closing(open_store(copy)) as store:
                 kept = _settle_versions(store, place.root, versions, issues)

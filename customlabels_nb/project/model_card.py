@@ -438,7 +438,7 @@ def _what(facts: CardFacts) -> Iterator[Block]:
     if facts.record.description:
         yield Text(facts.record.description)
     reason = f" ({facts.reason})" if facts.reason else ""
-    yield Text(f"{_IN_WORDS.get(facts.kind, facts.kind)}{reason}. Trained in the project {facts.project}.")
+    yield Text(f"{_IN_WORDS.get(facts.kind, facts.kind)}{reason}. It belongs to the project {facts.project}.")
     rows = zip(facts.config.labels, facts.config.colours, strict=True)
     yield Table(("label", "colour"), tuple((label, Colour(colour)) for label, colour in rows))
 

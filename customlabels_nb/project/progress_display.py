@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events, Listener
-from customlabels_nb.widgets import training_progress as p
+from customlabels_nb.widgets import training_state as p
 
 if TYPE_CHECKING:
     from customlabels_nb.widgets.training_view import TrainingView

@@ -826,7 +826,7 @@ class Project:
     ) -> Model:
         """Train a model version on the training set and evaluate it on the test set.
 
-        If there is no test set yet, part of the training images become one, see :meth:`distribute`.
+        If there is no test set yet, a part of the training images is moved to it, see :meth:`distribute`.
 
         Parameters
         ----------
@@ -1017,7 +1017,8 @@ class Project:
         >>> project = cl.create_project("kitchens")
         >>> project.close()
         """
-        for model in self._models.values():
+        while self._models:
+            _, model = self._models.popitem()
             with suppress(ModelNotFoundError):  # deleted in the meantime
                 model.stop()
         self._store.close()

@@ -69,7 +69,13 @@ class TensorBoardListener:
                 self._writer.add_image(f"{event.of.split()[0]}/{number}", _drawn(sample), event.step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write remaining events and close the files."""
+        """Write remaining events and close the files.
+
+        Examples
+        --------
+        >>> listener = cl.TensorBoardListener("runs/first")  # doctest: +SKIP
+        >>> listener.close()  # doctest: +SKIP
+        """
         self._writer.close()
 
     def __enter__(self) -> TensorBoardListener:

@@ -144,7 +144,13 @@ class ChangeListener:
         self.send({"push": "follow"})
 
     def close(self) -> None:
-        """Close the widget."""
+        """Close the widget.
+
+        Examples
+        --------
+        >>> gallery = project.label("train")
+        >>> gallery.close()
+        """
         if self._stop_hearing is not None:
             self._stop_hearing()
         super().close()  # type: ignore[misc]

@@ -99,6 +99,13 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         ----------
         images : sequence of str
             Names of the images.
+
+        Examples
+        --------
+        >>> gallery = project.label("train")
+        >>> gallery.select(project.train_set.images["image"].head(2).tolist())
+        >>> len(gallery.selected)
+        2
         """
         self.selection = tuple(images)
         self.send({"push": "select", "images": list(images)})
@@ -119,6 +126,13 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         ------
         InputError
             If there is no such filter, or it cannot have that value.
+
+        Examples
+        --------
+        >>> gallery = project.label("train")
+        >>> gallery.set_filter(label="garden", sort="name")
+        >>> gallery.set_filter("width > 100")
+        >>> gallery.set_filter()
         """
         images = (
             None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
@@ -151,6 +165,11 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         ------
         InputError
             If the current filter does not show the image.
+
+        Examples
+        --------
+        >>> gallery = project.label("train")
+        >>> gallery.display(project.train_set.images["image"].iloc[-1])
         """
         place = self._place_of(image)
         self._focus, self._place = place, place // self._size * self._size

@@ -65,6 +65,11 @@ class Annotator(ImagePages):
         ------
         InputError
             If the current filter does not show the image.
+
+        Examples
+        --------
+        >>> annotator = boxes.annotate("train")
+        >>> annotator.display(boxes.train_set.images["image"].iloc[1])
         """
         self._focus = self._place_of(image)
         self.send({"push": "go", "place": self._focus})

@@ -122,7 +122,13 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return gallery
 
     def close(self) -> None:
-        """Close the dashboard and the galleries that it opened."""
+        """Close the dashboard and the galleries that it opened.
+
+        Examples
+        --------
+        >>> dashboard = project.dashboard()
+        >>> dashboard.close()
+        """
         self._watch.stop()
         for gallery in self._galleries.values():
             gallery.close()

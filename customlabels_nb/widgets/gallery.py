@@ -96,6 +96,11 @@ class Gallery(EditedPages):
         ----------
         sender : object, optional
             Button that calls this method. It is not used.
+
+        Examples
+        --------
+        >>> gallery = project.label("train", mode="single")
+        >>> gallery.submit()
         """
         self.send({"push": "submit"})
 

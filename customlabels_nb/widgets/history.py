@@ -86,6 +86,14 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         -------
         int
             Number of images that changed.
+
+        Examples
+        --------
+        >>> renamed = project.labels.rename("garden", "yard")
+        >>> panel = project.history_panel()
+        >>> changed = panel.undo(int(project.history["id"].iloc[0]))
+        >>> "garden" in project.labels
+        True
         """
         return self.actions.undo(action_id)
 

@@ -152,11 +152,30 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return names
 
     def undo(self) -> None:
-        """Undo the last edit made in this widget."""
+        """Undo the last edit made in this widget.
+
+        Examples
+        --------
+        >>> manager = project.labels.edit()
+        >>> changed = manager.editing.rename("garden", "yard")
+        >>> manager.undo()
+        >>> "garden" in project.labels
+        True
+        """
         self.editing.undo()
 
     def redo(self) -> None:
-        """Redo the edit that was undone last."""
+        """Redo the edit that was undone last.
+
+        Examples
+        --------
+        >>> manager = project.labels.edit()
+        >>> changed = manager.editing.rename("garden", "yard")
+        >>> manager.undo()
+        >>> manager.redo()
+        >>> "yard" in project.labels
+        True
+        """
         self.editing.redo()
 
     def _focus(self, content: dict[str, Any], buffers: list[Any]) -> Any:

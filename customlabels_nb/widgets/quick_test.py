@@ -154,7 +154,13 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         return added
 
     def undo(self) -> None:
-        """Remove the image that was added last."""
+        """Remove the image that was added last.
+
+        Examples
+        --------
+        >>> widget = model.try_it()
+        >>> widget.undo()
+        """
         self.session.undo()
         self._push()
 

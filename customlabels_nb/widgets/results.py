@@ -223,12 +223,28 @@ class Results(MessageHandler, anywidget.AnyWidget):
         ----------
         iou_threshold : float
             Above 0, up to 1.
+
+        Examples
+        --------
+        >>> report = cl.evaluate(boxes.test_set, boxes.test_set)
+        >>> widget = report.show()
+        >>> widget.set_iou_threshold(0.75)
+        >>> widget.position["overlap"]
+        0.75
         """
         with self._lock:
             self._tell_position(self.exploration.set_iou_threshold(iou_threshold))
 
     def set_overlap(self, overlap: float) -> None:
-        """Set the IoU threshold. Alias of :meth:`set_iou_threshold`."""
+        """Set the IoU threshold. Alias of :meth:`set_iou_threshold`.
+
+        Examples
+        --------
+        >>> widget = cl.evaluate(boxes.test_set, boxes.test_set).show()
+        >>> widget.set_overlap(0.75)
+        >>> widget.position["overlap"]
+        0.75
+        """
         self.set_iou_threshold(overlap)
 
     def set_filter(self, **change: Any) -> None:
@@ -289,6 +305,15 @@ class Results(MessageHandler, anywidget.AnyWidget):
         -------
         list of str
             Names of the test images whose ground truth has changed.
+
+        Examples
+        --------
+        >>> widget = report.show()
+        >>> image = project.test_set.images["image"].iloc[0]
+        >>> project.update("test", pd.DataFrame({"image": [image], "label": ["garden"]}))
+        1
+        >>> widget.judge_again() == [image]
+        True
         """
         with self._lock:
             changed = self._judge_again()
@@ -296,7 +321,13 @@ class Results(MessageHandler, anywidget.AnyWidget):
             return changed
 
     def close(self) -> None:
-        """Close the widget and the gallery that it opened below."""
+        """Close the widget and the gallery that it opened below.
+
+        Examples
+        --------
+        >>> widget = report.show()
+        >>> widget.close()
+        """
         if self._below is not None:
             self._below.close()
         self._box.close()

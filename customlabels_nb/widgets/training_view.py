@@ -25,7 +25,7 @@ from customlabels_nb.widgets.static_fallback import (
     display_with_fallback,
     still_html,
 )
-from customlabels_nb.widgets.training_progress import (
+from customlabels_nb.widgets.training_state import (
     DONE,
     FAILED,
     MOST_MESSAGES,
@@ -93,12 +93,31 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
     # -- the run --------------------------------------------------------------------------------------
     def hear(self, event: Event) -> None:
-        """Handle an event in the thread of the run."""
+        """Handle an event in the thread of the run.
+
+        Examples
+        --------
+        >>> from customlabels_nb.events import Metrics
+        >>> from customlabels_nb.widgets.training_view import TrainingView
+        >>> view = TrainingView(cl.Events())
+        >>> view.hear(Metrics(1, {"loss": 0.5}))
+        >>> len(view.progress.history)
+        1
+        """
         self.progress.hear(event)
         self._something.set()
 
     def stop(self) -> None:
-        """Request that the run stops at its next event. Results so far are saved."""
+        """Request that the run stops at its next event. Results so far are saved.
+
+        Examples
+        --------
+        >>> from customlabels_nb.widgets.training_view import TrainingView
+        >>> view = TrainingView(cl.Events())
+        >>> view.stop()
+        >>> view.status
+        'stopping'
+        """
         self.progress.stopping()
         if not self.progress.is_over:
             self._events.cancel()
@@ -117,7 +136,13 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
     # -- display --------------------------------------------------------------------------------------
     def show(self) -> None:
-        """Display the widget below the running cell, with a static image for the saved notebook."""
+        """Display the widget below the running cell, with a static image for the saved notebook.
+
+        Examples
+        --------
+        >>> from customlabels_nb.widgets.training_view import TrainingView
+        >>> TrainingView(cl.Events()).show()  # doctest: +SKIP
+        """
         self._shown_fallback = display_with_fallback(self, self._fallback())
         self._begin_sending()
 
@@ -125,7 +150,14 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self.show()
 
     def close(self) -> None:
-        """Close the widget. The run continues."""
+        """Close the widget. The run continues.
+
+        Examples
+        --------
+        >>> from customlabels_nb.widgets.training_view import TrainingView
+        >>> view = TrainingView(cl.Events())
+        >>> view.close()
+        """
         self._over.set()
         self._something.set()
         super().close()

@@ -116,7 +116,7 @@ def test_bad_arguments_are_refused_before_any_work(predictor: Predictor, model_f
         detect_many(predictor, images, max_results=0)
     with pytest.raises(InputError, match="batch_size"):
         detect_many(predictor, images, batch_size=0)
-    with pytest.raises(InputError, match="has no images"):
+    with pytest.raises(InputError, match="contains no images"):
         detect_many(predictor, "nothing/*.jpg")
     with pytest.raises(ModelError, match="start"):
         detect_many(Predictor(model_folder), images)

@@ -41,7 +41,7 @@ def test_a_folder_of_a_bucket(predictor: Predictor, blots: dict[str, list[str]],
         ("broken.jpg", "IMAGE_NOT_AN_IMAGE"), ("refused.jpg", "IMAGE_NOT_FOUND"),
     ]  # fmt: skip
     assert names(detect_many(predictor, f"{bucket.url}/photos/deep/*.jpg")) == names(found)
-    with pytest.raises(InputError, match="has no images"):
+    with pytest.raises(InputError, match="contains no images"):
         detect_many(predictor, f"{bucket.url}/none/")
     only = detect_many(predictor, f"{bucket.url}/photos")
     (error,) = only.attrs["errors"]

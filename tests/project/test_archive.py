@@ -9,6 +9,8 @@ import sqlite3
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from uuid import uuid4
 
 import pandas as pd
@@ -73,6 +75,18 @@ def test_all_of_it_comes_out_elsewhere(rich: Project, tmp_path: Path, shapes: Pa
     copy.undo()
     assert copy.snapshots.diff("kept").empty
     assert "ring" in rich.labels
+
+
+def test_packing_waits_for_no_lock_of_its_own(rich: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[Thread] = []
+
+    def waiting(**options: Any) -> Thread:
+        waits.append(Thread(**options))
+        return waits[-1]
+
+    monkeypatch.setattr("customlabels_nb.store.database.Thread", waiting)
+    rich.pack(tmp_path / "class.zip", versions=False, progress=False)
+    assert waits == []
 
 
 def test_the_original_stays_as_it_is(rich: Project, tmp_path: Path) -> None:

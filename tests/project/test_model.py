@@ -62,6 +62,12 @@ def project(trained_copy: Project) -> Project:
     return trained_copy
 
 
+def test_a_project_can_be_closed_twice(model: Model, trained_copy: Project) -> None:
+    assert trained_copy.model("v1") is model
+    trained_copy.close()
+    trained_copy.close()
+
+
 def test_start_and_stop_are_said(model: Model, capsys: pytest.CaptureFixture[str]) -> None:
     assert model.start() is model
     assert model.status == "RUNNING"
@@ -182,7 +188,7 @@ def test_a_folder_that_leads_elsewhere_is_never_deleted(project: Project, model:
     folder = model.folder
     shutil.rmtree(folder)
     folder.symlink_to(precious, target_is_directory=True)
-    with pytest.raises(NotAllowedError, match="nothing was deleted"):
+    with pytest.raises(NotAllowedError, match="Nothing was deleted"):
         model.delete(confirm=True)
     assert precious.is_dir()
 
@@ -295,7 +301,7 @@ def test_a_project_that_can_not_be_written_can_be_looked_at_and_run(project: Pro
     lines = done.stdout.splitlines()
     assert lines[0] == f"18 {expected}"
     assert lines[-2] == "['CREATED']"
-    assert "can't be written" in lines[-1]
+    assert "not writable" in lines[-1]
 
 
 def test_renaming_moves_everything(project: Project, tmp_path: Path) -> None:

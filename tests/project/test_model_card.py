@@ -170,7 +170,7 @@ def test_it_says_what_the_version_is_and_can_do(model: Model) -> None:
     row = said[said.index("F1") - 1 :]
     assert row[:7] == ["label", "F1", "precision", "recall", "threshold", "test images", "training images"]
     assert any(tells(sentence, 3, "test", "<b>disc</b>", 2, "str|pes") for sentence in said)
-    assert tells(text, "Thresholds", "test set")
+    assert tells(text, "thresholds", "test set")
     assert tells(text, "metrics", 9, "test")
     assert tells(text, 10, "training", "<b>disc</b>", 6, "str|pes", 6, "triangle", 6)
     assert "torch " in text
@@ -185,7 +185,7 @@ def test_what_is_set_by_hand_is_said_and_used(model: Model) -> None:
     model.set_thresholds({"triangle": 1.0})
     text = (model.folder / "card.md").read_text("utf-8")
     assert text == model.card.text != before
-    assert tells(text, "F1", "threshold", "triangle")
+    assert tells(text, "Thresholds", "F1", "triangle")
     assert "no prediction of triangle reaches the threshold" in text.lower()
     model.set_thresholds(None)
     assert model.card.text == before

@@ -170,7 +170,7 @@ def test_beginning_from_a_former_version(project: Project) -> None:
     [
         ({"kind": "boxes"}, "kind='boxes'"),
         ({"budget": "soon"}, "budget='soon'"),
-        ({"budget": "90s", "steps": 4}, "give one of them"),
+        ({"budget": "90s", "steps": 4}, "only one of them"),
         ({"steps": 0}, "steps=0"),
         ({"detector": "yolo"}, "detector='yolo'"),
         ({"input_size": 100}, "input_size=100"),

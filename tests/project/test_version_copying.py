@@ -85,7 +85,7 @@ def test_a_copy_is_whole_and_can_be_used_at_once(project: Project, model: Model,
     assert not any(name.endswith(".part") for name in after)
     assert "evaluation/EvaluationResultSummary-other-v1.json" in after
     assert not any("-shapes-" in name for name in after)
-    assert b"Made in the project other" in after["card.md"]
+    assert b"It belongs to the project other" in after["card.md"]
 
     row = other.versions.iloc[0]
     assert (row["name"], row["kind"], row["description"], row["alias"]) == ("v1", "single-label", "the first", None)
@@ -214,7 +214,7 @@ def test_a_copy_whose_kernel_was_killed_is_found_out(project: Project, model: Mo
         process.wait()
     failed = load_project(other.root).model("v1")
     assert failed.status == "COPYING_FAILED"
-    assert "copy it again" in failed.status_message
+    assert "Copy it again" in failed.status_message
     assert failed.folder.is_dir()
     again = model.copy_to(other.root, progress=False)
     assert again.status == "COPYING_COMPLETED"

@@ -159,7 +159,7 @@ def test_other_cells_read_and_steer(page: Page, names: list[str], project: Proje
     assert page.sent == [({"push": "go", "place": 5}, None)]
     annotator.set_filter(show="labelled")
     assert len(annotator.session.view) == 1
-    with pytest.raises(InputError, match="'.*' is not shown"):
+    with pytest.raises(InputError, match=r"'.*' is not shown"):
         annotator.display(names[7])
     with pytest.raises(InputError, match="split"):
         project.annotate("valid")

@@ -89,7 +89,7 @@ def test_what_needs_a_project_is_refused_in_words(page: ResultsPage) -> None:
         ("keep", {"position": page.screen.position}), ("fix", {"images": [0]}), ("add", {"images": [0]}),
         ("refresh", {}), ("compare", {"name": "v0"}),
     ):  # fmt: skip
-        with pytest.raises(RuntimeError, match="no project|no other version|no model version"):
+        with pytest.raises(RuntimeError, match=r"no project|no other version|no model version"):
             page.ask(kind, **content)
     with pytest.raises(NotAllowedError, match="detect"):
         page.screen.keep_thresholds()

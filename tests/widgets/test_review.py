@@ -99,7 +99,7 @@ def test_other_cells_steer_it(page: Page, labelled: Project) -> None:
     review.correct("pear", named(review.session, 2))
     review.reject(named(review.session, 3))
     assert review.progress == {"left": 2, "done": 3, "by_label": {"pear": 2}}
-    with pytest.raises(InputError, match="images=.* is a string"):
+    with pytest.raises(InputError, match=r"images=.* is a string"):
         review.reject("photo.jpg")
     assert list(review.selected["label"]) == ["apple", "apple"]
     review.set_filter(show="reviewed")

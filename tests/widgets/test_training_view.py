@@ -14,7 +14,7 @@ from PIL import Image
 
 from customlabels_nb.errors import Cancelled
 from customlabels_nb.events import Events, Mark, Sample
-from customlabels_nb.widgets.training_progress import MOST_POINTS
+from customlabels_nb.widgets.training_state import MOST_POINTS
 from customlabels_nb.widgets.training_view import TrainingView
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202e'

@@ -50,7 +50,7 @@ export function askRemove(question, place, { label, uses }) {
     { value: null, text: "Keep", first: true },
   ], words);
   whenCounted(question, label, uses, (found) => {
-    setText(words, found[2] ? `${usesText(found)} They are removed, too. Images without another label become unlabelled.` : "This label is not used.");
+    setText(words, found[2] ? `${usesText(found)} They will be removed, too. Images without another label become unlabelled.` : "This label is not used.");
     setText(question.mainButton, found[2] ? `Remove with ${counted(found[2], "annotation")}` : "Remove");
   });
   return answer;

@@ -32,8 +32,8 @@ export async function fateOfDone(screen, name) {
 async function askWhatBecomesOfDone({ panel, request }, name) {
   const [{ done, labels }] = await request("labels", { seen: null });
   if (!done || labels.some(({ label }) => label === name)) return "keep";
-  const them = done === 1 ? "it" : "them";
-  return panel.ask("New label", `${counted(done, "image")} ${done === 1 ? "is" : "are"} already done. Should ${them} be checked for ${quoted(name)}?`, [
+  const they = done === 1 ? "it" : "they";
+  return panel.ask("New label", `${counted(done, "image")} ${done === 1 ? "is" : "are"} already done. Should ${they} be checked for ${quoted(name)}?`, [
     { value: "keep", label: "Add and keep as done", primary: true },
     { value: "review", label: "Add and send to review" },
     { value: "always", label: "Keep and do not ask again" },

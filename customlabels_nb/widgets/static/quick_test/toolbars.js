@@ -62,8 +62,8 @@ export class Thresholds {
   // `on` has threshold(number or null).
   constructor(on) {
     const tab = (text, value, title) => element("button", { type: "button", class: "tab", text, title, attributes: { role: "radio" }, on: { click: () => on.threshold(value()) } });
-    this.own = tab("Per label", () => null, "The model's threshold of each label: the one with the best F1 on the test set, or the one that was set (A)");
-    this.one = tab("One for all", () => Number(this.slider.value), "One threshold for all labels");
+    this.own = tab("per label", () => null, "The model's threshold of each label: the one with the best F1 on the test set, or the one that was set (A)");
+    this.one = tab("one for all", () => Number(this.slider.value), "One threshold for all labels");
     this.slider = element("input", {
       type: "range", class: "slider", min: 0, max: 1, step: 0.01, value: "0.5", attributes: { "aria-label": "Threshold for all labels" },
       on: { input: () => on.threshold(Number(this.slider.value)) },

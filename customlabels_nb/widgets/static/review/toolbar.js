@@ -65,7 +65,7 @@ export class ReviewToolbar {
     const entry = (value, text, selected, disabled = false) => element("option", { value, text, selected, disabled, title: disabled ? WITHOUT_MODEL : undefined });
     this.shown.replaceChildren(...SHOWN_IN_REVIEW.map(([value, text]) => entry(value, text, value === query.show, value === "disagrees" && !hasModel)));
     this.sort.replaceChildren(...REVIEW_SORTS.map(([value, text]) => entry(value, text, value === query.sort)));
-    this.by.replaceChildren(entry("null", "anybody", query.annotator === null), ...annotators.map((name) => entry(JSON.stringify(name), name, name === query.annotator)));
+    this.by.replaceChildren(entry("null", "everyone", query.annotator === null), ...annotators.map((name) => entry(JSON.stringify(name), name, name === query.annotator)));
     for (const button of [this.approve, this.reject, ...this.undoing]) show(button, !readOnly);
   }
 

@@ -1,4 +1,4 @@
-"""Training progress, collected from events: phases, metrics, messages, and sample predictions."""
+"""State of a training run, collected from events: phases, metrics, messages and sample predictions."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customlabels_nb.events import Events, Samples
-from customlabels_nb.widgets.training_progress import (
+from customlabels_nb.widgets.training_state import (
     DONE,
     FAILED,
     MOST_MESSAGES,
