@@ -1,7 +1,7 @@
 """Run a model on many images in batches, with image prefetching and bounded memory.
 
-Worker threads read and decode images ahead of the model, the calling thread runs the model on the device, and a further
-thread writes the predictions if they go to a file. The batch size is limited by the free memory.
+Worker threads read and decode images ahead of the model, the calling thread runs the model, and another thread writes
+the predictions if they go to a file. The batch size is limited by the free memory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.remote.download_cache import connections
 
-_BYTES_A_PIXEL = 1000  # per input pixel in a forward pass, three times what the packaged backbone needs
+_BYTES_A_PIXEL = 1000  # per input pixel in a forward pass, three times the need of the packaged backbone
 _SHARE = 0.5  # fraction of the free memory that a batch may use
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -66,22 +66,22 @@ def detect_many(
     threshold, max_results
         Applied to each image. See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
     to, resume
-        File or folder to write the predictions to, and whether to continue an earlier run there. See
+        File or folder to write the predictions to, and whether to continue an earlier run that wrote to it. See
         :class:`customlabels_nb.inference.result_writing.Writing`.
     batch_size : int, optional
-        Number of images in one forward pass. By default it is chosen for the device and its free memory. If memory runs
-        out, batches become smaller.
+        Number of images in one forward pass. By default it depends on the device and its free memory. If memory runs
+        out, the batch size is reduced.
     events : Events, optional
         Receives the progress as phase "detect".
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``image``, ``label``, ``confidence`` (0..1), ``left``, ``top``, ``width``, ``height`` (pixels, NaN for a
-        classifier). Images keep their order, and each image's highest confidence comes first. ``.attrs["errors"]``
-        holds a dict ``image, code, message`` for each image or folder that cannot be read. After an interrupt or a
-        request to stop, ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that were not
-        processed. Pass that list as ``sources`` to continue.
+        Columns ``image``, ``label``, ``confidence`` (between 0 and 1), ``left``, ``top``, ``width``, ``height`` (in
+        pixels, NaN for a classifier). Images keep their order, and the predictions for each image are sorted by
+        decreasing confidence. ``.attrs["errors"]`` holds a dict with ``image``, ``code`` and ``message`` for each image
+        or folder that cannot be read. After an interrupt or a request to stop, ``.attrs["interrupted"]`` is True and
+        ``.attrs["remaining"]`` lists the images that were not processed. Pass that list as ``sources`` to continue.
     WrittenDetections
         Returned instead of the table if ``to`` is given.
 
@@ -96,7 +96,7 @@ def detect_many(
     postprocessor = Postprocessor(predictor, threshold, max_results)
     batches = _BatchSize(postprocessor, batch_size, events)
     if to is None and resume:
-        raise InputError("resume=True needs to=, the file or folder with the results of the earlier run.")
+        raise InputError("resume=True requires `to`, the file or folder with the results of the earlier run.")
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
     listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
@@ -114,13 +114,14 @@ def detect_many(
 
 
 def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
-    """Return sentences about images that could not be read or were not processed."""
+    """Describe how many images could not be read and how many were not processed, in one sentence each."""
     if isinstance(found, WrittenDetections):  # its repr already reports the read errors
         errors, left, go_on = 0, found.left, ". Use resume=True to continue."
     else:
         errors, left = len(found.attrs["errors"]), len(found.attrs.get("remaining", ()))
         go_on = ". They are listed in .attrs['remaining']."
-    words = [f"{errors:,} could not be read. See .attrs['errors']."] if errors else []
+    words = [f"{counted(errors, 'image or folder', 'images or folders')} could not be read. See .attrs['errors']."]
+    words = words if errors else []
     return [*words, f"Stopped: {counted(left, 'image is', 'images are')} left{go_on}"] if left else words
 
 
@@ -134,9 +135,9 @@ def _ask_all(
     *,
     before: int = 0,
 ) -> bool:
-    """Pass the predictions for each image to ``take`` and return False if the run was interrupted.
+    """Pass the predictions for each image to ``take``. Return False if the run was interrupted.
 
-    ``before`` is the number of images that an earlier run processed. It counts towards the progress.
+    ``before`` is the number of images that an earlier run processed. They count towards the progress.
     """
     workers = connections(images, decode_threads(postprocessor.predictor.device or "cpu"))
     done, total = before, before + len(images)
@@ -144,7 +145,7 @@ def _ask_all(
     def decode(name: str) -> tuple[str, Prepared | Failure]:
         try:
             return name, postprocessor.prepare(read_bytes(located(name, root)), name)
-        except ImageError as error:  # the exception itself would keep the bytes of the file in memory
+        except ImageError as error:  # the exception itself would keep the file's bytes in memory
             return name, {"image": name, "code": error.code, "message": error.reason}
 
     try:
@@ -222,7 +223,7 @@ class _BatchSize:
     postprocessor : Postprocessor
         Postprocessor of the running model.
     wanted : int, optional
-        Batch size. By default it is chosen for the device and its free memory.
+        Batch size. By default it depends on the device and its free memory.
     events : Events, optional
         Receives a message whenever the batch size is reduced.
 
@@ -234,7 +235,7 @@ class _BatchSize:
 
     def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
-            raise InputError(f"batch_size={wanted!r} must be an integer of at least 1, or None for the default.")
+            raise InputError(f"batch_size={wanted!r} must be a positive integer, or None for the default.")
         self._postprocessor, self._events = postprocessor, events
         self._device = postprocessor.predictor.device or "cpu"
         self.size = int(wanted) if wanted is not None else self._fitting()
@@ -269,7 +270,7 @@ class _BatchSize:
         if tried == 1:
             raise ModelError(
                 f"Not enough memory on {self._device} for one image ({shortage}). Stop other models with model.stop(), "
-                "or start this one on another device, for example with model.start('cpu')."
+                "or start this one on a different device, for example with model.start('cpu')."
             )
         self.size = tried // 2
         if self._events is not None:
@@ -296,11 +297,11 @@ def free_bytes(device: str) -> int | None:
 def _free_in_container() -> float:
     """Return the memory that a container may still allocate, or infinity outside a container.
 
-    The operating system's own statistics ignore the limit of a container.
+    The operating system's own statistics ignore the container's memory limit.
     """
     try:
         limit = (_CGROUP / "memory.max").read_text("ascii").strip()
         used = int((_CGROUP / "memory.current").read_text("ascii"))
         return max(0, int(limit) - used)
-    except (OSError, ValueError):  # no limit is set, or it is "max"
+    except (OSError, ValueError):  # no limit is set, or the limit is "max"
         return float("inf")

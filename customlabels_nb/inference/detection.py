@@ -1,4 +1,4 @@
-"""Run a model on one image and show its predictions as HTML, image or text."""
+"""Run a model on one image and show the predictions as HTML, an image or text."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Detection:
     image : PIL.Image.Image
         Upright RGB image.
     name : str
-        Path or URL, or "image" if the image has neither.
+        Path or URL of the image, or "image" if it has neither.
     table : pandas.DataFrame
-        Columns ``label``, ``confidence`` (0..1), and ``left``, ``top``, ``width``, ``height`` in pixels (NaN for a
-        classifier). The highest confidence comes first.
+        Columns ``label``, ``confidence`` (between 0 and 1), and ``left``, ``top``, ``width``, ``height`` in pixels (NaN
+        for a classifier), sorted by decreasing confidence.
     colours : dict of str to str
         Colour of each label as #rrggbb.
     nearest : tuple of (str, float, float), or None
-        Label with the highest confidence of all, that confidence, and the threshold of the label. None if a detector
-        predicted no box at all.
+        Label with the highest confidence, whether or not it reaches its threshold, with this confidence and threshold.
+        None if a detector predicted no box at all.
     from_detector : bool
         True if the model is a detector, which predicts boxes.
     """
@@ -58,7 +58,7 @@ class Detection:
 
     @property
     def response(self) -> dict[str, list[dict[str, Any]]]:
-        """Predictions in the format of the service's API, with confidences in percent and boxes as fractions."""
+        """Predictions in the format of the Rekognition API, with confidences in percent and boxes as fractions."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
         entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.image.size)
         return {"CustomLabels": entries}
@@ -167,7 +167,7 @@ def _below(confidence: float, threshold: float) -> str:
 
 @dataclass(frozen=True)
 class _Chip:
-    """Label with its confidence (0..1) and colour (#rrggbb), or several boxes and their lowest confidence."""
+    """Label with its colour (#rrggbb), highest and lowest confidence (between 0 and 1), and number of boxes."""
 
     label: str
     confidence: float
@@ -177,7 +177,7 @@ class _Chip:
 
     @property
     def value(self) -> str:
-        """Confidence as text, or the number of boxes and their range of confidences."""
+        """Formatted confidence, or for several boxes, their number and range of confidences."""
         if self.count == 1:
             return f"{self.confidence:.2f}"
         low, high = f"{self.lowest:.2f}", f"{self.confidence:.2f}"
@@ -198,7 +198,7 @@ _Piece = tuple[float, float, str, str | None]  # left, right, text, colour of a 
 
 @dataclass(frozen=True)
 class _Drawing:
-    """Rendering of one image: ``sentence`` is shown if there are no chips, ``boxes`` if the model is a detector."""
+    """Rendering of one image, with ``sentence`` shown if there are no chips, and ``boxes`` set for a detector."""
 
     image: Image.Image
     name: str
@@ -208,7 +208,7 @@ class _Drawing:
 
     @property
     def remark(self) -> str:
-        """Short note about labels that the image does not show."""
+        """Short note about labels that are not shown."""
         without = self.boxes.untagged if self.boxes is not None else 0
         if len(self.chips) > _MOST_CHIPS:
             return f"and {len(self.chips) - _MOST_CHIPS} more"
@@ -247,9 +247,9 @@ class _Drawing:
         return buffer.getvalue()
 
     def to_picture(self, side: int) -> Image.Image:
-        """Draw the image, at most ``side`` pixels wide and high, with its labels on white below.
+        """Draw the image, at most ``side`` pixels wide and high, with the labels below it on white.
 
-        Only a small image with boxes is enlarged, because their labels need space.
+        An image is enlarged only if it is small and has boxes, whose labels need space.
         """
         if self.boxes is None:
             photo = self.image.resize(_fitted(self.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
@@ -282,7 +282,7 @@ class _Drawing:
         return page
 
     def _rows(self, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
-        """Yield the chips and words in rows that are at most ``width`` pixels wide."""
+        """Arrange the chips and words in rows that are at most ``width`` pixels wide."""
         pieces: list[tuple[str, str | None]] = [
             (f"{chip.label}  {chip.value}", chip.colour) for chip in self.chips[:_MOST_CHIPS]
         ]

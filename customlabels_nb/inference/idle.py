@@ -17,7 +17,7 @@ NEVER = "never"
 #: Timeout of a model that was started without ``idle_stop``.
 DEFAULT_SECONDS = math.inf
 
-_HOW = 'Give seconds, or a string like "90s", "10min", "1h 30min" or "never"'
+_HOW = 'Pass a number of seconds, or a string like "90s", "10min", "1h 30min" or "never"'
 _MOST_SECONDS = 30 * 24 * 3600.0
 _LOOK_SECONDS = 60.0  # longest time for which a thread may outlive the object that it watches
 
@@ -45,7 +45,7 @@ def idle_seconds(idle_stop: str | float) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """Format a duration for people: "90 seconds", "10 minutes", "1.5 hours"."""
+    """Format a duration in human-readable form, such as "90 seconds", "10 minutes" or "1.5 hours"."""
     for size, unit in ((3600.0, "hour"), (60.0, "minute")):
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:g} {unit}" + ("" if seconds == size else "s")
@@ -56,11 +56,11 @@ class Sleeper(Protocol):
     """Object that can be stopped after an idle timeout."""
 
     def sleep_if_idle(self) -> float | None:
-        """Stop if the timeout has expired, else return the seconds left, or None if there is nothing to watch."""
+        """Stop if the timeout has expired. Otherwise return the seconds left, or None if there is nothing to watch."""
 
 
 class IdleWatch:
-    """Daemon thread that stops an idle object. It holds only a weak reference to ``sleeper``."""
+    """Daemon thread that stops an idle object, to which it holds only a weak reference."""
 
     def __init__(self, sleeper: Sleeper) -> None:
         self._ended = threading.Event()

@@ -1,4 +1,4 @@
-"""Load one input image from any supported type, and list the images of a folder, pattern or table."""
+"""Load one input image of any supported type, and list the images in a folder, pattern or table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from customlabels_nb.errors import InputError, NotAnImageError
 from customlabels_nb.images.reading import is_remote, open_image, read_bytes, to_path, to_uri
 from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, list_web, media_type
 
-_ROUNDING = 1e-3  # tolerance for float pixels outside 0..1
+_ROUNDING = 1e-3  # tolerance for float pixels below 0 or above 1
 
 
 def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image, str]:
@@ -33,9 +33,9 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
     ----------
     image : str, Path, bytes, open file, PIL image, array or tensor
         Path or URL, the bytes of an encoded file, a file opened in binary mode, an array of shape (height, width) or
-        (height, width, 1, 3 or 4), or a torch tensor of shape (1, 3 or 4, height, width). Arrays and tensors hold
-        uint8, or floats from 0 to 1, and may be a batch of one: (1, height, width, channels), (1, channels, height,
-        width).
+        (height, width, 1, 3 or 4), or a torch tensor of shape (1, 3 or 4, height, width). Arrays and tensors contain
+        uint8 values, or floats between 0 and 1. They may also be a batch of one image: (1, height, width, channels) for
+        arrays, (1, channels, height, width) for tensors.
     root : Path, optional
         Base folder of relative paths that do not exist in the current folder.
 
@@ -62,23 +62,23 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
     if torch is not None and isinstance(image, torch.Tensor):
         return _from_array(_channels_last(image), "tensor"), "tensor"
     raise InputError(
-        f"image has type {type(image).__name__}. Give a path, URL, bytes, open file, PIL image, array or tensor. "
-        "For several images use detect_many."
+        f"image has type {type(image).__name__}. Pass a path, URL, bytes, open file, PIL image, array or tensor. "
+        "For several images, use detect_many."
     )
 
 
 def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Image, bytes | None, str]:
     """Load one image as :func:`load_input` does, together with its encoded bytes if there are any.
 
-    The model decodes these bytes in the same way as in evaluation and batch inference, so that all three give equal
-    confidences.
+    The model decodes these bytes in the same way as in evaluation and batch inference, so that all three produce the
+    same confidences.
 
     Returns
     -------
     shown : PIL.Image.Image
-        Upright RGB image in full size.
+        Upright RGB image at full size.
     data : bytes or None
-        Encoded image.
+        Encoded image, or None if ``image`` is not encoded, such as an array.
     name : str
         Path, URL or other name of the image.
     """
@@ -94,7 +94,7 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
 
 
 def as_uri(path: str | os.PathLike[str]) -> str:
-    """Return the path or URL as text, and a path that is not valid UTF-8 as a ``file:`` URL."""
+    """Return the path or URL as a string. A path that is not valid UTF-8 becomes a ``file:`` URL."""
     text = plain_url(expand_home(os.fsdecode(path)))
     try:
         text.encode()
@@ -106,7 +106,7 @@ def as_uri(path: str | os.PathLike[str]) -> str:
 def located(name: str, root: Path | None) -> str:
     """Resolve the image ``name``, using ``root`` only if a relative path does not exist in the current folder.
 
-    Both the paths that users type and the names in a project's tables are found in this way.
+    This finds both the paths that users type and the names in a project's tables.
     """
     path = to_path(name) if root is not None and not is_remote(name) else None
     if path is None or root is None or path.is_absolute() or os.path.lexists(path):
@@ -126,14 +126,14 @@ def expand_sources(
     Parameters
     ----------
     sources : str, Path, DataFrame or iterable of these paths
-        One image. A folder with its subfolders (hidden ones are skipped), which may be local, in a bucket
-        (``s3://bucket/photos/``) or on a web server that lists its files (URL with a "/" at its end). A pattern with
-        ``*``, ``?`` or ``**``, which may be in a bucket (``s3://bucket/*.jpg``). A list of any of these. Or a table
-        with image names in its column ``image``.
+        One of the following. A single image. A folder with its subfolders (hidden ones are skipped), which may be
+        local, in a bucket (``s3://bucket/photos/``) or on a web server that lists its files (URL ending in "/"). A
+        pattern with ``*``, ``?`` or ``**``, which may be in a bucket (``s3://bucket/*.jpg``). A list of any of these. A
+        table with image names in the column ``image``.
     root : Path, optional
         Base folder of relative paths that do not exist in the current folder. See :func:`located`.
     issues : list of Issue, optional
-        List to which issues with unreadable folders are appended.
+        List to which an issue is appended for each folder that cannot be read.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def expand_sources(
     issues = [] if issues is None else issues
     if isinstance(sources, pd.DataFrame):
         if "image" not in sources.columns:
-            raise InputError(f"The table of sources needs a column 'image'. Its columns are {list(sources.columns)}.")
+            raise InputError(f"The sources table needs a column 'image'. Its columns are {list(sources.columns)}.")
         return _names(sources["image"])
     if isinstance(sources, str | os.PathLike):
         name = as_uri(sources)
@@ -151,7 +151,7 @@ def expand_sources(
             raise InputError(f"sources={name!r} does not exist. Check the path or pattern.")
         return _expand(name, root, issues)
     if isinstance(sources, bytes | bytearray) or not isinstance(sources, Iterable):
-        raise InputError(f"sources has type {type(sources).__name__}. Give paths, a pattern, a folder or a table.")
+        raise InputError(f"sources has type {type(sources).__name__}. Pass paths, a pattern, a folder or a table.")
     return list(chain.from_iterable(_expand(name, root, issues) for name in _names(sources)))
 
 
@@ -159,13 +159,13 @@ def _names(given: Iterable[object]) -> list[str]:
     names = []
     for position, source in enumerate(given):
         if not isinstance(source, str | os.PathLike):
-            raise InputError(f"sources[{position}] has type {type(source).__name__}. Give paths or URLs.")
+            raise InputError(f"sources[{position}] has type {type(source).__name__}. Pass paths or URLs.")
         names.append(as_uri(source))
     return names
 
 
 def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
-    """List the images of one path, folder or pattern."""
+    """List the images that one path, folder or pattern refers to."""
     place = located(name, root)
     if is_pattern(place):
         found = match_files(name) or (match_files(name, root=root) if root is not None else [])
@@ -188,7 +188,7 @@ def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
 
 
 def _encoded(image: object) -> tuple[bytes, str] | None:
-    """Return the encoded bytes and the name of an image given as bytes or as an open file, else None."""
+    """Return the encoded bytes and the name of an image passed as bytes or as an open file, otherwise None."""
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image), "image"
     read = getattr(image, "read", None)
@@ -210,7 +210,7 @@ def _channels_last(tensor: Any) -> np.ndarray[Any, Any]:
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim != 3 or array.shape[0] not in (1, 3, 4):
-        raise InputError(f"image is a tensor of shape {tuple(array.shape)}. Give (1, 3 or 4, height, width).")
+        raise InputError(f"image is a tensor of shape {tuple(array.shape)}. It must be (1, 3 or 4, height, width).")
     return np.moveaxis(array.numpy(), 0, 2)
 
 
@@ -223,13 +223,13 @@ def _from_array(array: np.ndarray[Any, Any], what: str) -> Image.Image:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
         raise InputError(
             f"image is {'an' if what == 'array' else 'a'} {what} of shape {given}. "
-            "Give (height, width) or (height, width, 1, 3 or 4), without empty dimensions, or a batch of one."
+            "It must be (height, width) or (height, width, 1, 3 or 4), without empty dimensions, or a batch of one."
         )
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also rejects NaN
-            raise InputError(f"image holds floats from {low:g} to {high:g}. Scale them to 0..1, or give uint8.")
+            raise InputError(f"image contains floats from {low:g} to {high:g}. Scale them to 0 to 1, or pass uint8.")
         array = (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
     if array.dtype != np.uint8:
-        raise InputError(f"image has dtype {array.dtype}. Give uint8, or floats from 0 to 1.")
+        raise InputError(f"image has dtype {array.dtype}. Pass uint8, or floats between 0 and 1.")
     return open_image(Image.fromarray(np.ascontiguousarray(array)), name=what)

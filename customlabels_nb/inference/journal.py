@@ -1,9 +1,9 @@
 """Record the progress of a long run on disk, so that it can be resumed after an interrupt or a crash.
 
-A journal is a JSON Lines file. Its first line describes the run: the output format, the model and the thresholds. Each
-further line is one finished step: its images, those that could not be read, the number of predictions, and a mark up to
-which the output is complete. The output reaches the disk before the line that records it. Anything in the output after
-the last mark therefore belongs to an unfinished step and is removed.
+A journal is a JSON Lines file. Its first line describes the run: the output format, the model and the thresholds. Every
+other line records one finished step: its images, the images that could not be read, the number of predictions, and a
+mark up to which the output is complete. The output is flushed to disk before the line that records it. Anything in the
+output after the last mark therefore belongs to an unfinished step and is removed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from customlabels_nb.errors import InputError, NotAllowedError
 Failure: TypeAlias = dict[str, str]
 Mark: TypeAlias = int | str
 
-#: Key of the engine. It was chosen by timing, so a resumed run uses it instead of comparing it.
+#: Key of the engine. The engine was chosen by timing, so a resumed run adopts it instead of requiring the same choice.
 ENGINE = "engine"
 _VERSION = 1
 
@@ -61,14 +61,14 @@ class Journal:
     done : Done
         Totals of the recorded steps.
     engine : str or None
-        Engine with which the run was started, or None if the journal does not record it.
+        Engine that the run was started with, or None if the journal does not record it.
 
     Raises
     ------
     InputError
-        If the file is not a journal, or belongs to a run with other ``facts``.
+        If the file is not a journal, or belongs to a run with different ``facts``.
     NotAllowedError
-        If another process, or another cell of this one, is writing to it.
+        If another process, or another cell of this notebook, is writing to the file.
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
@@ -153,14 +153,14 @@ class Journal:
             if name != ENGINE and there.get(name) != facts.get(name):
                 raise InputError(
                     f"resume=True cannot continue {str(self._path)!r}: it was started with "
-                    f"{_told(name, there.get(name))}, but now {_told(name, facts.get(name))}. "
-                    "Use the same value again, or choose another to=."
+                    f"{_told(name, there.get(name))}, but this run uses {_told(name, facts.get(name))}. "
+                    "Use the same value again, or pass a different `to`."
                 )
 
     def _damaged(self, number: int) -> InputError:
         return InputError(
-            f"The journal {str(self._path)!r} is damaged in line {number}. "
-            "Choose another to=, or delete the output and this file to start again."
+            f"The journal {str(self._path)!r} is corrupted at line {number}. "
+            "Pass a different `to`, or delete both the output and the journal to start again."
         )
 
 
@@ -178,6 +178,6 @@ def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise NotAllowedError(f"Another process is writing to {str(path)!r}. Wait until it ends.") from error
+        raise NotAllowedError(f"Another process is writing to {str(path)!r}. Wait until it finishes.") from error
     except OSError:  # the file system does not support locks
         return

@@ -1,7 +1,7 @@
 """Write the predictions for many images step by step as JSON Lines, a manifest or Parquet files.
 
-A step is completely on disk when :meth:`Output.write` returns, and yields a mark. :meth:`Output.go_on` truncates an
-output to the marks that its journal records.
+When :meth:`Output.write` returns the mark of a step, the step is completely on disk. :meth:`Output.go_on` removes
+everything that the output contains in addition to the marks in its journal.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Looked:
 
 
 class Output(Protocol):
-    """Interface of an output, see the module.
+    """Interface of the output formats, see the module.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Output(Protocol):
     path, journal : Path
         Location of the output and of its journal.
     images_a_step, seconds_a_step
-        Number of images or seconds after which a step is written.
+        Number of images, or of seconds, after which a step is written.
     """
 
     form: str
@@ -71,10 +71,10 @@ class Output(Protocol):
         """Check whether the output already exists."""
 
     def make_room(self) -> None:
-        """Create the folder of the output."""
+        """Create the output's folder."""
 
     def begin(self) -> None:
-        """Create the output without predictions."""
+        """Create an empty output."""
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
         """Remove everything written after the last of ``marks`` and remember the processed ``images``.
@@ -82,7 +82,7 @@ class Output(Protocol):
         Raises
         ------
         InputError
-            If data that was written is missing.
+            If data that an earlier step has written is missing.
         """
 
     def write(self, looked: Sequence[Looked]) -> Mark | None:
@@ -92,7 +92,7 @@ class Output(Protocol):
         """Complete the output after the last step."""
 
     def read(self) -> pd.DataFrame:
-        """Read the complete output as a table with ``image`` and DETECTION_COLUMNS."""
+        """Read the complete output as a table with the column ``image`` and the DETECTION_COLUMNS."""
 
 
 def table_of(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def sync_folder(folder: Path) -> None:
 
 
 class LineOutput(ABC):
-    """Base of an :class:`customlabels_nb.inference.outputs.Output` in one file, with the file length as its mark."""
+    """Base class of each :class:`customlabels_nb.inference.outputs.Output` in one file. A mark is the file's length."""
 
     form = "lines"
     images_a_step, seconds_a_step = 512, 2.0
@@ -145,7 +145,7 @@ class LineOutput(ABC):
         if not isinstance(whole, int) or not self.path.is_file() or self.path.stat().st_size < whole:
             raise InputError(
                 f"to={str(self.path)!r} is missing data that {str(self.journal)!r} records as written. "
-                "Delete both files to start again, or choose another to=."
+                "Delete both files to start again, or pass a different `to`."
             )
         return os.truncate(self.path, whole)
 
@@ -161,14 +161,14 @@ class LineOutput(ABC):
 
     @abstractmethod
     def lines(self, looked: Sequence[Looked]) -> list[bytes]:
-        """Return the lines for these images, without line ends."""
+        """Return the output lines for these images, without line endings."""
 
     @abstractmethod
     def read(self) -> pd.DataFrame: ...
 
 
 class JsonLines(LineOutput):
-    """JSON Lines with the API response for each readable image, its name and, for a detector, its size."""
+    """JSON Lines with the name of each readable image, its API response and, for a detector, the image size."""
 
     form = "JSON Lines"
 
@@ -196,10 +196,10 @@ class JsonLines(LineOutput):
 
 
 class ManifestOutput(LineOutput):
-    """Manifest for :func:`customlabels_nb.read_dataset` with each readable image once and its labels or boxes.
+    """Manifest for :func:`customlabels_nb.read_dataset` that lists each readable image once with its labels or boxes.
 
-    An image without detections is written as labelled without boxes. An image for which a classifier predicts no label
-    is written as unlabelled.
+    An image in which a detector finds nothing is written as labelled, without boxes. An image for which a classifier
+    predicts no label is written as unlabelled.
     """
 
     form = "manifest"
@@ -289,8 +289,8 @@ class ParquetParts:
                 path.unlink()
         if lost := [str(mark) for mark in marks if mark not in known or not (self.path / str(mark)).is_file()]:
             raise InputError(
-                f"to={str(self.path)!r} is missing the file {lost[0]!r} of an earlier step. "
-                "Empty the folder to start again, or choose another to=."
+                f"to={str(self.path)!r} is missing the file {lost[0]!r}, which an earlier step has written. "
+                "Empty the folder to start again, or pass a different `to`."
             )
         self._number = 1 + max((int(match[1]) for match in known.values()), default=-1)
 
@@ -301,7 +301,7 @@ class ParquetParts:
         return self._write([plain(looked[position].image) for position in answers], list(answers.values()))
 
     def finish(self) -> None:
-        """Write an empty file if there are no predictions, so that the folder can be read as a table."""
+        """Write a file without rows if there are no predictions, so that the folder can be read as a table."""
         if not self._number:
             self._write([], [])
 
@@ -337,6 +337,6 @@ def _imported(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            "A folder of Parquet files needs pyarrow, a file that ends in .jsonl does not. Install it with: "
+            "Writing a folder of Parquet files requires pyarrow, unlike a .jsonl file. Install it with: "
             f"{extra_command('parquet')}"
         ) from error

@@ -32,14 +32,14 @@ class ImagePrediction:
     Attributes
     ----------
     labels : ndarray of int64, shape (n,)
-        Label indices of the predictions that reach their threshold, the highest confidence first.
+        Label indices of the predictions that reach their threshold, sorted by decreasing confidence.
     confidences : ndarray of float64, shape (n,)
-        Confidences, 0..1.
+        Confidences, between 0 and 1.
     boxes : ndarray of float64, shape (n, 4)
         Boxes as ``left, top, width, height`` in pixels of the upright image, NaN for a classifier.
     highest : tuple of (int, float), or None
-        Index of the label with the highest confidence of all, and that confidence. None if there is no prediction at
-        all.
+        Index of the label with the highest confidence, whether or not it reaches its threshold, and that confidence.
+        None if there is no prediction at all.
     """
 
     labels: IntArray
@@ -49,7 +49,7 @@ class ImagePrediction:
 
 
 def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
-    """Concatenate predictions, which then take a fraction of the memory."""
+    """Concatenate the predictions for several images, which saves memory."""
     return ImagePrediction(
         np.concatenate([np.empty(0, dtype=np.int64), *(answer.labels for answer in answers)]),
         np.concatenate([np.empty(0), *(answer.confidences for answer in answers)]),
@@ -59,7 +59,7 @@ def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
 
 
 class Postprocessor:
-    """Inference with one choice of thresholds.
+    """Inference with fixed thresholds.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Postprocessor:
     threshold
         See :func:`customlabels_nb.inference.thresholds.resolve_thresholds`.
     max_results : int, optional
-        Maximum number of predictions for each image. The most confident ones are returned.
+        Maximum number of predictions per image. The most confident ones are returned.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class Postprocessor:
         Raises
         ------
         ImageError
-            A subclass that names the image.
+            If the image cannot be read. The error is of a subclass and names the image.
         """
         size = self.config.input_size
         if self.is_detector:
@@ -103,7 +103,7 @@ class Postprocessor:
         return to_canvas(image, size, self.config.fill) if self.is_detector else to_pixels(image, size)
 
     def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[ImagePrediction]:
-        """Predict each image, with ``at_once`` images in a batch or the default of the device.
+        """Return the predictions for each image, computed in batches of ``at_once`` or the device's default size.
 
         Raises
         ------
@@ -141,9 +141,9 @@ def api_entries(
     Parameters
     ----------
     labels, confidences
-        Label names, and confidences in 0..1.
+        Label names, and confidences between 0 and 1.
     boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of the upright image, NaN for a label of the entire image.
+        ``left, top, width, height`` in pixels of the upright image, NaN for an image-level label.
     size : tuple of int, optional
         Width and height of the upright image. May be None only if no label has a box.
     """

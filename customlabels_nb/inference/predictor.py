@@ -38,7 +38,7 @@ class Predictor:
     folder : Path
         Folder written by :func:`customlabels_nb.models.artifact.save_artifact`.
     changed : callable, optional
-        Callback for when the model stops after its idle timeout and when a request starts it again.
+        Callback that is called when the model stops after its idle timeout, and when a request starts it again.
 
     Raises
     ------
@@ -80,35 +80,35 @@ class Predictor:
 
     @property
     def idle_stop(self) -> float:
-        """Idle timeout in seconds, infinite for never."""
+        """Idle timeout in seconds. Infinity means that the model never stops by itself."""
         return self._idle_seconds
 
     @property
     def device(self) -> str | None:
-        """Device on which the model runs or will wake up, or None if it is stopped."""
+        """Device on which the model runs, or will run when it wakes up. None if the model is stopped."""
         running = self._running
         return running.device if running is not None else self._asleep
 
     @property
     def at_once(self) -> int:
-        """Batch size that suits the device and the engine."""
+        """Default batch size for the device and the engine."""
         running = self._running
         return running.at_once if running is not None else forward_batch(self.device or "cpu")
 
     @property
     def engine(self) -> EngineChoice | None:
-        """Engine that runs the model, and the reasons against the others. None if the model is not running."""
+        """Engine running the model, and why the other engines were rejected. None if the model is not running."""
         running = self._running
         return running.choice if running is not None else None
 
     @property
     def engine_name(self) -> str | None:
-        """Name of the engine that runs the model or will when it wakes up, or None if it is stopped."""
+        """Name of the engine that runs the model, or will when the model wakes up. None if the model is stopped."""
         choice = self.engine
         return choice.name if choice is not None else self._engine_asleep if self.asleep else None
 
     def go_on_with(self, engine: str) -> None:
-        """Switch to an engine as :meth:`start` does, or raise ModelError if another one was requested by name."""
+        """Switch to ``engine`` as :meth:`start` does. Raise ModelError if a different engine was requested by name."""
         with self._lock:
             asked = self._engine
             if asked not in (AUTO, engine):
@@ -123,17 +123,18 @@ class Predictor:
     ) -> None:
         """Load the weights on the device and run a warm-up pass.
 
-        Does nothing if the model already runs there. On another device, the model moves.
+        Does nothing if the model is already running on this device. If it is running on a different device, it is
+        moved.
 
         Parameters
         ----------
         device : str, optional
-            Device to run on. By default the current one, or else the best available one.
+            Device to run on. By default the current device, or the best available one if the model is stopped.
         engine : str, optional
-            See :func:`customlabels_nb.inference.engines.selection.open_engine`. By default unchanged, and "auto" at
-            first.
+            See :func:`customlabels_nb.inference.engines.selection.open_engine`. The initial value is "auto". By default
+            unchanged.
         idle_stop : str or float, optional
-            See :func:`customlabels_nb.inference.idle.idle_seconds`. By default unchanged, and "never" at first.
+            See :func:`customlabels_nb.inference.idle.idle_seconds`. The initial value is "never". By default unchanged.
 
         Raises
         ------
@@ -170,13 +171,13 @@ class Predictor:
             self._watch = IdleWatch(self) if math.isfinite(self._idle_seconds) else None
 
     def stop(self) -> None:
-        """Unload the model and free the device's memory after the pending requests are complete."""
+        """Unload the model and free the device's memory, once the pending requests are complete."""
         with self._lock:
             self._end(None)
             self._idle_seconds = DEFAULT_SECONDS
 
     def sleep_if_idle(self) -> float | None:
-        """Stop until the next request if there was none for :attr:`idle_stop` seconds.
+        """Stop the model until the next request if there has been none for :attr:`idle_stop` seconds.
 
         Returns
         -------
@@ -208,7 +209,7 @@ class Predictor:
         images : sequence of PIL images or uint8 arrays of shape (3, input_size, input_size)
             Upright images, or arrays from :func:`customlabels_nb.models.transforms.to_pixels`.
         at_once : int, optional
-            Batch size. By default the one that suits the device.
+            Batch size. Defaults to :attr:`at_once`.
 
         Returns
         -------
@@ -234,16 +235,16 @@ class Predictor:
         Parameters
         ----------
         images : sequence of PIL images or Canvas
-            Upright images. Boxes are in pixels of the image. For a :class:`customlabels_nb.models.canvas.Canvas`, they
-            are in pixels of the original file, whose size it stores.
+            Upright images. Boxes are in pixels of the image. For a :class:`customlabels_nb.models.canvas.Canvas`, boxes
+            are in pixels of the original image, whose size the canvas stores.
         at_once : int, optional
-            Batch size. By default the one that suits the device.
+            Batch size. Defaults to :attr:`at_once`.
 
         Returns
         -------
         list of DetectedBoxes
-            Boxes (left, top, width, height), labels (indices in ``config.labels``) and confidences, the highest first.
-            The detections in one image do not depend on the other images.
+            Boxes (left, top, width, height), labels (indices into ``config.labels``) and confidences for each image,
+            sorted by decreasing confidence. The detections in one image do not depend on the other images.
 
         Raises
         ------
@@ -274,7 +275,7 @@ class Predictor:
             running.release()
 
     def _taken(self) -> _Running:
-        """Return the running model, which is not closed until it is released."""
+        """Return the running model, which stays open until the caller releases it."""
         while True:
             with self._guard:
                 if self._running is not None:
@@ -291,7 +292,7 @@ class Predictor:
         self._say_changed()
 
     def _end(self, asleep: str | None) -> None:
-        """Close the running model, if any. The caller holds the lock."""
+        """Close the running model, if any. The caller must hold the lock."""
         with self._guard:
             running, self._running, self._asleep = self._running, None, asleep
         if self._watch is not None:
@@ -309,7 +310,7 @@ class _Running:
     """Loaded model with a count of its pending requests."""
 
     def __init__(self, engine: Engine, choice: EngineChoice) -> None:
-        self.config = engine.config  # config of the loaded weights, whose thresholds may be outdated
+        self.config = engine.config  # read together with the weights, so its thresholds may be outdated
         self.device = engine.device
         self.choice = choice
         self.at_once = engine.at_once
@@ -319,20 +320,20 @@ class _Running:
         self._last_used = time.monotonic()
 
     def take(self) -> _Running:
-        """Count one more pending request and return the model."""
+        """Increment the number of pending requests and return the model."""
         with self._free:
             self._uses += 1
         return self
 
     def release(self) -> None:
-        """Count one pending request less."""
+        """Decrement the number of pending requests."""
         with self._free:
             self._uses -= 1
             self._last_used = time.monotonic()
             self._free.notify_all()
 
     def idle_left(self, seconds: float) -> float:
-        """Return how many of ``seconds`` are left until the idle timeout."""
+        """Return the number of seconds left of an idle timeout of ``seconds``."""
         with self._free:
             return seconds if self._uses else self._last_used + seconds - time.monotonic()
 
@@ -366,7 +367,7 @@ def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:
         return to_pixels(image, size)
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != (3, size, size):
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"images[{position}] is {got}. Give a PIL image or a uint8 array (3, {size}, {size}).")
+        raise InputError(f"images[{position}] is {got}. Pass a PIL image or a uint8 array (3, {size}, {size}).")
     return image
 
 

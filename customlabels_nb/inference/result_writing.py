@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.images.reading import local_path
 from customlabels_nb.inference.journal import ENGINE, Failure, Journal
@@ -28,7 +29,7 @@ _BATCHES_BEHIND = 4
 
 @dataclass(frozen=True, eq=False)
 class WrittenDetections:
-    """Summary of predictions that were written to a file or folder.
+    """Summary of the predictions that were written to a file or folder.
 
     Attributes
     ----------
@@ -37,13 +38,13 @@ class WrittenDetections:
     form : str
         "Parquet", "JSON Lines" or "manifest".
     images : int
-        Number of images processed, including those of earlier runs.
+        Number of images processed, including by earlier runs.
     found : int
         Number of labels or boxes written.
     left : int
         Number of images that were not processed because the run was stopped. ``resume=True`` continues with them.
     errors : DataFrame
-        Columns ``image``, ``code``, ``message`` of the images that could not be read.
+        Images and folders that could not be read, with the columns ``image``, ``code`` and ``message``.
     """
 
     path: Path
@@ -75,9 +76,10 @@ class WrittenDetections:
             f"Processed {self.images:,} images and wrote {self.found:,} labels to {str(self.path)!r} ({self.form})."
         ]
         if len(self.errors):
-            words.append(f"{len(self.errors):,} could not be read. See .errors.")
+            unread = counted(len(self.errors), "image or folder", "images or folders")
+            words.append(f"{unread} could not be read. See .errors.")
         if self.left:
-            words.append(f"{self.left:,} are left. Use resume=True to continue.")
+            words.append(f"{counted(self.left, 'image is', 'images are')} left. Use resume=True to continue.")
         return " ".join(words)
 
 
@@ -98,8 +100,8 @@ class Writing:
     Raises
     ------
     InputError
-        If ``to`` cannot be written, already exists while ``resume`` is False, or belongs to a run with another model or
-        other thresholds.
+        If ``to`` cannot be written, already exists although ``resume`` is False, or belongs to a run with a different
+        model or different thresholds.
     MissingDependencyError
         If Parquet is requested but pyarrow is not installed.
     NotAllowedError
@@ -117,17 +119,18 @@ class Writing:
             known = output.journal.is_file()
             if known and not resume and not output.there():
                 raise InputError(
-                    f"to={os.fspath(to)!r} does not exist, but the journal {str(output.journal)!r} of its run does. "
-                    "Delete the journal, or choose another name."
+                    f"to={os.fspath(to)!r} does not exist, but a journal from an earlier run does "
+                    f"({str(output.journal)!r}). Delete the journal, or choose a different name."
                 )
             if not resume and output.there():
                 raise InputError(
-                    f"to={os.fspath(to)!r} already exists. Use resume=True to continue it, or choose another name."
+                    f"to={os.fspath(to)!r} already exists. Use resume=True to continue that run, or choose a different "
+                    "name."
                 )
             if resume and not known and output.there():
                 raise InputError(
                     f"resume=True cannot continue to={os.fspath(to)!r}, because its journal {str(output.journal)!r} "
-                    "does not exist. Choose another to=."
+                    "does not exist. Pass a different `to`."
                 )
             output.make_room()
             self._journal = Journal(output.journal, _facts(output, postprocessor))
@@ -141,7 +144,7 @@ class Writing:
         self._behind = _Behind(self._add)
 
     def left_of(self, images: Sequence[str]) -> list[str]:
-        """Return the images that were not processed yet, keeping duplicates."""
+        """Return the images that have not been processed yet, including duplicates."""
         done = Counter(self._journal.done.images)
         left = []
         for image in images:
@@ -173,7 +176,7 @@ class Writing:
             self._journal.close()
 
     def result(self, images: Sequence[str], listing: Sequence[Failure]) -> WrittenDetections:
-        """Summarise the run over ``images``, with ``listing`` as the errors of listing folders."""
+        """Summarise the run over ``images``, with the errors from ``listing`` folders."""
         done, output = self._journal.done, self._output
         errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
         left = len(self.left_of(images))
@@ -205,7 +208,7 @@ def _use_engine(engine: str | None, postprocessor: Postprocessor, to: str) -> No
     except (InputError, ModelError, MissingDependencyError) as error:
         raise InputError(
             f"resume=True cannot continue {to!r}: it was started with engine={engine!r}, which cannot be used now "
-            f"({error}). Start the model with engine={engine!r}, or choose another to=."
+            f"({error}). Start the model with engine={engine!r}, or pass a different `to`."
         ) from error
 
 
@@ -220,13 +223,13 @@ def output_for(to: str | os.PathLike[str], postprocessor: Postprocessor, root: P
     if suffix in ("", ".parquet") or path.is_dir():
         return ParquetParts(path, postprocessor.config)
     raise InputError(
-        f"to={os.fspath(to)!r} has an unsupported suffix. Use .jsonl (API responses) or .manifest (dataset), or give a "
+        f"to={os.fspath(to)!r} has an unsupported suffix. Use .jsonl (API responses) or .manifest (dataset), or pass a "
         "folder (table in Parquet files)."
     )
 
 
 def _facts(output: Output, postprocessor: Postprocessor) -> dict[str, Any]:
-    """Return everything that the predictions depend on, which must be equal to resume a run."""
+    """Return everything that the predictions depend on, which must be unchanged when a run is resumed."""
     thresholds = dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True))
     return {
         "form": output.form,
@@ -246,7 +249,7 @@ def _telling(output: Output) -> Iterator[None]:
 
 
 class _Behind:
-    """Background thread with a bounded queue that calls a function with one item after the other."""
+    """Background thread that calls a function with each item of a bounded queue, one after the other."""
 
     def __init__(self, function: Callable[[Sequence[Looked]], None]) -> None:
         self._function = function

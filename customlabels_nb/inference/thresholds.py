@@ -24,8 +24,8 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
     config : ModelConfig
         Config of the model.
     threshold : float or mapping, optional
-        None uses each label's assumed threshold. A number from 0 to 1 applies to all labels. A mapping sets the
-        threshold by label, and labels that it does not contain keep their assumed threshold.
+        By default, each label's assumed threshold. A number between 0 and 1 applies to all labels. A mapping sets the
+        threshold of each label that it contains. The other labels keep their assumed threshold.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
     if isinstance(threshold, Mapping):
         unknown = [label for label in threshold if label not in own]
         if unknown:
-            raise LabelError(f"threshold has the unknown label {unknown[0]!r}. Labels: {list(config.labels)!r}.")
+            raise LabelError(f"threshold contains the unknown label {unknown[0]!r}. Labels: {list(config.labels)!r}.")
         own.update({label: _checked(value, f"threshold[{label!r}]") for label, value in threshold.items()})
     elif threshold is not None:
         own = dict.fromkeys(own, _checked(threshold, "threshold"))
@@ -46,17 +46,17 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
 
 
 def check_max_results(max_results: object) -> None:
-    """Raise InputError unless the value is None or a positive integer."""
+    """Raise InputError unless ``max_results`` is None or a positive integer."""
     if max_results is None:
         return
     if isinstance(max_results, bool) or not isinstance(max_results, int | np.integer) or max_results < 1:
-        raise InputError(f"max_results={max_results!r} must be an integer of at least 1, or None for all results.")
+        raise InputError(f"max_results={max_results!r} must be a positive integer, or None for all results.")
 
 
 def choose(
     labels: IntArray, confidences: FloatArray, thresholds: FloatArray, max_results: int | None = None
 ) -> IntArray:
-    """Return the indices of predictions that reach their threshold, sorted by decreasing confidence.
+    """Return the indices of the predictions that reach their threshold, sorted by decreasing confidence.
 
     The sort is stable.
 
@@ -77,13 +77,13 @@ def choose(
 
 def _checked(value: object, name: str) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InputError(f"{name}={value!r} must be a number from 0 to 1.")
+        raise InputError(f"{name}={value!r} must be a number between 0 and 1.")
     number = float(value)
     if number > 1:
         raise InputError(
-            f"{name}={value!r} must be a number from 0 to 1 "
+            f"{name}={value!r} must be a number between 0 and 1 "
             "(the API's MinConfidence is in percent, so 80 there is 0.8 here)."
         )
     if math.isnan(number) or number < 0:
-        raise InputError(f"{name}={value!r} must be a number from 0 to 1.")
+        raise InputError(f"{name}={value!r} must be a number between 0 and 1.")
     return number

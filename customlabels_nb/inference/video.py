@@ -43,7 +43,7 @@ _FRAME_COLUMNS = ("frame", "timestamp_ms", "found")
 _OTHERS = frozenset({".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".gif", ".csv", ".parquet"})
 _LONGEST_NAME = 200  # bytes, file systems allow 255
 
-_HOW = 'Give a string like "1s", "500ms" or "2min", or an integer number of frames'
+_HOW = 'Pass a string like "1s", "500ms" or "2min", or an integer number of frames'
 _MOST_SECONDS = 24 * 3600.0
 _EARLY_MS = 1.0  # tolerance, because files store rounded times
 
@@ -52,7 +52,7 @@ MOST_EMBEDDED = 8 * 2**20
 _STILL_SIDE = 320  # pixels of the stored thumbnails
 _STILL_SHOWN = 208  # CSS pixels
 _MOST_STILLS = 6
-_COLUMNS = 320  # of a timeline
+_COLUMNS = 320  # of the timeline
 
 
 def detect_video(
@@ -67,7 +67,7 @@ def detect_video(
     allow_damaged: bool = False,
     events: Events | None = None,
 ) -> VideoDetection:
-    """Run a started model on frames of a video, with a few frames in memory at a time.
+    """Run a started model on the frames of a video, keeping only a few frames in memory at a time.
 
     The video is decoded in separate threads while the model runs.
 
@@ -78,8 +78,8 @@ def detect_video(
     video : path
         A file that FFmpeg can read (MP4, MOV, MKV, WebM, AVI, …), or a URL, which is downloaded first.
     every : str or int
-        Interval between processed frames: a time ("1s", "500ms") measured by the timestamps in the file, or a number of
-        frames. 1 processes all frames.
+        Interval between processed frames: a time ("1s", "500ms") according to the timestamps in the file, or a number
+        of frames. 1 processes all frames.
     root : Path, optional
         Base folder of a relative path that does not exist in the current folder.
     threshold, max_results
@@ -94,15 +94,15 @@ def detect_video(
     Returns
     -------
     VideoDetection
-        Predictions for the processed frames. After an interrupt or a request to stop, it contains the frames processed
-        so far (``interrupted``) and nothing is written.
+        Predictions for the processed frames. After an interrupt or a request to stop, these are the frames processed so
+        far, ``interrupted`` is True, and nothing is written.
 
     Raises
     ------
     InputError, LabelError
         If an argument is invalid.
     VideoError
-        One of its subclasses, if the video cannot be used.
+        If the video cannot be used. The error is of a subclass.
     MissingDependencyError
         If PyAV is not installed.
     ModelError
@@ -111,7 +111,7 @@ def detect_video(
     postprocessor, stream = Postprocessor(predictor, threshold, max_results), events or Events()
     takes = _pace(every)
     if not isinstance(video, str | os.PathLike):
-        raise InputError(f"video has type {type(video).__name__}. Give a path or URL.")
+        raise InputError(f"video has type {type(video).__name__}. Pass a path or URL.")
     name = as_uri(video)
     with local_video(name, root) as path:
         with open_video(path, name, damaged=allow_damaged) as file:
@@ -124,7 +124,7 @@ def detect_video(
                 found.write(target, stream)
         except (KeyboardInterrupt, Cancelled):
             found.interrupted = True
-            found.note("Stopped while writing the annotated video. No annotated video was saved.")
+            found.note("Stopped while writing the annotated video, which was not saved.")
         found.reopen = partial(open_source, name, root, damaged=allow_damaged)
     return found
 
@@ -195,7 +195,7 @@ def _tell(events: Events, done: int, total: int | None) -> None:
 
 
 def _pace(every: Any) -> Callable[[int, float], bool]:
-    """Return a function of frame index and milliseconds that selects the frames to process."""
+    """Return a function that takes the index and time (in ms) of a frame and returns True if it is to be processed."""
     if isinstance(every, int | np.integer) and not isinstance(every, bool):
         if every < 1:
             raise InputError(f"every={every!r} must be at least 1 frame. {_HOW}.")
@@ -210,7 +210,7 @@ def _pace(every: Any) -> Callable[[int, float], bool]:
 
 
 class _ByTime:
-    """Selection of the first frame and of the first frame after each time step."""
+    """Selector of the first frame of a video and of the first frame after each time step."""
 
     def __init__(self, step_ms: float) -> None:
         self._step, self._due = step_ms, 0.0
@@ -224,7 +224,7 @@ class _ByTime:
 
 @dataclass(frozen=True)
 class _Still:
-    """Thumbnail of a frame with its predictions: boxes in thumbnail pixels, or labels with their colours."""
+    """Thumbnail of a frame with its predictions: boxes in pixels of the thumbnail, or labels with their colours."""
 
     picture: Image.Image
     ms: float
@@ -253,7 +253,7 @@ class _Stills:
         self._every, self._seen = 1, 0
 
     def add(self, still: _Still) -> None:
-        """Keep the thumbnail if it is due."""
+        """Store the thumbnail if it is due."""
         if self._seen % self._every == 0:
             self._kept.append(still)
             if len(self._kept) >= 2 * _MOST_STILLS:
@@ -261,7 +261,7 @@ class _Stills:
         self._seen += 1
 
     def chosen(self) -> list[_Still]:
-        """Select at most six of the collected thumbnails, ordered by time."""
+        """Select at most six of the collected thumbnails, in order of time."""
         places = np.linspace(0, len(self._kept) - 1, min(len(self._kept), _MOST_STILLS)).round().astype(int)
         return [self._kept[place] for place in places]
 
@@ -291,7 +291,7 @@ class _Label:
 
 @dataclass(frozen=True)
 class _Target:
-    """Output paths of the JSON file and the annotated video, or None."""
+    """Output paths of the JSON file and of the annotated video, each None if it is not written."""
 
     answers: Path | None = None
     video: Path | None = None
@@ -299,7 +299,7 @@ class _Target:
     def refuse_to_replace(self, source: Path) -> None:
         """Raise InputError if the annotated video would overwrite the source video."""
         if self.video is not None and self.video.exists() and self.video.samefile(source):
-            raise InputError(f"to={str(self.video)!r} is the source video itself. Choose another name.")
+            raise InputError(f"to={str(self.video)!r} is the source video itself. Choose a different name.")
 
 
 @dataclass(repr=False, eq=False)
@@ -312,22 +312,22 @@ class VideoDetection:
         Path or URL.
     table : pandas.DataFrame
         Columns ``frame`` (from 0), ``timestamp_ms`` (from the start of the video, rounded), ``label``, ``confidence``
-        (0..1), and ``left``, ``top``, ``width``, ``height`` in pixels of the upright frame (NaN for a classifier). Rows
-        are sorted by time, and by decreasing confidence within a frame.
+        (between 0 and 1), and ``left``, ``top``, ``width``, ``height`` in pixels of the upright frame (NaN for a
+        classifier). Rows are sorted by time, and by decreasing confidence within a frame.
     frames : pandas.DataFrame
-        Processed frames: ``frame``, ``timestamp_ms``, and ``found``, the number of their rows in ``table``.
+        Processed frames: ``frame``, ``timestamp_ms``, and ``found``, the number of rows for this frame in ``table``.
     size : tuple of int
         Width and height of an upright frame in pixels.
     duration_ms : float or None
-        Duration of the video according to its file.
+        Duration of the video according to the file, if known.
     colours : dict of str to str
         Colour of each label as #rrggbb.
     notes : list of str
-        Remarks as sentences, such as what was skipped.
+        Human-readable notes, for example about skipped packets.
     interrupted : bool
         True if processing was stopped before the end.
     video, answers : Path or None
-        Annotated video and JSON file that were written last.
+        Annotated video and JSON file that were last written.
     """
 
     name: str
@@ -345,7 +345,7 @@ class VideoDetection:
 
     @property
     def response(self) -> dict[str, list[dict[str, Any]]]:
-        """Predictions in the format of the service's API, with ``Timestamp`` in ms and boxes as fractions."""
+        """Predictions in the format of the Rekognition API, with ``Timestamp`` in ms and boxes as fractions."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
         entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.size)
         moments = self.table["timestamp_ms"].tolist()
@@ -359,15 +359,15 @@ class VideoDetection:
         Parameters
         ----------
         path : path
-            A path ending in ``.json`` for the predictions: the list ``CustomLabels`` of :attr:`response`. A path ending
-            in ``.mp4`` for the annotated video: each prediction is drawn until the next processed frame, without sound,
-            at most 1,920 pixels wide or high. Otherwise a folder, created if necessary, for both: ``<video>.json`` and
-            ``<video>.annotated.mp4``.
+            A path ending in ``.json`` writes the predictions: the list ``CustomLabels`` of :attr:`response`. A path
+            ending in ``.mp4`` writes the annotated video, in which each prediction is drawn until the next processed
+            frame. It has no sound and is at most 1,920 pixels wide and high. Any other path is a folder, created if
+            necessary, for both: ``<video>.json`` and ``<video>.annotated.mp4``.
 
         Returns
         -------
         VideoDetection
-            The object itself, which now displays the video.
+            This object, which now displays the video.
 
         Raises
         ------
@@ -386,7 +386,7 @@ class VideoDetection:
         return self
 
     def write(self, target: _Target, events: Events) -> None:
-        """Write the outputs of ``target``, see :meth:`to`.
+        """Write the outputs that ``target`` names, see :meth:`to`.
 
         Examples
         --------
@@ -410,12 +410,12 @@ class VideoDetection:
             self.video = target.video
 
     def note(self, sentence: str | None) -> None:
-        """Add a note unless it already exists."""
+        """Add ``sentence`` to the notes unless they already contain it."""
         if sentence is not None and sentence not in self.notes:
             self.notes.append(sentence)
 
     def _marks(self) -> Iterator[Marks]:
-        """Yield what to draw from each processed frame onwards."""
+        """Yield the marks to draw from each processed frame onwards."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
         labels, confidences = self.table["label"].tolist(), self.table["confidence"].tolist()
         end = 0
@@ -429,7 +429,7 @@ class VideoDetection:
         return f"{one_line(file_name(self.name))}: {self._looked()}; {labels or 'no detections'}"
 
     def _repr_html_(self) -> str:
-        """Render a timeline of the labels with the annotated video, or single frames if it is missing or too large."""
+        """Render a timeline of the labels and the annotated video, or single frames if it is missing or too large."""
         source, remark = None, None
         if self.video is not None:
             data = _small_file(self.video)
@@ -467,7 +467,7 @@ class VideoDetection:
         return max(self.duration_ms or 0.0, last, 1.0)
 
     def _labels(self) -> list[_Label]:
-        """Summarise the labels by decreasing number of frames. Each lasts until the next processed frame."""
+        """Summarise the labels by decreasing number of frames. A label lasts until the next processed frame."""
         end, moments = self._end(), self.frames["timestamp_ms"].to_numpy(np.float64)
         until = dict(zip(self.frames["frame"].tolist(), [*moments[1:].tolist(), end][: len(moments)], strict=True))
         labels = []
@@ -484,7 +484,7 @@ class VideoDetection:
 
 
 def _marks_of(index: int, found: list[tuple[str, float, str, Any]]) -> Marks:
-    """Convert the label, confidence, colour and box (NaN for none) of each prediction in a frame to drawing marks."""
+    """Convert the label, confidence, colour and box (NaN if absent) of each prediction in a frame to drawing marks."""
     boxes = [
         LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}")
         for label, confidence, colour, box in found
@@ -507,7 +507,10 @@ def target_of(to: str | os.PathLike[str] | None, video: str) -> _Target:
     path = local_path(to, "to")
     kind = path.suffix.lower()
     if kind in _OTHERS and not path.is_dir():
-        raise InputError(f"to={str(path)!r} has an unsupported suffix. Give .mp4, .json (predictions) or a folder.")
+        raise InputError(
+            f"to={str(path)!r} has an unsupported suffix. Use .mp4 (annotated video) or .json (predictions), or pass a "
+            "folder."
+        )
     is_file = kind in (".mp4", ".json") and not path.is_dir()
     folder = path.parent if is_file else path
     try:
@@ -542,7 +545,7 @@ def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks)
 
 
 def clock(ms: float) -> str:
-    """Format a time as video players do: 0:07.3, 1:02:03.0."""
+    """Format a time as video players do, such as 0:07.3 or 1:02:03.0."""
     tenths = round(ms / 100)
     seconds, tenth = divmod(tenths, 10)
     minutes, second = divmod(seconds, 60)

@@ -1,4 +1,4 @@
-"""Read video files with PyAV and decode their frames upright, with prefetching."""
+"""Read video files with PyAV, decode their frames as upright images, and prefetch them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WIDEST_PIXEL = 4.0
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
 
 _T = Image.Transpose
-#: Transposition that makes an image upright, by the directions in which its right and lower sides are shown.
+#: Transposition that makes an image upright, by the directions that its right and lower sides face when displayed.
 _TURNS = {
     ((0, 1), (-1, 0)): _T.ROTATE_270,
     ((-1, 0), (0, -1)): _T.ROTATE_180,
@@ -62,7 +62,8 @@ def require_av() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise MissingDependencyError(f"Reading videos needs PyAV. Install it with: {extra_command('video')}") from error
+        message = f"Reading videos requires PyAV. Install it with: {extra_command('video')}"
+        raise MissingDependencyError(message) from error
     return av
 
 
@@ -81,7 +82,7 @@ class VideoFrame:
     raw : av.VideoFrame
         Decoded frame.
     shape : tuple of int
-        Width and height of the image in pixels before it is turned.
+        Width and height of the image in pixels before it is transposed.
     turn : PIL.Image.Transpose or None
         Transposition that makes the image upright.
     """
@@ -94,13 +95,13 @@ class VideoFrame:
     turn: Image.Transpose | None
 
     def picture(self) -> Image.Image:
-        """Convert the frame to an upright RGB image with square pixels and the size of the first frame."""
+        """Convert the frame to an upright RGB image with square pixels, at the size of the first frame."""
         image: Image.Image = self.raw.to_image(width=self.shape[0], height=self.shape[1])
         return image if self.turn is None else image.transpose(self.turn)
 
 
 class VideoFile:
-    """Open video file.
+    """Video file that is open for reading.
 
     Attributes
     ----------
@@ -109,15 +110,15 @@ class VideoFile:
     path : Path
         Local path.
     size : tuple of int
-        Width and height of the frames in pixels, upright once the first frame is read.
+        Width and height of the frames in pixels. They refer to upright frames once the first frame has been read.
     duration_ms : float or None
-        Duration according to the file, if known.
+        Duration in milliseconds according to the file, if known.
     count : int or None
         Approximate number of frames according to the file, if known.
     has_sound : bool
         True if the file contains an audio stream.
     lost : int
-        Number of packets that could not be decoded so far.
+        Number of packets so far that could not be decoded.
     decoded : int
         Number of frames decoded so far.
     """
@@ -142,7 +143,9 @@ class VideoFile:
         Raises
         ------
         TruncatedVideoError
-            If the file cannot be read further, or no frame can be decoded.
+            If reading stops before the end of the file, or no frame can be decoded.
+        NotAVideoError
+            If a frame has too many pixels.
         """
         start = None if self._container.start_time is None else self._container.start_time / 1e6
         index, last, shape = 0, 0.0, self.size
@@ -162,7 +165,7 @@ class VideoFile:
             self.decoded = index
             yield VideoFrame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape, turn)
         if index == 0:
-            raise TruncatedVideoError(self.name, "no frame can be decoded. Get the file again, or convert it.")
+            raise TruncatedVideoError(self.name, "no frame can be decoded. Download the file again, or convert it.")
 
     def _step(self) -> float:
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -177,7 +180,7 @@ class VideoFile:
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError) as error:
-                raise TruncatedVideoError(self.name, f"it cannot be read further ({_told(error)}).") from error
+                raise TruncatedVideoError(self.name, f"reading stopped before its end ({_told(error)}).") from error
             try:
                 yield from packet.decode()
             except av.error.EOFError:
@@ -193,14 +196,16 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
     Parameters
     ----------
     path : Path
-        Local file. ``name`` is its name in messages.
+        Local file.
+    name : str
+        Name of the video in messages.
     damaged : bool
         Accept a truncated file and read it as far as possible.
 
     Raises
     ------
     VideoError
-        A subclass that names the video.
+        If the file cannot be read as a video. The error is of a subclass and names the video.
     MissingDependencyError
         If PyAV is not installed.
     """
@@ -212,7 +217,7 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
         container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         if damaged and _ends_too_early(path):
-            reason = "the end of the file, which contains its index, is missing. Get the complete file."
+            reason = "the end of the file, which contains its index, is missing. Download the complete file."
             raise TruncatedVideoError(name, reason) from error
         raise NotAVideoError(name, _NOT_READ) from error
     except (av.error.FFmpegError, OSError) as error:
@@ -230,7 +235,7 @@ def open_source(video: str, root: Path | None = None, *, damaged: bool = False) 
 
 @contextmanager
 def local_video(video: str, root: Path | None = None) -> Iterator[Path]:
-    """Yield the local file of a path or URL. A remote file is downloaded and deleted afterwards.
+    """Yield the local file for a path or URL. A remote file is downloaded and deleted afterwards.
 
     Raises
     ------
@@ -254,7 +259,7 @@ def _check_file(path: Path, name: str, damaged: bool) -> None:
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
             raise NotAVideoError(name, "it is not a file (but a folder, a device or a pipe).")
         if status.st_size == 0:
-            raise NotAVideoError(name, "the file is empty (0 bytes). Get it again.")
+            raise NotAVideoError(name, "the file is empty (0 bytes). Download it again.")
         is_cut = not damaged and _ends_too_early(path)
     except (OSError, ValueError) as error:
         if isinstance(error, VideoError):
@@ -262,8 +267,8 @@ def _check_file(path: Path, name: str, damaged: bool) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         raise VideoError(name, f"it cannot be read ({reason}). Check the path and its permissions.") from error
     if is_cut:
-        reason = "the file is truncated. Get the complete file, or use allow_damaged=True to read as far as possible."
-        raise TruncatedVideoError(name, reason)
+        advice = "Download the complete file, or use allow_damaged=True to read as far as possible."
+        raise TruncatedVideoError(name, f"the file is truncated. {advice}")
 
 
 def _pictures(container: Any, name: str) -> Any:
@@ -273,7 +278,7 @@ def _pictures(container: Any, name: str) -> Any:
     streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
     if not streams:
         holds = "only sound" if container.streams.audio else "no video stream"
-        raise NotAVideoError(name, f"it contains no images, {holds}.")
+        raise NotAVideoError(name, f"it contains no images ({holds}).")
     best = container.streams.best("video")
     stream = best if best in streams else streams[0]
     context = stream.codec_context
@@ -283,13 +288,13 @@ def _pictures(container: Any, name: str) -> Any:
         size = f"{context.width} × {context.height}"
         raise NotAVideoError(name, f"its frames have {size} pixels, more than {_MAX_PIXELS:,}.")
     if context.width < 1 or context.height < 1:
-        raise TruncatedVideoError(name, "its frames have no size. Get the file again, or convert it.")
+        raise TruncatedVideoError(name, "its frames have no size. Download the file again, or convert it.")
     context.thread_type, context.thread_count = "AUTO", settings.threads
     return stream
 
 
 def _turn(raw: Any) -> Image.Transpose | None:
-    """Return the transposition that makes a frame upright, to the nearest right angle."""
+    """Return the transposition that makes a frame upright, rounded to the nearest right angle."""
     data = raw.side_data.get(_DISPLAY_MATRIX)
     if data is None:
         return None
@@ -341,13 +346,13 @@ def _boxes_end(file: BinaryIO) -> int:
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        if length < 8:  # 0 means up to the end of the file
+        if length < 8:  # 0 means that the box extends to the end of the file
             return end
         end += length
 
 
 def _segment_end(file: BinaryIO) -> int:
-    """Compute the declared end of the segment of a Matroska or WebM file, or 0 if it is unknown."""
+    """Compute the declared end of the segment in a Matroska or WebM file, or 0 if it is unknown."""
     file.seek(4)
     header = _variable(file)
     if header is None:
@@ -360,7 +365,7 @@ def _segment_end(file: BinaryIO) -> int:
 
 
 def _variable(file: BinaryIO) -> int | None:
-    """Read a variable-length integer of EBML, whose first set bit gives its length, or None if it is unknown."""
+    """Read an EBML variable-length integer, whose first set bit gives its length. None if its value is unknown."""
     first = file.read(1)
     if not first or not first[0]:
         return None
@@ -371,7 +376,7 @@ def _variable(file: BinaryIO) -> int | None:
 
 
 def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
-    """Yield ``items`` from a background thread that stays up to ``depth`` items ahead and re-raise its exceptions."""
+    """Yield ``items`` from a background thread that prefetches up to ``depth`` items. Its exceptions are re-raised."""
     done: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     left = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Write a video with predictions drawn on it, as an MP4 file that browsers can play."""
+"""Write an annotated video, with predictions drawn on it, as an MP4 file that browsers can play."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from customlabels_nb.settings import settings
 #: Limits of the longest side in pixels. Small videos are enlarged to make space for labels.
 LONGEST, LEAST = 1920, SIDE
 
-#: In order of preference. Browsers can play the formats after H.264 as well.
+#: Encoders in order of preference. Browsers can also play the formats listed after H.264.
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"preset": "veryfast", "crf": "23"}),
     ("libopenh264", {}),
@@ -40,7 +40,7 @@ _BT709, _TV_RANGE = 1, 1
 
 @dataclass(frozen=True)
 class Marks:
-    """Boxes or image labels to draw from frame ``index`` until the next marks."""
+    """Boxes or image-level labels to draw from frame ``index`` until the next marks."""
 
     index: int
     boxes: Sequence[LabelledBox] = ()
@@ -48,7 +48,7 @@ class Marks:
 
 
 def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events: Events) -> str | None:
-    """Write the video with ``marks`` to ``path`` as MP4, with the original frame times and without sound.
+    """Write the video with ``marks`` drawn on it to ``path`` as MP4, with the original timestamps and without sound.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events
     marks : sequence of Marks
         Marks in ascending order of their frame index.
     path : Path
-        Output file in an existing folder. It is replaced only when the new file is complete.
+        Output file in an existing folder. An existing file is replaced only when the new file is complete.
     events : Events
         Receives the progress as phase "draw".
 
@@ -73,7 +73,7 @@ def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events
     VideoError
         If the source video can no longer be read.
     Cancelled
-        If a stop was requested. An existing file at ``path`` is unchanged.
+        If ``events`` receives a request to stop. An existing file at ``path`` is not changed.
     """
     av = require_av()
     try:
@@ -107,7 +107,7 @@ def _write(av: Any, video: VideoFile, marks: Sequence[Marks], path: Path, events
 
 
 def _drawn(video: VideoFile, marks: Sequence[Marks]) -> Iterator[tuple[int, Any, Image.Image]]:
-    """Yield the index, time and final image of each frame, with its marks drawn."""
+    """Yield the index and time of each frame and its image at the output size, with its marks drawn."""
     following, overlay = iter(marks), None
     upcoming = next(following, None)
     for frame in video.frames():
@@ -123,13 +123,13 @@ def _drawn(video: VideoFile, marks: Sequence[Marks]) -> Iterator[tuple[int, Any,
 
 
 def _written_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the nearest size within the limits whose sides are even, as required by 4:2:0 chroma subsampling."""
+    """Return the nearest size within the limits that has even sides, as 4:2:0 chroma subsampling requires."""
     scale = min(LONGEST / max(size), max(1.0, min(_MOST_ENLARGED, LEAST / max(size))))
     return max(16, round(size[0] * scale / 2) * 2), max(16, round(size[1] * scale / 2) * 2)
 
 
 class _Overlay:
-    """Marks drawn once and composited onto any frame, scaled from boxes in pixels of the source video."""
+    """Layer of marks that is drawn once and composited onto each frame, with boxes scaled from the source video."""
 
     def __init__(self, marks: Marks, given: tuple[int, int], size: tuple[int, int]) -> None:
         # drawing the marks on black and on white gives both their colour and their transparency
@@ -151,7 +151,7 @@ def _drawn_on(grey: int, marks: Marks, given: tuple[int, int], size: tuple[int, 
 
 
 def _draw_chips(page: Image.Image, chips: Sequence[tuple[str, str]]) -> None:
-    """Draw labels below each other in the upper left corner, each on a background of its colour."""
+    """Draw labels below each other in the upper left corner, each on a background in its colour."""
     unit = max(page.size) / SIDE
     pen = ImageDraw.Draw(page)
     font, gap, height, side = plain_font(max(8, round(14 * unit))), 6 * unit, 24 * unit, 9 * unit
@@ -175,7 +175,7 @@ def _fitting(text: str, width: float, font: Any) -> str:
 
 
 def _add_stream(av: Any, container: Any, size: tuple[int, int]) -> tuple[Any, str | None]:
-    """Add a stream with the best available codec and return it with a note if the codec is not H.264."""
+    """Add a stream with the best available codec. Return it, with a note if the codec is not H.264."""
     for name, options in _ENCODERS:
         try:
             av.Codec(name, "w")
@@ -190,7 +190,8 @@ def _add_stream(av: Any, container: Any, size: tuple[int, int]) -> tuple[Any, st
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _TV_RANGE
         is_h264 = "264" in name or name == "h264_videotoolbox"
-        return stream, None if is_h264 else f"Compressed with {name}, because this PyAV has no H.264 encoder."
+        return stream, None if is_h264 else f"Compressed with {name}, because this build of PyAV has no H.264 encoder."
     raise InputError(
-        f"to: this PyAV has no video encoder for browsers. Reinstall it: {install_command('--force-reinstall', 'av')}"
+        "The annotated video cannot be written, because this build of PyAV has no encoder for a format that browsers "
+        f"can play. Reinstall PyAV with: {install_command('--force-reinstall', 'av')}"
     )

@@ -1,6 +1,6 @@
-"""Save and load a model folder: ``model.safetensors`` (all weights, backbone included) and ``config.json``.
+"""Save and load a model folder: ``model.safetensors`` (all weights, including the backbone's) and ``config.json``.
 
-The two files are sufficient to run the model. Reading them executes no code.
+The two files are sufficient to run the model. Loading them executes no code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from customlabels_nb.models.detector import ImageDetector
 
 
-#: Maximum size of a safetensors header, which holds names and shapes. The largest networks of timm need a tenth of it.
+#: Maximum size of a safetensors header, which contains names and shapes. timm's largest networks need a tenth of it.
 MOST_HEADER_BYTES = 1 << 23
 #: Advice for a damaged file.
 _ADVICE = "Train the version again, or restore its folder from an intact copy."
@@ -41,12 +41,12 @@ FORMAT_VERSION = 2
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 DETECTION = "detection"
-#: Activation that turns logits into confidences, by kind of model. A detector's outputs already are confidences.
+#: Activation that turns logits into confidences, by kind of model. A detector's outputs are already confidences.
 KINDS = {"single-label": "softmax", "multi-label": "sigmoid", DETECTION: "none"}
 DEFAULT_THRESHOLD = 0.5
-#: Maximum side of a square input in pixels, above that of any supported network.
+#: Maximum side of a square input in pixels, larger than the input of any supported network.
 MOST_INPUT_SIZE = 4096
-#: Maximum size of a config. Those of this package have a few kilobytes.
+#: Maximum size of a config in bytes. The configs that this package writes have a few kilobytes.
 MOST_CONFIG_BYTES = 1 << 24
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -69,13 +69,13 @@ class ModelConfig:
     input_size : int
         Side of the square input in pixels. For a detector, the longer side of the image on its canvas.
     mean, std : tuple of float
-        Mean and standard deviation of each channel of an image in 0..1.
+        Mean and standard deviation of each channel, for pixels scaled to 0 to 1.
     thresholds : dict of str to float
-        Assumed thresholds, 0..1. A label without one has :data:`DEFAULT_THRESHOLD`.
+        Assumed threshold of each label, between 0 and 1. Other labels have :data:`DEFAULT_THRESHOLD`.
     training : dict
-        Facts about the training, as JSON values.
+        Facts about the training run, as JSON values.
     detector : DetectorShape or None
-        Shape of a detector's network. It may be given as its :meth:`DetectorShape.to_dict`.
+        Shape of a detector's network. It may be passed as the result of :meth:`DetectorShape.to_dict`.
     format_version : int
         Version of the file format.
 
@@ -114,7 +114,7 @@ class ModelConfig:
         )
         good = all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in self.colours)
         _require(
-            good and len(self.colours) == len(self.labels), "colours", self.colours, "must be #rrggbb for each label"
+            good and len(self.colours) == len(self.labels), "colours", self.colours, "must be one #rrggbb per label"
         )
         self._check_network()
         sized = _is_size(self.input_size) and self.input_size <= MOST_INPUT_SIZE
@@ -126,7 +126,7 @@ class ModelConfig:
         for name in ("thresholds", "training"):
             _require(isinstance(getattr(self, name), dict), name, getattr(self, name), "must be a dict")
         for label, value in self.thresholds.items():
-            _require(label in self.labels, "thresholds", label, f"must be for labels among {list(self.labels)}")
+            _require(label in self.labels, "thresholds key", label, f"must be one of the labels {list(self.labels)}")
             _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must be between 0 and 1")
 
     def _check_network(self) -> None:
@@ -148,7 +148,7 @@ class ModelConfig:
 
     @property
     def fill(self) -> tuple[int, ...]:
-        """Red, green and blue (0..255) around an image on a detector's canvas, zero after normalisation."""
+        """Fill colour (red, green, blue, 0 to 255) of a detector's canvas around the image, zero when normalised."""
         return fill_of(self.mean)
 
     def threshold_of(self, label: str) -> float:
@@ -159,13 +159,14 @@ class ModelConfig:
 def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: ModelConfig) -> None:
     """Write the model and its config to ``folder``, which is created if necessary.
 
-    Each file is written under a temporary name and then renamed, the config last. A folder with a config is complete.
+    Each file is written under a temporary name and then renamed. The config comes last, so a folder with a config is
+    complete.
 
     Raises
     ------
     InputError
-        If the number of the model's outputs differs from the number of labels in the config, or the config is for
-        another kind of model.
+        If the number of the model's outputs differs from the number of labels in the config, or the config is for a
+        different kind of model.
     ArtifactError
         If a weight is NaN or infinite, or the folder cannot be written.
     """
@@ -174,7 +175,7 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     shape = getattr(model, "shape", None)
     if shape != config.detector:
-        raise InputError(f"The model has the shape {shape!r}, but its config has {config.detector!r}.")
+        raise InputError(f"The model's detector shape is {shape!r}, but config.detector is {config.detector!r}.")
     rows = weights["head.weight"].shape[0] if shape is None else model.n_labels
     if rows != len(config.labels):
         raise InputError(f"The model has {rows} outputs, but its config has {len(config.labels)} labels.")
@@ -193,7 +194,8 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
     Raises
     ------
     ArtifactError
-        If a file is missing, damaged, or written by another program or a newer release, or the files do not match.
+        If a file is missing, damaged, or written by a different program or a newer release, or if the files do not
+        match.
     """
     config = load_config(folder)
     path = folder / WEIGHTS
@@ -207,7 +209,7 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 
 
 def model_identity(folder: Path, config: ModelConfig) -> str:
-    """Return a hash that identifies the model by its weights and the settings that affect its predictions."""
+    """Return a hash of the model's weights and of the settings that affect its predictions."""
     facts = asdict(config)
     for name in ("thresholds", "training", "colours", "format_version"):
         del facts[name]
@@ -252,7 +254,7 @@ def load_config(folder: Path) -> ModelConfig:
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"Cannot read {str(path)!r} ({error}). {_ADVICE}") from error
     if not isinstance(content, dict) or "format_version" not in content:
-        raise ArtifactError(f"{str(path)!r} is not a model config of this package: it has no format_version.")
+        raise ArtifactError(f"{str(path)!r} was not created by this package: it has no format_version.")
     version = content["format_version"]
     if _is_size(version) and version > FORMAT_VERSION:
         raise ArtifactError(
@@ -272,20 +274,21 @@ def load_config(folder: Path) -> ModelConfig:
 
 
 def update_config(folder: Path, config: ModelConfig) -> None:
-    """Replace the config of an existing model, for new thresholds, colours or training facts.
+    """Replace the config of an existing model to change its thresholds, colours or training facts.
 
     Raises
     ------
     InputError
-        If a value that the weights depend on would change: kind, labels, backbone or normalisation.
+        If the new config changes a value that the weights depend on: the kind, labels, backbone, input size,
+        normalisation or detector shape.
     ArtifactError
-        If there is no readable model, or the folder cannot be written.
+        If ``folder`` contains no readable config, or cannot be written.
     """
     present = load_config(folder)
     for name in ("kind", "labels", "backbone", "input_size", "mean", "std", "detector"):
         before, after = getattr(present, name), getattr(config, name)
         if before != after:
-            raise InputError(f"{name}={after!r} does not match the trained weights, which have {before!r}.")
+            raise InputError(f"{name}={after!r} does not match the trained weights, which require {before!r}.")
     try:
         write_whole(folder / CONFIG, _to_json(config))
     except OSError as error:
@@ -293,7 +296,7 @@ def update_config(folder: Path, config: ModelConfig) -> None:
 
 
 def _check_shapes(config: ModelConfig, path: Path) -> None:
-    """Raise ArtifactError unless the weights fit the network, before allocating memory for either."""
+    """Raise ArtifactError unless the weights fit the network, without allocating memory for either of them."""
     import torch
 
     known = _read_shapes(path)
@@ -321,7 +324,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 def _check_finite(weights: Mapping[str, torch.Tensor], what: str, advice: str) -> None:
     bad = [key for key, value in weights.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if bad:
-        raise ArtifactError(f"{what} has weights that are NaN or infinite, in {bad[0]!r}. {advice}")
+        raise ArtifactError(f"{what} has NaN or infinite weights in {bad[0]!r}. {advice}")
 
 
 def _to_json(config: ModelConfig) -> bytes:
@@ -341,7 +344,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Check that the string has no lone surrogates, which files cannot store."""
+    """Check that the string contains no lone surrogates, which cannot be stored as UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -350,7 +353,7 @@ def _is_size(value: object) -> bool:
 
 
 def _read_file(path: Path, most: int | None = None) -> bytes:
-    """Read a regular file, refusing pipes and devices, which may never end.
+    """Read a regular file. Pipes and devices are rejected, because reading them may never end.
 
     Raises
     ------
@@ -359,7 +362,7 @@ def _read_file(path: Path, most: int | None = None) -> bytes:
     ValueError
         If it is not a regular file, or has more than ``most`` bytes.
     """
-    status = os.stat(path)  # before opening, because opening a pipe waits for its writer
+    status = os.stat(path)  # must precede open(), which would wait for the writer of a pipe
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is not a regular file")
     if most is not None and status.st_size > most:

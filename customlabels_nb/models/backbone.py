@@ -26,13 +26,13 @@ class Backbone:
     name : str
         Name in arguments and in model files.
     architecture : str
-        Name of the network in its library.
+        Name of the network in timm or torchvision.
     licence : str
         Licence of the weights.
     megabytes : float
-        Size of the weights.
+        Size of the weights in megabytes.
     mean, std : tuple of float
-        Mean and standard deviation of each channel (red, green, blue) of an image in 0..1, as in the pretraining.
+        Mean and standard deviation used in pretraining for each channel (red, green, blue) of pixels scaled to 0 to 1.
     input_size : int
         Side of the square input in pixels.
     features : int
@@ -42,7 +42,7 @@ class Backbone:
     parameters : int
         Number of parameters without the classifier.
     weights : str
-        Name of the pretrained weights in their library.
+        Name of the pretrained weights in timm or torchvision.
     """
 
     name: str
@@ -65,10 +65,10 @@ def load_exactly(
     error: type[ModelError],
     advice: str,
 ) -> None:
-    """Load ``weights`` into the network, or raise ``error`` as :func:`require_fitting` does."""
+    """Load ``weights`` into the network. If they do not fit, raise ``error`` as :func:`require_fitting` does."""
     expected = network.state_dict()
     require_fitting(expected, weights, what, error, advice)
-    # Some modules read a layout version, which safetensors files do not store. Matching weights have the current one.
+    # Some modules read a layout version, which safetensors files do not store. Weights that fit are up to date.
     versioned = OrderedDict(weights)
     versioned._metadata = expected._metadata  # type: ignore[attr-defined]
     network.load_state_dict(versioned, strict=True)
@@ -77,9 +77,10 @@ def load_exactly(
 def require_fitting(
     expected: Mapping[str, Any], weights: Mapping[str, Any], what: str, error: type[ModelError], advice: str
 ) -> None:
-    """Raise ``error`` with the keys of ``what`` that are missing, unexpected or have the wrong ``.shape``.
+    """Raise ``error`` if keys in ``weights`` are missing, unexpected or have the wrong ``.shape``.
 
-    PyTorch's own check reports some of these only as warnings, but a wrong architecture must be an error.
+    The message names these keys and calls the weights ``what``. PyTorch's own check only warns about some mismatches,
+    but a wrong architecture must be an error.
     """
     missing = sorted(expected.keys() - weights.keys())
     unexpected = sorted(weights.keys() - expected.keys())

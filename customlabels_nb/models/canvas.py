@@ -19,16 +19,16 @@ _SHRINKS_WHILE_DECODING = ("JPEG", "MPO")
 
 @dataclass(frozen=True)
 class Canvas:
-    """Image as the input of a detector.
+    """Image prepared as the input of a detector.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (3, height, width)
-        The image in the upper left corner, with the rest filled.
+        Canvas with the image in the upper left corner and a fill colour elsewhere.
     size : tuple of int
-        Width and height of the upright image in its file.
+        Width and height of the original upright image.
     inside : tuple of int
-        Width and height of the image on the canvas.
+        Width and height of the scaled image on the canvas.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -36,7 +36,7 @@ class Canvas:
     inside: tuple[int, int]
 
     def to_image(self, corners: npt.ArrayLike) -> FloatArray:
-        """Convert corners on the canvas to boxes in the image, shape (n, 4), ``left, top, width, height`` in pixels.
+        """Convert corners on the canvas to boxes ``left, top, width, height`` in pixels of the original image.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Canvas:
 
 
 def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tuple[int, int] | None = None) -> Canvas:
-    """Scale an upright image until its longer side has ``longest`` pixels, and place it on a canvas.
+    """Scale an upright image so that its longer side has ``longest`` pixels, and place it on a canvas.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tu
     fill : sequence of int
         Red, green and blue of the area that the image does not cover.
     size : tuple of int, optional
-        Width and height of the image in its file, if decoding reduced it.
+        Width and height of the original image, if it was reduced while decoding.
     """
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     inside = fitted(rgb.size, longest)
@@ -73,25 +73,25 @@ def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tu
 
 
 def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Return width and height of an image of ``size`` after scaling its longer side to ``longest``, at least 1 each."""
+    """Return the width and height, each at least 1, of an image after scaling its longer side to ``longest``."""
     scale = longest / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode an upright RGB image at a fraction of its size if its longer side stays at least ``longest``.
+    """Decode an upright RGB image, at a fraction of its size if its longer side remains at least ``longest``.
 
     Returns
     -------
     image : PIL.Image.Image
         Decoded image.
     size : tuple of int
-        Width and height of the upright image in the file.
+        Width and height of the original upright image.
 
     Raises
     ------
     ImageError
-        A subclass that names the image.
+        If the image cannot be read. The error is of a subclass and names the image.
     """
     with opened(data, name) as header:
         if header.format not in _SHRINKS_WHILE_DECODING:
@@ -101,7 +101,7 @@ def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tup
     if size is None:
         image = open_image(data, name=name)
         return image, image.size
-    shorter = max(1, round(longest * min(size) / max(size)))  # open_image() takes the shorter side
+    shorter = max(1, round(longest * min(size) / max(size)))  # open_image() expects the shorter side
     return open_image(data, name=name, at_least=shorter), (size[0], size[1])
 
 

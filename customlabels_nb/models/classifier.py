@@ -18,7 +18,7 @@ class ImageClassifier(nn.Module):
     backbone : nn.Module
         Network that returns features of shape (n, features).
     features, n_labels : int
-        Shape of the linear head.
+        Numbers of inputs and outputs of the linear head.
     """
 
     def __init__(self, backbone: nn.Module, features: int, n_labels: int) -> None:
@@ -31,13 +31,13 @@ class ImageClassifier(nn.Module):
         return logits
 
     def set_head(self, weight: npt.ArrayLike, bias: npt.ArrayLike) -> None:
-        """Replace the weights, shape (k, features), and biases, shape (k,), of the head."""
+        """Replace the head's weights, shape (k, features), and biases, shape (k,)."""
         new = [torch.as_tensor(np.asarray(values, dtype=np.float32)) for values in (weight, bias)]
         for parameter, values in zip((self.head.weight, self.head.bias), new, strict=True):
             if values.shape != parameter.shape:
                 raise InputError(
-                    f"The head takes weights of shape {tuple(self.head.weight.shape)} and one bias per row, "
-                    f"but got the shape {tuple(values.shape)}."
+                    f"The head requires weights of shape {tuple(self.head.weight.shape)} and one bias per row, "
+                    f"but got an array of shape {tuple(values.shape)}."
                 )
         with torch.no_grad():
             self.head.weight.copy_(new[0])
@@ -45,10 +45,10 @@ class ImageClassifier(nn.Module):
 
 
 def probabilities(logits: torch.Tensor, activation: str) -> npt.NDArray[np.float64]:
-    """Convert logits to float64 confidences, shape (n, k), with ``softmax`` (sum of 1) or ``sigmoid`` (independent)."""
+    """Convert logits to float64 confidences, shape (n, k), with ``softmax`` (sum to 1) or ``sigmoid`` (independent)."""
     exact = logits.detach().to("cpu", torch.float64)
     if activation == "softmax":
         return np.asarray(exact.softmax(dim=1).numpy(), dtype=np.float64)
     if activation == "sigmoid":
         return np.asarray(exact.sigmoid().numpy(), dtype=np.float64)
-    raise InputError(f"activation={activation!r} is not an activation. Use 'softmax' or 'sigmoid'.")
+    raise InputError(f"Unknown activation {activation!r}. Use 'softmax' or 'sigmoid'.")

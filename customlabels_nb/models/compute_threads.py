@@ -19,10 +19,11 @@ _WORTH_IT = 1.1  # required speed-up over a single thread
 
 
 def fastest_threads(pass_seconds: Callable[[int], float] | None = None) -> int:
-    """Return the number of threads with which PyTorch is fastest now, measured for 0.3 s.
+    """Return the number of threads with which PyTorch is currently fastest, measured for 0.3 s.
 
-    The number is at most PyTorch's current number and ``settings.threads``. Nothing is measured if ``settings.threads``
-    was set. ``pass_seconds`` returns the duration of a pass with the given number of threads.
+    The result does not exceed PyTorch's current number of threads or ``settings.threads``. Nothing is measured if the
+    user has set ``settings.threads``. ``pass_seconds`` returns the duration of a forward pass with the given number of
+    threads.
     """
     former, measure = torch.get_num_threads(), pass_seconds or _trial()
     most: int = min(settings.threads, former)
@@ -53,7 +54,7 @@ def torch_threads(device: str) -> Iterator[None]:
 
 def _trial() -> Callable[[int], float]:
     network = nn.Sequential(*(nn.Conv2d(32, 32, 3, padding=1, bias=False) for _ in range(4)))
-    batch = torch.ones(2, 32, 28, 28)  # small, as in most layers, after which threads synchronise
+    batch = torch.ones(2, 32, 28, 28)  # as small as in most layers, where synchronising threads is costly
 
     def measure(threads: int) -> float:
         torch.set_num_threads(threads)

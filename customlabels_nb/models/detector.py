@@ -29,7 +29,7 @@ class DetectedBoxes:
     labels : ndarray of int64, shape (n,)
         Label indices.
     confidences : ndarray of float64, shape (n,)
-        Confidences, 0..1.
+        Confidences, between 0 and 1.
     """
 
     boxes: FloatArray
@@ -43,9 +43,9 @@ class ImageDetector(nn.Module):
     Parameters
     ----------
     network : nn.Module
-        A detection model of torchvision. Its resizing step is removed, because canvases already have the right size.
+        Detection model from torchvision. Its resizing step is removed, because canvases already have the right size.
     shape : DetectorShape
-        Shape from which the network was built.
+        Shape that the network was built from.
     n_labels : int
         Number of labels.
     """
@@ -73,7 +73,7 @@ class ImageDetector(nn.Module):
         Parameters
         ----------
         images : Tensor
-            Images as described for the class.
+            Images as described in the class docstring.
         boxes : sequence of Tensor, shape (n, 4)
             ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
         labels : sequence of int64 Tensor, shape (n,)
@@ -84,7 +84,7 @@ class ImageDetector(nn.Module):
         return result
 
     def forward(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-        """Return ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` from 0 and ``scores`` of each image."""
+        """Return ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` (from 0) and ``scores`` for each image."""
         found: list[dict[str, torch.Tensor]] = self.network(images)
         return [{**one, "labels": one["labels"] - 1} for one in found]
 
@@ -94,8 +94,8 @@ def detect(
 ) -> list[DetectedBoxes]:
     """Run ``network``, in eval mode on ``device``, on each canvas.
 
-    Canvases of equal size form a batch. On a CPU, each is processed alone, which is as fast there. The detections on
-    one canvas never depend on the others.
+    Canvases of equal size form a batch. On a CPU, each canvas is processed on its own, which is just as fast. The
+    detections on one canvas never depend on the other canvases.
     """
     groups: dict[object, list[int]] = {}
     for position, canvas in enumerate(canvases):
@@ -121,7 +121,7 @@ def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
 
 
 def to_table(images: Sequence[str], found: Sequence[DetectedBoxes], labels: Sequence[str]) -> pd.DataFrame:
-    """Convert detections to a table: image, label, confidence (0..1), left, top, width, height in pixels."""
+    """Convert detections to a table: image, label, confidence (0 to 1), and left, top, width, height in pixels."""
     names = np.asarray(labels, dtype=object)
     table = pd.DataFrame(
         np.concatenate([np.empty((0, 4)), *(one.boxes for one in found)]), columns=["left", "top", "width", "height"]

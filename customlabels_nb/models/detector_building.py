@@ -1,4 +1,4 @@
-"""Build the networks of detectors and load their pretrained weights."""
+"""Build detector networks and load their pretrained weights."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, D
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
 from customlabels_nb.settings import settings
 
-_MOST_CELLS = 64  # per side of the finest feature map: on larger maps, matrix products are slower than point sampling
+_MOST_CELLS = 64  # per side of the finest feature map. On larger maps, matrix products are slower than point sampling
 
-#: Minimum confidence of a box. Boxes below it are numerous and never accepted.
+#: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
 LEAST_CONFIDENCE = 0.01
 
 #: Number of boxes that the first stage proposes per level and image in training.
 CANDIDATES = 600
 _LEAN_CANDIDATES = 300
-_QUICK_DEPTHWISE = 3  # kernel size in pixels: the backward pass of larger depthwise convolutions is slow
+_QUICK_DEPTHWISE = 3  # kernel size in pixels. The backward pass of larger depthwise convolutions is slow
 
-_FALLBACK = f"Nothing was started. Use detector={OWN!r}, the default, which needs no download."
+_FALLBACK = f"Training was not started. Use detector={OWN!r}, the default, which needs no download."
 
 
 class _Pyramid(nn.Module):
-    """Feature pyramid on the last three strides of a backbone."""
+    """Feature pyramid on the last three stages of a backbone."""
 
     def __init__(self, body: nn.Module, strides: list[tuple[str, int, int]], channels: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class _Pyramid(nn.Module):
 
     def train(self, mode: bool = True) -> _Pyramid:
         """Set the training mode."""
-        self._frozen_in_half = ()  # the weights may differ in the next training
+        self._frozen_in_half = ()  # the weights may differ in the next training run
         super().train(mode)
         return self
 
@@ -68,10 +68,10 @@ class _Pyramid(nn.Module):
         Parameters
         ----------
         stages : int
-            Number of stages of an EfficientNet. Other backbones are frozen up to stride 8.
+            Number of stages to freeze in an EfficientNet. Other backbones are frozen up to stride 8.
         lean : bool
-            Also freeze large depthwise convolutions: they have few weights, but computing their gradients takes a
-            quarter of a training step on a CPU.
+            Also freeze large depthwise convolutions, which have few weights, but whose gradients take a quarter of a
+            training step on a CPU.
         """
         blocks = getattr(self.body, "blocks", None)
         if blocks is None or not hasattr(self.body, "conv_stem"):
@@ -107,7 +107,7 @@ class _Pyramid(nn.Module):
 
 
 def _freeze_before(body: nn.Module, first: str) -> None:
-    """Freeze every parameter that is registered before the module ``first``."""
+    """Freeze all parameters that are registered before the module ``first``."""
     for name, parameter in body.named_parameters():
         if name == first or name.startswith(f"{first}."):
             return
@@ -126,7 +126,7 @@ def build_detector(
     n_labels : int
         Number of labels.
     backbone : str
-        See :mod:`customlabels_nb.models.backbones`. Ignored if the architecture has its own backbone.
+        Name of the backbone, see :mod:`customlabels_nb.models.backbones`. Ignored if the architecture has its own.
     candidates : int
         Number of boxes that the first stage proposes per level and image in training, before non-maximum suppression.
     """
@@ -139,7 +139,7 @@ def build_detector(
     strides = [(str(entry["module"]), int(entry["reduction"]), int(entry["num_chs"])) for entry in info]
     if [stride for _, stride, _ in strides] != [STRIDE // 4, STRIDE // 2, STRIDE]:
         raise InputError(
-            f"backbone={backbone!r} lacks feature maps of stride 8, 16 and 32, which detectors need. Use {PACKAGED!r}."
+            f"backbone={backbone!r} lacks feature maps of strides 8, 16 and 32, which detectors need. Use {PACKAGED!r}."
         )
     levels = [str(level) for level in range(len(strides))]
     network = FasterRCNN(
@@ -167,7 +167,7 @@ def pretrained_detector(
     proposals: int = 128,
     lean: bool = False,
 ) -> ImageDetector:
-    """Build the network for training from a pretrained backbone, or from a COCO detector without its last layers.
+    """Build a detector for training from a pretrained backbone, or from a COCO detector without its last layers.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def pretrained_detector(
     frozen_stages : int
         Number of frozen stages of the backbone.
     proposals : int
-        Number of proposals per image on which the second stage is trained. A COCO detector uses its own number.
+        Number of proposals per image that the second stage is trained on. Ignored for a COCO detector.
     lean : bool
         Skip computations that are expensive on a CPU and contribute little to training.
 
@@ -185,9 +185,9 @@ def pretrained_detector(
     InputError
         If the backbone cannot be used for a detector.
     WeightsUnavailableError
-        If weights are not cached and cannot be downloaded. The message suggests an alternative.
+        If the weights are not cached and cannot be downloaded. The message suggests an alternative.
     ModelError
-        If weights are damaged.
+        If the weights are damaged.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -204,7 +204,7 @@ def pretrained_detector(
 
 
 def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetector, wanted: Sequence[str]) -> int:
-    """Copy the weights of a trained detector, with the rows of the last layer for labels that both detectors have.
+    """Copy the weights of a trained detector to a new one, and the last layer's rows for the labels they share.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetec
 
 
 def normalisation(architecture: str, backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of each channel, 0..1, with which the network's weights were trained."""
+    """Return the mean and standard deviation of each channel (0 to 1) that the network's weights were trained with."""
     if architecture == OWN:
         facts = backbone_named(backbone)
         return facts.mean, facts.std
@@ -252,7 +252,8 @@ def _build_body(backbone: str, **options: Any) -> nn.Module:
     facts = backbone_named(backbone)
     if facts.source == TORCHVISION:
         raise InputError(
-            f"backbone={backbone!r}: a detector needs {PACKAGED!r} or a network of timm, which may offer the same one."
+            f"backbone={backbone!r} cannot be used for a detector. Use {PACKAGED!r} or a timm network. timm may offer "
+            "the same architecture."
         )
     full_name = f"{facts.architecture}.{facts.weights}" if facts.weights else facts.architecture
     try:
@@ -279,9 +280,9 @@ def _pretrained_body(backbone: str) -> nn.Module:
 
 
 def fold_batch_norm(body: nn.Module) -> nn.Module:
-    """Fold the batch norms of the packaged backbone, whose statistics never change, into the convolutions before them.
+    """Fold the packaged backbone's batch norms, whose statistics never change, into the preceding convolutions.
 
-    The function of the image is the same, computed in five sixths of the time in training and inference.
+    The output stays the same, but training and inference take only five sixths of the time.
     """
     _fold(body, "conv_stem", "bn1")
     for block in body.blocks.modules():
@@ -306,7 +307,7 @@ def _fold(owner: nn.Module, convolution: str, norm: str) -> None:
 
 def _torchvision(name: str, n_labels: int) -> nn.Module:
     with warnings.catch_warnings():
-        # torchvision warns that its default size differs from the given one
+        # torchvision warns if the given size differs from its default
         warnings.filterwarnings("ignore", "The size of the model is already fixed", UserWarning)
         network: nn.Module = torchvision_models.get_model(
             name, weights=None, weights_backbone=None, num_classes=n_labels + 1
@@ -319,11 +320,11 @@ def _torchvision(name: str, n_labels: int) -> nn.Module:
 
 def _take_over(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     """Load all weights except those whose shape depends on the number of labels."""
-    # weights saved with frozen batch norms lack the batch counters, which are not used here
+    # weights saved with frozen batch norms lack batch counters, which are not needed
     own = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
     fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
     if len(fitting) < 0.9 * len(own):
-        raise ModelError("The downloaded weights do not match the network of this torchvision. Update torchvision.")
+        raise ModelError("The downloaded weights do not fit the installed torchvision's network. Update torchvision.")
     network.load_state_dict(fitting, strict=False)
 
 
@@ -344,13 +345,13 @@ def coco_weights(name: str) -> dict[str, torch.Tensor]:
 
 
 class SeparableRoIAlign(MultiScaleRoIAlign):
-    """RoIAlign of torchvision, computed as matrix products when training on a CPU. Results are equal up to rounding.
+    """torchvision's RoIAlign, computed as matrix products when training on a CPU. Results are equal up to rounding.
 
-    The value of a bin is the mean of bilinear interpolations at a grid of points, and bilinear interpolation is the
-    product of one interpolation along the columns and one along the rows. The 7×7 bins of a box are therefore ``rows @
-    map @ columns``, with two small matrices per box. torchvision's own backward pass on a CPU adds up the points one by
-    one on one core. (RoIAlign: He et al., Mask R-CNN, 2017. Levels by size: Lin et al., Feature Pyramid Networks,
-    2017.)
+    The value of a bin is the mean of bilinear interpolations at a grid of points, and a bilinear interpolation is the
+    product of an interpolation along the columns and one along the rows. The 7×7 bins of a box are therefore ``rows @
+    map @ columns``, with two small matrices per box. This is faster than torchvision's own backward pass on a CPU,
+    which adds up the points one by one on one core. (RoIAlign: He et al., Mask R-CNN, 2017. Levels by size: Lin et al.,
+    Feature Pyramid Networks, 2017.)
     """
 
     def forward(
@@ -363,7 +364,7 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
         x : dict of str to Tensor, shape (images, channels, height, width)
             Levels of a feature pyramid, the finest first.
         boxes : list of Tensor, shape (n, 4)
-            ``x0, y0, x1, y1`` in pixels of the images, for each image.
+            ``x0, y0, x1, y1`` in pixels, for each image.
         image_shapes : list of tuple of int
             Height and width of each image.
         """
@@ -394,7 +395,7 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
         return wanted.clamp(math.log2(strides[0]), math.log2(strides[-1])) - math.log2(strides[0])
 
     def _pooled(self, features: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
-        """Compute the bins of boxes in cells of one level of one image, shape (n, bins, bins, channels)."""
+        """Compute the bins of boxes, given in cells of one level of one image, shape (n, bins, bins, channels)."""
         height, width, channels = features.shape
         sides = (corners[:, 2:] - corners[:, :2]).clamp(min=1)
         down = self._weights(corners[:, 1], sides[:, 1], self.output_size[0], height)
@@ -403,7 +404,7 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
         return torch.matmul(across[:, None], rows.view(len(corners), self.output_size[0], width, channels))
 
     def _weights(self, start: torch.Tensor, side: torch.Tensor, bins: int, cells: int) -> torch.Tensor:
-        """Compute the weight of each cell of a line in each bin, shape (n, bins, cells)."""
+        """Compute the weight of each cell in each bin along one axis, shape (n, bins, cells)."""
         steps = (torch.arange(bins * self.sampling_ratio) + 0.5) / (self.sampling_ratio * bins)
         at = start[:, None] + steps * side[:, None]
         counts = (at >= -1) & (at <= cells)  # points farther outside contribute zero

@@ -9,7 +9,7 @@ from typing import Any
 
 from customlabels_nb.errors import InputError
 
-#: Default network, which needs no download.
+#: Default detector, which needs no download.
 OWN = "fasterrcnn"
 
 #: Candidate input sizes (longer side of the image) in pixels.
@@ -22,7 +22,7 @@ _MOST_SIDES = 96
 
 @dataclass(frozen=True)
 class CocoDetector:
-    """Detector of torchvision with weights trained on COCO, which are downloaded on first use.
+    """Detector from torchvision with weights trained on COCO, which are downloaded on first use.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class CocoDetector:
     parameters : float
         Number of parameters in millions.
     megabytes : float
-        Size of the download.
+        Size of the download in megabytes.
     licence : str
-        Licence of code and weights.
+        Licence of the code and the weights.
     """
 
     name: str
@@ -61,17 +61,17 @@ COCO_DETECTORS = {
 
 @dataclass(frozen=True)
 class DetectorShape:
-    """Architecture of a detector, which determines its network except for the number of labels and the weights.
+    """Architecture of a detector, which determines its network apart from the number of labels and the weights.
 
     Attributes
     ----------
     architecture : str
         :data:`OWN`, or a key of :data:`COCO_DETECTORS`, for which the other attributes are fixed.
     anchors : tuple of tuple of float
-        Sides of the square anchors in pixels of the canvas for each level of the pyramid, finest first. Each is used
-        with aspect ratios of 1/2, 1 and 2.
+        Sides of the square anchors in pixels of the canvas, for each level of the feature pyramid, finest first. Each
+        anchor is used with aspect ratios of 1/2, 1 and 2.
     channels : int
-        Number of channels of the pyramid's levels.
+        Number of channels of each pyramid level.
     hidden : int
         Width of the head that classifies each proposal.
 
@@ -96,11 +96,11 @@ class DetectorShape:
         sides = [side for level in levels if isinstance(level, list | tuple) for side in level]
         even = len({len(level) if isinstance(level, list | tuple) else 0 for level in levels}) == 1
         if len(levels) != 3 or not 0 < len(sides) <= _MOST_SIDES or not even or not all(map(_is_side, sides)):
-            raise InputError(f"detector anchors={self.anchors!r} must be 3 levels with equally many positive sides.")
+            raise InputError(f"detector anchors={self.anchors!r} must be 3 lists of equally many positive sides.")
         object.__setattr__(self, "anchors", tuple(tuple(float(side) for side in level) for level in levels))
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert the shape to JSON values for :meth:`from_dict`."""
+        """Convert the shape to JSON values that :meth:`from_dict` accepts."""
         return {**asdict(self), "anchors": [list(level) for level in self.anchors]}
 
     @classmethod
@@ -127,28 +127,29 @@ def check_detector(name: object) -> None:
         If the name is neither :data:`OWN` nor in :data:`COCO_DETECTORS`.
     """
     if name != OWN and name not in COCO_DETECTORS:
-        raise InputError(f"detector={name!r} is not a detector. Choose one of: {', '.join((OWN, *COCO_DETECTORS))}.")
+        raise InputError(f"Unknown detector {name!r}. Choose one of: {', '.join((OWN, *COCO_DETECTORS))}.")
 
 
 def check_input_size(size: object) -> None:
-    """Raise an error unless the size is a valid longer side of an image on a canvas.
+    """Raise an error unless ``size`` is None or a valid length for the longer side of an image on a canvas.
 
     Raises
     ------
     InputError
-        If it is neither None nor a multiple of :data:`STRIDE` from 64 to 2048.
+        If ``size`` is neither None nor a multiple of :data:`STRIDE` between 64 and 2048.
     """
     good = isinstance(size, int) and not isinstance(size, bool) and size % STRIDE == 0 and 64 <= size <= 2048
     if size is not None and not good:
         raise InputError(
-            f"input_size={size!r} must be a multiple of {STRIDE} from 64 to 2048, or None to choose it from the boxes."
+            f"input_size={size!r} must be a multiple of {STRIDE} from 64 to 2048, or None to derive it from the boxes."
         )
 
 
 def anchors_for(input_size: int, smallest: float) -> tuple[tuple[float, ...], ...]:
     """Return anchor sides in a geometric series from the ``smallest`` box side to nearly the full canvas.
 
-    At 320 pixels and without small boxes, they are 24, 40, 64, 100, 160 and 250 pixels, two on each of three levels.
+    With an input size of 320 pixels and no small boxes, the anchor sides are 24, 40, 64, 100, 160 and 250 pixels, two
+    on each of three levels.
     """
     low, high = min(24.0, max(8.0, smallest)), 0.78 * input_size
     sides = [round(low * (high / low) ** (step / 5), 1) for step in range(6)]

@@ -67,10 +67,10 @@ def embed(
 ) -> Embeddings:
     """Compute pooled features of a pretrained backbone for each image.
 
-    Images are decoded in threads while the network runs, and only a few batches are in memory, regardless of the number
-    of images. With ``cache``, each finished batch is stored under the content hashes of its images, so that an
-    interrupted or cancelled run with ``keys`` continues where it stopped. If all images are cached, torch is not even
-    imported.
+    Images are decoded in threads while the network runs, and only a few batches are in memory at a time, regardless of
+    the number of images. With ``cache``, the features of each finished batch are stored under the content hashes of its
+    images. If an interrupted or cancelled run is repeated with ``keys``, it continues where it stopped. If all images
+    are cached, torch is not even imported.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def embed(
     root : Path, optional
         Base folder of relative paths.
     keys : sequence of (str or None), optional
-        SHA-256 hash of each image, or the identity of a remote image, if it is known to be up to date. If the cache has
-        features for this key, the file is not read. A file without a key is read.
+        SHA-256 hash of each image, or the identity of a remote image, or None if no key is known to be up to date. If
+        the cache contains features for an image's key, the image is not read.
     backbone, device : str, optional
         See :mod:`customlabels_nb.models.backbones` and :func:`customlabels_nb._utils.device.choose_device`.
     cache : ContentCache, optional
@@ -99,7 +99,7 @@ def embed(
     """
     facts = backbone_named(backbone)
     if keys is not None and len(keys) != len(images):
-        raise InputError(f"keys has {len(keys)} entries for {len(images)} images. Give one per image, or None.")
+        raise InputError(f"keys has {len(keys)} entries for {len(images)} images. Pass one per image, or keys=None.")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
@@ -131,7 +131,7 @@ def embed(
             for (index, _, content), row in zip(read, rows, strict=True):
                 features[index] = row
                 if cache is not None:
-                    # not under the given key, because the file may have changed since
+                    # not under the given key, because the file may have changed since the key was computed
                     cache.put(_cache_key(content, facts), row.tobytes())
     return Embeddings(features, issues)
 
@@ -151,9 +151,9 @@ def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> t
     Returns
     -------
     positions : ndarray of int64
-        Rows of the other images, the most similar first.
+        Row indices of the other images, the most similar first.
     similarity : ndarray of float32
-        Their cosine similarity, -1 to 1.
+        Cosine similarity of these images to the reference image, between -1 and 1.
 
     Raises
     ------
@@ -161,10 +161,12 @@ def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> t
         If the row ``index`` does not exist or has no features.
     """
     rows = _checked_features(features)
-    if not 0 <= index < len(rows) or np.isnan(rows[index]).any():
-        raise InputError(f"index={index!r} has no features. There are {len(rows)} images.")
+    if not 0 <= index < len(rows):
+        raise InputError(f"index={index!r} is out of range for {len(rows)} images.")
+    if np.isnan(rows[index]).any():
+        raise InputError(f"index={index!r} refers to an image without features.")
     length = np.linalg.norm(rows, axis=1)
-    products = rows @ rows[index]  # without a copy of the rows, of which there may be 250,000
+    products = rows @ rows[index]  # without copying the rows, because there may be 250,000 of them
     cosine = products / np.maximum(length * length[index], np.float32(1e-12))
     order = np.argsort(-np.where(np.isnan(cosine), -np.inf, cosine), kind="stable")
     order = order[(order != index) & ~np.isnan(cosine[order])][:n]
@@ -174,15 +176,16 @@ def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> t
 def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Positions:
     """Order all images so that similar images are next to each other.
 
-    Each image is followed by the most similar one that is left. More than 4,096 images are first split into blocks
-    along their principal directions, so that the time grows linearly with their number.
+    Each image is followed by the most similar of the remaining images. More than 4,096 images are first split into
+    blocks along their principal directions, so that the time grows linearly with the number of images.
 
     Parameters
     ----------
     features : array of shape (n, d)
         Features from :func:`embed`. Images without features (NaN) come last, in their original order.
     to : int, optional
-        Sort by decreasing similarity to this image instead, which comes first.
+        Row of a reference image. If given, the images are sorted by decreasing similarity to this image, which comes
+        first.
 
     Returns
     -------
@@ -211,12 +214,12 @@ def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Position
 def _checked_features(features: npt.ArrayLike) -> Features:
     rows = np.asarray(features, dtype=np.float32)
     if rows.ndim != 2:
-        raise InputError(f"features must have the shape (images, features), but got {rows.shape}.")
+        raise InputError(f"features must have shape (images, features), got {rows.shape}.")
     return rows
 
 
 def _main_directions(rows: Features, chosen: Positions) -> Features:
-    """Project the chosen rows onto the few principal directions in which they differ most, scaled to unit length."""
+    """Project the chosen rows onto the few directions in which they differ most, and scale them to unit length."""
     sample = chosen[:: max(1, len(chosen) // _SAMPLE)]
     units = _unit(rows[sample])
     directions = np.linalg.eigh(units.T @ units)[1][:, ::-1][:, :_DIRECTIONS]
@@ -238,7 +241,7 @@ def _blocks(rows: Features, chosen: Positions) -> Iterator[Positions]:
 
 
 def _chain(rows: Features, start: int | None) -> Positions:
-    """Order rows by moving to the nearest row that is left, from ``start`` or else from the least similar row."""
+    """Order rows by moving to the nearest remaining row, starting from ``start`` or from the least similar row."""
     products = rows @ rows.T
     current = int(np.argmin(products.sum(axis=1))) if start is None else start
     order = np.empty(len(rows), dtype=np.int64)
@@ -259,7 +262,7 @@ def _cache_key(key: str, facts: Backbone) -> str:
 
 
 def _from_cache(row: Features, key: str | None, facts: Backbone, cache: ContentCache | None) -> bool:
-    """Copy the cached features of ``key`` to ``row`` and return True, or return False if there are none."""
+    """Copy the cached features for ``key`` to ``row`` and return True, or return False if there are none."""
     kept = cache.get(_cache_key(key, facts)) if cache is not None and key is not None else None
     if kept is None or len(kept) != row.nbytes:
         return False

@@ -1,4 +1,4 @@
-"""Backbones of timm: all its classification networks with pretrained weights.
+"""Backbones from timm: all its classification networks with pretrained weights.
 
 Only safetensors files are read, never pickles, so that no downloaded code is executed.
 """
@@ -23,7 +23,7 @@ _MEBI = 2**20
 
 
 def timm_names() -> list[str]:
-    """List the networks for which timm has pretrained weights, with their tags."""
+    """List the networks for which timm has pretrained weights, with the tags of the weights."""
     import timm
 
     return [str(name) for name in timm.list_models(pretrained=True)]
@@ -55,7 +55,7 @@ def timm_backbone(name: str) -> Backbone:
     Raises
     ------
     InputError
-        If timm has no such pretrained network, or it does not return one feature vector for a square image.
+        If timm has no such pretrained network, or the network does not return one feature vector for a square image.
     """
     import timm
     import torch
@@ -64,12 +64,15 @@ def timm_backbone(name: str) -> Backbone:
     full_name = f"{said.architecture}.{said.tag}" if said.tag else said.architecture
     channels, height, width = said.input_size
     if channels != 3 or height != width:
-        raise InputError(f"backbone='{TIMM}/{full_name}' takes images of {width} × {height}, but must take squares.")
+        raise InputError(f"backbone='{TIMM}/{full_name}' takes {width} × {height} images, but must take square images.")
     with torch.device("meta"):  # computes shapes without memory or arithmetic
         network = timm.create_model(full_name, pretrained=False, num_classes=0).eval()
         shape = tuple(network(torch.empty(1, 3, height, width)).shape)
     if len(shape) != 2:
-        raise InputError(f"backbone='{TIMM}/{full_name}' is not a classification network: its features are {shape}.")
+        raise InputError(
+            f"backbone='{TIMM}/{full_name}' is not a classification network: its output has the shape {shape}, not one "
+            "feature vector per image."
+        )
     parameters = sum(value.numel() for value in network.parameters())
     return Backbone(
         name=f"{TIMM}/{full_name}",
@@ -102,13 +105,13 @@ def load(facts: Backbone) -> nn.Module:
     name = facts.name.partition("/")[2]
     path = weights_file(facts)
     try:
-        # With the original number of classes every key is checked. The classifier is removed afterwards.
+        # With the original number of classes, every key is checked. The classifier is removed afterwards.
         network: nn.Module = timm.create_model(
             name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "custom_load": False}
         )
     except (RuntimeError, OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
-            f"The weights {str(path)!r} of backbone={facts.name!r} cannot be used ({type(error).__name__}: "
+            f"The weights {str(path)!r} for backbone={facts.name!r} cannot be used ({type(error).__name__}: "
             f"{str(error)[:200]}). Delete the file to download it again, or use backbone={PACKAGED!r}."
         ) from error
     network.reset_classifier(0)
@@ -116,7 +119,7 @@ def load(facts: Backbone) -> nn.Module:
 
 
 def weights_file(facts: Backbone) -> Path:
-    """Return the file with the weights, downloading it if it is not in the cache of the Hugging Face Hub.
+    """Return the path of the weights file, downloading it if it is not in the Hugging Face Hub cache.
 
     Raises
     ------
@@ -131,7 +134,7 @@ def weights_file(facts: Backbone) -> Path:
         return here
     hub_id = described(facts.name.partition("/")[2]).hf_hub_id
     if not hub_id:
-        raise unavailable(facts.name, "timm provides them only as a pickle, which is not supported")
+        raise unavailable(facts.name, "timm provides them only as a pickle file, which is not supported")
     if not settings.network:
         raise unavailable(facts.name, "they are not cached, and settings.network is False")
     try:
@@ -142,7 +145,7 @@ def weights_file(facts: Backbone) -> Path:
 
 
 def cached_file(name: str) -> Path | None:
-    """Return the cached file with the weights of backbone ``name``, or None."""
+    """Return the path of the cached weights file of the backbone ``name``, or None if it is not cached."""
     from huggingface_hub import try_to_load_from_cache
 
     hub_id = described(name.partition("/")[2]).hf_hub_id
@@ -153,16 +156,16 @@ def cached_file(name: str) -> Path | None:
 def unavailable(name: str, reason: str) -> WeightsUnavailableError:
     """Create the error for pretrained weights that are not available."""
     return WeightsUnavailableError(
-        f"The weights of backbone={name!r} are not available: {reason}. Nothing was started. "
+        f"The weights for backbone={name!r} are not available: {reason}. "
         f"Use backbone={PACKAGED!r}, which comes with the package."
     )
 
 
 def unknown(library: str, name: str, names: Iterable[str]) -> InputError:
-    """Create the error for a name that the library does not have."""
+    """Create the error for a network name that does not exist in the library."""
     near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.4)
     hint = f". Similar names: {', '.join(f'{library}/{found}' for found in near)}" if near else ""
     return InputError(
         f"backbone='{library}/{name}' does not exist: {library} has no pretrained network of that name{hint}. "
-        f"Without a network connection use backbone={PACKAGED!r}."
+        f"Without a network connection, use backbone={PACKAGED!r}."
     )

@@ -1,4 +1,4 @@
-"""Backbones of torchvision: its classification networks with pretrained weights."""
+"""Backbones from torchvision: its classification networks with pretrained weights."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from torch import nn
 
 _CLASSES = 1000
-#: Networks trained with auxiliary branches, which only training needs, and with a different scaling of the input.
+#: Options for networks that were trained with auxiliary branches, which only training needs, and rescaled input.
 _BRANCHED = {"aux_logits": False, "transform_input": True, "init_weights": False}
 _BRANCHES = ("aux1.", "aux2.", "AuxLogits.")
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 def torchvision_names() -> list[str]:
-    """List the classification networks, each with its default weights."""
+    """List torchvision's classification networks, each with the name of its default weights."""
     from torchvision import models
 
     return [f"{name}.{models.get_model_weights(name).DEFAULT.name}" for name in models.list_models(module=models)]
 
 
 def described(name: str) -> tuple[str, Any]:
-    """Look up network and weights of a name such as "resnet18" (default weights) or "resnet18.IMAGENET1K_V1".
+    """Look up the network and weights for a name such as "resnet18" (default weights) or "resnet18.IMAGENET1K_V1".
 
     Raises
     ------
@@ -87,7 +87,7 @@ def torchvision_backbone(name: str) -> Backbone:
 
 
 def licence_of(weights: Any) -> str:
-    """Return torchvision's own licence, or the non-commercial one of weights that Meta published for research."""
+    """Return torchvision's own licence, or the non-commercial licence of weights that Meta published for research."""
     return "CC-BY-NC-4.0" if "SWAG" in weights.name else "BSD-3-Clause"
 
 
@@ -123,7 +123,7 @@ def load(facts: Backbone) -> nn.Module:
 
 
 def read_weights(facts: Backbone) -> Mapping[str, torch.Tensor]:
-    """Load the weights, downloading them if they are not in PyTorch's cache.
+    """Load the backbone's weights, downloading them if they are not in PyTorch's cache.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def read_weights(facts: Backbone) -> Mapping[str, torch.Tensor]:
         raise unavailable(facts.name, f"{urlparse(weights.url).netloc} cannot be reached: {error}") from error
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise ModelError(
-            f"The weights {str(path)!r} of backbone={facts.name!r} cannot be read or saved ({type(error).__name__}: "
+            f"The weights {str(path)!r} for backbone={facts.name!r} cannot be read or saved ({type(error).__name__}: "
             f"{str(error)[:200]}). Delete the file to download it again, or use backbone={PACKAGED!r}."
         ) from error
     return found
@@ -159,7 +159,7 @@ def cache_file(weights: Any) -> Path:
 
 
 def _whole(architecture: str, weights: Any) -> nn.Module:
-    """Build the complete network that the weights expect, with its classifier, in eval mode."""
+    """Build the complete network for ``weights``, including its classifier, in eval mode."""
     from torchvision import models
 
     options: dict[str, Any] = {}
@@ -172,7 +172,7 @@ def _whole(architecture: str, weights: Any) -> nn.Module:
 
 
 def _take_classifier_off(network: nn.Module) -> int:
-    """Replace the layer that computes the logits of ImageNet's classes, and return the number of its inputs."""
+    """Remove the layer that computes the logits for ImageNet's classes, and return the number of its inputs."""
     from torch import nn
 
     for name, layer in reversed(list(network.named_modules())):
@@ -185,5 +185,5 @@ def _take_classifier_off(network: nn.Module) -> int:
 
 
 def _current_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Remove the branches that only training needs, and rename DenseNet's layers to their current names."""
+    """Remove the weights of branches that only training needs, and rename DenseNet's layers to their current names."""
     return {_OLD_DENSENET.sub(r"\1\2.", key): value for key, value in weights.items() if not key.startswith(_BRANCHES)}

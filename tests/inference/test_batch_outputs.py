@@ -172,7 +172,7 @@ def test_nothing_to_do_is_an_empty_output(predictor: Predictor, tmp_path: Path) 
 def test_a_journal_that_was_left_is_named(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
     (tmp_path / "found.jsonl").unlink()
-    with pytest.raises(InputError, match=r"found\.jsonl' does not exist, but the journal '.*found\.jsonl\.journal'"):
+    with pytest.raises(InputError, match=r"found\.jsonl' does not exist, but a journal .*'.*found\.jsonl\.journal'"):
         detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
 
 

@@ -167,9 +167,9 @@ def test_with_another_threshold_or_model_it_does_not_go_on(
     for options, words in (
         (
             {"threshold": 0.4, "max_results": 2},
-            r"started with threshold=\{'red': 0\.3.*now threshold=\{'red': 0\.4",
+            r"started with threshold=\{'red': 0\.3.*uses threshold=\{'red': 0\.4",
         ),
-        ({"threshold": 0.3}, r"started with max_results=2, but now max_results=None"),
+        ({"threshold": 0.3}, r"started with max_results=2, but this run uses max_results=None"),
     ):
         with pytest.raises(InputError, match=words):
             detect_many(predictor, images, to=to, resume=True, **options)  # type: ignore[arg-type]
@@ -246,7 +246,7 @@ def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str]
     head, first, second = whole.splitlines(keepends=True)
     for number, line in ((1, b"[]\n"), (1, b'{"journal": 99}\n'), (2, b"no JSON\n"), (2, b'{"images": [7]}\n')):
         journal.write_bytes(b"".join([line, first, second] if number == 1 else [head, line, second]))
-        with pytest.raises(InputError, match=rf"is damaged in line {number}"):
+        with pytest.raises(InputError, match=rf"is corrupted at line {number}"):
             detect_many(predictor, images, to=to, resume=True)
     record = json.loads(second)
     record["mark"] = "../../part-000000.parquet" if to.is_dir() else 10**9
@@ -285,7 +285,7 @@ def test_a_model_that_stops_meanwhile_leaves_what_is_written(model_folder: Path,
 
 
 def test_resume_without_a_place_is_refused(predictor: Predictor, images: list[str]) -> None:
-    with pytest.raises(InputError, match="resume=True needs to="):
+    with pytest.raises(InputError, match=r"resume=True requires `to`"):
         detect_many(predictor, images, resume=True)
 
 

@@ -154,7 +154,7 @@ class _Looks(nn.Module):
     [
         (nn.Sequential(nn.Conv2d(3, 8, 3), nn.CELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "CELU"),
         (nn.Sequential(nn.Conv2d(3, 8, 3, padding_mode="reflect"), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "reflect"),
-        (nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten()), "pooling to 2"),
+        (nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten()), "output_size=2"),
         (_Looks(), "traced"),
     ],
     ids=["layer", "padding", "pooling", "values"],
@@ -195,7 +195,7 @@ def test_where_the_processor_has_no_bfloat16(model_folder: Path, monkeypatch: py
 def test_engines_that_there_are_not(model_folder: Path, name: Any) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cpu", engine="torch")
-    with pytest.raises(InputError, match=r"engine=.*auto, torch, bfloat16, onnx"):
+    with pytest.raises(InputError, match=r"engine .*auto, torch, bfloat16, onnx"):
         predictor.start(engine=name)
     assert predictor.engine == EngineChoice("torch")
     predictor.stop()
@@ -217,7 +217,7 @@ class _Clocked(Engine):
 @pytest.mark.parametrize(
     ("seconds", "off", "best", "why"),
     [
-        ((0.1, 0.05, 0.042), (0, 0), "onnx", {"torch": "50 ms", "bfloat16": "21 ms per image, onnx 25"}),
+        ((0.1, 0.05, 0.042), (0, 0), "onnx", {"torch": "50 ms", "bfloat16": "21 ms per image, onnx 25 ms"}),
         ((0.1, 0.05, 0.02), (0, 0), "bfloat16", {"torch": "50 ms", "onnx": "25 ms"}),
         ((0.05, 0.1, 0.2), (0, 0), "torch", {"onnx": "50 ms", "bfloat16": "100 ms"}),
         ((0.1, 0.01, 0.02), (0.1, 0), "bfloat16", {"onnx": "differs from the network's by 0.1"}),

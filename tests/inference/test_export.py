@@ -193,7 +193,7 @@ def test_what_says_something_else_than_the_model_is_not_kept(
         write(graph, *rest)
 
     monkeypatch.setitem(exporting.WRITERS, "pt2", wrongly)
-    with pytest.raises(ModelError, match="differs from the model by"):
+    with pytest.raises(ModelError, match="'pt2' file differs from the model's by"):
         export(folder, "x", "pt2", tmp_path / "deep" / "out")
     assert list((tmp_path / "deep").iterdir()) == []
 
@@ -229,8 +229,8 @@ def test_places_that_are_no_place_for_it(model_folder: Path, tmp_path: Path) -> 
     (tmp_path / "taken" / "diary.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     for format_, path, error, message in [
-        ("tflite", tmp_path / "out", InputError, r"format='tflite'.*onnx, pt2"),
-        (None, tmp_path / "out", InputError, "format=None"),
+        ("tflite", tmp_path / "out", InputError, r"'tflite'.*onnx, pt2"),
+        (None, tmp_path / "out", InputError, "format None"),
         ("pt2", tmp_path / "model.pt2", InputError, "looks like a file"),
         ("pt2", tmp_path / "taken", NotAllowedError, r"diary\.txt"),
         ("pt2", tmp_path / "file", NotAllowedError, "is a file"),

@@ -283,7 +283,7 @@ def test_files_that_are_no_video(predictor: Predictor, discs: list[Image.Image],
         "empty.mp4": (NotAVideoError, "empty"),
         "text.mp4": (NotAVideoError, "MP4, MOV"),
         "photo.jpg": (NotAVideoError, "not a video"),
-        "sound.m4a": (NotAVideoError, "no images, only sound"),
+        "sound.m4a": (NotAVideoError, "no images .only sound."),
         "pipe.mp4": (NotAVideoError, "not a file"),
         "head.mp4": (NotAVideoError, "not a video"),
         "gone.mp4": (VideoError, "cannot be read"),
@@ -324,7 +324,7 @@ def test_what_ends_too_early_is_told_before_any_work(
     with pytest.raises(TruncatedVideoError, match=r"truncated.*allow_damaged=True"):
         detect_video(predictor, tmp_path / name)
     if name in ("a.mp4", "a.mov"):  # the index was at its end
-        with pytest.raises(TruncatedVideoError, match="Get the complete file"):
+        with pytest.raises(TruncatedVideoError, match="Download the complete file"):
             detect_video(predictor, tmp_path / name, allow_damaged=True)
         return
     found = detect_video(predictor, tmp_path / name, every=1, allow_damaged=True, to=tmp_path / "drawn.mp4")

@@ -106,7 +106,7 @@ def test_weights_that_are_not_finite(folder: Path, network: ImageClassifier) -> 
     weights = load_file(folder / WEIGHTS)
     weights["head.bias"][1] = float("nan")
     save_file(weights, folder / WEIGHTS)
-    with pytest.raises(ArtifactError, match=r"NaN or infinite, in 'head\.bias'"):
+    with pytest.raises(ArtifactError, match=r"NaN or infinite weights in 'head\.bias'"):
         load_artifact(folder)
     broken = ImageClassifier(network.backbone, FACTS.features, 3)
     with torch.no_grad():

@@ -234,7 +234,7 @@ def test_other_backbones_and_those_that_can_not_be() -> None:
     body = detector.network.backbone.body
     frozen = {name.split(".")[0] for name, value in body.named_parameters() if not value.requires_grad}
     assert frozen == {"conv1", "bn1", "layer1"}
-    with pytest.raises(InputError, match="a detector needs 'efficientnet_lite0' or a network of timm"):
+    with pytest.raises(InputError, match="Use 'efficientnet_lite0' or a timm network"):
         build_detector(SHAPE, 1, "torchvision/resnet18")
     with pytest.raises(InputError, match=r"vit_tiny.* 8, 16 and 32"):
         build_detector(SHAPE, 1, "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k")
@@ -356,7 +356,7 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDete
     [
         (None, "does not fit kind"),
         ({"architecture": "../evil"}, "must have the keys"),
-        ({**SHAPE.to_dict(), "architecture": "../evil"}, "not a detector"),
+        ({**SHAPE.to_dict(), "architecture": "../evil"}, "Unknown detector '../evil'"),
         ({**SHAPE.to_dict(), "channels": 16}, "wrong shapes"),
     ],
 )

@@ -141,7 +141,7 @@ def test_bad_arguments_and_nothing(blots: list[str]) -> None:
         embed(blots, keys=["a"])
     with pytest.raises(InputError, match="batch_size=0"):
         embed(blots, batch_size=0)
-    with pytest.raises(InputError, match="backbone='none'"):
+    with pytest.raises(InputError, match="backbone 'none'"):
         embed(blots, backbone="none")
 
 

@@ -147,7 +147,7 @@ def test_thresholds_that_are_set_are_used_and_can_be_taken_back(model: Model, sh
     assert model.thresholds == pytest.approx(assumed)
     with pytest.raises(LabelError, match="cube"):
         model.set_thresholds({"cube": 0.5})
-    with pytest.raises(InputError, match="from 0 to 1"):
+    with pytest.raises(InputError, match="between 0 and 1"):
         model.set_thresholds(50)
     assert model.thresholds == pytest.approx(assumed)
     assert model.evaluate().advice is not None

@@ -156,7 +156,7 @@ def test_a_threshold_moves_table_and_detection_and_asks_nothing(
 
 @pytest.mark.parametrize("value", [1.5, -0.1, float("nan")])
 def test_a_threshold_lies_between_0_and_1(widget: QuickTest, value: float) -> None:
-    with pytest.raises(InputError, match="from 0 to 1"):
+    with pytest.raises(InputError, match="between 0 and 1"):
         widget.threshold = value
     assert widget.threshold is None
 

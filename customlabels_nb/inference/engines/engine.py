@@ -59,7 +59,7 @@ class Engine:
         self.at_once = forward_batch(device)
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
-        """Compute a classifier's confidences, shape (n, k), of uint8 images of shape (3, input_size, input_size)."""
+        """Compute a classifier's confidences, shape (n, k), for uint8 images of shape (3, input_size, input_size)."""
         assert isinstance(self.network, ImageClassifier)
         with torch.inference_mode():
             logits = self.network(to_batch(pixels, self.config.mean, self.config.std, self.device))
@@ -72,7 +72,7 @@ class Engine:
 
 
 class Bfloat16Engine(Engine):
-    """Engine that runs PyTorch with bfloat16 autocast. A classifier's last layer stays in float32."""
+    """Engine that runs the network in PyTorch with bfloat16 autocast. A classifier's last layer stays in float32."""
 
     name = BFLOAT16
 
@@ -106,8 +106,9 @@ class Bfloat16Engine(Engine):
 class OnnxClassifier(Engine):
     """Engine that runs a classifier in ONNX Runtime on the CPU, with the normalisation as part of the graph.
 
-    A single image uses all threads. Several images are distributed, one thread each, because threads that synchronise
-    after every layer reach half the throughput, and less while other threads decode images.
+    A single image uses all threads. Several images are distributed over the threads, each of which processes its share
+    alone, because threads that synchronise after every layer reach only half the throughput, and less while other
+    threads decode images.
     """
 
     name = ONNX
@@ -137,7 +138,7 @@ class OnnxClassifier(Engine):
 
 
 class OnnxDetector(Engine):
-    """Engine that runs a detector's backbone and wide box head in ONNX Runtime on the CPU, and the rest in PyTorch."""
+    """Engine that runs a detector's backbone and box head in ONNX Runtime on the CPU, and the rest in PyTorch."""
 
     name = ONNX
 
@@ -153,7 +154,7 @@ class OnnxDetector(Engine):
 
 
 class _OnnxPart(nn.Module):
-    """Part of a network that runs in ONNX Runtime. Takes a tensor and returns a tensor or a dict of tensors."""
+    """Part of a network that runs in ONNX Runtime. It takes a tensor and returns a tensor or a dict of tensors."""
 
     def __init__(self, part: nn.Module, device: str, axes: Sequence[str | int]) -> None:
         super().__init__()
@@ -161,7 +162,7 @@ class _OnnxPart(nn.Module):
         self._session = _opened(model, torch.get_num_threads())
 
     def forward(self, images: torch.Tensor) -> Any:
-        """Run the part."""
+        """Run this part of the network."""
         found = [torch.from_numpy(one) for one in self._session.run(None, {"input": images.contiguous().numpy()})]
         return found[0] if self._keys is None else dict(zip(self._keys, found, strict=True))
 
@@ -174,16 +175,16 @@ def _run(session: onnxruntime.InferenceSession, pixels: Sequence[Pixels]) -> npt
 def _written(
     network: nn.Module, device: str, axes: Sequence[str | int], **options: Any
 ) -> tuple[bytes, list[str] | None]:
-    """Convert the network to ONNX and return the model with the keys of its outputs if they form a dict."""
+    """Convert the network to ONNX and return the model, with the keys of its outputs if these form a dict."""
     if device != "cpu":
-        raise UnsuitableError("it supports only the CPU")
+        raise UnsuitableError("it runs only on the CPU")
     try:
         import onnxruntime  # noqa: F401
 
         from customlabels_nb.inference.engines.onnx_writer import NotWritableError, to_onnx
     except ImportError as error:
         package = (error.name or "onnx").partition(".")[0]
-        raise LacksPackageError(f"it needs the package {package!r}: {extra_command('onnx')}") from error
+        raise LacksPackageError(f"it requires the package {package!r}: {extra_command('onnx')}") from error
     try:
         return to_onnx(network, axes, **options)
     except NotWritableError as error:
@@ -207,12 +208,12 @@ def _opened(model: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 
 def _channels_of(head: nn.Module, cells: int) -> int:
-    """Return the number of input channels of a head for feature maps with ``cells`` positions."""
+    """Return the number of input channels of a head whose feature maps have ``cells`` positions."""
     first = next(layer for layer in head.modules() if isinstance(layer, nn.Linear | nn.Conv2d))
     return first.in_features // cells if isinstance(first, nn.Linear) else first.in_channels
 
 
 def _sharing_weights(network: nn.Module) -> nn.Module:
-    """Copy the modules of a network so that parts can be replaced, while sharing its weights."""
+    """Copy a network's modules, so that parts of the copy can be replaced, but share the weights."""
     shared: dict[int, Any] = {id(one): one for one in chain(network.parameters(), network.buffers())}
     return copy.deepcopy(network, shared)

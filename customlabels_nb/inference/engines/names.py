@@ -1,4 +1,4 @@
-"""Names of the inference engines, the choice between them, and their errors, without importing torch."""
+"""Names of the inference engines, the result of choosing one, and engine errors, without importing torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EngineChoice:
     name : str
         "torch", "bfloat16" (PyTorch in half precision) or "onnx" (ONNX Runtime).
     others : dict of str to str
-        Reason for not choosing each other engine that was considered, by engine name.
+        Engines that were considered but not chosen, with the reason, by engine name.
     """
 
     name: str
@@ -33,7 +33,7 @@ class EngineChoice:
 def check_engine(name: object) -> None:
     """Raise InputError unless the name is one of :data:`ENGINES`."""
     if name not in ENGINES:
-        raise InputError(f"engine={name!r} is not an engine. Choose one of: {', '.join(ENGINES)}.")
+        raise InputError(f"Unknown engine {name!r}. Choose one of: {', '.join(ENGINES)}.")
 
 
 class UnsuitableError(Exception):
@@ -41,4 +41,4 @@ class UnsuitableError(Exception):
 
 
 class LacksPackageError(UnsuitableError):
-    """Raised when an engine needs a missing package. The message ends with the command that installs it."""
+    """Raised when an engine requires a package that is not installed. The message ends with the install command."""

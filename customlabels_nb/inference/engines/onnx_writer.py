@@ -1,9 +1,9 @@
 """Convert convolutional networks to ONNX in memory within a fraction of a second.
 
-PyTorch's own exporter takes ten seconds or more for the same networks and changes global state while it works. That is
+PyTorch's own exporter takes ten seconds or more for the same networks and changes global state while it runs. That is
 acceptable for exporting a file (:mod:`customlabels_nb.inference.exporting`), but not for starting a model. This writer
-supports the layers of common convolutional networks and names any layer that it does not support. Compare its output
-with the network before using it.
+supports the layers of common convolutional networks and raises an error that names any unsupported layer. Before using
+a converted model, compare its output with that of the network.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Function = Callable[..., Any]
 
 
 class NotWritableError(Exception):
-    """Raised when the network contains something unsupported. The message names it."""
+    """Raised when the network contains an unsupported layer or operation, which the message names."""
 
 
 def to_onnx(
@@ -45,19 +45,19 @@ def to_onnx(
     Parameters
     ----------
     network : nn.Module
-        Network in eval mode that takes one tensor and returns one, or a dict, list or tuple of them.
+        Network in eval mode that takes one tensor and returns a tensor, or a dict, list or tuple of tensors.
     axes : sequence of str or int
         Shape of the input, with a name for each dimension of variable size.
     normalise : (mean, std), optional
-        Mean and standard deviation of each channel of pixels in 0..1. If given, the input is uint8 (n, 3, height,
-        width), else float32 as the network takes it.
+        Mean and standard deviation of each channel, for pixels scaled to 0 to 1. If given, the model's input is uint8
+        of shape (n, 3, height, width), otherwise float32 as the network expects.
 
     Returns
     -------
     model : bytes
         Serialised model.
     keys : list of str or None
-        Keys of the network's output dict, in the order of the outputs. None if the network returns a tensor.
+        Keys of the network's output dict, in the order of the model's outputs. None if the network returns a tensor.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _named(result: Any) -> dict[str, str]:
 
 
 class _Writer:
-    """Builder of the nodes and constants of an ONNX graph. Its methods return names of values."""
+    """Builder of the nodes and constants in an ONNX graph. Its methods return the names of the values they add."""
 
     def __init__(self, network: nn.Module) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -151,7 +151,7 @@ class _Writer:
             raise NotWritableError(f"it uses {getattr(node.target, '__name__', node.target)}(), which is not supported")
         try:
             return function(self, *arguments, **named)
-        except TypeError as error:  # the counterpart here does not have these arguments
+        except TypeError as error:  # the converter in this module does not have these arguments
             words = getattr(node.target, "__name__", node.target)
             raise NotWritableError(f"it uses {words}() with unsupported arguments") from error
 
@@ -159,13 +159,13 @@ class _Writer:
         for kind in type(layer).__mro__:
             if kind in _LAYERS:
                 return _LAYERS[kind](self, layer, value)
-        raise NotWritableError(f"it has a layer {type(layer).__name__}, which is not supported")
+        raise NotWritableError(f"it contains a {type(layer).__name__} layer, which is not supported")
 
 
 # -- layers ---------------------------------------------------------------------------------------------
 def _convolution(writer: _Writer, layer: nn.Conv2d, value: str) -> str:
     if layer.padding_mode != "zeros":
-        raise NotWritableError(f"it has a convolution with padding_mode={layer.padding_mode!r}")
+        raise NotWritableError(f"it contains a convolution with padding_mode={layer.padding_mode!r}")
     if isinstance(layer, Conv2dSame) or layer.padding == "same":
         padding: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
     elif layer.padding == "valid":
@@ -225,13 +225,13 @@ def _max_pool_of(
 
 def _average(writer: _Writer, layer: nn.AdaptiveAvgPool2d, value: str) -> str:
     if layer.output_size not in (1, (1, 1)):
-        raise NotWritableError(f"it uses adaptive pooling to {layer.output_size}")
+        raise NotWritableError(f"it uses adaptive pooling with output_size={layer.output_size}")
     return writer.op("GlobalAveragePool", value)
 
 
 def _flatten(writer: _Writer, value: str, start_dim: int = 0, end_dim: int = -1) -> str:
     if (start_dim, end_dim) != (1, -1):
-        raise NotWritableError(f"it flattens from {start_dim} to {end_dim}")
+        raise NotWritableError(f"it flattens dimensions {start_dim} to {end_dim}")
     return writer.op("Flatten", value, axis=1)
 
 
@@ -294,7 +294,7 @@ def _interpolate(
 def _mean(writer: _Writer, value: str, dim: Any = None, keepdim: bool = False) -> str:
     axes = [dim] if isinstance(dim, int) else list(dim or ())
     if sorted(axes) not in ([2, 3], [-2, -1]):
-        raise NotWritableError(f"it computes means over the dimensions {dim}")
+        raise NotWritableError(f"it computes the mean over dimensions {dim}")
     pooled = writer.op("GlobalAveragePool", value)
     return pooled if keepdim else writer.op("Flatten", pooled, axis=1)
 

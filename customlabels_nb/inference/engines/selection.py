@@ -37,14 +37,15 @@ from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.transforms import to_pixels
 from customlabels_nb.settings import settings
 
-#: Largest accepted difference of confidences (0..1) from PyTorch on synthetic images. Rounding errors are larger there
-#: than on photos: if bfloat16 changes their confidences by 0.02, it changes those of photos by up to 0.004.
+#: Largest accepted difference in confidence (between 0 and 1) from PyTorch on synthetic images. Rounding errors are
+#: larger on them than on photos: when bfloat16 changes the confidences by 0.02 on synthetic images, it changes them by
+#: at most 0.004 on photos.
 TOLERANCES = {ONNX: 1e-3, BFLOAT16: 0.05}
-#: The same for detectors, for confidences and for boxes as fractions of the image size.
+#: Largest accepted difference for detectors, in confidence and in box position as a fraction of the image size.
 BOX_TOLERANCES = {ONNX: 1e-3, BFLOAT16: 0.02}
 #: Speed-up required of bfloat16, because it changes predictions slightly.
 _WORTH_IT = 1.25
-_LEAST = 0.05  # confidence: boxes below it are numerous and irrelevant
+_LEAST = 0.05  # confidence: less confident boxes are numerous and irrelevant
 _MAY_BE_ALONE = 0.02  # fraction of boxes: rounding decides whether NMS suppresses a box whose IoU is near the threshold
 _ROUNDS, _SECONDS = 3, 0.5
 _GRIDS = (4, 20)  # cells per side of the synthetic images, with coarse and fine colour patches
@@ -55,9 +56,9 @@ def open_engine(
 ) -> tuple[Engine, EngineChoice]:
     """Open an engine for a network and return it with the reasons for the choice.
 
-    The outputs of ONNX Runtime, and of bfloat16 unless it was requested by name, are first compared with PyTorch on
-    synthetic images. The most confident label must be equal, and the differences of confidences and boxes must be
-    within :data:`TOLERANCES`.
+    The output of ONNX Runtime is first compared with that of PyTorch on synthetic images, as is the output of bfloat16
+    unless it was requested by name. The most confident label must be the same, and confidences and boxes may differ by
+    at most :data:`TOLERANCES` and :data:`BOX_TOLERANCES`.
 
     Parameters
     ----------
@@ -69,16 +70,16 @@ def open_engine(
         Device of the network.
     wanted : str
         One of :data:`customlabels_nb.inference.engines.names.ENGINES`. On a CPU, "auto" picks the fastest engine whose
-        output matches. On other devices, it is "torch".
+        output matches. On other devices, "auto" is "torch".
 
     Raises
     ------
     InputError
         If the engine does not exist.
     MissingDependencyError
-        If the engine needs packages that are not installed.
+        If the engine requires packages that are not installed.
     ModelError
-        If the engine cannot run this network here, or its output differs.
+        If the engine cannot run this network on this machine, or its output differs too much.
     """
     check_engine(wanted)
     plain = Engine(network, config, device)
@@ -99,9 +100,9 @@ def open_engine(
 def open_kept_engine(
     folder: Path, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str, wanted: str
 ) -> tuple[Engine, EngineChoice]:
-    """Open an engine as :func:`open_engine` does, reusing the earlier choice of "auto" on this machine.
+    """Open an engine as :func:`open_engine` does, reusing the engine that "auto" once chose on this machine.
 
-    Another engine would change predictions slightly.
+    A different engine would change the predictions slightly.
     """
     if wanted != AUTO or device != "cpu":
         return open_engine(network, config, device, wanted)
@@ -139,19 +140,19 @@ class _Comparison:
         self._truth = self._answers(plain)
 
     def fitting(self, name: str) -> Engine:
-        """Open the engine, or raise UnsuitableError if it cannot run this network or its output differs."""
+        """Open the engine, or raise UnsuitableError if it cannot run this network or its output differs too much."""
         plain = self._plain
         engine = _build(name, plain.network, plain.config, plain.device)
         _compare(self._answers(engine), self._truth, name, plain.config)
         return engine
 
     def fastest(self) -> tuple[Engine, EngineChoice]:
-        """Return the fastest engine with matching output. On a busy machine, only ONNX Runtime is tried, once."""
+        """Return the fastest engine with matching output. If time runs short, only ONNX Runtime is measured, once."""
         engines, others = {TORCH: self._plain}, {}
         for name in (ONNX, BFLOAT16):
             try:
                 if len(engines) > 1 and self._is_late():
-                    raise UnsuitableError("there was no time to test it")
+                    raise UnsuitableError("there was no time to measure it")
                 engines[name] = self.fitting(name)
             except UnsuitableError as error:
                 others[name] = str(error)
@@ -163,7 +164,7 @@ class _Comparison:
         scores = {name: self._seconds[name] * (_WORTH_IT if name == BFLOAT16 else 1) for name in engines}
         best = min(scores, key=lambda name: scores[name])
         for name in engines.keys() - {best}:
-            others[name] = f"{self._milliseconds(name)} ms per image, {best} {self._milliseconds(best)}"
+            others[name] = f"it takes {self._milliseconds(name)} ms per image, {best} {self._milliseconds(best)} ms"
         return engines[best], EngineChoice(best, others)
 
     def _answers(self, engine: Engine) -> Any:
@@ -194,7 +195,7 @@ def _pictures(config: ModelConfig) -> list[Any]:
 
 
 def _compare(said: Any, truth: Any, name: str, config: ModelConfig) -> None:
-    """Raise UnsuitableError if the output of an engine differs from that of the network."""
+    """Raise UnsuitableError if the output of an engine differs too much from that of the network in PyTorch."""
     allowed = (BOX_TOLERANCES if config.kind == DETECTION else TOLERANCES)[name]
     if config.kind == DETECTION:
         pairs = list(zip(said, truth, strict=True))
@@ -206,14 +207,14 @@ def _compare(said: Any, truth: Any, name: str, config: ModelConfig) -> None:
 
 
 def _confidences_apart(said: FloatArray, truth: FloatArray, allowed: float) -> float:
-    """Return the largest difference, or 1 if the most confident label differs by more than a near tie."""
+    """Return the largest difference in confidence, or 1 if the most confident label differs without a near tie."""
     rows = np.arange(len(truth))
     another = truth.max(axis=1) - truth[rows, said.argmax(axis=1)] > 2 * allowed
     return 1.0 if bool(another.any()) else float(np.abs(said - truth).max())
 
 
 def _boxes_apart(these: DetectedBoxes, those: DetectedBoxes, size: int, allowed: float) -> float:
-    """Return the largest difference of matched boxes in confidence or position, or of unmatched ones if too many."""
+    """Return the largest difference in confidence or position of matched boxes, or of unmatched ones if too many."""
     apart = np.concatenate([_nearest(these, those, size), _nearest(those, these, size)])
     alone = int((apart > allowed).sum())
     if alone > _MAY_BE_ALONE * len(apart):
@@ -222,7 +223,7 @@ def _boxes_apart(these: DetectedBoxes, those: DetectedBoxes, size: int, allowed:
 
 
 def _nearest(these: DetectedBoxes, those: DetectedBoxes, size: int) -> FloatArray:
-    """Compute the distance of each confident box of ``these`` to its nearest counterpart, at most 1."""
+    """Compute the distance of each confident box in ``these`` to its nearest counterpart in ``those``, at most 1."""
     distances = []
     for box, label, confidence in zip(these.boxes, these.labels, these.confidences, strict=True):
         if confidence < _LEAST:

@@ -1,4 +1,4 @@
-"""Run an exported model on photos, with the model file next to this program and few packages.
+"""Run an exported model, stored in a file next to this program, on photos, with few dependencies.
 
 ``model.onnx`` needs numpy, pillow and onnxruntime. ``model.pt2`` needs numpy, pillow and torch, and torchvision for a
 detector. The labels, thresholds, normalisation and other settings are stored in the model file itself.
@@ -14,7 +14,7 @@ In Python::
     model.detect("photo.jpg")                   # [{"label": "apple", "confidence": 0.98}, …]
     model.detect("photo.jpg", threshold=0.25)   # 0 returns all predictions
 
-Boxes are ``left, top, width, height`` in pixels of the upright photo. Confidences are 0 to 1.
+Boxes are ``left, top, width, height`` in pixels of the upright photo. Confidences are between 0 and 1.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ExportedModel:
         photo : path or PIL image
             Photo to predict.
         threshold : float or dict, optional
-            Minimum confidence (0 to 1) for all labels, or by label. By default each label's own threshold.
+            Minimum confidence (between 0 and 1) for all labels, or by label. By default each label's own threshold.
         """
         image, size = upright(photo, self.facts)
         if self.facts["kind"] == "detection":
@@ -91,7 +91,7 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
         with Image.open(photo) as opened:
             return upright(opened, facts)
     size, side = photo.size, facts["input_size"]
-    if photo.format != "TIFF" and photo.getexif().get(ORIENTATION) in LYING:  # Pillow rotates a TIFF itself
+    if photo.format != "TIFF" and photo.getexif().get(ORIENTATION) in LYING:  # Pillow itself rotates a TIFF
         size = (size[1], size[0])
     if facts["kind"] == "detection":
         side = max(1, round(side * min(size) / max(size)))
@@ -114,10 +114,14 @@ def square(image: Image.Image, facts: dict[str, Any]) -> Any:
 
 
 def canvas(image: Image.Image, facts: dict[str, Any]) -> tuple[Any, tuple[int, int]]:
-    """Scale the image to the model's longer side and place it in the corner of a canvas: uint8 (3, height, width).
+    """Scale the image so that its longer side has the model's input size, and place it in the corner of a canvas.
 
-    The sides of the canvas are multiples of the model's stride. The width and height of the scaled image are returned
-    too.
+    Returns
+    -------
+    pixels : uint8 array of shape (3, height, width)
+        Canvas whose sides are multiples of the model's stride.
+    inside : tuple of int
+        Width and height of the scaled image.
     """
     scale = facts["input_size"] / max(image.size)
     inside = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -137,7 +141,7 @@ def normalised(pixels: Any, facts: dict[str, Any]) -> Any:
 
 # -- postprocessing -------------------------------------------------------------------------------------
 def confidences(logits: Any, facts: dict[str, Any]) -> Any:
-    """Convert a classifier's logits to confidences 0 to 1, in the order of the labels (along the last axis)."""
+    """Convert a classifier's logits to confidences between 0 and 1, in the order of the labels along the last axis."""
     exact = np.asarray(logits, dtype=np.float64)
     if facts["activation"] == "sigmoid":
         return 0.5 * (1 + np.tanh(exact / 2))
@@ -148,14 +152,14 @@ def confidences(logits: Any, facts: dict[str, Any]) -> Any:
 def boxes(
     found: list[Any], facts: dict[str, Any], size: tuple[int, int], inside: tuple[int, int]
 ) -> Iterator[tuple[int, float, list[float]]]:
-    """Yield label index, confidence and box of a detector's predictions, the most confident first.
+    """Yield the label index, confidence and box of each prediction of a detector, the most confident first.
 
     Parameters
     ----------
     found : list of arrays
         Corners on the canvas (n, 4), confidences (n,), and label indices (n,), before non-maximum suppression.
     size, inside : tuple of int
-        Width and height of the photo, and of the scaled photo on the canvas.
+        Width and height of the original photo, and of the scaled photo on the canvas.
     """
     corners, scores, labels = found
     rules = facts["boxes"]
@@ -189,7 +193,7 @@ def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
 
 # -- network --------------------------------------------------------------------------------------------
 def load_onnx(path: Path) -> tuple[Any, str]:
-    """Load an ONNX model and return a function from a float32 array to output arrays, and its facts as JSON."""
+    """Load an ONNX model. Return a function from a float32 array to output arrays, and the model's metadata as JSON."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -199,7 +203,7 @@ def load_onnx(path: Path) -> tuple[Any, str]:
 
 
 def _unguarded(program: Any) -> Any:
-    """Return the network of a program without guards, which would reject the narrowest canvases."""
+    """Return the network of an exported program without its guards, which would reject the narrowest canvases."""
     try:
         return program.module(check_guards=False)
     except TypeError:  # older versions of torch

@@ -1,6 +1,6 @@
 """Export a model to ONNX or PyTorch (pt2), together with a small program that runs it.
 
-The exported file is run and compared with the model before it is saved.
+Before the exported file is saved, it is run and its output is compared with the model's.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.detector_shape import STRIDE
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
-_TAKES = "float32 images, red, green and blue in 0..1 minus the mean, divided by std"
+_TAKES = "float32 images: red, green and blue between 0 and 1, minus the mean, divided by std"
 _CLASSIFIER = {"images": f"(n, 3, input_size, input_size): {_TAKES}", "logits": "(n, number of labels)"}
 _DETECTOR = {
-    "images": f"(1, 3, height, width), both sides multiples of stride: {_TAKES}; the photo in the upper left corner",
-    "corners": "(m, 4): x0, y0, x1, y1 in pixels of the canvas, of candidates before non-maximum suppression",
-    "confidences": "(m,): 0..1",
-    "labels": "(m,): indices of the labels",
+    "images": f"(1, 3, height, width), with the photo in the upper left corner and sides multiples of stride: {_TAKES}",
+    "corners": "(m, 4): x0, y0, x1, y1 of each candidate before non-maximum suppression, in pixels of the canvas",
+    "confidences": "(m,): between 0 and 1",
+    "labels": "(m,): label indices",
 }
 
 _LARGEST_SIDE = 8192
 _LOUD = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 _OUTPUTS = {True: ["corners", "confidences", "labels"], False: ["logits"]}
 
-#: Largest accepted difference of confidences, and of boxes as fractions of the image size.
+#: Largest accepted difference in confidence, and in box position as a fraction of the image size.
 TOLERANCE = 1e-4
 #: Confidence below which boxes are numerous and irrelevant.
 _LEAST = 0.05
 #: Number of photos to compare.
 _PICTURES = 8
 _MISSING = 1.0
-_ROUNDED_OFF = 1e-4  # a hundredth of the smallest change of a pixel
+_ROUNDED_OFF = 1e-4  # a hundredth of the smallest change to a pixel
 _TRIES = 5
 
 _Run = Callable[[Any], list[Any]]
@@ -78,9 +78,10 @@ class Exported:
     program : Path
         ``detect.py``, which runs without this package: ``python detect.py photo.jpg``.
     difference : float
-        Largest difference from the original model in confidences (0..1) and in boxes as fractions of the image size.
+        Largest difference from the original model, in confidence (between 0 and 1) or in box position as a fraction of
+        the image size.
     photos : int
-        Number of photos compared, in addition to random noise.
+        Number of photos that were compared, in addition to random noise.
     """
 
     folder: Path
@@ -105,30 +106,30 @@ def export(
     *,
     pictures: Sequence[str] = (),
 ) -> Exported:
-    """Export the model in the folder ``model`` to the folder ``path``, see :meth:`Runnable.export`.
+    """Export the model in the folder ``model`` to the folder ``path``.
 
     Parameters
     ----------
     model : Path
         Folder written by :func:`customlabels_nb.models.artifact.save_artifact`.
     name : str
-        Name of the model in its metadata.
+        Name of the model in the metadata of the exported file.
     format : {"onnx", "pt2"}
         File format.
     path : path, optional
-        A new folder, or the folder of an earlier export. By default ``<name>-<format>`` in the current folder.
+        New folder, or a folder that contains an earlier export. By default ``<name>-<format>`` in the current folder.
     pictures : sequence of str
-        Photos on which the exported file is compared with the model. Unreadable ones are skipped.
+        Paths of photos on which the exported file is compared with the model. Unreadable photos are skipped.
 
     Raises
     ------
     InputError, NotAllowedError
         If the format is unknown, or the folder cannot be used.
     MissingDependencyError
-        If packages for the format are missing.
+        If packages that the format requires are not installed.
     ModelError
-        If the model cannot be exported to this format, or the exported file differs from the model. No file is saved
-        then.
+        If the model cannot be exported to this format, or the output of the exported file differs from the model's. In
+        both cases, no file is saved.
     """
     ending = _check_format(format)
     folder = _folder(path, name, ending)
@@ -142,8 +143,8 @@ def export(
             apart, photos = _compared(file, network, config, facts, pictures)
             if apart > TOLERANCE:
                 raise ModelError(
-                    f"The exported {ending!r} file differs from the model by {apart:.1e}, more than {TOLERANCE:g}. "
-                    "No file was saved. Try the other format, or another version of torch."
+                    f"The output of the exported {ending!r} file differs from the model's by {apart:.1e}, more than "
+                    f"{TOLERANCE:g}. No file was saved. Try the other format, or a different version of torch."
                 )
             Path(beside, _SNIPPET).write_bytes(Path(snippet.__file__).read_bytes())
             folder.mkdir(exist_ok=True)
@@ -155,7 +156,7 @@ def export(
 
 
 def _compared(file: Path, network: Any, config: ModelConfig, facts: dict[str, Any], pictures: Sequence[str]) -> Any:
-    """Return the result of :func:`difference` for the exported file."""
+    """Compare the exported file with the model and return the result of :func:`difference`."""
     try:
         run, _ = snippet.LOADERS[file.suffix](file)
         return difference(network, config, run, facts, pictures)
@@ -175,14 +176,14 @@ def _folder(path: str | os.PathLike[str] | None, name: str, ending: str) -> Path
     else:
         folder = local_path(path, "path").absolute()
     if folder.suffix.lower() in snippet.LOADERS and not folder.is_dir():
-        raise InputError(f"path={str(folder)!r} looks like a file. Give a folder for model.{ending} and {_SNIPPET}.")
+        raise InputError(f"path={str(folder)!r} looks like a file. Pass a folder for model.{ending} and {_SNIPPET}.")
     if not folder.is_dir():
         if os.path.lexists(folder):
-            raise NotAllowedError(f"path={str(folder)!r} is a file. Give a folder.")
+            raise NotAllowedError(f"path={str(folder)!r} is a file. Pass a folder.")
         return folder
     others = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OURS)
     if others:
-        raise NotAllowedError(f"path={str(folder)!r} contains other files, such as {others[0]!r}. Give a new folder.")
+        raise NotAllowedError(f"path={str(folder)!r} contains other files, such as {others[0]!r}. Pass a new folder.")
     return folder
 
 
@@ -209,7 +210,7 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
 
 
 def to_text(facts: dict[str, Any]) -> str:
-    """Encode the facts as ASCII JSON, so that metadata cannot change any label."""
+    """Encode the facts as ASCII JSON, so that no label is altered when it is stored as metadata."""
     return json.dumps(facts, ensure_ascii=True, allow_nan=False)
 
 
@@ -242,17 +243,17 @@ WRITERS: dict[str, Callable[[nn.Module, ModelConfig, str, Path], None]] = {"onnx
 
 
 def _check_format(name: object) -> str:
-    """Return ``name`` if this format can be written here.
+    """Return ``name`` if it is a format that can be written on this machine.
 
     Raises
     ------
     InputError
         If the format does not exist.
     MissingDependencyError
-        If packages for it are not installed.
+        If packages that the format requires are not installed.
     """
     if not isinstance(name, str) or name not in WRITERS:
-        raise InputError(f"format={name!r} is not an export format. Choose one of: {', '.join(WRITERS)}.")
+        raise InputError(f"Unknown export format {name!r}. Choose one of: {', '.join(WRITERS)}.")
     if name == "onnx":
         try:
             import onnx  # noqa: F401
@@ -260,7 +261,7 @@ def _check_format(name: object) -> str:
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise MissingDependencyError(
-                f"Exporting to ONNX needs the package {error.name!r}, export('pt2') does not. Install it with: "
+                f"Exporting to ONNX requires the package {error.name!r}, unlike export('pt2'). Install it with: "
                 f"{extra_command('onnx')}"
             ) from error
     return name
@@ -275,7 +276,7 @@ def _traced(graph: nn.Module, config: ModelConfig) -> Any:
         2: STRIDE * torch.export.Dim("rows", min=1, max=_LARGEST_SIDE // STRIDE),
         3: STRIDE * torch.export.Dim("columns", min=1, max=_LARGEST_SIDE // STRIDE),
     }
-    # in a small example, the coarsest levels of an SSD would be a single cell and be exported as constant
+    # with a small example, the coarsest levels of an SSD would have a single cell and be exported as a constant
     scale = 4 if isinstance(graph, Boxed) else 1
     example = torch.zeros(1, 3, 8 * scale * STRIDE, 6 * scale * STRIDE)
     return torch.export.export(graph, (example,), dynamic_shapes=(sides,), strict=False)
@@ -283,7 +284,7 @@ def _traced(graph: nn.Module, config: ModelConfig) -> Any:
 
 @contextlib.contextmanager
 def _quietly(name: str) -> Iterator[None]:
-    """Suppress the log messages of the exporters and convert their exceptions."""
+    """Suppress the log messages of the exporters and convert their exceptions to ModelError."""
     before = {logger: logging.getLogger(logger).level for logger in _LOUD}
     try:
         for logger in _LOUD:
@@ -293,7 +294,7 @@ def _quietly(name: str) -> Iterator[None]:
             yield
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # exporters raise many classes of exceptions for unsupported operators
+    except Exception as error:  # exporters raise many kinds of exceptions for unsupported operators
         raise ModelError(
             f"The model cannot be exported as {name!r} ({type(error).__name__}: {first_line(error)}). "
             f"No file was written. Try the other format, or a version of torch other than {torch.__version__}."
@@ -310,18 +311,18 @@ def difference(
     facts: dict[str, Any],
     pictures: Sequence[str],
 ) -> tuple[float, int]:
-    """Compute the largest difference in confidence (0..1) or box position, and count the photos that were compared.
+    """Compute the largest difference between the exported model and the network, and count the compared photos.
 
-    Positions are fractions of the image size.
+    Differences are in confidence (between 0 and 1), or in box position as a fraction of the image size.
 
     Parameters
     ----------
     network : ImageClassifier or ImageDetector
         Network on the CPU, in eval mode.
     run : callable
-        Function that runs the exported model: float32 images → its outputs.
+        Function that runs the exported model on float32 images and returns its outputs.
     pictures : sequence of str
-        Paths of photos. Unreadable ones are skipped. Random noise in several shapes is compared in addition.
+        Paths of photos to compare, in addition to random noise in several shapes. Unreadable photos are skipped.
     """
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))
@@ -364,7 +365,7 @@ def _boxes_apart(
 
 
 def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[str, Any], canvas: Canvas) -> bool:
-    """Check whether the model's own output changes if its input changes by less than any pixel can.
+    """Check whether the model's own output changes when its input changes by less than one step of a pixel value.
 
     If the IoU of two boxes is close to the suppression threshold, the last bit decides whether one is suppressed.
     """
@@ -379,8 +380,8 @@ def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[
 
 
 def _without_counterpart(these: DetectedBoxes, those: DetectedBoxes, longest: int, most: int) -> float:
-    """Return the largest distance of a box of ``these`` from its nearest neighbour in ``those``."""
-    # the last boxes of a truncated list may lie beyond the end of the other list
+    """Return the largest distance of any box in ``these`` from its nearest counterpart in ``those``."""
+    # the last boxes of a truncated list may be missing from the other list
     least = max(_LEAST, these.confidences[-1] + TOLERANCE if len(these.labels) >= most else 0.0)
     worst = 0.0
     for box, label, confidence in zip(these.boxes, these.labels, these.confidences, strict=True):

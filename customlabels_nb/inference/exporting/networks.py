@@ -23,9 +23,9 @@ Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
     """Return a copy of ``network``, in eval mode, that PyTorch can export.
 
-    A classifier maps images (n, 3, side, side) to logits (n, k). A detector takes one image (1, 3, height, width), both
-    sides a multiple of 32, and returns candidates before the last non-maximum suppression: corners ``x0, y0, x1, y1``
-    on the canvas (m, 4), confidences (m,) and label indices (m,).
+    A classifier maps images (n, 3, side, side) to logits (n, k). A detector takes one image (1, 3, height, width) whose
+    sides are multiples of 32. It returns the candidates before the last non-maximum suppression: corners ``x0, y0, x1,
+    y1`` on the canvas (m, 4), confidences (m,) and label indices (m,).
 
     Raises
     ------
@@ -36,7 +36,7 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
         copied = copy.deepcopy(network).eval().requires_grad_(False)
         copied.to(
             memory_format=torch.contiguous_format
-        )  # another layout would be hard-coded in views that fit no other size
+        )  # a different layout would be hard-coded in views that fit only one image size
     if isinstance(copied, ImageClassifier):
         return copied
     with torch.no_grad():
@@ -47,12 +47,12 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
         if isinstance(copied.network, kind):
             return form(copied.network).eval()
     raise InputError(
-        f"A detector of the kind {copied.shape.architecture!r} cannot be exported. Train with detector='fasterrcnn'."
+        f"A {copied.shape.architecture!r} detector cannot be exported. Train one with detector='fasterrcnn'."
     )
 
 
 def rules_of(network: ImageDetector) -> dict[str, float]:
-    """Return the rules for a detector's candidates, see :func:`customlabels_nb.inference.exporting.detect.boxes`."""
+    """Return the rules that :func:`customlabels_nb.inference.exporting.detect.boxes` uses to filter candidates."""
     two_stages = isinstance(network.network, FasterRCNN)
     heads = network.network.roi_heads if two_stages else network.network
     return {
@@ -64,7 +64,7 @@ def rules_of(network: ImageDetector) -> dict[str, float]:
 
 
 class TwoStages(nn.Module):
-    """Exportable Faster R-CNN of torchvision for one image, without its last suppression."""
+    """Exportable version of torchvision's Faster R-CNN for one image, without the final non-maximum suppression."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -84,14 +84,14 @@ class TwoStages(nn.Module):
         return clipped(corners.reshape(-1, 4), images), scores.reshape(-1), labels
 
     def _proposals(self, levels: list[torch.Tensor], images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Select a fixed number of the most likely boxes of all levels, and mark those that are real."""
+        """Return a fixed number of the most likely boxes of all levels, and a mask of the boxes that are real."""
         every, likely = [], []
         objectness, deltas = self.rpn.head(levels)
         for level, cells in enumerate(self.rpn.anchor_generator.cell_anchors):
             logits = objectness[level].permute(0, 2, 3, 1).reshape(-1)
             moves = deltas[level].reshape(cells.shape[0], 4, *deltas[level].shape[-2:]).permute(2, 3, 0, 1)
             anchors = grid_of(cells, levels[level], images)
-            # a small image may have fewer anchors than topk takes, so add some that are never real
+            # a small image may have fewer anchors than topk requires, so add anchors that are never real
             logits = torch.cat((logits, logits.new_full((self.before,), -1e9)))
             best, at = logits.topk(self.before)
             moves, anchors = padded(moves.reshape(-1, 4), self.before)[at], padded(anchors, self.before)[at]
@@ -124,7 +124,7 @@ class TwoStages(nn.Module):
 
 
 class Dense(nn.Module):
-    """Exportable FCOS or RetinaNet of torchvision for one image, without its suppression."""
+    """Exportable version of torchvision's FCOS or RetinaNet for one image, without non-maximum suppression."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class Dense(nn.Module):
 
 
 class Boxed(nn.Module):
-    """Exportable SSD of torchvision for one image, without its suppression."""
+    """Exportable version of torchvision's SSD for one image, without non-maximum suppression."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ def padded(rows: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def grid_of(cells: torch.Tensor, level: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Place the anchors ``cells`` at each position of a level, shape (rows × columns × cells, 4)."""
+    """Place the anchors ``cells`` at each position of a pyramid level, shape (rows × columns × cells, 4)."""
     rows, columns = level.shape[-2:]
     y = torch.arange(rows, device=level.device) * (images.shape[-2] // rows)
     x = torch.arange(columns, device=level.device) * (images.shape[-1] // columns)
@@ -193,7 +193,7 @@ def clipped(corners: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
 
 
 def _fix_padding(network: nn.Module) -> None:
-    """Replace "same" convolutions by fixed padding, which is equal because all input sizes are even here."""
+    """Replace "same" padding in convolutions with fixed padding, which is equivalent because input sizes are even."""
     from timm.layers import Conv2dSame
 
     for name, layer in list(network.named_modules()):
