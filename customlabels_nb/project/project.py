@@ -1026,7 +1026,8 @@ class Project:
         >>> project = cl.create_project("kitchens")
         >>> project.close()
         """
-        for model in self._models.values():
+        while self._models:
+            _, model = self._models.popitem()
             with suppress(ModelNotFoundError):  # the version may have been deleted
                 model.stop()
         self._store.close()
