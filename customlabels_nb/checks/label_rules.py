@@ -137,7 +137,7 @@ def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Fi
     names = few.index.tolist()
     message = (
         f"{counted(len(few), 'label has', 'labels have')} fewer than {_FEW_TEST_IMAGES} test images ({listed(names)}): "
-        "a single image can change their metrics considerably."
+        "a single image can change the metrics considerably."
     )
     advice = "Add test images with these labels."
     return [Finding("LABEL_HAS_FEW_TEST_IMAGES", "warning", message, advice, names[0], count=int(few.sum()))]

@@ -186,9 +186,14 @@ class Model(Runnable):
         return self.record.description
 
     def describe(self, text: str) -> None:
-        """Set the description shown in the model card and the table of versions. An empty string removes it.
+        """Set the description shown in the model card and the table of versions.
 
         The description is stored as the tag ``description``.
+
+        Parameters
+        ----------
+        text : str
+            Description. An empty string removes it.
 
         Examples
         --------

@@ -98,7 +98,7 @@ class Project:
     # -- properties ---------------------------------------------------------------------------------
     @property
     def root(self) -> Path:
-        """Project folder."""
+        """Folder of the project."""
         return self._place.root
 
     @property

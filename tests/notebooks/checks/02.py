@@ -52,7 +52,7 @@ def after_slip(ns: dict[str, Any]) -> None:
 def after_counts(ns: dict[str, Any]) -> None:
     after = ns["project"].train_set.label_counts
     assert after.to_dict() == {"backyard": 4, "patio": 0} | dict.fromkeys(HALF, 2), "the state before the mistake"
-    assert ns["project"].history["note"].tolist()[:3] == ["not all are closets", "a slip", "by folder"]
+    assert ns["project"].history["note"].tolist()[:3] == ["not all are closets", "a mistake", "by folder"]
 
 
 def after_review(ns: dict[str, Any]) -> None:

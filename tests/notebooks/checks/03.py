@@ -110,8 +110,8 @@ def outputs(notebook: Any) -> None:
     assert text_of(tagged(notebook, "offered")) == "31", "the same number as in the file"
     assert text_of(tagged(notebook, "polygon")) == "1", "one photo is changed"
     assert "6 labelled" in text_of(tagged(notebook, "accepted"))
-    assert "BOX_OFF_FRAME" in text_of(tagged(notebook, "spoil"))
-    assert "BOX_REPEATED" in text_of(tagged(notebook, "spoil"))
+    assert "1 box reaching beyond the edge" in text_of(tagged(notebook, "spoil"))
+    assert "1 box duplicating another box" in text_of(tagged(notebook, "spoil"))
     assert "BOX_" not in text_of(tagged(notebook, "mended")), "no box has an issue any more"
     assert "LABEL_HAS_FEW_TEST_IMAGES" in text_of(tagged(notebook, "mended")), "earlier issues are still reported"
     assert "comparator" in text_of(tagged(notebook, "sizes"))

@@ -201,7 +201,7 @@ def outputs(notebook):
         assert pictures_of(tagged(notebook, tag)) or html_of(tagged(notebook, tag)), f"an image after {tag!r}"
     assert "correct to patio: 3 photos" in text_of(tagged(notebook, "review"))
     assert "40 predictions" in text_of(tagged(notebook, "predicted"))
-    assert "3 photos put right" in text_of(tagged(notebook, "train_mended"))
+    assert "3 photos corrected" in text_of(tagged(notebook, "train_mended"))
     assert "second" in text_of(tagged(notebook, "second"))
     assert "F1 rises" in text_of(tagged(notebook, "compared"))
     assert "→" in text_of(tagged(notebook, "gained"))

@@ -164,7 +164,7 @@ def outputs(notebook: Any) -> None:
     )
     for tag in (*pictures, "box_sliders"):
         assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one plot"
-    assert text_of(tagged(notebook, "middle")).startswith("0.415 is the middle of 0.45 and 0.38")
+    assert text_of(tagged(notebook, "middle")).startswith("0.415 is the midpoint of 0.45 and 0.38")
 
 
 def _check_cell(ns: dict[str, Any], number: int) -> tuple[ast.Module, ast.Expression]:
