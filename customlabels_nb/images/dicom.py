@@ -131,7 +131,7 @@ def _first_frame(file: Any, dataset: Any) -> _Array:
     except NotImplementedError as error:
         name = _syntax(dataset).name
         raise RefusedError(
-            f"the compression {name} is not supported. Convert the file, for example with dcmconv."
+            f"{name} compression is not supported. Convert the file, for example with dcmconv."
         ) from error
     except RuntimeError as error:
         if not any(words in str(error) for words in _LACKS_PACKAGES):

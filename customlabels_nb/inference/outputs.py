@@ -289,7 +289,7 @@ class ParquetParts:
                 path.unlink()
         if lost := [str(mark) for mark in marks if mark not in known or not (self.path / str(mark)).is_file()]:
             raise InputError(
-                f"to={str(self.path)!r} is missing the file {lost[0]!r}, which an earlier step has written. "
+                f"to={str(self.path)!r} is missing the file {lost[0]!r}, which an earlier step wrote. "
                 "Empty the folder to start again, or pass a different `to`."
             )
         self._number = 1 + max((int(match[1]) for match in known.values()), default=-1)

@@ -204,7 +204,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
         Parameters
         ----------
         thresholds : float, mapping, str or None
-            One number for all labels, a number by label, "cross-validated", or None for each label's assumed threshold.
+            One number for all labels, a mapping from label to number, "cross-validated", or None for each label's
+            assumed threshold.
 
         Examples
         --------

@@ -90,7 +90,7 @@ def test_what_is_no_model_is_said(tmp_path: Path, copied: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(ArtifactError, match=r"photo\.jpg.* as a zip file"):
         cl.load_model(tmp_path / "photo.jpg")
-    with pytest.raises(ArtifactError, match="has 0 models"):
+    with pytest.raises(ArtifactError, match="contains 0 models"):
         cl.load_model(zipped(tmp_path / "none.zip", **{"a.txt": b"a"}))
     names = {f"{home}__{name}": copied / name for home in ("one", "two") for name in (CONFIG, WEIGHTS)}
     with pytest.raises(ArtifactError, match="has 2 models"):

@@ -384,7 +384,7 @@ def _iou_with_own(case: Case) -> FloatArray:
 
 
 def _doubted(case: Case, found: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows where the model is as confident as in its correct predictions, and is rarely wrong."""
+    """Select the predictions whose confidence is so high that the ground truth is doubtful, see :func:`_least_sure`."""
     least = dict(zip(case.labels, _least_sure(case).tolist(), strict=True))
     return found[found["confidence"] >= found["predicted"].map(least).astype("float64")]
 

@@ -132,7 +132,7 @@ def after_second(ns):
     second = ns["second"]
     assert (second.name, second.status) == ("second", "TRAINING_COMPLETED")
     assert ns["project"].versions["name"].tolist() == ["first", "second"]
-    assert "begun from" in repr(second.card)
+    assert "started from" in repr(second.card)
 
 
 def after_compared(ns):

@@ -27,7 +27,7 @@ RIGHT: dict[int, Any] = {
 ALSO_RIGHT: dict[int, Any] = {1: [5, 0, 3], 2: 0.62, 3: 0.89, 5: 0.67, 6: [0.97, 0.49], 7: 0.3, 9: 0.81, 10: 0.33}
 #: Wrong answers of students, and a word of the hint.
 WRONG: dict[int, list[tuple[Any, str]]] = {
-    1: [((5, 3, 0), "swapped"), ((5, 0, 0), "how many of the eight"), ((8, 0, 3), "accept at 0.8")],
+    1: [((5, 3, 0), "swapped"), ((5, 0, 0), "How many of the eight"), ((8, 0, 3), "accept at 0.8")],
     2: [(1.0, "precision"), (0.25, "number of kitchens"), (3 / 8, "missed")],
     3: [(1.0, "recall"), (0.11, "false alarms"), (0.4, "*accepts*")],
     4: [
