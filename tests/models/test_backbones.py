@@ -68,7 +68,7 @@ def test_a_loaded_backbone_is_frozen() -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(InputError, match=r"backbone='resnet1' .*efficientnet_lite0"):
+    with pytest.raises(InputError, match=r"backbone 'resnet1'.*efficientnet_lite0"):
         load_backbone("resnet1")
 
 

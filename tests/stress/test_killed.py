@@ -164,7 +164,7 @@ def test_a_training_says_what_happened_and_resumes_or_goes(nursery: Nursery, tem
         model = project.model("v1")
         seen.append(model.status)
         if model.status == "TRAINING_FAILED":
-            assert "gone" in model.status_message
+            assert "ended" in model.status_message
             if number % 2:
                 model.delete(confirm=True)
                 assert project.versions.empty
