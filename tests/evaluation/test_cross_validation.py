@@ -78,7 +78,7 @@ def test_figures_are_honest() -> None:
 
 
 def test_notes_say_how(found: Evaluation) -> None:
-    assert any("cross-validated" in note and "other four" in note for note in found.notes)
+    assert any("cross-validated" in note and "on the other" in note for note in found.notes)
     assert not any("chosen on this test set" in note for note in found.notes)
     rare = evaluate(*tables([0] * 9 + [1], np.random.default_rng(0).random((10, 2)), "ab"), thresholds=HONEST)
     assert any("Only one test image has b" in note for note in rare.notes)

@@ -92,7 +92,7 @@ def test_it_goes_through_a_file_and_a_stream(tmp_path: Path) -> None:
 
 def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     rows = pd.DataFrame({"image": ["file:///a/%FF.jpg"], "label": ["x"]})
-    with pytest.raises(InputError, match="not UTF-8"):
+    with pytest.raises(InputError, match="not valid UTF-8"):
         cl.Dataset(rows[["image"]], rows).to_huggingface()
 
 
