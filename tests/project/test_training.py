@@ -122,7 +122,7 @@ def test_one_image_of_each_label_can_not_be_split(tmp_path: Path, shapes: Path) 
     assert caught.value.code == "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT"
     assert len(project.test_set) == 0
     project.add_images(shapes / "disc" / "1.png", split="test", label="disc", progress=False)
-    with pytest.raises(NotEnoughDataError, match="1 label only") as caught:
+    with pytest.raises(NotEnoughDataError, match="only 1 label") as caught:
         project.train(progress=False)
     assert caught.value.code == "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"
     project.add_images(shapes / "stripes" / "1.png", split="test", label="stripes", progress=False)
@@ -417,7 +417,7 @@ def test_labels_of_one_photo_do_not_make_a_test_set_of_one_label(tmp_path: Path,
     project = create_project("lopsided", tmp_path)
     project.add_images(shapes / "disc", label="disc", progress=False)
     project.add_images(shapes / "stripes" / "0.png", label="stripes", progress=False)
-    with pytest.raises(NotEnoughDataError, match="1 label only"):
+    with pytest.raises(NotEnoughDataError, match="only 1 label"):
         project.train(progress=False)
     assert len(project.test_set) == 0
 

@@ -172,9 +172,9 @@ def test_beginning_from_a_former_version(project: Project) -> None:
         ({"budget": "soon"}, "budget='soon'"),
         ({"budget": "90s", "steps": 4}, "only one of them"),
         ({"steps": 0}, "steps=0"),
-        ({"detector": "yolo"}, "detector='yolo'"),
+        ({"detector": "yolo"}, "detector 'yolo'"),
         ({"input_size": 100}, "input_size=100"),
-        ({"backbone": "resnet"}, "backbone='resnet'"),
+        ({"backbone": "resnet"}, "backbone 'resnet'"),
         ({"seed": -1}, "seed=-1"),
     ],
 )
