@@ -125,7 +125,7 @@ def test_unreadable_images_are_passed_over(of: str, request: pytest.FixtureReque
     assert len(show_batch(left, n=9)) == 9
     none = left.filter(images["image"].isin(gone.values()))
     for augmented in (True, False):
-        with pytest.raises(NotEnoughDataError, match="can be read"):
+        with pytest.raises(NotEnoughDataError, match="be read"):
             show_batch(none, augmented=augmented)
 
 
