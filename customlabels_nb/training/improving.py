@@ -164,8 +164,10 @@ def improve(
     """
     y = np.asarray(truth)
     if not len(features) == len(y) == len(images) or (hashes is not None and len(hashes) != len(images)):
+        hashed = "" if hashes is None else f", hashes {len(hashes):,}"
         raise InputError(
-            f"features {features.shape}, truth {y.shape} and images ({len(images)},) must have the same length."
+            "All arguments must have the same length, but features has "
+            f"{len(features):,}, truth {len(y):,}, images {len(images):,}{hashed} items."
         )
     notes: list[str] = []
     former = _usable(former, backbone, notes)

@@ -219,7 +219,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
     def _check_threshold(self, proposal: Any) -> float | None:
         value = proposal["value"]
         if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
-            raise InputError(f"threshold={value!r} must be a number from 0 to 1, or None for each label's own.")
+            raise InputError(f"threshold={value!r} must be a number between 0 and 1, or None for each label's own.")
         return None if value is None else float(value)
 
     # -- requests of the page -----------------------------------------------------------------------

@@ -163,7 +163,7 @@ def test_history_check_export_and_the_saved_notebook(lab: Lab) -> None:
     expect(panel.locator(".action.open .undo")).to_be_disabled()
 
     root.locator("button.check").click()
-    expect(root.locator(".finding-row.plan").first).to_contain_text("images of 1 label only", timeout=60_000)
+    expect(root.locator(".finding-row.plan").first).to_contain_text("images of only 1 label", timeout=60_000)
     found = root.locator(".finding-row .link").first
     count = int(re.sub(r"\D", "", found.inner_text()))
     found.click()
