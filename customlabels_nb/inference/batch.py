@@ -120,8 +120,10 @@ def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
     else:
         errors, left = len(found.attrs["errors"]), len(found.attrs.get("remaining", ()))
         go_on = ". They are listed in .attrs['remaining']."
-    words = [f"{counted(errors, 'image or folder', 'images or folders')} could not be read. See .attrs['errors']."]
-    words = words if errors else []
+    words = []
+    if errors:
+        unread = counted(errors, "image or folder", "images or folders")
+        words.append(f"{unread} could not be read. See .attrs['errors'].")
     return [*words, f"Stopped: {counted(left, 'image is', 'images are')} left{go_on}"] if left else words
 
 

@@ -158,7 +158,7 @@ def improve(
     Raises
     ------
     InputError
-        If ``features``, ``truth`` and ``images`` differ in length.
+        If ``features``, ``truth``, ``images`` and ``hashes`` differ in length.
     Cancelled, KeyboardInterrupt, ArtifactError, ModelError
         See :func:`customlabels_nb.training.fine_tuning.fine_tune`.
     """
