@@ -89,7 +89,7 @@ export class HistoryList {
       "button", { type: "button", class: "plain action-line", attributes: { "aria-expanded": String(open) }, data: { key: `row-${row.id}` }, on: { click: () => this._toggle(row.id) } },
       element("span", { class: "when", text: new Date(row.created / 1000).toLocaleTimeString("en", WORD_OF_TIME) }),
       element("bdi", { class: "who", text: row.who, title: row.who }),
-      element("span", { class: "what" }, element("bdi", { text: row.what }), row.note ? element("bdi", { class: "faint note", text: row.note }) : null, row.labels ? element("bdi", { class: "labels-of", text: row.labels }) : null),
+      element("span", { class: "what", title: [row.what, row.note, row.labels].filter(Boolean).join(" · ") }, element("bdi", { text: row.what }), row.note ? element("bdi", { class: "faint note", text: row.note }) : null, row.labels ? element("bdi", { class: "labels-of", text: row.labels }) : null),
       element("span", { class: "side faint", text: row.split ?? "" }), element("span", { class: "number", text: count, title: row.count ? `${count} images or annotations` : "" }),
     );
     const undone = row.undone_by === null ? null : element("span", { class: "faint", text: `undone by action ${row.undone_by}` });
