@@ -35,6 +35,11 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Result(Message):
+    """Message event with the result of a run that has completed."""
+
+
+@dataclass(frozen=True)
 class Metrics:
     """Metrics event of one training step or epoch."""
 

@@ -47,8 +47,8 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
         If the type, shape or range of values is not supported.
     """
     if isinstance(image, str | os.PathLike):
-        name = as_uri(image)
-        return open_image(located(name, root), name=name), name
+        name, place = _one_image(image, root)
+        return open_image(place, name=name), name
     if (encoded := _encoded(image)) is not None:
         return open_image(encoded[0], name=encoded[1]), encoded[1]
     if isinstance(image, Image.Image):
@@ -83,14 +83,23 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
         Path, URL or other name of the image.
     """
     if isinstance(image, str | os.PathLike):
-        name = as_uri(image)
-        data = read_bytes(located(name, root))
+        name, place = _one_image(image, root)
+        data = read_bytes(place)
     elif (encoded := _encoded(image)) is not None:
         data, name = encoded
     else:
         shown, name = load_input(image)
         return shown, None, name
     return open_image(data, name=name), data, name
+
+
+def _one_image(image: str | os.PathLike[str], root: Path | None) -> tuple[str, str]:
+    """Return the name and the location of an image, which must not be a folder."""
+    name = as_uri(image)
+    place = located(name, root)
+    if not is_remote(place) and os.path.isdir(to_path(place)):
+        raise NotAnImageError(name, "it is a folder. For the images in it, use detect_many.")
+    return name, place
 
 
 def as_uri(path: str | os.PathLike[str]) -> str:

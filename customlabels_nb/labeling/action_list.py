@@ -14,7 +14,7 @@ from customlabels_nb.labeling.screen import ProjectScreen
 
 PAGE = 50
 
-_SHOWN_NAMES = 6
+_SHOWN_NAMES, _SHOWN_LABELS = 6, 4
 
 
 class ActionList(ProjectScreen):
@@ -29,11 +29,18 @@ class ActionList(ProjectScreen):
         return self._store.actors()
 
     def rows(self, *, before: int | None = None, who: str | None = None, limit: int = PAGE) -> list[dict[str, Any]]:
-        """Convert :meth:`table` to JSON-compatible rows, with times in microseconds since 1970."""
+        """Convert :meth:`table` to JSON-compatible rows, with times in microseconds since 1970.
+
+        ``labels`` names the labels of the action unless ``what`` does.
+        """
         table = self.table(before=before, who=who, limit=limit)
         plain = table.drop(columns="created").astype(object)
         rows: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")
-        return [{**row, "created": at} for row, at in zip(rows, microseconds(table["created"]), strict=True)]
+        labels = self._store.labels_of_actions([row["id"] for row in rows])
+        return [
+            {**row, "created": at, "labels": _labels_text(row["what"], *labels.get(row["id"], ([], [])))}
+            for row, at in zip(rows, microseconds(table["created"]), strict=True)
+        ]
 
     def details(self, action_id: int) -> dict[str, Any]:
         """Return an action's image counts by dataset, some image names, and the reason if it cannot be undone."""
@@ -71,3 +78,16 @@ class ActionList(ProjectScreen):
             undone = self._store.undo(action_id, self._action("undo"))
         change_signal.notify(self.root)
         return undone.count
+
+
+def _labels_text(what: str, before: list[str], after: list[str]) -> str:
+    """Name the labels of an action, such as "garden → yard". Empty if ``what`` already names one."""
+    if any(what.endswith(f" {label}") for label in (*before, *after)):
+        return ""
+    sides = [after or before] if set(before) == set(after) or not (before and after) else [before, after]
+    return " → ".join(_some(side) for side in sides)
+
+
+def _some(labels: list[str]) -> str:
+    named = ", ".join(f"⁨{label}⁩" for label in labels[:_SHOWN_LABELS])  # names in any direction
+    return named if len(labels) <= _SHOWN_LABELS else f"{named} and {len(labels) - _SHOWN_LABELS:,} more"

@@ -7,11 +7,12 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.files import scratch
@@ -26,6 +27,7 @@ from customlabels_nb.images.thumbnails import (
     project_cache,
     thumbnail_of,
 )
+from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ _VIEW_SIZES = (1024, 2048, 4096)
 _LIGHT_BYTES = 2 * 2**20
 _WIDEST_REGION = 4096
 _LARGEST_UPLOAD = 2**31
+_PROBLEMS, _FILES_NAMED = 100, 30  # listed after an upload: different problems, and files of each
+_QUOTED_FOLDER = re.compile(r"""(?<=(['"]))(?:(?!\1).)*(?:/|\\\\)(?=(?:(?!\1).)*\1)""")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]')
 
 
@@ -166,21 +170,27 @@ class SessionFiles:
             file.write(data)
 
     def end_upload(self, batch: str, split: str, label: str | None) -> ImportReport:
-        """Import the files of the batch, optionally giving all of them the same label."""
+        """Import the files of the batch, optionally giving all of them the same label.
+
+        The issues of the report name the files as they were uploaded.
+        """
         held = self._batch(batch)
         target = self.root / "images"
         moved: list[Path] = []
+        uploaded: dict[str, str] = {}
         try:
             taken = {path.name.lower() for path in target.iterdir()}
-            for path in held.names.values():
+            for name, path in held.names.items():
                 place = target / free_name(path.name, taken)
                 taken.add(place.name.lower())
                 moved.append(path.rename(place))
+                uploaded[str(place)] = name
             report = self._add_images([str(path) for path in moved], split, label)
         finally:
             self.cancel_upload(batch)
         self._remove_unused(moved, split)
-        return report
+        where = [uploaded.get(where, where) for where in report.issues["where"].tolist()]
+        return replace(report, issues=report.issues.assign(where=pd.Series(where, report.issues.index, dtype="str")))
 
     def _remove_unused(self, files: Sequence[Path], split: str) -> None:
         """Delete uploaded files that were not imported."""
@@ -219,5 +229,13 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def report_as_json(report: ImportReport) -> dict[str, Any]:
-    """Convert an import report to JSON-compatible data for the front end."""
-    return {"text": repr(report), "issues": report.issues[["code", "where", "message"]].head(50).to_dict("records")}
+    """Convert an import report to JSON-compatible data for the front end.
+
+    Each problem is listed once, with the names of its files and without the folders of the server.
+    """
+    issues = report.issues.assign(message=[_QUOTED_FOLDER.sub("", text) for text in report.issues["message"]])
+    problems = [
+        {"message": message, "count": len(where), "files": [short_name(name) for name in where[:_FILES_NAMED]]}
+        for message, where in issues.groupby("message", sort=False)["where"].agg(list).head(_PROBLEMS).items()
+    ]
+    return {"text": repr(replace(report, issues=report.issues.iloc[:0])), "count": len(issues), "problems": problems}

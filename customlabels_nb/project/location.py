@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import json
 import os
@@ -25,6 +26,7 @@ _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
 #: File systems limit names to 255 bytes or so, and version names append a time to the project's name.
 _MOST_BYTES = 200
 _LONGEST_DESCRIPTION = 2000
+_MOST_COMPARED = 20  # files and folders that may be a project with a similar name
 _SECRETS = ("password", "sslpassword", "passwd")
 
 
@@ -178,10 +180,24 @@ def open_project_store(root: Path, url: str | None = None) -> SqlStore:
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)
     if not os.path.isfile(root / DATABASE):
-        near = sorted(path.name for path in root.iterdir() if is_project(path)) if os.path.isdir(root) else []
-        hint = f" It contains the projects {near!r}." if near else ""
+        inside = sorted(path.name for path in root.iterdir() if is_project(path)) if os.path.isdir(root) else []
+        hint = f" It contains the projects {inside!r}." if inside else ""
+        if not inside and (near := _similar_projects(root)):
+            hint = f" Did you mean {' or '.join(map(repr, near))}?"
         raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} create_project(name) creates one.")
     return open_store(str(root / DATABASE))
+
+
+def _similar_projects(root: Path) -> list[str]:
+    """Return up to three projects beside ``root`` with a similar folder name, the most similar first."""
+    try:
+        beside: dict[str, str] = {}
+        for name in os.listdir(root.parent):
+            beside.setdefault(name.casefold(), name)
+        similar = difflib.get_close_matches(root.name.casefold(), list(beside), n=_MOST_COMPARED)
+        return [beside[name] for name in similar if is_project(root.parent / beside[name])][:3]
+    except OSError:  # the hint is not worth another error
+        return []
 
 
 def _read_pointer(path: Path) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from customlabels_nb.errors import (
     StoreError,
     show_in_one_line,
 )
-from customlabels_nb.events import Events, Listener
+from customlabels_nb.events import Events, Listener, Result
 from customlabels_nb.images.reading import is_remote, to_path
 from customlabels_nb.project.location import ProjectLocation, check_description, check_name, check_tags
 from customlabels_nb.project.progress_display import watch
@@ -349,12 +350,27 @@ class Model(Runnable):
         >>> (model.folder / "card.md").exists()
         True
         """
+        self._write_results()
+
+    def _write_results(self) -> Report | None:
         from customlabels_nb.training.kept_files import has_predictions
 
         report = self.evaluate() if has_predictions(self.folder, "test") else None
         if report is not None:
             report.to(self.folder / "evaluation")
         self._make_card(report).to(self.folder)
+        return report
+
+    def _finish(self, events: Events) -> None:
+        """Write the results of a completed training run, and send its test F1 and the next call."""
+        report = self._write_results()
+        if report is None:
+            return
+        f1, low, high = report.summary.set_index("figure").loc["f1", ["value", "low", "high"]]
+        interval = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
+        next_call = f"project.model({self.name!r}).evaluate()"
+        with suppress(Cancelled):  # a stop request after training has completed has nothing to stop
+            events.emit(Result(f"Test F1 {f1:.3f}{interval}. Next: {next_call}"))
 
     # -- resuming, copying and deleting -------------------------------------------------------------
     def resume(
@@ -369,17 +385,17 @@ class Model(Runnable):
         --------
         >>> project.model("stopped").resume()  # doctest: +SKIP
         """
-        from customlabels_nb.training.run import resume_version
-
         record = self.record
         if record.status != "TRAINING_FAILED":
             raise NotAllowedError(f"Only a failed training run can be resumed. {self.name!r} is {record.status}.")
         labels = self._store.labels()
         colours = dict(zip(labels["label"], labels["colour"], strict=True))
-        with self._stoppable():
-            with watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks) as stream:
-                resume_version(self._store, self._root, record, stream)
-            self.write_results()
+        display = watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks)
+        with self._stoppable(), display as stream:
+            from customlabels_nb.training.run import resume_version  # loads torch, which takes seconds
+
+            resume_version(self._store, self._root, record, stream)
+            self._finish(stream)
         return self
 
     def copy_to(

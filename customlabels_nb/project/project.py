@@ -889,7 +889,6 @@ class Project:
         with model._stoppable():
             from customlabels_nb.training.options import options_from
             from customlabels_nb.training.plan import make_plan, set_aside
-            from customlabels_nb.training.run import train_version
 
             options = options_from(
                 kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
@@ -901,10 +900,12 @@ class Project:
                 say(f"The project has no test set yet. Images were split: {self.distribute()}")
             colours = self.labels.colours
             with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
+                from customlabels_nb.training.run import train_version  # loads torch, which takes seconds
+
                 datasets = self.train_set, self.test_set
                 train_version(self._store, self.root, version, *datasets, options, stream, tags=tags, started=started)
-            model = self._models.setdefault(version, model)
-            model.write_results()
+                model = self._models.setdefault(version, model)
+                model._finish(stream)
         return model
 
     def model(self, name: str = "latest") -> Model:

@@ -35,8 +35,9 @@ def create_project(
     task: str | None = None,
     store: str | None = None,
     tags: dict[str, str] | None = None,
+    exist_ok: bool = False,
 ) -> Project:
-    """Create a new project in the folder ``<folder>/<name>``.
+    """Create a new project in the folder ``<folder>/<name>``, or open the existing one with ``exist_ok=True``.
 
     Parameters
     ----------
@@ -51,14 +52,17 @@ def create_project(
         again, it is read from the environment or ``.pgpass``. By default, the database is an SQLite file in the project
         folder.
     tags : dict, optional
-        Tags of the project, a dict of str to str.
+        Tags of a new project, a dict of str to str.
+    exist_ok : bool
+        Open the project if it already exists, so that a notebook can be run again. Nothing in it is changed.
 
     Raises
     ------
     ProjectNameError
         If the name is not valid.
     ProjectExistsError
-        If a file or folder of that name already exists. Nothing is overwritten.
+        If a file or folder of that name already exists. With ``exist_ok``, only if it is not a project, or if its task
+        is not ``task``. Nothing is overwritten.
     ProjectError
         If the folder cannot be created.
 
@@ -67,6 +71,9 @@ def create_project(
     >>> project = cl.create_project("kitchens", task="single-label", tags={"client": "Smith"})
     >>> project.add_images(photos, auto_label=True, progress=False).added
     9
+    >>> again = cl.create_project("kitchens", task="single-label", exist_ok=True)
+    >>> len(again.train_set)
+    9
     """
     root = Path(folder).expanduser().absolute() / check_name(name)
     check_task(task)
@@ -74,9 +81,13 @@ def create_project(
     try:
         root.mkdir(parents=True)
     except FileExistsError as error:
-        raise ProjectExistsError(
-            f"{str(root)!r} already exists. Open a project with cl.load_project({str(root)!r}), or choose another name."
-        ) from error
+        if is_project(root):
+            if exist_ok:
+                return _reopen(root, task, store)
+            advice = f"Open it with cl.load_project({str(root)!r}) or exist_ok=True"
+        else:
+            advice = "It is not a project. Remove it"
+        raise ProjectExistsError(f"{str(root)!r} already exists. {advice}, or choose another name.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ProjectError(f"Cannot create the folder {str(root)!r}: {reason}.") from error
@@ -91,20 +102,37 @@ def create_project(
     return project
 
 
-def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> Project:
-    """Open the project in the folder ``path``.
+def _reopen(root: Path, task: str | None, store: str | None) -> Project:
+    """Open an existing project whose task is ``task``, if one is given and the project has one."""
+    project = load_project(root, store=store)
+    if task is not None and project.task not in (None, task):
+        there = project.task
+        project.close()
+        raise ProjectExistsError(
+            f"{str(root)!r} already exists with task={there!r}, not task={task!r}. Leave out task= to open it, or "
+            "choose another name."
+        )
+    return project
+
+
+def load_project(
+    path: str | os.PathLike[str], folder: str | os.PathLike[str] = ".", *, store: str | None = None
+) -> Project:
+    """Open the project in the folder ``path``, or ``<folder>/<path>`` as in :func:`create_project`.
 
     Parameters
     ----------
     path : path
-        Project folder.
+        Project folder, or its name in ``folder``.
+    folder : path
+        Folder that a relative ``path`` starts from. By default the current folder.
     store : str, optional
         URL of the database, if it differs from the URL that is stored in the project (a different host, or a password).
 
     Raises
     ------
     ProjectNotFoundError
-        If there is no project in that folder.
+        If there is no project in that folder. The message names projects with a similar name.
     ProjectError
         If the folder cannot be read.
 
@@ -112,8 +140,10 @@ def load_project(path: str | os.PathLike[str], *, store: str | None = None) -> P
     --------
     >>> cl.load_project(project.root)
     Project('rooms': train 12, test 6 images; 3 labels; 1 versions)
+    >>> cl.load_project("rooms", project.root.parent).name
+    'rooms'
     """
-    root = Path(path).expanduser().absolute()
+    root = Path(folder).expanduser().absolute() / Path(path).expanduser()
     if root.name == DATABASE and os.path.isfile(root):
         root = root.parent
     try:

@@ -67,7 +67,7 @@ from customlabels_nb.store.trace import (
     rows_with,
     update_with,
 )
-from customlabels_nb.store.undo import touched_images, undo_action, undo_refusal, undone_by
+from customlabels_nb.store.undo import labels_of_actions, touched_images, undo_action, undo_refusal, undone_by
 from customlabels_nb.store.writing import (
     Edit,
     bump_images_with_label,
@@ -471,6 +471,11 @@ class SqlStore:
             pairs = zip(found.pop("before"), found.pop("after"), strict=True)
             touched = [touched_images(unpack(before), unpack(after)) for before, after in pairs]
         return found.assign(created=frames.times(found["created"].to_numpy()), images=pd.Series(touched, dtype=object))
+
+    def labels_of_actions(self, ids: Sequence[int]) -> dict[int, tuple[list[str], list[str]]]:
+        """Map actions to the labels they name or change, before and after, without those of very large edits."""
+        with self._database.read() as connection:
+            return labels_of_actions(connection, ids)
 
     def actors(self) -> dict[str, int]:
         """Count the actions of each person."""

@@ -7,6 +7,7 @@ have been undone and which still apply.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
@@ -18,11 +19,13 @@ from sqlalchemy import Connection, Table, delete, func, select, update
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
 from customlabels_nb.store import frames, schema
+from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import dump_json, fetch, insert_rows, load_json, record, unpack, update_rows
 from customlabels_nb.store.records import Action, WriteResult
 from customlabels_nb.store.trace import MARKS, Trace, delete_with, made_ids, prediction_changes, rows_with
 from customlabels_nb.store.writing import bump_images_with_label, dataset_rows, ensure_dataset, note_image_change
 
+_LARGEST_NAMED = 2**16  # bytes of the compressed changes of an action that are read for its labels
 _LOOKED_THROUGH = 200  # later actions that are searched for the one that changed an image
 
 
@@ -72,6 +75,44 @@ def touched_images(before: Any, after: Any) -> list[str]:
             elif isinstance(value, dict) and "annotations" in value:
                 found[key] = None
     return list(found)
+
+
+def touched_labels(before: Any, after: Any) -> tuple[list[str], list[str]]:
+    """Collect the labels that an entry of the history names or changes before and after it, most frequent first."""
+    before, after = (side if isinstance(side, dict) else {} for side in (before, after))
+    found: tuple[Counter[str], Counter[str]] = Counter(), Counter()
+    for counts, side in zip(found, (before, after), strict=True):
+        named = [side.get("label"), *(side["labels"] if isinstance(side.get("labels"), list) else [])]
+        counts.update(name for name in named if isinstance(name, str))  # an image may be called "label"
+    for image in {**before, **after}:
+        keys = [side.get(image) for side in (before, after)]
+        old, new = (
+            {tuple(key) for key in own["annotations"]} if isinstance(own, dict) and "annotations" in own else set()
+            for own in keys
+        )
+        for counts, changed in zip(found, (old - new, new - old), strict=True):
+            counts.update(str(key[0]) for key in changed)
+    return [name for name, _ in found[0].most_common()], [name for name, _ in found[1].most_common()]
+
+
+def labels_of_actions(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[list[str], list[str]]]:
+    """Map actions to their :func:`touched_labels`. Undo and redo name those of the original action.
+
+    Edits of very many images are left out, as reading them would take too long.
+    """
+    c = schema.history.c
+    links: dict[int, int] = dict(fetch(connection, select(c.id, c.undoes).where(c.undoes.is_not(None))))
+    originals = {}
+    for id_ in ids:
+        original = id_
+        while original in links:
+            original = links[original]
+        originals[id_] = original
+    size = func.coalesce(func.length(c.before), 0) + func.coalesce(func.length(c.after), 0)
+    wanted = among(connection, c.id, set(originals.values()))
+    rows = fetch(connection, select(c.id, c.before, c.after).where(wanted, size <= _LARGEST_NAMED))
+    found = {id_: touched_labels(unpack(before), unpack(after)) for id_, before, after in rows}
+    return {id_: found[original] for id_, original in originals.items() if original in found}
 
 
 def undone_by(connection: Connection) -> dict[int, int]:

@@ -439,7 +439,7 @@ class _Loop:
         self.average.eval()
         metrics = self.learner.validate(self.average.module)
         values = {"loss": sum(losses.values()), **losses, **metrics}
-        latest = {**values, **self._losses_since_told()}
+        latest = {**_of_one_loss(losses), **metrics, **self._losses_since_told()}
         found = metrics.get(self.options.metric)
         best: Tensors | None = None
         if found is not None and (state.best is None or found >= state.best):
@@ -461,7 +461,7 @@ class _Loop:
         count = max(1, state.step - max(told.step, int(state.history[-1]["step"] if state.history else 0)))
         losses = {name: (value - told.sums.get(name, 0.0)) / count for name, value in state.sums.items()}
         self.told = _Told(state.step, dict(state.sums), time.perf_counter())
-        return {"loss": sum(losses.values()), **losses} if losses else {}
+        return _of_one_loss(losses) if losses else {}
 
     def _finished(self) -> bool:
         state = self.state
@@ -691,3 +691,8 @@ def _to_json(value: Any) -> bytes:
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _of_one_loss(losses: Mapping[str, float]) -> dict[str, float]:
+    """Return the sum of the losses, and its parts if there are several."""
+    return {"loss": sum(losses.values()), **(losses if len(losses) > 1 else {})}

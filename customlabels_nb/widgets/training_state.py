@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from customlabels_nb.events import Event, Message, Metrics, Progress, Samples
+from customlabels_nb.events import Event, Message, Metrics, Progress, Result, Samples
 
 RUNNING, STOPPING, DONE, STOPPED, FAILED = "running", "stopping", "done", "stopped", "failed"
 
@@ -138,7 +138,7 @@ class TrainingProgress:
     status : str
         "running", "stopping", "done", "stopped" or "failed".
     words : str
-        Description of how the run ended.
+        Description of how the run ended, or its result.
     phases : list of Phase
         In the order of their latest start. The last one is in progress.
     metrics : dict of str to MetricCurve
@@ -156,6 +156,7 @@ class TrainingProgress:
         self._ended: float | None = None
         self.lock = threading.RLock()
         self.status, self.words = RUNNING, ""
+        self._result = ""
         self.phases: list[Phase] = []
         self.metrics: dict[str, MetricCurve] = {}
         self.messages: list[tuple[float, str]] = []
@@ -167,6 +168,8 @@ class TrainingProgress:
         with self.lock:
             if isinstance(event, Progress):
                 self._hear_progress(event)
+            elif isinstance(event, Result):
+                self._result = event.text
             elif isinstance(event, Message):
                 self.messages.append((self.seconds, event.text))
                 del self.messages[:-MOST_MESSAGES]
@@ -187,7 +190,7 @@ class TrainingProgress:
         with self.lock:
             if self._ended is None:
                 self._ended = self._clock()
-                self.status, self.words = status, words
+                self.status, self.words = status, words or (self._result if status == DONE else "")
 
     @property
     def is_over(self) -> bool:

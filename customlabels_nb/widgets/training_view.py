@@ -313,7 +313,7 @@ def training_picture(progress: TrainingProgress, title: str, colour: Callable[[s
 
 def _first_line(progress: TrainingProgress, title: str) -> str:
     words = [f"{_WORDS.get(progress.status, 'Stopping')} {title}".strip()]
-    if progress.status in (STOPPED, FAILED):
+    if progress.words:
         words.append(progress.words)
     if progress.is_over:
         words.append(f"{progress.seconds:.0f} s")

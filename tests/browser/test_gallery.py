@@ -528,7 +528,9 @@ def test_finding_adding_and_uploading(lab: Lab) -> None:
     root.locator(".panel input").fill("pear")
     root.locator(".panel button.primary").click()
     expect(root.locator(".notice")).to_contain_text("2 images added to train")
-    expect(root.locator(".notice")).to_contain_text("not.png")
+    expect(root.locator(".notice li")).to_have_count(1)
+    expect(root.locator(".notice li")).to_contain_text("not.png")
+    expect(root.locator(".notice")).not_to_contain_text("images/not")
     expect(root.locator(".position")).to_have_text("1–8 of 8")
     assert sorted(gallery.labelled().values()) == ["fig & <b>date</b>", "pear", "pear", "plum"]
 

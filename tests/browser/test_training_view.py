@@ -18,7 +18,7 @@ RUN = """
 import io, math, time
 from pathlib import Path
 from PIL import Image
-from customlabels_nb.events import Events, Mark, Sample
+from customlabels_nb.events import Events, Mark, Result, Sample
 from customlabels_nb.project.progress_display import watch
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
@@ -36,6 +36,8 @@ def wait_for(name):
 
 def run(title, events=None, files=()):
     with watch(events or Events(), title=title, colours={"pear": "#3a9a5b"}, callbacks=[heard.append]) as stream:
+        if files:
+            wait_for("begin")
         stream.message(f"The label {HOSTILE} has few images.")
         for done in range(0, 9):
             stream.progress("reading train", done, 8)
@@ -50,6 +52,7 @@ def run(title, events=None, files=()):
                 stream.samples(step, [Sample(f"photos/{HOSTILE}{n}.jpg", picture(), (320, 240), (Mark("pear", box),), (said,)) for n in range(4)])
             if step in (50, 200) and files:
                 wait_for(files[0 if step == 50 else 1])
+        stream.emit(Result(f"Test F1 0.912 [0.85, 0.96]. {HOSTILE}"))
 """  # noqa: E501
 CURVES = re.compile("ap50: 0.4751 at step 300")
 FAILING = """
@@ -72,6 +75,12 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     root = page.output(1).locator(".clnb-training")
     folder = page.path.parent
     # the kernel is busy from here on
+    expect(root.locator(".phase")).to_have_text("preparing")
+    expect(root.locator("[role=progressbar]")).to_be_visible()
+    expect(root.locator("[role=progressbar]")).not_to_have_attribute("aria-valuenow", re.compile(""))
+    expect(root.locator(".elapsed")).to_have_text(re.compile(r"^0:0[1-9]$"))
+    page.screenshot("training-view-begins")
+    (folder / "begin").touch()
     expect(root.locator(".state")).to_have_text("training")
     expect(root.locator(".project")).to_have_text("things.1")
     expect(root.locator(".amount")).to_have_text("50 of 300 steps")
@@ -123,6 +132,7 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     second = page.output(2).locator(".clnb-training")
     expect(second.locator(".state")).to_have_text("done")
     expect(second.locator(".over")).to_contain_text("training 300 steps")
+    expect(second.locator(".notice")).to_contain_text("Test F1 0.912 [0.85, 0.96]. <img src=x")
     expect(second.locator(".labelbar")).to_be_hidden()
     expect(second.locator(".entry .value").first).to_have_text("1.050")
     assert page.page.evaluate("window.hacked") is None

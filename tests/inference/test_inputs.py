@@ -154,6 +154,13 @@ def test_folders_give_the_images_below_them(folder: Path) -> None:
     assert names(expand_sources("in", root=folder.parent), folder) == expected
 
 
+def test_one_image_is_not_a_folder(folder: Path) -> None:
+    for load in (load_input, load_encoded):
+        for given, root in ((folder, None), (str(folder), None), (folder.as_uri(), None), ("in", folder.parent)):
+            with pytest.raises(NotAnImageError, match=r"is a folder.*detect_many"):
+                load(given, root=root)
+
+
 def test_patterns(folder: Path) -> None:
     assert names(expand_sources(f"{folder}/*.jpg"), folder) == ["a.jpg"]
     assert names(expand_sources(f"{folder}/?.*"), folder) == ["a.jpg", "b.PNG", "c.txt"]

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { curvePath, cursorAfter, extent, nearestIndex, niceRange, pointAt, stepsOf } from "../../customlabels_nb/widgets/static/training_view/curves.js";
 import { RunState } from "../../customlabels_nb/widgets/static/training_view/run_state.js";
 import { labelsOf, verdictOf } from "../../customlabels_nb/widgets/static/training_view/samples.js";
-import { amountText, captionOf, clockText, durationText, figureText } from "../../customlabels_nb/widgets/static/training_view/text.js";
+import { amountText, barOf, captionOf, clockText, durationText, figureText } from "../../customlabels_nb/widgets/static/training_view/text.js";
 import { forMany } from "./random.js";
 
 const figure = (values, more = {}) => ({ name: "loss", kind: "loss", generation: 0, from: 0, best: null, points: values.map((value, index) => [10 * index, index, value]), ...more });
@@ -109,6 +109,13 @@ test("a picture with labels is right only with just the true ones", () => {
   assert.equal(verdictOf([], []), "");
   const own = labelsOf([mark("a", { confidence: 0.4 }), mark("a", { confidence: 0.9 }), mark("__proto__")]);
   assert.deepEqual([own.get("a").count, own.get("a").confidence, own.get("__proto__").count], [2, 0.9, 1]);
+});
+
+test("the bar is there before the first phase and has no share while the total is unknown", () => {
+  assert.deepEqual(barOf(null), { name: "preparing", share: null });
+  assert.deepEqual(barOf({ name: "reading", done: 3, total: null }), { name: "reading", share: null });
+  assert.deepEqual(barOf({ name: "training", done: 3, total: 12 }), { name: "training", share: 0.25 });
+  assert.equal(barOf({ name: "training", done: 13, total: 12 }).share, 1);
 });
 
 test("times and figures read as people say them", () => {

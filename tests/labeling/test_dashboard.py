@@ -20,6 +20,7 @@ from customlabels_nb.labeling.exporting import export, place_of
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.project.project import Project
+from customlabels_nb.store import Action
 from customlabels_nb.training.plan import plan_in_words
 from tests.facts import tells
 from tests.labeling.conftest import another, named
@@ -270,6 +271,22 @@ def test_actions_are_listed_opened_and_taken_back(project: Project) -> None:
     unknown = actions.details(4711)
     assert tells(unknown.pop("refusal"), 4711, "project.history")
     assert unknown == {"id": 4711, "names": [], "images": {}}
+
+
+def test_actions_name_their_labels_once(project: Project) -> None:
+    label_some(project)
+    label_of = {row["what"]: row["labels"] for row in ActionList(project._store, project.root).rows()}
+    assert label_of["label pear"] == ""  # named by the action
+    assert label_of["mark skipped"] == ""
+    project.labels.rename("pear", "<b>pear")
+    project.undo()
+    images = project.train_set.filter("label == 'apple'").images["image"].tolist()
+    project.update("train", pd.DataFrame({"image": images[:2], "label": ["pear", "plum"]}))
+    project._store.add_labels([(f"label {number}", None) for number in range(6)], Action("add labels", "anna"))
+    rows = ActionList(project._store, project.root).rows(limit=4)
+    texts = [row["labels"].replace("\u2068", "").replace("\u2069", "") for row in rows]
+    added = "label 0, label 1, label 2, label 3 and 2 more"
+    assert texts == [added, "apple → pear, plum", "pear → <b>pear", "pear → <b>pear"]
 
 
 # -- export -------------------------------------------------------------------------------------------------

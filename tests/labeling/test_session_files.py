@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.labeling.session_files import SessionFiles
+from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.screens import session_files
 from tests.facts import facts
@@ -91,6 +91,19 @@ def test_what_is_no_image_or_known_already_is_reported_and_not_kept(project: Pro
     assert report.added == 1
     assert sorted(report.issues["code"]) == ["DUPLICATE_CONTENT", "IMAGE_NOT_AN_IMAGE"]
     assert [path.name for path in (project.root / "images").iterdir()] == ["good.png"]
+
+
+def test_the_report_of_an_upload_names_files_once_and_no_folders(project: Project, files: SessionFiles) -> None:
+    upload(files, None, **{"it's.png": png("red")})
+    bad = {f"bad{number}.jpg": b"text, not an image" for number in range(40)}
+    report = report_as_json(upload(files, None, **{"it's.png": png("red"), "new.png": png("blue"), **bad}))
+    assert report["text"] == "1 image added to train."
+    assert report["count"] == 41
+    duplicate, unusable = sorted(report["problems"], key=lambda problem: problem["count"])
+    assert duplicate["files"] == ["it's.png"]
+    assert 'Duplicate of "it\'s.png"' in duplicate["message"]
+    assert (unusable["count"], len(unusable["files"]), unusable["files"][0]) == (40, 30, "bad0.jpg")
+    assert str(project.root) not in str(report)
 
 
 def test_a_batch_that_is_not_known_or_has_no_beginning_is_refused(project: Project, files: SessionFiles) -> None:

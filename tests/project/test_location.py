@@ -115,6 +115,44 @@ def test_where_there_is_no_project_the_error_names_those_nearby(tmp_path: Path) 
     assert cl.load_project(tmp_path / "fruit" / "project.db").name == "fruit"
 
 
+def test_projects_with_a_similar_name_are_suggested(tmp_path: Path) -> None:
+    for name in ("Kitchens", "kitchen-2024", "boats"):
+        cl.create_project(name, tmp_path).close()
+    (tmp_path / "kitchenz").mkdir()  # not a project
+    with pytest.raises(ProjectNotFoundError, match=r"Did you mean 'Kitchens' or 'kitchen-2024'\?"):
+        cl.load_project("kitchens!", tmp_path)
+    with pytest.raises(ProjectNotFoundError) as caught:
+        cl.load_project("zebra", tmp_path)
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_a_project_is_loaded_by_name_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cl.create_project("fruit", tmp_path).close()
+    assert cl.load_project("fruit", tmp_path).root == tmp_path / "fruit"
+    assert cl.load_project(tmp_path / "fruit", "/elsewhere").root == tmp_path / "fruit"  # an absolute path stays
+    monkeypatch.chdir(tmp_path)
+    assert cl.load_project("fruit").root == tmp_path / "fruit"
+
+
+def test_an_existing_project_is_opened_and_not_changed(tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 2})
+    given: dict[str, Any] = {"folder": tmp_path, "task": "single-label", "tags": {"team": "a"}, "exist_ok": True}
+    for _ in range(2):
+        project = cl.create_project("fruit", **given)
+        project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+        assert (len(project.train_set), project.tags) == (2, {"team": "a"})
+        actions = len(project.history)
+        project.close()
+    project = cl.create_project("fruit", tmp_path, tags={"team": "b"}, exist_ok=True)
+    assert (project.tags, len(project.history)) == ({"team": "a"}, actions)
+    project.close()
+    with pytest.raises(ProjectExistsError, match=r"task='single-label', not task='boxes'"):
+        cl.create_project("fruit", tmp_path, task="boxes", exist_ok=True)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ProjectExistsError, match="not a project"):
+        cl.create_project("folder", tmp_path, exist_ok=True)
+
+
 def test_projects_are_listed_and_a_broken_one_says_why(tmp_path: Path) -> None:
     assert cl.list_projects(tmp_path).empty
     with pytest.raises(InputError, match="nowhere"):

@@ -9,8 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +24,7 @@ from safetensors.numpy import load_file
 import customlabels_nb as cl
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotReadyError, NotAllowedError, NotEnoughDataError
-from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.events import Event, Events, Message, Progress, Result
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
@@ -37,7 +40,11 @@ def files(folder: Path) -> set[str]:
 
 def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Project) -> None:
     project.distribute(test_fraction=0.25)
-    model = project.train(seed=3, tags={"try": "first"}, progress=False)
+    seen: list[Event] = []
+    model = project.train(seed=3, tags={"try": "first"}, progress=False, callbacks=[seen.append])
+    assert isinstance(seen[-1], Result)
+    assert seen[-1].text.startswith(f"Test F1 {model.evaluate().evaluation.figure('f1'):.3f} [")
+    assert seen[-1].text.endswith(f". Next: project.model({model.name!r}).evaluate()")
     assert model.status == "TRAINING_COMPLETED"
     assert model.status_message == "The model is ready to run."
     assert files(model.folder) >= {
@@ -149,6 +156,22 @@ def test_hostile_label_names_come_through_whole(tmp_path: Path) -> None:
     )
     assert "<img src=x" not in markup
     model.stop()
+
+
+def test_progress_is_shown_before_torch_is_loaded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.distribute()
+    shown: list[str] = []
+
+    @contextmanager
+    def watch(events: Events | None, *, title: str, **_: Any) -> Iterator[Events]:
+        shown.append(title)
+        yield Events()
+
+    monkeypatch.setattr("customlabels_nb.project.project.watch", watch)
+    monkeypatch.setitem(sys.modules, "customlabels_nb.training.run", None)
+    with pytest.raises(ImportError):
+        project.train("v1")
+    assert shown == ["v1"]
 
 
 @pytest.mark.parametrize(("kind", "changed"), [(None, None), ("single-label", None), (None, "boxes")])

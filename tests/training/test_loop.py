@@ -96,6 +96,23 @@ def heard(events: Events) -> list[Event]:
     return found
 
 
+class OneLoss(Toy):
+    """Toy learner whose loss has one part."""
+
+    def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"log_loss": torch.stack(list(super().losses(items).values())).sum()}
+
+
+def test_one_loss_is_reported_once() -> None:
+    events = Events()
+    told = heard(events)
+    state = train(OneLoss(), options(20, epoch=10), events, None)
+    names = {name for event in told if isinstance(event, Metrics) for name in event.values}
+    assert "loss" in names
+    assert "log_loss" not in names
+    assert {"loss", "log_loss"} <= state.history[0].keys()  # as stored by earlier releases
+
+
 def test_it_learns_and_tells() -> None:
     learner, events = Toy(), Events()
     told = heard(events)

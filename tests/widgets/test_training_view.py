@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import Cancelled
-from customlabels_nb.events import Events, Mark, Sample
+from customlabels_nb.events import Events, Mark, Result, Sample
 from customlabels_nb.widgets.training_state import MOST_POINTS
 from customlabels_nb.widgets.training_view import TrainingView
 
@@ -205,6 +205,23 @@ def test_a_saved_notebook_keeps_a_picture(view: TrainingView, events: Events) ->
     assert "<img src=x" not in still
     assert "\u202e" not in still
     assert still.count("<img ") == 2
+
+
+def test_a_completed_run_ends_with_its_result(view: TrainingView, events: Events, page: Page) -> None:
+    events.emit(Result(f"Test F1 0.912 [0.85, 0.96]. {HOSTILE}"))
+    assert page.ask("hello")[0]["words"] == ""  # until the run has ended
+    view.end("done")
+    known = page.ask("hello")[0]
+    assert known["words"].startswith("Test F1 0.912 [0.85, 0.96]")
+    assert "messages" not in known
+    assert "Trained fruit.1 · Test F1 0.912 [0.85, 0.96]. &lt;img" in view._fallback()
+
+
+def test_a_failed_run_has_no_result(view: TrainingView, events: Events) -> None:
+    events.emit(Result("Test F1 0.912."))
+    view.end("failed", "No memory.")
+    assert "Failed fruit.1 · No memory." in view._fallback()
+    assert "0.912" not in view._fallback()
 
 
 def test_a_still_of_odd_runs(view: TrainingView, events: Events) -> None:

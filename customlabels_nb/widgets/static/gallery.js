@@ -16,7 +16,7 @@ import { isAnnotated } from "./shared/rows.js";
 import { SingleImage } from "./gallery/single_image.js";
 import { Tile } from "./shared/tile.js";
 import { Toolbar } from "./gallery/toolbar.js";
-import { Upload } from "./gallery/upload.js";
+import { problemText, Upload } from "./gallery/upload.js";
 
 class Gallery extends PicturePages {
   _build(el) {
@@ -227,10 +227,9 @@ class Gallery extends PicturePages {
   }
 
   async _uploaded(report) {
-    const { issues } = report;
-    const some = issues.slice(0, 3).map(({ where, message }) => `${where}: ${message}`).join(" · ");
-    const bad = issues.length ? ` ${issues.length} ${issues.length === 1 ? "problem" : "problems"}: ${some}` : "";
-    this.notices.say("upload", `${report.text}${bad}`, { kind: issues.length ? "error" : "info" });
+    const { text, count, problems } = report;
+    const bad = count ? ` ${count.toLocaleString("en")} ${count === 1 ? "problem" : "problems"}:` : "";
+    this.notices.say("upload", `${text}${bad}`, { kind: count ? "error" : "info", lines: problems.map(problemText) });
     await this.show({});
   }
 }

@@ -7,7 +7,7 @@ import { KernelGone, makeRequester } from "./shared/requests.js";
 import { CurveChart } from "./training_view/chart.js";
 import { RunState } from "./training_view/run_state.js";
 import { Samples } from "./training_view/samples.js";
-import { amountText, captionOf, clockText, durationText, figureText } from "./training_view/text.js";
+import { amountText, barOf, captionOf, clockText, durationText, figureText } from "./training_view/text.js";
 
 const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
 const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // milliseconds; a comm's first message may be delayed until the cell has finished
@@ -53,8 +53,7 @@ class TrainingScreen {
     this.pair = element("div", { class: "pair", hidden: true }, ...this.charts.map(({ node }) => node));
     this.samples = new Samples();
     this.lines = keepKeys(element("div", { class: "lines", tabIndex: 0, hidden: true, attributes: { role: "log", "aria-label": "Messages" } }));
-    this.waiting = element("p", { class: "faint waiting", text: "Preparing…" });
-    this.body = element("div", { class: "body" }, this.waiting, this.pair, this.samples.node, this.lines);
+    this.body = element("div", { class: "body" }, this.pair, this.samples.node, this.lines);
     this.over = element("span", { class: "over hints" });
     this.parameters = element("span", { class: "parameters" });
     this.elapsed = element("span", { class: "elapsed", attributes: { "aria-label": "Elapsed time" } });
@@ -145,8 +144,7 @@ class TrainingScreen {
       this._drawMessages();
       this.samples.draw(this.run.samples);
       this._drawCurves();
-      show(this.waiting, this.pair.hidden && this.samples.node.hidden && this.lines.hidden && !this.run.isOver);
-      show(this.body, !(this.pair.hidden && this.samples.node.hidden && this.lines.hidden && this.waiting.hidden));
+      show(this.body, !(this.pair.hidden && this.samples.node.hidden && this.lines.hidden));
     });
   }
 
@@ -162,7 +160,7 @@ class TrainingScreen {
     setText(this.stop, this.asked ? "Stopping…" : "Stop");
     const best = this.run.of("figure").find((figure) => figure.best);
     setText(this.best, best ? `best ${captionOf(best.name)} ${figureText(best.best[1])} at step ${best.best[0].toLocaleString("en")}` : "");
-    if ((status === "stopped" || status === "failed") && this.ended !== words) {
+    if (this.run.isOver && this.ended !== words && (words || status !== "done")) {
       this.ended = words;
       this.notices.say("end", words || STATUS_WORDS[status], { kind: status === "failed" ? "error" : "info" });
     }
@@ -171,16 +169,16 @@ class TrainingScreen {
   _drawPhase() {
     const { phase, over } = this.run.short;
     const isOver = this.run.isOver;
-    show(this.under, Boolean(phase) && !isOver);
-    if (phase) {
-      setText(this.phase, phase.name);
-      setText(this.amount, amountText(phase));
-      show(this.bar, phase.total !== null);
-      const share = phase.total ? Math.min(1, phase.done / phase.total) : 0;
-      this.filled.style.width = `${share * 100}%`;
-      this.bar.setAttribute("aria-valuenow", String(phase.done));
-      this.bar.setAttribute("aria-valuemax", String(phase.total ?? phase.done));
-      this.bar.setAttribute("aria-label", phase.name);
+    show(this.under, !isOver);
+    const bar = barOf(phase);
+    setText(this.phase, bar.name);
+    setText(this.amount, phase ? amountText(phase) : "");
+    this.bar.classList.toggle("unknown", bar.share === null);
+    this.filled.style.width = bar.share === null ? "" : `${bar.share * 100}%`;
+    const state = { "aria-valuenow": bar.share === null ? null : phase.done, "aria-valuemax": bar.share === null ? null : phase.total, "aria-label": bar.name };
+    for (const [name, value] of Object.entries(state)) {
+      if (value === null) this.bar.removeAttribute(name);
+      else this.bar.setAttribute(name, String(value));
     }
     const finished = [...over, ...(isOver && phase ? [phase] : [])].slice(-6);
     const words = finished.map((own) => [own.name, `${own.done.toLocaleString("en")} ${own.unit}`, own.seconds >= 1 ? `in ${durationText(own.seconds)}` : ""].filter(Boolean).join(" "));

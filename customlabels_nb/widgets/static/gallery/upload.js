@@ -3,6 +3,13 @@
 import { element, setText, show } from "../shared/dom.js";
 import { fileChooser, inParts, PICTURE_TYPES, watchDrops } from "../shared/incoming.js";
 
+// → "a.png, b.png and 3 more: The file is not an image." The names are isolated, as they may be in another direction.
+export function problemText({ message, count, files }) {
+  const names = files.map((name) => `\u2068${name}\u2069`).join(", ");
+  const more = count - files.length;
+  return `${names}${more ? ` and ${more.toLocaleString("en")} more` : ""}: ${message}`;
+}
+
 export class Upload {
   // `request` sends to the kernel. `labels()` returns the labels. `done(report)` is called with the result.
   constructor({ root, panel, request, labels, done }) {

@@ -12,6 +12,12 @@ function dayText(microseconds, now = Date.now()) {
   return at.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
 }
 
+// → "Undo", "Redo" or null. An undone action is redone by the action that undid it. A redone action is undone by itself.
+export function offerOf({ what, undoable, undoes, undone_by: undoneBy }) {
+  if (!undoable || undoneBy !== null || (undoes !== null && what.startsWith("redo "))) return null;
+  return undoes === null ? "Undo" : "Redo";
+}
+
 export class HistoryList {
   // `on` has said(text, { step }) for notices, and open(split, action, words) where images can be shown.
   constructor(request, on) {
@@ -83,12 +89,13 @@ export class HistoryList {
       "button", { type: "button", class: "plain action-line", attributes: { "aria-expanded": String(open) }, data: { key: `row-${row.id}` }, on: { click: () => this._toggle(row.id) } },
       element("span", { class: "when", text: new Date(row.created / 1000).toLocaleTimeString("en", WORD_OF_TIME) }),
       element("bdi", { class: "who", text: row.who, title: row.who }),
-      element("span", { class: "what" }, element("bdi", { text: row.what }), row.note ? element("bdi", { class: "faint note", text: row.note }) : null),
+      element("span", { class: "what", title: [row.what, row.note, row.labels].filter(Boolean).join(" · ") }, element("bdi", { text: row.what }), row.note ? element("bdi", { class: "faint note", text: row.note }) : null, row.labels ? element("bdi", { class: "labels-of", text: row.labels }) : null),
       element("span", { class: "side faint", text: row.split ?? "" }), element("span", { class: "number", text: count, title: row.count ? `${count} images or annotations` : "" }),
     );
     const undone = row.undone_by === null ? null : element("span", { class: "faint", text: `undone by action ${row.undone_by}` });
-    const undo = row.undoable && !this.readOnly
-      ? element("button", { type: "button", class: "undo", text: row.undoes === null ? "Undo" : "Redo", title: `${row.undoes === null ? "Undo" : "Redo"} action ${row.id}`, data: { key: `undo-${row.id}` }, on: { click: () => this.undo(row) } })
+    const offer = this.readOnly ? null : offerOf(row);
+    const undo = offer
+      ? element("button", { type: "button", class: "undo", text: offer, title: `${offer} action ${row.undoes ?? row.id}`, data: { key: `undo-${row.id}` }, on: { click: () => this.undo(row) } })
       : null;
     return element(
       "div", { class: `action${open ? " open" : ""}${row.undone_by === null ? "" : " undone"}`, data: { action: row.id }, attributes: { role: "listitem" } },
@@ -130,7 +137,7 @@ export class HistoryList {
       const [answer] = await this.request("history undo", { id: row.id });
       const step = { label: row.undoes === null ? "Redo" : "Undo", run: () => this.undo({ id: answer.undone_by, what: row.what, undoes: row.undoes === null ? row.id : null }) };
       const changed = answer.images ? `: ${answer.images.toLocaleString("en")} ${answer.images === 1 ? "image" : "images"} changed` : "";
-      this.on.said(`Undone: “\u2068${row.what}\u2069”${changed}.`, { step });
+      this.on.said(`${row.undoes === null ? "Undone" : "Redone"}: “\u2068${row.what}\u2069”${changed}.`, { step });
     } catch (error) {
       this.on.said(error.message, { kind: "error" });
     }

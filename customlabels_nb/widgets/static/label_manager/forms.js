@@ -46,7 +46,7 @@ export async function askMerge(question, place, { label, labels, uses, into = nu
 export function askRemove(question, place, { label, uses }) {
   const words = element("p", { text: "Counting…" });
   const answer = question.ask(place, label, `Remove ${quoted(label)}?`, [
-    { value: "remove", text: "Remove", primary: true },
+    { value: "remove", text: "Remove", primary: true, danger: true },
     { value: null, text: "Keep", first: true },
   ], words);
   whenCounted(question, label, uses, (found) => {

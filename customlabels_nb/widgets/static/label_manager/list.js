@@ -18,7 +18,7 @@ export class LabelList {
     this.id = `clnb-labels-${Math.random().toString(36).slice(2)}`;
     this.node = keepKeys(element("div", { class: "label-list", tabIndex: 0, data: { first: "" }, attributes: { role: "listbox", "aria-label": "Labels in order" } }));
     this.actions = element("span", { class: "actions" }, ...ACTIONS.map(([what, text, title]) => element(
-      "button", { type: "button", class: "plain", tabIndex: -1, text, title, data: { do: what } },
+      "button", { type: "button", class: what === "remove" ? "plain danger" : "plain", tabIndex: -1, text, title, data: { do: what } },
     )));
     this.node.addEventListener("pointerover", (event) => this._hover(event));
     makeDraggable(this.node, { rows: () => this.shown.map(({ label }) => this.rows.get(label)), drop: on.drop });

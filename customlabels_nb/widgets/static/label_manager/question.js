@@ -31,13 +31,13 @@ export class Question {
     this.node.scrollIntoView({ block: "nearest" });
   }
 
-  // Ask with buttons [{ value, text, primary, first, disabled }, …]. Resolves with the value of the chosen one, or null
+  // Ask with buttons [{ value, text, primary, danger, first, disabled }, …]. Resolves with the value of the chosen one, or null
   // if the question is closed. `children` come before the buttons. Without them the `first` button, or the first one,
   // is focused.
   ask(place, label, title, choices, ...children) {
     return new Promise((resolve) => {
-      const buttons = choices.map(({ value, text, primary = false, first = false, disabled = false }) => element("button", {
-        type: "button", class: primary ? "primary" : "", text, disabled, data: first ? { first: "" } : {},
+      const buttons = choices.map(({ value, text, primary = false, danger = false, first = false, disabled = false }) => element("button", {
+        type: "button", class: `${primary ? "primary" : ""}${danger ? " danger" : ""}`, text, disabled, data: first ? { first: "" } : {},
         on: { click: () => this.close(value) },
       }));
       this.open(place, label, title, ...children, element("div", { class: "choices" }, ...buttons));

@@ -53,8 +53,8 @@ export class Panel {
     return new Promise((resolve) => {
       let answer = null;
       this.onceClosed(() => resolve(answer));
-      const buttons = choices.map(({ value, label, primary }) => element("button", {
-        type: "button", class: primary ? "primary" : "", text: label, data: primary ? { first: "" } : {},
+      const buttons = choices.map(({ value, label, primary, danger }) => element("button", {
+        type: "button", class: primary ? "primary" : danger ? "danger" : "", text: label, data: primary ? { first: "" } : {},
         on: { click: () => { answer = value; this.close(); } },
       }));
       this.open(title, element("p", { text }), element("div", { class: "choices" }, ...buttons));

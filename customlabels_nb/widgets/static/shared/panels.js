@@ -19,7 +19,7 @@ const CANCEL = { value: null, label: "Cancel" };
 export function askToSkip(panel, count) {
   const [text, what] = count === 1 ? ["1 image is labelled", "label"] : [`${count ?? "Some"} images are labelled`, "labels"];
   return panel.ask("Skip images", `${text}. A skipped image has no labels, boxes or polygons.`, [
-    { value: "keep", label: `Keep ${what}`, primary: true }, { value: "remove", label: `Remove ${what} and skip` }, CANCEL,
+    { value: "keep", label: `Keep ${what}`, primary: true }, { value: "remove", label: `Remove ${what} and skip`, danger: true }, CANCEL,
   ]);
 }
 

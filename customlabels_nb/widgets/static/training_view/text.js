@@ -41,3 +41,9 @@ export function amountText({ done, total, unit }) {
   const numeral = (number) => number.toLocaleString("en");
   return total === null || total === undefined ? `${numeral(done)} ${unit}` : `${numeral(done)} of ${numeral(total)} ${unit}`;
 }
+
+// → { name, share } of the progress bar. `share` is null if unknown, as before the first phase.
+export function barOf(phase) {
+  if (!phase) return { name: "preparing", share: null };
+  return { name: phase.name, share: phase.total ? Math.min(1, phase.done / phase.total) : null };
+}
