@@ -114,11 +114,12 @@ test("what is hit is really there", () => {
 });
 
 test("cursors say what a press would do", () => {
-  assert.equal(cursorFor(null, { selected: null }), "crosshair");
-  assert.equal(cursorFor({ index: 0, part: "handle", handle: "ne" }, { selected: 0 }), "nesw-resize");
-  assert.equal(cursorFor({ index: 0, part: "inside" }, { selected: 0 }), "move");
-  assert.equal(cursorFor({ index: 0, part: "inside" }, { selected: 1 }), "crosshair");
-  assert.equal(cursorFor({ index: 0, part: "edge" }, { selected: 1 }), "pointer");
+  assert.equal(cursorFor(null, { grabs: false }), "crosshair");
+  assert.equal(cursorFor({ index: 0, part: "handle", handle: "ne" }, { grabs: true }), "nesw-resize");
+  assert.equal(cursorFor({ index: 0, part: "inside" }, { grabs: true }), "move");
+  assert.equal(cursorFor({ index: 0, part: "inside" }, { grabs: false }), "crosshair");
+  assert.equal(cursorFor({ index: 0, part: "edge" }, { grabs: false }), "pointer");
+  assert.equal(cursorFor(null, { grabs: false, draws: false }), "default");
 });
 
 test("names on any colour can be read: 4.5 to 1 at least", () => {

@@ -240,7 +240,7 @@ export class Canvas {
 
   _showCursor(at, fresh) {
     const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
-    const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.imageShapes?.selected ?? null });
+    const style = this.spaceHeld ? "grab" : cursorFor(hit, { grabs: this.drawing.grabs(hit), draws: this.drawing.tool !== "select" });
     if (this.node.style.cursor !== style) this.node.style.cursor = style;
   }
 

@@ -29,6 +29,7 @@ export class LeftSide {
       on: { input: () => this._searched(), keydown: (event) => this._key(event) },
     });
     this.tools = {
+      select: rowButton("↖ Select", "V", { onClick: () => this._leaveTo(() => on.tool("select")) }),
       box: rowButton("▭ Box", "B", { onClick: () => this._leaveTo(() => on.tool("box")) }),
       polygon: rowButton("⬠ Polygon", "P", { onClick: () => this._leaveTo(() => on.tool("polygon")) }),
     };
@@ -40,7 +41,7 @@ export class LeftSide {
     this.node = element(
       "div", { class: "side left" },
       section("Labels", this.list, this.field),
-      section("Draw", this.tools.box, this.tools.polygon),
+      section("Draw", ...Object.values(this.tools)),
       element(
         "section", {}, element("h4", {}, "View ", this.reset),
         rowButton("Fit", "F", { onClick: () => this._leaveTo(on.fit) }), this.guides,

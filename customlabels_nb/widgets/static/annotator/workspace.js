@@ -66,6 +66,7 @@ export class Workspace {
   _selectPrediction(point, tolerance) {
     const hit = hitTest(point, this.imageShapes.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
     this.changes.prediction = hit?.index ?? null;
+    return Boolean(hit);
   }
 
   _buildSides(leave) {
