@@ -83,16 +83,20 @@ export class Canvas {
 
   oneToOne() {
     if (!this.image) return;
-    this.zoom(1 / ratio() / this.camera.scale, this.at ?? undefined);
+    this._glide(this.camera.zoomed(this.at ?? this._centre, 1 / ratio() / this.camera.scale).kept(this.image, this.size));
+  }
+
+  get _centre() {
+    return [this.size.width / 2, this.size.height / 2];
   }
 
   // Image point in the middle of the canvas.
   get middle() {
-    return this.camera.toImage([this.size.width / 2, this.size.height / 2]);
+    return this.camera.toImage(this._centre);
   }
 
-  zoom(factor, point = [this.size.width / 2, this.size.height / 2]) {
-    if (this.image) this._glide(this.camera.zoomed(point, factor).kept(this.image, this.size));
+  zoom(factor, point = this._centre) {
+    if (this.image) this._glide(this.camera.zoomedWithin(point, factor, this.image, this.size));
   }
 
   // During a movement, the image is a layer that the browser only shifts and scales at full resolution. At rest, it is
@@ -108,6 +112,8 @@ export class Canvas {
       this.isFit = isFit;
     }, RESTS_AFTER);
     this._look(camera);
+    const fit = Camera.fit(this.image, this.size);
+    this.isFit = ["scale", "x", "y"].every((name) => camera[name] === fit[name]);
   }
 
   _look(camera) {
@@ -221,7 +227,7 @@ export class Canvas {
       if (this.pointers.size < 2) return;
       const now = this._fingers();
       this._glide(this.camera.panned(now.middle[0] - this.pinch.middle[0], now.middle[1] - this.pinch.middle[1])
-        .zoomed(now.middle, now.length / this.pinch.length).kept(this.image, this.size));
+        .zoomedWithin(now.middle, now.length / this.pinch.length, this.image, this.size));
       this.pinch = now;
     } else if (this.pan) {
       this._glide(this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size));
@@ -272,6 +278,7 @@ export class Canvas {
 
   _wheel(event) {
     if (!this.image || !event.cancelable) return; // do not interrupt a page that already scrolls
+    if (!event.ctrlKey && !event.metaKey && !this.node.closest(".clnb:focus-within")) return; // the page scrolls
     event.preventDefault();
     const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
     this.zoom(Math.exp(-step * (event.ctrlKey ? 0.01 : 0.0016)), this._place(event));

@@ -17,7 +17,7 @@ export const DRAWING_HELP = [
   ["A", "accept all predictions (dashed): shapes, and the label of the image"],
   ["N, R, 0", "nothing here, needs review, skip"],
   ["Page Up, Page Down", "save and go to the previous, next image"],
-  ["wheel, + −", "zoom (F: fit, O: 1:1, Space and drag: pan)"],
+  ["wheel, + −", "zoom, by wheel after a click on the image or with Ctrl (F: fit, O: 1:1, Space and drag: pan)"],
   ["G, H, L", "show guides, hide or lock the shapes of the chosen label"],
   ["?", "show these shortcuts"],
 ];
