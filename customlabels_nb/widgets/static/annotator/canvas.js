@@ -12,7 +12,7 @@ const RESTS_AFTER = 200;
 
 export class Canvas {
   // `drawing` is the state machine of gestures. `scene()` returns what else to paint. `on` has press(), changed(),
-  // selected(), zoomed(scale) and detail(region, pixels) → Promise of an image of the region.
+  // selected(), pointed(index) of the shape under the pointer or null, zoomed(scale) and detail(region, pixels) → Promise of an image of the region.
   constructor({ drawing, scene, on }) {
     Object.assign(this, { drawing, scene, on });
     this.picture = element("img", { class: "photo", alt: "", draggable: false });
@@ -32,7 +32,7 @@ export class Canvas {
     this.node.addEventListener("pointerup", (event) => this._up(event));
     this.node.addEventListener("pointercancel", (event) => this._lost(event));
     this.node.addEventListener("lostpointercapture", (event) => { if (this.pointers.has(event.pointerId)) this._lost(event); });
-    this.node.addEventListener("pointerleave", () => { this.at = null; this.paintSoon(); });
+    this.node.addEventListener("pointerleave", () => { this.at = null; this.on.pointed(null); this.paintSoon(); });
     this.node.addEventListener("dblclick", () => this._settle(this.drawing.closePolygon()));
     this.node.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
     this.node.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -246,6 +246,7 @@ export class Canvas {
 
   _showCursor(at, fresh) {
     const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
+    this.on.pointed(hit?.index ?? null);
     const style = this.spaceHeld ? "grab" : cursorFor(hit, { grabs: this.drawing.grabs(hit), draws: this.drawing.tool !== "select" });
     if (this.node.style.cursor !== style) this.node.style.cursor = style;
   }

@@ -84,7 +84,11 @@ export class Workspace {
     this.right = new RightSide({
       leave,
       again: () => this.shown(),
-      select: (index) => this.changes.select(index),
+      select: (index, prediction) => this.changes.select(index, prediction),
+      hover: (kind, index) => {
+        this.hover = kind && { kind, index };
+        this.canvas.paintSoon();
+      },
       accept: (index) => this.changes.accept([index]),
       number: (name, text) => this.changes.setNumber(name, text),
       whole: (label) => this.changes.toggleWhole(label),
@@ -97,7 +101,7 @@ export class Workspace {
       drawing: this.drawing,
       scene: () => ({
         predictions: this.imageShapes.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
-        isHidden: (shape) => this.hidden.has(shape.label),
+        isHidden: (shape) => this.hidden.has(shape.label), hovered: this.hover && this.imageShapes[this.hover.kind][this.hover.index],
       }),
       on: {
         press: () => {
@@ -107,6 +111,7 @@ export class Workspace {
         },
         changed: () => this.changed(),
         selected: () => this.shown(),
+        pointed: (index) => this.right.point(index),
         zoomed: (scale) => setText(this.zoomed, `${Math.round(100 * scale * (globalThis.devicePixelRatio || 1))} %`),
         detail: (region, pixels) => this.detail(region, pixels),
       },
