@@ -19,6 +19,7 @@ export const DRAWING_HELP = [
   ["Page Up, Page Down", "save and go to the previous, next image"],
   ["wheel, + −", "zoom, by wheel after a click on the image or with Ctrl (F: fit, O: 1:1, Space and drag: pan)"],
   ["G, H, L", "show guides, hide or lock the shapes of the chosen label"],
+  ["Shift F", "full screen"],
   ["?", "show these shortcuts"],
 ];
 
@@ -43,5 +44,5 @@ export function drawingCommand({ key, ctrlKey, metaKey, shiftKey, altKey, isComp
   if (key === "Tab") return { do: "cycle", by: shiftKey ? -1 : 1 };
   if (key in NAMED_KEYS) return NAMED_KEYS[key];
   if (/^[1-9]$/.test(key)) return { do: "label", number: Number(key) };
-  return LETTER_KEYS[letter] ?? null;
+  return shiftKey && letter === "f" ? { do: "full screen" } : LETTER_KEYS[letter] ?? null;
 }
