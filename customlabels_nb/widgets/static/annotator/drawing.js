@@ -64,9 +64,9 @@ export class Drawing {
   // Return true if a drag that starts at `hit` changes that shape. Otherwise it draws: on unselected shapes, and on the
   // shape that was just drawn except for its handles, because the next one may be close to it or inside it.
   grabs(hit) {
-    if (this.tool === "select") return Boolean(hit);
+    if (!hit || this.tool === "select") return Boolean(hit);
     const { selected, isNew } = this.imageShapes;
-    return Boolean(hit) && hit.index === selected && (!isNew || hit.part === "handle" || hit.part === "corner");
+    return hit.index === selected && (!isNew || hit.part === "handle" || hit.part === "corner");
   }
 
   // Start a gesture and return true if the shapes changed. `fresh` (modifier key) draws a new shape even inside the

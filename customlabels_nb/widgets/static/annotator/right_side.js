@@ -101,6 +101,7 @@ export class RightSide {
 
   _buildList(lines, more) {
     this.on.hover(null);
+    this.pointed = null;
     this.rows = lines.map((line) => ({ ...line, node: this._listRow(line) }));
     const words = [...(more > 0 ? [`and ${more} more`] : []), ...(lines.filter(({ kind }) => kind === "predictions").length > 1 ? ["Press A to accept all predictions."] : [])];
     this.list.replaceChildren(...this.rows.map(({ node }) => node), ...words.map((text) => element("p", { class: "faint", text })));
@@ -128,6 +129,8 @@ export class RightSide {
 
   // Mark the row of the shape under the pointer, null for none.
   point(index) {
+    if (index === this.pointed) return;
+    this.pointed = index;
     for (const { kind, index: own, node } of this.rows) node.toggleAttribute("data-hover", kind === "shapes" && own === index);
   }
 
