@@ -748,7 +748,7 @@ def test_labels_are_found_and_added_however_narrow_it_is(lab: Lab) -> None:
     annotator.drag((50, 40), (150, 140))
     assert annotator.stored() == [("zebra", 50, 40, 100, 100)]
     # nothing to copy and nothing to paste: both show a message
-    annotator.press("Control+c")
+    annotator.press("Escape", "Control+c")
     expect(root.locator(".notice")).to_contain_text("No shape is selected")
     annotator.press("Control+v")
     expect(root.locator(".notice")).to_contain_text("Nothing to paste")

@@ -14,7 +14,7 @@ export function section(title, ...children) {
 
 // `icon` stands for the row in a folded panel, else its key does.
 export function rowButton(text, key, { onClick, icon, title = text }) {
-  const node = element("button", { type: "button", class: icon ? "row tool" : "row", title, on: { click: onClick } });
+  const node = element("button", { type: "button", class: "row", title, on: { click: onClick } });
   node.append(...(icon ? [element("span", { class: "icon", text: icon })] : []), element("span", { class: "grow", text }), ...(key ? [keyHint(key)] : []));
   return node;
 }

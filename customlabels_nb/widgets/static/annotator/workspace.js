@@ -17,7 +17,7 @@ import { RightSide } from "./right_side.js";
 import { Filmstrip } from "./filmstrip.js";
 
 const NARROW = 760;
-const FOLDS = 1000; // below, both side panels are folded until they are opened
+const FOLDS = { left: 900, right: 1000 }; // below, a side panel is folded until it is opened
 const RAIL = 46;
 const SIDES = { left: 190, right: 200 };
 const number = (value) => value.toLocaleString("en");
@@ -120,7 +120,7 @@ export class Workspace {
 
   _isFolded(side) {
     const width = this.root.clientWidth;
-    return width >= NARROW && (this.folded[side] ?? width < FOLDS);
+    return width >= NARROW && (this.folded[side] ?? width < FOLDS[side]);
   }
 
   _find(isFinding) {
@@ -177,7 +177,8 @@ export class Workspace {
       unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
     }, { class: "unfold", attributes: { "aria-expanded": "false" } });
     this.labels = button("Labels…", "Add, rename, recolour, reorder, merge and remove labels", () => this._editLabels(), { class: "manager" });
-    this.fullScreen = button("⛶", "Full screen (Shift F)", () => this.toggleFullScreen(), { class: "full-screen", hidden: !document.fullscreenEnabled, attributes: { "aria-label": "Full screen", "aria-pressed": "false" } });
+    this.fullScreen = button("", "Full screen (Shift F)", () => this.toggleFullScreen(), { class: "full-screen", hidden: !document.fullscreenEnabled, attributes: { "aria-label": "Full screen", "aria-pressed": "false" } });
+    this.fullScreen.append(element("i", {}));
     const previous = button("‹", "Save and go to the previous image (Page Up)", () => this.turn(-1), { class: "previous", attributes: { "aria-label": "Previous image" } });
     previous.append(element("span", { text: " Previous" })); // hidden on narrow screens
     return element(
