@@ -17,8 +17,9 @@ pytestmark = pytest.mark.browser
 
 
 def opened(lab: Lab, *more: str, count: int = 4, project: str = PROJECT, show: str = SHOW, **context: object):
-    """Open an annotator of ``count`` images in cell 1 of a new notebook."""
-    page = lab.open(notebook(SETUP + project.replace("{count}", str(count)), show, *more), height=1000, **context)
+    """Open an annotator of ``count`` images in cell 1 of a new notebook, wide enough for both side panels."""
+    source = notebook(SETUP + project.replace("{count}", str(count)), show, *more)
+    page = lab.open(source, **{"width": 1500, "height": 1000, **context})
     page.run_cell(0)
     page.run_cell(1)
     return AnnotatorPage(page, 1).ready()
@@ -127,6 +128,105 @@ def test_every_gesture_on_boxes(lab: Lab) -> None:
     annotator.drag((310, 20), (390, 80))  # new shapes are visible
     expect(root.locator(".toggle.hidden[data-label='apple']")).to_have_text("hide")
     assert len(annotator.stored()) == 5
+
+
+@pytest.mark.storing
+def test_drawn_shape_is_selected_and_next_one_is_drawn_from_its_edge(lab: Lab) -> None:
+    annotator = opened(lab)
+    root = annotator.root
+    annotator.drag((50, 40), (150, 140))
+    expect(annotator.rows().first).to_have_class("row current")
+    annotator.press("ArrowRight", "2")
+    expect(root.locator(".notice")).to_contain_text("Next shape: “\u2068pear\u2069”")
+    annotator.drag((151, 60), (251, 160))  # an edge of the first, and a part of it
+    annotator.drag((170, 80), (230, 140))  # inside the second
+    assert annotator.stored() == [("apple", 51, 40, 100, 100), ("pear", 151, 60, 100, 100), ("pear", 170, 80, 60, 60)]
+    annotator.press("Control+c", "Delete")
+    annotator.expect_shapes(2)
+    annotator.drag((350, 200), (351, 201))
+    expect(root.locator(".notice")).to_contain_text("smaller than 2 × 2")
+    annotator.click(200, 100)
+    annotator.press("3")  # relabels the one that was clicked
+    annotator.press("v")
+    annotator.drag((100, 80), (110, 85))  # moves another one
+    annotator.drag((300, 20), (390, 90))  # draws nothing
+    assert annotator.stored() == [("apple", 61, 45, 100, 100), ("plum", 151, 60, 100, 100)]
+    annotator.press("PageDown")
+    annotator.expect_image("1.png")
+    annotator.press("Control+v")
+    assert annotator.stored(1) == [("pear", 170, 80, 60, 60)]
+
+
+def test_photo_has_most_of_the_area_and_panels_fold(lab: Lab) -> None:
+    annotator = opened(lab, width=1280)
+    page, root = annotator.page.page, annotator.root
+    rest = 1280 - root.bounding_box()["width"]
+    left, right = root.locator(".side.left"), root.locator(".side.right")
+    for height in (768, 1000):
+        page.set_viewport_size({"width": round(820 + rest), "height": height})
+        expect(left).to_have_class(re.compile("rail"))
+        page.wait_for_timeout(500)
+        annotator.canvas.scroll_into_view_if_needed()
+        box = root.bounding_box()
+        assert box["width"] == pytest.approx(820, abs=2)
+        assert box["height"] < height - 100
+        assert 400 * 300 * annotator.zoom**2 > 0.5 * box["width"] * box["height"]
+        annotator.page.screenshot(f"annotator-820-{height}")
+    # the wheel zooms with focus or Ctrl, and out until the image fits
+    fit = annotator.zoom
+    page.mouse.move(*annotator.at(200, 150))
+    page.evaluate("document.activeElement.blur()")
+    page.mouse.wheel(0, -100)
+    page.wait_for_timeout(300)
+    assert annotator.zoom == fit
+    page.keyboard.down("Control")
+    annotator.wheel(-20)
+    page.keyboard.up("Control")
+    assert annotator.zoom > fit
+    root.evaluate("node => node.focus()")
+    annotator.wheel(2000)
+    assert annotator.zoom == pytest.approx(fit)
+    # a label is found in a rail, too
+    annotator.press("/")
+    expect(left).to_have_class(re.compile("over"))
+    page.keyboard.type("plu")
+    annotator.press("Enter")
+    expect(left).to_have_class(re.compile("rail"))
+    annotator.drag((50, 40), (150, 140))
+    annotator.drag((200, 40), (300, 140))
+    assert [label for label, *_ in annotator.stored()] == ["plum", "plum"]
+    # the list: numbers, one Tab stop, linked with the image
+    right.locator(".fold").click()
+    expect(annotator.field("left")).to_be_visible()
+    rows = annotator.rows()
+    assert rows.locator(".number").all_inner_texts() == ["1", "2"]
+    assert rows.evaluate_all("rows => rows.map(row => row.tabIndex)") == [-1, 0]
+    page.mouse.move(*annotator.at(100, 100))
+    expect(rows.nth(0)).to_have_attribute("data-hover", "")
+    page.mouse.move(*annotator.at(350, 250))
+    expect(root.locator("[data-hover]")).to_have_count(0)
+    painted = "node => node.querySelector('.paper').toDataURL()"
+    before = annotator.canvas.evaluate(painted)
+    rows.nth(0).hover()
+    page.wait_for_timeout(200)
+    assert annotator.canvas.evaluate(painted) != before
+    rows.nth(1).focus()
+    annotator.press("ArrowUp")
+    expect(rows.nth(0)).to_be_focused()
+    expect(rows.nth(0)).to_have_class("row current")
+    annotator.press("Delete")
+    expect(rows).to_have_count(1)
+    expect(rows.nth(0)).to_be_focused()
+    left.locator(".fold").click()
+    expect(annotator.label_button("apple").locator(".grow")).to_be_visible()
+    # full screen
+    root.locator(".full-screen").click()
+    expect(root.locator(".full-screen")).to_have_attribute("aria-pressed", "true")
+    expect(root).to_have_css("width", f"{page.evaluate('screen.width')}px")
+    annotator.page.screenshot("annotator-full-screen")
+    annotator.press("Shift+f")
+    expect(root.locator(".full-screen")).to_have_attribute("aria-pressed", "false")
+    assert root.bounding_box()["width"] == pytest.approx(820, abs=2)
 
 
 @pytest.mark.storing
@@ -334,7 +434,7 @@ def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> No
     columns = "['left', 'top', 'width', 'height']"
     for number, kind in enumerate(("png", "jpg")):
         annotator.expect_image(f"{number}.{kind}")
-        for zoom in (0.1, 1, 8):
+        for zoom in (0.5, 1, 8):
             annotator.press("f")
             # the dark rectangle (the small one when zoomed in) is at the given coordinates
             inner = (700, 500, 740, 530) if zoom == 8 else (600, 800, 900, 1200)
@@ -368,6 +468,7 @@ def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> No
             annotator.drag((inner[0], inner[1]), (inner[2], inner[3]), key="Control")
             annotator.expect_shapes(1)
             annotator.expect_saved()
+            annotator.press("Escape")  # the fill of the selected shape would shift the measured lines
             annotator.mouse.move(*annotator.at(10, 10))
             page.page.wait_for_timeout(60)
             left, top, width, height = page.value(f"project.train_set.annotations[{columns}].values.tolist()[0]")
@@ -648,7 +749,7 @@ def test_labels_are_found_and_added_however_narrow_it_is(lab: Lab) -> None:
     annotator.drag((50, 40), (150, 140))
     assert annotator.stored() == [("zebra", 50, 40, 100, 100)]
     # nothing to copy and nothing to paste: both show a message
-    annotator.press("Control+c")
+    annotator.press("Escape", "Control+c")
     expect(root.locator(".notice")).to_contain_text("No shape is selected")
     annotator.press("Control+v")
     expect(root.locator(".notice")).to_contain_text("Nothing to paste")

@@ -13,6 +13,8 @@ test("keys mean what the list of keys says", () => {
   assert.deepEqual(key("3"), { do: "label", number: 3 });
   assert.deepEqual(key("b"), { do: "tool", tool: "box" });
   assert.deepEqual(key("P"), { do: "tool", tool: "polygon" }); // with Caps Lock, too
+  assert.deepEqual(key("v"), { do: "tool", tool: "select" });
+  assert.deepEqual([key("F"), key("F", { shiftKey: true })], [{ do: "fit" }, { do: "full screen" }]);
   assert.deepEqual(key("ArrowLeft"), { do: "arrow", by: [-1, 0] });
   assert.deepEqual(key("ArrowDown", { shiftKey: true }), { do: "arrow", by: [0, 10] });
   assert.deepEqual(key("Tab", { shiftKey: true }), { do: "cycle", by: -1 });

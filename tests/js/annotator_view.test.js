@@ -51,8 +51,27 @@ test("panning moves everything by as much; fitting shows all in the middle", () 
     const fit = Camera.fit(image, canvas);
     const [left, top] = fit.toScreen([0, 0]);
     const [right, bottom] = fit.toScreen([image.width, image.height]);
-    assert.ok(left >= 15.9 && top >= 15.9 && right <= canvas.width - 15.9 && bottom <= canvas.height - 15.9);
+    assert.ok(left >= 7.9 && top >= 7.9 && right <= canvas.width - 7.9 && bottom <= canvas.height - 7.9);
     closeTo([left + right, top + bottom], [canvas.width, canvas.height], 1e-6);
+  });
+});
+
+test("zooming out ends where the complete image fits, in the middle again", () => {
+  forMany(300, (random) => {
+    const [image, canvas] = [randomSize(random), { width: random.whole(200, 1_500), height: random.whole(200, 900) }];
+    const fit = Camera.fit(image, canvas);
+    const point = [random.between(0, canvas.width), random.between(0, canvas.height)];
+    let camera = fit.zoomedWithin(point, random.between(1.1, 5), image, canvas);
+    for (let step = 0; step < 30; step += 1) {
+      const factor = random.between(0.5, 1.3);
+      const next = camera.zoomedWithin(point, factor, image, canvas);
+      assert.ok(next.scale >= fit.scale && (factor > 1 || next.scale <= camera.scale));
+      if (next.scale === fit.scale && factor < 1) closeTo([next.x, next.y], [fit.x, fit.y], 1e-9);
+      camera = next;
+    }
+    const small = Camera.centred(image, canvas, fit.scale / 2); // 1:1 of a small image
+    assert.equal(small.zoomedWithin(point, 0.9, image, canvas).scale, small.scale);
+    assert.ok(small.zoomedWithin(point, 1.1, image, canvas).scale > small.scale);
   });
 });
 
@@ -114,11 +133,12 @@ test("what is hit is really there", () => {
 });
 
 test("cursors say what a press would do", () => {
-  assert.equal(cursorFor(null, { selected: null }), "crosshair");
-  assert.equal(cursorFor({ index: 0, part: "handle", handle: "ne" }, { selected: 0 }), "nesw-resize");
-  assert.equal(cursorFor({ index: 0, part: "inside" }, { selected: 0 }), "move");
-  assert.equal(cursorFor({ index: 0, part: "inside" }, { selected: 1 }), "crosshair");
-  assert.equal(cursorFor({ index: 0, part: "edge" }, { selected: 1 }), "pointer");
+  assert.equal(cursorFor(null, { grabs: false }), "crosshair");
+  assert.equal(cursorFor({ index: 0, part: "handle", handle: "ne" }, { grabs: true }), "nesw-resize");
+  assert.equal(cursorFor({ index: 0, part: "inside" }, { grabs: true }), "move");
+  assert.equal(cursorFor({ index: 0, part: "inside" }, { grabs: false }), "crosshair");
+  assert.equal(cursorFor({ index: 0, part: "edge" }, { grabs: false }), "pointer");
+  assert.equal(cursorFor(null, { grabs: false, draws: false }), "default");
 });
 
 test("names on any colour can be read: 4.5 to 1 at least", () => {

@@ -35,7 +35,7 @@ test("a drag is a box, from any corner, clipped to the image", () => {
   const { drawing, imageShapes } = begun();
   assert.equal(drag(drawing, [50, 60], [20, 10]), true);
   assert.deepEqual(imageShapes.shapes, [box(20, 10, 30, 50)]);
-  assert.equal(imageShapes.selected, null); // the next drag draws the next one
+  assert.deepEqual([imageShapes.selected, imageShapes.isNew], [0, true]);
   drag(drawing, [150, 50], [900, -900]);
   assert.deepEqual(sides(imageShapes.shapes[1]), [150, 0, 50, 50]);
   drag(drawing, [-30, -30], [10, 8]); // begun beside the image
@@ -175,11 +175,72 @@ test("a click selects; a drag inside the selected one moves it, in others it dra
   assert.equal(imageShapes.selected, null);
   drag(drawing, [55, 45], [75, 50]);
   assert.equal(imageShapes.shapes.length, 3);
-  drag(drawing, [100, 20], [110, 25]); // an edge moves at once
+  drag(drawing, [100, 20], [110, 25]); // so does an edge
+  assert.deepEqual(sides(imageShapes.shapes[0]), [20, 20, 100, 60]);
+  assert.equal(imageShapes.shapes.length, 4);
+  assert.equal(click(drawing, [100, 80]), false); // clicked, it selects
+  assert.deepEqual([imageShapes.selected, imageShapes.isNew], [0, false]);
+  drag(drawing, [100, 80], [110, 85]); // and moves
   assert.deepEqual(sides(imageShapes.shapes[0]), [30, 25, 100, 60]);
   const start = imageShapes.shapes.length;
   drag(drawing, [60, 60], [80, 70], { fresh: true }); // the key draws inside the selected one
   assert.equal(imageShapes.shapes.length, start + 1);
+});
+
+test("what was just drawn is selected: keys move it, its handles resize it, other drags draw the next one", () => {
+  const { drawing, imageShapes } = begun();
+  drag(drawing, [20, 20], [120, 80]);
+  assert.equal(drawing.nudge(5, 0), true);
+  assert.deepEqual([sides(imageShapes.shapes[0]), imageShapes.isNew], [[25, 20, 100, 60], true]);
+  assert.equal(drag(drawing, [125, 80], [130, 90]), true);
+  assert.deepEqual([sides(imageShapes.shapes[0]), imageShapes.isNew], [[25, 20, 105, 70], true]);
+  assert.equal(drag(drawing, [130, 40], [180, 70]), true); // from its edge
+  assert.equal(drag(drawing, [140, 50], [160, 60]), true); // inside the second
+  assert.deepEqual(imageShapes.shapes.map(sides), [[25, 20, 105, 70], [130, 40, 50, 30], [140, 50, 20, 10]]);
+  click(drawing, [150, 55]);
+  assert.equal(imageShapes.isNew, false);
+  drag(drawing, [150, 55], [155, 55]);
+  assert.deepEqual(sides(imageShapes.shapes[2]), [145, 50, 20, 10]);
+  imageShapes.remove(2);
+  assert.deepEqual([imageShapes.selected, imageShapes.isNew], [null, false]);
+});
+
+test("with the tool to select, a drag moves any shape, and nothing is drawn", () => {
+  const { drawing, imageShapes, hints } = begun({ shapes: [box(20, 20, 100, 60), TRIANGLE], tool: "select" });
+  assert.equal(drag(drawing, [110, 70], [120, 75]), true);
+  assert.deepEqual([sides(imageShapes.shapes[0]), imageShapes.selected], [[30, 25, 100, 60], 0]);
+  assert.equal(drag(drawing, [150, 10], [190, 90]), false);
+  assert.deepEqual([imageShapes.shapes.length, imageShapes.selected, hints], [2, null, []]);
+  assert.equal(drag(drawing, [150, 10], [190, 90], { fresh: true }), false);
+  click(drawing, [75, 30]);
+  assert.deepEqual([imageShapes.selected, drawing.corners], [1, null]);
+});
+
+test("with the tool for polygons, a click on an edge selects and a drag from it begins a polygon", () => {
+  const { drawing, imageShapes } = begun({ shapes: [TRIANGLE], tool: "polygon" });
+  click(drawing, [50, 20]);
+  assert.deepEqual([imageShapes.selected, drawing.corners], [0, null]);
+  imageShapes.select(null);
+  assert.equal(drag(drawing, [50, 20], [55, 5]), false);
+  assert.deepEqual([drawing.corners, imageShapes.shapes[0]], [[[55, 5]], TRIANGLE]);
+  for (const point of [[100, 5], [100, 15], [55, 5]]) click(drawing, point);
+  assert.deepEqual([imageShapes.shapes.length, imageShapes.selected, imageShapes.isNew], [2, 1, true]);
+  click(drawing, [80, 5]); // selects the new one, and adds no corner yet
+  assert.deepEqual([imageShapes.shapes[1].polygon.length, imageShapes.isNew], [3, false]);
+  const readOnly = begun({ shapes: [TRIANGLE], tool: "polygon", mayDraw: () => false });
+  assert.equal(drag(readOnly.drawing, [50, 20], [55, 5]), false);
+  assert.equal(readOnly.drawing.isBusy, false);
+});
+
+test("a drag of a pixel gives a message, a click gives none", () => {
+  const { drawing, imageShapes, hints } = begun({ shapes: [box(100, 20, 60, 60)], missed: ([x]) => x > 180 });
+  const short = (from, to) => { hints.length = 0; drag(drawing, from, to, { tolerance: 10 }); return [...hints]; };
+  assert.deepEqual(short([10, 10], [11, 11]), [HINT_SMALL]);
+  assert.match(short([10, 10], [13, 13])[0], /Drag further/);
+  assert.deepEqual(short([10, 10], [10, 10]), []);
+  assert.deepEqual(short([190, 10], [191, 11]), []); // selects something else
+  assert.deepEqual([short([130, 50], [131, 51]), imageShapes.selected], [[], 0]);
+  assert.equal(imageShapes.shapes.length, 1);
 });
 
 test("what may not be touched is passed through", () => {

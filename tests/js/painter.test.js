@@ -45,32 +45,32 @@ test("what lies still while a shape is drawn is painted once, and is in each fra
   const first = asked;
   asked = 0;
   painter.paint({ ...moves, draft: { index: null, shape: box("pear", 130) } });
-  assert.deepEqual(paper.painted, ["apple", "pear", "apple"]);
+  assert.deepEqual(paper.painted, ["1 apple", "2 pear", "3 apple"]);
   assert.equal(first - asked, 4 * scene.shapes.length);
 });
 
 test("a shape that is moved or selected is not among those that lie still", () => {
   const { painter, scene } = setUp();
   painter.paint(scene);
-  assert.deepEqual(painter.still.painted, ["apple", "pear", "apple"]);
+  assert.deepEqual(painter.still.painted, ["1 apple", "2 pear", "3 apple"]);
   painter.paint({ ...scene, draft: { index: 1, shape: box("pear", 60) } });
-  assert.deepEqual(painter.still.painted, ["apple", "apple"]);
+  assert.deepEqual(painter.still.painted, ["1 apple", "3 apple"]);
   painter.paint({ ...scene, selected: 0 });
-  assert.deepEqual(painter.still.painted, ["pear", "apple"]);
+  assert.deepEqual(painter.still.painted, ["2 pear", "3 apple"]);
   painter.paint(scene);
-  assert.deepEqual(painter.still.painted, ["apple", "pear", "apple"]);
+  assert.deepEqual(painter.still.painted, ["1 apple", "2 pear", "3 apple"]);
 });
 
 test("other shapes, predictions, labels hidden or recoloured, and another size are seen at once", () => {
   const { paper, painter, hidden, scene } = setUp();
   painter.paint(scene);
   painter.paint({ ...scene, shapes: [box("pear", 3)] });
-  assert.deepEqual(paper.painted, ["pear"]);
+  assert.deepEqual(paper.painted, ["1 pear"]);
   painter.paint({ ...scene, predictions: [{ ...box("pear", 3), confidence: 0.5 }] });
-  assert.deepEqual(paper.painted, ["pear 0.50", "apple", "pear", "apple"]);
+  assert.deepEqual(paper.painted, ["4 pear 0.50", "1 apple", "2 pear", "3 apple"]);
   hidden.add("apple");
   painter.paint(scene);
-  assert.deepEqual(paper.painted, ["pear"]);
+  assert.deepEqual(paper.painted, ["2 pear"]);
   hidden.clear();
   painter.paint(scene);
   const colours = [];
@@ -79,7 +79,22 @@ test("other shapes, predictions, labels hidden or recoloured, and another size a
   painter.still.painted = [];
   painter.resize({ width: 500, height: 300 }, 2);
   painter.paint(scene);
-  assert.deepEqual(paper.painted, ["apple", "pear", "apple"]);
+  assert.deepEqual(paper.painted, ["1 apple", "2 pear", "3 apple"]);
   painter.paint(null);
   assert.deepEqual(paper.painted, []);
+});
+
+test("the shape under the pointer in the list is filled, also if its label is hidden, and the rest is not painted again", () => {
+  const { paper, painter, hidden, scene } = setUp();
+  hidden.add("pear");
+  painter.paint(scene);
+  let fills = 0;
+  paper.pen = new Proxy(paper.pen, { get: (own, name) => (name === "fill" ? () => { fills += 1; } : own[name]) });
+  painter.pen = paper.pen;
+  painter.still.getContext = () => assert.fail("painted again");
+  painter.paint({ ...scene, hovered: scene.shapes[1] });
+  assert.equal(fills, 1);
+  assert.deepEqual(paper.painted, ["1 apple", "3 apple"]);
+  painter.paint({ ...scene, hovered: undefined });
+  assert.equal(fills, 1);
 });

@@ -17,7 +17,7 @@ export class Camera {
   }
 
   // Fit the complete image into the canvas, centred with a margin, without excessive enlargement.
-  static fit(image, canvas, margin = 16) {
+  static fit(image, canvas, margin = 8) {
     const free = { width: Math.max(1, canvas.width - 2 * margin), height: Math.max(1, canvas.height - 2 * margin) };
     const scale = Math.min(free.width / image.width, free.height / image.height, LARGEST_SCALE);
     return Camera.centred(image, canvas, scale);
@@ -28,10 +28,17 @@ export class Camera {
   }
 
   // Zoom around `point`, which keeps its position on the screen.
-  zoomed(point, factor, { smallest = 0.01 } = {}) {
+  zoomed(point, factor, smallest = 0.01) {
     const scale = Math.min(Math.max(this.scale * factor, smallest), LARGEST_SCALE);
     const [px, py] = this.toImage(point);
     return new Camera({ scale, x: point[0] - px * scale, y: point[1] - py * scale });
+  }
+
+  // Zoom around `point`, out until the complete image fits. At a smaller scale (1:1 of a small image), only zoom in.
+  zoomedWithin(point, factor, image, canvas) {
+    const fit = Camera.fit(image, canvas);
+    const zoomed = this.zoomed(point, factor, Math.min(fit.scale, this.scale));
+    return factor < 1 && this.scale >= fit.scale && zoomed.scale <= fit.scale ? fit : zoomed.kept(image, canvas);
   }
 
   // Align the image's corner to a device pixel (`ratio` per CSS pixel). Otherwise browsers paint images half a pixel

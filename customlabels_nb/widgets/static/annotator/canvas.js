@@ -12,7 +12,7 @@ const RESTS_AFTER = 200;
 
 export class Canvas {
   // `drawing` is the state machine of gestures. `scene()` returns what else to paint. `on` has press(), changed(),
-  // selected(), zoomed(scale) and detail(region, pixels) → Promise of an image of the region.
+  // selected(), pointed(index) of the shape under the pointer or null, zoomed(scale) and detail(region, pixels) → Promise of an image of the region.
   constructor({ drawing, scene, on }) {
     Object.assign(this, { drawing, scene, on });
     this.picture = element("img", { class: "photo", alt: "", draggable: false });
@@ -32,7 +32,7 @@ export class Canvas {
     this.node.addEventListener("pointerup", (event) => this._up(event));
     this.node.addEventListener("pointercancel", (event) => this._lost(event));
     this.node.addEventListener("lostpointercapture", (event) => { if (this.pointers.has(event.pointerId)) this._lost(event); });
-    this.node.addEventListener("pointerleave", () => { this.at = null; this.paintSoon(); });
+    this.node.addEventListener("pointerleave", () => { this.at = null; this.on.pointed(null); this.paintSoon(); });
     this.node.addEventListener("dblclick", () => this._settle(this.drawing.closePolygon()));
     this.node.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
     this.node.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -83,16 +83,20 @@ export class Canvas {
 
   oneToOne() {
     if (!this.image) return;
-    this.zoom(1 / ratio() / this.camera.scale, this.at ?? undefined);
+    this._glide(this.camera.zoomed(this.at ?? this._centre, 1 / ratio() / this.camera.scale).kept(this.image, this.size));
+  }
+
+  get _centre() {
+    return [this.size.width / 2, this.size.height / 2];
   }
 
   // Image point in the middle of the canvas.
   get middle() {
-    return this.camera.toImage([this.size.width / 2, this.size.height / 2]);
+    return this.camera.toImage(this._centre);
   }
 
-  zoom(factor, point = [this.size.width / 2, this.size.height / 2]) {
-    if (this.image) this._glide(this.camera.zoomed(point, factor).kept(this.image, this.size));
+  zoom(factor, point = this._centre) {
+    if (this.image) this._glide(this.camera.zoomedWithin(point, factor, this.image, this.size));
   }
 
   // During a movement, the image is a layer that the browser only shifts and scales at full resolution. At rest, it is
@@ -108,6 +112,8 @@ export class Canvas {
       this.isFit = isFit;
     }, RESTS_AFTER);
     this._look(camera);
+    const fit = Camera.fit(this.image, this.size);
+    this.isFit = ["scale", "x", "y"].every((name) => camera[name] === fit[name]);
   }
 
   _look(camera) {
@@ -221,7 +227,7 @@ export class Canvas {
       if (this.pointers.size < 2) return;
       const now = this._fingers();
       this._glide(this.camera.panned(now.middle[0] - this.pinch.middle[0], now.middle[1] - this.pinch.middle[1])
-        .zoomed(now.middle, now.length / this.pinch.length).kept(this.image, this.size));
+        .zoomedWithin(now.middle, now.length / this.pinch.length, this.image, this.size));
       this.pinch = now;
     } else if (this.pan) {
       this._glide(this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size));
@@ -240,7 +246,8 @@ export class Canvas {
 
   _showCursor(at, fresh) {
     const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
-    const style = this.spaceHeld ? "grab" : cursorFor(hit, { selected: this.drawing.imageShapes?.selected ?? null });
+    this.on.pointed(hit?.index ?? null);
+    const style = this.spaceHeld ? "grab" : cursorFor(hit, { grabs: this.drawing.grabs(hit), draws: this.drawing.tool !== "select" });
     if (this.node.style.cursor !== style) this.node.style.cursor = style;
   }
 
@@ -272,6 +279,7 @@ export class Canvas {
 
   _wheel(event) {
     if (!this.image || !event.cancelable) return; // do not interrupt a page that already scrolls
+    if (!event.ctrlKey && !event.metaKey && !this.node.closest(".clnb:focus-within")) return; // the page scrolls
     event.preventDefault();
     const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
     this.zoom(Math.exp(-step * (event.ctrlKey ? 0.01 : 0.0016)), this._place(event));

@@ -30,10 +30,19 @@ export class Changes {
       return;
     }
     const { imageShapes } = screen;
-    if (this.may && imageShapes.shape && imageShapes.shape.label !== label) {
-      imageShapes.replace(imageShapes.selected, { ...imageShapes.shape, label });
-      screen.changed();
-    } else screen.shown();
+    if (!this.may || !imageShapes.shape || imageShapes.shape.label === label) screen.shown();
+    else if (!imageShapes.isNew) this._relabel(label);
+    else {
+      const step = { label: "Change this one", run: () => { if (this.may && imageShapes === screen.imageShapes && imageShapes.shape) this._relabel(label); } };
+      screen.notices.say("hint", `Next shape: “\u2068${label}\u2069”. The drawn one keeps its label.`, { step });
+      screen.shown();
+    }
+  }
+
+  _relabel(label) {
+    const { imageShapes } = this.screen;
+    imageShapes.replace(imageShapes.selected, { ...imageShapes.shape, label });
+    this.screen.changed();
   }
 
   async addLabel(name) {

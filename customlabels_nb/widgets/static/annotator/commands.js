@@ -4,7 +4,7 @@ import { drawingCommand } from "./keys.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
 // Commands that need no image or go to another one. All others wait while an image is loading.
-const AT_ONCE = new Set(["turn", "escape", "help", "find", "guides", "tool", "zoom", "fit", "one to one", "space"]);
+const AT_ONCE = new Set(["turn", "escape", "help", "find", "guides", "tool", "zoom", "fit", "one to one", "full screen", "space"]);
 const CHANGES = new Set(["remove", "paste", "duplicate", "undo", "redo", "accept all", "status", "keyboard box"]);
 
 export class Commands {
@@ -68,6 +68,7 @@ export class Commands {
       fit: () => canvas.fit(),
       "one to one": () => canvas.oneToOne(),
       guides: () => screen.toggleGuides(),
+      "full screen": () => screen.toggleFullScreen(),
       hide: () => changes.toggle("hidden", screen.label),
       lock: () => changes.toggle("locked", screen.label),
       "keyboard box": () => this._beginBox(),

@@ -5,6 +5,7 @@ import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, moved, resize
 import { hitTest } from "./hits.js";
 
 export const HINT_SMALL = "Shapes smaller than 2 × 2 pixels are ignored.";
+const HINT_SHORT = "Too short for a shape. Drag further to draw, click a shape to select it.";
 export const HINT_LABEL = "Choose or add a label first.";
 export const HINT_UNNAMED = "Type a label for the new shape, then press Enter.";
 const HINT_CORNERS = "A polygon needs at least three corners.";
@@ -12,10 +13,11 @@ const HINT_CORNERS = "A polygon needs at least three corners.";
 export class Drawing {
   // `label()` returns the label of new shapes, `usable(shape)` whether a shape may be changed, and `mayDraw()` whether
   // new shapes are allowed. `hint(text)` shows a message, `drawn(label)` is called before a shape is added,
-  // `nameless()` when a shape waits for its label, and `missed(point, tolerance)` on a click outside all shapes.
-  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => {} }) {
+  // `nameless()` when a shape waits for its label, and `missed(point, tolerance)` on a click outside all shapes. It
+  // returns true if the click selects something else.
+  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => false }) {
     Object.assign(this, { label, usable, mayDraw, hint, drawn, nameless, missed });
-    this.tool = "box";
+    this.tool = "box"; // or "polygon" or "select"
     this.imageShapes = null;
     this.gesture = null;
     this.corners = null; // corners of the unfinished polygon
@@ -59,6 +61,14 @@ export class Drawing {
     return this.imageShapes && hitTest(point, this.imageShapes.shapes, { selected: this.imageShapes.selected, tolerance, usable: this.usable });
   }
 
+  // Return true if a drag that starts at `hit` changes that shape. Otherwise it draws: on unselected shapes, and on the
+  // shape that was just drawn except for its handles, because the next one may be close to it or inside it.
+  grabs(hit) {
+    if (!hit || this.tool === "select") return Boolean(hit);
+    const { selected, isNew } = this.imageShapes;
+    return hit.index === selected && (!isNew || hit.part === "handle" || hit.part === "corner");
+  }
+
   // Start a gesture and return true if the shapes changed. `fresh` (modifier key) draws a new shape even inside the
   // selected one. `removes` deletes a corner.
   press(point, { tolerance, fresh = false, removes = false }) {
@@ -66,14 +76,14 @@ export class Drawing {
     if (!imageShapes) return false;
     this.unnamed = null;
     const hit = fresh ? null : this.hit(point, tolerance);
-    const mine = hit && (hit.index === imageShapes.selected || hit.part === "edge");
     this._corner = hit?.part === "corner" ? { imageShapes, index: hit.index, corner: hit.corner } : null;
     if (removes && hit?.part === "corner" && !this.corners) return this.removeCorner();
-    if (this.tool === "polygon" && (this.corners || !mine)) return this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
-    if (mine) {
+    const onEdge = hit?.part === "edge" && !this.corners; // a click selects, a drag draws
+    if (this.tool === "polygon" && !onEdge && (this.corners || !this.grabs(hit))) return this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
+    if (this.grabs(hit)) {
       const kind = hit.part === "handle" || hit.part === "corner" ? hit.part : "move";
       this.gesture = { kind, hit, index: hit.index, start: point, tolerance, shape: imageShapes.shapes[hit.index] };
-    } else this.gesture = { kind: "box", hit, index: null, start: clipPoint(point, imageShapes.image), tolerance, shape: null };
+    } else this.gesture = { kind: this.tool, hit, index: null, start: clipPoint(point, imageShapes.image), tolerance, shape: null };
     return false;
   }
 
@@ -82,7 +92,13 @@ export class Drawing {
     if (this.corners) this.cursor = clipPoint(point, imageShapes.image);
     if (!gesture) return;
     const [dx, dy] = [point[0] - gesture.start[0], point[1] - gesture.start[1]];
-    if (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2) return;
+    if (gesture.kind === "select" || (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2)) return;
+    if (gesture.kind === "polygon") {
+      this.gesture = null;
+      this._polygonPress(gesture.start, gesture.tolerance);
+      this.move(point);
+      return;
+    }
     gesture.moved = true;
     const size = imageShapes.image;
     const before = imageShapes.shapes[gesture.index];
@@ -96,11 +112,10 @@ export class Drawing {
 
   // End the gesture and return true if the shapes changed. A click without movement selects the shape there, or none.
   release(point) {
+    if (this.gesture) this.move(point); // the final position may differ from the last move event
     const { gesture, imageShapes } = this;
-    if (!gesture) return false;
-    this.move(point); // the final position may differ from the last move event
     this.gesture = null;
-    if (gesture.kind === "point") return false;
+    if (!gesture || gesture.kind === "point") return false;
     if (!gesture.moved) return this._click(gesture, point);
     if (gesture.kind === "box") return this._keep(gesture.shape);
     if (isTooSmall(gesture.shape)) {
@@ -108,34 +123,36 @@ export class Drawing {
       return false;
     }
     imageShapes.replace(gesture.index, gesture.shape);
-    imageShapes.select(gesture.index);
+    if (gesture.index !== imageShapes.selected) imageShapes.select(gesture.index);
     return true;
   }
 
-  _click({ hit, tolerance }, point) {
+  _click({ kind, start, hit, tolerance }, point) {
     const { imageShapes } = this;
-    if (hit && hit.index === imageShapes.selected && hit.part === "edge" && imageShapes.shape.polygon) {
+    if (hit && hit.index === imageShapes.selected && !imageShapes.isNew && hit.part === "edge" && imageShapes.shape.polygon) {
       imageShapes.replace(hit.index, withPolygon(imageShapes.shape, withCorner(imageShapes.shape.polygon, hit.edge, point), imageShapes.image));
       this._corner = { imageShapes, index: hit.index, corner: hit.edge + 1 };
       return true;
     }
     imageShapes.select(hit ? hit.index : null);
-    if (!hit) this.missed(point, tolerance);
+    if (hit || this.missed(point, tolerance) || kind !== "box" || !this.mayDraw()) return false;
+    const [dx, dy] = [point[0] - start[0], point[1] - start[1]];
+    if (dx || dy) this.hint(isTooSmall({ width: Math.abs(dx), height: Math.abs(dy) }) ? HINT_SMALL : HINT_SHORT);
     return false;
   }
 
-  // Add a new shape and return true if it is large enough.
-  _keep(shape, { select = false } = {}) {
+  // Add a new shape, select it, and return true if it is large enough.
+  _keep(shape) {
     const label = this.label();
     if (!this.mayDraw()) return false;
     if (isTooSmall(shape)) this.hint(HINT_SMALL);
     else if (!label) {
-      this.unnamed = { shape, select };
+      this.unnamed = { shape };
       this.hint(HINT_UNNAMED);
       this.nameless();
     } else {
       this.drawn(label);
-      this.imageShapes.add({ ...shape, label }, { select });
+      this.imageShapes.add({ ...shape, label }, { select: true, isNew: true });
       return true;
     }
     return false;
@@ -146,13 +163,13 @@ export class Drawing {
     const { unnamed } = this;
     if (!unnamed || !this.label()) return false;
     this.unnamed = null;
-    return this._keep(unnamed.shape, unnamed);
+    return this._keep(unnamed.shape);
   }
 
   // Add a box that was drawn with the keyboard.
   keep(box) {
     this.keyed = null;
-    return this._keep({ polygon: null, ...box }, { select: true });
+    return this._keep({ polygon: null, ...box });
   }
 
   _polygonPress(point, tolerance) {

@@ -47,9 +47,9 @@ function hitParts(point, shape, tolerance) {
 const BY_RANK = [...HANDLES].sort((a, b) => b.length - a.length);
 const CURSORS = { nw: "nwse-resize", se: "nwse-resize", ne: "nesw-resize", sw: "nesw-resize", n: "ns-resize", s: "ns-resize", e: "ew-resize", w: "ew-resize" };
 
-export function cursorFor(hit, { selected }) {
-  if (!hit) return "crosshair";
-  if (hit.part === "handle") return CURSORS[hit.handle];
-  if (hit.part === "corner" || hit.index === selected) return "move";
-  return hit.part === "edge" ? "pointer" : "crosshair";
+// `grabs` is true if a drag changes the shape that is hit, and `draws` if other drags draw.
+export function cursorFor(hit, { grabs, draws = true }) {
+  if (grabs) return CURSORS[hit.handle] ?? "move";
+  if (!draws) return "default";
+  return hit?.part === "edge" ? "pointer" : "crosshair";
 }

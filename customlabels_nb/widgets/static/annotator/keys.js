@@ -1,15 +1,15 @@
 // Map keys to commands of the annotator.
 
 export const DRAWING_HELP = [
-  ["1 – 9", "choose the label (with a selected shape: change its label)"],
+  ["1 – 9", "choose the label of the next shape (after a click or Tab on a shape: change its label)"],
   ["/", "find or add a label"],
   ["drag", "draw a box (hold Ctrl inside a selected box)"],
-  ["B, P", "box tool, polygon tool (click corners, then Enter, double click or the first corner to close)"],
-  ["click", "select a shape (edges always select), or add a corner on an edge of the selected polygon"],
+  ["V, B, P", "select and move, draw boxes, draw polygons (click corners, then Enter, double click or the first corner)"],
+  ["click", "select a shape, or add a corner on an edge of the selected polygon"],
   ["Alt click", "delete a corner of the selected polygon (or click it, then Delete)"],
   ["K", "draw a box with the arrow keys: first corner, Enter, opposite corner, Enter"],
   ["Tab, Shift Tab", "next, previous shape (Esc, then Tab, leaves the widget)"],
-  ["arrows", "move the selected shape or corner by 1 px (Shift: 10 px), or go to the previous, next image"],
+  ["arrows", "move the drawn or selected shape or corner by 1 px (Shift: 10 px), or go to the previous, next image"],
   ["Delete", "delete the selected shape, or discard the selected prediction"],
   ["Ctrl C, V, D", "copy, paste (also to another image), duplicate"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo on this image"],
@@ -17,8 +17,9 @@ export const DRAWING_HELP = [
   ["A", "accept all predictions (dashed): shapes, and the label of the image"],
   ["N, R, 0", "nothing here, needs review, skip"],
   ["Page Up, Page Down", "save and go to the previous, next image"],
-  ["wheel, + −", "zoom (F: fit, O: 1:1, Space and drag: pan)"],
+  ["wheel, + −", "zoom, by wheel after a click on the image or with Ctrl (F: fit, O: 1:1, Space and drag: pan)"],
   ["G, H, L", "show guides, hide or lock the shapes of the chosen label"],
+  ["Shift F", "full screen"],
   ["?", "show these shortcuts"],
 ];
 
@@ -29,7 +30,7 @@ const NAMED_KEYS = {
   "-": { do: "zoom", by: 0.8 }, "?": { do: "help" }, "/": { do: "find" }, 0: { do: "status", status: "skipped" },
 };
 const LETTER_KEYS = {
-  b: { do: "tool", tool: "box" }, p: { do: "tool", tool: "polygon" }, k: { do: "keyboard box" }, a: { do: "accept all" },
+  v: { do: "tool", tool: "select" }, b: { do: "tool", tool: "box" }, p: { do: "tool", tool: "polygon" }, k: { do: "keyboard box" }, a: { do: "accept all" },
   n: { do: "status", status: "labelled" }, r: { do: "status", status: "needs_review" }, f: { do: "fit" }, o: { do: "one to one" },
   g: { do: "guides" }, h: { do: "hide" }, l: { do: "lock" },
 };
@@ -43,5 +44,5 @@ export function drawingCommand({ key, ctrlKey, metaKey, shiftKey, altKey, isComp
   if (key === "Tab") return { do: "cycle", by: shiftKey ? -1 : 1 };
   if (key in NAMED_KEYS) return NAMED_KEYS[key];
   if (/^[1-9]$/.test(key)) return { do: "label", number: Number(key) };
-  return LETTER_KEYS[letter] ?? null;
+  return shiftKey && letter === "f" ? { do: "full screen" } : LETTER_KEYS[letter] ?? null;
 }

@@ -12,13 +12,16 @@ export function section(title, ...children) {
   return element("section", {}, element("h4", { text: title }), ...children);
 }
 
-export function rowButton(text, key, { onClick, title = "" }) {
-  return element("button", { type: "button", class: "row", title, on: { click: onClick } }, element("span", { class: "grow", text }), key && keyHint(key));
+// `icon` stands for the row in a folded panel, else its key does.
+export function rowButton(text, key, { onClick, icon, title = text }) {
+  const node = element("button", { type: "button", class: "row", title, on: { click: onClick } });
+  node.append(...(icon ? [element("span", { class: "icon", text: icon })] : []), element("span", { class: "grow", text }), ...(key ? [keyHint(key)] : []));
+  return node;
 }
 
 export class LeftSide {
   // `on` has label(name), toggle(set, name), add(name), tool(name), fit(), guides(), filter({ brightness, contrast }),
-  // instructions() and leave(), which returns the focus to the canvas.
+  // instructions(), finding(), called before the field is focused, and leave(), which returns the focus to the canvas.
   constructor(on) {
     this.on = on;
     this.labels = [];
@@ -28,9 +31,11 @@ export class LeftSide {
       type: "text", class: "finder", maxLength: 256, placeholder: "Find or add…", attributes: { "aria-label": "Find or add a label" },
       on: { input: () => this._searched(), keydown: (event) => this._key(event) },
     });
+    this.opener = element("div", { class: "rail-only" }, rowButton("Find or add a label", "/", { onClick: () => this.find() }));
     this.tools = {
-      box: rowButton("▭ Box", "B", { onClick: () => this._leaveTo(() => on.tool("box")) }),
-      polygon: rowButton("⬠ Polygon", "P", { onClick: () => this._leaveTo(() => on.tool("polygon")) }),
+      select: rowButton("Select", "V", { icon: "↖", title: "Select and move shapes (V)", onClick: () => this._leaveTo(() => on.tool("select")) }),
+      box: rowButton("Box", "B", { icon: "▭", title: "Draw boxes (B)", onClick: () => this._leaveTo(() => on.tool("box")) }),
+      polygon: rowButton("Polygon", "P", { icon: "⬠", title: "Draw polygons (P)", onClick: () => this._leaveTo(() => on.tool("polygon")) }),
     };
     this.guides = rowButton("Guides", "G", { onClick: () => this._leaveTo(on.guides) });
     this.sliders = Object.fromEntries(["brightness", "contrast"].map((name) => [name, this._slider(name)]));
@@ -39,8 +44,8 @@ export class LeftSide {
     const more = element("button", { type: "button", class: "plain", text: "…", title: "Show and edit instructions", attributes: { "aria-label": "Show and edit instructions" }, on: { click: on.instructions } });
     this.node = element(
       "div", { class: "side left" },
-      section("Labels", this.list, this.field),
-      section("Draw", this.tools.box, this.tools.polygon),
+      section("Labels", this.list, this.field, this.opener),
+      section("Draw", ...Object.values(this.tools)),
       element(
         "section", {}, element("h4", {}, "View ", this.reset),
         rowButton("Fit", "F", { onClick: () => this._leaveTo(on.fit) }), this.guides,
@@ -85,6 +90,7 @@ export class LeftSide {
     this.guides.setAttribute("aria-pressed", String(guides));
     setText(this.words, instructions.split("\n").slice(0, 6).join("\n") || "There are no labelling instructions yet.");
     show(this.field, !readOnly);
+    show(this.opener, !readOnly);
   }
 
   // Handle typed text: Enter chooses the first matching label, or adds the text as a label. Arrow keys choose another
@@ -144,6 +150,7 @@ export class LeftSide {
   }
 
   find() {
+    this.on.finding();
     this.field.focus();
     this.field.select();
   }

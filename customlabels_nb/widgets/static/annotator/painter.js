@@ -31,14 +31,15 @@ export class Painter {
     this.canvas.style.height = `${this.canvas.height / ratio}px`;
   }
 
-  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, colourOf, isHidden, guides }
+  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, colourOf, isHidden, guides, hovered }
   paint(scene) {
     this._clear(this.pen);
     if (!scene) return;
     this._paintStill(scene);
     this.pen.drawImage(this.still, 0, 0, this.canvas.width / this.ratio, this.canvas.height / this.ratio);
     const { shapes, selected, draft } = scene;
-    if (selected !== null && shapes[selected] && draft?.index !== selected) this._shape(this.pen, scene, shapes[selected], { strong: true });
+    if (selected !== null && shapes[selected] && draft?.index !== selected) this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 });
+    if (scene.hovered && !draft) this._shape(this.pen, scene, scene.hovered, { lit: true, drawn: true, dashed: scene.predictions.includes(scene.hovered) });
     if (draft) this._shape(this.pen, scene, draft.shape, { strong: true, drawn: true });
     if (scene.guides) this._guides(scene.guides, scene);
   }
@@ -62,21 +63,21 @@ export class Painter {
     this.stillOf = now;
     const pen = this.still.getContext("2d");
     this._clear(pen);
-    predictions.forEach((shape, index) => this._shape(pen, scene, shape, { dashed: true, strong: prediction === index }));
+    predictions.forEach((shape, index) => this._shape(pen, scene, shape, { dashed: true, strong: prediction === index, number: shapes.length + index + 1 }));
     shapes.forEach((shape, index) => {
-      if (index !== draft?.index && index !== selected) this._shape(pen, scene, shape, {});
+      if (index !== draft?.index && index !== selected) this._shape(pen, scene, shape, { number: index + 1 });
     });
   }
 
-  _shape(pen, scene, shape, { strong = false, dashed = false, drawn = false }) {
-    if (scene.isHidden(shape) && !strong) return;
+  _shape(pen, scene, shape, { strong = false, dashed = false, drawn = false, lit = false, number }) {
+    if (scene.isHidden(shape) && !strong && !lit) return;
     const colour = scene.colourOf(shape.label);
     const points = (shape.polygon ?? outline(shape)).map((point) => scene.camera.toScreen(point));
     pen.beginPath();
     points.forEach(([x, y], index) => (index ? pen.lineTo(x, y) : pen.moveTo(x, y)));
     if (!shape.open) pen.closePath();
-    if (strong && !shape.open) {
-      pen.globalAlpha = 0.12;
+    if ((strong || lit) && !shape.open) {
+      pen.globalAlpha = lit ? 0.35 : 0.12;
       pen.fillStyle = colour;
       pen.fill();
       pen.globalAlpha = 1;
@@ -90,7 +91,7 @@ export class Painter {
     pen.stroke();
     pen.setLineDash([]);
     if (strong && !dashed) this._handles(pen, shape, points, colour, scene);
-    if (!shape.open && !drawn) this._tag(pen, dashed ? `${short(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : short(shape.label), points, colour);
+    if (!shape.open && !drawn) this._tag(pen, dashed ? `${number} ${short(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : `${number} ${short(shape.label)}`, points, colour);
   }
 
   _handles(pen, shape, points, colour, { camera, corner }) {

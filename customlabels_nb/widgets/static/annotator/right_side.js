@@ -8,11 +8,12 @@ const SHOWN_WHOLE = 30;
 const SAID = { unlabelled: "not labelled yet", skipped: "skipped", needs_review: "", labelled: "" };
 
 export class RightSide {
-  // `on` has select(index), accept(index), number(name, text), whole(label), status(name) and leave().
+  // `on` has select(index, prediction), hover(kind, index) for rows under the pointer, accept(index), number(name, text), whole(label), status(name) and leave().
   constructor(on) {
     this.on = on;
     this.title = element("h4", {});
-    this.list = element("div", { class: "list shapes" });
+    this.rows = []; // of the list: kind ("shapes" or "predictions"), index, node
+    this.list = element("div", { class: "list shapes", on: { keydown: (event) => this._listKey(event), pointerleave: () => this.on.hover(null) } });
     this.fields = {};
     this.numbers = section("Selected", ...["left", "top", "width", "height"].map((name) => this._field(name)));
     this.whole = element("div", { class: "list" });
@@ -73,25 +74,64 @@ export class RightSide {
     setText(this.said, !imageShapes ? "" : bare && imageShapes.status === "labelled" ? "nothing here" : SAID[imageShapes.status] ?? "");
   }
 
+  // Update only changed rows, so that the focus stays in the list. It is one Tab stop, with arrow keys inside.
   _fillList(imageShapes, prediction, colourOf) {
-    const line = (shape, { current, right, onClick, dashed }) => element(
-      "button", {
-        type: "button", class: `row${current ? " current" : ""}${dashed ? " dashed" : ""}`, title: shape.label, style: { "--label-colour": colourOf(shape.label) },
-        attributes: { "aria-pressed": String(Boolean(current)) }, on: { click: () => { this.on.leave(); onClick(); } },
-      },
-      element("i", { class: "dot" }), element("bdi", { class: "grow", text: shape.label }), element("span", { class: "count", text: right }),
-    );
-    const shapes = (imageShapes?.shapes ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
-      current: index === imageShapes.selected, right: `${Math.round(shape.width)} × ${Math.round(shape.height)}`, onClick: () => this.on.select(index),
-    }));
-    const dashed = (imageShapes?.predictions ?? []).slice(0, SHOWN_SHAPES).map((shape, index) => line(shape, {
-      dashed: true, current: index === prediction, right: `${shape.confidence.toFixed(2)} · accept${index === prediction ? " ⏎" : ""}`, onClick: () => this.on.accept(index),
-    }));
-    this.list.replaceChildren(...shapes, ...dashed);
+    const { shapes = [], predictions = [] } = imageShapes ?? {};
+    const line = (kind) => (shape, index) => ({
+      kind, index, label: shape.label, colour: colourOf(shape.label), corners: shape.polygon?.length ?? 0,
+      number: index + 1 + (kind === "predictions" ? shapes.length : 0), size: [shape.width, shape.height].map(Math.round).join(" × "), confidence: shape.confidence?.toFixed(2),
+    });
+    const lines = [...shapes.slice(0, SHOWN_SHAPES).map(line("shapes")), ...predictions.slice(0, SHOWN_SHAPES).map(line("predictions"))];
+    const state = JSON.stringify([lines, shapes.length]);
+    const held = this.list.contains(this.list.ownerDocument.activeElement);
+    if (state !== this.listState) this._buildList(lines, shapes.length - SHOWN_SHAPES);
+    const isCurrent = ({ kind, index }) => index === (kind === "shapes" ? imageShapes.selected : prediction);
+    const stop = this.rows.find(isCurrent) ?? this.rows[0];
+    for (const row of this.rows) {
+      const current = isCurrent(row);
+      row.node.className = `row${current ? " current" : ""}${row.kind === "predictions" ? " dashed" : ""}`;
+      row.node.setAttribute("aria-pressed", String(current));
+      row.node.tabIndex = row === stop ? 0 : -1;
+      if (row.kind === "predictions") setText(row.node.lastChild, `${row.confidence} · accept${current ? " ⏎" : ""}`);
+    }
     bringInto(this.list, this.list.querySelector(".current"));
-    const more = (imageShapes?.shapes.length ?? 0) - SHOWN_SHAPES;
-    if (more > 0) this.list.append(element("p", { class: "faint", text: `and ${more} more` }));
-    if (dashed.length > 1) this.list.append(element("p", { class: "faint", text: "Press A to accept all predictions." }));
+    if (held && state !== this.listState) (stop ? stop.node.focus({ preventScroll: true }) : this.on.leave());
+    this.listState = state;
+  }
+
+  _buildList(lines, more) {
+    this.on.hover(null);
+    this.pointed = null;
+    this.rows = lines.map((line) => ({ ...line, node: this._listRow(line) }));
+    const words = [...(more > 0 ? [`and ${more} more`] : []), ...(lines.filter(({ kind }) => kind === "predictions").length > 1 ? ["Press A to accept all predictions."] : [])];
+    this.list.replaceChildren(...this.rows.map(({ node }) => node), ...words.map((text) => element("p", { class: "faint", text })));
+  }
+
+  _listRow({ kind, index, label, colour, corners, number, size }) {
+    const act = () => (kind === "shapes" ? this.on.select(index) : this.on.accept(index));
+    return element(
+      "button", { type: "button", class: "row", title: label, style: { "--label-colour": colour }, on: { click: () => { this.on.leave(); act(); }, pointerenter: () => this.on.hover(kind, index) } },
+      element("span", { class: "number", text: String(number) }), element("i", { class: corners ? "dot polygon" : "dot" }), element("bdi", { class: "grow", text: label }),
+      element("span", { class: "count", text: corners ? `${corners} corners` : size }),
+    );
+  }
+
+  _listKey(event) {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const row = this.rows[this.rows.findIndex(({ node }) => node === event.target) + by];
+    if (!by) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!row) return;
+    this.on.select(...(row.kind === "shapes" ? [row.index] : [null, row.index]));
+    row.node.focus();
+  }
+
+  // Mark the row of the shape under the pointer, null for none.
+  point(index) {
+    if (index === this.pointed) return;
+    this.pointed = index;
+    for (const { kind, index: own, node } of this.rows) node.toggleAttribute("data-hover", kind === "shapes" && own === index);
   }
 
   // `offered` is a prediction: its label is dashed, and a click accepts it.

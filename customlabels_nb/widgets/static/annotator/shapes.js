@@ -12,6 +12,7 @@ export class ImageShapes {
     this.revision = revision;
     this.state = frozen({ shapes, labels, predictions, status, marked: false });
     this.selected = null;
+    this.isNew = false; // the selected shape was just drawn, not chosen by click or Tab
     this.past = [];
     this.future = [];
     this.merging = null;
@@ -48,13 +49,14 @@ export class ImageShapes {
   }
 
   // Apply a change as one undo step. Consecutive changes with the same `merge` name become one step.
-  change({ shapes = this.shapes, labels = this.labels, predictions = this.predictions, status = null, selected = this.selected, merge = null }) {
+  change({ shapes = this.shapes, labels = this.labels, predictions = this.predictions, status = null, selected = this.selected, isNew = this.isNew, merge = null }) {
     const next = { shapes, labels, predictions, ...this._marks({ shapes, labels, status }) };
     if (merge === null || merge !== this.merging) this.past = [...this.past.slice(1 - STEPS), this._step()];
     this.merging = merge;
     this.future = [];
     this.state = frozen(next);
     this.selected = selected !== null && selected < shapes.length ? selected : null;
+    this.isNew = isNew && this.selected !== null;
   }
 
   // Return the status. Images with shapes or labels are labelled, and unlabelled after the last one was removed. A
@@ -68,8 +70,8 @@ export class ImageShapes {
     return { status: this.status === "labelled" && !this.isBare ? "unlabelled" : this.status, marked };
   }
 
-  add(shape, { select = false } = {}) {
-    this.change({ shapes: [...this.shapes, shape], selected: select ? this.shapes.length : null });
+  add(shape, { select = false, isNew = false } = {}) {
+    this.change({ shapes: [...this.shapes, shape], selected: select ? this.shapes.length : null, isNew });
   }
 
   replace(index, shape, { merge = null } = {}) {
@@ -83,6 +85,7 @@ export class ImageShapes {
   select(index) {
     if (index !== this.selected) this.merging = null;
     this.selected = index;
+    this.isNew = false;
   }
 
   undo() {
@@ -99,12 +102,13 @@ export class ImageShapes {
     to.push(this._step());
     this.state = step.state;
     this.selected = step.selected;
+    this.isNew = step.isNew;
     this.merging = null;
     return true;
   }
 
   _step() {
-    return { state: this.state, selected: this.selected };
+    return { state: this.state, selected: this.selected, isNew: this.isNew };
   }
 }
 

@@ -17,6 +17,9 @@ import { RightSide } from "./right_side.js";
 import { Filmstrip } from "./filmstrip.js";
 
 const NARROW = 760;
+const FOLDS = { left: 900, right: 1000 }; // below, a side panel is folded until it is opened
+const RAIL = 46;
+const SIDES = { left: 190, right: 200 };
 const number = (value) => value.toLocaleString("en");
 
 export class Workspace {
@@ -30,12 +33,14 @@ export class Workspace {
         keydown: (event) => this.commands.key(event),
         keyup: (event) => { if (event.key === " ") this.commands.holdSpace(false); },
         blur: () => this.commands.holdSpace(false),
+        fullscreenchange: () => this._fullScreenChanged(),
       },
     }));
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this._buildDrawing();
     this._buildSides(leave);
+    this._buildFolds(leave);
     this._buildCanvas(leave);
     this.header = this._header(leave);
     this.empty = element("div", { class: "empty", hidden: true });
@@ -46,7 +51,7 @@ export class Workspace {
       element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node), this.right.node),
       this.filmstrip.node, this._footer(), this.spoken, this.panel.node,
     );
-    this.narrowing = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < NARROW));
+    this.narrowing = new ResizeObserver(() => this._arrange());
     this.narrowing.observe(this.root);
     el.append(this.root);
   }
@@ -66,6 +71,7 @@ export class Workspace {
   _selectPrediction(point, tolerance) {
     const hit = hitTest(point, this.imageShapes.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
     this.changes.prediction = hit?.index ?? null;
+    return Boolean(hit);
   }
 
   _buildSides(leave) {
@@ -78,12 +84,17 @@ export class Workspace {
       fit: () => this.canvas.fit(),
       guides: () => this.toggleGuides(),
       filter: (filter) => this.canvas.setFilter(filter),
+      finding: () => this._find(true),
       instructions: () => this._instructions(),
     });
     this.right = new RightSide({
       leave,
       again: () => this.shown(),
-      select: (index) => this.changes.select(index),
+      select: (index, prediction) => this.changes.select(index, prediction),
+      hover: (kind, index) => {
+        this.hover = kind && { kind, index };
+        this.canvas.paintSoon();
+      },
       accept: (index) => this.changes.accept([index]),
       number: (name, text) => this.changes.setNumber(name, text),
       whole: (label) => this.changes.toggleWhole(label),
@@ -91,12 +102,56 @@ export class Workspace {
     });
   }
 
+  // A folded panel is a rail of keys and icons. It covers the image while a label is typed.
+  _buildFolds(leave) {
+    this.folded = {}; // "left", "right" → as chosen, else by the width
+    this.folds = {};
+    for (const side of Object.keys(SIDES)) {
+      const fold = element("button", { type: "button", class: "plain fold", on: { click: () => {
+        leave();
+        this.folded[side] = !this._isFolded(side);
+        this._arrange();
+      } } });
+      this[side].node.append(fold);
+      this.folds[side] = fold;
+    }
+    this.left.node.addEventListener("focusout", ({ relatedTarget }) => { if (relatedTarget && !this.left.node.contains(relatedTarget)) this._find(false); });
+  }
+
+  _isFolded(side) {
+    const width = this.root.clientWidth;
+    return width >= NARROW && (this.folded[side] ?? width < FOLDS[side]);
+  }
+
+  _find(isFinding) {
+    this.isFinding = isFinding;
+    this._arrange();
+  }
+
+  _arrange() {
+    const { root } = this;
+    if (!root.clientWidth) return;
+    root.classList.toggle("narrow", root.clientWidth < NARROW);
+    root.style.setProperty("--width", `${root.clientWidth}px`);
+    for (const [side, width] of Object.entries(SIDES)) {
+      const folded = this._isFolded(side);
+      const over = folded && side === "left" && Boolean(this.isFinding);
+      root.style.setProperty(`--${side}`, `${folded ? RAIL : width}px`);
+      this[side].node.classList.toggle("rail", folded && !over);
+      this[side].node.classList.toggle("over", over);
+      setText(this.folds[side], folded === (side === "left") ? "»" : "«");
+      this.folds[side].title = folded ? "Open the panel" : "Fold the panel";
+      this.folds[side].setAttribute("aria-label", `${this.folds[side].title} (${side})`);
+      this.folds[side].setAttribute("aria-expanded", String(!folded));
+    }
+  }
+
   _buildCanvas(leave) {
     this.canvas = new Canvas({
       drawing: this.drawing,
       scene: () => ({
         predictions: this.imageShapes.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
-        isHidden: (shape) => this.hidden.has(shape.label),
+        isHidden: (shape) => this.hidden.has(shape.label), hovered: this.hover && this.imageShapes[this.hover.kind][this.hover.index],
       }),
       on: {
         press: () => {
@@ -106,6 +161,7 @@ export class Workspace {
         },
         changed: () => this.changed(),
         selected: () => this.shown(),
+        pointed: (index) => this.right.point(index),
         zoomed: (scale) => setText(this.zoomed, `${Math.round(100 * scale * (globalThis.devicePixelRatio || 1))} %`),
         detail: (region, pixels) => this.detail(region, pixels),
       },
@@ -121,12 +177,14 @@ export class Workspace {
       unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
     }, { class: "unfold", attributes: { "aria-expanded": "false" } });
     this.labels = button("Labels…", "Add, rename, recolour, reorder, merge and remove labels", () => this._editLabels(), { class: "manager" });
+    this.fullScreen = button("", "Full screen (Shift F)", () => this.toggleFullScreen(), { class: "full-screen", hidden: !document.fullscreenEnabled, attributes: { "aria-label": "Full screen", "aria-pressed": "false" } });
+    this.fullScreen.append(element("i", {}));
     const previous = button("‹", "Save and go to the previous image (Page Up)", () => this.turn(-1), { class: "previous", attributes: { "aria-label": "Previous image" } });
     previous.append(element("span", { text: " Previous" })); // hidden on narrow screens
     return element(
       "div", { class: "band toolbar" }, this.title, this.size, element("span", { class: "spring" }), unfold, this.labels,
       ...undoButtons({ leave, takeBack: (kind) => this.changes.takeBack(kind) }),
-      this.zoomed, previous,
+      this.zoomed, this.fullScreen, previous,
       button("Next ›", "Save and go to the next image (Page Down)", () => this.turn(1), { class: "primary" }),
       button("Done", "Show progress and remaining images", () => this.done(), { class: "done" }),
     );
@@ -227,6 +285,24 @@ export class Workspace {
   toggleGuides() {
     this.canvas.guides = !this.canvas.guides;
     this.shown();
+  }
+
+  async toggleFullScreen() {
+    try {
+      if (document.fullscreenElement === this.root) await document.exitFullscreen();
+      else await this.root.requestFullscreen();
+    } catch {
+      this.changes.hint("The browser does not allow full screen here.");
+    }
+  }
+
+  // In full screen, Esc cancels a shape as usual. Held, it leaves full screen.
+  _fullScreenChanged() {
+    const on = document.fullscreenElement === this.root;
+    this.fullScreen.setAttribute("aria-pressed", String(on));
+    if (on) navigator.keyboard?.lock?.(["Escape"]).catch(() => {});
+    else navigator.keyboard?.unlock?.();
+    this.root.focus({ preventScroll: true });
   }
 
   help() {
