@@ -157,13 +157,32 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.advice import picture_of
 
+        actions = None if self._actions is None else self._actions()
         return self._advise(
+            setup=self._setup() if features is None and training is None else None,
+            curve=[] if actions is None else actions.training_curve(),
             training=self._training_images() if training is None else training,
             features=features,
             name=self.name,
             in_project=bool(self.project),
             pictures=partial(picture_of, root=self.root),
         )
+
+    def _setup(self) -> dict[str, str]:
+        """Return the code that creates the project, the model and this report, empty if they are not stored."""
+        from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
+        from customlabels_nb.evaluation.exploring.position import ASSUMED, position_of
+
+        if self._actions is None or self.root is None:
+            return {}
+        mode = position_of(self).mode
+        thresholds: object = dict(zip(self.outcomes.labels, self.thresholds.tolist(), strict=True))
+        chosen = mode if mode == CROSS_VALIDATED else thresholds
+        return {
+            "project": f"project = cl.load_project({str(self.root)!r})",
+            "model": f"model = project.model({self.name!r})",
+            "report": f"report = model.evaluate({'' if mode == ASSUMED else f'thresholds={chosen!r}'})",
+        }
 
     def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
         """Compare this report with a later one on the same test images.

@@ -385,7 +385,6 @@ class Results(MessageHandler, anywidget.AnyWidget):
         content["facts"] |= {
             "writes": {name: default_name(name, self._about.name) for name in self._about.writers},
             "selection": list(self.selection),
-            "kept": self._actions.kept_thresholds() if self._actions else None,
         }
         return content, sent
 
@@ -566,7 +565,7 @@ def _packed(
         "filter": exploration.filter.to_dict(),
         "selection": [],
         "comparison": comparison_as_json(exploration),
-        "kept": None,
+        "kept": actions.kept_thresholds() if actions and "keep_thresholds" in actions.can else None,
     }
     return {"facts": facts, "arrays": described}, buffers
 

@@ -463,7 +463,7 @@ def test_labels_that_are_rightly_together_are_not_red(
 
 def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab) -> None:
     actions = (
-        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], "
+        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], training_curve=lambda: [], "
         "open_images=lambda names: ipywidgets.Label(str(len(names))))"
     )
     page = lab.open(

@@ -76,7 +76,7 @@ class Position:
         Raises
         ------
         InputError
-            If an IoU threshold is set, but the outcomes have no boxes, or if the mode is "most confident", but the model
+            If an IoU threshold is set, but the outcomes have no boxes, or if the mode is "most confident", but the task
             is not single-label.
         LabelError
             If ``own`` contains an unknown label.
