@@ -278,8 +278,24 @@ class Report(Evaluation):
         writers: dict[str, Callable[[str], Any]] = {"page": self.to_html, "files": self.to}
         return About(self.name, self.project, self.details, self._training_images, self.root, writers)
 
-    # -- plots and files ----------------------------------------------------------------------------
-    def plot_per_label(self, ax: Axes | None = None) -> Axes:
+    # -- plots and files: theme="paper" draws in black on white -------------------------------------
+    def plot_by(
+        self, column: str, ax: Axes | None = None, *, bins: int | None = None, theme: str | None = None
+    ) -> Axes:
+        """Plot F1 in each slice of the test images, with ``column`` and ``bins`` as in :meth:`by`.
+
+        Examples
+        --------
+        >>> ax = report.plot_by("width")
+        >>> ax.get_ylabel()
+        'width'
+        """
+        from customlabels_nb.evaluation.plots.versions import plot_versions
+
+        table = self.by(column, bins=bins).rename(columns={"slice": column}).assign(version=self.name)
+        return plot_versions(table, ax, by=column, theme=theme)
+
+    def plot_per_label(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
         """Plot the F1 of each label as a bar, with the label's metrics next to it.
 
         Examples
@@ -288,9 +304,9 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.bars import plot_per_label
 
-        return plot_per_label(self, ax)
+        return plot_per_label(self, ax, theme=theme)
 
-    def plot_curves(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_curves(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot the F1 of each label against the threshold. With ``label``, also plot that label's precision and recall.
 
         Examples
@@ -299,9 +315,11 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.curves import plot_curves
 
-        return plot_curves(self, ax, label=label)
+        return plot_curves(self, ax, label=label, theme=theme)
 
-    def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_precision_recall(
+        self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None
+    ) -> Axes:
         """Plot precision against recall for each label, or only for ``label``, with the average precision.
 
         Examples
@@ -312,18 +330,20 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.curves import plot_precision_recall
 
-        return plot_precision_recall(self, ax, label=label)
+        return plot_precision_recall(self, ax, label=label, theme=theme)
 
-    def plot_confusion_matrix(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
+    def plot_confusion_matrix(
+        self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None
+    ) -> Axes:
         """Plot the confusion matrix as counts, or as fractions with ``normalize="truth"`` or ``"prediction"``.
 
         Examples
         --------
         >>> ax = report.plot_confusion_matrix(normalize="truth")
         """
-        return self.confusion_matrix.plot(ax, normalize)
+        return self.confusion_matrix.plot(ax, normalize, theme=theme)
 
-    def plot_confidences(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_confidences(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot the confidences of correct and wrong predictions, or only those for ``label``, with its threshold.
 
         Examples
@@ -332,9 +352,11 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.confidence import plot_confidences
 
-        return plot_confidences(self, ax, label=label)
+        return plot_confidences(self, ax, label=label, theme=theme)
 
-    def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
+    def plot_calibration(
+        self, ax: Axes | None = None, label: str | None = None, bins: int = 10, *, theme: str | None = None
+    ) -> Axes:
         """Plot a calibration curve: accuracy in ``bins`` ranges of confidence, for all labels or only for ``label``.
 
         Examples
@@ -343,9 +365,9 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.confidence import plot_calibration
 
-        return plot_calibration(self, ax, label=label, bins=bins)
+        return plot_calibration(self, ax, label=label, bins=bins, theme=theme)
 
-    def plot_support(self, ax: Axes | None = None) -> Axes:
+    def plot_support(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
         """Plot the number of test images and, if known, training images of each label.
 
         Examples
@@ -354,9 +376,9 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.bars import plot_support
 
-        return plot_support(self, ax, training=self._training_images())
+        return plot_support(self, ax, training=self._training_images(), theme=theme)
 
-    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot detected, missed and false boxes by size, for all labels or only for ``label``.
 
         Examples
@@ -366,7 +388,7 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.bars import plot_box_sizes
 
-        return plot_box_sizes(self, ax, label=label)
+        return plot_box_sizes(self, ax, label=label, theme=theme)
 
     def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
         """Write Rekognition's summary and snapshot files, and the tables as CSV. Each file is written atomically.

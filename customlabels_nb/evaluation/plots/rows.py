@@ -38,10 +38,10 @@ class PlotRows:
     step: int
 
     @classmethod
-    def of(cls, count: int, ax: Axes | None, *, width: float) -> PlotRows:
-        """Create ``count`` rows on the axes, or in a new figure of the given width in inches."""
+    def of(cls, count: int, ax: Axes | None, *, width: float, row: float = ROW) -> PlotRows:
+        """Create ``count`` rows on the axes, or in a new figure of the given width and row height in inches."""
         if ax is None:
-            ax = new_axes(width, 0.75 + max(min(ROW * count, TALL), min(CLOSE_ROW * count, TALLEST)))
+            ax = new_axes(width, 0.95 + max(min(row * count, TALL), min(CLOSE_ROW * count, TALLEST)))
         return cls(ax, count, *readable(72 * inches(ax)[1] / max(count, 1)))
 
     @property
