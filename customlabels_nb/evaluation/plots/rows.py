@@ -14,7 +14,7 @@ from customlabels_nb.evaluation.plots.style import INK, inches, new_axes, plain,
 
 #: In inches: row height, row height if there are many rows, and the maximum figure height for each of the two. If rows
 #: are even closer together, only some of them have a name.
-ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.2, 40.0
+ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.0, 40.0
 
 
 @dataclass(frozen=True)

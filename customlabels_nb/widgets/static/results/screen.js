@@ -28,6 +28,7 @@ const KEYS = [
 ];
 const LOOK_EACH = 4_000; // milliseconds between polls for corrected labels
 const MOST_FIXED = 500;
+const TABLE_SHARE = 0.405; // of the screen's width, for the table of labels beside matrix and curves
 
 const FIGURES = [["f1", "F1"], ["precision", "precision"], ["recall", "recall"]];
 const TASK_FIGURES = {
@@ -100,9 +101,9 @@ export class ResultsScreen {
     this.means = Object.fromEntries(figures.map(([name]) => [name, {
       value: element("b", { data: { figure: name } }), interval: element("span", { class: "interval", title: "95% confidence interval" }),
     }]));
-    const said = figures.map(([name, text, title = ""], index) => element(
-      "span", { class: "figure", title }, `${index ? " · " : ""}${text} `, this.means[name].value, this.means[name].interval,
-    ));
+    const said = figures.flatMap(([name, text, title = ""], index) => [
+      index ? " · " : "", element("span", { class: "figure", title }, `${text} `, this.means[name].value, this.means[name].interval),
+    ]);
     this.figures.replaceChildren(this.count, ...said);
   }
 
@@ -143,7 +144,6 @@ export class ResultsScreen {
     show(this.compareButton, this.can("versions"));
     show(this.exportButton, Object.keys(facts.writes).length > 0);
     show(this.content, true);
-    this._fit();
     this.position = facts.position;
     this.state = this.engine.state(facts.position);
     this.buildTable();
@@ -174,6 +174,7 @@ export class ResultsScreen {
 
   buildTable() {
     this.table.build({ facts: this.facts, training: this.training, comparison: this.actions.compared });
+    this._fit();
     this.table.show(this.state, this.filter.label);
     this.table.settle();
   }
@@ -393,7 +394,7 @@ export class ResultsScreen {
     const width = this.root.clientWidth;
     if (!width) return;
     this.root.classList.toggle("narrow", width < 700);
-    this.root.classList.toggle("medium", width < 900);
+    this.root.classList.toggle("medium", width < 900 || this.table.leastWidth > TABLE_SHARE * width);
     this.matrix.fit();
     this.gallery.fit(width - 24);
   }

@@ -3,6 +3,8 @@
 import { element, setText, show } from "../shared/dom.js";
 import { certainSign, deltaText, intervalText, metricText, numberText } from "./text.js";
 
+const NAME_WIDTH = 90; // pixels
+const NUMBER_WIDTH = 54;
 const SEARCHED_FROM = 11; // ten fit without scrolling
 
 // Return the row order: undefined values last, equal ones in the order of the labels.
@@ -32,6 +34,11 @@ export class LabelTable {
       "div", { class: "label-table" }, this.search,
       element("div", { class: "scroll" }, element("table", {}, element("thead", {}, this.head), this.rows)),
     );
+  }
+
+  // Width in pixels from which no column is cut off.
+  get leastWidth() {
+    return NAME_WIDTH + NUMBER_WIDTH * ((this.columns?.length ?? 1) - 1);
   }
 
   // `training` has training images by label, `comparison` the changes since another version, or null.
@@ -91,7 +98,7 @@ export class LabelTable {
     this.lines.forEach(({ node, cells, name, fill }, at) => {
       const tested = this.facts.targets[at] > 0;
       for (const key of ["f1", "precision", "recall", "average_precision"]) if (cells[key]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
-      setText(cells.threshold, metricText(state.thresholds[at]));
+      setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[at]));
       fill.style.width = `${100 * state.f1[at]}%`;
       const chosen = this.facts.labels[at].label === label;
       node.classList.toggle("chosen", chosen);

@@ -73,7 +73,7 @@ export class ResultTile {
     const order = { fn: 0, fp: 1, tp: 2 };
     const sorted = [...items].sort((a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence);
     const listed = isDetection ? sorted.filter(({ result }) => result !== "tp") : sorted;
-    const chips = listed.slice(0, listed.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels, { isShort: isDetection }));
+    const chips = listed.slice(0, isDetection || listed.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels, { isShort: isDetection }));
     if (listed.length > chips.length) chips.push(element("span", { class: "faint", text: `+${listed.length - chips.length}` }));
     if (isDetection && sorted.length) chips.unshift(element("span", { class: "summary", text: summaryText(counts) }));
     this.caption.classList.toggle("of-boxes", isDetection);
