@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -39,16 +40,16 @@ pytestmark = pytest.mark.usefixtures("closed_figures")
 STRANGE = (*HOSTILE, "\u68a8", "\U0001f34e")
 
 
-def _of_first(plot: Callable[..., Axes], found: Evaluation, ax: Axes | None = None) -> Axes:
-    return plot(found, ax, label=found.outcomes.labels[0])
+def _of_first(plot: Callable[..., Axes], found: Evaluation, ax: Axes | None = None, **look: Any) -> Axes:
+    return plot(found, ax, label=found.outcomes.labels[0], **look)
 
 
-def _matrix(found: Evaluation, ax: Axes | None = None, normalize: str | None = None) -> Axes:
-    return found.confusion_matrix.plot(ax, normalize)
+def _matrix(found: Evaluation, ax: Axes | None = None, normalize: str | None = None, **look: Any) -> Axes:
+    return found.confusion_matrix.plot(ax, normalize, **look)
 
 
-def _with_training(found: Evaluation, ax: Axes | None = None) -> Axes:
-    return plot_support(found, ax, training=dict.fromkeys(found.outcomes.labels, 30))
+def _with_training(found: Evaluation, ax: Axes | None = None, **look: Any) -> Axes:
+    return plot_support(found, ax, training=dict.fromkeys(found.outcomes.labels, 30), **look)
 
 
 BOTH: dict[str, Callable[..., Axes]] = {

@@ -394,7 +394,8 @@ export class ResultsScreen {
     const width = this.root.clientWidth;
     if (!width) return;
     this.root.classList.toggle("narrow", width < 700);
-    this.root.classList.toggle("medium", width < 900 || this.table.leastWidth > TABLE_SHARE * width);
+    this.root.classList.toggle("medium", width < 900);
+    this.root.classList.toggle("stacked", width < 900 || this.table.leastWidth > TABLE_SHARE * width);
     this.matrix.fit();
     this.gallery.fit(width - 24);
   }
