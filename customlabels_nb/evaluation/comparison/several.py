@@ -78,9 +78,9 @@ class VersionsComparison:
 
         Examples
         --------
-        >>> comparison = project.compare("v1", "v1", "latest")
+        >>> comparison = project.compare("first", "first", "latest")
         >>> sorted(set(comparison.by("width")["version"]))
-        ['v1', 'v1 (2)', 'v1 (3)']
+        ['first', 'first (2)', 'first (3)']
         """
         rows = []
         for name, positions in sliced(self._images, column, bins=bins):
@@ -102,7 +102,7 @@ class VersionsComparison:
 
         Examples
         --------
-        >>> comparison = project.compare("v1", "v1", "latest")
+        >>> comparison = project.compare("first", "first", "latest")
         >>> comparison.plot().get_xlabel()
         'F1 with 95% confidence interval'
         """
