@@ -284,6 +284,8 @@ class Report(Evaluation):
     ) -> Axes:
         """Plot F1 in each slice of the test images, with ``column`` and ``bins`` as in :meth:`by`.
 
+        ``theme="paper"`` draws in black on white.
+
         Examples
         --------
         >>> ax = report.plot_by("width")
@@ -298,6 +300,8 @@ class Report(Evaluation):
     def plot_per_label(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
         """Plot the F1 of each label as a bar, with the label's metrics next to it.
 
+        ``theme="paper"`` draws in black on white.
+
         Examples
         --------
         >>> ax = report.plot_per_label()
@@ -308,6 +312,8 @@ class Report(Evaluation):
 
     def plot_curves(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot the F1 of each label against the threshold. With ``label``, also plot that label's precision and recall.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -321,6 +327,8 @@ class Report(Evaluation):
         self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None
     ) -> Axes:
         """Plot precision against recall for each label, or only for ``label``, with the average precision.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -337,6 +345,8 @@ class Report(Evaluation):
     ) -> Axes:
         """Plot the confusion matrix as counts, or as fractions with ``normalize="truth"`` or ``"prediction"``.
 
+        ``theme="paper"`` draws in black on white.
+
         Examples
         --------
         >>> ax = report.plot_confusion_matrix(normalize="truth")
@@ -345,6 +355,8 @@ class Report(Evaluation):
 
     def plot_confidences(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot the confidences of correct and wrong predictions, or only those for ``label``, with its threshold.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -359,6 +371,8 @@ class Report(Evaluation):
     ) -> Axes:
         """Plot a calibration curve: accuracy in ``bins`` ranges of confidence, for all labels or only for ``label``.
 
+        ``theme="paper"`` draws in black on white.
+
         Examples
         --------
         >>> ax = report.plot_calibration(bins=5)
@@ -370,6 +384,8 @@ class Report(Evaluation):
     def plot_support(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
         """Plot the number of test images and, if known, training images of each label.
 
+        ``theme="paper"`` draws in black on white.
+
         Examples
         --------
         >>> ax = report.plot_support()
@@ -380,6 +396,8 @@ class Report(Evaluation):
 
     def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot detected, missed and false boxes by size, for all labels or only for ``label``.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
