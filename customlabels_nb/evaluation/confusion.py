@@ -182,13 +182,13 @@ class ConfusionMatrix:
         table = {"label": self.labels, "tp": tp, "fp": fp, "fn": fn, "tn": self.images - tp - fp - fn}
         return pd.DataFrame(table).astype({"label": "str"})
 
-    def plot(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None) -> Axes:
         """Draw the matrix with matplotlib: correct cells in blue, mistakes in red, and numbers where they fit.
 
         Rows are predicted, columns are ground truth. The last row and column of a detector's matrix, separated by a
         line, are the background. The size and darkness of a cell show its share of the column (of the row with
         ``normalize="prediction"``), even if the numbers are counts. A multi-label matrix of up to 30 labels also shows
-        the true and false positives and negatives of each label.
+        the true and false positives and negatives of each label. ``theme="paper"`` draws in black on white.
 
         Raises
         ------
@@ -211,6 +211,7 @@ class ConfusionMatrix:
             whole=normalize is None,
             background=self.background,
             one_vs_rest=self.one_vs_rest() if self.multi_label else None,
+            theme=theme,
         )
 
     def __repr__(self) -> str:

@@ -260,7 +260,7 @@ class Evaluation:
         """
         return calibration_table(self.outcomes, bins, position=None if label is None else self.outcomes.position(label))
 
-    def by(self, column: str) -> pd.DataFrame:
+    def by(self, column: str, *, bins: int | None = None) -> pd.DataFrame:
         """Return metrics for each slice of the test images, grouped by a column of :attr:`images`.
 
         Parameters
@@ -270,6 +270,8 @@ class Evaluation:
             image whose value is a list (such as tags) is in the slice of every item. Numbers and times with more than
             12 distinct values are binned into 5 ranges with about equally many images, such as "480 to 640". Images
             without a value are in the last slice, "(none)".
+        bins : int, optional
+            Number of ranges into which numbers and times are binned.
 
         Returns
         -------
@@ -294,7 +296,7 @@ class Evaluation:
         0   left            2       1.0
         1  right            2       0.5
         """
-        return slice_table(self.applied, self.images, column)
+        return slice_table(self.applied, self.images, column, bins=bins)
 
     def by_box_size(self) -> pd.DataFrame:
         """Return the precision and recall for small, medium and large boxes.

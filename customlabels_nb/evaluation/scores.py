@@ -199,6 +199,11 @@ class Scores(Outcomes):
             return np.asarray(self.confidence.argmax(axis=1), dtype=np.int64)
         return np.where(self.answered, np.where(self.given, self.confidence, -1.0).argmax(axis=1), -1)
 
+    def most_confident(self) -> Self:
+        """Keep only the prediction of each image's most confident label."""
+        given = np.arange(len(self.labels)) == self.predicted_label[:, None]
+        return replace(self, given=given)
+
 
 def make_scores(
     truth: pd.DataFrame,

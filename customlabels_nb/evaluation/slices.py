@@ -25,17 +25,10 @@ RANGES = 5
 MOST_SLICES = 500
 
 
-def slice_table(applied: Thresholded, images: pd.DataFrame, column: str) -> pd.DataFrame:
+def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins: int | None = None) -> pd.DataFrame:
     """Compute the table that ``Report.by`` returns. ``images`` has one row per test image."""
-    known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
-    if not isinstance(column, str) or column not in known:
-        what = "empty for all" if column in list(images.columns) else "not a column"
-        raise InputError(
-            f"column={column!r} is {what} of the test images. Choose one of {known}, or pass a table with that column "
-            "to cl.evaluate(..., images=table)."
-        )
     rows: list[dict[str, Any]] = []
-    for name, positions in slices_of(images[column].reset_index(drop=True)):
+    for name, positions in sliced(images, column, bins=bins):
         part = applied.only(positions)
         intervals = bootstrap_intervals(part)
         found = overall_metrics(part.outcomes, per_label_table(part))
@@ -46,13 +39,37 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str) -> pd.D
     return pd.DataFrame(rows).astype({"slice": "str"})
 
 
-def slices_of(values: pd.Series) -> Iterator[tuple[str, IntArray]]:
-    """Yield the name and the image positions of each slice of a column with one value per image."""
+def sliced(images: pd.DataFrame, column: str, *, bins: int | None = None) -> Iterator[tuple[str, IntArray]]:
+    """Yield the slices of a column of the images table, as :func:`slices_of` does.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, it is empty or has too many values, or ``bins`` is not valid.
+    """
+    if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= MOST_SLICES):
+        raise InputError(f"bins={bins!r} must be an integer from 2 to {MOST_SLICES}.")
+    known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
+    if not isinstance(column, str) or column not in known:
+        what = "empty for all" if column in list(images.columns) else "not a column"
+        raise InputError(
+            f"column={column!r} is {what} of the test images. Choose one of {known}, or pass a table with that column "
+            "to cl.evaluate(..., images=table)."
+        )
+    yield from slices_of(images[column].reset_index(drop=True), bins=bins)
+
+
+def slices_of(values: pd.Series, *, bins: int | None = None) -> Iterator[tuple[str, IntArray]]:
+    """Yield the name and the image positions of each slice of a column with one value per image.
+
+    Numbers that are stored as text are sliced as numbers. With ``bins``, numbers and times are always in ranges.
+    """
+    values = _as_numbers(values)
     if values.dtype == object:
         values = values.map(_each_once).explode()
     kept = values[values.notna()].infer_objects()
     if types.is_numeric_dtype(kept) or types.is_datetime64_any_dtype(kept):
-        kept = _ranges(kept) if kept.nunique() > MOST_NUMBERS else kept
+        kept = _ranges(kept, bins or RANGES) if bins or kept.nunique() > MOST_NUMBERS else kept
     groups = kept.groupby(kept.map(str) if kept.dtype == object else kept, observed=True, sort=True)
     if groups.ngroups > MOST_SLICES:
         raise InputError(
@@ -75,10 +92,18 @@ def _each_once(value: object) -> object:
     return str(value) if isinstance(value, Mapping) else value
 
 
-def _ranges(values: pd.Series) -> pd.Series:
+def _as_numbers(values: pd.Series) -> pd.Series:
+    """Convert a column of texts to numbers if there are many and all of them are numbers."""
+    if not types.is_string_dtype(values) or values.nunique() <= MOST_NUMBERS:
+        return values
+    numbers = pd.to_numeric(values, errors="coerce")
+    return numbers if (numbers.notna() == values.notna()).all() else values
+
+
+def _ranges(values: pd.Series, bins: int) -> pd.Series:
     """Map each value to a range named after its lowest and highest value, keeping equal values together."""
     before = values.rank(method="min").to_numpy(dtype=np.float64) - 1  # number of lower values
-    codes, _ = pd.factorize(before * RANGES // len(values), sort=True)
+    codes, _ = pd.factorize(before * bins // len(values), sort=True)
     ends = [(part.min(), part.max()) for _, part in values.groupby(codes)]
     names = [_between(low, high) for low, high in ends]
     if len(set(names)) < len(names):  # the rounded ends are not unique

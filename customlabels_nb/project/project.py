@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
@@ -52,6 +52,7 @@ from customlabels_nb.store.records import DESCRIPTION
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.comparison.comparing import Comparison
+    from customlabels_nb.evaluation.comparison.several import VersionsComparison
     from customlabels_nb.images.image_grid import ContactSheet
     from customlabels_nb.inference.detection import Detection
 
@@ -920,15 +921,28 @@ class Project:
         found = self._version_named(name)
         return self._models.setdefault(found, Model(self._place, found))
 
-    def compare(self, before: str, after: str = "latest", *, common: bool = False) -> Comparison:
-        """Compare two versions on the same test images, using their stored predictions. No model is run.
+    @overload
+    def compare(self, before: str, after: str = "latest", *, common: bool = False) -> Comparison: ...
+    @overload
+    def compare(self, before: str, after: str, *more: str, common: bool = False) -> VersionsComparison: ...
+    def compare(
+        self, before: str, after: str = "latest", *more: str, common: bool = False
+    ) -> Comparison | VersionsComparison:
+        """Compare versions on the same test images, using their stored predictions. No model is run.
 
         Parameters
         ----------
         before, after : str
             Names or aliases of the versions, or "latest", as in :meth:`model`.
+        *more : str
+            Further versions. Each is compared with the first one, in one table and one chart.
         common : bool
-            Compare only the test images that both versions share, if their test sets differ.
+            Compare only the test images that the versions share, if their test sets differ.
+
+        Returns
+        -------
+        Comparison or VersionsComparison
+            Comparison of two versions, or of more.
 
         Raises
         ------
@@ -939,7 +953,12 @@ class Project:
         --------
         >>> comparison = project.compare(project.versions["name"].iloc[0], "latest")
         """
-        return self.model(before).evaluate().compare(self.model(after).evaluate(), common=common)
+        if not more:
+            return self.model(before).evaluate().compare(self.model(after).evaluate(), common=common)
+        from customlabels_nb.evaluation.comparison.several import compare_versions
+
+        models = [self.model(name) for name in (before, after, *more)]
+        return compare_versions([model.evaluate() for model in models], [model.name for model in models], common=common)
 
     def _version_named(self, name: str) -> str:
         """Resolve a version name, an alias or "latest" to the name of the version."""

@@ -157,13 +157,32 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.advice import picture_of
 
+        actions = None if self._actions is None else self._actions()
         return self._advise(
+            setup=self._setup() if features is None and training is None else None,
+            curve=[] if actions is None else actions.training_curve(),
             training=self._training_images() if training is None else training,
             features=features,
             name=self.name,
             in_project=bool(self.project),
             pictures=partial(picture_of, root=self.root),
         )
+
+    def _setup(self) -> dict[str, str]:
+        """Return the code that creates the project, the model and this report, empty if they are not stored."""
+        from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
+        from customlabels_nb.evaluation.exploring.position import ASSUMED, position_of
+
+        if self._actions is None or self.root is None:
+            return {}
+        mode = position_of(self).mode
+        thresholds: object = dict(zip(self.outcomes.labels, self.thresholds.tolist(), strict=True))
+        chosen = mode if mode == CROSS_VALIDATED else thresholds
+        return {
+            "project": f"project = cl.load_project({str(self.root)!r})",
+            "model": f"model = project.model({self.name!r})",
+            "report": f"report = model.evaluate({'' if mode == ASSUMED else f'thresholds={chosen!r}'})",
+        }
 
     def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
         """Compare this report with a later one on the same test images.
@@ -259,9 +278,29 @@ class Report(Evaluation):
         writers: dict[str, Callable[[str], Any]] = {"page": self.to_html, "files": self.to}
         return About(self.name, self.project, self.details, self._training_images, self.root, writers)
 
-    # -- plots and files ----------------------------------------------------------------------------
-    def plot_per_label(self, ax: Axes | None = None) -> Axes:
+    # -- plots and files: theme="paper" draws in black on white -------------------------------------
+    def plot_by(
+        self, column: str, ax: Axes | None = None, *, bins: int | None = None, theme: str | None = None
+    ) -> Axes:
+        """Plot F1 in each slice of the test images, with ``column`` and ``bins`` as in :meth:`by`.
+
+        ``theme="paper"`` draws in black on white.
+
+        Examples
+        --------
+        >>> ax = report.plot_by("width")
+        >>> ax.get_ylabel()
+        'width'
+        """
+        from customlabels_nb.evaluation.plots.versions import plot_versions
+
+        table = self.by(column, bins=bins).rename(columns={"slice": column}).assign(version=self.name)
+        return plot_versions(table, ax, by=column, theme=theme)
+
+    def plot_per_label(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
         """Plot the F1 of each label as a bar, with the label's metrics next to it.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -269,10 +308,12 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.bars import plot_per_label
 
-        return plot_per_label(self, ax)
+        return plot_per_label(self, ax, theme=theme)
 
-    def plot_curves(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_curves(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot the F1 of each label against the threshold. With ``label``, also plot that label's precision and recall.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -280,10 +321,14 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.curves import plot_curves
 
-        return plot_curves(self, ax, label=label)
+        return plot_curves(self, ax, label=label, theme=theme)
 
-    def plot_precision_recall(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_precision_recall(
+        self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None
+    ) -> Axes:
         """Plot precision against recall for each label, or only for ``label``, with the average precision.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -293,19 +338,25 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.curves import plot_precision_recall
 
-        return plot_precision_recall(self, ax, label=label)
+        return plot_precision_recall(self, ax, label=label, theme=theme)
 
-    def plot_confusion_matrix(self, ax: Axes | None = None, normalize: str | None = None) -> Axes:
+    def plot_confusion_matrix(
+        self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None
+    ) -> Axes:
         """Plot the confusion matrix as counts, or as fractions with ``normalize="truth"`` or ``"prediction"``.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
         >>> ax = report.plot_confusion_matrix(normalize="truth")
         """
-        return self.confusion_matrix.plot(ax, normalize)
+        return self.confusion_matrix.plot(ax, normalize, theme=theme)
 
-    def plot_confidences(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_confidences(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot the confidences of correct and wrong predictions, or only those for ``label``, with its threshold.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -313,10 +364,14 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.confidence import plot_confidences
 
-        return plot_confidences(self, ax, label=label)
+        return plot_confidences(self, ax, label=label, theme=theme)
 
-    def plot_calibration(self, ax: Axes | None = None, label: str | None = None, bins: int = 10) -> Axes:
+    def plot_calibration(
+        self, ax: Axes | None = None, label: str | None = None, bins: int = 10, *, theme: str | None = None
+    ) -> Axes:
         """Plot a calibration curve: accuracy in ``bins`` ranges of confidence, for all labels or only for ``label``.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -324,10 +379,12 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.confidence import plot_calibration
 
-        return plot_calibration(self, ax, label=label, bins=bins)
+        return plot_calibration(self, ax, label=label, bins=bins, theme=theme)
 
-    def plot_support(self, ax: Axes | None = None) -> Axes:
+    def plot_support(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
         """Plot the number of test images and, if known, training images of each label.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -335,10 +392,12 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.bars import plot_support
 
-        return plot_support(self, ax, training=self._training_images())
+        return plot_support(self, ax, training=self._training_images(), theme=theme)
 
-    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None) -> Axes:
+    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
         """Plot detected, missed and false boxes by size, for all labels or only for ``label``.
+
+        ``theme="paper"`` draws in black on white.
 
         Examples
         --------
@@ -347,7 +406,7 @@ class Report(Evaluation):
         """
         from customlabels_nb.evaluation.plots.bars import plot_box_sizes
 
-        return plot_box_sizes(self, ax, label=label)
+        return plot_box_sizes(self, ax, label=label, theme=theme)
 
     def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
         """Write Rekognition's summary and snapshot files, and the tables as CSV. Each file is written atomically.

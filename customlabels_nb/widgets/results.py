@@ -35,6 +35,7 @@ from customlabels_nb.evaluation.exploring.packing import (
     pack,
     summary_as_json,
 )
+from customlabels_nb.evaluation.exploring.position import MOST_CONFIDENT
 from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES
 from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
@@ -204,8 +205,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
         Parameters
         ----------
         thresholds : float, mapping, str or None
-            One number for all labels, a mapping from label to number, "cross-validated", or None for each label's
-            assumed threshold.
+            One number for all labels, a mapping from label to number, "cross-validated", None for each label's assumed
+            threshold, or "most confident" for the most confident label of each image (single-label models).
 
         Examples
         --------
@@ -285,6 +286,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
         ------
         NotAllowedError
             If the report does not belong to a model version.
+        InputError
+            If the most confident labels are shown, which have no thresholds.
 
         Examples
         --------
@@ -297,6 +300,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
                 "keep_thresholds",
                 "This report has no model version to save thresholds in. Pass them to model.detect(…) instead.",
             )
+            if self.exploration.position.mode == MOST_CONFIDENT:
+                raise InputError('The mode "most confident" has no thresholds to save. Choose another mode first.')
             actions.keep_thresholds(self.thresholds)
 
     def judge_again(self) -> list[str]:
@@ -560,6 +565,7 @@ def _packed(
         "filter": exploration.filter.to_dict(),
         "selection": [],
         "comparison": comparison_as_json(exploration),
+        "kept": actions.kept_thresholds() if actions and "keep_thresholds" in actions.can else None,
     }
     return {"facts": facts, "arrays": described}, buffers
 

@@ -76,7 +76,7 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     page.page.mouse.up()
     value = float(slider.input_value())
     assert 0.65 < value < 0.9
-    expect(screen.root.locator(".figures .interval")).to_have_count(3)  # requested at rest
+    expect(screen.root.locator(".figures .interval")).to_have_count(4)  # requested at rest
     expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
     assert page.value("screen.thresholds['pear']") == value
 
@@ -87,7 +87,7 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     position = {**start, "mode": "per label", "own": {"pear": 0.8}}
     screen.row("pear").click()
     expect_same(screen, page, "classes", position)
-    expect(screen.root.locator(".figures .interval:not(:empty)")).to_have_count(3)
+    expect(screen.root.locator(".figures .interval:not(:empty)")).to_have_count(4)
     assert page.value("screen.position['own']") == {"pear": 0.8}
 
     boxes = screen_in(page, 2).ready()
@@ -463,7 +463,7 @@ def test_labels_that_are_rightly_together_are_not_red(
 
 def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab) -> None:
     actions = (
-        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], "
+        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], training_curve=lambda: [], "
         "open_images=lambda names: ipywidgets.Label(str(len(names))))"
     )
     page = lab.open(

@@ -67,6 +67,7 @@ CLASSES = {
         "evaluation.advice.Advice",
         "evaluation.advice.items.AdviceItem",
         "evaluation.comparison.comparing.Comparison",
+        "evaluation.comparison.several.VersionsComparison",
     ),
     "Events and settings": ("events.Events", "training.tensorboard.TensorBoardListener", "settings.Settings"),
 }

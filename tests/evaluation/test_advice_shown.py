@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.evaluation.advice import SHOWN_PICTURES
+from customlabels_nb.evaluation.advice import SHOWN_PICTURES, complete
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.project.report import Report, evaluate
@@ -116,6 +116,29 @@ def test_calls_open_the_images_in_a_project(tmp_path: Path, monkeypatch: pytest.
     view = there["screen"].session.view
     assert {there["screen"].session.page(0, 48)[1][i] for i in range(len(view))} == set(item.names)
     project.close()
+
+
+def test_a_run_whose_curves_still_rise_is_trained_longer() -> None:
+    report = mistaken(["apple", "pear", "fig"])
+    rising = [(10.0 * epoch, 0.5 + 0.02 * epoch) for epoch in range(1, 17)]
+    level = [(10.0 * epoch, min(0.5 + 0.1 * epoch, 0.8)) for epoch in range(1, 17)]
+    (item,) = report._advise(curve=rising, in_project=True).about("undertrained")
+    assert "The curves still rise" in item.text
+    assert "0.71 to 0.79" in item.text
+    assert item.call == 'project.train(budget="8min")'
+    for curve in (level, rising[:7], []):
+        assert not report._advise(curve=curve, in_project=True).about("undertrained")
+
+
+def test_code_creates_the_variables_that_it_uses() -> None:
+    setup = {
+        "project": "project = cl.load_project('/p')",
+        "model": "model = project.model('v')",
+        "report": "report = model.evaluate()",
+    }
+    assert complete("project.train()", setup).splitlines()[2:] == [setup["project"], "project.train()"]
+    assert complete("report.plot_curves()", setup).splitlines()[2:] == [*setup.values(), "report.plot_curves()"]
+    assert complete("report.plot_curves()", {}) == "report.plot_curves()"
 
 
 def test_it_is_worked_out_once() -> None:

@@ -22,6 +22,7 @@ from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by, tables_of
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.metrics import aggregate
+from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slice_table
 from tests import provision
 from tests.evaluation.box_cases import drawn, shop
@@ -90,6 +91,8 @@ def positions_of(evaluation: Evaluation) -> list[Position]:
         *(Position("one", one=value) for value in (0.0, 0.3, 0.5, 0.55, 1.0)),
         Position("per label", own={labels[0]: 0.3, labels[-1]: 0.7}),
     ]
+    if evaluation.task == "single-label":
+        found.append(Position("most confident"))
     if not isinstance(evaluation.outcomes, Boxes):
         return found
     return [replace(one, iou_threshold=overlap) for one in found for overlap in (0.05, 0.3, 0.5, 0.75, 1.0)]
@@ -144,8 +147,11 @@ def test_the_page_computes_what_python_does(case: str) -> None:
             matrix = exploration.confusion_matrix
             pairs = [Filter("all", pair=(p, t)) for p in matrix.labels for t in matrix.labels]
             counted = [len(exploration.choose(pair)) for pair in pairs]
-            known[id(position)] = exploration.per_label, matrix, counted, shown, sorted(rows)
-        table, matrix, counted, shown, rows = known[id(position)]
+            metrics, table = exploration.metrics, exploration.per_label
+            averages = [metrics.get("mean_average_precision"), metrics.get("mean_average_recall")]
+            known[id(position)] = table, matrix, counted, shown, sorted(rows), [*averages, *table["average_precision"]]
+        table, matrix, counted, shown, rows, averages = known[id(position)]
+        assert said["averages"] is None or said["averages"] == pytest.approx(averages, abs=1e-12), position
         assert said["thresholds"] == list(exploration.thresholds.values())
         for column in ("tp", "fp", "fn", "f1", "precision", "recall"):
             assert said[column] == table[column].tolist(), (position, column)
@@ -343,3 +349,20 @@ def test_a_truth_that_was_put_right_is_judged_by() -> None:
         drawn_anew[side] = None
     assert judged_by(evaluation, ["3.jpg"], drawn_anew).per_label.set_index("label").loc["apple", "fn"] == 2
     assert changed_images(evaluation, ["3.jpg"], drawn_anew) == ["3.jpg"]
+
+
+def test_most_confident_labels_make_mistakes_and_matrix_agree() -> None:
+    evaluation = one_label()
+    exploration = Exploration(evaluation)
+    exploration.set_thresholds("most confident")
+    outcomes = evaluation.outcomes
+    assert isinstance(outcomes, Scores)
+    wrong = outcomes.true_label != outcomes.predicted_label
+    assert exploration.choose(Filter("mistakes", sort="given")).tolist() == np.flatnonzero(wrong).tolist()
+    counts = exploration.confusion_matrix.counts
+    assert exploration.per_label["tp"].tolist() == np.diag(counts).tolist()
+    assert exploration.per_label["fn"].tolist() == (counts.sum(axis=0) - np.diag(counts)).tolist()
+    assert exploration.metrics["mean_average_precision"] == evaluation.metric("mean_average_precision")
+    for other in (several_labels(), boxes(1)):
+        with pytest.raises(InputError, match="single-label"):
+            Exploration(other).set_thresholds("most confident")

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
-from customlabels_nb.errors import LabelError
+from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation import Evaluation, evaluate, fonts
 from customlabels_nb.evaluation.comparison.comparing import Comparison
 from customlabels_nb.evaluation.plots.bars import plot_box_sizes, plot_per_label, plot_support
 from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
 from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall
-from customlabels_nb.evaluation.plots.style import plain
+from customlabels_nb.evaluation.plots.style import INK, INK_LIGHT, plain
 from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
 from tests.evaluation.drawing import (
@@ -39,16 +40,16 @@ pytestmark = pytest.mark.usefixtures("closed_figures")
 STRANGE = (*HOSTILE, "\u68a8", "\U0001f34e")
 
 
-def _of_first(plot: Callable[..., Axes], found: Evaluation, ax: Axes | None = None) -> Axes:
-    return plot(found, ax, label=found.outcomes.labels[0])
+def _of_first(plot: Callable[..., Axes], found: Evaluation, ax: Axes | None = None, **look: Any) -> Axes:
+    return plot(found, ax, label=found.outcomes.labels[0], **look)
 
 
-def _matrix(found: Evaluation, ax: Axes | None = None, normalize: str | None = None) -> Axes:
-    return found.confusion_matrix.plot(ax, normalize)
+def _matrix(found: Evaluation, ax: Axes | None = None, normalize: str | None = None, **look: Any) -> Axes:
+    return found.confusion_matrix.plot(ax, normalize, **look)
 
 
-def _with_training(found: Evaluation, ax: Axes | None = None) -> Axes:
-    return plot_support(found, ax, training=dict.fromkeys(found.outcomes.labels, 30))
+def _with_training(found: Evaluation, ax: Axes | None = None, **look: Any) -> Axes:
+    return plot_support(found, ax, training=dict.fromkeys(found.outcomes.labels, 30), **look)
 
 
 BOTH: dict[str, Callable[..., Axes]] = {
@@ -222,3 +223,25 @@ def test_of_very_many_labels_not_each_row_has_text(name: str) -> None:
         assert_apart(texts)
     known = classified(260).outcomes.labels
     assert {text.get_text() for text in ax.get_yticklabels()} <= set(known)
+
+
+@pytest.mark.parametrize("name", [*(name for name in BOTH), "box sizes", "comparison"])
+def test_each_plot_has_a_title_and_named_axes_and_is_black_on_white_on_paper(name: str) -> None:
+    make, plot = PLOTS[name]
+    grey, paper = plot(make(10)), plot(make(10), theme="paper")
+    for ax in (grey, paper):
+        assert all((ax.get_title(), ax.get_xlabel(), ax.get_ylabel()))
+    assert grey.figure.get_facecolor()[3] == 0
+    figure = drawn(paper)  # a warning about fonts is an error
+    assert figure.get_facecolor() == paper.get_facecolor() == (1, 1, 1, 1)
+    ink = {to_hex(text.get_color()) for text in shown_texts(figure)}
+    assert "#000000" in ink
+    assert not ink & {INK, INK_LIGHT}
+    with pytest.raises(InputError, match=r"dark.*paper"):
+        plot(make(3), theme="dark")
+
+
+def test_ten_labels_have_lines_that_differ() -> None:
+    for plot in (plot_curves, plot_precision_recall):
+        lines = plot(classified(10)).get_legend().get_lines()
+        assert len({(line.get_marker(), line.get_color()) for line in lines}) == 10

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chooseImages, countsOf, itemsOf, NO_FILTER, shortName, spanOf } from "../../customlabels_nb/widgets/static/results/choosing.js";
+import { chooseImages, countsOf, iouOf, itemAt, itemsOf, NO_FILTER, shortName, spanOf } from "../../customlabels_nb/widgets/static/results/choosing.js";
+import { colourDistance, mistakeColour } from "../../customlabels_nb/widgets/static/results/colours.js";
+import { areKept } from "../../customlabels_nb/widgets/static/results/controls.js";
 import { gridPath } from "../../customlabels_nb/widgets/static/results/curves.js";
 import { Engine, GRID, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
-import { bestThreshold, fillThresholds, matchBoxes, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
+import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
 import { confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
 import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
 import { zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
-import { cellText, deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText } from "../../customlabels_nb/widgets/static/results/text.js";
+import { cellText, certainSign, deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText, summaryText } from "../../customlabels_nb/widgets/static/results/text.js";
 import { forMany } from "./random.js";
 
 const labels = [{ label: "apple", colour: "#ff0000" }, { label: "pear", colour: "#00ff00" }];
@@ -167,4 +169,52 @@ test("numbers are said as people read them", () => {
   assert.equal(shortName("s3://bucket/a/b.jpg"), "b.jpg");
   assert.deepEqual(spanOf(Int32Array.of(0, 0, 2, 2, 2, 5), 2), [2, 5]);
   assert.deepEqual(spanOf(Int32Array.of(0, 0, 2), 1), [2, 2]);
+});
+
+test("average precision is that of COCO", () => {
+  const boxes = { by_label: Int32Array.of(0, 1, 2, 3), image: Int32Array.of(0, 0, 1, 1), label: Int32Array.of(0, 0, 0, 1) };
+  const found = averagePrecisions(boxes, { match: Int32Array.of(0, -1, 1, -1), ignored: Uint8Array.of(0, 0, 0, 0) }, [2, 0]);
+  assert.ok(Math.abs(found.average[0] - (51 + (50 * 2) / 3) / 101) < 1e-12);
+  assert.deepEqual([found.recall[0], found.average[1], found.recall[1]], [1, 0, 0]);
+});
+
+test("the colour of mistakes is far from each label colour", () => {
+  assert.equal(mistakeColour([]), "#e5252a");
+  assert.equal(mistakeColour(["#2f7fc1", "#3a9a5b"]), "#e5252a");
+  for (const red of ["#e5252a", "#ff0000", "#c8553d"]) assert.ok(colourDistance(mistakeColour([red]), red) > 0.25, red);
+  const palette = ["#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b", "#8a63c9", "#e0762f", "#2aa3a3", "#c2528b", "#7a8b2a", "#5a6f9e", "#a5673f", "#6b7280"];
+  for (const colour of palette) assert.ok(colourDistance(mistakeColour(palette), colour) > 0.15, colour);
+  assert.equal(mistakeColour(["red", "url(x)"]), "#e5252a");
+});
+
+test("a box has its IoU, and the smallest box under the pointer is found", () => {
+  const box = (left, top, width, height) => ({ left, top, width, height });
+  assert.equal(iouOf(box(0, 0, 10, 10), box(5, 0, 10, 10)), 1 / 3);
+  assert.equal(iouOf(box(0, 0, 10, 10), box(20, 20, 1, 1)), 0);
+  const items = [{ box: box(0, 0, 100, 100) }, { truth: box(10, 10, 20, 20) }];
+  assert.equal(itemAt(items, 15, 15), items[1]);
+  assert.equal(itemAt(items, 50, 50), items[0]);
+  assert.equal(itemAt(items, 101, 50), null);
+  assert.equal(itemText({ label: 0, result: "fp", confidence: 0.5, iou: 0.42 }, labels), "apple (false positive) 50.0 % · IoU 0.42");
+  assert.equal(summaryText({ tp: 13, fn: 5, fp: 5 }), "13 right · 5 missed · 5 false");
+});
+
+test("a change is certain if its interval excludes zero", () => {
+  assert.deepEqual([[0.1, 0.2], [-0.2, -0.1], [-0.1, 0.2], [0, 0.1], [null, null]].map(([low, high]) => certainSign({ low, high })), [1, -1, 0, 0, 0]);
+});
+
+test("thresholds can be saved once they differ from the model's", () => {
+  const kept = { apple: 0.5, pear: 0.25, gone: 0.9 };
+  assert.equal(areKept(labels, [0.5, 0.25], kept), true);
+  assert.equal(areKept(labels, [0.5, 0.3], kept), false);
+});
+
+test("the most confident label of each image is what counts without thresholds", () => {
+  const facts = { task: "single-label", images: ["a", "b"], labels, cells: ["apple", "pear"], targets: [2, 0], assumed: [0.5, 0.5] };
+  const arrays = { confidence: Float64Array.of(0.6, 0.4, 0.1, 0.2), truth: Uint8Array.of(1, 0, 1, 0), true_label: Int32Array.of(0, 0), predicted_label: Int32Array.of(0, 1) };
+  const engine = new Engine(facts, arrays);
+  const state = engine.state(at("most confident"));
+  assert.deepEqual([[...state.tp], [...state.fp], [...state.fn]], [[1, 0], [0, 1], [1, 0]]);
+  assert.deepEqual(chooseImages(engine, state, NO_FILTER), [1]);
+  assert.deepEqual([...engine.matrix(state).cells], [1, 0, 1, 0]);
 });

@@ -18,6 +18,7 @@ const answers = asked.map(({ position, filter }) => {
   return {
     thresholds: plain(state.thresholds), tp: plain(state.tp), fp: plain(state.fp), fn: plain(state.fn),
     f1: plain(state.f1), precision: plain(state.precision), recall: plain(state.recall), means: state.means,
+    averages: engine.isDetection ? [state.mAP, state.mAR, ...state.average_precision] : null,
     matrix: plain(cells), cell_images: plain(images), counts: countsOf(engine, judged, facts.groups),
     chosen: chooseImages(engine, state, filter),
     curve: Object.fromEntries(Object.entries(engine.curve(position.overlap)).map(([name, values]) => [name, plain(values)])),

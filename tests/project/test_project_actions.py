@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +43,32 @@ def test_the_head_says_what_was_trained_and_how_it_is_used(page: ResultsPage, pr
     assert facts["can"] == ["keep_thresholds", "open_images", "truth_now", "add_to_train", "versions"]
     assert facts["project_labels"] == ["disc", "stripes", "triangle"]
     assert page.ask("training")["counts"] == {"disc": 6, "stripes": 6, "triangle": 6}
+
+
+def test_advice_runs_in_an_empty_notebook(project: Project, page: ResultsPage) -> None:
+    facts = page.ask("hello")["facts"]
+    assert facts["kept"] == project.model("v1").thresholds
+    for report in (project.model("v1").evaluate(), project.model("v1").evaluate(thresholds=0.7)):
+        setup = "\n".join(["import customlabels_nb as cl", *report._setup().values()])
+        there: dict[str, Any] = {}
+        exec(setup, there)  # noqa: S102
+        assert there["project"].root == project.root
+        assert [item.text for item in there["report"].advice] == [item.text for item in report.advice]
+        assert all(item.call.startswith("import customlabels_nb as cl\n") for item in report.advice)
+        compile("\n".join(item.call for item in report.advice), "calls", "exec")
+
+
+def test_a_training_run_has_a_curve_if_it_trained_a_network(page: ResultsPage) -> None:
+    actions = page.screen._actions
+    assert actions is not None
+    assert actions.training_curve() == []
+    history = [{"step": 9, "seconds": 1.5, "loss": 2.0}, {"step": 18, "seconds": 3.0, "loss": 1.0, "ap50": 0.25}]
+    actions._config = replace(actions._config, training={"history": history})
+    assert actions.training_curve() == [(3.0, 0.25)]
+    actions._config = replace(
+        actions._config, training={"fine_tuning": {"history": [{"seconds": 1, "likelihood": 0.5}]}}
+    )
+    assert actions.training_curve() == [(1.0, 0.5)]
 
 
 def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: ResultsPage, project: Project) -> None:

@@ -56,7 +56,7 @@ def test_hello_sends_arrays_as_bytes(page: ResultsPage) -> None:
     assert facts["code"] == ""
     assert facts["name"] == "<b>v1</b>"
     assert dict(facts["said"]) == {"evaluated": "2026-11-20 10:15", "training images": "1,500", "left out": "</script>"}
-    assert list(facts["own"]["intervals"]) == ["f1", "precision", "recall"]
+    assert list(facts["own"]["intervals"]) == ["f1", "precision", "recall", "accuracy"]
     json.dumps(content, allow_nan=False)
 
 

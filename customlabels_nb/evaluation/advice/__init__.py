@@ -6,6 +6,7 @@ the most effective suggestions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from customlabels_nb.evaluation.advice.rules import (
     rare_advice,
     size_advice,
     threshold_advice,
+    training_advice,
     truth_advice,
 )
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -201,16 +203,36 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
     return AdviceImage(data, header.width, header.height)
 
 
-def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
-    """Select the suggestions to show, fill in their index in their code, and count the suggestions not shown.
+def strongest(
+    found: Sequence[AdviceItem], setup: Mapping[str, str] | None = None
+) -> tuple[tuple[AdviceItem, ...], int]:
+    """Select the suggestions to show, complete their code, and count the suggestions not shown.
 
     Suspected label errors come first, because they make all other suggestions unreliable.
     """
     kept: list[AdviceItem] = []
     for item in sorted(found, key=lambda item: (item.kind != "label_error", -item.weight)):
         if len(kept) < MOST_ITEMS and sum(other.kind == item.kind for other in kept) < MOST_OF_A_KIND:
-            kept.append(replace(item, call=item.call.replace(HERE, f"report.advice[{len(kept)}]")))
+            call = item.call.replace(HERE, f"report.advice[{len(kept)}]")
+            kept.append(replace(item, call=complete(call, setup or {})))
     return tuple(kept), len(found) - len(kept)
+
+
+def complete(call: str, setup: Mapping[str, str]) -> str:
+    """Write the lines that create the variables of ``call`` above it, so that it runs in an empty notebook.
+
+    Parameters
+    ----------
+    call : str
+        Code of a suggestion.
+    setup : dict
+        Code that creates each variable. Later lines may use earlier variables.
+    """
+    lines = [call]
+    for name, line in reversed(list(setup.items())):
+        if any(re.search(rf"\b{name}\.", own) for own in lines):
+            lines.insert(0, line)
+    return call if len(lines) == 1 else "\n".join(["import customlabels_nb as cl", "", *lines])
 
 
 __all__ = ["Advice", "AdviceItem", "AdviceImage", "Pictures", "advise", "picture_of"]
@@ -227,6 +249,8 @@ def advise(
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
     name: str = "",
     in_project: bool = False,
+    setup: Mapping[str, str] | None = None,
+    curve: Sequence[tuple[float, float]] = (),
     pictures: Pictures | None = None,
 ) -> Advice:
     """Derive suggestions for improving a model from its evaluation, most effective first.
@@ -246,6 +270,10 @@ def advise(
         Name of the evaluated model version.
     in_project : bool
         True if the suggested code can use the variables ``project`` and ``model``.
+    setup : dict, optional
+        Code that creates the variables ``project``, ``model`` and ``report``, in this order.
+    curve : sequence of pairs of float
+        Seconds and metric on held-out images after each epoch of the training run, for advice to train longer.
     pictures : callable, optional
         Function that returns the thumbnail of an image, for display in notebooks.
 
@@ -255,7 +283,14 @@ def advise(
         If ``features`` does not match the test images.
     """
     case = Case(
-        applied, summary, per_label, per_image, training, checked_features(features, applied.outcomes), in_project
+        applied,
+        summary,
+        per_label,
+        per_image,
+        training,
+        checked_features(features, applied.outcomes),
+        in_project,
+        curve,
     )
     mistakes = find_mistakes(case)
     found = [
@@ -267,12 +302,13 @@ def advise(
         *threshold_advice(case),
         *looks_advice(case),
         *rare_advice(case),
+        *training_advice(case),
         *interval_advice(case),
         *confidence_advice(case),
     ]
     if case.detection:
         found += [*misplaced_advice(case, mistakes), *size_advice(case)]
-    items, left = strongest(found)
+    items, left = strongest(found, setup)
     notes = []
     if left:
         notes.append(f"{left} less effective suggestion{' is' if left == 1 else 's are'} not shown.")

@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
     "box_size": "Missed box size",
     "never_found": "Never found",
     "several_looks": "Varying appearance",
+    "undertrained": "Train longer",
     "rare": "Few images",
     "over_confident": "Overconfident",
     "few_test_images": "Too few test images",

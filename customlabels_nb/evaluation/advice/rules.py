@@ -50,6 +50,8 @@ class Case:
         One feature vector per test image, NaN for images without features.
     in_project : bool
         True if the suggested code can use the variables ``project`` and ``model``.
+    curve : sequence of pairs of float
+        Seconds and metric on held-out images after each epoch of the training run, empty if unknown.
     """
 
     applied: Thresholded
@@ -59,6 +61,7 @@ class Case:
     training: Mapping[str, int] | None = None
     features: FloatArray | None = None
     in_project: bool = False
+    curve: Sequence[tuple[float, float]] = ()
 
     @property
     def outcomes(self) -> Outcomes:
@@ -804,6 +807,30 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
         images = _images_with(case, (label,))
         weight = (GOOD_F1 - float(f1[position])) / 2 / int(tested.sum())  # half of the missing F1
         yield AdviceItem("rare", text, (label,), images, case.add(label), weight)
+
+
+#: Minimum number of epochs, and minimum rise of the metric from the third quarter of them to the last.
+LEAST_EPOCHS, STILL_RISING = 8, 0.02
+#: Suggested budget, as a multiple of the time that training took.
+LONGER = 3
+
+
+def training_advice(case: Case) -> Iterator[AdviceItem]:
+    """Suggest a longer training run if the metric on held-out images was still rising when training ended."""
+    if len(case.curve) < LEAST_EPOCHS or not case.in_project:
+        return
+    seconds, quarter = case.curve[-1][0], len(case.curve) // 4
+    values = np.array([value for _, value in case.curve])
+    before, last = float(values[-2 * quarter : -quarter].mean()), float(values[-quarter:].mean())
+    if last - before < STILL_RISING:
+        return
+    text = (
+        f"The curves still rise: in the last quarter of the {len(values):,} epochs, the metric on held-out images rose "
+        f"from {before:.2f} to {last:.2f}. Train longer, for example {LONGER} times as long."
+    )
+    budget = f"{int(np.ceil(LONGER * seconds / 60))}min"
+    none = pd.DataFrame({"image": []}, dtype="str")
+    yield AdviceItem("undertrained", text, (), none, f'project.train(budget="{budget}")', last - before)
 
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:

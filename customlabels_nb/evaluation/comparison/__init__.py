@@ -1,1 +1,1 @@
-"""Compare two evaluations: metrics, confidence intervals of the differences, fixed and broken images."""
+"""Compare evaluations: metrics, confidence intervals of the differences, fixed and broken images."""

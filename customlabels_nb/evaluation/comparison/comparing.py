@@ -110,7 +110,7 @@ class Comparison:
         noun = "image" if self.task == SINGLE_LABEL else "label"
         return [_of_f1(self.metric("f1")), _of_images(self.fixed, self.broken, noun), *labels]
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
         """Draw the change in F1 of each label. See :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`.
 
         Examples
@@ -123,7 +123,7 @@ class Comparison:
         """
         from customlabels_nb.evaluation.plots.comparison import plot_comparison
 
-        return plot_comparison(self.per_label, ax)
+        return plot_comparison(self.per_label, ax, theme=theme)
 
     def __repr__(self) -> str:
         summary = self.summary.assign(figure=[METRICS.get(name, name) for name in self.summary["figure"]])
@@ -191,11 +191,11 @@ def compare(
     NotEnoughDataError
         If no test image is in both evaluations.
     """
-    _check_alike(before, after)
-    here, there = _same_images(before, after, common=common)
+    check_alike(before, after)
+    here, there = same_images(before, after, common=common)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
     one, other = before.applied.only(here), after.applied.only(there)
-    deltas, label_deltas = _intervals(one, other, random_state=random_state, resamples=resamples)
+    deltas, label_deltas = delta_intervals(one, other, random_state=random_state, resamples=resamples)
     tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, one), (after, other))]
     labels = _labels(before, after)
     sides = [ComparedSide.of(applied, one.outcomes.images) for applied in (one, other)]
@@ -214,7 +214,8 @@ def compare(
     )
 
 
-def _check_alike(before: Evaluation, after: Evaluation) -> None:
+def check_alike(before: Evaluation, after: Evaluation) -> None:
+    """Raise an error unless two evaluations have the same task and IoU threshold."""
     if before.task != after.task:
         raise InputError(f"A {before.task} and a {after.task} evaluation cannot be compared. The tasks must match.")
     iou_thresholds = [getattr(evaluation.outcomes, "iou_threshold", None) for evaluation in (before, after)]
@@ -225,7 +226,7 @@ def _check_alike(before: Evaluation, after: Evaluation) -> None:
         )
 
 
-def _same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple[IntArray, IntArray]:
+def same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple[IntArray, IntArray]:
     """Return the positions in each evaluation of the images that both share, in the order of ``before``."""
     names = [pd.Index(evaluation.outcomes.images) for evaluation in (before, after)]
     place = names[1].get_indexer(names[0]).astype(np.int64)
@@ -261,8 +262,8 @@ def _some(names: list[str]) -> str:
     return ", ".join(repr(str(name)) for name in names[:_NAMED]) + more
 
 
-def _intervals(
-    one: Thresholded, other: Thresholded, *, random_state: int, resamples: int
+def delta_intervals(
+    one: Thresholded, other: Thresholded, *, random_state: int = 0, resamples: int = RESAMPLES
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
     """Compute 95% confidence intervals of the differences in each metric, and in F1 of each label that both have."""
     rows = [counted_rows(applied) for applied in (one, other)]

@@ -19,7 +19,14 @@ from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import filtering
-from customlabels_nb.evaluation.exploring.position import ASSUMED, ONE, PER_LABEL, Position, position_of
+from customlabels_nb.evaluation.exploring.position import (
+    ASSUMED,
+    MOST_CONFIDENT,
+    ONE,
+    PER_LABEL,
+    Position,
+    position_of,
+)
 from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
@@ -59,15 +66,16 @@ class Exploration:
 
     # -- thresholds ---------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> Position:
-        """Set the thresholds: None (assumed), a number for all labels, a mapping by label, or "cross-validated"."""
+        """Set the thresholds: None (assumed), a number, a mapping, "cross-validated" or "most confident"."""
         if thresholds is None:
             moved = Position(iou_threshold=self.position.iou_threshold)
         elif isinstance(thresholds, str):
-            if thresholds != CROSS_VALIDATED:
+            if thresholds not in (CROSS_VALIDATED, MOST_CONFIDENT):
                 raise InputError(
-                    f"thresholds={thresholds!r} is not valid. Use None, a number, a dict or 'cross-validated'."
+                    f"thresholds={thresholds!r} is not valid. Use None, a number, a dict, 'cross-validated' or "
+                    "'most confident'."
                 )
-            moved = Position(CROSS_VALIDATED, iou_threshold=self.position.iou_threshold)
+            moved = Position(thresholds, iou_threshold=self.position.iou_threshold)
         elif isinstance(thresholds, Mapping):
             moved = Position(PER_LABEL, own=dict(thresholds), iou_threshold=self.position.iou_threshold)
         else:
@@ -118,13 +126,15 @@ class Exploration:
     @property
     def per_label(self) -> pd.DataFrame:
         """Metrics of each label at the current thresholds, as in ``Evaluation.per_label``."""
-        return per_label_table(self.applied)
+        table = per_label_table(self.applied)
+        if self.position.mode == MOST_CONFIDENT:  # average precision is about all confidences
+            table["average_precision"] = self.evaluation.per_label["average_precision"].to_numpy()
+        return table
 
     @property
     def metrics(self) -> dict[str, float]:
         """Overall metrics at the current thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
-        applied = self.applied
-        return overall_metrics(applied.outcomes, per_label_table(applied))
+        return overall_metrics(self.applied.outcomes, self.per_label)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """Compute 95% confidence intervals of F1, precision and recall at the current thresholds."""

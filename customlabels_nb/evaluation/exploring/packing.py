@@ -156,7 +156,7 @@ def summary_as_json(
     """
     evaluation = exploration.evaluation
     table = evaluation.summary.set_index("figure")
-    kept = table.loc[[name for name in ("f1", "precision", "recall") if name in table.index]]
+    kept = table.loc[[name for name in ("f1", "precision", "recall", "accuracy") if name in table.index]]
     said = []
     ended = details.get("evaluated")
     if isinstance(ended, datetime):
@@ -177,6 +177,7 @@ def summary_as_json(
             "threshold": evaluation.metric("mean_threshold"),
         },
         "accuracy": _number(table["value"].get("accuracy")),
+        "coco_map": _number(table["value"].get("coco_map")),
         "code": code_to_copy(project, exploration.name),
     }
 

@@ -13,15 +13,17 @@ from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, chosen_on_folds
 from customlabels_nb.evaluation.matching import check_iou_threshold
-from customlabels_nb.evaluation.outcomes import Outcomes
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
 from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_threshold, resolve_thresholds
 
-ASSUMED, ONE, PER_LABEL = "assumed", "one", "per label"
+ASSUMED, ONE, PER_LABEL, MOST_CONFIDENT = "assumed", "one", "per label", "most confident"
 
-#: Assumed threshold for each label, cross-validated thresholds, one threshold for all labels, or one per label.
-MODES = (ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL)
+#: Assumed threshold for each label, cross-validated thresholds, one threshold for all labels, one per label, or, for
+#: single-label models, each image's most confident label without thresholds.
+MODES = (ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL, MOST_CONFIDENT)
 
 #: Minimum of the IoU threshold slider.
 LEAST_IOU = 0.05
@@ -74,13 +76,18 @@ class Position:
         Raises
         ------
         InputError
-            If an IoU threshold is set, but the outcomes have no boxes.
+            If an IoU threshold is set, but the outcomes have no boxes, or if the mode is "most confident", but the task
+            is not single-label.
         LabelError
             If ``own`` contains an unknown label.
         NotEnoughDataError
             If thresholds are to be cross-validated, but there is only one test image.
         """
         outcomes = self.matched(outcomes)
+        if self.mode == MOST_CONFIDENT:
+            if not isinstance(outcomes, Scores) or outcomes.task != SINGLE_LABEL:
+                raise InputError(f"mode={self.mode!r} applies only to single-label models, not to {outcomes.task}.")
+            return Thresholded(outcomes.most_confident(), np.zeros(len(outcomes.labels)))
         if self.mode == CROSS_VALIDATED:
             if len(folds) < 2:
                 raise NotEnoughDataError("Cannot cross-validate thresholds on a single test image. Add more images.")

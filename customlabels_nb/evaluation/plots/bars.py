@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from customlabels_nb.evaluation.fonts import with_further_fonts
 from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
@@ -24,8 +23,10 @@ from customlabels_nb.evaluation.plots.style import (
     count_ticks,
     inches,
     legend,
+    name_plot,
     new_axes,
     plain,
+    plot,
     quiet,
 )
 from customlabels_nb.evaluation.result import Evaluation
@@ -44,7 +45,7 @@ NARROW_END = 1.22
 PALE = 0.4
 
 
-@with_further_fonts
+@plot
 def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     """Draw the F1 of each label as a bar, best first, with its 95% confidence interval as a dark line.
 
@@ -66,6 +67,7 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, end)
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=size)
     ax.set_xlabel("F1 with 95% confidence interval", fontsize=size, x=0.5 / end)
+    name_plot(ax, "F1 per label", up="label", high=True)
     quiet(ax)
     _metrics_beside(rows, table, list(BESIDE_BARS) if wide else ["f1"])
     return ax
@@ -81,7 +83,7 @@ def _metrics_beside(rows: PlotRows, table: pd.DataFrame, columns: list[str]) -> 
         rows.column(head, x, texts, bold=column == "f1")
 
 
-@with_further_fonts
+@plot
 def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Mapping[str, int] | None = None) -> Axes:
     """Draw the number of test images with each label, and of training images if ``training`` is given.
 
@@ -110,6 +112,7 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
     ax.set_xlabel("images", fontsize=size)
     ax.grid(axis="x", color=FAINT, linewidth=0.8)
     ax.set_axisbelow(True)
+    name_plot(ax, "Images per label", up="label")
     quiet(ax)
     if training is not None:
         handles = [Patch(color=INK, alpha=PALE, linewidth=0), Patch(color=INK, linewidth=0)]
@@ -137,7 +140,7 @@ BESIDE_SIZES = {"tp": ("found", 0.15), "fn": ("missed", 0.31), "fp": ("false", 0
           "recall": ("recall", 0.84)}  # fmt: skip
 
 
-@with_further_fonts
+@plot
 def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
     """Draw the number of detected, missed and falsely predicted boxes by box size.
 
@@ -178,6 +181,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
     count_ticks(ax, "x", left, right)
     ax.tick_params(labelsize=TEXT)
     ax.set_xlabel("boxes", fontsize=TEXT, x=(left + right / 2) / (left + end))
+    name_plot(ax, "Boxes by size", up="size", high=True)
     quiet(ax)
     handles = [Patch(**look) for _, _, look in parts]
     names = ["found", "missed", "false positives"]

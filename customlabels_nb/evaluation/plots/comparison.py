@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from customlabels_nb.evaluation.fonts import with_further_fonts
 from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
@@ -19,6 +18,8 @@ from customlabels_nb.evaluation.plots.style import (
     WRONG,
     inches,
     legend,
+    name_plot,
+    plot,
     quiet,
 )
 
@@ -34,7 +35,7 @@ BESIDE = {"before": ("before", "{:.3f}"), "after": ("after", "{:.3f}"), "delta":
 COLUMN = 0.32
 
 
-@with_further_fonts
+@plot
 def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the change in F1 of each label with its 95% confidence interval, largest gain first.
 
@@ -61,6 +62,7 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _metrics_beside(rows, table, reach)
     ax.grid(axis="x", color=FAINT, linewidth=0.8)
     ax.set_axisbelow(True)
+    name_plot(ax, "Change in F1 per label", up="label", high=True)
     quiet(ax)
     legend(ax, "", beside=beside)
     return ax

@@ -9,7 +9,6 @@ from matplotlib.patches import Patch
 
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.calibration import answers
-from customlabels_nb.evaluation.fonts import with_further_fonts
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
     INK,
@@ -22,8 +21,10 @@ from customlabels_nb.evaluation.plots.style import (
     count_ticks,
     legend,
     marked_threshold,
+    name_plot,
     new_axes,
     plain,
+    plot,
     quiet,
     unit_square,
 )
@@ -34,7 +35,7 @@ BINS = 20
 MOST_ON_A_LINE = 100
 
 
-@with_further_fonts
+@plot
 def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
     """Draw histograms of confidence: correct predictions upwards, wrong ones downwards.
 
@@ -67,6 +68,7 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
     ax.tick_params(labelsize=TEXT)
     ax.grid(axis="y", color=FAINT, linewidth=0.8)
     ax.set_axisbelow(True)
+    name_plot(ax, "Confidence of right and wrong predictions", high=position is not None)
     quiet(ax)
     names = [f"right: {int(right.sum()):,}", f"wrong: {int((~right).sum()):,}"]
     if position is not None:
@@ -79,7 +81,7 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
     return ax
 
 
-@with_further_fonts
+@plot
 def plot_calibration(
     evaluation: Evaluation, ax: Axes | None = None, *, bins: int = 10, label: str | None = None
 ) -> Axes:
@@ -99,6 +101,7 @@ def plot_calibration(
     if ax is None:
         ax = new_axes(6.6, 5.0)
     unit_square(ax, across="confidence", up="share correct")
+    name_plot(ax, "Calibration")
     filled = table[table["count"] > 0]
     count, share = filled["count"].to_numpy(dtype=np.float64), filled["share_right"].to_numpy(dtype=np.float64)
     ax.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="perfect calibration", zorder=1.5)

@@ -9,16 +9,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from customlabels_nb.evaluation.arrays import FloatArray
-from customlabels_nb.evaluation.fonts import with_further_fonts
 from customlabels_nb.evaluation.plots.style import (
     FAINTER,
     INK,
     MARK,
+    MARKS,
     colours_of,
     legend,
     marked_threshold,
+    name_plot,
     new_axes,
     plain,
+    plot,
     unit_square,
 )
 from customlabels_nb.evaluation.result import Evaluation
@@ -26,9 +28,8 @@ from customlabels_nb.evaluation.result import Evaluation
 #: Dashes and markers, so that lines differ in more than colour.
 LINE_STYLES: tuple[Any, ...] = (
     "-", (0, (6, 1.6)), (0, (7, 1.4, 1.4, 1.4)), (0, (2, 1.2)), (0, (12, 1.6)), (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)),
-    (0, (1, 1)), (0, (12, 1.4, 2, 1.4)),
+    (0, (1, 1)), (0, (12, 1.4, 2, 1.4)), (0, (3, 3)), (0, (9, 1.4, 1.4, 1.4, 1.4, 1.4)),
 )  # fmt: skip
-MARKS = "osD^vp<>"
 #: Number of lines that can be distinguished. If there are more labels, only the weakest ones are drawn in colour.
 MOST_LINES = len(LINE_STYLES)
 CROWD = "#88888866"
@@ -36,12 +37,12 @@ CROWD = "#88888866"
 MOST_GREY_LINES = 12
 
 
-@with_further_fonts
+@plot
 def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
     """Draw metrics against the threshold and mark the threshold in use.
 
-    Without ``label``, the plot shows the F1 of each label with a marker at its threshold. If there are more than eight
-    labels, the eight with the lowest F1 appear in the legend, and the rest are drawn in grey. With ``label``, or if
+    Without ``label``, the plot shows the F1 of each label with a marker at its threshold. If there are more than ten
+    labels, the ten with the lowest F1 appear in the legend, and the rest are drawn in grey. With ``label``, or if
     there is only one label, the plot shows the precision, recall and F1 of that label.
 
     Raises
@@ -54,7 +55,8 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     beside = ax is None
     if ax is None:
         ax = new_axes(7.6, 3.8)
-    unit_square(ax, across="threshold")
+    unit_square(ax, across="threshold", up="F1" if len(table) > 1 else "metric")
+    name_plot(ax, "F1 by threshold" if len(table) > 1 else "Metrics by threshold", high=len(table) == 1)
     if len(table) == 1:
         row = table.iloc[0]
         _three_lines(ax, row, curves[row["label"]], colours_of(evaluation.labels)[row["label"]])
@@ -71,11 +73,11 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     return ax
 
 
-@with_further_fonts
+@plot
 def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
     """Draw the precision-recall curve of each label, or only of ``label``, with a marker at the threshold in use.
 
-    The legend shows average precision. If there are more than eight labels, the eight with the lowest average precision
+    The legend shows average precision. If there are more than ten labels, the ten with the lowest average precision
     appear in the legend, and the rest are drawn in grey. Faint lines connect points of equal F1.
 
     Raises
@@ -88,6 +90,7 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
     if ax is None:
         ax = new_axes(6.6, 4.4)
     unit_square(ax, across="recall", up="precision")
+    name_plot(ax, "Precision and recall")
     _lines_of_one_f1(ax)
     curves = {name: _upper_edge(evaluation.precision_recall(name)) for name in table["label"]}
     looks = _looks(evaluation, table)

@@ -13,7 +13,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
 from customlabels_nb.evaluation.arrays import FloatArray
-from customlabels_nb.evaluation.fonts import with_further_fonts
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
     FAINTER,
@@ -21,8 +20,10 @@ from customlabels_nb.evaluation.plots.style import (
     TEXT,
     inches,
     ink_on,
+    name_plot,
     new_axes,
     plain,
+    plot,
     quiet,
     readable,
 )
@@ -40,7 +41,7 @@ MOST_NUMBERS, LEAST_SHARE = 1500, 0.02
 SMALLEST_NUMBER = 5.0
 
 
-@with_further_fonts
+@plot
 def plot_confusion_matrix(
     values: FloatArray,
     shares: FloatArray,
@@ -93,6 +94,7 @@ def plot_confusion_matrix(
     ax.xaxis.set_label_position("top")
     ax.set_xlabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6, x=count / wide / 2)
     ax.set_ylabel("predicted", fontsize=max(size, TEXT), weight="bold", labelpad=6)
+    name_plot(ax, "Confusion matrix")
     quiet(ax)
     if background:
         if step == 1:

@@ -14,7 +14,7 @@ from customlabels_nb.evaluation.plots.style import INK, inches, new_axes, plain,
 
 #: In inches: row height, row height if there are many rows, and the maximum figure height for each of the two. If rows
 #: are even closer together, only some of them have a name.
-ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.2, 40.0
+ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class PlotRows:
     step: int
 
     @classmethod
-    def of(cls, count: int, ax: Axes | None, *, width: float) -> PlotRows:
-        """Create ``count`` rows on the axes, or in a new figure of the given width in inches."""
+    def of(cls, count: int, ax: Axes | None, *, width: float, row: float = ROW) -> PlotRows:
+        """Create ``count`` rows on the axes, or in a new figure of the given width and row height in inches."""
         if ax is None:
-            ax = new_axes(width, 0.75 + max(min(ROW * count, TALL), min(CLOSE_ROW * count, TALLEST)))
+            ax = new_axes(width, 0.95 + max(min(row * count, TALL), min(CLOSE_ROW * count, TALLEST)))
         return cls(ax, count, *readable(72 * inches(ax)[1] / max(count, 1)))
 
     @property

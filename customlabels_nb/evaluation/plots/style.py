@@ -10,17 +10,19 @@ Colour is never the only cue: correct and wrong also differ in position or shape
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb, to_rgba_array
 from matplotlib.legend import Legend
 
-from customlabels_nb.evaluation.fonts import drawable
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.fonts import drawable, with_further_fonts
 
 INK = "#7f7f7f"
 #: The grey just lighter than mid-grey, for x-axis ticks. Jupyter's inline backend puts a white background under a
@@ -37,9 +39,55 @@ MARK: dict[str, Any] = {"markersize": 7, "markeredgecolor": "#ffffffcc", "marker
 #: In points: font size, smallest font size, and smallest row height for text. If rows are closer together, only some of
 #: them have text.
 TEXT, SMALLEST_TEXT, SMALLEST_ROW = 9.5, 5.0, 7.0
+#: Markers of lines, and colours of versions, which are distinguishable for colour-blind readers (Okabe and Ito).
+MARKS = "osD^vp<>Xh"
+VERSION_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+#: Themes of plots. None has grey text on a transparent background, for light and dark pages.
+THEMES = (None, "paper")
+#: In points: space between a plot and its title, and with column headings or a number in between.
+CLOSE_TITLE, HIGH_TITLE = 8.0, 22.0
 MOST_STEPS = 6  # maximum number of tick intervals on a count axis
 #: Axes narrower than this (in inches) have no room for metric columns next to the bars.
 NARROW = 5.0
+
+
+def plot(function: Callable[..., Axes]) -> Callable[..., Axes]:
+    """Decorate a plotting function so that it has fallback fonts and takes ``theme``, one of :data:`THEMES`."""
+    drawing = with_further_fonts(function)
+
+    @wraps(function)
+    def themed(*args: Any, theme: str | None = None, **kwargs: Any) -> Axes:
+        if theme not in THEMES:
+            raise InputError(f"theme={theme!r} is not a theme. Use None or 'paper'.")
+        ax = drawing(*args, **kwargs)
+        if theme == "paper":
+            draw_on_paper(ax)
+        return ax
+
+    return themed
+
+
+def draw_on_paper(ax: Axes) -> None:
+    """Make the background white, and black what is grey."""
+    for patch in (ax.patch, ax.figure.patch):
+        patch.set(facecolor="white", alpha=1)
+    ax.tick_params(axis="both", which="both", colors="black")
+    for artist in ax.findobj():
+        for part in ("color", "facecolor", "edgecolor"):
+            read, write = getattr(artist, f"get_{part}", None), getattr(artist, f"set_{part}", None)
+            if (
+                read is not None
+                and write is not None
+                and {to_hex(one) for one in to_rgba_array(read())} & {INK, INK_LIGHT}
+            ):
+                write("black")
+
+
+def name_plot(ax: Axes, title: str, *, up: str | None = None, high: bool = False) -> None:
+    """Write the title and the name of the y axis. A ``high`` title leaves space for text above the axes."""
+    ax.set_title(title, fontsize=TEXT + 1, color=INK, pad=HIGH_TITLE if high else CLOSE_TITLE)
+    if up is not None:
+        ax.set_ylabel(up, fontsize=TEXT, color=INK)
 
 
 def new_axes(width: float, height: float) -> Axes:

@@ -70,7 +70,9 @@ export class Actions {
 
   async keep(position) {
     const { saved } = this.screen;
-    if (!(await this.ask("keep", { position }, "keeping…"))) return;
+    const answer = await this.ask("keep", { position }, "keeping…");
+    if (!answer) return;
+    this.screen.controls.keepAs(answer.thresholds);
     saved.className = "state saved";
     setText(saved, "saved: model.detect() uses these thresholds");
   }

@@ -112,6 +112,32 @@ function firstFrom(images, image, from = 0) {
 
 const boxAt = (boxes, at) => ({ left: boxes[4 * at], top: boxes[4 * at + 1], width: boxes[4 * at + 2], height: boxes[4 * at + 3] });
 
+// Return the IoU of two boxes.
+export function iouOf(one, other) {
+  const side = (start, length) => Math.max(0, Math.min(one[start] + one[length], other[start] + other[length]) - Math.max(one[start], other[start]));
+  const both = side("left", "width") * side("top", "height");
+  const all = one.width * one.height + other.width * other.height - both;
+  return all > 0 ? both / all : 0;
+}
+
+// Return the smallest box at a point of the image, or null.
+export function itemAt(items, x, y) {
+  const boxOf = (item) => item.box ?? item.truth;
+  const area = (item) => boxOf(item).width * boxOf(item).height;
+  const isIn = ({ left, top, width, height }) => x >= left && x <= left + width && y >= top && y <= top + height;
+  const found = items.filter((item) => boxOf(item) && isIn(boxOf(item)));
+  return found.length ? found.reduce((best, item) => (area(item) < area(best) ? item : best)) : null;
+}
+
+// Add to each box its IoU: with its true box, otherwise the highest with any box of its label that it could match.
+function addIous(items) {
+  for (const item of items) {
+    const own = (other, key) => (other.label === item.label && other[key] ? iouOf(item.box ?? item.truth, other[key]) : 0);
+    item.iou = item.result === "tp" ? iouOf(item.box, item.truth) : Math.max(0, ...items.map((other) => own(other, item.result === "fp" ? "truth" : "box")));
+  }
+  return items;
+}
+
 function boxItems(engine, state, image) {
   const { arrays, k } = engine;
   const items = [];
@@ -133,5 +159,5 @@ function boxItems(engine, state, image) {
     const label = arrays.truth_label[at];
     items.push({ label, confidence: would[at], result: "fn", truth: boxAt(arrays.truth_box, at), threshold: state.applied[state.fold[image] * k + label] });
   }
-  return items;
+  return addIous(items);
 }

@@ -1,14 +1,20 @@
 // Controls for thresholds: mode, sliders, and the IoU threshold.
 
 import { element, setText, show } from "../shared/dom.js";
-import { ASSUMED, CROSS_VALIDATED, ONE, PER_LABEL } from "./engine.js";
+import { ASSUMED, CROSS_VALIDATED, MOST_CONFIDENT, ONE, PER_LABEL } from "./engine.js";
 
 const MODES = [
+  [MOST_CONFIDENT, "most confident", "Each image counts for its most confident label, as in the matrix, without thresholds"],
   [ASSUMED, "assumed", "The threshold of each label with the highest F1 on these test images"],
   [CROSS_VALIDATED, "cross-validated", "Thresholds chosen by 5-fold cross-validation on the test images, for unbiased metrics"],
   [ONE, "one for all", "One threshold for all labels"],
   [PER_LABEL, "per label", "Select a label in the table and move its threshold"],
 ];
+
+// Return true if the labels have these thresholds already. `kept` has the thresholds by label.
+export function areKept(labels, thresholds, kept) {
+  return labels.every(({ label }, at) => !Object.hasOwn(kept, label) || Math.abs(kept[label] - thresholds[at]) < 1e-9);
+}
 
 export class Controls {
   // `onMove(position, isSettled)`, `onKeep()`.
@@ -35,11 +41,14 @@ export class Controls {
     );
   }
 
-  build({ engine, canKeep }) {
+  // `kept` has the thresholds of the model by label.
+  build({ engine, canKeep, kept }) {
     this.engine = engine;
+    this.kept = kept;
+    show(this.tabs[0], engine.isSingle);
     show(this.overlapBar, engine.isDetection);
     this.overlap.min = String(engine.facts.least_overlap);
-    show(this.tabs[1], engine.canCrossValidate);
+    show(this.tabs[2], engine.canCrossValidate);
     show(this.keep, canKeep);
   }
 
@@ -52,6 +61,9 @@ export class Controls {
       tab.classList.toggle("current", current);
       tab.setAttribute("aria-pressed", String(current));
     }
+    const isTop = position.mode === MOST_CONFIDENT;
+    for (const node of [this.threshold, this.value, this.of]) show(node, !isTop);
+    this.keep.disabled = isTop || areKept(this.engine.facts.labels, state.thresholds, this.kept ?? {});
     const value = this.shownThreshold();
     if (document.activeElement !== this.threshold || Number(this.threshold.value) !== value) this.threshold.value = String(value);
     setText(this.value, value.toFixed(3));
@@ -61,6 +73,12 @@ export class Controls {
       this.overlap.value = String(position.overlap);
       setText(this.overlapValue, position.overlap.toFixed(2));
     }
+  }
+
+  // Take note of the thresholds that the model has now.
+  keepAs(thresholds) {
+    this.kept = thresholds;
+    this.show(this.state, this.label);
   }
 
   // Return the threshold that is marked in the chart.
@@ -82,7 +100,7 @@ export class Controls {
   _own() {
     const { position, thresholds } = this.state;
     if (position.mode === PER_LABEL) return position.own;
-    if (position.mode === ASSUMED) return {};
+    if ([ASSUMED, MOST_CONFIDENT].includes(position.mode)) return {};
     return Object.fromEntries(this.engine.facts.labels.map(({ label }, at) => [label, thresholds[at]]));
   }
 
@@ -96,7 +114,7 @@ export class Controls {
 
   _mode(mode) {
     const { position } = this.state;
-    if (mode === ONE) this.onMove({ ...position, mode, one: Math.round(this.shownThreshold() * 200) / 200 }, true);
+    if (mode === ONE) this.onMove({ ...position, mode, one: position.mode === MOST_CONFIDENT ? position.one : Math.round(this.shownThreshold() * 200) / 200 }, true);
     else if (mode === PER_LABEL) this.onMove({ ...position, mode, own: position.mode === PER_LABEL ? position.own : this._own() }, true);
     else this.onMove({ ...position, mode }, true);
   }

@@ -76,14 +76,15 @@ export class CurveView {
   }
 
   // `curve` has values on the grid. `now` has the current metrics, which lie on the curves if all labels share one
-  // threshold (`isOn`).
-  show({ curve, threshold, now, title, isOn }) {
+  // threshold (`isOn`). Without `isMarked`, there is no threshold.
+  show({ curve, threshold, now, title, isOn, isMarked = true }) {
     if (curve !== this.curve) {
       this.curve = curve;
       for (const name of CURVES) this.paths[name].setAttribute("d", gridPath(curve[name]));
     }
     setText(this.title, title);
     const x = across(threshold);
+    for (const node of [this.line, this.said]) node.style.display = isMarked ? "" : "none";
     this.line.setAttribute("x1", x);
     this.line.setAttribute("x2", x);
     this.said.setAttribute("x", Math.min(WIDTH - 16, Math.max(16, x)));
@@ -94,6 +95,6 @@ export class CurveView {
       this.dots[name].setAttribute("cy", down(now[name]));
       setText(this.values[name], metricText(now[name]));
     }
-    this.svg.setAttribute("aria-label", `${title}: at threshold ${threshold.toFixed(2)} F1 ${metricText(now.f1)}, precision ${metricText(now.precision)}, recall ${metricText(now.recall)}`);
+    this.svg.setAttribute("aria-label", `${title}: ${isMarked ? `at threshold ${threshold.toFixed(2)}` : "most confident labels"} F1 ${metricText(now.f1)}, precision ${metricText(now.precision)}, recall ${metricText(now.recall)}`);
   }
 }

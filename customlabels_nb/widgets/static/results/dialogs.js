@@ -1,7 +1,7 @@
 // Dialogs of the results screen: facts and code, advice, comparison, and moving images to the training set.
 
 import { element, setText } from "../shared/dom.js";
-import { deltaText, imagesText, intervalText, metricText, numberText } from "./text.js";
+import { certainSign, deltaText, imagesText, intervalText, metricText, numberText } from "./text.js";
 
 async function copyText(text, button) {
   try {
@@ -70,7 +70,7 @@ export function comparisonBar(comparison, { onEnd }) {
   const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) => element(
     "span", { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
     `${figure === "f1" ? "F1" : figure.replaceAll("_", " ")} `,
-    element("b", { class: delta > 0 ? "better" : delta < 0 ? "worse" : "", text: deltaText(delta) }),
+    element("b", { class: ["worse", "", "better"][certainSign({ low, high }) + 1], text: deltaText(delta) }),
     low === null ? "" : element("span", { class: "faint", text: ` ${intervalText([low, high])}` }),
   ));
   return element(

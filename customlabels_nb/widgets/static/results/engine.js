@@ -1,12 +1,13 @@
 // Computes all metrics of the results screen for any slider position from the arrays of the kernel: counts, ratios,
 // averages, confusion matrix, curves, and the result of each image. Needs neither the model nor the kernel.
 
-import { assumedOf, matchBoxes, takenFor } from "./matching.js";
+import { assumedOf, averagePrecisions, matchBoxes, takenFor } from "./matching.js";
 
 export const ASSUMED = "assumed";
 export const CROSS_VALIDATED = "cross-validated";
 export const ONE = "one";
 export const PER_LABEL = "per label";
+export const MOST_CONFIDENT = "most confident";
 
 export const TP = 1;
 export const FP = 2;
@@ -66,6 +67,16 @@ export class Engine {
     return found.assumed;
   }
 
+  // Return the average precision of each label at an IoU threshold, and the means over the tested labels.
+  averages(overlap) {
+    const found = this.at(overlap);
+    if (!found.averages) {
+      const { average, recall } = averagePrecisions(this.arrays, found, this.facts.targets);
+      found.averages = { average_precision: average, mAP: this._mean(average), mAR: this._mean(recall) };
+    }
+    return found.averages;
+  }
+
   // Return the concatenated thresholds of the folds.
   foldThresholds(overlap) {
     if (!this.isDetection) return this.arrays.fold_thresholds;
@@ -82,6 +93,10 @@ export class Engine {
 
   // Return thresholds by label for display, and by fold and label for computation.
   thresholds({ mode, one, own, overlap }) {
+    if (mode === MOST_CONFIDENT) {
+      const none = new Float64Array(this.k);
+      return { shown: none, applied: none, fold: this.noFold };
+    }
     if (mode === CROSS_VALIDATED && this.canCrossValidate) {
       const folds = this.foldThresholds(overlap);
       const shown = new Float64Array(this.k);
@@ -100,19 +115,28 @@ export class Engine {
   // -- metrics ------------------------------------------------------------------------------------------
   state(position) {
     const { shown, applied, fold } = this.thresholds(position);
-    const state = { position, thresholds: shown, applied, fold };
+    const state = { position, thresholds: shown, applied, fold, isTop: position.mode === MOST_CONFIDENT && this.isSingle };
     const counts = this.isDetection ? this._countBoxes(state) : this._countPairs(state);
-    return Object.assign(state, counts, this._figures(counts, shown));
+    return Object.assign(state, counts, this._figures(counts, shown), this.isDetection ? this.averages(position.overlap) : {});
   }
 
-  _countPairs({ applied, fold }) {
-    const { n, k, arrays: { confidence, truth, given } } = this;
+  // Return a test for cells [image × k + label] that have a prediction: the given ones, or the most confident ones.
+  _cellTest({ isTop }) {
+    const { k, arrays: { given, predicted_label: predicted } } = this;
+    if (isTop) return (cell, image) => predicted[image] === cell - image * k;
+    return given ? (cell) => given[cell] === 1 : () => true;
+  }
+
+  _countPairs(state) {
+    const { n, k, arrays: { confidence, truth } } = this;
+    const { applied, fold } = state;
+    const isGiven = this._cellTest(state);
     const tp = new Int32Array(k);
     const fp = new Int32Array(k);
     for (let image = 0, cell = 0; image < n; image += 1) {
       const base = fold[image] * k;
       for (let label = 0; label < k; label += 1, cell += 1) {
-        if (confidence[cell] >= applied[base + label] && (!given || given[cell])) {
+        if (confidence[cell] >= applied[base + label] && isGiven(cell, image)) {
           if (truth[cell]) tp[label] += 1;
           else fp[label] += 1;
         }
@@ -147,14 +171,16 @@ export class Engine {
     const precision = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fp[at]));
     const recall = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fn[at]));
     const f1 = Float64Array.from(tp, (hits, at) => ratio(2 * hits, 2 * hits + fp[at] + fn[at]));
-    const mean = (values) => {
-      let sum = 0;
-      let count = 0;
-      for (let at = 0; at < this.k; at += 1) if (this.tested[at]) { sum += values[at]; count += 1; }
-      return ratio(sum, count);
-    };
-    const means = { f1: mean(f1), precision: mean(precision), recall: mean(recall), threshold: mean(thresholds) };
+    const means = { f1: this._mean(f1), precision: this._mean(precision), recall: this._mean(recall), threshold: this._mean(thresholds) };
     return { precision, recall, f1, means };
+  }
+
+  // Return the mean over the labels that test images have.
+  _mean(values) {
+    let sum = 0;
+    let count = 0;
+    for (let at = 0; at < this.k; at += 1) if (this.tested[at]) { sum += values[at]; count += 1; }
+    return ratio(sum, count);
   }
 
   // -- confusion matrix -----------------------------------------------------------------------------------
@@ -215,10 +241,9 @@ export class Engine {
     return state.others;
   }
 
-  isAccepted({ applied, fold }, image, label) {
+  isAccepted(state, image, label) {
     const cell = image * this.k + label;
-    const { confidence, given } = this.arrays;
-    return confidence[cell] >= applied[fold[image] * this.k + label] && (!given || given[cell] === 1);
+    return this.arrays.confidence[cell] >= state.applied[state.fold[image] * this.k + label] && this._cellTest(state)(cell, image);
   }
 
   // -- images -----------------------------------------------------------------------------------------------
@@ -242,8 +267,10 @@ export class Engine {
     return (this.judge(state).bits[image] & (FP | FN)) > 0 || (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image]);
   }
 
-  _judgePairs({ applied, fold }, only, bits, score, margin) {
-    const { n, k, arrays: { confidence, truth, given } } = this;
+  _judgePairs(state, only, bits, score, margin) {
+    const { n, k, arrays: { confidence, truth } } = this;
+    const { applied, fold } = state;
+    const test = this._cellTest(state);
     const first = only ?? 0;
     const end = only === null ? k : only + 1;
     for (let image = 0; image < n; image += 1) {
@@ -252,7 +279,7 @@ export class Engine {
       for (let label = first, cell = image * k + first; label < end; label += 1, cell += 1) {
         const value = confidence[cell];
         const distance = value - applied[base + label];
-        const isGiven = !given || given[cell] === 1;
+        const isGiven = test(cell, image);
         if (isGiven) least = Math.min(least, Math.abs(distance));
         if (isGiven && distance >= 0) {
           seen |= truth[cell] ? TP : FP;

@@ -59,6 +59,36 @@ export function bestThreshold(confidences, hits, count, targets) {
   return chosen;
 }
 
+const MOST_PREDICTIONS = 100; // per label and image, as in COCO
+const RECALL_STEPS = 100;
+
+// Return COCO's average precision and the highest recall of each label, 0 without true boxes.
+export function averagePrecisions({ by_label: order, image, label }, { match, ignored }, targets) {
+  const found = { average: new Float64Array(targets.length), recall: new Float64Array(targets.length) };
+  let at = 0;
+  targets.forEach((count, own) => {
+    const [precision, inImage] = [[], new Map()];
+    for (let taken = 0; at < order.length && label[order[at]] === own; at += 1) {
+      const seen = (inImage.get(image[order[at]]) ?? 0) + 1;
+      inImage.set(image[order[at]], seen);
+      if (seen > MOST_PREDICTIONS || ignored[order[at]]) continue;
+      taken += 1;
+      if (match[order[at]] >= 0) precision.push((precision.length + 1) / taken);
+    }
+    if (!count) return;
+    found.recall[own] = precision.length / count;
+    for (let hit = precision.length - 2; hit >= 0; hit -= 1) precision[hit] = Math.max(precision[hit], precision[hit + 1]);
+    let sum = 0;
+    for (let step = 0, hit = 0; step <= RECALL_STEPS; step += 1) {
+      const recall = step === RECALL_STEPS ? 1 : step * 0.01;
+      while (hit < precision.length && (hit + 1) / count < recall) hit += 1;
+      sum += precision[hit] ?? 0;
+    }
+    found.average[own] = sum / (RECALL_STEPS + 1);
+  });
+  return found;
+}
+
 // Fill thresholds of labels without one with the median of the others.
 export function fillThresholds(thresholds, fallback) {
   const known = [...thresholds].filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);

@@ -1,4 +1,4 @@
-// Boxes over an image: ground truth solid, predictions dashed, mistakes also red. Drawn in image pixels with strokes of
+// Boxes over an image: ground truth solid, predictions dashed, mistakes in a colour of their own. Drawn in image pixels with strokes of
 // constant width. Boxes of one style are combined into one path for speed.
 
 import { svgElement, svgText } from "../shared/charts.js";

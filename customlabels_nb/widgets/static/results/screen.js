@@ -6,12 +6,13 @@ import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openKeys } from "../shared/panels.js";
 import { KernelGone } from "../shared/requests.js";
+import { mistakeColour } from "./colours.js";
 import { countsOf, chooseImages, judgeFor, labelAt, NO_FILTER } from "./choosing.js";
 import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
 import { Actions } from "./actions.js";
 import { openFacts } from "./dialogs.js";
-import { CROSS_VALIDATED, Engine, ONE, unpackArrays } from "./engine.js";
+import { CROSS_VALIDATED, Engine, MOST_CONFIDENT, ONE, unpackArrays } from "./engine.js";
 import { Filters } from "./filters.js";
 import { ImageGallery } from "./gallery.js";
 import { MatrixView } from "./matrix.js";
@@ -27,6 +28,16 @@ const KEYS = [
 ];
 const LOOK_EACH = 4_000; // milliseconds between polls for corrected labels
 const MOST_FIXED = 500;
+const TABLE_SHARE = 0.405; // of the screen's width, for the table of labels beside matrix and curves
+
+const FIGURES = [["f1", "F1"], ["precision", "precision"], ["recall", "recall"]];
+const TASK_FIGURES = {
+  "single-label": [["accuracy", "accuracy", "Share of images whose most confident label is correct"]],
+  detection: [
+    ["mAP", "mAP", "Mean of the labels' average precision at this IoU threshold"], ["mAR", "mAR", "Mean of the labels' highest recall at this IoU threshold"],
+    ["coco_map", "COCO mAP", "Mean of mAP at the IoU thresholds 0.50, 0.55, … 0.95"],
+  ],
+};
 
 const button = (text, title, run, name = "") => element("button", { type: "button", class: name, text, title, on: { click: run } });
 const samePosition = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -51,11 +62,7 @@ export class ResultsScreen {
     this.notices = new Notices();
     this.name = element("strong", { class: "project" });
     this.count = element("span");
-    this.means = Object.fromEntries(["f1", "precision", "recall"].map((name) => [name, {
-      value: element("b", { data: { figure: name } }), interval: element("span", { class: "interval", title: "95% confidence interval" }),
-    }]));
-    const said = Object.entries(this.means).map(([name, { value, interval }], index) => [`${index ? " · " : ""}${name === "f1" ? "F1" : name} `, value, interval]);
-    this.figures = element("span", { class: "figures" }, this.count, ...said.flat());
+    this.figures = element("span", { class: "figures" });
     this.adviceButton = button("Advice…", "Suggestions that would improve the model most", () => this.actions.showAdvice(this.advice));
     this.compareButton = button("Compare…", "Compare with another version", () => this.actions.chooseVersion());
     this.exportButton = button("Export…", "Export the results to files", () => this.actions.export());
@@ -88,6 +95,18 @@ export class ResultsScreen {
     el.append(this.root);
   }
 
+  // Create the metrics of the head, which depend on the task.
+  _buildFigures({ task }) {
+    const figures = [...FIGURES, ...(TASK_FIGURES[task] ?? [])];
+    this.means = Object.fromEntries(figures.map(([name]) => [name, {
+      value: element("b", { data: { figure: name } }), interval: element("span", { class: "interval", title: "95% confidence interval" }),
+    }]));
+    const said = figures.flatMap(([name, text, title = ""], index) => [
+      index ? " · " : "", element("span", { class: "figure", title }, `${text} `, this.means[name].value, this.means[name].interval),
+    ]);
+    this.figures.replaceChildren(this.count, ...said);
+  }
+
   async _open() {
     try {
       this._take(await this.source.hello());
@@ -112,7 +131,9 @@ export class ResultsScreen {
     this.intervals = [{ position: facts.own.position, of: facts.own.intervals }];
     setText(this.name, facts.name);
     this.name.title = facts.name;
-    this.controls.build({ engine: this.engine, canKeep: this.can("keep_thresholds") });
+    this._buildFigures(facts);
+    this.root.style.setProperty("--clnb-mistake", mistakeColour(facts.labels.map(({ colour }) => colour)));
+    this.controls.build({ engine: this.engine, canKeep: this.can("keep_thresholds"), kept: facts.kept });
     this.actions.take(facts.comparison);
     this.matrix.build(facts);
     this.filters.build(facts);
@@ -123,7 +144,6 @@ export class ResultsScreen {
     show(this.compareButton, this.can("versions"));
     show(this.exportButton, Object.keys(facts.writes).length > 0);
     show(this.content, true);
-    this._fit();
     this.position = facts.position;
     this.state = this.engine.state(facts.position);
     this.buildTable();
@@ -154,6 +174,7 @@ export class ResultsScreen {
 
   buildTable() {
     this.table.build({ facts: this.facts, training: this.training, comparison: this.actions.compared });
+    this._fit();
     this.table.show(this.state, this.filter.label);
     this.table.settle();
   }
@@ -231,11 +252,12 @@ export class ResultsScreen {
   }
 
   _showFigures() {
-    const { means } = this.state;
+    const { facts, state } = this;
+    const values = { ...state.means, mAP: state.mAP, mAR: state.mAR, accuracy: facts.accuracy, coco_map: facts.coco_map };
     const own = this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
     setText(this.count, `${imagesText(this.engine.n).replace("image", "test image")} · `);
     for (const [name, { value, interval }] of Object.entries(this.means)) {
-      setText(value, metricText(means[name]));
+      setText(value, metricText(values[name]));
       setText(interval, own[name] ? ` ${intervalText(own[name])}` : "");
     }
   }
@@ -249,7 +271,7 @@ export class ResultsScreen {
       [this.curveKey, this.curveEngine] = [key, engine];
     }
     const now = at === null ? state.means : { f1: state.f1[at], precision: state.precision[at], recall: state.recall[at] };
-    this.curves.show({ curve: this.curve, threshold: this.controls.shownThreshold(), now, title: label ?? "mean of all labels", isOn: position.mode === ONE || (at !== null && position.mode !== CROSS_VALIDATED) });
+    this.curves.show({ curve: this.curve, threshold: this.controls.shownThreshold(), now, title: label ?? "mean of all labels", isOn: position.mode === ONE || (at !== null && ![CROSS_VALIDATED, MOST_CONFIDENT].includes(position.mode)), isMarked: position.mode !== MOST_CONFIDENT });
   }
 
   _emptyWords() {
@@ -373,6 +395,7 @@ export class ResultsScreen {
     if (!width) return;
     this.root.classList.toggle("narrow", width < 700);
     this.root.classList.toggle("medium", width < 900);
+    this.root.classList.toggle("stacked", width < 900 || this.table.leastWidth > TABLE_SHARE * width);
     this.matrix.fit();
     this.gallery.fit(width - 24);
   }

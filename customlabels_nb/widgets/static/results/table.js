@@ -1,8 +1,10 @@
 // Table of labels: sortable, searchable, and updated while sliders move.
 
 import { element, setText, show } from "../shared/dom.js";
-import { deltaText, intervalText, metricText, numberText } from "./text.js";
+import { certainSign, deltaText, intervalText, metricText, numberText } from "./text.js";
 
+const NAME_WIDTH = 90; // pixels
+const NUMBER_WIDTH = 54;
 const SEARCHED_FROM = 11; // ten fit without scrolling
 
 // Return the row order: undefined values last, equal ones in the order of the labels.
@@ -34,6 +36,11 @@ export class LabelTable {
     );
   }
 
+  // Width in pixels from which no column is cut off.
+  get leastWidth() {
+    return NAME_WIDTH + NUMBER_WIDTH * ((this.columns?.length ?? 1) - 1);
+  }
+
   // `training` has training images by label, `comparison` the changes since another version, or null.
   build({ facts, training, comparison }) {
     this.facts = facts;
@@ -43,6 +50,7 @@ export class LabelTable {
     this.columns = [
       ["label", "label", ""], ["f1", "F1", "Harmonic mean of precision and recall"],
       ...(comparison ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}, each at its own thresholds`]] : []),
+      ...(isBoxes ? [["average_precision", "AP", "Average precision: the area under the precision-recall curve at this IoU threshold"]] : []),
       ["precision", "precision", "Share of predictions that are correct"], ["recall", "recall", "Share of true labels or boxes that are found"],
       ["threshold", "threshold", "Minimum confidence of a prediction"],
       ["test", isBoxes ? "boxes" : "test", isBoxes ? "Boxes in the test images" : "Test images with the label"],
@@ -55,7 +63,7 @@ export class LabelTable {
     this.lines = facts.labels.map((own, at) => this._line(own, at));
     show(this.search, facts.labels.length >= SEARCHED_FROM);
     this.search.placeholder = `Find one of ${numberText(facts.labels.length)} labels`;
-    this.node.classList.toggle("full", Boolean(comparison || training)); // no space for bars
+    this.node.classList.toggle("full", Boolean(comparison || training || isBoxes)); // no space for bars
   }
 
   _line({ label, colour }, at) {
@@ -79,8 +87,9 @@ export class LabelTable {
     setText(cell, deltaText(change?.delta));
     if (!change || change.delta === null) return;
     cell.title = `${metricText(change.before)} → ${metricText(change.after)} ${change.low === null ? "" : intervalText([change.low, change.high])}`;
-    cell.classList.toggle("better", change.delta > 0.0005);
-    cell.classList.toggle("worse", change.delta < -0.0005);
+    const sign = certainSign(change);
+    cell.classList.toggle("better", sign > 0);
+    cell.classList.toggle("worse", sign < 0);
   }
 
   show(state, label) {
@@ -88,8 +97,8 @@ export class LabelTable {
     this.label = label;
     this.lines.forEach(({ node, cells, name, fill }, at) => {
       const tested = this.facts.targets[at] > 0;
-      for (const key of ["f1", "precision", "recall"]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
-      setText(cells.threshold, metricText(state.thresholds[at]));
+      for (const key of ["f1", "precision", "recall", "average_precision"]) if (cells[key]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
+      setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[at]));
       fill.style.width = `${100 * state.f1[at]}%`;
       const chosen = this.facts.labels[at].label === label;
       node.classList.toggle("chosen", chosen);

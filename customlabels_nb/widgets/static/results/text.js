@@ -15,6 +15,12 @@ export function deltaText(value) {
   return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`;
 }
 
+// Return 1 or -1 if a 95% confidence interval lies entirely above or below 0, otherwise 0.
+export function certainSign({ low, high }) {
+  if (low === null || low === undefined || high === null) return 0;
+  return Number(low > 0) - Number(high < 0);
+}
+
 export function percentText(confidence) {
   return `${(100 * confidence).toFixed(1)} %`;
 }
@@ -33,16 +39,17 @@ export function cellText(task, [predicted, truth], count, images) {
   return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `predicted as \u2068${predicted}\u2069`}`;
 }
 
-// Describe one label or box of an image: "backyard (false negative) 21.6 %".
+// Describe one label or box of an image: "backyard (false negative) 21.6 % · IoU 0.41".
 export function itemText(item, labels) {
   const taken = item.takenFor === undefined ? "" : `, overlaps ${labels[item.takenFor].label}`;
-  return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken}) ${percentText(item.confidence)}`;
+  const iou = item.iou === undefined ? "" : ` · IoU ${item.iou.toFixed(2)}`;
+  return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken}) ${percentText(item.confidence)}${iou}`;
 }
 
 export function summaryText(counts) {
   const parts = [];
-  if (counts.tp) parts.push(`${counts.tp} correct`);
+  if (counts.tp) parts.push(`${counts.tp} right`);
   if (counts.fn) parts.push(`${counts.fn} missed`);
-  if (counts.fp) parts.push(`${counts.fp} wrong`);
+  if (counts.fp) parts.push(`${counts.fp} false`);
   return parts.join(" · ") || "nothing";
 }

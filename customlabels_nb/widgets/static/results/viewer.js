@@ -1,7 +1,7 @@
 // Full view of one test image with zoom and pan, next to a list of its labels with result and confidence.
 
 import { element, keepKeys, setText, show } from "../shared/dom.js";
-import { itemsOf, shortName } from "./choosing.js";
+import { itemAt, itemsOf, shortName } from "./choosing.js";
 import { overlayOf } from "./overlay.js";
 import { itemText } from "./text.js";
 
@@ -28,7 +28,7 @@ export class Viewer {
     this.excuse = element("p", { class: "excuse", hidden: true });
     this.viewport = element("div", {
       class: "stage", on: {
-        wheel: (event) => this._wheel(event), pointerdown: (event) => this._hold(event), pointermove: (event) => this._drag(event),
+        wheel: (event) => this._wheel(event), pointerdown: (event) => this._hold(event), pointermove: (event) => { this._drag(event); this._point(event); }, pointerleave: () => this._mark(null),
         pointerup: () => { this.held = null; }, pointercancel: () => { this.held = null; }, dblclick: () => this._zoom(this._centre(), this.view.scale > 1 ? 0 : 3),
       },
     }, this.layer, this.excuse);
@@ -93,17 +93,39 @@ export class Viewer {
     const { engine, image } = this;
     const { labels } = engine.facts;
     this.items = itemsOf(engine, state, image);
-    this.list.replaceChildren(...(this.items.length ? this.items.map((item) => this._line(item, labels)) : [element("p", { class: "faint", text: "No labels and no predictions." })]));
+    this.marked = null;
+    this.lines = this.items.map((item) => this._line(item, labels));
+    this.list.replaceChildren(...(this.lines.length ? this.lines : [element("p", { class: "faint", text: "No labels and no predictions." })]));
     this._paint();
   }
 
   _line(item, labels) {
     const { colour } = labels[item.label];
-    const mark = (on) => { this.marked = on ? item : null; this._paint(); };
     return element(
-      "div", { class: `item ${item.result}`, style: { "--label-colour": colour }, title: `Threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => mark(true), pointerleave: () => mark(false) } },
+      "div", { class: `item ${item.result}`, style: { "--label-colour": colour }, title: `Threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => this._mark(item), pointerleave: () => this._mark(null) } },
       element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: itemText(item, labels) }),
     );
+  }
+
+  // Highlight one item in the picture and in the list.
+  _mark(item) {
+    if (item === (this.marked ?? null)) return;
+    this.marked = item;
+    this.lines.forEach((line, at) => line.classList.toggle("marked", this.items[at] === item));
+    this._paint();
+  }
+
+  // Highlight the box under the pointer, and scroll the list to it.
+  _point({ clientX, clientY }) {
+    if (this.held || !this.size || !this.engine.isDetection) return;
+    const frame = this.viewport.getBoundingClientRect();
+    const [scale, inset] = [this._scale(), 8 * this.view.scale];
+    const place = (shown, start, edge, side, pixels) => (shown - start - edge - inset - (side * this.view.scale - pixels * scale) / 2) / scale;
+    const x = place(clientX, frame.left, this.view.x, this.viewport.clientWidth - 16, this.size[0]);
+    const y = place(clientY, frame.top, this.view.y, this.viewport.clientHeight - 16, this.size[1]);
+    const item = itemAt(this.items, x, y);
+    this._mark(item);
+    if (item) this.lines[this.items.indexOf(item)].scrollIntoView({ block: "nearest" });
   }
 
   _paint() {

@@ -1,0 +1,48 @@
+"""Plot of the F1 of several versions, by label or by slice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from customlabels_nb.evaluation.plots.rows import PlotRows
+from customlabels_nb.evaluation.plots.style import FAINT, MARK, MARKS, TEXT, VERSION_COLOURS, legend, plain, plot, quiet
+
+#: Height of one version in a row, as a fraction of the row height, and the largest height of all.
+SPREAD, MOST_SPREAD = 0.22, 0.66
+
+
+@plot
+def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "label") -> Axes:
+    """Draw the F1 of each version with its 95% confidence interval, one row per label or slice.
+
+    ``table`` has the columns ``by``, ``version``, ``f1``, ``f1_low`` and ``f1_high``. Versions differ in colour, marker
+    and place within the row.
+    """
+    names, versions = list(dict.fromkeys(table[by])), list(dict.fromkeys(table["version"]))
+    beside = ax is None
+    step = min(SPREAD, MOST_SPREAD / max(len(versions) - 1, 1))
+    rows = PlotRows.of(len(names), ax, width=8.6, row=max(0.29, 0.17 * len(versions)))
+    ax, size = rows.ax, rows.size
+    place = {name: at for at, name in enumerate(names)}
+    for at, version in enumerate(versions):
+        own = table[(table["version"] == version) & table["f1"].notna()]
+        y = own[by].map(place).to_numpy(dtype=np.float64) + step * (at - (len(versions) - 1) / 2)
+        look: dict[str, Any] = {"color": VERSION_COLOURS[at % len(VERSION_COLOURS)]}
+        ax.hlines(y, own["f1_low"], own["f1_high"], linewidth=1.6, **look)
+        marker = MARKS[at % len(MARKS)]
+        ax.plot(own["f1"], y, linestyle="none", marker=marker, label=plain(version, 32), zorder=3, **look, **MARK)
+    rows.name([str(name) for name in names])
+    ax.set_xlim(0, 1.02)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"], fontsize=size)
+    ax.set_title(f"F1 by {plain(by, 28)}", fontsize=TEXT)
+    ax.set_xlabel("F1 with 95% confidence interval", fontsize=TEXT)
+    ax.set_ylabel(plain(by, 28), fontsize=TEXT)
+    ax.grid(axis="x", color=FAINT, linewidth=0.8)
+    ax.set_axisbelow(True)
+    quiet(ax)
+    legend(ax, "", beside=beside)
+    return ax

@@ -1,0 +1,20 @@
+// Colour of mistakes: the candidate that differs most from all label colours.
+
+const CANDIDATES = ["#e5252a", "#d100d1", "#e06c00", "#0a84ff", "#00a86b", "#7a3cff"];
+const FAR = 0.5; // of the largest distance of two colours, from which the first candidate is far enough
+
+const channels = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+
+// Return the distance of two colours as people see it, 0 to about 1 (the "redmean" formula).
+export function colourDistance(one, other) {
+  const [[r, g, b], [red, green, blue]] = [channels(one), channels(other)];
+  const mean = (r + red) / 2;
+  return Math.sqrt((2 + mean / 256) * (r - red) ** 2 + 4 * (g - green) ** 2 + (2 + (255 - mean) / 256) * (b - blue) ** 2) / 765;
+}
+
+// Return red if it is far from every label colour, otherwise the candidate that is furthest from them.
+export function mistakeColour(colours) {
+  const own = colours.filter((colour) => /^#[0-9a-f]{6}$/i.test(colour));
+  const nearest = (candidate) => Math.min(FAR, ...own.map((colour) => colourDistance(candidate, colour)));
+  return CANDIDATES.reduce((best, candidate) => (nearest(candidate) > nearest(best) ? candidate : best));
+}
