@@ -136,6 +136,12 @@ class LabellingSession(ProjectScreen):
         """Task of the project, or None if it is not set."""
         return self._store.project().task
 
+    @property
+    def assigns_one(self) -> bool:
+        """True if a label replaces the others: the task says so, or it is not set and no image has several labels."""
+        task = self.task
+        return task == ONE_LABEL if task else not any(len(own) > 1 for own in self.table.labels)
+
     def record(self) -> ProjectRecord:
         """Return the project's task, instructions and other properties in one query."""
         return self._store.project()
@@ -423,7 +429,7 @@ class LabellingSession(ProjectScreen):
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Add a label to images (in a single-label task, replace the others), or remove it.
+        """Add a label to images, or remove it. With :attr:`assigns_one`, it replaces the others.
 
         Parameters
         ----------
@@ -433,7 +439,7 @@ class LabellingSession(ProjectScreen):
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
         name = t.check_label(label)
-        change = edit_rules.add_label(name, annotator=self.user, alone=self.task == ONE_LABEL)
+        change = edit_rules.add_label(name, annotator=self.user, alone=self.assigns_one)
         return self._edit(images, change, f"label {name}", revisions)
 
     def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:

@@ -212,6 +212,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "split": session.split,
             "splits": session.totals(),
             "task": record.task,
+            "alone": session.assigns_one,
             "labels": [{"label": n, "colour": c} for n, c in zip(labels["label"], labels["colour"], strict=True)],
             "counts": dict(session.table.by_label),
             "statuses": dict(session.table.by_status),

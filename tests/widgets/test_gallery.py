@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from customlabels_nb.errors import DamagedError, InputError, NotReadyError, OutdatedError, StoreError
 from customlabels_nb.labeling import Query
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.gallery import Gallery
 from tests.labeling.conftest import photos, project  # noqa: F401
 
@@ -85,6 +87,26 @@ def test_skipping_says_whether_labels_go(page: Page) -> None:
     assert [(row["status"], row["labels"]) for row in gone["rows"]] == [("skipped", [])] * 2
     undone, _ = page.ask("undo")
     assert [(row["status"], row["labels"]) for row in undone["rows"]] == [("labelled", ["pear"])]
+
+
+def test_without_a_task_a_label_replaces_the_other_unless_an_image_has_several(
+    project: Project,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bare = create_project("bare")
+    bare.add_images([str(name) for name in project.train_set.images["image"].head(3)], progress=False)
+    page = Page(bare.label("train", sort="name"), monkeypatch)
+    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    for label in ("apple", "pear"):
+        page.ask("add label", label=label)
+        answer, _ = page.ask("edit", op="toggle", label=label, split="train", images=names[:1])
+    assert (answer["info"]["task"], answer["info"]["alone"], answer["rows"][0]["labels"]) == (None, True, ["pear"])
+    both = pd.DataFrame({"image": [names[2]] * 2, "label": ["apple", "pear"]})
+    bare.update("train", both)
+    assert page.ask("follow", images=names)[0]["info"]["alone"] is False
+    answer, _ = page.ask("edit", op="toggle", label="apple", split="train", images=names[:1])
+    assert answer["rows"][0]["labels"] == ["pear", "apple"]
+    assert page.ask("task", task="single-label")[0]["info"]["alone"] is True
 
 
 def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -> None:

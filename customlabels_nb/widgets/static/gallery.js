@@ -8,8 +8,8 @@ import { pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { Footer } from "./shared/footer.js";
-import { LabelBar } from "./shared/labelbar.js";
-import { fateOfDone, openLabelManager } from "./label_manager/opening.js";
+import { firstLabelText, LabelBar } from "./shared/labelbar.js";
+import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated } from "./shared/rows.js";
@@ -39,7 +39,7 @@ class Gallery extends PicturePages {
       leave,
       choose: (label) => this._label(label),
       add: (label) => this._addLabel(label),
-      task: (task) => this._setTask(task),
+      task: (task) => this._ask("task", "task", { task }),
     });
     this.footer = new Footer({
       leave,
@@ -88,8 +88,8 @@ class Gallery extends PicturePages {
   }
 
   showCounts() {
-    const { labels, counts, task, read_only: readOnly, statuses } = this.info;
-    this.labelbar.update({ labels, counts, task, readOnly });
+    const { labels, counts, task, alone, read_only: readOnly, statuses } = this.info;
+    this.labelbar.update({ labels, counts, task, alone, readOnly });
     this.footer.showProgress(statuses);
   }
 
@@ -119,7 +119,11 @@ class Gallery extends PicturePages {
   actions(command) {
     return {
       ...super.actions(command),
-      label: () => { const own = this.info.labels[command.number - 1]; if (own) this._label(own.label); },
+      label: () => {
+        const own = this.info.labels[command.number - 1];
+        if (own) this._label(own.label);
+        else if (!this.info.labels.length && !this.info.read_only && this.listing.total) this.labelbar.begin("", firstLabelText(this.selection.size));
+      },
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
       clear: () => this.editing.edit({ op: "clear" }),
       accept: () => this._acceptAll(),
@@ -132,31 +136,17 @@ class Gallery extends PicturePages {
   // -- actions on images ------------------------------------------------------------------------------
 
   _label(label) {
-    if (!this.info.task) {
-      this._askTask(label);
-      return;
-    }
     this.editing.edit({ op: "toggle", label });
-    if (this.single && this.info.task === "single-label") this._advance();
+    if (this.single && this.info.alone) this._advance();
   }
 
-  async _askTask(label) {
-    const task = await this.panel.ask("How many labels can an image have?", "With one label, a second label replaces the first.", [
-      { value: "single-label", label: "One label per image", primary: true },
-      { value: "multi-label", label: "Several labels per image" },
-    ]);
-    if (task && await this._setTask(task)) this._label(label);
-  }
-
-  async _setTask(task) {
-    return this._ask("task", "task", { task });
-  }
-
+  // The first label is also assigned to the image in focus.
   async _addLabel(name) {
-    const fate = await fateOfDone(this, name);
-    if (!fate) return;
-    const answer = await this._ask("add label", "label", { label: name, review: fate === "review" });
-    if (answer && (this.selection.size || this.single)) this._label(answer.label);
+    const isFirst = !this.info.labels.length;
+    const answer = await this._ask("add label", "label", { label: name });
+    if (!answer) return;
+    if (isFirst || this.selection.size || this.single) this._label(answer.label);
+    offerReview(this, answer.label).catch(() => {}); // it was added in any case
   }
 
   _acceptAll() {
@@ -192,8 +182,9 @@ class Gallery extends PicturePages {
     const { listing } = this;
     if (this.info.read_only || !listing.total) return;
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
-    if (!asked && !this.sureOfSkipping && !(await this._askToSkip(rows))) return;
-    this.editing.edit({ op: "submit" }, { rows });
+    const answer = asked || this.sureOfSkipping ? "submit" : await this._askToSkip(rows);
+    if (!answer) return;
+    this.editing.edit({ op: "submit" }, { rows: answer === "leave" ? rows.filter((row) => row.status !== "unlabelled") : rows });
     this.selection.clear();
     if (this.single) this._advance();
     else if (listing.end < listing.total) {
@@ -208,14 +199,15 @@ class Gallery extends PicturePages {
 
   async _askToSkip(rows) {
     const bare = rows.filter((row) => row.status === "unlabelled").length;
-    if (!bare) return true;
+    if (!bare) return "submit";
     const text = bare === 1 ? "1 image on this page has no label. Submitting marks it as skipped." : `${bare} images on this page have no label. Submitting marks them as skipped.`;
     const answer = await this.panel.ask("Submit", text, [
       { value: "submit", label: "Submit", primary: true },
+      { value: "leave", label: `Next ${this.single ? "image" : "page"}, leave unlabelled` },
       { value: "always", label: "Submit and do not ask again" },
     ]);
     this.sureOfSkipping = answer === "always";
-    return Boolean(answer);
+    return answer;
   }
 
   _instructions() {

@@ -6,6 +6,11 @@ import { findLabels } from "./rows.js";
 const LABELS_SHOWN = 40;
 const LABELS_SUGGESTED = 8;
 
+// Return the prompt of the field for the first label of a project.
+export function firstLabelText(selected) {
+  return `${selected ? `${selected.toLocaleString("en")} selected` : "1 image"}: type the label`;
+}
+
 export class LabelBar {
   // `on` has choose(label), add(label), leave(), task(name).
   constructor(on) {
@@ -28,12 +33,13 @@ export class LabelBar {
     );
   }
 
-  update({ labels, counts, task, readOnly }) {
+  // `alone`: without a task, a label replaces the others.
+  update({ labels, counts, task, alone = false, readOnly }) {
     const state = JSON.stringify([labels, readOnly]);
     if (state !== this.state) this._build(labels, readOnly); // keep unchanged buttons, so that they keep the focus
     this.state = state;
     this.counts.forEach((node, label) => setText(node, (Object.hasOwn(counts, label) ? counts[label] : 0).toLocaleString("en")));
-    this._rule(task, readOnly);
+    this._rule(task, readOnly, alone);
   }
 
   _build(labels, readOnly) {
@@ -52,15 +58,24 @@ export class LabelBar {
     show(this.field.parentElement, !readOnly);
   }
 
-  _rule(task, readOnly) {
+  _rule(task, readOnly, alone = false) {
     if (readOnly) return this.rule.replaceChildren("read-only");
     const words = { "single-label": "one label per image", "multi-label": "several labels per image", boxes: "boxes (labels here apply to the entire image)", polygons: "polygons (labels here apply to the entire image)" };
     if (task) return this.rule.replaceChildren(words[task] ?? task);
-    const choice = (name, text) => element("button", { type: "button", class: "choice", text, on: { click: () => this.on.task(name) } });
-    return this.rule.replaceChildren("Labels per image: ", choice("single-label", "One"), choice("multi-label", "Several"));
+    const state = String(alone);
+    if (this.rule.firstChild?.dataset?.alone === state) return undefined; // a button keeps its focus
+    const choice = (name, text, current) => element("button", {
+      type: "button", class: current ? "tab current" : "tab", text, attributes: { "aria-pressed": String(current) },
+      title: current ? "Assumed until you choose. Click to keep it." : `Change to ${text} per image`,
+      on: { click: () => { this.on.leave(); this.on.task(name); } },
+    });
+    return this.rule.replaceChildren(element("span", { class: "tabs", data: { alone: state }, attributes: { role: "group", "aria-label": "Labels per image" } }, choice("single-label", "one label", alone), choice("multi-label", "several", !alone)));
   }
 
-  begin(text) {
+  // `placeholder` says what the typed label will be assigned to.
+  begin(text, placeholder = null) {
+    this.placeholder ??= this.field.placeholder;
+    this.field.placeholder = placeholder ?? this.placeholder;
     this.field.value = text;
     this.field.focus();
     this.field.setSelectionRange(text.length, text.length);
@@ -119,6 +134,7 @@ export class LabelBar {
   }
 
   _close() {
+    this.field.placeholder = this.placeholder ?? this.field.placeholder;
     show(this.suggestions, false);
     this.field.setAttribute("aria-expanded", "false");
   }
