@@ -344,21 +344,20 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
 @pytest.mark.storing
 def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
-    root, panel = gallery.root, gallery.root.locator(".panel")
-    button = root.locator(".toolbar").get_by_role("button", name="Skip", exact=True)
+    panel = gallery.root.locator(".panel")
     statuses = 'project.train_set.images["status"].tolist()'
     gallery.press("1", "ArrowRight", "0")  # the focused image, as digits do
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
     # with nothing selected, the button applies to the page
-    button.click()
+    gallery.act("Skip")
     expect(panel.locator("p")).to_contain_text("No image is selected")
     gallery.page.screenshot("gallery-skip-page")
     gallery.press("Escape")
     expect(panel).to_be_hidden()
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
-    button.click()
+    gallery.act("Skip")
     panel.get_by_role("button", name="7").click()
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 8, *["unlabelled"] * 3]
@@ -367,7 +366,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     # with a selection it applies to that, and asks about labels: if they are kept, the image is not skipped
     gallery.tile(0).click()
     gallery.tile(2).click(modifiers=["Control"])
-    button.click()
+    gallery.act("Skip")
     expect(panel.locator("p")).to_contain_text("1 image is labelled")
     gallery.page.screenshot("gallery-skip-label")
     panel.get_by_role("button", name="Keep label").click()
@@ -561,6 +560,44 @@ labels = [hostile, '"; DROP TABLE labels; --', "\\u202eltr", arabic, "l" * 256]
 for label in [*labels, *(f"label {number}" for number in range(995))]:
     project.labels.add(label)
 """
+
+
+MANY_LABELS = """
+for number in range(37):
+    project.labels.add(f"label {number}")
+"""
+
+
+def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + PROJECT.format(count=48) + MANY_LABELS, SHOW.format(size=48)), width=1000)
+    page.run_all()
+    gallery = GalleryPage(page, 1).ready()
+    root, labels = gallery.root, gallery.root.locator(".labels .label")
+    for width in (1400, 1000):
+        page.page.set_viewport_size({"width": width, "height": 768})
+        page.page.wait_for_timeout(400)
+        centres = (
+            "nodes => nodes.map(n => n.getBoundingClientRect()).filter(b => b.width).map(b => b.top + b.height / 2)"
+        )
+        middle = root.locator(".toolbar button:not(.more-menu *), .toolbar .menu:not(.more-menu *)").evaluate_all(
+            centres
+        )
+        assert max(middle) - min(middle) < 3
+        assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+        bottom = root.locator(".labels").evaluate("node => node.getBoundingClientRect().bottom")
+        places = labels.evaluate_all("nodes => nodes.map(node => node.getBoundingClientRect().bottom)")
+        assert max(places[:9]) <= bottom
+        hidden = sum(place > bottom for place in places)
+        expect(root.locator(".unfold")).to_have_text(f"{hidden} more")
+        gallery.tile(47).scroll_into_view_if_needed()  # only the images scroll
+        expect(labels.first).to_be_in_viewport()
+        page.screenshot(f"gallery-row-{width}")
+    root.locator(".unfold").click()
+    expect(root.locator(".unfold")).to_have_text("fewer")
+    root.get_by_label("More actions").click()
+    expect(root.locator(".more-menu button", has_text="Upload")).to_be_visible()
+    page.page.keyboard.press("Escape")
+    expect(root.locator(".more-menu")).to_be_hidden()
 
 
 READABLE = (

@@ -145,7 +145,7 @@ def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
     expect(review).to_have_count(7)
     with page.without_interval(2_000):  # the interval at which they poll
         # a rename in the gallery's own panel
-        gallery.root.locator(".toolbar button", has_text="Labels…").click()
+        gallery.act("Labels…")
         inside = Manager(page, gallery.root.locator(".panel .label-manager")).ready()
         inside.press("F2")
         inside.type("Apfel")

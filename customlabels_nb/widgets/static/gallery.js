@@ -43,7 +43,7 @@ class Gallery extends PicturePages {
     });
     this.footer = new Footer({
       leave,
-      page: (by) => this._turn(by),
+      page: (by) => this._turn(by)?.then(() => this._bringFocus()),
       jump: (number) => this._go(number * this.listing.size),
       size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
       help: () => openHelp(this.panel),
@@ -91,6 +91,12 @@ class Gallery extends PicturePages {
     const { labels, counts, task, alone, read_only: readOnly, statuses } = this.info;
     this.labelbar.update({ labels, counts, task, alone, readOnly });
     this.footer.showProgress(statuses);
+  }
+
+  _layout() {
+    super._layout();
+    this.toolbar.arrange(this.root.clientWidth || Infinity);
+    this.labelbar.fit();
   }
 
   _showSingleImage(tile) {

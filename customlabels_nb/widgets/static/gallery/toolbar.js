@@ -1,6 +1,7 @@
 // Main toolbar: dataset, filter, sort order, and actions on the page.
 
 import { element, setText, show } from "../shared/dom.js";
+import { MoreMenu } from "../shared/more_menu.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN = [
@@ -18,6 +19,9 @@ const SORTS = [
   ["uncertainty", "uncertainty"],
   ["similarity", "similarity"],
 ];
+
+const WIDE = 1120; // pixels from which all actions are in the row
+const COMPACT = 860; // pixels from which all filters are in the row
 
 const NO_MODEL = "There are no predictions for these images yet";
 
@@ -56,11 +60,26 @@ export class Toolbar {
       type: "button", class: "primary", on: { click: on.submit }, title: "Submit this page and go to the next one (Enter)",
     }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.on = on;
+    this.more = new MoreMenu();
+    this.filters = element("span", { class: "slot" });
+    this.rare = element("span", { class: "slot" });
     this.node = element(
       "div", { class: "band toolbar" },
-      this.title, this.tabs, this.showMenu, this.whoseMenu, this.sortMenu, this.shuffle, this.search,
-      element("span", { class: "actions" }, this.upload, this.labels, this.instructions, ...this.undoing, this.skip, this.submit),
+      this.title, this.tabs, this.showMenu, this.sortMenu, this.filters, this.search,
+      element("span", { class: "actions" }, this.rare, ...this.undoing, this.more.node, this.submit),
     );
+    this.arrange(Infinity);
+  }
+
+  // Fit one row: rare actions, then rare filters, move into the menu.
+  arrange(width) {
+    const level = width >= WIDE ? 2 : width >= COMPACT ? 1 : 0;
+    if (level === this.level) return;
+    this.level = level;
+    this.more.close();
+    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle);
+    (level > 1 ? this.rare : this.more.menu).append(this.upload, this.labels, this.instructions, this.skip);
+    show(this.more.node, this.more.menu.childElementCount > 0);
   }
 
   update(facts) {

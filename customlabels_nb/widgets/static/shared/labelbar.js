@@ -1,8 +1,10 @@
 // Label toolbar: labels with shortcut key and count, and a field to find or add a label.
 
+import { inkOn } from "./colours.js";
 import { element, keyHint, setText, show } from "./dom.js";
 import { findLabels } from "./rows.js";
 
+export const KEYS = 9; // labels with a shortcut key
 const LABELS_SHOWN = 40;
 const LABELS_SUGGESTED = 8;
 
@@ -24,9 +26,14 @@ export class LabelBar {
     });
     this.suggestions = element("div", { class: "suggestions", hidden: true, attributes: { role: "listbox" } });
     this.rule = element("span", { class: "rule" });
+    this.unfolded = false;
+    this.more = element("button", {
+      type: "button", class: "plain unfold", hidden: true,
+      on: { click: () => { this.unfolded = !this.unfolded; this.fit(); this.on.leave(); } },
+    });
     this.node = element(
       "div", { class: "band labelbar" },
-      this.list,
+      this.list, this.more,
       element("span", { class: "finding-field" }, this.field, keyHint("/"), this.suggestions),
       element("span", { class: "spring" }),
       this.rule,
@@ -47,15 +54,30 @@ export class LabelBar {
     this.counts = new Map(labels.slice(0, LABELS_SHOWN).map(({ label }) => [label, element("span", { class: "count" })]));
     this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, colour }, index) => element(
       "button", {
-        type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour }, data: { label },
-        title: index < 9 ? `${label} (key ${index + 1})` : label,
+        type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour, "--label-ink": inkOn(colour) }, data: { label },
+        title: index < KEYS ? `${label} (key ${index + 1})` : label,
         on: { click: () => { this.on.leave(); this.on.choose(label); } },
       },
-      element("span", { class: "key", text: index < 9 ? String(index + 1) : "" }), element("bdi", { text: label }), this.counts.get(label),
+      element("span", { class: "key", text: index < KEYS ? String(index + 1) : "" }), element("bdi", { text: label }), this.counts.get(label),
     )));
     if (labels.length > LABELS_SHOWN) this.list.append(element("span", { class: "more", text: `and ${labels.length - LABELS_SHOWN} more` }));
     if (!labels.length) this.list.append(element("span", { class: "more", text: "No labels yet. Type the first one." }));
     show(this.field.parentElement, !readOnly);
+    this.fit();
+  }
+
+  // Fold the labels after the row of the ninth, the last one with a key, and count those that are hidden.
+  fit() {
+    const nodes = [...this.list.querySelectorAll(".label")];
+    const last = nodes[Math.min(KEYS, nodes.length) - 1];
+    if (!last?.offsetHeight) return show(this.more, false);
+    const end = last.offsetTop + last.offsetHeight;
+    const hidden = this.labels.length - nodes.filter((node) => node.offsetTop < end).length;
+    this.list.classList.toggle("folded", !this.unfolded && hidden > 0);
+    this.list.style.maxHeight = !this.unfolded && hidden > 0 ? `${end - this.list.offsetTop + 2}px` : "";
+    this.more.setAttribute("aria-expanded", String(this.unfolded));
+    setText(this.more, this.unfolded ? "fewer" : `${hidden.toLocaleString("en")} more`);
+    return show(this.more, hidden > 0);
   }
 
   _rule(task, readOnly, alone = false) {
