@@ -4,7 +4,7 @@ import { ELSEWHERE } from "./shared/chips.js";
 import { dataUri, element, keepKeys } from "./shared/dom.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
-import { pageStart } from "./shared/pages.js";
+import { columnsFor, pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { Footer } from "./shared/footer.js";
@@ -15,8 +15,11 @@ import { Preview } from "./shared/preview.js";
 import { isAnnotated } from "./shared/rows.js";
 import { SingleImage } from "./gallery/single_image.js";
 import { Tile } from "./shared/tile.js";
+import { Toast, editText } from "./shared/toast.js";
 import { Toolbar } from "./gallery/toolbar.js";
 import { Upload } from "./gallery/upload.js";
+
+const CHIP = 110; // pixels of a chip in a caption
 
 class Gallery extends PicturePages {
   _build(el) {
@@ -34,6 +37,7 @@ class Gallery extends PicturePages {
       takeBack: (kind) => this._do({ do: kind }),
       skip: () => this._skip({ ofPage: true }),
       submit: () => this._submit(),
+      zoom: (pixels) => this._zoom(pixels),
     });
     this.labelbar = new LabelBar({
       leave,
@@ -52,9 +56,10 @@ class Gallery extends PicturePages {
     this.empty = element("div", { class: "empty", hidden: true });
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
     this.preview = new Preview((row) => this.listing.full(row));
+    this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.toast.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
@@ -97,6 +102,31 @@ class Gallery extends PicturePages {
     super._layout();
     this.toolbar.arrange(this.root.clientWidth || Infinity);
     this.labelbar.fit();
+    const room = this.single ? 1 : Math.max(1, Math.floor((this.root.clientWidth - 24) / this.columns / CHIP));
+    if (room === this.room) return;
+    this.room = room;
+    if (this.info) this.tiles.forEach((tile, index) => this._paintTile(tile, this.listing.start + index));
+  }
+
+  columnsIn(width, size = this.listing.size) {
+    return columnsFor(size, width, this.tileWidth);
+  }
+
+  // Change the width of the tiles, and load sharper thumbnails for larger ones.
+  _zoom(pixels) {
+    const before = this._pixels();
+    this.tileWidth = pixels;
+    this._layout();
+    clearTimeout(this.zooming);
+    if (this._pixels() > before) this.sharper = true;
+    this.zooming = setTimeout(() => { if (this.sharper && !this.closed) this.show({}); this.sharper = false; }, 300);
+  }
+
+  // Apply an edit and say what it did, with a button to undo it.
+  async _edit(edit, options) {
+    const made = await this.editing.edit(edit, options);
+    const text = made && editText(...made);
+    if (text && !this.closed) this.toast.say(text);
   }
 
   _showSingleImage(tile) {
@@ -123,15 +153,17 @@ class Gallery extends PicturePages {
   }
 
   actions(command) {
+    const own = super.actions(command);
     return {
-      ...super.actions(command),
+      ...own,
+      undo: () => { this.toast.close(); own.undo(); },
       label: () => {
         const own = this.info.labels[command.number - 1];
         if (own) this._label(own.label);
         else if (!this.info.labels.length && !this.info.read_only && this.listing.total) this.labelbar.begin("", firstLabelText(this.selection.size));
       },
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
-      clear: () => this.editing.edit({ op: "clear" }),
+      clear: () => this._edit({ op: "clear" }),
       accept: () => this._acceptAll(),
       skip: () => this._skip(),
       submit: () => this._submit(),
@@ -142,7 +174,7 @@ class Gallery extends PicturePages {
   // -- actions on images ------------------------------------------------------------------------------
 
   _label(label) {
-    this.editing.edit({ op: "toggle", label });
+    this._edit({ op: "toggle", label });
     if (this.single && this.info.alone) this._advance();
   }
 
@@ -158,7 +190,7 @@ class Gallery extends PicturePages {
   _acceptAll() {
     const rows = this.listing.rowsAt(this.target()) ?? [];
     if (rows.length && rows.every((row) => row.predicted_drawn)) this.notices.say("accept", ELSEWHERE);
-    else this.editing.edit({ op: "accept" });
+    else this._edit({ op: "accept" });
   }
 
   _accept(row) {
@@ -171,7 +203,7 @@ class Gallery extends PicturePages {
     const edit = { op: "status", status: "skipped" };
     if (ofPage && !this.single && !this.selection.size) {
       const bare = () => this.listing.rowsOnPage().filter((row) => row.status === "unlabelled");
-      if (await askToSkipPage(this.panel, bare().length)) this.editing.edit(edit, { rows: bare() });
+      if (await askToSkipPage(this.panel, bare().length)) this._edit(edit, { rows: bare() });
       return;
     }
     const rows = this.listing.rowsAt(this.target()); // null if some pages were not shown yet
@@ -180,7 +212,7 @@ class Gallery extends PicturePages {
       if (!answer) return;
       edit.remove_labels = answer === "remove";
     }
-    this.editing.edit(edit);
+    this._edit(edit);
     if (this.single) this._advance();
   }
 

@@ -66,8 +66,8 @@ class Review extends PicturePages {
 
   // -- painting ---------------------------------------------------------------------------------------
   // Use fewer columns than the gallery, because the tiles contain more text.
-  columnsIn(width) {
-    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width)), Math.floor(width / 156)));
+  columnsIn(width, size = this.listing.size) {
+    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)));
   }
 
   showToolbars() {

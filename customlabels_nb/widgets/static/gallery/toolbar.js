@@ -35,7 +35,8 @@ function option(value, text, { disabled = false, selected = false, title = undef
 }
 
 export class Toolbar {
-  // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit().
+  // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
+  // zoom(pixels).
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
@@ -60,6 +61,10 @@ export class Toolbar {
       type: "button", class: "primary", on: { click: on.submit }, title: "Submit this page and go to the next one (Enter)",
     }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.on = on;
+    this.zoom = element("input", {
+      type: "range", class: "zoom", min: 84, max: 420, step: 12, value: 132, title: "Size of the thumbnails", attributes: { "aria-label": "Size of the thumbnails" },
+      on: { input: () => on.zoom(Number(this.zoom.value)), change: () => on.leave(), keydown: (event) => event.stopPropagation() },
+    });
     this.more = new MoreMenu();
     this.filters = element("span", { class: "slot" });
     this.rare = element("span", { class: "slot" });
@@ -77,7 +82,7 @@ export class Toolbar {
     if (level === this.level) return;
     this.level = level;
     this.more.close();
-    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle);
+    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle, this.zoom);
     (level > 1 ? this.rare : this.more.menu).append(this.upload, this.labels, this.instructions, this.skip);
     show(this.more.node, this.more.menu.childElementCount > 0);
   }
@@ -98,6 +103,7 @@ export class Toolbar {
     show(this.shuffle, query.sort === "random");
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing]) show(button, !readOnly);
     show(this.labels, facts.managesLabels);
+    show(this.zoom, !single);
     setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
   }
 
