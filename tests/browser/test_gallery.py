@@ -613,6 +613,30 @@ def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
     expect(root.locator(".more-menu")).to_be_hidden()
 
 
+def test_the_preview_is_beside_its_tile_and_can_be_turned_off(lab: Lab) -> None:
+    gallery = opened(lab, count=24)
+    root, preview = gallery.root, gallery.root.locator(".preview")
+    for index in (0, 7, 20):
+        gallery.tile(index).scroll_into_view_if_needed()
+        gallery.tile(index).hover()
+        expect(preview).to_be_visible()
+        box, tile, body = (found.bounding_box() for found in (preview, gallery.tile(index), root.locator(".body")))
+        assert box["x"] >= tile["x"] + tile["width"] or box["x"] + box["width"] <= tile["x"]
+        assert box["y"] >= body["y"]
+        assert box["y"] + box["height"] <= body["y"] + body["height"]
+        expect(preview).to_be_in_viewport(ratio=0.99)
+        root.locator(".foot .position").hover()
+        expect(preview).to_be_hidden()
+    gallery.act("✓ Preview on hover")
+    gallery.tile(1).hover()
+    gallery.page.page.wait_for_timeout(1_000)
+    expect(preview).to_be_hidden()
+    gallery.press("Shift+Space")  # the key still opens it
+    expect(preview).to_be_visible()
+    gallery.press("Escape")
+    gallery.act("Preview on hover")
+
+
 READABLE = (
     ".project", ".rule", ".label bdi", ".label .count", ".chip bdi", ".excuse", ".finding", ".hints", ".done", ".state",
     ".tab:not(.current)", ".tab.current", "button.primary", ".menu select",

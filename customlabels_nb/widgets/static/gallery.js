@@ -38,6 +38,7 @@ class Gallery extends PicturePages {
       skip: () => this._skip({ ofPage: true }),
       submit: () => this._submit(),
       zoom: (pixels) => this._zoom(pixels),
+      preview: () => { this.preview.onHover = !this.preview.onHover; this.toolbar.showPreview(this.preview.onHover); },
     });
     this.labelbar = new LabelBar({
       leave,
@@ -55,11 +56,13 @@ class Gallery extends PicturePages {
     this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
     this.empty = element("div", { class: "empty", hidden: true });
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
-    this.preview = new Preview((row) => this.listing.full(row));
+    this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
     this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
+    this.toolbar.showPreview(this.preview.onHover);
     this.tiles = [];
-    this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.toast.node, this.panel.node);
+    this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
+    this.body.addEventListener("scroll", () => { if (this.preview.isOpen) this.preview.close(); });
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.preview.node, this.toast.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),

@@ -36,7 +36,7 @@ function option(value, text, { disabled = false, selected = false, title = undef
 
 export class Toolbar {
   // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
-  // zoom(pixels).
+  // zoom(pixels), preview().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
@@ -66,6 +66,8 @@ export class Toolbar {
       on: { input: () => on.zoom(Number(this.zoom.value)), change: () => on.leave(), keydown: (event) => event.stopPropagation() },
     });
     this.more = new MoreMenu();
+    this.preview = button("", on.preview, "Show a large preview while the pointer rests on an image");
+    this.more.menu.append(this.preview);
     this.filters = element("span", { class: "slot" });
     this.rare = element("span", { class: "slot" });
     this.node = element(
@@ -76,6 +78,11 @@ export class Toolbar {
     this.arrange(Infinity);
   }
 
+  showPreview(isOn) {
+    setText(this.preview, isOn ? "✓ Preview on hover" : "Preview on hover");
+    this.preview.setAttribute("aria-pressed", String(isOn));
+  }
+
   // Fit one row: rare actions, then rare filters, move into the menu.
   arrange(width) {
     const level = width >= WIDE ? 2 : width >= COMPACT ? 1 : 0;
@@ -83,8 +90,8 @@ export class Toolbar {
     this.level = level;
     this.more.close();
     (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle, this.zoom);
-    (level > 1 ? this.rare : this.more.menu).append(this.upload, this.labels, this.instructions, this.skip);
-    show(this.more.node, this.more.menu.childElementCount > 0);
+    if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
+    else this.preview.before(this.upload, this.labels, this.instructions, this.skip);
   }
 
   update(facts) {
