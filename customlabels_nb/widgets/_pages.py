@@ -18,7 +18,7 @@ from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
-_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
+_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed", "like", "confidence")
 #: Applies an edit. Takes the session, image names, the request of the page and the revisions that it is based on.
 Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], EditResult]
 

@@ -13,6 +13,7 @@ import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated } from "./shared/rows.js";
+import { RubberBand } from "./shared/rubber_band.js";
 import { SingleImage } from "./gallery/single_image.js";
 import { Tile } from "./shared/tile.js";
 import { Toast, editText } from "./shared/toast.js";
@@ -30,7 +31,7 @@ class Gallery extends PicturePages {
     this.toolbar = new Toolbar({
       leave,
       split: (split) => this.show({ split, place: 0 }),
-      query: (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 }),
+      query: (change) => { this.notices.drop("like"); this.show({ query: { ...this.info.query, ...change }, place: 0 }); },
       upload: () => this.upload.choose(),
       labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
@@ -38,6 +39,8 @@ class Gallery extends PicturePages {
       skip: () => this._skip({ ofPage: true }),
       submit: () => this._submit(),
       zoom: (pixels) => this._zoom(pixels),
+      like: () => this._like(),
+      whole: () => (document.fullscreenElement === this.root ? document.exitFullscreen() : this.root.requestFullscreen()),
       preview: () => { this.preview.onHover = !this.preview.onHover; this.toolbar.showPreview(this.preview.onHover); },
     });
     this.labelbar = new LabelBar({
@@ -58,6 +61,12 @@ class Gallery extends PicturePages {
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
     this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
     this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
+    this.band = new RubberBand(this.body, {
+      tiles: () => (this.single ? [] : this.tiles.slice(0, this.listing.count).map(({ node }) => node)),
+      begin: (event) => { this.preview.close(); this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : []; },
+      select: (found) => this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
+      end: () => { leave(); this._selected(); },
+    });
     this.toolbar.showPreview(this.preview.onHover);
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
@@ -149,7 +158,7 @@ class Gallery extends PicturePages {
     if (!isEmpty) return;
     const { statuses, query } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
-    const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", images: false }, place: 0 }) };
+    const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", confidence: 0, images: false }, place: 0 }) };
     if (!all) this._say("There are no images yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
     else if (query.show === "unlabelled" && !statuses.unlabelled) this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
     else this._say("No images match the filter.", showAll);
@@ -170,8 +179,25 @@ class Gallery extends PicturePages {
       accept: () => this._acceptAll(),
       skip: () => this._skip(),
       submit: () => this._submit(),
+      like: () => this._like(),
       help: () => openHelp(this.panel),
     };
+  }
+
+  _selectPlaces(places) {
+    this.selection.clear();
+    for (const place of places) this.selection.places.add(place);
+    this._mark();
+  }
+
+  // Sort by similarity to the focused image, with a way back to the current order and place.
+  _like() {
+    const row = this.listing.rowAt(this.focus);
+    if (!row || !this.info.similarity) return;
+    const { query } = this.info;
+    const back = { label: "Back", run: () => this.show({ query, place: 0 }) };
+    this.show({ query: { ...query, sort: "similarity", like: row.name }, place: 0 });
+    this.notices.say("like", `Sorted by similarity to ${row.short}.`, { step: back });
   }
 
   // -- actions on images ------------------------------------------------------------------------------

@@ -36,13 +36,13 @@ function option(value, text, { disabled = false, selected = false, title = undef
 
 export class Toolbar {
   // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
-  // zoom(pixels), preview().
+  // zoom(pixels), preview(), like(), whole().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
     [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
     [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
-    [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value }));
+    [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value, like: null }));
     this.shuffle = element("button", {
       type: "button", class: "plain", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
       on: { click: () => on.query({ seed: Math.floor(Math.random() * 2 ** 32) }) },
@@ -67,7 +67,18 @@ export class Toolbar {
     });
     this.more = new MoreMenu();
     this.preview = button("", on.preview, "Show a large preview while the pointer rests on an image");
-    this.more.menu.append(this.preview);
+    this.like = button("More like this", on.like, "Sort by similarity to the image in focus (=)");
+    this.whole = button("Full screen", on.whole, "Fill the screen with the gallery (Esc ends it)");
+    this.more.menu.append(this.like, this.preview, this.whole);
+    const said = element("output", { text: "0.00" });
+    this.sure = element("input", {
+      type: "range", class: "sure", min: 0, max: 1, step: 0.01, value: 0, attributes: { "aria-label": "Least confidence of the prediction" },
+      on: {
+        input: () => setText(said, Number(this.sure.value).toFixed(2)), change: () => { on.leave(); on.query({ confidence: Number(this.sure.value) }); },
+        keydown: (event) => event.stopPropagation(),
+      },
+    });
+    this.sureMenu = element("label", { class: "menu sureness", title: "Only predictions with at least this confidence" }, "≥ ", said, this.sure);
     this.filters = element("span", { class: "slot" });
     this.rare = element("span", { class: "slot" });
     this.node = element(
@@ -90,8 +101,10 @@ export class Toolbar {
     this.level = level;
     this.more.close();
     (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle, this.zoom);
+    if (level > 1) this.filters.append(this.sureMenu);
+    else this.more.menu.prepend(this.sureMenu);
     if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
-    else this.preview.before(this.upload, this.labels, this.instructions, this.skip);
+    else this.like.before(this.upload, this.labels, this.instructions, this.skip);
   }
 
   update(facts) {
@@ -111,6 +124,13 @@ export class Toolbar {
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing]) show(button, !readOnly);
     show(this.labels, facts.managesLabels);
     show(this.zoom, !single);
+    show(this.sureMenu, hasPredictions);
+    show(this.like, similarity);
+    show(this.whole, document.fullscreenEnabled);
+    if (this.sure !== this.sure.ownerDocument.activeElement) {
+      this.sure.value = query.confidence;
+      setText(this.sure.previousElementSibling, query.confidence.toFixed(2));
+    }
     setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
   }
 
