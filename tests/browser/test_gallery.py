@@ -511,7 +511,6 @@ def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
         gallery.root.get_by_label("More actions").click()
     zoom.fill("228")
     assert gallery.tile(0).bounding_box()["width"] > 200
-    zoom.fill("132")
     gallery.root.focus()
     # the meaning of the nine keys is shown at any width
     for width in (1000, 700):
@@ -586,7 +585,7 @@ def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
     page.run_all()
     gallery = GalleryPage(page, 1).ready()
     root, labels = gallery.root, gallery.root.locator(".labels .label")
-    for width in (1400, 1000):
+    for width in (1400, 1150):
         page.page.set_viewport_size({"width": width, "height": 768})
         page.page.wait_for_timeout(400)
         centres = (

@@ -92,8 +92,9 @@ def test_skipping_says_whether_labels_go(page: Page) -> None:
 def test_without_a_task_a_label_replaces_the_other_unless_an_image_has_several(
     project: Project,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    bare = create_project("bare")
+    bare = create_project("bare", tmp_path)
     bare.add_images([str(name) for name in project.train_set.images["image"].head(3)], progress=False)
     page = Page(bare.label("train", sort="name"), monkeypatch)
     names = [row["name"] for row in page.show()[0]["page"]["rows"]]

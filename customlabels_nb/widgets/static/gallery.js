@@ -61,15 +61,15 @@ class Gallery extends PicturePages {
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
     this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
     this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
+    this.toolbar.showPreview(this.preview.onHover);
+    this.tiles = [];
+    this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
     this.band = new RubberBand(this.body, {
       tiles: () => (this.single ? [] : this.tiles.slice(0, this.listing.count).map(({ node }) => node)),
       begin: (event) => { this.preview.close(); this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : []; },
       select: (found) => this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
       end: () => { leave(); this._selected(); },
     });
-    this.toolbar.showPreview(this.preview.onHover);
-    this.tiles = [];
-    this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
     this.body.addEventListener("scroll", () => { if (this.preview.isOpen) this.preview.close(); });
     this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.preview.node, this.toast.node, this.panel.node);
     this.upload = new Upload({

@@ -28,7 +28,7 @@ export function besideTile(tile, bounds, full, around, { anywhere = false } = {}
 // Return the part of an element's box that is not scrolled out of sight.
 function visiblePart(node) {
   const part = { left: 0, top: 0, right: globalThis.innerWidth, bottom: globalThis.innerHeight };
-  for (let at = node; at; at = at.parentElement) {
+  for (let at = node; at && at !== document.body; at = at.parentElement) {
     if (at !== node && getComputedStyle(at).overflowY === "visible") continue;
     const box = at.getBoundingClientRect();
     for (const edge of ["left", "top"]) part[edge] = Math.max(part[edge], box[edge]);
