@@ -322,8 +322,7 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
     gallery.expect_saved()
     page.run_cell(1)
     gallery = GalleryPage(page, 1).ready()
-    expect(gallery.root.locator(".position")).to_have_text("1–9 of 12")
-    gallery.press("PageDown")
+    expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
     expect(gallery.chips(0)).to_have_text("plum")
     saved = page.save()
     assert len(nbformat.writes(saved)) < 100_000
@@ -610,6 +609,34 @@ def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
     expect(root.locator(".more-menu button", has_text="Upload")).to_be_visible()
     page.page.keyboard.press("Escape")
     expect(root.locator(".more-menu")).to_be_hidden()
+
+
+def test_a_rectangle_selects_and_adds(lab: Lab) -> None:
+    gallery = opened(lab, count=24)
+    mouse, selected = gallery.page.page.mouse, gallery.root.locator(".hints strong")
+
+    def drag(first: int, last: int) -> None:
+        start, end = (gallery.tile(index).bounding_box() for index in (first, last))
+        mouse.move(start["x"] + 20, start["y"] + 20)
+        mouse.down()
+        mouse.move(end["x"] + 30, end["y"] + 30, steps=5)
+        mouse.up()
+
+    drag(0, 2)
+    expect(selected).to_have_text("3 selected")
+    gallery.page.page.keyboard.down("Control")
+    drag(5, 6)
+    gallery.page.page.keyboard.up("Control")
+    expect(selected).to_have_text("5 selected")
+    gallery.press("1")
+    expect(gallery.chips(6)).to_have_text("apple")
+    gallery.tile(3).click()  # a click still selects one
+    expect(selected).to_have_text("1 selected")
+    gallery.press("=")
+    expect(gallery.root.locator(".notice")).to_contain_text("similarity to 003.png")
+    gallery.root.locator(".notice button", has_text="Back").click()
+    expect(gallery.root.locator("[data-menu='sort']")).to_have_value("name")
+    gallery.expect_saved()
 
 
 def test_the_preview_is_beside_its_tile_and_can_be_turned_off(lab: Lab) -> None:
