@@ -642,6 +642,7 @@ def test_a_rectangle_selects_and_adds(lab: Lab) -> None:
 def test_the_preview_is_beside_its_tile_and_can_be_turned_off(lab: Lab) -> None:
     gallery = opened(lab, count=24)
     root, preview = gallery.root, gallery.root.locator(".preview")
+    root.locator(".foot .position").scroll_into_view_if_needed()
     for index in (0, 7, 20):
         gallery.tile(index).scroll_into_view_if_needed()
         gallery.tile(index).hover()

@@ -21,7 +21,7 @@ const SORTS = [
 ];
 
 const WIDE = 1120; // pixels from which all actions are in the row
-const COMPACT = 860; // pixels from which all filters are in the row
+const COMPACT = 820; // pixels from which all filters are in the row
 
 const NO_MODEL = "There are no predictions for these images yet";
 
