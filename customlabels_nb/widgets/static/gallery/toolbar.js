@@ -65,7 +65,7 @@ export class Toolbar {
       type: "range", class: "zoom", min: 84, max: 420, step: 12, value: 132, title: "Size of the thumbnails", attributes: { "aria-label": "Size of the thumbnails" },
       on: { input: () => on.zoom(Number(this.zoom.value)), change: () => on.leave(), keydown: (event) => event.stopPropagation() },
     });
-    this.more = new MoreMenu();
+    this.more = new MoreMenu(on.leave);
     this.preview = button("", on.preview, "Show a large preview while the pointer rests on an image");
     this.like = button("More like this", on.like, "Sort by similarity to the image in focus (=)");
     this.whole = button("Full screen", on.whole, "Fill the screen with the gallery (Esc ends it)");

@@ -3,8 +3,11 @@
 import { element, show } from "./dom.js";
 
 export class MoreMenu {
-  constructor() {
-    this.menu = element("div", { class: "more-menu", hidden: true, tabIndex: -1, on: { click: (event) => { if (event.target.closest("button")) this.close(); } } });
+  // `leave()` returns the focus to the screen.
+  constructor(leave) {
+    this.menu = element("div", { class: "more-menu", hidden: true, tabIndex: -1 });
+    // before the action itself, which may open a panel and focus it
+    this.menu.addEventListener("click", (event) => { if (event.target.closest("button")) { this.close(); leave(); } }, { capture: true });
     this.button = element("button", {
       type: "button", class: "dots", text: "⋯", title: "More actions", attributes: { "aria-label": "More actions", "aria-expanded": "false" },
       on: { click: () => this._turn(this.menu.hidden) },
