@@ -66,10 +66,11 @@ PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": "str"}
 LABEL_COLUMNS: dict[str, str] = {"label": "str", "colour": "str"}
 ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
 
-#: Default colours of labels: distinguishable with colour blindness, readable on light and dark backgrounds.
+#: Default colours of labels: the six of Okabe and Ito, then those farthest apart with and without colour blindness
+#: (distance in OKLab, simulation of Machado et al. 2009), visible on light and dark backgrounds.
 PALETTE = (
-    "#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b", "#8a63c9", "#e0762f",
-    "#2aa3a3", "#c2528b", "#7a8b2a", "#5a6f9e", "#a5673f", "#6b7280",
+    "#d55e00", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#594d66", "#ae26ff", "#ccbf99", "#8b7ee6",
+    "#364e99", "#80412d", "#806080", "#8000cc", "#99c6cc", "#cc9f99", "#62b26c", "#4d6659", "#e67300", "#b23eb2",
 )  # fmt: skip
 
 

@@ -74,6 +74,11 @@ class LabelEditing(ProjectScreen):
         what = "add label" if len(names) == 1 else "add labels"
         return self._change(what, said, lambda action: self._store.add_labels(wanted, action, review=review))
 
+    def review_without(self, label: str) -> int:
+        """Mark all labelled images that do not have this label for review, and return how many there are."""
+        said = f"Images without “{label}” were sent to review"
+        return self._change("send to review", said, lambda a: self._store.review_without(label, a), label)
+
     def rename(self, label: str, new: str) -> int:
         """Rename a label, and return the number of changed annotations."""
         name = t.check_label(new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ class LabellingSession(ProjectScreen):
         Name of the annotator. Defaults to ``settings.user``.
     similar : callable, optional
         ``similar(images, keys)`` returns an order in which similar images are neighbours, for sorting by similarity.
+        With ``to=position``, the images most similar to that one come first.
     """
 
     #: Type of the image table, and of the default query.
@@ -94,7 +96,7 @@ class LabellingSession(ProjectScreen):
         split: str = t.TRAIN,
         *,
         user: str | None = None,
-        similar: Callable[[Sequence[str], Sequence[str | None]], Sequence[int]] | None = None,
+        similar: Callable[..., Sequence[int]] | None = None,
     ) -> None:
         super().__init__(store, root, user=user)
         self._similar = similar
@@ -135,6 +137,12 @@ class LabellingSession(ProjectScreen):
     def task(self) -> str | None:
         """Task of the project, or None if it is not set."""
         return self._store.project().task
+
+    @property
+    def assigns_one(self) -> bool:
+        """True if a label replaces the others: the task says so, or it is not set and no image has several labels."""
+        task = self.task
+        return task == ONE_LABEL if task else not any(len(own) > 1 for own in self.table.labels)
 
     def record(self) -> ProjectRecord:
         """Return the project's task, instructions and other properties in one query."""
@@ -245,7 +253,9 @@ class LabellingSession(ProjectScreen):
             if view.waiting is None:
                 return view
             try:
-                return self._settle(view.query, np.asarray(self._by_similarity(sorted(view.order.tolist()))))
+                return self._settle(
+                    view.query, np.asarray(self._by_similarity(view.query, sorted(view.order.tolist())))
+                )
             except NotReadyError as error:
                 return replace(view, waiting=(error.done, error.total))
 
@@ -257,15 +267,17 @@ class LabellingSession(ProjectScreen):
 
     def _order(self, query: Query) -> npt.NDArray[np.int64]:
         errors = {*self._all_findings(), *self._broken[self.split]}
-        return order_of(
-            self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=self._by_similarity
-        )
+        order = partial(self._by_similarity, query)
+        return order_of(self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=order)
 
-    def _by_similarity(self, at: Sequence[int]) -> Sequence[int]:
+    def _by_similarity(self, query: Query, at: Sequence[int]) -> Sequence[int]:
         if self._similar is None:
             raise NotAllowedError("Images cannot be sorted by similarity here, because features are not available.")
-        order = self._similar([self.table.names[i] for i in at], [self.table.hashes[i] for i in at])
-        return [at[i] for i in order]
+        like = None if query.like is None else self.table.position.get(query.like)
+        places = list(at) if like is None or like in at else [*at, like]  # the filter may exclude it
+        names, hashes = [self.table.names[i] for i in places], [self.table.hashes[i] for i in places]
+        to = {} if like is None else {"to": places.index(like)}
+        return [places[i] for i in self._similar(names, hashes, **to) if i < len(at)]
 
     @property
     def can_sort_by_similarity(self) -> bool:
@@ -423,7 +435,7 @@ class LabellingSession(ProjectScreen):
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Add a label to images (in a single-label task, replace the others), or remove it.
+        """Add a label to images, or remove it. With :attr:`assigns_one`, it replaces the others.
 
         Parameters
         ----------
@@ -433,7 +445,7 @@ class LabellingSession(ProjectScreen):
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
         name = t.check_label(label)
-        change = edit_rules.add_label(name, annotator=self.user, alone=self.task == ONE_LABEL)
+        change = edit_rules.add_label(name, annotator=self.user, alone=self.assigns_one)
         return self._edit(images, change, f"label {name}", revisions)
 
     def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:

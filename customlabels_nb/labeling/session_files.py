@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from customlabels_nb.ingest.importer import ImportReport
 
 _INSTRUCTION_PIXELS = 800
+_TILE_SIZES = (*THUMBNAIL_SIZES, 1280)  # the largest for pages of four images
 _VIEW_SIZES = (1024, 2048, 4096)
 _LIGHT_BYTES = 2 * 2**20
 _WIDEST_REGION = 4096
@@ -82,7 +83,7 @@ class SessionFiles:
 
     def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
         """Return a JPEG thumbnail of at most ``pixels`` × ``pixels``, or an error, for each (image, content hash)."""
-        size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
+        size = next((size for size in _TILE_SIZES if size >= pixels), _TILE_SIZES[-1])
 
         def one(image: tuple[str, str | None]) -> bytes | ImageError:
             name, content = image

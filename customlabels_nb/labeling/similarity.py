@@ -28,11 +28,13 @@ class SimilarityOrder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._order: tuple[tuple[str | None, ...], list[int]] | None = None
+        self._order: tuple[tuple[str | int | None, ...], list[int]] | None = None
         self._work: _Work | None = None
 
-    def __call__(self, images: Sequence[str], keys: Sequence[str | None]) -> list[int]:
+    def __call__(self, images: Sequence[str], keys: Sequence[str | None], *, to: int | None = None) -> list[int]:
         """Return the order as positions in ``images``, with unreadable images last.
+
+        With ``to``, the images are sorted by decreasing similarity to the image at this position.
 
         Raises
         ------
@@ -40,8 +42,8 @@ class SimilarityOrder:
             While features are being computed.
         """
         if len(images) < 3:
-            return list(range(len(images)))  # all are neighbours in any order
-        wanted = tuple(key or name for name, key in zip(images, keys, strict=True))
+            return sorted(range(len(images)), key=lambda at: at != to)  # all are neighbours in any order
+        wanted = (to, *(key or name for name, key in zip(images, keys, strict=True)))
         with self._lock:
             if self._order is not None and self._order[0] == wanted:
                 return self._order[1]
@@ -52,7 +54,7 @@ class SimilarityOrder:
             if self._work is None or self._work.wanted != wanted:
                 if self._work is not None:
                     self._work.events.cancel()
-                self._work = _Work(wanted, list(images), list(keys), self._root)
+                self._work = _Work(wanted, list(images), list(keys), self._root, to)
                 self._work.start()
             raise NotReadyError(*self._work.progress)
 
@@ -60,13 +62,20 @@ class SimilarityOrder:
 class _Work(threading.Thread):
     """Background thread that computes the order of some images."""
 
-    def __init__(self, wanted: tuple[str | None, ...], images: list[str], keys: list[str | None], root: Path) -> None:
+    def __init__(
+        self,
+        wanted: tuple[str | int | None, ...],
+        images: list[str],
+        keys: list[str | None],
+        root: Path,
+        to: int | None,
+    ) -> None:
         super().__init__(name="customlabels_nb similarity", daemon=True)
         self.wanted = wanted
         self.progress = (0, len(images))
         self.events = Events()
         self.events.subscribe(self._watch)
-        self._images, self._keys, self._root = images, keys, root
+        self._images, self._keys, self._root, self._to = images, keys, root, to
         self._order: list[int] = []
         self._error: Exception | None = None
 
@@ -81,7 +90,7 @@ class _Work(threading.Thread):
         try:
             cache = project_cache(self._root, "features")
             found = embed(self._images, root=self._root, keys=self._keys, cache=cache, events=self.events)
-            self._order = [int(at) for at in similar_order(found.features)]
+            self._order = [int(at) for at in similar_order(found.features, to=self._to)]
         except Exception as error:  # raised again by result()
             self._error = error
 

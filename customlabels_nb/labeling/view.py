@@ -43,6 +43,10 @@ class Query:
     seed : int
         Seed of the random order. An image's rank depends on the seed and on its content, or on its name if the content
         is unknown.
+    like : str, optional
+        With the sort order "similarity": the image that comes first, followed by the images most similar to it.
+    confidence : float
+        Only images whose prediction has at least this confidence. With 0, also images without a prediction.
     """
 
     show: str = "all"
@@ -53,6 +57,8 @@ class Query:
     images: frozenset[str] | None = None
     sort: str = "random"
     seed: int = 0
+    like: str | None = None
+    confidence: float = 0.0
 
     shown: ClassVar[tuple[str, ...]] = SHOWN
     sorts: ClassVar[tuple[str, ...]] = SORTS
@@ -63,7 +69,9 @@ class Query:
                 raise InputError(f"{field}={getattr(self, field)!r} must be one of {allowed!r}.")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
             raise InputError(f"seed={self.seed!r} must be an integer from 0 to 4294967295.")
-        for field in ("label", "predicted", "annotator"):
+        if not isinstance(self.confidence, float | int) or not 0 <= self.confidence <= 1:
+            raise InputError(f"confidence={self.confidence!r} must be between 0 and 1.")
+        for field in ("label", "predicted", "annotator", "like"):
             if not isinstance(getattr(self, field), str | None):
                 raise InputError(f"{field}={getattr(self, field)!r} must be a string or None.")
         if not isinstance(self.search, str):
@@ -125,6 +133,9 @@ def order_of(
         at = [i for i in at if query.label in table.labels[i] or query.label in table.box_labels[i]]
     if query.predicted is not None:
         at = [i for i in at if (p := predictions.get(table.names[i])) is not None and p.label == query.predicted]
+    if query.confidence:
+        least = query.confidence
+        at = [i for i in at if (p := predictions.get(table.names[i])) is not None and p.confidence >= least]
     if query.annotator is not None:
         at = [i for i in at if query.annotator in table.annotators[i]]
     if query.search.strip():

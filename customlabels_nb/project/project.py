@@ -682,6 +682,8 @@ class Project:
     ) -> Any:
         """Open the gallery to label pages of thumbnails, by mouse or with keys 1–9. Each label is stored immediately.
 
+        Running the same call again keeps the sort order, the page size and the page.
+
         Parameters
         ----------
         split : {"train", "test"}

@@ -824,7 +824,6 @@ class SqlStore:
         names = [t.check_label(label) for label, _ in labels]
         if len(set(names)) < len(names):
             raise LabelError(f"A label occurs twice in {names!r}.")
-        i = schema.images.c
         with self._database.write() as connection:
             for name in names:
                 if _find_label(connection, name) is not None:
@@ -836,14 +835,23 @@ class SqlStore:
                 insert_label(connection, name, colour)
             trace.note("explicit", True)
             after: dict[str, Any] = {"label": names[0]} if len(names) == 1 else {"labels": names}
-            changed: Rows = []
-            if review:
-                ids = [int(row[0]) for row in fetch(connection, select(i.id).where(i.status == "labelled"))]
-                changed = trace.keep(schema.images, ids, ("image", "status", "revision"))
-                update_with(connection, schema.images, "status = 'needs_review', revision = revision + 1", ids)
-            if changed:
-                after["images"] = [str(row[1]) for row in changed]
-            return record(connection, action, count=len(changed), after=after, undo=trace.payload())
+            images = _send_to_review(connection, trace) if review else []
+            if images:
+                after["images"] = images
+            return record(connection, action, count=len(images), after=after, undo=trace.payload())
+
+    def review_without(self, label: str, action: Action) -> WriteResult:
+        """Mark all labelled images that do not have this label for review. ``count`` is their number."""
+        with self._database.write() as connection:
+            id_ = _find_label(connection, label)
+            if id_ is None:
+                raise LabelError(f"Label {label!r} does not exist.")
+            trace = Trace(connection)
+            images = _send_to_review(connection, trace, without=id_)
+            if not images:
+                return WriteResult()
+            after = {"label": label, "images": images}
+            return record(connection, action, count=len(images), after=after, undo=trace.payload())
 
     def rename_label(self, label: str, new: str, action: Action) -> WriteResult:
         """Rename a label in all annotations and predictions. ``count`` is the number of annotations.
@@ -1161,6 +1169,18 @@ def _read_actions(
 
 
 # -- labels -----------------------------------------------------------------------------------------
+def _send_to_review(connection: Connection, trace: Trace, *, without: int | None = None) -> list[str]:
+    """Mark labelled images, except those with the label ``without``, for review, and return their names."""
+    i, a = schema.images.c, schema.annotations.c
+    done = select(i.id).where(i.status == "labelled")
+    if without is not None:
+        done = done.where(i.id.not_in(select(a.image_id).where(a.label_id == without)))
+    ids = [int(row[0]) for row in fetch(connection, done)]
+    changed = trace.keep(schema.images, ids, ("image", "status", "revision"))
+    update_with(connection, schema.images, "status = 'needs_review', revision = revision + 1", ids)
+    return [str(row[1]) for row in changed]
+
+
 def _find_label(connection: Connection, label: str) -> int | None:
     found = connection.scalar(select(schema.labels.c.id).where(schema.labels.c.label == label))
     return None if found is None else int(found)

@@ -18,7 +18,7 @@ from customlabels_nb.labeling.view import PAGE_SIZES
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
-_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed")
+_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed", "like", "confidence")
 #: Applies an edit. Takes the session, image names, the request of the page and the revisions that it is based on.
 Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], EditResult]
 
@@ -212,6 +212,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "split": session.split,
             "splits": session.totals(),
             "task": record.task,
+            "alone": session.assigns_one,
             "labels": [{"label": n, "colour": c} for n, c in zip(labels["label"], labels["colour"], strict=True)],
             "counts": dict(session.table.by_label),
             "statuses": dict(session.table.by_status),

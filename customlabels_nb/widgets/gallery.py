@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from customlabels_nb.errors import InputError
@@ -12,6 +13,9 @@ from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_st
 from customlabels_nb.widgets._pages import EditedPages, Operation
 
 MODES = ("grid", "single")
+
+#: Query, page size and first image shown by the last gallery of each call in this process.
+_LAST_PLACES: dict[tuple[Any, ...], tuple[Query, int, str]] = {}
 
 _OPERATIONS: dict[str, Operation] = {
     "label": lambda session, images, edit, revisions: session.assign(images, edit["label"], revisions=revisions),
@@ -70,6 +74,8 @@ class Gallery(EditedPages):
         super().__init__(
             session, files, project=project, key=key, query=query, page_size=page_size, label_handlers=label_handlers
         )
+        self._call = (key, session.split, session.view.query, page_size, mode)
+        self._return_to_place()
         self._mode = mode
         self._submitted: list[Callable[[Any], object]] = []
         self._undone: list[Callable[[], object]] = []
@@ -78,6 +84,29 @@ class Gallery(EditedPages):
             "upload part": self._add_part,
             "upload end": self._end_upload,
         }
+
+    def _return_to_place(self) -> None:
+        """Restore sort order, page size and place of the last gallery that was opened with the same arguments."""
+        last = _LAST_PLACES.get(self._call)
+        if last is None:
+            return
+        query, self._size, image = last
+        self.session.show(query)
+        place = self.session.place_of(image)
+        if place is not None:
+            self._focus, self._place = place, place // self._size * self._size
+
+    def _remember_place(self) -> None:
+        view = self.session.view
+        if self.session.split == self._call[1] and len(view):
+            query = replace(self._call[2], sort=view.query.sort, seed=view.query.seed, like=view.query.like)
+            place = self._focus if self._mode == "single" else self._place
+            _LAST_PLACES[self._call] = (query, self._size, self.session.images_at([(place, place)])[0])
+
+    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        answer = super()._select(content, buffers)
+        self._remember_place()
+        return answer
 
     @property
     def data(self) -> Any:

@@ -24,6 +24,7 @@ _OPERATIONS: dict[str, Callable[[LabelEditing, dict[str, Any]], int | None]] = {
     "add": lambda editing, edit: editing.add_all(
         [(str(name), colour) for name, colour in edit["labels"]], review=bool(edit.get("review"))
     ),
+    "review": lambda editing, edit: editing.review_without(edit["label"]),
     "rename": lambda editing, edit: editing.rename(edit["label"], edit["name"]),
     "recolour": lambda editing, edit: editing.recolour(edit["label"], edit["colour"]),
     "move": lambda editing, edit: editing.move(edit["label"], edit["before"]),

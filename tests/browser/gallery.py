@@ -80,7 +80,17 @@ class GalleryPage:
 
     def choose(self, menu: str, value: str) -> None:
         """Choose a menu entry: show, with, sort or size."""
-        self.root.locator(f"[data-menu='{menu}']").select_option(value)
+        select = self.root.locator(f"[data-menu='{menu}']")
+        if not select.is_visible():
+            self.root.get_by_label("More actions").click()
+        select.select_option(value)
+
+    def act(self, name: str) -> None:
+        """Click an action of the toolbar, in the row or in the menu of rare actions."""
+        button = self.root.locator(".toolbar").get_by_role("button", name=name, exact=True)
+        if not button.is_visible():
+            self.root.get_by_label("More actions").click()
+        button.click()
 
     def names(self) -> list[str]:
         """Return the file names on the page."""

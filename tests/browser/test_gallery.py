@@ -101,13 +101,19 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("1–22 of 22")
     gallery.press("Enter")
     expect(root.locator(".panel p")).to_have_text(facts(21, "images", "skipped"))
-    gallery.press("Enter")
+    root.locator(".panel button", has_text="Next page, leave unlabelled").click()
     expect(root.locator(".notice")).to_contain_text("That was the last page.")
+    gallery.expect_saved()
+    assert gallery.page.value('(project.train_set.images["status"] == "skipped").sum().item()') == 0
+    root.focus()
+    gallery.press("Enter", "Enter")
     gallery.expect_saved()
     statuses = gallery.page.value('project.train_set.images["status"].value_counts().to_dict()')
     assert statuses == {"labelled": 9, "skipped": 21}
     gallery.choose("show", "all")
     expect(gallery.tile(1).locator(".status")).to_have_text("skipped")
+    expect(gallery.tile(1)).to_have_class(re.compile("skipped"))
+    expect(root.locator(".foot .done")).to_have_text("9 of 30 labelled · 21 skipped")
 
 
 @pytest.mark.storing
@@ -316,8 +322,7 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
     gallery.expect_saved()
     page.run_cell(1)
     gallery = GalleryPage(page, 1).ready()
-    expect(gallery.root.locator(".position")).to_have_text("1–9 of 12")
-    gallery.press("PageDown")
+    expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
     expect(gallery.chips(0)).to_have_text("plum")
     saved = page.save()
     assert len(nbformat.writes(saved)) < 100_000
@@ -340,21 +345,20 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
 @pytest.mark.storing
 def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
-    root, panel = gallery.root, gallery.root.locator(".panel")
-    button = root.locator(".toolbar").get_by_role("button", name="Skip", exact=True)
+    panel = gallery.root.locator(".panel")
     statuses = 'project.train_set.images["status"].tolist()'
     gallery.press("1", "ArrowRight", "0")  # the focused image, as digits do
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
     # with nothing selected, the button applies to the page
-    button.click()
+    gallery.act("Skip")
     expect(panel.locator("p")).to_contain_text("No image is selected")
     gallery.page.screenshot("gallery-skip-page")
     gallery.press("Escape")
     expect(panel).to_be_hidden()
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
-    button.click()
+    gallery.act("Skip")
     panel.get_by_role("button", name="7").click()
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 8, *["unlabelled"] * 3]
@@ -363,7 +367,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     # with a selection it applies to that, and asks about labels: if they are kept, the image is not skipped
     gallery.tile(0).click()
     gallery.tile(2).click(modifiers=["Control"])
-    button.click()
+    gallery.act("Skip")
     expect(panel.locator("p")).to_contain_text("1 image is labelled")
     gallery.page.screenshot("gallery-skip-label")
     panel.get_by_role("button", name="Keep label").click()
@@ -488,15 +492,25 @@ def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
     expect(gallery.root.locator(".panel-body header")).to_be_in_viewport()
     expect(gallery.tile(47)).to_be_in_viewport(ratio=0.9)
     gallery.press("Escape")
-    # every label of an image is shown, and more than six are counted
-    gallery.press("1", "2", "3")
-    expect(gallery.chips(47)).to_have_count(3)
+    # the name stays, labels that do not fit are counted, and the tile keeps its height
     below = "node => node.getBoundingClientRect().bottom <= node.parentElement.getBoundingClientRect().bottom + 1"
-    assert gallery.chips(47).evaluate_all(f"nodes => nodes.map({below})") == [True] * 3
-    gallery.press("4", "5", "6", "7", "8")
-    expect(gallery.chips(47)).to_have_count(5)
-    expect(gallery.tile(47).locator(".caption .count")).to_have_text("+3")
+    height = gallery.tile(47).bounding_box()["height"]
+    gallery.press("1", "2", "3")
+    expect(gallery.tile(47).locator(".caption .count")).to_have_text("+2")
+    expect(gallery.chips(47)).to_have_count(1)
+    expect(gallery.tile(47).locator(".name")).to_contain_text("047")
+    assert gallery.tile(47).bounding_box()["height"] == height
+    expect(gallery.root.locator(".toast span")).to_have_text(re.compile("^1 → "))
+    gallery.root.locator(".toast button").click()
+    expect(gallery.tile(47).locator(".caption .count")).to_have_text("+1")
     gallery.expect_saved()
+    # the slider changes the size of the thumbnails
+    zoom = gallery.root.locator(".zoom")
+    if not zoom.is_visible():
+        gallery.root.get_by_label("More actions").click()
+    zoom.fill("228")
+    assert gallery.tile(0).bounding_box()["width"] > 200
+    gallery.root.focus()
     # the meaning of the nine keys is shown at any width
     for width in (1000, 700):
         page.page.set_viewport_size({"width": width, "height": 600})
@@ -515,8 +529,6 @@ def test_finding_adding_and_uploading(lab: Lab) -> None:
     gallery.tile(1).click()
     gallery.press("/")
     gallery.page.page.keyboard.type("fig & <b>date</b>")
-    gallery.press("Enter")
-    expect(root.locator(".panel p")).to_contain_text("1 image is already done.")
     gallery.press("Enter")
     expect(gallery.chips(1)).to_have_text("fig & <b>date</b>")
     gallery.expect_saved()
@@ -563,6 +575,97 @@ for label in [*labels, *(f"label {number}" for number in range(995))]:
 """
 
 
+MANY_LABELS = """
+for number in range(37):
+    project.labels.add(f"label {number}")
+"""
+
+
+def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + PROJECT.format(count=48) + MANY_LABELS, SHOW.format(size=48)), width=1000)
+    page.run_all()
+    gallery = GalleryPage(page, 1).ready()
+    root, labels = gallery.root, gallery.root.locator(".labels .label")
+    for width in (1400, 1150):
+        page.page.set_viewport_size({"width": width, "height": 768})
+        page.page.wait_for_timeout(400)
+        centres = (
+            "nodes => nodes.map(n => n.getBoundingClientRect()).filter(b => b.width).map(b => b.top + b.height / 2)"
+        )
+        middle = root.locator(".toolbar button:not(.more-menu *), .toolbar .menu:not(.more-menu *)").evaluate_all(
+            centres
+        )
+        assert max(middle) - min(middle) < 3
+        assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+        bottom = root.locator(".labels").evaluate("node => node.getBoundingClientRect().bottom")
+        places = labels.evaluate_all("nodes => nodes.map(node => node.getBoundingClientRect().bottom)")
+        assert max(places[:9]) <= bottom
+        hidden = sum(place > bottom for place in places)
+        expect(root.locator(".unfold")).to_have_text(f"{hidden} more")
+        gallery.tile(47).scroll_into_view_if_needed()  # only the images scroll
+        expect(labels.first).to_be_in_viewport()
+        page.screenshot(f"gallery-row-{width}")
+    root.locator(".unfold").click()
+    expect(root.locator(".unfold")).to_have_text("fewer")
+    root.get_by_label("More actions").click()
+    expect(root.locator(".more-menu button", has_text="Upload")).to_be_visible()
+    page.page.keyboard.press("Escape")
+    expect(root.locator(".more-menu")).to_be_hidden()
+
+
+def test_a_rectangle_selects_and_adds(lab: Lab) -> None:
+    gallery = opened(lab, count=24)
+    mouse, selected = gallery.page.page.mouse, gallery.root.locator(".hints strong")
+
+    def drag(first: int, last: int) -> None:
+        start, end = (gallery.tile(index).bounding_box() for index in (first, last))
+        mouse.move(start["x"] + 20, start["y"] + 20)
+        mouse.down()
+        mouse.move(end["x"] + 30, end["y"] + 30, steps=5)
+        mouse.up()
+
+    drag(0, 2)
+    expect(selected).to_have_text("3 selected")
+    gallery.page.page.keyboard.down("Control")
+    drag(5, 6)
+    gallery.page.page.keyboard.up("Control")
+    expect(selected).to_have_text("5 selected")
+    gallery.press("1")
+    expect(gallery.chips(6)).to_have_text("apple")
+    gallery.tile(3).click()  # a click still selects one
+    expect(selected).to_have_text("1 selected")
+    gallery.press("=")
+    expect(gallery.root.locator(".notice")).to_contain_text("similarity to 003.png")
+    gallery.root.locator(".notice button", has_text="Back").click()
+    expect(gallery.root.locator("[data-menu='sort']")).to_have_value("name")
+    gallery.expect_saved()
+
+
+def test_the_preview_is_beside_its_tile_and_can_be_turned_off(lab: Lab) -> None:
+    gallery = opened(lab, count=24)
+    root, preview = gallery.root, gallery.root.locator(".preview")
+    root.locator(".foot .position").scroll_into_view_if_needed()
+    for index in (0, 7, 20):
+        gallery.tile(index).scroll_into_view_if_needed()
+        gallery.tile(index).hover()
+        expect(preview).to_be_visible()
+        box, tile, body = (found.bounding_box() for found in (preview, gallery.tile(index), root.locator(".body")))
+        assert box["x"] >= tile["x"] + tile["width"] or box["x"] + box["width"] <= tile["x"]
+        assert box["y"] >= body["y"]
+        assert box["y"] + box["height"] <= body["y"] + body["height"]
+        expect(preview).to_be_in_viewport(ratio=0.99)
+        root.locator(".foot .position").hover()
+        expect(preview).to_be_hidden()
+    gallery.act("✓ Preview on hover")
+    gallery.tile(1).hover()
+    gallery.page.page.wait_for_timeout(1_000)
+    expect(preview).to_be_hidden()
+    gallery.press("Shift+Space")  # the key still opens it
+    expect(preview).to_be_visible()
+    gallery.press("Escape")
+    gallery.act("Preview on hover")
+
+
 READABLE = (
     ".project", ".rule", ".label bdi", ".label .count", ".chip bdi", ".excuse", ".finding", ".hints", ".done", ".state",
     ".tab:not(.current)", ".tab.current", "button.primary", ".menu select",
@@ -604,11 +707,14 @@ bare.add_images("photos", progress=False)
 draw(3, "others")
 done = cl.create_project("done", task="single-label")
 done.add_images("others", label="apple", progress=False)
+draw(20, "twenty")
+twenty = cl.create_project("twenty", task="single-label")
+twenty.add_images("twenty", label="apple", progress=False)
 """
 
 
 def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
-    shown = ("empty.label()", "bare.label()", "g = done.label()\ng.set_filter(show='unlabelled')\ng")
+    shown = ("empty.label()", "bare.label()", "g = done.label()\ng.set_filter(show='unlabelled')\ng", "twenty.label()")
     page = lab.open(notebook(SETUP + EMPTY, *shown), height=1300)
     page.run_all()
     expect(page.output(1).locator(".empty p")).to_have_text("There are no images yet.")
@@ -616,14 +722,29 @@ def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
     expect(page.output(3).locator(".empty p")).to_have_text(facts(3, "images"))
     bare = GalleryPage(page, 2).ready()
     page.screenshot("gallery-empty")
-    bare.tile(0).click()
-    bare.press("/")
+    bare.press("Control+a", "1")
+    finder = bare.root.locator(".finder")
+    expect(finder).to_be_focused()
+    expect(finder).to_have_attribute("placeholder", "4 selected: type the label")
     page.page.keyboard.type("first")
     bare.press("Enter")
-    expect(bare.root.locator(".panel p")).to_contain_text("With one label, a second label replaces the first.")
-    bare.press("Enter")
-    expect(bare.chips(0)).to_have_text("first")
+    expect(bare.chips(3)).to_have_text("first")
     bare.expect_saved()
-    assert page.value("bare.task") == "single-label"
+    several = bare.root.locator(".rule .tab", has_text="several")
+    expect(several).to_have_attribute("aria-pressed", "false")
+    several.click()
+    expect(bare.root.locator(".rule")).to_have_text("several labels per image")
+    assert page.value("bare.task") == "multi-label"
+    # with twenty finished images, a notice asks about a new label
+    twenty = GalleryPage(page, 4).ready()
+    twenty.press("Control+a", "/")
+    page.page.keyboard.type("second")
+    twenty.press("Enter")
+    expect(twenty.chips(0)).to_have_text("second")
+    expect(twenty.root.locator(".notice")).to_contain_text("20 images were finished without it.")
+    twenty.press("Control+z")
+    twenty.expect_saved()
+    twenty.root.locator(".notice button", has_text="Send them to review").click()
+    expect(twenty.tile(0).locator(".status")).to_have_text("needs review")
     page.output(3).locator(".empty button").click()
     expect(page.output(3).locator(".position")).to_have_text("1–3 of 3")

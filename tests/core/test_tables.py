@@ -290,3 +290,29 @@ def test_labels_of_whole_images_are_an_annotations_table(images: list[str]) -> N
     given = pd.DataFrame({"image": images, "label": "apple"}, dtype="str")
     pd.testing.assert_frame_equal(made, t.normalise_annotations(given, annotator="ann").drop(columns="created"))
     assert str(t.label_images(images, "apple", "ann")["created"].dtype) == t.CREATED_DTYPE
+
+
+#: Machado, Oliveira and Fernandes (2009), severity 1.
+SEEN = {
+    "normal": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+LMS = [[0.41222147, 0.53633254, 0.05144599], [0.2119035, 0.68069955, 0.10739696], [0.08830246, 0.28171884, 0.6299787]]
+OKLAB = [
+    [0.21045426, 0.79361779, -0.00407205],
+    [1.9779985, -2.42859221, 0.45059371],
+    [0.0259040, 0.78277177, -0.80867577],
+]
+
+
+@pytest.mark.parametrize("sight", SEEN)
+def test_the_first_twenty_colours_of_labels_are_distinct(sight: str) -> None:
+    values = np.array([[int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)] for colour in t.PALETTE])
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(SEEN[sight]).T, 0, 1)
+    lab = np.cbrt(seen @ np.array(LMS).T) @ np.array(OKLAB).T
+    distance = np.linalg.norm(lab[:, None] - lab[None], axis=2)
+    assert len(set(t.PALETTE)) == 20
+    assert distance[np.triu_indices(20, 1)].min() > 0.05

@@ -47,6 +47,9 @@ test("columns follow the page's size and shrink with the width", () => {
   assert.equal(columnsFor(4, 1100), 2);
   assert.equal(columnsFor(24, 300), 3);
   assert.equal(columnsFor(24, 10), 1);
+  assert.equal(columnsFor(24, 1100, 220), 5); // as chosen with the slider
+  assert.equal(columnsFor(4, 1100, 100), 4);
+  assert.equal(columnsFor(24, 300, 400), 1);
 });
 
 test("thumbnails come in few sizes, larger where the screen is denser", () => {
@@ -54,5 +57,6 @@ test("thumbnails come in few sizes, larger where the screen is denser", () => {
   assert.equal(thumbnailSize(130, 2), 320);
   assert.equal(thumbnailSize(130, 5), 320);
   assert.equal(thumbnailSize(540), 640);
-  assert.equal(thumbnailSize(2_000), 640);
+  assert.equal(thumbnailSize(540, 2), 1280); // four per page on a dense screen
+  assert.equal(thumbnailSize(2_000), 1280);
 });

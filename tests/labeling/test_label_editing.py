@@ -110,6 +110,18 @@ def test_a_label_added_midway_sends_what_is_done_to_review(
     assert not editing.can_undo
 
 
+def test_finished_images_are_sent_to_review_after_a_label_was_added(
+    project: Project, editing: LabelEditing, labelled: list[str]
+) -> None:
+    editing.add("plum")
+    another(project, "ben").assign(labelled[:1], "plum")
+    assert editing.review_without("plum") == 3
+    statuses = project.train_set.images.set_index("image")["status"]
+    assert statuses[labelled].tolist() == ["labelled"] + ["needs_review"] * 3
+    assert editing.undo() == "Images without “plum” were sent to review"
+    assert (project.train_set.images["status"] == "labelled").sum() == 4
+
+
 def test_taking_back_a_label_added_midway_brings_the_statuses_back(
     project: Project, editing: LabelEditing, labelled: list[str]
 ) -> None:

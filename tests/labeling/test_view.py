@@ -9,6 +9,7 @@ from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAllowedError, NotReadyError
 from customlabels_nb.labeling import LabellingSession, Query
+from customlabels_nb.labeling.image_table import Prediction
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from tests.labeling.conftest import another, named
@@ -27,6 +28,17 @@ def test_random_order_has_a_seed_and_a_filter_does_not_shuffle(session: Labellin
     assert shown(session, Query(seed=1)) != first
     session.assign(named(session, 5, 6, 7), "apple")
     assert shown(session, Query(show="labelled")) == [number for number in first if number in (5, 6, 7)]
+
+
+def test_only_confident_predictions_are_shown(session: LabellingSession) -> None:
+    names = named(session, 3, 4, 5)
+    confidences = zip(names, (0.4, 0.8, 0.95), strict=True)
+    session._predictions["train"] = {name: Prediction("apple", confidence) for name, confidence in confidences}
+    assert shown(session, Query(sort="name", confidence=0.8)) == [4, 5]
+    assert len(shown(session, Query(confidence=0))) == 30
+    for wrong in (1.5, -1, "high"):
+        with pytest.raises(InputError, match="confidence="):
+            Query(confidence=wrong)
 
 
 def test_new_images_slot_into_the_random_order(project: Project, session: LabellingSession, tmp_path: Path) -> None:

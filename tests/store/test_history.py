@@ -91,6 +91,7 @@ ACTIONS: dict[str, Callable[[SqlStore], object]] = {
     "delete test set": lambda s: s.delete_dataset("test", ANN),
     "add label": lambda s: s.add_labels([("new", "#abcdef")], ANN),
     "add labels, review": lambda s: s.add_labels([("new", None), ("newer", "#abcdef")], ANN, review=True),
+    "review without": lambda s: s.review_without("pear", ANN),
     "rename": lambda s: s.rename_label("apple", "pomme", ANN),
     "merge": lambda s: s.merge_labels("aple", "apple", ANN),
     "remove label": lambda s: s.remove_label("apple", ANN, with_annotations=True),

@@ -38,6 +38,26 @@ def test_several_labels_are_added_as_one_action(store: SqlStore) -> None:
     assert store.images()["status"].tolist() == statuses
 
 
+def test_only_finished_images_without_a_label_are_sent_to_review(store: SqlStore) -> None:
+    fill(store)
+    labels = store.annotations()
+    with_apple = sorted(set(labels.loc[labels["label"] == "apple", "image"]))
+    before = store.images().set_index("image")["status"]
+    store.add_labels([("fig", None)], ANN)
+    assert store.review_without("apple", ANN).count == len(
+        before[before == "labelled"].drop(with_apple, errors="ignore")
+    )
+    after = store.images().set_index("image")["status"]
+    assert after[after == "labelled"].index.isin(with_apple).all()
+    store.review_without("fig", ANN)
+    assert (store.images()["status"] == "labelled").sum() == 0
+    actions = store.last_action()
+    assert store.review_without("fig", ANN).count == 0  # nothing is left, nothing is recorded
+    assert store.last_action() == actions
+    with pytest.raises(LabelError, match="'nobody' does not exist"):
+        store.review_without("nobody", ANN)
+
+
 @pytest.mark.parametrize(
     "names", [["fig", "apple"], ["fig", " fig"], ["fig", ""], ["fig", None], ["fig", "x\0"]], ids=repr
 )

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from customlabels_nb.errors import DamagedError, InputError, NotReadyError, OutdatedError, StoreError
 from customlabels_nb.labeling import Query
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.gallery import Gallery
 from tests.labeling.conftest import photos, project  # noqa: F401
 
@@ -85,6 +87,67 @@ def test_skipping_says_whether_labels_go(page: Page) -> None:
     assert [(row["status"], row["labels"]) for row in gone["rows"]] == [("skipped", [])] * 2
     undone, _ = page.ask("undo")
     assert [(row["status"], row["labels"]) for row in undone["rows"]] == [("labelled", ["pear"])]
+
+
+def test_without_a_task_a_label_replaces_the_other_unless_an_image_has_several(
+    project: Project,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    bare = create_project("bare", tmp_path)
+    bare.add_images([str(name) for name in project.train_set.images["image"].head(3)], progress=False)
+    page = Page(bare.label("train", sort="name"), monkeypatch)
+    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    for label in ("apple", "pear"):
+        page.ask("add label", label=label)
+        answer, _ = page.ask("edit", op="toggle", label=label, split="train", images=names[:1])
+    assert (answer["info"]["task"], answer["info"]["alone"], answer["rows"][0]["labels"]) == (None, True, ["pear"])
+    both = pd.DataFrame({"image": [names[2]] * 2, "label": ["apple", "pear"]})
+    bare.update("train", both)
+    assert page.ask("follow", images=names)[0]["info"]["alone"] is False
+    answer, _ = page.ask("edit", op="toggle", label="apple", split="train", images=names[:1])
+    assert answer["rows"][0]["labels"] == ["pear", "apple"]
+    assert page.ask("task", task="single-label")[0]["info"]["alone"] is True
+
+
+def test_the_same_call_returns_to_its_sort_order_and_page(
+    project: Project,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = Page(project.label("train", sort="name"), monkeypatch)
+    page.ask("hello")
+    shown, _ = page.show(query={"sort": "added", "show": "unlabelled"}, place=18)
+    page.ask("select", view=shown["info"]["view"], ranges=[], focus=20, place=18)
+    again = Page(project.label("train", sort="name"), monkeypatch).ask("hello")[0]
+    assert (again["query"]["sort"], again["size"], again["place"]) == ("added", 9, 18)
+    assert again["query"]["show"] == "all"  # no image is hidden
+    other = Page(project.label("train", sort="random"), monkeypatch).ask("hello")[0]
+    assert (other["query"]["sort"], other["size"], other["place"]) == ("random", 24, 0)
+
+
+def test_images_like_one_come_first_even_if_the_filter_excludes_it(
+    project: Project,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int | None]] = []
+
+    def similar(images: list[str], keys: list[str | None], *, to: int | None = None) -> list[int]:
+        asked.append((len(images), to))
+        return [to or 0, *(at for at in range(len(images)) if at != (to or 0))]
+
+    gallery = project.label("train", sort="name", page_size=6)
+    gallery.session._similar = similar
+    page = Page(gallery, monkeypatch)
+    name = page.show()[0]["page"]["rows"][4]["name"]
+    like = {"sort": "similarity", "like": name}
+    assert page.show(query=like)[0]["page"]["rows"][0]["name"] == name
+    page.ask("edit", op="label", label="pear", split="train", images=[name])
+    answer, _ = page.show(query={**like, "show": "unlabelled"})
+    assert (answer["page"]["total"], asked[-1]) == (29, (30, 29))
+    assert name not in [row["name"] for row in answer["page"]["rows"]]
+    gallery.session._similar = None
+    with pytest.raises(RuntimeError, match="like=3"):
+        page.show(query={"like": 3})
 
 
 def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -> None:

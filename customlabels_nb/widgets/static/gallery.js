@@ -4,19 +4,23 @@ import { ELSEWHERE } from "./shared/chips.js";
 import { dataUri, element, keepKeys } from "./shared/dom.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
-import { pageStart } from "./shared/pages.js";
+import { columnsFor, pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { Footer } from "./shared/footer.js";
-import { LabelBar } from "./shared/labelbar.js";
-import { fateOfDone, openLabelManager } from "./label_manager/opening.js";
+import { firstLabelText, LabelBar } from "./shared/labelbar.js";
+import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated } from "./shared/rows.js";
+import { RubberBand } from "./shared/rubber_band.js";
 import { SingleImage } from "./gallery/single_image.js";
 import { Tile } from "./shared/tile.js";
+import { Toast, editText } from "./shared/toast.js";
 import { Toolbar } from "./gallery/toolbar.js";
 import { problemText, Upload } from "./gallery/upload.js";
+
+const CHIP = 110; // pixels of a chip in a caption
 
 class Gallery extends PicturePages {
   _build(el) {
@@ -27,23 +31,27 @@ class Gallery extends PicturePages {
     this.toolbar = new Toolbar({
       leave,
       split: (split) => this.show({ split, place: 0 }),
-      query: (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 }),
+      query: (change) => { this.notices.drop("like"); this.show({ query: { ...this.info.query, ...change }, place: 0 }); },
       upload: () => this.upload.choose(),
       labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
       takeBack: (kind) => this._do({ do: kind }),
       skip: () => this._skip({ ofPage: true }),
       submit: () => this._submit(),
+      zoom: (pixels) => this._zoom(pixels),
+      like: () => this._like(),
+      whole: () => (document.fullscreenElement === this.root ? document.exitFullscreen() : this.root.requestFullscreen()),
+      preview: () => { this.preview.onHover = !this.preview.onHover; this.toolbar.showPreview(this.preview.onHover); },
     });
     this.labelbar = new LabelBar({
       leave,
       choose: (label) => this._label(label),
       add: (label) => this._addLabel(label),
-      task: (task) => this._setTask(task),
+      task: (task) => this._ask("task", "task", { task }),
     });
     this.footer = new Footer({
       leave,
-      page: (by) => this._turn(by),
+      page: (by) => this._turn(by)?.then(() => this._bringFocus()),
       jump: (number) => this._go(number * this.listing.size),
       size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
       help: () => openHelp(this.panel),
@@ -51,10 +59,19 @@ class Gallery extends PicturePages {
     this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
     this.empty = element("div", { class: "empty", hidden: true });
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
-    this.preview = new Preview((row) => this.listing.full(row));
+    this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
+    this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
+    this.toolbar.showPreview(this.preview.onHover);
     this.tiles = [];
-    this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
+    this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
+    this.band = new RubberBand(this.body, {
+      tiles: () => (this.single ? [] : this.tiles.slice(0, this.listing.count).map(({ node }) => node)),
+      begin: (event) => { this.preview.close(); this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : []; },
+      select: (found) => this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
+      end: () => { leave(); this._selected(); },
+    });
+    this.body.addEventListener("scroll", () => { if (this.preview.isOpen) this.preview.close(); });
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.preview.node, this.toast.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
@@ -88,9 +105,40 @@ class Gallery extends PicturePages {
   }
 
   showCounts() {
-    const { labels, counts, task, read_only: readOnly, statuses } = this.info;
-    this.labelbar.update({ labels, counts, task, readOnly });
+    const { labels, counts, task, alone, read_only: readOnly, statuses } = this.info;
+    this.labelbar.update({ labels, counts, task, alone, readOnly });
     this.footer.showProgress(statuses);
+  }
+
+  _layout() {
+    super._layout();
+    this.toolbar.arrange(this.root.clientWidth || Infinity);
+    this.labelbar.fit();
+    const room = this.single ? 1 : Math.max(1, Math.floor((this.root.clientWidth - 24) / this.columns / CHIP));
+    if (room === this.room) return;
+    this.room = room;
+    if (this.info) this.tiles.forEach((tile, index) => this._paintTile(tile, this.listing.start + index));
+  }
+
+  columnsIn(width, size = this.listing.size) {
+    return columnsFor(size, width, this.tileWidth);
+  }
+
+  // Change the width of the tiles, and load sharper thumbnails for larger ones.
+  _zoom(pixels) {
+    const before = this._pixels();
+    this.tileWidth = pixels;
+    this._layout();
+    clearTimeout(this.zooming);
+    if (this._pixels() > before) this.sharper = true;
+    this.zooming = setTimeout(() => { if (this.sharper && !this.closed) this.show({}); this.sharper = false; }, 300);
+  }
+
+  // Apply an edit and say what it did, with a button to undo it.
+  async _edit(edit, options) {
+    const made = await this.editing.edit(edit, options);
+    const text = made && editText(...made);
+    if (text && !this.closed) this.toast.say(text);
   }
 
   _showSingleImage(tile) {
@@ -110,59 +158,68 @@ class Gallery extends PicturePages {
     if (!isEmpty) return;
     const { statuses, query } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
-    const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", images: false }, place: 0 }) };
+    const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", confidence: 0, images: false }, place: 0 }) };
     if (!all) this._say("There are no images yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
     else if (query.show === "unlabelled" && !statuses.unlabelled) this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
     else this._say("No images match the filter.", showAll);
   }
 
   actions(command) {
+    const own = super.actions(command);
     return {
-      ...super.actions(command),
-      label: () => { const own = this.info.labels[command.number - 1]; if (own) this._label(own.label); },
+      ...own,
+      undo: () => { this.toast.close(); own.undo(); },
+      label: () => {
+        const own = this.info.labels[command.number - 1];
+        if (own) this._label(own.label);
+        else if (!this.info.labels.length && !this.info.read_only && this.listing.total) this.labelbar.begin("", firstLabelText(this.selection.size));
+      },
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
-      clear: () => this.editing.edit({ op: "clear" }),
+      clear: () => this._edit({ op: "clear" }),
       accept: () => this._acceptAll(),
       skip: () => this._skip(),
       submit: () => this._submit(),
+      like: () => this._like(),
       help: () => openHelp(this.panel),
     };
+  }
+
+  _selectPlaces(places) {
+    this.selection.clear();
+    for (const place of places) this.selection.places.add(place);
+    this._mark();
+  }
+
+  // Sort by similarity to the focused image, with a way back to the current order and place.
+  _like() {
+    const row = this.listing.rowAt(this.focus);
+    if (!row || !this.info.similarity) return;
+    const { query } = this.info;
+    const back = { label: "Back", run: () => this.show({ query, place: 0 }) };
+    this.show({ query: { ...query, sort: "similarity", like: row.name }, place: 0 });
+    this.notices.say("like", `Sorted by similarity to ${row.short}.`, { step: back });
   }
 
   // -- actions on images ------------------------------------------------------------------------------
 
   _label(label) {
-    if (!this.info.task) {
-      this._askTask(label);
-      return;
-    }
-    this.editing.edit({ op: "toggle", label });
-    if (this.single && this.info.task === "single-label") this._advance();
+    this._edit({ op: "toggle", label });
+    if (this.single && this.info.alone) this._advance();
   }
 
-  async _askTask(label) {
-    const task = await this.panel.ask("How many labels can an image have?", "With one label, a second label replaces the first.", [
-      { value: "single-label", label: "One label per image", primary: true },
-      { value: "multi-label", label: "Several labels per image" },
-    ]);
-    if (task && await this._setTask(task)) this._label(label);
-  }
-
-  async _setTask(task) {
-    return this._ask("task", "task", { task });
-  }
-
+  // The first label is also assigned to the image in focus.
   async _addLabel(name) {
-    const fate = await fateOfDone(this, name);
-    if (!fate) return;
-    const answer = await this._ask("add label", "label", { label: name, review: fate === "review" });
-    if (answer && (this.selection.size || this.single)) this._label(answer.label);
+    const isFirst = !this.info.labels.length;
+    const answer = await this._ask("add label", "label", { label: name });
+    if (!answer) return;
+    if (isFirst || this.selection.size || this.single) this._label(answer.label);
+    offerReview(this, answer.label).catch(() => {}); // it was added in any case
   }
 
   _acceptAll() {
     const rows = this.listing.rowsAt(this.target()) ?? [];
     if (rows.length && rows.every((row) => row.predicted_drawn)) this.notices.say("accept", ELSEWHERE);
-    else this.editing.edit({ op: "accept" });
+    else this._edit({ op: "accept" });
   }
 
   _accept(row) {
@@ -175,7 +232,7 @@ class Gallery extends PicturePages {
     const edit = { op: "status", status: "skipped" };
     if (ofPage && !this.single && !this.selection.size) {
       const bare = () => this.listing.rowsOnPage().filter((row) => row.status === "unlabelled");
-      if (await askToSkipPage(this.panel, bare().length)) this.editing.edit(edit, { rows: bare() });
+      if (await askToSkipPage(this.panel, bare().length)) this._edit(edit, { rows: bare() });
       return;
     }
     const rows = this.listing.rowsAt(this.target()); // null if some pages were not shown yet
@@ -184,7 +241,7 @@ class Gallery extends PicturePages {
       if (!answer) return;
       edit.remove_labels = answer === "remove";
     }
-    this.editing.edit(edit);
+    this._edit(edit);
     if (this.single) this._advance();
   }
 
@@ -192,8 +249,9 @@ class Gallery extends PicturePages {
     const { listing } = this;
     if (this.info.read_only || !listing.total) return;
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
-    if (!asked && !this.sureOfSkipping && !(await this._askToSkip(rows))) return;
-    this.editing.edit({ op: "submit" }, { rows });
+    const answer = asked || this.sureOfSkipping ? "submit" : await this._askToSkip(rows);
+    if (!answer) return;
+    this.editing.edit({ op: "submit" }, { rows: answer === "leave" ? rows.filter((row) => row.status !== "unlabelled") : rows });
     this.selection.clear();
     if (this.single) this._advance();
     else if (listing.end < listing.total) {
@@ -208,14 +266,15 @@ class Gallery extends PicturePages {
 
   async _askToSkip(rows) {
     const bare = rows.filter((row) => row.status === "unlabelled").length;
-    if (!bare) return true;
+    if (!bare) return "submit";
     const text = bare === 1 ? "1 image on this page has no label. Submitting marks it as skipped." : `${bare} images on this page have no label. Submitting marks them as skipped.`;
     const answer = await this.panel.ask("Submit", text, [
       { value: "submit", label: "Submit", primary: true },
+      { value: "leave", label: `Next ${this.single ? "image" : "page"}, leave unlabelled` },
       { value: "always", label: "Submit and do not ask again" },
     ]);
     this.sureOfSkipping = answer === "always";
-    return Boolean(answer);
+    return answer;
   }
 
   _instructions() {

@@ -47,7 +47,7 @@ class Review extends PicturePages {
     });
     this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
     this.empty = element("div", { class: "empty", hidden: true });
-    this.preview = new Preview((row) => this.listing.full(row));
+    this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
     this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
@@ -66,8 +66,8 @@ class Review extends PicturePages {
 
   // -- painting ---------------------------------------------------------------------------------------
   // Use fewer columns than the gallery, because the tiles contain more text.
-  columnsIn(width) {
-    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width)), Math.floor(width / 156)));
+  columnsIn(width, size = this.listing.size) {
+    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)));
   }
 
   showToolbars() {

@@ -2,7 +2,7 @@
 
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
-import { fateOfDone } from "../label_manager/opening.js";
+import { offerReview } from "../label_manager/opening.js";
 import { askToSkip } from "../shared/panels.js";
 
 export class Changes {
@@ -48,13 +48,12 @@ export class Changes {
   async addLabel(name) {
     const { screen } = this;
     await screen.saving.whenDone(); // include the current image, and do not change it before its shapes are saved
-    const fate = await fateOfDone(screen, name);
-    if (!fate) return;
-    const add = (review) => screen.request("add label", { label: name, review });
+    const isNew = !screen.info.labels.some((own) => own.label === name);
     try {
-      const [{ info, label }] = fate === "review" ? await screen.sendToReview(() => add(true)) : await add(false);
+      const [{ info, label }] = await screen.request("add label", { label: name });
       screen.takeInfo(info);
       this.chooseLabel(label);
+      if (isNew) await offerReview(screen, label, (action) => screen.sendToReview(action));
     } catch (error) {
       screen.notices.say("label", `Could not add the label: ${error.message}`, { kind: "error" });
     }

@@ -1,6 +1,7 @@
 // Main toolbar: dataset, filter, sort order, and actions on the page.
 
 import { element, setText, show } from "../shared/dom.js";
+import { MoreMenu } from "../shared/more_menu.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN = [
@@ -19,6 +20,9 @@ const SORTS = [
   ["similarity", "similarity"],
 ];
 
+const WIDE = 1120; // pixels from which all actions are in the row
+const COMPACT = 820; // pixels from which all filters are in the row
+
 const NO_MODEL = "There are no predictions for these images yet";
 
 function menu(caption, name, onChange) {
@@ -31,13 +35,14 @@ function option(value, text, { disabled = false, selected = false, title = undef
 }
 
 export class Toolbar {
-  // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit().
+  // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
+  // zoom(pixels), preview(), like(), whole().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
     [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
     [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
-    [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value }));
+    [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value, like: null }));
     this.shuffle = element("button", {
       type: "button", class: "plain", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
       on: { click: () => on.query({ seed: Math.floor(Math.random() * 2 ** 32) }) },
@@ -56,11 +61,50 @@ export class Toolbar {
       type: "button", class: "primary", on: { click: on.submit }, title: "Submit this page and go to the next one (Enter)",
     }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.on = on;
+    this.zoom = element("input", {
+      type: "range", class: "zoom", min: 84, max: 420, step: 12, value: 132, title: "Size of the thumbnails", attributes: { "aria-label": "Size of the thumbnails" },
+      on: { input: () => on.zoom(Number(this.zoom.value)), change: () => on.leave(), keydown: (event) => event.stopPropagation() },
+    });
+    this.more = new MoreMenu(on.leave);
+    this.preview = button("", on.preview, "Show a large preview while the pointer rests on an image");
+    this.like = button("More like this", on.like, "Sort by similarity to the image in focus (=)");
+    this.whole = button("Full screen", on.whole, "Fill the screen with the gallery (Esc ends it)");
+    this.more.menu.append(this.like, this.preview, this.whole);
+    const said = element("output", { text: "0.00" });
+    this.sure = element("input", {
+      type: "range", class: "sure", min: 0, max: 1, step: 0.01, value: 0, attributes: { "aria-label": "Least confidence of the prediction" },
+      on: {
+        input: () => setText(said, Number(this.sure.value).toFixed(2)), change: () => { on.leave(); on.query({ confidence: Number(this.sure.value) }); },
+        keydown: (event) => event.stopPropagation(),
+      },
+    });
+    this.sureMenu = element("label", { class: "menu sureness", title: "Only predictions with at least this confidence" }, "≥ ", said, this.sure);
+    this.filters = element("span", { class: "slot" });
+    this.rare = element("span", { class: "slot" });
     this.node = element(
       "div", { class: "band toolbar" },
-      this.title, this.tabs, this.showMenu, this.whoseMenu, this.sortMenu, this.shuffle, this.search,
-      element("span", { class: "actions" }, this.upload, this.labels, this.instructions, ...this.undoing, this.skip, this.submit),
+      this.title, this.tabs, this.showMenu, this.sortMenu, this.filters, this.search,
+      element("span", { class: "actions" }, this.rare, ...this.undoing, this.more.node, this.submit),
     );
+    this.arrange(Infinity);
+  }
+
+  showPreview(isOn) {
+    setText(this.preview, isOn ? "✓ Preview on hover" : "Preview on hover");
+    this.preview.setAttribute("aria-pressed", String(isOn));
+  }
+
+  // Fit one row: rare actions, then rare filters, move into the menu.
+  arrange(width) {
+    const level = width >= WIDE ? 2 : width >= COMPACT ? 1 : 0;
+    if (level === this.level) return;
+    this.level = level;
+    this.more.close();
+    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle, this.zoom);
+    if (level > 1) this.filters.append(this.sureMenu);
+    else this.more.menu.prepend(this.sureMenu);
+    if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
+    else this.like.before(this.upload, this.labels, this.instructions, this.skip);
   }
 
   update(facts) {
@@ -79,6 +123,14 @@ export class Toolbar {
     show(this.shuffle, query.sort === "random");
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing]) show(button, !readOnly);
     show(this.labels, facts.managesLabels);
+    show(this.zoom, !single);
+    show(this.sureMenu, hasPredictions);
+    show(this.like, similarity);
+    show(this.whole, document.fullscreenEnabled);
+    if (this.sure !== this.sure.ownerDocument.activeElement) {
+      this.sure.value = query.confidence;
+      setText(this.sure.previousElementSibling, query.confidence.toFixed(2));
+    }
     setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
   }
 

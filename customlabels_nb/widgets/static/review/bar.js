@@ -1,10 +1,10 @@
 // Label toolbar of the review: tabs by label with key and number of images left, and a field to correct labels.
 
+import { inkOn } from "../shared/colours.js";
 import { element, setText } from "../shared/dom.js";
-import { LabelBar } from "../shared/labelbar.js";
+import { KEYS, LabelBar } from "../shared/labelbar.js";
 
 const TABS = 40;
-const KEYS = 9;
 
 export class ReviewBar extends LabelBar {
   // `on` has those of LabelBar, where choose(label) and add(label) correct, and show(label): null for all, "" for no
@@ -63,7 +63,7 @@ export class ReviewBar extends LabelBar {
     return element(
       "button", {
         type: "button", class: `label${current ? " current" : ""}`, title: key ? `Show ${text} (press ${key} to correct to it)` : text,
-        style: colour ? { "--label-colour": colour } : {}, data: { label: label ?? "*" },
+        style: colour ? { "--label-colour": colour, "--label-ink": inkOn(colour) } : {}, data: { label: label ?? "*" },
         attributes: { role: "tab", "aria-selected": String(current) },
         on: { click: () => { this.on.leave(); this.on.show(label); } },
       },

@@ -22,11 +22,12 @@ export class Editing extends Sending {
     return answer;
   }
 
-  // `edit` has op and its arguments. It applies to the given rows, or to the positions of the target.
+  // `edit` has op and its arguments. It applies to the given rows, or to the positions of the target. Returns a Promise
+  // of the edit that was made and its number of images, or of null.
   async edit(edit, { rows = null } = {}) {
     const { info, notices } = this.screen;
     const ranges = rows ? [] : this.screen.target();
-    if (info.read_only || (!ranges.length && !rows?.length)) return;
+    if (info.read_only || (!ranges.length && !rows?.length)) return null;
     const count = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
     let known = rows ?? this.listing.rowsAt(ranges);
     try {
@@ -39,18 +40,19 @@ export class Editing extends Sending {
         this.savedElsewhere = false;
         this.answered(answer);
         this.tellState();
-        return;
+        return [edit, count];
       }
     } catch (error) {
       notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
       this.tellState();
-      return;
+      return null;
     }
     const op = edit.op === "toggle" ? (allHave(known, edit.label) ? "unlabel" : "label") : edit.op;
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
     const whole = { ...edit, by: this.own.id, op, split: info.split, images: known.map((row) => row.name), revisions };
     this._foresee(whole, known);
     this.queue.add(whole);
+    return [whole, known.length];
   }
 
   // Apply the edit to its rows now. The kernel's response replaces the result.

@@ -54,7 +54,8 @@ export class Footer {
   showProgress(statuses) {
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
     const done = statuses.labelled ?? 0;
-    setText(this.progress, `${done.toLocaleString("en")} of ${total.toLocaleString("en")} labelled`);
+    const skipped = statuses.skipped ? ` · ${statuses.skipped.toLocaleString("en")} skipped` : "";
+    setText(this.progress, `${done.toLocaleString("en")} of ${total.toLocaleString("en")} labelled${skipped}`);
     const parts = Object.entries(statuses).filter(([name, count]) => name !== "labelled" && name !== "unlabelled" && count);
     this.progress.title = parts.map(([name, count]) => `${count.toLocaleString("en")} ${name.replace("_", " ")}`).join(", ");
     this.bar.firstChild.style.width = total ? `${(100 * done) / total}%` : "0";

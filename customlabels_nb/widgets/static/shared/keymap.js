@@ -15,6 +15,8 @@ export const HELP = [
   ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
   ["Shift Space", "show the full image"],
+  ["=", "sort by similarity to the image in focus"],
+  ["drag", "select images with a rectangle (with Ctrl: in addition)"],
   ["?", "show these shortcuts"],
 ];
 
@@ -29,6 +31,7 @@ const NAMED = {
   Home: { do: "edge", at: "first" },
   End: { do: "edge", at: "last" },
   "+": { do: "accept" },
+  "=": { do: "like" },
   "/": { do: "find", text: "" },
   "?": { do: "help" },
   0: { do: "skip" },

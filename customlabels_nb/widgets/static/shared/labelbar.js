@@ -1,10 +1,17 @@
 // Label toolbar: labels with shortcut key and count, and a field to find or add a label.
 
+import { inkOn } from "./colours.js";
 import { element, keyHint, setText, show } from "./dom.js";
 import { findLabels } from "./rows.js";
 
+export const KEYS = 9; // labels with a shortcut key
 const LABELS_SHOWN = 40;
 const LABELS_SUGGESTED = 8;
+
+// Return the prompt of the field for the first label of a project.
+export function firstLabelText(selected) {
+  return `${selected ? `${selected.toLocaleString("en")} selected` : "1 image"}: type the label`;
+}
 
 export class LabelBar {
   // `on` has choose(label), add(label), leave(), task(name).
@@ -19,21 +26,27 @@ export class LabelBar {
     });
     this.suggestions = element("div", { class: "suggestions", hidden: true, attributes: { role: "listbox" } });
     this.rule = element("span", { class: "rule" });
+    this.unfolded = false;
+    this.more = element("button", {
+      type: "button", class: "plain unfold", hidden: true,
+      on: { click: () => { this.unfolded = !this.unfolded; this.fit(); this.on.leave(); } },
+    });
     this.node = element(
       "div", { class: "band labelbar" },
-      this.list,
+      this.list, this.more,
       element("span", { class: "finding-field" }, this.field, keyHint("/"), this.suggestions),
       element("span", { class: "spring" }),
       this.rule,
     );
   }
 
-  update({ labels, counts, task, readOnly }) {
+  // `alone`: without a task, a label replaces the others.
+  update({ labels, counts, task, alone = false, readOnly }) {
     const state = JSON.stringify([labels, readOnly]);
     if (state !== this.state) this._build(labels, readOnly); // keep unchanged buttons, so that they keep the focus
     this.state = state;
     this.counts.forEach((node, label) => setText(node, (Object.hasOwn(counts, label) ? counts[label] : 0).toLocaleString("en")));
-    this._rule(task, readOnly);
+    this._rule(task, readOnly, alone);
   }
 
   _build(labels, readOnly) {
@@ -41,26 +54,50 @@ export class LabelBar {
     this.counts = new Map(labels.slice(0, LABELS_SHOWN).map(({ label }) => [label, element("span", { class: "count" })]));
     this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, colour }, index) => element(
       "button", {
-        type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour }, data: { label },
-        title: index < 9 ? `${label} (key ${index + 1})` : label,
+        type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour, "--label-ink": inkOn(colour) }, data: { label },
+        title: index < KEYS ? `${label} (key ${index + 1})` : label,
         on: { click: () => { this.on.leave(); this.on.choose(label); } },
       },
-      element("span", { class: "key", text: index < 9 ? String(index + 1) : "" }), element("bdi", { text: label }), this.counts.get(label),
+      element("span", { class: "key", text: index < KEYS ? String(index + 1) : "" }), element("bdi", { text: label }), this.counts.get(label),
     )));
     if (labels.length > LABELS_SHOWN) this.list.append(element("span", { class: "more", text: `and ${labels.length - LABELS_SHOWN} more` }));
     if (!labels.length) this.list.append(element("span", { class: "more", text: "No labels yet. Type the first one." }));
     show(this.field.parentElement, !readOnly);
+    this.fit();
   }
 
-  _rule(task, readOnly) {
+  // Fold the labels after the row of the ninth, the last one with a key, and count those that are hidden.
+  fit() {
+    const nodes = [...this.list.querySelectorAll(".label")];
+    const last = nodes[Math.min(KEYS, nodes.length) - 1];
+    if (!last?.offsetHeight) return show(this.more, false);
+    const end = last.offsetTop + last.offsetHeight;
+    const hidden = this.labels.length - nodes.filter((node) => node.offsetTop < end).length;
+    this.list.classList.toggle("folded", !this.unfolded && hidden > 0);
+    this.list.style.maxHeight = !this.unfolded && hidden > 0 ? `${end - this.list.offsetTop + 2}px` : "";
+    this.more.setAttribute("aria-expanded", String(this.unfolded));
+    setText(this.more, this.unfolded ? "fewer" : `${hidden.toLocaleString("en")} more`);
+    return show(this.more, hidden > 0);
+  }
+
+  _rule(task, readOnly, alone = false) {
     if (readOnly) return this.rule.replaceChildren("read-only");
     const words = { "single-label": "one label per image", "multi-label": "several labels per image", boxes: "boxes (labels here apply to the entire image)", polygons: "polygons (labels here apply to the entire image)" };
     if (task) return this.rule.replaceChildren(words[task] ?? task);
-    const choice = (name, text) => element("button", { type: "button", class: "choice", text, on: { click: () => this.on.task(name) } });
-    return this.rule.replaceChildren("Labels per image: ", choice("single-label", "One"), choice("multi-label", "Several"));
+    const state = String(alone);
+    if (this.rule.firstChild?.dataset?.alone === state) return undefined; // a button keeps its focus
+    const choice = (name, text, current) => element("button", {
+      type: "button", class: current ? "tab current" : "tab", text, attributes: { "aria-pressed": String(current) },
+      title: current ? "Assumed until you choose. Click to keep it." : `Change to ${text} per image`,
+      on: { click: () => { this.on.leave(); this.on.task(name); } },
+    });
+    return this.rule.replaceChildren(element("span", { class: "tabs", data: { alone: state }, attributes: { role: "group", "aria-label": "Labels per image" } }, choice("single-label", "one label", alone), choice("multi-label", "several", !alone)));
   }
 
-  begin(text) {
+  // `placeholder` says what the typed label will be assigned to.
+  begin(text, placeholder = null) {
+    this.placeholder ??= this.field.placeholder;
+    this.field.placeholder = placeholder ?? this.placeholder;
     this.field.value = text;
     this.field.focus();
     this.field.setSelectionRange(text.length, text.length);
@@ -119,6 +156,7 @@ export class LabelBar {
   }
 
   _close() {
+    this.field.placeholder = this.placeholder ?? this.field.placeholder;
     show(this.suggestions, false);
     this.field.setAttribute("aria-expanded", "false");
   }

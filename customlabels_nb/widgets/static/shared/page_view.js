@@ -11,6 +11,8 @@ const FOLLOW_EVERY = 2_000;
 const SHOW_WAITING_AFTER = 150;
 const TELL_SELECTION_AFTER = 120;
 const ARRANGE_EVERY = 500;
+const FILMSTRIP = 320; // also shown large until the full image is loaded
+const PADDING = 24; // pixels left and right of the tiles
 
 const orderWords = ([done, total]) => `Sorting by similarity: ${done.toLocaleString("en")} of ${total.toLocaleString("en")} images processed. The order is updated when all are done and no image is selected. New images come last.`;
 
@@ -25,6 +27,7 @@ export class PageView {
     this.columns = 8;
     this.info = null;
     this.single = false;
+    this.room = 1; // chips that a tile has space for
     this.closed = false;
     this.turning = 0;
     this.turned = null;
@@ -88,7 +91,8 @@ export class PageView {
   async show({ keep = null, ...change }) {
     if (!this.info) return;
     const { listing } = this;
-    const wanted = { split: this.info.split, query: this.info.query, place: listing.start, size: listing.size, pixels: this._pixels(), ...change };
+    const wanted = { split: this.info.split, query: this.info.query, place: listing.start, size: listing.size, ...change };
+    wanted.pixels = this._pixels(wanted.size);
     if (change.place === undefined) wanted.near = listing.namesOnPage();
     await this._whileTurning(async (isLatest) => {
       const [answer, buffers] = await this.request("show", wanted);
@@ -236,8 +240,10 @@ export class PageView {
   }
 
   // -- painting ---------------------------------------------------------------------------------------
-  _pixels() {
-    return thumbnailSize(this.grid.clientWidth / Math.max(1, this.columns) || 160, globalThis.devicePixelRatio);
+  _pixels(size = this.listing.size) {
+    const width = this.root.clientWidth - PADDING;
+    const tile = this.single ? FILMSTRIP : width > 0 ? width / this.columnsIn(width, size) : 160;
+    return thumbnailSize(tile, globalThis.devicePixelRatio);
   }
 
   _layout() {
@@ -245,13 +251,13 @@ export class PageView {
     if (!width) return;
     this.root.classList.toggle("medium", width < 1120);
     this.root.classList.toggle("narrow", width < 700);
-    this.columns = this.single ? 1 : this.columnsIn(width - 24);
+    this.columns = this.single ? 1 : this.columnsIn(width - PADDING);
     this.grid.style.setProperty("--columns", String(this.columns));
     this.grid.dataset.size = String(this.listing.size);
   }
 
-  columnsIn(width) {
-    return columnsFor(this.listing.size, width);
+  columnsIn(width, size = this.listing.size) {
+    return columnsFor(size, width);
   }
 
   showState(state, waiting) {
@@ -274,7 +280,7 @@ export class PageView {
   _paintTile(tile, place) {
     const row = this.listing.isOnPage(place) ? this.listing.rowAt(place) : null;
     const { pictures } = this.listing;
-    if (row) tile.show(row, this.info.labels, { uri: pictures.get(row.name), failure: pictures.failure(row.name), place });
+    if (row) tile.show(row, this.info.labels, { uri: pictures.get(row.name), failure: pictures.failure(row.name), place, room: this.room });
     else tile.hide();
   }
 

@@ -17,8 +17,10 @@ export function positionText(start, size, total) {
   return `${number(start + 1)}–${number(pageEnd(start, size, total))} of ${number(total)}`;
 }
 
-// Return the number of columns for `size` tiles in `width` pixels. Fewer tiles per page are larger.
-export function columnsFor(size, width) {
+// Return the number of columns for `size` tiles in `width` pixels. Fewer tiles per page are larger. `tile` is a chosen
+// tile width.
+export function columnsFor(size, width, tile = null) {
+  if (tile) return Math.max(1, Math.min(size, Math.floor(width / tile)));
   const wished = { 4: 2, 6: 3, 9: 3, 24: 8, 48: 8, 100: 10 }[size] ?? Math.ceil(Math.sqrt(size));
   const narrowest = size <= 9 ? 160 : 84;
   return Math.max(1, Math.min(wished, Math.floor(width / narrowest)));
@@ -34,5 +36,5 @@ export function neighbour(place, direction, columns, total) {
 // Return the thumbnail width in pixels to request, one of a few values so that thumbnails can be cached.
 export function thumbnailSize(tileWidth, pixelRatio = 1) {
   const wanted = tileWidth * Math.min(pixelRatio, 2);
-  return [160, 320, 640].find((size) => size >= wanted * 0.9) ?? 640;
+  return [160, 320, 640, 1280].find((size) => size >= wanted * 0.9) ?? 1280;
 }

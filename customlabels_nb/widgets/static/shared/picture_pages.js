@@ -12,7 +12,7 @@ export class PicturePages extends PageView {
   // -- edits of the shown rows ------------------------------------------------------------------------
   // Return the row after the edit, or the same object if nothing changes.
   foresee(row, edit) {
-    return edited(row, edit, { alone: this.info.task === "single-label" });
+    return edited(row, edit, { alone: this.info.alone });
   }
 
   // Add a row to the shown counts, or subtract it with -1.

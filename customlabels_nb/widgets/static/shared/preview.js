@@ -1,13 +1,47 @@
-// Full-size preview next to the page, while the pointer rests on a tile, or opened with the keyboard until Esc.
+// Full-size preview beside a tile, while the pointer rests on a tile, or opened with the keyboard until Esc.
 
-import { element, setText, show } from "./dom.js";
+import { chipsOf } from "./chips.js";
+import { element, show } from "./dom.js";
 
 const REST = 550;
+const PREVIEW_EDGE = 9; // pixels of border and padding
+const PREVIEW_GAP = 8; // pixels between the tile and the preview
+const NARROWEST_PREVIEW = 180;
+const LARGEST_PREVIEW = 440;
+const NO_PREVIEW = "customlabels_nb no preview"; // key in localStorage
+
+// Return the box { left, top, width, height } of a preview beside its tile and inside `bounds`, or null if there is no
+// space. `full` has the image's width and height, `around` the pixels around the image. `anywhere` may cover the tile.
+export function besideTile(tile, bounds, full, around, { anywhere = false } = {}) {
+  const spaces = { right: bounds.right - tile.right - 2 * PREVIEW_GAP, left: tile.left - bounds.left - 2 * PREVIEW_GAP };
+  const side = spaces.right >= Math.min(spaces.left, LARGEST_PREVIEW) ? "right" : "left";
+  const isBeside = spaces[side] >= NARROWEST_PREVIEW || !anywhere;
+  const wide = Math.min(LARGEST_PREVIEW, isBeside ? spaces[side] : bounds.right - bounds.left - 2 * PREVIEW_GAP) - around.x;
+  const high = Math.min(LARGEST_PREVIEW, bounds.bottom - bounds.top - 2 * PREVIEW_GAP - around.y);
+  if (wide < NARROWEST_PREVIEW - around.x || high < NARROWEST_PREVIEW / 3) return null;
+  const scale = Math.min(wide / full.width, high / full.height);
+  const width = Math.max(NARROWEST_PREVIEW, scale * full.width + around.x), height = scale * full.height + around.y;
+  const left = !isBeside ? (bounds.left + bounds.right - width) / 2 : side === "right" ? tile.right + PREVIEW_GAP : tile.left - PREVIEW_GAP - width;
+  return { left, top: Math.max(bounds.top + PREVIEW_GAP, Math.min(tile.top, bounds.bottom - PREVIEW_GAP - height)), width, height };
+}
+
+// Return the part of an element's box that is not scrolled out of sight.
+function visiblePart(node) {
+  const part = { left: 0, top: 0, right: globalThis.innerWidth, bottom: globalThis.innerHeight };
+  for (let at = node; at && at !== document.body; at = at.parentElement) {
+    if (at !== node && getComputedStyle(at).overflowY === "visible") continue;
+    const box = at.getBoundingClientRect();
+    for (const edge of ["left", "top"]) part[edge] = Math.max(part[edge], box[edge]);
+    for (const edge of ["right", "bottom"]) part[edge] = Math.min(part[edge], box[edge]);
+  }
+  return part;
+}
 
 export class Preview {
-  // `load(row)` → Promise of { uri, width, height }.
-  constructor(load) {
-    this.load = load;
+  // `load(row)` → Promise of { uri, width, height }. `within()` returns the element with the tiles, which the preview
+  // does not leave.
+  constructor(load, { within, labels }) {
+    Object.assign(this, { load, within, labels });
     this.picture = element("img", { alt: "" });
     this.words = element("div", { class: "words" });
     this.node = element("div", { class: "preview", hidden: true, attributes: { "aria-hidden": "true" } }, this.picture, this.words);
@@ -16,7 +50,7 @@ export class Preview {
 
   rest(row, tile) {
     clearTimeout(this.timer);
-    if (tile === this.used) return; // no preview right after a click
+    if (!this.onHover || tile === this.used) return; // no preview right after a click
     this.used = null;
     this.timer = setTimeout(() => this.open(row, tile), REST);
   }
@@ -25,6 +59,26 @@ export class Preview {
   rememberUse(tile) {
     this.close();
     this.used = tile;
+  }
+
+  // True if resting on a tile opens the preview. The choice is kept in this browser.
+  get onHover() {
+    try {
+      return this.off === undefined ? !localStorage.getItem(NO_PREVIEW) : !this.off;
+    } catch {
+      return !this.off; // not available in sandboxed frames
+    }
+  }
+
+  set onHover(on) {
+    this.off = !on;
+    if (!on) this.close();
+    try {
+      if (on) localStorage.removeItem(NO_PREVIEW);
+      else localStorage.setItem(NO_PREVIEW, "1");
+    } catch {
+      // it is kept in the page
+    }
   }
 
   leave() {
@@ -44,18 +98,24 @@ export class Preview {
     }
     if (this.row !== row) return;
     this.picture.src = full.uri;
-    setText(this.words, `${row.name} · ${full.width} × ${full.height} px`);
+    this.words.replaceChildren(
+      element("strong", {}, element("bdi", { text: row.short })), ` ${full.width} × ${full.height}`,
+      element("div", { class: "line" }, ...chipsOf(row, this.labels())),
+    );
     show(this.node, true);
-    this._place(tile);
+    this._place(tile, full);
   }
 
-  // Place the preview on the other side of the widget, so that the tile stays visible.
-  _place(tile) {
-    const whole = this.node.parentElement.getBoundingClientRect();
-    const box = tile.getBoundingClientRect();
-    const onLeft = box.left + box.width / 2 > whole.left + whole.width / 2;
-    this.node.classList.toggle("left", onLeft);
-    this.node.classList.toggle("right", !onLeft);
+  _place(tile, full) {
+    const bounds = visiblePart(this.within());
+    const origin = this.node.offsetParent.getBoundingClientRect();
+    this.node.style.width = `${NARROWEST_PREVIEW}px`; // for the height of the text
+    const around = { x: 2 * PREVIEW_EDGE, y: 2 * PREVIEW_EDGE + this.words.offsetHeight };
+    const box = besideTile(tile.getBoundingClientRect(), bounds, full, around, { anywhere: this.pinned });
+    if (!box) return this.close();
+    const at = { left: box.left - origin.left, top: box.top - origin.top, width: box.width, height: box.height };
+    for (const [name, value] of Object.entries(at)) this.node.style.setProperty(name, `${value}px`);
+    return undefined;
   }
 
   close() {

@@ -3,8 +3,7 @@
 import { chipsOf, described } from "./chips.js";
 import { element, setText, show } from "./dom.js";
 
-const MOST_CHIPS = 6; // per image; the rest is shown as a count
-const STATUS_WORDS = { skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
+const STATUS_WORDS = { unlabelled: "no label", skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
 
 export class Tile {
   constructor({ id, onAccept }) {
@@ -25,9 +24,11 @@ export class Tile {
   }
 
   // `uri` is null while the image is loading. `failure` is the reason why there is none.
-  show(row, labels, { uri, failure = null, place }) {
+  // The caption has two lines: the name, and `room` chips with a count of the others.
+  show(row, labels, { uri, failure = null, place, room = 1 }) {
     this.node.dataset.place = place;
-    if (row !== this.row || labels !== this.labels) {
+    if (row !== this.row || labels !== this.labels || room !== this.room) {
+      this.room = room;
       this.row = row;
       this.labels = labels;
       this._showRow(row, labels);
@@ -47,6 +48,7 @@ export class Tile {
   _showRow(row, labels) {
     this.node.title = row.name;
     this.node.setAttribute("aria-label", described(row));
+    this.node.classList.toggle("skipped", row.status === "skipped");
     const isBare = row.status === "unlabelled" && !row.labels.length && !row.boxes.length && !row.predicted && !row.findings.length;
     if (isBare && this.bare) { // typical for unlabelled pages: only the text differs
       this.bare.data = row.short;
@@ -56,20 +58,16 @@ export class Tile {
       event.stopPropagation();
       this.onAccept(row);
     });
-    if (chips.length > MOST_CHIPS) {
-      const rest = chips.splice(MOST_CHIPS - 1);
-      chips.push(element("span", { class: "count", text: `+${rest.length}`, title: rest.map((node) => node.title).join(", ") }));
-    }
-    const parts = chips.length ? chips : [element("span", { class: "name" }, element("bdi", { text: row.short }))];
-    const word = chips.length ? (row.status === "needs_review" ? STATUS_WORDS.needs_review : null) : STATUS_WORDS[row.status];
-    if (word) parts.push(element("span", { class: `status ${row.status}`, text: word }));
+    const rest = chips.splice(this.room);
+    const word = chips.length && row.status !== "needs_review" ? null : STATUS_WORDS[row.status];
+    const line = [...chips, ...(word ? [element("span", { class: `status ${row.status}`, text: word })] : [])];
     for (const [code, message] of row.findings) {
-      parts.push(element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
+      line.push(element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
     }
-    this.caption.replaceChildren(...parts);
-    this.caption.classList.toggle("many", parts.length > 2); // each tile has space for two
-    this.caption.classList.toggle("bare", isBare);
-    this.bare = isBare ? parts[0].firstChild.firstChild : null;
+    if (rest.length) line.push(element("span", { class: "count", text: `+${rest.length}`, title: rest.map((node) => node.title).join(", ") }));
+    const name = element("span", { class: "name" }, element("bdi", { text: row.short }));
+    this.caption.replaceChildren(name, element("div", { class: "line" }, ...line));
+    this.bare = isBare ? name.firstChild.firstChild : null;
   }
 
   mark({ selected, focused }) {
