@@ -1,4 +1,4 @@
-"""Gallery widget: label images in a grid or one by one in a :class:`~customlabels_nb.labeling.session.LabellingSession`."""
+"""Gallery widget: label images in a grid or one by one in a :class:`.LabellingSession`."""
 
 from __future__ import annotations
 
