@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -146,14 +146,15 @@ def compare_versions(
     images = first.images.iloc[here].reset_index(drop=True)
     parts = [evaluation_of(one.applied.only(own), images) for one, own in zip(evaluations, positions, strict=True)]
     unique = tuple(f"{name} ({at + 1})" if name in names[:at] else name for at, name in enumerate(names))
-    rows, tables = [], []
+    rows: list[dict[str, Any]] = []
+    tables: list[pd.DataFrame] = []
     for version, part in zip(unique, parts, strict=True):
         metrics = part.summary.set_index("figure").drop(["test_images", "labels"])
         low, high = metrics.loc["f1", ["low", "high"]]
         change = compare(parts[0], part)
-        row = {"version": version, "f1": np.nan, "f1_low": low, "f1_high": high, **metrics["value"]}
+        row = {"version": version, "f1": np.nan, "f1_low": low, "f1_high": high} | metrics["value"].to_dict()
         row |= change.metric("f1")[["delta", "low", "high"]].to_dict()
-        rows.append({**row, "fixed": len(change.fixed), "broken": len(change.broken)})
+        rows.append(row | {"fixed": len(change.fixed), "broken": len(change.broken)})
         table = part.per_label[part.per_label["test_images"] > 0].assign(version=version)
         tables.append(table[["label", "version", "f1", "f1_low", "f1_high"]])
     labels = list(dict.fromkeys(label for part in parts for label in part.outcomes.labels))
