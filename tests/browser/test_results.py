@@ -69,6 +69,8 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     expect_same(screen, page, "classes", {**start, "mode": "most confident"})
     wrong = [n for n in screen.root.locator(".cells .cell:not(.right)").all_inner_texts() if n != "·"]
     screen.expect_place(f"1–{sum(map(int, wrong))} of {sum(map(int, wrong))}")
+    expect(screen.root.locator(".slider.threshold")).to_be_hidden()
+    screen.mode("one")
     # by hand: the slider is dragged with the mouse, and the kernel receives its value
     slider = screen.root.locator(".slider.threshold")
     box = slider.bounding_box()
