@@ -328,7 +328,8 @@ class Model(Runnable):
         }
         if data is not None:
             found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
-            return Report(found, root=found.root, details=found.details, **known)
+            known |= {"root": found.root, "details": found.details}
+            return Report(found, **known)
         images = self._store.images("test")
         result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images)
         facts = config.training
