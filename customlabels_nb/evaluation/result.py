@@ -364,11 +364,22 @@ def evaluate(
         raise InputError(f"random_state={random_state!r} must be an integer of at least 0.")
     outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
     applied = apply_thresholds(thresholds, outcomes, random_state=int(random_state))
-    intervals = bootstrap_intervals(applied, random_state=int(random_state))
+    return evaluation_of(applied, images_table(images, outcomes.images), thresholds, random_state=int(random_state))
+
+
+def evaluation_of(
+    applied: Thresholded,
+    images: pd.DataFrame,
+    thresholds: float | Mapping[str, float] | str | None = None,
+    *,
+    random_state: int = 0,
+) -> Evaluation:
+    """Compute the metrics and tables of an evaluation, with notes on the ``thresholds`` argument of ``evaluate``."""
+    outcomes, intervals = applied.outcomes, bootstrap_intervals(applied, random_state=random_state)
     per_label = per_label_table(applied, intervals)
     return Evaluation(
         applied=applied,
-        images=images_table(images, outcomes.images),
+        images=images,
         summary=summary_table(outcomes, per_label, intervals),
         per_label=per_label,
         per_image=applied.per_image(),

@@ -27,26 +27,6 @@ MOST_SLICES = 500
 
 def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins: int | None = None) -> pd.DataFrame:
     """Compute the table that ``Report.by`` returns. ``images`` has one row per test image."""
-    rows: list[dict[str, Any]] = []
-    for name, positions in sliced(images, column, bins=bins):
-        part = applied.only(positions)
-        intervals = bootstrap_intervals(part)
-        found = overall_metrics(part.outcomes, per_label_table(part))
-        del found["mean_threshold"]
-        low, high = intervals.metrics["f1"]
-        here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
-        rows.append(here | found | {"f1_low": low, "f1_high": high})
-    return pd.DataFrame(rows).astype({"slice": "str"})
-
-
-def sliced(images: pd.DataFrame, column: str, *, bins: int | None = None) -> Iterator[tuple[str, IntArray]]:
-    """Yield the slices of a column of the images table, as :func:`slices_of` does.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, it is empty or has too many values, or ``bins`` is not valid.
-    """
     if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= MOST_SLICES):
         raise InputError(f"bins={bins!r} must be an integer from 2 to {MOST_SLICES}.")
     known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
@@ -56,7 +36,16 @@ def sliced(images: pd.DataFrame, column: str, *, bins: int | None = None) -> Ite
             f"column={column!r} is {what} of the test images. Choose one of {known}, or pass a table with that column "
             "to cl.evaluate(..., images=table)."
         )
-    yield from slices_of(images[column].reset_index(drop=True), bins=bins)
+    rows: list[dict[str, Any]] = []
+    for name, positions in slices_of(images[column].reset_index(drop=True), bins=bins):
+        part = applied.only(positions)
+        intervals = bootstrap_intervals(part)
+        found = overall_metrics(part.outcomes, per_label_table(part))
+        del found["mean_threshold"]
+        low, high = intervals.metrics["f1"]
+        here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
+        rows.append(here | found | {"f1_low": low, "f1_high": high})
+    return pd.DataFrame(rows).astype({"slice": "str"})
 
 
 def slices_of(values: pd.Series, *, bins: int | None = None) -> Iterator[tuple[str, IntArray]]:

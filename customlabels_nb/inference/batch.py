@@ -77,8 +77,8 @@ def detect_many(
     Returns
     -------
     pandas.DataFrame
-        Columns ``image``, ``label``, ``confidence`` (between 0 and 1), ``left``, ``top``, ``width``, ``height`` (in
-        pixels, NaN for a classifier). Images keep their order, and the predictions for each image are sorted by
+        Columns ``image``, ``label``, ``confidence`` (between 0 and 1) and, for a detector, ``left``, ``top``,
+        ``width``, ``height`` (in pixels). Images keep their order, and the predictions for each image are sorted by
         decreasing confidence. ``.attrs["errors"]`` holds a dict with ``image``, ``code`` and ``message`` for each image
         or folder that cannot be read. After an interrupt or a request to stop, ``.attrs["interrupted"]`` is True and
         ``.attrs["remaining"]`` lists the images that were not processed. Pass that list as ``sources`` to continue.
@@ -210,6 +210,7 @@ class _Kept:
         names = np.array([name for batch in self._batches for name in batch.images], dtype=object)
         counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
         table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype="str"))
+        table = table[self._postprocessor.columns]  # without the empty boxes of a classifier
         table.attrs["errors"] = [*listing, *(failure for batch in self._batches for failure in batch.failures)]
         if remaining is not None:
             table.attrs["interrupted"] = True

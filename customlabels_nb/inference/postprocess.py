@@ -83,6 +83,7 @@ class Postprocessor:
         check_max_results(max_results)
         self.max_results = max_results
         self.is_detector = self.config.kind == DETECTION
+        self.columns = ["image", *DETECTION_COLUMNS] if self.is_detector else ["image", "label", "confidence"]
 
     def prepare(self, data: bytes, name: str) -> Prepared:
         """Decode and preprocess an encoded image at no larger size than the model needs.

@@ -54,9 +54,10 @@ class WrittenDetections:
     left: int
     errors: pd.DataFrame
     _output: Output = field(repr=False)
+    _columns: list[str] = field(repr=False)
 
     def table(self) -> pd.DataFrame:
-        """Read the written predictions as one table with image, label, confidence, left, top, width, height.
+        """Read the written predictions as one table with the columns that ``detect_many`` returns without ``to``.
 
         Examples
         --------
@@ -65,9 +66,9 @@ class WrittenDetections:
         >>> written.images
         9
         >>> list(written.table().columns)
-        ['image', 'label', 'confidence', 'left', 'top', 'width', 'height']
+        ['image', 'label', 'confidence']
         """
-        table = self._output.read()
+        table = self._output.read()[self._columns]
         table.attrs["errors"] = self.errors.to_dict("records")
         return table
 
@@ -112,6 +113,7 @@ class Writing:
         self, to: str | os.PathLike[str], postprocessor: Postprocessor, *, root: Path | None, resume: bool
     ) -> None:
         self._output = output = output_for(to, postprocessor, root)
+        self._columns = postprocessor.columns
         self._buffer: list[Looked] = []
         self._rows = 0
         self._since = time.monotonic()
@@ -179,8 +181,8 @@ class Writing:
         """Summarise the run over ``images``, with the errors from ``listing`` folders."""
         done, output = self._journal.done, self._output
         errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
-        left = len(self.left_of(images))
-        return WrittenDetections(output.path, output.form, done.images.total(), done.found, left, errors, output)
+        numbers = (done.images.total(), done.found, len(self.left_of(images)))
+        return WrittenDetections(output.path, output.form, *numbers, errors, output, self._columns)
 
     def _add(self, looked: Sequence[Looked]) -> None:
         self._buffer += looked

@@ -320,26 +320,23 @@ class Model(Runnable):
         self._require_ready()
         config = load_config(self.folder)
         training = partial(stored_training, self.folder, self._root, config)
-        project = self._store.project().name
+        known: dict[str, Any] = {
+            "name": self.name,
+            "project": self._store.project().name,
+            "training": training,
+            "setup": (f"project = cl.load_project({str(self._root)!r})", f"model = project.model({self.name!r})"),
+        }
         if data is not None:
             found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
-            given: dict[str, Any] = {"root": found.root, "details": found.details, "training": training}
-            return Report(found, name=self.name, project=project, **given)
+            known |= {"root": found.root, "details": found.details}
+            return Report(found, **known)
         images = self._store.images("test")
         result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images)
         facts = config.training
         details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
         if facts["left_out"]:
             details["left out, as they could not be read"] = facts["left_out"]
-        return Report(
-            result,
-            name=self.name,
-            project=project,
-            details=details,
-            training=training,
-            root=self._root,
-            actions=partial(self._project_actions, config),
-        )
+        return Report(result, details=details, root=self._root, actions=partial(self._project_actions, config), **known)
 
     def write_results(self) -> None:
         """Write the evaluation files and the model card to the version's folder, replacing existing ones.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -81,6 +81,8 @@ class Report(Evaluation):
         :class:`customlabels_nb.labeling.project_actions.ProjectActions`.
     hands : callable, optional
         Alias of ``actions``.
+    setup : sequence of str
+        Two lines of code that create the variables ``project`` and ``model``, for the code of the advice.
 
     Examples
     --------
@@ -102,6 +104,7 @@ class Report(Evaluation):
         root: Path | None = None,
         actions: Callable[[], ProjectActions] | None = None,
         hands: Callable[[], ProjectActions] | None = None,
+        setup: Sequence[str] = (),
     ) -> None:
         super().__init__(
             evaluation.applied,
@@ -114,6 +117,7 @@ class Report(Evaluation):
             evaluation.notes,
         )
         self._actions = actions or hands
+        self._setup = setup
         self.root = root
         self.project = project
         self.name = name or "evaluation"
@@ -159,30 +163,14 @@ class Report(Evaluation):
 
         actions = None if self._actions is None else self._actions()
         return self._advise(
-            setup=self._setup() if features is None and training is None else None,
+            setup=self._setup,
+            split="" if actions is None else "test",
             curve=[] if actions is None else actions.training_curve(),
             training=self._training_images() if training is None else training,
             features=features,
             name=self.name,
-            in_project=bool(self.project),
             pictures=partial(picture_of, root=self.root),
         )
-
-    def _setup(self) -> dict[str, str]:
-        """Return the code that creates the project, the model and this report, empty if they are not stored."""
-        from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
-        from customlabels_nb.evaluation.exploring.position import ASSUMED, position_of
-
-        if self._actions is None or self.root is None:
-            return {}
-        mode = position_of(self).mode
-        thresholds: object = dict(zip(self.outcomes.labels, self.thresholds.tolist(), strict=True))
-        chosen = mode if mode == CROSS_VALIDATED else thresholds
-        return {
-            "project": f"project = cl.load_project({str(self.root)!r})",
-            "model": f"model = project.model({self.name!r})",
-            "report": f"report = model.evaluate({'' if mode == ASSUMED else f'thresholds={chosen!r}'})",
-        }
 
     def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
         """Compare this report with a later one on the same test images.

@@ -224,8 +224,8 @@ class Runnable(ABC):
         Returns
         -------
         DataFrame
-            Columns image, label, confidence (between 0 and 1), left, top, width, height (pixels, missing for
-            classifiers). ``.attrs["errors"]`` lists the images that could not be read, as dicts of image, code and
+            Columns image, label, confidence (between 0 and 1) and, for a detector, left, top, width, height (in
+            pixels). ``.attrs["errors"]`` lists the images that could not be read, as dicts of image, code and
             message.
         WrittenDetections
             With ``to``: numbers of processed and remaining images, ``errors``, and ``table()`` to read all results.
@@ -241,7 +241,7 @@ class Runnable(ABC):
         >>> with model.started("cpu", engine="torch"):
         ...     table = model.detect_many(photos, progress=False)
         >>> table.columns.tolist()
-        ['image', 'label', 'confidence', 'left', 'top', 'width', 'height']
+        ['image', 'label', 'confidence']
         >>> table.attrs["errors"]
         []
         """

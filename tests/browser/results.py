@@ -64,8 +64,14 @@ def expected(report, position):
     there = Exploration(report.evaluation)
     there.move_to(Position.from_dict(position))
     table = there.per_label.set_index("label")
-    rows = {label: [f"{row.f1:.3f}", f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.threshold:.3f}"] for label, row in table.iterrows()}
-    means = {name: f"{there.metrics[name]:.3f}" for name in ("f1", "precision", "recall")}
+    if position["mode"] == "most confident":
+        table["threshold"] = "–"
+    columns = ["f1", "precision", "recall", "threshold", *(["average_precision"] if report.task == "detection" else [])]
+    rows = {label: [value if value == "–" else f"{value:.3f}" for value in row[columns]] for label, row in table.iterrows()}
+    shown = {"f1": "f1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}
+    if report.task == "detection":
+        shown |= {"mAP": "mean_average_precision", "mAR": "mean_average_recall", "coco_map": "coco_map"}
+    means = {name: f"{there.metrics[metric]:.3f}" for name, metric in shown.items() if metric in there.metrics}
     shown = [there.names[at] for at in there.choose(Filter("mistakes"))]
     return {"rows": rows, "means": means, "matrix": there.confusion_matrix.counts.ravel().tolist(), "shown": shown}
 
@@ -106,12 +112,12 @@ class ResultsScreen:
             """root => ({
                 rows: Object.fromEntries([...root.querySelectorAll(".label-table tbody tr")].map((row) => [
                     row.dataset.label,
-                    ["f1", "precision", "recall", "threshold"].map(
-                        (name) => row.querySelector(`td.${name}`).textContent,
+                    ["f1", "precision", "recall", "threshold", "average_precision"].flatMap(
+                        (name) => row.querySelector(`td.${name}`)?.textContent ?? [],
                     ),
                 ])),
-                means: Object.fromEntries(["f1", "precision", "recall"].map(
-                    (name) => [name, root.querySelector(`[data-figure=${name}]`).textContent],
+                means: Object.fromEntries([...root.querySelectorAll("[data-figure]")].map(
+                    (node) => [node.dataset.figure, node.textContent],
                 )),
                 matrix: [...root.querySelectorAll(".cells .cell")].map(
                     (cell) => (cell.textContent === "·" ? 0 : Number(cell.textContent)),

@@ -65,6 +65,12 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
         expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
     screen.mode("cross-validated")
     expect_same(screen, page, "classes", {**start, "mode": "cross-validated"})
+    screen.mode("most confident")
+    expect_same(screen, page, "classes", {**start, "mode": "most confident"})
+    wrong = [n for n in screen.root.locator(".cells .cell:not(.right)").all_inner_texts() if n != "·"]
+    screen.expect_place(f"1–{sum(map(int, wrong))} of {sum(map(int, wrong))}")
+    expect(screen.root.locator(".slider.threshold")).to_be_hidden()
+    screen.mode("one")
     # by hand: the slider is dragged with the mouse, and the kernel receives its value
     slider = screen.root.locator(".slider.threshold")
     box = slider.bounding_box()
@@ -188,6 +194,20 @@ def test_images_are_zoomed_and_boxes_stay_on_them(lab: Lab) -> None:
         return [(box.left - picture.left) / picture.width, box.width / picture.width, picture.width];
     }"""
     stage = viewer.locator(".stage")
+    # the list and the picture are linked
+    line, marked = viewer.locator(".item").first, stage.locator(".marked")
+    expect(line).to_contain_text("IoU")
+    expect(marked).to_have_count(0)
+    line.hover()
+    frame = marked.first.bounding_box()
+    assert frame is not None
+    page.page.mouse.move(2, 2)
+    expect(marked).to_have_count(0)
+    page.page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    expect(line).to_have_class(re.compile("marked"))
+    expect(viewer.locator(".item.marked")).to_have_count(1)
+    viewer.locator("aside").hover(position={"x": 3, "y": 3})
+    expect(viewer.locator(".item.marked")).to_have_count(0)
     before = stage.evaluate(place)
     frame = stage.bounding_box()
     assert frame is not None
@@ -245,9 +265,11 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     page.run_all(seconds=300)
     screen = screen_in(page, 2).ready()
     # a threshold is saved and used by detect
+    expect(screen.button("Save thresholds")).to_be_disabled()
     screen.mode("one")
     screen.move("threshold", 0)
     screen.button("Save thresholds").click()
+    expect(screen.button("Save thresholds")).to_be_disabled()
     expect(screen.root.locator(".foot .state")).to_have_text("saved: model.detect() uses these thresholds")
     assert page.value("model.thresholds") == {"disc": 0.0, "stripes": 0.0}
     assert page.value("counted()", seconds=60) == 2

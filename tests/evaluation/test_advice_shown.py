@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.evaluation.advice import SHOWN_PICTURES, complete
+from customlabels_nb.evaluation.advice import SHOWN_PICTURES
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES
+from customlabels_nb.evaluation.advice.rules import MOST_NAMES
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.project.report import Report, evaluate
 from tests.evaluation.cases import HOSTILE, tables
@@ -92,14 +94,31 @@ def test_a_terminal_gets_the_same() -> None:
     assert text.startswith("Advice on apple: ")
     assert tells(text, "[0]", "apple", "pear", 9, 20, "test")
     assert tells(text, "image 0.jpg", "image 1.jpg", "image 2.jpg", "image 3.jpg", 5)
-    assert "\n        report.advice[0].images" in text
+    assert "\n        names = ['image 0.jpg', 'image 1.jpg'," in text
 
 
-def test_calls_name_the_item_where_it_stands() -> None:
+def test_code_runs_without_any_variable() -> None:
     report = mistaken(["apple", "pear", "fig"])
-    for position, item in enumerate(report.advice):
-        if item.call.startswith("report."):
-            assert eval(item.call, {"report": report}) is report.advice[position].images  # noqa: S307
+    for advice in (report.advice, report.advise(features=np.arange(120).reshape(60, 2))):
+        listed = 0
+        for item in advice:
+            there: dict[str, Any] = {}
+            exec(item.call, there)  # noqa: S102
+            assert there.get("names", item.names) == item.names
+            listed += "names" in there
+        assert listed
+
+
+def test_code_lists_only_the_first_of_many_images() -> None:
+    number = MOST_NAMES + 10
+    truth = pd.DataFrame({"image": [f"image {i}.jpg" for i in range(2 * number)], "label": ["cat", "dog"] * number})
+    found = evaluate(truth, truth.assign(label="dog", confidence=0.7), thresholds=0.5)
+    (item,) = found.advice.about("confusion")
+    assert len(item.names) == number
+    there: dict[str, Any] = {}
+    exec(item.call, there)  # noqa: S102
+    assert there["names"] == item.names[:MOST_NAMES]
+    assert f"# the {MOST_NAMES} clearest of {number}" in item.call
 
 
 def test_calls_open_the_images_in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,36 +128,26 @@ def test_calls_open_the_images_in_a_project(tmp_path: Path, monkeypatch: pytest.
     project.add_images(tmp_path / "photos", split="test", progress=False)
     known = {Path(name).name: name for name in project.test_set.images["image"]}
     report = mistaken(["apple", "pear", "fig"], names=[known[Path(name).name] for name in names])
-    report.project = "fruit"
-    (item,) = report.advice.about("confusion")
-    there = {"project": project, "report": report}
+    project_code = f"project = cl.load_project({str(project.root)!r})"
+    project.close()
+    (item,) = report._advise(setup=[project_code, ""], split="test").about("confusion")
+    there: dict[str, Any] = {}
     exec(item.call, there)  # noqa: S102
     view = there["screen"].session.view
     assert {there["screen"].session.page(0, 48)[1][i] for i in range(len(view))} == set(item.names)
-    project.close()
+    there["project"].close()
 
 
 def test_a_run_whose_curves_still_rise_is_trained_longer() -> None:
     report = mistaken(["apple", "pear", "fig"])
     rising = [(10.0 * epoch, 0.5 + 0.02 * epoch) for epoch in range(1, 17)]
     level = [(10.0 * epoch, min(0.5 + 0.1 * epoch, 0.8)) for epoch in range(1, 17)]
-    (item,) = report._advise(curve=rising, in_project=True).about("undertrained")
+    (item,) = report._advise(curve=rising, setup=["project = 1", "model = 2"]).about("undertrained")
     assert "The curves still rise" in item.text
     assert "0.71 to 0.79" in item.text
-    assert item.call == 'project.train(budget="8min")'
+    assert item.call == 'import customlabels_nb as cl\n\nproject = 1\nproject.train(budget="8min")'
     for curve in (level, rising[:7], []):
-        assert not report._advise(curve=curve, in_project=True).about("undertrained")
-
-
-def test_code_creates_the_variables_that_it_uses() -> None:
-    setup = {
-        "project": "project = cl.load_project('/p')",
-        "model": "model = project.model('v')",
-        "report": "report = model.evaluate()",
-    }
-    assert complete("project.train()", setup).splitlines()[2:] == [setup["project"], "project.train()"]
-    assert complete("report.plot_curves()", setup).splitlines()[2:] == [*setup.values(), "report.plot_curves()"]
-    assert complete("report.plot_curves()", {}) == "report.plot_curves()"
+        assert not report._advise(curve=curve, setup=["project = 1", "model = 2"]).about("undertrained")
 
 
 def test_it_is_worked_out_once() -> None:

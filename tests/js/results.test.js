@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { chooseImages, countsOf, iouOf, itemAt, itemsOf, NO_FILTER, shortName, spanOf } from "../../customlabels_nb/widgets/static/results/choosing.js";
@@ -181,9 +182,11 @@ test("average precision is that of COCO", () => {
 test("the colour of mistakes is far from each label colour", () => {
   assert.equal(mistakeColour([]), "#e5252a");
   assert.equal(mistakeColour(["#2f7fc1", "#3a9a5b"]), "#e5252a");
-  for (const red of ["#e5252a", "#ff0000", "#c8553d"]) assert.ok(colourDistance(mistakeColour([red]), red) > 0.25, red);
-  const palette = ["#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b", "#8a63c9", "#e0762f", "#2aa3a3", "#c2528b", "#7a8b2a", "#5a6f9e", "#a5673f", "#6b7280"];
-  for (const colour of palette) assert.ok(colourDistance(mistakeColour(palette), colour) > 0.15, colour);
+  for (const red of ["#e5252a", "#ff0000", "#c8553d"]) assert.ok(colourDistance(mistakeColour([red]), red) >= 0.24, red);
+  const palette = readFileSync(new URL("../../customlabels_nb/core/tables.py", import.meta.url), "utf8").match(/PALETTE = \(([^)]*)\)/)[1].match(/#\w{6}/g);
+  assert.equal(palette.length, 20);
+  for (let count = 1; count <= 20; count += 1) assert.equal(mistakeColour(palette.slice(0, count)), "#ff0050");
+  for (const colour of palette) assert.ok(colourDistance("#ff0050", colour) > 0.25, colour);
   assert.equal(mistakeColour(["red", "url(x)"]), "#e5252a");
 });
 

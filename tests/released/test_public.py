@@ -12,6 +12,8 @@ from tests.released.public import public_members, public_tables, stored_strings
 
 #: Parameters that are now aliases of newer ones: None means the newer one's default.
 ALIASES = {("cl.evaluate", "overlap")}
+#: Columns that are gone: the boxes of a classifier, which were always empty.
+GONE = {f"{task}: Model.detect_many()": {"left", "top", "width", "height"} for task in ("single-label", "multi-label")}
 #: Objects created by projects and reports only, whose constructors nobody else calls.
 MADE_FOR_USERS = {"Labels", "Snapshots", "Results"}
 RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("*/public.json"))
@@ -50,7 +52,8 @@ def test_tables_keep_their_columns_and_dtypes(release: Path) -> None:
     before = kept(release, "public")["tables"]
     assert len(before) > 40
     for name, columns in before.items():
-        assert columns.items() <= now[name].items(), name
+        stays = {column: dtype for column, dtype in columns.items() if column not in GONE.get(name, ())}
+        assert stays.items() <= now[name].items(), name
 
 
 def test_stored_words_stay(release: Path) -> None:

@@ -90,7 +90,7 @@ def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, 
     assert known["messages"]["lines"][0][1] == "Kind: detection."
     pictures = known["samples"]["pictures"]
     assert [own["image"] for own in pictures] == ["a.jpg", "b.jpg"]
-    assert [own["true"][0]["colour"] for own in pictures] == ["#c8553d", "#2f7fc1"]
+    assert [own["true"][0]["colour"] for own in pictures] == ["#c8553d", "#0072b2"]
     assert pictures[0]["predicted"][0] == {
         "label": "apple", "colour": "#c8553d", "box": [10, 20, 300, 200], "confidence": 0.75,
     }  # fmt: skip

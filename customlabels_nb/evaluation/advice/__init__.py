@@ -6,7 +6,6 @@ the most effective suggestions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.errors import ImageError
-from customlabels_nb.evaluation.advice.items import HERE, SHOWN_IMAGES, AdviceItem, item_lines, short_name
+from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines, short_name
 from customlabels_nb.evaluation.advice.rules import (
     Case,
     alarm_advice,
@@ -203,36 +202,16 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
     return AdviceImage(data, header.width, header.height)
 
 
-def strongest(
-    found: Sequence[AdviceItem], setup: Mapping[str, str] | None = None
-) -> tuple[tuple[AdviceItem, ...], int]:
-    """Select the suggestions to show, complete their code, and count the suggestions not shown.
+def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
+    """Select the suggestions to show, and count the suggestions not shown.
 
     Suspected label errors come first, because they make all other suggestions unreliable.
     """
     kept: list[AdviceItem] = []
     for item in sorted(found, key=lambda item: (item.kind != "label_error", -item.weight)):
         if len(kept) < MOST_ITEMS and sum(other.kind == item.kind for other in kept) < MOST_OF_A_KIND:
-            call = item.call.replace(HERE, f"report.advice[{len(kept)}]")
-            kept.append(replace(item, call=complete(call, setup or {})))
+            kept.append(item)
     return tuple(kept), len(found) - len(kept)
-
-
-def complete(call: str, setup: Mapping[str, str]) -> str:
-    """Write the lines that create the variables of ``call`` above it, so that it runs in an empty notebook.
-
-    Parameters
-    ----------
-    call : str
-        Code of a suggestion.
-    setup : dict
-        Code that creates each variable. Later lines may use earlier variables.
-    """
-    lines = [call]
-    for name, line in reversed(list(setup.items())):
-        if any(re.search(rf"\b{name}\.", own) for own in lines):
-            lines.insert(0, line)
-    return call if len(lines) == 1 else "\n".join(["import customlabels_nb as cl", "", *lines])
 
 
 __all__ = ["Advice", "AdviceItem", "AdviceImage", "Pictures", "advise", "picture_of"]
@@ -248,8 +227,8 @@ def advise(
     training: Mapping[str, int] | None = None,
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
     name: str = "",
-    in_project: bool = False,
-    setup: Mapping[str, str] | None = None,
+    setup: Sequence[str] = (),
+    split: str = "",
     curve: Sequence[tuple[float, float]] = (),
     pictures: Pictures | None = None,
 ) -> Advice:
@@ -268,10 +247,10 @@ def advise(
         image), for suggestions about labels whose images vary in appearance.
     name : str
         Name of the evaluated model version.
-    in_project : bool
-        True if the suggested code can use the variables ``project`` and ``model``.
-    setup : dict, optional
-        Code that creates the variables ``project``, ``model`` and ``report``, in this order.
+    setup : sequence of str
+        Two lines of code that create the variables ``project`` and ``model``, empty outside a project.
+    split : str
+        Split of the project that has the test images, empty if they are not in the project.
     curve : sequence of pairs of float
         Seconds and metric on held-out images after each epoch of the training run, for advice to train longer.
     pictures : callable, optional
@@ -282,16 +261,8 @@ def advise(
     InputError
         If ``features`` does not match the test images.
     """
-    case = Case(
-        applied,
-        summary,
-        per_label,
-        per_image,
-        training,
-        checked_features(features, applied.outcomes),
-        in_project,
-        curve,
-    )
+    features = checked_features(features, applied.outcomes)
+    case = Case(applied, summary, per_label, per_image, training, features, setup, split, curve)
     mistakes = find_mistakes(case)
     found = [
         *truth_advice(case, mistakes),
@@ -308,7 +279,7 @@ def advise(
     ]
     if case.detection:
         found += [*misplaced_advice(case, mistakes), *size_advice(case)]
-    items, left = strongest(found, setup)
+    items, left = strongest(found)
     notes = []
     if left:
         notes.append(f"{left} less effective suggestion{' is' if left == 1 else 's are'} not shown.")

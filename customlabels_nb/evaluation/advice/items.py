@@ -26,8 +26,6 @@ KINDS: dict[str, str] = {
     "over_confident": "Overconfident",
     "few_test_images": "Too few test images",
 }
-#: Placeholder for the item itself in its code. It cannot occur in data, which is formatted with ``repr``.
-HERE = "\0"
 #: Maximum number of images listed per suggestion.
 SHOWN_IMAGES = 4
 
@@ -47,7 +45,7 @@ class AdviceItem:
     images : DataFrame
         Test images that show the problem, clearest first: ``image``, and further columns that depend on the kind.
     call : str
-        Code that applies the suggestion or shows the images.
+        Code that applies the suggestion or lists the images, empty if there is none. It runs in an empty notebook.
     weight : float
         Estimated maximum gain in mean F1. Suggestions about the reliability of the metrics have a small weight.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pprint import pformat
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ import pandas as pd
 
 from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.advice.items import HERE, AdviceItem
+from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.detector_metrics import SIZES
 from customlabels_nb.evaluation.metrics import ratios
@@ -32,6 +33,8 @@ from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
 _LISTED = 4
+#: Maximum number of images listed in the code of a suggestion.
+MOST_NAMES = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +51,10 @@ class Case:
         Number of training images by label.
     features : ndarray of float64, shape (n, d), or None
         One feature vector per test image, NaN for images without features.
-    in_project : bool
-        True if the suggested code can use the variables ``project`` and ``model``.
+    setup : sequence of str
+        Code that creates the variables ``project`` and ``model``, empty outside a project.
+    split : str
+        Split of the project that has the test images, empty if they are not in the project.
     curve : sequence of pairs of float
         Seconds and metric on held-out images after each epoch of the training run, empty if unknown.
     """
@@ -60,7 +65,8 @@ class Case:
     per_image: pd.DataFrame
     training: Mapping[str, int] | None = None
     features: FloatArray | None = None
-    in_project: bool = False
+    setup: Sequence[str] = ()
+    split: str = ""
     curve: Sequence[tuple[float, float]] = ()
 
     @property
@@ -125,30 +131,39 @@ class Case:
             return f"{number:,} {'box' if number == 1 else 'boxes'}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
 
-    def look(self) -> str:
-        """Write the code that opens the images of the suggestion for labelling."""
-        if not self.in_project:
-            return f"{HERE}.images"
-        opened = 'project.annotate("test")' if self.detection else 'project.label("test")'
-        return (
-            f"names = {HERE}.names\nscreen = {opened}\n"
-            'screen.set_filter(lambda images: images["image"].isin(names))\nscreen'
+    def code(self, *lines: str, model: bool = False) -> str:
+        """Write code for an empty notebook: the lines, after those that create ``project`` and ``model``."""
+        return "\n".join(["import customlabels_nb as cl", "", *self.setup[: 1 + model], *lines])
+
+    def look(self, images: pd.DataFrame) -> str:
+        """Write the code that lists images and, if they are in the project, opens them for labelling."""
+        every = [str(name) for name in images["image"].unique()]
+        names = "names = " + pformat(every[:MOST_NAMES], width=110, compact=True).replace("\n", "\n" + " " * 8)
+        if len(every) > MOST_NAMES:
+            names += f"  # the {MOST_NAMES} clearest of {len(every):,}"
+        if not self.split:
+            return f"{names}\nnames" if every else ""
+        return self.code(
+            names,
+            f'screen = project.{"annotate" if self.detection else "label"}("{self.split}")',
+            'screen.set_filter(lambda images: images["image"].isin(names))',
+            "screen",
         )
 
-    def add(self, label: str, split: str = "train") -> str:
-        """Write the code that adds images with a label."""
-        if not self.in_project:
-            return f"{HERE}.images"
+    def add(self, label: str, images: pd.DataFrame, split: str = "train") -> str:
+        """Write the code that adds images with a label or, outside a project, lists the images of the suggestion."""
+        if not self.setup:
+            return self.look(images)
         to = "" if split == "train" else f', split="{split}"'
         if self.detection:
-            return f'project.add_images("photos/"{to})\nproject.annotate("{split}")'
-        return f'project.add_images("photos/", label={label!r}{to})'
+            return self.code(f'project.add_images("photos/"{to})', f'project.annotate("{split}")')
+        return self.code(f'project.add_images("photos/", label={label!r}{to})')
 
     def use_thresholds(self, thresholds: Mapping[str, float]) -> str:
         """Write the code that applies the given thresholds."""
-        if self.in_project:
-            return f"model.set_thresholds({dict(thresholds)!r})"
-        return f"cl.evaluate(truth, predictions, thresholds={dict(thresholds)!r})"
+        if self.setup:
+            return self.code(f"model.set_thresholds({dict(thresholds)!r})", model=True)
+        return f"thresholds = {dict(thresholds)!r}  # for cl.evaluate(..., thresholds=thresholds)"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -242,7 +257,7 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     )
     right, wrong = case.each(found["predicted"]), case.each(found.loc[replaced, "truth"])
     labels = tuple(label for label in case.labels if label in {*found["predicted"], *found["truth"].dropna()})
-    yield AdviceItem("label_error", text, labels, found, case.look(), case.gain(tp=right, fp=-right, fn=-wrong))
+    yield AdviceItem("label_error", text, labels, found, case.look(found), case.gain(tp=right, fp=-right, fn=-wrong))
 
 
 def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
@@ -276,7 +291,7 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         images = images.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
         there, here = case.each([truth] * number), case.each([predicted] * back)
         gain = case.gain(tp=there + here, fn=-there - here, fp=-case.each([predicted] * number + [truth] * back))
-        yield AdviceItem("confusion", text, (truth, predicted), images, case.look(), gain)
+        yield AdviceItem("confusion", text, (truth, predicted), images, case.look(images), gain)
 
 
 def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
@@ -297,7 +312,7 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         )
         by = case.each([label] * len(images))
         images = images.sort_values("confidence", kind="stable", ignore_index=True)
-        yield AdviceItem("missed", text, (label,), images, case.look(), case.gain(tp=by, fn=-by))
+        yield AdviceItem("missed", text, (label,), images, case.look(images), case.gain(tp=by, fn=-by))
 
 
 def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
@@ -321,7 +336,7 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
             )
         by = case.each([label] * len(images))
         images = images.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
-        yield AdviceItem("false_alarm", text, (label,), images, case.look(), case.gain(fp=-by))
+        yield AdviceItem("false_alarm", text, (label,), images, case.look(images), case.gain(fp=-by))
 
 
 # -- mistakes by task -----------------------------------------------------------------------------------
@@ -596,7 +611,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     )
     by = case.each(found["predicted"])
     images = found.sort_values("overlap", kind="stable", ignore_index=True)
-    yield AdviceItem("misplaced", text, labels, images, case.look(), case.gain(tp=by, fp=-by, fn=-by))
+    yield AdviceItem("misplaced", text, labels, images, case.look(images), case.gain(tp=by, fp=-by, fn=-by))
 
 
 def size_advice(case: Case) -> Iterator[AdviceItem]:
@@ -620,7 +635,9 @@ def size_advice(case: Case) -> Iterator[AdviceItem]:
         truth = {"left": "truth_left", "top": "truth_top", "width": "truth_width", "height": "truth_height"}
         images = rows[["image", "label", "confidence"]].assign(**{name: rows[of] for name, of in truth.items()})
         by = np.floor(case.each(rows["label"]) * (elsewhere - recall) / max(1 - recall, 1e-9)).astype(np.int64)
-        yield AdviceItem("box_size", text, labels, images.reset_index(drop=True), case.look(), case.gain(tp=by, fn=-by))
+        yield AdviceItem(
+            "box_size", text, labels, images.reset_index(drop=True), case.look(images), case.gain(tp=by, fn=-by)
+        )
 
 
 def _sizes_of(rows: pd.DataFrame) -> pd.Series:
@@ -677,7 +694,7 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
     )
     images = rows[group == worse].sort_values(["found", "confidence"], kind="stable", ignore_index=True)
     by = case.each([label] * round(sizes[0] * (recall[1 - worse] - recall[worse])))
-    return AdviceItem("several_looks", text, (label,), images, case.look(), case.gain(tp=by, fn=-by))
+    return AdviceItem("several_looks", text, (label,), images, case.look(images), case.gain(tp=by, fn=-by))
 
 
 def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
@@ -764,13 +781,13 @@ def never_found_advice(case: Case) -> Iterator[AdviceItem]:
                 f"{listed(labels)} {'are' if several else 'is'} never found. Check whether these images are labelled "
                 "correctly, and add training images that look like them."
             )
-            call = case.look()
+            call = case.look(images)
         else:
             text = (
                 f"The model does not predict {listed(labels)}, but test images have {'them' if several else 'it'}. Add "
                 f"training images with {'them' if several else 'it'} and train again."
             )
-            call = case.add(labels[0])
+            call = case.add(labels[0], images)
         others = case.per_label["f1"].to_numpy()[tested & (tp > 0)]
         gain = len(labels) / int(tested.sum()) * (float(others.mean()) if others.size else 1.0)
         yield AdviceItem("never_found", text, labels, images, call, gain)
@@ -790,7 +807,8 @@ def rare_advice(case: Case) -> Iterator[AdviceItem]:
         if len(labels) == 1:
             text = text.replace("their metrics are", "its metrics are").replace("more of them", "more of it")
         weight = _RARE_WEIGHT * len(labels) / len(case.labels)
-        yield AdviceItem("rare", text, labels, _images_with(case, labels), case.add(labels[0], "test"), weight)
+        images = _images_with(case, labels)
+        yield AdviceItem("rare", text, labels, images, case.add(labels[0], images, "test"), weight)
 
 
 def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[AdviceItem]:
@@ -806,7 +824,7 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
         )
         images = _images_with(case, (label,))
         weight = (GOOD_F1 - float(f1[position])) / 2 / int(tested.sum())  # half of the missing F1
-        yield AdviceItem("rare", text, (label,), images, case.add(label), weight)
+        yield AdviceItem("rare", text, (label,), images, case.add(label, images), weight)
 
 
 #: Minimum number of epochs, and minimum rise of the metric from the third quarter of them to the last.
@@ -817,7 +835,7 @@ LONGER = 3
 
 def training_advice(case: Case) -> Iterator[AdviceItem]:
     """Suggest a longer training run if the metric on held-out images was still rising when training ended."""
-    if len(case.curve) < LEAST_EPOCHS or not case.in_project:
+    if len(case.curve) < LEAST_EPOCHS or not case.setup:
         return
     seconds, quarter = case.curve[-1][0], len(case.curve) // 4
     values = np.array([value for _, value in case.curve])
@@ -830,7 +848,7 @@ def training_advice(case: Case) -> Iterator[AdviceItem]:
     )
     budget = f"{int(np.ceil(LONGER * seconds / 60))}min"
     none = pd.DataFrame({"image": []}, dtype="str")
-    yield AdviceItem("undertrained", text, (), none, f'project.train(budget="{budget}")', last - before)
+    yield AdviceItem("undertrained", text, (), none, case.code(f'project.train(budget="{budget}")'), last - before)
 
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:
@@ -854,7 +872,7 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
         low, high = 0.0, WIDE
     else:
         return
-    call = 'project.add_images("photos/", split="test")' if case.in_project else "report.summary"
+    call = case.code('project.add_images("photos/", split="test")') if case.setup else ""
     weight = _WIDTH_WEIGHT * (high - low)
     yield AdviceItem("few_test_images", text, (), pd.DataFrame({"image": []}, dtype="str"), call, weight)
 
@@ -875,7 +893,8 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
     )
     worst = case.alarms.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
     images = worst[["image", "label", "confidence"]]
-    yield AdviceItem("over_confident", text, (), images, "report.plot_curves()", _CONFIDENCE_WEIGHT * gap)
+    call = case.code("model.evaluate().plot_curves()", model=True) if case.split else case.look(images)
+    yield AdviceItem("over_confident", text, (), images, call, _CONFIDENCE_WEIGHT * gap)
 
 
 def _answers(case: Case) -> tuple[FloatArray, BoolArray]:

@@ -191,11 +191,11 @@ def compare(
     NotEnoughDataError
         If no test image is in both evaluations.
     """
-    check_alike(before, after)
+    _check_alike(before, after)
     here, there = same_images(before, after, common=common)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
     one, other = before.applied.only(here), after.applied.only(there)
-    deltas, label_deltas = delta_intervals(one, other, random_state=random_state, resamples=resamples)
+    deltas, label_deltas = _intervals(one, other, random_state=random_state, resamples=resamples)
     tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, one), (after, other))]
     labels = _labels(before, after)
     sides = [ComparedSide.of(applied, one.outcomes.images) for applied in (one, other)]
@@ -214,8 +214,7 @@ def compare(
     )
 
 
-def check_alike(before: Evaluation, after: Evaluation) -> None:
-    """Raise an error unless two evaluations have the same task and IoU threshold."""
+def _check_alike(before: Evaluation, after: Evaluation) -> None:
     if before.task != after.task:
         raise InputError(f"A {before.task} and a {after.task} evaluation cannot be compared. The tasks must match.")
     iou_thresholds = [getattr(evaluation.outcomes, "iou_threshold", None) for evaluation in (before, after)]
@@ -262,8 +261,8 @@ def _some(names: list[str]) -> str:
     return ", ".join(repr(str(name)) for name in names[:_NAMED]) + more
 
 
-def delta_intervals(
-    one: Thresholded, other: Thresholded, *, random_state: int = 0, resamples: int = RESAMPLES
+def _intervals(
+    one: Thresholded, other: Thresholded, *, random_state: int, resamples: int
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
     """Compute 95% confidence intervals of the differences in each metric, and in F1 of each label that both have."""
     rows = [counted_rows(applied) for applied in (one, other)]

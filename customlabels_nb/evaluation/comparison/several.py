@@ -12,20 +12,9 @@ import pandas as pd
 
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
-from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.evaluation.comparison.comparing import (
-    ComparedSide,
-    certain,
-    changed_images,
-    check_alike,
-    delta_intervals,
-    same_images,
-    signed,
-)
-from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
-from customlabels_nb.evaluation.result import Evaluation
-from customlabels_nb.evaluation.slices import sliced
-from customlabels_nb.evaluation.thresholded import Thresholded
+from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.evaluation.comparison.comparing import certain, compare, same_images, signed
+from customlabels_nb.evaluation.result import Evaluation, evaluation_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,8 +47,7 @@ class VersionsComparison:
     names: tuple[str, ...]
     test_images: int
     task: str
-    _parts: tuple[Thresholded, ...]
-    _images: pd.DataFrame
+    _parts: tuple[Evaluation, ...]
 
     def by(self, column: str, *, bins: int | None = None) -> pd.DataFrame:
         """Return the F1 of each version in each slice of the test images.
@@ -74,7 +62,7 @@ class VersionsComparison:
         Returns
         -------
         DataFrame
-            One row per slice and version: ``slice``, ``version``, ``test_images``, ``f1``, ``f1_low``, ``f1_high``.
+            As :meth:`.Report.by`, with a column ``version``.
 
         Examples
         --------
@@ -82,21 +70,21 @@ class VersionsComparison:
         >>> sorted(set(comparison.by("width")["version"]))
         ['first', 'first (2)', 'first (3)']
         """
-        rows = []
-        for name, positions in sliced(self._images, column, bins=bins):
-            for version, part in zip(self.names, self._parts, strict=True):
-                rows.append((name, version, len(positions), *_f1(part.only(positions))))
-        return pd.DataFrame(rows, columns=["slice", "version", "test_images", "f1", "f1_low", "f1_high"])
+        versions = zip(self.names, self._parts, strict=True)
+        tables = [part.by(column, bins=bins).assign(version=name) for name, part in versions]
+        return pd.concat(tables, ignore_index=True)
 
-    def plot(self, ax: Axes | None = None, *, by: str = "label", theme: str | None = None) -> Axes:
+    def plot(
+        self, ax: Axes | None = None, *, by: str = "label", bins: int | None = None, theme: str | None = None
+    ) -> Axes:
         """Draw the F1 of each version in one chart, by label or by a column of the test images.
 
         Parameters
         ----------
         ax : Axes, optional
             Axes to draw on.
-        by : str
-            "label", or a column of the test images as in :meth:`by`.
+        by, bins
+            "label", or a column of the test images and its number of ranges as in :meth:`by`.
         theme : {None, "paper"}
             "paper" draws in black on white.
 
@@ -108,7 +96,7 @@ class VersionsComparison:
         """
         from customlabels_nb.evaluation.plots.versions import plot_versions
 
-        table = self.per_label if by == "label" else self.by(by).rename(columns={"slice": by})
+        table = self.per_label if by == "label" else self.by(by, bins=bins).rename(columns={"slice": by})
         return plot_versions(table, ax, by=by, theme=theme)
 
     def __repr__(self) -> str:
@@ -145,50 +133,33 @@ def compare_versions(
     Raises
     ------
     InputError
-        If there are fewer than two evaluations, or their tasks, IoU thresholds or test images differ.
+        If the tasks, IoU thresholds or test images differ.
     NotEnoughDataError
         If no test image is in all evaluations.
     """
-    if len(evaluations) < 2:
-        raise InputError(f"{len(evaluations)} evaluation cannot be compared. Pass at least two.")
-    first, others = evaluations[0], evaluations[1:]
-    for other in others:
-        check_alike(first, other)
-    pairs = [same_images(first, other, common=common) for other in others]
+    first = evaluations[0]
+    pairs = [same_images(first, other, common=common) for other in evaluations[1:]]
     here = reduce(np.intersect1d, [pair[0] for pair in pairs])
     if not here.size:
         raise NotEnoughDataError("The evaluations have no test images in common. Evaluate all on the same images.")
-    parts = [first.applied.only(here)]
-    parts += [other.applied.only(there[np.isin(own, here)]) for other, (own, there) in zip(others, pairs, strict=True)]
-    unique = tuple(f"{name} ({at + 1})" if name in names[:at] else name for at, name in enumerate(names))
-    sides = [ComparedSide.of(part, parts[0].outcomes.images) for part in parts]
-    rows: list[dict[str, Any]] = []
-    by_label: list[pd.DataFrame] = []
-    for version, part, side in zip(unique, parts, sides, strict=True):
-        table = per_label_table(part, bootstrap_intervals(part))
-        metrics = overall_metrics(part.outcomes, table)
-        low, high = (np.nan, np.nan) if part is parts[0] else delta_intervals(parts[0], part)[0]["f1"]
-        fixed, broken = changed_images(sides[0], side)
-        _, f1_low, f1_high = _f1(part)
-        row: dict[str, Any] = {
-            "version": version,
-            "f1": metrics.pop("f1"),
-            "f1_low": f1_low,
-            "f1_high": f1_high,
-            **metrics,
-        }
-        delta = np.nan if part is parts[0] else row["f1"] - rows[0]["f1"]
-        rows.append({**row, "delta": delta, "low": low, "high": high, "fixed": len(fixed), "broken": len(broken)})
-        table.loc[table["test_images"] == 0, ["f1", "f1_low", "f1_high"]] = np.nan
-        by_label.append(table[["label", "f1", "f1_low", "f1_high"]].assign(version=version))
-    labels = list(dict.fromkeys(label for table in by_label for label in table["label"]))
-    index = pd.MultiIndex.from_product([labels, unique], names=["label", "version"])
-    per_label = pd.concat(by_label).set_index(["label", "version"]).reindex(index).reset_index()
+    positions = [here, *(there[np.isin(own, here)] for own, there in pairs)]
     images = first.images.iloc[here].reset_index(drop=True)
-    return VersionsComparison(pd.DataFrame(rows), per_label, unique, len(here), first.task, tuple(parts), images)
-
-
-def _f1(part: Thresholded) -> tuple[float, float, float]:
-    """Return F1 and the bounds of its 95% confidence interval."""
-    value = overall_metrics(part.outcomes, per_label_table(part))["f1"]
-    return (value, *bootstrap_intervals(part).metrics["f1"])
+    parts = [evaluation_of(one.applied.only(own), images) for one, own in zip(evaluations, positions, strict=True)]
+    unique = tuple(f"{name} ({at + 1})" if name in names[:at] else name for at, name in enumerate(names))
+    rows: list[dict[str, Any]] = []
+    tables: list[pd.DataFrame] = []
+    for version, part in zip(unique, parts, strict=True):
+        metrics = part.summary.set_index("figure").drop(["test_images", "labels"])
+        low, high = metrics.loc["f1", ["low", "high"]]
+        change = compare(parts[0], part)
+        row = {"version": version, "f1": np.nan, "f1_low": low, "f1_high": high} | metrics["value"].to_dict()
+        row |= change.metric("f1")[["delta", "low", "high"]].to_dict()
+        rows.append(row | {"fixed": len(change.fixed), "broken": len(change.broken)})
+        table = part.per_label[part.per_label["test_images"] > 0].assign(version=version)
+        tables.append(table[["label", "version", "f1", "f1_low", "f1_high"]])
+    labels = list(dict.fromkeys(label for part in parts for label in part.outcomes.labels))
+    index = pd.MultiIndex.from_product([labels, unique], names=["label", "version"])
+    per_label = pd.concat(tables).set_index(["label", "version"]).reindex(index).reset_index()
+    summary = pd.DataFrame(rows)
+    summary.loc[0, ["delta", "low", "high"]] = np.nan
+    return VersionsComparison(summary, per_label, unique, len(here), first.task, tuple(parts))

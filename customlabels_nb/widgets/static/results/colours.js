@@ -1,7 +1,7 @@
 // Colour of mistakes: the candidate that differs most from all label colours.
 
-const CANDIDATES = ["#e5252a", "#d100d1", "#e06c00", "#0a84ff", "#00a86b", "#7a3cff"];
-const FAR = 0.5; // of the largest distance of two colours, from which the first candidate is far enough
+const CANDIDATES = ["#e5252a", "#ff0050", "#e600e6", "#ff9500", "#0a84ff", "#00b7c7", "#7a3cff"];
+const FAR = 0.25; // of the largest distance of two colours, from which the first candidate is far enough
 
 const channels = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 

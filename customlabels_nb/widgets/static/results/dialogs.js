@@ -53,7 +53,7 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
       item.images.length ? element("button", { type: "button", text: `Show ${imagesText(item.images.length)}`, on: { click: () => { panel.close(); show(item); } } }) : null,
       fix && item.images.some(isDoubtful) ? element("button", { type: "button", text: "Fix ground truth…", on: { click: () => { panel.close(); fix(item.images.filter(isDoubtful)); } } }) : null,
     ),
-    codeBlock(item.call),
+    item.call ? codeBlock(item.call) : null,
   ));
   panel.open("Advice, most important first", ...(cards.length ? cards : [element("p", { text: "No clear improvements found." })]));
 }

@@ -395,6 +395,7 @@ export class ResultsScreen {
     if (!width) return;
     this.root.classList.toggle("narrow", width < 700);
     this.root.classList.toggle("medium", width < 900);
+    this.root.style.setProperty("--clnb-table", `${this.table.leastWidth}px`);
     this.root.classList.toggle("stacked", width < 900 || this.table.leastWidth > TABLE_SHARE * width);
     this.matrix.fit();
     this.gallery.fit(width - 24);

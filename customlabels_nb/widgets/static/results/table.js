@@ -3,8 +3,8 @@
 import { element, setText, show } from "../shared/dom.js";
 import { certainSign, deltaText, intervalText, metricText, numberText } from "./text.js";
 
-const NAME_WIDTH = 90; // pixels
-const NUMBER_WIDTH = 54;
+const NAME_WIDTH = 100; // pixels
+const NUMBER_WIDTH = 57;
 const SEARCHED_FROM = 11; // ten fit without scrolling
 
 // Return the row order: undefined values last, equal ones in the order of the labels.

@@ -69,10 +69,10 @@ export class ResultTile {
     this.node.classList.toggle("mistaken", wrong);
     const counts = { tp: 0, fp: 0, fn: 0 };
     for (const { result } of items) counts[result] += 1;
-    // show mistakes first if space is limited, and missed labels before wrong predictions
+    // show mistakes first if space is limited: missed labels before wrong predictions, boxes by confidence
     const order = { fn: 0, fp: 1, tp: 2 };
     const sorted = [...items].sort((a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence);
-    const listed = isDetection ? sorted.filter(({ result }) => result !== "tp") : sorted;
+    const listed = isDetection ? items.filter(({ result }) => result !== "tp").sort((a, b) => b.confidence - a.confidence) : sorted;
     const chips = listed.slice(0, isDetection || listed.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels, { isShort: isDetection }));
     if (listed.length > chips.length) chips.push(element("span", { class: "faint", text: `+${listed.length - chips.length}` }));
     if (isDetection && sorted.length) chips.unshift(element("span", { class: "summary", text: summaryText(counts) }));
