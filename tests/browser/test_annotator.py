@@ -227,6 +227,11 @@ def test_photo_has_most_of_the_area_and_panels_fold(lab: Lab) -> None:
     annotator.press("Shift+f")
     expect(root.locator(".full-screen")).to_have_attribute("aria-pressed", "false")
     assert root.bounding_box()["width"] == pytest.approx(820, abs=2)
+    # opened panels stay open when the cell is run again
+    annotator.page.run_cell(1)
+    annotator.ready()
+    expect(left.locator(".fold")).to_have_attribute("aria-expanded", "true")
+    expect(annotator.label_button("apple").locator(".grow")).to_be_visible()
 
 
 @pytest.mark.storing

@@ -1,7 +1,7 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
-import { dataUri, element, keepKeys } from "./shared/dom.js";
+import { dataUri, element, keepKeys, NO_FULL_SCREEN, turnFullScreen } from "./shared/dom.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
@@ -40,7 +40,7 @@ class Gallery extends PicturePages {
       submit: () => this._submit(),
       zoom: (pixels) => this._zoom(pixels),
       like: () => this._like(),
-      whole: () => (document.fullscreenElement === this.root ? document.exitFullscreen() : this.root.requestFullscreen()),
+      whole: async () => { if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN); },
       preview: () => { this.preview.onHover = !this.preview.onHover; this.toolbar.showPreview(this.preview.onHover); },
     });
     this.labelbar = new LabelBar({
@@ -194,8 +194,8 @@ class Gallery extends PicturePages {
   _like() {
     const row = this.listing.rowAt(this.focus);
     if (!row || !this.info.similarity) return;
-    const { query } = this.info;
-    const back = { label: "Back", run: () => this.show({ query, place: 0 }) };
+    const { focus, info: { query }, listing: { start } } = this;
+    const back = { label: "Back", run: () => this.show({ query, place: start, keep: focus }) };
     this.show({ query: { ...query, sort: "similarity", like: row.name }, place: 0 });
     this.notices.say("like", `Sorted by similarity to ${row.short}.`, { step: back });
   }
