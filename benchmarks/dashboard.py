@@ -124,7 +124,7 @@ def kernel_alone(project: cl.Project, times: int) -> None:
         rows, marks, _ = store.tables("train", images=[names[number]])
         status = "skipped" if rows["status"].iloc[0] == "needs_review" else "needs_review"
         store.update_images("train", rows.assign(status=status), marks, Action("mark", "anybody"))
-        took.append(seconds(dashboard._figures))
+        took.append(seconds(dashboard._totals))
     figure("kernel alone: counts after a change", f"{1000 * statistics.median(took):.0f} ms (median of {len(took)})")
     for _ in took:
         store.undo(None, Action("undo", "anybody"))
