@@ -146,6 +146,7 @@ def test_drawn_shape_is_selected_and_next_one_is_drawn_from_its_edge(lab: Lab) -
     annotator.drag((350, 200), (351, 201))
     expect(root.locator(".notice")).to_contain_text("smaller than 2 × 2")
     annotator.click(200, 100)
+    expect(root.locator(".notice")).to_have_count(0)
     annotator.press("3")  # relabels the one that was clicked
     annotator.press("v")
     annotator.drag((100, 80), (110, 85))  # moves another one
@@ -155,6 +156,11 @@ def test_drawn_shape_is_selected_and_next_one_is_drawn_from_its_edge(lab: Lab) -
     annotator.expect_image("1.png")
     annotator.press("Control+v")
     assert annotator.stored(1) == [("pear", 170, 80, 60, 60)]
+    annotator.press("b")
+    annotator.drag((20, 20), (80, 80))
+    annotator.press("2")
+    root.get_by_role("button", name="Change this one").click()
+    assert annotator.stored(1) == [("pear", 20, 20, 60, 60), ("pear", 170, 80, 60, 60)]
 
 
 def test_photo_has_most_of_the_area_and_panels_fold(lab: Lab) -> None:

@@ -158,6 +158,7 @@ export class Workspace {
         press: () => {
           leave();
           this.commands.cancelBox();
+          this.notices.drop("hint");
           this.changes.prediction = null;
         },
         changed: () => this.changed(),
