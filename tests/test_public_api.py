@@ -99,6 +99,16 @@ cl.load_project("fruit").delete(confirm=True)
     assert loaded_after(code, HEAVY, cwd=tmp_path) == []
 
 
+def test_showing_an_evaluation_of_tables_needs_no_database(tmp_path: Path) -> None:
+    code = f"""
+sys.path.insert(0, {str(ROOT)!r})
+import customlabels_nb as cl, pandas as pd
+truth = pd.DataFrame({{"image": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]}})
+cl.evaluate(truth, truth.assign(confidence=0.9), task="single-label").show()
+"""
+    assert loaded_after(code, ["sqlalchemy", "torch"], cwd=tmp_path) == []
+
+
 # -- dependencies -----------------------------------------------------------------------------------
 def requirement(text: str) -> tuple[str, str]:
     """Return the name and the rest of a requirement, without spaces and extras."""

@@ -36,7 +36,8 @@ from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.ingest.refresh import refresh_dataset
 from customlabels_nb.ingest.sources import ImportOptions, Source, found_in_tables, image_uri
-from customlabels_nb.labeling import Query, ReviewQuery
+from customlabels_nb.labeling.review import ReviewQuery
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.project import screens
 from customlabels_nb.project.archive import Packed, pack
 from customlabels_nb.project.labels import Labels

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from customlabels_nb.core import tables as t
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.sources import ImportOptions
-from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.dashboard import DashboardSession
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.training.plan import plan_in_words
 

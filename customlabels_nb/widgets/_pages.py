@@ -11,10 +11,11 @@ import pandas as pd
 import traitlets
 
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.labeling import EditResult, LabellingSession, Query, View, change_signal
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.image_table import short_name
+from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
-from customlabels_nb.labeling.view import PAGE_SIZES
+from customlabels_nb.labeling.view import PAGE_SIZES, Query, View
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
@@ -120,7 +121,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             ``"label == 'apple' and width > 100"``.
         **change
             Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``. See
-            :class:`customlabels_nb.labeling.Query`. Without any argument, all images are shown.
+            :class:`customlabels_nb.labeling.view.Query`. Without any argument, all images are shown.
 
         Raises
         ------

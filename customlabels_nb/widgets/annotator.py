@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import Query, change_signal
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session_files import SessionFiles
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._pages import ImagePages
 

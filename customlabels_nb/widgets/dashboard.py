@@ -14,11 +14,11 @@ import traitlets
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import Query
 from customlabels_nb.labeling.dashboard import DashboardCheck, DashboardSession, DashboardTotals, LastVersion
 from customlabels_nb.labeling.exporting import MORE, DashboardExport
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import UNITS, microseconds
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.history import history_handlers

@@ -1,4 +1,4 @@
-"""Gallery widget: label images in a grid or one by one in a :class:`~customlabels_nb.labeling.LabellingSession`."""
+"""Gallery widget: label images in a grid or one by one in a :class:`.LabellingSession`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import LabellingSession, Query
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._pages import EditedPages, Operation
 

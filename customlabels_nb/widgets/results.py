@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets
@@ -37,9 +37,11 @@ from customlabels_nb.evaluation.exploring.packing import (
 )
 from customlabels_nb.evaluation.exploring.position import MOST_CONFIDENT
 from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES
-from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
+
+if TYPE_CHECKING:  # loads SQLAlchemy, which evaluations without a project do not need
+    from customlabels_nb.labeling.project_actions import ProjectActions
 
 _STILL_IMAGES = 16
 _MOST_VIEWED = 24

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import EditResult, change_signal
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
+from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
 from customlabels_nb.widgets._pages import EditedPages, Operation

@@ -12,7 +12,7 @@ from tests.browser.jupyter import LabPage
 LABELLED = """
 import pandas as pd
 from customlabels_nb.core import tables
-from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.labeling.session import LabellingSession
 
 draw(12)
 project = cl.create_project("things", task="single-label")

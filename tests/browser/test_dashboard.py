@@ -202,7 +202,7 @@ arabic = "\\u0627\\u0644\\u0639\\u0631\\u0628\\u064a\\u0629"
 labels = [hostile, '"; DROP TABLE labels; --', "\\u202eltr", arabic, "l" * 256]
 for label in [*labels, *(f"label {number}" for number in range(995))]:
     project.labels.add(label)
-from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.labeling.session import LabellingSession
 for number, person in enumerate((hostile, "\\u202eevil", "p" * 200)):
     session = LabellingSession(project._store, project.root, user=person)
     names = session.table.names[3 * number : 3 * number + 3]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 

@@ -6,8 +6,9 @@ import pytest
 from ipywidgets import Button
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.ipyannotations_adapter import plug_into
+from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from customlabels_nb.labeling import LabellingSession
 from customlabels_nb.labeling.image_table import ImageTable
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.labeling.conftest import another, named

@@ -10,8 +10,9 @@ import pytest
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError, StoreError
-from customlabels_nb.labeling import Conflict, LabellingSession, Query
 from customlabels_nb.labeling.review import ReviewSession, ReviewTable
+from customlabels_nb.labeling.session import Conflict, LabellingSession
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import SqlStore
 from tests.labeling.conftest import another, named

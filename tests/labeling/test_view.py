@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAllowedError, NotReadyError
-from customlabels_nb.labeling import LabellingSession, Query
 from customlabels_nb.labeling.image_table import Prediction
+from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from tests.labeling.conftest import another, named

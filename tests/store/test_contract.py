@@ -23,7 +23,7 @@ from customlabels_nb.errors import (
     StaleEditError,
     TableError,
 )
-from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.store import Action, SqlStore, VersionRecord, create_store, open_store
 
 ACTION = Action("import", "ann", "a note")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import DamagedError, InputError, NotReadyError, OutdatedError, StoreError
-from customlabels_nb.labeling import Query
+from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.gallery import Gallery

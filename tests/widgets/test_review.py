@@ -13,7 +13,7 @@ import pytest
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.labeling import LabellingSession
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets._base import STATIC, join_modules
 from customlabels_nb.widgets.review import _OPERATIONS, Review
