@@ -363,7 +363,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 8, *["unlabelled"] * 3]
     gallery.press("Control+z")
-    expect(gallery.tile(4).locator(".status")).to_have_count(0)
+    expect(gallery.tile(4).locator(".status")).to_have_text("no label")
     # with a selection it applies to that, and asks about labels: if they are kept, the image is not skipped
     gallery.tile(0).click()
     gallery.tile(2).click(modifiers=["Control"])
@@ -641,6 +641,40 @@ def test_a_rectangle_selects_and_adds(lab: Lab) -> None:
     gallery.expect_saved()
 
 
+PREDICTED = """
+import pandas as pd
+names = sorted(project.train_set.images["image"])
+confidences = [number / 10 for number in range(10)]
+said = pd.DataFrame({"image": names[:10], "label": "pear", "confidence": confidences})
+project.add_predictions(said, model="m")
+"""
+
+
+def test_a_slider_filters_by_confidence_and_the_gallery_fills_the_screen(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + PROJECT.format(count=12) + PREDICTED, SHOW.format(size=24)), height=700)
+    page.run_all()
+    gallery = GalleryPage(page, 1).ready()
+    root, slider, place = gallery.root, gallery.root.locator(".sure"), gallery.root.locator(".position")
+    root.get_by_label("More actions").click()
+    slider.fill("0.65")
+    expect(root.locator(".sureness output")).to_have_text("0.65")
+    expect(place).to_have_text("1–3 of 3")
+    assert gallery.names() == ["007", "008", "009"]
+    root.get_by_label("More actions").click()
+    slider.fill("0")
+    expect(place).to_have_text("1–12 of 12")
+    gallery.act("Full screen")
+    expect(root).to_have_css("width", f"{page.page.evaluate('screen.width')}px")
+    gallery.press("Home", "1")
+    expect(gallery.chips(0)).to_have_text("apple")
+    for part in (".toolbar", ".labelbar .label >> nth=2", ".tile >> nth=0", ".toast", ".foot"):
+        expect(root.locator(part)).to_be_in_viewport(ratio=0.99)
+    page.screenshot("gallery-full-screen")
+    gallery.act("Full screen")
+    expect(root).not_to_have_css("width", f"{page.page.evaluate('screen.width')}px")
+    gallery.expect_saved()
+
+
 def test_the_preview_is_beside_its_tile_and_can_be_turned_off(lab: Lab) -> None:
     gallery = opened(lab, count=24)
     root, preview = gallery.root, gallery.root.locator(".preview")
@@ -707,9 +741,9 @@ bare.add_images("photos", progress=False)
 draw(3, "others")
 done = cl.create_project("done", task="single-label")
 done.add_images("others", label="apple", progress=False)
-draw(20, "twenty")
+draw(20, "more")
 twenty = cl.create_project("twenty", task="single-label")
-twenty.add_images("twenty", label="apple", progress=False)
+twenty.add_images("more", label="apple", progress=False)
 """
 
 
