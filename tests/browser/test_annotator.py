@@ -794,7 +794,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     for label in ("kiwi", "lime"):  # 1 image is finished now
         type_label(label)
         expect(current).to_have_attribute("data-label", label)
-    expect(notice).to_have_count(0)
+    expect(root.get_by_text("finished without it")).to_have_count(0)
     assert annotator.status(1) == "labelled"
     # the label manager: shapes follow immediately
     root.locator(".toolbar button", has_text="Labels…").click()
