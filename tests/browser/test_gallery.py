@@ -667,6 +667,8 @@ def test_a_slider_filters_by_confidence_and_the_gallery_fills_the_screen(lab: La
     expect(root).to_have_css("width", f"{page.page.evaluate('screen.width')}px")
     gallery.press("Home", "1")
     expect(gallery.chips(0)).to_have_text("apple")
+    whole = "nodes => nodes.every(node => node.scrollWidth <= node.clientWidth + 1)"
+    assert root.locator(".toolbar .menu:visible").evaluate_all(whole)
     for part in (".toolbar", ".labelbar .label >> nth=2", ".tile >> nth=0", ".toast", ".foot"):
         expect(root.locator(part)).to_be_in_viewport(ratio=0.99)
     page.screenshot("gallery-full-screen")

@@ -20,7 +20,7 @@ const SORTS = [
   ["similarity", "similarity"],
 ];
 
-const WIDE = 1120; // pixels from which all actions are in the row
+const WIDE = 1600; // pixels from which all actions are in the row
 const COMPACT = 820; // pixels from which all filters are in the row
 
 const NO_MODEL = "There are no predictions for these images yet";
