@@ -46,6 +46,8 @@ class ImageTable:
         Number of images with each status, and with each label (of the image or of its shapes).
     by_annotator : Counter
         Number of images labelled by each person.
+    several : int
+        Number of images with several image-level labels.
     """
 
     names: list[str] = field(default_factory=list)
@@ -60,6 +62,7 @@ class ImageTable:
     by_status: Counter[str] = field(default_factory=Counter)
     by_label: Counter[str] = field(default_factory=Counter)
     by_annotator: Counter[str] = field(default_factory=Counter)
+    several: int = 0
     position: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -104,6 +107,7 @@ class ImageTable:
     def _count(self, at: int, by: int) -> None:
         self.by_status[self.statuses[at]] += by
         own = self.labels[at]
+        self.several += by * (len(own) > 1)
         for label in {*own, *self.box_labels[at]} if self.box_labels[at] or len(own) > 1 else own:
             self.by_label[label] += by
         for person in self.annotators[at]:

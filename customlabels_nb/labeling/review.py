@@ -21,7 +21,7 @@ from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction
-from customlabels_nb.labeling.session import ONE_LABEL, EditResult, LabellingSession
+from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.view import Query
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ class ReviewSession(LabellingSession):
             change = _take_away(name)
             return self._edit(images, change, f"correct: not {name}", revisions, looked_through=True)
         self._refuse_mixed_shapes(images, instead_of)
-        change = _correct(name, annotator=self.user, alone=self.task == ONE_LABEL, instead_of=instead_of)
+        change = _correct(name, annotator=self.user, alone=self.assigns_one, instead_of=instead_of)
         return self._edit(images, change, f"correct to {name}", revisions, looked_through=True)
 
     def correct_toggling(
@@ -222,7 +222,7 @@ class ReviewSession(LabellingSession):
         """Toggle a label in a multi-label task: remove it if all images have it, otherwise add it."""
         with self._lock:
             has = [label in self.table.labels[self.table.position[name]] for name in self._known(images)]
-        on = self.task == ONE_LABEL or not has or not all(has)
+        on = self.assigns_one or not has or not all(has)
         return self.correct(images, label, on=on, revisions=revisions)
 
     def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:

@@ -142,7 +142,7 @@ class LabellingSession(ProjectScreen):
     def assigns_one(self) -> bool:
         """True if a label replaces the others: the task says so, or it is not set and no image has several labels."""
         task = self.task
-        return task == ONE_LABEL if task else not any(len(own) > 1 for own in self.table.labels)
+        return task == ONE_LABEL if task else not self.table.several
 
     def record(self) -> ProjectRecord:
         """Return the project's task, instructions and other properties in one query."""

@@ -120,8 +120,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             Condition as in :meth:`customlabels_nb.datasets.dataset.Dataset.filter`, e.g.
             ``"label == 'apple' and width > 100"``.
         **change
-            Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``. See
-            :class:`customlabels_nb.labeling.view.Query`. Without any argument, all images are shown.
+            Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``, ``like``,
+            ``confidence``. See :class:`customlabels_nb.labeling.view.Query`. Without any argument, shows all images.
 
         Raises
         ------

@@ -88,14 +88,11 @@ class Gallery(EditedPages):
 
     def _return_to_place(self) -> None:
         """Restore sort order, page size and place of the last gallery that was opened with the same arguments."""
-        last = _LAST_PLACES.get(self._call)
-        if last is None:
-            return
-        query, self._size, image = last
-        self.session.show(query)
-        place = self.session.place_of(image)
-        if place is not None:
-            self._focus, self._place = place, place // self._size * self._size
+        if self._call in _LAST_PLACES:
+            query, self._size, image = _LAST_PLACES[self._call]
+            self.session.show(query)
+            self._focus = self.session.place_of(image) or 0
+            self._place = self._focus // self._size * self._size
 
     def _remember_place(self) -> None:
         view = self.session.view

@@ -146,6 +146,7 @@ def test_drawn_shape_is_selected_and_next_one_is_drawn_from_its_edge(lab: Lab) -
     annotator.drag((350, 200), (351, 201))
     expect(root.locator(".notice")).to_contain_text("smaller than 2 × 2")
     annotator.click(200, 100)
+    expect(root.locator(".notice")).to_have_count(0)
     annotator.press("3")  # relabels the one that was clicked
     annotator.press("v")
     annotator.drag((100, 80), (110, 85))  # moves another one
@@ -155,6 +156,11 @@ def test_drawn_shape_is_selected_and_next_one_is_drawn_from_its_edge(lab: Lab) -
     annotator.expect_image("1.png")
     annotator.press("Control+v")
     assert annotator.stored(1) == [("pear", 170, 80, 60, 60)]
+    annotator.press("b")
+    annotator.drag((20, 20), (80, 80))
+    annotator.press("2")
+    root.get_by_role("button", name="Change this one").click()
+    assert annotator.stored(1) == [("pear", 20, 20, 60, 60), ("pear", 170, 80, 60, 60)]
 
 
 def test_photo_has_most_of_the_area_and_panels_fold(lab: Lab) -> None:
@@ -227,6 +233,11 @@ def test_photo_has_most_of_the_area_and_panels_fold(lab: Lab) -> None:
     annotator.press("Shift+f")
     expect(root.locator(".full-screen")).to_have_attribute("aria-pressed", "false")
     assert root.bounding_box()["width"] == pytest.approx(820, abs=2)
+    # opened panels stay open when the cell is run again
+    annotator.page.run_cell(1)
+    annotator.ready()
+    expect(left.locator(".fold")).to_have_attribute("aria-expanded", "true")
+    expect(annotator.label_button("apple").locator(".grow")).to_be_visible()
 
 
 @pytest.mark.storing
@@ -783,7 +794,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     for label in ("kiwi", "lime"):  # 1 image is finished now
         type_label(label)
         expect(current).to_have_attribute("data-label", label)
-    expect(notice).to_have_count(0)
+    expect(root.get_by_text("finished without it")).to_have_count(0)
     assert annotator.status(1) == "labelled"
     # the label manager: shapes follow immediately
     root.locator(".toolbar button", has_text="Labels…").click()

@@ -363,7 +363,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 8, *["unlabelled"] * 3]
     gallery.press("Control+z")
-    expect(gallery.tile(4).locator(".status")).to_have_count(0)
+    expect(gallery.tile(4).locator(".status")).to_have_text("no label")
     # with a selection it applies to that, and asks about labels: if they are kept, the image is not skipped
     gallery.tile(0).click()
     gallery.tile(2).click(modifiers=["Control"])
@@ -635,9 +635,45 @@ def test_a_rectangle_selects_and_adds(lab: Lab) -> None:
     gallery.tile(3).click()  # a click still selects one
     expect(selected).to_have_text("1 selected")
     gallery.press("=")
-    expect(gallery.root.locator(".notice")).to_contain_text("similarity to 003.png")
+    expect(gallery.root.locator(".notice")).to_contain_text("similarity to \u2068003.png\u2069")
     gallery.root.locator(".notice button", has_text="Back").click()
     expect(gallery.root.locator("[data-menu='sort']")).to_have_value("name")
+    gallery.expect_saved()
+
+
+PREDICTED = """
+import pandas as pd
+names = sorted(project.train_set.images["image"])
+confidences = [number / 10 for number in range(10)]
+said = pd.DataFrame({"image": names[:10], "label": "pear", "confidence": confidences})
+project.add_predictions(said, model="m")
+"""
+
+
+def test_a_slider_filters_by_confidence_and_the_gallery_fills_the_screen(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + PROJECT.format(count=12) + PREDICTED, SHOW.format(size=24)), height=700)
+    page.run_all()
+    gallery = GalleryPage(page, 1).ready()
+    root, slider, place = gallery.root, gallery.root.locator(".sure"), gallery.root.locator(".position")
+    root.get_by_label("More actions").click()
+    slider.fill("0.65")
+    expect(root.locator(".sureness output")).to_have_text("0.65")
+    expect(place).to_have_text("1–3 of 3")
+    assert gallery.names() == ["007", "008", "009"]
+    root.get_by_label("More actions").click()
+    slider.fill("0")
+    expect(place).to_have_text("1–12 of 12")
+    gallery.act("Full screen")
+    expect(root).to_have_css("width", f"{page.page.evaluate('screen.width')}px")
+    gallery.press("Home", "1")
+    expect(gallery.chips(0)).to_have_text("apple")
+    whole = "nodes => nodes.every(node => node.scrollWidth <= node.clientWidth + 1)"
+    assert root.locator(".toolbar .menu:visible").evaluate_all(whole)
+    for part in (".toolbar", ".labelbar .label >> nth=2", ".tile >> nth=0", ".toast", ".foot"):
+        expect(root.locator(part)).to_be_in_viewport(ratio=0.99)
+    page.screenshot("gallery-full-screen")
+    gallery.act("Full screen")
+    expect(root).not_to_have_css("width", f"{page.page.evaluate('screen.width')}px")
     gallery.expect_saved()
 
 
@@ -707,9 +743,9 @@ bare.add_images("photos", progress=False)
 draw(3, "others")
 done = cl.create_project("done", task="single-label")
 done.add_images("others", label="apple", progress=False)
-draw(20, "twenty")
+draw(20, "more")
 twenty = cl.create_project("twenty", task="single-label")
-twenty.add_images("twenty", label="apple", progress=False)
+twenty.add_images("more", label="apple", progress=False)
 """
 
 

@@ -45,7 +45,7 @@ test("columns follow the page's size and shrink with the width", () => {
   assert.equal(columnsFor(24, 1100), 8);
   assert.equal(columnsFor(100, 1100), 10);
   assert.equal(columnsFor(4, 1100), 2);
-  assert.equal(columnsFor(24, 300), 3);
+  assert.equal(columnsFor(24, 300), 2);
   assert.equal(columnsFor(24, 10), 1);
   assert.equal(columnsFor(24, 1100, 220), 5); // as chosen with the slider
   assert.equal(columnsFor(4, 1100, 100), 4);

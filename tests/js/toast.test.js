@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { editText } from "../../customlabels_nb/widgets/static/shared/toast.js";
 
 test("an edit is described with its number of images", () => {
-  assert.equal(editText({ op: "label", label: "cat" }, 12), "12 → cat");
-  assert.equal(editText({ op: "unlabel", label: "cat" }, 1_200), "1,200 without cat");
+  assert.equal(editText({ op: "label", label: "cat" }, 12), "12 → \u2068cat\u2069");
+  assert.equal(editText({ op: "unlabel", label: "cat" }, 1_200), "1,200 without \u2068cat\u2069");
   assert.equal(editText({ op: "status", status: "skipped" }, 3), "3 skipped");
   assert.equal(editText({ op: "submit" }, 3), null);
 });

@@ -16,6 +16,7 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling.image_table import Prediction
 from customlabels_nb.labeling.review import NO_LABEL, ReviewQuery, ReviewSession
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
 from tests.labeling.conftest import another, named
 
 
@@ -249,6 +250,25 @@ def test_several_labels(labelled: Project, review: ReviewSession) -> None:
     review.set_labels([two], ["apple", "pear"])
     review.correct([two], "plum", instead_of="apple")
     assert sorted(review.rows([two])[0]["labels"]) == ["pear", "plum"]
+
+
+def test_without_a_task_a_correction_replaces_the_label_until_an_image_has_several(
+    tmp_path: Path, photos: Path
+) -> None:
+    bare = create_project("bare", tmp_path)
+    bare.add_images(photos, label="apple", progress=False)
+    bare.labels.add("pear")
+    review = reviewer(bare)
+    one, two = named(review, 0, 1)
+    for _ in range(2):
+        review.correct_toggling([one], "pear")
+        assert review.rows([one])[0]["labels"] == ["pear"]
+    review.set_labels([two], ["apple", "pear"])
+    assert not review.assigns_one
+    review.correct_toggling([one], "apple")
+    assert review.rows([one])[0]["labels"] == ["pear", "apple"]
+    review.reject([one, two])
+    assert review.assigns_one
 
 
 def boxes(project: Project, image: str, *labels: str) -> None:

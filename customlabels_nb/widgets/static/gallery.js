@@ -1,7 +1,7 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
-import { dataUri, element, keepKeys } from "./shared/dom.js";
+import { dataUri, element, keepKeys, NO_FULL_SCREEN, turnFullScreen } from "./shared/dom.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
@@ -40,7 +40,7 @@ class Gallery extends PicturePages {
       submit: () => this._submit(),
       zoom: (pixels) => this._zoom(pixels),
       like: () => this._like(),
-      whole: () => (document.fullscreenElement === this.root ? document.exitFullscreen() : this.root.requestFullscreen()),
+      whole: async () => { if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN); },
       preview: () => { this.preview.onHover = !this.preview.onHover; this.toolbar.showPreview(this.preview.onHover); },
     });
     this.labelbar = new LabelBar({
@@ -53,7 +53,7 @@ class Gallery extends PicturePages {
       leave,
       page: (by) => this._turn(by)?.then(() => this._bringFocus()),
       jump: (number) => this._go(number * this.listing.size),
-      size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
+      size: (size) => { this.tileWidth = null; this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }); },
       help: () => openHelp(this.panel),
     });
     this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
@@ -71,7 +71,7 @@ class Gallery extends PicturePages {
       end: () => { leave(); this._selected(); },
     });
     this.body.addEventListener("scroll", () => { if (this.preview.isOpen) this.preview.close(); });
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.preview.node, this.toast.node, this.panel.node);
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.toast.node, this.footer.node, this.preview.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
@@ -112,6 +112,7 @@ class Gallery extends PicturePages {
 
   _layout() {
     super._layout();
+    if (!this.tileWidth) this.toolbar.zoom.value = this.root.clientWidth / this.columns;
     this.toolbar.arrange(this.root.clientWidth || Infinity);
     this.labelbar.fit();
     const room = this.single ? 1 : Math.max(1, Math.floor((this.root.clientWidth - 24) / this.columns / CHIP));
@@ -194,10 +195,10 @@ class Gallery extends PicturePages {
   _like() {
     const row = this.listing.rowAt(this.focus);
     if (!row || !this.info.similarity) return;
-    const { query } = this.info;
-    const back = { label: "Back", run: () => this.show({ query, place: 0 }) };
+    const { focus, info: { query }, listing: { start } } = this;
+    const back = { label: "Back", run: () => this.show({ query, place: start, keep: focus }) };
     this.show({ query: { ...query, sort: "similarity", like: row.name }, place: 0 });
-    this.notices.say("like", `Sorted by similarity to ${row.short}.`, { step: back });
+    this.notices.say("like", `Sorted by similarity to \u2068${row.short}\u2069.`, { step: back });
   }
 
   // -- actions on images ------------------------------------------------------------------------------

@@ -77,8 +77,8 @@ class Review extends PicturePages {
   }
 
   showCounts() {
-    const { labels, counts, review, query, task, read_only: readOnly } = this.info;
-    this.labelbar.update({ labels, counts, progress: review, current: query.label, task, readOnly });
+    const { labels, counts, review, query, task, alone, read_only: readOnly } = this.info;
+    this.labelbar.update({ labels, counts, progress: review, current: query.label, task, alone, readOnly });
     this.footer.showProgress(review);
   }
 
@@ -105,7 +105,7 @@ class Review extends PicturePages {
 
   // -- edits of the shown rows ------------------------------------------------------------------------
   foresee(row, edit) {
-    return decided(row, edit, { alone: this.info.task === "single-label" });
+    return decided(row, edit, { alone: this.info.alone });
   }
 
   count(row, by) {
@@ -131,8 +131,8 @@ class Review extends PicturePages {
   }
 
   _correct(label) {
-    const { task, query } = this.info;
-    if (task === "multi-label" && query.label === null) this.editing.edit({ op: "toggle", label }); // other labels may also need correction
+    const { task, alone, query } = this.info;
+    if ((task ?? "multi-label") === "multi-label" && !alone && query.label === null) this.editing.edit({ op: "toggle", label }); // other labels may also need correction
     else this._decide({ op: "label", label, instead_of: query.label || null });
   }
 

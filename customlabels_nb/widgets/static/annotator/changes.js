@@ -33,7 +33,7 @@ export class Changes {
     if (!this.may || !imageShapes.shape || imageShapes.shape.label === label) screen.shown();
     else if (!imageShapes.isNew) this._relabel(label);
     else {
-      const step = { label: "Change this one", run: () => { if (this.may && imageShapes === screen.imageShapes && imageShapes.shape) this._relabel(label); } };
+      const step = { label: "Change this one", run: () => { if (this.may && imageShapes === screen.imageShapes && imageShapes.isNew) this._relabel(label); } };
       screen.notices.say("hint", `Next shape: “\u2068${label}\u2069”. The drawn one keeps its label.`, { step });
       screen.shown();
     }
@@ -153,6 +153,7 @@ export class Changes {
   select(index, prediction = null) {
     this.screen.imageShapes.select(index);
     this.prediction = prediction;
+    this.screen.notices.drop("hint"); // it was about the shape before
     this.screen.shown();
   }
 

@@ -1,12 +1,13 @@
 // Layout of the annotator and its display. The actions are in the subclass (annotator.js).
 
-import { element, hint, keepKeys, setText, show } from "../shared/dom.js";
+import { element, hint, keepKeys, NO_FULL_SCREEN, setText, show, turnFullScreen } from "../shared/dom.js";
 import { colourOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
+import { recall, remember } from "../shared/remembered.js";
 import { showSavedState } from "../shared/sending.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 import { Canvas } from "./canvas.js";
@@ -104,12 +105,11 @@ export class Workspace {
 
   // A folded panel is a rail of keys and icons. It covers the image while a label is typed.
   _buildFolds(leave) {
-    this.folded = {}; // "left", "right" → as chosen, else by the width
     this.folds = {};
     for (const side of Object.keys(SIDES)) {
       const fold = element("button", { type: "button", class: "plain fold", on: { click: () => {
         leave();
-        this.folded[side] = !this._isFolded(side);
+        remember(`${side} panel`, this._isFolded(side) ? "open" : "folded");
         this._arrange();
       } } });
       this[side].node.append(fold);
@@ -120,7 +120,8 @@ export class Workspace {
 
   _isFolded(side) {
     const width = this.root.clientWidth;
-    return width >= NARROW && (this.folded[side] ?? width < FOLDS[side]);
+    const chosen = recall(`${side} panel`);
+    return width >= NARROW && (chosen ? chosen === "folded" : width < FOLDS[side]);
   }
 
   _find(isFinding) {
@@ -157,6 +158,7 @@ export class Workspace {
         press: () => {
           leave();
           this.commands.cancelBox();
+          this.notices.drop("hint");
           this.changes.prediction = null;
         },
         changed: () => this.changed(),
@@ -288,12 +290,7 @@ export class Workspace {
   }
 
   async toggleFullScreen() {
-    try {
-      if (document.fullscreenElement === this.root) await document.exitFullscreen();
-      else await this.root.requestFullscreen();
-    } catch {
-      this.changes.hint("The browser does not allow full screen here.");
-    }
+    if (!(await turnFullScreen(this.root))) this.changes.hint(NO_FULL_SCREEN);
   }
 
   // In full screen, Esc cancels a shape as usual. Held, it leaves full screen.

@@ -20,7 +20,7 @@ const SORTS = [
   ["similarity", "similarity"],
 ];
 
-const WIDE = 1120; // pixels from which all actions are in the row
+const WIDE = 1600; // pixels from which all actions are in the row
 const COMPACT = 820; // pixels from which all filters are in the row
 
 const NO_MODEL = "There are no predictions for these images yet";
@@ -44,7 +44,7 @@ export class Toolbar {
     [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
     [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value, like: null }));
     this.shuffle = element("button", {
-      type: "button", class: "plain", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
+      type: "button", class: "plain shuffle", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
       on: { click: () => on.query({ seed: Math.floor(Math.random() * 2 ** 32) }) },
     });
     this.search = element("input", {
@@ -62,9 +62,10 @@ export class Toolbar {
     }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.on = on;
     this.zoom = element("input", {
-      type: "range", class: "zoom", min: 84, max: 420, step: 12, value: 132, title: "Size of the thumbnails", attributes: { "aria-label": "Size of the thumbnails" },
+      type: "range", class: "zoom", min: 84, max: 420, attributes: { "aria-label": "Size of the thumbnails" },
       on: { input: () => on.zoom(Number(this.zoom.value)), change: () => on.leave(), keydown: (event) => event.stopPropagation() },
     });
+    this.zoomMenu = element("label", { class: "menu", title: "Size of the thumbnails" }, element("span", { text: "size" }), this.zoom);
     this.more = new MoreMenu(on.leave);
     this.preview = button("", on.preview, "Show a large preview while the pointer rests on an image");
     this.like = button("More like this", on.like, "Sort by similarity to the image in focus (=)");
@@ -78,7 +79,7 @@ export class Toolbar {
         keydown: (event) => event.stopPropagation(),
       },
     });
-    this.sureMenu = element("label", { class: "menu sureness", title: "Only predictions with at least this confidence" }, "≥ ", said, this.sure);
+    this.sureMenu = element("label", { class: "menu sureness", title: "Only predictions with at least this confidence" }, element("span", { text: "confidence" }), "≥", said, this.sure);
     this.filters = element("span", { class: "slot" });
     this.rare = element("span", { class: "slot" });
     this.node = element(
@@ -100,7 +101,7 @@ export class Toolbar {
     if (level === this.level) return;
     this.level = level;
     this.more.close();
-    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle, this.zoom);
+    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle, this.zoomMenu);
     if (level > 1) this.filters.append(this.sureMenu);
     else this.more.menu.prepend(this.sureMenu);
     if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
@@ -123,7 +124,7 @@ export class Toolbar {
     show(this.shuffle, query.sort === "random");
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing]) show(button, !readOnly);
     show(this.labels, facts.managesLabels);
-    show(this.zoom, !single);
+    show(this.zoomMenu, !single);
     show(this.sureMenu, hasPredictions);
     show(this.like, similarity);
     show(this.whole, document.fullscreenEnabled);

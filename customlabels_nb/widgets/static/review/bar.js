@@ -22,7 +22,7 @@ export class ReviewBar extends LabelBar {
     this.list.after(this.othersMenu);
   }
 
-  update({ labels, counts, progress, current, task, readOnly }) {
+  update({ labels, counts, progress, current, task, alone, readOnly }) {
     this.current = current;
     labels.forEach(({ label }, index) => { if (index < KEYS || counts[label] || label === current) this.met.add(label); });
     this.tabs = new Set(labels.filter(({ label }) => this.met.has(label)).slice(0, TABS).map(({ label }) => label));
@@ -31,7 +31,7 @@ export class ReviewBar extends LabelBar {
     this.state = state;
     this.counts.forEach((node, label) => setText(node, this._left(progress, label).toLocaleString("en")));
     for (const option of this.others.options) if (option.dataset.label !== undefined) setText(option, `${option.dataset.label} (${this._left(progress, option.dataset.label).toLocaleString("en")})`);
-    this._rule(task, readOnly);
+    this._rule(task, readOnly, alone);
   }
 
   _left(progress, label) {

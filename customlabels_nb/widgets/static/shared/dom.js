@@ -62,3 +62,15 @@ export function bringInto(list, node) {
   if (top < list.scrollTop) list.scrollTop = top;
   else if (top + node.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + node.offsetHeight - list.clientHeight;
 }
+
+export const NO_FULL_SCREEN = "The browser does not allow full screen here.";
+
+// Enter or leave full screen. Resolves with false if the browser refuses.
+export async function turnFullScreen(node) {
+  try {
+    await (document.fullscreenElement === node ? document.exitFullscreen() : node.requestFullscreen());
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -80,7 +80,7 @@ export class LabelBar {
     return show(this.more, hidden > 0);
   }
 
-  _rule(task, readOnly, alone = false) {
+  _rule(task, readOnly, alone) {
     if (readOnly) return this.rule.replaceChildren("read-only");
     const words = { "single-label": "one label per image", "multi-label": "several labels per image", boxes: "boxes (labels here apply to the entire image)", polygons: "polygons (labels here apply to the entire image)" };
     if (task) return this.rule.replaceChildren(words[task] ?? task);

@@ -22,7 +22,7 @@ export function positionText(start, size, total) {
 export function columnsFor(size, width, tile = null) {
   if (tile) return Math.max(1, Math.min(size, Math.floor(width / tile)));
   const wished = { 4: 2, 6: 3, 9: 3, 24: 8, 48: 8, 100: 10 }[size] ?? Math.ceil(Math.sqrt(size));
-  const narrowest = size <= 9 ? 160 : 84;
+  const narrowest = size <= 9 ? 160 : 104; // a chip with its confidence
   return Math.max(1, Math.min(wished, Math.floor(width / narrowest)));
 }
 

@@ -2,13 +2,14 @@
 
 import { chipsOf } from "./chips.js";
 import { element, show } from "./dom.js";
+import { recall, remember } from "./remembered.js";
 
 const REST = 550;
 const PREVIEW_EDGE = 9; // pixels of border and padding
 const PREVIEW_GAP = 8; // pixels between the tile and the preview
 const NARROWEST_PREVIEW = 180;
 const LARGEST_PREVIEW = 440;
-const NO_PREVIEW = "customlabels_nb no preview"; // key in localStorage
+const ON_HOVER = "preview on hover";
 
 // Return the box { left, top, width, height } of a preview beside its tile and inside `bounds`, or null if there is no
 // space. `full` has the image's width and height, `around` the pixels around the image. `anywhere` may cover the tile.
@@ -63,22 +64,12 @@ export class Preview {
 
   // True if resting on a tile opens the preview. The choice is kept in this browser.
   get onHover() {
-    try {
-      return this.off === undefined ? !localStorage.getItem(NO_PREVIEW) : !this.off;
-    } catch {
-      return !this.off; // not available in sandboxed frames
-    }
+    return recall(ON_HOVER) !== "off";
   }
 
   set onHover(on) {
-    this.off = !on;
     if (!on) this.close();
-    try {
-      if (on) localStorage.removeItem(NO_PREVIEW);
-      else localStorage.setItem(NO_PREVIEW, "1");
-    } catch {
-      // it is kept in the page
-    }
+    remember(ON_HOVER, on ? "on" : "off");
   }
 
   leave() {

@@ -8,27 +8,28 @@ export class Toast {
   constructor(undo) {
     this.words = element("span", {});
     this.undo = element("button", { type: "button", text: "Undo ", on: { click: () => { this.close(); undo(); } } }, keyHint("Ctrl Z"));
-    this.node = element("div", { class: "toast", hidden: true, attributes: { role: "status" } }, this.words, this.undo);
+    this.box = element("div", { class: "toast", hidden: true }, this.words, this.undo);
+    this.node = element("div", { class: "toast-place", attributes: { role: "status" } }, this.box); // above the element that follows
   }
 
   say(text) {
     clearTimeout(this.timer);
     setText(this.words, text);
-    show(this.node, true);
+    show(this.box, true);
     this.timer = setTimeout(() => this.close(), SHOWN_FOR);
   }
 
   close() {
     clearTimeout(this.timer);
-    show(this.node, false);
+    show(this.box, false);
   }
 }
 
 // Describe an edit of the gallery of `count` images, or return null if no message is needed.
 export function editText({ op, label, status }, count) {
   const images = count.toLocaleString("en");
-  if (op === "label") return `${images} → ${label}`;
-  if (op === "unlabel") return `${images} without ${label}`;
+  if (op === "label") return `${images} → \u2068${label}\u2069`;
+  if (op === "unlabel") return `${images} without \u2068${label}\u2069`;
   if (op === "clear") return `${images} without labels`;
   if (op === "status") return `${images} ${status.replace("_", " ")}`;
   return op === "accept" ? `${images} accepted` : null;
