@@ -16,6 +16,8 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torchvision.models.mobilenetv3 import InvertedResidual
+from torchvision.models.resnet import Bottleneck
 from torchvision.ops.misc import FrozenBatchNorm2d
 
 import customlabels_nb as cl
@@ -28,7 +30,9 @@ from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import build_backbone
 from customlabels_nb.models.canvas import open_canvas
+from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_building import build_detector, normalisation
 from customlabels_nb.models.detector_shape import DetectorShape
@@ -36,6 +40,7 @@ from customlabels_nb.models.transforms import to_batch, to_pixels
 from tests.models.pictures import gradient
 
 FORMATS = ("onnx", "pt2")
+TINY = "timm/test_resnet.r160_in1k"
 BOX = ["left", "top", "width", "height"]
 HOSTILE = ("</script><img src=x onerror=alert(1)>", '"; DROP TABLE \\ labels\n', "äpfel \u202e\U0001f34f")
 
@@ -80,6 +85,29 @@ def detectors(
     """Return the detector exported in every format."""
     folder = tmp_path_factory.mktemp("detectors")
     return {name: export(detector_folder, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
+
+
+@pytest.fixture(scope="module")
+def tiny_classifier(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an untrained classifier that is exported quickly."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = replace(load_artifact(model_folder)[1], backbone=TINY, input_size=64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        save_artifact(folder, ImageClassifier(build_backbone(TINY), 96, 3), config)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_detector(detector_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an untrained detector that is exported quickly."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = replace(load_artifact(detector_folder)[1], backbone=TINY)
+    assert config.detector is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        save_artifact(folder, build_detector(config.detector, 2, TINY), config)
+    return folder
 
 
 def run_alone(written: Exported, photos: list[str], blocked: str) -> list[list[dict[str, Any]]]:
@@ -160,8 +188,8 @@ def test_onnx_takes_any_number_of_images(classifiers: dict[str, Exported]) -> No
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_it_is_stands_in_the_file(model_folder: Path, tmp_path: Path, name: str) -> None:
-    network, config = load_artifact(model_folder)
+def test_what_it_is_stands_in_the_file(tiny_classifier: Path, tmp_path: Path, name: str) -> None:
+    network, config = load_artifact(tiny_classifier)
     named = replace(config, kind="multi-label", labels=HOSTILE, thresholds={HOSTILE[0]: 0.0, HOSTILE[2]: 1.0})
     save_artifact(tmp_path / "model", network, named)
     written = export(tmp_path / "model", "fruit.8", name, tmp_path / "out")
@@ -173,7 +201,7 @@ def test_what_it_is_stands_in_the_file(model_folder: Path, tmp_path: Path, name:
     assert facts["thresholds"] == dict(zip(HOSTILE, (0.0, 0.5, 1.0), strict=True))
     assert facts["colours"] == list(config.colours)
     assert (facts["name"], facts["kind"], facts["activation"]) == ("fruit.8", "multi-label", "sigmoid")
-    assert (facts["input_size"], tuple(facts["mean"]), tuple(facts["std"])) == (224, config.mean, config.std)
+    assert (facts["input_size"], tuple(facts["mean"]), tuple(facts["std"])) == (64, config.mean, config.std)
     found = model.detect(gradient(50, 40), threshold=0)
     assert {row["label"] for row in found} == set(HOSTILE)
     assert sum(row["confidence"] for row in found) != pytest.approx(1)
@@ -182,9 +210,9 @@ def test_what_it_is_stands_in_the_file(model_folder: Path, tmp_path: Path, name:
 # -- refused exports --------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", ["classifier", "detector"])
 def test_what_says_something_else_than_the_model_is_not_kept(
-    model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    tiny_classifier: Path, tiny_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    folder = model_folder if kind == "classifier" else detector_folder
+    folder = tiny_classifier if kind == "classifier" else tiny_detector
     write = exporting.write_pt2
 
     def wrongly(graph: Any, *rest: Any) -> None:
@@ -198,22 +226,22 @@ def test_what_says_something_else_than_the_model_is_not_kept(
     assert list((tmp_path / "deep").iterdir()) == []
 
 
-def test_what_cannot_be_written_is_said(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_is_said(tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise RuntimeError("no such operator\nand more")
 
     monkeypatch.setattr(exporting.torch.export, "export", refuse)
     with pytest.raises(ModelError, match=r"'pt2' \(RuntimeError: no such operator\)"):
-        export(model_folder, "x", "pt2", tmp_path / "out")
+        export(tiny_classifier, "x", "pt2", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_written_but_does_not_run_is_not_kept(
-    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(exporting.WRITERS, "onnx", lambda graph, config, facts, path: path.write_bytes(b"nonsense"))
     with pytest.raises(ModelError, match="cannot be run"):
-        export(model_folder, "x", "onnx", tmp_path / "out")
+        export(tiny_classifier, "x", "onnx", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -245,22 +273,22 @@ def test_places_that_are_no_place_for_it(model_folder: Path, tmp_path: Path) -> 
 
 
 def test_an_earlier_export_gives_way(
-    model_folder: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_classifier: Path, tiny_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     hostile = "../../<b>"
-    first = export(model_folder, hostile, "pt2")
+    first = export(tiny_classifier, hostile, "pt2")
     assert first.folder == tmp_path / "b-pt2"
     before = first.file.read_bytes()
-    assert export(detector_folder, hostile, "pt2").folder == first.folder
+    assert export(tiny_detector, hostile, "pt2").folder == first.folder
     assert first.file.read_bytes() != before
     assert os.listdir(tmp_path) == ["b-pt2"]
 
 
-def test_a_running_model_exports_itself(model_folder: Path, tmp_path: Path) -> None:
-    model = cl.load_model(model_folder)
+def test_a_running_model_exports_itself(tiny_classifier: Path, tmp_path: Path) -> None:
+    model = cl.load_model(tiny_classifier)
     written = model.export("pt2", tmp_path / "out")
-    assert snippet.ExportedModel(written.file).facts["name"] == model_folder.name
+    assert snippet.ExportedModel(written.file).facts["name"] == tiny_classifier.name
     assert model._predictor is None  # it need not run for that
 
 
@@ -278,8 +306,8 @@ def difference_with(model: Any, photos: list[str], change: Callable[[list[Any]],
     return exporting.difference(network, config, run, facts_of(network, config, "x"), photos)[0]
 
 
-def test_small_differences_are_seen(model_folder: Path, detector_folder: Path, photos: list[str]) -> None:
-    classifier, detector = load_artifact(model_folder), load_artifact(detector_folder)
+def test_small_differences_are_seen(tiny_classifier: Path, tiny_detector: Path, photos: list[str]) -> None:
+    classifier, detector = load_artifact(tiny_classifier), load_artifact(tiny_detector)
     assert difference_with(classifier, photos, lambda out: out) < 1e-6
     assert difference_with(classifier, photos[:2], lambda out: [out[0] * 1.01]) > exporting.TOLERANCE
     assert difference_with(classifier, photos[:2], lambda out: [out[0] * np.nan]) > exporting.TOLERANCE
@@ -316,6 +344,7 @@ def settled(architecture: str, photo: Path) -> ImageDetector:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(3)
         detector = build_detector(DetectorShape(architecture=architecture), 3, PACKAGED).eval()
+        leave_out_repeated_blocks(detector)
         for name, values in detector.named_parameters():
             if "rpn" not in name and any(part in name for part in parts):
                 values.copy_(torch.randn_like(values) * spread if values.ndim > 1 else values)
@@ -329,6 +358,15 @@ def settled(architecture: str, photo: Path) -> ImageDetector:
         for hook in hooks:
             hook.remove()
     return detector
+
+
+def leave_out_repeated_blocks(network: nn.Module) -> None:
+    """Replace the blocks of a backbone that keep the shape, which only take time."""
+    for name, block in list(network.named_modules()):
+        if (isinstance(block, Bottleneck) and block.downsample is None) or (
+            isinstance(block, InvertedResidual) and block.use_res_connect
+        ):
+            network.set_submodule(name, nn.Identity())
 
 
 def settle(norm: Any, given: tuple[Any, ...]) -> None:

@@ -594,7 +594,7 @@ def test_models_are_asked_directly(
 def test_an_hour_takes_no_more_memory_than_a_minute(model_folder: Path, tmp_path: Path) -> None:
     grey = Image.new("RGB", (1280, 720), "grey")
     write_video(tmp_path / "short.mp4", [grey] * 40, rate=30)
-    write_video(tmp_path / "long.mp4", [grey] * 240, rate=30)  # 660 MB decoded, 330 MB predicted
+    write_video(tmp_path / "long.mp4", [grey] * 160, rate=30)  # 440 MB decoded, 220 MB predicted
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from customlabels_nb.inference.predictor import Predictor\n"

@@ -60,10 +60,10 @@ class Kernel:
                 return printed, lines
 
 
-@pytest.fixture
-def kernel(tmp_path: Path) -> Iterator[Kernel]:
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """Yield a kernel with its own IPython folder."""
-    manager, client = start_new_kernel(env={**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")})
+    manager, client = start_new_kernel(env={**os.environ, "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython"))})
     yield Kernel(manager, client)
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -117,7 +117,7 @@ def test_in_a_script(project: Project) -> None:
     [
         (run, "make_plan", "train again"),
         (run, "recipe_for", "after epoch 1 of 2. Call project.model('v1').resume()"),
-        (Model, "write_results", "project.model('v1').write_results()"),
+        (Model, "_write_results", "project.model('v1').write_results()"),
     ],
 )
 def test_the_line_says_what_to_do_next(

@@ -22,7 +22,7 @@ from tests.project.conftest import draw
 from tests.stress.nursery import BATCH, install_next_schema
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
-KILLS = 20
+KILLS = 12
 
 
 class Nursery:
@@ -205,7 +205,7 @@ def test_a_migration_is_done_or_not_begun(
         else:
             assert "rating" in columns
             assert statuses == [("skipped", rows)]
-    assert versions.count(schema.SCHEMA_VERSION) >= 5, versions
+    assert versions.count(schema.SCHEMA_VERSION) >= 3, versions
     # the next start of the newer release finishes the interrupted migration
     released = dict(schema.MIGRATIONS)
     monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION)

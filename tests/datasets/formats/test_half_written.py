@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -162,20 +165,29 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, name: str) -> None:
     assert "No space left" in done.stdout
 
 
+@pytest.fixture(scope="module")
+def writer() -> Iterator[subprocess.Popen[str]]:
+    """Yield a process with everything imported, whose forks write a dataset until they are killed."""
+    command = [sys.executable, "-m", "tests.datasets.formats.writing_by_half", "again"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_killed_leaves_every_file_whole(tmp_path: Path, name: str) -> None:
+def test_what_is_killed_leaves_every_file_whole(tmp_path: Path, writer: subprocess.Popen[str], name: str) -> None:
+    assert writer.stdin is not None
+    assert writer.stdout is not None
     photos(tmp_path / "photos", 12)
     path = target(name, tmp_path / "out")
     rounds = np.random.default_rng(0)
     for _ in range(4):
-        command = [sys.executable, "-m", "tests.datasets.formats.writing_by_half", "again", name, str(path.parent)]
-        writer = subprocess.Popen([*command, str(tmp_path / "photos")], cwd=ROOT, stdout=subprocess.PIPE)
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == b"ready\n"
+        print(json.dumps([name, str(path.parent), str(tmp_path / "photos")]), file=writer.stdin, flush=True)
+        fork = int(writer.stdout.readline())
         time.sleep(rounds.uniform(0.02, 0.3))
-        writer.kill()
-        writer.communicate()
+        os.kill(fork, signal.SIGKILL)
+        assert writer.stdout.readline() == "gone\n"
         found = read_dataset(path, name)
         assert found.issues.empty, found.issues.to_dict("records")
         assert set(found.annotations["label"]) <= set(LABELS)

@@ -1,11 +1,13 @@
 """Write a dataset over an older one until the process is killed or the disk is full, for ``test_half_written.py``.
 
-Arguments: the action ("again" to repeat, or "fill" to fill a small disk first), the format, the target folder, the
-folder of photos.
+Arguments: "fill", the format, the target folder and the folder of photos. Or "again", with these three as JSON on each
+line of standard input: a fork of this process writes until it is killed.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
 from itertools import cycle
@@ -42,18 +44,27 @@ def labels(path: Path, name: str) -> list[str]:
     return found.annotations["label"].tolist()
 
 
-def main() -> None:
-    """Write the datasets. See the module docstring."""
-    what, name, folder, photos = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+def older_and_newer(name: str, folder: Path, photos: Path) -> tuple[Dataset, Dataset]:
+    """Write a dataset and return it with the one that replaces it."""
     boxes = name != "image_folder"
-    path = target(name, folder)
     images = [f"s3://bucket/photos/{number}.jpg" for number in range(REMOTE)] if boxes else photos
     old, new = (dataset(images, label, boxes=boxes) for label in LABELS)
-    old.to(name, path)
-    print("ready", flush=True)
-    if what == "again":
-        for value in cycle((new, old)):
-            value.to(name, path)
+    old.to(name, target(name, folder))
+    return old, new
+
+
+def write_until_killed(name: str, folder: Path, photos: Path) -> None:
+    """Print the process id, then replace a dataset again and again."""
+    datasets = older_and_newer(name, folder, photos)
+    print(os.getpid(), flush=True)
+    for value in cycle(reversed(datasets)):
+        value.to(name, target(name, folder))
+
+
+def write_on_full_disk(name: str, folder: Path, photos: Path) -> None:
+    """Check that the older dataset remains on a full disk, and that the newer one can be written later."""
+    _, new = older_and_newer(name, folder, photos)
+    path = target(name, folder)
     free = shutil.disk_usage(folder).free
     (folder / "filler").write_bytes(b"\0" * (free - 8192))  # room for two pages, so that the third write fails
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} or {path: path.read_bytes()}
@@ -70,6 +81,23 @@ def main() -> None:
     (folder / "filler").unlink()
     new.to(name, path)
     assert LABELS[1] in labels(path, name)
+
+
+def main() -> None:
+    """Write the datasets. See the module docstring."""
+    if sys.argv[1] == "fill":
+        write_on_full_disk(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+        return
+    for line in sys.stdin:
+        name, folder, photos = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            try:
+                write_until_killed(name, Path(folder), Path(photos))
+            finally:
+                os._exit(1)
+        os.waitpid(child, 0)
+        print("gone", flush=True)
 
 
 if __name__ == "__main__":

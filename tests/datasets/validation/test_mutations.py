@@ -88,5 +88,5 @@ def test_three_thousand_spoilt_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_thirty_thousand_spoilt_lines(tmp_path: Path) -> None:
-    check_all(tmp_path, 30_000, seed=2)
+def test_ten_thousand_spoilt_lines(tmp_path: Path) -> None:
+    check_all(tmp_path, 10_000, seed=2)
