@@ -296,14 +296,17 @@ class _Loop:
                 started, ended = ended, time.perf_counter()
                 self.times.append(ended - started)  # includes the time to create the batch
                 self.events.progress("training", state.step, state.total, unit="steps")
-                if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and state.step % self.epoch_steps:
-                    self.events.metrics(state.step, **self._losses_since_told())
                 total = state.total
                 self._follow_pace()
+                if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and not self._is_epoch_end():
+                    self.events.metrics(state.step, **self._losses_since_told())
                 if self._is_probed() or state.total != total:
                     break
-        if state.step % self.epoch_steps == 0 or state.step == state.total:
+        if self._is_epoch_end():
             self._end_epoch()
+
+    def _is_epoch_end(self) -> bool:
+        return self.state.step % self.epoch_steps == 0 or self.state.step == self.state.total
 
     def _batches(self, start: int, stop: int) -> Generator[Sequence[Any], None, None]:
         def make(step: int) -> Sequence[Any]:
@@ -439,7 +442,7 @@ class _Loop:
         self.average.eval()
         metrics = self.learner.validate(self.average.module)
         values = {"loss": sum(losses.values()), **losses, **metrics}
-        latest = {**_of_one_loss(losses), **metrics, **self._losses_since_told()}
+        latest = {**metrics, **self._losses_since_told()}
         found = metrics.get(self.options.metric)
         best: Tensors | None = None
         if found is not None and (state.best is None or found >= state.best):

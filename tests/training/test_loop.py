@@ -142,6 +142,16 @@ def test_losses_are_told_within_an_epoch_and_kept_by_epochs(monkeypatch: pytest.
     assert [entry["loss"] for entry in state.history] == [entry["loss"] for entry in quiet.history]
 
 
+def test_the_last_losses_are_reported_if_training_ends_within_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = Events()
+    told = heard(events)
+    monkeypatch.setattr(loop, "_BETWEEN_LOSSES", 0.0)
+    train(Toy(), options(14, epoch=10), events, None)
+    metrics = [event for event in told if isinstance(event, Metrics)]
+    assert [event.step for event in metrics] == list(range(1, 15))
+    assert all(event.values["loss"] > 0 for event in metrics)
+
+
 def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_own_numbers_alone() -> None:
     torch.manual_seed(1)
     first = trained()

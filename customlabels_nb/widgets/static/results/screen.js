@@ -394,6 +394,7 @@ export class ResultsScreen {
     const width = this.root.clientWidth;
     if (!width) return;
     this.root.classList.toggle("narrow", width < 700);
+    this.root.classList.toggle("compact", width < 1_100); // metrics below the name and the buttons
     this.root.classList.toggle("medium", width < 900);
     this.root.style.setProperty("--clnb-table", `${this.table.leastWidth}px`);
     this.root.classList.toggle("stacked", width < 900 || this.table.leastWidth > TABLE_SHARE * width);
