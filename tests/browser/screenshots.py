@@ -78,7 +78,7 @@ def _nothing(page: LabPage, root: Locator) -> None:
 SCENES = {
     "gallery": Scene(GALLERY, ".clnb-gallery", ".tile img[src^='data:']", _select_some, 1100),
     "annotator": Scene(ANNOTATOR, ".clnb-annotator", ".photo[src^='data:']", _select_a_box, 1000),
-    "results": Scene(RESULTS, ".clnb-results", ".tile img[src^='data:']", _nothing, 1500),
+    "results": Scene(RESULTS, ".clnb-results", ".tile img[src^='data:']", _nothing, 1620),
 }
 
 
