@@ -101,13 +101,15 @@ def _ranges(values: pd.Series, bins: int) -> pd.Series:
 
 
 def _between(low: object, high: object) -> str:
-    return _text(low) if low == high else f"{_text(low)} to {_text(high)}"
+    return _text(low) if low == high else f"{_text(low, 3)} to {_text(high, 3)}"
 
 
-def _text(value: object) -> str:
+def _text(value: object, digits: int = 6) -> str:
     if isinstance(value, pd.Timestamp):
         return str(value.date()) if value == value.normalize() else str(value.round("s"))
     if isinstance(value, float | np.floating):
         number = float(value)
-        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.6g}"
+        if number.is_integer() and abs(number) < 1e15:
+            return str(int(number))
+        return f"{number:.{digits if abs(number) < 100 else 6}g}"
     return str(value)

@@ -152,15 +152,15 @@ def expand_sources(
     issues = [] if issues is None else issues
     if isinstance(sources, pd.DataFrame):
         if "image" not in sources.columns:
-            raise InputError(f"The sources table needs a column 'image'. Its columns are {list(sources.columns)}.")
+            raise InputError(f"The table of images needs a column 'image'. Its columns are {list(sources.columns)}.")
         return _names(sources["image"])
     if isinstance(sources, str | os.PathLike):
         name = as_uri(sources)
         if not is_remote(name) and not is_pattern(name) and not os.path.lexists(to_path(located(name, root))):
-            raise InputError(f"sources={name!r} does not exist. Check the path or pattern.")
+            raise InputError(f"images={name!r} does not exist. Check the path or pattern.")
         return _expand(name, root, issues)
     if isinstance(sources, bytes | bytearray) or not isinstance(sources, Iterable):
-        raise InputError(f"sources has type {type(sources).__name__}. Pass paths, a pattern, a folder or a table.")
+        raise InputError(f"images has type {type(sources).__name__}. Pass paths, a pattern, a folder or a table.")
     return list(chain.from_iterable(_expand(name, root, issues) for name in _names(sources)))
 
 
@@ -168,7 +168,7 @@ def _names(given: Iterable[object]) -> list[str]:
     names = []
     for position, source in enumerate(given):
         if not isinstance(source, str | os.PathLike):
-            raise InputError(f"sources[{position}] has type {type(source).__name__}. Pass paths or URLs.")
+            raise InputError(f"images[{position}] has type {type(source).__name__}. Pass paths or URLs.")
         names.append(as_uri(source))
     return names
 
@@ -192,7 +192,7 @@ def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
     else:
         return [name]
     if not found:
-        raise InputError(f"sources={name!r} contains no images. Check the path or pattern.")
+        raise InputError(f"images={name!r} contains no images. Check the path or pattern.")
     return [as_uri(match) for match in found]
 
 

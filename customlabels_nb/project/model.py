@@ -324,7 +324,7 @@ class Model(Runnable):
             "name": self.name,
             "project": self._store.project().name,
             "training": training,
-            "setup": (f"project = cl.load_project({str(self._root)!r})", f"model = project.model({self.name!r})"),
+            "access": self._access(self._root),
         }
         if data is not None:
             found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
@@ -363,11 +363,19 @@ class Model(Runnable):
         report = self._write_results()
         if report is None:
             return
-        f1, low, high = report.summary.set_index("figure").loc["f1", ["value", "low", "high"]]
+        metrics = report.summary.set_index("figure")
+        f1, low, high = metrics.loc["f1", ["value", "low", "high"]]
         interval = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
-        next_call = f"project.model({self.name!r}).evaluate()"
+        accuracy = f", accuracy {metrics.at['accuracy', 'value']:.3f}" if "accuracy" in metrics.index else ""
+        here = Path.cwd()
+        _, model = self._access(self._root.relative_to(here) if self._root.is_relative_to(here) else self._root)
         with suppress(Cancelled):  # a stop request after training has completed has nothing to stop
-            events.emit(Result(f"Test F1 {f1:.3f}{interval}. Next: {next_call}"))
+            events.emit(Result(f"Test F1 {f1:.3f}{interval}{accuracy}. Next: {model}.evaluate()"))
+
+    def _access(self, root: Path) -> tuple[str, str]:
+        """Return two expressions that evaluate to the project and the model in any notebook."""
+        project = f"cl.load_project({str(root)!r})"
+        return project, f"{project}.model({self.name!r})"
 
     # -- resuming, copying and deleting -------------------------------------------------------------
     def resume(

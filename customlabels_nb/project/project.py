@@ -925,19 +925,21 @@ class Project:
         return self._models.setdefault(found, Model(self._place, found))
 
     @overload
-    def compare(self, before: str, after: str = "latest", *, common: bool = False) -> Comparison: ...
+    def compare(self, before: str | Model, after: str | Model = "latest", *, common: bool = False) -> Comparison: ...
     @overload
-    def compare(self, before: str, after: str, *more: str, common: bool = False) -> VersionsComparison: ...
     def compare(
-        self, before: str, after: str = "latest", *more: str, common: bool = False
+        self, before: str | Model, after: str | Model, *more: str | Model, common: bool = False
+    ) -> VersionsComparison: ...
+    def compare(
+        self, before: str | Model, after: str | Model = "latest", *more: str | Model, common: bool = False
     ) -> Comparison | VersionsComparison:
         """Compare versions on the same test images, using their stored predictions. No model is run.
 
         Parameters
         ----------
-        before, after : str
-            Names or aliases of the versions, or "latest", as in :meth:`model`.
-        *more : str
+        before, after : str or Model
+            Models, or names or aliases of versions, or "latest", as in :meth:`model`.
+        *more : str or Model
             Further versions. Each is compared with the first one, in one table and one chart.
         common : bool
             Compare only the test images that the versions share, if their test sets differ.
@@ -956,12 +958,13 @@ class Project:
         --------
         >>> comparison = project.compare(project.versions["name"].iloc[0], "latest")
         """
+        models = [self.model(v if isinstance(v, str) else v.name) for v in (before, after, *more)]
+        reports = [model.evaluate() for model in models]
         if not more:
-            return self.model(before).evaluate().compare(self.model(after).evaluate(), common=common)
+            return reports[0].compare(reports[1], common=common)
         from customlabels_nb.evaluation.comparison.several import compare_versions
 
-        models = [self.model(name) for name in (before, after, *more)]
-        return compare_versions([model.evaluate() for model in models], [model.name for model in models], common=common)
+        return compare_versions(reports, [model.name for model in models], common=common)
 
     def _version_named(self, name: str) -> str:
         """Resolve a version name, an alias or "latest" to the name of the version."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -81,8 +81,8 @@ class Report(Evaluation):
         :class:`customlabels_nb.labeling.project_actions.ProjectActions`.
     hands : callable, optional
         Alias of ``actions``.
-    setup : sequence of str
-        Two lines of code that create the variables ``project`` and ``model``, for the code of the advice.
+    access : tuple of str
+        Two expressions that evaluate to the project and the model, for the code of the advice.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class Report(Evaluation):
         root: Path | None = None,
         actions: Callable[[], ProjectActions] | None = None,
         hands: Callable[[], ProjectActions] | None = None,
-        setup: Sequence[str] = (),
+        access: tuple[str, str] = ("", ""),
     ) -> None:
         super().__init__(
             evaluation.applied,
@@ -117,7 +117,7 @@ class Report(Evaluation):
             evaluation.notes,
         )
         self._actions = actions or hands
-        self._setup = setup
+        self._access = access
         self.root = root
         self.project = project
         self.name = name or "evaluation"
@@ -163,7 +163,7 @@ class Report(Evaluation):
 
         actions = None if self._actions is None else self._actions()
         return self._advise(
-            setup=self._setup,
+            access=self._access,
             split="" if actions is None else "test",
             curve=[] if actions is None else actions.training_curve(),
             training=self._training_images() if training is None else training,

@@ -128,26 +128,27 @@ def test_calls_open_the_images_in_a_project(tmp_path: Path, monkeypatch: pytest.
     project.add_images(tmp_path / "photos", split="test", progress=False)
     known = {Path(name).name: name for name in project.test_set.images["image"]}
     report = mistaken(["apple", "pear", "fig"], names=[known[Path(name).name] for name in names])
-    project_code = f"project = cl.load_project({str(project.root)!r})"
+    access = (f"cl.load_project({str(project.root)!r})", "")
     project.close()
-    (item,) = report._advise(setup=[project_code, ""], split="test").about("confusion")
+    (item,) = report._advise(access=access, split="test").about("confusion")
     there: dict[str, Any] = {}
     exec(item.call, there)  # noqa: S102
     view = there["screen"].session.view
+    assert "project" not in there
     assert {there["screen"].session.page(0, 48)[1][i] for i in range(len(view))} == set(item.names)
-    there["project"].close()
+    there["screen"].close()
 
 
 def test_a_run_whose_curves_still_rise_is_trained_longer() -> None:
     report = mistaken(["apple", "pear", "fig"])
     rising = [(10.0 * epoch, 0.5 + 0.02 * epoch) for epoch in range(1, 17)]
     level = [(10.0 * epoch, min(0.5 + 0.1 * epoch, 0.8)) for epoch in range(1, 17)]
-    (item,) = report._advise(curve=rising, setup=["project = 1", "model = 2"]).about("undertrained")
+    (item,) = report._advise(curve=rising, access=("cl.a", "cl.b")).about("undertrained")
     assert "The curves still rise" in item.text
     assert "0.71 to 0.79" in item.text
-    assert item.call == 'import customlabels_nb as cl\n\nproject = 1\nproject.train(budget="8min")'
+    assert item.call == 'import customlabels_nb as cl\n\ncl.a.train(budget="8min")'
     for curve in (level, rising[:7], []):
-        assert not report._advise(curve=curve, setup=["project = 1", "model = 2"]).about("undertrained")
+        assert not report._advise(curve=curve, access=("cl.a", "cl.b")).about("undertrained")
 
 
 def test_it_is_worked_out_once() -> None:

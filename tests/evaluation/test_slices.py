@@ -63,7 +63,7 @@ def test_many_numbers_become_ranges() -> None:
     table = evaluated([*range(59), None]).by("camera")
     assert table["slice"].tolist() == ["0 to 11", "12 to 23", "24 to 35", "36 to 47", "48 to 58", "(none)"]
     assert table["test_images"].tolist() == [12, 12, 12, 12, 11, 1]
-    assert evaluated(np.linspace(0, 1, 60)).by("camera")["slice"].iloc[0] == "0 to 0.186441"
+    assert evaluated(np.linspace(0, 1, 60)).by("camera")["slice"].iloc[0] == "0 to 0.186"
     assert evaluated(range(2026_0101, 2026_0161)).by("camera")["slice"].iloc[0] == "20260101 to 20260112"
 
 

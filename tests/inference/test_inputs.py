@@ -250,10 +250,10 @@ def test_nothing_there_and_wrong_types(folder: Path) -> None:
         expand_sources(folder / "empty")
     with pytest.raises(InputError, match="column 'image'"):
         expand_sources(pd.DataFrame({"path": ["a.jpg"]}))
-    with pytest.raises(InputError, match=r"sources\[1\] has type int"):
+    with pytest.raises(InputError, match=r"images\[1\] has type int"):
         expand_sources(["a.jpg", 3])
-    with pytest.raises(InputError, match=r"sources\[0\] has type float"):
+    with pytest.raises(InputError, match=r"images\[0\] has type float"):
         expand_sources(pd.DataFrame({"image": [float("nan")]}))
     for wrong in (5, b"a.jpg", None):
-        with pytest.raises(InputError, match="sources has type"):
+        with pytest.raises(InputError, match="images has type"):
             expand_sources(wrong)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.evaluation.advice.rules import NEW
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
@@ -54,9 +55,9 @@ def test_advice_runs_in_an_empty_notebook(project: Project, page: ResultsPage) -
         loaded = 0
         for item in report.advice:
             there: dict[str, Any] = {}
-            exec(item.call.replace('project.add_images("photos/"', 'dict(a="photos/"'), there)  # noqa: S102
-            assert "project" not in there or there["project"].root == project.root
-            loaded += "project" in there
+            exec(item.call.replace(f".add_images({NEW!r}", ".label('train'); dict(a=1"), there)  # noqa: S102
+            assert not {"project", "model"} & set(there)
+            loaded += f"cl.load_project({str(project.root)!r})" in item.call
         assert loaded
 
 

@@ -44,7 +44,9 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
     model = project.train(seed=3, tags={"try": "first"}, progress=False, callbacks=[seen.append])
     assert isinstance(seen[-1], Result)
     assert seen[-1].text.startswith(f"Test F1 {model.evaluate().evaluation.figure('f1'):.3f} [")
-    assert seen[-1].text.endswith(f". Next: project.model({model.name!r}).evaluate()")
+    result, _, code = seen[-1].text.partition(". Next: ")
+    assert f"accuracy {model.evaluate().evaluation.figure('accuracy'):.3f}" in result
+    assert eval(code, {"cl": cl}).name == model.name  # noqa: S307
     assert model.status == "TRAINING_COMPLETED"
     assert model.status_message == "The model is ready to run."
     assert files(model.folder) >= {

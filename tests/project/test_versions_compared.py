@@ -52,14 +52,14 @@ def test_advice_on_a_version_has_its_pictures_and_training_images(project: Proje
     (item,) = advice.about("confusion")[:1]
     assert set(item.labels) == {"disc", "stripes"}
     assert "data:image/jpeg;base64," in advice._repr_html_()
-    assert 'project.label("test")' in item.call
+    assert '.label("test")' in item.call
     rare = report.advise().about("rare")
     assert {label for one in rare for label in one.labels} <= {"disc", "stripes", "triangle"}
     assert any("has only 6 training images" in one.text for one in rare)
 
 
 def test_more_than_two_versions_are_in_one_table(project: Project) -> None:
-    found = project.compare("v1", "v2", "latest", common=True)
+    found = project.compare(project.model("v1"), "v2", "latest", common=True)
     assert found.names == ("v1", "v2", "v2 (3)")
     assert found.test_images == 6
     assert found.summary["delta"].iloc[1] == project.compare("v1", "v2", common=True).metric("f1")["delta"]

@@ -227,7 +227,7 @@ def advise(
     training: Mapping[str, int] | None = None,
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
     name: str = "",
-    setup: Sequence[str] = (),
+    access: tuple[str, str] = ("", ""),
     split: str = "",
     curve: Sequence[tuple[float, float]] = (),
     pictures: Pictures | None = None,
@@ -247,8 +247,8 @@ def advise(
         image), for suggestions about labels whose images vary in appearance.
     name : str
         Name of the evaluated model version.
-    setup : sequence of str
-        Two lines of code that create the variables ``project`` and ``model``, empty outside a project.
+    access : tuple of str
+        Two expressions that evaluate to the project and the model, empty outside a project.
     split : str
         Split of the project that has the test images, empty if they are not in the project.
     curve : sequence of pairs of float
@@ -262,7 +262,7 @@ def advise(
         If ``features`` does not match the test images.
     """
     features = checked_features(features, applied.outcomes)
-    case = Case(applied, summary, per_label, per_image, training, features, setup, split, curve)
+    case = Case(applied, summary, per_label, per_image, training, features, *access, split, curve)
     mistakes = find_mistakes(case)
     found = [
         *truth_advice(case, mistakes),

@@ -51,8 +51,8 @@ class Case:
         Number of training images by label.
     features : ndarray of float64, shape (n, d), or None
         One feature vector per test image, NaN for images without features.
-    setup : sequence of str
-        Code that creates the variables ``project`` and ``model``, empty outside a project.
+    project, model : str
+        Expressions that evaluate to the project and the model, empty outside a project.
     split : str
         Split of the project that has the test images, empty if they are not in the project.
     curve : sequence of pairs of float
@@ -65,7 +65,8 @@ class Case:
     per_image: pd.DataFrame
     training: Mapping[str, int] | None = None
     features: FloatArray | None = None
-    setup: Sequence[str] = ()
+    project: str = ""
+    model: str = ""
     split: str = ""
     curve: Sequence[tuple[float, float]] = ()
 
@@ -131,9 +132,9 @@ class Case:
             return f"{number:,} {'box' if number == 1 else 'boxes'}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
 
-    def code(self, *lines: str, model: bool = False) -> str:
-        """Write code for an empty notebook: the lines, after those that create ``project`` and ``model``."""
-        return "\n".join(["import customlabels_nb as cl", "", *self.setup[: 1 + model], *lines])
+    def code(self, *lines: str) -> str:
+        """Write code that runs in any notebook, without changing variables such as ``project``."""
+        return "\n".join(["import customlabels_nb as cl", "", *lines])
 
     def look(self, images: pd.DataFrame) -> str:
         """Write the code that lists images and, if they are in the project, opens them for labelling."""
@@ -145,25 +146,29 @@ class Case:
             return f"{names}\nnames" if every else ""
         return self.code(
             names,
-            f'screen = project.{"annotate" if self.detection else "label"}("{self.split}")',
+            f'screen = {self.project}.{"annotate" if self.detection else "label"}("{self.split}")',
             'screen.set_filter(lambda images: images["image"].isin(names))',
             "screen",
         )
 
     def add(self, label: str, images: pd.DataFrame, split: str = "train") -> str:
         """Write the code that adds images with a label or, outside a project, lists the images of the suggestion."""
-        if not self.setup:
+        if not self.project:
             return self.look(images)
         to = "" if split == "train" else f', split="{split}"'
         if self.detection:
-            return self.code(f'project.add_images("photos/"{to})', f'project.annotate("{split}")')
-        return self.code(f'project.add_images("photos/", label={label!r}{to})')
+            return self.code(f"{self.project}.add_images({NEW!r}{to})", f'{self.project}.annotate("{split}")')
+        return self.code(f"{self.project}.add_images({NEW!r}, label={label!r}{to})")
 
     def use_thresholds(self, thresholds: Mapping[str, float]) -> str:
         """Write the code that applies the given thresholds."""
-        if self.setup:
-            return self.code(f"model.set_thresholds({dict(thresholds)!r})", model=True)
+        if self.project:
+            return self.code(f"{self.model}.set_thresholds({dict(thresholds)!r})")
         return f"thresholds = {dict(thresholds)!r}  # for cl.evaluate(..., thresholds=thresholds)"
+
+
+#: Folder in suggested code, which must be replaced.
+NEW = "path/to/new/images"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -835,7 +840,7 @@ LONGER = 3
 
 def training_advice(case: Case) -> Iterator[AdviceItem]:
     """Suggest a longer training run if the metric on held-out images was still rising when training ended."""
-    if len(case.curve) < LEAST_EPOCHS or not case.setup:
+    if len(case.curve) < LEAST_EPOCHS or not case.project:
         return
     seconds, quarter = case.curve[-1][0], len(case.curve) // 4
     values = np.array([value for _, value in case.curve])
@@ -848,7 +853,9 @@ def training_advice(case: Case) -> Iterator[AdviceItem]:
     )
     budget = f"{int(np.ceil(LONGER * seconds / 60))}min"
     none = pd.DataFrame({"image": []}, dtype="str")
-    yield AdviceItem("undertrained", text, (), none, case.code(f'project.train(budget="{budget}")'), last - before)
+    yield AdviceItem(
+        "undertrained", text, (), none, case.code(f'{case.project}.train(budget="{budget}")'), last - before
+    )
 
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:
@@ -872,7 +879,7 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
         low, high = 0.0, WIDE
     else:
         return
-    call = case.code('project.add_images("photos/", split="test")') if case.setup else ""
+    call = case.code(f'{case.project}.add_images({NEW!r}, split="test")') if case.project else ""
     weight = _WIDTH_WEIGHT * (high - low)
     yield AdviceItem("few_test_images", text, (), pd.DataFrame({"image": []}, dtype="str"), call, weight)
 
@@ -893,7 +900,7 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
     )
     worst = case.alarms.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
     images = worst[["image", "label", "confidence"]]
-    call = case.code("model.evaluate().plot_curves()", model=True) if case.split else case.look(images)
+    call = case.code(f"{case.model}.evaluate().plot_curves()") if case.split else case.look(images)
     yield AdviceItem("over_confident", text, (), images, call, _CONFIDENCE_WEIGHT * gap)
 
 
