@@ -13,12 +13,12 @@ import torch
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
-from customlabels_nb.images.thumbnails import project_cache
 from customlabels_nb.models.artifact import KINDS, ModelConfig, load_artifact
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels
@@ -105,7 +105,7 @@ def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableIma
             keys=_hashes(part),
             backbone=work.options.backbone,
             device=work.device,
-            cache=project_cache(work.root, "features"),
+            cache=project_features(work.root),
             events=work.events,
             phase=phase,
         )
