@@ -34,6 +34,7 @@ Class tree (all errors derive from :class:`CustomLabelsError`)::
     │   └── ArtifactError                the version's folder is damaged or was not created by this package
     ├── DeviceError                      the device is not available
     ├── MissingDependencyError           an optional package is missing: gives the command to install it
+    ├── HelperError                      work in a helper process failed, or the process ended: gives the reason
     ├── NotReadyError                    a result is still being computed: gives the progress, try again later
     └── Cancelled                        the work was cancelled
 """
@@ -286,6 +287,14 @@ class MissingDependencyError(CustomLabelsError, ImportError):
 
 class Cancelled(CustomLabelsError):
     """The work was cancelled. Finished results are stored."""
+
+
+class HelperError(CustomLabelsError):
+    """Work in a helper process failed, or the process ended. ``kind`` is the name of the error, "killed" or "ended"."""
+
+    def __init__(self, message: str, kind: str = "ended") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class NotReadyError(CustomLabelsError):

@@ -167,6 +167,17 @@ class Events:
         """
         self._cancelled.set()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """True if :meth:`cancel` was called.
+
+        Examples
+        --------
+        >>> cl.Events().is_cancelled
+        False
+        """
+        return self._cancelled.is_set()
+
     def emit(self, event: Event) -> None:
         """Send an event to all listeners.
 

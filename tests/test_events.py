@@ -54,7 +54,9 @@ def test_cancelling_from_another_thread_stops_the_worker_at_its_next_event() -> 
     worker = threading.Thread(target=stopped)
     worker.start()
     assert started.wait(10)
+    assert not events.is_cancelled
     events.cancel()
+    assert events.is_cancelled
     worker.join(10)
     assert not worker.is_alive()
     assert done[-1] == "stopped"

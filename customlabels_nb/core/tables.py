@@ -10,7 +10,8 @@ images               one row per image: ``image`` (str, the URI as given), ``spl
 annotations          one row per label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
                      ``width``, ``height`` (float64, pixels of the oriented image, NaN at image level),
                      ``polygon`` (object: list of [x, y] or None), ``crowd`` (bool), ``confidence`` (float64,
-                     0 to 1), ``annotator``, ``job`` (str), ``created`` (datetime64, UTC)
+                     0 to 1), ``annotator`` (str, starts with :data:`MACHINE` if a model assigned the
+                     label), ``job`` (str), ``created`` (datetime64, UTC)
 predictions          the columns of annotations, and ``model`` (str)
 labels               ``label`` (str), ``colour`` (str, #rrggbb), with rows in label order
 issues               see :class:`customlabels_nb.core.issues.Issue`
@@ -35,6 +36,9 @@ STATUSES = ("unlabelled", "labelled", "skipped", "needs_review")
 TASKS = ("single-label", "multi-label", "boxes", "polygons")
 
 CREATED_DTYPE = "datetime64[us, UTC]"
+
+#: Start of ``annotator`` for labels that a model assigned. The name of the model or run follows.
+MACHINE = "model:"
 
 IMAGE_COLUMNS: dict[str, str] = {
     "image": "str",
@@ -91,6 +95,11 @@ def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFr
     columns |= {"polygon": np.full(count, None, dtype=object), "crowd": np.zeros(count, dtype=bool)}
     now = pd.array([pd.Timestamp.now(tz="UTC")] * count, dtype=CREATED_DTYPE)
     return pd.DataFrame({**dict.fromkeys(ANNOTATION_COLUMNS), **columns, "confidence": np.ones(count), "created": now})
+
+
+def by_machine(annotations: pd.DataFrame) -> pd.Series:
+    """Return a mask of the annotations that a model assigned and nobody has edited since."""
+    return annotations["annotator"].str.startswith(MACHINE, na=False).astype(bool)
 
 
 def check_split(split: str) -> str:

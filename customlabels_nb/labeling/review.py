@@ -8,9 +8,10 @@ are in the history.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,12 +21,14 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import edit_rules
-from customlabels_nb.labeling.image_table import ImageTable, Prediction
+from customlabels_nb.labeling.image_table import ImageTable, Prediction, top_predictions
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.view import Query
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from customlabels_nb.store import SqlStore
 
 #: Values of ``ReviewQuery.show``. "disagrees" are images to review for which the model predicts a different label.
 SHOWN = ("to_review", "disagrees", "needs_review", "reviewed", "all")
@@ -48,7 +51,8 @@ class ReviewQuery(Query):
         Images with this label. :data:`NO_LABEL` selects images without any label.
     sort : str
         One of :data:`SORTS`. "doubt" starts with predictions that differ from the label, the most confident first,
-        followed by predictions that agree, the least confident first. "newest" starts with the most recently labelled
+        followed by predictions that agree, the least confident first. Training images are predicted by models that were
+        not trained on them, if a classifier was trained. "newest" starts with the most recently labelled
         image.
     """
 
@@ -107,6 +111,15 @@ class ReviewTable(ImageTable):
 class ReviewSession(LabellingSession):
     """Session of a reviewer. Edits are stored immediately, with undo and conflicts as in :class:`.LabellingSession`.
 
+    Parameters
+    ----------
+    store, root, split, user
+        See :class:`.LabellingSession`.
+    cross_fitted : callable, optional
+        Returns a table of predictions for training images (image, label, confidence) by models that were not trained
+        on the image. A model rarely disagrees with a label it was trained on, so these replace the stored predictions
+        of the project's own versions.
+
     Attributes
     ----------
     table : ReviewTable
@@ -116,12 +129,34 @@ class ReviewSession(LabellingSession):
     table_type = ReviewTable
     query_type = ReviewQuery
 
+    def __init__(
+        self,
+        store: SqlStore,
+        root: Path,
+        split: str = t.TRAIN,
+        *,
+        user: str | None = None,
+        cross_fitted: Callable[[], pd.DataFrame] | None = None,
+    ) -> None:
+        self._cross_fitted = cross_fitted
+        super().__init__(store, root, split, user=user)
+
     @property
     def table(self) -> ReviewTable:
         """Images of the open dataset."""
         table = super().table
         assert isinstance(table, ReviewTable)
         return table
+
+    def _read_predictions(self, split: str) -> dict[str, Prediction]:
+        stored = self._store.predictions(split)
+        if self._cross_fitted is None or split != t.TRAIN:
+            return top_predictions(stored)
+        rows = self._cross_fitted()
+        columns = (rows[name].tolist() for name in ("image", "label", "confidence"))
+        honest = {image: Prediction(label, confidence) for image, label, confidence in zip(*columns, strict=True)}
+        own = stored["model"].isin([version.name for version in self._store.versions()])
+        return {**top_predictions(stored), **honest, **top_predictions(stored[~own])}
 
     # -- view ---------------------------------------------------------------------------------------
     def agrees(self, image: str) -> bool | None:

@@ -119,7 +119,7 @@ class LabellingSession(ProjectScreen):
             t.check_split(split)
             if split not in self._tables:
                 self._tables[split] = self.table_type.read(self._store, split)
-                self._predictions[split] = top_predictions(self._store.predictions(split))
+                self._predictions[split] = self._read_predictions(split)
             self.split = split
             self._view: View | None = None
 
@@ -418,10 +418,14 @@ class LabellingSession(ProjectScreen):
                 self._tables = {self.split: self.table}
             return {name for name in changed if name in self.table.position}
 
+    def _read_predictions(self, split: str) -> dict[str, Prediction]:
+        """Read the most confident prediction of each image in a dataset."""
+        return top_predictions(self._store.predictions(split))
+
     def _reread_predictions(self) -> None:
         """Read predictions again after labels were renamed."""
         if any(self._predictions.values()):
-            self._predictions = {split: top_predictions(self._store.predictions(split)) for split in self._predictions}
+            self._predictions = {split: self._read_predictions(split) for split in self._predictions}
 
     def _reread_all(self) -> None:
         """Read the open dataset again, keeping the positions of its images so that views stay valid."""
@@ -429,7 +433,7 @@ class LabellingSession(ProjectScreen):
         images, annotations, _ = self._store.tables(self.split)
         self.table.drop(set(self.table.names) - set(images["image"]))
         self.table.put(images, annotations)
-        self._predictions = {self.split: top_predictions(self._store.predictions(self.split))}
+        self._predictions = {self.split: self._read_predictions(self.split)}
 
     # -- edits --------------------------------------------------------------------------------------
     def assign(

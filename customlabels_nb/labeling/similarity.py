@@ -8,7 +8,6 @@ from pathlib import Path
 
 from customlabels_nb.errors import NotReadyError
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.images.thumbnails import project_cache
 
 __all__ = ["NotReadyError", "SimilarityOrder"]
 
@@ -86,9 +85,10 @@ class _Work(threading.Thread):
     def run(self) -> None:
         """Compute features, then the order."""
         from customlabels_nb.models.embeddings import embed, similar_order
+        from customlabels_nb.models.feature_file import project_features
 
         try:
-            cache = project_cache(self._root, "features")
+            cache = project_features(self._root)
             found = embed(self._images, root=self._root, keys=self._keys, cache=cache, events=self.events)
             self._order = [int(at) for at in similar_order(found.features, to=self._to)]
         except Exception as error:  # raised again by result()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,19 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_in_batches
-from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone
-from customlabels_nb.models.transforms import TRANSFORM_VERSION, Pixels, to_batch, to_pixels
-from customlabels_nb.remote.content_cache import content_key
+from customlabels_nb.models.feature_file import FeatureCache, feature_key
+from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import nn
 
 Features = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
+#: Left, top, width and height of a part of an image, as fractions of the image's width and height.
+Crop: TypeAlias = tuple[float, float, float, float]
 
 _BLOCK = 4096  # images per similarity matrix, which takes 64 MB
 _DIRECTIONS = 32
@@ -60,7 +62,8 @@ def embed(
     keys: Sequence[str | None] | None = None,
     backbone: str = PACKAGED,
     device: str | None = None,
-    cache: ContentCache | None = None,
+    cache: FeatureCache | None = None,
+    crops: Sequence[Crop | None] | None = None,
     batch_size: int | None = None,
     events: Events | None = None,
     phase: str = "features",
@@ -83,8 +86,12 @@ def embed(
         the cache contains features for an image's key, the image is not read.
     backbone, device : str, optional
         See :mod:`customlabels_nb.models.backbones` and :func:`customlabels_nb._utils.device.choose_device`.
-    cache : ContentCache, optional
-        Cache for the features.
+    cache : FeatureCache, optional
+        Cache for the features. They are rounded to float16, its precision, so that new and cached features are the
+        same. The accuracy of classifiers does not change measurably.
+    crops : sequence of (Crop or None), optional
+        Part of each image to compute the features of, or None for the whole image. An image may occur several times
+        with different crops, which are cached separately.
     batch_size : int, optional
         Number of images in one forward pass. By default it depends on the device.
     events : Events, optional
@@ -98,13 +105,22 @@ def embed(
         If ``events`` received a request to stop.
     """
     facts = backbone_named(backbone)
-    if keys is not None and len(keys) != len(images):
-        raise InputError(f"keys has {len(keys)} entries for {len(images)} images. Pass one per image, or keys=None.")
+    for name, values in (("keys", keys), ("crops", crops)):
+        if values is not None and len(values) != len(images):
+            raise InputError(
+                f"{name} has {len(values)} entries for {len(images)} images. Pass one per image, or {name}=None."
+            )
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
     given: list[str | None] = [None] * len(images) if keys is None else list(keys)
-    missing = [index for index, key in enumerate(given) if not _from_cache(features[index], key, facts, cache)]
+    views = [""] * len(images) if crops is None else [_view(crop) for crop in crops]
+    file = None if cache is None else cache.of(facts)
+    if file is None:
+        missing = list(range(len(images)))
+    else:
+        known = [None if key is None else feature_key(key, view) for key, view in zip(given, views, strict=True)]
+        missing = np.flatnonzero(~file.read(known, features)).tolist()
     if events is not None:
         events.progress(phase, len(images) - len(missing), len(images))
     issues: list[Issue] = []
@@ -114,10 +130,10 @@ def embed(
         for batch in read_in_batches(
             images,
             missing,
-            lambda image, content: (to_pixels(image, facts.input_size), content),
+            lambda image, content, index: (to_pixels(_cropped(image, crops, index), facts.input_size), content),
             root=root,
             known=given,
-            at_least=facts.input_size,
+            at_least=_side_to_decode(crops, facts.input_size),
             threads=decode_threads(chosen),
             batch_size=batch_size or forward_batch(chosen),
             events=events,
@@ -127,12 +143,12 @@ def embed(
             read = [(index, *found) for index, found in batch if not isinstance(found, Issue)]
             if not read:
                 continue
+            at = [index for index, _, _ in read]
             rows = _forward(network, [pixels for _, pixels, _ in read], facts, chosen)
-            for (index, _, content), row in zip(read, rows, strict=True):
-                features[index] = row
-                if cache is not None:
-                    # not under the given key, because the file may have changed since the key was computed
-                    cache.put(_cache_key(content, facts), row.tobytes())
+            features[at] = rows if file is None else _rounded(rows)
+            if file is not None:
+                # not under the given key, because the file may have changed since the key was computed
+                file.add([feature_key(content, views[index]) for index, _, content in read], rows)
     return Embeddings(features, issues)
 
 
@@ -257,20 +273,38 @@ def _unit(rows: Features) -> Features:
     return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)
 
 
-def _cache_key(key: str, facts: Backbone) -> str:
-    return content_key(key, facts.name, facts.input_size, TRANSFORM_VERSION)
+def _rounded(rows: Features) -> Features:
+    """Round features to float16, except rows that float16 cannot represent, which are not cached either."""
+    with np.errstate(over="ignore"):
+        small = rows.astype(np.float16).astype(np.float32)
+    return np.where(np.isfinite(small).all(axis=1, keepdims=True), small, rows)
 
 
-def _from_cache(row: Features, key: str | None, facts: Backbone, cache: ContentCache | None) -> bool:
-    """Copy the cached features for ``key`` to ``row`` and return True, or return False if there are none."""
-    kept = cache.get(_cache_key(key, facts)) if cache is not None and key is not None else None
-    if kept is None or len(kept) != row.nbytes:
-        return False
-    values = np.frombuffer(kept, dtype=np.float32)
-    if not np.isfinite(values).all():
-        return False
-    row[:] = values
-    return True
+def _view(crop: Crop | None) -> str:
+    return "" if crop is None else "crop " + " ".join(f"{value:.5f}" for value in crop)
+
+
+def _cropped(image: Image.Image, crops: Sequence[Crop | None] | None, index: int) -> Image.Image:
+    """Cut the crop out of an image of any scale, at least one pixel of it."""
+    crop = None if crops is None else crops[index]
+    if crop is None:
+        return image
+    (left, right), (top, bottom) = (
+        _pixels(start, length, side) for start, length, side in zip(crop[:2], crop[2:], image.size, strict=True)
+    )
+    return image.crop((left, top, right, bottom))
+
+
+def _pixels(start: float, length: float, side: int) -> tuple[int, int]:
+    """Return the first pixel of a part of a side, and the one after the last."""
+    first = min(max(int(start * side), 0), side - 1)
+    return first, min(max(round((start + length) * side), first + 1), side)
+
+
+def _side_to_decode(crops: Sequence[Crop | None] | None, size: int) -> int:
+    """Return the shorter side to which JPEGs may be reduced while decoding, so that all crops have enough pixels."""
+    smallest = min((min(crop[2:]) for crop in crops or () if crop is not None), default=1.0)
+    return int(size / max(smallest, 0.01))
 
 
 def _forward(network: nn.Module, pixels: list[Pixels], facts: Backbone, device: str) -> Features:

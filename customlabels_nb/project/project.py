@@ -797,7 +797,8 @@ class Project:
             Images to show. "disagrees": images to review for which a model predicts a different label.
         sort : {"doubt", "name", "newest", "added", "random"}
             Order of the images. "doubt" starts with the images on which a model disagrees with the label most
-            confidently.
+            confidently. After a classifier was trained, training images are judged by models of its cross-validation
+            that were not trained on them.
         page_size : {4, 6, 9, 24, 48, 100}
             Number of thumbnails per page.
 

@@ -68,9 +68,11 @@ def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bo
 
 def open_review(place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int) -> Review:
     """Open the review widget for a dataset of the project."""
+    from customlabels_nb.training.stored import cross_fitted_predictions
     from customlabels_nb.widgets.review import Review
 
-    session = ReviewSession(place.store, place.root, split)
+    cross_fitted = partial(cross_fitted_predictions, place.store, place.root)
+    session = ReviewSession(place.store, place.root, split, cross_fitted=cross_fitted)
     if query.label:
         session.check_known(query.label)
     return Review(session, query=query, page_size=page_size, **_shared(place))

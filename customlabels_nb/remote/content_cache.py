@@ -1,6 +1,6 @@
 """Size-limited cache of bytes in files, keyed by content.
 
-The cache stores thumbnails, features and remote files. Each entry is a file that is written under a temporary name and
+The cache stores thumbnails, fingerprints and remote files. Each entry is a file, written under a temporary name and
 then renamed, so that a killed process leaves no incomplete entries.
 """
 
@@ -27,6 +27,13 @@ KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
 def content_key(*parts: object) -> str:
     """Return the cache key for a combination of strings and numbers."""
     return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def tag_cache(folder: Path) -> None:
+    """Create the file :data:`TAG_NAME` in an existing cache folder."""
+    if not (folder / TAG_NAME).exists():
+        with contextlib.suppress(FileExistsError), (folder / TAG_NAME).open("xb") as file:
+            file.write(_TAG)
 
 
 class ContentCache:
@@ -67,7 +74,7 @@ class ContentCache:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._tag()
+            tag_cache(self.folder)
             with replacing(path, durable=False) as file:
                 file.write(data)
         except OSError:
@@ -79,11 +86,6 @@ class ContentCache:
                 self._written = 0
         if due:
             self.trim()
-
-    def _tag(self) -> None:
-        if not (self.folder / TAG_NAME).exists():
-            with contextlib.suppress(FileExistsError), (self.folder / TAG_NAME).open("xb") as file:
-                file.write(_TAG)
 
     def trim(self) -> None:
         """Delete the least recently used entries until the cache is within its limit."""

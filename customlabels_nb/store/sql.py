@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -9,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -54,6 +55,7 @@ from customlabels_nb.store.records import (
     Action,
     DatasetRecord,
     ProjectRecord,
+    RunnerRecord,
     Statistics,
     VersionRecord,
     WriteResult,
@@ -93,6 +95,7 @@ from customlabels_nb.store.writing import (
 Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 
 _COPIED_AT_ONCE = 20_000
+_RUNNER = "runner:"  # start of the keys of background runners in the table ``meta``
 _READ_AT_ONCE = 50_000  # fewer annotations are read without a thread
 _VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
 _VERSION_JSON = ("tags", "config", "metrics", "statistics")
@@ -200,6 +203,8 @@ class SqlStore:
                     source.backup(copy)
             else:
                 _copy_rows(self._database, path)
+            with closing(sqlite3.connect(path)) as copy, copy:
+                copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{_RUNNER}%",))  # nothing runs for the copy
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"Cannot copy the database to {path!r} ({error}). Check the free disk space.") from error
 
@@ -223,6 +228,36 @@ class SqlStore:
                 content["images"]["image"] = _renamed(content["images"]["image"], names)
                 update_rows(connection, schema.snapshots, ("content",), [(pack(content), id_)])
             return len(ids)
+
+    # -- background runners -------------------------------------------------------------------------
+    @property
+    def location(self) -> tuple[str, str | None]:
+        """Location and PostgreSQL schema, with which :func:`open_store` opens the same store in another process."""
+        database = self._database
+        return os.path.abspath(database.location) if database.is_sqlite else database.location, database.schema
+
+    def runner(self, kind: str) -> RunnerRecord | None:
+        """Return the record of the latest background runner of a kind, or None if there has been none."""
+        with self._database.read(once=True) as connection:
+            return _runner(connection, kind)
+
+    def change_runner(
+        self, kind: str, change: Callable[[RunnerRecord | None], RunnerRecord | None]
+    ) -> RunnerRecord | None:
+        """Replace the record of a runner by ``change(record)`` in one transaction, and return the new record.
+
+        Nothing is written if ``change`` returns the same record or raises an error, and nothing to the history. None
+        removes the record.
+        """
+        with self._database.write() as connection:
+            old = _runner(connection, kind)
+            new = change(old)
+            if new != old:
+                key = _RUNNER + kind
+                connection.execute(delete(schema.meta).where(schema.meta.c.key == key))
+                if new is not None:
+                    insert_rows(connection, schema.meta, ("key", "value"), [(key, json.dumps(asdict(new)))])
+            return new
 
     # -- project ------------------------------------------------------------------------------------
     def project(self) -> ProjectRecord:
@@ -1217,6 +1252,11 @@ def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> se
 
 
 # -- versions and predictions -----------------------------------------------------------------------
+def _runner(connection: Connection, kind: str) -> RunnerRecord | None:
+    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _RUNNER + kind))
+    return None if found is None else RunnerRecord(**load_json(found, {}))
+
+
 def _has_version(connection: Connection, name: str) -> bool:
     return connection.scalar(select(schema.versions.c.id).where(schema.versions.c.name == name)) is not None
 

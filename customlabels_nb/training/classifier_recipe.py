@@ -13,18 +13,18 @@ import torch
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
-from customlabels_nb.images.thumbnails import project_cache
 from customlabels_nb.models.artifact import KINDS, ModelConfig, load_artifact
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.embeddings import embed
-from customlabels_nb.training.classification import FittedHead, fit_head
+from customlabels_nb.models.feature_file import project_features
+from customlabels_nb.training.classification import FittedHead, complete_out_of_fold, fit_head
 from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.improving import Former, Improved, improve
 from customlabels_nb.training.kept_files import prediction_frame
-from customlabels_nb.training.multi_label import fit_multi_label_head
+from customlabels_nb.training.multi_label import complete_multi_label, fit_multi_label_head
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 
@@ -92,6 +92,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         _predicted(test, names, said[1], test_issues),
         facts,
         [] if better.held_out is None else train.images.loc[better.held_out, "image"].tolist(),
+        _cross_fitted(train, names, head, features, truth),
     )
 
 
@@ -105,7 +106,7 @@ def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableIma
             keys=_hashes(part),
             backbone=work.options.backbone,
             device=work.device,
-            cache=project_cache(work.root, "features"),
+            cache=project_features(work.root),
             events=work.events,
             phase=phase,
         )
@@ -176,6 +177,19 @@ def _asked(
     pixels = ImagePixels(images, backbone.input_size, root=work.root, cache_bytes=0)
     logits = forward_all(network, pixels, range(len(images)), backbone, work.device, work.events, phase="predicting")
     return np.nan_to_num(_confidences(logits, work.plan.kind), nan=0.0)
+
+
+def _cross_fitted(
+    train: UsableImages, names: list[str], head: FittedHead, features: Features, truth: npt.NDArray[Any]
+) -> Predictions | None:
+    """Return the predictions of the heads of the cross-validation, each for the images it was not fitted on."""
+    if head.out_of_fold is None:
+        return None
+    complete = complete_multi_label if truth.ndim == 2 else complete_out_of_fold
+    found = complete(head, features, truth)
+    known = ~np.isnan(found).any(axis=1)
+    images = train.images.loc[known, "image"].tolist()
+    return Predictions(images, prediction_frame(images, names, found[known]))
 
 
 def _predicted(

@@ -22,7 +22,13 @@ from customlabels_nb.evaluation.arrays import FloatArray
 _IMAGES = "images.json"
 #: File with the names of the training images that were held out, written only if there are any.
 HELD_OUT = "held_out.json"
-_PREDICTIONS = {"train": "predictions_train.npz", "test": "predictions.npz"}
+#: Predictions for training images by models that were not trained on them.
+CROSS_FITTED = "cross-fitted"
+_PREDICTIONS = {
+    "train": "predictions_train.npz",
+    "test": "predictions.npz",
+    CROSS_FITTED: "predictions_cross_fitted.npz",
+}
 
 
 def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
@@ -132,6 +138,8 @@ def write_predictions(
 ) -> None:
     """Store the predictions for a split with the version, so that it can be evaluated without running the model.
 
+    ``split`` is "train", "test" or :data:`CROSS_FITTED`.
+
     Parameters
     ----------
     images, labels : list of str
@@ -155,7 +163,7 @@ def _prediction_bytes(images: list[str], labels: list[str], columns: Mapping[str
 
 
 def has_predictions(folder: Path, split: str) -> bool:
-    """Check whether predictions are stored for a split. Early releases did not store any for training images."""
+    """Check whether predictions are stored for a split. Only those for test images are always there."""
     return (folder / _PREDICTIONS[split]).is_file()
 
 

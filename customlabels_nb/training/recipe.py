@@ -112,6 +112,9 @@ class TrainingResult:
         Configuration of the model, without the thresholds and facts that the run adds.
     train, test : Predictions
         Predictions for the training images and the test images.
+    cross_fitted : Predictions or None
+        Predictions for training images, each by a model that was not trained on the image. None for detectors, and if
+        no image could be held out.
     facts : dict
         JSON-serialisable choices and metrics of the recipe.
     held_out : list of str
@@ -124,3 +127,4 @@ class TrainingResult:
     test: Predictions
     facts: dict[str, Any]
     held_out: list[str] = field(default_factory=list)
+    cross_fitted: Predictions | None = None

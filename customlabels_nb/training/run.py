@@ -35,6 +35,7 @@ from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training.kept_files import (
+    CROSS_FITTED,
     HELD_OUT,
     has_snapshots,
     read_snapshot,
@@ -201,8 +202,8 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
     }
     metrics, thresholds = _test(work.plan, trained)
     names = work.plan.labels["label"].tolist()
-    for split, part in (("train", trained.train), ("test", trained.test)):
-        if part.table is not None:
+    for split, part in (("train", trained.train), ("test", trained.test), (CROSS_FITTED, trained.cross_fitted)):
+        if part is not None and part.table is not None:
             write_predictions(work.folder, part.images, names, part.table, split=split)
     write_json(work.folder / "environment.json", _environment(work.device))
     if trained.held_out:

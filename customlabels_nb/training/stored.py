@@ -1,17 +1,20 @@
-"""Evaluate a version from its stored predictions, without running the model."""
+"""Read the stored predictions of versions, and evaluate a version on them, without running the model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 
 from customlabels_nb.core.tables import IMAGE_COLUMNS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.training.kept_files import has_predictions, read_predictions, read_snapshot
+from customlabels_nb.store import SqlStore
+from customlabels_nb.training.kept_files import CROSS_FITTED, has_predictions, read_predictions, read_snapshot
 
 
 def stored_evaluation(
@@ -64,3 +67,28 @@ def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation
     if not has_predictions(folder, "train"):
         return read_snapshot(folder, "train", root)
     return stored_evaluation(folder, root, config, split="train", thresholds=dict(config.thresholds))
+
+
+def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
+    """Return the surest predicted label of each training image, by a model that was not trained on the image.
+
+    They come from the cross-validation of the newest classifier, so no model is run. Predictions of labels that no
+    longer exist are left out, and in a multi-label task those below 0.5.
+
+    Returns
+    -------
+    DataFrame
+        Image, label and confidence. Empty if there is no classifier.
+    """
+    nothing = pd.DataFrame({"image": [], "label": [], "confidence": []})
+    trained = [version for version in store.versions() if has_predictions(root / version.folder, CROSS_FITTED)]
+    if not trained:
+        return nothing
+    newest = trained[-1]
+    try:
+        _, found = read_predictions(root / newest.folder, split=CROSS_FITTED)
+    except (OSError, ValueError, KeyError, BadZipFile):  # damaged, or deleted just now
+        return nothing
+    best = found.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
+    sure = (newest.kind == SINGLE_LABEL) | (best["confidence"] >= 0.5)
+    return best[sure & best["label"].isin(store.labels()["label"])].reset_index(drop=True)

@@ -316,6 +316,20 @@ def test_training_images_without_predictions(tmp_path: Path, boxes: bool) -> Non
     assert EVALUATION not in path.read_text("utf-8")
 
 
+@pytest.mark.parametrize("boxes", [False, True])
+def test_training_labels_of_models_stay_labels_of_models(tmp_path: Path, boxes: bool) -> None:
+    place = {"left": 1.0, "top": 2.0, "width": 30.0, "height": 40.0} if boxes else {}
+    by = [("a", 1.0, "Ann"), ("b", 0.875, "model:é 1"), ("c", 0.75, "model:2"), ("d", 0.5, "model:2")]
+    rows = [{"image": "x", "label": label, "confidence": sure, "annotator": who, **place} for label, sure, who in by]
+    images = normalise_images(pd.DataFrame({"image": ["x"], "width": [64], "height": [64]}))
+    path = tmp_path / "truth.manifest"
+    path.write_bytes(b"\n".join(truth_snapshot(images, normalise_annotations(pd.DataFrame(rows)), boxes=boxes)))
+    found = cl.read_dataset(path).annotations
+    assert found[["label", "confidence"]].to_numpy().tolist() == [[label, sure] for label, sure, _ in by]
+    assert found["annotator"].fillna("").tolist() == ["", "model:é 1", "model:2", "model:2"]
+    assert len(json.loads(path.read_text())) == 1 + 2 * (3 if boxes else 4)
+
+
 @pytest.mark.parametrize("case", [random_tables(40, ["a", "b", "c"]), scene(25, ["cat", "dog"])])
 def test_a_snapshot_can_be_evaluated_again(tmp_path: Path, case: Any) -> None:
     found = evaluate(*case)

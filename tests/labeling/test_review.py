@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from customlabels_nb.labeling.image_table import Prediction
 from customlabels_nb.labeling.review import NO_LABEL, ReviewQuery, ReviewSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.store import VersionRecord
 from tests.labeling.conftest import another, named
 
 
@@ -343,3 +345,28 @@ def test_counts_are_those_of_a_session_that_begins_anew(labelled: Project, steps
     assert [review.row(name) for name in review.table.names] == [fresh.row(name) for name in review.table.names]
     told = is_reviewed(labelled.train_set.images)
     assert int(told.sum()) == review.progress()["done"]
+
+
+# -- cross-fitted predictions -------------------------------------------------------------------------
+def test_doubt_is_about_predictions_of_models_that_have_not_seen_the_image(labelled: Project) -> None:
+    predict(labelled, dict.fromkeys(named(reviewer(labelled), 0, 1), ("apple", 0.99)))
+    images = named(reviewer(labelled), *range(10))
+    stored = t.normalise_annotations(pd.DataFrame({"image": images, "label": "apple", "confidence": 0.9}))
+    now = datetime.now(UTC)
+    labelled._store.add_version(
+        VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now), labelled._action("train")
+    )
+    labelled._store.replace_predictions("v1", stored.assign(model="v1"), labelled._action("predict"))
+    held_out = pd.DataFrame(
+        [(images[n], label, sure) for n, label, sure in [(1, "pear", 0.8), (2, "pear", 0.7), (5, "pear", 0.6)]],
+        columns=["image", "label", "confidence"],
+    )
+    review = ReviewSession(labelled._store, labelled.root, cross_fitted=lambda: held_out)
+    # 0 and 1 have predictions of a model from elsewhere, 3 and 4 and 6–9 only those of a version
+    assert {n: review.predictions[images[n]].label for n in (0, 1, 2, 3, 5, 6)} == {
+        0: "apple", 1: "apple", 2: "pear", 3: "apple", 5: "pear", 6: "apple",
+    }  # fmt: skip
+    assert shown(review, sort="doubt") == [6, 7, 8, 9, 2, 5, 3, 4, 0, 1]
+    assert shown(review, show="disagrees") == [2, 6, 7, 8, 9]
+    review.open("test")
+    assert review.predictions == {}

@@ -10,7 +10,6 @@ from safetensors.torch import save_file
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.images.reading import open_image
-from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.models.backbone import PACKAGED, load_exactly
 from customlabels_nb.models.backbones import (
     BACKBONES,
@@ -23,6 +22,7 @@ from customlabels_nb.models.backbones import (
     rename_keys,
 )
 from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.feature_file import SUFFIX, FeatureCache
 from customlabels_nb.models.torchvision_backbones import cache_file, described, torchvision_names
 from customlabels_nb.models.transforms import to_batch, to_pixels
 from customlabels_nb.settings import settings
@@ -276,8 +276,8 @@ def test_the_table_can_be_narrowed() -> None:
 def test_kept_features_of_two_backbones_are_not_taken_for_each_other(tmp_path: Path) -> None:
     keep_timm_weights("test_resnet.r160_in1k", tmp_path)
     images = save_blots(tmp_path / "blots", (200, 30, 30), 2)
-    cache = ContentCache(tmp_path / "features", 2**30)
+    cache = FeatureCache(tmp_path / "features", 2**30)
     keys = ["k" * 64, "l" * 64]
     for name, length in ((PACKAGED, 1280), (TINY, 96), ("timm/test_resnet", 96)):
         assert embed(images, keys=keys, cache=cache, backbone=name).features.shape == (2, length)
-    assert len(list(cache.folder.glob("*/*"))) == 4  # a network's short and full name mean the same
+    assert len(list(cache.folder.glob(f"*{SUFFIX}"))) == 2  # a network's short and full name mean the same

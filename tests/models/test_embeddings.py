@@ -5,13 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.reading import inspect
-from customlabels_nb.images.thumbnails import ContentCache, project_cache
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.embeddings import embed, most_similar, similar_order
+from customlabels_nb.models.feature_file import SUFFIX, FeatureCache, project_features
+from customlabels_nb.remote.content_cache import TAG_NAME
 from tests.models.pictures import save_blots
+
+#: Rounding to float16, as in the cache, changes a feature by at most one part in 2,048.
+ROUNDING = 4e-3
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +27,8 @@ def blots(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> ContentCache:
-    return ContentCache(tmp_path / "cache", 2**30)
+def cache(tmp_path: Path) -> FeatureCache:
+    return FeatureCache(tmp_path / "cache", 2**30)
 
 
 def keys_of(paths: list[str]) -> list[str]:
@@ -45,7 +52,7 @@ def test_one_row_an_image_whatever_the_batches(blots: list[str]) -> None:
     assert np.abs(embed(blots[4:5]).features - whole.features[4]).max() < 1e-4
 
 
-def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path: Path, cache: ContentCache) -> None:
+def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path: Path, cache: FeatureCache) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     (tmp_path / "cut.jpg").write_bytes(Path(blots[0]).read_bytes()[:500])
     images = [blots[0], "text.jpg", "gone.jpg", blots[1], "cut.jpg"]
@@ -60,7 +67,7 @@ def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path
         ]
 
 
-def test_nothing_is_computed_twice(blots: list[str], cache: ContentCache) -> None:
+def test_nothing_is_computed_twice(blots: list[str], cache: FeatureCache) -> None:
     first = embed(blots, keys=keys_of(blots), cache=cache)
     events, seen = watched()
     # The files are deleted, so that only the cache can answer, regardless of the images' names.
@@ -69,12 +76,12 @@ def test_nothing_is_computed_twice(blots: list[str], cache: ContentCache) -> Non
     assert seen == [Progress("features", 10, 10)]
 
 
-def test_cached_features_need_no_torch(blots: list[str], cache: ContentCache) -> None:
+def test_cached_features_need_no_torch(blots: list[str], cache: FeatureCache) -> None:
     embed(blots, keys=keys_of(blots), cache=cache)
     code = (
-        "import sys; from pathlib import Path; from customlabels_nb.images.thumbnails import ContentCache\n"
+        "import sys; from pathlib import Path; from customlabels_nb.models.feature_file import FeatureCache\n"
         "from customlabels_nb.models.embeddings import embed\n"
-        "found = embed(['gone'] * 10, keys=sys.argv[2:], cache=ContentCache(Path(sys.argv[1]), 2**30))\n"
+        "found = embed(['gone'] * 10, keys=sys.argv[2:], cache=FeatureCache(Path(sys.argv[1]), 2**30))\n"
         "assert found.readable.all()\n"
         "assert not {'torch', 'timm', 'sklearn', 'matplotlib'} & sys.modules.keys()"
     )
@@ -83,7 +90,7 @@ def test_cached_features_need_no_torch(blots: list[str], cache: ContentCache) ->
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
 def test_an_interrupted_run_goes_on_where_it_stopped(
-    blots: list[str], cache: ContentCache, error: type[BaseException]
+    blots: list[str], cache: FeatureCache, error: type[BaseException]
 ) -> None:
     events = Events()
 
@@ -101,38 +108,40 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     found = embed(blots, keys=keys_of(blots), cache=cache, batch_size=2, events=events)
     assert seen[0].done >= 6
     assert seen[-1] == Progress("features", 10, 10)
-    assert np.abs(found.features - embed(blots).features).max() < 1e-4
+    assert np.abs(found.features - embed(blots).features).max() < ROUNDING
 
 
-def test_a_damaged_entry_is_computed_again(blots: list[str], cache: ContentCache) -> None:
+def test_a_damaged_entry_is_computed_again(blots: list[str], cache: FeatureCache) -> None:
     first = embed(blots[:2], keys=keys_of(blots[:2]), cache=cache)
-    entries = list(cache.folder.glob("*/*"))
-    assert len(entries) == 2
-    entries[0].write_bytes(b"short")
-    entries[1].write_bytes(np.full(1280, np.nan, np.float32).tobytes())
-    again = embed(blots[:2], keys=keys_of(blots[:2]), cache=cache)
-    assert np.abs(again.features - first.features).max() < 1e-4
+    (path,) = cache.folder.glob(f"*{SUFFIX}")
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 0xFF
+    path.write_bytes(data)
+    kept = embed(["gone"] * 2, keys=keys_of(blots[:2]), cache=FeatureCache(cache.folder, 2**30))
+    assert kept.readable.tolist() == [True, False]
+    again = embed(blots[:2], keys=keys_of(blots[:2]), cache=FeatureCache(cache.folder, 2**30))
+    assert np.abs(again.features - first.features).max() < ROUNDING
 
 
-def test_images_without_key_and_odd_keys(blots: list[str], cache: ContentCache) -> None:
+def test_images_without_key_and_odd_keys(blots: list[str], cache: FeatureCache) -> None:
     odd = [None, '"etag/…"-17', "\udcff"]
     first = embed(blots[:3], keys=odd, cache=cache)
     kept = embed(["gone"] * 3, keys=keys_of(blots[:3]), cache=cache)  # stored by content, regardless of the keys
-    assert np.abs(kept.features - first.features).max() < 1e-4
-    assert len(list(cache.folder.glob("*/*"))) == 3
+    assert np.abs(kept.features - first.features).max() < ROUNDING
+    assert len(cache.of(backbone_named(PACKAGED)).rows) == 3
 
 
-def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_path: Path, cache: ContentCache) -> None:
+def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_path: Path, cache: FeatureCache) -> None:
     changed = tmp_path / "changed.png"
     changed.write_bytes(Path(blots[1]).read_bytes())
     old, new = keys_of(blots[:2])
     found = embed([str(changed), "gone"], keys=[old, "f" * 64], cache=cache)  # when the key was made
     assert found.readable.tolist() == [True, False]
     truth = embed(blots[:2])
-    assert np.abs(found.features[0] - truth.features[1]).max() < 1e-4
+    assert np.abs(found.features[0] - truth.features[1]).max() < ROUNDING
     # so the old content has its own features, and the new content needs no file
     again = embed([blots[0], "gone"], keys=[old, new], cache=cache)
-    assert np.abs(again.features - truth.features).max() < 1e-4
+    assert np.abs(again.features - truth.features).max() < ROUNDING
 
 
 def test_bad_arguments_and_nothing(blots: list[str]) -> None:
@@ -219,8 +228,30 @@ def test_images_without_features_come_last() -> None:
 
 
 def test_features_are_kept_with_their_project(blots: list[str], tmp_path: Path) -> None:
-    cache = project_cache(tmp_path, "features")
+    old = tmp_path / "cache" / "features" / "ab" / "abcd"  # of an earlier release
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"features")
+    cache = project_features(tmp_path)
     first = embed(blots, keys=[None, *keys_of(blots)[1:]], root=tmp_path, cache=cache)
     again = embed(["gone"] * len(blots), keys=keys_of(blots), root=tmp_path, cache=cache)
     assert (again.features == first.features).all()
-    assert len(list((tmp_path / "cache" / "features").glob("*/*"))) == 10
+    kept = {path.name for path in (tmp_path / "cache" / "features").iterdir()} - {TAG_NAME}
+    assert [Path(name).suffix for name in kept] == [SUFFIX]
+
+
+def test_crops_of_an_image_have_features_of_their_own(tmp_path: Path, cache: FeatureCache) -> None:
+    path = tmp_path / "halves.png"
+    halves = np.zeros((200, 400, 3), dtype=np.uint8)
+    halves[:, :200], halves[:, 200:] = (200, 30, 30), np.random.default_rng(0).integers(0, 255, (200, 200, 3))
+    Image.fromarray(halves).save(path)
+    Image.fromarray(halves[:, 200:]).save(tmp_path / "right.png")
+    names, crops = [str(path)] * 4, [None, (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0), (0.999, 0.999, 0.5, 0.5)]
+    first = embed(names, crops=crops, keys=keys_of(names), cache=cache)
+    rows = first.features
+    right = embed([str(tmp_path / "right.png")]).features[0]
+    assert np.abs(rows[2] - right).max() < 1e-2
+    assert min(np.abs(rows[a] - rows[b]).max() for a, b in ((0, 1), (0, 2), (1, 2), (2, 3))) > 0.1
+    again = embed(["gone"] * 4, crops=crops, keys=keys_of(names), cache=cache)
+    assert (again.features == rows).all()
+    with pytest.raises(InputError, match="crops has 1 entries for 4"):
+        embed(names, crops=[None])

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import customlabels_nb as cl
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.project.project import Project
@@ -86,6 +88,34 @@ def test_what_a_project_writes_it_takes_back_unchanged(project: Project) -> None
     rows = project.train_set
     assert project.update_entries("train", list(manifest_lines(rows.images, rows.annotations)), progress=False)
     assert labels(project) == {image: own["label"].tolist() for image, own in rows.annotations.groupby("image")}
+
+
+def test_labels_of_models_stay_so_through_export_snapshot_and_pack(project: Project, tmp_path: Path) -> None:
+    def origin(dataset: Dataset) -> list[tuple[Any, ...]]:
+        rows = dataset.annotations
+        rows = rows[rows["label"].isin(["square", "disc"])]
+        return sorted((row.label, row.confidence, str(row.annotator), str(row.job)) for row in rows.itertuples())
+
+    given = project.train_set.annotations.groupby("image").head(1).iloc[:3]
+    machine = given.assign(label="square", annotator=["model:run 1", "model:run 1", "model:run 2"], confidence=0.75)
+    project.update("train", machine)
+    project.update("train", given.iloc[2:].assign(label="disc", annotator="Ann"))
+    wanted = origin(project.train_set)
+    assert [row[2] for row in wanted[-2:]] == ["model:run 1"] * 2
+    project.train_set.to("ground_truth", tmp_path / "x.manifest")
+    lines = (tmp_path / "x.manifest").read_text().splitlines()
+    assert sum('"human-annotated":"no"' in line for line in lines) == 2
+    assert project.update_entries("train", tmp_path / "x.manifest", progress=False)
+    machine_rows = [row for row in wanted if row[0] == "square"]
+    assert [row for row in origin(project.train_set) if row[0] == "square"] == machine_rows
+    project.snapshots.take("kept")
+    project.update("train", given.assign(label="disc", annotator="Ann"))
+    assert "square" not in {row[0] for row in origin(project.train_set)}
+    project.snapshots.restore("kept")
+    project.pack(tmp_path / "x.zip", progress=False)
+    copy = cl.unpack_project(tmp_path / "x.zip", tmp_path / "elsewhere")
+    for dataset in (project.train_set, copy.train_set, cl.read_dataset(tmp_path / "x.manifest")):
+        assert [row for row in origin(dataset) if row[0] == "square"] == machine_rows
 
 
 @pytest.mark.parametrize("entries", ["", [], "  \n", None, 3, {"source-ref": "x"}, [{1, 2}], [object()]])

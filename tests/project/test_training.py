@@ -25,9 +25,11 @@ import customlabels_nb as cl
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotReadyError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Message, Progress, Result
+from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
+from customlabels_nb.training.kept_files import CROSS_FITTED, read_predictions
 from customlabels_nb.training.run import TrainingOptions, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
 from tests.facts import tells
@@ -51,7 +53,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
     assert model.status_message == "The model is ready to run."
     assert files(model.folder) >= {
         "model.safetensors", "config.json", "environment.json", "metrics.json", "train.manifest", "test.manifest",
-        "images.json", "predictions.npz", "predictions_train.npz",
+        "images.json", "predictions.npz", "predictions_train.npz", "predictions_cross_fitted.npz",
         f"evaluation/EvaluationResultSummary-shapes-{model.name}.json",
         f"evaluation/EvaluationSnapshot-shapes-{model.name}.manifest",
         f"evaluation/TrainingSnapshot-shapes-{model.name}.manifest",
@@ -82,6 +84,32 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
     model.evaluate().to(model.folder / "evaluation")
     assert read_manifest(path).annotations["label"].tolist() == project.train_set.annotations["label"].tolist()
     assert "rekognition-custom-labels-evaluation" not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_a_review_starts_with_wrong_labels_the_model_was_trained_on(project: Project, task: str) -> None:
+    project.task = task
+    project.distribute(test_fraction=0.25)
+    rows = project.train_set.annotations
+    wrong = rows[rows["label"] == "disc"].iloc[:1].assign(label="triangle")
+    project.update("train", wrong)
+    model = project.train(progress=False)
+    images, table = read_predictions(model.folder, split=CROSS_FITTED)
+    assert sorted(images) == sorted(project.train_set.images["image"])
+    assert len(table) == 3 * len(images)
+    session = project.review("train", sort="doubt").session
+    first = session.table.names[session.show(ReviewQuery(sort="doubt")).order[0]]
+    assert first == wrong["image"].iloc[0]
+    assert session.predictions[first].label == "disc"
+    assert session.agrees(first) is False
+    assert project.review("test").session.predictions == {}  # the test set shows no predictions
+    project.labels.rename("disc", "circle")
+    predicted = project.review("train").session.predictions
+    assert {one.label for one in predicted.values()} == {"stripes", "triangle"}  # none of a label that is gone
+    (model.folder / "predictions_cross_fitted.npz").write_bytes(b"no zip")
+    assert project.review("train").session.predictions == {}
+    (model.folder / "predictions_cross_fitted.npz").unlink()  # as in versions trained before this file existed
+    assert project.review("train").session.predictions == {}
 
 
 def test_the_same_seed_gives_the_same_weights(project: Project) -> None:

@@ -44,7 +44,8 @@ cl.load_project(sys.argv[1]).model("v1").copy_to(sys.argv[2], progress=False, ev
 #: Files named after the project and the version, or containing the project's name.
 REBUILT = ("evaluation", "card.md")
 #: Files that name images.
-RELOCATED = ("train.manifest", "test.manifest", "images.json", "predictions.npz", "predictions_train.npz")
+RELOCATED = ("train.manifest", "test.manifest", "images.json", "predictions.npz", "predictions_train.npz",
+             "predictions_cross_fitted.npz")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,9 @@ from customlabels_nb.images.reading import open_image, read_bytes, read_content
 from customlabels_nb.inference.inputs import expand_sources
 from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.feature_file import FeatureCache
 from customlabels_nb.remote import download_cache as remote
-from customlabels_nb.remote.content_cache import ContentCache, project_cache
+from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.remote.download_cache import fetch, fetch_all
 from customlabels_nb.remote.remote_files import is_identity
 from customlabels_nb.settings import settings
@@ -370,7 +371,7 @@ def test_a_dataset_in_a_bucket_is_used_without_being_copied(
     assert [is_identity(content) for content in current["sha256"]] == [True, True, True, False]
     assert len(photos.fetched()) == 3
     names, keyed = current["image"].tolist()[:3], current["sha256"].tolist()[:3]
-    cache = ContentCache(tmp_path / "features", 1 << 30)
+    cache = FeatureCache(tmp_path / "features", 1 << 30)
     first = embed(names, keys=keyed, cache=cache)
     assert first.readable.all()
     assert photos.asked() == []

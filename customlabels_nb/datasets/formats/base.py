@@ -103,6 +103,8 @@ class Format:
         Keyword arguments of ``read``.
     folder : callable
         Returns the folder that contains the annotations when they are written to a path.
+    machine_labels : bool
+        True if the annotators of labels that a model assigned survive, although those of people may not.
     copies : bool
         True if writing copies the images, because labels are stored as folder names.
     """
@@ -116,6 +118,7 @@ class Format:
     notes: frozenset[str] = frozenset()
     options: frozenset[str] = frozenset()
     folder: Callable[[Path], Path] = attrgetter("parent")
+    machine_labels: bool = False
     copies: bool = False
 
 
@@ -239,7 +242,7 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
         "polygons": outlined,
         "crowd": annotations["crowd"],
         "confidence": annotations["confidence"] != 1,
-        "annotator": annotations["annotator"].notna(),
+        "annotator": annotations["annotator"].notna() & ~(format_.machine_labels & t.by_machine(annotations)),
         "job": annotations["job"].notna(),
         "created": annotations["created"].notna(),
     }

@@ -4,6 +4,12 @@ Image-level labels (``groundtruth/image-classification``) and boxes (``groundtru
 documented by Amazon Rekognition Custom Labels. The reader also accepts the output of multi-label jobs, lines with only
 a ``source-ref``, and manifests with validation results. Lines that cannot be read completely are reported with their
 error codes. A reviewed image without objects is written as a line with an empty box attribute.
+
+A label that a model assigned (its ``annotator`` starts with "model:") is written as ``"human-annotated": "no"`` with
+its confidence, and with the annotator as ``job-name``. Ground Truth has one ``human-annotated`` per attribute, not one
+per box, and Rekognition accepts several box attributes in a line. So the boxes of each model are an attribute of their
+own, in which ``objects`` has the confidence of each box. Reading restores annotator and confidence. If a job is known
+as well, it is the ``job-name``, and the annotator becomes "model:" and the name of the job.
 """
 
 from __future__ import annotations
@@ -30,7 +36,15 @@ from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE, LineSource, ManifestFile
 from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images, headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
-from customlabels_nb.datasets.formats.manifest_values import ADDED, BOXES, CONSEQUENCES, IMAGE_LEVEL, METADATA, SOURCE
+from customlabels_nb.datasets.formats.manifest_values import (
+    ADDED,
+    BOXES,
+    CONSEQUENCES,
+    IMAGE_LEVEL,
+    METADATA,
+    SOURCE,
+    job_name_of,
+)
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.reading import ImageHeader, is_remote
 
@@ -130,23 +144,22 @@ def manifest_lines(
     """Yield the lines of a manifest, without line breaks, in the order of ``images``.
 
     Images without annotations become lines with only a ``source-ref``, unless their status is "labelled". Polygons are
-    written as their bounding boxes, and boxes from several jobs as one attribute per job. If the tables are only part
-    of a manifest, pass all ``labels`` in that manifest, so that each label has the same attribute throughout. Set
-    ``by_human`` to False for model predictions.
+    written as their bounding boxes, and boxes from several jobs or models as one attribute each. If the tables are only
+    part of a manifest, pass all ``labels`` in that manifest, so that each label has the same attribute throughout. Set
+    ``by_human`` to False for model predictions. Otherwise the annotator of each annotation decides.
     """
-    rows = _Rows(annotations)
+    rows = _Rows(annotations, by_human)
     attributes = attribute_names(sorted(annotations["label"].unique() if labels is None else labels))
-    human = "yes" if by_human else "no"
     latest = rows.dates[-1] if rows.dates else "1970-01-01T00:00:00"
     facts = (images[name].tolist() for name in ("image", "status"))
     for image, status, size, own in zip(*facts, _sizes(images), rows.by_image(images["image"]), strict=True):
         line: dict[str, Any] = {SOURCE: image}
-        groups: dict[tuple[str, int] | None, list[int]] = {}
+        groups: dict[tuple[str, str, int] | None, list[int]] = {}
         for row in own:
             job = rows.jobs[row]
             if rows.boxed[row]:
                 # an attribute has one job and one date, but boxes without a job stay together
-                groups.setdefault((job, rows.created[row]) if job else None, []).append(row)
+                groups.setdefault((job, rows.human[row], rows.created[row]) if job else None, []).append(row)
                 continue
             label = rows.labels[row]
             line[attributes[label]] = 1
@@ -154,27 +167,31 @@ def manifest_lines(
                 "confidence": rows.confidences[row],
                 "job-name": job or f"labeling-job/{label}",
                 "class-name": label,
-                "human-annotated": human,
+                "human-annotated": rows.human[row],
                 "creation-date": rows.dates[rows.created[row]],
                 "type": IMAGE_LEVEL,
             }
         for number, boxes in enumerate(groups.values(), 1):
             name = _BOX_ATTRIBUTE if number == 1 else f"{_BOX_ATTRIBUTE}-{number}"
             date = rows.dates[max([rows.created[row] for row in boxes])]
-            line |= _box_attribute(name, size, rows, boxes, rows.jobs[boxes[0]], date, human)
+            line |= _box_attribute(name, size, rows, boxes, rows.jobs[boxes[0]], date, rows.human[boxes[0]])
         if not own and status == "labelled":
-            line |= _box_attribute(_BOX_ATTRIBUTE, size, rows, [], None, latest, human)
+            line |= _box_attribute(_BOX_ATTRIBUTE, size, rows, [], None, latest, "yes" if by_human else "no")
         yield orjson.dumps(line).decode()
 
 
 class _Rows:
     """Columns of an annotations table as lists, with the rows of each image."""
 
-    def __init__(self, annotations: pd.DataFrame) -> None:
+    def __init__(self, annotations: pd.DataFrame, by_human: bool) -> None:
         self._images = annotations["image"]
         self.labels: list[str] = annotations["label"].tolist()
         self.confidences: list[float] = annotations["confidence"].tolist()
-        self.jobs = [job if isinstance(job, str) and job else None for job in annotations["job"].tolist()]
+        jobs = [job if isinstance(job, str) and job else None for job in annotations["job"].tolist()]
+        people = annotations["annotator"].astype(object).where(annotations["annotator"].notna(), None).tolist()
+        named = [job_name_of(job, annotator) for job, annotator in zip(jobs, people, strict=True)]
+        self.jobs = [job for job, _ in named]
+        self.human = ["yes" if by_human and not machine else "no" for _, machine in named]
         self.boxed: list[bool] = annotations["left"].notna().tolist()
         self.left, self.top, self.width, self.height = (annotations[side].tolist() for side in t.BOX_COLUMNS)
         # rank of each row's date, and the string for each distinct date
@@ -281,4 +298,5 @@ FORMAT = Format(
     _read,
     _write_manifest,
     frozenset({"image_labels", "boxes", "confidence", "job", "created", "empty", "unlabelled", "size"}),
+    machine_labels=True,
 )

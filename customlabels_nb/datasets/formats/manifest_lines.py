@@ -38,6 +38,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     label_or_none,
     loads,
     moment,
+    origin_of,
     size_of,
 )
 from customlabels_nb.errors import ImageError, ManifestError
@@ -406,16 +407,15 @@ class _Attribute:
             self.usable = False
             add(finding("ERROR_INVALID_LABEL_NAME_LENGTH", place=(self.key + METADATA,)))
             return
-        job = self.facts.get("job-name")
-        origin = (
-            job if isinstance(job, str) and job and storable(job) else None,
-            moment(self.facts.get("creation-date")),
-        )
+        name = self.facts.get("job-name")
+        named = name if isinstance(name, str) and name and storable(name) else None
+        job, annotator = origin_of(named, self.facts.get("human-annotated"))
+        created = moment(self.facts.get("creation-date"))
         if self.kind == IMAGE_LEVEL:
-            self.labels = [Label(str(names[given[0]]), self.confidences[0], *origin)]
+            self.labels = [Label(str(names[given[0]]), self.confidences[0], job, created, annotator=annotator)]
             return
         self.labels = [
-            Label(str(names[name]), sure, *origin, box_of(box))
+            Label(str(names[name]), sure, job, created, box_of(box), annotator)
             for name, sure, box in zip(given, self.confidences, self.boxes, strict=True)
         ]
 

@@ -46,6 +46,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     finding,
     label_or_none,
     moment,
+    origin_of,
     size_of,
 )
 
@@ -53,10 +54,11 @@ from customlabels_nb.datasets.formats.manifest_values import (
 _Entry: TypeAlias = tuple[int, bytes, Any]
 _IntArray: TypeAlias = npt.NDArray[np.int64]
 _FloatArray: TypeAlias = npt.NDArray[np.float64]
+#: Job and annotator of annotations, see :func:`.manifest_values.origin_of`.
+Origin: TypeAlias = tuple[str | None, str | None]
 
 #: Placeholder for an unknown date.
 NO_DATE = np.iinfo(np.int64).min
-_NO_JOB = -1
 _MOST_CACHED = 20_000
 _LONGEST_ID = 16
 _FEWEST_TOGETHER = 8  # smaller batches are parsed line by line, which is faster than searching for the bad line
@@ -102,8 +104,10 @@ class ManifestTable:
         Width and height in pixels, 0 if unknown.
     rows : AnnotationColumns
         Annotations, grouped by line.
-    labels, jobs : list of str
-        Strings that the integer codes in ``rows`` stand for.
+    labels : list of str
+        Labels that the integer codes in ``rows`` stand for.
+    origins : list of tuple
+        Job and annotator (or None) that the integer codes in ``rows`` stand for.
     """
 
     numbers: _IntArray
@@ -112,7 +116,7 @@ class ManifestTable:
     sizes: _IntArray
     rows: _AnnotationColumns
     labels: list[str]
-    jobs: list[str]
+    origins: list[Origin]
 
     def of_kind(self, boxed: bool | None) -> npt.NDArray[np.bool_]:
         """Return a mask of the rows that are boxes (True), image-level labels (False) or either (None)."""
@@ -152,7 +156,8 @@ class ManifestTable:
                 "label": pd.array(self.labels, dtype="str").take(rows.labels),
                 **{side: rows.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
                 "confidence": rows.confidences,
-                "job": pd.array(np.array([*self.jobs, None], dtype=object), dtype="str").take(rows.jobs),
+                "annotator": pd.array([annotator for _, annotator in self.origins], dtype="str").take(rows.origins),
+                "job": pd.array([job for job, _ in self.origins], dtype="str").take(rows.origins),
                 "created": pd.Series(created).dt.tz_localize("UTC"),
             }
         )
@@ -319,7 +324,7 @@ class ManifestReader:
             sizes[order],
             rows.take(self._order(rows.lines, len(labels) + len(boxes))),
             list(self._codes.labels),
-            list(self._codes.jobs),
+            list(self._codes.origins),
         )
 
     def _order(self, numbers: _IntArray, exact: int) -> _IntArray:
@@ -342,7 +347,7 @@ class ManifestReader:
             _ints(number for number, _ in found),
             _ints(codes.label(label.name) for _, label in found),
             np.array([label.confidence for _, label in found], dtype=np.float64),
-            _ints(codes.job(label.job) for _, label in found),
+            _ints(codes.origin((label.job, label.annotator)) for _, label in found),
             _ints(NO_DATE if label.created is None else label.created for _, label in found),
             np.array([label.box or nowhere for _, label in found], dtype=np.float64).reshape(-1, 4),
         )
@@ -373,12 +378,12 @@ def _sides(sizes: _IntArray) -> pd.arrays.IntegerArray:
 
 @dataclass(slots=True)
 class _AnnotationColumns:
-    """Annotation columns: line number, label code, confidence, job code, time in µs since 1970, and box (or NaN)."""
+    """Annotation columns: line number, label and origin code, confidence, time in µs since 1970, and box (or NaN)."""
 
     lines: _IntArray
     labels: _IntArray
     confidences: _FloatArray
-    jobs: _IntArray
+    origins: _IntArray
     created: _IntArray
     boxes: _FloatArray
 
@@ -403,19 +408,19 @@ class _PlainLines:
 
 
 class Codes:
-    """Integer codes for labels and jobs, and caches of other values that recur on many lines."""
+    """Integer codes for labels and origins, and caches of other values that recur on many lines."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.labels: dict[str, int] = {}
-        self.jobs: dict[str, int] = {}
+        self.origins: dict[Origin, int] = {}
         self.buckets: set[str] = set()
         self._names: dict[str, int | None] = {}
         self._moments: dict[str, int] = {}
         self._plans: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._lookups: dict[tuple[tuple[str, str], ...], dict[int, int]] = {}
         self._classes: dict[tuple[str, str], tuple[int, int] | None] = {}
-        self._plain_jobs: dict[str, int] = {}
+        self._plain_origins: dict[tuple[str, bool], int] = {}
         self._last_names: dict[str, str] | None = None
         self._last_lookup: dict[int, int] = {}
         self._start = " "  # of a source-ref with the bucket of the previous line
@@ -425,9 +430,9 @@ class Codes:
         """Return the code of a valid label."""
         return self.labels.setdefault(name, len(self.labels))
 
-    def job(self, name: str | None) -> int:
-        """Return the code of a valid job name."""
-        return _NO_JOB if name is None else self.jobs.setdefault(name, len(self.jobs))
+    def origin(self, origin: Origin) -> int:
+        """Return the code of a valid job name and annotator."""
+        return self.origins.setdefault(origin, len(self.origins))
 
     def plain_label(self, name: str) -> int:
         """Return the code of a label as given in a line, or raise ValueError if it is invalid."""
@@ -441,14 +446,14 @@ class Codes:
             raise ValueError(name)
         return code
 
-    def plain_job(self, metadata: dict[str, Any]) -> int:
-        """Return the code of the job in the metadata, or raise ValueError if it is not plain."""
-        name = metadata.get("job-name", "")
-        code = self._plain_jobs.get(name)
+    def plain_origin(self, metadata: dict[str, Any]) -> int:
+        """Return the code of the job and annotator in the metadata, or raise ValueError if they are not plain."""
+        name, human = metadata.get("job-name", ""), metadata.get("human-annotated")
+        code = self._plain_origins.get((name, human != "no"))
         if code is None:
             if type(name) is not str or "\0" in name:
                 raise ValueError(name)
-            code = self._plain_jobs[name] = self.job(name or None)
+            code = self._plain_origins[name, human != "no"] = self.origin(origin_of(name or None, human))
         return code
 
     def plain_moment(self, metadata: dict[str, Any]) -> int:
@@ -554,7 +559,7 @@ class _Gathering:
         self._labelled: list[bool] = []
         self._sizes: list[tuple[int, int]] = []
         self._labels: list[tuple[int, int, float, int, int]] = []
-        # for each attribute with boxes: line, job, date, width and height; number of boxes; class id → label
+        # for each attribute with boxes: line, origin, date, width and height; number of boxes; class id → label
         self._attributes: list[tuple[int, int, int, int, int]] = []
         self._counts: list[int] = []
         self._lookups: list[dict[int, int]] = []
@@ -590,7 +595,7 @@ class _Gathering:
         if type(sure) not in _NUMBERS or not 0 <= sure <= 1 or (service and type(value) is not int):
             raise ValueError(number)
         label = codes.plain_label(metadata["class-name"])
-        self._labels.append((number, label, sure, codes.plain_job(metadata), codes.plain_moment(metadata)))
+        self._labels.append((number, label, sure, codes.plain_origin(metadata), codes.plain_moment(metadata)))
 
     def _take_boxes(self, number: int, value: Any, metadata: dict[str, Any]) -> tuple[int, int]:
         codes, limits = self._codes, self._limits
@@ -608,7 +613,7 @@ class _Gathering:
         if limits.max_boxes_per_image is not None and count > limits.max_boxes_per_image:
             raise ValueError(number)
         self._lookups.append(codes.lookup(metadata["class-map"]))
-        self._attributes.append((number, codes.plain_job(metadata), codes.plain_moment(metadata), width, height))
+        self._attributes.append((number, codes.plain_origin(metadata), codes.plain_moment(metadata), width, height))
         self._counts.append(count)
         self._boxes += boxes
         self._objects += objects
@@ -651,12 +656,12 @@ class _Gathering:
 
     def lines(self) -> _PlainLines:
         """Return the arrays of all lines, provided that there are no :meth:`bad` lines."""
-        number, label, sure, job, created = zip(*self._labels, strict=True) if self._labels else ((),) * 5
+        number, label, sure, origin, created = zip(*self._labels, strict=True) if self._labels else ((),) * 5
         labels = _AnnotationColumns(
             np.array(number, dtype=np.int64),
             np.array(label, dtype=np.int64),
             np.array(sure, dtype=np.float64),
-            np.array(job, dtype=np.int64),
+            np.array(origin, dtype=np.int64),
             np.array(created, dtype=np.int64),
             np.full((len(number), 4), np.nan),
         )

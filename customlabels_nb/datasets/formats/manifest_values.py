@@ -75,13 +75,17 @@ class ImageVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Valid label of an image, or of the object in ``box`` (left, top, width, height in pixels)."""
+    """Valid label of an image, or of the object in ``box`` (left, top, width, height in pixels).
+
+    ``job`` and ``annotator`` are described in :func:`origin_of`.
+    """
 
     name: str
     confidence: float
     job: str | None
     created: int | None
     box: tuple[float, float, float, float] | None = None
+    annotator: str | None = None
 
 
 @dataclass(slots=True)
@@ -197,6 +201,26 @@ def moment(text: object) -> int | None:
         return None
     since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def origin_of(job: str | None, human_annotated: object) -> tuple[str | None, str | None]:
+    """Return the job and the annotator of an attribute, given its ``job-name`` and ``human-annotated``.
+
+    The annotator is None unless ``human-annotated`` is "no". A model's name is written as the ``job-name``, see
+    :func:`job_name_of`. The output of other tools names a job there, from which the annotator is derived.
+    """
+    if human_annotated != "no":
+        return job, None
+    if job is None:
+        return None, f"{t.MACHINE}unknown"
+    return (None, job) if job.startswith(t.MACHINE) else (job, t.MACHINE + job)
+
+
+def job_name_of(job: str | None, annotator: str | None) -> tuple[str | None, bool]:
+    """Return the ``job-name`` of an annotation, or None for the default, and whether a model assigned it."""
+    if annotator is None or not annotator.startswith(t.MACHINE):
+        return job, False
+    return job or annotator, True
 
 
 def label_or_none(name: object, limits: Limits) -> str | None:

@@ -16,6 +16,8 @@ from pandas.testing import assert_frame_equal
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.limits import LOCAL
+from customlabels_nb.datasets.formats import FORMATS
+from customlabels_nb.datasets.formats.base import Contents, losses
 from customlabels_nb.datasets.formats.ground_truth import attribute_names, manifest_lines, read_manifest
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
@@ -419,6 +421,73 @@ def test_a_valid_manifest_survives_reading_and_writing(tmp_path: Path) -> None:
             "objects": [{"confidence": 1}, {"confidence": 0.5}],
         },
     }
+
+
+def machine_labels() -> pd.DataFrame:
+    """Return labels and boxes of a person and of two models on one image."""
+    box = {"left": 1.0, "top": 2.0, "width": 3.0, "height": 4.0}
+    first, later = pd.Timestamp("2026-01-02", tz="UTC"), pd.Timestamp("2026-01-03", tz="UTC")
+    by = [
+        {"annotator": None, "confidence": 1.0, "created": first},
+        {"annotator": "model:run 7", "confidence": 0.875, "created": later},
+        {"annotator": "model:run 8", "confidence": 0.75, "created": later},
+        {"annotator": "model:run 8", "confidence": 0.625, "created": later},
+    ]
+    rows = [{"image": "a", "label": f"label {n}", **shape, **own} for shape in ({}, box) for n, own in enumerate(by)]
+    return t.normalise_annotations(pd.DataFrame(rows))
+
+
+def test_labels_of_models_stay_labels_of_models(tmp_path: Path) -> None:
+    images, given = pd.DataFrame({"image": ["a"], "status": ["labelled"]}), machine_labels()
+    found = again(images, given, tmp_path / "m")
+    columns = ["label", "confidence", "annotator", *t.BOX_COLUMNS]
+    assert_frame_equal(found.annotations[columns], given[columns])
+    assert found.annotations["job"].astype(object).where(found.annotations["job"].notna(), None).tolist() == [
+        "labeling-job/label 0",
+        *[None] * 3,
+        "labeling-job/bounding-box",
+        *[None] * 3,
+    ]
+    assert t.by_machine(found.annotations).tolist() == [False, True, True, True] * 2
+    line = json.loads((tmp_path / "m").read_text())
+    human = {key: value["human-annotated"] for key, value in line.items() if key.endswith("-metadata")}
+    assert human == {
+        **{f"label-{n}-metadata": "no" if n else "yes" for n in range(4)},
+        "bounding-box-metadata": "yes", "bounding-box-2-metadata": "no", "bounding-box-3-metadata": "no",
+    }  # fmt: skip
+    facts = line["bounding-box-3-metadata"]
+    assert (facts["job-name"], facts["objects"]) == ("model:run 8", [{"confidence": 0.75}, {"confidence": 0.625}])
+    third = again(found.images, found.annotations, tmp_path / "n")
+    assert_frame_equal(third.annotations, found.annotations)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize(
+    ("job", "origin"),
+    [
+        ("labeling-job/cats", ("labeling-job/cats", "model:labeling-job/cats")),
+        ("model:run 7", (None, "model:run 7")),
+        (..., (None, "model:unknown")),
+    ],
+)
+def test_automated_labels_of_other_tools_are_labels_of_models(
+    tmp_path: Path, job: Any, origin: tuple[str | None, str], quick: bool
+) -> None:
+    facts = {"human-annotated": "no", "confidence": 0.8, "job-name": job}
+    line = changed(LABEL_LINE, **{f"sunrise-metadata.{key}": value for key, value in facts.items()})
+    if not quick:  # only the exact parser handles a value with an unknown type beside the label
+        line |= {"other": 1, "other-metadata": {"type": "other"}}
+    found = read_manifest(write(tmp_path / "m", line))
+    row = found.annotations.astype(object).where(found.annotations.notna(), None).iloc[0]
+    assert ((row["job"], row["annotator"]), row["confidence"]) == (origin, 0.8)
+    assert_frame_equal(again(found.images, found.annotations, tmp_path / "n").annotations, found.annotations)
+
+
+def test_labels_of_models_are_no_loss() -> None:
+    images = t.normalise_images(pd.DataFrame({"image": ["a"]}))
+    people = machine_labels().assign(annotator=lambda rows: rows["annotator"].fillna("Ann"))
+    lost = {issue.where: issue.message for issue in losses(Contents(images, people), FORMATS["ground_truth"])}
+    assert lost["annotator"].startswith("2 × annotator")
 
 
 def test_what_was_looked_at_and_shows_nothing_stays_so(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def many(raws: list[bytes], limits: Limits) -> Any:
     table = reader.table()
     rows: dict[int, list[Any]] = {number: [] for number in table.numbers.tolist()}
     each = zip(*(getattr(table.rows, name).tolist() for name in table.rows.__slots__), strict=True)
-    for number, label, confidence, job, created, box in each:
-        name = table.jobs[job] if job >= 0 else None
-        rows[number].append((table.labels[label], confidence, name, created, None if np.isnan(box[0]) else tuple(box)))
+    for number, label, confidence, origin, created, box in each:
+        place = None if np.isnan(box[0]) else tuple(box)
+        rows[number].append((table.labels[label], confidence, *table.origins[origin], created, place))
     facts = zip(table.numbers.tolist(), table.sources, table.labelled.tolist(), table.sizes.tolist(), strict=True)
     images = {number: (source, labelled, tuple(size)) for number, source, labelled, size in facts}
     return images, rows, {note.number: note.parsed.findings for note in reader.notes()}
@@ -60,6 +60,7 @@ def one_by_one(raws: list[bytes], limits: Limits) -> Any:
                     label.name,
                     label.confidence,
                     label.job,
+                    label.annotator,
                     NO_DATE if label.created is None else label.created,
                     label.box,
                 )

@@ -1,0 +1,302 @@
+"""Run functions in a helper process of low priority, which ends with its parent and after a time without work.
+
+The parent writes tasks to the helper's stdin and reads events from its stdout, one JSON object per line. A task names a
+function, as in "package.module:function", which is called with the arguments (any JSON value) and with
+:class:`~customlabels_nb.events.Events`. It returns a JSON value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError
+from customlabels_nb.events import Event, Events, Message, Metrics, Progress, Result
+
+#: Time without work after which a helper ends.
+IDLE_SECONDS = 300.0
+#: Time that a task may take to stop before the helper is killed.
+STOP_SECONDS = 10.0
+
+_POLL_SECONDS = 0.2
+_WATCH_SECONDS = 1.0
+_NICENESS = 10
+_LONGEST_REASON = 500
+_BOOTSTRAP = (
+    "import json, sys; start = json.loads(sys.argv.pop()); sys.path[:] = start['path']; "
+    "from customlabels_nb._utils.helper_process import serve; serve(start)"
+)
+_EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Progress, Message, Result, Metrics)}
+
+
+# -- parent -----------------------------------------------------------------------------------------
+class HelperProcess:
+    """Helper process that runs one task at a time. It is started when there is a task.
+
+    Parameters
+    ----------
+    idle_seconds : float
+        Time without work after which the process ends.
+    """
+
+    def __init__(self, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self.idle_seconds = idle_seconds
+        self._turn = threading.Lock()
+        self._running: _Running | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process ID, or None if the process is not running."""
+        running = self._running
+        return running.process.pid if running is not None and running.process.poll() is None else None
+
+    def run(self, entry: str, arguments: Any, events: Events | None = None) -> Any:
+        """Run a task, relay its events, and return its result. Call it in a thread, such as a :class:`Job`.
+
+        If ``events`` is cancelled, the task is asked to stop at its next event, and killed after
+        :data:`STOP_SECONDS`. Events with images are not relayed.
+
+        Parameters
+        ----------
+        entry : str
+            Module and function, as in "package.module:function".
+        arguments : JSON value
+            First argument of the function. The second one is an :class:`Events`.
+
+        Raises
+        ------
+        HelperError
+            If the function raises an error, or the process ends. The message gives the reason.
+        Cancelled
+            If the task was stopped.
+        """
+        with self._turn:
+            while True:
+                running = self._running
+                if running is None or running.process.poll() is not None:
+                    if running is not None:
+                        running.kill()
+                    running = self._running = _Running(self.idle_seconds)
+                try:
+                    return running.run({"entry": entry, "arguments": arguments}, events or Events())
+                except _IdleError:
+                    continue  # it ended just before the task arrived
+                except (Cancelled, HelperError):
+                    raise
+                except BaseException:  # such as an interrupt: nobody would read the rest of the answer
+                    running.kill()
+                    raise
+
+    def close(self) -> None:
+        """End the process, with the task that is running."""
+        if self._running is not None:
+            self._running.kill()
+
+
+class _IdleError(Exception):
+    """The helper ended by itself before it began the task."""
+
+
+class _Running:
+    """Started helper process, with the lines that it has written."""
+
+    def __init__(self, idle_seconds: float) -> None:
+        start = {"path": [os.path.abspath(place) for place in sys.path], "parent": os.getpid(), "idle": idle_seconds}
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        self._kills = _memory_kills()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _BOOTSTRAP, json.dumps(start)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            start_new_session=True,  # an interrupt of the kernel is sent to its whole group
+        )
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(self.process, self._lines), daemon=True).start()
+        weakref.finalize(self, self.process.kill).atexit = False  # a forked process must not kill it when it exits
+
+    def run(self, task: dict[str, Any], events: Events) -> Any:
+        begun, deadline = False, None
+        self._send(task)
+        while True:
+            if events.is_cancelled and deadline is None:
+                self._send({"stop": True})
+                deadline = time.monotonic() + STOP_SECONDS
+            if deadline is not None and time.monotonic() > deadline:
+                self.kill()
+                raise Cancelled("Stopped on request. The helper process did not respond and was ended.")
+            try:
+                line = self._lines.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if line is None:
+                if not begun and self.process.returncode == 0:
+                    raise _IdleError
+                raise HelperError(self._reason(), "killed" if self.process.returncode < 0 else "ended")
+            said = json.loads(line)
+            begun = True
+            if "result" in said:
+                return said["result"]
+            if "stopped" in said:
+                raise Cancelled(said["stopped"])
+            if "failed" in said:
+                raise HelperError(said["failed"], said["error"])
+            if said.get("event") in _EVENTS:
+                with contextlib.suppress(Cancelled):  # the next step asks the helper to stop
+                    events.emit(_EVENTS[said["event"]](**said["fields"]))
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError, ValueError):  # the process has ended, which run() notices
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """Kill the process, wait for it, and close its files."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        for file in (self.process.stdin, self._complaints):
+            with contextlib.suppress(OSError):
+                file.close()
+
+    def _reason(self) -> str:
+        """Return a sentence that says why the process ended."""
+        code, lines = self.process.returncode, list[str]()
+        if code == -getattr(signal, "SIGKILL", 9):
+            if _memory_kills() > self._kills:
+                return "The helper process was ended by the system because memory ran out. Close other programs."
+            return "The helper process was killed from outside (SIGKILL), by a person or for lack of memory."
+        with contextlib.suppress(OSError, ValueError):  # kill() closes the file
+            self._complaints.seek(0)
+            lines = self._complaints.read()[-20_000:].decode("utf-8", "replace").strip().splitlines()
+        last = f": {lines[-1][:_LONGEST_REASON]}" if lines else "."
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                return f"The helper process crashed ({signal.Signals(-code).name}){last}"
+        return f"The helper process ended with code {code}{last}"
+
+
+def _listen(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
+    """Pass on the lines that a process writes, and then None when it has ended."""
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            lines.put(line)
+    process.wait()
+    lines.put(None)
+
+
+def _memory_kills() -> int:
+    """Count the processes that the system has ended so far because memory ran out, 0 if unknown."""
+    found = 0
+    for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events"):
+        with contextlib.suppress(OSError, ValueError):
+            lines = Path(path).read_text().splitlines()
+            found += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return found
+
+
+# -- helper -----------------------------------------------------------------------------------------
+def serve(start: dict[str, Any]) -> None:
+    """Run tasks from stdin until the parent ends, or there is no task for a while."""
+    channel = _Channel()
+    _yield_to_others()
+    tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    current: list[Events] = []
+
+    def listen() -> None:
+        for message in _messages():
+            if "stop" in message:
+                for events in current:
+                    events.cancel()
+            else:
+                current[:] = [Events()]
+                tasks.put(message)
+        os._exit(0)  # the parent has ended
+
+    def watch() -> None:
+        while os.getppid() == start["parent"]:  # a process forked by the parent may keep stdin open
+            time.sleep(_WATCH_SECONDS)
+        os._exit(0)
+
+    for work in (listen, watch):
+        threading.Thread(target=work, name=f"customlabels_nb {work.__name__}", daemon=True).start()
+    while True:
+        try:
+            task = tasks.get(timeout=start["idle"])
+        except queue.Empty:
+            return
+        channel.send({"begun": True})
+        channel.send(_outcome(task, current[0], channel))
+
+
+def _outcome(task: dict[str, Any], events: Events, channel: _Channel) -> dict[str, Any]:
+    """Run a task and return its result, or the reason for its failure."""
+    events.subscribe(channel.relay)
+    try:
+        module, _, name = task["entry"].partition(":")
+        result = getattr(importlib.import_module(module), name)(task["arguments"], events)
+        json.dumps(result)
+    except Cancelled as error:
+        return {"stopped": str(error)}
+    except MemoryError:
+        return {"failed": "There is not enough memory. Close other programs, or use fewer images.", "error": "memory"}
+    except (CustomLabelsError, OSError) as error:
+        return {"failed": str(error), "error": type(error).__name__}
+    except Exception as error:
+        return {"failed": f"{type(error).__name__}: {error}", "error": type(error).__name__}
+    return {"result": result}
+
+
+class _Channel:
+    """Lines to the parent. Everything else that is printed goes to stderr."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+        self._lock = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write a line."""
+        with self._lock:
+            self._file.write(json.dumps(message).encode() + b"\n")
+            self._file.flush()
+
+    def relay(self, event: Event) -> None:
+        """Write an event, unless it contains images."""
+        if type(event).__name__ in _EVENTS:
+            self.send({"event": type(event).__name__, "fields": vars(event)})
+
+
+def _messages() -> Iterator[dict[str, Any]]:
+    """Yield the messages from the parent. A buffered file would be locked while the interpreter shuts down."""
+    rest = b""
+    while data := os.read(0, 2**16):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from map(json.loads, lines)
+
+
+def _yield_to_others() -> None:
+    """Give way to other processes, for the processor and for memory."""
+    with contextlib.suppress(psutil.Error, OSError):
+        own = psutil.Process()
+        lower = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", None)
+        own.nice(max(int(own.nice()), _NICENESS) if lower is None else lower)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")  # rather this process than the kernel

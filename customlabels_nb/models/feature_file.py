@@ -1,0 +1,260 @@
+"""Store features of many images in one packed file that processes can share.
+
+A file has a header and records of equal length: a key, a checksum and a row of float16 features. Processes append
+records under a lock, and nothing that was written is ever changed. A record that a killed process or a power failure
+left incomplete fails its checksum and is ignored. The rows of all records can be used as one memory-mapped array.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from customlabels_nb._utils.files import replacing
+from customlabels_nb.models.backbone import Backbone
+from customlabels_nb.models.transforms import TRANSFORM_VERSION
+from customlabels_nb.remote.content_cache import content_key, tag_cache
+from customlabels_nb.settings import settings
+
+#: Rows of float16.
+Rows = npt.NDArray[np.float16]
+
+SUFFIX = ".features"
+_HEADER_BYTES = 256
+_BLOCK = 8192  # records that are checked or converted together
+_KEY_BYTES = 16
+
+
+def feature_key(content: str, view: str = "") -> bytes:
+    """Return the key of the features of an image.
+
+    Parameters
+    ----------
+    content : str
+        Content hash or identity of the image.
+    view : str
+        Name of the part or variant of the image, such as a crop. The default is the whole image.
+    """
+    text = f"{content}\n{view}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=_KEY_BYTES).digest()
+
+
+class FeatureFile:
+    """Packed features of one backbone, in the order in which they were added.
+
+    Parameters
+    ----------
+    path : Path
+        File, created when the first features are added.
+    name : str
+        Name of the features. A file with another name, or another number of features, is replaced.
+    width : int
+        Number of features of an image.
+    limit_bytes : int
+        Maximum size. When it is reached, the older half of the features is dropped.
+    """
+
+    def __init__(self, path: Path, name: str, width: int, limit_bytes: int) -> None:
+        self.path, self.width, self.limit_bytes = path, width, limit_bytes
+        self._record = np.dtype([("key", f"V{_KEY_BYTES}"), ("check", "<u4"), ("row", "<f2", (width,))])
+        text = f"customlabels_nb features 1\n{hashlib.sha256(name.encode()).hexdigest()} {width}\n"
+        self._header = text.encode().ljust(_HEADER_BYTES)
+        self._lock = threading.Lock()
+        self._forget()
+
+    @property
+    def rows(self) -> Rows:
+        """Features in the file, memory-mapped and read-only, shape (records, width). See :meth:`lookup`."""
+        with self._lock:
+            self._refresh()
+            return self._records["row"]
+
+    def lookup(self, keys: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64], Rows]:
+        """Return :attr:`rows` and the position of each key in them, -1 where there are no valid features.
+
+        The array stays valid when features are added or the file is replaced. Nothing is copied, so many images need
+        little memory.
+
+        Returns
+        -------
+        positions : ndarray of int64, shape (keys,)
+        rows : ndarray of float16, shape (records, width)
+        """
+        with self._lock:
+            self._refresh()
+            return self._positions(keys), self._records["row"]
+
+    def read(self, keys: Sequence[bytes | None], into: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+        """Copy the features of the keys to ``into``, shape (keys, width), and return a mask of the rows that exist."""
+        at, rows = self.lookup(keys)
+        known = np.flatnonzero(at >= 0)
+        for start in range(0, len(known), _BLOCK):
+            part = known[start : start + _BLOCK]
+            into[part] = rows[at[part]]
+        return at >= 0
+
+    def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.floating]) -> None:
+        """Append features. Keys that are in the file already, and rows that float16 cannot represent, are skipped.
+
+        If the disk is full or the folder is read-only, nothing is stored and no error is raised.
+        """
+        with self._lock, np.errstate(over="ignore"):
+            packed = np.zeros(len(keys), dtype=self._record)
+            packed["key"] = np.frombuffer(b"".join(keys), dtype=f"V{_KEY_BYTES}")
+            packed["row"] = rows
+            packed["check"] = _checksums(packed)
+            with contextlib.suppress(OSError):
+                self._append(packed[np.isfinite(packed["row"]).all(axis=1)])
+
+    # -- reading ------------------------------------------------------------------------------------
+    def _forget(self) -> None:
+        self._inode: tuple[int, int] | None = None
+        self._records = np.empty(0, dtype=self._record)
+        self._index: dict[bytes, int] = {}
+
+    def _positions(self, keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
+        index = self._index
+        return np.fromiter((-1 if key is None else index.get(key, -1) for key in keys), dtype=np.int64, count=len(keys))
+
+    def _refresh(self) -> None:
+        """Map records that were added since the last time, or all of them if the file was replaced."""
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                inode = status.st_dev, status.st_ino
+                count = max(status.st_size - _HEADER_BYTES, 0) // self._record.itemsize
+                if inode != self._inode or count < len(self._records):
+                    self._forget()
+                if count == len(self._records) or file.read(_HEADER_BYTES) != self._header:
+                    return
+                known, self._inode = len(self._records), inode
+                # an array on the mapping, because every access to a memmap object is slow
+                mapped = np.memmap(file, dtype=self._record, mode="r", offset=_HEADER_BYTES, shape=(count,))
+                self._records = np.asarray(mapped)
+        except (OSError, ValueError):  # no file, or it was truncated just now
+            self._forget()
+            return
+        for start in range(known, count, _BLOCK):
+            block = self._records[start : start + _BLOCK]
+            sound = _checksums(block) == block["check"]
+            keys = block["key"].tolist()
+            places = np.flatnonzero(sound).tolist()
+            self._index.update((keys[place], start + place) for place in places)
+
+    # -- writing ------------------------------------------------------------------------------------
+    def _append(self, packed: npt.NDArray[np.void]) -> None:
+        if not len(packed):
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        tag_cache(self.path.parent)
+        with _locked(self.path) as descriptor:
+            self._refresh()
+            fresh = packed[[key not in self._index for key in packed["key"].tolist()]]
+            size = os.fstat(descriptor).st_size
+            if size < _HEADER_BYTES or os.read(descriptor, _HEADER_BYTES) != self._header:
+                self._replace(fresh)
+            elif size + fresh.nbytes > self.limit_bytes:
+                self._replace(np.concatenate([self._records[(len(self._records) + 1) // 2 :], fresh]))
+            else:
+                whole = size - (size - _HEADER_BYTES) % self._record.itemsize
+                if whole != size:  # a writer was killed: align the records that follow
+                    os.ftruncate(descriptor, whole)
+                try:
+                    _write(descriptor, fresh.tobytes())
+                except OSError:
+                    os.ftruncate(descriptor, whole)
+                    raise
+
+    def _replace(self, packed: npt.NDArray[np.void]) -> None:
+        """Write a new file. Processes that have mapped the old one keep it."""
+        room = max(self.limit_bytes - _HEADER_BYTES, 0) // self._record.itemsize
+        with replacing(self.path, durable=False) as file:
+            file.write(self._header)
+            file.write(packed[max(len(packed) - room, 0) :].tobytes())
+
+
+class FeatureCache:
+    """Feature files of a project, one for each backbone.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the files, created when features are added.
+    limit_bytes : int
+        Maximum size of each file.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self.folder, self.limit_bytes = folder, limit_bytes
+        self._files: dict[str, FeatureFile] = {}
+
+    def of(self, backbone: Backbone) -> FeatureFile:
+        """Return the file with the features of a backbone."""
+        name = content_key(backbone.name, backbone.input_size, TRANSFORM_VERSION)
+        if name not in self._files:
+            _remove_old_caches(self.folder)
+            path = self.folder / f"{name[:32]}{SUFFIX}"
+            self._files[name] = FeatureFile(path, name, backbone.features, self.limit_bytes)
+        return self._files[name]
+
+
+def project_features(root: Path | None) -> FeatureCache:
+    """Return the feature cache of the project at ``root``, or of the user if None."""
+    base = settings.cache_dir if root is None else root / "cache"
+    return _cache(base / "features", int(settings.cache_gb * 2**30))
+
+
+@lru_cache(maxsize=64)
+def _cache(folder: Path, limit_bytes: int) -> FeatureCache:
+    # one object per folder, because it keeps the index of its files
+    return FeatureCache(folder, limit_bytes)
+
+
+def _remove_old_caches(folder: Path) -> None:
+    """Delete the folders of earlier releases, which stored one file per image."""
+    for old in folder.glob("[0-9a-f][0-9a-f]"):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _checksums(packed: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
+    """Return the checksum of each record: the sum of its keys and values as integers."""
+    values = packed["row"].view("<u2").sum(axis=1, dtype=np.uint32)
+    keys = np.ascontiguousarray(packed["key"]).view("<u2").reshape(-1, _KEY_BYTES // 2).sum(axis=1, dtype=np.uint32)
+    # a record of zeros, as after a power failure, is not valid
+    return np.asarray(values + np.uint32(65537) * keys + np.uint32(1), dtype=np.uint32)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Open a file for appending, locked against other processes where the file system has locks."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            with contextlib.suppress(ImportError, OSError):
+                import fcntl
+
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                current = os.stat(path)
+            except FileNotFoundError:
+                continue
+            if os.path.samestat(current, os.fstat(descriptor)):  # it was not replaced while waiting
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
