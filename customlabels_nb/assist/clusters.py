@@ -1,0 +1,105 @@
+"""Group similar images into pages that get their label with one key, the purest pages first."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from customlabels_nb.assist.queue import Rows
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
+
+#: With fewer labels than this, images are grouped by their pretrained features alone.
+ENOUGH_LABELS = 20
+
+_MOST = 6_000  # images that are grouped at a time
+_PAGES_PER_CLUSTER = 5
+
+
+def cluster_pages(
+    features: Rows,
+    open_: BoolArray,
+    size: int,
+    *,
+    probabilities: npt.NDArray[np.floating] | None = None,
+    labels: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Arrange open images in pages of one cluster each.
+
+    The features are those of :func:`.queue.compact`. The probabilities of a trained model are used once there are
+    :data:`ENOUGH_LABELS` labels.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``position`` (of the image), ``cluster``, ``page`` (from 0, the purest first), ``label`` (position of
+        the page's most likely label, -1 without a model) and ``alike`` (how alike the images of the page are, 0 to 1).
+    """
+    if size < 1:
+        raise InputError(f"size={size!r} must be at least 1.")
+    free = np.flatnonzero(open_)
+    if len(free) > _MOST:
+        free = np.sort(np.random.default_rng(seed).choice(free, _MOST, replace=False))
+    model = probabilities if probabilities is not None and labels >= ENOUGH_LABELS else None
+    likely = np.full(len(free), -1) if model is None else model[free].argmax(axis=1)
+    found: list[tuple[float, int, int, IntArray]] = []  # alike, cluster, label, positions
+    cluster = 0
+    with threadpool_limits(limits=2, user_api="blas"):
+        for label in np.unique(likely).tolist():
+            own = free[likely == label]
+            for members in _split(features, own, max(1, len(own) // (size * _PAGES_PER_CLUSTER)), seed):
+                for positions in _pages(features[members], size):
+                    page = members[positions]
+                    sure = 1.0 if model is None else float(model[page, label].mean())
+                    found.append((sure * _alike(features[page]), cluster, label, page))
+                cluster += 1
+    found.sort(key=lambda page: (len(page[3]) < size, -page[0]))
+    pages = np.repeat(np.arange(len(found)), [len(page[3]) for page in found])
+    alike, own_cluster, label_of = (np.array([page[i] for page in found], dtype=float)[pages] for i in range(3))
+    positions = np.concatenate([np.empty(0, dtype=np.int64), *(page[3] for page in found)])
+    columns = {"position": positions, "cluster": own_cluster.astype(int), "page": pages, "label": label_of.astype(int)}
+    return pd.DataFrame({**columns, "alike": alike})
+
+
+def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:
+    """Return the pages without the images that have been answered, in the same order.
+
+    Images that were taken out of a page come back alone, after all pages.
+    """
+    left = pages[open_[pages["position"].to_numpy()]]
+    alone = taken_out[left["position"].to_numpy()]
+    first, last = left[~alone], left[alone]
+    numbers = np.arange(len(last)) + (0 if pages.empty else int(pages["page"].max()) + 1)
+    return pd.concat([first, last.assign(page=numbers)], ignore_index=True)
+
+
+def _split(rows: Rows, members: IntArray, clusters: int, seed: int) -> list[IntArray]:
+    """Split the members by k-means."""
+    if clusters == 1:
+        return [members]
+    found = KMeans(clusters, n_init=1, random_state=seed).fit_predict(rows[members])
+    return [members[found == number] for number in np.unique(found)]
+
+
+def _pages(rows: Rows, size: int) -> list[IntArray]:
+    """Split the rows of a cluster into pages of neighbours: the tightest group of ``size`` rows, then the next."""
+    similarity = rows @ rows.T
+    left = np.arange(len(rows))
+    pages: list[IntArray] = []
+    while len(left) > size:
+        own = similarity[np.ix_(left, left)]
+        nearest = np.argpartition(-own, size - 1, axis=1)[:, :size]
+        tightest = int(np.take_along_axis(own, nearest, axis=1).sum(axis=1).argmax())
+        chosen = nearest[tightest][np.argsort(-own[tightest, nearest[tightest]], kind="stable")]
+        pages.append(left[chosen])
+        left = np.delete(left, chosen)
+    return [*pages, left]
+
+
+def _alike(rows: Rows) -> float:
+    """Return the mean similarity of the rows to their mean direction, 0 to 1."""
+    return float(np.clip(np.linalg.norm(rows.mean(axis=0)), 0, 1))
