@@ -17,6 +17,7 @@ ENOUGH_LABELS = 20
 
 _MOST = 6_000  # images that are grouped at a time
 _PAGES_PER_CLUSTER = 5
+_COLUMNS = {"position": int, "cluster": int, "page": int, "label": int, "alike": float}
 
 
 def cluster_pages(
@@ -32,12 +33,8 @@ def cluster_pages(
 
     The features are those of :func:`.queue.compact`. The probabilities of a trained model are used once there are
     :data:`ENOUGH_LABELS` labels.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``position`` (of the image), ``cluster``, ``page`` (from 0, the purest first), ``label`` (position of
-        the page's most likely label, -1 without a model) and ``alike`` (how alike the images of the page are, 0 to 1).
+    Return a table with the columns ``position`` (of the image), ``cluster``, ``page`` (from 0, the purest first),
+    ``label`` (position of the page's most likely label, -1 without a model) and ``alike`` (0 to 1).
     """
     if size < 1:
         raise InputError(f"size={size!r} must be at least 1.")
@@ -58,11 +55,8 @@ def cluster_pages(
                     found.append((sure * _alike(features[page]), cluster, label, page))
                 cluster += 1
     found.sort(key=lambda page: (len(page[3]) < size, -page[0]))
-    pages = np.repeat(np.arange(len(found)), [len(page[3]) for page in found])
-    alike, own_cluster, label_of = (np.array([page[i] for page in found], dtype=float)[pages] for i in range(3))
-    positions = np.concatenate([np.empty(0, dtype=np.int64), *(page[3] for page in found)])
-    columns = {"position": positions, "cluster": own_cluster.astype(int), "page": pages, "label": label_of.astype(int)}
-    return pd.DataFrame({**columns, "alike": alike})
+    rows = [(at, c, page, label, alike) for page, (alike, c, label, own) in enumerate(found) for at in own.tolist()]
+    return pd.DataFrame(rows, columns=[*_COLUMNS]).astype(_COLUMNS)
 
 
 def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:

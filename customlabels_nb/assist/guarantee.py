@@ -127,11 +127,10 @@ def guarantee_labels(
 def check_boxes(
     predictions: pd.DataFrame, annotations: pd.DataFrame, images: Sequence[str], *, iou: float = 0.5, seed: int = 0
 ) -> pd.DataFrame:
-    """Choose one random predicted box of each check image, and compare it with the labelled boxes.
+    """Choose one random predicted box of each check image: a table with image, label, confidence and right.
 
     The boxes of an image are not independent, so only one of them is evidence. Pass only predictions that could be
-    shown at all, or most of the chosen boxes are noise. Return a table with ``image``, ``label``, ``confidence`` and
-    ``right``.
+    shown at all, or most of the chosen boxes are noise.
     """
     own = predictions[predictions["image"].isin(images)]
     if own.empty:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.assist.probabilities import folds_by_group, predict_others
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
-from customlabels_nb.training.classification import FittedHead, row_space
+from customlabels_nb.training.classification import FittedHead, as_rows, row_space
 
 #: Shares of the labels that models are trained on.
 SHARES = (0.2, 0.3, 0.45, 0.7, 1.0)
@@ -71,21 +71,21 @@ def count_on_check_images(
     trained on it or its ``copies``. ``truth`` is as in :func:`.probabilities.learn`, ``head`` a head of all labelled
     images, and ``thresholds`` are those of images with several labels.
     """
-    rows = row_space(np.asarray(features, dtype=np.float32))[0]
+    rows = row_space(as_rows(features))[0]
     n, k = len(rows), len(head.bias)
     fold = folds_by_group(truth, copies, seed)
     order = np.random.default_rng(seed).permutation(n)
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
     sizes = np.unique(np.ceil(np.array(SHARES) * n).astype(np.int64))
-    known = truth[check] if truth.ndim == 2 else np.eye(k, dtype=np.bool_)[truth[check].astype(np.int64)]
+    several, single = truth.ndim == 2, np.eye(k, dtype=np.bool_)
+    known = truth[check].astype(np.bool_) if several else single[truth[check].astype(np.int64)]
     predicted = np.zeros((len(sizes), len(check), k), dtype=np.bool_)
     for i, size in enumerate(sizes):
         for number in np.unique(fold[check]):
             train, own = np.flatnonzero((fold != number) & (rank < size)), np.flatnonzero(fold[check] == number)
             found = predict_others(rows[train], truth[train], rows[check[own]], head)
-            several = truth.ndim == 2
-            predicted[i, own] = found >= thresholds if several else np.eye(k, dtype=np.bool_)[found.argmax(axis=1)]
+            predicted[i, own] = found >= np.asarray(thresholds) if several else single[found.argmax(axis=1)]
     return Counts(sizes, predicted & known, predicted, known)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from customlabels_nb.training.multi_label import fit_multi_label_head
 
 FOLDS = 5
 
-_BLOCK = 16_384  # images whose features are in memory at a time
+_BLOCK = 8_192  # images whose features are in memory at a time
 _ITERATIONS, _TOLERANCE = 500, 1e-3
 
 
@@ -59,7 +60,7 @@ def cross_fit(
     Near-duplicates, which have the same value in ``copies``, are in the same fold, so no image is predicted by a head
     that knows a copy of it. ``truth`` is as in :func:`learn`.
     """
-    rows = np.asarray(features, dtype=np.float32)
+    rows: npt.NDArray[Any] = np.asarray(features, dtype=np.float32)
     fold = folds_by_group(truth, copies, seed)
     result = np.empty((len(rows), len(head.bias)))
     small = row_space(rows)[0]  # the same distances in fewer dimensions

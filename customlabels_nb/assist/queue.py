@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.cluster import KMeans
+from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from customlabels_nb.errors import InputError
@@ -23,19 +24,19 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 #: Until this many check images are labelled, they are half of each page. Then they are a fifth.
 MANY_CHECKED, FIRST_SHARE, LATER_SHARE = 100, 0.5, 0.2
-#: With fewer labels per label than this on average, typical images are asked instead of uncertain ones.
-COLD = 10
+#: With fewer labels than this times the number of labels, typical images are asked instead of uncertain ones.
+COLD = 3
 #: Share of the chosen images that are asked because they probably have a rare label.
 RARE_SHARE = 0.25
 #: A label is rare if it has fewer labelled images than this share of the mean of all labels.
 RARE = 0.5
 
 _DIRECTIONS = 64
-_BLOCK = 16_384  # images whose features are in memory at a time
-_SAMPLE = 10_000  # images that directions and cluster centres are computed from
+_BLOCK = 8_192  # images whose features are in memory at a time
+_SAMPLE = 5_000  # images that directions and cluster centres are computed from
 _MOST_CLUSTERS = 400
 _NEIGHBOURS, _COMPARED = 20, 1000
-_PAGES = 10  # pages of images that are ordered by typicality, or by margin and diversity
+_PAGES = 10  # pages of images that are ordered by doubt and diversity
 
 Rows = npt.NDArray[np.float32]
 
@@ -65,15 +66,16 @@ def compact(features: npt.ArrayLike, *, seed: int = 0) -> Rows:
     The features may be memory-mapped and of half precision. They are read in blocks. Unreadable images (NaN) get zeros.
     """
     rows = np.asanyarray(features)
-    rng = np.random.default_rng(seed)
-    some = np.sort(rng.choice(len(rows), min(len(rows), _SAMPLE), replace=False))
-    sample = _units(rows[some])
-    centre = sample.mean(axis=0)
-    directions = np.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, ::-1][:, :_DIRECTIONS]
+    some = np.random.default_rng(seed).choice(len(rows), min(len(rows), _SAMPLE), replace=False)
+    sample = _units(np.nan_to_num(np.asarray(rows[np.sort(some)], dtype=np.float32)))
+    centre, most = sample.mean(axis=0), min(_DIRECTIONS, *sample.shape)
+    directions = randomized_svd(sample - centre, most, n_iter=2, random_state=seed)[2].T
     result = np.empty((len(rows), directions.shape[1]), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK):
-        block = _units(rows[start : start + _BLOCK])
-        result[start : start + _BLOCK] = _units((block - centre) @ directions) * block.any(axis=1, keepdims=True)
+        block = np.asarray(rows[start : start + _BLOCK], dtype=np.float32)
+        length = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
+        small = _units(block @ directions / np.maximum(length, np.float32(1e-12)) - centre @ directions)
+        result[start : start + _BLOCK] = np.where(length > 0, small, 0)  # the length of an unreadable image is NaN
     return result
 
 
@@ -128,27 +130,21 @@ def order_queue(state: QueueState, *, page: int = 20, seed: int = 0) -> pd.DataF
 def typical_images(state: QueueState, count: int, seed: int) -> IntArray:
     """Order the open images: first the most typical of the largest clusters with the fewest labels, then the rest."""
     rows, free = state.features, np.flatnonzero(state.open)
-    count = min(count, len(free))
-    if not count:
+    if not free.size:
         return free
-    clusters = min(int(state.labelled.sum()) + count, _MOST_CLUSTERS, len(rows))
-    usable = np.flatnonzero(state.open | state.labelled)
-    cluster = np.full(len(rows), -1, dtype=np.int64)
-    cluster[usable] = _assign(rows, usable, _centres(rows, usable, clusters, seed))
-    covered = np.bincount(cluster[state.labelled], minlength=clusters)
+    usable, random = np.flatnonzero(state.open | state.labelled), np.random.default_rng(seed)
+    some = np.sort(random.choice(usable, min(len(usable), _SAMPLE), replace=False))
+    clusters = min(int(state.labelled.sum()) + count, _MOST_CLUSTERS, len(some))
+    centres = KMeans(clusters, n_init=1, max_iter=30, random_state=seed).fit(rows[some]).cluster_centers_
+    half = (centres**2).sum(axis=1) / 2
+    blocks = (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
+    cluster = np.concatenate([(block @ centres.T - half).argmax(axis=1) for block in blocks])
     size = np.bincount(cluster[free], minlength=clusters)
     members = np.split(free[np.argsort(cluster[free], kind="stable")], np.cumsum(size)[:-1])
-    ranked: list[IntArray | None] = [None] * clusters
-    taken, asked = np.zeros(clusters, dtype=np.int64), list[int]()
-    while len(asked) < count:
-        left = np.flatnonzero(size > taken)
-        best = int(left[np.lexsort((-size[left], covered[left] + taken[left]))[0]])
-        order = ranked[best]
-        if order is None:
-            order = ranked[best] = _by_typicality(rows, members[best])
-        asked.append(int(order[taken[best]]))
-        taken[best] += 1
-    return _then_the_rest(np.asarray(asked, dtype=np.int64), free)
+    visited = np.lexsort((-size, np.bincount(cluster[state.labelled], minlength=clusters)))
+    ranked = [_by_typicality(rows, members[number]) for number in visited[size[visited] > 0][:count]]
+    asked = [order[turn] for turn in range(count) for order in ranked if turn < len(order)]
+    return _then_the_rest(np.array(asked[:count], dtype=np.int64), free)
 
 
 def uncertain_images(state: QueueState, page: int, seed: int) -> IntArray:
@@ -182,7 +178,7 @@ def _with_rare(state: QueueState, chosen: IntArray, ahead: int, kind: npt.NDArra
     kind[chosen[picked]] = "rare"
     others = np.delete(np.arange(len(chosen)), picked)
     place = np.concatenate([np.arange(len(others)), np.arange(len(picked)) * (1 / RARE_SHARE - 1) - 0.5])
-    return chosen[np.concatenate([others, picked])[np.argsort(place, kind="stable")]]
+    return np.asarray(chosen[np.concatenate([others, picked])[np.argsort(place, kind="stable")]])
 
 
 def _interleave(chosen: IntArray, checks: IntArray, checked: int) -> tuple[IntArray, BoolArray]:
@@ -206,27 +202,10 @@ def _by_typicality(rows: Rows, members: IntArray) -> IntArray:
     return _then_the_rest(some[np.argsort(distance, kind="stable")], members)
 
 
-def _centres(rows: Rows, usable: IntArray, clusters: int, seed: int) -> Rows:
-    """Find the centres of k-means clusters on a random sample of the rows."""
-    rng = np.random.default_rng(seed)
-    some = np.sort(rng.choice(usable, min(len(usable), _SAMPLE), replace=False))
-    found = KMeans(min(clusters, len(some)), n_init=1, max_iter=30, random_state=seed).fit(rows[some])
-    return np.asarray(found.cluster_centers_, dtype=np.float32)
-
-
-def _assign(rows: Rows, usable: IntArray, centres: Rows) -> IntArray:
-    """Return the nearest centre of each row."""
-    half = (centres**2).sum(axis=1) / 2
-    parts = [usable[start : start + _BLOCK] for start in range(0, len(usable), _BLOCK)]
-    return np.concatenate([(rows[part] @ centres.T - half).argmax(axis=1) for part in parts])
-
-
 def _then_the_rest(first: IntArray, everything: IntArray) -> IntArray:
     return np.concatenate([first, everything[~np.isin(everything, first)]])
 
 
-def _units(rows: npt.ArrayLike) -> Rows:
-    """Scale rows to unit length, in single precision. Rows of NaN become zeros."""
-    single = np.nan_to_num(np.asarray(rows, dtype=np.float32))
-    length = np.linalg.norm(single, axis=1, keepdims=True)
-    return np.asarray(single / np.maximum(length, np.float32(1e-12)), dtype=np.float32)
+def _units(rows: npt.NDArray[np.float32]) -> Rows:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)

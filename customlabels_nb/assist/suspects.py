@@ -7,6 +7,7 @@ suspected if another label comes near the mean probability that it has on the im
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,7 @@ from customlabels_nb.core.geometry import iou
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
-#: Kinds of suspected errors: an annotation is missing, is of nothing, has the wrong label, is an imprecise box, or is a
-#: second box of the same object.
+#: Kinds of suspected errors. A spurious annotation is of nothing, a duplicate is a second box of the same object.
 MISSED, SPURIOUS, SWAPPED = "missed", "spurious", "swapped"
 BADLY_LOCATED, DUPLICATE = "badly_located", "duplicate"
 #: Columns of a table of suspects. ``annotation`` is the index of the row in the annotations table, ``given`` its label,
@@ -35,7 +35,7 @@ _LEAST_SURE, _WEAK = 0.5, 0.3  # confidence of a predicted box that is evidence,
 _SAME, _NEAR, _COPY = 0.5, 0.15, 0.85  # IoU of boxes of the same object, of imprecise boxes, and of duplicates
 _NO_BOX = (np.nan,) * 4
 
-_Row = tuple[object, ...]
+_Row = tuple[Any, ...]
 
 
 def suspect_labels(
@@ -47,20 +47,10 @@ def suspect_labels(
     *,
     model: str = "",
 ) -> pd.DataFrame:
-    """Find image labels that are probably wrong, the most suspicious first.
+    """Find labels of images that are probably wrong, the most suspicious first, as a table with :data:`COLUMNS`.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n, k)
-        Cross-fitted probabilities of the labelled images.
-    truth : ndarray of shape (n,), int, or (n, k), bool
-        Position of each image's label, or a mask of its labels.
-    images, labels : sequence of str
-        Names of the images and of the labels.
-    annotations : DataFrame
-        Annotations with ``image`` and ``label``. The index identifies them.
-    model : str
-        Name of the model for the table.
+    ``probabilities`` (n, k) are cross-fitted, and ``truth`` has the position of each image's label (n,), or a mask of
+    its labels (n, k). The index of ``annotations`` identifies them.
     """
     index = dict(zip(zip(annotations["image"], annotations["label"], strict=True), annotations.index, strict=True))
     rows: list[_Row] = []
@@ -79,10 +69,7 @@ def suspect_labels(
 
 
 def swapped_labels(probabilities: FloatArray, given: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Find the images whose single label is probably another one, the most suspicious first.
-
-    Return their positions, the labels that are probably right, and how much more likely these are.
-    """
+    """Return the images whose single label is probably another one, this other label, and how much likelier it is."""
     n, k = probabilities.shape
     counts = np.bincount(given, minlength=k)
     own = probabilities[np.arange(n), given]
@@ -96,10 +83,7 @@ def swapped_labels(probabilities: FloatArray, given: IntArray) -> tuple[IntArray
 
 
 def doubtful_labels(probabilities: FloatArray, given: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Find labels that images with several labels probably lack or have wrongly, the most suspicious first.
-
-    Return the positions of the images and of the labels, and the differences between given and predicted.
-    """
+    """Return the images and labels that are probably missing or wrong, and how far given and predicted differ."""
     having, lacking = given.sum(axis=0), (~given).sum(axis=0)
     high = (probabilities * given).sum(axis=0) / np.maximum(having, 1)
     low = (probabilities * ~given).sum(axis=0) / np.maximum(lacking, 1)
@@ -114,17 +98,10 @@ def doubtful_labels(probabilities: FloatArray, given: BoolArray) -> tuple[IntArr
 
 
 def suspect_boxes(annotations: pd.DataFrame, predictions: pd.DataFrame, *, model: str = "") -> pd.DataFrame:
-    """Find boxes that are probably wrong, missing or imprecise, the most suspicious first. Each is listed once.
+    """Find boxes that are probably wrong, missing or imprecise, the most suspicious first, each at most once.
 
-    Parameters
-    ----------
-    annotations : DataFrame
-        Given boxes in the columns of an annotations table. The index identifies them.
-    predictions : DataFrame
-        Boxes that detectors trained on other images found, with ``confidence``, from low confidences on and after
-        non-maximum suppression.
-    model : str
-        Name of the model for the table.
+    The index of ``annotations`` identifies the given boxes. ``predictions`` are those of detectors that were trained on
+    other images, from low confidences on and after non-maximum suppression. Return a table with :data:`COLUMNS`.
     """
     given, found = annotations[annotations["left"].notna()], predictions[predictions["left"].notna()]
     parts, guesses = given.groupby("image", sort=False).indices, found.groupby("image", sort=False).indices
