@@ -32,7 +32,7 @@ def ask(name: str, features: np.ndarray, targets: np.ndarray, page: int, most: i
         if name != "TypiClust":
             network = LogisticRegression(max_iter=500, tol=1e-3)
             arguments["clf"] = SklearnClassifier(network, classes=range(int(targets.max()) + 1), random_state=seed)
-        chosen = strategy.query(**arguments).tolist()
+        chosen = np.asarray(strategy.query(**arguments)).tolist()
         known[chosen] = targets[chosen]
         asked += chosen
     return asked

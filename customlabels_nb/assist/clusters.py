@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -25,7 +25,7 @@ def cluster_pages(
     open_: BoolArray,
     size: int,
     *,
-    probabilities: npt.NDArray[np.floating] | None = None,
+    probabilities: NDArray[np.floating] | None = None,
     labels: int = 0,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -48,11 +48,14 @@ def cluster_pages(
     with threadpool_limits(limits=2, user_api="blas"):
         for label in np.unique(likely).tolist():
             own = free[likely == label]
-            for members in _split(features, own, max(1, len(own) // (size * _PAGES_PER_CLUSTER)), seed):
+            parts = max(1, len(own) // (size * _PAGES_PER_CLUSTER))
+            part = KMeans(parts, n_init=1, random_state=seed).fit_predict(features[own])
+            for members in (own[part == number] for number in np.unique(part)):
                 for positions in _pages(features[members], size):
                     page = members[positions]
                     sure = 1.0 if model is None else float(model[page, label].mean())
-                    found.append((sure * _alike(features[page]), cluster, label, page))
+                    alike = float(np.linalg.norm(features[page].mean(axis=0)))  # 1 if all are the same
+                    found.append((min(1.0, sure * alike), cluster, label, page))
                 cluster += 1
     found.sort(key=lambda page: (len(page[3]) < size, -page[0]))
     rows = [(at, c, page, label, alike) for page, (alike, c, label, own) in enumerate(found) for at in own.tolist()]
@@ -71,14 +74,6 @@ def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray)
     return pd.concat([first, last.assign(page=numbers)], ignore_index=True)
 
 
-def _split(rows: Rows, members: IntArray, clusters: int, seed: int) -> list[IntArray]:
-    """Split the members by k-means."""
-    if clusters == 1:
-        return [members]
-    found = KMeans(clusters, n_init=1, random_state=seed).fit_predict(rows[members])
-    return [members[found == number] for number in np.unique(found)]
-
-
 def _pages(rows: Rows, size: int) -> list[IntArray]:
     """Split the rows of a cluster into pages of neighbours: the tightest group of ``size`` rows, then the next."""
     similarity = rows @ rows.T
@@ -92,8 +87,3 @@ def _pages(rows: Rows, size: int) -> list[IntArray]:
         pages.append(left[chosen])
         left = np.delete(left, chosen)
     return [*pages, left]
-
-
-def _alike(rows: Rows) -> float:
-    """Return the mean similarity of the rows to their mean direction, 0 to 1."""
-    return float(np.clip(np.linalg.norm(rows.mean(axis=0)), 0, 1))

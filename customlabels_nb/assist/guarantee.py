@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import beta
 
 from customlabels_nb.assist.queue import FIRST_SHARE, LATER_SHARE, MANY_CHECKED
@@ -45,7 +45,7 @@ class Guarantee:
     bound: float = 0.0
 
 
-def lower_bound(right: npt.ArrayLike, count: npt.ArrayLike, level: float = LEVEL) -> FloatArray:
+def lower_bound(right: ArrayLike, count: ArrayLike, level: float = LEVEL) -> FloatArray:
     """Compute the one-sided Clopper-Pearson bound of the precision of ``right`` out of ``count`` items."""
     r, n = np.asarray(right, dtype=np.float64), np.asarray(count, dtype=np.float64)
     return np.asarray(np.where(r > 0, beta.ppf(1 - level, np.maximum(r, 1e-9), n - r + 1), 0.0))
@@ -69,11 +69,11 @@ def fewest_items(target: float, errors: int = 0) -> int:
 
 
 def find_guarantee(
-    confidence: npt.ArrayLike,
-    right: npt.ArrayLike,
+    confidence: ArrayLike,
+    right: ArrayLike,
     target: float,
     *,
-    copies: npt.ArrayLike | None = None,
+    copies: ArrayLike | None = None,
     labels: tuple[int, ...] = (),
 ) -> Guarantee:
     """Find the lowest threshold whose precision is guaranteed to reach the target, from check items (n,).
@@ -100,12 +100,12 @@ def find_guarantee(
 
 def guarantee_labels(
     confidence: FloatArray,
-    predicted: npt.ArrayLike,
-    right: npt.ArrayLike,
+    predicted: ArrayLike,
+    right: ArrayLike,
     n_labels: int,
     target: float,
     *,
-    copies: npt.ArrayLike | None = None,
+    copies: ArrayLike | None = None,
 ) -> list[Guarantee]:
     """Find a threshold for each predicted label of check items, such as images with one label, or boxes.
 
@@ -145,12 +145,12 @@ def check_boxes(
 
 
 def labels_needed(
-    confidence: npt.ArrayLike,
-    right: npt.ArrayLike,
+    confidence: ArrayLike,
+    right: ArrayLike,
     target: float,
     *,
     checked: int | None = None,
-    copies: npt.ArrayLike | None = None,
+    copies: ArrayLike | None = None,
 ) -> int | None:
     """Estimate how many more labels are needed until predictions can be trusted, from check items (n,).
 
@@ -173,9 +173,7 @@ def labels_needed(
     return round(first / FIRST_SHARE + (more - first) / LATER_SHARE)
 
 
-def _surest_first(
-    confidence: npt.ArrayLike, right: npt.ArrayLike, copies: npt.ArrayLike | None
-) -> tuple[FloatArray, BoolArray]:
+def _surest_first(confidence: ArrayLike, right: ArrayLike, copies: ArrayLike | None) -> tuple[FloatArray, BoolArray]:
     """Sort items by descending confidence, with the first item of each group of near-duplicates only."""
     sure, ok = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.bool_)
     if sure.shape != ok.shape:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.assist.probabilities import folds_by_group, predict_others
@@ -38,9 +38,9 @@ class Counts:
     """
 
     sizes: IntArray
-    hits: npt.NDArray[np.generic]
-    predicted: npt.NDArray[np.generic]
-    truth: npt.NDArray[np.generic]
+    hits: NDArray[np.generic]
+    predicted: NDArray[np.generic]
+    truth: NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Forecast:
 
 
 def count_on_check_images(
-    features: npt.ArrayLike,
-    truth: npt.NDArray[np.generic],
+    features: ArrayLike,
+    truth: NDArray[np.generic],
     check: IntArray,
     head: FittedHead,
     *,
-    thresholds: npt.ArrayLike = 0.5,
-    copies: npt.ArrayLike | None = None,
+    thresholds: ArrayLike = 0.5,
+    copies: ArrayLike | None = None,
     seed: int = 0,
 ) -> Counts:
     """Train heads on nested subsets of the labelled images and count their results on check images.
@@ -129,7 +129,7 @@ def describe_forecast(found: Forecast | None, labels: Sequence[str], seconds_per
     return f"{text} They take about {minutes} at your pace."
 
 
-def seconds_per_label(times: npt.ArrayLike) -> float | None:
+def seconds_per_label(times: ArrayLike) -> float | None:
     """Compute the seconds that a person needs for a label, without breaks, or None with fewer than 5 labels.
 
     ``times`` are the moments in seconds at which labels were given. Labels of one action have the same moment.

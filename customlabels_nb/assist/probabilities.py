@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -21,7 +21,7 @@ _BLOCK = 8_192  # images whose features are in memory at a time
 _ITERATIONS, _TOLERANCE = 500, 1e-3
 
 
-def predict(features: npt.ArrayLike, head: FittedHead, *, several: bool = False) -> npt.NDArray[np.float32]:
+def predict(features: ArrayLike, head: FittedHead, *, several: bool = False) -> NDArray[np.float32]:
     """Compute the probabilities of ``k`` labels from features (n, d), which may be memory-mapped, shape (n, k)."""
     rows = np.asanyarray(features)
     result = np.empty((len(rows), len(head.bias)), dtype=np.float32)
@@ -31,7 +31,7 @@ def predict(features: npt.ArrayLike, head: FittedHead, *, several: bool = False)
     return result
 
 
-def learn(features: npt.ArrayLike, truth: npt.NDArray[np.generic], n_labels: int, *, seed: int = 0) -> FittedHead:
+def learn(features: ArrayLike, truth: NDArray[np.generic], n_labels: int, *, seed: int = 0) -> FittedHead:
     """Fit a head on the labels that have images. The other labels get probability 0.
 
     ``truth`` has the position of each image's label, shape (n,), or a mask of its labels, bool of shape (n, k). A
@@ -48,19 +48,14 @@ def learn(features: npt.ArrayLike, truth: npt.NDArray[np.generic], n_labels: int
 
 
 def cross_fit(
-    features: npt.ArrayLike,
-    truth: npt.NDArray[np.generic],
-    head: FittedHead,
-    *,
-    copies: npt.ArrayLike | None = None,
-    seed: int = 0,
+    features: ArrayLike, truth: NDArray[np.generic], head: FittedHead, *, copies: ArrayLike | None = None, seed: int = 0
 ) -> FloatArray:
     """Predict each labelled image with a head like ``head`` that was trained on the other folds, shape (n, k).
 
     Near-duplicates, which have the same value in ``copies``, are in the same fold, so no image is predicted by a head
     that knows a copy of it. ``truth`` is as in :func:`learn`.
     """
-    rows: npt.NDArray[Any] = np.asarray(features, dtype=np.float32)
+    rows: NDArray[Any] = np.asarray(features, dtype=np.float32)
     fold = folds_by_group(truth, copies, seed)
     result = np.empty((len(rows), len(head.bias)))
     small = row_space(rows)[0]  # the same distances in fewer dimensions
@@ -71,7 +66,7 @@ def cross_fit(
 
 
 def predict_others(
-    train: npt.NDArray[np.floating], truth: npt.NDArray[np.generic], test: npt.NDArray[np.floating], head: FittedHead
+    train: NDArray[np.floating], truth: NDArray[np.generic], test: NDArray[np.floating], head: FittedHead
 ) -> FloatArray:
     """Predict the images ``test`` with a head that is trained like ``head`` on other images, shape (m, k).
 
@@ -98,7 +93,7 @@ def predict_others(
         return result
 
 
-def folds_by_group(truth: npt.NDArray[np.generic], copies: npt.ArrayLike | None, seed: int) -> IntArray:
+def folds_by_group(truth: NDArray[np.generic], copies: ArrayLike | None, seed: int) -> IntArray:
     """Assign images to folds, with near-duplicates together and the images of each label spread evenly."""
     kind = np.unique(truth, axis=0, return_inverse=True)[1].ravel()
     groups = np.arange(len(truth)) if copies is None else np.asarray(copies)
@@ -117,7 +112,7 @@ def margin_doubt(probabilities: FloatArray) -> FloatArray:
     return np.asarray(1 - (two[:, 1] - two[:, 0]), dtype=np.float64)
 
 
-def clarity(probabilities: FloatArray, thresholds: npt.ArrayLike) -> FloatArray:
+def clarity(probabilities: FloatArray, thresholds: ArrayLike) -> FloatArray:
     """Compute the distance of probabilities (n, k) to thresholds (k,), from 0 at the threshold to 1 at 0 or 1."""
     at = np.clip(np.asarray(thresholds, dtype=np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.where(probabilities >= at, (probabilities - at) / (1 - at), (at - probabilities) / at))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
@@ -38,7 +38,7 @@ _MOST_CLUSTERS = 400
 _NEIGHBOURS, _COMPARED = 20, 1000
 _PAGES = 10  # pages of images that are ordered by doubt and diversity
 
-Rows = npt.NDArray[np.float32]
+Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class QueueState:
     labelled: BoolArray
     counts: IntArray
     doubt: FloatArray | None = None
-    probabilities: npt.NDArray[np.floating] | None = None
+    probabilities: NDArray[np.floating] | None = None
 
 
-def compact(features: npt.ArrayLike, *, seed: int = 0) -> Rows:
+def compact(features: ArrayLike, *, seed: int = 0) -> Rows:
     """Project features (n, d) on their main directions and scale them to unit length, float32 of shape (n, ≤ 64).
 
     The features may be memory-mapped and of half precision. They are read in blocks. Unreadable images (NaN) get zeros.
@@ -99,7 +99,7 @@ def check_images(order: IntArray, answered: BoolArray) -> IntArray:
     return order[: len(order) if done.all() else int(done.argmin())]
 
 
-def ask_once(copies: npt.ArrayLike, sharpness: npt.ArrayLike) -> BoolArray:
+def ask_once(copies: ArrayLike, sharpness: ArrayLike) -> BoolArray:
     """Return a mask with the sharpest image of each group of near-duplicates, shape (n,)."""
     group = np.unique(np.asarray(copies), return_inverse=True)[1].ravel()
     order = np.lexsort((-np.asarray(sharpness, dtype=np.float64), group))
@@ -164,7 +164,7 @@ def uncertain_images(state: QueueState, page: int, seed: int) -> IntArray:
     return np.concatenate([first[np.lexsort((np.arange(len(first)), turn))], free[len(first) :]])
 
 
-def _with_rare(state: QueueState, chosen: IntArray, ahead: int, kind: npt.NDArray[np.object_]) -> IntArray:
+def _with_rare(state: QueueState, chosen: IntArray, ahead: int, kind: NDArray[np.object_]) -> IntArray:
     """Put an image that probably has a rare label in every fourth of the first places."""
     rare = np.flatnonzero(state.counts < RARE * state.counts.mean())
     places = int(RARE_SHARE * min(ahead, len(chosen)))
@@ -206,6 +206,6 @@ def _then_the_rest(first: IntArray, everything: IntArray) -> IntArray:
     return np.concatenate([first, everything[~np.isin(everything, first)]])
 
 
-def _units(rows: npt.NDArray[np.float32]) -> Rows:
+def _units(rows: NDArray[np.float32]) -> Rows:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 
 from customlabels_nb.core.geometry import iou
 from customlabels_nb.core.tables import BOX_COLUMNS
@@ -40,7 +40,7 @@ _Row = tuple[Any, ...]
 
 def suspect_labels(
     probabilities: FloatArray,
-    truth: npt.NDArray[np.generic],
+    truth: NDArray[np.generic],
     images: Sequence[str],
     labels: Sequence[str],
     annotations: pd.DataFrame,
