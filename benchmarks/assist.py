@@ -100,7 +100,7 @@ def needed_labels(images: Images, seed: int, activeml: list[str] | None) -> dict
     result["ours"] = labels_to_goal(images, goal, lambda asked: our_page(images, features, order, asked, seed))
     if activeml is not None and not images.several:
         with tempfile.TemporaryDirectory() as folder:
-            path, most = Path(folder) / "pool.npz", 2 * max(int(value) for value in result.values())
+            path, most = Path(folder) / "pool.npz", round(1.2 * max(result.values()))
             targets = images.truth.argmax(axis=1)
             most = min(most, len(targets))
             np.savez(path, features=images.features, targets=targets, page=images.page, most=most)
