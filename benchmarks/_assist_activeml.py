@@ -1,0 +1,51 @@
+"""Choose images to label with scikit-activeml for ``assist.py``, in scikit-activeml's own environment.
+
+Called with the path of an ``.npz`` file (features, targets, page, most) and a seed. Prints the positions that margin
+sampling, TypiClust and BADGE ask for, in order, as JSON. Each starts without labels and learns the true label of the
+images of a page before it chooses the next page.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+
+import numpy as np
+import skactiveml
+from skactiveml.classifier import SklearnClassifier
+from skactiveml.pool import Badge, TypiClust, UncertaintySampling
+from sklearn.linear_model import LogisticRegression
+
+
+def ask(name: str, features: np.ndarray, targets: np.ndarray, page: int, most: int, seed: int) -> list[int]:
+    """Return the positions of the images in the order in which the strategy asks for them."""
+    strategy = {
+        "margin": lambda: UncertaintySampling(method="margin_sampling", random_state=seed),
+        "TypiClust": lambda: TypiClust(random_state=seed),
+        "BADGE": lambda: Badge(random_state=seed),
+    }[name]()
+    known = np.full(len(targets), np.nan)
+    asked: list[int] = []
+    while len(asked) < most:
+        arguments = {"X": features, "y": known, "batch_size": min(page, most - len(asked))}
+        if name != "TypiClust":
+            network = LogisticRegression(max_iter=500, tol=1e-3)
+            arguments["clf"] = SklearnClassifier(network, classes=range(int(targets.max()) + 1), random_state=seed)
+        chosen = np.asarray(strategy.query(**arguments)).tolist()
+        known[chosen] = targets[chosen]
+        asked += chosen
+    return asked
+
+
+def main() -> None:
+    """Run all strategies and print what they ask for."""
+    warnings.simplefilter("ignore")
+    data, seed = np.load(sys.argv[1]), int(sys.argv[2])
+    arguments = data["features"], data["targets"], int(data["page"]), int(data["most"]), seed
+    found = {name: ask(name, *arguments) for name in ("margin", "TypiClust", "BADGE")}
+    print(json.dumps({"what": f"scikit-activeml {skactiveml.__version__}", "asked": found}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Group similar images into pages that get their label with one key, the purest pages first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from customlabels_nb.assist.queue import Rows
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
+
+#: With fewer labels than this, images are grouped by their pretrained features alone.
+ENOUGH_LABELS = 20
+
+_MOST = 6_000  # images that are grouped at a time
+_PAGES_PER_CLUSTER = 5
+_COLUMNS = {"position": int, "cluster": int, "page": int, "label": int, "alike": float}
+
+
+def cluster_pages(
+    features: Rows,
+    open_: BoolArray,
+    size: int,
+    *,
+    probabilities: NDArray[np.floating] | None = None,
+    labels: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Arrange open images in pages of one cluster each.
+
+    The features are those of :func:`.queue.compact`. The probabilities of a trained model are used once there are
+    :data:`ENOUGH_LABELS` labels.
+    Return a table with the columns ``position`` (of the image), ``cluster``, ``page`` (from 0, the purest first),
+    ``label`` (position of the page's most likely label, -1 without a model) and ``alike`` (0 to 1).
+    """
+    if size < 1:
+        raise InputError(f"size={size!r} must be at least 1.")
+    free = np.flatnonzero(open_)
+    if len(free) > _MOST:
+        free = np.sort(np.random.default_rng(seed).choice(free, _MOST, replace=False))
+    model = probabilities if probabilities is not None and labels >= ENOUGH_LABELS else None
+    likely = np.full(len(free), -1) if model is None else model[free].argmax(axis=1)
+    found: list[tuple[float, int, int, IntArray]] = []  # alike, cluster, label, positions
+    cluster = 0
+    with threadpool_limits(limits=2, user_api="blas"):
+        for label in np.unique(likely).tolist():
+            own = free[likely == label]
+            parts = max(1, len(own) // (size * _PAGES_PER_CLUSTER))
+            part = KMeans(parts, n_init=1, random_state=seed).fit_predict(features[own])
+            for members in (own[part == number] for number in np.unique(part)):
+                for positions in _pages(features[members], size):
+                    page = members[positions]
+                    sure = 1.0 if model is None else float(model[page, label].mean())
+                    alike = float(np.linalg.norm(features[page].mean(axis=0)))  # 1 if all are the same
+                    found.append((min(1.0, sure * alike), cluster, label, page))
+                cluster += 1
+    found.sort(key=lambda page: (len(page[3]) < size, -page[0]))
+    rows = [(at, c, page, label, alike) for page, (alike, c, label, own) in enumerate(found) for at in own.tolist()]
+    return pd.DataFrame(rows, columns=[*_COLUMNS]).astype(_COLUMNS)
+
+
+def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:
+    """Return the pages without the images that have been answered, in the same order.
+
+    Images that were taken out of a page come back alone, after all pages.
+    """
+    left = pages[open_[pages["position"].to_numpy()]]
+    alone = taken_out[left["position"].to_numpy()]
+    first, last = left[~alone], left[alone]
+    numbers = np.arange(len(last)) + (0 if pages.empty else int(pages["page"].max()) + 1)
+    return pd.concat([first, last.assign(page=numbers)], ignore_index=True)
+
+
+def _pages(rows: Rows, size: int) -> list[IntArray]:
+    """Split the rows of a cluster into pages of neighbours: the tightest group of ``size`` rows, then the next."""
+    similarity = rows @ rows.T
+    left = np.arange(len(rows))
+    pages: list[IntArray] = []
+    while len(left) > size:
+        own = similarity[np.ix_(left, left)]
+        nearest = np.argpartition(-own, size - 1, axis=1)[:, :size]
+        tightest = int(np.take_along_axis(own, nearest, axis=1).sum(axis=1).argmax())
+        chosen = nearest[tightest][np.argsort(-own[tightest, nearest[tightest]], kind="stable")]
+        pages.append(left[chosen])
+        left = np.delete(left, chosen)
+    return [*pages, left]

@@ -1,0 +1,154 @@
+"""Estimate how much more labels would improve the model, and how long labelling them would take.
+
+The learning curve measures models of nested subsets of the labels on check images. Its errors follow a power law of the
+number of labels (Hestness et al.: Deep Learning Scaling is Predictable, Empirically, 2017). The check images are
+resampled to show how certain the forecast is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from customlabels_nb._utils.text import counted, one_line
+from customlabels_nb.assist.probabilities import folds_by_group, predict_others
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
+from customlabels_nb.training.classification import FittedHead, as_rows, row_space
+
+#: Shares of the labels that models are trained on.
+SHARES = (0.2, 0.3, 0.45, 0.7, 1.0)
+#: With fewer check images, no forecast is made.
+FEWEST_CHECKED = 20
+#: A forecast below this gain of F1 is no reason to continue.
+WORTH = 0.005
+
+_RESAMPLES = 300
+_BREAK = 60.0  # seconds between two actions from which a person did something else
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Results on ``m`` check images of models trained on ``s`` nested subsets of the labels.
+
+    ``sizes`` (s,) are the numbers of labels, ascending. ``hits`` and ``predicted`` (s, m, k) and ``truth`` (m, k) count
+    the right predictions, all predictions, and the true labels or boxes of each label on each check image.
+    """
+
+    sizes: IntArray
+    hits: NDArray[np.generic]
+    predicted: NDArray[np.generic]
+    truth: NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Expected ``gain`` of the mean ``f1`` from ``more`` labels, its 95 % interval, and the label that gains most."""
+
+    more: int
+    f1: float
+    gain: float
+    low: float
+    high: float
+    label: int | None
+
+
+def count_on_check_images(
+    features: ArrayLike,
+    truth: NDArray[np.generic],
+    check: IntArray,
+    head: FittedHead,
+    *,
+    thresholds: ArrayLike = 0.5,
+    copies: ArrayLike | None = None,
+    seed: int = 0,
+) -> Counts:
+    """Train heads on nested subsets of the labelled images and count their results on check images.
+
+    ``check`` has the positions of the check images among the labelled images. Each is predicted by heads that were not
+    trained on it or its ``copies``. ``truth`` is as in :func:`.probabilities.learn`, ``head`` a head of all labelled
+    images, and ``thresholds`` are those of images with several labels.
+    """
+    rows = row_space(as_rows(features))[0]
+    n, k = len(rows), len(head.bias)
+    fold = folds_by_group(truth, copies, seed)
+    order = np.random.default_rng(seed).permutation(n)
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    sizes = np.unique(np.ceil(np.array(SHARES) * n).astype(np.int64))
+    several, single = truth.ndim == 2, np.eye(k, dtype=np.bool_)
+    known = truth[check].astype(np.bool_) if several else single[truth[check].astype(np.int64)]
+    predicted = np.zeros((len(sizes), len(check), k), dtype=np.bool_)
+    for i, size in enumerate(sizes):
+        for number in np.unique(fold[check]):
+            train, own = np.flatnonzero((fold != number) & (rank < size)), np.flatnonzero(fold[check] == number)
+            found = predict_others(rows[train], truth[train], rows[check[own]], head)
+            predicted[i, own] = found >= np.asarray(thresholds) if several else single[found.argmax(axis=1)]
+    return Counts(sizes, predicted & known, predicted, known)
+
+
+def forecast(counts: Counts, *, more: int = 50, seed: int = 0) -> Forecast | None:
+    """Extrapolate the learning curve to ``more`` labels, or return None if there are too few check images or sizes."""
+    images = len(counts.truth)
+    if images < FEWEST_CHECKED or len(counts.sizes) < 3:
+        return None
+    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), _RESAMPLES)
+    weights = np.vstack([np.ones(images), drawn])
+    hits, predicted, truth = (
+        np.asarray(weights @ np.asarray(each, dtype=np.float64))
+        for each in (counts.hits, counts.predicted, counts.truth[None])
+    )  # (s or 1, resamples, k)
+    with np.errstate(invalid="ignore"):
+        f1 = np.where(truth > 0, 2 * hits / (predicted + truth), np.nan)  # (s, resamples, k)
+    known = ~np.isnan(f1[0, 0])
+    mean = np.nanmean(f1[:, :, known], axis=2)
+    gains = _gain(counts.sizes, mean, more, images)
+    of_label = np.zeros(f1.shape[2])
+    of_label[known] = _gain(counts.sizes, f1[:, 0, known], more, images)
+    low, high = np.percentile(gains[1:], [2.5, 97.5])
+    gain = float(np.clip(gains[0], low, high))
+    best = int(of_label.argmax())
+    most = best if known.sum() > 1 and of_label[best] > 1.5 * of_label[known].mean() else None
+    return Forecast(more, float(mean[-1, 0]), gain, float(low), float(high), most)
+
+
+def describe_forecast(found: Forecast | None, labels: Sequence[str], seconds_per_label: float | None) -> str:
+    """Write the advice on whether to continue as a sentence."""
+    if found is None:
+        return f"Label at least {FEWEST_CHECKED} check images to see how much more labels would improve the model."
+    interval = f"{found.gain:.2f} ({found.low:.2f}–{found.high:.2f})"
+    if found.high < WORTH:
+        return f"The next {found.more} labels would raise F1 by {interval}. You can stop here."
+    mostly = "" if found.label is None else f", mostly for {one_line(labels[found.label])}"
+    text = f"The next {found.more} labels would raise F1 by {interval}{mostly}."
+    if seconds_per_label is None:
+        return text
+    minutes = counted(max(1, round(found.more * seconds_per_label / 60)), "minute")
+    return f"{text} They take about {minutes} at your pace."
+
+
+def seconds_per_label(times: ArrayLike) -> float | None:
+    """Compute the seconds that a person needs for a label, without breaks, or None with fewer than 5 labels.
+
+    ``times`` are the moments in seconds at which labels were given. Labels of one action have the same moment.
+    """
+    moments, counts = np.unique(np.asarray(times, dtype=np.float64), return_counts=True)
+    gaps = np.diff(moments)
+    working = gaps <= _BREAK
+    labelled = int(counts[1:][working].sum())
+    return float(gaps[working].sum() / labelled) if labelled >= 5 else None
+
+
+def _gain(sizes: IntArray, f1: FloatArray, more: int, images: int) -> FloatArray:
+    """Compute the increase of F1 that a power law of the errors predicts for ``more`` labels. ``f1`` is (s, r)."""
+    x = np.log(sizes)
+    errors = np.log(np.maximum(1 - f1, 0.5 / images))
+    weight = sizes / sizes.sum()  # large subsets are closer to the forecast
+    middle = weight @ x
+    slope = (weight * (x - middle)) @ errors / (weight @ (x - middle) ** 2)
+    level = weight @ errors
+    slope = np.minimum(slope, 0)
+    now, then = (np.exp(level + slope * (np.log(at) - middle)) for at in (sizes[-1], sizes[-1] + more))
+    return np.asarray(np.clip(now - then, 0, 1))

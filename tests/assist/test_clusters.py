@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customlabels_nb.assist.clusters import ENOUGH_LABELS, cluster_pages, remaining_pages
+from customlabels_nb.assist.queue import compact
+from customlabels_nb.errors import InputError
+
+
+def drawn(n: int, k: int, spread: float, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    label = np.arange(n) % k
+    return compact(np.eye(k, 20)[label] + spread * rng.normal(size=(n, 20))), label
+
+
+def purity(pages: pd.DataFrame, label: np.ndarray) -> pd.Series:
+    """Return the share of the most frequent label on each page."""
+    own = pd.Series(label[pages["position"]])
+    return own.groupby(pages["page"].to_numpy()).agg(lambda part: part.value_counts(normalize=True).iloc[0])
+
+
+@pytest.mark.parametrize("size", [1, 4, 6, 9, 50])
+def test_every_open_image_is_on_one_page_of_one_cluster(size: int) -> None:
+    features, _ = drawn(203, 4, 0.2)
+    open_ = np.arange(203) % 5 != 0
+    pages = cluster_pages(features, open_, size)
+    assert sorted(pages["position"]) == np.flatnonzero(open_).tolist()
+    sizes = pages.groupby("page").size()
+    assert sizes.max() <= size
+    assert (pages.groupby("page")["cluster"].nunique() == 1).all()
+    assert sizes.index.tolist() == list(range(len(sizes)))
+    pd.testing.assert_frame_equal(pages, cluster_pages(features, open_, size))
+
+
+def test_the_purest_pages_come_first() -> None:
+    features, label = drawn(600, 5, 0.16)
+    pages = cluster_pages(features, np.ones(600, bool), 9)
+    alike = pages.groupby("page")["alike"].first()
+    full = alike[pages.groupby("page").size() == 9]
+    assert (full.diff().dropna() <= 1e-9).all()
+    pure = purity(pages, label)
+    assert pure.head(20).mean() > 0.95
+    assert pure.head(20).mean() >= pure.tail(20).mean()
+
+
+def test_a_trained_model_makes_pages_purer() -> None:
+    features, label = drawn(500, 5, 0.35)
+    probabilities = np.full((500, 5), 0.05)
+    probabilities[np.arange(500), label] = 0.8
+    everything = np.ones(500, bool)
+    plain = cluster_pages(features, everything, 6)
+    before = cluster_pages(features, everything, 6, probabilities=probabilities, labels=ENOUGH_LABELS - 1)
+    later = cluster_pages(features, everything, 6, probabilities=probabilities, labels=ENOUGH_LABELS)
+    pd.testing.assert_frame_equal(plain, before)
+    assert (plain["label"] == -1).all()
+    assert purity(plain, label).mean() < 0.95
+    assert purity(later, label).mean() == 1
+    assert (later["label"] == label[later["position"]]).all()
+
+
+def test_the_order_stays_while_images_are_labelled() -> None:
+    features, _ = drawn(120, 3, 0.2)
+    pages = cluster_pages(features, np.ones(120, bool), 6)
+    first = pages.loc[pages["page"] == 0, "position"].to_numpy()
+    open_, taken_out = np.ones(120, bool), np.zeros(120, bool)
+    open_[first[1:]], taken_out[first[0]] = False, True
+    left = remaining_pages(pages, open_, taken_out)
+    assert left["position"].tolist() == [*pages["position"][6:], first[0]]
+    assert (left["page"].to_numpy()[:-1] == pages["page"].to_numpy()[6:]).all()
+    assert left["page"].iloc[-1] > pages["page"].max()  # alone, not skipped
+    assert remaining_pages(left, np.zeros(120, bool), taken_out).empty
+
+
+def test_nothing_is_grouped_when_all_is_labelled() -> None:
+    features, _ = drawn(20, 2, 0.2)
+    pages = cluster_pages(features, np.zeros(20, bool), 4)
+    assert pages.empty
+    assert remaining_pages(pages, np.zeros(20, bool), np.zeros(20, bool)).empty
+
+
+def test_a_page_needs_an_image() -> None:
+    with pytest.raises(InputError, match="size=0"):
+        cluster_pages(drawn(10, 2, 0.2)[0], np.ones(10, bool), 0)
