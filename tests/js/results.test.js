@@ -218,7 +218,7 @@ test("a box has its IoU, and the smallest box under the pointer is found", () =>
   assert.equal(itemAt(items, 15, 15), items[1]);
   assert.equal(itemAt(items, 50, 50), items[0]);
   assert.equal(itemAt(items, 101, 50), null);
-  assert.equal(itemText({ label: 0, result: "fp", confidence: 0.5, iou: 0.42 }, labels), "apple (false positive) 0.50 · IoU 0.42");
+  assert.equal(itemText({ label: 0, result: "fp", confidence: 0.5, iou: 0.42 }, labels), "apple (false positive) 0.50 · IoU\u00a00.42");
   assert.equal(itemText({ label: 0, result: "fp", confidence: 0, iou: 0.001 }, labels), "apple (false positive) 0.00");
   assert.equal(itemText({ label: 0, result: "fn", confidence: 0, iou: 0 }, labels), "apple (false negative)");
   assert.equal(summaryText({ tp: 13, fn: 5, fp: 5 }), "13 right · 5 missed · 5 false");

@@ -39,7 +39,7 @@ export function cellText(task, [predicted, truth], count, images) {
 export function itemText(item, labels) {
   const taken = item.takenFor === undefined ? "" : `, overlaps ${labels[item.takenFor].label}`;
   const confidence = item.confidence || item.result !== "fn" ? ` ${item.confidence.toFixed(2)}` : "";
-  const iou = item.iou >= 0.005 ? ` · IoU ${item.iou.toFixed(2)}` : "";
+  const iou = item.iou >= 0.005 ? ` · IoU\u00a0${item.iou.toFixed(2)}` : "";
   return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken})${confidence}${iou}`;
 }
 
