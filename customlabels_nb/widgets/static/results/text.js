@@ -15,7 +15,7 @@ export function deltaText(value) {
   return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`;
 }
 
-// Return 1 or -1 if a 95% confidence interval lies entirely above or below 0, otherwise 0.
+// Return 1 or -1 if a 95% confidence interval is entirely above or below 0, otherwise 0.
 export function certainSign({ low, high }) {
   if (low === null || low === undefined || high === null) return 0;
   return Number(low > 0) - Number(high < 0);
