@@ -180,15 +180,12 @@ class LabellingSession(ProjectScreen):
         if label not in set(self._store.labels()["label"]):
             raise LabelError(f"Label {label!r} no longer exists: somebody renamed, merged or removed it.")
 
-    def add_label(self, label: str, *, review: bool = False) -> str:
-        """Append a label unless it exists, and return its name as stored.
-
-        With ``review``, images that are already labelled are marked for review.
-        """
+    def add_label(self, label: str) -> str:
+        """Append a label unless it exists, and return its name as stored."""
         name = t.check_label(label)
         if name not in set(self._store.labels()["label"]):
             try:
-                self._store.add_labels([(name, None)], self._action("add label"), review=review)
+                self._store.add_labels([(name, None)], self._action("add label"))
             except LabelError:
                 if name not in set(self._store.labels()["label"]):  # otherwise somebody else added it first
                     raise

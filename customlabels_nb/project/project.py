@@ -520,7 +520,12 @@ class Project:
         return self._store.remove_images(split, rows.reset_index(drop=True), action).count
 
     def distribute(
-        self, test_fraction: float = 0.2, *, groups: Groups | None = None, random_state: int = 0
+        self,
+        test_fraction: float = 0.2,
+        *,
+        groups: Groups | None = None,
+        random_state: int = 0,
+        exist_ok: bool = False,
     ) -> Distribution:
         """Move a stratified random part of the training images to the empty test set.
 
@@ -532,11 +537,13 @@ class Project:
             Column of the image table, one value per image, or pairs of images such as
             ``project.near_duplicates("train")``. Images of a group stay in the same split. So do images with the same
             content, even without groups.
+        exist_ok : bool
+            Move nothing if the test set is not empty, so that a notebook can be run again from its first cell.
 
         Raises
         ------
         NotAllowedError
-            If the test set is not empty.
+            If the test set is not empty, without ``exist_ok``.
         NotEnoughDataError
             If no label has two images.
 
@@ -548,9 +555,12 @@ class Project:
         6 training images, 3 test images.
         """
         tested = self._store.statistics(t.TEST).total_entries
+        if tested and exist_ok:
+            return Distribution(len(self.train_set), tested, issues_to_frame([]))
         if tested:
             raise NotAllowedError(
-                f"The test set already has {tested:,} images. Empty it first with project.delete_dataset('test')."
+                f"The test set already has {tested:,} images. Keep it with exist_ok=True, or empty it first with "
+                "project.delete_dataset('test')."
             )
         train = self.train_set
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)

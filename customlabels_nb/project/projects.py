@@ -46,7 +46,7 @@ def create_project(
     folder : path
         Folder to create the project's folder in. By default the current folder.
     task : {"single-label", "multi-label", "boxes", "polygons"}, optional
-        Annotation task. If it is not given, the widgets ask for it.
+        Annotation task. If it is not given, widgets assume one label per image until it is chosen there.
     store : str, optional
         URL of a PostgreSQL database, for a team. The password in the URL is not stored: when the project is loaded
         again, it is read from the environment or ``.pgpass``. By default, the database is an SQLite file in the project

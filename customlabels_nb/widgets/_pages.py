@@ -298,7 +298,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return {}
 
     def _add_label(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        label = self.session.add_label(content["label"], review=bool(content.get("review")))
+        label = self.session.add_label(content["label"])
         change_signal.notify(self.session.root)
         return {"info": self._info(), "label": label}
 

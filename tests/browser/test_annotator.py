@@ -454,7 +454,7 @@ def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> No
             sharpness = whole.evaluate("node => node.decode().then(() => node.naturalWidth)") / 1500
             if sharpness < 0.999 and zoom * ratio > 1.2 * sharpness:  # the visible part is loaded at full resolution
                 expect(part).to_be_visible()
-                part.evaluate("node => node.decode()")
+                page.page.wait_for_function("node => node.complete && node.naturalWidth", arg=part.element_handle())
             (x0, y0), (x1, y1) = annotator.at(*inner[:2]), annotator.at(*inner[2:])
             annotator.mouse.move(*annotator.at(10, 10))
             annotator.canvas.evaluate("node => { node.querySelector('.paper').style.visibility = 'hidden' }")
@@ -770,7 +770,7 @@ def test_labels_midway_and_their_manager(lab: Lab) -> None:
     finished = "draw(30, 'more')\nproject.add_images('more', split='test', label='apple', progress=False)\n"
     annotator = opened(lab, project=PROJECT + finished)
     page, root = annotator.page, annotator.root
-    notice, current = root.locator(".notice"), root.locator(".side.left .label.current")
+    notice, current = root.locator(".notice", has_text="was added"), root.locator(".side.left .label.current")
 
     def type_label(name: str) -> None:
         annotator.press("/")

@@ -777,9 +777,13 @@ def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
     page.page.keyboard.type("second")
     twenty.press("Enter")
     expect(twenty.chips(0)).to_have_text("second")
-    expect(twenty.root.locator(".notice")).to_contain_text("20 images were finished without it.")
-    twenty.press("Control+z")
     twenty.expect_saved()
+    twenty.press("Escape", "/")  # all of them have the second label, none the third
+    page.page.keyboard.type("third")
+    twenty.press("Enter")
+    expect(twenty.root.locator(".notice")).to_contain_text(
+        "“\u2068third\u2069” was added. 20 images were finished without it."
+    )
     twenty.root.locator(".notice button", has_text="Send them to review").click()
     expect(twenty.tile(0).locator(".status")).to_have_text("needs review")
     page.output(3).locator(".empty button").click()

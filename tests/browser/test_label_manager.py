@@ -111,7 +111,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     manager.row("fig").locator(".grip").drag_to(manager.row("pear"), target_position={"x": 60, "y": 4})
     manager.expect_labels("fig", "pear", "Apfel <b>")
     manager.row("pear").locator(".swatch").click()
-    root.locator(".palette .swatch[aria-label='#8a63c9']").click()
+    root.locator(".palette .swatch[aria-label='#8b7ee6']").click()
     manager.expect_saved()
     manager.row("Apfel <b>").hover()
     root.locator(".actions button", has_text="Remove").click()
@@ -121,7 +121,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     root.locator(".actions button", has_text="Remove").click()
     root.locator(".question button.primary").click()
     manager.expect_labels("fig", "pear")
-    assert page.value("project.labels.to_frame()['colour'].tolist()[1]") == "#8a63c9"
+    assert page.value("project.labels.to_frame()['colour'].tolist()[1]") == "#8b7ee6"
     assert page.value("project.train_set.label_counts.to_dict()") == {"fig": 0, "pear": 3}
     # undo all of it
     for _ in range(7):

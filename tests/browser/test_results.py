@@ -150,7 +150,7 @@ def test_a_cell_of_the_matrix_shows_exactly_its_images(lab: Lab) -> None:
     viewer = screen.root.locator(".viewer")
     expect(viewer.locator(".title")).to_have_text(wanted[0].removeprefix("photos/"))
     said = viewer.locator(".item.tp bdi").first.inner_text()
-    assert re.fullmatch(re.escape(HOSTILE) + r" \(true positive\) \d+\.\d %", said), said
+    assert re.fullmatch(re.escape(HOSTILE) + r" \(true positive\) \d\.\d\d", said), said
     page.page.keyboard.press("ArrowRight")
     expect(viewer.locator(".title")).to_have_text(wanted[1].removeprefix("photos/"))
     page.page.keyboard.press("Escape")
@@ -226,6 +226,23 @@ def test_images_are_zoomed_and_boxes_stay_on_them(lab: Lab) -> None:
     assert moved["x"] - left["x"] == pytest.approx(-40, abs=1)
     page.page.keyboard.press("0")
     assert stage.evaluate(place)[2] == pytest.approx(before[2], abs=1)
+    page.page.keyboard.press("Escape")
+    # in the part of a tall widget that is in sight, with its list
+    page.page.set_viewport_size({"width": 1000, "height": 700})
+    expect(screen.root).to_have_class(re.compile("narrow"))
+    notebook_frame = page.page.locator(".jp-WindowedPanel-outer:visible").bounding_box()
+    assert notebook_frame is not None
+    for block in ("start", "end"):
+        screen.root.locator(".gallery-body").evaluate("(node, block) => node.scrollIntoView({ block })", block)
+        screen.root.locator(".tile:not([hidden])").last.dblclick()
+        for part in (viewer, viewer.locator(".items"), viewer.locator(".band")):
+            box = part.bounding_box()
+            assert box is not None
+            assert box["y"] >= notebook_frame["y"] - 1, block
+            assert box["y"] + box["height"] <= notebook_frame["y"] + notebook_frame["height"] + 1, block
+            assert box["height"] > 30, block
+        page.page.keyboard.press("Escape")
+        expect(viewer).to_be_hidden()
 
 
 PROJECT = """
@@ -270,12 +287,14 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     screen.move("threshold", 0)
     screen.button("Save thresholds").click()
     expect(screen.button("Save thresholds")).to_be_disabled()
-    expect(screen.root.locator(".foot .state")).to_have_text("saved: model.detect() uses these thresholds")
+    saved = screen.root.locator(".notice", has_text="Thresholds saved.")
+    expect(saved).to_be_visible()
+    saved.locator("button").click()
     assert page.value("model.thresholds") == {"disc": 0.0, "stripes": 0.0}
     assert page.value("counted()", seconds=60) == 2
     screen.mode("assumed")
     screen.button("Save thresholds").click()
-    expect(screen.root.locator(".foot .state")).to_have_text("saved: model.detect() uses these thresholds")
+    expect(saved).to_be_visible()
     assert page.value("counted()", seconds=60) == 1
 
     # a wrong label is corrected in the gallery, and the metrics follow
@@ -306,6 +325,10 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     )
     shown = [screen.row(label).locator("td.delta").inner_text() for label in ("disc", "stripes")]
     assert [float(text.replace("−", "-").replace("±", "")) for text in shown] == [round(value, 3) for value in told]
+    screen.mode("one")  # F1 at other thresholds than the comparison's
+    expect(screen.row("disc").locator("td.delta")).to_have_text("–")
+    screen.mode("assumed")
+    expect(screen.row("disc").locator("td.delta")).to_have_text(shown[0])
     for group in ("fixed", "broken"):
         count = page.value(f"s.exploration.comparison.{group}['image'].nunique()")
         tab = screen.root.locator(f".filterbar .tab[data-show='{group}']")
@@ -449,6 +472,58 @@ def test_a_cell_shows_as_many_images_as_it_counts_whatever_was_filtered_by(
     expect(search).to_have_value("01")
     assert label.locator("option:checked").inner_text() == "pear"
     assert screen.names() == before
+
+
+def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
+    report = runpy.run_path("pictures.py")["detector"]()
+    exploration = Exploration(report.evaluation)
+    screen = _file_of(browser, report, tmp_path)
+    keyboard, chip = screen.page.keyboard, screen.root.locator(".narrowing")
+    # a label row leaves the cell, and "all" counts what it shows
+    screen.show("all")
+    screen.cell("apple", "apple").click()
+    screen.row("pear").click()
+    expect(chip).to_be_hidden()
+    count = len(exploration.choose(Filter("all", label="pear")))
+    screen.expect_place(f"1–{min(count, 24)} of {count}")
+    expect(screen.root.locator(".filterbar .tab.current .count")).to_have_text(str(count))
+    # chips of boxes name their label
+    expect(screen.root.locator(".tile:not([hidden]) .chip bdi").first).not_to_be_empty()
+    # selecting a label moves nothing, whatever its name
+    place = screen.root.locator(".numbers").bounding_box()
+    screen.row(HOSTILE).click()
+    assert screen.root.locator(".numbers").bounding_box() == place
+    # "per label" waits for a label
+    screen.row(HOSTILE).click()
+    screen.mode("per label")
+    slider = screen.root.get_by_role("slider", name="threshold", exact=True)
+    expect(slider).to_be_disabled()
+    expect(screen.root.locator(".controls .of")).to_have_text("select a label")
+    rows = screen.said()["rows"]
+    screen.move("threshold", 0.9)
+    assert screen.said()["rows"] == rows
+    screen.row("pear").click()
+    expect(slider).to_be_enabled()
+    screen.move("threshold", 0.9)
+    expect(screen.row("pear").locator("td.threshold")).to_have_text("0.900")
+    assert screen.said()["rows"]["apple"] == rows["apple"]
+    expect(screen.root.get_by_role("slider", name="IoU threshold")).to_be_visible()
+    # keys lead through the matrix
+    expect(screen.root.locator(".cells .cell[tabindex='0']")).to_have_count(1)
+    screen.cell("apple", "apple").focus()
+    for key, truth in (("ArrowRight", "pear"), ("Home", HOSTILE), ("End", "background"), ("ArrowLeft", "pear")):
+        keyboard.press(key)
+        expect(screen.cell("apple", truth)).to_be_focused()
+    keyboard.press("ArrowDown")
+    keyboard.press("Enter")
+    expect(screen.cell("pear", "pear")).to_have_attribute("aria-pressed", "true")
+    keyboard.press("Tab")
+    expect(screen.root.locator(".cells .cell:focus")).to_have_count(0)
+    screen.page.close()
 
 
 def test_labels_that_are_rightly_together_are_not_red(

@@ -90,6 +90,8 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     expect(root.locator(".parameters")).to_have_text("learning rate 0.001")
     expect(root.locator(".sample")).to_have_count(4)
     expect(root.locator(".samples .place")).to_have_text("after step 50")
+    widths = root.locator(".sample").evaluate_all("nodes => nodes.map((node) => node.clientWidth)")
+    assert 180 <= min(widths) == max(widths) <= 240  # they use the space that there is
     said = re.compile(r"onerror=window\.hacked=1>0\.jpg: pear, predicted: pear 0\.\d\d$")
     expect(root.locator(".sample").first).to_have_attribute("aria-label", said)
     expect(root.locator(".sample rect.predicted:not(.case)")).to_have_count(4)

@@ -6,13 +6,13 @@ import { chooseImages, countsOf, iouOf, itemAt, itemsOf, NO_FILTER, shortName, s
 import { colourDistance, mistakeColour } from "../../customlabels_nb/widgets/static/results/colours.js";
 import { areKept } from "../../customlabels_nb/widgets/static/results/controls.js";
 import { gridPath } from "../../customlabels_nb/widgets/static/results/curves.js";
-import { Engine, GRID, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
+import { Engine, GRID, samePosition, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
 import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
-import { confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
+import { cellAfter, confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
 import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
-import { zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
-import { cellText, certainSign, deltaText, imagesText, intervalText, itemText, metricText, numberText, percentText, summaryText } from "../../customlabels_nb/widgets/static/results/text.js";
+import { viewerPlace, zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
+import { cellText, certainSign, deltaText, imagesText, intervalText, itemText, metricText, numberText, summaryText } from "../../customlabels_nb/widgets/static/results/text.js";
 import { forMany } from "./random.js";
 
 const labels = [{ label: "apple", colour: "#ff0000" }, { label: "pear", colour: "#00ff00" }];
@@ -61,8 +61,10 @@ test("images are found by what is wrong on them, and the surest mistake comes fi
   assert.deepEqual(choose({ show: "suspects" }), [2]);
   assert.deepEqual(choose({ show: "fixed" }), []);
   assert.deepEqual(countsOf(engine, engine.judge(state), { suspects: [2] }), { all: 4, mistakes: 3, tp: 1, fp: 2, fn: 2, suspects: 1 });
+  const ofPear = countsOf(engine, engine.judge(state, 1), { suspects: [2, 3] }, true);
+  assert.deepEqual([ofPear.all, ofPear.suspects], [choose({ show: "all", label: "pear" }).length, 1]);
   assert.deepEqual(itemsOf(engine, state, 3).map(({ label, result }) => [label, result]), [[0, "fp"], [1, "fn"]]);
-  assert.equal(itemText(itemsOf(engine, state, 3)[1], labels), "pear (false negative) 30.0 %");
+  assert.equal(itemText(itemsOf(engine, state, 3)[1], labels), "pear (false negative) 0.30");
 });
 
 test("labels that an image rightly has together are no confusion, and each cell counts the images that it shows", () => {
@@ -151,6 +153,25 @@ test("a zoom keeps the point under the pointer, and fits again at its least", ()
   assert.equal(zoomedView(view, [0, 0], 1e9).scale, 40);
 });
 
+test("the image view opens in the part of a tall widget that is in sight", () => {
+  assert.deepEqual(viewerPlace(3_000, 1_200, 2_000), { top: 1_200, height: 640 });
+  assert.deepEqual(viewerPlace(3_000, 1_200, 1_700), { top: 1_200, height: 500 });
+  assert.deepEqual(viewerPlace(3_000, 2_500, 3_000), { top: 2_500, height: 500 });
+  assert.deepEqual(viewerPlace(3_000, 2_900, 3_000), { top: 2_660, height: 340 }); // too little: the page scrolls
+  assert.deepEqual(viewerPlace(200, 0, 200), { top: 0, height: 200 });
+});
+
+test("arrow keys lead from cell to cell of the matrix and not beyond", () => {
+  assert.deepEqual(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", "x"].map((key) => cellAfter(key, [1, 0], 3)), [[0, 0], [2, 0], null, [1, 1], [1, 0], [1, 2], null]);
+});
+
+test("positions are the same if they give the same predictions", () => {
+  assert.ok(samePosition(at("assumed"), at("assumed", { one: 0.9, own: { pear: 0.1 } })));
+  assert.ok(!samePosition(at("one"), at("one", { one: 0.9 })));
+  assert.ok(!samePosition(at("assumed"), at("assumed", { overlap: 0.5 })));
+  assert.ok(!samePosition(at("per label"), at("per label", { own: { pear: 0.1 } })));
+});
+
 test("boxes of one look are one stroke, truth below predictions, what is wrong apart", () => {
   const box = { left: 1, top: 2, width: 3, height: 4 };
   const items = [{ label: 0, result: "fp", box }, { label: 0, result: "tp", box, truth: box }, { label: 1, result: "fn", truth: box }, { label: 0, result: "tp", box, truth: box }];
@@ -166,7 +187,6 @@ test("numbers are said as people read them", () => {
   assert.equal(intervalText([null, null]), "");
   assert.equal(metricText(NaN), "–");
   assert.equal(imagesText(1), "1 image");
-  assert.equal(percentText(0.216), "21.6 %");
   assert.equal(shortName("s3://bucket/a/b.jpg"), "b.jpg");
   assert.deepEqual(spanOf(Int32Array.of(0, 0, 2, 2, 2, 5), 2), [2, 5]);
   assert.deepEqual(spanOf(Int32Array.of(0, 0, 2), 1), [2, 2]);
@@ -198,7 +218,9 @@ test("a box has its IoU, and the smallest box under the pointer is found", () =>
   assert.equal(itemAt(items, 15, 15), items[1]);
   assert.equal(itemAt(items, 50, 50), items[0]);
   assert.equal(itemAt(items, 101, 50), null);
-  assert.equal(itemText({ label: 0, result: "fp", confidence: 0.5, iou: 0.42 }, labels), "apple (false positive) 50.0 % · IoU 0.42");
+  assert.equal(itemText({ label: 0, result: "fp", confidence: 0.5, iou: 0.42 }, labels), "apple (false positive) 0.50 · IoU\u00a00.42");
+  assert.equal(itemText({ label: 0, result: "fp", confidence: 0, iou: 0.001 }, labels), "apple (false positive) 0.00");
+  assert.equal(itemText({ label: 0, result: "fn", confidence: 0, iou: 0 }, labels), "apple (false negative)");
   assert.equal(summaryText({ tp: 13, fn: 5, fp: 5 }), "13 right · 5 missed · 5 false");
 });
 

@@ -172,16 +172,20 @@ test("an image that has something on it is skipped without it, or not at all; un
 
 test("a key relabels a shape that was selected; after drawing it sets the next label and says so", () => {
   const said = [];
+  const dropped = [];
   const imageShapes = shapesOf();
   const screen = {
     imageShapes, info: { read_only: false, labels: [] }, label: "apple", drawing: { keepUnnamed: () => false },
-    notices: { say: (_, text, { step }) => said.push([text, step]) }, changed: () => {}, shown: () => {},
+    notices: { say: (_, text, { step }) => said.push([text, step]), drop: (key) => dropped.push(key) }, changed: () => {}, shown: () => {},
   };
   const changes = new Changes(screen);
   imageShapes.add(BOX, { select: true, isNew: true });
   changes.chooseLabel("pear");
   assert.deepEqual([screen.label, imageShapes.shape.label, said.length], ["pear", "apple", 1]);
   assert.match(said[0][0], /Next shape: “\u2068pear\u2069”/);
+  dropped.length = 0;
+  changes.chooseLabel("apple"); // the label of the drawn shape again
+  assert.deepEqual([screen.label, said.length, dropped], ["apple", 1, ["hint"]]);
   said[0][1].run(); // its button changes the drawn one after all
   assert.equal(imageShapes.shape.label, "pear");
   changes.chooseLabel("pear");

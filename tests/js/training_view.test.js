@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { curvePath, cursorAfter, extent, nearestIndex, niceRange, pointAt, stepsOf } from "../../customlabels_nb/widgets/static/training_view/curves.js";
 import { RunState } from "../../customlabels_nb/widgets/static/training_view/run_state.js";
 import { labelsOf, verdictOf } from "../../customlabels_nb/widgets/static/training_view/samples.js";
-import { amountText, barOf, captionOf, clockText, durationText, figureText } from "../../customlabels_nb/widgets/static/training_view/text.js";
+import { amountText, barOf, captionOf, clockText, durationText, figureText, leftText, phaseText } from "../../customlabels_nb/widgets/static/training_view/text.js";
 import { forMany } from "./random.js";
 
 const figure = (values, more = {}) => ({ name: "loss", kind: "loss", generation: 0, from: 0, best: null, points: values.map((value, index) => [10 * index, index, value]), ...more });
@@ -120,6 +120,9 @@ test("the bar is there before the first phase and has no share while the total i
 
 test("times and figures read as people say them", () => {
   assert.deepEqual([0.2, 1, 59.6, 75, 3_725, -1, NaN].map(durationText), ["under 1 s", "1 s", "1 min 0 s", "1 min 15 s", "1 h 2 min", "", ""]);
+  assert.deepEqual([-3, 0.9, 1, 75, null].map(leftText), ["under 1 s left", "under 1 s left", "about 1 s left", "about 1 min 15 s left", ""]);
+  assert.equal(phaseText({ name: "images", done: 1_060, unit: "images", seconds: 0.2 }), "1,060 images");
+  assert.equal(phaseText({ name: "training", done: 20, unit: "steps", seconds: 48 }), "training 20 steps in 48 s");
   assert.deepEqual([-1, 7.9, 760, 3_723].map(clockText), ["0:00", "0:07", "12:40", "1:02:03"]);
   assert.deepEqual([0, 0.91449, 12.3456, 0.00012, 1234.5, -0.5, null, Infinity].map(figureText), ["0", "0.914", "12.35", "1.20e-4", "1,235", "-0.500", "–", "–"]);
   assert.equal(captionOf("ap50"), "AP50");

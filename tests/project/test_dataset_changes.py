@@ -220,6 +220,15 @@ def test_an_impossible_share_is_refused(project: cl.Project, fraction: float) ->
         project.distribute(fraction)
 
 
+def test_distributing_again_keeps_the_test_set_if_it_may_exist(project: cl.Project) -> None:
+    fill(project, {"apple": 10})
+    first = project.distribute(0.2)
+    before = project.test_set.images["image"].tolist()
+    again = project.distribute(0.5, exist_ok=True)
+    assert (again.train, again.test, len(again.issues)) == (first.train, first.test, 0)
+    assert project.test_set.images["image"].tolist() == before
+
+
 def test_after_deleting_the_test_set_the_rest_is_distributed_again(project: cl.Project) -> None:
     images = fill(project, {"apple": 10})
     project.distribute(0.2)

@@ -90,9 +90,10 @@ def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_r
     assert page.ask("hello")[0]["manages_labels"] is True
     saved = page.save(names[0], BOX)["revision"]
     assert page.ask("labels", seen=None)[0]["done"] == 1
-    page.ask("add label", label="fig", review=False)
+    page.ask("add label", label="fig")
     assert page.ask("image", image=names[0], pixels=800)[0]["status"] == "labelled"
-    info = page.ask("add label", label="kiwi", review=True)[0]["info"]
+    info = page.ask("add label", label="kiwi")[0]["info"]
+    page.ask("labels change", op="review", label="kiwi")
     assert [own["label"] for own in info["labels"]][-2:] == ["fig", "kiwi"]
     facts = page.ask("image", image=names[0], pixels=800)[0]
     assert (facts["status"], facts["revision"]) == ("needs_review", saved + 1)

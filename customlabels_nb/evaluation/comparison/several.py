@@ -151,15 +151,16 @@ def compare_versions(
     for version, part in zip(unique, parts, strict=True):
         metrics = part.summary.set_index("figure").drop(["test_images", "labels"])
         low, high = metrics.loc["f1", ["low", "high"]]
-        change = compare(parts[0], part)
         row = {"version": version, "f1": np.nan, "f1_low": low, "f1_high": high} | metrics["value"].to_dict()
-        row |= change.metric("f1")[["delta", "low", "high"]].to_dict()
-        rows.append(row | {"fixed": len(change.fixed), "broken": len(change.broken)})
+        row |= {"delta": np.nan, "low": np.nan, "high": np.nan, "fixed": 0, "broken": 0}
+        if rows:
+            change = compare(parts[0], part)
+            row |= change.metric("f1")[["delta", "low", "high"]].to_dict()
+            row |= {"fixed": len(change.fixed), "broken": len(change.broken)}
+        rows.append(row)
         table = part.per_label[part.per_label["test_images"] > 0].assign(version=version)
         tables.append(table[["label", "version", "f1", "f1_low", "f1_high"]])
     labels = list(dict.fromkeys(label for part in parts for label in part.outcomes.labels))
     index = pd.MultiIndex.from_product([labels, unique], names=["label", "version"])
     per_label = pd.concat(tables).set_index(["label", "version"]).reindex(index).reset_index()
-    summary = pd.DataFrame(rows)
-    summary.loc[0, ["delta", "low", "high"]] = np.nan
-    return VersionsComparison(summary, per_label, unique, len(here), first.task, tuple(parts))
+    return VersionsComparison(pd.DataFrame(rows), per_label, unique, len(here), first.task, tuple(parts))

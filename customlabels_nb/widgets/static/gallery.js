@@ -130,6 +130,7 @@ class Gallery extends PicturePages {
     const before = this._pixels();
     this.tileWidth = pixels;
     this._layout();
+    this._bringFocus(); // a key labels the image in focus
     clearTimeout(this.zooming);
     if (this._pixels() > before) this.sharper = true;
     this.zooming = setTimeout(() => { if (this.sharper && !this.closed) this.show({}); this.sharper = false; }, 300);
@@ -204,8 +205,9 @@ class Gallery extends PicturePages {
   // -- actions on images ------------------------------------------------------------------------------
 
   _label(label) {
-    this._edit({ op: "toggle", label });
+    const edited = this._edit({ op: "toggle", label });
     if (this.single && this.info.alone) this._advance();
+    return edited;
   }
 
   // The first label is also assigned to the image in focus.
@@ -213,7 +215,7 @@ class Gallery extends PicturePages {
     const isFirst = !this.info.labels.length;
     const answer = await this._ask("add label", "label", { label: name });
     if (!answer) return;
-    if (isFirst || this.selection.size || this.single) this._label(answer.label);
+    if (isFirst || this.selection.size || this.single) await this._label(answer.label);
     offerReview(this, answer.label).catch(() => {}); // it was added in any case
   }
 

@@ -7,7 +7,7 @@ import { KernelGone, makeRequester } from "./shared/requests.js";
 import { CurveChart } from "./training_view/chart.js";
 import { RunState } from "./training_view/run_state.js";
 import { Samples } from "./training_view/samples.js";
-import { amountText, barOf, captionOf, clockText, durationText, figureText } from "./training_view/text.js";
+import { amountText, barOf, captionOf, clockText, figureText, leftText, phaseText } from "./training_view/text.js";
 
 const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
 const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // milliseconds; a comm's first message may be delayed until the cell has finished
@@ -181,7 +181,7 @@ class TrainingScreen {
       else this.bar.setAttribute(name, String(value));
     }
     const finished = [...over, ...(isOver && phase ? [phase] : [])].slice(-6);
-    const words = finished.map((own) => [own.name, `${own.done.toLocaleString("en")} ${own.unit}`, own.seconds >= 1 ? `in ${durationText(own.seconds)}` : ""].filter(Boolean).join(" "));
+    const words = finished.map(phaseText);
     setText(this.over, words.join(" · "));
     this.over.title = words.join("\n");
     const rates = this.run.of("parameter").filter(({ name }) => name !== "seconds").map(({ name, points }) => `${captionOf(name)} ${figureText(points.at(-1)[2])}`);
@@ -193,7 +193,7 @@ class TrainingScreen {
     const { seconds, left } = this.run.short;
     const since = this.run.isOver ? 0 : (Date.now() - this.heard) / 1_000;
     setText(this.elapsed, clockText(seconds + since));
-    setText(this.left, left === null || left === undefined ? "" : `about ${durationText(Math.max(0, left - since))} left`);
+    setText(this.left, leftText(left === null || left === undefined ? null : left - since));
   }
 
   _drawMessages() {

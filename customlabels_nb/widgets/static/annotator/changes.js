@@ -30,6 +30,7 @@ export class Changes {
       return;
     }
     const { imageShapes } = screen;
+    screen.notices.drop("hint");
     if (!this.may || !imageShapes.shape || imageShapes.shape.label === label) screen.shown();
     else if (!imageShapes.isNew) this._relabel(label);
     else {
@@ -183,7 +184,8 @@ export class Changes {
   }
 
   paste() {
-    if (this.clipboard) this._put(this.clipboard);
+    const same = (own) => ["left", "top", "width", "height"].every((name) => own[name] === this.clipboard[name]);
+    if (this.clipboard) this._put(this.clipboard, this.screen.imageShapes?.shapes.some(same) ? 10 : 0);
     else this.hint("Nothing to paste. Copy a shape first (Ctrl C).");
   }
 

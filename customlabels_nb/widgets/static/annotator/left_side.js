@@ -12,7 +12,7 @@ export function section(title, ...children) {
   return element("section", {}, element("h4", { text: title }), ...children);
 }
 
-// `icon` stands for the row in a folded panel, else its key does.
+// A folded panel shows `icon` instead of the row, or else its key.
 export function rowButton(text, key, { onClick, icon, title = text }) {
   const node = element("button", { type: "button", class: "row", title, on: { click: onClick } });
   node.append(...(icon ? [element("span", { class: "icon", text: icon })] : []), element("span", { class: "grow", text }), ...(key ? [keyHint(key)] : []));

@@ -23,7 +23,10 @@ export async function offerReview(screen, name, send = (action) => action()) {
   if (!screen.info.manages_labels) return;
   const [{ done }] = await screen.request("labels", { seen: null });
   if (done < MANY_DONE) return;
+  const [{ uses: [[, [train, test]]] }] = await screen.request("labels uses", { label: name });
+  const without = done - train - test;
+  if (without < 1) return;
   const run = () => send(() => screen.request("labels change", { op: "review", label: name }))
     .catch((error) => screen.notices.say("label", error.message, { kind: "error" }));
-  screen.notices.say("label", `${quoted(name)} was added. ${counted(done, "image")} were finished without it.`, { step: { label: "Send them to review", run } });
+  screen.notices.say("label", `${quoted(name)} was added. ${counted(without, "image")} ${without === 1 ? "was" : "were"} finished without it.`, { step: { label: "Send them to review", run } });
 }

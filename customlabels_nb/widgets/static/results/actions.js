@@ -69,12 +69,11 @@ export class Actions {
   }
 
   async keep(position) {
-    const { saved } = this.screen;
-    const answer = await this.ask("keep", { position }, "keeping…");
+    const { controls, notices } = this.screen;
+    const answer = await this.ask("keep", { position }, "saving…");
     if (!answer) return;
-    this.screen.controls.keepAs(answer.thresholds);
-    saved.className = "state saved";
-    setText(saved, "saved: model.detect() uses these thresholds");
+    controls.keepAs(answer.thresholds);
+    notices.say("kept", "Thresholds saved. model.detect() uses them from now on.");
   }
 
   showAdvice(items) {

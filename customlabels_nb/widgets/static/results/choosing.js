@@ -9,16 +9,17 @@ export function shortName(name) {
   return name.replace(/\/+$/, "").split("/").pop();
 }
 
-// Count the images of each value of `show`, independent of other filters.
-export function countsOf(engine, judged, groups) {
-  const counts = { all: engine.n, mistakes: 0, tp: 0, fp: 0, fn: 0 };
+// Count the images of each value of `show`, independent of other filters except the label.
+export function countsOf(engine, judged, groups, isLabelled = false) {
+  const isCounted = (image) => !isLabelled || judged.bits[image] > 0;
+  const counts = { all: isLabelled ? judged.bits.filter(Boolean).length : engine.n, mistakes: 0, tp: 0, fp: 0, fn: 0 };
   for (const bits of judged.bits) {
     counts.mistakes += bits & BITS_OF.mistakes ? 1 : 0;
     counts.tp += bits & TP ? 1 : 0;
     counts.fp += bits & FP ? 1 : 0;
     counts.fn += bits & FN ? 1 : 0;
   }
-  for (const [name, images] of Object.entries(groups)) counts[name] = images.length;
+  for (const [name, images] of Object.entries(groups)) counts[name] = images.filter(isCounted).length;
   return counts;
 }
 

@@ -23,14 +23,14 @@ export class Controls {
     this.tabs = MODES.map(([mode, text, title]) => element("button", {
       type: "button", class: "tab", text, title, data: { mode }, attributes: { "aria-pressed": "false" }, on: { click: () => this._mode(mode) },
     }));
-    const slider = (name, max, step, onInput) => element("input", {
-      type: "range", class: `slider ${name}`, min: "0", max: String(max), step: String(step), attributes: { "aria-label": name },
+    const slider = (name, words, step, onInput) => element("input", {
+      type: "range", class: `slider ${name}`, min: "0", max: "1", step: String(step), attributes: { "aria-label": words },
       on: { input: () => onInput(false), change: () => onInput(true) },
     });
-    this.threshold = slider("threshold", 1, 0.005, (isSettled) => this._slide(isSettled));
+    this.threshold = slider("threshold", "threshold", 0.005, (isSettled) => this._slide(isSettled));
     this.value = element("output", { class: "value" });
     this.of = element("bdi", { class: "faint of" });
-    this.overlap = slider("overlap", 1, 0.01, (isSettled) => this._overlap(isSettled));
+    this.overlap = slider("overlap", "IoU threshold", 0.01, (isSettled) => this._overlap(isSettled));
     this.overlapValue = element("output", { class: "value" });
     this.overlapBar = element("label", { class: "overlap-band", title: "Minimum intersection over union at which a predicted box matches a true box" }, "IoU", this.overlap, this.overlapValue);
     this.keep = element("button", { type: "button", class: "primary keep", text: "Save thresholds", title: "Save them in the model version: model.detect() uses them from now on", on: { click: onKeep } });
@@ -62,12 +62,15 @@ export class Controls {
       tab.setAttribute("aria-pressed", String(current));
     }
     const isTop = position.mode === MOST_CONFIDENT;
-    for (const node of [this.threshold, this.value, this.of]) show(node, !isTop);
+    const isWaiting = position.mode === PER_LABEL && label === null;
+    for (const node of [this.threshold, this.of]) show(node, !isTop);
+    show(this.value, !isTop && !isWaiting);
+    this.threshold.disabled = isWaiting;
     this.keep.disabled = isTop || areKept(this.engine.facts.labels, state.thresholds, this.kept ?? {});
     const value = this.shownThreshold();
     if (document.activeElement !== this.threshold || Number(this.threshold.value) !== value) this.threshold.value = String(value);
     setText(this.value, value.toFixed(3));
-    setText(this.of, position.mode === ONE ? "" : label === null ? "mean" : label);
+    setText(this.of, position.mode === ONE ? "" : isWaiting ? "select a label" : label ?? "mean");
     this.of.title = this.of.textContent;
     if (position.overlap !== null) {
       this.overlap.value = String(position.overlap);
@@ -91,6 +94,7 @@ export class Controls {
 
   // A moved threshold applies to all labels, or to the selected label.
   moveTo(value, isSettled) {
+    if (this.threshold.disabled) return;
     const { position } = this.state;
     const ofLabel = this.label !== null && position.mode !== ONE;
     if (!ofLabel) this.onMove({ ...position, mode: ONE, one: value }, isSettled);

@@ -9,6 +9,12 @@ export const ONE = "one";
 export const PER_LABEL = "per label";
 export const MOST_CONFIDENT = "most confident";
 
+// Return true if two positions give the same predictions, whatever they keep for other modes.
+export function samePosition(one, other) {
+  const key = ({ mode, one: value, own, overlap }) => JSON.stringify([mode, overlap, mode === ONE ? value : null, mode === PER_LABEL ? own : null]);
+  return key(one) === key(other);
+}
+
 export const TP = 1;
 export const FP = 2;
 export const FN = 4;

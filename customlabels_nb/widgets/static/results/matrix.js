@@ -32,11 +32,20 @@ export function sharesOf(cells, size, totals = null) {
   return Float64Array.from(cells, (count, at) => (count ? count / sums[at % size] : 0));
 }
 
+// Return the [row, column] that a key leads to from a cell of a square, or null.
+export function cellAfter(key, [row, column], size) {
+  const target = { ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1], Home: [row, 0], End: [row, size - 1] }[key];
+  return target?.every((at) => at >= 0 && at < size) ? target : null;
+}
+
 export class MatrixView {
   // `onCell({ pair } | { label, show } | null)`. A pair has the names of the predicted and the true label.
   constructor({ onCell }) {
     this.onCell = onCell;
-    this.grid = element("div", { class: "cells", attributes: { role: "grid", "aria-label": "Confusion matrix: rows predicted, columns ground truth" } });
+    this.grid = element("div", {
+      class: "cells", attributes: { role: "group", "aria-label": "Confusion matrix: rows predicted, columns ground truth" },
+      on: { keydown: (event) => this._key(event), focusin: (event) => this._stopAt(this.buttons.indexOf(event.target)) },
+    });
     this.canvas = element("canvas", { class: "heat", on: { pointermove: (event) => this._point(event), pointerleave: () => this._say(), click: (event) => this._click(event) } });
     this.list = element("div", { class: "confusions" });
     this.words = element("p", { class: "faint words" });
@@ -103,7 +112,22 @@ export class MatrixView {
       });
     });
     this.grid.replaceChildren(...nodes);
+    this._stopAt(0);
     this.fit();
+  }
+
+  // The matrix is one tab stop: the cell that had the focus last.
+  _stopAt(stop) {
+    this.buttons.forEach((cell, at) => { cell.tabIndex = at === stop ? 0 : -1; });
+  }
+
+  _key(event) {
+    const at = this.buttons.indexOf(event.target);
+    const target = at < 0 ? null : cellAfter(event.key, [Math.floor(at / this.size), at % this.size], this.size);
+    if (!target) return;
+    this.buttons[target[0] * this.size + target[1]].focus();
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   // Rotate column names that would be cut off, unless there is even less space for vertical names.

@@ -12,7 +12,7 @@ import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
 import { Actions } from "./actions.js";
 import { openFacts } from "./dialogs.js";
-import { CROSS_VALIDATED, Engine, MOST_CONFIDENT, ONE, unpackArrays } from "./engine.js";
+import { CROSS_VALIDATED, Engine, MOST_CONFIDENT, ONE, samePosition, unpackArrays } from "./engine.js";
 import { Filters } from "./filters.js";
 import { ImageGallery } from "./gallery.js";
 import { MatrixView } from "./matrix.js";
@@ -40,7 +40,6 @@ const TASK_FIGURES = {
 };
 
 const button = (text, title, run, name = "") => element("button", { type: "button", class: name, text, title, on: { click: run } });
-const samePosition = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 export class ResultsScreen {
   constructor(source, el) {
@@ -69,7 +68,7 @@ export class ResultsScreen {
     this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, this.exportButton, button("About…", "Dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
     this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.actions.keep(this.position) });
     this.comparison = element("div", { class: "comparison-holder", hidden: true });
-    this.table = new LabelTable({ onLabel: (label) => this.narrow({ label, show: label === null ? "mistakes" : this.filter.show }) });
+    this.table = new LabelTable({ onLabel: (label) => this.narrow(label === null ? { label, show: "mistakes" } : { label }) });
     this.matrix = new MatrixView({ onCell: (cell) => this._showCell(cell) });
     this.curves = new CurveView({ onThreshold: (value, isSettled) => this.controls.moveTo(value, isSettled) });
     this.numbers = element("div", { class: "numbers" }, this.table.node, this.matrix.node, element("div", { class: "side" }, this.curves.node, this.matrix.tables));
@@ -213,8 +212,16 @@ export class ResultsScreen {
   }
 
   // -- filters ------------------------------------------------------------------------------------------
-  narrow(change, before = this.filter.pair && change.pair === undefined ? this.before : null) {
-    this.filter = { ...this.filter, ...change };
+  // Change the filter. A label replaces a cell of the matrix, like a cell replaces the label.
+  narrow(change) {
+    const { pair, sort } = this.filter;
+    const isInCell = pair && change.pair === undefined;
+    const leaves = isInCell && change.label !== undefined;
+    this.filter = { ...(leaves ? { ...(this.before ?? NO_FILTER), pair: null, sort } : this.filter), ...change };
+    this._narrowed(isInCell && !leaves ? this.before : null);
+  }
+
+  _narrowed(before) {
     this.before = before;
     this._paint({ keepPlace: false });
     clearTimeout(this.narrowing);
@@ -224,8 +231,9 @@ export class ResultsScreen {
   // A cell of the matrix replaces all other filters, so that exactly the images it counts are shown. null restores
   // them.
   _showCell(cell) {
-    if (cell) this.narrow({ ...NO_FILTER, show: "all", sort: this.filter.sort, ...cell }, this.before ?? this.filter);
-    else this.narrow(this.before ?? NO_FILTER, null);
+    const before = this.before ?? this.filter;
+    this.filter = cell ? { ...NO_FILTER, show: "all", sort: this.filter.sort, ...cell } : this.before ?? NO_FILTER;
+    this._narrowed(cell ? before : null);
   }
 
   _cellText() {
@@ -245,7 +253,7 @@ export class ResultsScreen {
     this.table.show(state, label);
     this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
-    this.filters.show(filter, countsOf(engine, judged, engine.facts.groups), this._cellText(), this.before);
+    this.filters.show(filter, countsOf(engine, judged, engine.facts.groups, label !== null), this._cellText(), this.before);
     this.gallery.show(images, state, { keepPlace, words: this._emptyWords() });
     this._showWork();
     if (this.viewer.isOpen) this.viewer.refresh(state);

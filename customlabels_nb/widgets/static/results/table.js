@@ -1,6 +1,7 @@
 // Table of labels: sortable, searchable, and updated while sliders move.
 
 import { element, setText, show } from "../shared/dom.js";
+import { samePosition } from "./engine.js";
 import { certainSign, deltaText, intervalText, metricText, numberText } from "./text.js";
 
 const NAME_WIDTH = 100; // pixels
@@ -78,16 +79,17 @@ export class LabelTable {
       element("th", { scope: "row" }, name), ...Object.values(cells), element("td", { class: "bars" }, element("span", { class: "bar" }, fill)),
     );
     if (cells.train) setText(cells.train, numberText(this.training[label] ?? 0));
-    if (cells.delta) this._showDelta(cells.delta, this.comparison.labels[label]);
     setText(cells.test, numberText(this.facts.targets[at]));
     return { node, cells, name, fill };
   }
 
-  _showDelta(cell, change) {
-    setText(cell, deltaText(change?.delta));
-    if (!change || change.delta === null) return;
-    cell.title = `${metricText(change.before)} → ${metricText(change.after)} ${change.low === null ? "" : intervalText([change.low, change.high])}`;
-    const sign = certainSign(change);
+  // A change belongs to the F1 at the version's own thresholds, not at others.
+  _showDelta(cell, change, isOwn) {
+    const isShown = isOwn && change && change.delta !== null;
+    setText(cell, isShown ? deltaText(change.delta) : isOwn ? "" : "–");
+    cell.title = isOwn ? "" : "Compared at each version's own thresholds, not at these";
+    const sign = isShown ? certainSign(change) : 0;
+    if (isShown) cell.title = `${metricText(change.before)} → ${metricText(change.after)} ${change.low === null ? "" : intervalText([change.low, change.high])}`;
     cell.classList.toggle("better", sign > 0);
     cell.classList.toggle("worse", sign < 0);
   }
@@ -95,9 +97,11 @@ export class LabelTable {
   show(state, label) {
     this.state = state;
     this.label = label;
+    const isOwn = samePosition(state.position, this.facts.own.position);
     this.lines.forEach(({ node, cells, name, fill }, at) => {
       const tested = this.facts.targets[at] > 0;
       for (const key of ["f1", "precision", "recall", "average_precision"]) if (cells[key]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
+      if (cells.delta) this._showDelta(cells.delta, this.comparison.labels[this.facts.labels[at].label], isOwn);
       setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[at]));
       fill.style.width = `${100 * state.f1[at]}%`;
       const chosen = this.facts.labels[at].label === label;

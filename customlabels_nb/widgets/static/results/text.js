@@ -15,14 +15,10 @@ export function deltaText(value) {
   return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`;
 }
 
-// Return 1 or -1 if a 95% confidence interval lies entirely above or below 0, otherwise 0.
+// Return 1 or -1 if a 95% confidence interval is entirely above or below 0, otherwise 0.
 export function certainSign({ low, high }) {
   if (low === null || low === undefined || high === null) return 0;
   return Number(low > 0) - Number(high < 0);
-}
-
-export function percentText(confidence) {
-  return `${(100 * confidence).toFixed(1)} %`;
 }
 
 export function numberText(value) {
@@ -39,11 +35,12 @@ export function cellText(task, [predicted, truth], count, images) {
   return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `predicted as \u2068${predicted}\u2069`}`;
 }
 
-// Describe one label or box of an image: "backyard (false negative) 21.6 % · IoU 0.41".
+// Describe one label or box of an image: "backyard (false negative) 0.22 · IoU 0.41". What is missed entirely has neither.
 export function itemText(item, labels) {
   const taken = item.takenFor === undefined ? "" : `, overlaps ${labels[item.takenFor].label}`;
-  const iou = item.iou === undefined ? "" : ` · IoU ${item.iou.toFixed(2)}`;
-  return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken}) ${percentText(item.confidence)}${iou}`;
+  const confidence = item.confidence || item.result !== "fn" ? ` ${item.confidence.toFixed(2)}` : "";
+  const iou = item.iou >= 0.005 ? ` · IoU\u00a0${item.iou.toFixed(2)}` : "";
+  return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken})${confidence}${iou}`;
 }
 
 export function summaryText(counts) {

@@ -8,15 +8,15 @@ import { itemText, summaryText } from "./text.js";
 const MOST_CHIPS = 4;
 
 // Create a chip of a label: ground truth solid, predictions dashed, mistakes in their own colour, with confidence. A
-// short chip has no name.
+// short chip of what is missed has none, to leave space for the name.
 export function resultChip(item, labels, { isShort = false } = {}) {
   const { label, colour } = labels[item.label];
   const kind = { tp: "", fn: "missed", fp: "predicted wrong" }[item.result];
   const node = element(
     "span", { class: `chip ${kind}`, style: { "--label-colour": colour }, title: itemText(item, labels) },
-    element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), isShort ? null : element("bdi", { text: label }),
+    element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
   );
-  if (item.result === "fn") node.append(element("span", { class: "word", text: item.confidence ? `missed ${item.confidence.toFixed(2)}` : "missed" }));
+  if (item.result === "fn") node.append(element("span", { class: "word", text: item.confidence && !isShort ? `missed ${item.confidence.toFixed(2)}` : "missed" }));
   else node.append(element("span", { class: "number", text: `${item.result === "tp" ? "✓ " : "✗ "}${item.confidence.toFixed(2)}` }));
   return node;
 }
@@ -74,7 +74,7 @@ export class ResultTile {
     const sorted = [...items].sort((a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence);
     const listed = isDetection ? items.filter(({ result }) => result !== "tp").sort((a, b) => b.confidence - a.confidence) : sorted;
     const chips = listed.slice(0, isDetection || listed.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels, { isShort: isDetection }));
-    if (listed.length > chips.length) chips.push(element("span", { class: "faint", text: `+${listed.length - chips.length}` }));
+    if (listed.length > chips.length && !isDetection) chips.push(element("span", { class: "faint", text: `+${listed.length - chips.length}` }));
     if (isDetection && sorted.length) chips.unshift(element("span", { class: "summary", text: summaryText(counts) }));
     this.caption.classList.toggle("of-boxes", isDetection);
     if (!chips.length) chips.push(element("span", { class: "name" }, element("bdi", { text: shortName(name) })));

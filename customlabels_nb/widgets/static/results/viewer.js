@@ -9,13 +9,30 @@ const MOST_ZOOM = 40;
 const LETTERS = 12; // CSS pixels
 const LEAST_VIEWER = 340;
 const MOST_VIEWER = 640;
-const IN_SIGHT_BELOW = 130; // top of the visible page in pixels: below the menus of JupyterLab
 
 // Return scale and shift of a viewport after zooming by `factor` around a fixed point.
 export function zoomedView({ scale, x, y }, [px, py], factor) {
   const next = Math.min(MOST_ZOOM, Math.max(1, scale * factor));
   const ratio = next / scale;
   return next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: px - (px - x) * ratio, y: py - (py - y) * ratio };
+}
+
+// Return { top, height } of the viewer in a widget of this height that is in sight from `first` to `last`.
+export function viewerPlace(height, first, last) {
+  const own = Math.min(height, Math.max(LEAST_VIEWER, Math.min(MOST_VIEWER, last - first)));
+  return { top: Math.max(0, Math.min(first, height - own)), height: own };
+}
+
+// Return the first and last pixel of an element that is not scrolled out of sight.
+function inSight(node) {
+  let [first, last] = [0, window.innerHeight];
+  for (let at = node.parentElement; at && at !== document.body; at = at.parentElement) {
+    if (getComputedStyle(at).overflowY === "visible") continue;
+    const { top, bottom } = at.getBoundingClientRect();
+    [first, last] = [Math.max(first, top), Math.min(last, bottom)];
+  }
+  const { top, height } = node.getBoundingClientRect();
+  return [Math.max(0, first - top), Math.min(height, last - top)];
 }
 
 export class Viewer {
@@ -144,12 +161,13 @@ export class Viewer {
     return Math.min((this.viewport.clientWidth - 16) / width, (this.viewport.clientHeight - 16) / height) * this.view.scale;
   }
 
-  // Keep the viewer visible, even far down in a tall widget.
+  // Open in the part of a tall widget that is in sight. Scroll only where that part is too small.
   _place() {
-    const { top, height } = this.node.parentElement.getBoundingClientRect();
-    const own = Math.min(height, Math.max(LEAST_VIEWER, Math.min(MOST_VIEWER, window.innerHeight - IN_SIGHT_BELOW)));
-    this.node.style.height = `${own}px`;
-    this.node.style.top = `${Math.max(0, Math.min(height - own, IN_SIGHT_BELOW - top))}px`;
+    const root = this.node.parentElement;
+    const { top, height } = viewerPlace(root.clientHeight, ...inSight(root));
+    this.node.style.height = `${height}px`;
+    this.node.style.top = `${top}px`;
+    this.node.scrollIntoView({ block: "nearest" });
   }
 
   _centre() {

@@ -20,6 +20,7 @@ export class Samples {
     this.shown = samples;
     setText(this.of, samples.of);
     setText(this.when, `after step ${samples.step.toLocaleString("en")}`);
+    this.row.style.setProperty("--count", samples.pictures.length);
     this.row.replaceChildren(...samples.pictures.map(card));
   }
 }

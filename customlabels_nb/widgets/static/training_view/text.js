@@ -42,6 +42,16 @@ export function amountText({ done, total, unit }) {
   return total === null || total === undefined ? `${numeral(done)} ${unit}` : `${numeral(done)} of ${numeral(total)} ${unit}`;
 }
 
+// Describe a finished phase: "training 300 steps in 5 s", or "60 images" for a phase "images".
+export function phaseText({ name, done, unit, seconds }) {
+  return [name === unit ? "" : name, `${done.toLocaleString("en")} ${unit}`, seconds >= 1 ? `in ${durationText(seconds)}` : ""].filter(Boolean).join(" ");
+}
+
+export function leftText(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  return `${seconds < 1 ? "" : "about "}${durationText(Math.max(0, seconds))} left`;
+}
+
 // → { name, share } of the progress bar. `share` is null if unknown, as before the first phase.
 export function barOf(phase) {
   if (!phase) return { name: "preparing", share: null };
