@@ -1,0 +1,97 @@
+"""Store what the latest background training found for the training images, outside the database.
+
+Everything here can be computed again from the labels, so it lies in the project's cache folder. The images are named,
+and every reader leaves out those that were answered, removed or moved since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb.assist.clusters import remaining_pages
+
+QUEUES = ("assist", "manual", "clustered", "prelabelled", "suspect")
+_FILE = Path("cache") / "assist" / "results.npz"
+_TABLES = ("queue", "pages", "prelabels", "suspects")
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Results of one run. Positions in the tables refer to ``images``.
+
+    Attributes
+    ----------
+    run : int
+        Number of the run, 0 before the first.
+    images : ndarray of str
+        Training images, in the order of the dataset when the run started.
+    queue : DataFrame
+        ``position`` and ``kind`` of the images to ask, from :func:`.queue.order_queue`.
+    pages : DataFrame
+        ``position``, ``cluster``, ``page``, ``label`` and ``alike``, from :func:`.clusters.cluster_pages`.
+    prelabels : DataFrame
+        ``image``, ``label``, ``confidence`` and box columns of predictions that can be trusted, sorted by label, then by
+        descending confidence. Images with several labels have several rows.
+    suspects : DataFrame
+        Table of :mod:`.suspects`.
+    """
+
+    run: int
+    images: NDArray[np.str_]
+    queue: pd.DataFrame
+    pages: pd.DataFrame
+    prelabels: pd.DataFrame
+    suspects: pd.DataFrame
+
+    def names(self, queue: str, waiting: Collection[str]) -> list[str]:
+        """Return the images of a queue in its order, of those that are ``waiting`` for a label.
+
+        "assist" is the recommended order of all images, "manual" the one without the images in "prelabelled", and
+        "clustered" that of the cluster pages. For "suspect", ``waiting`` are the images that have not been reviewed.
+        """
+        if queue in ("prelabelled", "suspect"):
+            table = self.prelabels if queue == "prelabelled" else self.suspects
+            return [name for name in table["image"].drop_duplicates().tolist() if name in waiting]
+        order = self.pages if queue == "clustered" else self.queue
+        found = self.images[order["position"].to_numpy()].tolist()
+        trusted = set(self.prelabels["image"]) if queue == "manual" else ()
+        return [name for name in found if name in waiting and name not in trusted]
+
+    def cluster_pages(self, waiting: Collection[str], taken_out: Collection[str] = ()) -> pd.DataFrame:
+        """Return the cluster pages of ``waiting`` images, with the columns of ``pages`` and ``image``.
+
+        Images in ``taken_out`` come back alone, after all pages.
+        """
+        pages = self.pages.assign(image=self.images[self.pages["position"].to_numpy()])
+        open_, out = (np.isin(self.images, list(names)) for names in (waiting, taken_out))
+        return remaining_pages(pages, open_, out)
+
+    def write(self, root: Path) -> None:
+        """Store the results in the cache of the project at ``root``, in place of earlier ones."""
+        tables = {name: getattr(self, name).to_json(orient="split") for name in _TABLES}
+        data = BytesIO()
+        np.savez_compressed(data, images=self.images.astype(str), run=self.run, tables=json.dumps(tables))
+        write_whole(root / _FILE, data.getvalue())
+
+
+def read_results(root: Path) -> Results | None:
+    """Read the stored results of the project at ``root``, or None if there are none or they are damaged."""
+    try:
+        with np.load(root / _FILE, allow_pickle=False) as file:
+            tables = {
+                name: pd.read_json(StringIO(text), orient="split")
+                for name, text in json.loads(str(file["tables"])).items()
+            }
+            return Results(int(file["run"]), file["images"], **tables)
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile):
+        return None
