@@ -243,7 +243,8 @@ class Assist:
     def status(self) -> AssistStatus:
         """State, phase and progress, and a sentence. Printed, it reads like "waiting: Trains after 4 more labels."."""
         said = self.summary()
-        running, left = said["running"], counted(said["next"], "more label")
+        units = ("more box", "more boxes") if (self._latest() or {}).get("kind") == "detection" else ("more label",)
+        running, left = said["running"], counted(said["next"], *units)
         if running is not None:
             done = "" if running["total"] is None else f", {running['done']:,} of {running['total']:,}"
             text = f"{running['phase']}{done}."

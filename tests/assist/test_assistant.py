@@ -314,7 +314,7 @@ def test_the_next_training_counts_labels_of_people(project: Project) -> None:
     assert assist.next_training == 10
     label(project, order[:4])
     assert (assist.summary()["next"], assist.summary()["new"], assist.summary()["every"]) == (6, 4, 10)
-    assert "after 6 more labels" in repr(assist.status) or assist.status.state == "off"
+    assert repr(assist.status).startswith("off: ")
     label(project, order[4:16])
     assert assist.next_training == 0
 
@@ -504,6 +504,9 @@ def test_boxes_are_prelabelled_and_suspected(
     assert (prelabels["left"] == 10).all()
     assert project.assist.suspects()["image"].tolist() == [order[109]]
     assert project.assist.next_training == 28
+    project.assist._change("start assist", on=True)
+    assert "Trains after 28 more boxes" in project.assist.status.text
+    project.assist.stop()
     labels = project.assist.auto_label(progress=False)
     made = project.train_set.annotations
     assert t.by_machine(made).sum() == len(labels.frame) > 0
