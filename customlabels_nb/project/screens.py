@@ -23,6 +23,7 @@ from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.training.plan import plan_in_words
 
 if TYPE_CHECKING:
+    from customlabels_nb.assist.assistant import Assist
     from customlabels_nb.checks import CheckReport
     from customlabels_nb.events import Events
     from customlabels_nb.project.location import ProjectLocation
@@ -85,15 +86,24 @@ def open_label_manager(place: ProjectLocation) -> LabelManager:
     return LabelManager(LabelEditing(place.store, place.root), labels_in)
 
 
-def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckReport]) -> Dashboard:
+def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckReport], assist: Assist) -> Dashboard:
     """Open the labelling dashboard of the project."""
     from customlabels_nb.widgets.dashboard import Dashboard
 
     def plan() -> list[str]:
         return plan_in_words(place.store.project().task, place.dataset(t.TRAIN), place.dataset(t.TEST))
 
-    session = DashboardSession(place.store, place.root, dataset=place.dataset, check=check, plan=plan)
-    return Dashboard(session, partial(open_gallery, place))
+    session = DashboardSession(place.store, place.root, dataset=place.dataset, check=check, plan=plan, assist=assist)
+    return Dashboard(session, partial(_open_counted, place))
+
+
+def _open_counted(place: ProjectLocation, split: str, query: Query) -> Gallery | Annotator | Review:
+    """Open the images behind a number of the dashboard: suspects in the review, queues of boxes in the annotator."""
+    if isinstance(query, ReviewQuery):
+        return open_review(place, split, query, page_size=24)
+    if query.queue is not None and place.store.project().task in ("boxes", "polygons"):
+        return open_annotator(place, split, query)
+    return open_gallery(place, split, query)
 
 
 def open_history_panel(place: ProjectLocation) -> HistoryPanel:
