@@ -153,6 +153,11 @@ class Project:
         self._store.set_project(self._action("tag project"), tags=check_tags(tags))
 
     @property
+    def assist(self) -> Any:
+        """Until part A is merged."""
+        return None
+
+    @property
     def snapshots(self) -> Snapshots:
         """Named snapshots of the datasets, to take, list, compare, restore and delete."""
         return Snapshots(self._store)
@@ -689,6 +694,7 @@ class Project:
         page_size: int = 24,
         sort: str = "random",
         seed: int = 0,
+        queue: str | None = None,
         widget: Any = None,
     ) -> Any:
         """Open the gallery to label pages of thumbnails, by mouse or with keys 1–9. Each label is stored immediately.
@@ -707,6 +713,10 @@ class Project:
             Order of the images. Random order, the default, guards against bias.
         seed : int
             Seed of the random order.
+        queue : {"assist", "manual", "clustered", "prelabelled"}, optional
+            Only unlabelled training images, in an order of :attr:`assist`. "clustered" shows similar images together
+            and selected, so that one key labels the page. "prelabelled" has those whose predictions can be trusted:
+            Enter accepts the page, a number corrects, Delete rejects.
         widget : class or widget, optional
             ipyannotations labeller to use instead of the gallery, such as ``ipyannotations.images.ClassLabeller``.
 
@@ -722,12 +732,14 @@ class Project:
         >>> len(gallery.selected)
         0
         """
-        query = Query(sort=sort, seed=seed)
+        query, place = Query(sort=sort, seed=seed, queue=queue), self._place
         if widget is not None:
-            return screens.plug_in(self._place, t.check_split(split), query, widget)
-        return screens.open_gallery(self._place, t.check_split(split), query, page_size=page_size, mode=mode)
+            return screens.plug_in(place, t.check_split(split), query, widget, assist=self.assist)
+        return screens.open_gallery(
+            place, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
+        )
 
-    def annotate(self, split: str = t.TRAIN, *, sort: str = "added", seed: int = 0) -> Any:
+    def annotate(self, split: str = t.TRAIN, *, sort: str = "added", seed: int = 0, queue: str | None = None) -> Any:
         """Open the annotator to draw boxes and polygons. Each annotation is stored immediately.
 
         Parameters
@@ -738,6 +750,8 @@ class Project:
             Order of the images.
         seed : int
             Seed of the random order.
+        queue : {"assist", "manual", "clustered", "prelabelled"}, optional
+            As in :meth:`label`. In "prelabelled", Enter accepts the dashed boxes and goes on.
 
         Returns
         -------
@@ -750,7 +764,8 @@ class Project:
         >>> annotator = boxes.annotate("train", sort="name")
         >>> annotator.display(boxes.train_set.images["image"].iloc[2])
         """
-        return screens.open_annotator(self._place, t.check_split(split), Query(sort=sort, seed=seed))
+        query = Query(sort=sort, seed=seed, queue=queue)
+        return screens.open_annotator(self._place, t.check_split(split), query, assist=self.assist)
 
     def dashboard(self) -> Any:
         """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.
@@ -790,6 +805,7 @@ class Project:
         show: str = "to_review",
         sort: str = "doubt",
         page_size: int = 24,
+        queue: str | None = None,
     ) -> Any:
         """Review labelled images: approve (Enter), correct (1–9) or reject (Delete). Decisions are stored immediately.
 
@@ -811,6 +827,9 @@ class Project:
             that were not trained on them.
         page_size : {4, 6, 9, 24, 48, 100}
             Number of thumbnails per page.
+        queue : {"suspect"}, optional
+            Only images whose labels are probably wrong, as found by :attr:`assist`. ``+`` takes its suggestion, Enter
+            keeps the label.
 
         Returns
         -------
@@ -822,8 +841,8 @@ class Project:
         --------
         >>> review = project.review("train", label="bedroom", sort="name")
         """
-        query = ReviewQuery(label=label, show=show, sort=sort)
-        return screens.open_review(self._place, t.check_split(split), query, page_size=page_size)
+        query = ReviewQuery(label=label, show=show, sort=sort, queue=queue)
+        return screens.open_review(self._place, t.check_split(split), query, page_size=page_size, assist=self.assist)
 
     # -- models -------------------------------------------------------------------------------------
     def train(
