@@ -94,7 +94,7 @@ class DashboardSession(ProjectScreen):
     plan : callable
         ``plan()`` returns sentences that describe what training would use, or why it would not start.
     assist : Assist, optional
-        Assistance with labelling, shown in a card.
+        Help with labelling, shown in a card.
     user : str, optional
         Name of the person who undoes actions. Defaults to ``settings.user``.
     """
@@ -216,8 +216,8 @@ class DashboardSession(ProjectScreen):
         link : mapping
             One of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``, one of
             :data:`.progress.QUEUE` or :data:`.results.QUEUES`, where "suspect" gives a query of the review; ``work``, a
-            start (microseconds since 1970) and a unit; ``since``, a time; ``finding``, the number of a finding of the latest check; ``action``, an id in the history. An empty mapping
-            selects all images.
+            start (microseconds since 1970) and a unit; ``since``, a time; ``finding``, the number of a finding of the
+            latest check; ``action``, an id in the history. An empty mapping selects all images.
 
         Raises
         ------
@@ -236,7 +236,7 @@ class DashboardSession(ProjectScreen):
         if kind in ("show", "label", "annotator"):
             return Query(**{kind: value})
         if kind == "queue" and value in QUEUES:
-            return ReviewQuery(queue=value, show="all") if value == "suspect" else Query(queue=value)
+            return ReviewQuery(queue=value) if value == "suspect" else Query(queue=value)
         if kind == "queue" and value in ("unlabelled", "needs_review") and not self._is_predicted(split):
             return Query(show=value)
         return Query(images=frozenset(self._images(split, kind, value)))
@@ -282,8 +282,12 @@ class DashboardSession(ProjectScreen):
         self.exporting.start(lambda events: export(self._dataset, folder, format, events=events, **options))
 
     def train(self) -> None:
-        """Start a training of the assistance in the background. :attr:`assisting` tells when it has ended."""
-        self.assisting.start(lambda events: self.assist.train())
+        """Start a training of assist in the background. :attr:`assisting` tells when it has ended."""
+        self.assisting.start(lambda events: self.assist.train(progress=False))
+
+    def find_rest(self) -> None:
+        """Find the images that a model can label, in the background. The result of :attr:`assisting` has them."""
+        self.assisting.start(lambda events: self.assist.auto_label(dry_run=True, progress=False))
 
 
 class ChangePoller:

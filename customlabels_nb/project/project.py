@@ -784,7 +784,11 @@ class Project:
         >>> dashboard = project.dashboard()
         >>> gallery = dashboard.show_images("train", label="bedroom")
         """
-        return screens.open_dashboard(self._place, check=lambda events: self.check(progress=False, events=events))
+        return screens.open_dashboard(
+            self._place,
+            check=lambda events: self.check(progress=False, events=events),
+            assist=getattr(self, "assist", None),
+        )
 
     def history_panel(self) -> Any:
         """Show the project's history as a widget in which actions can be undone.

@@ -102,16 +102,18 @@ def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckRep
         return plan_in_words(place.store.project().task, place.dataset(t.TRAIN), place.dataset(t.TEST))
 
     session = DashboardSession(place.store, place.root, dataset=place.dataset, check=check, plan=plan, assist=assist)
-    return Dashboard(session, partial(_open_counted, place))
+    return Dashboard(session, partial(_open_counted, place, assist))
 
 
-def _open_counted(place: ProjectLocation, split: str, query: Query) -> Gallery | Annotator | Review:
+def _open_counted(
+    place: ProjectLocation, assist: Assist, split: str, query: Query
+) -> Gallery | Annotator | Review:
     """Open the images behind a number of the dashboard: suspects in the review, queues of boxes in the annotator."""
     if isinstance(query, ReviewQuery):
-        return open_review(place, split, query, page_size=24)
+        return open_review(place, split, query, page_size=24, assist=assist)
     if query.queue is not None and place.store.project().task in ("boxes", "polygons"):
-        return open_annotator(place, split, query)
-    return open_gallery(place, split, query)
+        return open_annotator(place, split, query, assist=assist)
+    return open_gallery(place, split, query, assist=assist)
 
 
 def open_history_panel(place: ProjectLocation) -> HistoryPanel:

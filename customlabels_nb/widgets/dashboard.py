@@ -11,6 +11,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from customlabels_nb.assist.assistant import AutoLabels
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError
@@ -56,11 +57,10 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         self._shown: _Place | None = None
         self._unit, self._offset = "hour", timedelta()
         self._box = ipywidgets.VBox([self])
-        self._rest: Any = None  # labels that the model can give
         self._watch = session.watch(self._push)
         for job in (session.checking, session.exporting):
             job.told = self._push_jobs
-        session.assisting.told = lambda: self._push_assist(session.assisting.state.error)
+        session.assisting.told = self._push_assist
         self.handlers = {
             "hello": self._hello,
             "follow": self._follow,
@@ -199,8 +199,10 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
     def _push_jobs(self) -> None:
         self.send({"push": "news", "news": {"jobs": self._jobs()}})
 
-    def _push_assist(self, error: str) -> None:
-        self.send({"push": "news", "news": {"assist": self._assist(), "assist_error": error}})
+    def _push_assist(self) -> None:
+        state = self.session.assisting.state
+        rest = _rest_as_json(state.result) if isinstance(state.result, AutoLabels) else None
+        self.send({"push": "news", "news": {"assist": self._assist(), "ended": {"error": state.error, "rest": rest}}})
 
     def _assist(self) -> dict[str, Any] | None:
         assist = self.session.assist
@@ -218,14 +220,11 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return {"assist": self._assist()}
 
     def _find_rest(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        """Find the images that the model can label, for a question to the person."""
-        self._rest = rest = self.session.assist.auto_label(dry_run=True)
-        counts = rest.frame.groupby("label")["image"].nunique()
-        images = int(rest.frame["image"].nunique())
-        return {"images": images, "threshold": rest.threshold, "labels": [[k, int(n)] for k, n in counts.items()]}
+        self.session.find_rest()
+        return {"assist": self._assist()}
 
     def _label_rest(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        images = self._rest.apply()
+        images = self.session.assisting.state.result.apply()
         return {"images": images, "action": self.session.last_action(), "assist": self._assist()}
 
     def _job_changes(self) -> int:
@@ -287,6 +286,12 @@ def totals_as_json(totals: DashboardTotals) -> dict[str, Any]:
         "complete": totals.complete,
         "version": None if totals.version is None else _version_as_json(totals.version),
     }
+
+
+def _rest_as_json(rest: AutoLabels) -> dict[str, Any]:
+    counts = rest.frame.groupby("label")["image"].nunique()
+    images = int(rest.frame["image"].nunique())
+    return {"text": rest.text, "images": images, "labels": [[name, int(count)] for name, count in counts.items()]}
 
 
 def _version_as_json(version: LastVersion) -> dict[str, Any]:

@@ -119,10 +119,9 @@ class DashboardScreen {
     this._followSoon();
   }
 
-  _take({ figures, jobs, assist, assist_error: assistError }) {
+  _take({ figures, jobs, assist, ended }) {
     if (this.closed) return;
     if (assist !== undefined) this.help = assist;
-    if (assistError && assistError !== this.help?.error) this.notices.say("assist", assistError, { kind: "error" });
     if (figures && (!this.figures || figures.seen >= this.figures.seen)) {
       this.figures = figures;
       this._draw();
@@ -135,6 +134,7 @@ class DashboardScreen {
     }
     if (this.jobs && this.figures) this.training.drawCheck(this.jobs.check, this.figures.seen);
     this.assist.draw(this.help, this.figures?.labels);
+    if (ended) this.assist.finish(ended);
   }
 
   async _begin(kind, content) {

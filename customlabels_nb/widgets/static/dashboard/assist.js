@@ -47,13 +47,13 @@ export class AssistCard {
   }
 
   _buildHead() {
-    this.switch = button("", () => this._do(this.state.on ? "stop" : "start"), { class: "switch", attributes: { role: "switch", "aria-label": "Assist" } });
+    this.switch = button("", () => this._turn(), { class: "switch", attributes: { role: "switch", "aria-label": "Assist" } });
     this.switchWord = element("span", { text: "on" });
     this.purpose = element("span", { class: "faint purpose" });
     this.settings = button("Settings…", () => this._openSettings(), { class: "assist-settings" });
     this.rest = button("Label the rest…", () => this._askRest(), { class: "assist-rest" });
     this.train = button("Train now", () => this._do("train"), { class: "primary assist-train" });
-    this.start = button("Switch on", () => this._do("start"), { class: "primary assist-start" });
+    this.start = button("Switch on", () => this._turn(), { class: "primary assist-start" });
     this.head = element("div", { class: "assist-head" }, element("strong", { text: "Assist" }), this.switch, this.switchWord, this.purpose, element("span", { class: "actions" }, this.settings, this.rest, this.train, this.start));
   }
 
@@ -94,6 +94,12 @@ export class AssistCard {
   // -- actions ----------------------------------------------------------------------------------------
   _open(queue, words) {
     this.on.open("train", { queue }, words);
+  }
+
+  // Switch on or off. The settings stay.
+  _turn() {
+    const { on, target, budget, test } = this.state;
+    return on ? this._do("stop") : this._do("start", { target, budget, test });
   }
 
   async _do(what, settings = {}) {
@@ -138,25 +144,31 @@ export class AssistCard {
   }
 
   async _askRest() {
+    const stays = element("p", { class: "faint", text: "Training on the labels that people gave…", attributes: { role: "status" } });
+    this._openPanel(this.rest, "Label the rest", stays, element("div", { class: "choices" }, button("Close", () => this.panel.close(), { data: { first: "" } })));
+    this.asking = stays;
     try {
-      const { images, threshold, labels } = await this.on.ask("assist rest", {});
-      const cancel = button(images ? "Cancel" : "Close", () => this.panel.close(), images ? {} : { data: { first: "" } });
-      if (!images) {
-        this._openPanel(this.rest, "Label the rest", element("p", { text: "No prediction is sure enough yet. Label more images first." }), element("div", { class: "choices" }, cancel));
-        return;
-      }
-      const each = labels.map(([label, count]) => element("li", {}, element("bdi", { text: label }), `: ${numeral(count)}`));
-      const apply = button(`Label ${counted(images, "image")}`, () => this._applyRest(), { class: "primary", data: { first: "" } });
-      this._openPanel(
-        this.rest, "Label the rest",
-        element("p", { text: `${counted(images, "unlabelled training image")} can be labelled by the model, with a confidence of at least ${threshold.toFixed(2)}:` }),
-        element("ul", { class: "losses" }, ...each),
-        element("p", { class: "faint", text: "These labels are marked as the model's. Training leaves them out unless you ask for them. One undo takes all of them back." }),
-        element("div", { class: "choices" }, apply, cancel),
-      );
+      await this.on.ask("assist rest", {});
     } catch (error) {
-      this.on.said(error.message, { kind: "error" });
+      this.finish({ error: error.message });
     }
+  }
+
+  // A training for this page has ended: tell its error, or ask whether the images that it found shall be labelled.
+  finish({ error, rest = null }) {
+    const asking = this.asking?.isConnected;
+    this.asking = null;
+    if (asking && error) this.panel.close();
+    if (error && error !== this.state?.error) this.on.said(error, { kind: "error" });
+    if (!asking || !rest) return;
+    const { text, images, labels } = rest;
+    const each = labels.map(([label, count]) => element("li", {}, element("bdi", { text: label }), `: ${numeral(count)}`));
+    const apply = images ? [button(`Label ${counted(images, "image")}`, () => this._applyRest(), { class: "primary", data: { first: "" } })] : [];
+    const more = "These labels are marked as the model's. Training leaves them out unless you ask for them. One undo takes all of them back.";
+    this._openPanel(
+      this.rest, "Label the rest", element("p", { text }), element("ul", { class: "losses" }, ...each), ...(images ? [element("p", { class: "faint", text: more })] : []),
+      element("div", { class: "choices" }, ...apply, button(images ? "Cancel" : "Close", () => this.panel.close(), images ? {} : { data: { first: "" } })),
+    );
   }
 
   async _applyRest() {
