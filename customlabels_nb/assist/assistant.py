@@ -482,7 +482,7 @@ class Assist:
             running = {"phase": phase, "done": done, "total": total}
         left, every, new = self._left()
         return {
-            "on": chosen["on"], "read_only": self._store.read_only, "target": chosen["target"],
+            **chosen, "read_only": self._store.read_only,
             "error": latest["error"] if latest and latest["state"] == "failed" else "",
             "elsewhere": self._runner.is_elsewhere, "running": running, "next": left, "every": every, "new": new,
             "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
@@ -546,10 +546,10 @@ class Assist:
     def _label(self, frame: pd.DataFrame, revisions: dict[str, int], annotator: str) -> int:
         """Store labels of a model on images that have not been changed since, as one action."""
         while True:
-            images, annotations, labels = self._store.tables(t.TRAIN, frame["image"].unique().tolist())
+            images, annotations, _ = self._store.tables(t.TRAIN, frame["image"].unique().tolist())
             same = images["revision"] == images["image"].map(revisions)
             images = images[same & (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])]
-            rows = frame[frame["image"].isin(images["image"]) & frame["label"].isin(labels["label"])]
+            rows = frame[frame["image"].isin(images["image"]) & frame["label"].isin(self._store.labels()["label"])]
             images = images[images["image"].isin(rows["image"])].reset_index(drop=True)
             if images.empty:
                 return 0
