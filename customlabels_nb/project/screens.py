@@ -105,9 +105,7 @@ def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckRep
     return Dashboard(session, partial(_open_counted, place, assist))
 
 
-def _open_counted(
-    place: ProjectLocation, assist: Assist, split: str, query: Query
-) -> Gallery | Annotator | Review:
+def _open_counted(place: ProjectLocation, assist: Assist, split: str, query: Query) -> Gallery | Annotator | Review:
     """Open the images behind a number of the dashboard: suspects in the review, queues of boxes in the annotator."""
     if isinstance(query, ReviewQuery):
         return open_review(place, split, query, page_size=24, assist=assist)

@@ -206,7 +206,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
     def _assist(self) -> dict[str, Any] | None:
         assist = self.session.assist
-        return None if assist is None else {"test": assist.test, **assist.summary()}
+        return None if assist is None else assist.summary()
 
     def _change_assist(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         """Switch the assistance on or off, change its settings, or train now."""

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from customlabels_nb.assist.assistant import AutoLabels
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
@@ -52,7 +54,7 @@ def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatc
     assert totals["version"] is None
     assert "coco" in news["formats"]
     assert news["jobs"]["check"]["state"] == "idle"
-    assert ask("follow", seen=totals["seen"], jobs=news["jobs"]["changes"]) == {}
+    assert ask("follow", seen=totals["seen"], jobs=news["jobs"]["changes"], assist=news["assist"]) == {}
     assert dashboard.seen == totals["seen"]
     days = ask("unit", unit="day")["figures"]
     assert days["unit"] == "day"
@@ -152,7 +154,7 @@ def test_check_and_export_are_told_when_they_end(
 
 
 SUMMARY: dict[str, Any] = {
-    "on": True, "read_only": False, "target": 0.95, "error": "", "elsewhere": False, "running": None, "next": 14,
+    "on": True, "read_only": False, "target": 0.95, "budget": "2min", "test": False, "error": "", "elsewhere": False, "running": None, "next": 14,
     "every": 25, "new": 11, "ended": None, "steps": [], "promise": None, "needed": 41, "missing": [], "accepted": 0,
     "corrected": 0, "queues": {"manual": 3, "clustered": 0, "prelabelled": 2, "suspect": 1}, "advice": None,
 }  # fmt: skip
@@ -162,7 +164,8 @@ class FakeAssist:
     """Assistance that notes what it is asked, and whose training waits."""
 
     def __init__(self) -> None:
-        self.test, self.asked, self.state = False, [], dict(SUMMARY, on=False)
+        self.asked: list[Any] = []
+        self.state, self.rest = dict(SUMMARY, on=False), None
         self.go_on, self.error = threading.Event(), ""
 
     def summary(self) -> dict[str, Any]:
@@ -175,12 +178,17 @@ class FakeAssist:
     def stop(self) -> None:
         self.state["on"] = False
 
-    def train(self) -> None:
+    def train(self, *, progress: bool) -> None:
+        assert not progress
         self.state["running"] = {"phase": "training", "done": 0, "total": None}
         assert self.go_on.wait(30)
         self.state["running"] = None
         if self.error:
             raise NotAllowedError(self.error)
+
+    def auto_label(self, *, dry_run: bool, progress: bool) -> Any:
+        assert dry_run and not progress
+        return self.rest
 
 
 def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,8 +215,8 @@ def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypat
         with pytest.raises(AssertionError, match="already running"):
             ask("assist", do="train")
         assist.go_on.set()
-        until(lambda: any("assist_error" in message["news"] for message in sent if "news" in message))
-        assert sent[-1]["news"]["assist_error"] == error
+        until(lambda: any("ended" in message["news"] for message in sent))
+        assert sent[-1]["news"]["ended"] == {"error": error, "rest": None}
         assert sent[-1]["news"]["assist"]["running"] is None
     # every label is followed
     sent.clear()
@@ -216,6 +224,37 @@ def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypat
     project.update("train", project.train_set.images[["image"]].iloc[:1].assign(label="pear"))
     until(lambda: any(m["news"].get("assist", {}).get("new") == 12 for m in sent))
     assert ask("assist", do="stop")["assist"]["on"] is False
+    dashboard.close()
+
+
+def test_the_card_asks_before_a_model_labels_and_takes_it_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_some(project)
+    dashboard, assist = project.dashboard(), FakeAssist()
+    dashboard.session.assist = assist
+    ask, sent = page_of(dashboard, monkeypatch)
+    images = project.train_set.images.query("status == 'unlabelled'")
+    names = images["image"].tolist()[:3]
+    found = {"image": names, "label": ["apple", "pear", "apple"], "confidence": [0.99, 0.98, 0.97]}
+    run = {"run": 4, "found": found, "promise": {"threshold": 0.97, "bound": 0.953}, "target": 0.95, "note": ""}
+    assist.rest = AutoLabels(project.assist, run, dict(zip(images["image"], images["revision"].tolist(), strict=True)))
+    ask("assist rest")
+    until(lambda: any("ended" in message["news"] for message in sent))
+    rest = next(m["news"]["ended"]["rest"] for m in sent if "ended" in m["news"])
+    assert (rest["images"], rest["labels"]) == (3, [["apple", 2], ["pear", 1]])
+    assert "95.3%" in rest["text"]
+    assert len(project.train_set.images.query("status == 'unlabelled'")) == 10, (
+        "nothing is labelled before it is confirmed"
+    )
+    project.update("train", pd.DataFrame({"image": names[:1], "label": "pear"}))  # a person was faster
+    done = ask("assist apply")
+    assert done["images"] == 2
+    marks = project.train_set.annotations.set_index("image")
+    assert marks.loc[names, "label"].tolist() == ["pear", "pear", "apple"]
+    assert (marks.loc[names, "annotator"] == "model:4").tolist() == [False, True, True]
+    assert ask("history undo", id=done["action"])["images"] == 2
+    assert project.train_set.annotations["image"].isin(names).sum() == 1
     dashboard.close()
 
 
