@@ -445,7 +445,7 @@ class Assist:
             row.image in left and (pd.isna(row.given) or (row.image, row.given) in pairs)
             for row in found.suspects.itertuples()
         ]
-        return found.suspects[kept].reset_index(drop=True)
+        return found.suspects[pd.Series(kept, dtype=bool).to_numpy()].reset_index(drop=True)
 
     @property
     def advice(self) -> list[str]:
