@@ -242,7 +242,8 @@ export class AssistCard {
     for (const node of this.measured.slice(0, 2)) show(node, Boolean(measured));
     setText(this.measured[1], measured);
     setText(this.measured[2], of);
-    const { promise, missing, accepted, corrected, target } = state;
+    const { promise, accepted, corrected, target } = state;
+    const missing = promise ? state.missing : []; // without a promise, all labels are missing
     const drawn = JSON.stringify([promise, missing, accepted, corrected, target, this.labels.map(([label]) => label)]);
     if (drawn === this.drawn) return; // so that a focused link remains
     this.drawn = drawn;
