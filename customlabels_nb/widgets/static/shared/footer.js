@@ -51,6 +51,12 @@ export class Footer {
     this.hints.replaceChildren(...words);
   }
 
+  showCluster(cluster, { count, labels }) {
+    setText(this.position, cluster ? `cluster page ${cluster.number.toLocaleString("en")} · ${count} ${count === 1 ? "image" : "images"}` : "no images");
+    const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
+    this.hints.replaceChildren(hint(range, "label"), hint("Space", "in or out"), hint("→", "next tile"), hint("Ctrl Z", "undo the page"), hint("?", "all keys"));
+  }
+
   showProgress(statuses) {
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
     const done = statuses.labelled ?? 0;
