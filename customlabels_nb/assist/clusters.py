@@ -62,18 +62,6 @@ def cluster_pages(
     return pd.DataFrame(rows, columns=[*_COLUMNS]).astype(_COLUMNS)
 
 
-def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:
-    """Return the pages without the images that have been answered, in the same order.
-
-    Images that were taken out of a page come back alone, after all pages.
-    """
-    left = pages[open_[pages["position"].to_numpy()]]
-    alone = taken_out[left["position"].to_numpy()]
-    first, last = left[~alone], left[alone]
-    numbers = np.arange(len(last)) + (0 if pages.empty else int(pages["page"].max()) + 1)
-    return pd.concat([first, last.assign(page=numbers)], ignore_index=True)
-
-
 def _pages(rows: Rows, size: int) -> list[IntArray]:
     """Split the rows of a cluster into pages of neighbours: the tightest group of ``size`` rows, then the next."""
     similarity = rows @ rows.T

@@ -104,7 +104,7 @@ def folds_by_group(truth: NDArray[np.generic], copies: ArrayLike | None, seed: i
     return np.asarray(fold[group.ravel()])
 
 
-def margin_doubt(probabilities: FloatArray) -> FloatArray:
+def margin_doubt(probabilities: NDArray[np.floating]) -> FloatArray:
     """Compute 1 minus the margin between the two most likely labels of each image, shape (n,)."""
     if probabilities.shape[1] < 2:
         return np.zeros(len(probabilities))
@@ -112,7 +112,7 @@ def margin_doubt(probabilities: FloatArray) -> FloatArray:
     return np.asarray(1 - (two[:, 1] - two[:, 0]), dtype=np.float64)
 
 
-def clarity(probabilities: FloatArray, thresholds: ArrayLike) -> FloatArray:
+def clarity(probabilities: NDArray[np.floating], thresholds: ArrayLike) -> FloatArray:
     """Compute the distance of probabilities (n, k) to thresholds (k,), from 0 at the threshold to 1 at 0 or 1."""
     at = np.clip(np.asarray(thresholds, dtype=np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.where(probabilities >= at, (probabilities - at) / (1 - at), (at - probabilities) / at))

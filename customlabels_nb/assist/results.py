@@ -6,11 +6,13 @@ and every reader leaves out those that were answered, removed or moved since.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,7 +20,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from customlabels_nb._utils.files import write_whole
-from customlabels_nb.assist.clusters import remaining_pages
+
+if TYPE_CHECKING:
+    from customlabels_nb.evaluation.arrays import BoolArray
 
 QUEUES = ("assist", "manual", "clustered", "prelabelled", "suspect")
 _FILE = Path("cache") / "assist" / "results.npz"
@@ -40,8 +44,8 @@ class Results:
     pages : DataFrame
         ``position``, ``cluster``, ``page``, ``label`` and ``alike``, from :func:`.clusters.cluster_pages`.
     prelabels : DataFrame
-        ``image``, ``label``, ``confidence`` and box columns of predictions that can be trusted, sorted by label, then
-        by descending confidence. Images with several labels have several rows.
+        ``image``, ``label``, ``confidence`` and box columns of predictions that can be trusted, sorted by label, the
+        surest first. Images with several labels have several rows.
     suspects : DataFrame
         Table of :mod:`.suspects`.
     """
@@ -78,20 +82,48 @@ class Results:
 
     def write(self, root: Path) -> None:
         """Store the results in the cache of the project at ``root``, in place of earlier ones."""
-        tables = {name: getattr(self, name).to_json(orient="split") for name in _TABLES}
+        tables = {name: _packed(getattr(self, name)) for name in _TABLES}
         data = BytesIO()
         np.savez_compressed(data, images=self.images.astype(str), run=self.run, tables=json.dumps(tables))
+        (root / _FILE).parent.mkdir(parents=True, exist_ok=True)
         write_whole(root / _FILE, data.getvalue())
+
+
+def stamp(root: Path) -> tuple[int, int] | None:
+    """Return values that change when other results are stored, or None if there are none."""
+    with contextlib.suppress(OSError):
+        status = (root / _FILE).stat()
+        return status.st_mtime_ns, status.st_ino
+    return None
 
 
 def read_results(root: Path) -> Results | None:
     """Read the stored results of the project at ``root``, or None if there are none or they are damaged."""
     try:
-        with np.load(root / _FILE, allow_pickle=False) as file:
-            tables = {
-                name: pd.read_json(StringIO(text), orient="split")
-                for name, text in json.loads(str(file["tables"])).items()
-            }
+        with (root / _FILE).open("rb") as data, np.load(data, allow_pickle=False) as file:
+            tables = {name: _unpacked(table) for name, table in json.loads(str(file["tables"])).items()}
             return Results(int(file["run"]), file["images"], **tables)
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
         return None
+
+
+def _packed(table: pd.DataFrame) -> dict[str, Any]:
+    """Convert a table to lists by column, with the dtypes, because labels such as "1" would become numbers."""
+    values = {name: column.astype(object).where(column.notna(), None).tolist() for name, column in table.items()}
+    return {str(name): [str(table[name].dtype), values[name]] for name in table.columns}
+
+
+def _unpacked(columns: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, (dtype, values) in columns.items()})
+
+
+def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:
+    """Return the pages without the images that have been answered, in the same order.
+
+    Images that were taken out of a page come back alone, after all pages.
+    """
+    left = pages[open_[pages["position"].to_numpy()]]
+    alone = taken_out[left["position"].to_numpy()]
+    first, last = left[~alone], left[alone]
+    numbers = np.arange(len(last)) + (0 if pages.empty else int(pages["page"].max()) + 1)
+    return pd.concat([first, last.assign(page=numbers)], ignore_index=True)

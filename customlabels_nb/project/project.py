@@ -15,6 +15,7 @@ import pandas as pd
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.checks.near_duplicates import SAME
 from customlabels_nb.core import tables as t
@@ -96,6 +97,7 @@ class Project:
     def __init__(self, place: ProjectLocation) -> None:
         self._place = place
         self._models: dict[str, Model] = {}
+        self._assist: Assist | None = None
 
     # -- properties ---------------------------------------------------------------------------------
     @property
@@ -153,9 +155,11 @@ class Project:
         self._store.set_project(self._action("tag project"), tags=check_tags(tags))
 
     @property
-    def assist(self) -> Any:
-        """Until part A is merged."""
-        return None
+    def assist(self) -> Assist:
+        """Help with labelling by models that are trained in the background. Nothing runs until ``assist.start()``."""
+        if self._assist is None:
+            self._assist = Assist(self._place, self.train)
+        return self._assist
 
     @property
     def snapshots(self) -> Snapshots:
@@ -1053,6 +1057,7 @@ class Project:
         >>> project.name, project.root.name
         ('flats', 'flats')
         """
+        self._close_assist()
         rename_project(self._place, name, self._action("rename project"))
 
     def delete(self, *, confirm: bool = False) -> None:
@@ -1072,6 +1077,7 @@ class Project:
         require_confirmation(
             f"Delete the project {self.name!r} and its {len(self._store.versions())} versions?", confirm
         )
+        self._close_assist()
         delete_project(self._place)
 
     def close(self) -> None:
@@ -1082,6 +1088,7 @@ class Project:
         >>> project = cl.create_project("kitchens")
         >>> project.close()
         """
+        self._close_assist()
         while self._models:
             _, model = self._models.popitem()
             with suppress(ModelNotFoundError):  # the version may have been deleted
@@ -1103,6 +1110,11 @@ class Project:
             return render("project.html", name=name, labels=labels, statistics=self.statistics)
         except StoreError:
             return escaped(repr(self))
+
+    def _close_assist(self) -> None:
+        if self._assist is not None:
+            self._assist.close()
+            self._assist = None
 
     def _action(self, what: str, note: str = "") -> Action:
         return Action(what, settings.user, note)

@@ -95,6 +95,7 @@ from customlabels_nb.store.writing import (
 Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 
 _COPIED_AT_ONCE = 20_000
+_SETTING = "setting:"  # start of the keys of settings in the table ``meta``
 _RUNNER = "runner:"  # start of the keys of background runners in the table ``meta``
 _READ_AT_ONCE = 50_000  # fewer annotations are read without a thread
 _VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
@@ -259,6 +260,26 @@ class SqlStore:
                     insert_rows(connection, schema.meta, ("key", "value"), [(key, json.dumps(asdict(new)))])
             return new
 
+    # -- settings -----------------------------------------------------------------------------------
+    def setting(self, name: str) -> Any:
+        """Return the value of a setting, or None if it was never set."""
+        with self._database.read(once=True) as connection:
+            return _setting(connection, name)
+
+    def change_setting(self, name: str, change: Callable[[Any], Any], action: Action | None = None) -> Any:
+        """Replace the JSON value of a setting by ``change(value)`` in one transaction, and return the new value.
+
+        ``action`` records the change in the history. Without it, the value is a note of the program.
+        """
+        with self._database.write() as connection:
+            old = _setting(connection, name)
+            new, key = change(old), _SETTING + name
+            connection.execute(delete(schema.meta).where(schema.meta.c.key == key))
+            insert_rows(connection, schema.meta, ("key", "value"), [(key, json.dumps(new))])
+            if action is not None:
+                record(connection, action, before=old, after=new)
+            return new
+
     # -- project ------------------------------------------------------------------------------------
     def project(self) -> ProjectRecord:
         """Return the project's record."""
@@ -301,6 +322,17 @@ class SqlStore:
         counts = (total, total.where(i.status == "labelled"), select(func.count(func.distinct(a.label_id))).where(own))
         with self._database.read() as connection:
             return Statistics(*(int(connection.scalar(count) or 0) for count in counts))
+
+    def labelled_by_people(self, split: str) -> tuple[int, int]:
+        """Count the labelled images without any label by a model, and the boxes and polygons on them."""
+        i, a = schema.images.c, schema.annotations.c
+        by_model = select(a.image_id).where(func.substr(a.annotator, 1, len(t.MACHINE)) == t.MACHINE)
+        own = select(i.id).where(i.split == split, i.status == "labelled", i.id.not_in(by_model))
+        shape = a.left.is_not(None) | a.polygon.is_not(None)
+        with self._database.read(once=True) as connection:
+            images = connection.scalar(select(func.count()).select_from(own.subquery()))
+            boxes = connection.scalar(select(func.count()).where(a.image_id.in_(own), shape))
+        return int(images or 0), int(boxes or 0)
 
     def images(self, split: str | None = None) -> pd.DataFrame:
         """Return the images table, in the order of import."""
@@ -1255,6 +1287,11 @@ def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> se
 def _runner(connection: Connection, kind: str) -> RunnerRecord | None:
     found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _RUNNER + kind))
     return None if found is None else RunnerRecord(**load_json(found, {}))
+
+
+def _setting(connection: Connection, name: str) -> Any:
+    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _SETTING + name))
+    return None if found is None else json.loads(found)
 
 
 def _has_version(connection: Connection, name: str) -> bool:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from customlabels_nb.assist.clusters import ENOUGH_LABELS, cluster_pages, remaining_pages
+from customlabels_nb.assist.clusters import ENOUGH_LABELS, cluster_pages
 from customlabels_nb.assist.queue import compact
+from customlabels_nb.assist.results import remaining_pages
 from customlabels_nb.errors import InputError
 
 

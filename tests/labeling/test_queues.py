@@ -73,7 +73,7 @@ def test_without_results_a_queue_is_empty_until_they_come(project: Project, imag
 def test_the_test_set_is_labelled_without_help(project: Project, images: list[str]) -> None:
     assist = FakeAssist(results(images, prelabels=[(0, "pear", 0.9)]))
     session = opened(project, assist)
-    project.move(images[:2], to="test")
+    project._store.move_images(images[:2], "train", "test", project._action("move"))
     session.open("test")
     for queue in ("assist", "prelabelled"):
         with pytest.raises(NotAllowedError, match="test set is labelled without"):
@@ -88,7 +88,7 @@ def test_the_test_set_is_labelled_without_help(project: Project, images: list[st
 
 
 @pytest.mark.parametrize(("kind", "queue", "message"), [
-    (Query, "suspect", r"project\.review"), (Query, "all", "must be one of"), (ReviewQuery, "manual", r"project\.label"),
+    (Query, "suspect", r"project\.review"), (Query, "all", "one of"), (ReviewQuery, "manual", r"project\.label"),
 ])  # fmt: skip
 def test_a_queue_opens_where_it_belongs(kind: Any, queue: str, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -1,0 +1,602 @@
+"""Help with labelling that trains in the background: ``project.assist``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import weakref
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pandas as pd
+
+from customlabels_nb._utils.progress_bars import progress_bars
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import (
+    Cancelled,
+    CustomLabelsError,
+    HelperError,
+    NotAllowedError,
+    StaleEditError,
+    TableError,
+)
+from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store.background import BackgroundRunner
+
+if TYPE_CHECKING:
+    from customlabels_nb.assist.results import Results
+
+#: Labels after which a classifier is trained again. Detectors wait for this share of more boxes, and for at least so
+#: many.
+EVERY, BOX_GROWTH, FEWEST_NEW_BOXES = 10, 0.25, 20
+#: Images and boxes from which a detector is trained.
+FEWEST_IMAGES, FEWEST_BOXES = 15, 20
+#: Tags of images whose prelabel was accepted or corrected.
+PRELABELLED, CORRECTED = "prelabelled", "prelabel-corrected"
+
+_ENTRY = "customlabels_nb.assist.training:run"
+_SETTINGS, _RUNS = "assist", "assist runs"
+_DEFAULTS: dict[str, Any] = {"on": False, "target": 0.95, "budget": "2min", "test": False}
+_KEPT_RUNS = 50
+_POLL_SECONDS = 1.0
+_PHASES = ("featurization", "training", "validation", "inference")
+_RUN_COLUMNS = ("run", "started", "ended", "state", "labels", "images", *_PHASES, "threshold", "bound", "error")
+
+
+class _Place(Protocol):
+    """Current folder and database of a project."""
+
+    root: Path
+    store: SqlStore
+
+
+@dataclass(frozen=True)
+class AssistStatus:
+    """State of the help with labelling.
+
+    Attributes
+    ----------
+    state : str
+        "off", "waiting" for more labels, "running", "failed" (the latest training), "elsewhere" (another kernel
+        trains), or "read-only".
+    phase : str or None
+        Phase of the running training: "featurization", "training", "validation" or "inference".
+    done, total : int or None
+        Progress of the phase.
+    text : str
+        The same as a sentence.
+    """
+
+    state: str
+    phase: str | None
+    done: int | None
+    total: int | None
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.state}: {self.text}"
+
+
+class AutoLabels:
+    """Labels that a model would give, returned by :meth:`Assist.auto_label`.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Trusted predictions for unlabelled training images: image, label, confidence and box columns.
+    threshold : float or None
+        Least confidence of a prediction, None if none can be trusted.
+    text : str
+        The result as a sentence.
+    """
+
+    def __init__(self, assist: Assist, run: dict[str, Any], revisions: dict[str, int]) -> None:
+        self.frame = pd.DataFrame(run["found"], columns=["image", "label", "confidence", *t.BOX_COLUMNS])
+        self.frame = self.frame[self.frame["image"].isin(revisions)].reset_index(drop=True)
+        promise = run["promise"]
+        self.threshold: float | None = promise and promise["threshold"]
+        self._assist, self._run, self._revisions = assist, run["run"], revisions
+        images = counted(self.frame["image"].nunique(), "image")
+        self.text = (
+            f"{images} can be labelled, at least {promise['bound']:.1%} of them right."
+            if promise
+            else f"No prediction can be trusted at {run['target']:.0%} yet. {run['note']}".strip()
+        )
+
+    def apply(self) -> int:
+        """Label the images as one action, and return their number. ``project.undo()`` restores all of them.
+
+        Images that were labelled, skipped, changed or removed since the predictions were made stay as they are.
+
+        Examples
+        --------
+        >>> labels = project.assist.auto_label(dry_run=True)
+        >>> labels.apply()
+        0
+        """
+        return self._assist._label(self.frame, self._revisions, f"{t.MACHINE}{self._run}")
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Assist:
+    """Help with labelling: ordered and grouped images, predictions with a guarantee, and suspected label errors.
+
+    While it is on, a helper process trains after every 10 new labels (for boxes, when their number has grown by a
+    quarter) and updates the queues of all screens. Test images are neither shown predictions nor used, unless
+    ``start(test=True)``.
+
+    Examples
+    --------
+    >>> assist = project.assist
+    >>> assist.on
+    False
+    """
+
+    def __init__(self, place: _Place, train_version: Callable[[str], Any]) -> None:
+        self._place, self._train_version = place, train_version
+        self._turn, self._wake = threading.Lock(), threading.Event()
+        self._runner_of: tuple[SqlStore, BackgroundRunner] | None = None
+        self._thread: threading.Thread | None = None
+        self._progress: Progress | None = None
+        self._seen, self._read = -1, (None, -1, None)  # type: int, tuple[Any, int, Results | None]
+        self._counts: tuple[Any, dict[str, Any]] = (None, {})
+        if self.on:
+            self._watch()
+
+    # -- settings -----------------------------------------------------------------------------------
+    @property
+    def on(self) -> bool:
+        """True if models are trained in the background."""
+        return bool(self._settings["on"])
+
+    @property
+    def test(self) -> bool:
+        """True if test images may be shown predictions. Labelled with a model's help, they flatter the model."""
+        return bool(self._settings["test"])
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return _DEFAULTS | (self._store.setting(_SETTINGS) or {})
+
+    def start(self, *, target: float = 0.95, budget: str | float = "2min", test: bool = False) -> None:
+        """Train in the background from now on, in this kernel or in one that is training already.
+
+        Parameters
+        ----------
+        target : float
+            Share of the shown predictions that has to be right, between 0.5 and 0.999. They are shown once the 95 %
+            confidence bound on check images reaches it.
+        budget : str or float
+            Time limit for training a detector, such as "2min" or seconds.
+        test : bool
+            Show predictions for test images as well. Metrics on test images that were labelled with them are too good.
+
+        Examples
+        --------
+        >>> project.assist.start(target=0.95)
+        >>> project.assist.on
+        True
+        >>> project.assist.stop()
+        """
+        from customlabels_nb.assist.guarantee import fewest_items  # scipy takes half a second to import
+        from customlabels_nb.training.budget import parse_budget
+
+        fewest_items(target)
+        parse_budget(budget)
+        self._change("start assist", on=True, target=float(target), budget=budget, test=bool(test))
+        self._watch()
+
+    def stop(self) -> None:
+        """Stop training in the background. What was learnt so far is kept.
+
+        Examples
+        --------
+        >>> project.assist.stop()
+        >>> project.assist.status
+        off: ...
+        """
+        if self.on:
+            self._change("stop assist", on=False)
+        self._runner.stop()
+
+    def _change(self, what: str, **new: Any) -> None:
+        if self._store.read_only:
+            raise NotAllowedError(
+                "The project is read-only, so assist cannot store anything. Copy it to a folder of yours."
+            )
+        change = lambda old: {**(old or {}), **new}  # noqa: E731
+        self._store.change_setting(_SETTINGS, change, Action(what, settings.user))
+
+    # -- training -----------------------------------------------------------------------------------
+    def train(self, *, progress: bool = True) -> dict[str, Any]:
+        """Train now, wait, and return the run as a dict: run, steps, promise, needed, missing, advice and more.
+
+        Raises
+        ------
+        NotAllowedError
+            If another kernel trains, or the project is read-only.
+        HelperError
+            If the training failed. The message says why.
+
+        Examples
+        --------
+        >>> run = project.assist.train(progress=False)  # doctest: +SKIP
+        >>> [step["phase"] for step in run["steps"]]  # doctest: +SKIP
+        ['featurization', 'training', 'validation', 'inference']
+        """
+        with progress_bars(Events(), show=progress) as events:
+            return self._run(events)
+
+    @property
+    def status(self) -> AssistStatus:
+        """State, phase and progress, and a sentence. Printed, it reads like "waiting: Trains after 4 more labels."."""
+        said = self.summary()
+        running, left = said["running"], counted(said["next"], "more label")
+        if running is not None:
+            done = "" if running["total"] is None else f", {running['done']:,} of {running['total']:,}"
+            text = f"{running['phase']}{done}."
+            return AssistStatus("running", running["phase"], running["done"], running["total"], text)
+        state, text = "waiting", f"Trains after {left}."
+        if said["read_only"]:
+            state, text = "read-only", "The project is read-only, so nothing can be trained or stored."
+        elif said["error"]:
+            state, text = "failed", said["error"]
+        elif not said["on"]:
+            state, text = "off", "project.assist.start() orders, groups and prelabels the training images."
+        elif said["elsewhere"]:
+            state, text = "elsewhere", f"Another kernel trains after {left}."
+        last = self._latest("done")
+        note = f" {last['note']}" if last and last["note"] and state in ("waiting", "elsewhere") else ""
+        return AssistStatus(state, None, None, None, text + note)
+
+    @property
+    def next_training(self) -> int:
+        """Number of labels until the next training. For boxes, the number of boxes."""
+        return self._left()[0]
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """Table of trainings, oldest first: times, state, labels, images, seconds of the phases, threshold, bound."""
+        rows = []
+        for run in self._runs():
+            seconds = {step["phase"]: step["seconds"] for step in run["steps"]}
+            rows.append({**run, **seconds, **(run["promise"] or {})})
+        return pd.DataFrame(rows, columns=list(_RUN_COLUMNS))
+
+    def keep(self, name: str) -> Any:
+        """Make a model version of what was learnt: train it like ``project.train(name)``, on the same labels.
+
+        The models of the background trainings are cheap and are replaced all the time, so that none of them is stored.
+
+        Examples
+        --------
+        >>> version = project.assist.keep("friday")  # doctest: +SKIP
+        """
+        return self._train_version(name)
+
+    def close(self) -> None:
+        """End the training in this kernel, so that another one can take over. The settings stay.
+
+        Examples
+        --------
+        >>> project.assist.close()
+        """
+        self._thread = None
+        self._wake.set()
+        if self._runner_of is not None:
+            runner, self._runner_of = self._runner_of[1], None
+            runner.close()
+
+    @property
+    def _store(self) -> SqlStore:
+        return self._place.store
+
+    @property
+    def _runner(self) -> BackgroundRunner:
+        """Runner for the project's current database."""
+        if self._runner_of is None or self._runner_of[0] is not self._store:
+            self._runner_of = self._store, BackgroundRunner(self._store, "trainer")
+        return self._runner_of[1]
+
+    def _run(self, events: Events, *, target: float | None = None) -> dict[str, Any]:
+        """Train in the helper process, and add the run to the stored ones. With a target, only return predictions."""
+        if self._store.read_only:
+            raise NotAllowedError("The project is read-only, so assist cannot train. Copy it to a folder of yours.")
+        with self._turn:
+            chosen, runs = self._settings, self._store.setting(_RUNS) or []
+            images, boxes = self._store.labelled_by_people(t.TRAIN)
+            run: dict[str, Any] = {
+                "run": 1 + max((old["run"] for old in runs), default=0),
+                "started": _now(), "state": "done", "error": "",
+                "labels": images, "boxes": boxes, "target": target or chosen["target"], "test": chosen["test"],
+                "basis": self._basis(), "images": self._store.statistics(t.TRAIN).total_entries, "note": "",
+                "kind": "", "steps": [], "promise": None, "needed": None, "missing": [], "advice": None, "learnt": 0,
+            }  # fmt: skip
+            arguments = {
+                "root": str(self._place.root), "run": run["run"], "target": run["target"], "budget": chosen["budget"],
+                "test": chosen["test"] and target is None, "keep": target is None,
+            }  # fmt: skip
+            unsubscribe = events.subscribe(self._listen)
+            try:
+                run |= self._runner.run(_ENTRY, arguments, events)
+            except (Cancelled, HelperError) as error:
+                run |= {"state": "stopped" if isinstance(error, Cancelled) else "failed", "error": str(error)}
+                raise
+            finally:
+                unsubscribe()
+                self._progress = None
+                if run["steps"] or run["error"]:
+                    stored = {key: value for key, value in run.items() if key != "found"} | {"ended": _now()}
+                    self._store.change_setting(_RUNS, lambda old: [*(old or []), stored][-_KEPT_RUNS:])
+            return run
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._progress = event
+
+    def _runs(self) -> list[dict[str, Any]]:
+        """Return the stored runs, and one whose kernel was killed."""
+        runs: list[dict[str, Any]] = self._store.setting(_RUNS) or []
+        record = self._runner.record
+        if record is not None and record.state == "failed" and record.started is not None:
+            started = datetime.fromtimestamp(record.started / 1e6, tz=UTC).isoformat()
+            if started > max((run["ended"] for run in runs), default=""):
+                empty: dict[str, Any] = {
+                    "steps": [],
+                    "promise": None,
+                    "note": "",
+                    "learnt": 0,
+                    "labels": 0,
+                    "boxes": 0,
+                    "kind": "",
+                }
+                ended = {"state": "failed", "error": record.error, "started": started, "ended": started, "basis": None}
+                runs = [*runs, {"run": 1 + max((run["run"] for run in runs), default=0), **empty, **ended}]
+        return runs
+
+    def _latest(self, state: str | None = None) -> dict[str, Any] | None:
+        return next((run for run in reversed(self._runs()) if state in (None, run["state"])), None)
+
+    def _basis(self) -> str:
+        """Return a text that changes when the settings, the labels' names or the images change, but not with labels."""
+        chosen, names = self._settings, self._store.labels()["label"].tolist()
+        count = self._store.statistics(t.TRAIN).total_entries
+        return f"{chosen['target']} {chosen['test']} {count} {zlib.crc32(json.dumps(names).encode()):x}"
+
+    def _left(self) -> tuple[int, int, int]:
+        """Return the numbers of labels until the next training, between trainings, and since the last one."""
+        last = self._latest()
+        images, boxes = self._store.labelled_by_people(t.TRAIN)
+        if last is None:
+            return 0, EVERY, images
+        if last["kind"] != "detection":
+            new = abs(images - last["labels"])
+            return max(EVERY - new, 0), EVERY, new
+        if not last["learnt"]:
+            left = max(FEWEST_IMAGES - images, FEWEST_BOXES - boxes, 0)
+            return left, max(left + boxes, FEWEST_BOXES), boxes
+        every, new = max(FEWEST_NEW_BOXES, ceil(BOX_GROWTH * last["boxes"])), abs(boxes - last["boxes"])
+        return max(every - new, 0), every, new
+
+    # -- results ------------------------------------------------------------------------------------
+    @property
+    def results(self) -> Results | None:
+        """Results of the latest training, or None. They leave out labels that no longer exist."""
+        from customlabels_nb.assist.results import read_results, stamp
+
+        file, action = stamp(self._place.root), self._store.last_action()
+        if (file, action) != self._read[:2]:
+            found = self._read[2] if file == self._read[0] else read_results(self._place.root)
+            if found is not None:
+                names = self._store.labels()["label"]
+                suspects = found.suspects[found.suspects["suggested"].isin(names) | found.suspects["suggested"].isna()]
+                prelabels = found.prelabels[found.prelabels["label"].isin(names)]
+                found = replace(found, prelabels=prelabels, suspects=suspects)
+            self._read = file, action, found
+        return self._read[2]
+
+    @property
+    def queue(self) -> pd.DataFrame:
+        """Table of the images to label, in the recommended order: image, kind, cluster, label, confidence.
+
+        ``kind`` is "check" for random check images, "typical", "uncertain", "rare", or "copy" of another image.
+        ``label`` and ``confidence`` are those of a prediction that can be trusted.
+        """
+        columns, found = ["image", "kind", "cluster", "label", "confidence"], self.results
+        if found is None:
+            return pd.DataFrame(columns=columns)
+        first = found.prelabels.drop_duplicates("image")[["image", "label", "confidence"]]
+        table = found.queue.merge(found.pages[["position", "cluster"]], on="position", how="left")
+        table.insert(0, "image", found.images[table["position"].to_numpy()])
+        table = table[table["image"].isin(self._waiting())].merge(first, on="image", how="left")
+        return table.astype({"cluster": "Int64"})[columns]
+
+    def suspects(self) -> pd.DataFrame:
+        """Return probably wrong labels and boxes: image, annotation, kind, given, suggested, score, model and box.
+
+        Images that were reviewed since, or whose label was changed, are left out. Nothing is changed by itself.
+
+        Examples
+        --------
+        >>> project.assist.suspects().columns[:5].tolist()
+        ['image', 'annotation', 'kind', 'given', 'suggested']
+        """
+        from customlabels_nb.assist.suspects import COLUMNS
+        from customlabels_nb.datasets.reviewed import is_reviewed
+
+        found = self.results
+        if found is None:
+            return pd.DataFrame(columns=list(COLUMNS))
+        images, annotations, _ = self._store.tables(t.TRAIN, found.suspects["image"].unique().tolist())
+        left = set(images.loc[(images["status"] == "labelled") & ~is_reviewed(images), "image"])
+        pairs = set(zip(annotations["image"], annotations["label"], strict=True))
+        kept = [
+            row.image in left and (pd.isna(row.given) or (row.image, row.given) in pairs)
+            for row in found.suspects.itertuples()
+        ]
+        return found.suspects[kept].reset_index(drop=True)
+
+    @property
+    def advice(self) -> list[str]:
+        """Sentences about how far predictions can be trusted, and whether more labels are worth their time."""
+        last = self._latest("done")
+        if last is None:
+            return ["Nothing was trained yet. project.assist.train() does it now."]
+        said, promise, target = [last["note"]] if last["note"] else [], last["promise"], f"{last['target']:.0%}"
+        if promise:
+            said.append(
+                f"Of {promise['shown']:,} predictions on check images that are sure enough to be shown, "
+                f"{promise['right']:,} are right: with 95 % confidence at least {promise['bound']:.1%} are."
+            )
+        elif last["needed"]:
+            said.append(f"{counted(last['needed'], 'more label')} until predictions can be trusted at {target}.")
+        else:
+            said.append(f"The model errs too often to be trusted at {target}, however many check images there are.")
+        return [*said, last["advice"]["text"]] if last["advice"] else said
+
+    def summary(self) -> dict[str, Any]:
+        """Return the state for the dashboard as a JSON object.
+
+        Examples
+        --------
+        >>> project.assist.summary()["queues"]
+        {'manual': 0, 'clustered': 0, 'prelabelled': 0, 'suspect': 0}
+        """
+        chosen, record, last, latest = self._settings, self._runner.record, self._latest("done") or {}, self._latest()
+        event = self._progress
+        progress = [event.phase, event.done, event.total] if event else (record.progress if record else None)
+        running = None
+        if record is not None and record.state == "running":
+            phase, done, total = progress or [_PHASES[0], 0, None]
+            running = {"phase": phase, "done": done, "total": total}
+        left, every, new = self._left()
+        return {
+            "on": chosen["on"], "read_only": self._store.read_only, "target": chosen["target"],
+            "error": latest["error"] if latest and latest["state"] == "failed" else "",
+            "elsewhere": self._runner.is_elsewhere, "running": running, "next": left, "every": every, "new": new,
+            "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
+            "needed": last.get("needed"), "missing": last.get("missing", []), "advice": last.get("advice"),
+            **self._count(),
+        }  # fmt: skip
+
+    def _count(self) -> dict[str, Any]:
+        """Count the images of the queues, and the prelabels that people accepted and corrected."""
+        found = self.results
+        if self._counts[0] != self._read[:2]:
+            images = self._store.images()
+            tags = [tag for own in images["tags"] for tag in own if tag in (PRELABELLED, CORRECTED)]
+            waiting, queues = self._waiting(images), dict.fromkeys(("manual", "clustered", "prelabelled", "suspect"), 0)
+            if found is not None:
+                queues = {queue: len(found.names(queue, waiting)) for queue in queues}
+                queues["suspect"] = self.suspects()["image"].nunique()
+            counts = {"accepted": tags.count(PRELABELLED), "corrected": tags.count(CORRECTED), "queues": queues}
+            self._counts = self._read[:2], counts
+        return self._counts[1]
+
+    def _waiting(self, images: pd.DataFrame | None = None) -> set[str]:
+        """Return the images without a label that may be shown predictions."""
+        images = self._store.images() if images is None else images
+        allowed = (images["status"] == "unlabelled") & ((images["split"] == t.TRAIN) | self.test)
+        return set(images.loc[allowed, "image"])
+
+    # -- labels by models ---------------------------------------------------------------------------
+    def auto_label(self, target: float | None = None, *, dry_run: bool = False, progress: bool = True) -> AutoLabels:
+        """Label the unlabelled training images whose predictions can be trusted, as one action that can be undone.
+
+        A model is trained on the labels of people first. The labels it gives have ``annotator`` "model:<run>". They are
+        not used as evidence, and training leaves them out unless ``project.train(auto_labels=True)``. Images that a
+        person labelled, skipped or marked for review, and test images, are never changed.
+
+        Parameters
+        ----------
+        target : float, optional
+            Share of the labels that has to be right. By default that of :meth:`start`.
+        dry_run : bool
+            Change nothing. ``.apply()`` of the returned object labels the images.
+
+        Examples
+        --------
+        >>> labels = project.assist.auto_label(0.95, dry_run=True)  # doctest: +SKIP
+        >>> labels.frame.head()  # doctest: +SKIP
+        """
+        from customlabels_nb.assist.guarantee import fewest_items
+
+        target = self._settings["target"] if target is None else target
+        fewest_items(target)
+        images = self._store.images(t.TRAIN)
+        images = images[images["status"] == "unlabelled"]
+        revisions = dict(zip(images["image"], images["revision"].tolist(), strict=True))
+        with progress_bars(Events(), show=progress) as events:
+            labels = AutoLabels(self, self._run(events, target=target), revisions)
+        if not dry_run:
+            labels.apply()
+        return labels
+
+    def _label(self, frame: pd.DataFrame, revisions: dict[str, int], annotator: str) -> int:
+        """Store labels of a model on images that have not been changed since, as one action."""
+        while True:
+            images, annotations, labels = self._store.tables(t.TRAIN, frame["image"].unique().tolist())
+            same = images["revision"] == images["image"].map(revisions)
+            images = images[same & (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])]
+            rows = frame[frame["image"].isin(images["image"]) & frame["label"].isin(labels["label"])]
+            images = images[images["image"].isin(rows["image"])].reset_index(drop=True)
+            if images.empty:
+                return 0
+            rows = rows.assign(confidence=rows["confidence"].clip(0, 0.999))
+            marks = t.normalise_annotations(rows, annotator=annotator)
+            try:
+                done = self._store.update_images(
+                    t.TRAIN, t.settle_statuses(images, marks), marks, Action("auto-label", settings.user, annotator)
+                )
+            except (StaleEditError, TableError):  # a person was faster: leave that image out
+                continue
+            return done.count
+
+    # -- in the background --------------------------------------------------------------------------
+    def _watch(self) -> None:
+        """Start the thread that trains when there are enough new labels."""
+        self._wake.set()
+        if self._store.read_only or (self._thread is not None and self._thread.is_alive()):
+            return
+        work = threading.Thread(target=_watch, args=(weakref.ref(self), self._wake), daemon=True)
+        self._thread = work
+        work.start()
+
+    def _step(self) -> None:
+        """Train if it is time, and no other kernel trains."""
+        last = self._store.last_action()
+        if last == self._seen or not self.on or self._runner.is_elsewhere:
+            return
+        run = self._latest()
+        if self._left()[0] == 0 or run is None or run["basis"] != self._basis():
+            with contextlib.suppress(Cancelled, HelperError, NotAllowedError):  # the run has the reason
+                self._run(Events())
+        self._seen = last
+
+
+def _watch(reference: weakref.ref[Assist], wake: threading.Event) -> None:
+    """Train in the background as long as the project is open."""
+    while True:
+        wake.wait(_POLL_SECONDS)
+        wake.clear()
+        assist = reference()
+        if assist is None or assist._thread is not threading.current_thread():
+            return
+        with contextlib.suppress(CustomLabelsError):  # such as a full disk or a lost connection: try again
+            assist._step()
+        del assist
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,415 @@
+"""Train on the labels of people, and store what the models say about the other images, in the helper process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from customlabels_nb._utils.text import counted
+from customlabels_nb.assist.clusters import cluster_pages
+from customlabels_nb.assist.guarantee import (
+    Guarantee,
+    check_boxes,
+    find_guarantee,
+    guarantee_labels,
+    labels_needed,
+    lower_bound,
+    precision_interval,
+)
+from customlabels_nb.assist.learning import (
+    Forecast,
+    count_on_check_images,
+    describe_forecast,
+    forecast,
+    seconds_per_label,
+)
+from customlabels_nb.assist.probabilities import box_doubt, clarity, cross_fit, learn, margin_doubt, predict
+from customlabels_nb.assist.queue import (
+    FIRST_SHARE,
+    QueueState,
+    ask_once,
+    check_images,
+    check_order,
+    compact,
+    order_queue,
+)
+from customlabels_nb.assist.results import Results
+from customlabels_nb.assist.suspects import suspect_boxes, suspect_labels
+from customlabels_nb.checks import find_near_duplicates
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.errors import NotEnoughDataError, StoreError
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
+from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL
+from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.feature_file import project_features
+from customlabels_nb.store import SqlStore
+from customlabels_nb.training.kinds import choose_kind
+from customlabels_nb.training.plan import UsableImages, usable_part
+
+#: Images and boxes from which a detector is trained.
+FEWEST_IMAGES, FEWEST_BOXES = 15, 20
+#: Images on a page of a cluster.
+PAGE = 9
+
+_BLOCK = 8_192  # images whose features are computed together
+_MOST_COMPARED = 20_000  # images among which near-duplicates are searched for
+_MOST_DETECTED = 500  # images in which a detector looks for boxes
+_SHOWN, _CLEAR = 0.5, 0.5  # confidence of a box that could be shown, and threshold of a label
+_PREDICTION = ["image", "label", "confidence", *t.BOX_COLUMNS]
+
+
+@dataclass
+class _Images:
+    """Training images, and the open test images if they are allowed. The masks and positions refer to ``table``."""
+
+    table: pd.DataFrame
+    kind: str
+    names: list[str]
+    annotations: pd.DataFrame
+    part: UsableImages
+    at: IntArray
+    by_machine: BoolArray
+    waiting: BoolArray
+    in_train: int
+    features: NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), np.float16))
+    copies: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    order: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    check: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+@dataclass
+class _Found:
+    """Predictions of a model. ``checks`` and ``shown`` have the predicted labels and how sure the model is of them.
+
+    ``checks`` are the items that are evidence: ``label`` (position), ``sure``, ``right`` and ``copies``. ``shown`` are
+    predictions for images that wait for a label: columns of predictions, ``label_at`` and ``sure``.
+    """
+
+    checks: pd.DataFrame
+    shown: pd.DataFrame
+    suspects: pd.DataFrame
+    doubt: NDArray[np.float64] | None = None
+    probabilities: NDArray[np.float32] | None = None
+    advice: dict[str, Any] | None = None
+
+
+class _Steps:
+    """Phases of a run with their counts and times."""
+
+    def __init__(self, events: Events) -> None:
+        self.events, self.done = events, list[dict[str, Any]]()
+
+    @contextmanager
+    def phase(self, name: str, count: int, unit: str = "images") -> Iterator[None]:
+        """Announce and time a phase."""
+        self.events.progress(name, 0, count, unit)
+        started = time.perf_counter()
+        yield
+        self.done.append({"phase": name, "count": count, "unit": unit, "seconds": time.perf_counter() - started})
+
+
+def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str, Any]:
+    """Train on the labels that people gave, store the results, and describe the run as a JSON object.
+
+    ``arguments`` are ``root``, ``run`` (number), ``target``, ``budget``, ``test`` (True to predict test images), and
+    ``keep``. If ``keep`` is False, the trusted predictions are part of the returned object, and nothing is stored.
+    """
+    root, number, target = Path(arguments["root"]), int(arguments["run"]), float(arguments["target"])
+    data, steps = _read(store, root, test=bool(arguments["test"])), _Steps(events)
+    if data.table.empty:
+        raise NotEnoughDataError("The training set has no images. Add some with project.add_images(…).")
+    count = len(data.table)
+    with steps.phase("featurization", count):
+        features = data.features = _features(data, root, events)
+        known: BoolArray = np.asarray(np.isfinite(features).all(axis=1))
+        features[~known] = 0
+        data.part, data.at = _readable(data, known)
+        data.copies = _copies(data, root, store, events)
+    labelled = np.zeros(count, dtype=np.bool_)
+    labelled[data.at] = True
+    size = data.table["width"].astype("float64").fillna(0) * data.table["height"].astype("float64").fillna(0)
+    data.waiting &= known
+    asked = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
+    asked &= ~np.isin(data.copies, data.copies[labelled])
+    data.order = check_order(data.table["image"].tolist()[: data.in_train])
+    data.check = check_images(data.order, ~(asked | (data.by_machine & known)))
+    data.check = data.check[labelled[data.check]]
+    find = _detect if data.kind == DETECTION else _classify
+    found = find(data, steps, arguments["budget"], root, f"run {number}")
+    thresholds = _guarantees(found.checks, len(data.names), target, data.kind)
+    least = np.array([one.threshold for one in thresholds] or [np.inf])
+    trusted = found.shown[found.shown["sure"] >= least[found.shown["label_at"]]]
+    prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
+    report = {
+        "kind": data.kind,
+        "steps": steps.done,
+        **_promise(thresholds, found.checks, len(data.check), data.names, target),
+        "advice": found.advice,
+        "learnt": len(data.part.marks) if data.kind == DETECTION and found.doubt is not None else 0,
+        "note": _note(data, found),
+    }
+    if not arguments["keep"]:
+        return {**report, "found": prelabels.to_dict("list")}
+    small, waiting = compact(features), data.waiting
+    counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
+    state = QueueState(small, data.order, asked, labelled, counts, found.doubt, found.probabilities)
+    queue = order_queue(state)
+    later = np.flatnonzero(waiting & ~asked)  # copies of images that are asked or labelled
+    queue = pd.concat([queue, pd.DataFrame({"position": later, "kind": "copy"})], ignore_index=True)
+    pages = cluster_pages(small, waiting, PAGE, probabilities=found.probabilities, labels=len(data.at))
+    try:
+        images = data.table["image"].to_numpy(dtype=str)
+        Results(number, images, queue, pages, prelabels.reset_index(drop=True), found.suspects).write(root)
+    except OSError as error:
+        raise StoreError(f"The results cannot be stored ({error.strerror}). Check the free disk space.") from error
+    return report
+
+
+def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
+    """Read the training images, with the labels that people gave. Images with a label by a model are not labelled."""
+    images, annotations, labels = store.tables(t.TRAIN)
+    machine = t.by_machine(annotations)
+    by_machine = images["image"].isin(annotations.loc[machine, "image"]).to_numpy()
+    human = annotations[~annotations["image"].isin(images.loc[by_machine, "image"])]
+    train = Dataset(images[~by_machine], human, labels, name=t.TRAIN, root=root)
+    nothing = Dataset(images[:0], None, labels)
+    kind = choose_kind(train, nothing, task=store.project().task).kind
+    part = usable_part(train, kind)
+    place = pd.Series(np.arange(len(images)), index=images["image"])
+    table = images
+    if test:
+        more = store.images(t.TEST)
+        table = pd.concat([images, more[more["status"] == "unlabelled"]], ignore_index=True)
+    waiting = np.array(table["status"] == "unlabelled", dtype=np.bool_)
+    by_machine = np.concatenate([by_machine, np.zeros(len(table) - len(images), np.bool_)])
+    at = place[part.images["image"]].to_numpy(dtype=np.int64)
+    return _Images(table, kind, labels["label"].tolist(), human, part, at, by_machine, waiting, len(images))
+
+
+def _features(data: _Images, root: Path, events: Events) -> NDArray[np.float16]:
+    """Compute or read the features of all images, NaN for those that cannot be read."""
+    names, keys = data.table["image"].tolist(), [k if isinstance(k, str) else None for k in data.table["sha256"]]
+    blocks = []
+    for start in range(0, len(names), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        relay = _relay(events, "featurization", start, len(names))
+        found = embed(names[part], root=root, keys=keys[part], cache=project_features(root), events=relay)
+        with np.errstate(over="ignore"):
+            blocks.append(found.features.astype(np.float16))
+    return np.concatenate(blocks)
+
+
+def _readable(data: _Images, known: BoolArray) -> tuple[UsableImages, IntArray]:
+    """Leave out labelled images that cannot be read."""
+    images = data.part.images[known[data.at]].reset_index(drop=True)
+    marks = data.part.marks[data.part.marks["image"].isin(images["image"])]
+    return UsableImages(images, marks), data.at[known[data.at]]
+
+
+def _copies(data: _Images, root: Path, store: SqlStore, events: Events) -> IntArray:
+    """Return the group of near-duplicates of each image, or of identical images if there are many."""
+    table = data.table.drop_duplicates("image")[["image", "split", "sha256", "width", "height"]]
+    key = tuple(table["sha256"].fillna(table["image"]))
+    if key not in _groups:
+        part, pairs = Dataset(table, name=t.TRAIN, root=root), None
+        if len(table) <= _MOST_COMPARED:
+            relay = _relay(events, "featurization")
+            pairs = find_near_duplicates([part], files=store.files()[0], events=relay)
+        _groups.clear()
+        _groups[key] = pd.Series(pd.factorize(pd.Series(part.groups_of_images(pairs)))[0], index=table["image"])
+    return np.asarray(_groups[key][data.table["image"]], dtype=np.int64)
+
+
+#: Groups of near-duplicates in the latest run. The helper process usually runs several.
+_groups: dict[tuple[str, ...], pd.Series] = {}
+
+
+def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
+    """Train a head on the features, and predict the labels of all images."""
+    n, k, count = len(data.at), len(data.names), len(data.table)
+    place = pd.Series(np.arange(n), index=data.part.images["image"]), pd.Series(np.arange(k), index=data.names)
+    truth: NDArray[Any] = np.zeros((n, k), dtype=np.bool_)
+    truth[place[0][data.part.marks["image"]].to_numpy(), place[1][data.part.marks["label"]].to_numpy()] = True
+    several, rows, copies = data.kind == MULTI_LABEL, data.features[data.at], data.copies[data.at]
+    some = truth.any(axis=0)
+    if (not (some & ~truth.all(axis=0)).any()) if several else some.sum() < 2:
+        return _nothing(steps, n, count)
+    truth = truth if several else truth.argmax(axis=1)
+    check = np.flatnonzero(np.isin(data.at, data.check))
+    with steps.phase("training", n, "labels"):
+        head = learn(rows, truth, k)
+    with steps.phase("validation", len(check), "check images"):
+        fitted = cross_fit(rows, truth, head, copies=copies)
+        label, sure, right = _judged(fitted[check], truth[check], several)
+        checks = pd.DataFrame({"label": label, "sure": sure, "right": right, "copies": copies[check]})
+        suspects = suspect_labels(
+            fitted, truth, data.part.images["image"].tolist(), data.names, data.annotations, model=model
+        )
+        counts = count_on_check_images(rows, truth, check, head, copies=copies) if len(check) else None
+        advice = _advice(None if counts is None else forecast(counts), data)
+    with steps.phase("inference", int(data.waiting.sum())):
+        found = predict(data.features, head, several=several)
+        doubt = 1 - clarity(found, _CLEAR).min(axis=1) if several else margin_doubt(found)
+        own = found[data.waiting].astype(np.float64)
+        label, sure, _ = _judged(own, None, several)
+        at = np.nonzero(own >= _CLEAR) if several else (np.arange(len(own)), label)
+        images = data.table.loc[data.waiting, "image"].to_numpy()[at[0]]
+        shown = pd.DataFrame({"image": images, "label": np.array(data.names, dtype=object)[at[1]]})
+        shown = shown.assign(
+            confidence=own[at], label_at=at[1], sure=sure[at[0]], **dict.fromkeys(t.BOX_COLUMNS, np.nan)
+        )
+    return _Found(checks, shown, suspects, doubt, found, advice)
+
+
+def _judged(
+    found: NDArray[np.float64], truth: NDArray[Any] | None, several: bool
+) -> tuple[IntArray, NDArray[np.float64], BoolArray | None]:
+    """Return the predicted label of each image, how sure it is, and whether it is right."""
+    if several:  # all labels of an image are right, or it is wrong
+        clear = clarity(found, _CLEAR).min(axis=1)
+        right = None if truth is None else ((found >= _CLEAR) == truth).all(axis=1)
+        return np.zeros(len(found), dtype=np.int64), clear, right
+    label = found.argmax(axis=1)
+    return label, found.max(axis=1, initial=0), None if truth is None else label == truth
+
+
+def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
+    """Train a detector on all images, and one on each half to predict the other half."""
+    images, marks, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
+    if marks["image"].nunique() < FEWEST_IMAGES or len(marks) < FEWEST_BOXES:
+        return _nothing(steps, n, count)
+    from customlabels_nb.training.boxes_data import make_examples
+    from customlabels_nb.training.budget import Budget, parse_budget
+    from customlabels_nb.training.detection_data import DetectionOptions
+    from customlabels_nb.training.detector_recipe import TrainedDetector, predict_boxes, train_detector
+
+    names, given = [name for name in data.names if (marks["label"] == name).any()], parse_budget(budget)
+
+    def trained(own: BoolArray, share: float) -> TrainedDetector:
+        part = Budget(given.seconds and given.seconds * share, given.steps)
+        relay = _relay(steps.events, "training")
+        return train_detector(make_examples(images[own], marks, names), names, DetectionOptions(part), relay, root=root)
+
+    half = np.unique(data.copies[data.at], return_inverse=True)[1] % 2 == 0
+    with steps.phase("training", len(marks), "boxes"):
+        whole, halves = trained(np.ones(n, np.bool_), 0.5), [(trained(own, 0.25), ~own) for own in (half, ~half)]
+    with steps.phase("validation", len(data.check), "check images"):
+        relay = _relay(steps.events, "validation")
+        crossed = pd.concat(
+            predict_boxes(detector, images.loc[own, "image"].tolist(), names, root=root, events=relay)[0]
+            for detector, own in halves
+        )
+        truth = data.annotations[data.annotations["image"].isin(images["image"])]
+        checked = data.table["image"].iloc[data.check].tolist()
+        checks = check_boxes(crossed[crossed["confidence"] >= _SHOWN], truth, checked)
+        checks = checks.assign(sure=checks["confidence"], label=_positions(checks, data), copies=np.arange(len(checks)))
+        suspects = suspect_boxes(truth, crossed, model=model)
+    with steps.phase("inference", min(int(data.waiting.sum()), _MOST_DETECTED)):
+        order = np.concatenate([data.order, np.arange(data.in_train, count)])
+        asked = data.table["image"].iloc[order[data.waiting[order]][:_MOST_DETECTED]].tolist()
+        relay = _relay(steps.events, "inference")
+        found = predict_boxes(whole, asked, names, root=root, events=relay)[0]
+        shown = found.assign(sure=found["confidence"], label_at=_positions(found, data))
+        at = pd.Series(np.arange(count), index=data.table["image"])[asked]
+        doubt = box_doubt(at[found["image"]].to_numpy(), found["confidence"].to_numpy(), _SHOWN, count)
+    return _Found(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
+
+
+def _nothing(steps: _Steps, labels: int, images: int) -> _Found:
+    """Return the predictions without a model: none."""
+    for name, count, unit in (("training", labels, "labels"), ("validation", 0, "check images")):
+        with steps.phase(name, count, unit):
+            pass
+    with steps.phase("inference", 0):
+        checks = pd.DataFrame({"label": [], "sure": [], "right": [], "copies": []}).astype(
+            {"label": int, "right": bool}
+        )
+        shown = pd.DataFrame({name: [] for name in (*_PREDICTION, "sure")}).assign(label_at=np.empty(0, np.int64))
+        suspects = suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), t.empty(t.PREDICTION_COLUMNS))
+    return _Found(checks, shown, suspects)
+
+
+def _positions(table: pd.DataFrame, data: _Images) -> IntArray:
+    return np.asarray(table["label"].map({name: i for i, name in enumerate(data.names)}), dtype=np.int64)
+
+
+def _relay(events: Events, phase: str, start: int = 0, total: int | None = None) -> Events:
+    """Return events whose progress is passed on as that of a phase."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress):
+            events.progress(phase, start + event.done, total or event.total, event.unit)
+
+    inner = Events()
+    inner.subscribe(listen)
+    return inner
+
+
+def _guarantees(checks: pd.DataFrame, labels: int, target: float, kind: str) -> list[Guarantee]:
+    """Return the threshold of each label."""
+    sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
+    if kind == MULTI_LABEL:
+        return [find_guarantee(sure, right, target, copies=copies, labels=tuple(range(labels)))] * labels
+    return guarantee_labels(sure, checks["label"].to_numpy(), right, labels, target, copies=copies)
+
+
+def _promise(
+    thresholds: list[Guarantee], checks: pd.DataFrame, checked: int, names: list[str], target: float
+) -> dict[str, Any]:
+    """Describe how often predictions were right on check images, or how many labels are needed until that is known."""
+    kept = {one.labels: one for one in thresholds if one.shown}.values()
+    sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
+    missing, promise, needed = [], None, None
+    for position, name in enumerate(names):
+        own = checks["label"].to_numpy() == position
+        if not thresholds[position].shown and own.any():
+            more = labels_needed(sure[own], right[own], target, checked=checked, copies=copies[own])
+            missing += [] if more is None else [[name, more]]
+    if kept:
+        shown, hits = sum(one.shown for one in kept), sum(one.right for one in kept)
+        low, high = precision_interval(hits, shown)
+        bound, threshold = float(lower_bound(hits, shown)), min(one.threshold for one in kept)
+        promise = {"shown": shown, "right": hits, "low": low, "high": high, "bound": bound, "threshold": threshold}
+    else:
+        needed = labels_needed(sure, right, target, copies=copies)
+        if checks.empty and needed is not None:  # without a model, the check images so far count nevertheless
+            needed = max(1, needed - round(checked / FIRST_SHARE))
+    return {"promise": promise, "needed": needed, "missing": sorted(missing, key=lambda pair: pair[1])}
+
+
+def _advice(found: Forecast | None, data: _Images) -> dict[str, Any] | None:
+    """Describe what more labels would bring."""
+    if found is None:
+        return None
+    times = data.annotations["created"].astype("int64").to_numpy() / 1e6
+    seconds = seconds_per_label(times)
+    return {
+        "more": found.more, "gain": found.gain, "low": found.low, "high": found.high,
+        "label": None if found.label is None else data.names[found.label],
+        "minutes": None if seconds is None else max(1, round(found.more * seconds / 60)),
+        "text": describe_forecast(found, data.names, seconds),
+    }  # fmt: skip
+
+
+def _note(data: _Images, found: _Found) -> str:
+    """Say in a sentence what is special, if anything."""
+    used = data.part.marks["label"].nunique()
+    if not data.waiting.any():
+        return "All images that can be read have been labelled, skipped or marked for review."
+    if not len(data.at):
+        return "No image has been labelled yet, so the queue starts with typical images."
+    if found.doubt is None and data.kind == DETECTION:
+        return f"A detector needs {FEWEST_IMAGES} images with {FEWEST_BOXES} boxes."
+    if found.doubt is None:
+        return f"Nothing can be predicted with {counted(used, 'label')} in use."
+    return ""
