@@ -166,7 +166,9 @@ class Gallery extends PicturePages {
     const { clustered, listing, selection, info } = this;
     this.root.classList.toggle("clustered", clustered);
     if (!clustered) show(this.clusterHints.node, false);
-    if (!clustered || !info) return;
+    const queue = info?.query.queue;
+    if (clustered || (queue === "prelabelled" && !selection.size && !this.single)) this.footer.showKeys(queue, info.labels.length);
+    if (!clustered) return;
     const { count, start } = listing;
     for (let index = 0; index < count; index += 1) {
       const isOut = !selection.has(start + index) && listing.rowAt(start + index)?.status === "unlabelled";
@@ -175,7 +177,7 @@ class Gallery extends PicturePages {
     const facts = { selected: selection.size, count, labels: info.labels.length, columns: this.columns, readOnly: info.read_only };
     this.clusterHints.update(facts);
     this.toolbar.showSelected(selection.size);
-    this.footer.showCluster(info.assist?.cluster, facts);
+    this.footer.showCluster(info.assist?.cluster, count);
   }
 
   repaint(names) {

@@ -4,6 +4,8 @@ import { element, hint, setText, show } from "../shared/dom.js";
 
 const QUEUES = [["", "off"], ["assist", "assist"], ["manual", "manual"], ["clustered", "clustered"], ["prelabelled", "prelabelled"]];
 
+const NUMBERS = ["", "", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+
 // Return the number of columns for a cluster page: two rows of large tiles if possible, with a place for the hints.
 export function clusterColumns(count, width) {
   const wished = count > 15 ? 8 : Math.max(2, Math.ceil((count + 1) / 2));
@@ -30,6 +32,7 @@ export class QueueMenu {
 
   update({ assist, query, split, readOnly, single }) {
     const clustered = query.queue === "clustered" && !single;
+    this.menu.classList.toggle("on", Boolean(query.queue));
     show(this.menu, Boolean(query.queue || (assist && (split !== "test" || assist.test))));
     if (this.queue !== query.queue || !this.select.options.length) {
       this.select.replaceChildren(...QUEUES.map(([value, text]) => element("option", { value, text, selected: value === (query.queue ?? "") })));
@@ -56,6 +59,6 @@ export class ClusterHints {
   update({ selected, count, labels, columns, readOnly }) {
     show(this.node, count > 0 && count % columns > 0 && columns > 1 && !readOnly);
     setText(this.count, `${selected} of ${count}`);
-    this.node.children[1].replaceChildren(hint(labels > 1 ? `1–${Math.min(9, labels)}` : "1", selected === 1 ? "labels it" : `labels the ${selected}`));
+    this.node.children[1].replaceChildren(hint(labels > 1 ? `1–${Math.min(9, labels)}` : "1", selected === 1 ? "labels it" : `labels the ${NUMBERS[selected] ?? selected}`));
   }
 }
