@@ -124,6 +124,8 @@ class _Running:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
+            # threads of low priority that spin while they wait for each other are up to five times slower
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
             start_new_session=True,  # an interrupt of the kernel is sent to its whole group
         )
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()

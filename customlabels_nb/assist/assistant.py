@@ -149,6 +149,7 @@ class Assist:
         self._runner_of: tuple[SqlStore, BackgroundRunner] | None = None
         self._thread: threading.Thread | None = None
         self._progress: Progress | None = None
+        self._error = ""
         self._seen, self._read = -1, (None, -1, None)  # type: int, tuple[Any, int, Results | None]
         self._counts: tuple[Any, dict[str, Any]] = (None, {})
         if self.on:
@@ -208,7 +209,7 @@ class Assist:
         """
         if self.on:
             self._change("stop assist", on=False)
-        self._runner.stop()
+            self._runner.stop()
 
     def _change(self, what: str, **new: Any) -> None:
         if self._store.read_only:
@@ -315,13 +316,14 @@ class Assist:
             raise NotAllowedError("The project is read-only, so assist cannot train. Copy it to a folder of yours.")
         with self._turn:
             chosen, runs = self._settings, self._store.setting(_RUNS) or []
+            last = self._latest() or {"kind": "", "learnt": 0}
             images, boxes = self._store.labelled_by_people(t.TRAIN)
             run: dict[str, Any] = {
-                "run": 1 + max((old["run"] for old in runs), default=0),
-                "started": _now(), "state": "done", "error": "",
-                "labels": images, "boxes": boxes, "target": target or chosen["target"], "test": chosen["test"],
-                "basis": self._basis(), "images": self._store.statistics(t.TRAIN).total_entries, "note": "",
-                "kind": "", "steps": [], "promise": None, "needed": None, "missing": [], "advice": None, "learnt": 0,
+                "run": 1 + max((old["run"] for old in runs), default=0), "auto": target is not None,
+                "started": _now(), "state": "done", "error": "", "note": "", "basis": self._basis(),
+                "target": target or chosen["target"], "test": chosen["test"], "kind": last["kind"],
+                "images": self._store.statistics(t.TRAIN).total_entries, "labels": images, "boxes": boxes,
+                "learnt": last["learnt"], "steps": [], "promise": None, "needed": None, "missing": [], "advice": None,
             }  # fmt: skip
             arguments = {
                 "root": str(self._place.root), "run": run["run"], "target": run["target"], "budget": chosen["budget"],
@@ -366,7 +368,9 @@ class Assist:
         return runs
 
     def _latest(self, state: str | None = None) -> dict[str, Any] | None:
-        return next((run for run in reversed(self._runs()) if state in (None, run["state"])), None)
+        """Return the latest run in a state that was not only for :meth:`auto_label`."""
+        runs = (run for run in reversed(self._runs()) if not run.get("auto"))
+        return next((run for run in runs if state in (None, run["state"])), None)
 
     def _basis(self) -> str:
         """Return a text that changes when the settings, the labels' names or the images change, but not with labels."""
@@ -445,7 +449,7 @@ class Assist:
             row.image in left and (pd.isna(row.given) or (row.image, row.given) in pairs)
             for row in found.suspects.itertuples()
         ]
-        return found.suspects[kept].reset_index(drop=True)
+        return found.suspects[pd.Series(kept, dtype=bool).to_numpy()].reset_index(drop=True)
 
     @property
     def advice(self) -> list[str]:
@@ -483,7 +487,7 @@ class Assist:
         left, every, new = self._left()
         return {
             "on": chosen["on"], "read_only": self._store.read_only, "target": chosen["target"],
-            "error": latest["error"] if latest and latest["state"] == "failed" else "",
+            "error": latest["error"] if latest and latest["state"] == "failed" else self._error,
             "elsewhere": self._runner.is_elsewhere, "running": running, "next": left, "every": every, "new": new,
             "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
             "needed": last.get("needed"), "missing": last.get("missing", []), "advice": last.get("advice"),
@@ -546,10 +550,10 @@ class Assist:
     def _label(self, frame: pd.DataFrame, revisions: dict[str, int], annotator: str) -> int:
         """Store labels of a model on images that have not been changed since, as one action."""
         while True:
-            images, annotations, labels = self._store.tables(t.TRAIN, frame["image"].unique().tolist())
+            images, annotations, _ = self._store.tables(t.TRAIN, frame["image"].unique().tolist())
             same = images["revision"] == images["image"].map(revisions)
             images = images[same & (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])]
-            rows = frame[frame["image"].isin(images["image"]) & frame["label"].isin(labels["label"])]
+            rows = frame[frame["image"].isin(images["image"]) & frame["label"].isin(self._store.labels()["label"])]
             images = images[images["image"].isin(rows["image"])].reset_index(drop=True)
             if images.empty:
                 return 0
@@ -593,8 +597,11 @@ def _watch(reference: weakref.ref[Assist], wake: threading.Event) -> None:
         assist = reference()
         if assist is None or assist._thread is not threading.current_thread():
             return
-        with contextlib.suppress(CustomLabelsError):  # such as a full disk or a lost connection: try again
+        try:
             assist._step()
+            assist._error = ""
+        except Exception as error:  # such as a full disk or a lost connection: try again
+            assist._error = str(error)
         del assist
 
 

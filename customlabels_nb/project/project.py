@@ -538,6 +538,8 @@ class Project:
     ) -> Distribution:
         """Move a stratified random part of the training images to the empty test set.
 
+        Images with labels by models stay in the training set.
+
         Parameters
         ----------
         test_fraction : float
@@ -573,6 +575,8 @@ class Project:
             )
         train = self.train_set
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
+        by_machine = train.annotations.loc[t.by_machine(train.annotations), "image"]
+        chosen &= ~train.images["image"].isin(by_machine).to_numpy()
         if not chosen.any():
             raise NotEnoughDataError(
                 f"Cannot split the {len(train)} images: no label has two different images. "
@@ -862,6 +866,7 @@ class Project:
         input_size: int | None = None,
         seed: int = 0,
         device: str | None = None,
+        auto_labels: bool = False,
         tags: dict[str, str] | None = None,
         progress: bool | str = True,
         events: Events | None = None,
@@ -901,6 +906,9 @@ class Project:
             ``settings.threads`` to fix that number, which is otherwise chosen by a short benchmark.
         device : str, optional
             Device to train on: "cuda", "mps" or "cpu". By default the first of these that is available.
+        auto_labels : bool
+            Train on labels by models too, such as those of ``project.assist.auto_label()``. By default, images with
+            such labels are left out.
         tags : dict, optional
             Tags of the version, a dict of str to str.
         progress : bool or "bars"
@@ -926,7 +934,7 @@ class Project:
         model = Model(self._place, version)
         with model._stoppable():
             from customlabels_nb.training.options import options_from
-            from customlabels_nb.training.plan import make_plan, set_aside
+            from customlabels_nb.training.plan import make_plan, set_aside, without_machine_labels
 
             options = options_from(
                 kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
@@ -934,13 +942,14 @@ class Project:
             )  # fmt: skip
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
-                make_plan(*set_aside(self.train_set), kind=kind, task=self.task)
+                make_plan(*set_aside(without_machine_labels(self.train_set)), kind=kind, task=self.task)
                 say(f"The project has no test set yet. Images were split: {self.distribute()}")
             colours = self.labels.colours
             with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
                 from customlabels_nb.training.run import train_version  # loads torch, which takes seconds
 
-                datasets = self.train_set, self.test_set
+                train = self.train_set if auto_labels else without_machine_labels(self.train_set)
+                datasets = train, self.test_set
                 train_version(self._store, self.root, version, *datasets, options, stream, tags=tags, started=started)
                 model = self._models.setdefault(version, model)
                 model._finish(stream)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from customlabels_nb.core.limits import LOCAL, Limits
-from customlabels_nb.core.tables import TRAIN
+from customlabels_nb.core.tables import TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
@@ -95,6 +95,18 @@ def make_plan(
     _require_enough(choice.kind, train, test, labels, parts["train"], parts["test"], limits)
     said = _notes(choice.kind, (train, test), (parts["train"], parts["test"]), labels)
     return TrainingPlan(choice, labels, parts["train"], parts["test"], said)
+
+
+def without_machine_labels(dataset: Dataset) -> Dataset:
+    """Return the dataset in which images with labels by a model are unlabelled."""
+    machine = by_machine(dataset.annotations)
+    if not machine.any():
+        return dataset
+    images, annotations = dataset.images, dataset.annotations
+    own = images["image"].isin(annotations.loc[machine, "image"])
+    kept = annotations[annotations["image"].isin(images.loc[~own, "image"])]
+    images = images.assign(status=images["status"].mask(own, "unlabelled"))
+    return Dataset(images, kept, dataset.labels, name=dataset.name, root=dataset.root)
 
 
 def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:

@@ -1,0 +1,527 @@
+"""Tests of the help with labelling: what it learns from, what it shows, and that it never overwrites a person."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb._utils import helper_process
+from customlabels_nb.assist import training
+from customlabels_nb.assist.assistant import Assist
+from customlabels_nb.assist.queue import check_order
+from customlabels_nb.assist.results import Results
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import HelperError, InputError, NotAllowedError
+from customlabels_nb.events import Events
+from customlabels_nb.project.project import Project
+from customlabels_nb.store import Action, RunnerRecord, SqlStore
+from customlabels_nb.store.database import now_us
+from tests._utils.test_helper_process import is_gone, is_soon
+
+LABELS = ["lemon", "lime", "01"]
+COUNT, TESTED = 240, 20
+
+KERNEL = """
+import sys
+root = sys.argv[1]
+sys.path[:] = sys.argv[2:]
+import customlabels_nb as cl
+from customlabels_nb.events import Events
+from customlabels_nb.store.background import BackgroundRunner
+run = BackgroundRunner.run
+BackgroundRunner.run = lambda self, entry, arguments, events: run(
+    self, "tests._utils.helper_tasks:stored_work", {"steps": 10_000}, events
+)
+assist, events = cl.load_project(root).assist, Events()
+events.subscribe(lambda event: print(assist._runner.pid, flush=True))
+assist._run(events)
+"""
+
+
+class InProcess:
+    """Runner without a helper process, which reports errors as the helper process does."""
+
+    is_elsewhere, record = False, None
+    store: SqlStore
+
+    def run(self, entry: str, arguments: dict[str, Any], events: Events) -> Any:
+        assert entry == "customlabels_nb.assist.training:run"
+        task = {"entry": f"{__name__}:task", "arguments": arguments}
+        said = helper_process._outcome(task, events, SimpleNamespace(relay=lambda event: None))  # type: ignore[arg-type]
+        if "failed" in said:
+            raise HelperError(said["failed"], said["error"])
+        return said["result"]
+
+    def stop(self) -> None:
+        pass
+
+    close = stop
+
+
+def task(arguments: dict[str, Any], events: Events) -> Any:
+    """Run the training in this process."""
+    return training.run(InProcess.store, arguments, events)
+
+
+def truth(name: str) -> str:
+    return LABELS[int(name[3:6]) % 3]
+
+
+def features(names: list[str], noise: float) -> np.ndarray[Any, np.dtype[np.float16]]:
+    """Return features that separate the labels, unless the noise is large."""
+    centres = np.eye(3, 16) * 10
+    rows = [
+        centres[int(name[3:6]) % 3] + noise * np.random.default_rng(int(name[3:6])).normal(size=16) for name in names
+    ]
+    return np.array(rows, dtype=np.float16).reshape(-1, 16)
+
+
+@pytest.fixture
+def noise(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Replace the features and near-duplicates of the images, and the helper process. Return the noise, as a list."""
+    amount = [1.0]
+    monkeypatch.setattr(
+        training, "_features", lambda data, root, events: features(data.table["image"].tolist(), amount[0])
+    )
+    monkeypatch.setattr(training, "_copies", lambda data, root, store, events: np.arange(len(data.table)))
+    monkeypatch.setattr(Assist, "_runner", property(lambda self: self.__dict__.setdefault("_local", InProcess())))
+    return amount
+
+
+def make(tmp_path: Path, task: str = "single-label") -> Project:
+    project = cl.create_project("fruit", tmp_path / "fruit", task=task)
+    InProcess.store = project._store
+    for label in LABELS:
+        project.labels.add(label)
+    for split, count in ((t.TRAIN, COUNT), (t.TEST, TESTED)):
+        images = t.normalise_images(
+            pd.DataFrame({"image": [f"{split[:2]}-{i:03}.jpg" for i in range(count)]}), split=split
+        )
+        project._store.add_images(split, images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me"))
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path, noise: list[float]) -> Iterator[Project]:
+    made = make(tmp_path)
+    yield made
+    made.close()
+
+
+def names_in_order(project: Project) -> list[str]:
+    """Return the training images in the order in which check images are drawn."""
+    names = project.train_set.images["image"].tolist()
+    return [names[i] for i in check_order(names)]
+
+
+def label(project: Project, names: list[str], labels: list[str] | None = None) -> None:
+    given = [truth(name) for name in names] if labels is None else labels
+    project.update("train", pd.DataFrame({"image": names, "label": given}))
+
+
+def train(project: Project) -> dict[str, Any]:
+    return project.assist.train(progress=False)
+
+
+def test_58_check_images_show_nothing_and_59_do(project: Project) -> None:
+    order = names_in_order(project)
+    label(project, order[:58])
+    run = train(project)
+    assert run["steps"][2] == {**run["steps"][2], "phase": "validation", "count": 58, "unit": "check images"}
+    assert (run["promise"], run["needed"]) == (None, 2)
+    assert project.assist.queue["label"].isna().all()
+    assert project.assist.auto_label(progress=False).frame.empty
+    label(project, order[58:59])
+    run = train(project)
+    assert run["promise"]["shown"] == run["promise"]["right"] == 59
+    assert run["promise"]["bound"] >= 0.95
+    assert run["needed"] is None
+    found = project.assist.results
+    assert found is not None
+    assert len(found.prelabels) > 100
+    assert (found.prelabels["label"] == found.prelabels["image"].map(truth)).mean() > 0.95
+    assert found.prelabels["label"].tolist() == sorted(found.prelabels["label"], key=LABELS.index)
+    assert not set(found.prelabels["image"]) & set(order[:59])
+
+
+def test_a_biased_queue_changes_neither_promise_nor_check_images(project: Project) -> None:
+    order = names_in_order(project)
+    label(project, order[:70])
+    before = train(project)
+    label(project, [name for name in order[75:] if truth(name) == "lime"])
+    after = train(project)
+    assert after["steps"][1]["count"] > before["steps"][1]["count"]
+    assert after["steps"][2]["count"] == before["steps"][2]["count"] == 70
+    assert after["promise"]["shown"] <= 70
+
+
+def test_random_labels_are_never_prelabelled(project: Project) -> None:
+    order = names_in_order(project)[:200]
+    label(project, order, np.random.default_rng(0).choice(LABELS, 200).tolist())
+    run = train(project)
+    assert run["promise"] is None
+    assert project.assist.results is not None
+    assert project.assist.results.prelabels.empty
+    assert project.assist.auto_label(progress=False).frame.empty
+
+
+def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project) -> None:
+    order = names_in_order(project)
+    wrong = [LABELS[(LABELS.index(truth(name)) + 1) % 3] for name in order[88:90]]
+    label(project, order[:90], [*map(truth, order[:88]), *wrong])
+    train(project)
+    found = project.assist.suspects()
+    assert set(found["image"]) == set(order[88:90])
+    assert found["suggested"].tolist() == found["image"].map(truth).tolist()
+    label(project, order[88:89])
+    assert project.assist.suspects()["image"].tolist() == order[89:90]
+    data = project.train_set
+    tagged = data.images.assign(tags=[["reviewed"] if name == order[89] else [] for name in data.images["image"]])
+    project.update("train", cl.Dataset(tagged, data.annotations, data.labels, name="train", origin=data))
+    assert project.assist.suspects().empty
+
+
+def test_no_path_touches_the_test_set(project: Project) -> None:
+    def state() -> list[Any]:
+        return [table.astype(str).to_numpy().tolist() for table in project._store.tables(t.TEST)[:2]]
+
+    before, names = state(), set(project.test_set.images["image"])
+    label(project, names_in_order(project)[:100])
+    train(project)
+    assert project.assist.results is not None
+    assert not names & set(project.assist.results.images)
+    assert not names & set(project.assist.queue["image"])
+    labels = project.assist.auto_label(progress=False)
+    assert not names & set(labels.frame["image"])
+    assert state() == before
+    project.assist.start(test=True)
+    project.assist.stop()
+    train(project)
+    assert names <= set(project.assist.results.images)
+    assert names & set(project.assist.results.prelabels["image"])
+    assert not names & set(project.assist.auto_label(progress=False).frame["image"])
+    assert state() == before
+
+
+def test_labels_by_a_model_are_one_action_and_teach_nothing(project: Project) -> None:
+    order = names_in_order(project)
+    label(project, order[:80])
+    first = train(project)
+    labels = project.assist.auto_label(dry_run=True, progress=False)
+    assert labels.threshold is not None
+    assert "at least 95" in repr(labels)
+    assert project.train_set.annotations["annotator"].str.startswith("model:").sum() == 0
+    count = labels.apply()
+    assert count == labels.frame["image"].nunique() > 100
+    made = project.train_set.annotations
+    machine = made[t.by_machine(made)]
+    assert len(machine) == count
+    assert (machine["confidence"] < 1).all()
+    assert machine["annotator"].unique().tolist() == [f"model:{first['run'] + 1}"]
+    again = train(project)
+    assert again["labels"] == first["labels"] == 80
+    assert again["steps"][2]["count"] == first["steps"][2]["count"]
+    assert project.assist.suspects().empty
+    assert labels.apply() == 0
+    label(project, machine["image"].tolist()[:1])
+    assert project._store.labelled_by_people(t.TRAIN) == (81, 0)
+    project.undo()
+    assert project.undo() == count
+    assert project._store.labelled_by_people(t.TRAIN) == (80, 0)
+    assert len(project.train_set.annotations) == 80
+
+
+def test_what_a_person_did_between_scoring_and_apply_stays(project: Project) -> None:
+    order = names_in_order(project)
+    label(project, order[:80])
+    labels = project.assist.auto_label(dry_run=True, progress=False)
+    found = labels.frame["image"].tolist()
+    wrong = LABELS[(LABELS.index(truth(found[0])) + 1) % 3]
+    label(project, found[:1], [wrong])
+    train_set = project.train_set
+    skipped = train_set.with_status("skipped", train_set.images["image"] == found[1])
+    project.update("train", skipped)
+    project.remove("train", found[2:3])
+    label(project, found[3:4])
+    project.undo()  # it is unlabelled again, but somebody worked on it
+    project.labels.remove("01", with_annotations=True)
+    count = labels.apply()
+    stored = project.train_set
+    by_name = stored.annotations.set_index("image")
+    assert by_name.loc[found[0], "label"] == wrong
+    assert by_name.loc[found[0], "annotator"] == cl.settings.user
+    assert stored.images.set_index("image").loc[found[1], "status"] == "skipped"
+    assert not {found[1], found[2], found[3]} & set(by_name.index)
+    assert count == t.by_machine(stored.annotations).sum()
+    assert "01" not in project.labels
+
+
+def test_a_person_who_is_faster_than_apply_wins(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label(project, names_in_order(project)[:80])
+    labels = project.assist.auto_label(dry_run=True, progress=False)
+    name, plain = labels.frame["image"].iat[0], SqlStore.update_images
+
+    def late(store: SqlStore, *args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(SqlStore, "update_images", plain)
+        label(project, [name], ["lime"])
+        return plain(store, *args, **options)
+
+    monkeypatch.setattr(SqlStore, "update_images", late)
+    assert labels.apply() == labels.frame["image"].nunique() - 1
+    given = project.train_set.annotations.set_index("image").loc[name]
+    assert (given["label"], given["annotator"]) == ("lime", cl.settings.user)
+
+
+def test_labels_that_were_renamed_or_merged_are_no_longer_shown(project: Project) -> None:
+    label(project, names_in_order(project)[:100])
+    train(project)
+    assert project.assist.results is not None
+    before = set(project.assist.results.prelabels["label"])
+    assert before == set(LABELS)
+    project.labels.rename("lemon", "citron")
+    project.labels.merge("01", into="lime")
+    assert set(project.assist.results.prelabels["label"]) == {"lime"}
+    assert project.assist._latest()["basis"] != project.assist._basis()  # type: ignore[index]
+    train(project)
+    assert set(project.assist.results.prelabels["label"]) == {"citron", "lime"}
+
+
+def test_the_next_training_counts_labels_of_people(project: Project) -> None:
+    order, assist = names_in_order(project), project.assist
+    assert assist.next_training == 0
+    assert assist.summary()["needed"] is None
+    run = train(project)
+    assert "typical" in run["note"]
+    assert run["needed"] == 118
+    assert assist.next_training == 10
+    label(project, order[:4])
+    assert (assist.summary()["next"], assist.summary()["new"], assist.summary()["every"]) == (6, 4, 10)
+    assert "after 6 more labels" in repr(assist.status) or assist.status.state == "off"
+    label(project, order[4:16])
+    assert assist.next_training == 0
+
+
+def test_the_background_trains_when_it_is_time(project: Project) -> None:
+    assist = project.assist
+    assist.start(target=0.9)
+    assert project.history["what"].iat[0] == "start assist"
+    assert is_soon(lambda: len(assist.runs) == 1, 20)
+    label(project, names_in_order(project)[:12])
+    assert is_soon(lambda: len(assist.runs) == 2, 20)
+    assert assist.runs["labels"].tolist() == [0, 12]
+    assert assist.status.state == "waiting"
+    assert "Trains after 10 more labels" in assist.status.text
+    assist.stop()
+    assert assist.status.state == "off"
+    label(project, names_in_order(project)[12:40])
+    time.sleep(1.5)
+    assert len(assist.runs) == 2
+    assert Project(project._place).assist.summary()["on"] is False
+
+
+def test_another_kernel_trains_until_it_has_ended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    record = RunnerRecord("x", socket.gethostname(), other.pid, now_us())
+    project._store.change_runner("trainer", lambda _: record)
+    assist = project.assist
+    with pytest.raises(NotAllowedError, match="Another kernel is the trainer"):
+        train(project)
+    said = assist.summary()
+    assert said["elsewhere"]
+    assert said["running"] is not None
+    assist._change("start assist", on=True)
+    assist._step()
+    assert assist.runs.empty
+    other.kill()
+    other.wait()
+    assert not assist.summary()["elsewhere"]
+    ran: list[Any] = []
+    monkeypatch.setattr(Assist, "_run", lambda self, events: ran.append(1))
+    assist._step()
+    assert ran == [1]
+
+
+@pytest.mark.storing
+def test_a_killed_kernel_leaves_no_helper_and_no_label_is_lost(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(project, names_in_order(project)[:30])
+    command = [sys.executable, "-c", KERNEL, str(project.root), *sys.path]
+    kernel = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert kernel.stdout is not None
+    helper = int(kernel.stdout.readline())
+    kernel.send_signal(signal.SIGKILL)
+    kernel.wait()
+    kernel.stdout.close()
+    assert is_soon(lambda: is_gone(helper), 10)
+    assert len(project.train_set.annotations) == 30
+    monkeypatch.undo()
+    assert project.assist.status.state == "failed"
+    assert "has ended" in project.assist.status.text
+    assert project.assist.next_training == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [(0, "No image has been labelled yet"), (1, "1 label in use"), (COUNT, "All images that can be read")],
+)
+def test_few_or_all_labels_end_in_a_sentence(project: Project, given: int, text: str) -> None:
+    names = names_in_order(project)
+    label(project, names[: 40 if given == 1 else given], ["lime"] * 40 if given == 1 else None)
+    assert text in train(project)["note"]
+    assert text in project.assist.advice[0]
+
+
+def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: list[float]) -> None:
+    project = cl.create_project("empty", tmp_path / "empty")
+    InProcess.store = project._store
+    assert project.assist.queue.empty
+    assert project.assist.suspects().empty
+    assert project.assist.advice == ["Nothing was trained yet. project.assist.train() does it now."]
+    with pytest.raises(HelperError, match="no images"):
+        train(project)
+    assert project.assist.status.state == "failed"
+    assert "no images" in project.assist.status.text
+    with pytest.raises(InputError, match="target"):
+        project.assist.start(target=1.5)
+    with pytest.raises(InputError):
+        project.assist.start(budget="soon")
+    assert not project.assist.on
+    project.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(OSError(errno.ENOSPC, "No space left on device"), "free disk space"), (MemoryError(), "memory")],
+)
+def test_a_full_disk_or_memory_ends_in_a_sentence(
+    project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Results, "write", fail)
+    with pytest.raises(HelperError, match=text):
+        train(project)
+    assert project.assist.status.state == "failed"
+    assert text in project.assist.summary()["error"]
+    assert project.assist.runs["state"].tolist() == ["failed"]
+    assert project.assist.next_training == 10  # it is not tried again and again
+
+
+def test_a_read_only_project_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label(project, names_in_order(project)[:100])
+    train(project)
+    monkeypatch.setattr(SqlStore, "read_only", True)
+    with pytest.raises(NotAllowedError, match="read-only"):
+        project.assist.start()
+    with pytest.raises(NotAllowedError, match="read-only"):
+        train(project)
+    assert project.assist.status.state == "read-only"
+    assert not project.assist.queue.empty
+    project.assist.stop()
+
+
+def test_accepted_and_corrected_prelabels_are_counted(project: Project) -> None:
+    order = names_in_order(project)
+    label(project, order[:3])
+    data = project.train_set
+    tags = {order[0]: ["prelabelled"], order[1]: ["prelabelled", "x"], order[2]: ["prelabel-corrected"]}
+    images = data.images.assign(tags=[tags.get(name, []) for name in data.images["image"]])
+    project.update("train", cl.Dataset(images, data.annotations, data.labels, name="train", origin=data))
+    said = project.assist.summary()
+    assert (said["accepted"], said["corrected"]) == (2, 1)
+    assert said["queues"] == {"manual": 0, "clustered": 0, "prelabelled": 0, "suspect": 0}
+    train(project)
+    assert project.assist.summary()["queues"]["clustered"] == COUNT - 3
+
+
+def test_several_labels_are_prelabelled_where_all_are_clear(tmp_path: Path, noise: list[float]) -> None:
+    project = make(tmp_path, "multi-label")
+    order = names_in_order(project)[:120]
+    rows = [(name, given) for name in order for given in {truth(name), "01"}]
+    project.update("train", pd.DataFrame(rows, columns=["image", "label"]))
+    run = train(project)
+    assert run["kind"] == "multi-label"
+    assert run["promise"]["shown"] >= 59
+    assert project.assist.results is not None
+    found = project.assist.results.prelabels.groupby("image")["label"].agg(set)
+    assert np.mean([given == {truth(name), "01"} for name, given in found.items()]) > 0.95
+    project.close()
+
+
+def test_boxes_are_prelabelled_and_suspected(
+    tmp_path: Path, noise: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from customlabels_nb.training import detector_recipe
+
+    def predict(
+        trained: Any, images: list[str], labels: list[str], **_: Any
+    ) -> tuple[pd.DataFrame, list[str], list[Any]]:
+        rows = [(name, truth(name), 0.9, 10.0, 10.0, 50.0, 40.0) for name in images]
+        return pd.DataFrame(rows, columns=["image", "label", "confidence", *t.BOX_COLUMNS]), images, []
+
+    trained: list[int] = []
+    monkeypatch.setattr(detector_recipe, "train_detector", lambda examples, *_, **__: trained.append(len(examples)))
+    monkeypatch.setattr(detector_recipe, "predict_boxes", predict)
+    project = make(tmp_path, "boxes")
+    order = names_in_order(project)[:80]
+    rows = [(name, truth(name), 12.0, 9.0, 50.0, 40.0) for name in order]
+    table = pd.DataFrame(rows, columns=["image", "label", *t.BOX_COLUMNS])
+    project.update("train", table.head(10))
+    run = train(project)
+    assert run["learnt"] == 0
+    assert "15 images with 20 boxes" in run["note"]
+    assert project.assist.next_training == 10
+    table.loc[79, "label"] = "lemon" if truth(order[79]) != "lemon" else "lime"
+    project.update("train", table)
+    assert project.assist.next_training == 0
+    run = train(project)
+    assert trained == [80, 40, 40]
+    assert run["promise"]["right"] == 79 or run["promise"]["shown"] >= 59
+    assert project.assist.results is not None
+    prelabels = project.assist.results.prelabels
+    assert set(prelabels["image"]) <= set(names_in_order(project)[80:])
+    assert (prelabels["left"] == 10).all()
+    assert project.assist.suspects()["image"].tolist() == [order[79]]
+    assert project.assist.next_training == 20
+    labels = project.assist.auto_label(progress=False)
+    made = project.train_set.annotations
+    assert t.by_machine(made).sum() == len(labels.frame) > 0
+    project.close()
+
+
+def test_training_leaves_labels_by_models_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from customlabels_nb.training import run as training_run
+
+    given: list[int] = []
+
+    def keep(store: Any, root: Any, name: str, train: Any, test: Any, *_: Any, **__: Any) -> None:
+        given.append(len(train.annotations))
+        raise NotAllowedError("enough")
+
+    monkeypatch.setattr(training_run, "train_version", keep)
+    project.delete_dataset("test", confirm=True)
+    label(project, names_in_order(project)[:80])
+    assert project.assist.auto_label(progress=False).frame["image"].nunique() > 100
+    machine = set(project.train_set.annotations.loc[t.by_machine(project.train_set.annotations), "image"])
+    for auto_labels in (False, True):
+        with pytest.raises(NotAllowedError, match="enough"):
+            project.train(auto_labels=auto_labels, progress=False)
+    assert given[0] < 80
+    assert given[1] == given[0] + len(machine)
+    assert not machine & set(project.test_set.images["image"])
