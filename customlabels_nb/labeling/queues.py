@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.assist.assistant import CORRECTED, PRELABELLED
 from customlabels_nb.core import tables as t
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.results import Results
-
-#: Tags of images whose prelabels a person accepted, or answered with other labels.
-PRELABELLED, CORRECTED = "prelabelled", "prelabel-corrected"
 
 _Answer = list[tuple[str, tuple[float, ...]]]  # labels with their boxes, which are missing for image-level labels
 
@@ -66,7 +64,7 @@ class Queues:
     def renew(self) -> bool:
         """Take the latest results. Return True if they are new."""
         results = None if self.assist is None else self.assist.results
-        if results is self.results:
+        if (results and results.images) is (self.results and self.results.images):  # after each run an array of its own
             return False
         self.results = results
         self.version += 1

@@ -247,11 +247,12 @@ class LabellingSession(ProjectScreen):
 
     # -- assist -------------------------------------------------------------------------------------
     def assist_state(self) -> dict[str, Any] | None:
-        """Return what a page shows of assist: on, version, test, cluster. None if it is off and found nothing."""
+        """Return what a page shows of assist, or None if it is off and found nothing."""
         assist, queues = self.queues.assist, self.queues
         if assist is None or not (assist.on or queues.results is not None):
             return None
-        return {"on": assist.on, "version": queues.version, "test": assist.test, "cluster": queues.cluster}
+        facts = {"on": assist.on, "trained": queues.results is not None, "version": queues.version, "test": assist.test}
+        return {**facts, "cluster": queues.cluster}
 
     def check_queue(self, query: Query, split: str) -> None:
         """Raise NotAllowedError if the query has a queue and the dataset must be labelled without help."""
