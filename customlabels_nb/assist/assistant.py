@@ -21,7 +21,6 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import (
     Cancelled,
-    CustomLabelsError,
     HelperError,
     NotAllowedError,
     StaleEditError,

@@ -14,7 +14,7 @@ import traitlets
 from customlabels_nb.assist.assistant import AutoLabels
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
-from customlabels_nb.errors import InputError
+from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.labeling.dashboard import DashboardCheck, DashboardSession, DashboardTotals, LastVersion
 from customlabels_nb.labeling.exporting import MORE, DashboardExport
 from customlabels_nb.labeling.jobs import Job
@@ -224,7 +224,10 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return {"assist": self._assist()}
 
     def _label_rest(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        images = self.session.assisting.state.result.apply()
+        rest = self.session.assisting.state.result
+        if not isinstance(rest, AutoLabels):
+            raise NotAllowedError("The model was trained again in the meantime. Open “Label the rest…” again.")
+        images = rest.apply()
         return {"images": images, "action": self.session.last_action(), "assist": self._assist()}
 
     def _job_changes(self) -> int:

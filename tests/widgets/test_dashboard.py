@@ -154,9 +154,10 @@ def test_check_and_export_are_told_when_they_end(
 
 
 SUMMARY: dict[str, Any] = {
-    "on": True, "read_only": False, "target": 0.95, "budget": "2min", "test": False, "error": "", "elsewhere": False, "running": None, "next": 14,
-    "every": 25, "new": 11, "ended": None, "steps": [], "promise": None, "needed": 41, "missing": [], "accepted": 0,
-    "corrected": 0, "queues": {"manual": 3, "clustered": 0, "prelabelled": 2, "suspect": 1}, "advice": None,
+    "on": True, "read_only": False, "target": 0.95, "budget": "2min", "test": False, "error": "",
+    "elsewhere": False, "running": None, "next": 14, "every": 25, "new": 11,
+    "ended": None, "steps": [], "promise": None, "needed": 41, "missing": [], "accepted": 0, "corrected": 0,
+    "queues": {"manual": 3, "clustered": 0, "prelabelled": 2, "suspect": 1}, "advice": None,
 }  # fmt: skip
 
 
@@ -187,7 +188,7 @@ class FakeAssist:
             raise NotAllowedError(self.error)
 
     def auto_label(self, *, dry_run: bool, progress: bool) -> Any:
-        assert dry_run and not progress
+        assert (dry_run, progress) == (True, False)
         return self.rest
 
 
@@ -239,6 +240,8 @@ def test_the_card_asks_before_a_model_labels_and_takes_it_back(
     found = {"image": names, "label": ["apple", "pear", "apple"], "confidence": [0.99, 0.98, 0.97]}
     run = {"run": 4, "found": found, "promise": {"threshold": 0.97, "bound": 0.953}, "target": 0.95, "note": ""}
     assist.rest = AutoLabels(project.assist, run, dict(zip(images["image"], images["revision"].tolist(), strict=True)))
+    with pytest.raises(AssertionError, match="again"):
+        ask("assist apply")
     ask("assist rest")
     until(lambda: any("ended" in message["news"] for message in sent))
     rest = next(m["news"]["ended"]["rest"] for m in sent if "ended" in m["news"])
