@@ -21,7 +21,6 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import (
     Cancelled,
-    CustomLabelsError,
     HelperError,
     NotAllowedError,
     StaleEditError,
@@ -150,7 +149,9 @@ class Assist:
         self._thread: threading.Thread | None = None
         self._progress: Progress | None = None
         self._error = ""
-        self._seen, self._read = -1, (None, -1, None)  # type: int, tuple[Any, int, Results | None]
+        self._seen = -1
+        self._stored: tuple[Any, Results | None] | None = None
+        self._read: tuple[Any, Results | None] = (None, None)
         self._counts: tuple[Any, dict[str, Any]] = (None, {})
         if self.on:
             self._watch()
@@ -400,15 +401,15 @@ class Assist:
         from customlabels_nb.assist.results import read_results, stamp
 
         file, action = stamp(self._place.root), self._store.last_action()
-        if (file, action) != self._read[:2]:
-            found = self._read[2] if file == self._read[0] else read_results(self._place.root)
-            if found is not None:
-                names = self._store.labels()["label"]
-                suspects = found.suspects[found.suspects["suggested"].isin(names) | found.suspects["suggested"].isna()]
-                prelabels = found.prelabels[found.prelabels["label"].isin(names)]
-                found = replace(found, prelabels=prelabels, suspects=suspects)
-            self._read = file, action, found
-        return self._read[2]
+        if self._stored is None or self._stored[0] != file:
+            self._stored = file, read_results(self._place.root)
+        found = self._stored[1]
+        if found is not None and (file, action) != self._read[0]:
+            names = self._store.labels()["label"]
+            suspects = found.suspects[found.suspects["suggested"].isin(names) | found.suspects["suggested"].isna()]
+            prelabels = found.prelabels[found.prelabels["label"].isin(names)]
+            self._read = (file, action), replace(found, prelabels=prelabels, suspects=suspects)
+        return None if found is None else self._read[1]
 
     @property
     def queue(self) -> pd.DataFrame:
@@ -496,8 +497,8 @@ class Assist:
 
     def _count(self) -> dict[str, Any]:
         """Count the images of the queues, and the prelabels that people accepted and corrected."""
-        found = self.results
-        if self._counts[0] != self._read[:2]:
+        found, key = self.results, (self._stored, self._store.last_action())
+        if self._counts[0] != key:
             images = self._store.images()
             tags = [tag for own in images["tags"] for tag in own if tag in (PRELABELLED, CORRECTED)]
             waiting, queues = self._waiting(images), dict.fromkeys(("manual", "clustered", "prelabelled", "suspect"), 0)
@@ -505,7 +506,7 @@ class Assist:
                 queues = {queue: len(found.names(queue, waiting)) for queue in queues}
                 queues["suspect"] = self.suspects()["image"].nunique()
             counts = {"accepted": tags.count(PRELABELLED), "corrected": tags.count(CORRECTED), "queues": queues}
-            self._counts = self._read[:2], counts
+            self._counts = key, counts
         return self._counts[1]
 
     def _waiting(self, images: pd.DataFrame | None = None) -> set[str]:

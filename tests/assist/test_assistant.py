@@ -27,6 +27,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import HelperError, InputError, NotAllowedError
 from customlabels_nb.events import Events
 from customlabels_nb.project.project import Project
+from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, RunnerRecord, SqlStore
 from customlabels_nb.store.database import now_us
 from tests._utils.test_helper_process import is_gone, is_soon
@@ -262,7 +263,7 @@ def test_what_a_person_did_between_scoring_and_apply_stays(project: Project) -> 
     stored = project.train_set
     by_name = stored.annotations.set_index("image")
     assert by_name.loc[found[0], "label"] == wrong
-    assert by_name.loc[found[0], "annotator"] == cl.settings.user
+    assert by_name.loc[found[0], "annotator"] == settings.user
     assert stored.images.set_index("image").loc[found[1], "status"] == "skipped"
     assert not {found[1], found[2], found[3]} & set(by_name.index)
     assert count == t.by_machine(stored.annotations).sum()
@@ -282,15 +283,19 @@ def test_a_person_who_is_faster_than_apply_wins(project: Project, monkeypatch: p
     monkeypatch.setattr(SqlStore, "update_images", late)
     assert labels.apply() == labels.frame["image"].nunique() - 1
     given = project.train_set.annotations.set_index("image").loc[name]
-    assert (given["label"], given["annotator"]) == ("lime", cl.settings.user)
+    assert (given["label"], given["annotator"]) == ("lime", settings.user)
 
 
 def test_labels_that_were_renamed_or_merged_are_no_longer_shown(project: Project) -> None:
-    label(project, names_in_order(project)[:100])
+    label(project, names_in_order(project)[:200])
     train(project)
     assert project.assist.results is not None
     before = set(project.assist.results.prelabels["label"])
     assert before == set(LABELS)
+    project.labels.rename("lemon", "citron")
+    assert set(project.assist.results.prelabels["label"]) == before - {"lemon"}
+    project.labels.rename("citron", "lemon")
+    assert set(project.assist.results.prelabels["label"]) == before
     project.labels.rename("lemon", "citron")
     project.labels.merge("01", into="lime")
     assert set(project.assist.results.prelabels["label"]) == {"lime"}
@@ -479,7 +484,7 @@ def test_boxes_are_prelabelled_and_suspected(
     monkeypatch.setattr(detector_recipe, "train_detector", lambda examples, *_, **__: trained.append(len(examples)))
     monkeypatch.setattr(detector_recipe, "predict_boxes", predict)
     project = make(tmp_path, "boxes")
-    order = names_in_order(project)[:80]
+    order = names_in_order(project)[:110]
     rows = [(name, truth(name), 12.0, 9.0, 50.0, 40.0) for name in order]
     table = pd.DataFrame(rows, columns=["image", "label", *t.BOX_COLUMNS])
     project.update("train", table.head(10))
@@ -487,18 +492,18 @@ def test_boxes_are_prelabelled_and_suspected(
     assert run["learnt"] == 0
     assert "15 images with 20 boxes" in run["note"]
     assert project.assist.next_training == 10
-    table.loc[79, "label"] = "lemon" if truth(order[79]) != "lemon" else "lime"
+    table.loc[109, "label"] = "lemon" if truth(order[109]) != "lemon" else "lime"
     project.update("train", table)
     assert project.assist.next_training == 0
     run = train(project)
-    assert trained == [80, 40, 40]
-    assert run["promise"]["right"] == 79 or run["promise"]["shown"] >= 59
+    assert trained == [110, 55, 55]
+    assert (run["promise"]["right"], run["promise"]["shown"]) == (109, 110)
     assert project.assist.results is not None
     prelabels = project.assist.results.prelabels
-    assert set(prelabels["image"]) <= set(names_in_order(project)[80:])
+    assert set(prelabels["image"]) <= set(names_in_order(project)[110:])
     assert (prelabels["left"] == 10).all()
-    assert project.assist.suspects()["image"].tolist() == [order[79]]
-    assert project.assist.next_training == 20
+    assert project.assist.suspects()["image"].tolist() == [order[109]]
+    assert project.assist.next_training == 28
     labels = project.assist.auto_label(progress=False)
     made = project.train_set.annotations
     assert t.by_machine(made).sum() == len(labels.frame) > 0
