@@ -54,10 +54,7 @@ class Queues:
         self.prelabels: dict[str, list[tuple[str, tuple[float, ...], float]]] = {}
         self.suspects: dict[str, list[Suspect]] = {}
         self.cluster: dict[str, Any] | None = None
-        self._forget()
-
-    def _forget(self) -> None:
-        self.rejected: set[str] = set()
+        self.rejected: set[str] = set()  # until the next run
         self._taken_out: set[str] = set()
         self._passed: Counter[str] = Counter()
 
@@ -68,7 +65,7 @@ class Queues:
             return False
         self.results = results
         self.version += 1
-        self._forget()
+        self.rejected = set()
         self.suspects = {}
         for row in () if results is None else results.suspects.itertuples(index=False):
             given, suggested = (None if pd.isna(label) else label for label in (row.given, row.suggested))

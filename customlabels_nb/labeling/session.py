@@ -530,7 +530,7 @@ class LabellingSession(ProjectScreen):
         """Remove all image-level labels, and reject the prelabels of images without a label."""
         with self._lock:
             for name in images:
-                if self.table.statuses[self.table.position[name]] == "unlabelled" and self.queues.offered(name):
+                if self.queues.offered(name) and self.table.statuses[self.table.position[name]] == "unlabelled":
                     self.queues.rejected.add(name)
                     self._predictions[self.split].pop(name, None)
         return self._edit(images, edit_rules.clear_labels, "clear labels", revisions)
@@ -567,13 +567,11 @@ class LabellingSession(ProjectScreen):
         wanted: dict[str, list[str]] = {}
         with self._lock:
             for name in images:
-                predicted, offered = self.predictions.get(name), self.queues.offered(name)
-                if self.table.labels[self.table.position[name]]:
-                    continue
-                if offered:
-                    wanted[name] = [label for label, *_ in offered]
-                elif predicted and not predicted.drawn:
-                    wanted[name] = [predicted.label]
+                predicted = self.predictions.get(name)
+                said = [predicted.label] if predicted and not predicted.drawn else []
+                said = [label for label, *_ in self.queues.offered(name)] or said
+                if said and not self.table.labels[self.table.position[name]]:
+                    wanted[name] = said
         change = edit_rules.set_labels_of(wanted, annotator=self.user)
         return self._edit(list(wanted), change, "accept predictions", revisions)
 

@@ -97,7 +97,8 @@ def test_a_queue_opens_where_it_belongs(kind: Any, queue: str, message: str) -> 
 
 # -- clusters ---------------------------------------------------------------------------------------
 def test_cluster_pages_come_one_after_the_other(project: Project, images: list[str]) -> None:
-    session = opened(project, FakeAssist(results(images, pages=[[0, 1, 2], [3, 4], [5, 6, 7, 8]])))
+    assist = FakeAssist(results(images, pages=[[0, 1, 2], [3, 4], [5, 6, 7, 8]]))
+    session = opened(project, assist)
     session.cluster_size = 3
     assert shown(session, "clustered") == [0, 1, 2]
     assert session.queues.cluster == {"number": 1, "of": 3, "alike": 0.96}
@@ -109,6 +110,7 @@ def test_cluster_pages_come_one_after_the_other(project: Project, images: list[s
     assert shown(session, "clustered") == [5, 6, 7]
     session.assign(images[5:9], "pear")
     session.leave_cluster([], [])
+    assist.results = results(images, pages=[[0, 1, 2], [3, 4], [5, 6, 7, 8]], run=2)  # it stays alone after a training
     assert shown(session, "clustered") == [2]  # alone
     session.assign(images[2:3], "pear")
     session.leave_cluster([], [])
@@ -181,6 +183,8 @@ def test_a_rejected_prelabel_stays_away_until_the_next_run(project: Project, ima
     assert shown(session, "prelabelled") == [1]
     assert 0 in shown(session, "manual")
     assert session.accept_predictions(images[:1]).images == ()
+    with pytest.raises(InputError, match="is not in the train set"):
+        session.clear(["nowhere.png"])
     session.assign(images[:1], "pear")
     assert tags(project, images[0]) == ["prelabel-corrected"]
     session.undo()
