@@ -16,7 +16,7 @@ test("the bar counts to the next training, or shows the one in progress", () => 
 });
 
 test("always four steps, of the running training or the last", () => {
-  const steps = [{ phase: "featurization", count: 4120, unit: "images", seconds: 0 }, { phase: "training", count: 160, unit: "labels", seconds: 0.31 }];
+  const steps = [{ phase: "featurization", count: 4120, unit: "images", seconds: 0.04 }, { phase: "training", count: 160, unit: "labels", seconds: 0.31 }];
   assert.deepEqual(stepRows(state({ steps })), [
     ["featurization", "4,120 images", "kept", ""], ["training", "160 labels", "0.3 s", ""], ["validation", "", "–", ""], ["inference", "", "–", ""],
   ]);

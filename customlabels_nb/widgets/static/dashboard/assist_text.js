@@ -17,7 +17,7 @@ export function agoText(iso, now = Date.now()) {
   return `${Math.floor(minutes / 1440)} days ago`;
 }
 
-// A step that took no time used what earlier runs had kept.
+// Features that took no time were kept by earlier runs.
 export function tookText(seconds) {
   if (!(seconds > 0)) return "kept";
   if (seconds < 9.95) return `${Math.max(0.1, seconds).toFixed(1)} s`;
@@ -43,7 +43,7 @@ export function stepRows({ running, steps }) {
   return STEPS.map((name, index) => {
     if (running) return [name, "", index < at ? "done" : index === at ? "running" : "", index === at ? "current" : ""];
     const step = last[name];
-    return [name, step ? `${numeral(step.count)} ${step.unit}` : "", step ? tookText(step.seconds) : "–", ""];
+    return [name, step ? `${numeral(step.count)} ${step.unit}` : "", step ? tookText(index === 0 && step.seconds < 0.1 ? 0 : step.seconds) : "–", ""];
   });
 }
 
