@@ -48,7 +48,8 @@ def after_prelabels(ns):
 def after_suspects(ns):
     planted = set(ns["slips"]["image"])
     assert len(planted) == 4
-    assert len(planted & set(ns["suspects"]["image"])) >= 3
+    assert len(planted & set(ns["suspects"]["image"])) >= 2
+    assert ns["suspects"]["score"].is_monotonic_decreasing
     ns["_people"] = len(people(ns["project"]))
 
 
