@@ -27,6 +27,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.background import BackgroundRunner
@@ -340,6 +341,7 @@ class Assist:
                 if run["steps"] or run["error"]:
                     stored = {key: value for key, value in run.items() if key != "found"} | {"ended": _now()}
                     self._store.change_setting(_RUNS, lambda old: [*(old or []), stored][-_KEPT_RUNS:])
+                    change_signal.notify(self._place.root)
             return run
 
     def _listen(self, event: Event) -> None:
@@ -566,6 +568,7 @@ class Assist:
                 )
             except (StaleEditError, TableError):  # a person was faster: leave that image out
                 continue
+            change_signal.notify(self._place.root)
             return done.count
 
     # -- in the background --------------------------------------------------------------------------
