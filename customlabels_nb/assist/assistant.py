@@ -27,6 +27,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.labeling import change_signal
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.background import BackgroundRunner
@@ -118,9 +119,9 @@ class AutoLabels:
 
         Examples
         --------
-        >>> labels = project.assist.auto_label(dry_run=True)
-        >>> labels.apply()
-        0
+        >>> labels = project.assist.auto_label(dry_run=True)  # doctest: +SKIP
+        >>> labels.apply()  # doctest: +SKIP
+        212
         """
         return self._assist._label(self.frame, self._revisions, f"{t.MACHINE}{self._run}")
 
@@ -186,10 +187,8 @@ class Assist:
 
         Examples
         --------
-        >>> project.assist.start(target=0.95)
-        >>> project.assist.on
-        True
-        >>> project.assist.stop()
+        >>> project.assist.start(target=0.95, budget="5min")  # doctest: +SKIP
+        >>> project.label("train")  # doctest: +SKIP
         """
         from customlabels_nb.assist.guarantee import fewest_items  # scipy takes half a second to import
         from customlabels_nb.training.budget import parse_budget
@@ -342,6 +341,7 @@ class Assist:
                 if run["steps"] or run["error"]:
                     stored = {key: value for key, value in run.items() if key != "found"} | {"ended": _now()}
                     self._store.change_setting(_RUNS, lambda old: [*(old or []), stored][-_KEPT_RUNS:])
+                    change_signal.notify(self._place.root)
             return run
 
     def _listen(self, event: Event) -> None:
@@ -566,6 +566,7 @@ class Assist:
                 )
             except (StaleEditError, TableError):  # a person was faster: leave that image out
                 continue
+            change_signal.notify(self._place.root)
             return done.count
 
     # -- in the background --------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from customlabels_nb._utils.text import counted
+from customlabels_nb.assist.assistant import FEWEST_BOXES, FEWEST_IMAGES
 from customlabels_nb.assist.clusters import cluster_pages
 from customlabels_nb.assist.guarantee import (
     Guarantee,
@@ -56,8 +57,6 @@ from customlabels_nb.store import SqlStore
 from customlabels_nb.training.kinds import choose_kind
 from customlabels_nb.training.plan import UsableImages, usable_part
 
-#: Images and boxes from which a detector is trained.
-FEWEST_IMAGES, FEWEST_BOXES = 15, 20
 #: Images on a page of a cluster.
 PAGE = 9
 

@@ -560,3 +560,28 @@ def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str) -> No
         assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != first
     other.close()
     store.destroy()
+
+
+def test_settings_are_stored_with_or_without_an_action(store: SqlStore) -> None:
+    assert store.setting("assist") is None
+    assert store.change_setting("assist", lambda old: {"on": True, "was": old}) == {"on": True, "was": None}
+    assert len(store.history()) == 0
+    store.change_setting("assist", lambda old: {**old, "on": False}, Action("stop assist", "ann"))
+    assert store.setting("assist") == {"on": False, "was": None}
+    last = store.history().iloc[0]
+    assert (last["what"], last["after"], last["undoable"]) == ("stop assist", {"on": False, "was": None}, False)
+    with pytest.raises(InputError):
+        store.change_setting("assist", lambda _: t.check_split("neither"))
+    assert store.setting("assist") == {"on": False, "was": None}
+
+
+def test_labels_by_models_are_not_counted_as_work_of_people(store: SqlStore) -> None:
+    fill(store)
+    assert store.labelled_by_people("train") == (0, 0)
+    assert store.labelled_by_people("test") == (0, 0)
+    box = {"left": 1, "top": 1, "width": 5, "height": 5}
+    marks = pd.DataFrame({"image": ["a", "a", "c", "c"], "label": "apple", **box})
+    marks = t.normalise_annotations(marks.assign(annotator=["ann", None, "model:run 1", "ann"], left=[1, 2, 3, 4]))
+    given = store.images("train")[lambda table: table["image"].isin(["a", "c"])].assign(status="labelled")
+    store.update_images("train", given, marks, ACTION)
+    assert store.labelled_by_people("train") == (1, 2)
