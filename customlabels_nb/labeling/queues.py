@@ -65,6 +65,7 @@ class Queues:
             return False
         self.results = results
         self.version += 1
+        self.prelabels = {}
         self.rejected = set()
         self.suspects = {}
         for row in () if results is None else results.suspects.itertuples(index=False):
@@ -73,11 +74,15 @@ class Queues:
             self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, drawn))
         return True
 
+    def helps(self, split: str) -> bool:
+        """Return True if prelabels are shown for images of this dataset."""
+        return self.results is not None and (split == t.TRAIN or self.assist.test)
+
     def offer(self, split: str, labels: Collection[str]) -> pd.DataFrame | None:
         """Return the predictions to show, of images that have only these ``labels``, or None if there are none."""
-        self.prelabels = {}
-        if self.results is None or not (split == t.TRAIN or self.assist.test):
+        if self.results is None or not self.helps(split):
             return None
+        self.prelabels = {}
         table = self.results.prelabels
         unknown = table.loc[~table["label"].isin(labels), "image"]
         table = table[~table["image"].isin(unknown)].assign(polygon=None)
@@ -88,11 +93,11 @@ class Queues:
             self.prelabels.setdefault(image, []).append((label, box, float(confidence)))
         return table[~table["image"].isin(self.rejected)]
 
-    def offered(self, image: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
+    def offered(self, image: str, split: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
         """Return the prelabels of an image that were not rejected: labels of the image, or of boxes."""
-        if image in self.rejected:
+        if image not in self.prelabels or image in self.rejected or not self.helps(split):
             return []
-        return [found for found in self.prelabels.get(image, ()) if np.isnan(found[1][0]) != drawn]
+        return [found for found in self.prelabels[image] if np.isnan(found[1][0]) != drawn]
 
     def names(self, queue: str, waiting: Collection[str]) -> list[str]:
         """Return the ``waiting`` images of a queue, in its order."""

@@ -373,7 +373,7 @@ class LabellingSession(ProjectScreen):
         """
         at = self.table.position[image]
         predicted = self.predictions.get(image)
-        offered = self.queues.offered(image) if self.table.statuses[at] == "unlabelled" else ()
+        offered = self.queues.offered(image, self.split) if self.table.statuses[at] == "unlabelled" else ()
         return {
             "name": image,
             "short": short_name(image),
@@ -530,7 +530,10 @@ class LabellingSession(ProjectScreen):
         """Remove all image-level labels, and reject the prelabels of images without a label."""
         with self._lock:
             for name in images:
-                if self.queues.offered(name) and self.table.statuses[self.table.position[name]] == "unlabelled":
+                if (
+                    self.queues.offered(name, self.split)
+                    and self.table.statuses[self.table.position[name]] == "unlabelled"
+                ):
                     self.queues.rejected.add(name)
                     self._predictions[self.split].pop(name, None)
         return self._edit(images, edit_rules.clear_labels, "clear labels", revisions)
@@ -569,7 +572,7 @@ class LabellingSession(ProjectScreen):
             for name in images:
                 predicted = self.predictions.get(name)
                 said = [predicted.label] if predicted and not predicted.drawn else []
-                said = [label for label, *_ in self.queues.offered(name)] or said
+                said = [label for label, *_ in self.queues.offered(name, self.split)] or said
                 if said and not self.table.labels[self.table.position[name]]:
                     wanted[name] = said
         change = edit_rules.set_labels_of(wanted, annotator=self.user)
@@ -602,7 +605,8 @@ class LabellingSession(ProjectScreen):
                 after, after_marks = change(rows, marks)
                 if not looked_through:
                     after = forget_where_changed(after, after_marks, rows, marks)
-                after = tag_answers(after, after_marks, marks, self.queues.prelabels)
+                prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}
+                after = tag_answers(after, after_marks, marks, prelabels)
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
                     action = self._action(what)

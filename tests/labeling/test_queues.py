@@ -71,7 +71,7 @@ def test_without_results_a_queue_is_empty_until_they_come(project: Project, imag
 
 
 def test_the_test_set_is_labelled_without_help(project: Project, images: list[str]) -> None:
-    assist = FakeAssist(results(images, prelabels=[(0, "pear", 0.9)]))
+    assist = FakeAssist(results(images, prelabels=[(0, "pear", 0.9), (2, "apple", 0.9)]))
     session = opened(project, assist)
     project._store.move_images(images[:2], "train", "test", project._action("move"))
     session.open("test")
@@ -80,6 +80,11 @@ def test_the_test_set_is_labelled_without_help(project: Project, images: list[st
             session.show(Query(queue=queue))
     assert session.row(images[0])["prelabels"] == []
     assert session.row(images[0])["predicted"] is None
+    session.assign(images[:1], "apple")
+    assert project.test_set.images["tags"].tolist() == [[], []]
+    session.undo()
+    session.open("train")
+    assert session.row(images[2])["prelabels"] == [["apple", 0.9]]
     assist.test = True
     session = opened(project, assist)
     session.open("test")
