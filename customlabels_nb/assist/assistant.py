@@ -488,7 +488,7 @@ class Assist:
             running = {"phase": phase, "done": done, "total": total}
         left, every, new = self._left()
         return {
-            "on": chosen["on"], "read_only": self._store.read_only, "target": chosen["target"],
+            **chosen, "read_only": self._store.read_only,
             "error": latest["error"] if latest and latest["state"] == "failed" else self._error,
             "elsewhere": self._runner.is_elsewhere, "running": running, "next": left, "every": every, "new": new,
             "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
@@ -499,13 +499,15 @@ class Assist:
     def _count(self) -> dict[str, Any]:
         """Count the images of the queues, and the prelabels that people accepted and corrected."""
         found, key = self.results, (self._stored, self._store.last_action())
+        queues = dict.fromkeys(("manual", "clustered", "prelabelled", "suspect"), 0)
+        if found is None:  # a large project opens without reading all its images
+            return {"accepted": 0, "corrected": 0, "queues": queues}
         if self._counts[0] != key:
             images = self._store.images()
             tags = [tag for own in images["tags"] for tag in own if tag in (PRELABELLED, CORRECTED)]
-            waiting, queues = self._waiting(images), dict.fromkeys(("manual", "clustered", "prelabelled", "suspect"), 0)
-            if found is not None:
-                queues = {queue: len(found.names(queue, waiting)) for queue in queues}
-                queues["suspect"] = self.suspects()["image"].nunique()
+            waiting = self._waiting(images)
+            queues = {queue: len(found.names(queue, waiting)) for queue in queues}
+            queues["suspect"] = self.suspects()["image"].nunique()
             counts = {"accepted": tags.count(PRELABELLED), "corrected": tags.count(CORRECTED), "queues": queues}
             self._counts = key, counts
         return self._counts[1]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from customlabels_nb.assist.results import QUEUES
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
@@ -22,6 +23,7 @@ from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.exporting import DashboardExport, export
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
+from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import SqlStore
@@ -91,6 +93,8 @@ class DashboardSession(ProjectScreen):
         ``check(events)`` returns the report of ``project.check()``.
     plan : callable
         ``plan()`` returns sentences that describe what training would use, or why it would not start.
+    assist : Assist, optional
+        Help with labelling, shown in a card.
     user : str, optional
         Name of the person who undoes actions. Defaults to ``settings.user``.
     """
@@ -103,12 +107,15 @@ class DashboardSession(ProjectScreen):
         dataset: Callable[[str], Dataset],
         check: Callable[[Events], Any],
         plan: Callable[[], list[str]],
+        assist: Any = None,
         user: str | None = None,
     ) -> None:
         super().__init__(store, root, user=user)
         self.actions = ActionList(store, root, user=user)
         self.checking: Job[DashboardCheck] = Job()
         self.exporting: Job[DashboardExport] = Job()
+        self.assist = assist
+        self.assisting: Job[Any] = Job()
         self._dataset = dataset
         self._check, self._plan = check, plan
         self._first: ProjectCounts | None = None  # shown while the annotations are being read
@@ -208,9 +215,9 @@ class DashboardSession(ProjectScreen):
         ----------
         link : mapping
             One of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``, one of
-            :data:`.progress.QUEUE`; ``work``, a start (microseconds since 1970) and a unit; ``since``, a time;
-            ``finding``, the number of a finding of the latest check; ``action``, an id in the history. An empty mapping
-            selects all images.
+            :data:`.progress.QUEUE` or :data:`.results.QUEUES`, where "suspect" gives a query of the review; ``work``, a
+            start (microseconds since 1970) and a unit; ``since``, a time; ``finding``, the number of a finding of the
+            latest check; ``action``, an id in the history. An empty mapping selects all images.
 
         Raises
         ------
@@ -228,6 +235,8 @@ class DashboardSession(ProjectScreen):
             raise InputError(f"link={dict(link)!r} must have exactly one of the keys {LINKS!r}.")
         if kind in ("show", "label", "annotator"):
             return Query(**{kind: value})
+        if kind == "queue" and value in QUEUES:
+            return ReviewQuery(queue=value) if value == "suspect" else Query(queue=value)
         if kind == "queue" and value in ("unlabelled", "needs_review") and not self._is_predicted(split):
             return Query(show=value)
         return Query(images=frozenset(self._images(split, kind, value)))
@@ -271,6 +280,14 @@ class DashboardSession(ProjectScreen):
         :attr:`exporting` reports its progress. For the arguments, see :func:`.exporting.export`.
         """
         self.exporting.start(lambda events: export(self._dataset, folder, format, events=events, **options))
+
+    def train(self) -> None:
+        """Start a training of assist in the background. :attr:`assisting` tells when it has ended."""
+        self.assisting.start(lambda events: self.assist.train(progress=False))
+
+    def find_rest(self) -> None:
+        """Find the images that a model can label, in the background. The result of :attr:`assisting` has them."""
+        self.assisting.start(lambda events: self.assist.auto_label(dry_run=True, progress=False))
 
 
 class ChangePoller:

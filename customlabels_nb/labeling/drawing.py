@@ -115,7 +115,13 @@ class DrawingSession(LabellingSession):
         }
 
     def _predicted(self, image: str) -> pd.DataFrame:
-        """Return the predicted shapes of an image."""
+        """Return the predicted shapes of an image, or its prelabels while it is unlabelled."""
+        offered = self.queues.offered(image, self.split, drawn=True)
+        if offered and self.table.statuses[self.table.position[image]] == "unlabelled":
+            marks = [(label, *box, confidence) for label, box, confidence in offered]
+            return pd.DataFrame(marks, columns=["label", *t.BOX_COLUMNS, "confidence"]).assign(
+                polygon=None, crowd=False
+            )
         known = self._drawn_predictions.get(self.split)
         if known is None:
             predictions = self._store.predictions(self.split)
@@ -154,8 +160,8 @@ class DrawingSession(LabellingSession):
         change = _set_shapes(shapes, names, status, size=size, annotator=self.user)
         return self._edit([image], change, "draw", None if revision is None else {image: revision})
 
-    def _reread_predictions(self) -> None:
-        super()._reread_predictions()
+    def _reread_predictions(self, *, always: bool = False) -> None:
+        super()._reread_predictions(always=always)
         self._drawn_predictions = {}
 
     def _reread_all(self) -> None:

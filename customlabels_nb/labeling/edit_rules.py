@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
@@ -45,6 +46,27 @@ def set_labels(labels: Sequence[str], *, annotator: str) -> Change:
         for label in labels:
             images, annotations = add_label(label, annotator=annotator, alone=False)(images, annotations)
         return images, annotations.reset_index(drop=True)
+
+    return change
+
+
+def set_labels_of(wanted: Mapping[str, Sequence[str]], *, annotator: str) -> Change:
+    """Return an edit that sets exactly the ``wanted`` image-level labels of each image."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        pairs = list(zip(annotations["image"], annotations["label"], strict=True))
+        whole = is_whole(annotations)
+        stays = ~whole | np.array([label in wanted[image] for image, label in pairs], dtype=bool)
+        has = {pair for pair, own in zip(pairs, whole, strict=True) if own}
+        missing: dict[str, list[str]] = {}
+        for image in images["image"]:
+            for label in wanted[image]:
+                if (image, label) not in has:
+                    missing.setdefault(label, []).append(image)
+        new = [t.label_images(names, label, annotator) for label, names in missing.items()]
+        kept = annotations[stays]
+        marks = pd.concat([part for part in (kept, *new) if len(part)] or [kept], ignore_index=True)
+        return _unlabelled_if_bare(images.assign(status="labelled"), marks), marks
 
     return change
 

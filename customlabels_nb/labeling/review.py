@@ -22,6 +22,7 @@ from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, top_predictions
+from customlabels_nb.labeling.queues import Suspect
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.view import Query
 
@@ -54,12 +55,15 @@ class ReviewQuery(Query):
         followed by predictions that agree, the least confident first. Training images are predicted by models that were
         not trained on them, if a classifier was trained. "newest" starts with the most recently labelled
         image.
+    queue : str, optional
+        "suspect": only images whose labels are probably wrong, the most suspicious first.
     """
 
     show: str = "to_review"
     sort: str = "doubt"
     shown: ClassVar[tuple[str, ...]] = SHOWN
     sorts: ClassVar[tuple[str, ...]] = SORTS
+    queues: ClassVar[tuple[str, ...]] = ("suspect",)
 
 
 @dataclass
@@ -119,6 +123,8 @@ class ReviewSession(LabellingSession):
         Returns a table of predictions for training images (image, label, confidence) by models that were not trained
         on the image. A model rarely disagrees with a label it was trained on, so these replace the stored predictions
         of the project's own versions.
+    assist : Assist, optional
+        Source of suspected label errors.
 
     Attributes
     ----------
@@ -137,9 +143,10 @@ class ReviewSession(LabellingSession):
         *,
         user: str | None = None,
         cross_fitted: Callable[[], pd.DataFrame] | None = None,
+        assist: Any = None,
     ) -> None:
         self._cross_fitted = cross_fitted
-        super().__init__(store, root, split, user=user)
+        super().__init__(store, root, split, user=user, assist=assist)
 
     @property
     def table(self) -> ReviewTable:
@@ -167,7 +174,10 @@ class ReviewSession(LabellingSession):
         return predicted.label in self.table.all_labels(self.table.position[image])
 
     def row(self, image: str) -> dict[str, Any]:
-        """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``."""
+        """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``.
+
+        In the queue of suspects, it has ``suspects``: lists of kind, given and suggested label, and if it is drawn.
+        """
         at = self.table.position[image]
         moment = self.table.moments[at]
         return {
@@ -176,7 +186,14 @@ class ReviewSession(LabellingSession):
             "when": datetime.fromtimestamp(moment / 1e6, tz=UTC).isoformat() if moment else None,
             "reviewed": self.table.reviewed[at],
             "agrees": self.agrees(image),
+            "suspects": [list(found) for found in self.suspects(image)] if self.view.query.queue else [],
         }
+
+    def suspects(self, image: str) -> list[Suspect]:
+        """Return the suspected label errors of an image that are still there."""
+        has = self.table.all_labels(self.table.position[image])
+        found = self.queues.suspects.get(image, ())
+        return [s for s in found if (s.given in has if s.given else s.drawn or s.suggested not in has)]
 
     def progress(self) -> dict[str, Any]:
         """Count the images to review (``left``, and by label ``by_label``) and the reviewed images (``done``)."""
@@ -190,7 +207,11 @@ class ReviewSession(LabellingSession):
         fields = {name: getattr(query, name) for name in ("predicted", "annotator", "search", "images", "seed")}
         found = super()._order(Query(label=label, sort=sort, **fields)).tolist()
         found = [at for at in found if self._is_shown(at, query)]
-        if query.sort == "newest":
+        if query.queue is not None:
+            names, reviewed = self.table.names, self.table.reviewed
+            waiting = {names[at] for at in found if not reviewed[at] and self.suspects(names[at])}
+            found = [self.table.position[name] for name in self.queues.names(query.queue, waiting)]
+        elif query.sort == "newest":
             found.sort(key=lambda at: -self.table.moments[at])
         elif query.sort == "doubt":
             found.sort(key=self._doubt)
@@ -260,6 +281,21 @@ class ReviewSession(LabellingSession):
         on = self.assigns_one or not has or not all(has)
         return self.correct(images, label, on=on, revisions=revisions)
 
+    def take_suggestions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+        """Correct the labels of images as their suspects suggest. Boxes stay the same."""
+        wanted: dict[str, list[str]] = {}
+        with self._lock:
+            for name in self._known(images):
+                labels = list(self.table.labels[self.table.position[name]])
+                for _, given, suggested, drawn in self.suspects(name):
+                    if not drawn:
+                        labels = [label for label in labels if label != given] + ([suggested] if suggested else [])
+                        wanted[name] = labels
+        for label in {label for labels in wanted.values() for label in labels}:
+            self.check_known(label)
+        change = edit_rules.set_labels_of(wanted, annotator=self.user)
+        return self._edit(list(wanted), _looked_through(change), "take suggestions", revisions, looked_through=True)
+
     def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Remove all annotations of images, including boxes, and return the images to the queue."""
         return self._edit(images, _reject, "reject", revisions)
@@ -325,8 +361,14 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
 def _take_away(label: str) -> edit_rules.Change:
     """Return an edit that removes this label and marks images as reviewed, or unlabelled if they have no label left."""
 
+    return _looked_through(edit_rules.remove_label(label))
+
+
+def _looked_through(edit: edit_rules.Change) -> edit_rules.Change:
+    """Return the edit, after which images are reviewed, or unlabelled if they have no label left."""
+
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        images, annotations = edit_rules.remove_label(label)(images, annotations)
+        images, annotations = edit(images, annotations)
         left = images["image"].isin(annotations["image"])
         images = images.assign(status=images["status"].where(~left, "labelled"))
         return with_review(without_review(images, ~left), left), annotations

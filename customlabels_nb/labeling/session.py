@@ -17,6 +17,7 @@ from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
+from customlabels_nb.labeling.queues import Queues, tag_answers
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
@@ -83,6 +84,15 @@ class LabellingSession(ProjectScreen):
     similar : callable, optional
         ``similar(images, keys)`` returns an order in which similar images are neighbours, for sorting by similarity.
         With ``to=position``, the images most similar to that one come first.
+    assist : Assist, optional
+        Source of prelabels and queues.
+
+    Attributes
+    ----------
+    queues : Queues
+        What assist found, and what was put aside here.
+    cluster_size : int or None
+        Largest number of images in a page of the queue "clustered". None if it is shown image by image.
     """
 
     #: Type of the image table, and of the default query.
@@ -97,8 +107,12 @@ class LabellingSession(ProjectScreen):
         *,
         user: str | None = None,
         similar: Callable[..., Sequence[int]] | None = None,
+        assist: Any = None,
     ) -> None:
         super().__init__(store, root, user=user)
+        self.queues = Queues(assist)
+        self.queues.renew()
+        self.cluster_size: int | None = None
         self._similar = similar
         self._tables: dict[str, ImageTable] = {}
         self._predictions: dict[str, dict[str, Prediction]] = {}
@@ -173,7 +187,7 @@ class LabellingSession(ProjectScreen):
         """Return a value that changes whenever the labels, the task or the instructions change."""
         record = self._store.project()
         labels = self._store.labels()
-        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"])
+        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"]), self.queues.version
 
     def check_known(self, label: str) -> None:
         """Raise LabelError if a label does not exist, for example because somebody renamed, merged or removed it."""
@@ -231,10 +245,41 @@ class LabellingSession(ProjectScreen):
             self._findings = found
         return self._findings[self.split]
 
+    # -- assist -------------------------------------------------------------------------------------
+    def assist_state(self) -> dict[str, Any] | None:
+        """Return what a page shows of assist, or None if it is off and found nothing."""
+        assist, queues = self.queues.assist, self.queues
+        if assist is None or not (assist.on or queues.results is not None):
+            return None
+        facts = {"on": assist.on, "trained": queues.results is not None, "version": queues.version, "test": assist.test}
+        return {**facts, "cluster": queues.cluster}
+
+    def check_queue(self, query: Query, split: str) -> None:
+        """Raise NotAllowedError if the query has a queue and the dataset must be labelled without help."""
+        assist = self.queues.assist
+        if query.queue is not None and split == t.TEST and not (assist is not None and assist.test):
+            raise NotAllowedError(
+                "The test set is labelled without the model's help, so that it does not flatter the model. "
+                "project.assist.start(test=True) allows it, and reports say so."
+            )
+
+    def leave_cluster(self, taken_out: Sequence[str], passed: Sequence[str]) -> None:
+        """Leave the shown cluster page. See :meth:`.Queues.put_aside`."""
+        with self._lock:
+            self.queues.put_aside(taken_out, passed)
+            self._view = None
+
+    def _hear_of_assist(self) -> None:
+        """Show the prelabels of a new run."""
+        if self.queues.renew():
+            self._reread_predictions(always=True)
+
     # -- views --------------------------------------------------------------------------------------
     def show(self, query: Query) -> View:
         """Create a view that fixes the displayed images and their order. See ``waiting`` of :class:`View`."""
+        self.check_queue(query, self.split)
         with self._lock:
+            self._hear_of_assist()
             try:
                 return self._settle(query, self._order(query))
             except NotReadyError as error:
@@ -265,7 +310,21 @@ class LabellingSession(ProjectScreen):
     def _order(self, query: Query) -> npt.NDArray[np.int64]:
         errors = {*self._all_findings(), *self._broken[self.split]}
         order = partial(self._by_similarity, query)
-        return order_of(self.table, query, predictions=self.predictions, with_errors=errors, by_similarity=order)
+        plain = query if query.queue is None else replace(query, sort="added")
+        found = order_of(self.table, plain, predictions=self.predictions, with_errors=errors, by_similarity=order)
+        return found if query.queue is None else self._queued(query, found.tolist())
+
+    def _queued(self, query: Query, at: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Return the unlabelled images of a queue in its order. A shown cluster page stays the same."""
+        table, queue, view = self.table, str(query.queue), self._view
+        waiting = {table.names[i] for i in at if table.statuses[i] == "unlabelled"}
+        if queue != "clustered" or self.cluster_size is None:
+            found = self.queues.names(queue, waiting)
+        elif view is not None and view.query == query and len(view):
+            return view.order
+        else:
+            found = self.queues.cluster_page(waiting, self.cluster_size, query.like)
+        return np.array([table.position[name] for name in found], dtype=np.int64)
 
     def _by_similarity(self, query: Query, at: Sequence[int]) -> Sequence[int]:
         if self._similar is None:
@@ -310,10 +369,11 @@ class LabellingSession(ProjectScreen):
         """Return an image for the front end: name, short, labels, boxes, predicted, findings, status, revision.
 
         ``predicted`` is a label with its confidence. ``predicted_drawn`` is True if it is the label of a box or
-        polygon.
+        polygon. ``prelabels`` is a list of labels with their confidences, which are shown instead.
         """
         at = self.table.position[image]
         predicted = self.predictions.get(image)
+        offered = self.queues.offered(image, self.split) if self.table.statuses[at] == "unlabelled" else ()
         return {
             "name": image,
             "short": short_name(image),
@@ -321,6 +381,7 @@ class LabellingSession(ProjectScreen):
             "boxes": list(self.table.box_labels[at]),
             "predicted": None if predicted is None else [predicted.label, predicted.confidence],
             "predicted_drawn": predicted is not None and predicted.drawn,
+            "prelabels": [[label, confidence] for label, _, confidence in offered],
             "findings": [list(found) for found in self.findings(image)],
             "status": self.table.statuses[at],
             "revision": self.table.revisions[at],
@@ -387,6 +448,7 @@ class LabellingSession(ProjectScreen):
             Changed images of the open dataset, or None if any image may have changed.
         """
         with self._lock:
+            self._hear_of_assist()
             if self._store.last_action() == self._seen:
                 return set()
             actions = self._store.actions_since(self._seen, _MOST_FOLLOWED)
@@ -416,12 +478,14 @@ class LabellingSession(ProjectScreen):
             return {name for name in changed if name in self.table.position}
 
     def _read_predictions(self, split: str) -> dict[str, Prediction]:
-        """Read the most confident prediction of each image in a dataset."""
-        return top_predictions(self._store.predictions(split))
+        """Read the most confident prediction of each image in a dataset. Prelabels replace those of other models."""
+        found = top_predictions(self._store.predictions(split))
+        prelabels = self.queues.offer(split, set(self._store.labels()["label"]))
+        return found if prelabels is None else found | top_predictions(prelabels)
 
-    def _reread_predictions(self) -> None:
+    def _reread_predictions(self, *, always: bool = False) -> None:
         """Read predictions again after labels were renamed."""
-        if any(self._predictions.values()):
+        if always or any(self._predictions.values()):
             self._predictions = {split: self._read_predictions(split) for split in self._predictions}
 
     def _reread_all(self) -> None:
@@ -463,7 +527,15 @@ class LabellingSession(ProjectScreen):
         return self._edit(images, edit_rules.set_labels(names, annotator=self.user), "set labels", revisions)
 
     def clear(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Remove all image-level labels."""
+        """Remove all image-level labels, and reject the prelabels of images without a label."""
+        with self._lock:
+            for name in images:
+                if (
+                    self.queues.offered(name, self.split)
+                    and self.table.statuses[self.table.position[name]] == "unlabelled"
+                ):
+                    self.queues.rejected.add(name)
+                    self._predictions[self.split].pop(name, None)
         return self._edit(images, edit_rules.clear_labels, "clear labels", revisions)
 
     def set_status(
@@ -494,18 +566,17 @@ class LabellingSession(ProjectScreen):
         return self._edit(images, edit_rules.skip_bare, "submit", revisions)
 
     def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Label each unlabelled image with its most confident prediction, unless it is the prediction of a shape."""
-        outcome = EditResult(what="accept predictions")
+        """Label unlabelled images with their prelabels, or the most confident prediction, unless it is of a shape."""
         wanted: dict[str, list[str]] = {}
         with self._lock:
             for name in images:
                 predicted = self.predictions.get(name)
-                if predicted and not predicted.drawn and not self.table.labels[self.table.position[name]]:
-                    wanted.setdefault(predicted.label, []).append(name)
-        for label, names in wanted.items():
-            part = self.assign(names, label, revisions=revisions)
-            outcome = EditResult(outcome.images + part.images, outcome.conflicts + part.conflicts, outcome.what)
-        return outcome
+                said = [predicted.label] if predicted and not predicted.drawn else []
+                said = [label for label, *_ in self.queues.offered(name, self.split)] or said
+                if said and not self.table.labels[self.table.position[name]]:
+                    wanted[name] = said
+        change = edit_rules.set_labels_of(wanted, annotator=self.user)
+        return self._edit(list(wanted), change, "accept predictions", revisions)
 
     def _edit(
         self,
@@ -521,6 +592,8 @@ class LabellingSession(ProjectScreen):
             if unknown is not None:
                 raise InputError(f"Image {unknown!r} is not in the {self.split} set.")
             wanted = named = list(dict.fromkeys(images))
+            if not named:
+                return EditResult(what=what)
             based_on = {name: self.table.revisions[self.table.position[name]] for name in wanted} | dict(
                 revisions or {}
             )
@@ -532,6 +605,8 @@ class LabellingSession(ProjectScreen):
                 after, after_marks = change(rows, marks)
                 if not looked_through:
                     after = forget_where_changed(after, after_marks, rows, marks)
+                prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}
+                after = tag_answers(after, after_marks, marks, prelabels)
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
                     action = self._action(what)

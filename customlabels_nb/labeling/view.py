@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Values of ``Query.show``: "all", "errors" and the statuses of images.
 SHOWN = ("all", "unlabelled", "labelled", "skipped", "needs_review", "errors")
 SORTS = ("random", "name", "added", "uncertainty", "similarity")
+#: Values of ``Query.queue``, beside None. "suspect" is one of reviews.
+QUEUES = ("assist", "manual", "clustered", "prelabelled")
 PAGE_SIZES = (4, 6, 9, 24, 48, 100)
 
 _DIGITS = re.compile(r"(\d+)")
@@ -47,6 +49,9 @@ class Query:
         With the sort order "similarity": the image that comes first, followed by the images most similar to it.
     confidence : float
         Only images whose prediction has at least this confidence. With 0, also images without a prediction.
+    queue : str, optional
+        One of :data:`QUEUES`: only unlabelled images, in the order that assist recommends. "clustered" shows one page
+        of similar images at a time, with the image ``like``, if it is set.
     """
 
     show: str = "all"
@@ -59,14 +64,19 @@ class Query:
     seed: int = 0
     like: str | None = None
     confidence: float = 0.0
+    queue: str | None = None
 
     shown: ClassVar[tuple[str, ...]] = SHOWN
     sorts: ClassVar[tuple[str, ...]] = SORTS
+    queues: ClassVar[tuple[str, ...]] = QUEUES
 
     def __post_init__(self) -> None:
         for field, allowed in (("show", self.shown), ("sort", self.sorts)):
             if getattr(self, field) not in allowed:
                 raise InputError(f"{field}={getattr(self, field)!r} must be one of {allowed!r}.")
+        if self.queue is not None and self.queue not in self.queues:
+            other = {"suspect": " Suspects open in project.review()."} | dict.fromkeys(QUEUES, " Use project.label().")
+            raise InputError(f"queue={self.queue!r} must be one of {self.queues!r}.{other.get(self.queue, '')}")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
             raise InputError(f"seed={self.seed!r} must be an integer from 0 to 4294967295.")
         if not isinstance(self.confidence, float | int) or not 0 <= self.confidence <= 1:

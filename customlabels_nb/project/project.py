@@ -702,6 +702,7 @@ class Project:
         page_size: int = 24,
         sort: str = "random",
         seed: int = 0,
+        queue: str | None = None,
         widget: Any = None,
     ) -> Any:
         """Open the gallery to label pages of thumbnails, by mouse or with keys 1–9. Each label is stored immediately.
@@ -720,6 +721,10 @@ class Project:
             Order of the images. Random order, the default, guards against bias.
         seed : int
             Seed of the random order.
+        queue : {"assist", "manual", "clustered", "prelabelled"}, optional
+            Only unlabelled training images, in an order of :attr:`assist`. "clustered" shows similar images together
+            and selected, so that one key labels the page. "prelabelled" has those whose predictions can be trusted:
+            Enter accepts the page, a number corrects, Delete rejects.
         widget : class or widget, optional
             ipyannotations labeller to use instead of the gallery, such as ``ipyannotations.images.ClassLabeller``.
 
@@ -735,12 +740,14 @@ class Project:
         >>> len(gallery.selected)
         0
         """
-        query = Query(sort=sort, seed=seed)
+        query, place = Query(sort=sort, seed=seed, queue=queue), self._place
         if widget is not None:
-            return screens.plug_in(self._place, t.check_split(split), query, widget)
-        return screens.open_gallery(self._place, t.check_split(split), query, page_size=page_size, mode=mode)
+            return screens.plug_in(place, t.check_split(split), query, widget, assist=self.assist)
+        return screens.open_gallery(
+            place, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
+        )
 
-    def annotate(self, split: str = t.TRAIN, *, sort: str = "added", seed: int = 0) -> Any:
+    def annotate(self, split: str = t.TRAIN, *, sort: str = "added", seed: int = 0, queue: str | None = None) -> Any:
         """Open the annotator to draw boxes and polygons. Each annotation is stored immediately.
 
         Parameters
@@ -751,6 +758,8 @@ class Project:
             Order of the images.
         seed : int
             Seed of the random order.
+        queue : {"assist", "manual", "clustered", "prelabelled"}, optional
+            As in :meth:`label`. In "prelabelled", Enter accepts the dashed boxes and goes on.
 
         Returns
         -------
@@ -763,7 +772,8 @@ class Project:
         >>> annotator = boxes.annotate("train", sort="name")
         >>> annotator.display(boxes.train_set.images["image"].iloc[2])
         """
-        return screens.open_annotator(self._place, t.check_split(split), Query(sort=sort, seed=seed))
+        query = Query(sort=sort, seed=seed, queue=queue)
+        return screens.open_annotator(self._place, t.check_split(split), query, assist=self.assist)
 
     def dashboard(self) -> Any:
         """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.
@@ -782,7 +792,9 @@ class Project:
         >>> dashboard = project.dashboard()
         >>> gallery = dashboard.show_images("train", label="bedroom")
         """
-        return screens.open_dashboard(self._place, check=lambda events: self.check(progress=False, events=events))
+        return screens.open_dashboard(
+            self._place, check=lambda events: self.check(progress=False, events=events), assist=self.assist
+        )
 
     def history_panel(self) -> Any:
         """Show the project's history as a widget in which actions can be undone.
@@ -803,6 +815,7 @@ class Project:
         show: str = "to_review",
         sort: str = "doubt",
         page_size: int = 24,
+        queue: str | None = None,
     ) -> Any:
         """Review labelled images: approve (Enter), correct (1–9) or reject (Delete). Decisions are stored immediately.
 
@@ -824,6 +837,9 @@ class Project:
             that were not trained on them.
         page_size : {4, 6, 9, 24, 48, 100}
             Number of thumbnails per page.
+        queue : {"suspect"}, optional
+            Only images whose labels are probably wrong, as found by :attr:`assist`. ``+`` takes its suggestion, Enter
+            keeps the label.
 
         Returns
         -------
@@ -835,8 +851,8 @@ class Project:
         --------
         >>> review = project.review("train", label="bedroom", sort="name")
         """
-        query = ReviewQuery(label=label, show=show, sort=sort)
-        return screens.open_review(self._place, t.check_split(split), query, page_size=page_size)
+        query = ReviewQuery(label=label, show=show, sort=sort, queue=queue)
+        return screens.open_review(self._place, t.check_split(split), query, page_size=page_size, assist=self.assist)
 
     # -- models -------------------------------------------------------------------------------------
     def train(

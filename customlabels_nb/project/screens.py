@@ -23,6 +23,7 @@ from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.training.plan import plan_in_words
 
 if TYPE_CHECKING:
+    from customlabels_nb.assist.assistant import Assist
     from customlabels_nb.checks import CheckReport
     from customlabels_nb.events import Events
     from customlabels_nb.project.location import ProjectLocation
@@ -34,26 +35,32 @@ if TYPE_CHECKING:
     from customlabels_nb.widgets.review import Review
 
 
-def open_session(place: ProjectLocation, split: str) -> LabellingSession:
+def open_session(place: ProjectLocation, split: str, assist: Assist | None = None) -> LabellingSession:
     """Create a labelling session for a dataset of the project, without a widget."""
-    return LabellingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
+    return LabellingSession(place.store, place.root, split, similar=SimilarityOrder(place.root), assist=assist)
 
 
 def open_gallery(
-    place: ProjectLocation, split: str, query: Query, *, page_size: int = 24, mode: str = "grid"
+    place: ProjectLocation,
+    split: str,
+    query: Query,
+    *,
+    page_size: int = 24,
+    mode: str = "grid",
+    assist: Assist | None = None,
 ) -> Gallery:
     """Open the gallery for a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
 
-    session, shared = open_session(place, split), {**_shared(place), **_label_handlers(place)}
+    session, shared = open_session(place, split, assist), {**_shared(place), **_label_handlers(place)}
     return Gallery(session, query=query, page_size=page_size, mode=mode, **shared)
 
 
-def open_annotator(place: ProjectLocation, split: str, query: Query) -> Annotator:
+def open_annotator(place: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:
     """Open the annotator for a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
 
-    session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root))
+    session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root), assist=assist)
     return Annotator(session, query=query, **_shared(place), **_label_handlers(place))
 
 
@@ -66,13 +73,15 @@ def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bo
     return screen
 
 
-def open_review(place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int) -> Review:
+def open_review(
+    place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int, assist: Assist | None = None
+) -> Review:
     """Open the review widget for a dataset of the project."""
     from customlabels_nb.training.stored import cross_fitted_predictions
     from customlabels_nb.widgets.review import Review
 
     cross_fitted = partial(cross_fitted_predictions, place.store, place.root)
-    session = ReviewSession(place.store, place.root, split, cross_fitted=cross_fitted)
+    session = ReviewSession(place.store, place.root, split, cross_fitted=cross_fitted, assist=assist)
     if query.label:
         session.check_known(query.label)
     return Review(session, query=query, page_size=page_size, **_shared(place))
@@ -85,15 +94,24 @@ def open_label_manager(place: ProjectLocation) -> LabelManager:
     return LabelManager(LabelEditing(place.store, place.root), labels_in)
 
 
-def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckReport]) -> Dashboard:
+def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckReport], assist: Assist) -> Dashboard:
     """Open the labelling dashboard of the project."""
     from customlabels_nb.widgets.dashboard import Dashboard
 
     def plan() -> list[str]:
         return plan_in_words(place.store.project().task, place.dataset(t.TRAIN), place.dataset(t.TEST))
 
-    session = DashboardSession(place.store, place.root, dataset=place.dataset, check=check, plan=plan)
-    return Dashboard(session, partial(open_gallery, place))
+    session = DashboardSession(place.store, place.root, dataset=place.dataset, check=check, plan=plan, assist=assist)
+    return Dashboard(session, partial(_open_counted, place, assist))
+
+
+def _open_counted(place: ProjectLocation, assist: Assist, split: str, query: Query) -> Gallery | Annotator | Review:
+    """Open the images behind a number of the dashboard: suspects in the review, queues of boxes in the annotator."""
+    if isinstance(query, ReviewQuery):
+        return open_review(place, split, query, page_size=24, assist=assist)
+    if query.queue is not None and place.store.project().task in ("boxes", "polygons"):
+        return open_annotator(place, split, query, assist=assist)
+    return open_gallery(place, split, query, assist=assist)
 
 
 def open_history_panel(place: ProjectLocation) -> HistoryPanel:
@@ -103,11 +121,11 @@ def open_history_panel(place: ProjectLocation) -> HistoryPanel:
     return HistoryPanel(ActionList(place.store, place.root))
 
 
-def plug_in(place: ProjectLocation, split: str, query: Query, labeller: Any) -> Any:
+def plug_in(place: ProjectLocation, split: str, query: Query, labeller: Any, *, assist: Assist | None = None) -> Any:
     """Connect an ipyannotations labeller (or one with the same interface) to the images of a dataset."""
     from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 
-    return plug_into(open_session(place, split), labeller, query)
+    return plug_into(open_session(place, split, assist), labeller, query)
 
 
 def session_files(place: ProjectLocation) -> SessionFiles:

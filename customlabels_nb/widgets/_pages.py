@@ -19,7 +19,8 @@ from customlabels_nb.labeling.view import PAGE_SIZES, Query, View
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
-_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed", "like", "confidence")
+_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed", "like", "confidence",
+                 "queue")  # fmt: skip
 #: Applies an edit. Takes the session, image names, the request of the page and the revisions that it is based on.
 Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], EditResult]
 
@@ -223,6 +224,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "instructions": record.instructions,
             "read_only": session.read_only,
             "manages_labels": self._manages_labels,
+            "assist": session.assist_state(),
             "query": shown(session.view.query),
             "view": session.view.number,
         }
@@ -234,6 +236,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         images = session.view.query.images if wanted.pop("images", False) else None
         wanted["images"] = images
         query = session.query_type(**{name: wanted[name] for name in _QUERY_FIELDS if name in wanted})
+        session.check_queue(query, content["split"])
         if content["split"] != session.split:
             session.open(content["split"])
         return self._shown(session.show(query), content)

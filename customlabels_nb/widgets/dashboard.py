@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import anywidget
 import ipywidgets
 import traitlets
 
+from customlabels_nb.assist.assistant import AutoLabels
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
-from customlabels_nb.errors import InputError
+from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.labeling.dashboard import DashboardCheck, DashboardSession, DashboardTotals, LastVersion
 from customlabels_nb.labeling.exporting import MORE, DashboardExport
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import UNITS, microseconds
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.history import history_handlers
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
 _MOST_ISSUES = 50
 _PATIENCE = 0.3  # seconds to wait before the page shows partial totals
 _LARGEST_OFFSET = timedelta(hours=15)
+_Place: TypeAlias = tuple[str, str | None]  # dataset and queue
 _STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "unlabelled"}
 
 
@@ -48,17 +49,18 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
     seen = traitlets.Int(0)
 
-    def __init__(self, session: DashboardSession, gallery: Callable[[str, Query], Gallery]) -> None:
+    def __init__(self, session: DashboardSession, gallery: Callable[[str, Query], Any]) -> None:
         super().__init__()
         self.session = session
         self._new_gallery = gallery
-        self._galleries: dict[str, Gallery] = {}
-        self._shown = ""
+        self._galleries: dict[_Place, Any] = {}
+        self._shown: _Place | None = None
         self._unit, self._offset = "hour", timedelta()
         self._box = ipywidgets.VBox([self])
         self._watch = session.watch(self._push)
         for job in (session.checking, session.exporting):
             job.told = self._push_jobs
+        session.assisting.told = self._push_assist
         self.handlers = {
             "hello": self._hello,
             "follow": self._follow,
@@ -68,6 +70,9 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
             "check": self._check,
             "export": self._export,
             "stop": self._stop,
+            "assist": self._change_assist,
+            "assist rest": self._find_rest,
+            "assist apply": self._label_rest,
             **history_handlers(session.actions),
         }
         self.on_msg(self.answer)
@@ -89,12 +94,15 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
     figures = totals
 
     @property
-    def gallery(self) -> Gallery | None:
-        """Gallery that is open below, or None."""
-        return self._galleries.get(self._shown)
+    def gallery(self) -> Any:
+        """Gallery that is open below, or None. For a queue, it may be an annotator or a review."""
+        return None if self._shown is None else self._galleries[self._shown]
 
-    def show_images(self, split: str = t.TRAIN, **link: Any) -> Gallery:
+    def show_images(self, split: str = t.TRAIN, **link: Any) -> Any:
         """Open a gallery below with the images that a number of the dashboard counts.
+
+        The queues of ``project.assist`` open as in :meth:`.Project.label`, :meth:`.Project.annotate` for boxes, and
+        :meth:`.Project.review` for "suspect".
 
         Parameters
         ----------
@@ -110,14 +118,15 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         'test'
         """
         query = self.session.query(split, link)
-        gallery = self._galleries.get(split)
+        place = (split, query.queue)
+        gallery = self._galleries.get(place)
         if gallery is None:
-            gallery = self._galleries[split] = self._new_gallery(split, query)
+            gallery = self._galleries[place] = self._new_gallery(split, query)
         else:
             gallery.session.open(split)
             gallery.session.follow()
             gallery.set_filter(**{field.name: getattr(query, field.name) for field in fields(query)})
-        self._shown = split
+        self._shown = place
         self._box.children = (self, gallery)
         return gallery
 
@@ -167,6 +176,8 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
             told["figures"] = self._totals()
         if known.get("jobs") != self._job_changes():
             told["jobs"] = self._jobs()
+        if known.get("assist") != (assist := self._assist()):
+            told["assist"] = assist
         return told
 
     def _totals(self) -> dict[str, Any]:
@@ -183,10 +194,41 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         }
 
     def _push(self) -> None:
-        self.send({"push": "news", "news": {"figures": self._totals()}})
+        self.send({"push": "news", "news": {"figures": self._totals(), "assist": self._assist()}})
 
     def _push_jobs(self) -> None:
         self.send({"push": "news", "news": {"jobs": self._jobs()}})
+
+    def _push_assist(self) -> None:
+        state = self.session.assisting.state
+        rest = _rest_as_json(state.result) if isinstance(state.result, AutoLabels) else None
+        self.send({"push": "news", "news": {"assist": self._assist(), "ended": {"error": state.error, "rest": rest}}})
+
+    def _assist(self) -> dict[str, Any] | None:
+        assist = self.session.assist
+        return None if assist is None else assist.summary()
+
+    def _change_assist(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Switch the assistance on or off, change its settings, or train now."""
+        settings = {name: content[name] for name in ("target", "budget", "test") if name in content}
+        if content["do"] == "train":
+            self.session.train()
+        elif content["do"] == "stop":
+            self.session.assist.stop()
+        else:
+            self.session.assist.start(**settings)
+        return {"assist": self._assist()}
+
+    def _find_rest(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.session.find_rest()
+        return {"assist": self._assist()}
+
+    def _label_rest(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        rest = self.session.assisting.state.result
+        if not isinstance(rest, AutoLabels):
+            raise NotAllowedError("The model was trained again in the meantime. Open “Label the rest…” again.")
+        images = rest.apply()
+        return {"images": images, "action": self.session.last_action(), "assist": self._assist()}
 
     def _job_changes(self) -> int:
         return self.session.checking.changes + self.session.exporting.changes
@@ -207,7 +249,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return {"total": len(gallery.session.view)}
 
     def _close(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self._shown = ""
+        self._shown = None
         self._box.children = (self,)
         return {}
 
@@ -247,6 +289,12 @@ def totals_as_json(totals: DashboardTotals) -> dict[str, Any]:
         "complete": totals.complete,
         "version": None if totals.version is None else _version_as_json(totals.version),
     }
+
+
+def _rest_as_json(rest: AutoLabels) -> dict[str, Any]:
+    counts = rest.frame.groupby("label")["image"].nunique()
+    images = int(rest.frame["image"].nunique())
+    return {"text": rest.text, "images": images, "labels": [[name, int(count)] for name, count in counts.items()]}
 
 
 def _version_as_json(version: LastVersion) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
-from customlabels_nb.widgets._pages import EditedPages, Operation
+from customlabels_nb.widgets._pages import EditedPages, Operation, check_page_size
 
 MODES = ("grid", "single")
 
@@ -72,6 +72,7 @@ class Gallery(EditedPages):
     ) -> None:
         if mode not in MODES:
             raise InputError(f"mode={mode!r} is not a mode. Choose one of {MODES!r}.")
+        session.cluster_size = page_size if mode == "grid" else None
         super().__init__(
             session, files, project=project, key=key, query=query, page_size=page_size, label_handlers=label_handlers
         )
@@ -163,6 +164,14 @@ class Gallery(EditedPages):
 
     def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         return {**super()._hello(content, buffers), "mode": self._mode}
+
+    def _show(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Show images. ``left`` names images of a cluster page that were not labelled: taken out, and the others."""
+        if "left" in content:
+            self.session.leave_cluster(*content["left"])
+        if self._mode == "grid":
+            self.session.cluster_size = check_page_size("size", content["size"])
+        return super()._show(content, buffers)
 
     def _about_to(self, op: str, images: Sequence[str]) -> None:
         if op != "submit":

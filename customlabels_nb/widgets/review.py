@@ -24,6 +24,7 @@ _OPERATIONS: dict[str, Operation] = {
     "toggle": lambda session, images, edit, revisions: session.correct_toggling(
         images, edit["label"], revisions=revisions
     ),
+    "suggest": lambda session, images, edit, revisions: session.take_suggestions(images, revisions=revisions),
     "reject": lambda session, images, edit, revisions: session.reject(images, revisions=revisions),
 }
 

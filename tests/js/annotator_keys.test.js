@@ -100,3 +100,14 @@ test("pages turn at once while nothing else was typed; Esc forgets what was type
   assert.equal(screen.place, 3);
   assert.deepEqual(screen.done, []);
 });
+
+test("Enter accepts what is dashed and goes on in the queue of predictions, elsewhere it only goes on", () => {
+  const { screen, commands } = slowScreen();
+  screen.changes.acceptAll = () => screen.done.push(["accepted", screen.place]);
+  for (const queue of ["prelabelled", "manual", null]) {
+    screen.info.query = { queue };
+    commands.run({ do: "enter" });
+    screen.came();
+  }
+  assert.deepEqual([screen.done, screen.place], [[["accepted", 0]], 3]);
+});

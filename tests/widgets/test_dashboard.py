@@ -9,10 +9,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from customlabels_nb.errors import InputError
+from customlabels_nb.assist.assistant import AutoLabels
+from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
+from customlabels_nb.widgets.annotator import Annotator
+from customlabels_nb.widgets.gallery import Gallery
+from customlabels_nb.widgets.review import Review
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.test_dashboard import label_some, until
 
@@ -48,7 +54,7 @@ def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatc
     assert totals["version"] is None
     assert "coco" in news["formats"]
     assert news["jobs"]["check"]["state"] == "idle"
-    assert ask("follow", seen=totals["seen"], jobs=news["jobs"]["changes"]) == {}
+    assert ask("follow", seen=totals["seen"], jobs=news["jobs"]["changes"], assist=news["assist"]) == {}
     assert dashboard.seen == totals["seen"]
     days = ask("unit", unit="day")["figures"]
     assert days["unit"] == "day"
@@ -144,6 +150,141 @@ def test_check_and_export_are_told_when_they_end(
     ask("export", **{**choice, "folder": "../out"})
     until(lambda: dashboard.session.exporting.state.name == "failed", 20)
     assert "must be a subfolder of" in dashboard.session.exporting.state.error
+    dashboard.close()
+
+
+SUMMARY: dict[str, Any] = {
+    "on": True, "read_only": False, "target": 0.95, "budget": "2min", "test": False, "error": "",
+    "elsewhere": False, "running": None, "next": 14, "every": 25, "new": 11,
+    "ended": None, "steps": [], "promise": None, "needed": 41, "missing": [], "accepted": 0, "corrected": 0,
+    "queues": {"manual": 3, "clustered": 0, "prelabelled": 2, "suspect": 1}, "advice": None,
+}  # fmt: skip
+
+
+class FakeAssist:
+    """Assistance that notes what it is asked, and whose training waits."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.state, self.rest = dict(SUMMARY, on=False), None
+        self.go_on, self.error = threading.Event(), ""
+
+    def summary(self) -> dict[str, Any]:
+        return dict(self.state)
+
+    def start(self, **settings: Any) -> None:
+        self.asked.append(("start", settings))
+        self.state.update(on=True, **settings)
+
+    def stop(self) -> None:
+        self.state["on"] = False
+
+    def train(self, *, progress: bool) -> None:
+        assert not progress
+        self.state["running"] = {"phase": "training", "done": 0, "total": None}
+        assert self.go_on.wait(30)
+        self.state["running"] = None
+        if self.error:
+            raise NotAllowedError(self.error)
+
+    def auto_label(self, *, dry_run: bool, progress: bool) -> Any:
+        assert (dry_run, progress) == (True, False)
+        return self.rest
+
+
+def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_some(project)
+    dashboard, assist = project.dashboard(), FakeAssist()
+    dashboard.session.assist = assist
+    ask, sent = page_of(dashboard, monkeypatch)
+    known = ask("hello")
+    assert (known["assist"]["on"], known["assist"]["test"]) == (False, False)
+    state = {"seen": known["figures"]["seen"], "jobs": known["jobs"]["changes"]}
+    assert ask("follow", **state, assist=known["assist"]) == {}
+    on = ask("assist", do="start")["assist"]
+    assert on["on"]
+    assert ask("follow", **state, assist=known["assist"]) == {"assist": on}
+    assert ask("assist", do="start", target=0.9, budget="5min", test=True)["assist"]["target"] == 0.9
+    assert assist.asked == [("start", {}), ("start", {"target": 0.9, "budget": "5min", "test": True})]
+    # a training does not keep the page waiting, and its end or error is pushed
+    for error in ("", "Two labels are needed."):
+        sent.clear()
+        assist.go_on.clear()
+        assist.error = error
+        ask("assist", do="train")
+        until(lambda: ask("follow", **state, assist=on)["assist"]["running"])
+        with pytest.raises(AssertionError, match="already running"):
+            ask("assist", do="train")
+        assist.go_on.set()
+        until(lambda: any("ended" in message["news"] for message in sent))
+        assert sent[-1]["news"]["ended"] == {"error": error, "rest": None}
+        assert sent[-1]["news"]["assist"]["running"] is None
+    # every label is followed
+    sent.clear()
+    assist.state["new"] = 12
+    project.update("train", project.train_set.images[["image"]].iloc[:1].assign(label="pear"))
+    until(lambda: any(m["news"].get("assist", {}).get("new") == 12 for m in sent))
+    assert ask("assist", do="stop")["assist"]["on"] is False
+    dashboard.close()
+
+
+def test_the_card_asks_before_a_model_labels_and_takes_it_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_some(project)
+    dashboard, assist = project.dashboard(), FakeAssist()
+    dashboard.session.assist = assist
+    ask, sent = page_of(dashboard, monkeypatch)
+    images = project.train_set.images.query("status == 'unlabelled'")
+    names = images["image"].tolist()[:3]
+    found = {"image": names, "label": ["apple", "pear", "apple"], "confidence": [0.99, 0.98, 0.97]}
+    run = {"run": 4, "found": found, "promise": {"threshold": 0.97, "bound": 0.953}, "target": 0.95, "note": ""}
+    assist.rest = AutoLabels(project.assist, run, dict(zip(images["image"], images["revision"].tolist(), strict=True)))
+    with pytest.raises(AssertionError, match="again"):
+        ask("assist apply")
+    ask("assist rest")
+    until(lambda: any("ended" in message["news"] for message in sent))
+    rest = next(m["news"]["ended"]["rest"] for m in sent if "ended" in m["news"])
+    assert (rest["images"], rest["labels"]) == (3, [["apple", 2], ["pear", 1]])
+    assert "95.3%" in rest["text"]
+    assert len(project.train_set.images.query("status == 'unlabelled'")) == 10, (
+        "nothing is labelled before it is confirmed"
+    )
+    project.update("train", pd.DataFrame({"image": names[:1], "label": "pear"}))  # a person was faster
+    done = ask("assist apply")
+    assert done["images"] == 2
+    marks = project.train_set.annotations.set_index("image")
+    assert marks.loc[names, "label"].tolist() == ["pear", "pear", "apple"]
+    assert (marks.loc[names, "annotator"] == "model:4").tolist() == [False, True, True]
+    assert ask("history undo", id=done["action"])["images"] == 2
+    assert project.train_set.annotations["image"].isin(names).sum() == 1
+    dashboard.close()
+
+
+def test_the_numbers_of_the_assist_card_open_their_queue(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    label_some(project)
+    dashboard = project.dashboard()
+    ask, _ = page_of(dashboard, monkeypatch)
+    for queue in ("assist", "manual", "clustered", "prelabelled"):
+        ask("open", split="train", link={"queue": queue})
+        assert isinstance(dashboard.gallery, Gallery)
+        assert dashboard.gallery.session.view.query.queue == queue
+    first = dashboard.gallery
+    ask("open", split="train", link={"queue": "suspect"})
+    assert isinstance(dashboard.gallery, Review)
+    assert dashboard.gallery.session.view.query.queue == "suspect"
+    assert ask("open", split="train", link={"label": "apple"}) == {"total": 5}
+    assert dashboard.gallery.session.view.query.queue is None
+    assert dashboard.show_images("train", queue="prelabelled") is first  # the same screen again
+    dashboard.close()
+
+
+def test_queues_of_boxes_open_in_the_annotator(tmp_path: Any) -> None:
+    project = create_project("boxed", folder=tmp_path, task="boxes")
+    dashboard = project.dashboard()
+    assert isinstance(dashboard.show_images("train", queue="manual"), Annotator)
+    assert isinstance(dashboard.show_images("train", queue="suspect"), Review)
+    assert isinstance(dashboard.show_images("train"), Gallery)
     dashboard.close()
 
 

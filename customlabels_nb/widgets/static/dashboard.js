@@ -6,6 +6,7 @@ import { element, keepKeys, setText, show } from "./shared/dom.js";
 import { Notices } from "./shared/notices.js";
 import { Panel } from "./shared/panel.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";
+import { AssistCard } from "./dashboard/assist.js";
 import { Export } from "./dashboard/export.js";
 import { LabelChart } from "./dashboard/label_chart.js";
 import { ProgressChart } from "./dashboard/progress_chart.js";
@@ -42,6 +43,11 @@ class DashboardScreen {
     this.charts = [new ProgressChart(this.tooltip, open), new LabelChart(this.tooltip, open), new WorkChart(this.tooltip, open, (unit) => this._unit(unit))];
     this.training = new Training({ open, check: () => this._begin("check", {}), stop: () => this._begin("stop", { job: "check" }) });
     this.export = new Export(this.panel, { begin: (options) => this.request("export", options).then(([news]) => this._take(news)), stop: () => this._begin("stop", { job: "export" }) });
+    this.assist = new AssistCard(this.panel, {
+      open,
+      ask: (kind, content) => this.request(kind, content).then(([answer]) => { this._take(answer); return answer; }),
+      said: (text, options) => this.notices.say("assist", text, options),
+    });
     this.history = new HistoryList(this.request, {
       said: (text, options) => this.notices.say("history", text, options),
       open: (split, action, words) => this.open(split, { action }, words),
@@ -57,7 +63,7 @@ class DashboardScreen {
     );
     this.empty = element("div", { class: "empty", hidden: true });
     this.pair = element("div", { class: "pair" }, this.charts[1].node, this.charts[2].node);
-    this.overview = element("div", { class: "overview" }, this.charts[0].node, this.pair, this.training.node);
+    this.overview = element("div", { class: "overview" }, this.charts[0].node, this.assist.node, this.pair, this.training.node);
     this.past = element("div", { class: "past" }, this.history.node);
     this.body = element("div", { class: "body" }, this.empty, this.overview, this.past);
     this.below = element("span", { class: "below" });
@@ -89,7 +95,7 @@ class DashboardScreen {
 
   _followSoon() {
     clearTimeout(this.timer);
-    const running = this.jobs && [this.jobs.check, this.jobs.export].some((job) => job.state === "running");
+    const running = this.help?.running || (this.jobs && [this.jobs.check, this.jobs.export].some((job) => job.state === "running"));
     this.timer = setTimeout(() => this._follow(), running ? FOLLOW_JOB_EACH : FOLLOW_EACH);
   }
 
@@ -97,7 +103,7 @@ class DashboardScreen {
     if (this.closed) return;
     try {
       if (!document.hidden) {
-        const [news] = await this.request("follow", { seen: this.figures?.seen, jobs: this.jobs?.changes });
+        const [news] = await this.request("follow", { seen: this.figures?.seen, jobs: this.jobs?.changes, assist: this.help });
         if (this.closed) return;
         this.notices.drop("gone");
         this._take(news);
@@ -113,8 +119,9 @@ class DashboardScreen {
     this._followSoon();
   }
 
-  _take({ figures, jobs }) {
+  _take({ figures, jobs, assist, ended }) {
     if (this.closed) return;
+    if (assist !== undefined) this.help = assist;
     if (figures && (!this.figures || figures.seen >= this.figures.seen)) {
       this.figures = figures;
       this._draw();
@@ -126,6 +133,8 @@ class DashboardScreen {
       this._followSoon();
     }
     if (this.jobs && this.figures) this.training.drawCheck(this.jobs.check, this.figures.seen);
+    this.assist.draw(this.help, this.figures?.labels);
+    if (ended) this.assist.finish(ended);
   }
 
   async _begin(kind, content) {
@@ -165,7 +174,7 @@ class DashboardScreen {
 
   // The gallery is a separate widget next to this one in their box. It is rendered a moment later.
   _scrollToGallery(tries = 20) {
-    const gallery = this.root.closest(".widget-vbox")?.querySelector(".clnb-gallery");
+    const gallery = this.root.closest(".widget-vbox")?.querySelector(".clnb-gallery, .clnb-annotator, .clnb-review");
     if (gallery) gallery.scrollIntoView({ block: "nearest" });
     else if (tries && !this.closed) setTimeout(() => this._scrollToGallery(tries - 1), 100);
   }

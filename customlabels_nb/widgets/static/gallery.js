@@ -1,7 +1,7 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
-import { dataUri, element, keepKeys, NO_FULL_SCREEN, turnFullScreen } from "./shared/dom.js";
+import { dataUri, element, keepKeys, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
@@ -13,7 +13,9 @@ import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated } from "./shared/rows.js";
+import { emptyQueueText } from "./shared/queue_text.js";
 import { RubberBand } from "./shared/rubber_band.js";
+import { asideOf, clusterColumns, ClusterHints } from "./gallery/queue.js";
 import { SingleImage } from "./gallery/single_image.js";
 import { Tile } from "./shared/tile.js";
 import { Toast, editText } from "./shared/toast.js";
@@ -30,7 +32,7 @@ class Gallery extends PicturePages {
     this.notices = new Notices();
     this.toolbar = new Toolbar({
       leave,
-      split: (split) => this.show({ split, place: 0 }),
+      split: (split) => this.show({ split, place: 0, query: { ...this.info.query, queue: split === "test" && !this.info.assist?.test ? null : this.info.query.queue, like: null } }),
       query: (change) => { this.notices.drop("like"); this.show({ query: { ...this.info.query, ...change }, place: 0 }); },
       upload: () => this.upload.choose(),
       labels: () => openLabelManager(this, () => this._follow()),
@@ -38,6 +40,7 @@ class Gallery extends PicturePages {
       takeBack: (kind) => this._do({ do: kind }),
       skip: () => this._skip({ ofPage: true }),
       submit: () => this._submit(),
+      later: () => this._leaveCluster(),
       zoom: (pixels) => this._zoom(pixels),
       like: () => this._like(),
       whole: async () => { if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN); },
@@ -57,6 +60,8 @@ class Gallery extends PicturePages {
       help: () => openHelp(this.panel),
     });
     this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
+    this.clusterHints = new ClusterHints();
+    this.grid.append(this.clusterHints.node);
     this.empty = element("div", { class: "empty", hidden: true });
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
     this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
@@ -65,7 +70,7 @@ class Gallery extends PicturePages {
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
     this.band = new RubberBand(this.body, {
-      tiles: () => (this.single ? [] : this.tiles.slice(0, this.listing.count).map(({ node }) => node)),
+      tiles: () => (this.single || this.clustered ? [] : this.tiles.slice(0, this.listing.count).map(({ node }) => node)),
       begin: (event) => { this.preview.close(); this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : []; },
       select: (found) => this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
       end: () => { leave(); this._selected(); },
@@ -83,6 +88,26 @@ class Gallery extends PicturePages {
   greeted() {
     this.single = this.info.mode === "single";
     this.root.classList.toggle("single", this.single);
+  }
+
+  // True on a page of one cluster, which opens with all images selected.
+  get clustered() {
+    return !this.single && this.info?.query.queue === "clustered";
+  }
+
+  _take(answer, buffers, wanted, keep = null) {
+    const { listing, selection, clustered: before } = this;
+    const names = listing.namesOnPage().join("\n");
+    const out = listing.namesOnPage().filter((_, index) => !selection.has(listing.start + index));
+    this.info.query = answer.info.query;
+    super._take(answer, buffers, wanted, keep);
+    this.version = this.info.assist?.version;
+    if (!this.clustered) return;
+    const isSame = before && !wanted.left && names === listing.namesOnPage().join("\n");
+    selection.addRange(listing.start, listing.count);
+    if (isSame) listing.namesOnPage().forEach((name, index) => { if (out.includes(name)) selection.places.delete(listing.start + index); });
+    this._mark();
+    this._tellSelection({ after: 0 });
   }
 
   makeTile(id) {
@@ -122,7 +147,7 @@ class Gallery extends PicturePages {
   }
 
   columnsIn(width, size = this.listing.size) {
-    return columnsFor(size, width, this.tileWidth);
+    return this.clustered ? clusterColumns(this.listing.count, width) : columnsFor(size, width, this.tileWidth);
   }
 
   // Change the width of the tiles, and load sharper thumbnails for larger ones.
@@ -134,6 +159,30 @@ class Gallery extends PicturePages {
     clearTimeout(this.zooming);
     if (this._pixels() > before) this.sharper = true;
     this.zooming = setTimeout(() => { if (this.sharper && !this.closed) this.show({}); this.sharper = false; }, 300);
+  }
+
+  _mark() {
+    super._mark();
+    const { clustered, listing, selection, info } = this;
+    this.root.classList.toggle("clustered", clustered);
+    if (!clustered) show(this.clusterHints.node, false);
+    const queue = info?.query.queue;
+    if (clustered || (queue === "prelabelled" && !selection.size && !this.single)) this.footer.showKeys(queue, info.labels.length);
+    if (!clustered) return;
+    const { count, start } = listing;
+    for (let index = 0; index < count; index += 1) {
+      const isOut = !selection.has(start + index) && listing.rowAt(start + index)?.status === "unlabelled";
+      this.tiles[index].node.classList.toggle("out", isOut);
+    }
+    const facts = { selected: selection.size, count, labels: info.labels.length, columns: this.columns, readOnly: info.read_only };
+    this.clusterHints.update(facts);
+    this.toolbar.showSelected(selection.size);
+    this.footer.showCluster(info.assist?.cluster, count);
+  }
+
+  repaint(names) {
+    super.repaint(names);
+    if (this.clustered) this._mark();
   }
 
   // Apply an edit and say what it did, with a button to undo it.
@@ -160,8 +209,9 @@ class Gallery extends PicturePages {
     if (!isEmpty) return;
     const { statuses, query } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
-    const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", confidence: 0, images: false }, place: 0 }) };
-    if (!all) this._say("There are no images yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
+    const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", confidence: 0, images: false, queue: null }, place: 0 }) };
+    if (all && query.queue) this._say(emptyQueueText(query.queue, this.info.assist), { ...showAll, label: "Show all images" });
+    else if (!all) this._say("There are no images yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
     else if (query.show === "unlabelled" && !statuses.unlabelled) this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
     else this._say("No images match the filter.", showAll);
   }
@@ -177,7 +227,7 @@ class Gallery extends PicturePages {
         else if (!this.info.labels.length && !this.info.read_only && this.listing.total) this.labelbar.begin("", firstLabelText(this.selection.size));
       },
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
-      clear: () => this._edit({ op: "clear" }),
+      clear: () => this._clear(),
       accept: () => this._acceptAll(),
       skip: () => this._skip(),
       submit: () => this._submit(),
@@ -190,6 +240,21 @@ class Gallery extends PicturePages {
     this.selection.clear();
     for (const place of places) this.selection.places.add(place);
     this._mark();
+  }
+
+  _escape() {
+    if (!this.clustered || this.preview.isOpen) super._escape();
+    else {
+      this.selection.addRange(this.listing.start, this.listing.count);
+      this._selected();
+    }
+  }
+
+  // After an undo, go back to the page, which may have left the queue.
+  bring(name) {
+    const { query } = this.info;
+    if (!query.queue || this.listing.names.includes(name)) super.bring(name);
+    else this.show({ query: { ...query, like: this.clustered ? name : null }, place: 0, near: [name] });
   }
 
   // Sort by similarity to the focused image, with a way back to the current order and place.
@@ -217,6 +282,13 @@ class Gallery extends PicturePages {
     if (!answer) return;
     if (isFirst || this.selection.size || this.single) await this._label(answer.label);
     offerReview(this, answer.label).catch(() => {}); // it was added in any case
+  }
+
+  // Rejecting prelabels stores nothing that could be undone.
+  _clear() {
+    const isRejected = this.listing.rowsAt(this.target())?.every((row) => row.status === "unlabelled");
+    if (isRejected) this.editing.edit({ op: "clear" });
+    else this._edit({ op: "clear" });
   }
 
   _acceptAll() {
@@ -252,11 +324,24 @@ class Gallery extends PicturePages {
     const { listing } = this;
     if (this.info.read_only || !listing.total) return;
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
+    if (this.clustered) return this._leaveCluster();
+    if (this.info.query.queue === "prelabelled") {
+      const offered = rows.filter((row) => row.prelabels.length && row.status === "unlabelled");
+      if (offered.length) this._edit({ op: "accept" }, { rows: offered });
+      return this._goOn();
+    }
     const answer = asked || this.sureOfSkipping ? "submit" : await this._askToSkip(rows);
     if (!answer) return;
     this.editing.edit({ op: "submit" }, { rows: answer === "leave" ? rows.filter((row) => row.status !== "unlabelled") : rows });
+    return this._goOn();
+  }
+
+  // Go to the next page. A queue continues with what is left of it after the last page, or after a training.
+  async _goOn() {
+    const { listing, info } = this;
     this.selection.clear();
     if (this.single) this._advance();
+    else if (info.query.queue && (listing.end >= listing.total || info.assist?.version !== this.version)) await this._renewQueue({});
     else if (listing.end < listing.total) {
       await this._go(listing.end);
       this._bringFocus();
@@ -265,6 +350,24 @@ class Gallery extends PicturePages {
       const rest = { label: "Show unlabelled images", run: () => this.show({ query: { ...this.info.query, show: "unlabelled" }, place: 0 }) };
       this.notices.say("done", "That was the last page.", { step: this.info.statuses.unlabelled ? rest : null });
     }
+  }
+
+  // Go to the next cluster. Images that were taken out come back alone, the others without a label after all pages.
+  _leaveCluster() {
+    const left = asideOf(this.listing.rowsOnPage(), (index) => this.selection.has(this.listing.start + index));
+    if (left[1].length) this.notices.say("later", `${left[1].length} ${left[1].length === 1 ? "image has" : "images have"} no label yet and come back after the other pages.`);
+    else this.notices.drop("later");
+    return this._renewQueue({ left });
+  }
+
+  // Keys pressed meanwhile apply to the new page.
+  _renewQueue(change) {
+    const renewed = this.editing.queue.whenSettled(this.editing.own.id)
+      .then(() => this.show({ ...change, query: { ...this.info.query, like: null }, place: 0 }))
+      .then(() => { this._bringFocus(); return true; })
+      .finally(() => { if (this.turned === renewed) this.turned = null; });
+    this.turned = renewed;
+    return renewed;
   }
 
   async _askToSkip(rows) {

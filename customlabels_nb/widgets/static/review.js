@@ -7,15 +7,17 @@ import { pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { openKeys } from "./shared/panels.js";
+import { emptyQueueText } from "./shared/queue_text.js";
 import { Preview } from "./shared/preview.js";
 import { ReviewBar } from "./review/bar.js";
 import { correctable, countIn, decided } from "./review/decisions.js";
 import { ReviewFooter } from "./review/footer.js";
 import { REVIEW_HELP, reviewCommand } from "./review/keys.js";
+import { suggestedLabels } from "./review/suspects.js";
 import { ReviewTile } from "./review/tile.js";
 import { ReviewToolbar } from "./review/toolbar.js";
 
-const EVERYTHING_LEFT = { show: "to_review", label: null, predicted: null, annotator: null, search: "", images: false };
+const EVERYTHING_LEFT = { show: "to_review", label: null, predicted: null, annotator: null, search: "", images: false, queue: null };
 
 class Review extends PicturePages {
   _build(el) {
@@ -26,7 +28,7 @@ class Review extends PicturePages {
     this.notices = new Notices();
     this.toolbar = new ReviewToolbar({
       leave, query,
-      split: (split) => this.show({ split, place: 0 }),
+      split: (split) => this.show({ split, place: 0, query: { ...this.info.query, queue: split === "test" && !this.info.assist?.test ? null : this.info.query.queue } }),
       takeBack: (kind) => this._do({ do: kind }),
       approve: () => this._decide({ op: "approve" }),
       reject: () => this._decide({ op: "reject" }),
@@ -72,6 +74,7 @@ class Review extends PicturePages {
 
   showToolbars() {
     this.root.classList.toggle("with-model", this.info.has_predictions);
+    this.footer.ofSuspects = this.info.query.queue === "suspect";
     this.toolbar.update({ ...this.info, isEmpty: !this.listing.total });
     this.showCounts();
   }
@@ -96,6 +99,7 @@ class Review extends PicturePages {
     const labelled = review.left + review.done;
     const showing = (label, change) => ({ label, run: () => this.show({ query: { ...query, ...EVERYTHING_LEFT, ...change }, place: 0 }) });
     if (!splits[split]) this._say("There are no images yet.");
+    else if (query.queue) this._say(emptyQueueText(query.queue, this.info.assist), showing("Show all left to review"));
     else if (!labelled) this._say("There are no labelled images to review yet. Label some with project.label().");
     else if (!review.left && query.show !== "reviewed") this._say(`All ${labelled.toLocaleString("en")} labelled images are reviewed.`, showing("Show reviewed images", { show: "reviewed" }));
     else if (query.show === "disagrees" && hasModel && query.label === null) this._say("The model agrees with all labels that are left to review.", showing("Show all left to review"));
@@ -143,11 +147,19 @@ class Review extends PicturePages {
 
   async _acceptTarget() {
     const ranges = this.target();
+    if (this.info.query.queue === "suspect") return this._takeSuggestions();
     try {
       this._acceptPredictions(this.listing.rowsAt(ranges) ?? await this.listing.fetchRows(ranges));
     } catch (error) {
       this.notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
     }
+  }
+
+  // Suggestions for boxes are taken by editing the boxes.
+  _takeSuggestions() {
+    const rows = this.listing.rowsAt(this.target());
+    if (rows && !rows.some(suggestedLabels)) this.notices.say("accept", "There is nothing to take over here: correct the label with its key, or boxes in project.annotate().");
+    else this._decide({ op: "suggest" });
   }
 
   _acceptPredictions(rows) {

@@ -137,7 +137,10 @@ export class Commands {
       if (drawing.closePolygon()) this.screen.changed();
     } else if (drawing.gesture) return;
     else if (changes.prediction !== null) changes.accept([changes.prediction]);
-    else this.screen.turn(1);
+    else {
+      if (this.screen.info.query.queue === "prelabelled") changes.acceptAll();
+      this.screen.turn(1);
+    }
   }
 
   _escape() {

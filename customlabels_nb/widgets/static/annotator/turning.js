@@ -1,6 +1,7 @@
 // Navigation of the annotator: loading of the current image, prefetching, and empty states.
 
 import { dataUri, show } from "../shared/dom.js";
+import { emptyQueueText } from "../shared/queue_text.js";
 import { KernelGone } from "../shared/requests.js";
 import { Workspace } from "./workspace.js";
 
@@ -104,8 +105,9 @@ export class Turning extends Workspace {
   _nothingToShow() {
     this._close();
     const any = Object.values(this.info.statuses).some(Boolean);
-    const all = { label: "Show all", run: () => this._showAgain({ query: { ...this.info.query, show: "all", images: false, search: "", label: null, predicted: null, annotator: null } }) };
+    const all = { label: "Show all", run: () => this._showAgain({ query: { ...this.info.query, show: "all", images: false, search: "", label: null, predicted: null, annotator: null, queue: null } }) };
     if (!any) this.say("There are no images yet. Add some with project.add_images(…).");
+    else if (this.info.query.queue) this.say(emptyQueueText(this.info.query.queue, this.info.assist), all);
     else this.say(this.info.query.show === "unlabelled" ? "All images are labelled or skipped." : "No images match the filter.", all);
     this.showFilmstrip();
     this.shown();

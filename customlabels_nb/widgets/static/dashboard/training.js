@@ -1,4 +1,4 @@
-// Labelling queue, summary of the next training, and results of the check.
+// Open work, summary of the training data, and results of the check.
 
 import { element, show } from "../shared/dom.js";
 import { SIDES, counted, momentText, numeral } from "./text.js";
@@ -17,7 +17,7 @@ export class Training {
     this.findings = element("ul", { class: "findings" });
     this.node = element(
       "div", { class: "pair" },
-      element("section", { class: "next", attributes: { "aria-label": "Queue and next training" } }, element("h3", { text: "Queue" }), this.queue, element("h3", { text: "Next training" }), this.words),
+      element("section", { class: "next", attributes: { "aria-label": "Open work and training data" } }, element("h3", { text: "Open work" }), this.queue, element("h3", { text: "Training data" }), this.words),
       element("section", { class: "checked", attributes: { "aria-label": "Check" } }, element("div", { class: "title" }, element("h3", { text: "Before training" }), this.checkButton, this.stopButton), this.checkWords, this.findings),
     );
   }

@@ -1,6 +1,7 @@
 // Main toolbar: dataset, filter, sort order, and actions on the page.
 
 import { element, setText, show } from "../shared/dom.js";
+import { QueueMenu } from "./queue.js";
 import { MoreMenu } from "../shared/more_menu.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
@@ -36,12 +37,13 @@ function option(value, text, { disabled = false, selected = false, title = undef
 
 export class Toolbar {
   // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
-  // zoom(pixels), preview(), like(), whole().
+  // zoom(pixels), preview(), like(), whole(), later().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
     [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
     [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
+    this.queue = new QueueMenu({ ...on, queue: (queue) => on.query({ queue, like: null }) });
     [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value, like: null }));
     this.shuffle = element("button", {
       type: "button", class: "plain shuffle", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
@@ -84,8 +86,8 @@ export class Toolbar {
     this.rare = element("span", { class: "slot" });
     this.node = element(
       "div", { class: "band toolbar" },
-      this.title, this.tabs, this.showMenu, this.sortMenu, this.filters, this.search,
-      element("span", { class: "actions" }, this.rare, ...this.undoing, this.more.node, this.submit),
+      this.title, this.tabs, this.queue.menu, this.queue.head, this.showMenu, this.sortMenu, this.filters, this.search,
+      element("span", { class: "actions" }, this.rare, ...this.undoing, this.queue.later, this.more.node, this.submit),
     );
     this.arrange(Infinity);
   }
@@ -113,6 +115,7 @@ export class Toolbar {
     setText(this.title, facts.project);
     this.submit.disabled = this.skip.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
+    this.queue.update(facts);
     // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly]);
     if (state === this.state) return;
@@ -121,18 +124,27 @@ export class Toolbar {
     this.shown.replaceChildren(...SHOWN.map(([value, text]) => option(value, text, { selected: value === query.show })));
     this._fillSorts(query, hasPredictions, similarity);
     this._fillWhose(query, labels, annotators, hasPredictions);
-    show(this.shuffle, query.sort === "random");
+    const clustered = query.queue === "clustered" && !single;
+    for (const menu of [this.showMenu, this.sortMenu, this.whoseMenu]) show(menu, !query.queue);
+    show(this.shuffle, query.sort === "random" && !query.queue);
+    show(this.search, !clustered);
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing]) show(button, !readOnly);
     show(this.labels, facts.managesLabels);
-    show(this.zoomMenu, !single);
-    show(this.sureMenu, hasPredictions);
+    show(this.zoomMenu, !single && !clustered);
+    show(this.sureMenu, hasPredictions && !query.queue);
     show(this.like, similarity);
     show(this.whole, document.fullscreenEnabled);
     if (this.sure !== this.sure.ownerDocument.activeElement) {
       this.sure.value = query.confidence;
       setText(this.sure.previousElementSibling, query.confidence.toFixed(2));
     }
-    setText(this.submit.firstChild, single ? "Submit " : "Submit page ");
+    const accepts = query.queue === "prelabelled";
+    setText(this.submit.firstChild, `${accepts ? "Accept" : "Submit"} ${single ? "" : "page "}`);
+    this.submit.title = `${accepts ? "Accept the predictions of" : "Submit"} this page and go to the next one (Enter)`;
+  }
+
+  showSelected(count) {
+    setText(this.submit.firstChild, `Submit ${count} `);
   }
 
   _fillTabs(splits, split) {

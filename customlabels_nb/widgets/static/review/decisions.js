@@ -1,6 +1,8 @@
 // Apply review decisions to the shown rows before the kernel has responded. Rows are those of the gallery with { by,
 // when, reviewed, agrees }.
 
+import { suggestedLabels } from "./suspects.js";
+
 export const REVIEWABLE = ["labelled", "needs_review"];
 
 export function agreesWith(row) {
@@ -20,8 +22,9 @@ export function decided(row, edit, { alone = false } = {}) {
   const settled = (change) => ({ ...row, ...change, agrees: agreesWith({ ...row, ...change }) });
   if (op === "approve") return REVIEWABLE.includes(row.status) ? settled({ status: "labelled", reviewed: true }) : row;
   if (op === "reject") return settled({ labels: [], boxes: [], by: [], when: null, status: "unlabelled", reviewed: false });
-  if (op === "unlabel") {
-    const labels = row.labels.filter((own) => own !== label);
+  if (op === "suggest" && !suggestedLabels(row)) return row;
+  if (op === "unlabel" || op === "suggest") {
+    const labels = op === "suggest" ? suggestedLabels(row) : row.labels.filter((own) => own !== label);
     const bare = !labels.length && !row.boxes.length;
     return settled({ labels, status: bare ? "unlabelled" : "labelled", reviewed: !bare });
   }

@@ -6,7 +6,8 @@ import { Footer } from "../shared/footer.js";
 export class ReviewFooter extends Footer {
   showSelection(count, { everything = false, labels = 0 } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
-    const decide = [hint("⏎", "approve"), hint(range, "correct"), hint("⌫", "reject")];
+    const first = this.ofSuspects ? [hint("+", "take the suggestion"), hint("⏎", "keep")] : [hint("⏎", "approve")];
+    const decide = [...first, hint(range, "correct"), hint("⌫", "reject")];
     const words = count
       ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), ...decide, hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
       : [...decide, hint("Ctrl Z", "undo"), hint("?", "keys")];

@@ -6,7 +6,7 @@ export const REVIEW_HELP = [
   ["Enter or A", "approve the selected images, or the one in focus"],
   ["1 – 9", "correct to this label"],
   ["/", "find a label and correct to it"],
-  ["+", "correct to the predicted (dashed) label"],
+  ["+", "correct to the predicted (dashed) label; in the queue of suspects, take the suggestion"],
   ["Delete or X", "reject: remove the labels and label the image again"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
   ["arrows", "move the focus (with Shift: extend the selection)"],

@@ -4,6 +4,7 @@ import { chip, chipsOf, colourOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
 import { Tile } from "../shared/tile.js";
 import { correctable, whenSaid } from "./decisions.js";
+import { suspectLine, suspectText } from "./suspects.js";
 
 const BARE = { unlabelled: "no label", skipped: "skipped" };
 const STANDS = { unlabelled: "to label again", needs_review: "needs review" };
@@ -13,7 +14,8 @@ export class ReviewTile extends Tile {
     const own = chipsOf({ ...row, predicted: null }, labels);
     const parts = own.length ? own : [element("span", { class: `status ${row.status}`, text: BARE[row.status] ?? "nothing here" })];
     const lines = [element("div", { class: "line said" }, ...parts), this._source(row)];
-    if (row.predicted) lines.push(this._model(row, labels));
+    if (row.suspects?.length) lines.push(suspectLine(row.suspects[0]));
+    else if (row.predicted) lines.push(this._model(row, labels));
     if (row.findings.length) {
       lines.push(element("div", { class: "line" }, ...row.findings.map(([code, message]) => element("span", {
         class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}`,
@@ -60,6 +62,7 @@ export class ReviewTile extends Tile {
     const parts = [described(row)];
     if (row.by.length) parts.push(`labelled by ${row.by.join(", ")}`);
     if (row.predicted) parts.push(`prediction ${row.agrees ? "agrees" : row.predicted[0]}, confidence ${row.predicted[1].toFixed(2)}`);
+    for (const suspect of row.suspects ?? []) parts.push(suspectText(suspect));
     parts.push(row.reviewed ? "reviewed" : row.status.replace("_", " "));
     return parts.join("; ");
   }

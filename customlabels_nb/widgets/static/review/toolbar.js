@@ -31,8 +31,9 @@ export class ReviewToolbar {
     };
     const [showMenu, shown] = menu("show", "show", (value) => on.query({ show: value }));
     const [byMenu, by] = menu("by", "by", (value) => on.query({ annotator: JSON.parse(value) }));
+    const [queueMenu, queue] = menu("queue", "queue", (value) => on.query({ queue: value || null }));
     const [sortMenu, sort] = menu("sort", "sort", (value) => on.query({ sort: value }));
-    Object.assign(this, { shown, by, sort });
+    Object.assign(this, { shown, by, sort, queue, queueMenu, showMenu, sortMenu });
     sortMenu.title = "Doubt: most confident disagreements of the model first";
     this.search = element("input", {
       type: "search", class: "search", placeholder: "⌕ file name…", attributes: { "aria-label": "Search by file name" },
@@ -44,17 +45,17 @@ export class ReviewToolbar {
     this.approve = element("button", { type: "button", class: "primary", title: "Approve the labels of the selected images, or of the one in focus (Enter or A)", on: { click: act(on.approve) } }, element("span", { text: "Approve " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
     this.node = element(
       "div", { class: "band toolbar" },
-      this.title, this.tabs, showMenu, byMenu, sortMenu, this.search,
+      this.title, this.tabs, queueMenu, showMenu, byMenu, sortMenu, this.search,
       element("span", { class: "actions" }, ...this.undoing, this.reject, this.approve),
     );
   }
 
-  update({ project, splits, split, query, annotators, has_predictions: hasModel, read_only: readOnly, isEmpty }) {
+  update({ project, splits, split, query, annotators, assist, has_predictions: hasModel, read_only: readOnly, isEmpty }) {
     setText(this.title, project);
     this.approve.disabled = this.reject.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
     // rebuild menus only if they changed: one of them may be open or focused
-    const state = JSON.stringify([splits, split, query, annotators, hasModel, readOnly]);
+    const state = JSON.stringify([splits, split, query, annotators, hasModel, readOnly, assist]);
     if (state === this.state) return;
     this.state = state;
     this.tabs.replaceChildren(...Object.entries(splits).map(([name, count]) => element("button", {
@@ -66,6 +67,9 @@ export class ReviewToolbar {
     this.shown.replaceChildren(...SHOWN_IN_REVIEW.map(([value, text]) => entry(value, text, value === query.show, value === "disagrees" && !hasModel)));
     this.sort.replaceChildren(...REVIEW_SORTS.map(([value, text]) => entry(value, text, value === query.sort)));
     this.by.replaceChildren(entry("null", "everyone", query.annotator === null), ...annotators.map((name) => entry(JSON.stringify(name), name, name === query.annotator)));
+    this.queue.replaceChildren(entry("", "off", !query.queue), entry("suspect", "suspects", query.queue === "suspect"));
+    show(this.queueMenu, Boolean(query.queue || (assist && (split !== "test" || assist.test))));
+    for (const own of [this.showMenu, this.sortMenu]) show(own, !query.queue);
     for (const button of [this.approve, this.reject, ...this.undoing]) show(button, !readOnly);
   }
 

@@ -36,10 +36,9 @@ export function chipsOf(row, labels, onAccept = null) {
   const boxes = new Map();
   for (const label of row.boxes) boxes.set(label, (boxes.get(label) ?? 0) + 1);
   for (const [label, count] of boxes) chips.push(chip(label, colourOf(label, labels), { count }));
-  if (row.predicted && !row.labels.length && !(row.predicted_drawn && row.boxes.length)) {
-    const [label, confidence] = row.predicted;
-    chips.push(chip(label, colourOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }));
-  }
+  if (row.labels.length || (row.predicted_drawn && row.boxes.length)) return chips;
+  const offered = row.prelabels?.length ? row.prelabels : row.predicted ? [row.predicted] : [];
+  for (const [label, confidence] of offered) chips.push(chip(label, colourOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }));
   return chips;
 }
 

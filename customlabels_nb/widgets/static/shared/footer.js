@@ -51,6 +51,19 @@ export class Footer {
     this.hints.replaceChildren(...words);
   }
 
+  // Show the keys of a queue.
+  showKeys(queue, labels) {
+    const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
+    const own = queue === "clustered"
+      ? [hint(range, "label"), hint("Space", "in or out"), hint("→", "next tile")]
+      : [hint("⏎", "accept the page"), hint(range, "correct"), hint("⌫", "reject")];
+    this.hints.replaceChildren(...own, hint("Ctrl Z", "undo the page"), hint("?", "all keys"));
+  }
+
+  showCluster(cluster, count) {
+    setText(this.position, cluster ? `cluster page ${cluster.number.toLocaleString("en")} · ${count} ${count === 1 ? "image" : "images"}` : "no images");
+  }
+
   showProgress(statuses) {
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
     const done = statuses.labelled ?? 0;

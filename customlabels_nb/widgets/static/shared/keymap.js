@@ -16,6 +16,7 @@ export const HELP = [
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
   ["Shift Space", "show the full image"],
   ["=", "sort by similarity to the image in focus"],
+  ["in a queue", "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects"],
   ["drag", "select images with a rectangle (with Ctrl: in addition)"],
   ["?", "show these shortcuts"],
 ];

@@ -194,7 +194,9 @@ export class PageView {
       if (this.closed) return;
       this.editing.heard();
       if (!news.info || this.editing.pending.length) return; // the response to a pending edit contains the changes
+      const before = this.info.assist?.version;
       Object.assign(this.info, news.info);
+      if (this.info.query.queue && !this.listing.total && before !== this.info.assist?.version) this.show({ place: 0 });
       this.listing.renew(news.rows);
       this.showToolbars();
       this._paint();

@@ -40,7 +40,7 @@ export class PicturePages extends PageView {
     this.focus = place;
     if (this.single) this.selection.clear();
     else if (event.shiftKey) this.selection.extendTo(place, { added: event.ctrlKey || event.metaKey });
-    else if (event.ctrlKey || event.metaKey || event.target.closest(".tick")) this.selection.toggle(place);
+    else if (this.clustered || event.ctrlKey || event.metaKey || event.target.closest(".tick")) this.selection.toggle(place);
     else if (this.selection.size === 1 && this.selection.has(place)) this.selection.clear();
     else this.selection.only(place);
     this.root.focus({ preventScroll: true });

@@ -1,5 +1,5 @@
 // Apply edits to the shown rows before the kernel has responded. A row is { name, labels, boxes, predicted,
-// predicted_drawn, findings, status, revision }.
+// predicted_drawn, prelabels, findings, status, revision }.
 
 export function allHave(rows, label) {
   return rows.length > 0 && rows.every((row) => row.labels.includes(label));
@@ -20,6 +20,7 @@ export function edited(row, edit, { alone = false } = {}) {
   if (op === "unlabel" || op === "clear") {
     const labels = op === "clear" ? [] : row.labels.filter((own) => own !== label);
     const bare = !labels.length && !row.boxes.length;
+    if (op === "clear" && row.status === "unlabelled" && row.prelabels?.length) return { ...row, prelabels: [], predicted: null }; // rejected
     return { ...row, labels, status: bare ? "unlabelled" : row.status };
   }
   if (op === "status") {
@@ -28,6 +29,7 @@ export function edited(row, edit, { alone = false } = {}) {
   }
   if (op === "submit") return row.status === "unlabelled" && !isAnnotated(row) ? { ...row, status: "skipped" } : row;
   if (op === "accept") {
+    if (row.prelabels?.length && !row.labels.length) return { ...row, labels: row.prelabels.map(([label]) => label), status: "labelled" };
     if (!row.predicted || row.predicted_drawn || row.labels.length) return row;
     return { ...row, labels: [row.predicted[0]], status: "labelled" };
   }

@@ -1,0 +1,169 @@
+"""What assist found for the images of a session, without what was answered, rejected or put aside meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.assist.assistant import CORRECTED, PRELABELLED
+from customlabels_nb.core import tables as t
+
+if TYPE_CHECKING:
+    from customlabels_nb.assist.results import Results
+
+_Answer = list[tuple[str, tuple[float, ...]]]  # labels with their boxes, which are missing for image-level labels
+
+
+class Suspect(NamedTuple):
+    """Suspected label error. ``given`` and ``suggested`` are None where there is no such label."""
+
+    kind: str
+    given: str | None
+    suggested: str | None
+    drawn: bool
+
+
+class Queues:
+    """Latest results of assist for one session, and what was put aside in it.
+
+    Parameters
+    ----------
+    assist : Assist, optional
+        Source of the results.
+
+    Attributes
+    ----------
+    version : int
+        Number of the results, which increases with each new run.
+    prelabels : dict
+        Prelabels by image: tuples of label, box and confidence.
+    suspects : dict
+        Suspects by image.
+    cluster : dict or None
+        Shown cluster page: ``number``, ``of`` and ``alike``.
+    """
+
+    def __init__(self, assist: Any = None) -> None:
+        self.assist = assist
+        self.results: Results | None = None
+        self.version = 0
+        self.prelabels: dict[str, list[tuple[str, tuple[float, ...], float]]] = {}
+        self.suspects: dict[str, list[Suspect]] = {}
+        self.cluster: dict[str, Any] | None = None
+        self.rejected: set[str] = set()  # until the next run
+        self._taken_out: set[str] = set()
+        self._passed: Counter[str] = Counter()
+
+    def renew(self) -> bool:
+        """Take the latest results. Return True if they are new."""
+        results = None if self.assist is None else self.assist.results
+        if (results and results.images) is (self.results and self.results.images):  # after each run an array of its own
+            return False
+        self.results = results
+        self.version += 1
+        self.prelabels = {}
+        self.rejected = set()
+        self.suspects = {}
+        for row in () if results is None else results.suspects.itertuples(index=False):
+            given, suggested = (None if pd.isna(label) else label for label in (row.given, row.suggested))
+            drawn = not pd.isna(row.left) or row.kind in ("badly_located", "duplicate")
+            self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, drawn))
+        return True
+
+    def helps(self, split: str) -> bool:
+        """Return True if prelabels are shown for images of this dataset."""
+        return self.results is not None and (split == t.TRAIN or self.assist.test)
+
+    def offer(self, split: str, labels: Collection[str]) -> pd.DataFrame | None:
+        """Return the predictions to show, of images that have only these ``labels``, or None if there are none."""
+        if self.results is None or not self.helps(split):
+            return None
+        self.prelabels = {}
+        table = self.results.prelabels
+        unknown = table.loc[~table["label"].isin(labels), "image"]
+        table = table[~table["image"].isin(unknown)].assign(polygon=None)
+        boxes = table[[*t.BOX_COLUMNS]].astype("float64").itertuples(index=False, name=None)
+        for image, label, box, confidence in zip(
+            table["image"], table["label"], boxes, table["confidence"], strict=True
+        ):
+            self.prelabels.setdefault(image, []).append((label, box, float(confidence)))
+        return table[~table["image"].isin(self.rejected)]
+
+    def offered(self, image: str, split: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
+        """Return the prelabels of an image that were not rejected: labels of the image, or of boxes."""
+        if image not in self.prelabels or image in self.rejected or not self.helps(split):
+            return []
+        return [found for found in self.prelabels[image] if np.isnan(found[1][0]) != drawn]
+
+    def names(self, queue: str, waiting: Collection[str]) -> list[str]:
+        """Return the ``waiting`` images of a queue, in its order."""
+        if self.results is None:
+            return []
+        own = self.prelabels.keys() - self.rejected
+        if queue == "manual":  # with the rejected ones
+            return [name for name in self.results.names("assist", waiting) if name not in own]
+        found = self.results.names(queue, waiting)
+        return [name for name in found if name in own] if queue == "prelabelled" else found
+
+    def cluster_page(self, waiting: Collection[str], most: int, near: str | None) -> list[str]:
+        """Return the images of the next cluster page, or of the page with the image ``near``, at ``most`` so many."""
+        self.cluster = None
+        if self.results is None:
+            return []
+        pages = self.results.cluster_pages(waiting, self._taken_out)
+        if pages.empty:
+            return []
+        passed = pages["image"].map(lambda name: self._passed[name]).groupby(pages["page"]).transform("min")
+        around = pages.index[pages["image"] == near]
+        number = pages["page"].loc[around[0] if len(around) else passed.idxmin()]
+        page = pages[pages["page"] == number]
+        self.cluster = {
+            "number": int(number) + 1,
+            "of": int(pages["page"].max()) + 1,
+            "alike": float(page["alike"].iloc[0]),
+        }
+        return page["image"].head(most).tolist()
+
+    def put_aside(self, taken_out: Iterable[str], passed: Iterable[str]) -> None:
+        """Let images come back alone (``taken_out``), and others with their page after all pages (``passed``)."""
+        self._taken_out.update(taken_out)
+        self._passed.update(passed)
+
+
+def tag_answers(
+    images: pd.DataFrame, annotations: pd.DataFrame, before: pd.DataFrame, prelabels: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Tag the images of an edit whose prelabels were accepted or corrected. ``before`` are the earlier annotations."""
+    names, tags = images["image"].tolist(), images["tags"].tolist()
+    if not any(name in prelabels or PRELABELLED in own for name, own in zip(names, tags, strict=True)):
+        return images
+    given, earlier = _answers(annotations), _answers(before)
+    found = []
+    for name, own, status in zip(names, tags, images["status"], strict=True):
+        offered = [mark[:2] for mark in prelabels.get(name, ())] or (PRELABELLED in own and earlier.get(name))
+        if offered:
+            own = [tag for tag in own if tag not in (PRELABELLED, CORRECTED)]
+            if status == "labelled":
+                own.append(PRELABELLED if _same(given.get(name, []), offered) else CORRECTED)
+        found.append(own)
+    return images.assign(tags=pd.Series(found, index=images.index, dtype=object))
+
+
+def _answers(annotations: pd.DataFrame) -> dict[str, _Answer]:
+    boxes = annotations[[*t.BOX_COLUMNS]].itertuples(index=False, name=None)
+    found: dict[str, _Answer] = {}
+    for image, label, box in zip(annotations["image"], annotations["label"], boxes, strict=True):
+        found.setdefault(image, []).append((label, box))
+    return found
+
+
+def _same(one: _Answer, two: _Answer) -> bool:
+    """Return True if these are the same labels, with boxes that differ by at most a pixel."""
+    one, two = sorted(one), sorted(two)
+    if [label for label, _ in one] != [label for label, _ in two]:
+        return False
+    return np.allclose([box for _, box in one], [box for _, box in two], rtol=0, atol=1, equal_nan=True)

@@ -1,0 +1,84 @@
+// Words and figures of the assist card.
+
+import { counted, numeral, shareText } from "./text.js";
+
+export const STEPS = ["featurization", "training", "validation", "inference"];
+
+// Format a share such as the target of the promise, with one decimal at most.
+export function percentText(share) {
+  return `${Number((100 * share).toFixed(1))} %`;
+}
+
+export function agoText(iso, now = Date.now()) {
+  const minutes = Math.floor((now - Date.parse(iso)) / 60_000);
+  if (!(minutes >= 1)) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  return `${Math.floor(minutes / 1440)} days ago`;
+}
+
+// Features that took no time were kept by earlier runs.
+export function tookText(seconds) {
+  if (!(seconds > 0)) return "kept";
+  if (seconds < 9.95) return `${Math.max(0.1, seconds).toFixed(1)} s`;
+  return seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+// Describe the next or the running training: words around a large number or name, the share of the bar, its caption.
+export function nextParts({ running, next, every, new: labels }) {
+  if (running) {
+    const { phase, done, total } = running;
+    const share = total ? done / total : 0;
+    return { before: "", large: phase, after: "now", share, caption: total ? `${numeral(done)} of ${numeral(total)}` : done ? `${numeral(done)} so far` : "starting…" };
+  }
+  const caption = `${numeral(labels)} of ${numeral(every)} new since the last`;
+  if (next <= 0) return { before: "", large: "soon", after: "with the labels so far", share: 1, caption };
+  return { before: "after", large: numeral(next), after: `more ${next === 1 ? "label" : "labels"}`, share: Math.min(1, labels / Math.max(1, every)), caption };
+}
+
+// Return [name, amount, time, state] of each step, of the running training or else of the last one.
+export function stepRows({ running, steps }) {
+  const at = running ? STEPS.indexOf(running.phase) : STEPS.length;
+  const last = Object.fromEntries(steps.map((step) => [step.phase, step]));
+  return STEPS.map((name, index) => {
+    if (running) return [name, "", index < at ? "done" : index === at ? "running" : "", index === at ? "current" : ""];
+    const step = last[name];
+    return [name, step ? `${numeral(step.count)} ${step.unit}` : "", step ? tookText(index === 0 && step.seconds < 0.1 ? 0 : step.seconds) : "–", ""];
+  });
+}
+
+// Describe what is promised, or what is missing until something can be.
+export function promiseParts({ promise, needed, target }) {
+  if (promise) {
+    const { right, shown, low, high } = promise;
+    const interval = `[${[low, high].map((bound) => Math.round(100 * bound)).join(", ")}]`;
+    return { large: `≥ ${percentText(target)}`, after: "right", faint: "promised for what is shown", measured: shareText(right, shown), of: `of ${counted(shown, "check image")} ${interval}` };
+  }
+  const until = `until predictions can be trusted at ${percentText(target)}`;
+  if (needed === null || needed === undefined) return { large: "not yet", after: "", faint: `too many errors to promise ${percentText(target)}`, measured: "", of: "nothing is shown before a promise can be kept" };
+  return { large: numeral(needed), after: `more ${needed === 1 ? "label" : "labels"}`, faint: "", measured: "", of: until };
+}
+
+// Return the first value of the axis on which a precision and its target are drawn. It ends at 1.
+export function axisStart(target, low = target) {
+  const start = Math.min(2 * target - 1, Math.floor(low * 20 + 1e-9) / 20);
+  return Math.max(0, Math.round(start * 1000) / 1000);
+}
+
+// Return the label that the advice is about, with the words around it.
+export function adviceParts(advice) {
+  if (!advice) return { before: "Advice follows with the first trainings.", label: null, after: "" };
+  const { more, gain, low, high, label, minutes, text } = advice;
+  if (!Number.isFinite(gain)) return { before: text ?? "", label: null, after: "" };
+  const pace = minutes ? `; about ${counted(Math.round(minutes) || 1, "minute")} at your pace` : "";
+  return {
+    before: `The next ${numeral(more)} labels would raise F1 by`, gain: gain.toFixed(2), interval: `(${low.toFixed(2)}–${high.toFixed(2)})`,
+    label: label ?? null, after: `${pace}.`,
+  };
+}
+
+// Return the length of each queue's bar, relative to the longest.
+export function queueShares(queues) {
+  const most = Math.max(1, ...Object.values(queues));
+  return Object.fromEntries(Object.entries(queues).map(([name, count]) => [name, count ? Math.max(0.03, count / most) : 0]));
+}
