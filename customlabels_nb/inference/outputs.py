@@ -201,7 +201,11 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
     for number, line in enumerate(lines, 1):
         try:
             record = orjson.loads(line)
-            image, entries, size = record["image"], record["CustomLabels"], (record.get("width", 1), record.get("height", 1))
+            image, entries, size = (
+                record["image"],
+                record["CustomLabels"],
+                (record.get("width", 1), record.get("height", 1)),
+            )
             boxes = [entry.get("Geometry", {}).get("BoundingBox") for entry in entries]
             ratios = [[np.nan] * 4 if box is None else [box[side] for side in _SIDES] for box in boxes]
             pixels = ratios_to_ltwh(np.array(ratios, dtype=np.float64).reshape(-1, 4), size).tolist()

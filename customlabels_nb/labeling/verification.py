@@ -30,7 +30,7 @@ from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession
-from customlabels_nb.labeling.edit_rules import Change, is_whole
+from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.labeling.session import ONE_LABEL, EditResult
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, create_store, open_store
@@ -99,6 +99,11 @@ class Verification(DrawingSession):
         self._nothing = rows.head(0)
         self.draws = bool(rows["left"].notna().any())
         super().__init__(store, path, user=user)
+
+    @property
+    def store(self) -> SqlStore:
+        """Store of the sample."""
+        return self._store
 
     @property
     def model(self) -> str:
@@ -180,7 +185,9 @@ class Verification(DrawingSession):
         guesses = self._guesses(names)
         if self.draws:
             return check_boxes(guesses[~is_whole(guesses)], marks[~is_whole(marks)], names)
-        right = pd.MultiIndex.from_frame(guesses[["image", "label"]]).isin(marks[["image", "label"]].itertuples(index=False, name=None))
+        right = pd.MultiIndex.from_frame(guesses[["image", "label"]]).isin(
+            marks[["image", "label"]].itertuples(index=False, name=None)
+        )
         return guesses[["image", "label", "confidence"]].assign(right=right)
 
     @property
@@ -225,14 +232,21 @@ class Verification(DrawingSession):
             raise LabelError(f"The project no longer has the labels {gone!r}. Add them, or correct these images.")
         there, judged = in_project(self._project, images), images["status"].isin(_JUDGED)
         new = images[judged & ~there]
-        issues = [Issue("ALREADY_ADDED", "The project already has this image.", where=name) for name in images.loc[judged & there, "image"]]
+        issues = [
+            Issue("ALREADY_ADDED", "The project already has this image.", where=name)
+            for name in images.loc[judged & there, "image"]
+        ]
         drawn = new.loc[_is_random(new), "image"].tolist()
         to_test = new["image"].isin(drawn[: round(self._test_share * len(drawn))])
         added: dict[str, ImportReport | None] = {}
         for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
             plain = part.assign(tags=[[] for _ in range(len(part))])
-            contents = found_in_tables(plain, marks[marks["image"].isin(part["image"])], f"feedback of {self.model}", root=None)
-            added[split] = import_images(self._project, self._folder, contents, ImportOptions(split)) if len(part) else None
+            contents = found_in_tables(
+                plain, marks[marks["image"].isin(part["image"])], f"feedback of {self.model}", root=None
+            )
+            added[split] = (
+                import_images(self._project, self._folder, contents, ImportOptions(split)) if len(part) else None
+            )
         change_signal.notify(self._folder)
         reports = [report for report in added.values() if report is not None]
         names = [name for report in reports for name in report.added_images]
