@@ -186,7 +186,7 @@ class Verification(DrawingSession):
         if self.draws:
             return check_boxes(guesses[~is_whole(guesses)], marks[~is_whole(marks)], names)
         right = pd.MultiIndex.from_frame(guesses[["image", "label"]]).isin(
-            marks[["image", "label"]].itertuples(index=False, name=None)
+            list(marks[["image", "label"]].itertuples(index=False, name=None))
         )
         return guesses[["image", "label", "confidence"]].assign(right=right)
 
@@ -233,7 +233,7 @@ class Verification(DrawingSession):
         there, judged = in_project(self._project, images), images["status"].isin(_JUDGED)
         new = images[judged & ~there]
         issues = [
-            Issue("ALREADY_ADDED", "The project already has this image.", where=name)
+            Issue("LABEL_KEPT", "The project already has this image, so its labels were kept.", where=name)
             for name in images.loc[judged & there, "image"]
         ]
         drawn = new.loc[_is_random(new), "image"].tolist()
@@ -304,11 +304,13 @@ def draw_sample(
     listed = listed[~listed["image"].isin(project.files()[0]["image"])]
     drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), found, sample, seed))
     (folder / "feedback").mkdir(exist_ok=True)
-    with scratch(folder / "feedback") as place:
+    with scratch(folder / "feedback") as part:
+        new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
+        new.parent.mkdir()
         several = found.duplicated("image").any()
         task = task or ("boxes" if found["left"].notna().any() else "multi-label" if several else ONE_LABEL)
         with_labels = [(str(name), str(colour)) for name, colour in labels[["label", "colour"]].itertuples(index=False)]
-        store = create_store(str(place / path.name), project.project().name, task=task)
+        store = create_store(str(new), project.project().name, task=task)
         action = Action("verify", settings.user, model)
         store.add_labels(with_labels, action)
         contents = found_in_tables(drawn, found.head(0), f"feedback of {model}", root=None)
@@ -322,7 +324,7 @@ def draw_sample(
         store.replace_predictions(model, found[found["image"].isin(left)].assign(model=model), action)
         store.set_project(action, tags={"model": model})
         store.close()
-        (place / path.name).replace(path)
+        new.replace(path)
     return path
 
 

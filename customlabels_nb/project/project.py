@@ -886,8 +886,9 @@ class Project:
         {'judged': 0, 'wrong': 0, 'left': 1}
         """
         version = self.model(model) if isinstance(model, str) else model
-        asked = {"sample": sample, "test_share": test_share, "seed": seed, "page_size": page_size}
-        return screens.open_verification(self._place, found, version, **asked)
+        return screens.open_verification(
+            self._place, found, version, sample=sample, test_share=test_share, seed=seed, page_size=page_size
+        )
 
     # -- models -------------------------------------------------------------------------------------
     def train(

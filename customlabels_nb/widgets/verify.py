@@ -38,6 +38,8 @@ class Verify(EditedPages):
     giving = ("label",)
 
     session: Verification
+    _annotator: Annotator | None = None
+    _box: Any = None
 
     def __init__(
         self,
@@ -53,7 +55,6 @@ class Verify(EditedPages):
             session, files, project=project, key=f"{key} verify", query=Query(sort="added"), page_size=page_size
         )
         self._new_annotator = annotator
-        self._annotator: Annotator | None = None
         self._box = ipywidgets.VBox([self])
         self.handlers |= {"submit": self._submit, "fix": self._fix}
 
@@ -108,9 +109,9 @@ class Verify(EditedPages):
         >>> verify = project.verify(model.detect_many([photo], progress=False))
         >>> verify.close()
         """
-        if self._annotator is not None:
-            self._annotator.close()
-        self._box.close()
+        for widget in (self._annotator, self._box):
+            if widget is not None:
+                widget.close()
         super().close()
 
     def _outermost(self) -> Any:

@@ -162,11 +162,6 @@ class Verify extends PicturePages {
     return undefined;
   }
 
-  _look(place) {
-    if (this.info?.draws && place !== null) this._fix(place);
-    else super._look(place);
-  }
-
   // The annotator is a separate widget below this one. It is rendered a moment later.
   async _fix(place = this.focus) {
     const row = this.listing.rowAt(place);

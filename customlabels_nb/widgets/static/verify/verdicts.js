@@ -9,7 +9,7 @@ export const VERIFY_HELP = [
   ["Delete or X", "wrong: the selected images, or the one in focus"],
   ["1 – 9", "another label instead (for several labels: add or remove it)"],
   ["/", "find or add another label"],
-  ["E or double click", "fix the boxes in the annotator, and draw missed ones"],
+  ["E", "fix the boxes in the annotator, and draw missed ones"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
   ["arrows", "move the focus (with Shift: extend the selection)"],
   ["Space", "select or deselect the image"],
