@@ -286,7 +286,7 @@ def test_refusals_are_typed_and_say_what_to_do(project: Project, found: pd.DataF
         project.verify(found.drop(columns="confidence"))
     with pytest.raises(NotEnoughDataError, match="nothing to verify"):
         project.verify(found.head(0))
-    with pytest.raises(InputError, match="model=project.model"):
+    with pytest.raises(InputError, match=r"model=project\.model"):
         project.verify(field)
     for options in ({"sample": 0}, {"sample": True}, {"test_share": 1.5}, {"test_share": "a"}, {"page_size": 7}):
         with pytest.raises(InputError, match=next(iter(options))):

@@ -1,5 +1,7 @@
 """Tests of the verify widget's kernel side: responses to its page, and its use from other cells."""
 
+# ruff: noqa: F811 - fixtures are imported
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -36,7 +38,7 @@ class Page:
 
 
 @pytest.fixture
-def page(project: Project, found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Page:  # noqa: F811
+def page(project: Project, found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Page:
     return Page(project.verify(found, sample=20, page_size=6), monkeypatch)
 
 
@@ -65,7 +67,7 @@ def test_a_page_has_predictions_and_takes_verdicts(page: Page) -> None:
 
 def test_only_a_prediction_of_boxes_is_fixed_in_the_annotator(
     boards: tuple[Project, pd.DataFrame],
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page = Page(boards[0].verify(boards[1], sample=20), monkeypatch)
     widget, names = page.widget, page.widget.session.table.names
@@ -87,7 +89,7 @@ def test_a_folder_is_predicted_once(
     project: Project,
     field: Path,
     found: pd.DataFrame,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class FakeModel:
         name = "fake"
