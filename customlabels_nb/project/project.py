@@ -881,9 +881,10 @@ class Project:
 
         Examples
         --------
-        >>> verify = project.verify(model.detect_many([photo], progress=False), model=model)
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> verify = project.verify(new.train, model=model, sample=4)
         >>> verify.progress
-        {'judged': 0, 'wrong': 0, 'left': 1}
+        {'judged': 0, 'wrong': 0, 'left': 4}
         """
         version = self.model(model) if isinstance(model, str) else model
         return screens.open_verification(

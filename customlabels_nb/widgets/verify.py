@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
 import pandas as pd
 
+from customlabels_nb.labeling import change_signal
+from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.verification import Submission, Verification
 from customlabels_nb.labeling.view import Query
@@ -29,7 +31,7 @@ class Verify(EditedPages):
     """Widget to judge predictions, created by :meth:`.Project.verify`.
 
     Every verdict is saved immediately, and the same call of :meth:`.Project.verify` continues with them. Other cells
-    can read and control the widget with ``precision``, ``sentence``, ``progress``, ``notes`` and ``submit``.
+    can read and control the widget with ``precision``, ``sentence``, ``progress``, ``judge`` and ``submit``.
     """
 
     _esm = join_modules(STATIC / "verify.js")
@@ -81,9 +83,41 @@ class Verify(EditedPages):
         return {"judged": statuses["labelled"], "wrong": statuses["needs_review"], "left": left}
 
     @property
+    def images(self) -> list[str]:
+        """Names of the images of the sample, in order."""
+        return list(self.session.table.names)
+
+    @property
     def notes(self) -> list[str]:
         """Sentences about images that are not in the sample, such as those that cannot be read."""
         return self.session.notes
+
+    def judge(self, verdict: bool | str, images: Sequence[str]) -> EditResult:
+        """Judge predictions.
+
+        Parameters
+        ----------
+        verdict : bool or str
+            True if the predictions of the images are right, False if they are wrong, or another label.
+        images : sequence of str
+            Names of the images.
+
+        Examples
+        --------
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> verify = project.verify(new.train, model=model, sample=4)
+        >>> outcome = verify.judge(True, verify.images[:3])
+        >>> verify.progress
+        {'judged': 3, 'wrong': 0, 'left': 1}
+        """
+        session = self.session
+        if isinstance(verdict, str):
+            session.check_known(verdict)
+            outcome = session.correct(images, verdict)
+        else:
+            outcome = (session.confirm if verdict else session.reject)(images)
+        change_signal.notify(session.root)
+        return outcome
 
     def submit(self) -> Submission:
         """Add the judged images to the project with their labels, as one action for each dataset.
@@ -94,10 +128,11 @@ class Verify(EditedPages):
 
         Examples
         --------
-        >>> found = model.detect_many([photo], progress=False)
-        >>> verify = project.verify(found, model=model)
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> verify = project.verify(new.train, model=model, sample=4)
+        >>> outcome = verify.judge("garden", verify.images[:1])
         >>> verify.submit()
-        0 images added to train and 0 to test.
+        1 image added to train and 0 to test.
         """
         return self.session.send()
 
@@ -106,7 +141,8 @@ class Verify(EditedPages):
 
         Examples
         --------
-        >>> verify = project.verify(model.detect_many([photo], progress=False))
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> verify = project.verify(new.train, model=model, sample=4)
         >>> verify.close()
         """
         for widget in (self._annotator, self._box):

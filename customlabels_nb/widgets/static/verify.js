@@ -81,8 +81,9 @@ class Verify extends PicturePages {
   }
 
   showToolbars() {
-    const { project, model, query, sentence, draws, read_only: readOnly } = this.info;
-    setText(this.title, `${project}: feedback of ${model}`);
+    const { model, query, sentence, draws, read_only: readOnly } = this.info;
+    setText(this.title, `Feedback of ${model}`);
+    this.title.title = model;
     setText(this.sentence, sentence);
     this.shown.value = query.show;
     for (const node of this.changing) show(node, !readOnly);
