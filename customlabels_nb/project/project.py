@@ -882,9 +882,11 @@ class Project:
         Examples
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
-        >>> verify = project.verify(new.train, model=model, sample=4)
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
         >>> verify.progress
-        {'judged': 0, 'wrong': 0, 'left': 4}
+        {'judged': 0, 'wrong': 0, 'left': 2}
         """
         version = self.model(model) if isinstance(model, str) else model
         return screens.open_verification(

@@ -105,10 +105,12 @@ class Verify(EditedPages):
         Examples
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
-        >>> verify = project.verify(new.train, model=model, sample=4)
-        >>> outcome = verify.judge(True, verify.images[:3])
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
+        >>> outcome = verify.judge(True, verify.images[:1])
         >>> verify.progress
-        {'judged': 3, 'wrong': 0, 'left': 1}
+        {'judged': 1, 'wrong': 0, 'left': 1}
         """
         session = self.session
         if isinstance(verdict, str):
@@ -129,7 +131,9 @@ class Verify(EditedPages):
         Examples
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
-        >>> verify = project.verify(new.train, model=model, sample=4)
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
         >>> outcome = verify.judge("garden", verify.images[:1])
         >>> verify.submit()
         1 image added to train and 0 to test.
@@ -142,7 +146,9 @@ class Verify(EditedPages):
         Examples
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
-        >>> verify = project.verify(new.train, model=model, sample=4)
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
         >>> verify.close()
         """
         for widget in (self._annotator, self._box):
