@@ -23,7 +23,7 @@ from customlabels_nb.assist.guarantee import check_boxes, precision_interval
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.errors import Cancelled, InputError, LabelError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.images.reading import is_remote
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.ingest.importer import import_images
@@ -113,8 +113,12 @@ class Verification(DrawingSession):
     @property
     def notes(self) -> list[str]:
         """Sentences about images that are not in the sample."""
-        issues = self._store.issues()
-        return [f"{where}: {message}" for where, message in zip(issues["where"], issues["message"], strict=True)]
+        issues, known = self._store.issues(), int(self.record().tags["known"])
+        words = "is left out, because the project already has it", "are left out, because the project already has them"
+        left_out = [f"{counted(known, 'image ' + words[0], 'images ' + words[1])}."] if known else []
+        return left_out + [
+            f"{where}: {message}" for where, message in zip(issues["where"], issues["message"], strict=True)
+        ]
 
     def add_label(self, label: str) -> str:
         """Append a label to the project and to the sample unless it exists."""
@@ -284,12 +288,16 @@ def draw_sample(
         raise NotAllowedError(f"Project {project.project().name!r} is read-only, so no verdict can be stored.")
     if isinstance(sample, bool) or not isinstance(sample, int | np.integer) or sample < 1:
         raise InputError(f"sample={sample!r} must be a positive number of images.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed={seed!r} must be an integer that is not negative.")
     digest = hashlib.sha256(f"{key}\n{sample}\n{seed}".encode("utf-8", "replace")).hexdigest()
     path = folder / "feedback" / f"{digest[:16]}.db"
     if path.exists():
         return path
     uris = {name: name if is_remote(name) else image_uri(located(name, folder)) for name in dict.fromkeys(images)}
     found = predict()
+    if found.attrs.get("interrupted"):
+        raise Cancelled("Stopped by you. There is no sample yet.")
     task, labels = project.project().task, project.labels()
     unknown = sorted(set(found["label"].dropna()) - set(labels["label"]))
     if unknown:
@@ -298,6 +306,9 @@ def draw_sample(
             "rename them with found.replace({'label': {old: new}})."
         )
     found = t.normalise_annotations(found.assign(image=found["image"].map(uris))[[c for c in _COLUMNS if c in found]])
+    boxes = bool(found["left"].notna().any())
+    if boxes and task in (ONE_LABEL, "multi-label"):
+        raise InputError(f"found has boxes, but the project's task is {task!r}. Pass the predictions of a classifier.")
     if task == ONE_LABEL:  # the surest label is the prediction
         found = found.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
     listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})
@@ -308,7 +319,7 @@ def draw_sample(
         new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
         new.parent.mkdir()
         several = found.duplicated("image").any()
-        task = task or ("boxes" if found["left"].notna().any() else "multi-label" if several else ONE_LABEL)
+        task = task or ("boxes" if boxes else "multi-label" if several else ONE_LABEL)
         with_labels = [(str(name), str(colour)) for name, colour in labels[["label", "colour"]].itertuples(index=False)]
         store = create_store(str(new), project.project().name, task=task)
         action = Action("verify", settings.user, model)
@@ -316,13 +327,13 @@ def draw_sample(
         contents = found_in_tables(drawn, found.head(0), f"feedback of {model}", root=None)
         report = import_images(store, folder, contents, ImportOptions())
         kept = store.images(t.TRAIN)
-        store.remove_images(t.TRAIN, kept[in_project(project, kept)], action)
+        known = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count
         left = store.images(t.TRAIN)["image"]
         if left.empty:
             reasons = report.issues["message"].tolist() or ["The project already has them."]
             raise NotEnoughDataError(f"None of the {len(uris):,} images can be verified: {reasons[0]}")
         store.replace_predictions(model, found[found["image"].isin(left)].assign(model=model), action)
-        store.set_project(action, tags={"model": model})
+        store.set_project(action, tags={"model": model, "known": str(known)})
         store.close()
         new.replace(path)
     return path

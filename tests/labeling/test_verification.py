@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.assist.guarantee import precision_interval
-from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.errors import Cancelled, InputError, LabelError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.labeling.verification import Verification, _drawn
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
@@ -136,6 +136,7 @@ def test_what_the_project_has_is_not_asked_and_not_added_again(project: Project,
     project.add_images(known[3:5], copy=True, split="test", progress=False)  # under another name
     session = opened(project, found, sample=100)
     assert {int(Path(name).stem) for name in session.table.names} == set(range(5, 40))
+    assert session.notes == ["5 images are left out, because the project already has them."]
     session.confirm(session.table.names[:4])
     assert session.send().train == 4
     session.reject(session.table.names[:1])  # changed afterwards: the project keeps what it has
@@ -288,7 +289,20 @@ def test_refusals_are_typed_and_say_what_to_do(project: Project, found: pd.DataF
         project.verify(found.head(0))
     with pytest.raises(InputError, match=r"model=project\.model"):
         project.verify(field)
-    for options in ({"sample": 0}, {"sample": True}, {"test_share": 1.5}, {"test_share": "a"}, {"page_size": 7}):
+    with pytest.raises(InputError, match="found has boxes"):
+        project.verify(found.assign(left=1.0, top=1.0, width=9.0, height=9.0))
+    stopped = found.copy()
+    stopped.attrs["interrupted"] = True
+    with pytest.raises(Cancelled):
+        project.verify(stopped)
+    for options in (
+        {"sample": 0},
+        {"sample": True},
+        {"seed": -1},
+        {"test_share": 1.5},
+        {"test_share": "a"},
+        {"page_size": 7},
+    ):
         with pytest.raises(InputError, match=next(iter(options))):
             project.verify(found, **options)
     assert not list((project.root / "feedback").glob("*.part"))
