@@ -40,8 +40,8 @@ class Results:
     pages : DataFrame
         ``position``, ``cluster``, ``page``, ``label`` and ``alike``, from :func:`.clusters.cluster_pages`.
     prelabels : DataFrame
-        ``image``, ``label``, ``confidence`` and box columns of predictions that can be trusted, sorted by label, then by
-        descending confidence. Images with several labels have several rows.
+        ``image``, ``label``, ``confidence`` and box columns of predictions that can be trusted, sorted by label, the
+        surest first. Images with several labels have several rows.
     suspects : DataFrame
         Table of :mod:`.suspects`.
     """
