@@ -181,18 +181,42 @@ class JsonLines(LineOutput):
         return {"image": plain(one.image), **size, "CustomLabels": entries}
 
     def read(self) -> pd.DataFrame:
-        rows: list[tuple[Any, ...]] = []
-        with self.path.open("rb") as file:
-            for record in map(orjson.loads, file):
-                entries, size = record["CustomLabels"], (record.get("width", 1), record.get("height", 1))
-                boxes = [entry.get("Geometry", {}).get("BoundingBox") for entry in entries]
-                ratios = [[np.nan] * 4 if box is None else [box[side] for side in _SIDES] for box in boxes]
-                pixels = ratios_to_ltwh(np.array(ratios, dtype=np.float64).reshape(-1, 4), size).tolist()
-                rows += [
-                    (record["image"], entry["Name"], entry["Confidence"] / 100, *box)
-                    for entry, box in zip(entries, pixels, strict=True)
-                ]
-        return table_of(rows)
+        return read_json_lines(self.path)[1]
+
+
+def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
+    """Read a file of :class:`JsonLines`: its images, also those in which nothing was found, and its predictions.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a line is not one of ``detect_many``.
+    """
+    images: list[str] = []
+    rows: list[tuple[Any, ...]] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read ({error.strerror}).") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            record = orjson.loads(line)
+            image, entries, size = (
+                record["image"],
+                record["CustomLabels"],
+                (record.get("width", 1), record.get("height", 1)),
+            )
+            boxes = [entry.get("Geometry", {}).get("BoundingBox") for entry in entries]
+            ratios = [[np.nan] * 4 if box is None else [box[side] for side in _SIDES] for box in boxes]
+            pixels = ratios_to_ltwh(np.array(ratios, dtype=np.float64).reshape(-1, 4), size).tolist()
+            named = [(image, entry["Name"], entry["Confidence"] / 100) for entry in entries]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"Line {number} of {str(path)!r} is not a line of detect_many(to='….jsonl'): {str(error)[:100]}."
+            ) from error
+        images.append(image)
+        rows += [(*facts, *box) for facts, box in zip(named, pixels, strict=True)]
+    return images, table_of(rows)
 
 
 class ManifestOutput(LineOutput):

@@ -854,6 +854,74 @@ class Project:
         query = ReviewQuery(label=label, show=show, sort=sort, queue=queue)
         return screens.open_review(self._place, t.check_split(split), query, page_size=page_size, assist=self.assist)
 
+    def verify(
+        self,
+        found: Any,
+        *,
+        model: Model | str | None = None,
+        sample: int = 200,
+        test_share: float = 0.0,
+        seed: int = 0,
+        page_size: int = 24,
+    ) -> Any:
+        """Judge a model's predictions for new images: right, wrong or another label. They become training data.
+
+        Half of the sample is drawn uniformly at random, and measures the precision in the field. The other half are the
+        least certain of the other images, from which a model learns most. Enter judges the page or the selected images
+        as right, Delete as wrong, and 1–9 give another label. Boxes can be corrected, and missed ones be drawn. Each
+        verdict is stored immediately in the folder ``feedback`` of the project. The same call continues with them.
+
+        ``submit()`` adds the judged images to train with their confirmed or corrected labels. As in the Predictions tab
+        of other services, an image whose predictions are wrong is added as well, but without a label and with the
+        status "needs_review": it is not used for training before somebody has labelled it.
+
+        Parameters
+        ----------
+        found : DataFrame, WrittenDetections, path, or source of images
+            Result of ``detect_many``, the JSON Lines file that it wrote, or a folder or other source of images, which
+            requires ``model``. Pass predictions with the threshold that is used in the field.
+        model : Model or str, optional
+            Model that made the predictions, or that runs on the images of a folder, or the name of a version.
+        sample : int
+            Number of images to judge. Images that the project already has are left out.
+        test_share : float
+            Share (0 to 1) of the randomly drawn images that is submitted to test.
+        seed : int
+            Seed of the sample.
+        page_size : {4, 6, 9, 24, 48, 100}
+            Number of thumbnails per page.
+
+        Returns
+        -------
+        Verify
+            Widget that other cells can read and control with ``submit()``, ``precision``, ``sentence``, ``progress``
+            and ``notes``.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid, or ``found`` is a folder but there is no ``model``.
+        LabelError
+            If a predicted label is not a label of the project.
+        NotAllowedError
+            If the project is read-only.
+        NotEnoughDataError
+            If no image can be verified: the project has them all, none can be read, or ``found`` is empty.
+
+        Examples
+        --------
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
+        >>> verify.progress
+        {'judged': 0, 'wrong': 0, 'left': 2}
+        """
+        version = self.model(model) if isinstance(model, str) else model
+        return screens.open_verification(
+            self._place, found, version, sample=sample, test_share=test_share, seed=seed, page_size=page_size
+        )
+
     # -- models -------------------------------------------------------------------------------------
     def train(
         self,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from customlabels_nb.core import tables as t
+from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.images.reading import local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.sources import ImportOptions
 from customlabels_nb.labeling.action_list import ActionList
@@ -20,19 +26,20 @@ from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.label_sources import labels_in
+from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.training.plan import plan_in_words
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.assistant import Assist
     from customlabels_nb.checks import CheckReport
     from customlabels_nb.events import Events
-    from customlabels_nb.project.location import ProjectLocation
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.dashboard import Dashboard
     from customlabels_nb.widgets.gallery import Gallery
     from customlabels_nb.widgets.history import HistoryPanel
     from customlabels_nb.widgets.label_manager import LabelManager
     from customlabels_nb.widgets.review import Review
+    from customlabels_nb.widgets.verify import Verify
 
 
 def open_session(place: ProjectLocation, split: str, assist: Assist | None = None) -> LabellingSession:
@@ -85,6 +92,74 @@ def open_review(
     if query.label:
         session.check_known(query.label)
     return Review(session, query=query, page_size=page_size, **_shared(place))
+
+
+def open_verification(
+    place: ProjectLocation, found: Any, model: Any, *, sample: int, test_share: float, seed: int, page_size: int
+) -> Verify:
+    """Open the verify widget for a sample of predictions, see :meth:`.Project.verify`."""
+    from customlabels_nb.labeling.verification import Verification, draw_sample
+    from customlabels_nb.widgets.annotator import Annotator
+    from customlabels_nb.widgets.verify import Verify
+
+    if isinstance(test_share, bool) or not isinstance(test_share, int | float) or not 0 <= test_share <= 1:
+        raise InputError(f"test_share={test_share!r} must be a number between 0 and 1.")
+    images, predict, key = _predictions_in(found, model, place.root)
+    name = "predictions" if model is None else model.name
+    path = draw_sample(place.store, place.root, images, predict, model=name, key=key, sample=sample, seed=seed)
+
+    def session() -> Verification:
+        precision = partial(_precision_on_test_set, model)
+        return Verification(place.store, place.root, path, test_share=test_share, test_precision=precision)
+
+    def refuse(files: list[str], split: str, label: str | None) -> ImportReport:
+        raise NotAllowedError("The sample to verify is fixed. Add images with project.add_images().")
+
+    first, shared = session(), _shared(place)
+    own = ProjectLocation(place.root, first.store)
+    shared |= {"files": SessionFiles(place.root, dataset=own.dataset, add_images=refuse)}
+    shared |= {"key": f"{shared['key']} {path.stem}"}
+    return Verify(
+        first,
+        annotator=lambda: Annotator(session(), query=Query(sort="added"), **shared),
+        page_size=page_size,
+        **shared,
+    )
+
+
+def _predictions_in(found: Any, model: Any, root: Path) -> tuple[list[str], Callable[[], pd.DataFrame], str]:
+    """Return the images, a function that returns their predictions, and a text that identifies them."""
+    from customlabels_nb.inference.inputs import expand_sources
+    from customlabels_nb.inference.outputs import read_json_lines
+    from customlabels_nb.inference.result_writing import WrittenDetections
+
+    if isinstance(found, WrittenDetections):
+        found = found.path if found.path.suffix == ".jsonl" else found.table()
+    if isinstance(found, str | os.PathLike) and os.fspath(found).endswith(".jsonl"):
+        images, table = read_json_lines(local_path(found, "found"))
+    elif isinstance(found, pd.DataFrame):
+        if missing := {"image", "label", "confidence"} - set(found):
+            raise InputError(f"found has no column {min(missing)!r}. Pass the table that detect_many returns.")
+        images, table = found["image"].unique().tolist(), found
+    elif model is None:
+        raise InputError(f"found={found!r} are images. Pass the model that predicts them: model=project.model().")
+    else:
+        images = expand_sources(found, root=root)
+        return images, lambda: model.detect_many(images), "\n".join([model.name, *images])
+    if not images:
+        raise NotEnoughDataError("found has no images, so there is nothing to verify.")
+    return images, lambda: table, "\n".join([*images, table.to_csv(index=False)])
+
+
+def _precision_on_test_set(model: Any) -> float | None:
+    """Return the share of a version's predictions on the test set that are right, None if it was not evaluated."""
+    from customlabels_nb.project.model import Model
+    from customlabels_nb.training.kept_files import has_predictions
+
+    if not isinstance(model, Model) or not has_predictions(model.folder, t.TEST):
+        return None
+    counts = model.evaluate().per_label[["tp", "fp"]].sum()
+    return float(counts["tp"] / counts.sum()) if counts.sum() else None
 
 
 def open_label_manager(place: ProjectLocation) -> LabelManager:

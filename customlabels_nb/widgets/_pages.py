@@ -189,7 +189,11 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         _, self._fallback_names = self.session.page(self._place, min(self._size, 24))
         asked = [(name, self.session.content_of(name)) for name in self._fallback_names]
         self._fallback_pictures = self._files.thumbnails(asked, 160)
-        self._shown_fallback = display_with_fallback(self, self._fallback())
+        self._shown_fallback = display_with_fallback(self._outermost(), self._fallback())
+
+    def _outermost(self) -> Any:
+        """Return the widget to display: this one, or a box that contains it."""
+        return self
 
     def _fallback(self) -> str:
         self._fallback_says = self._fallback_text()

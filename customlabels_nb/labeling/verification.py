@@ -1,0 +1,368 @@
+"""Verification: a person judges a sample of a model's predictions, which then become training data.
+
+The sample is a database of its own in the project's folder ``feedback``. Its images have the predictions and, by their
+status, the verdict: "unlabelled" has none yet, "labelled" is right or corrected, and "needs_review" is wrong. Therefore
+a verdict is as durable as a label, and the annotator corrects boxes as usual.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.text import counted
+from customlabels_nb.assist.guarantee import check_boxes, precision_interval
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.datasets.import_reports import ImportReport
+from customlabels_nb.errors import Cancelled, InputError, LabelError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.images.reading import is_remote
+from customlabels_nb.inference.inputs import located
+from customlabels_nb.ingest.importer import import_images
+from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
+from customlabels_nb.labeling import change_signal
+from customlabels_nb.labeling.drawing import DrawingSession
+from customlabels_nb.labeling.edit_rules import is_whole
+from customlabels_nb.labeling.session import ONE_LABEL, EditResult
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, SqlStore, create_store, open_store
+
+_RANDOM = "random"  # tag of the images that were drawn uniformly
+_JUDGED = ("labelled", "needs_review")
+_COLUMNS = ("image", "label", "confidence", *t.BOX_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Result of a submission: numbers of images added to train and test, and a table of images that were not added.
+
+    Of the added images, ``unsettled`` are wrong and have no other label yet.
+    """
+
+    train: int
+    test: int
+    unsettled: int
+    issues: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        words = f"{counted(self.train, 'image')} added to train and {self.test:,} to test."
+        if self.unsettled:
+            words += f" {self.unsettled:,} of them without a label need review."
+        if len(self.issues):
+            words += f" {counted(len(self.issues), 'image was', 'images were')} not added. See .issues."
+        return words
+
+
+class Verification(DrawingSession):
+    """Session in which a person judges predictions. Every verdict is stored when the method returns.
+
+    Parameters
+    ----------
+    project : SqlStore
+        Store of the project, to which images are submitted.
+    folder : Path
+        Folder of the project.
+    path : Path
+        Database of the sample, see :func:`draw_sample`.
+    test_share : float
+        Share of the judged random images that are submitted to test.
+    test_precision : callable, optional
+        Returns the precision of the model on the test set, None if unknown.
+    """
+
+    def __init__(
+        self,
+        project: SqlStore,
+        folder: Path,
+        path: Path,
+        *,
+        test_share: float = 0.0,
+        test_precision: Callable[[], float | None] = lambda: None,
+        user: str | None = None,
+    ) -> None:
+        self._project, self._folder = project, folder
+        self._test_share, self._test_precision = test_share, test_precision
+        store = open_store(str(path))
+        known = set(store.labels()["label"])
+        new = [pair for pair in project.labels()[["label", "colour"]].itertuples(index=False) if pair[0] not in known]
+        store.add_labels([(str(name), str(colour)) for name, colour in new], Action("add label", settings.user))
+        rows = store.predictions(t.TRAIN)
+        self._shown = {str(image): own for image, own in rows.groupby("image", sort=False)}
+        self._nothing = rows.head(0)
+        self.draws = bool(rows["left"].notna().any())
+        super().__init__(store, path, user=user)
+
+    @property
+    def store(self) -> SqlStore:
+        """Store of the sample."""
+        return self._store
+
+    @property
+    def model(self) -> str:
+        """Name of the model that made the predictions."""
+        return self.record().tags["model"]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about images that are not in the sample."""
+        issues, known = self._store.issues(), int(self.record().tags["known"])
+        words = "is left out, because the project already has it", "are left out, because the project already has them"
+        left_out = [f"{counted(known, 'image ' + words[0], 'images ' + words[1])}."] if known else []
+        return left_out + [
+            f"{where}: {message}" for where, message in zip(issues["where"], issues["message"], strict=True)
+        ]
+
+    def add_label(self, label: str) -> str:
+        """Append a label to the project and to the sample unless it exists."""
+        name = t.check_label(label)
+        if name not in set(self._project.labels()["label"]):
+            self._project.add_labels([(name, None)], self._action("add label"))
+        return super().add_label(name)
+
+    def row(self, image: str) -> dict[str, Any]:
+        """Return :meth:`LabellingSession.row` with ``size``, and ``guesses`` and ``drawn``: lists of label and box."""
+        marks = self._store.tables(self.split, [image])[1] if self.draws else self._nothing
+        guesses, size = self._guesses([image]), self.table.sizes[self.table.position[image]]
+        more = {"size": size, "guesses": _as_lists(guesses), "drawn": _as_lists(marks[~is_whole(marks)])}
+        return {**super().row(image), **more}
+
+    def _guesses(self, images: Sequence[str]) -> pd.DataFrame:
+        own = [self._shown[name] for name in images if name in self._shown]
+        return pd.concat(own, ignore_index=True) if own else self._nothing
+
+    # -- verdicts -----------------------------------------------------------------------------------
+    def confirm(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+        """Judge the predictions of images as right. Without a prediction, there is nothing in the image."""
+        return self._edit(images, self._guessed, "right", revisions)
+
+    def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+        """Judge all predictions of images as wrong, without saying what is right."""
+        return self._edit(images, _reject, "wrong", revisions)
+
+    def correct(
+        self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
+    ) -> EditResult:
+        """Give images another label. In a multi-label task add it to the predicted ones, or remove it unless ``on``.
+
+        If boxes were predicted, they keep their coordinates and get the label.
+        """
+        name = t.check_label(label)
+
+        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            waiting = rows["status"] != "labelled"
+            _, guessed = self._guessed(rows[waiting], marks.head(0))
+            stated = pd.concat([marks[~marks["image"].isin(rows.loc[waiting, "image"])], guessed], ignore_index=True)
+            if self.draws:
+                stated = stated.drop(columns=["annotator", "created"]).assign(label=name)
+                stated = t.normalise_annotations(stated, annotator=self.user)
+            else:
+                alone = self.task == ONE_LABEL
+                stated = stated[~stated["image"].isin(rows["image"])] if alone else stated[stated["label"] != name]
+                if on:
+                    given = t.label_images(rows["image"].tolist(), name, self.user)
+                    stated = pd.concat([stated, given], ignore_index=True)
+            return rows.assign(status="labelled"), stated
+
+        return self._edit(images, change, f"correct to {name}", revisions)
+
+    def _guessed(self, rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Edit the images so that they have exactly the predicted labels."""
+        guesses = self._guesses(rows["image"].tolist())[["image", "label", *t.BOX_COLUMNS]]
+        return rows.assign(status="labelled"), t.normalise_annotations(guesses, annotator=self.user)
+
+    # -- results ------------------------------------------------------------------------------------
+    def judged(self) -> pd.DataFrame:
+        """Return the judged predictions (image, label, confidence, right) of the images drawn uniformly at random.
+
+        Of several boxes of an image, one is drawn, because they are not independent.
+        """
+        images, marks, _ = self._store.tables(self.split)
+        names = images.loc[_is_random(images) & images["status"].isin(_JUDGED), "image"].tolist()
+        guesses = self._guesses(names)
+        if self.draws:
+            return check_boxes(guesses[~is_whole(guesses)], marks[~is_whole(marks)], names)
+        right = pd.MultiIndex.from_frame(guesses[["image", "label"]]).isin(
+            list(marks[["image", "label"]].itertuples(index=False, name=None))
+        )
+        return guesses[["image", "label", "confidence"]].assign(right=right)
+
+    @property
+    def precision(self) -> pd.DataFrame:
+        """Precision by predicted label: label, shown, right, precision, and the 95 % interval from low to high."""
+        counts = self.judged().groupby("label")["right"].agg(["size", "sum"])
+        rows = [
+            (label, shown, right, right / shown, *precision_interval(right, shown))
+            for label, shown, right in zip(counts.index, counts["size"].tolist(), counts["sum"].tolist(), strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["label", "shown", "right", "precision", "low", "high"])
+
+    @cached_property
+    def _on_test_set(self) -> float | None:
+        return self._test_precision()
+
+    @property
+    def sentence(self) -> str:
+        """Precision in the field beside the one on the test set, in words."""
+        right = self.judged()["right"]
+        if right.empty:
+            return "No prediction of a randomly drawn image has been judged yet."
+        low, high = precision_interval(int(right.sum()), len(right))
+        words = f"in the field {right.mean():.2f} ({low:.2f}–{high:.2f})"
+        return words if self._on_test_set is None else f"{words}, on the test set {self._on_test_set:.2f}"
+
+    def send(self) -> Submission:
+        """Add the judged images to the project with their labels, as one action for each dataset.
+
+        Raises
+        ------
+        NotAllowedError
+            If the project is read-only.
+        LabelError
+            If somebody has renamed or removed a label since. Nothing is added.
+        """
+        if self._project.read_only:
+            raise NotAllowedError(f"Project {self.project!r} is read-only, so nothing can be added.")
+        images, marks, _ = self._store.tables(self.split)
+        gone = sorted(set(marks["label"]) - set(self._project.labels()["label"]))
+        if gone:
+            raise LabelError(f"The project no longer has the labels {gone!r}. Add them, or correct these images.")
+        there, judged = in_project(self._project, images), images["status"].isin(_JUDGED)
+        new = images[judged & ~there]
+        issues = [
+            Issue("LABEL_KEPT", "The project already has this image, so its labels were kept.", where=name)
+            for name in images.loc[judged & there, "image"]
+        ]
+        drawn = new.loc[_is_random(new), "image"].tolist()
+        to_test = new["image"].isin(drawn[: round(self._test_share * len(drawn))])
+        added: dict[str, ImportReport | None] = {}
+        for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
+            plain = part.assign(tags=[[] for _ in range(len(part))])
+            contents = found_in_tables(
+                plain, marks[marks["image"].isin(part["image"])], f"feedback of {self.model}", root=None
+            )
+            added[split] = (
+                import_images(self._project, self._folder, contents, ImportOptions(split)) if len(part) else None
+            )
+        change_signal.notify(self._folder)
+        reports = [report for report in added.values() if report is not None]
+        names = [name for report in reports for name in report.added_images]
+        counts = {split: 0 if report is None else report.added for split, report in added.items()}
+        unsettled = int((new["image"].isin(names) & (new["status"] == "needs_review")).sum())
+        table = pd.concat([issues_to_frame(issues), *(report.issues for report in reports)], ignore_index=True)
+        return Submission(counts[t.TRAIN], counts[t.TEST], unsettled, table)
+
+
+def draw_sample(
+    project: SqlStore,
+    folder: Path,
+    images: Sequence[str],
+    predict: Callable[[], pd.DataFrame],
+    *,
+    model: str,
+    key: str,
+    sample: int,
+    seed: int,
+) -> Path:
+    """Draw images to judge, half of them uniformly and half of them the least certain of the others.
+
+    Images that the project has, or that cannot be read, are left out. The same arguments return the same database.
+
+    Parameters
+    ----------
+    images : sequence of str
+        Images to choose from.
+    predict : callable
+        Returns the predictions, as ``detect_many`` does. It is not called if the sample exists.
+    key : str
+        Text that identifies the images and predictions.
+    """
+    if project.read_only:
+        raise NotAllowedError(f"Project {project.project().name!r} is read-only, so no verdict can be stored.")
+    if isinstance(sample, bool) or not isinstance(sample, int | np.integer) or sample < 1:
+        raise InputError(f"sample={sample!r} must be a positive number of images.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed={seed!r} must be an integer that is not negative.")
+    digest = hashlib.sha256(f"{key}\n{sample}\n{seed}".encode("utf-8", "replace")).hexdigest()
+    path = folder / "feedback" / f"{digest[:16]}.db"
+    if path.exists():
+        return path
+    uris = {name: name if is_remote(name) else image_uri(located(name, folder)) for name in dict.fromkeys(images)}
+    found = predict()
+    if found.attrs.get("interrupted"):
+        raise Cancelled("Stopped by you. There is no sample yet.")
+    task, labels = project.project().task, project.labels()
+    unknown = sorted(set(found["label"].dropna()) - set(labels["label"]))
+    if unknown:
+        raise LabelError(
+            f"The project has no labels {unknown!r}, which were predicted. Add them with project.labels.add(name), or "
+            "rename them with found.replace({'label': {old: new}})."
+        )
+    found = t.normalise_annotations(found.assign(image=found["image"].map(uris))[[c for c in _COLUMNS if c in found]])
+    boxes = bool(found["left"].notna().any())
+    if boxes and task in (ONE_LABEL, "multi-label"):
+        raise InputError(f"found has boxes, but the project's task is {task!r}. Pass the predictions of a classifier.")
+    if task == ONE_LABEL:  # the surest label is the prediction
+        found = found.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
+    listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})
+    listed = listed[~listed["image"].isin(project.files()[0]["image"])]
+    drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), found, sample, seed))
+    (folder / "feedback").mkdir(exist_ok=True)
+    with scratch(folder / "feedback") as part:
+        new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
+        new.parent.mkdir()
+        several = found.duplicated("image").any()
+        task = task or ("boxes" if boxes else "multi-label" if several else ONE_LABEL)
+        with_labels = [(str(name), str(colour)) for name, colour in labels[["label", "colour"]].itertuples(index=False)]
+        store = create_store(str(new), project.project().name, task=task)
+        action = Action("verify", settings.user, model)
+        store.add_labels(with_labels, action)
+        contents = found_in_tables(drawn, found.head(0), f"feedback of {model}", root=None)
+        report = import_images(store, folder, contents, ImportOptions())
+        kept = store.images(t.TRAIN)
+        known = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count
+        left = store.images(t.TRAIN)["image"]
+        if left.empty:
+            reasons = report.issues["message"].tolist() or ["The project already has them."]
+            raise NotEnoughDataError(f"None of the {len(uris):,} images can be verified: {reasons[0]}")
+        store.replace_predictions(model, found[found["image"].isin(left)].assign(model=model), action)
+        store.set_project(action, tags={"model": model, "known": str(known)})
+        store.close()
+        new.replace(path)
+    return path
+
+
+def _drawn(images: np.ndarray[Any, Any], found: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
+    rng, count = np.random.default_rng(seed), min(sample, len(images))
+    half = count if count == len(images) else (count + 1) // 2
+    uniform = rng.permutation(images)[:half]
+    sure = found.groupby("image")["confidence"].min().reindex(images).drop(uniform).sort_values(kind="stable")
+    chosen = rng.permutation([*uniform, *sure.index[: count - half]])
+    return pd.DataFrame({"image": chosen, "tags": [[_RANDOM] if name in set(uniform) else [] for name in chosen]})
+
+
+def in_project(project: SqlStore, images: pd.DataFrame) -> pd.Series:
+    """Return a mask of the images that the project has, by name or content."""
+    known = project.files()[0]
+    return images["image"].isin(known["image"]) | images["sha256"].isin(known["sha256"].dropna())
+
+
+def _is_random(images: pd.DataFrame) -> pd.Series:
+    return pd.Series([_RANDOM in tags for tags in images["tags"]], index=images.index, dtype=bool)
+
+
+def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return images.assign(status="needs_review"), annotations.head(0)
+
+
+def _as_lists(rows: pd.DataFrame) -> list[list[Any]]:
+    boxes = rows[list(t.BOX_COLUMNS)].astype(object).where(rows["left"].notna(), None).to_numpy().tolist()
+    columns = zip(rows["label"].tolist(), rows["confidence"].tolist(), boxes, strict=True)
+    return [[label, confidence, None if box[0] is None else box] for label, confidence, box in columns]

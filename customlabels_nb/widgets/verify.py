@@ -1,0 +1,181 @@
+"""Verify widget: judge predictions in a :class:`~customlabels_nb.labeling.verification.Verification`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets
+import pandas as pd
+
+from customlabels_nb.labeling import change_signal
+from customlabels_nb.labeling.session import EditResult
+from customlabels_nb.labeling.session_files import SessionFiles
+from customlabels_nb.labeling.verification import Submission, Verification
+from customlabels_nb.labeling.view import Query
+from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
+from customlabels_nb.widgets._pages import EditedPages, Operation
+from customlabels_nb.widgets.annotator import Annotator
+
+_OPERATIONS: dict[str, Operation] = {
+    "right": lambda session, images, edit, revisions: session.confirm(images, revisions=revisions),
+    "wrong": lambda session, images, edit, revisions: session.reject(images, revisions=revisions),
+    "label": lambda session, images, edit, revisions: session.correct(images, edit["label"], revisions=revisions),
+    "unlabel": lambda session, images, edit, revisions: session.correct(
+        images, edit["label"], on=False, revisions=revisions
+    ),
+}
+
+
+class Verify(EditedPages):
+    """Widget to judge predictions, created by :meth:`.Project.verify`.
+
+    Every verdict is saved immediately, and the same call of :meth:`.Project.verify` continues with them. Other cells
+    can read and control the widget with ``precision``, ``sentence``, ``progress``, ``judge`` and ``submit``.
+    """
+
+    _esm = join_modules(STATIC / "verify.js")
+    _css = join_styles("shared/base.css", "shared/tiles.css", "verify.css")
+    operations = _OPERATIONS
+    giving = ("label",)
+
+    session: Verification
+    _annotator: Annotator | None = None
+    _box: Any = None
+
+    def __init__(
+        self,
+        session: Verification,
+        files: SessionFiles,
+        *,
+        annotator: Callable[[], Annotator],
+        project: str,
+        key: str,
+        page_size: int = 24,
+    ) -> None:
+        super().__init__(
+            session, files, project=project, key=f"{key} verify", query=Query(sort="added"), page_size=page_size
+        )
+        self._new_annotator = annotator
+        self._box = ipywidgets.VBox([self])
+        self.handlers |= {"submit": self._submit, "fix": self._fix}
+
+    @property
+    def precision(self) -> pd.DataFrame:
+        """Precision by predicted label, on the judged images of the sample's random half.
+
+        The columns are label, shown, right, precision, low and high (the 95 % interval of Clopper and Pearson). Of the
+        boxes of an image, one is drawn, because they are not independent.
+        """
+        return self.session.precision
+
+    @property
+    def sentence(self) -> str:
+        """Precision in the field and, if a version of the project made the predictions, on the test set."""
+        return self.session.sentence
+
+    @property
+    def progress(self) -> dict[str, int]:
+        """Numbers of images: ``judged`` (right or corrected), ``wrong`` (without another label) and ``left``."""
+        self.session.follow()
+        statuses = self.session.table.by_status
+        left = statuses["unlabelled"] + statuses["skipped"]
+        return {"judged": statuses["labelled"], "wrong": statuses["needs_review"], "left": left}
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the images of the sample, in order."""
+        return list(self.session.table.names)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about images that are not in the sample, such as those that cannot be read."""
+        return self.session.notes
+
+    def judge(self, verdict: bool | str, images: Sequence[str]) -> EditResult:
+        """Judge predictions.
+
+        Parameters
+        ----------
+        verdict : bool or str
+            True if the predictions of the images are right, False if they are wrong, or another label.
+        images : sequence of str
+            Names of the images.
+
+        Examples
+        --------
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
+        >>> outcome = verify.judge(True, verify.images[:1])
+        >>> verify.progress
+        {'judged': 1, 'wrong': 0, 'left': 1}
+        """
+        session = self.session
+        if isinstance(verdict, str):
+            session.check_known(verdict)
+            outcome = session.correct(images, verdict)
+        else:
+            outcome = (session.confirm if verdict else session.reject)(images)
+        change_signal.notify(session.root)
+        return outcome
+
+    def submit(self) -> Submission:
+        """Add the judged images to the project with their labels, as one action for each dataset.
+
+        Images that are wrong and have no other label get the status "needs_review", so that they are labelled before
+        they are used for training. Images that the project already has stay the same, and are listed in ``issues``.
+        ``project.undo()`` takes the images out again.
+
+        Examples
+        --------
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
+        >>> outcome = verify.judge("garden", verify.images[:1])
+        >>> verify.submit()
+        1 image added to train and 0 to test.
+        """
+        return self.session.send()
+
+    def close(self) -> None:
+        """Close the widget and the annotator that it opened.
+
+        Examples
+        --------
+        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> with model.started("cpu", engine="torch"):
+        ...     found = model.detect_many(new.train, progress=False)
+        >>> verify = project.verify(found, model=model, sample=2)
+        >>> verify.close()
+        """
+        for widget in (self._annotator, self._box):
+            if widget is not None:
+                widget.close()
+        super().close()
+
+    def _outermost(self) -> Any:
+        return self._box
+
+    def _info(self) -> dict[str, Any]:
+        session = self.session
+        return {**super()._info(), "draws": session.draws, "model": session.model, "sentence": session.sentence}
+
+    def _submit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        return {"info": self._info(), "text": repr(self.submit())}
+
+    def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Open an image in an annotator below."""
+        if self._annotator is None:
+            self._annotator = self._new_annotator()
+            self._box.children = (self, self._annotator)
+        self._annotator.session.follow()
+        self._annotator.display(content["image"])
+        return {}
+
+    def _fallback_text(self) -> str:
+        progress = self.progress
+        judged = progress["judged"] + progress["wrong"]
+        return f"{self._project}: {judged:,} of {judged + progress['left']:,} judged. Run the cell to continue."

@@ -1,0 +1,111 @@
+"""Tests of the verify widget's kernel side: responses to its page, and its use from other cells."""
+
+# ruff: noqa: F811 - fixtures are imported
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.project.project import Project
+from customlabels_nb.widgets.verify import Verify
+from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.labeling.test_verification import boards, field, found  # noqa: F401
+
+
+class Page:
+    """Page of a verify widget that sends requests."""
+
+    def __init__(self, widget: Verify, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.widget = widget
+        self.sent: list[tuple[Any, Any]] = []
+        monkeypatch.setattr(widget, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
+
+    def ask(self, kind: str, **content: Any) -> Any:
+        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, [])
+        answer, _ = next(sent for sent in reversed(self.sent) if "answer" in sent[0])
+        self.sent.clear()
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["content"]
+
+    def edit(self, op: str, images: list[str], **more: Any) -> Any:
+        return self.ask("edit", op=op, images=images, split="train", revisions={}, **more)
+
+
+@pytest.fixture
+def page(project: Project, found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Page:
+    return Page(project.verify(found, sample=20, page_size=6), monkeypatch)
+
+
+def test_a_page_has_predictions_and_takes_verdicts(page: Page) -> None:
+    hello = page.ask("hello")
+    assert (hello["size"], hello["draws"], hello["model"], hello["alone"]) == (6, False, "predictions", True)
+    answer = page.ask("show", split="train", query=hello["query"], place=0, size=6, pixels=160)
+    rows = answer["page"]["rows"]
+    assert len(rows) == 6
+    assert rows[0]["guesses"][0][0] in ("apple", "pear")
+    assert (rows[0]["size"], rows[0]["guesses"][0][2], rows[0]["drawn"]) == ((48, 36), None, [])
+    names = [row["name"] for row in rows]
+    assert [row["status"] for row in page.edit("right", names[:2])["rows"]] == ["labelled"] * 2
+    assert page.edit("label", names[2:3], label="pear")["rows"][0]["labels"] == ["pear"]
+    assert page.edit("wrong", names[3:4])["rows"][0]["status"] == "needs_review"
+    assert page.widget.progress == {"judged": 3, "wrong": 1, "left": 16}
+    page.ask("undo")
+    assert page.widget.progress == {"judged": 3, "wrong": 0, "left": 17}
+    with pytest.raises(RuntimeError, match="no longer exists"):
+        page.edit("label", names[:1], label="kiwi")
+    answer = page.ask("submit")
+    assert answer["text"] == "3 images added to train and 0 to test."
+    assert page.widget._fallback_text().endswith("3 of 20 judged. Run the cell to continue.")
+    page.widget.close()
+
+
+def test_only_a_prediction_of_boxes_is_fixed_in_the_annotator(
+    boards: tuple[Project, pd.DataFrame],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = Page(boards[0].verify(boards[1], sample=20), monkeypatch)
+    widget, names = page.widget, page.widget.session.table.names
+    page.ask("fix", image=names[3])
+    assert widget._box.children[0] is widget
+    annotator = widget._box.children[1]
+    facts = annotator.session.shapes(names[3])
+    assert [shape["label"] for shape in facts["predictions"]] == ["apple", "pear"]
+    annotator.session.set_shapes(names[3], [])
+    page.ask("fix", image=names[4])
+    assert widget._box.children[1] is annotator
+    assert widget.progress == {"judged": 1, "wrong": 0, "left": 19}
+    with pytest.raises(RuntimeError, match="not shown"):
+        page.ask("fix", image="other.png")
+    widget.close()
+
+
+def test_a_folder_is_predicted_once(
+    project: Project,
+    field: Path,
+    found: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class FakeModel:
+        name = "fake"
+        asked = 0
+
+        def detect_many(self, images: list[str]) -> pd.DataFrame:
+            self.asked += 1
+            return found[found["image"].isin(images)]
+
+    model = FakeModel()
+    widget = project.verify(field, model=model, sample=10)  # type: ignore[arg-type]
+    widget.session.confirm(widget.session.table.names)
+    again = project.verify(str(field), model=model, sample=10)  # type: ignore[arg-type]
+    assert model.asked == 1
+    assert again.progress == {"judged": 10, "wrong": 0, "left": 0}
+    assert again.submit().train == 10
+    assert set(project.train_set.images["source"]) >= {"feedback of fake"}
+    with pytest.raises(InputError, match="does not exist"):
+        project.verify(field / "nothing", model=model)  # type: ignore[arg-type]
