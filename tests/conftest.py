@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -75,6 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
     # Playwright looks for its browsers below the home folder, so that one path stays
     browsers = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright"
+    # without stored bytecode each of hundreds of processes would compile pandas and scikit-learn anew
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     for name in list(os.environ):
         if name.startswith(("CUSTOMLABELS_NB_CACHE", "JUPYTER", "IPYTHON", "MPLCONFIG", "XDG_")):
             del os.environ[name]
