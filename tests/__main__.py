@@ -123,6 +123,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(given[:cut])
 
     env = dict(os.environ, CUSTOMLABELS_NB_REQUIRE_ALL="1")
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # see `pytest_configure`
     with ExitStack() as stack:
         try:
             if not options.fast:

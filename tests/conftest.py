@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +50,8 @@ LONG = (
     "browser/test_notebooks",
 )
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
 _environment = pytest.StashKey[dict[str, str]]()
 _home = pytest.StashKey[str]()
 
@@ -67,10 +71,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run an empty home folder, and disable plot windows."""
-    config.stash[_environment] = dict(os.environ)
+    # the processes of a parallel run inherit the isolated environment of the first one
+    config.stash[_environment] = getattr(config, "workerinput", {}).get("environment") or dict(os.environ)
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
     # Playwright looks for its browsers below the home folder, so that one path stays
     browsers = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright"
+    # without stored bytecode each of hundreds of processes would compile pandas and scikit-learn anew
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     for name in list(os.environ):
         if name.startswith(("CUSTOMLABELS_NB_CACHE", "JUPYTER", "IPYTHON", "MPLCONFIG", "XDG_")):
             del os.environ[name]
@@ -82,13 +90,19 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     if getattr(config.option, "numprocesses", None):
         # processes that each let torch use all cores would mostly wait for one another
-        os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        os.environ |= ONE_THREAD
     if Path(browsers).is_dir():
         os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
     settings.cache_dir = Path(home, "cache")
     settings.threads = int(
         settings.threads
     )  # as if chosen: a trial could choose another number, which rounds differently
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give the processes of a parallel run the original environment."""
+    node.workerinput["environment"] = node.config.stash[_environment]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -161,7 +175,7 @@ def _required(call: pytest.CallInfo[None]) -> bool:
 @pytest.fixture(scope="session")
 def outer_environment(pytestconfig: pytest.Config) -> dict[str, str]:
     """Return the original environment, for tools that keep their downloads below the user's home."""
-    return dict(pytestconfig.stash[_environment])
+    return pytestconfig.stash[_environment] | thread_limit()
 
 
 @pytest.fixture(scope="session")
@@ -202,6 +216,11 @@ def fruit_photos(test_data: Path) -> Path:
 def fruit_test_photos(test_data: Path) -> list[Path]:
     """Return three more photos: an apple, a banana, an orange."""
     return sorted(_there(test_data / "fruit-test").glob("*.jpg"))
+
+
+def thread_limit() -> dict[str, str]:
+    """Return the variables that let this process and its children use one thread, if that is so."""
+    return {name: os.environ[name] for name in ONE_THREAD if name in os.environ}
 
 
 def _there(folder: Path) -> Path:

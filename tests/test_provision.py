@@ -355,6 +355,16 @@ def test_tests_do_not_touch_the_users_home(tmp_path_factory: pytest.TempPathFact
     assert list(settings.cache_dir.iterdir()) == []
 
 
+def test_processes_keep_their_bytecode() -> None:
+    program = "import sys; print(sys.dont_write_bytecode)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (sys.dont_write_bytecode, done.stdout) == (False, "False\n")
+
+
+def test_tools_have_the_users_home(outer_environment: dict[str, str]) -> None:
+    assert "tests-home-" not in outer_environment.get("HOME", "")
+
+
 def test_fruit(fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
     assert {path.name: len(list(path.glob("*.jpg"))) for path in fruit_photos.iterdir()} == {
         "apple": 15,

@@ -1,11 +1,11 @@
-"""Fixtures of the browser tests: one server and one Chromium for the run, new pages for each test."""
+"""Fixtures of the browser tests: one server and one Chromium for the run, a new or cleared page for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import provision
 from tests.browser.jupyter import BROWSER_FLAGS, Lab, Server, serve
@@ -48,12 +48,19 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def spare() -> list[Page]:
+    """Return the list of the page that the last test left, which is cleared, or nothing."""
+    return []
+
+
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, jupyter_server: Server, browser: Browser) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, jupyter_server: Server, browser: Browser, spare: list[Page]) -> Iterator[Lab]:
     """Yield an object that opens notebooks. Parametrize it indirectly with `FLAVOURS` to test Notebook 7 too."""
     flavour = getattr(request, "param", "lab")
-    lab = Lab(jupyter_server, browser, flavour, f"{request.node.path.stem}-{request.node.name}")
+    lab = Lab(jupyter_server, browser, flavour, f"{request.node.path.stem}-{request.node.name}", spare)
     yield lab
-    if request.node.stash.get(_failed, False):
+    failed = request.node.stash.get(_failed, False)
+    if failed:
         lab.keep_evidence()
-    lab.close()
+    lab.close(passed=not failed)

@@ -71,6 +71,25 @@
     await until(`the tab of ${path}`, () => panel()?.context?.path === path);
   }
 
+  const documents = () => [...window.jupyterapp.shell.widgets("main")];
+
+  // the launcher, which JupyterLab shows when nothing is open
+  function closeOthers() {
+    for (const other of documents()) if (other !== panel()) other.dispose();
+  }
+
+  // closes everything without asking and returns whether the page is then as it was when it was loaded
+  async function clear(theme) {
+    leaveOut = null;
+    delete document.hidden;
+    for (const open of documents()) open.dispose();
+    localStorage.clear();
+    sessionStorage.clear();
+    if (document.body.dataset.jpThemeName !== theme) await setTheme(theme);
+    await pause(50); // errors of what was closed are reported before it answers
+    return !document.hidden && !document.fullscreenElement && !document.querySelector(".jp-Dialog, .lm-Menu, .clnb");
+  }
+
   // the error outputs among the given cells
   function errors(cells) {
     return cells.flatMap((cell) => {
@@ -119,6 +138,8 @@
     within,
     ready,
     turnTo,
+    closeOthers,
+    clear,
     idle,
     runAll,
     runCell,

@@ -1,7 +1,7 @@
 """JupyterLab (or Notebook 7) in Chromium, for tests.
 
-`serve` runs a server isolated from the user's own, `Lab` opens notebooks on it in new pages, and `LabPage` is one
-such notebook: run it, inspect it, read variables of its kernel, kill its kernel.
+`serve` runs a server isolated from the user's own, `Lab` opens notebooks on it in pages of their own, and `LabPage` is
+one such notebook: run it, inspect it, read variables of its kernel, kill its kernel.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def serve(folder: Path) -> Iterator[Server]:
 
 
 class Lab:
-    """Factory of notebooks in new pages.
+    """Factory of notebooks in pages of their own.
 
     Parameters
     ----------
@@ -176,13 +176,23 @@ class Lab:
         ``"lab"`` or, where that package is installed, ``"notebook"``.
     name : str
         Name for screenshots and logs.
+    spare : list of playwright.sync_api.Page
+        JupyterLab without documents, if an earlier test left it. Loading a new one takes several seconds.
     """
 
-    def __init__(self, server: Server, browser: Browser, flavour: str = "lab", name: str = "lab") -> None:
+    def __init__(
+        self,
+        server: Server,
+        browser: Browser,
+        flavour: str = "lab",
+        name: str = "lab",
+        spare: list[Page] | None = None,
+    ) -> None:
         self.server = server
         self.browser = browser
         self.flavour = flavour
         self.name = re.sub(r"[^\w.=-]+", "-", name).strip("-")
+        self.spare = spare
         self.pages: list[LabPage] = []
 
     def open(
@@ -208,9 +218,15 @@ class Lab:
         path.parent.mkdir()
         nbformat.write(node, path)
 
+        if self.spare and self.flavour == "lab" and not settings and not context_options:
+            page = LabPage(self, self.spare.pop(), path)
+            self.pages.append(page)
+            page.page.set_viewport_size({"width": width, "height": height})
+            page.enter()
+            return page
         context = self.browser.new_context(viewport={"width": width, "height": height}, **context_options)
         context.add_init_script(path=Path(__file__).with_name("harness.js"))
-        page = LabPage(self, context.new_page(), path)
+        page = LabPage(self, context.new_page(), path, plain=not settings and not context_options)
         self.pages.append(page)
         page.show()
         return page
@@ -224,20 +240,26 @@ class Lab:
             log = artifacts() / f"{name}.log"
             log.write_text("\n".join(page.log) + "\n", encoding="utf-8", errors="replace")
 
-    def close(self) -> None:
-        """Close the pages and end their kernels, and raise `PageError` if there was an uncaught JavaScript error."""
+    def close(self, *, passed: bool = True) -> None:
+        """Close the pages and end their kernels, and raise `PageError` if there was an uncaught JavaScript error.
+
+        If the test passed, one page without documents becomes the spare one.
+        """
         uncaught = [text for page in self.pages for text in page.page_errors]
         if uncaught:
             self.keep_evidence()
         for page in self.pages:
-            page.close()
+            if passed and not uncaught and self.spare == [] and page.clear():
+                self.spare.append(page.page)
+            else:
+                page.close()
         self.server.stop_kernels()
         if uncaught:
             raise PageError("\n".join(uncaught))
 
 
 class LabPage:
-    """Notebook in its own page.
+    """Notebook in its own page. If it is ``plain``, the next test may use it.
 
     Attributes
     ----------
@@ -253,27 +275,59 @@ class LabPage:
         Complete console output.
     """
 
-    def __init__(self, lab: Lab, page: Page, path: Path) -> None:
+    def __init__(self, lab: Lab, page: Page, path: Path, *, plain: bool = True) -> None:
         self.lab = lab
+        self.plain = plain
+        self._shown = 0
         self.page = page
         self.path = path
         self.errors: list[str] = []
         self.page_errors: list[str] = []
         self.log: list[str] = []
         self._clients: list[BlockingKernelClient] = []
-        page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self._on_error(error.stack or str(error)))
-        page.on("crash", lambda _: self._on_error("the page crashed"))
+        self._listeners: dict[Any, Any] = {
+            "console": self._on_console,
+            "pageerror": lambda error: self._on_error(error.stack or str(error)),
+            "crash": lambda _: self._on_error("the page crashed"),
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
 
     def show(self) -> None:
         """Load the page (again) and wait for the notebook and its kernel."""
         place = self.path.relative_to(self.lab.server.files).as_posix()
         where = f"lab/workspaces/{self.path.parent.name}/tree" if self.lab.flavour == "lab" else "notebooks"
         known = len(self.page_errors)
+        self._shown += 1
         self.page.goto(f"{self.lab.server.url}/{where}/{place}?token={self.lab.server.token}")
         self._do("ready")
         if self.lab.flavour == "notebook":  # Notebook 7 throws two errors of its own while loading
             del self.page_errors[known:]
+
+    def enter(self) -> None:
+        """Show the notebook in a page that has loaded JupyterLab, and wait for it and its kernel."""
+        self._shown += 1
+        self._do("turnTo", self.path.relative_to(self.lab.server.files).as_posix())
+        self._do("ready")
+        self._do("closeOthers")
+
+    def clear(self) -> bool:
+        """Close all documents and return if the page is then like a new one."""
+        # widgets of a reloaded page may look for their kernel until later
+        if not self.plain or self._shown > 1 or self.lab.flavour != "lab" or self.page.is_closed():
+            return False
+        known = len(self.errors)
+        try:
+            self.page.mouse.move(0, 0)
+            clean = self._do("clear", THEMES["light"])
+        except Error:  # a page that has crashed
+            return False
+        if not clean or len(self.errors) > known:
+            return False
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self._stop_clients()
+        return True
 
     def beside(self, notebook: nbformat.NotebookNode) -> None:
         """Open ``beside.ipynb`` in a second tab of the page, which receives all actions until `turn_to`."""
@@ -401,8 +455,7 @@ class LabPage:
 
     def close(self) -> None:
         """Close the page."""
-        for client in self._clients:
-            client.stop_channels()
+        self._stop_clients()
         self.page.context.close()
 
     @property
@@ -415,6 +468,10 @@ class LabPage:
         client.start_channels(**channels)
         self._clients.append(client)
         return client
+
+    def _stop_clients(self) -> None:
+        for client in self._clients:
+            client.stop_channels()
 
     def _do(self, action: str, argument: Any = None, *, seconds: float = 90) -> Any:
         return self.page.evaluate("given => window.harness.within(...given)", [seconds, action, argument])

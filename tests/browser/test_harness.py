@@ -57,6 +57,30 @@ def test_theme_switches_and_starts_light_again(lab: Lab) -> None:
     assert lab.open(notebook("1")).css("--jp-layout-color1") == light
 
 
+def test_a_cleared_page_is_like_a_new_one(lab: Lab) -> None:
+    earlier = Lab(lab.server, lab.browser, name="earlier", spare=lab.spare)
+    first = earlier.open(notebook("print('earlier')"), width=1000, height=700)
+    first.run_all()
+    light = first.css("--jp-layout-color1")
+    first.set_theme("dark")
+    first.hide()
+    first.page.evaluate("localStorage.setItem('kept', 1)")
+    earlier.close()
+    page = lab.open(notebook("1", "2"))
+    assert page.page is first.page
+    assert page.page.viewport_size == {"width": 1280, "height": 900}
+    assert page.css("--jp-layout-color1") == light
+    assert page.page.evaluate("document.hidden || localStorage.getItem('kept')") is None
+    expect(page.page.locator("#jp-main-dock-panel .lm-TabBar-tab")).to_have_count(1)
+    expect(page.page.get_by_text("earlier")).to_have_count(0)
+    assert len(lab.server.request("/api/kernels")) == 1
+
+    settings = {"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}}
+    other = lab.open(notebook("1"), settings=settings)
+    assert other.page is not first.page
+    assert not other.clear()
+
+
 def test_screenshot_shows_the_theme(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.quickstart import QUICKSTART
-from tests.conftest import ROOT
+from tests.conftest import ROOT, thread_limit
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,8 @@ HEAVY = (
     "PIL",
     "sklearn",
 )
+
+SITE = 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +81,34 @@ def installed(
     commands = environment / ("Scripts" if os.name == "nt" else "bin")
     install = [uv, "pip", "install", "--python", str(commands / "python"), "--constraints", str(constraints)]
     run([*install, str(wheel)], folder, outer_environment)
+    _take_compiled(Path(run([str(commands / "python"), "-c", SITE], folder, outer_environment).strip()))
     yield commands
     shutil.rmtree(environment)
 
 
+def _take_compiled(there: Path) -> None:
+    """Link this environment's bytecode of the dependencies, as compiling them takes long.
+
+    Python ignores the bytecode of a file with another time or size.
+    """
+    here = Path(sysconfig.get_path("purelib"))
+    for cache in here.rglob("__pycache__"):
+        place = there / cache.relative_to(here)
+        if place.parent.is_dir() and not place.exists():
+            shutil.copytree(cache, place, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
 def run_installed(commands: Path, arguments: list[str], folder: Path) -> str:
     """Run a command in ``folder``, which is empty and also the home, with nothing of the checkout on the path."""
-    return run(
-        [str(commands / arguments[0]), *arguments[1:]], folder, {"HOME": str(folder), "PATH": os.environ["PATH"]}
-    )
+    environment = {"HOME": str(folder), "PATH": os.environ["PATH"], **thread_limit()}
+    return run([str(commands / arguments[0]), *arguments[1:]], folder, environment)
 
 
 def test_the_wheel_holds_the_package_the_notebooks_and_the_licence_and_nothing_else(wheel: Path) -> None:
