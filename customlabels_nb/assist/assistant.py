@@ -33,7 +33,7 @@ from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.background import BackgroundRunner
 
 if TYPE_CHECKING:
-    from customlabels_nb.assist.results import Results
+    from customlabels_nb.assist.stored_results import AssistResults
 
 #: Labels after which a classifier is trained again. Detectors wait for this share of more boxes, and for at least so
 #: many.
@@ -151,8 +151,8 @@ class Assist:
         self._progress: Progress | None = None
         self._error = ""
         self._seen = -1
-        self._stored: tuple[Any, Results | None] | None = None
-        self._read: tuple[Any, Results | None] = (None, None)
+        self._stored: tuple[Any, AssistResults | None] | None = None
+        self._read: tuple[Any, AssistResults | None] = (None, None)
         self._counts: tuple[Any, dict[str, Any]] = (None, {})
         if self.on:
             self._watch()
@@ -397,9 +397,9 @@ class Assist:
 
     # -- results ------------------------------------------------------------------------------------
     @property
-    def results(self) -> Results | None:
+    def results(self) -> AssistResults | None:
         """Results of the latest training, or None. They leave out labels that no longer exist."""
-        from customlabels_nb.assist.results import read_results, stamp
+        from customlabels_nb.assist.stored_results import read_results, stamp
 
         file, action = stamp(self._place.root), self._store.last_action()
         if self._stored is None or self._stored[0] != file:

@@ -42,7 +42,7 @@ from customlabels_nb.assist.queue import (
     compact,
     order_queue,
 )
-from customlabels_nb.assist.results import Results
+from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.assist.suspects import suspect_boxes, suspect_labels
 from customlabels_nb.checks import find_near_duplicates
 from customlabels_nb.core import tables as t
@@ -168,7 +168,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     pages = cluster_pages(small, waiting, PAGE, probabilities=found.probabilities, labels=len(data.at))
     try:
         images = data.table["image"].to_numpy(dtype=str)
-        Results(number, images, queue, pages, prelabels.reset_index(drop=True), found.suspects).write(root)
+        AssistResults(number, images, queue, pages, prelabels.reset_index(drop=True), found.suspects).write(root)
     except OSError as error:
         raise StoreError(f"The results cannot be stored ({error.strerror}). Check the free disk space.") from error
     return report

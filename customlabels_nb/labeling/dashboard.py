@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from customlabels_nb.assist.results import QUEUES
+from customlabels_nb.assist.stored_results import QUEUES
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError

@@ -13,7 +13,7 @@ from customlabels_nb.assist.assistant import CORRECTED, PRELABELLED
 from customlabels_nb.core import tables as t
 
 if TYPE_CHECKING:
-    from customlabels_nb.assist.results import Results
+    from customlabels_nb.assist.stored_results import AssistResults
 
 _Answer = list[tuple[str, tuple[float, ...]]]  # labels with their boxes, which are missing for image-level labels
 
@@ -49,7 +49,7 @@ class Queues:
 
     def __init__(self, assist: Any = None) -> None:
         self.assist = assist
-        self.results: Results | None = None
+        self.results: AssistResults | None = None
         self.version = 0
         self.prelabels: dict[str, list[tuple[str, tuple[float, ...], float]]] = {}
         self.suspects: dict[str, list[Suspect]] = {}

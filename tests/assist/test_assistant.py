@@ -22,7 +22,7 @@ from customlabels_nb._utils import helper_process
 from customlabels_nb.assist import training
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.queue import check_order
-from customlabels_nb.assist.results import Results
+from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import HelperError, InputError, NotAllowedError
 from customlabels_nb.events import Events
@@ -419,7 +419,7 @@ def test_a_full_disk_or_memory_ends_in_a_sentence(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(Results, "write", fail)
+    monkeypatch.setattr(AssistResults, "write", fail)
     with pytest.raises(HelperError, match=text):
         train(project)
     assert project.assist.status.state == "failed"

@@ -6,7 +6,7 @@ import pytest
 
 from customlabels_nb.assist.clusters import ENOUGH_LABELS, cluster_pages
 from customlabels_nb.assist.queue import compact
-from customlabels_nb.assist.results import remaining_pages
+from customlabels_nb.assist.stored_results import remaining_pages
 from customlabels_nb.errors import InputError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.assist.results import Results
+from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.assist.suspects import COLUMNS
 from customlabels_nb.core.tables import BOX_COLUMNS
 
@@ -18,7 +18,7 @@ from customlabels_nb.core.tables import BOX_COLUMNS
 class FakeAssist:
     """What the screens read of ``project.assist``."""
 
-    results: Results | None = None
+    results: AssistResults | None = None
     on: bool = True
     test: bool = False
 
@@ -30,7 +30,7 @@ def results(
     prelabels: Sequence[tuple[Any, ...]] = (),
     suspects: Sequence[Mapping[str, Any]] = (),
     run: int = 1,
-) -> Results:
+) -> AssistResults:
     """Create results in which the queue has the images in reverse order.
 
     ``pages`` are positions, ``prelabels`` tuples of position, label, confidence and perhaps a box, ``suspects`` rows
@@ -42,7 +42,7 @@ def results(
     doubts = [
         {"model": "m", "score": 0.9, "annotation": None, **row, "image": images[row["image"]]} for row in suspects
     ]
-    return Results(
+    return AssistResults(
         run=run,
         images=names,
         queue=pd.DataFrame({"position": range(len(names))[::-1], "kind": "margin"}),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from customlabels_nb.assist.results import Results, read_results
+from customlabels_nb.assist.stored_results import AssistResults, read_results
 from customlabels_nb.assist.suspects import suspect_boxes
 from customlabels_nb.core import tables as t
 
@@ -16,13 +16,13 @@ NO_BOXES = dict.fromkeys(t.BOX_COLUMNS, np.nan)
 FILE = Path("cache", "assist", "results.npz")
 
 
-def results() -> Results:
+def results() -> AssistResults:
     """Return results for four images with names and labels that look like numbers."""
     queue = pd.DataFrame({"position": [2, 0, 1, 3], "kind": np.array(["check", "rare", "rare", "check"], object)})
     pages = pd.DataFrame({"position": [1, 2, 0], "cluster": 0, "page": [0, 0, 1], "label": -1, "alike": [0.9, 0.9, 1]})
     prelabels = pd.DataFrame({"image": ["2", "é"], "label": ["01", None], "confidence": [0.99, 1 / 3], **NO_BOXES})
     images = np.array(["1", "2", "é", "d.jpg"])
-    return Results(7, images, queue, pages, prelabels, suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), prelabels))
+    return AssistResults(7, images, queue, pages, prelabels, suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), prelabels))
 
 
 def test_a_round_trip_keeps_values_and_dtypes(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_round_trip_keeps_values_and_dtypes(tmp_path: Path) -> None:
     suspects = first.suspects.astype({"annotation": "Int64"})
     suspects.loc[0, ["image", "annotation", "given", "score"]] = ["1", 5, "02", 0.5]
     suspects.loc[1, ["image", "kind"]] = ["2", "missed"]
-    first = Results(**{**vars(first), "suspects": suspects})
+    first = AssistResults(**{**vars(first), "suspects": suspects})
     first.write(tmp_path)
     again = read_results(tmp_path)
     assert again is not None
@@ -51,7 +51,7 @@ def test_a_round_trip_keeps_values_and_dtypes(tmp_path: Path) -> None:
 
 def test_empty_tables_can_be_stored(tmp_path: Path) -> None:
     first = results()
-    empty = Results(
+    empty = AssistResults(
         0, first.images[:0], *(getattr(first, name)[:0] for name in ("queue", "pages", "prelabels", "suspects"))
     )
     empty.write(tmp_path)

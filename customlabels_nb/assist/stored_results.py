@@ -30,7 +30,7 @@ _TABLES = ("queue", "pages", "prelabels", "suspects")
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class AssistResults:
     """Results of one run. Positions in the tables refer to ``images``.
 
     Attributes
@@ -97,12 +97,12 @@ def stamp(root: Path) -> tuple[int, int] | None:
     return None
 
 
-def read_results(root: Path) -> Results | None:
+def read_results(root: Path) -> AssistResults | None:
     """Read the stored results of the project at ``root``, or None if there are none or they are damaged."""
     try:
         with (root / _FILE).open("rb") as data, np.load(data, allow_pickle=False) as file:
             tables = {name: _unpacked(table) for name, table in json.loads(str(file["tables"])).items()}
-            return Results(int(file["run"]), file["images"], **tables)
+            return AssistResults(int(file["run"]), file["images"], **tables)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
         return None
 
