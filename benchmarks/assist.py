@@ -28,7 +28,7 @@ from _measure import bound, cores, figure, heading, last_json, own_environment, 
 
 from customlabels_nb.assist.clusters import cluster_pages
 from customlabels_nb.assist.guarantee import find_guarantee, guarantee_labels
-from customlabels_nb.assist.probabilities import clarity, cross_fit, learn, margin_doubt, predict
+from customlabels_nb.assist.probabilities import clarity, cross_fit, label_doubt, learn, margin_doubt, predict
 from customlabels_nb.assist.queue import QueueState, check_images, check_order, compact, order_queue
 from customlabels_nb.assist.suspects import doubtful_labels, swapped_labels
 
@@ -133,7 +133,7 @@ def our_page(
     probabilities = doubt = None
     if (counts > 0).sum() > 1:
         probabilities = images.probabilities(asked, images.features)
-        doubt = 1 - clarity(probabilities, 0.5).min(axis=1) if images.several else margin_doubt(probabilities)
+        doubt = label_doubt(probabilities, counts) if images.several else margin_doubt(probabilities)
     state = QueueState(features, order, ~labelled, labelled, counts, doubt, probabilities)
     return order_queue(state, page=images.page, seed=seed)["position"].to_numpy()[: images.page]
 

@@ -118,6 +118,17 @@ def clarity(probabilities: NDArray[np.floating], thresholds: ArrayLike) -> Float
     return np.asarray(np.where(probabilities >= at, (probabilities - at) / (1 - at), (at - probabilities) / at))
 
 
+def label_doubt(probabilities: FloatArray, counts: ArrayLike, thresholds: ArrayLike = 0.5) -> FloatArray:
+    """Compute the doubt about each image's least clear label, shape (n,), where frequent labels count less.
+
+    ``counts`` has the number of labelled images of each label (k,). Otherwise, most of the images that are asked would
+    be those on which frequent labels are hard to see, of which the model knows enough.
+    """
+    number = np.asarray(counts, dtype=np.float64)
+    weight = (1 + number.min(initial=np.inf)) / (1 + number)
+    return np.asarray(((1 - clarity(probabilities, thresholds)) * weight).max(axis=1, initial=0.0))
+
+
 def box_doubt(image: IntArray, confidence: FloatArray, threshold: float, n_images: int) -> FloatArray:
     """Compute the doubt about each image's least certain box, shape (n_images,). Images without boxes get 0."""
     result = np.zeros(n_images)

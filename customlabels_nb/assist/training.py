@@ -32,7 +32,7 @@ from customlabels_nb.assist.learning import (
     forecast,
     seconds_per_label,
 )
-from customlabels_nb.assist.probabilities import box_doubt, clarity, cross_fit, learn, margin_doubt, predict
+from customlabels_nb.assist.probabilities import box_doubt, clarity, cross_fit, label_doubt, learn, margin_doubt, predict
 from customlabels_nb.assist.queue import (
     FIRST_SHARE,
     QueueState,
@@ -258,7 +258,7 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
         advice = _advice(None if counts is None else forecast(counts), data)
     with steps.phase("inference", int(data.waiting.sum())):
         found = predict(data.features, head, several=several)
-        doubt = 1 - clarity(found, _CLEAR).min(axis=1) if several else margin_doubt(found)
+        doubt = label_doubt(found, truth.sum(axis=0), _CLEAR) if several else margin_doubt(found)
         own = found[data.waiting].astype(np.float64)
         label, sure, _ = _judged(own, None, several)
         at = np.nonzero(own >= _CLEAR) if several else (np.arange(len(own)), label)

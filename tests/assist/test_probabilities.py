@@ -9,6 +9,7 @@ from customlabels_nb.assist.probabilities import (
     clarity,
     cross_fit,
     folds_by_group,
+    label_doubt,
     learn,
     margin_doubt,
     predict,
@@ -91,6 +92,12 @@ def test_doubt_is_one_minus_the_margin() -> None:
 def test_clarity_is_the_distance_to_the_threshold() -> None:
     found = clarity(np.array([[0.0, 0.2, 0.6, 1.0]]), [0.2, 0.2, 0.2, 0.2])
     assert found[0] == pytest.approx([1, 0, 0.5, 1])
+
+
+def test_doubt_about_a_frequent_label_counts_less() -> None:
+    probabilities = np.array([[0.5, 1.0], [0.0, 0.5], [0.25, 0.0]])
+    assert label_doubt(probabilities, [9, 4]) == pytest.approx([0.5, 1, 0.25])
+    assert label_doubt(probabilities, [0, 0]) == pytest.approx([1, 1, 0.5])
 
 
 def test_an_image_is_as_doubtful_as_its_least_certain_box() -> None:
