@@ -32,7 +32,15 @@ from customlabels_nb.assist.learning import (
     forecast,
     seconds_per_label,
 )
-from customlabels_nb.assist.probabilities import box_doubt, clarity, cross_fit, label_doubt, learn, margin_doubt, predict
+from customlabels_nb.assist.probabilities import (
+    box_doubt,
+    clarity,
+    cross_fit,
+    label_doubt,
+    learn,
+    margin_doubt,
+    predict,
+)
 from customlabels_nb.assist.queue import (
     FIRST_SHARE,
     QueueState,
