@@ -29,7 +29,7 @@ from _measure import bound, cores, figure, heading, last_json, own_environment, 
 from customlabels_nb.assist.clusters import cluster_pages
 from customlabels_nb.assist.guarantee import find_guarantee, guarantee_labels
 from customlabels_nb.assist.probabilities import clarity, cross_fit, label_doubt, learn, margin_doubt, predict
-from customlabels_nb.assist.queue import QueueState, check_images, check_order, compact, order_queue
+from customlabels_nb.assist.queue import QueueState, check_order, compact, order_queue
 from customlabels_nb.assist.suspects import doubtful_labels, swapped_labels
 
 PARTS = ("queue", "prelabels", "clusters", "suspects", "large")
@@ -134,7 +134,8 @@ def our_page(
     if (counts > 0).sum() > 1:
         probabilities = images.probabilities(asked, images.features)
         doubt = label_doubt(probabilities, counts) if images.several else margin_doubt(probabilities)
-    state = QueueState(features, order, ~labelled, labelled, counts, doubt, probabilities)
+    checked = int(labelled[order].argmin())
+    state = QueueState(features, order, ~labelled, labelled, counts, checked, doubt, probabilities)
     return order_queue(state, page=images.page, seed=seed)["position"].to_numpy()[: images.page]
 
 
@@ -166,7 +167,7 @@ def prelabels(images: Images, labels: int, seed: int) -> tuple[float, float]:
         asked = np.concatenate([asked, our_page(images, features, order, asked, seed)])
     labelled = np.zeros(len(features), dtype=np.bool_)
     labelled[asked] = True
-    checks = check_images(order, labelled)
+    checks = order[: int(labelled[order].argmin())]
     head = learn(images.features[asked], images.targets(asked), images.k, seed=seed)
     honest = np.zeros((len(features), images.k))
     honest[asked] = cross_fit(images.features[asked], images.targets(asked), head, seed=seed)
@@ -316,7 +317,7 @@ def timed_order(path: Path, label: Integers, labelled: int) -> tuple[float, floa
     started, work = time.perf_counter(), time.process_time()
     probabilities = predict(rows, head)
     doubt, counts = margin_doubt(probabilities), np.bincount(label[some], minlength=LABELS)
-    order_queue(QueueState(small, order, ~done, done, counts, doubt, probabilities))
+    order_queue(QueueState(small, order, ~done, done, counts, 0, doubt, probabilities))
     took, work = time.perf_counter() - started, time.process_time() - work
     ended.set()
     watcher.join()

@@ -118,7 +118,7 @@ def clarity(probabilities: NDArray[np.floating], thresholds: ArrayLike) -> Float
     return np.asarray(np.where(probabilities >= at, (probabilities - at) / (1 - at), (at - probabilities) / at))
 
 
-def label_doubt(probabilities: FloatArray, counts: ArrayLike, thresholds: ArrayLike = 0.5) -> FloatArray:
+def label_doubt(probabilities: NDArray[np.floating], counts: ArrayLike, thresholds: ArrayLike = 0.5) -> FloatArray:
     """Compute the doubt about each image's least clear label, shape (n,), where frequent labels count less.
 
     ``counts`` has the number of labelled images of each label (k,). Otherwise, most of the images that are asked would

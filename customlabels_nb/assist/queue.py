@@ -24,6 +24,8 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 #: Until this many check images are labelled, they are half of each page. Then they are a fifth.
 MANY_CHECKED, FIRST_SHARE, LATER_SHARE = 100, 0.5, 0.2
+#: Most open images that wait to be check images. They have no prelabels and are on no cluster page.
+MOST_RESERVED = 100
 #: With fewer labels than this times the number of labels, typical images are asked instead of uncertain ones. On
 #: digits and rooms 3 needs fewer labels than 5 or 10, because half of the images are random anyway.
 COLD = 3
@@ -48,6 +50,7 @@ class QueueState:
 
     ``features`` are those of :func:`compact` and ``check_order`` that of :func:`check_order`. ``open`` images can be
     asked: they are not labelled, skipped or waiting for review, and one of each group of near-duplicates is open.
+    ``check_order`` has the next check images, of which ``checked`` are labelled already.
     ``counts`` has the number of labelled images of each label. With a model there are ``probabilities`` (n, k) and
     ``doubt`` (n,), which is 0 for images whose labels are certain and 1 at the most.
     """
@@ -57,6 +60,7 @@ class QueueState:
     open: BoolArray
     labelled: BoolArray
     counts: IntArray
+    checked: int = 0
     doubt: FloatArray | None = None
     probabilities: NDArray[np.floating] | None = None
 
@@ -79,24 +83,34 @@ def compact(features: ArrayLike, *, seed: int = 0) -> Rows:
     return result
 
 
-def check_order(images: Sequence[str], *, seed: int = 0) -> IntArray:
-    """Return the positions of images in random order, which depends on each image's name and the seed only.
+def check_places(images: Sequence[str], *, seed: int = 0) -> NDArray[np.uint64]:
+    """Return a random number for each image, its place in the order of check images.
 
-    Images that are removed later therefore do not change the order of the others.
+    It depends on the image's content hash or name and the seed only. Images that are removed or added later therefore
+    do not change the order of the others.
     """
     key = str(seed).encode()
     numbers = [blake2b(name.encode("utf-8", "replace"), digest_size=8, key=key).digest() for name in images]
-    return np.argsort(np.frombuffer(b"".join(numbers), dtype=">u8"), kind="stable").astype(np.int64)
+    return np.frombuffer(b"".join(numbers), dtype=">u8").astype(np.uint64)
 
 
-def check_images(order: IntArray, answered: BoolArray) -> IntArray:
-    """Return the positions of the check images so far: those at the start of ``order`` up to the first open one.
+def check_order(images: Sequence[str], *, seed: int = 0) -> IntArray:
+    """Return the positions of images in random order."""
+    return np.argsort(check_places(images, seed=seed), kind="stable").astype(np.int64)
 
-    An image that was labelled for another reason is a check image once its turn has come. Leaving it out would bias
-    the others, because labelled images are harder than the rest.
+
+def check_images(places: NDArray[np.uint64], open_: BoolArray, offered: Sequence[int]) -> tuple[int, list[int]]:
+    """Return how far the evidence of check images reaches, and the places to reserve for the next check images.
+
+    Images at or before the first number are evidence, also those that were labelled for another reason: leaving them
+    out would bias the rest. ``offered`` are the places that were reserved before. The evidence ends at one of them,
+    before the first open image, because beyond it the images are only those that somebody wanted to label.
     """
-    done = answered[order]
-    return order[: len(order) if done.all() else int(done.argmin())]
+    waiting = np.sort(places[open_]).tolist()
+    done = [place for place in sorted(offered) if not waiting or place < waiting[0]]
+    answered = sorted(set(offered).difference(waiting))[-1:]
+    ahead = waiting[: min(MOST_RESERVED, -(-len(waiting) // 4))]
+    return done[-1] if done else -1, [*done[-1:], *answered, *ahead]
 
 
 def ask_once(copies: ArrayLike, sharpness: ArrayLike) -> BoolArray:
@@ -123,7 +137,7 @@ def order_queue(state: QueueState, *, page: int = 20, seed: int = 0) -> pd.DataF
     if not cold:
         chosen = _with_rare(state, chosen, page * _PAGES, kind)
     checks = state.check_order[state.open[state.check_order]]
-    position, is_check = _interleave(chosen, checks, len(check_images(state.check_order, ~state.open)))
+    position, is_check = _interleave(chosen, checks, state.checked)
     return pd.DataFrame({"position": position, "kind": np.where(is_check, "check", kind[position])})
 
 

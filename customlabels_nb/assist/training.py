@@ -46,7 +46,7 @@ from customlabels_nb.assist.queue import (
     QueueState,
     ask_once,
     check_images,
-    check_order,
+    check_places,
     compact,
     order_queue,
 )
@@ -90,7 +90,7 @@ class _Images:
     in_train: int
     features: NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), np.float16))
     copies: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
-    order: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    reserved: BoolArray = field(default_factory=lambda: np.empty(0, np.bool_))
     check: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
@@ -128,8 +128,9 @@ class _Steps:
 def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str, Any]:
     """Train on the labels that people gave, store the results, and describe the run as a JSON object.
 
-    ``arguments`` are ``root``, ``run`` (number), ``target``, ``budget``, ``test`` (True to predict test images), and
-    ``keep``. If ``keep`` is False, the trusted predictions are part of the returned object, and nothing is stored.
+    ``arguments`` are ``root``, ``run`` (number), ``target``, ``budget``, ``test`` (True to predict test images),
+    ``keep``, ``since`` (when assist was used first) and ``reserved`` (places of check images). If ``keep`` is False,
+    the trusted predictions are part of the returned object, and nothing is stored.
     """
     root, number, target = Path(arguments["root"]), int(arguments["run"]), float(arguments["target"])
     data, steps = _read(store, root, test=bool(arguments["test"])), _Steps(events)
@@ -148,14 +149,19 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     data.waiting &= known
     asked = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
     asked &= ~np.isin(data.copies, data.copies[labelled])
-    data.order = check_order(data.table["image"].tolist()[: data.in_train])
-    data.check = check_images(data.order, ~(asked | (data.by_machine & known)))
-    data.check = data.check[labelled[data.check]]
+    places = check_places(data.table["sha256"].fillna(data.table["image"]).tolist())
+    drawn = _drawn(data, int(arguments["since"]))
+    end, ahead = check_images(places, drawn & (asked | (data.by_machine & known)), arguments["reserved"])
+    data.check = np.flatnonzero(drawn & labelled & (places <= max(end, 0)))
+    upcoming = drawn & asked & np.isin(places, np.array(ahead, dtype=np.uint64))
+    data.reserved = np.isin(data.copies, data.copies[upcoming])
     find = _detect if data.kind == DETECTION else _classify
     found = find(data, steps, arguments["budget"], root, f"run {number}")
     thresholds = _guarantees(found.checks, len(data.names), target, data.kind)
     least = np.array([one.threshold for one in thresholds] or [np.inf])
-    trusted = found.shown[found.shown["sure"] >= least[found.shown["label_at"]]]
+    doubted = found.shown.loc[found.shown["sure"] < least[found.shown["label_at"]], "image"]
+    hidden = data.table.loc[data.reserved, "image"]
+    trusted = found.shown[~found.shown["image"].isin([*doubted, *hidden])]
     prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
     report = {
         "kind": data.kind,
@@ -164,16 +170,19 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         "advice": found.advice,
         "learnt": len(data.part.marks) if data.kind == DETECTION and found.doubt is not None else 0,
         "note": _note(data, found),
+        "reserved": ahead,
     }
     if not arguments["keep"]:
         return {**report, "found": prelabels.to_dict("list")}
     small, waiting = compact(features), data.waiting
     counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
-    state = QueueState(small, data.order, asked, labelled, counts, found.doubt, found.probabilities)
+    order = np.flatnonzero(upcoming)
+    order = order[np.argsort(places[order], kind="stable")]
+    state = QueueState(small, order, asked, labelled, counts, len(data.check), found.doubt, found.probabilities)
     queue = order_queue(state)
     later = np.flatnonzero(waiting & ~asked)  # copies of images that are asked or labelled
     queue = pd.concat([queue, pd.DataFrame({"position": later, "kind": "copy"})], ignore_index=True)
-    pages = cluster_pages(small, waiting, PAGE, probabilities=found.probabilities, labels=len(data.at))
+    pages = cluster_pages(small, waiting & ~data.reserved, PAGE, probabilities=found.probabilities, labels=len(data.at))
     try:
         images = data.table["image"].to_numpy(dtype=str)
         AssistResults(number, images, queue, pages, prelabels.reset_index(drop=True), found.suspects).write(root)
@@ -201,6 +210,13 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     by_machine = np.concatenate([by_machine, np.zeros(len(table) - len(images), np.bool_)])
     at = place[part.images["image"]].to_numpy(dtype=np.int64)
     return _Images(table, kind, labels["label"].tolist(), human, part, at, by_machine, waiting, len(images))
+
+
+def _drawn(data: _Images, since: int) -> BoolArray:
+    """Return a mask of the training images that had no label when assist was used first, or were added later."""
+    created = data.annotations.groupby("image")["created"].min().astype("int64")
+    earlier = data.table["image"].isin(created.index[created <= since]).to_numpy()
+    return np.asarray(~earlier & (np.arange(len(earlier)) < data.in_train))
 
 
 def _features(data: _Images, root: Path, events: Events) -> NDArray[np.float16]:
@@ -233,12 +249,13 @@ def _copies(data: _Images, root: Path, store: SqlStore, events: Events) -> IntAr
             relay = _relay(events, "featurization")
             pairs = find_near_duplicates([part], files=store.files()[0], events=relay)
         _groups.clear()
-        _groups[key] = pd.Series(pd.factorize(pd.Series(part.groups_of_images(pairs)))[0], index=table["image"])
-    return np.asarray(_groups[key][data.table["image"]], dtype=np.int64)
+        _groups[key] = pd.factorize(pd.Series(part.groups_of_images(pairs)))[0].astype(np.int64)
+    groups: IntArray = _groups[key][pd.factorize(data.table["image"])[0]]
+    return groups
 
 
 #: Groups of near-duplicates in the latest run. The helper process usually runs several.
-_groups: dict[tuple[str, ...], pd.Series] = {}
+_groups: dict[tuple[str, ...], IntArray] = {}
 
 
 def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
@@ -291,7 +308,7 @@ def _judged(
 
 
 def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
-    """Train a detector on all images, and one on each half to predict the other half."""
+    """Train a detector on each half of the images to predict the other half, and half of the images without labels."""
     images, marks, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
     if marks["image"].nunique() < FEWEST_IMAGES or len(marks) < FEWEST_BOXES:
         return _nothing(steps, n, count)
@@ -302,34 +319,48 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
 
     names, given = [name for name in data.names if (marks["label"] == name).any()], parse_budget(budget)
 
-    def trained(own: BoolArray, share: float) -> TrainedDetector:
-        part = Budget(given.seconds and given.seconds * share, given.steps)
+    def trained(own: BoolArray) -> TrainedDetector:
+        part = Budget(given.seconds and given.seconds / 2, given.steps)
         relay = _relay(steps.events, "training")
         return train_detector(make_examples(images[own], marks, names), names, DetectionOptions(part), relay, root=root)
 
-    half = np.unique(data.copies[data.at], return_inverse=True)[1] % 2 == 0
+    def predicted(images: pd.Series, half: BoolArray, phase: str) -> pd.DataFrame:
+        relay = _relay(steps.events, phase)
+        asked = zip(detectors, (images[~half].tolist(), images[half].tolist()), strict=True)
+        return pd.concat(predict_boxes(one, own, names, root=root, events=relay)[0] for one, own in asked if own)
+
+    half = split_groups(data.copies[data.at])
+    if any(not marks["image"].isin(images.loc[own, "image"]).any() for own in (half, ~half)):
+        return _nothing(steps, n, count)
     with steps.phase("training", len(marks), "boxes"):
-        whole, halves = trained(np.ones(n, np.bool_), 0.5), [(trained(own, 0.25), ~own) for own in (half, ~half)]
+        detectors = [trained(half), trained(~half)]
     with steps.phase("validation", len(data.check), "check images"):
-        relay = _relay(steps.events, "validation")
-        crossed = pd.concat(
-            predict_boxes(detector, images.loc[own, "image"].tolist(), names, root=root, events=relay)[0]
-            for detector, own in halves
-        )
+        crossed = predicted(images["image"], half, "validation")
         truth = data.annotations[data.annotations["image"].isin(images["image"])]
         checked = data.table["image"].iloc[data.check].tolist()
         checks = check_boxes(crossed[crossed["confidence"] >= _SHOWN], truth, checked)
-        checks = checks.assign(sure=checks["confidence"], label=_positions(checks, data), copies=np.arange(len(checks)))
+        group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
+        checks = checks.assign(
+            sure=checks["confidence"], label=_positions(checks, data), copies=group[checks["image"]].to_numpy()
+        )
         suspects = suspect_boxes(truth, crossed, model=model)
-    with steps.phase("inference", min(int(data.waiting.sum()), _MOST_DETECTED)):
-        order = np.concatenate([data.order, np.arange(data.in_train, count)])
-        asked = data.table["image"].iloc[order[data.waiting[order]][:_MOST_DETECTED]].tolist()
-        relay = _relay(steps.events, "inference")
-        found = predict_boxes(whole, asked, names, root=root, events=relay)[0]
+    with steps.phase("inference", min(int((data.waiting & ~data.reserved).sum()), _MOST_DETECTED)):
+        free = np.random.default_rng(0).permutation(np.flatnonzero(data.waiting & ~data.reserved))[:_MOST_DETECTED]
+        asked = data.table["image"].iloc[free]  # in random order, so each detector predicts a random half
+        found = predicted(asked, np.arange(len(asked)) % 2 == 0, "inference")
         shown = found.assign(sure=found["confidence"], label_at=_positions(found, data))
         at = pd.Series(np.arange(count), index=data.table["image"])[asked]
         doubt = box_doubt(at[found["image"]].to_numpy(), found["confidence"].to_numpy(), _SHOWN, count)
     return _Found(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
+
+
+def split_groups(groups: IntArray, *, seed: int = 0) -> BoolArray:
+    """Return a mask of about half of the items, with all or none of each group (n,). It is random which."""
+    group, size = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    order = np.random.default_rng(seed).permutation(len(size))
+    middle = np.empty(len(size))
+    middle[order] = np.cumsum(size[order]) - size[order] / 2
+    return np.asarray((middle < len(groups) / 2)[group])
 
 
 def _nothing(steps: _Steps, labels: int, images: int) -> _Found:
@@ -416,7 +447,7 @@ def _note(data: _Images, found: _Found) -> str:
     if not len(data.at):
         return "No image has been labelled yet, so the queue starts with typical images."
     if found.doubt is None and data.kind == DETECTION:
-        return f"A detector needs {FEWEST_IMAGES} images with {FEWEST_BOXES} boxes."
+        return f"A detector needs {FEWEST_IMAGES} images with {FEWEST_BOXES} boxes, not all of one scene."
     if found.doubt is None:
         return f"Nothing can be predicted with {counted(used, 'label')} in use."
     return ""

@@ -12,6 +12,7 @@ from customlabels_nb.assist.queue import (
     ask_once,
     check_images,
     check_order,
+    check_places,
     compact,
     order_queue,
 )
@@ -40,7 +41,7 @@ def answered(state: QueueState, chosen: np.ndarray, cluster: np.ndarray) -> Queu
     done = state.labelled.copy()
     done[chosen] = True
     counts = np.bincount(cluster[done], minlength=len(state.counts))
-    return replace(state, labelled=done, open=~done, counts=counts)
+    return replace(state, labelled=done, open=~done, counts=counts, checked=len(chosen))
 
 
 def test_check_images_are_a_uniform_sample_that_depends_on_name_and_seed_only() -> None:
@@ -63,23 +64,35 @@ def test_names_that_are_not_unicode_have_an_order_too() -> None:
 
 def test_a_biased_queue_does_not_bias_the_check_images() -> None:
     rng = np.random.default_rng(0)
-    hard = rng.random(2000) < 0.2
-    shares = []
+    easy, shares = rng.random(2000) < 0.8, []
     for seed in range(20):
-        order = check_order(names(2000), seed=seed)
-        labelled = hard & (rng.random(2000) < 0.9)  # nearly all hard images were chosen by a model
-        labelled[order[:200]] = True  # and the check images as they came
-        found = check_images(order, labelled)
-        assert len(found) >= 200
-        shares.append(hard[found[:200]].mean())
-    assert np.mean(shares) == pytest.approx(0.2, abs=0.02)
+        places = check_places(names(2000), seed=seed)
+        labelled, offered = np.zeros(2000, bool), list[int]()
+        for _ in range(6):
+            end, offered = check_images(places, ~labelled, offered)
+            reserved = np.isin(places, np.array(offered, np.uint64))
+            labelled |= easy & ~reserved & (rng.random(2000) < 0.5)  # by pages of clusters, for example
+            labelled[np.flatnonzero(reserved & ~labelled)[np.argsort(places[reserved & ~labelled])][:40]] = True
+        shares.append(easy[places <= end].mean())
+    assert np.mean(shares) == pytest.approx(0.8, abs=0.02)
 
 
-def test_check_images_end_at_the_first_open_one() -> None:
-    order = np.array([3, 1, 0, 2])
-    assert check_images(order, np.array([True, False, True, True])).tolist() == [3]
-    assert check_images(order, np.ones(4, bool)).tolist() == [3, 1, 0, 2]
-    assert check_images(order, np.zeros(4, bool)).tolist() == []
+def test_the_evidence_ends_at_an_offered_place_before_the_first_open_one() -> None:
+    places = np.arange(100, dtype=np.uint64)
+    waiting = np.ones(100, bool)
+    end, offered = check_images(places, waiting, [])
+    assert (end, offered) == (-1, list(range(25)))
+    waiting[:3] = waiting[60:] = False
+    assert check_images(places, waiting, offered) == (2, [2, 2, *range(3, 18)])
+    waiting[:50] = False  # what nobody was offered is no evidence, although it is labelled
+    end, offered = check_images(places, waiting, offered)
+    assert (end, offered) == (24, [24, 24, 50, 51, 52])
+    waiting[7] = True  # added later
+    end, offered = check_images(places, waiting, offered)
+    assert (end, offered) == (-1, [24, 7, 50, 51])
+    waiting[7] = False
+    assert check_images(places, waiting, offered)[0] == 24
+    assert check_images(places, np.zeros(100, bool), offered) == (51, [51, 51])
 
 
 def test_half_of_each_page_are_check_images_then_a_fifth() -> None:
