@@ -260,6 +260,8 @@ def _check_database(path: Path, name: str) -> None:
             strange = [version.folder for version in store.versions() if not _is_version_folder(version)]
             if strange:
                 raise ArchiveError(f"A version refers to the folder {strange[0]!r}, which is outside the project.")
+            if store.setting("assist") is not None:  # no training starts by itself on the receiver's computer
+                store.change_setting("assist", lambda old: {**old, "on": False})
             if store.project().name != name:
                 store.set_project(Action("unpack", settings.user), name=name)
     except (sqlite3.Error, StoreError) as error:
