@@ -31,6 +31,7 @@ from customlabels_nb.labeling import change_signal
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.background import BackgroundRunner
+from customlabels_nb.store.database import now_us
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.stored_results import AssistResults
@@ -44,10 +45,10 @@ FEWEST_IMAGES, FEWEST_BOXES = 15, 20
 PRELABELLED, CORRECTED = "prelabelled", "prelabel-corrected"
 
 _ENTRY = "customlabels_nb.assist.training:run"
-_SETTINGS, _RUNS = "assist", "assist runs"
+_SETTINGS, _RUNS, _CHECKS = "assist", "assist runs", "assist checks"
 _DEFAULTS: dict[str, Any] = {"on": False, "target": 0.95, "budget": "2min", "test": False}
 _KEPT_RUNS = 50
-_POLL_SECONDS = 1.0
+_POLL_SECONDS, _CLOSING_SECONDS = 1.0, 10.0
 _PHASES = ("featurization", "training", "validation", "inference")
 _RUN_COLUMNS = ("run", "started", "ended", "state", "labels", "images", *_PHASES, "threshold", "bound", "error")
 
@@ -106,8 +107,9 @@ class AutoLabels:
         self.threshold: float | None = promise and promise["threshold"]
         self._assist, self._run, self._revisions = assist, run["run"], revisions
         images = counted(self.frame["image"].nunique(), "image")
+        what = "the boxes" if run["kind"] == "detection" else "them"
         self.text = (
-            f"{images} can be labelled, at least {promise['bound']:.1%} of them right."
+            f"{images} can be labelled, at least {promise['bound']:.1%} of {what} right."
             if promise
             else f"No prediction can be trusted at {run['target']:.0%} yet. {run['note']}".strip()
         )
@@ -149,7 +151,7 @@ class Assist:
         self._runner_of: tuple[SqlStore, BackgroundRunner] | None = None
         self._thread: threading.Thread | None = None
         self._progress: Progress | None = None
-        self._error = ""
+        self._error, self._closed = "", False
         self._seen = -1
         self._stored: tuple[Any, AssistResults | None] | None = None
         self._read: tuple[Any, AssistResults | None] = (None, None)
@@ -196,6 +198,7 @@ class Assist:
         fewest_items(target)
         parse_budget(budget)
         self._change("start assist", on=True, target=float(target), budget=budget, test=bool(test))
+        self._checks()
         self._watch()
 
     def stop(self) -> None:
@@ -210,6 +213,12 @@ class Assist:
         if self.on:
             self._change("stop assist", on=False)
             self._runner.stop()
+
+    def _checks(self) -> dict[str, Any]:
+        """Return the time of the first use in microseconds, and the places that are reserved for check images."""
+        new = {"since": now_us(), "reserved": []}
+        found: dict[str, Any] | None = self._store.setting(_CHECKS)
+        return found or self._store.change_setting(_CHECKS, lambda old: old or new)
 
     def _change(self, what: str, **new: Any) -> None:
         if self._store.read_only:
@@ -237,6 +246,7 @@ class Assist:
         ['featurization', 'training', 'validation', 'inference']
         """
         with progress_bars(Events(), show=progress) as events:
+            self._closed = False
             return self._run(events)
 
     @property
@@ -252,10 +262,10 @@ class Assist:
         state, text = "waiting", f"Trains after {left}."
         if said["read_only"]:
             state, text = "read-only", "The project is read-only, so nothing can be trained or stored."
-        elif said["error"]:
-            state, text = "failed", said["error"]
         elif not said["on"]:
             state, text = "off", "project.assist.start() orders, groups and prelabels the training images."
+        elif said["error"]:
+            state, text = "failed", said["error"]
         elif said["elsewhere"]:
             state, text = "elsewhere", f"Another kernel trains after {left}."
         last = self._latest("done")
@@ -271,7 +281,7 @@ class Assist:
     def runs(self) -> pd.DataFrame:
         """Table of trainings, oldest first: times, state, labels, images, seconds of the phases, threshold, bound."""
         rows = []
-        for run in self._runs():
+        for run in (run for run in self._runs() if run["state"] != "running"):
             seconds = {step["phase"]: step["seconds"] for step in run["steps"]}
             rows.append({**run, **seconds, **(run["promise"] or {})})
         return pd.DataFrame(rows, columns=list(_RUN_COLUMNS))
@@ -294,11 +304,13 @@ class Assist:
         --------
         >>> project.assist.close()
         """
-        self._thread = None
+        thread, self._thread, self._closed = self._thread, None, True
         self._wake.set()
         if self._runner_of is not None:
             runner, self._runner_of = self._runner_of[1], None
             runner.close()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_CLOSING_SECONDS)
 
     @property
     def _store(self) -> SqlStore:
@@ -316,57 +328,53 @@ class Assist:
         if self._store.read_only:
             raise NotAllowedError("The project is read-only, so assist cannot train. Copy it to a folder of yours.")
         with self._turn:
-            chosen, runs = self._settings, self._store.setting(_RUNS) or []
-            last = self._latest() or {"kind": "", "learnt": 0}
+            if self._closed:
+                raise Cancelled("The project was closed.")
+            chosen, runs = self._settings, self._runs()
+            last = self._latest("done") or {"kind": "", "learnt": 0}
             images, boxes = self._store.labelled_by_people(t.TRAIN)
             run: dict[str, Any] = {
                 "run": 1 + max((old["run"] for old in runs), default=0), "auto": target is not None,
-                "started": _now(), "state": "done", "error": "", "note": "", "basis": self._basis(),
+                "started": _now(), "ended": None, "state": "running", "error": "", "note": "", "basis": self._basis(),
+                "action": self._store.last_action(),
                 "target": target or chosen["target"], "test": chosen["test"], "kind": last["kind"],
                 "images": self._store.statistics(t.TRAIN).total_entries, "labels": images, "boxes": boxes,
                 "learnt": last["learnt"], "steps": [], "promise": None, "needed": None, "missing": [], "advice": None,
             }  # fmt: skip
             arguments = {
                 "root": str(self._place.root), "run": run["run"], "target": run["target"], "budget": chosen["budget"],
-                "test": chosen["test"] and target is None, "keep": target is None,
+                "test": chosen["test"] and target is None, "keep": target is None, **self._checks(),
             }  # fmt: skip
+            self._store.change_setting(_RUNS, lambda old: [*(old or []), run][-_KEPT_RUNS:])
             unsubscribe = events.subscribe(self._listen)
             try:
-                run |= self._runner.run(_ENTRY, arguments, events)
+                run |= self._runner.run(_ENTRY, arguments, events) | {"state": "done"}
             except (Cancelled, HelperError) as error:
                 run |= {"state": "stopped" if isinstance(error, Cancelled) else "failed", "error": str(error)}
                 raise
             finally:
                 unsubscribe()
                 self._progress = None
-                if run["steps"] or run["error"]:
-                    stored = {key: value for key, value in run.items() if key != "found"} | {"ended": _now()}
-                    self._store.change_setting(_RUNS, lambda old: [*(old or []), stored][-_KEPT_RUNS:])
-                    change_signal.notify(self._place.root)
-            return run
+                reserved, found = run.pop("reserved", None), run.pop("found", None)
+                if reserved is not None and target is None:
+                    self._store.change_setting(_CHECKS, lambda old: {**old, "reserved": reserved})
+                run["ended"] = _now()
+                kept = [] if run["state"] == "running" or (self._closed and run["state"] != "done") else [run]
+                self._store.change_setting(_RUNS, lambda old: [*(one for one in old if one["ended"]), *kept])
+                change_signal.notify(self._place.root)
+            return {**run, "found": found}
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, Progress):
             self._progress = event
 
     def _runs(self) -> list[dict[str, Any]]:
-        """Return the stored runs, and one whose kernel was killed."""
+        """Return the stored runs. One whose kernel was killed has failed."""
         runs: list[dict[str, Any]] = self._store.setting(_RUNS) or []
-        record = self._runner.record
-        if record is not None and record.state == "failed" and record.started is not None:
-            started = datetime.fromtimestamp(record.started / 1e6, tz=UTC).isoformat()
-            if started > max((run["ended"] for run in runs), default=""):
-                empty: dict[str, Any] = {
-                    "steps": [],
-                    "promise": None,
-                    "note": "",
-                    "learnt": 0,
-                    "labels": 0,
-                    "boxes": 0,
-                    "kind": "",
-                }
-                ended = {"state": "failed", "error": record.error, "started": started, "ended": started, "basis": None}
-                runs = [*runs, {"run": 1 + max((run["run"] for run in runs), default=0), **empty, **ended}]
+        if runs and runs[-1]["state"] == "running":
+            record = self._runner.record
+            if record is not None and record.state == "failed":
+                runs[-1] |= {"state": "failed", "error": record.error}
         return runs
 
     def _latest(self, state: str | None = None) -> dict[str, Any] | None:
@@ -382,12 +390,14 @@ class Assist:
 
     def _left(self) -> tuple[int, int, int]:
         """Return the numbers of labels until the next training, between trainings, and since the last one."""
-        last = self._latest()
+        last = self._latest("done")
         images, boxes = self._store.labelled_by_people(t.TRAIN)
         if last is None:
             return 0, EVERY, images
         if last["kind"] != "detection":
-            new = abs(images - last["labels"])
+            actions = self._store.actions(limit=EVERY)  # they may have corrected labels
+            changed = actions.loc[(actions["id"] > last["action"]) & (actions["split"] == t.TRAIN), "count"].sum()
+            new = max(abs(images - last["labels"]), int(changed))
             return max(EVERY - new, 0), EVERY, new
         if not last["learnt"]:
             left = max(FEWEST_IMAGES - images, FEWEST_BOXES - boxes, 0)
@@ -545,6 +555,7 @@ class Assist:
         images = self._store.images(t.TRAIN)
         images = images[images["status"] == "unlabelled"]
         revisions = dict(zip(images["image"], images["revision"].tolist(), strict=True))
+        self._closed = False
         with progress_bars(Events(), show=progress) as events:
             labels = AutoLabels(self, self._run(events, target=target), revisions)
         if not dry_run:
@@ -576,6 +587,7 @@ class Assist:
     def _watch(self) -> None:
         """Start the thread that trains when there are enough new labels."""
         self._wake.set()
+        self._closed = False
         if self._store.read_only or (self._thread is not None and self._thread.is_alive()):
             return
         work = threading.Thread(target=_watch, args=(weakref.ref(self), self._wake), daemon=True)
@@ -584,11 +596,16 @@ class Assist:
 
     def _step(self) -> None:
         """Train if it is time, and no other kernel trains."""
+        from customlabels_nb.assist.stored_results import stamp
+
         last = self._store.last_action()
         if last == self._seen or not self.on or self._runner.is_elsewhere:
             return
-        run = self._latest()
-        if self._left()[0] == 0 or run is None or run["basis"] != self._basis():
+        done, latest, basis = self._latest("done"), self._latest(), self._basis()
+        known = latest and (latest["state"], latest["basis"], latest["labels"], latest["boxes"])
+        failed = known == ("failed", basis, *self._store.labelled_by_people(t.TRAIN))  # it would fail again
+        missing = done is None or done["basis"] != basis or stamp(self._place.root) is None
+        if not failed and (missing or self._left()[0] == 0):
             with contextlib.suppress(Cancelled, HelperError, NotAllowedError):  # the run has the reason
                 self._run(Events())
         self._seen = last
@@ -606,7 +623,7 @@ def _watch(reference: weakref.ref[Assist], wake: threading.Event) -> None:
             assist._step()
             assist._error = ""
         except Exception as error:  # such as a full disk or a lost connection: try again
-            assist._error = str(error)
+            assist._error = str(error) or type(error).__name__
         del assist
 
 

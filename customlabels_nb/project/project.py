@@ -1136,8 +1136,13 @@ class Project:
         >>> project.name, project.root.name
         ('flats', 'flats')
         """
-        self._close_assist()
-        rename_project(self._place, name, self._action("rename project"))
+        if self._assist is not None:
+            self._assist.close()
+        try:
+            rename_project(self._place, name, self._action("rename project"))
+        finally:
+            if self._assist is not None and self._assist.on:  # screens keep this object
+                self._assist._watch()
 
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the project with its datasets and versions permanently. Asks for confirmation unless ``confirm=True``.

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,7 @@ def make(tmp_path: Path, task: str = "single-label") -> Project:
 @pytest.fixture
 def project(tmp_path: Path, noise: list[float]) -> Iterator[Project]:
     made = make(tmp_path)
+    made.assist._checks()
     yield made
     made.close()
 
@@ -126,6 +128,13 @@ def names_in_order(project: Project) -> list[str]:
     """Return the training images in the order in which check images are drawn."""
     names = project.train_set.images["image"].tolist()
     return [names[i] for i in check_order(names)]
+
+
+def label_checks(project: Project, names: list[str], labels: list[str] | None = None) -> None:
+    """Label images that were offered as check images before."""
+    for start in range(0, len(names), 20):
+        train(project)
+        label(project, names[start : start + 20], labels and labels[start : start + 20])
 
 
 def label(project: Project, names: list[str], labels: list[str] | None = None) -> None:
@@ -139,7 +148,7 @@ def train(project: Project) -> dict[str, Any]:
 
 def test_58_check_images_show_nothing_and_59_do(project: Project) -> None:
     order = names_in_order(project)
-    label(project, order[:58])
+    label_checks(project, order[:58])
     run = train(project)
     assert run["steps"][2] == {**run["steps"][2], "phase": "validation", "count": 58, "unit": "check images"}
     assert (run["promise"], run["needed"]) == (None, 2)
@@ -160,7 +169,7 @@ def test_58_check_images_show_nothing_and_59_do(project: Project) -> None:
 
 def test_a_biased_queue_changes_neither_promise_nor_check_images(project: Project) -> None:
     order = names_in_order(project)
-    label(project, order[:70])
+    label_checks(project, order[:70])
     before = train(project)
     label(project, [name for name in order[75:] if truth(name) == "lime"])
     after = train(project)
@@ -170,9 +179,10 @@ def test_a_biased_queue_changes_neither_promise_nor_check_images(project: Projec
 
 
 def test_random_labels_are_never_prelabelled(project: Project) -> None:
-    order = names_in_order(project)[:200]
-    label(project, order, np.random.default_rng(0).choice(LABELS, 200).tolist())
+    order = names_in_order(project)[:160]
+    label_checks(project, order, np.random.default_rng(0).choice(LABELS, 160).tolist())
     run = train(project)
+    assert run["steps"][2]["count"] == 160
     assert run["promise"] is None
     assert project.assist.results is not None
     assert project.assist.results.prelabels.empty
@@ -200,7 +210,7 @@ def test_no_path_touches_the_test_set(project: Project) -> None:
         return [table.astype(str).to_numpy().tolist() for table in project._store.tables(t.TEST)[:2]]
 
     before, names = state(), set(project.test_set.images["image"])
-    label(project, names_in_order(project)[:100])
+    label_checks(project, names_in_order(project)[:100])
     train(project)
     assert project.assist.results is not None
     assert not names & set(project.assist.results.images)
@@ -219,7 +229,7 @@ def test_no_path_touches_the_test_set(project: Project) -> None:
 
 def test_labels_by_a_model_are_one_action_and_teach_nothing(project: Project) -> None:
     order = names_in_order(project)
-    label(project, order[:80])
+    label_checks(project, order[:80])
     first = train(project)
     labels = project.assist.auto_label(dry_run=True, progress=False)
     assert labels.threshold is not None
@@ -247,7 +257,7 @@ def test_labels_by_a_model_are_one_action_and_teach_nothing(project: Project) ->
 
 def test_what_a_person_did_between_scoring_and_apply_stays(project: Project) -> None:
     order = names_in_order(project)
-    label(project, order[:80])
+    label_checks(project, order[:80])
     labels = project.assist.auto_label(dry_run=True, progress=False)
     found = labels.frame["image"].tolist()
     wrong = LABELS[(LABELS.index(truth(found[0])) + 1) % 3]
@@ -271,7 +281,7 @@ def test_what_a_person_did_between_scoring_and_apply_stays(project: Project) -> 
 
 
 def test_a_person_who_is_faster_than_apply_wins(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    label(project, names_in_order(project)[:80])
+    label_checks(project, names_in_order(project)[:80])
     labels = project.assist.auto_label(dry_run=True, progress=False)
     name, plain = labels.frame["image"].iat[0], SqlStore.update_images
 
@@ -287,7 +297,7 @@ def test_a_person_who_is_faster_than_apply_wins(project: Project, monkeypatch: p
 
 
 def test_labels_that_were_renamed_or_merged_are_no_longer_shown(project: Project) -> None:
-    label(project, names_in_order(project)[:200])
+    label_checks(project, names_in_order(project)[:200])
     train(project)
     assert project.assist.results is not None
     before = set(project.assist.results.prelabels["label"])
@@ -375,6 +385,7 @@ def test_a_killed_kernel_leaves_no_helper_and_no_label_is_lost(
     assert is_soon(lambda: is_gone(helper), 10)
     assert len(project.train_set.annotations) == 30
     monkeypatch.undo()
+    project.assist._change("start assist", on=True)
     assert project.assist.status.state == "failed"
     assert "has ended" in project.assist.status.text
     assert project.assist.next_training == 0
@@ -399,13 +410,14 @@ def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: 
     assert project.assist.advice == ["Nothing was trained yet. project.assist.train() does it now."]
     with pytest.raises(HelperError, match="no images"):
         train(project)
+    assert project.assist.status.state == "off"
+    project.assist._change("start assist", on=True)
     assert project.assist.status.state == "failed"
     assert "no images" in project.assist.status.text
     with pytest.raises(InputError, match="target"):
         project.assist.start(target=1.5)
     with pytest.raises(InputError):
         project.assist.start(budget="soon")
-    assert not project.assist.on
     project.close()
 
 
@@ -422,10 +434,15 @@ def test_a_full_disk_or_memory_ends_in_a_sentence(
     monkeypatch.setattr(AssistResults, "write", fail)
     with pytest.raises(HelperError, match=text):
         train(project)
+    project.assist._change("start assist", on=True)
     assert project.assist.status.state == "failed"
     assert text in project.assist.summary()["error"]
     assert project.assist.runs["state"].tolist() == ["failed"]
-    assert project.assist.next_training == 10  # it is not tried again and again
+    project.assist._step()  # it is not tried again and again
+    assert project.assist.runs["state"].tolist() == ["failed"]
+    label(project, names_in_order(project)[:1])
+    project.assist._step()
+    assert project.assist.runs["state"].tolist() == ["failed", "failed"]
 
 
 def test_a_read_only_project_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,18 +466,20 @@ def test_accepted_and_corrected_prelabels_are_counted(project: Project) -> None:
     images = data.images.assign(tags=[tags.get(name, []) for name in data.images["image"]])
     project.update("train", cl.Dataset(images, data.annotations, data.labels, name="train", origin=data))
     said = project.assist.summary()
-    assert (said["accepted"], said["corrected"]) == (2, 1)
     assert said["queues"] == {"manual": 0, "clustered": 0, "prelabelled": 0, "suspect": 0}
     train(project)
-    assert project.assist.summary()["queues"]["clustered"] == COUNT - 3
+    said = project.assist.summary()
+    assert (said["accepted"], said["corrected"]) == (2, 1)
+    assert said["queues"]["clustered"] == COUNT - 3 - 60  # without the next check images
 
 
 def test_several_labels_are_prelabelled_where_all_are_clear(tmp_path: Path, noise: list[float]) -> None:
     project = make(tmp_path, "multi-label")
     order = names_in_order(project)[:120]
-    rows = [(name, given) for name in order for given in {truth(name), "01"}]
-    project.update("train", pd.DataFrame(rows, columns=["image", "label"]))
-    run = train(project)
+    for some in (order[:0], order[:40], order[40:80], order[80:]):
+        rows = [(name, given) for name in some for given in {truth(name), "01"}]
+        project.update("train", pd.DataFrame(rows, columns=["image", "label"], dtype=object))
+        run = train(project)
     assert run["kind"] == "multi-label"
     assert run["promise"]["shown"] >= 59
     assert project.assist.results is not None
@@ -493,11 +512,16 @@ def test_boxes_are_prelabelled_and_suspected(
     assert "15 images with 20 boxes" in run["note"]
     assert project.assist.next_training == 10
     table.loc[109, "label"] = "lemon" if truth(order[109]) != "lemon" else "lime"
-    project.update("train", table)
+    project.update("train", table.head(60))
     assert project.assist.next_training == 0
+    train(project)
+    assert trained == [30, 30]
+    project.update("train", table.iloc[60:100])
+    train(project)
+    project.update("train", table.iloc[100:])
     run = train(project)
-    assert trained == [110, 55, 55]
-    assert (run["promise"]["right"], run["promise"]["shown"]) == (109, 110)
+    assert trained[-2:] == [55, 55]
+    assert (run["promise"]["right"], run["promise"]["shown"]) == (99, 100)  # 10 were labelled before
     assert project.assist.results is not None
     prelabels = project.assist.results.prelabels
     assert set(prelabels["image"]) <= set(names_in_order(project)[110:])
@@ -524,7 +548,7 @@ def test_training_leaves_labels_by_models_out(project: Project, monkeypatch: pyt
 
     monkeypatch.setattr(training_run, "train_version", keep)
     project.delete_dataset("test", confirm=True)
-    label(project, names_in_order(project)[:80])
+    label_checks(project, names_in_order(project)[:80])
     assert project.assist.auto_label(progress=False).frame["image"].nunique() > 100
     machine = set(project.train_set.annotations.loc[t.by_machine(project.train_set.annotations), "image"])
     for auto_labels in (False, True):
@@ -533,3 +557,123 @@ def test_training_leaves_labels_by_models_out(project: Project, monkeypatch: pyt
     assert given[0] < 80
     assert given[1] == given[0] + len(machine)
     assert not machine & set(project.test_set.images["image"])
+
+
+def test_the_next_check_images_have_neither_prelabel_nor_cluster_nor_automatic_label(project: Project) -> None:
+    label_checks(project, names_in_order(project)[:80])
+    train(project)
+    found = project.assist.results
+    assert found is not None
+    checks = set(names_in_order(project)[80:120])
+    asked = found.queue.loc[found.queue["kind"] == "check", "position"].to_numpy()
+    assert len(asked) > 20
+    assert set(found.images[asked]) <= checks
+    labels = project.assist.auto_label(progress=False)
+    for names in (found.prelabels["image"], found.images[found.pages["position"]], labels.frame["image"]):
+        assert len(names)
+        assert not checks & set(names)
+    label(project, names_in_order(project)[80:90])
+    assert train(project)["steps"][2]["count"] == 90  # labels by a model do not end the evidence
+
+
+def test_images_that_had_a_label_before_assist_are_no_check_images(project: Project) -> None:
+    order = names_in_order(project)
+    label(project, order[:100])
+    project._store.change_setting("assist checks", lambda _: None)
+    label_checks(project, order[100:140])
+    assert train(project)["steps"][2]["count"] == 40
+
+
+def test_renamed_images_keep_their_place_and_their_group(tmp_path: Path) -> None:
+    content = [{"sha256": f"{number:064x}", "width": 8, "height": 8} for number in range(6)]
+    part, store = pd.DataFrame(content).assign(split="train"), cl.create_project("x", tmp_path / "x")._store
+    for name in ("a", "b"):
+        data = SimpleNamespace(table=t.normalise_images(part.assign(image=[f"{name}{i}.jpg" for i in range(6)])))
+        found = training._copies(data, tmp_path, store, Events())  # type: ignore[arg-type]
+        assert found.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_groups_of_near_duplicates_stay_in_one_half() -> None:
+    groups = np.repeat(np.arange(20), 5)
+    half = training.split_groups(groups)
+    assert half.sum() == 50
+    assert all(half[groups == group].all() or not half[groups == group].any() for group in range(20))
+    assert 0 < training.split_groups(np.array([0] * 14 + [1])).sum() < 15
+    assert training.split_groups(np.zeros(15, dtype=np.int64)).sum() == 0
+
+
+def test_stopped_runs_teach_nothing_and_missing_results_are_made_again(project: Project) -> None:
+    assist = project.assist
+    assist._change("start assist", on=True)
+    label(project, names_in_order(project)[:5])
+    stopped = {**train(project), "state": "stopped"}
+    project._store.change_setting("assist runs", lambda _: [stopped])
+    assert assist.next_training == 0
+    assist._step()
+    assert assist.runs["state"].tolist() == ["stopped", "done"]
+    assist._seen = -1
+    assist._step()
+    assert len(assist.runs) == 2
+    (project.root / "cache" / "assist" / "results.npz").unlink()
+    assist._seen = -1
+    assist._step()
+    assert len(assist.runs) == 3
+
+
+def test_corrected_labels_count_for_the_next_training(project: Project) -> None:
+    order = names_in_order(project)
+    label(project, order[:30])
+    train(project)
+    label(project, order[:4], [LABELS[(LABELS.index(truth(name)) + 1) % 3] for name in order[:4]])
+    assert project.assist.next_training == 10 - 4
+
+
+def test_closing_ends_the_training_without_a_trace(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(InProcess):
+        def run(self, entry: str, arguments: dict[str, Any], events: Events) -> Any:
+            ended.wait(20)
+            raise HelperError("SIGKILL", "killed from outside")
+
+        def close(self) -> None:
+            ended.set()
+
+    ended = threading.Event()
+    assist = project.assist
+    assist._local = Killed()  # type: ignore[attr-defined]
+    assist._runner_of = project._store, assist._local  # type: ignore[attr-defined]
+    assist.start()
+    assert is_soon(lambda: bool(project._store.setting("assist runs")), 20)
+    project.close()
+    assert assist._thread is None
+    assert cl.load_project(project.root)._store.setting("assist runs") == []
+
+
+def test_a_renamed_project_trains_on(project: Project) -> None:
+    assist = project.assist
+    assist._change("start assist", on=True)
+    assist._seen = project._store.last_action() + 1
+    with pytest.raises(cl.errors.ProjectError):
+        project.rename("a/b")
+    assert assist._thread is not None
+    project.rename("vegetables")
+    assert project.assist is assist
+    assert assist._thread.is_alive()
+
+
+def test_an_error_without_a_text_is_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Assist) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Assist, "_step", fail)
+    project.assist.start()
+    assert is_soon(lambda: project.assist.status.text == "MemoryError", 10)
+    assert project.assist.status.state == "failed"
+
+
+def test_an_unpacked_project_does_not_train_by_itself(project: Project, tmp_path: Path) -> None:
+    project.assist._change("start assist", on=True, target=0.9)
+    project.pack(tmp_path / "x.zip", progress=False)
+    copy = cl.unpack_project(tmp_path / "x.zip", tmp_path / "copy")
+    assert not copy.assist.on
+    assert copy.assist.summary()["target"] == 0.9
+    copy.close()
