@@ -677,3 +677,36 @@ def test_an_unpacked_project_does_not_train_by_itself(project: Project, tmp_path
     assert not copy.assist.on
     assert copy.assist.summary()["target"] == 0.9
     copy.close()
+
+
+def test_frames_of_one_video_count_once_and_images_are_trusted_with_all_their_boxes(
+    tmp_path: Path, noise: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from customlabels_nb.training import detector_recipe
+
+    def predict(
+        trained: Any, images: list[str], labels: list[str], **_: Any
+    ) -> tuple[pd.DataFrame, list[str], list[Any]]:
+        rows = [(name, "lime", 0.9, 10.0, 10.0, 50.0, 40.0) for name in images]
+        rows += [(name, "lime", 0.6, 90.0, 90.0, 50.0, 40.0) for name in images if int(name[3:6]) % 2]
+        return pd.DataFrame(rows, columns=["image", "label", "confidence", *t.BOX_COLUMNS]), images, []
+
+    monkeypatch.setattr(detector_recipe, "train_detector", lambda *_, **__: None)
+    monkeypatch.setattr(detector_recipe, "predict_boxes", predict)
+    monkeypatch.setattr(training, "_MOST_DETECTED", 1000)
+    project = make(tmp_path, "boxes")
+    order = names_in_order(project)
+    train(project)
+    for some in (order[:60], order[60:100]):
+        rows = [(name, "lime", 10.0, 10.0, 50.0, 40.0) for name in some]
+        project.update("train", pd.DataFrame(rows, columns=["image", "label", *t.BOX_COLUMNS]))
+        run = train(project)
+    assert run["promise"]["threshold"] == 0.9
+    found = project.assist.results
+    assert found is not None
+    assert len(found.prelabels) > 20
+    assert not any(int(name[3:6]) % 2 for name in found.prelabels["image"])
+    assert "of the boxes right" in repr(project.assist.auto_label(dry_run=True, progress=False))
+    monkeypatch.setattr(training, "_copies", lambda data, root, store, events: np.arange(len(data.table)) // 5)
+    assert train(project)["promise"] is None
+    project.close()
