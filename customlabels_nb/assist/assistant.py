@@ -107,7 +107,7 @@ class AutoLabels:
         self.threshold: float | None = promise and promise["threshold"]
         self._assist, self._run, self._revisions = assist, run["run"], revisions
         images = counted(self.frame["image"].nunique(), "image")
-        what = "the boxes" if run["kind"] == "detection" else "them"
+        what = "the boxes" if run.get("kind") == "detection" else "them"
         self.text = (
             f"{images} can be labelled, at least {promise['bound']:.1%} of {what} right."
             if promise

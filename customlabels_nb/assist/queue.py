@@ -48,10 +48,10 @@ Rows = NDArray[np.float32]
 class QueueState:
     """State of the labelling work for ``n`` images, of which only the first of near-duplicates are asked.
 
-    ``features`` are those of :func:`compact` and ``check_order`` that of :func:`check_order`. ``open`` images can be
-    asked: they are not labelled, skipped or waiting for review, and one of each group of near-duplicates is open.
-    ``check_order`` has the next check images, of which ``checked`` are labelled already.
-    ``counts`` has the number of labelled images of each label. With a model there are ``probabilities`` (n, k) and
+    ``features`` are those of :func:`compact`. ``check_order`` has the next check images, in random order, and
+    ``checked`` others are labelled already. ``open`` images can be asked: they are not labelled, skipped or waiting for
+    review, and one of each group of near-duplicates is open. ``counts`` has the number of labelled images of each
+    label. With a model there are ``probabilities`` (n, k) and
     ``doubt`` (n,), which is 0 for images whose labels are certain and 1 at the most.
     """
 
