@@ -69,8 +69,7 @@ class Queues:
         self.suspects = {}
         for row in () if results is None else results.suspects.itertuples(index=False):
             given, suggested = (None if pd.isna(label) else label for label in (row.given, row.suggested))
-            drawn = not pd.isna(row.left) or row.kind in ("badly_located", "duplicate")
-            self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, drawn))
+            self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, not pd.isna(row.left)))
         return True
 
     def helps(self, split: str) -> bool:

@@ -271,7 +271,7 @@ def test_prelabelled_boxes_are_drawn(project: Project, images: list[str]) -> Non
 
 # -- machine labels ---------------------------------------------------------------------------------
 def test_a_machine_label_that_a_person_edits_or_approves_is_the_person_s(project: Project, images: list[str]) -> None:
-    rows, marks, _ = project._store.tables("train", images[:5])
+    rows = project._store.tables("train", images[:5])[0]
     labelled = pd.concat([
         t.label_images(images[:5], "apple", "model:7"), t.label_images(images[3:4], "pear", "model:7")
     ]).assign(confidence=0.97)  # fmt: skip
@@ -328,7 +328,7 @@ def test_suspects_are_listed_until_they_are_reviewed(project: Project, images: l
 def test_suggestions_for_several_labels_and_for_boxes(project: Project, images: list[str]) -> None:
     found = results(images, suspects=[
         {"image": 0, "kind": "missed", "suggested": "pear"}, {"image": 1, "kind": "spurious", "given": "apple"},
-        {"image": 2, "kind": "duplicate", "given": "apple"}, {"image": 3, "kind": "swapped", "given": "apple",
+        {"image": 2, "kind": "duplicate", "given": "apple", "left": 1.0}, {"image": 3, "kind": "swapped", "given": "apple",
          "suggested": "melon"},
     ])  # fmt: skip
     session = opened(project, FakeAssist())
