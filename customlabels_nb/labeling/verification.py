@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,14 @@ from customlabels_nb.assist.guarantee import check_boxes, precision_interval
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import Cancelled, InputError, LabelError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.errors import (
+    Cancelled,
+    CustomLabelsError,
+    InputError,
+    LabelError,
+    NotAllowedError,
+    NotEnoughDataError,
+)
 from customlabels_nb.images.reading import is_remote
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.ingest.importer import import_images
@@ -206,7 +214,9 @@ class Verification(DrawingSession):
 
     @cached_property
     def _on_test_set(self) -> float | None:
-        return self._test_precision()
+        with suppress(CustomLabelsError):  # the version may be damaged
+            return self._test_precision()
+        return None
 
     @property
     def sentence(self) -> str:

@@ -126,7 +126,7 @@ class Verify(EditedPages):
 
         Images that are wrong and have no other label get the status "needs_review", so that they are labelled before
         they are used for training. Images that the project already has stay the same, and are listed in ``issues``.
-        ``project.undo()`` takes the images out again.
+        ``project.undo()`` takes the images out again, one dataset at a time.
 
         Examples
         --------
@@ -155,6 +155,8 @@ class Verify(EditedPages):
             if widget is not None:
                 widget.close()
         super().close()
+        if self._box is not None:
+            self.session.store.close()
 
     def _outermost(self) -> Any:
         return self._box
@@ -164,7 +166,9 @@ class Verify(EditedPages):
         return {**super()._info(), "draws": session.draws, "model": session.model, "sentence": session.sentence}
 
     def _submit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {"info": self._info(), "text": repr(self.submit())}
+        done = self.submit()
+        undo = "project.undo(), called twice," if done.train and done.test else "project.undo()"
+        return {"info": self._info(), "text": f"{done!r} {undo} takes them out again."}
 
     def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         """Open an image in an annotator below."""
