@@ -301,6 +301,17 @@ def test_a_machine_label_that_a_person_edits_or_approves_is_the_person_s(project
     assert list(people().values()) == [model] * 5
 
 
+def test_images_labelled_with_the_model_s_help_stay_in_train(project: Project, images: list[str]) -> None:
+    session = opened(project, FakeAssist(results(images, prelabels=[(n, "apple", 0.95) for n in range(12)])))
+    session.accept_predictions(images[:6])
+    session.assign(images[6:12], "pear")  # corrected
+    session.assign(images[12:16], "apple")
+    session.assign(images[16:20], "pear")
+    moved = project.distribute(test_fraction=0.5)
+    assert moved.test > 0
+    assert set(project.test_set.images["image"]) <= set(images[12:])
+
+
 # -- suspects ---------------------------------------------------------------------------------------
 SWAPPED = {"kind": "swapped", "given": "apple", "suggested": "pear"}
 
@@ -328,8 +339,8 @@ def test_suspects_are_listed_until_they_are_reviewed(project: Project, images: l
 def test_suggestions_for_several_labels_and_for_boxes(project: Project, images: list[str]) -> None:
     found = results(images, suspects=[
         {"image": 0, "kind": "missed", "suggested": "pear"}, {"image": 1, "kind": "spurious", "given": "apple"},
-        {"image": 2, "kind": "duplicate", "given": "apple", "left": 1.0}, {"image": 3, "kind": "swapped", "given": "apple",
-         "suggested": "melon"},
+        {"image": 2, "kind": "duplicate", "given": "apple", "left": 1.0},
+        {"image": 3, "kind": "swapped", "given": "apple", "suggested": "melon"},
     ])  # fmt: skip
     session = opened(project, FakeAssist())
     session.set_task("multi-label")
