@@ -252,22 +252,19 @@ class Verification(DrawingSession):
         ]
         drawn = new.loc[_is_random(new), "image"].tolist()
         to_test = new["image"].isin(drawn[: round(self._test_share * len(drawn))])
-        added: dict[str, ImportReport | None] = {}
+        reports: dict[str, ImportReport] = {}
         for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
             plain = part.assign(tags=[[] for _ in range(len(part))])
-            contents = found_in_tables(
-                plain, marks[marks["image"].isin(part["image"])], f"feedback of {self.model}", root=None
-            )
-            added[split] = (
-                import_images(self._project, self._folder, contents, ImportOptions(split)) if len(part) else None
-            )
+            own = marks[marks["image"].isin(part["image"])]
+            if len(part):
+                contents = found_in_tables(plain, own, f"feedback of {self.model}", root=None)
+                reports[split] = import_images(self._project, self._folder, contents, ImportOptions(split))
         change_signal.notify(self._folder)
-        reports = [report for report in added.values() if report is not None]
-        names = [name for report in reports for name in report.added_images]
-        counts = {split: 0 if report is None else report.added for split, report in added.items()}
+        names = [name for report in reports.values() for name in report.added_images]
+        train, test = (reports[split].added if split in reports else 0 for split in t.SPLITS)
         unsettled = int((new["image"].isin(names) & (new["status"] == "needs_review")).sum())
-        table = pd.concat([issues_to_frame(issues), *(report.issues for report in reports)], ignore_index=True)
-        return Submission(counts[t.TRAIN], counts[t.TEST], unsettled, table)
+        table = pd.concat([issues_to_frame(issues), *(report.issues for report in reports.values())], ignore_index=True)
+        return Submission(train, test, unsettled, table)
 
 
 def draw_sample(

@@ -106,8 +106,7 @@ class Verify(EditedPages):
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
-        ...     found = model.detect_many(new.train, progress=False)
-        >>> verify = project.verify(found, model=model, sample=2)
+        ...     verify = project.verify(new.train, model=model, sample=2)
         >>> outcome = verify.judge(True, verify.images[:1])
         >>> verify.progress
         {'judged': 1, 'wrong': 0, 'left': 1}
@@ -132,8 +131,7 @@ class Verify(EditedPages):
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
-        ...     found = model.detect_many(new.train, progress=False)
-        >>> verify = project.verify(found, model=model, sample=2)
+        ...     verify = project.verify(new.train, model=model, sample=2)
         >>> outcome = verify.judge("garden", verify.images[:1])
         >>> verify.submit()
         1 image added to train and 0 to test.
@@ -147,8 +145,7 @@ class Verify(EditedPages):
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
-        ...     found = model.detect_many(new.train, progress=False)
-        >>> verify = project.verify(found, model=model, sample=2)
+        ...     verify = project.verify(new.train, model=model, sample=2)
         >>> verify.close()
         """
         for widget in (self._annotator, self._box):
