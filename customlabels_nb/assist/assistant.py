@@ -229,7 +229,7 @@ class Assist:
         self._store.change_setting(_SETTINGS, change, Action(what, settings.user))
 
     # -- training -----------------------------------------------------------------------------------
-    def train(self, *, progress: bool = True) -> dict[str, Any]:
+    def train(self, *, progress: bool = True, events: Events | None = None) -> dict[str, Any]:
         """Train now, wait, and return the run as a dict: run, steps, promise, needed, missing, advice and more.
 
         Raises
@@ -245,9 +245,9 @@ class Assist:
         >>> [step["phase"] for step in run["steps"]]  # doctest: +SKIP
         ['featurization', 'training', 'validation', 'inference']
         """
-        with progress_bars(Events(), show=progress) as events:
-            self._closed = False
-            return self._run(events)
+        self._closed = False
+        with progress_bars(events or Events(), show=progress) as stream:
+            return self._run(stream)
 
     @property
     def status(self) -> AssistStatus:
@@ -529,7 +529,14 @@ class Assist:
         return set(images.loc[allowed, "image"])
 
     # -- labels by models ---------------------------------------------------------------------------
-    def auto_label(self, target: float | None = None, *, dry_run: bool = False, progress: bool = True) -> AutoLabels:
+    def auto_label(
+        self,
+        target: float | None = None,
+        *,
+        dry_run: bool = False,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> AutoLabels:
         """Label the unlabelled training images whose predictions can be trusted, as one action that can be undone.
 
         A model is trained on the labels of people first. The labels it gives have ``annotator`` "model:<run>". They are
@@ -556,8 +563,8 @@ class Assist:
         images = images[images["status"] == "unlabelled"]
         revisions = dict(zip(images["image"], images["revision"].tolist(), strict=True))
         self._closed = False
-        with progress_bars(Events(), show=progress) as events:
-            labels = AutoLabels(self, self._run(events, target=target), revisions)
+        with progress_bars(events or Events(), show=progress) as stream:
+            labels = AutoLabels(self, self._run(stream, target=target), revisions)
         if not dry_run:
             labels.apply()
         return labels

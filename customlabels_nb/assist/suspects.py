@@ -6,7 +6,7 @@ suspected if another label comes near the mean probability that it has on the im
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ MISSED, SPURIOUS, SWAPPED = "missed", "spurious", "swapped"
 BADLY_LOCATED, DUPLICATE = "badly_located", "duplicate"
 #: Columns of a table of suspects. ``annotation`` is the index of the row in the annotations table, ``given`` its label,
 #: both missing for a missed annotation. ``suggested`` is the label that is probably right, missing if there is none.
-#: ``score`` is between 0 and 1. The box is the suggested one.
+#: ``score`` is between 0 and 1. The box is the given one, or the suggested one if it is missed or badly located.
 COLUMNS = ("image", "annotation", "kind", "given", "suggested", "score", "model", *BOX_COLUMNS)
 
 #: Labels with fewer images or boxes are neither suspected nor suggested.
@@ -121,6 +121,28 @@ def suspect_boxes(annotations: pd.DataFrame, predictions: pd.DataFrame, *, model
     return _table([(*row[:6], model, *row[6]) for case in cases for row in case.suspects(sure, recall)])
 
 
+def is_still_there(given: str | None, suggested: str | None, drawn: bool, labels: Container[str]) -> bool:
+    """Return True if an image with these labels, of itself and its shapes, still has what is suspected."""
+    return given in labels if given is not None else drawn or suggested not in labels
+
+
+def still_there(suspects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
+    """Return the suspects that are still there, with the current indices of their annotations."""
+    marks = dict(iter(annotations.groupby("image", sort=False)))
+    kept, indices = [], []
+    for row in suspects.itertuples():
+        own, drawn = marks.get(row.image, annotations.head(0)), not pd.isna(row.left)
+        given = None if pd.isna(row.given) else row.given
+        if is_still_there(given, row.suggested, drawn, set(own["label"])):
+            same = own[(own["label"] == given) & (own["left"].notna() == drawn)]
+            overlap = iou(
+                np.array([[getattr(row, side) for side in BOX_COLUMNS]]), same[[*BOX_COLUMNS]].to_numpy(float)
+            )
+            indices.append(same.index[int(np.nan_to_num(overlap[0]).argmax())] if len(same) else None)
+            kept.append(row.Index)
+    return suspects.loc[kept].assign(annotation=pd.array(indices, dtype="Int64")).reset_index(drop=True)
+
+
 class _Case:
     """Compare the given and the predicted boxes of one image."""
 
@@ -151,7 +173,7 @@ class _Case:
             other, near = (int(part[i].argmax()) if part.shape[1] else None for part in (swapped, moved))
             around = float((self.confidence * (self.iou[i] >= _NEAR)).max(initial=0))
             if i in copies:
-                yield *start, DUPLICATE, label, None, copies[i], _NO_BOX
+                yield *start, DUPLICATE, label, None, copies[i], self.box[i]
             elif other is not None and swapped[i, other] > self.support[i]:
                 score = swapped[i, other] - self.support[i]
                 yield *start, SWAPPED, label, self.found_label[other], score, self.box[i]
@@ -159,7 +181,7 @@ class _Case:
                 score = moved[i, near] * (1 - self.iou[i, near])
                 yield *start, BADLY_LOCATED, label, label, score, self.found_box[near]
             elif around < _WEAK and recall.get(label, 0) >= _LEAST_SURE:
-                yield *start, SPURIOUS, label, None, recall[label] * (1 - around), _NO_BOX
+                yield *start, SPURIOUS, label, None, recall[label] * (1 - around), self.box[i]
         for j in np.flatnonzero(free):
             yield self.image, None, MISSED, None, self.found_label[j], self.confidence[j], self.found_box[j]
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 import pandas as pd
 
 REVIEWED = "reviewed"
+#: Tag of images whose prelabel was rejected. They are not prelabelled again.
+REJECTED = "prelabel-rejected"
 
 
 def is_reviewed(images: pd.DataFrame) -> pd.Series:
     """Return a mask of the images whose annotations have been reviewed."""
-    return _has_tag(images) & (images["status"] == "labelled")
+    return has_tag(images) & (images["status"] == "labelled")
 
 
-def with_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+def with_review(images: pd.DataFrame, mask: pd.Series, tag: str = REVIEWED) -> pd.DataFrame:
     """Return the images table with the tag added to the images selected by ``mask``."""
-    tags = [
-        [*own, REVIEWED] if chosen and REVIEWED not in own else own
-        for own, chosen in zip(images["tags"], mask, strict=True)
-    ]
+    tags = [[*own, tag] if chosen and tag not in own else own for own, chosen in zip(images["tags"], mask, strict=True)]
     return images.assign(tags=pd.Series(tags, index=images.index, dtype=object))
 
 
@@ -43,7 +42,7 @@ def forget_where_changed(
     """
     if not any(REVIEWED in tags for tags in old_images["tags"].tolist()):
         return images
-    tagged = _has_tag(old_images)
+    tagged = has_tag(old_images)
     was = dict(zip(old_images.loc[tagged, "image"], old_images.loc[tagged, "status"], strict=True))
     told = images["image"].isin(was)
     from customlabels_nb.store.frames import annotation_keys
@@ -57,5 +56,6 @@ def forget_where_changed(
     return without_review(images, pd.Series(changed, index=images.index, dtype=bool))
 
 
-def _has_tag(images: pd.DataFrame) -> pd.Series:
-    return pd.Series([REVIEWED in tags for tags in images["tags"]], index=images.index, dtype=bool)
+def has_tag(images: pd.DataFrame, tag: str = REVIEWED) -> pd.Series:
+    """Return a mask of the images with the tag."""
+    return pd.Series([tag in tags for tags in images["tags"]], index=images.index, dtype=bool)

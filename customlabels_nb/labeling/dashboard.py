@@ -283,11 +283,11 @@ class DashboardSession(ProjectScreen):
 
     def train(self) -> None:
         """Start a training of assist in the background. :attr:`assisting` tells when it has ended."""
-        self.assisting.start(lambda events: self.assist.train(progress=False))
+        self.assisting.start(lambda events: self.assist.train(progress=False, events=events))
 
     def find_rest(self) -> None:
         """Find the images that a model can label, in the background. The result of :attr:`assisting` has them."""
-        self.assisting.start(lambda events: self.assist.auto_label(dry_run=True, progress=False))
+        self.assisting.start(lambda events: self.assist.auto_label(dry_run=True, progress=False, events=events))
 
 
 class ChangePoller:

@@ -116,8 +116,8 @@ class DrawingSession(LabellingSession):
 
     def _predicted(self, image: str) -> pd.DataFrame:
         """Return the predicted shapes of an image, or its prelabels while it is unlabelled."""
-        offered = self.queues.offered(image, self.split, drawn=True)
-        if offered and self.table.statuses[self.table.position[image]] == "unlabelled":
+        offered = self.prelabels(image, drawn=True)
+        if offered:
             marks = [(label, *box, confidence) for label, box, confidence in offered]
             return pd.DataFrame(marks, columns=["label", *t.BOX_COLUMNS, "confidence"]).assign(
                 polygon=None, crowd=False

@@ -94,6 +94,13 @@ def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataF
     return images.assign(status=images["status"].where(stays, "skipped")), annotations
 
 
+def adopt(images: pd.DataFrame, annotations: pd.DataFrame, annotator: str) -> pd.DataFrame:
+    """Return the annotations, in which the machine labels of labelled images are those of a person."""
+    own = t.by_machine(annotations) & annotations["image"].isin(images.loc[images["status"] == "labelled", "image"])
+    by, sure = annotations["annotator"].mask(own, annotator), annotations["confidence"].mask(own, 1.0)
+    return annotations.assign(annotator=by, confidence=sure) if own.any() else annotations
+
+
 def is_whole(annotations: pd.DataFrame) -> pd.Series:
     """Return a mask of the annotations that are image-level labels, not labels of a shape."""
     return annotations["left"].isna() & annotations["polygon"].isna()

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
+from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.store import SqlStore
 
@@ -48,6 +49,8 @@ class ImageTable:
         Number of images labelled by each person.
     several : int
         Number of images with several image-level labels.
+    rejected : set of str
+        Images whose prelabel was rejected.
     """
 
     names: list[str] = field(default_factory=list)
@@ -63,6 +66,7 @@ class ImageTable:
     by_label: Counter[str] = field(default_factory=Counter)
     by_annotator: Counter[str] = field(default_factory=Counter)
     several: int = 0
+    rejected: set[str] = field(default_factory=set)
     position: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -83,6 +87,8 @@ class ImageTable:
         hashes = [value if isinstance(value, str) else None for value in images["sha256"].tolist()]
         sizes = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
         more = self._more(images, annotations)
+        self.rejected.difference_update(images["image"])
+        self.rejected.update(images.loc[has_tag(images, REJECTED), "image"])
         for name, status, revision, sha256, (width, height), others in zip(*columns, hashes, sizes, more, strict=True):
             at = self.position.get(name)
             size = None if pd.isna(width) or pd.isna(height) else (int(width), int(height))

@@ -1,4 +1,4 @@
-"""What assist found for the images of a session, without what was answered, rejected or put aside meanwhile."""
+"""What assist found for the images of a session, without what was answered or put aside meanwhile."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from customlabels_nb.assist.assistant import CORRECTED, PRELABELLED
 from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import REJECTED
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.stored_results import AssistResults
@@ -54,7 +55,6 @@ class Queues:
         self.prelabels: dict[str, list[tuple[str, tuple[float, ...], float]]] = {}
         self.suspects: dict[str, list[Suspect]] = {}
         self.cluster: dict[str, Any] | None = None
-        self.rejected: set[str] = set()  # until the next run
         self._taken_out: set[str] = set()
         self._passed: Counter[str] = Counter()
 
@@ -66,12 +66,10 @@ class Queues:
         self.results = results
         self.version += 1
         self.prelabels = {}
-        self.rejected = set()
         self.suspects = {}
         for row in () if results is None else results.suspects.itertuples(index=False):
             given, suggested = (None if pd.isna(label) else label for label in (row.given, row.suggested))
-            drawn = not pd.isna(row.left) or row.kind in ("badly_located", "duplicate")
-            self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, drawn))
+            self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, not pd.isna(row.left)))
         return True
 
     def helps(self, split: str) -> bool:
@@ -91,19 +89,19 @@ class Queues:
             table["image"], table["label"], boxes, table["confidence"], strict=True
         ):
             self.prelabels.setdefault(image, []).append((label, box, float(confidence)))
-        return table[~table["image"].isin(self.rejected)]
+        return table
 
     def offered(self, image: str, split: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
-        """Return the prelabels of an image that were not rejected: labels of the image, or of boxes."""
-        if image not in self.prelabels or image in self.rejected or not self.helps(split):
+        """Return the prelabels of an image: labels of the image, or of boxes."""
+        if image not in self.prelabels or not self.helps(split):
             return []
         return [found for found in self.prelabels[image] if np.isnan(found[1][0]) != drawn]
 
-    def names(self, queue: str, waiting: Collection[str]) -> list[str]:
-        """Return the ``waiting`` images of a queue, in its order."""
+    def names(self, queue: str, waiting: Collection[str], rejected: Collection[str] = ()) -> list[str]:
+        """Return the ``waiting`` images of a queue, in its order. The ``rejected`` ones count as not prelabelled."""
         if self.results is None:
             return []
-        own = self.prelabels.keys() - self.rejected
+        own = self.prelabels.keys() - set(rejected)
         if queue == "manual":  # with the rejected ones
             return [name for name in self.results.names("assist", waiting) if name not in own]
         found = self.results.names(queue, waiting)
@@ -145,6 +143,7 @@ def tag_answers(
     found = []
     for name, own, status in zip(names, tags, images["status"], strict=True):
         offered = [mark[:2] for mark in prelabels.get(name, ())] or (PRELABELLED in own and earlier.get(name))
+        offered = REJECTED not in own and offered
         if offered:
             own = [tag for tag in own if tag not in (PRELABELLED, CORRECTED)]
             if status == "labelled":

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.assist.suspects import is_still_there
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError
@@ -193,7 +194,7 @@ class ReviewSession(LabellingSession):
         """Return the suspected label errors of an image that are still there."""
         has = self.table.all_labels(self.table.position[image])
         found = self.queues.suspects.get(image, ())
-        return [s for s in found if (s.given in has if s.given else s.drawn or s.suggested not in has)]
+        return [one for one in found if is_still_there(*one[1:], has)]
 
     def progress(self) -> dict[str, Any]:
         """Count the images to review (``left``, and by label ``by_label``) and the reviewed images (``done``)."""

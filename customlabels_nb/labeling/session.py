@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.reviewed import forget_where_changed
+from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
@@ -319,7 +319,7 @@ class LabellingSession(ProjectScreen):
         table, queue, view = self.table, str(query.queue), self._view
         waiting = {table.names[i] for i in at if table.statuses[i] == "unlabelled"}
         if queue != "clustered" or self.cluster_size is None:
-            found = self.queues.names(queue, waiting)
+            found = self.queues.names(queue, waiting, table.rejected)
         elif view is not None and view.query == query and len(view):
             return view.order
         else:
@@ -372,8 +372,7 @@ class LabellingSession(ProjectScreen):
         polygon. ``prelabels`` is a list of labels with their confidences, which are shown instead.
         """
         at = self.table.position[image]
-        predicted = self.predictions.get(image)
-        offered = self.queues.offered(image, self.split) if self.table.statuses[at] == "unlabelled" else ()
+        predicted = None if image in self.table.rejected else self.predictions.get(image)
         return {
             "name": image,
             "short": short_name(image),
@@ -381,11 +380,22 @@ class LabellingSession(ProjectScreen):
             "boxes": list(self.table.box_labels[at]),
             "predicted": None if predicted is None else [predicted.label, predicted.confidence],
             "predicted_drawn": predicted is not None and predicted.drawn,
-            "prelabels": [[label, confidence] for label, _, confidence in offered],
+            "prelabels": [[label, confidence] for label, _, confidence in self.prelabels(image)],
             "findings": [list(found) for found in self.findings(image)],
             "status": self.table.statuses[at],
             "revision": self.table.revisions[at],
         }
+
+    def prelabels(self, image: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
+        """Return the prelabels to show for an image: labels of the image, or of boxes."""
+        is_open = self.table.statuses[self.table.position[image]] == "unlabelled" and image not in self.table.rejected
+        return self.queues.offered(image, self.split, drawn=drawn) if is_open else []
+
+    def _dashed(self, image: str) -> list[str]:
+        """Return the labels that the row of an image without labels offers."""
+        row = self.row(image)
+        predicted = [] if row["predicted"] is None or row["predicted_drawn"] else [row["predicted"]]
+        return [] if row["labels"] else [label for label, _ in row["prelabels"] or predicted]
 
     def rows(self, images: Iterable[str]) -> list[dict[str, Any]]:
         """Return :meth:`row` of each image that is in the dataset."""
@@ -529,14 +539,14 @@ class LabellingSession(ProjectScreen):
     def clear(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Remove all image-level labels, and reject the prelabels of images without a label."""
         with self._lock:
-            for name in images:
-                if (
-                    self.queues.offered(name, self.split)
-                    and self.table.statuses[self.table.position[name]] == "unlabelled"
-                ):
-                    self.queues.rejected.add(name)
-                    self._predictions[self.split].pop(name, None)
-        return self._edit(images, edit_rules.clear_labels, "clear labels", revisions)
+            self._check_here(images)
+            offered = {name for name in images if self.prelabels(name)}
+
+        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            rejected = rows["image"].isin(offered) & (rows["status"] == "unlabelled")
+            return edit_rules.clear_labels(with_review(rows, rejected, REJECTED), marks)
+
+        return self._edit(images, change, "clear labels", revisions)
 
     def set_status(
         self,
@@ -563,20 +573,45 @@ class LabellingSession(ProjectScreen):
 
     def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Finish images. Images without a label become skipped."""
-        return self._edit(images, edit_rules.skip_bare, "submit", revisions)
+        return self._edit(images, edit_rules.skip_bare, "submit", revisions, adopts=False)
 
-    def accept_predictions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Label unlabelled images with their prelabels, or the most confident prediction, unless it is of a shape."""
+    def accept_predictions(
+        self,
+        images: Sequence[str],
+        *,
+        seen: Mapping[str, Sequence[str]] | None = None,
+        revisions: Mapping[str, int] | None = None,
+    ) -> EditResult:
+        """Label images without labels with their prelabels, or the most confident prediction, unless it is of a shape.
+
+        Parameters
+        ----------
+        seen : mapping, optional
+            The labels that were shown, by image. Where others are offered now, nothing is stored, but the image is
+            returned as a conflict.
+        revisions : mapping, optional
+            See :meth:`assign`.
+        """
         wanted: dict[str, list[str]] = {}
+        conflicts: list[Conflict] = []
         with self._lock:
+            self._check_here(images)
             for name in images:
-                predicted = self.predictions.get(name)
-                said = [predicted.label] if predicted and not predicted.drawn else []
-                said = [label for label, *_ in self.queues.offered(name, self.split)] or said
-                if said and not self.table.labels[self.table.position[name]]:
-                    wanted[name] = said
-        change = edit_rules.set_labels_of(wanted, annotator=self.user)
-        return self._edit(list(wanted), change, "accept predictions", revisions)
+                has = self.table.labels[self.table.position[name]]
+                now = has or tuple(self._dashed(name))
+                shown = now if seen is None else tuple(seen.get(name, ()))
+                if shown and set(shown) != set(now):
+                    conflicts.append(Conflict(name, now, shown))
+                elif shown and not has:
+                    wanted[name] = list(shown)
+            change = edit_rules.set_labels_of(wanted, annotator=self.user)
+            outcome = self._edit(list(wanted), change, "accept predictions", revisions)
+        return replace(outcome, conflicts=(*conflicts, *outcome.conflicts))
+
+    def _check_here(self, images: Iterable[str]) -> None:
+        unknown = next((name for name in images if name not in self.table.position), None)
+        if unknown is not None:
+            raise InputError(f"Image {unknown!r} is not in the {self.split} set.")
 
     def _edit(
         self,
@@ -586,11 +621,10 @@ class LabellingSession(ProjectScreen):
         revisions: Mapping[str, int] | None,
         *,
         looked_through: bool = False,
+        adopts: bool = True,
     ) -> EditResult:
         with self._lock:
-            unknown = next((name for name in images if name not in self.table.position), None)
-            if unknown is not None:
-                raise InputError(f"Image {unknown!r} is not in the {self.split} set.")
+            self._check_here(images)
             wanted = named = list(dict.fromkeys(images))
             if not named:
                 return EditResult(what=what)
@@ -603,6 +637,8 @@ class LabellingSession(ProjectScreen):
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
                 wanted = rows["image"].tolist()  # without images that have been removed
                 after, after_marks = change(rows, marks)
+                if adopts:
+                    after_marks = edit_rules.adopt(after, after_marks, self.user)
                 if not looked_through:
                     after = forget_where_changed(after, after_marks, rows, marks)
                 prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,14 @@ from customlabels_nb.assist.guarantee import check_boxes, precision_interval
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import Cancelled, InputError, LabelError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.errors import (
+    Cancelled,
+    CustomLabelsError,
+    InputError,
+    LabelError,
+    NotAllowedError,
+    NotEnoughDataError,
+)
 from customlabels_nb.images.reading import is_remote
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.ingest.importer import import_images
@@ -206,7 +214,9 @@ class Verification(DrawingSession):
 
     @cached_property
     def _on_test_set(self) -> float | None:
-        return self._test_precision()
+        with suppress(CustomLabelsError):  # the version may be damaged
+            return self._test_precision()
+        return None
 
     @property
     def sentence(self) -> str:
@@ -242,22 +252,19 @@ class Verification(DrawingSession):
         ]
         drawn = new.loc[_is_random(new), "image"].tolist()
         to_test = new["image"].isin(drawn[: round(self._test_share * len(drawn))])
-        added: dict[str, ImportReport | None] = {}
+        reports: dict[str, ImportReport] = {}
         for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
             plain = part.assign(tags=[[] for _ in range(len(part))])
-            contents = found_in_tables(
-                plain, marks[marks["image"].isin(part["image"])], f"feedback of {self.model}", root=None
-            )
-            added[split] = (
-                import_images(self._project, self._folder, contents, ImportOptions(split)) if len(part) else None
-            )
+            own = marks[marks["image"].isin(part["image"])]
+            if len(part):
+                contents = found_in_tables(plain, own, f"feedback of {self.model}", root=None)
+                reports[split] = import_images(self._project, self._folder, contents, ImportOptions(split))
         change_signal.notify(self._folder)
-        reports = [report for report in added.values() if report is not None]
-        names = [name for report in reports for name in report.added_images]
-        counts = {split: 0 if report is None else report.added for split, report in added.items()}
+        names = [name for report in reports.values() for name in report.added_images]
+        train, test = (reports[split].added if split in reports else 0 for split in t.SPLITS)
         unsettled = int((new["image"].isin(names) & (new["status"] == "needs_review")).sum())
-        table = pd.concat([issues_to_frame(issues), *(report.issues for report in reports)], ignore_index=True)
-        return Submission(counts[t.TRAIN], counts[t.TEST], unsettled, table)
+        table = pd.concat([issues_to_frame(issues), *(report.issues for report in reports.values())], ignore_index=True)
+        return Submission(train, test, unsettled, table)
 
 
 def draw_sample(

@@ -92,6 +92,8 @@ def pack(
             (folder / "packed").replace(path)
     except OSError as error:
         raise ProjectError(f"Cannot write {str(path)!r}: {error.strerror or error}. No file was created.") from error
+    if any((place.root / "feedback").glob("*.db")):
+        issues.append(Issue("NOT_HELD", "Verdicts that were not submitted are left out.", where="feedback"))
     remote = sum(map(is_remote, names))
     return Packed(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
 

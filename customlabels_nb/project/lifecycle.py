@@ -85,7 +85,7 @@ def delete_project(place: ProjectLocation) -> None:
     """Delete the database and this package's files in the project's folder, see ``Project.delete``."""
     try:
         place.store.destroy()
-        for part in ("versions", "cache", "images"):
+        for part in ("versions", "cache", "feedback", "images"):
             if (place.root / part).is_symlink():
                 (place.root / part).unlink()
             elif (place.root / part).is_dir():

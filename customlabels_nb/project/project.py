@@ -576,7 +576,8 @@ class Project:
         train = self.train_set
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
         by_machine = train.annotations.loc[t.by_machine(train.annotations), "image"]
-        chosen &= ~train.images["image"].isin(by_machine).to_numpy()
+        helped = train.images["tags"].map(lambda tags: any(tag.startswith("prelabel") for tag in tags)).astype(bool)
+        chosen &= ~(train.images["image"].isin(by_machine) | helped).to_numpy()
         if not chosen.any():
             raise NotEnoughDataError(
                 f"Cannot split the {len(train)} images: no label has two different images. "

@@ -139,6 +139,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         >>> dashboard.close()
         """
         self._watch.stop()
+        self.session.assisting.stop()
         for gallery in self._galleries.values():
             gallery.close()
         self._galleries.clear()
@@ -214,6 +215,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         if content["do"] == "train":
             self.session.train()
         elif content["do"] == "stop":
+            self.session.assisting.stop()
             self.session.assist.stop()
         else:
             self.session.assist.start(**settings)
@@ -294,7 +296,9 @@ def totals_as_json(totals: DashboardTotals) -> dict[str, Any]:
 def _rest_as_json(rest: AutoLabels) -> dict[str, Any]:
     counts = rest.frame.groupby("label")["image"].nunique()
     images = int(rest.frame["image"].nunique())
-    return {"text": rest.text, "images": images, "labels": [[name, int(count)] for name, count in counts.items()]}
+    limit = " One training looks for boxes in at most 500 images." if rest.frame["left"].notna().any() else ""
+    labels = [[name, int(count)] for name, count in counts.items()]
+    return {"text": rest.text + limit, "images": images, "labels": labels}
 
 
 def _version_as_json(version: LastVersion) -> dict[str, Any]:

@@ -29,7 +29,9 @@ _OPERATIONS: dict[str, Operation] = {
         images, edit["status"], remove_labels=bool(edit.get("remove_labels")), revisions=revisions
     ),
     "submit": lambda session, images, edit, revisions: session.submit(images, revisions=revisions),
-    "accept": lambda session, images, edit, revisions: session.accept_predictions(images, revisions=revisions),
+    "accept": lambda session, images, edit, revisions: session.accept_predictions(
+        images, seen=edit.get("labels"), revisions=revisions
+    ),
 }
 
 

@@ -106,8 +106,7 @@ class Verify(EditedPages):
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
-        ...     found = model.detect_many(new.train, progress=False)
-        >>> verify = project.verify(found, model=model, sample=2)
+        ...     verify = project.verify(new.train, model=model, sample=2)
         >>> outcome = verify.judge(True, verify.images[:1])
         >>> verify.progress
         {'judged': 1, 'wrong': 0, 'left': 1}
@@ -126,14 +125,13 @@ class Verify(EditedPages):
 
         Images that are wrong and have no other label get the status "needs_review", so that they are labelled before
         they are used for training. Images that the project already has stay the same, and are listed in ``issues``.
-        ``project.undo()`` takes the images out again.
+        ``project.undo()`` takes the images out again, one dataset at a time.
 
         Examples
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
-        ...     found = model.detect_many(new.train, progress=False)
-        >>> verify = project.verify(found, model=model, sample=2)
+        ...     verify = project.verify(new.train, model=model, sample=2)
         >>> outcome = verify.judge("garden", verify.images[:1])
         >>> verify.submit()
         1 image added to train and 0 to test.
@@ -147,14 +145,15 @@ class Verify(EditedPages):
         --------
         >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
-        ...     found = model.detect_many(new.train, progress=False)
-        >>> verify = project.verify(found, model=model, sample=2)
+        ...     verify = project.verify(new.train, model=model, sample=2)
         >>> verify.close()
         """
         for widget in (self._annotator, self._box):
             if widget is not None:
                 widget.close()
         super().close()
+        if self._box is not None:
+            self.session.store.close()
 
     def _outermost(self) -> Any:
         return self._box
@@ -164,7 +163,9 @@ class Verify(EditedPages):
         return {**super()._info(), "draws": session.draws, "model": session.model, "sentence": session.sentence}
 
     def _submit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {"info": self._info(), "text": repr(self.submit())}
+        done = self.submit()
+        undo = "project.undo(), called twice," if done.train and done.test else "project.undo()"
+        return {"info": self._info(), "text": f"{done!r} {undo} takes them out again."}
 
     def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         """Open an image in an annotator below."""

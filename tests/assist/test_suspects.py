@@ -13,10 +13,12 @@ from customlabels_nb.assist.suspects import (
     SPURIOUS,
     SWAPPED,
     doubtful_labels,
+    still_there,
     suspect_boxes,
     suspect_labels,
     swapped_labels,
 )
+from customlabels_nb.core import tables as t
 
 LABELS = ["apple", "<b>lime</b>", "pear"]
 
@@ -156,3 +158,21 @@ def test_crowds_are_left_out() -> None:
     given = pd.concat([given.assign(crowd=False), crowd.assign(crowd=True)])
     inside = found.head(1).assign(left=2100.0, confidence=0.95)
     assert suspect_boxes(given, pd.concat([found, inside], ignore_index=True)).empty
+
+
+def test_suspects_are_found_again_after_rows_were_removed() -> None:
+    given, found = grid(30)
+    suspects = suspect_boxes(given, found.drop(22))
+    assert suspects[["image", "kind", "annotation"]].to_numpy().tolist() == [["5.jpg", SPURIOUS, 22]]
+    later = given.drop(index=range(5)).reset_index(drop=True)
+    assert still_there(suspects, later)["annotation"].tolist() == [17]
+    assert still_there(suspects, later.drop([15, 17])).empty
+
+
+def test_a_label_that_was_added_is_no_longer_missed() -> None:
+    row = dict.fromkeys(COLUMNS) | {"image": "a", "kind": MISSED, "suggested": "pear", "score": 0.9}
+    suspects = pd.DataFrame([row, row | {"kind": SPURIOUS, "given": "apple", "suggested": None}])
+    marks = pd.concat([t.label_images(["b", "a"], "apple", "anna"), t.label_images(["a"], "pear", "anna")])
+    marks = marks.reset_index(drop=True)
+    assert still_there(suspects, marks.head(2))["annotation"].tolist() == [pd.NA, 1]
+    assert still_there(suspects, marks)["kind"].tolist() == [SPURIOUS]

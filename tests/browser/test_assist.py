@@ -80,9 +80,11 @@ def test_a_page_of_predictions_is_accepted_with_enter(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("5–6 of 6")
     gallery.expect_saved()
     assert gallery.labelled() == {"000": "apple", "001": "plum", "003": "apple"}
-    assert gallery.page.value(HISTORY.format(count=2)) == [("accept predictions", 2), ("label plum", 1)]
+    assert gallery.page.value(HISTORY.format(count=3)) == [
+        ("accept predictions", 2), ("clear labels", 1), ("label plum", 1),
+    ]  # fmt: skip
     tags = "[tags for tags in project.train_set.images.sort_values('image')['tags']][:4]"
-    assert gallery.page.value(tags) == [["prelabelled"], ["prelabel-corrected"], [], ["prelabelled"]]
+    assert gallery.page.value(tags) == [["prelabelled"], ["prelabel-corrected"], ["prelabel-rejected"], ["prelabelled"]]
     gallery.press("Control+z")
     expect(root.locator(".position")).to_have_text("1–4 of 6")
     assert gallery.labelled() == {"001": "plum"}

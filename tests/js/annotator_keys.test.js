@@ -101,13 +101,14 @@ test("pages turn at once while nothing else was typed; Esc forgets what was type
   assert.deepEqual(screen.done, []);
 });
 
-test("Enter accepts what is dashed and goes on in the queue of predictions, elsewhere it only goes on", () => {
+test("Enter accepts what is dashed in an open image of the queue of predictions, elsewhere it only goes on", () => {
   const { screen, commands } = slowScreen();
   screen.changes.acceptAll = () => screen.done.push(["accepted", screen.place]);
-  for (const queue of ["prelabelled", "manual", null]) {
+  for (const [queue, wasOpen] of [["prelabelled", true], ["prelabelled", false], ["manual", true], [null, true]]) {
     screen.info.query = { queue };
+    screen.imageShapes = { ...screen.imageShapes, wasOpen };
     commands.run({ do: "enter" });
     screen.came();
   }
-  assert.deepEqual([screen.done, screen.place], [[["accepted", 0]], 3]);
+  assert.deepEqual([screen.done, screen.place], [[["accepted", 0]], 4]);
 });

@@ -52,6 +52,17 @@ test("an edit of many images is refused while others wait for the kernel, and sa
   editing.queue.drop(editing.queue.waiting);
 });
 
+test("an accepted page carries the labels that it showed, and what is offered anew is not kept by force", async () => {
+  const sent = [];
+  const conflicts = [{ image: "x", short: "x", theirs: ["fig"], yours: ["pear"] }];
+  const { editing, said } = opened(async (kind, edit) => { sent.push(edit.labels); return [{ ...answer, conflicts, edit: { op: "accept" } }]; });
+  const rows = [{ name: "x", revision: 1, labels: [], prelabels: [["pear", 0.9]] }, { name: "y", revision: 1, labels: ["fig"] }];
+  await editing.edit({ op: "accept" }, { rows });
+  await turn();
+  assert.deepEqual(sent, [{ x: ["pear"], y: [] }]);
+  assert.match(said.at(-1), /^Not accepted, because it has changed: x/);
+});
+
 test("an edit of many images tells the kernel that undo doesn't reach what another one saved", async () => {
   const forgot = [];
   const { editing } = opened(async (kind, edit) => { forgot.push(edit.forget); return [answer]; });

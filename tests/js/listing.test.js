@@ -22,6 +22,17 @@ function listingOf(total) {
   return { listing, asked };
 }
 
+test("new predictions drop the rows of other pages", async () => {
+  const { listing, asked } = listingOf(10);
+  await listing.load(SIZE);
+  assert.equal(listing.renew([], undefined), false);
+  assert.equal(listing.renew([{ name: "image 0", labels: ["fig"] }], 2), true);
+  assert.deepEqual([listing.rowAt(0).labels, listing.isKnown(0), listing.isKnown(SIZE)], [["fig"], true, false]);
+  await listing.load(SIZE);
+  assert.deepEqual(asked, [SIZE, SIZE]);
+  assert.equal(listing.renew([], 2), false);
+});
+
 // stands for the browser's: notes what it is to decode
 function withImages(t) {
   const decoded = [];

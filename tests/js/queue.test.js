@@ -5,7 +5,7 @@ import { asideOf, clusterColumns } from "../../customlabels_nb/widgets/static/ga
 import { decided } from "../../customlabels_nb/widgets/static/review/decisions.js";
 import { suggestedLabels, suspectText } from "../../customlabels_nb/widgets/static/review/suspects.js";
 import { emptyQueueText } from "../../customlabels_nb/widgets/static/shared/queue_text.js";
-import { edited } from "../../customlabels_nb/widgets/static/shared/rows.js";
+import { edited, offeredLabels } from "../../customlabels_nb/widgets/static/shared/rows.js";
 
 const row = (change = {}) => Object.freeze({ name: "a.jpg", labels: Object.freeze([]), boxes: [], predicted: null, prelabels: [], status: "unlabelled", ...change });
 const offered = row({ predicted: ["apple", 0.95], prelabels: [["apple", 0.95], ["pear", 0.9]] });
@@ -16,6 +16,7 @@ test("all prelabels of an image are accepted together", () => {
   const labelled = row({ ...offered, labels: ["fig"], status: "labelled" });
   assert.equal(edited(labelled, { op: "accept" }), labelled);
   assert.deepEqual(edited(row({ predicted: ["fig", 0.4] }), { op: "accept" }).labels, ["fig"]);
+  assert.deepEqual([offered, labelled, row({ predicted: ["fig", 0.4], predicted_drawn: true })].map(offeredLabels), [["apple", "pear"], [], []]);
 });
 
 test("clearing an image without labels rejects its prelabels", () => {

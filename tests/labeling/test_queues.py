@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
@@ -179,22 +181,48 @@ def test_answers_to_prelabels_are_told_apart(project: Project, images: list[str]
     assert tags(project, images[3]) == ["prelabel-corrected"]
 
 
-def test_a_rejected_prelabel_stays_away_until_the_next_run(project: Project, images: list[str]) -> None:
+def test_a_rejected_prelabel_is_stored_and_stays_away(project: Project, images: list[str]) -> None:
     assist = FakeAssist(results(images, prelabels=[(0, "apple", 0.95), (1, "apple", 0.9)]))
     session = opened(project, assist)
     session.clear(images[:1])
-    assert not session.can_undo
+    session.undo()
+    assert shown(session, "prelabelled") == [0, 1]
+    session.redo()
+    assert tags(project, images[0]) == ["prelabel-rejected"]
     assert (session.row(images[0])["prelabels"], session.row(images[0])["predicted"]) == ([], None)
     assert shown(session, "prelabelled") == [1]
     assert 0 in shown(session, "manual")
     assert session.accept_predictions(images[:1]).images == ()
     with pytest.raises(InputError, match="is not in the train set"):
         session.clear(["nowhere.png"])
+    assist.results = results(images, prelabels=[(0, "pear", 0.95), (2, "pear", 0.95)], run=2)
+    assert shown(session, "prelabelled") == shown(opened(project, assist), "prelabelled") == [2]
+    drawn = FakeAssist(results(images, prelabels=[(0, "apple", 0.9, 1.0, 2.0, 10.0, 12.0)]))
+    assert opened(project, drawn, DrawingSession).shapes(images[0])["predictions"] == []
     session.assign(images[:1], "pear")
-    assert tags(project, images[0]) == ["prelabel-corrected"]
-    session.undo()
-    assist.results = results(images, prelabels=[(0, "pear", 0.95)], run=2)
-    assert shown(session, "prelabelled") == [0]
+    assert tags(project, images[0]) == ["prelabel-rejected"]
+
+
+def test_only_the_labels_that_were_shown_are_accepted(project: Project, images: list[str]) -> None:
+    assist = FakeAssist(results(images, prelabels=[(n, "apple", 0.95) for n in range(3)]))
+    session = opened(project, assist)
+    seen = {image: [label for label, _ in session.row(image)["prelabels"]] for image in images[:4]}
+    assist.results = results(images, prelabels=[(0, "apple", 0.95), (1, "pear", 0.95), (3, "pear", 0.9)], run=2)
+    session.follow()
+    outcome = session.accept_predictions(images[:4], seen=seen)
+    assert outcome.images == (images[0],)
+    told = [(conflict.image, conflict.theirs, conflict.yours) for conflict in outcome.conflicts]
+    assert told == [(images[1], ("pear",), ("apple",)), (images[2], (), ("apple",))]
+    assert project.train_set.annotations["image"].tolist() == images[:1]
+    assert session.accept_predictions(images[:1], seen=seen).conflicts == ()  # sent twice
+
+
+def test_hidden_prelabels_are_not_accepted(project: Project, images: list[str]) -> None:
+    session = opened(project, FakeAssist(results(images, prelabels=[(0, "apple", 0.9), (0, "pear", 0.8)])))
+    session.set_task("multi-label")
+    session.set_status(images[:1], "needs_review")
+    session.accept_predictions(images[:1])
+    assert session.row(images[0])["labels"] == ["apple"]  # the one that its row shows
 
 
 def test_several_labels_are_accepted_together(project: Project, images: list[str]) -> None:
@@ -241,6 +269,49 @@ def test_prelabelled_boxes_are_drawn(project: Project, images: list[str]) -> Non
     assert tags(project, images[0]) == ["prelabel-corrected"]
 
 
+# -- machine labels ---------------------------------------------------------------------------------
+def test_a_machine_label_that_a_person_edits_or_approves_is_the_person_s(project: Project, images: list[str]) -> None:
+    rows = project._store.tables("train", images[:5])[0]
+    labelled = pd.concat([
+        t.label_images(images[:5], "apple", "model:7"), t.label_images(images[3:4], "pear", "model:7")
+    ]).assign(confidence=0.97)  # fmt: skip
+    project._store.update_images("train", rows.assign(status="labelled"), labelled, project._action("auto label"))
+    session, review = another(project, "anna"), ReviewSession(project._store, project.root, user="anna")
+
+    def people() -> dict[str, set[tuple[str, float]]]:
+        found = project.train_set.annotations
+        pairs = zip(found["image"], found["annotator"], found["confidence"], strict=True)
+        own: dict[str, set[tuple[str, float]]] = {image: set() for image in images[:5]}
+        for image, person, confidence in pairs:
+            own[image].add((person, confidence))
+        return own
+
+    session.assign(images[:1], "apple")  # the label that it has
+    review.approve(images[1:2])
+    session.submit(images[2:3])  # goes on without a word about the label
+    session.set_task("multi-label")
+    session.assign(images[3:4], "pear", on=False)
+    session.set_status(images[4:5], "needs_review")
+    anna, model = {("anna", 1.0)}, {("model:7", 0.97)}
+    assert list(people().values()) == [anna, anna, model, anna, model]
+    session.undo()
+    session.undo()
+    session.undo()
+    review.undo()
+    assert list(people().values()) == [model] * 5
+
+
+def test_images_labelled_with_the_model_s_help_stay_in_train(project: Project, images: list[str]) -> None:
+    session = opened(project, FakeAssist(results(images, prelabels=[(n, "apple", 0.95) for n in range(12)])))
+    session.accept_predictions(images[:6])
+    session.assign(images[6:12], "pear")  # corrected
+    session.assign(images[12:16], "apple")
+    session.assign(images[16:20], "pear")
+    moved = project.distribute(test_fraction=0.5)
+    assert moved.test > 0
+    assert set(project.test_set.images["image"]) <= set(images[12:])
+
+
 # -- suspects ---------------------------------------------------------------------------------------
 SWAPPED = {"kind": "swapped", "given": "apple", "suggested": "pear"}
 
@@ -268,8 +339,8 @@ def test_suspects_are_listed_until_they_are_reviewed(project: Project, images: l
 def test_suggestions_for_several_labels_and_for_boxes(project: Project, images: list[str]) -> None:
     found = results(images, suspects=[
         {"image": 0, "kind": "missed", "suggested": "pear"}, {"image": 1, "kind": "spurious", "given": "apple"},
-        {"image": 2, "kind": "duplicate", "given": "apple"}, {"image": 3, "kind": "swapped", "given": "apple",
-         "suggested": "melon"},
+        {"image": 2, "kind": "duplicate", "given": "apple", "left": 1.0},
+        {"image": 3, "kind": "swapped", "given": "apple", "suggested": "melon"},
     ])  # fmt: skip
     session = opened(project, FakeAssist())
     session.set_task("multi-label")

@@ -348,3 +348,14 @@ def test_a_sample_is_no_project(project: Project, found: pd.DataFrame) -> None:
     assert path.parent == project.root / "feedback"
     assert open_store(str(path)).image_count() == 20
     assert load_project(project.root).train_set.images.shape[0] == 30
+
+
+def test_a_packed_project_says_that_it_lacks_verdicts_and_a_deleted_one_leaves_none(
+    project: Project, found: pd.DataFrame, tmp_path: Path
+) -> None:
+    assert project.pack(tmp_path / "before.zip").issues["where"].tolist() == []
+    opened(project, found).store.close()
+    packed = project.pack(tmp_path / "packed.zip")
+    assert "not submitted" in packed.issues["message"].iloc[-1]
+    project.delete(confirm=True)
+    assert not project.root.exists()

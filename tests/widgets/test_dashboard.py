@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.assist.assistant import AutoLabels
-from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.errors import Cancelled, InputError, NotAllowedError
+from customlabels_nb.events import Events
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.annotator import Annotator
@@ -179,15 +180,17 @@ class FakeAssist:
     def stop(self) -> None:
         self.state["on"] = False
 
-    def train(self, *, progress: bool) -> None:
+    def train(self, *, progress: bool, events: Events) -> None:
         assert not progress
         self.state["running"] = {"phase": "training", "done": 0, "total": None}
-        assert self.go_on.wait(30)
+        while not self.go_on.wait(0.01):
+            if events.is_cancelled:
+                raise Cancelled("Stopped by you.")
         self.state["running"] = None
         if self.error:
             raise NotAllowedError(self.error)
 
-    def auto_label(self, *, dry_run: bool, progress: bool) -> Any:
+    def auto_label(self, *, dry_run: bool, progress: bool, events: Events) -> Any:
         assert (dry_run, progress) == (True, False)
         return self.rest
 
@@ -224,8 +227,13 @@ def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypat
     assist.state["new"] = 12
     project.update("train", project.train_set.images[["image"]].iloc[:1].assign(label="pear"))
     until(lambda: any(m["news"].get("assist", {}).get("new") == 12 for m in sent))
-    assert ask("assist", do="stop")["assist"]["on"] is False
-    dashboard.close()
+    assist.go_on.clear()
+    for stop in (lambda: ask("assist", do="stop"), dashboard.close):  # neither leaves a training of this page behind
+        ask("assist", do="train")
+        until(lambda: dashboard.session.assisting.state.name == "running")
+        stop()
+        until(lambda: dashboard.session.assisting.state.name == "stopped")
+        assert assist.state["on"] is False
 
 
 def test_the_card_asks_before_a_model_labels_and_takes_it_back(
@@ -247,6 +255,7 @@ def test_the_card_asks_before_a_model_labels_and_takes_it_back(
     rest = next(m["news"]["ended"]["rest"] for m in sent if "ended" in m["news"])
     assert (rest["images"], rest["labels"]) == (3, [["apple", 2], ["pear", 1]])
     assert "95.3%" in rest["text"]
+    assert "500" not in rest["text"]
     assert len(project.train_set.images.query("status == 'unlabelled'")) == 10, (
         "nothing is labelled before it is confirmed"
     )

@@ -81,6 +81,9 @@ def test_a_page_hears_of_a_training(
     results(images, prelabels=[(5, "apple", 0.99)], run=2).write(project.root)
     news, _ = page.ask("follow", images=images[5:7])
     assert [row["prelabels"] for row in news["rows"]] == [[["apple", 0.99]], []]
+    seen = {images[5]: ["pear"], images[6]: []}
+    answer, _ = page.ask("edit", op="accept", split="train", images=images[5:7], revisions={}, labels=seen)
+    assert [(c["short"], c["theirs"], c["yours"]) for c in answer["conflicts"]] == [("5.png", ("apple",), ("pear",))]
     answer, _ = page.ask("edit", op="accept", split="train", images=images[5:7], revisions={})
     assert [row["labels"] for row in answer["rows"]] == [["apple"], []]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from customlabels_nb.errors import InputError
+from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets.verify import Verify
 from tests.labeling.conftest import photos, project  # noqa: F401
@@ -60,9 +60,29 @@ def test_a_page_has_predictions_and_takes_verdicts(page: Page) -> None:
     with pytest.raises(RuntimeError, match="no longer exists"):
         page.edit("label", names[:1], label="kiwi")
     answer = page.ask("submit")
-    assert answer["text"] == "3 images added to train and 0 to test."
+    assert answer["text"] == "3 images added to train and 0 to test. project.undo() takes them out again."
     assert page.widget._fallback_text().endswith("3 of 20 judged. Run the cell to continue.")
     page.widget.close()
+
+
+def test_two_datasets_are_two_actions_and_a_damaged_version_is_no_error(
+    project: Project, found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> float:
+        raise NotAllowedError("The version's files are damaged.")
+
+    widget = project.verify(found, sample=20, test_share=0.5)
+    widget.session._test_precision = damaged
+    page = Page(widget, monkeypatch)
+    page.edit("right", widget.images)
+    assert widget.sentence.startswith("in the field 1.00")
+    assert "project.undo(), called twice, takes" in page.ask("submit")["text"]
+    project.undo()
+    project.undo()
+    assert not set(widget.images) & {*project.train_set.images["image"], *project.test_set.images["image"]}
+    widget.close()
+    with pytest.raises(StoreError):
+        widget.session.store.labels()
 
 
 def test_only_a_prediction_of_boxes_is_fixed_in_the_annotator(

@@ -227,7 +227,7 @@ class Gallery extends PicturePages {
         else if (!this.info.labels.length && !this.info.read_only && this.listing.total) this.labelbar.begin("", firstLabelText(this.selection.size));
       },
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
-      clear: () => this._clear(),
+      clear: () => this._edit({ op: "clear" }),
       accept: () => this._acceptAll(),
       skip: () => this._skip(),
       submit: () => this._submit(),
@@ -282,13 +282,6 @@ class Gallery extends PicturePages {
     if (!answer) return;
     if (isFirst || this.selection.size || this.single) await this._label(answer.label);
     offerReview(this, answer.label).catch(() => {}); // it was added in any case
-  }
-
-  // Rejecting prelabels stores nothing that could be undone.
-  _clear() {
-    const isRejected = this.listing.rowsAt(this.target())?.every((row) => row.status === "unlabelled");
-    if (isRejected) this.editing.edit({ op: "clear" });
-    else this._edit({ op: "clear" });
   }
 
   _acceptAll() {

@@ -159,7 +159,7 @@ class Verify extends PicturePages {
     await this.editing.queue.whenSettled(this.editing.own.id);
     if (this.editing.pending.length) return this.notices.say("submit", "Some verdicts are still being saved. Try again.", { kind: "error" });
     const answer = await this._ask("submit", "submit", {});
-    if (answer) this.notices.say("submit", `${answer.text} project.undo() takes them out again.`);
+    if (answer) this.notices.say("submit", answer.text);
     return undefined;
   }
 

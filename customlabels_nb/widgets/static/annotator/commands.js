@@ -138,7 +138,8 @@ export class Commands {
     } else if (drawing.gesture) return;
     else if (changes.prediction !== null) changes.accept([changes.prediction]);
     else {
-      if (this.screen.info.query.queue === "prelabelled") changes.acceptAll();
+      const { imageShapes, info } = this.screen;
+      if (info.query.queue === "prelabelled" && imageShapes?.wasOpen) changes.acceptAll();
       this.screen.turn(1);
     }
   }

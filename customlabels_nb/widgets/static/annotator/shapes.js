@@ -10,6 +10,7 @@ export class ImageShapes {
     this.image = image;
     this.said = isDrawn ? null : predicted;
     this.revision = revision;
+    this.wasOpen = status === "unlabelled"; // when it was opened
     this.state = frozen({ shapes, labels, predictions, status, marked: false });
     this.selected = null;
     this.isNew = false; // the selected shape was just drawn, not chosen by click or Tab

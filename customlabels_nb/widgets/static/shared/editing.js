@@ -1,6 +1,6 @@
 // Edits: applied optimistically, sent through the queue, and reconciled with the kernel's responses.
 
-import { allHave } from "./rows.js";
+import { allHave, offeredLabels } from "./rows.js";
 import { Sending } from "./sending.js";
 
 const LARGEST_KNOWN = 2_000; // images that an edit lists by name; the kernel looks up larger edits
@@ -50,6 +50,7 @@ export class Editing extends Sending {
     const op = edit.op === "toggle" ? (allHave(known, edit.label) ? "unlabel" : "label") : edit.op;
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
     const whole = { ...edit, by: this.own.id, op, split: info.split, images: known.map((row) => row.name), revisions };
+    if (op === "accept") whole.labels = Object.fromEntries(known.map((row) => [row.name, offeredLabels(row)]));
     this._foresee(whole, known);
     this.queue.add(whole);
     return [whole, known.length];
@@ -112,10 +113,11 @@ export class Editing extends Sending {
     const [first] = conflicts;
     const more = conflicts.length > 1 ? ` and ${conflicts.length - 1} more` : "";
     const rows = () => conflicts.map(({ image }) => this.listing.rows.get(image)).filter(Boolean);
+    const isOffer = edit?.op === "accept"; // predicted anew, or changed by somebody
     this.screen.notices.say(
       "conflict",
-      `Someone else has changed ${first.short}${more}: ${this.screen.conflictWords(first, edit)}`,
-      { kind: "error", step: edit ? { label: "Keep mine", run: () => this.edit(edit, { rows: rows() }) } : null },
+      `${isOffer ? "Not accepted, because it has changed:" : "Someone else has changed"} ${first.short}${more}: ${this.screen.conflictWords(first, edit)}`,
+      { kind: "error", step: edit && !isOffer ? { label: "Keep mine", run: () => this.edit(edit, { rows: rows() }) } : null },
     );
   }
 

@@ -31,8 +31,9 @@ export class Listing {
   }
 
   // Start another list. Only thumbnails stay cached.
-  begin(view, page, buffers, size) {
+  begin(view, page, buffers, size, version) {
     this.view = view;
+    this.version = version;
     this.names = [];
     this.rows.clear();
     this.size = size;
@@ -87,9 +88,14 @@ export class Listing {
     return this.rowsAt(ranges);
   }
 
-  // Update cached rows.
-  renew(rows) {
+  // Update cached rows. A new `version` of the predictions drops those of other pages, and returns true.
+  renew(rows, version = this.version) {
     for (const row of rows) if (this.rows.has(row.name)) this.rows.set(row.name, row);
+    if (version === this.version) return false;
+    this.version = version;
+    const kept = new Set(this.namesOnPage());
+    for (const name of [...this.rows.keys()]) if (!kept.has(name)) this.rows.delete(name);
+    return true;
   }
 
   isKnown(start) {

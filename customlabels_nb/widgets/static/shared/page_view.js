@@ -104,7 +104,7 @@ export class PageView {
     const { listing } = this;
     const focused = listing.names[this.focus];
     Object.assign(this.info, answer.info);
-    listing.begin(answer.info.view, answer.page, buffers, size);
+    listing.begin(answer.info.view, answer.page, buffers, size, answer.info.assist?.version);
     this.selection.clear();
     const at = near ? listing.names.indexOf(focused) : keep;
     this.focus = at !== null && listing.isOnPage(at) ? at : listing.start;
@@ -193,11 +193,11 @@ export class PageView {
       const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
       if (this.closed) return;
       this.editing.heard();
-      if (!news.info || this.editing.pending.length) return; // the response to a pending edit contains the changes
-      const before = this.info.assist?.version;
-      Object.assign(this.info, news.info);
-      if (this.info.query.queue && !this.listing.total && before !== this.info.assist?.version) this.show({ place: 0 });
-      this.listing.renew(news.rows);
+      if (!news.info) return;
+      const pending = new Set(this.editing.queue.waiting.flatMap((edit) => edit.images ?? []));
+      const isNew = this.listing.renew(news.rows.filter((row) => !pending.has(row.name)), news.info.assist?.version);
+      if (!this.editing.pending.length) Object.assign(this.info, news.info); // otherwise the response to the edit has it
+      if (this.info.query.queue && !this.listing.total && isNew) this.show({ place: 0 });
       this.showToolbars();
       this._paint();
       if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images were added or removed.`, { step: { label: "Show", run: () => this.show({}) } });

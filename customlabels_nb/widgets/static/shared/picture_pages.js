@@ -22,8 +22,9 @@ export class PicturePages extends PageView {
     statuses[row.status] = (statuses[row.status] ?? 0) + by;
   }
 
-  conflictWords({ theirs, yours }) {
+  conflictWords({ theirs, yours }, edit) {
     const said = (labels) => (labels.length ? labels.join(", ") : "no label");
+    if (edit?.op === "accept") return `it was “${said(yours)}”, and is “${said(theirs)}” now. Please check it again.`;
     return `theirs is “${said(theirs)}”, yours is “${said(yours)}”. Their version was kept.`;
   }
 

@@ -9,6 +9,13 @@ export function isAnnotated(row) {
   return row.labels.length + row.boxes.length > 0;
 }
 
+// Return the dashed labels of a row that can be accepted: its prelabels, or its prediction.
+export function offeredLabels(row) {
+  if (row.labels.length) return [];
+  if (row.prelabels?.length) return row.prelabels.map(([label]) => label);
+  return row.predicted && !row.predicted_drawn ? [row.predicted[0]] : [];
+}
+
 // Return the row after the edit: a new object, or the same one if nothing changes.
 export function edited(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
@@ -29,9 +36,8 @@ export function edited(row, edit, { alone = false } = {}) {
   }
   if (op === "submit") return row.status === "unlabelled" && !isAnnotated(row) ? { ...row, status: "skipped" } : row;
   if (op === "accept") {
-    if (row.prelabels?.length && !row.labels.length) return { ...row, labels: row.prelabels.map(([label]) => label), status: "labelled" };
-    if (!row.predicted || row.predicted_drawn || row.labels.length) return row;
-    return { ...row, labels: [row.predicted[0]], status: "labelled" };
+    const labels = offeredLabels(row);
+    return labels.length ? { ...row, labels, status: "labelled" } : row;
   }
   return row;
 }
