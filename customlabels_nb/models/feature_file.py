@@ -34,18 +34,9 @@ _BLOCK = 8192  # records that are checked or converted together
 _KEY_BYTES = 16
 
 
-def feature_key(content: str, view: str = "") -> bytes:
-    """Return the key of the features of an image.
-
-    Parameters
-    ----------
-    content : str
-        Content hash or identity of the image.
-    view : str
-        Name of the part or variant of the image, such as a crop. The default is the whole image.
-    """
-    text = f"{content}\n{view}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=_KEY_BYTES).digest()
+def feature_key(content: str) -> bytes:
+    """Return the key of the features of an image with this content hash or identity."""
+    return hashlib.blake2b(f"{content}\n".encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
 class FeatureFile:

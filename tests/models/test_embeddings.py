@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
@@ -237,21 +236,3 @@ def test_features_are_kept_with_their_project(blots: list[str], tmp_path: Path) 
     assert (again.features == first.features).all()
     kept = {path.name for path in (tmp_path / "cache" / "features").iterdir()} - {TAG_NAME}
     assert [Path(name).suffix for name in kept] == [SUFFIX]
-
-
-def test_crops_of_an_image_have_features_of_their_own(tmp_path: Path, cache: FeatureCache) -> None:
-    path = tmp_path / "halves.png"
-    halves = np.zeros((200, 400, 3), dtype=np.uint8)
-    halves[:, :200], halves[:, 200:] = (200, 30, 30), np.random.default_rng(0).integers(0, 255, (200, 200, 3))
-    Image.fromarray(halves).save(path)
-    Image.fromarray(halves[:, 200:]).save(tmp_path / "right.png")
-    names, crops = [str(path)] * 4, [None, (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0), (0.999, 0.999, 0.5, 0.5)]
-    first = embed(names, crops=crops, keys=keys_of(names), cache=cache)
-    rows = first.features
-    right = embed([str(tmp_path / "right.png")]).features[0]
-    assert np.abs(rows[2] - right).max() < 1e-2
-    assert min(np.abs(rows[a] - rows[b]).max() for a, b in ((0, 1), (0, 2), (1, 2), (2, 3))) > 0.1
-    again = embed(["gone"] * 4, crops=crops, keys=keys_of(names), cache=cache)
-    assert (again.features == rows).all()
-    with pytest.raises(InputError, match="crops has 1 entries for 4"):
-        embed(names, crops=[None])
