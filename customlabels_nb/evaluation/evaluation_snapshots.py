@@ -23,7 +23,7 @@ import orjson
 import pandas as pd
 
 from customlabels_nb.core.limits import REKOGNITION
-from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.core.tables import BOX_COLUMNS, by_machine
 from customlabels_nb.datasets.formats.ground_truth import manifest_of
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
@@ -112,6 +112,8 @@ def truth_snapshot(
 ) -> Snapshot:
     """Create a snapshot without predictions, with one line per image that has image-level labels or boxes.
 
+    All annotations of an image are ``"human-annotated": "no"`` if a model assigned one of them.
+
     Parameters
     ----------
     images, annotations : DataFrame
@@ -130,15 +132,17 @@ def truth_snapshot(
     row, at = row[order].astype(np.int64), at[order].astype(np.int64)
     names, texts = chosen["image"].tolist(), [_text(str(label)) for label in labels]
     ends = _ends(row, len(names))
+    machine = set(usable.loc[by_machine(usable), "image"])
+    by = ["no" if name in machine else "yes" for name in names]
     if not boxes:
         own = (at[start:end].tolist() for start, end in pairwise(ends))
-        parts = zip(names, own, strict=True)
-        return Snapshot(orjson.dumps({SOURCE: _text(name)} | _true_labels(texts, one, date)) for name, one in parts)
+        parts = zip(names, zip(own, by, strict=True), strict=True)
+        return Snapshot(orjson.dumps({SOURCE: _text(name)} | _true_labels(texts, date, *one)) for name, one in parts)
     frame = usable[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)[order]
     crowd = usable["crowd"].fillna(False).to_numpy(dtype=bool)[order]
     sizes, estimated = image_sizes(chosen, row, frame)
-    found = zip(names, sizes, _boxes_in_lines(at, frame, crowd, ends), strict=True)
-    lines = (orjson.dumps({SOURCE: _text(name)} | _true_boxes(size, own, texts, date)) for name, size, own in found)
+    found = zip(names, zip(sizes, _boxes_in_lines(at, frame, crowd, ends), by, strict=True), strict=True)
+    lines = (orjson.dumps({SOURCE: _text(name)} | _true_boxes(texts, date, *own)) for name, own in found)
     return Snapshot(lines, estimated)
 
 
@@ -162,7 +166,7 @@ class _ScoreLines:
         for row, image in enumerate(self._scores.images):
             confidences, kinds = self._scores.confidence[row, self._known].tolist(), self._kinds[row].tolist()
             own = np.flatnonzero(self._scores.truth[row]).tolist()
-            head = {SOURCE: _text(image)} | _true_labels(self._texts, own, self._date)
+            head = {SOURCE: _text(image)} | _true_labels(self._texts, self._date, own)
             negatives = [(confidences[n], n) for n, kind in enumerate(kinds) if not kind]
             line = partial(self._line, head, confidences, kinds)
             yield _fitting(line, range(len(self._attributes)), longest, negatives)
@@ -176,10 +180,10 @@ class _ScoreLines:
         return orjson.dumps(value)
 
 
-def _true_labels(texts: list[Any], labels: list[int], date: str) -> dict[str, Any]:
+def _true_labels(texts: list[Any], date: str, labels: list[int], human: str = "yes") -> dict[str, Any]:
     line: dict[str, Any] = {}
     for n, label in enumerate(labels):
-        facts = _metadata(IMAGE_LEVEL, "yes", f"{TRAINING}-job", date)
+        facts = _metadata(IMAGE_LEVEL, human, f"{TRAINING}-job", date)
         line[f"{TRAINING}-{n}"] = 1
         line[f"{TRAINING}-{n}{METADATA}"] = {"confidence": 1, "class-name": texts[label], **facts}
     return line
@@ -205,7 +209,7 @@ class _BoxLines:
         truth = _boxes_in_lines(boxes.truth_label, boxes.truth_box, boxes.truth_crowd, _ends(boxes.truth_image, count))
         parts = zip(boxes.images, self._sizes, truth, pairwise(_ends(self._image, count)), strict=True)
         for image, size, true, (start, end) in parts:
-            head = {SOURCE: _text(image)} | _true_boxes(size, true, self._texts, self._date)
+            head = {SOURCE: _text(image)} | _true_boxes(self._texts, self._date, size, true)
             negatives = [(self._confidence[row], row) for row in range(start, end) if not self._kind[row]]
             line = partial(self._line, head, size)
             yield _fitting(line, range(start, end), longest, negatives)
@@ -247,9 +251,11 @@ def _boxes_in_lines(
         yield list(zip(*(column[start:end] for column in columns), strict=True))
 
 
-def _true_boxes(size: Size, found: list[tuple[int, list[float], bool]], texts: list[Any], date: str) -> dict[str, Any]:
+def _true_boxes(
+    texts: list[Any], date: str, size: Size, found: list[tuple[int, list[float], bool]], human: str = "yes"
+) -> dict[str, Any]:
     annotations = [_annotation(label, sides) | ({"iscrowd": 1} if crowd else {}) for label, sides, crowd in found]
-    facts = _metadata(BOXES, "yes", f"{TRAINING}-job", date)
+    facts = _metadata(BOXES, human, f"{TRAINING}-job", date)
     classes = _class_map({label for label, _, _ in found}, texts)
     return {
         f"{TRAINING}-0": {"image_size": [size], "annotations": annotations},
