@@ -17,7 +17,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone
-from customlabels_nb.models.feature_file import FeatureCache, feature_key
+from customlabels_nb.models.feature_file import FeatureCache, Rows, feature_key
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 if TYPE_CHECKING:
@@ -139,6 +139,60 @@ def embed(
                 # not under the given key, because the file may have changed since the key was computed
                 file.add([feature_key(content) for _, _, content in read], rows)
     return Embeddings(features, issues)
+
+
+class PackedFeatures:
+    """Features of many images, read from the cache's file when rows are indexed, so that they need little memory.
+
+    Images that cannot be read have rows of zeros.
+    """
+
+    def __init__(self, cache: FeatureCache, backbone: str = PACKAGED) -> None:
+        facts = backbone_named(backbone)
+        self._cache, self._backbone, self._file, self._width = cache, backbone, cache.of(facts), facts.features
+        self._ends = [0]
+        self._parts: list[tuple[Positions, Rows]] = []
+
+    def add(self, images: Sequence[str], keys: Sequence[str | None], *, root: Path, events: Events) -> None:
+        """Append images. The features that are not in the file are computed and stored, see :func:`embed`."""
+        stored = [None if key is None else feature_key(key) for key in keys]
+        at, rows = self._file.lookup(stored)
+        if (at < 0).any():
+            found = embed(images, keys=keys, root=root, backbone=self._backbone, cache=self._cache, events=events)
+            at, rows = self._file.lookup(stored)
+            if (found.readable & (at < 0)).any():  # without a key, or the disk is full: only in memory
+                with np.errstate(over="ignore"):
+                    rows = found.features.astype(np.float16)
+                at = np.where(np.isfinite(rows).all(axis=1), np.arange(len(rows)), -1)
+        self._parts.append((at, rows))
+        self._ends.append(self._ends[-1] + len(at))
+
+    @property
+    def readable(self) -> npt.NDArray[np.bool_]:
+        """Mask of the images with features, shape (n,)."""
+        return np.concatenate([np.empty(0, dtype=np.bool_), *(at >= 0 for at, _ in self._parts)])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of images and of features."""
+        return len(self), self._width
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Rows:
+        wanted = np.arange(len(self))[index]
+        found = np.zeros((len(wanted), self._width), dtype=np.float16)
+        part = np.searchsorted(self._ends, wanted, side="right") - 1
+        for number in np.unique(part).tolist():
+            at, rows = self._parts[number]
+            own = np.flatnonzero(part == number)
+            own_at = at[wanted[own] - self._ends[number]]
+            found[own[own_at >= 0]] = rows[own_at[own_at >= 0]]
+        return found
+
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+        return self[:].astype(dtype or np.float16)
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
