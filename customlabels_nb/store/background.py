@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -26,8 +26,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.store.database import now_us
-from customlabels_nb.store.records import RunnerRecord
-from customlabels_nb.store.sql import SqlStore, open_store
+from customlabels_nb.store.sql import RUNNER, SqlStore, open_store
 
 HEARTBEAT_SECONDS = 5.0
 #: A runner on another computer without a heartbeat for this long is considered dead.
@@ -35,6 +34,40 @@ SILENT_SECONDS = 120.0
 
 _CLOSE_SECONDS = 10.0
 _ENTRY = f"{__name__}:run_task"
+
+
+@dataclass(frozen=True)
+class RunnerRecord:
+    """Background runner of a kind, such as "trainer", and its latest task. Times are microseconds since 1970, UTC.
+
+    Attributes
+    ----------
+    token : str or None
+        Identifies the process that may run tasks of this kind, None if it has given up this right.
+    host, pid, heartbeat
+        Computer, process and last sign of life of the runner.
+    state : str
+        State of the latest task: "running", "done", "failed" or "stopped".
+    error : str
+        Reason why the task failed or was stopped.
+    progress : list or None
+        Phase, number of finished units, and total number (or None) of the running task.
+    started, ended : int or None
+        Start and end of the latest task.
+    stop : bool
+        True if another process has asked to stop the task.
+    """
+
+    token: str | None
+    host: str
+    pid: int
+    heartbeat: int
+    state: str = "running"
+    error: str = ""
+    progress: list[Any] | None = None
+    started: int | None = None
+    ended: int | None = None
+    stop: bool = False
 
 
 class BackgroundRunner:
@@ -66,13 +99,13 @@ class BackgroundRunner:
     @property
     def record(self) -> RunnerRecord | None:
         """Record of the latest task of this kind in any kernel, or None. A task whose process has died has failed."""
-        record = self._store.runner(self.kind)
+        record = runner_record(self._store, self.kind)
         return None if record is None else _settled(record)
 
     @property
     def is_elsewhere(self) -> bool:
         """True if another kernel runs a task, so that this one may not."""
-        record = self._store.runner(self.kind)
+        record = runner_record(self._store, self.kind)
         return record is not None and record.token not in (None, self._token) and is_alive(record)
 
     def run(self, entry: str, arguments: dict[str, Any], events: Events | None = None) -> Any:
@@ -101,7 +134,7 @@ class BackgroundRunner:
             raise NotAllowedError(f"The {self.kind} is already running a task. Wait until it ends, or stop it.")
         try:
             self._events = events = events or Events()
-            self._store.change_runner(self.kind, self._claim)
+            change_record(self._store, self.kind, self._claim)
             pulse = _Pulse(self._store, self.kind, self._token, events)
             unsubscribe = events.subscribe(pulse.listen)
             try:
@@ -125,7 +158,7 @@ class BackgroundRunner:
             events.cancel()
             return
         with contextlib.suppress(_UnchangedError):
-            self._store.change_runner(self.kind, _asked_to_stop)
+            change_record(self._store, self.kind, _asked_to_stop)
 
     def close(self) -> None:
         """End the helper process, with the task that is running. The task is recorded as stopped."""
@@ -151,7 +184,18 @@ class BackgroundRunner:
             return replace(record, state=state, error=error, progress=None, ended=now_us(), stop=False, token=None)
 
         with contextlib.suppress(_UnchangedError, CustomLabelsError):  # such as a full disk: the heartbeat tells
-            self._store.change_runner(self.kind, _if_owned(self._token, ended))
+            change_record(self._store, self.kind, _if_owned(self._token, ended))
+
+
+def runner_record(store: SqlStore, kind: str) -> RunnerRecord | None:
+    """Return the stored record of the latest task of a kind, or None if there has been none."""
+    found = store.setting(RUNNER + kind)
+    return None if found is None else RunnerRecord(**found)
+
+
+def change_record(store: SqlStore, kind: str, change: Callable[[RunnerRecord | None], RunnerRecord]) -> None:
+    """Replace the record of a kind of task in one transaction, unless ``change`` raises an error."""
+    store.change_setting(RUNNER + kind, lambda old: asdict(change(None if old is None else RunnerRecord(**old))))
 
 
 def is_alive(record: RunnerRecord) -> bool:
@@ -223,7 +267,7 @@ class _Pulse:
             return replace(record, heartbeat=now_us(), progress=self._progress)
 
         try:
-            self._store.change_runner(self._kind, _if_owned(self._token, renewed))
+            change_record(self._store, self._kind, _if_owned(self._token, renewed))
         except _UnchangedError:
             self._events.cancel()
         except CustomLabelsError:  # such as a full disk or a lost connection: try again

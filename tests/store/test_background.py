@@ -18,8 +18,14 @@ import pytest
 
 from customlabels_nb.errors import Cancelled, HelperError, NotAllowedError
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.store import RunnerRecord, SqlStore, background, open_store
-from customlabels_nb.store.background import SILENT_SECONDS, BackgroundRunner
+from customlabels_nb.store import SqlStore, background, open_store
+from customlabels_nb.store.background import (
+    SILENT_SECONDS,
+    BackgroundRunner,
+    RunnerRecord,
+    change_record,
+    runner_record,
+)
 from customlabels_nb.store.database import now_us
 from tests._utils.test_helper_process import is_gone, is_soon
 from tests.store.conftest import Opener
@@ -213,18 +219,18 @@ def test_kernels_take_turns(reopen: Opener) -> None:
 
 def test_a_runner_on_another_computer_is_believed_for_a_while(store: SqlStore, runner: BackgroundRunner) -> None:
     there = RunnerRecord("x", "elsewhere", 1, now_us(), started=now_us())
-    store.change_runner("trainer", lambda _: there)
+    change_record(store, "trainer", lambda _: there)
     with pytest.raises(NotAllowedError, match="process 1 on elsewhere"):
         runner.run(f"{TASKS}:stored", {})
     old = now_us() - int((SILENT_SECONDS + 1) * 1e6)
-    store.change_runner("trainer", lambda _: replace(there, heartbeat=old))
+    change_record(store, "trainer", lambda _: replace(there, heartbeat=old))
     assert runner.run(f"{TASKS}:stored", {})["name"] == "fruit"
     # it notices that it was replaced, and does nothing any more
     running = Running(runner)
-    store.change_runner("trainer", lambda _: replace(there, heartbeat=now_us()))
+    change_record(store, "trainer", lambda _: replace(there, heartbeat=now_us()))
     assert isinstance(running.ended(), Cancelled)
-    assert store.runner("trainer") is not None
-    assert store.runner("trainer").token == "x"  # type: ignore[union-attr]
+    assert runner_record(store, "trainer") is not None
+    assert runner_record(store, "trainer").token == "x"  # type: ignore[union-attr]
 
 
 def test_a_process_id_that_is_used_again_is_not_the_runner(store: SqlStore, runner: BackgroundRunner) -> None:
@@ -232,10 +238,10 @@ def test_a_process_id_that_is_used_again_is_not_the_runner(store: SqlStore, runn
 
     before = int((psutil.Process().create_time() - 30) * 1e6)
     record = RunnerRecord("x", socket.gethostname(), os.getpid(), max(before, now_us() - 100_000_000))
-    store.change_runner("trainer", lambda _: record)
+    change_record(store, "trainer", lambda _: record)
     if record.heartbeat == before:
         assert not runner.is_elsewhere
-    store.change_runner("trainer", lambda _: replace(record, heartbeat=now_us()))
+    change_record(store, "trainer", lambda _: replace(record, heartbeat=now_us()))
     assert runner.is_elsewhere
 
 
@@ -258,11 +264,9 @@ def test_progress_events_arrive_in_the_kernel(runner: BackgroundRunner) -> None:
 
 
 def test_a_copy_of_the_database_has_no_runners(store: SqlStore, runner: BackgroundRunner, tmp_path: Path) -> None:
-    store.change_runner("trainer", lambda _: RunnerRecord("x", "elsewhere", 1, now_us()))
+    change_record(store, "trainer", lambda _: RunnerRecord("x", "elsewhere", 1, now_us()))
     store.copy_to(str(tmp_path / "copy.db"))
     copy = open_store(str(tmp_path / "copy.db"))
-    assert copy.runner("trainer") is None
+    assert runner_record(copy, "trainer") is None
     assert copy.project().name == "fruit"
     copy.close()
-    assert store.change_runner("trainer", lambda _: None) is None
-    assert store.runner("trainer") is None
