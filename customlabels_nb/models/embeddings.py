@@ -191,7 +191,7 @@ class PackedFeatures:
             found[own[own_at >= 0]] = rows[own_at[own_at >= 0]]
         return found
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
         return self[:].astype(dtype or np.float16)
 
 
