@@ -1,4 +1,4 @@
-"""Run functions in a helper process of low priority, which ends with its parent and after a time without work.
+"""Run functions in a helper process of low priority. It ends with its parent, and after a time without work.
 
 The parent writes tasks to the helper's stdin and reads events from its stdout, one JSON object per line. A task names a
 function, as in "package.module:function", which is called with the arguments (any JSON value) and with
@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,8 +38,8 @@ _WATCH_SECONDS = 1.0
 _NICENESS = 10
 _LONGEST_REASON = 500
 _BOOTSTRAP = (
-    "import json, sys; start = json.loads(sys.argv.pop()); sys.path[:] = start['path']; "
-    "from customlabels_nb._utils.helper_process import serve; serve(start)"
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from customlabels_nb._utils.helper_process import serve; serve()"
 )
 _EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Progress, Message, Result, Metrics)}
 
@@ -58,6 +58,7 @@ class HelperProcess:
         self.idle_seconds = idle_seconds
         self._turn = threading.Lock()
         self._running: _Running | None = None
+        self._rest: threading.Timer | None = None
 
     @property
     def pid(self) -> int | None:
@@ -65,7 +66,9 @@ class HelperProcess:
         running = self._running
         return running.process.pid if running is not None and running.process.poll() is None else None
 
-    def run(self, entry: str, arguments: Any, events: Events | None = None) -> Any:
+    def run(
+        self, entry: str, arguments: Any, events: Events | None = None, pulse: Callable[[], None] | None = None
+    ) -> Any:
         """Run a task, relay its events, and return its result. Call it in a thread, such as a :class:`Job`.
 
         If ``events`` is cancelled, the task is asked to stop at its next event, and killed after
@@ -77,6 +80,8 @@ class HelperProcess:
             Module and function, as in "package.module:function".
         arguments : JSON value
             First argument of the function. The second one is an :class:`Events`.
+        pulse : callable, optional
+            Function that is called several times a second while the task runs.
 
         Raises
         ------
@@ -86,41 +91,44 @@ class HelperProcess:
             If the task was stopped.
         """
         with self._turn:
-            while True:
-                running = self._running
-                if running is None or running.process.poll() is not None:
-                    if running is not None:
-                        running.kill()
-                    running = self._running = _Running(self.idle_seconds)
-                try:
-                    return running.run({"entry": entry, "arguments": arguments}, events or Events())
-                except _IdleError:
-                    continue  # it ended just before the task arrived
-                except (Cancelled, HelperError):
-                    raise
-                except BaseException:  # such as an interrupt: nobody would read the rest of the answer
-                    running.kill()
-                    raise
+            if self._rest is not None:
+                self._rest.cancel()
+            if self.pid is None:
+                self.close()
+                self._running = _Running()
+            assert self._running is not None
+            try:
+                return self._running.run({"entry": entry, "arguments": arguments}, events or Events(), pulse)
+            except (Cancelled, HelperError):
+                raise
+            except BaseException:  # such as an interrupt: nobody would read the rest of the answer
+                self._running.kill()
+                raise
+            finally:
+                self._rest = threading.Timer(self.idle_seconds, self._end_rest)
+                self._rest.daemon = True
+                self._rest.start()
 
     def close(self) -> None:
         """End the process, with the task that is running."""
         if self._running is not None:
             self._running.kill()
 
-
-class _IdleError(Exception):
-    """The helper ended by itself before it began the task."""
+    def _end_rest(self) -> None:
+        if self._turn.acquire(blocking=False):  # otherwise there is a task
+            self.close()
+            self._turn.release()
 
 
 class _Running:
     """Started helper process, with the lines that it has written."""
 
-    def __init__(self, idle_seconds: float) -> None:
-        start = {"path": [os.path.abspath(place) for place in sys.path], "parent": os.getpid(), "idle": idle_seconds}
+    def __init__(self) -> None:
+        path = [os.path.abspath(place) for place in sys.path]
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._kills = _memory_kills()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _BOOTSTRAP, json.dumps(start)],
+            [sys.executable, "-c", _BOOTSTRAP, json.dumps(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -132,10 +140,12 @@ class _Running:
         threading.Thread(target=_listen, args=(self.process, self._lines), daemon=True).start()
         weakref.finalize(self, self.process.kill).atexit = False  # a forked process must not kill it when it exits
 
-    def run(self, task: dict[str, Any], events: Events) -> Any:
-        begun, deadline = False, None
+    def run(self, task: dict[str, Any], events: Events, pulse: Callable[[], None] | None) -> Any:
+        deadline = None
         self._send(task)
         while True:
+            if pulse is not None:
+                pulse()
             if events.is_cancelled and deadline is None:
                 self._send({"stop": True})
                 deadline = time.monotonic() + STOP_SECONDS
@@ -147,11 +157,10 @@ class _Running:
             except queue.Empty:
                 continue
             if line is None:
-                if not begun and self.process.returncode == 0:
-                    raise _IdleError
+                if events.is_cancelled:
+                    raise Cancelled("Stopped on request.")
                 raise HelperError(self._reason(), "killed" if self.process.returncode < 0 else "ended")
             said = json.loads(line)
-            begun = True
             if "result" in said:
                 return said["result"]
             if "stopped" in said:
@@ -215,8 +224,9 @@ def _memory_kills() -> int:
 
 
 # -- helper -----------------------------------------------------------------------------------------
-def serve(start: dict[str, Any]) -> None:
-    """Run tasks from stdin until the parent ends, or there is no task for a while."""
+def serve() -> None:
+    """Run tasks from stdin until the parent ends."""
+    parent = os.getppid()  # on Windows, that of a virtual environment is a launcher
     channel = _Channel()
     _yield_to_others()
     tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -233,18 +243,14 @@ def serve(start: dict[str, Any]) -> None:
         os._exit(0)  # the parent has ended
 
     def watch() -> None:
-        while os.getppid() == start["parent"]:  # a process forked by the parent may keep stdin open
+        while os.getppid() == parent:  # a process forked by the parent may keep stdin open
             time.sleep(_WATCH_SECONDS)
         os._exit(0)
 
     for work in (listen, watch):
         threading.Thread(target=work, name=f"customlabels_nb {work.__name__}", daemon=True).start()
     while True:
-        try:
-            task = tasks.get(timeout=start["idle"])
-        except queue.Empty:
-            return
-        channel.send({"begun": True})
+        task = tasks.get()
         channel.send(_outcome(task, current[0], channel))
 
 

@@ -85,7 +85,8 @@ class AssistResults:
         tables = {name: _packed(getattr(self, name)) for name in _TABLES}
         data = BytesIO()
         np.savez_compressed(data, images=self.images.astype(str), run=self.run, tables=json.dumps(tables))
-        (root / _FILE).parent.mkdir(parents=True, exist_ok=True)
+        (root / "cache").mkdir(exist_ok=True)  # not the root: the project may have been renamed or deleted
+        (root / _FILE).parent.mkdir(exist_ok=True)
         write_whole(root / _FILE, data.getvalue())
 
 

@@ -141,7 +141,7 @@ def fingerprints(
     if events is not None:
         events.progress("fingerprints", len(images) - len(missing), len(images))
 
-    def prepare(image: Image.Image, content: str, _: int) -> np.void:
+    def prepare(image: Image.Image, content: str) -> np.void:
         found = fingerprint(image)
         if cache is not None:
             # not keyed by the given content: the file may have changed since it was hashed

@@ -2,8 +2,7 @@
 
 Snapshots use Rekognition's format. Ground truth is stored under ``rekognition-custom-labels-training-<n>``, and
 predictions under ``rekognition-custom-labels-evaluation-<n>``. Manifest readers skip the predictions, so a snapshot can
-be imported as a dataset. :func:`.read_evaluation_snapshot` returns the predictions as well. Training labels that a
-model assigned are written as in every manifest, see :mod:`customlabels_nb.datasets.formats.ground_truth`.
+be imported as a dataset. :func:`.read_evaluation_snapshot` returns the predictions as well.
 Lines are pure ASCII, so that no character in a name can end a line.
 """
 
@@ -12,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -24,7 +23,7 @@ import orjson
 import pandas as pd
 
 from customlabels_nb.core.limits import REKOGNITION
-from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.core.tables import BOX_COLUMNS, by_machine
 from customlabels_nb.datasets.formats.ground_truth import manifest_of
 from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
@@ -40,7 +39,6 @@ from customlabels_nb.datasets.formats.manifest_values import (
     box_of,
     confidence_of,
     is_box,
-    job_name_of,
 )
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
@@ -114,6 +112,8 @@ def truth_snapshot(
 ) -> Snapshot:
     """Create a snapshot without predictions, with one line per image that has image-level labels or boxes.
 
+    All annotations of an image are ``"human-annotated": "no"`` if a model assigned one of them.
+
     Parameters
     ----------
     images, annotations : DataFrame
@@ -130,19 +130,19 @@ def truth_snapshot(
     row = pd.Index(chosen["image"]).get_indexer(usable["image"])
     order = np.argsort(row, kind="stable")
     row, at = row[order].astype(np.int64), at[order].astype(np.int64)
-    models = [_model_of(*found) for found in zip(*(usable[name].iloc[order] for name in _ORIGIN), strict=True)]
     names, texts = chosen["image"].tolist(), [_text(str(label)) for label in labels]
     ends = _ends(row, len(names))
+    machine = set(usable.loc[by_machine(usable), "image"])
+    by = ["no" if name in machine else "yes" for name in names]
     if not boxes:
-        own = ((at[start:end].tolist(), models[start:end]) for start, end in pairwise(ends))
-        parts = zip(names, own, strict=True)
-        return Snapshot(orjson.dumps({SOURCE: _text(name)} | _true_labels(texts, *one, date)) for name, one in parts)
+        own = (at[start:end].tolist() for start, end in pairwise(ends))
+        parts = zip(names, zip(own, by, strict=True), strict=True)
+        return Snapshot(orjson.dumps({SOURCE: _text(name)} | _true_labels(texts, date, *one)) for name, one in parts)
     frame = usable[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)[order]
     crowd = usable["crowd"].fillna(False).to_numpy(dtype=bool)[order]
     sizes, estimated = image_sizes(chosen, row, frame)
-    by = (models[start:end] for start, end in pairwise(ends))
     found = zip(names, zip(sizes, _boxes_in_lines(at, frame, crowd, ends), by, strict=True), strict=True)
-    lines = (orjson.dumps({SOURCE: _text(name)} | _true_boxes(*own, texts, date)) for name, own in found)
+    lines = (orjson.dumps({SOURCE: _text(name)} | _true_boxes(texts, date, *own)) for name, own in found)
     return Snapshot(lines, estimated)
 
 
@@ -166,7 +166,7 @@ class _ScoreLines:
         for row, image in enumerate(self._scores.images):
             confidences, kinds = self._scores.confidence[row, self._known].tolist(), self._kinds[row].tolist()
             own = np.flatnonzero(self._scores.truth[row]).tolist()
-            head = {SOURCE: _text(image)} | _true_labels(self._texts, own, [None] * len(own), self._date)
+            head = {SOURCE: _text(image)} | _true_labels(self._texts, self._date, own)
             negatives = [(confidences[n], n) for n, kind in enumerate(kinds) if not kind]
             line = partial(self._line, head, confidences, kinds)
             yield _fitting(line, range(len(self._attributes)), longest, negatives)
@@ -180,13 +180,12 @@ class _ScoreLines:
         return orjson.dumps(value)
 
 
-def _true_labels(texts: list[Any], labels: list[int], models: Sequence[_Model | None], date: str) -> dict[str, Any]:
+def _true_labels(texts: list[Any], date: str, labels: list[int], human: str = "yes") -> dict[str, Any]:
     line: dict[str, Any] = {}
-    for n, (label, model) in enumerate(zip(labels, models, strict=True)):
-        facts = _true_metadata(IMAGE_LEVEL, model, date)
+    for n, label in enumerate(labels):
+        facts = _metadata(IMAGE_LEVEL, human, f"{TRAINING}-job", date)
         line[f"{TRAINING}-{n}"] = 1
-        confidence = model.confidence if model else 1
-        line[f"{TRAINING}-{n}{METADATA}"] = {"confidence": confidence, "class-name": texts[label], **facts}
+        line[f"{TRAINING}-{n}{METADATA}"] = {"confidence": 1, "class-name": texts[label], **facts}
     return line
 
 
@@ -210,7 +209,7 @@ class _BoxLines:
         truth = _boxes_in_lines(boxes.truth_label, boxes.truth_box, boxes.truth_crowd, _ends(boxes.truth_image, count))
         parts = zip(boxes.images, self._sizes, truth, pairwise(_ends(self._image, count)), strict=True)
         for image, size, true, (start, end) in parts:
-            head = {SOURCE: _text(image)} | _true_boxes(size, true, [None] * len(true), self._texts, self._date)
+            head = {SOURCE: _text(image)} | _true_boxes(self._texts, self._date, size, true)
             negatives = [(self._confidence[row], row) for row in range(start, end) if not self._kind[row]]
             line = partial(self._line, head, size)
             yield _fitting(line, range(start, end), longest, negatives)
@@ -253,27 +252,15 @@ def _boxes_in_lines(
 
 
 def _true_boxes(
-    size: Size,
-    found: list[tuple[int, list[float], bool]],
-    models: Sequence[_Model | None],
-    texts: list[Any],
-    date: str,
+    texts: list[Any], date: str, size: Size, found: list[tuple[int, list[float], bool]], human: str = "yes"
 ) -> dict[str, Any]:
-    """Return one attribute with the boxes of people, even if there are none, and one for each model."""
-    groups: dict[str, list[int]] = {"": []} if None in models or not found else {}
-    for row, model in enumerate(models):
-        groups.setdefault(model.name if model else "", []).append(row)
-    line: dict[str, Any] = {}
-    for n, rows in enumerate(groups.values()):
-        own, by = [found[row] for row in rows], [models[row] for row in rows]
-        annotations = [_annotation(label, sides) | ({"iscrowd": 1} if crowd else {}) for label, sides, crowd in own]
-        line[f"{TRAINING}-{n}"] = {"image_size": [size], "annotations": annotations}
-        line[f"{TRAINING}-{n}{METADATA}"] = {
-            "objects": [{"confidence": model.confidence if model else 1} for model in by],
-            "class-map": _class_map({label for label, _, _ in own}, texts),
-            **_true_metadata(BOXES, by[0] if by else None, date),
-        }
-    return line
+    annotations = [_annotation(label, sides) | ({"iscrowd": 1} if crowd else {}) for label, sides, crowd in found]
+    facts = _metadata(BOXES, human, f"{TRAINING}-job", date)
+    classes = _class_map({label for label, _, _ in found}, texts)
+    return {
+        f"{TRAINING}-0": {"image_size": [size], "annotations": annotations},
+        f"{TRAINING}-0{METADATA}": {"objects": [{"confidence": 1}] * len(found), "class-map": classes, **facts},
+    }
 
 
 def _annotation(label: int, sides: list[float]) -> dict[str, Any]:
@@ -286,29 +273,6 @@ def _class_map(labels: set[int], texts: list[Any]) -> dict[str, Any]:
 
 
 # -- both -----------------------------------------------------------------------------------------------
-class _Model(NamedTuple):
-    """Model that assigned a label: its ``job-name``, and the confidence of the label."""
-
-    name: str
-    confidence: float
-
-
-_ORIGIN = ("job", "annotator", "confidence")
-
-
-def _model_of(job: object, annotator: object, confidence: float) -> _Model | None:
-    """Return the model that assigned an annotation, or None for a person."""
-    texts = (text if isinstance(text, str) and text else None for text in (job, annotator))
-    name, machine = job_name_of(*texts)
-    return _Model(name, confidence) if machine and name else None
-
-
-def _true_metadata(kind: str, model: _Model | None, date: str) -> dict[str, Any]:
-    if model is None:
-        return _metadata(kind, "yes", f"{TRAINING}-job", date)
-    return _metadata(kind, "no", _text(model.name), date)
-
-
 def _metadata(kind: str, human: str, job: str, date: str) -> dict[str, Any]:
     return {"type": kind, "human-annotated": human, "creation-date": date, "job-name": job}
 

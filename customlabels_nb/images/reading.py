@@ -330,7 +330,7 @@ Prepared = TypeVar("Prepared")
 def read_in_batches(
     images: Sequence[str],
     positions: Sequence[int],
-    prepare: Callable[[Image.Image, str, int], Prepared],
+    prepare: Callable[[Image.Image, str], Prepared],
     *,
     root: Path | None,
     known: Sequence[str | None],
@@ -345,8 +345,7 @@ def read_in_batches(
     Parameters
     ----------
     prepare : callable
-        Function that takes the upright image, its content hash or identity, and its position. It is called in a
-        thread.
+        Function that takes the upright image and its content hash or identity. It is called in a thread.
     known : sequence of (str or None)
         Known content of each image, as in :func:`customlabels_nb.images.reading.read_content`.
     at_least : int
@@ -366,7 +365,7 @@ def read_in_batches(
         name = images[index]
         try:
             data, content = read_content(name, root, known=known[index])
-            return index, prepare(open_image(data, name=name, at_least=at_least), content, index)
+            return index, prepare(open_image(data, name=name, at_least=at_least), content)
         except ImageError as error:
             return index, Issue(error.code, error.reason, where=name)
 

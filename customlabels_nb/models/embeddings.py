@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,14 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone
-from customlabels_nb.models.feature_file import FeatureCache, feature_key
+from customlabels_nb.models.feature_file import FeatureCache, Rows, feature_key
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 if TYPE_CHECKING:
-    from PIL import Image
     from torch import nn
 
 Features = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
-#: Left, top, width and height of a part of an image, as fractions of the image's width and height.
-Crop: TypeAlias = tuple[float, float, float, float]
 
 _BLOCK = 4096  # images per similarity matrix, which takes 64 MB
 _DIRECTIONS = 32
@@ -63,7 +60,6 @@ def embed(
     backbone: str = PACKAGED,
     device: str | None = None,
     cache: FeatureCache | None = None,
-    crops: Sequence[Crop | None] | None = None,
     batch_size: int | None = None,
     events: Events | None = None,
     phase: str = "features",
@@ -89,9 +85,6 @@ def embed(
     cache : FeatureCache, optional
         Cache for the features. They are rounded to float16, its precision, so that new and cached features are the
         same. The accuracy of classifiers does not change measurably.
-    crops : sequence of (Crop or None), optional
-        Part of each image to compute the features of, or None for the whole image. An image may occur several times
-        with different crops, which are cached separately.
     batch_size : int, optional
         Number of images in one forward pass. By default it depends on the device.
     events : Events, optional
@@ -105,21 +98,17 @@ def embed(
         If ``events`` received a request to stop.
     """
     facts = backbone_named(backbone)
-    for name, values in (("keys", keys), ("crops", crops)):
-        if values is not None and len(values) != len(images):
-            raise InputError(
-                f"{name} has {len(values)} entries for {len(images)} images. Pass one per image, or {name}=None."
-            )
+    if keys is not None and len(keys) != len(images):
+        raise InputError(f"keys has {len(keys)} entries for {len(images)} images. Pass one per image, or keys=None.")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size={batch_size!r} must be at least 1.")
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
     given: list[str | None] = [None] * len(images) if keys is None else list(keys)
-    views = [""] * len(images) if crops is None else [_view(crop) for crop in crops]
     file = None if cache is None else cache.of(facts)
     if file is None:
         missing = list(range(len(images)))
     else:
-        known = [None if key is None else feature_key(key, view) for key, view in zip(given, views, strict=True)]
+        known = [None if key is None else feature_key(key) for key in given]
         missing = np.flatnonzero(~file.read(known, features)).tolist()
     if events is not None:
         events.progress(phase, len(images) - len(missing), len(images))
@@ -130,10 +119,10 @@ def embed(
         for batch in read_in_batches(
             images,
             missing,
-            lambda image, content, index: (to_pixels(_cropped(image, crops, index), facts.input_size), content),
+            lambda image, content: (to_pixels(image, facts.input_size), content),
             root=root,
             known=given,
-            at_least=_side_to_decode(crops, facts.input_size),
+            at_least=facts.input_size,
             threads=decode_threads(chosen),
             batch_size=batch_size or forward_batch(chosen),
             events=events,
@@ -148,8 +137,62 @@ def embed(
             features[at] = rows if file is None else _rounded(rows)
             if file is not None:
                 # not under the given key, because the file may have changed since the key was computed
-                file.add([feature_key(content, views[index]) for index, _, content in read], rows)
+                file.add([feature_key(content) for _, _, content in read], rows)
     return Embeddings(features, issues)
+
+
+class PackedFeatures:
+    """Features of many images, read from the cache's file when rows are indexed, so that they need little memory.
+
+    Images that cannot be read have rows of zeros.
+    """
+
+    def __init__(self, cache: FeatureCache, backbone: str = PACKAGED) -> None:
+        facts = backbone_named(backbone)
+        self._cache, self._backbone, self._file, self._width = cache, backbone, cache.of(facts), facts.features
+        self._ends = [0]
+        self._parts: list[tuple[Positions, Rows]] = []
+
+    def add(self, images: Sequence[str], keys: Sequence[str | None], *, root: Path, events: Events) -> None:
+        """Append images. The features that are not in the file are computed and stored, see :func:`embed`."""
+        stored = [None if key is None else feature_key(key) for key in keys]
+        at, rows = self._file.lookup(stored)
+        if (at < 0).any():
+            found = embed(images, keys=keys, root=root, backbone=self._backbone, cache=self._cache, events=events)
+            at, rows = self._file.lookup(stored)
+            if (found.readable & (at < 0)).any():  # without a key, or the disk is full: only in memory
+                with np.errstate(over="ignore"):
+                    rows = found.features.astype(np.float16)
+                at = np.where(np.isfinite(rows).all(axis=1), np.arange(len(rows)), -1)
+        self._parts.append((at, rows))
+        self._ends.append(self._ends[-1] + len(at))
+
+    @property
+    def readable(self) -> npt.NDArray[np.bool_]:
+        """Mask of the images with features, shape (n,)."""
+        return np.concatenate([np.empty(0, dtype=np.bool_), *(at >= 0 for at, _ in self._parts)])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of images and of features."""
+        return len(self), self._width
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Rows:
+        wanted = np.arange(len(self))[index]
+        found = np.zeros((len(wanted), self._width), dtype=np.float16)
+        part = np.searchsorted(self._ends, wanted, side="right") - 1
+        for number in np.unique(part).tolist():
+            at, rows = self._parts[number]
+            own = np.flatnonzero(part == number)
+            own_at = at[wanted[own] - self._ends[number]]
+            found[own[own_at >= 0]] = rows[own_at[own_at >= 0]]
+        return found
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+        return self[:].astype(dtype or np.float16)
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
@@ -278,33 +321,6 @@ def _rounded(rows: Features) -> Features:
     with np.errstate(over="ignore"):
         small = rows.astype(np.float16).astype(np.float32)
     return np.where(np.isfinite(small).all(axis=1, keepdims=True), small, rows)
-
-
-def _view(crop: Crop | None) -> str:
-    return "" if crop is None else "crop " + " ".join(f"{value:.5f}" for value in crop)
-
-
-def _cropped(image: Image.Image, crops: Sequence[Crop | None] | None, index: int) -> Image.Image:
-    """Cut the crop out of an image of any scale, at least one pixel of it."""
-    crop = None if crops is None else crops[index]
-    if crop is None:
-        return image
-    (left, right), (top, bottom) = (
-        _pixels(start, length, side) for start, length, side in zip(crop[:2], crop[2:], image.size, strict=True)
-    )
-    return image.crop((left, top, right, bottom))
-
-
-def _pixels(start: float, length: float, side: int) -> tuple[int, int]:
-    """Return the first pixel of a part of a side, and the one after the last."""
-    first = min(max(int(start * side), 0), side - 1)
-    return first, min(max(round((start + length) * side), first + 1), side)
-
-
-def _side_to_decode(crops: Sequence[Crop | None] | None, size: int) -> int:
-    """Return the shorter side to which JPEGs may be reduced while decoding, so that all crops have enough pixels."""
-    smallest = min((min(crop[2:]) for crop in crops or () if crop is not None), default=1.0)
-    return int(size / max(smallest, 0.01))
 
 
 def _forward(network: nn.Module, pixels: list[Pixels], facts: Backbone, device: str) -> Features:

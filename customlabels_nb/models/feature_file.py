@@ -34,18 +34,9 @@ _BLOCK = 8192  # records that are checked or converted together
 _KEY_BYTES = 16
 
 
-def feature_key(content: str, view: str = "") -> bytes:
-    """Return the key of the features of an image.
-
-    Parameters
-    ----------
-    content : str
-        Content hash or identity of the image.
-    view : str
-        Name of the part or variant of the image, such as a crop. The default is the whole image.
-    """
-    text = f"{content}\n{view}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=_KEY_BYTES).digest()
+def feature_key(content: str) -> bytes:
+    """Return the key of the features of an image with this content hash or identity."""
+    return hashlib.blake2b(f"{content}\n".encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
 class FeatureFile:
@@ -71,15 +62,8 @@ class FeatureFile:
         self._lock = threading.Lock()
         self._forget()
 
-    @property
-    def rows(self) -> Rows:
-        """Features in the file, memory-mapped and read-only, shape (records, width). See :meth:`lookup`."""
-        with self._lock:
-            self._refresh()
-            return self._records["row"]
-
     def lookup(self, keys: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64], Rows]:
-        """Return :attr:`rows` and the position of each key in them, -1 where there are no valid features.
+        """Return the position of each key in the file, -1 where there are no valid features, and the mapped file.
 
         The array stays valid when features are added or the file is replaced. Nothing is copied, so many images need
         little memory.
@@ -154,7 +138,8 @@ class FeatureFile:
     def _append(self, packed: npt.NDArray[np.void]) -> None:
         if not len(packed):
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.parent.mkdir(exist_ok=True)  # not above: the project may have been renamed or deleted
+        self.path.parent.mkdir(exist_ok=True)
         tag_cache(self.path.parent)
         with _locked(self.path) as descriptor:
             self._refresh()
@@ -210,6 +195,9 @@ class FeatureCache:
 def project_features(root: Path | None) -> FeatureCache:
     """Return the feature cache of the project at ``root``, or of the user if None."""
     base = settings.cache_dir if root is None else root / "cache"
+    if root is None:
+        with contextlib.suppress(OSError):
+            base.mkdir(parents=True, exist_ok=True)
     return _cache(base / "features", int(settings.cache_gb * 2**30))
 
 

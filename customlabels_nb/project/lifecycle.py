@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.project.location import POINTER, ProjectLocation, check_name, is_project, open_project_store
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store.background import is_alive, runner_record
 
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 _RENAMING = ".renaming"  # contains the old and the new folder name while a project is being renamed
@@ -26,6 +28,16 @@ def refuse_if_busy(store: SqlStore, verb: str) -> None:
         stop = "Stop it" if status.endswith("IN_PROGRESS") else f"Call project.model({name!r}).stop()"
         raise NotAllowedError(
             f"{store.project().name!r} cannot be {verb}: its version {name!r} is {status}. {stop} first."
+        )
+
+
+def _refuse_if_trained(store: SqlStore, verb: str) -> None:
+    """Raise NotAllowedError if assist is training in another kernel, whose helper process writes to the folder."""
+    record = runner_record(store, "trainer")
+    if record is not None and record.state == "running" and is_alive(record):
+        raise NotAllowedError(
+            f"{store.project().name!r} cannot be {verb}: its assist is training in another kernel (process "
+            f"{record.pid} on {one_line(record.host)}). Call project.assist.stop() first, and try again soon."
         )
 
 
@@ -61,6 +73,7 @@ def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
     """Rename the project and its folder, see :meth:`customlabels_nb.project.project.Project.rename`."""
     target = place.root.parent / check_name(name)
     refuse_if_busy(place.store, "renamed")
+    _refuse_if_trained(place.store, "renamed")
     if os.path.lexists(target):
         raise ProjectExistsError(f"{str(target)!r} already exists. Nothing was renamed.")
     before = place.store.project().name
@@ -83,6 +96,7 @@ def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
 
 def delete_project(place: ProjectLocation) -> None:
     """Delete the database and this package's files in the project's folder, see ``Project.delete``."""
+    _refuse_if_trained(place.store, "deleted")
     try:
         place.store.destroy()
         for part in ("versions", "cache", "feedback", "images"):

@@ -1,21 +1,12 @@
 """Database of a project, on SQLite or PostgreSQL."""
 
-from customlabels_nb.store.records import (
-    Action,
-    DatasetRecord,
-    ProjectRecord,
-    RunnerRecord,
-    Statistics,
-    VersionRecord,
-    WriteResult,
-)
+from customlabels_nb.store.records import Action, DatasetRecord, ProjectRecord, Statistics, VersionRecord, WriteResult
 from customlabels_nb.store.sql import SqlStore, create_store, open_store
 
 __all__ = [
     "Action",
     "DatasetRecord",
     "ProjectRecord",
-    "RunnerRecord",
     "SqlStore",
     "Statistics",
     "VersionRecord",

@@ -1,19 +1,20 @@
 """Run tasks of a project in a helper process, one process of a kind for each project.
 
-A record in the project's database decides which kernel runs tasks of a kind, such as "trainer". The helper process
-renews its heartbeat as long as it lives, also while it waits for the next task. Another kernel takes over when the
-process has ended, or has been silent for :data:`SILENT_SECONDS`.
+A record in the project's database decides which kernel runs a task of a kind, such as "trainer". That kernel renews
+the heartbeat in the record until the task ends. Another kernel takes over when the kernel has ended, with which its
+helper process ends as well, or has been silent for :data:`SILENT_SECONDS`.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import importlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -25,14 +26,48 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.store.database import now_us
-from customlabels_nb.store.records import RunnerRecord
-from customlabels_nb.store.sql import SqlStore, open_store
+from customlabels_nb.store.sql import RUNNER, SqlStore, open_store
 
 HEARTBEAT_SECONDS = 5.0
 #: A runner on another computer without a heartbeat for this long is considered dead.
 SILENT_SECONDS = 120.0
 
+_CLOSE_SECONDS = 10.0
 _ENTRY = f"{__name__}:run_task"
+
+
+@dataclass(frozen=True)
+class RunnerRecord:
+    """Background runner of a kind, such as "trainer", and its latest task. Times are microseconds since 1970, UTC.
+
+    Attributes
+    ----------
+    token : str or None
+        Identifies the process that may run tasks of this kind, None if it has given up this right.
+    host, pid, heartbeat
+        Computer, process and last sign of life of the runner.
+    state : str
+        State of the latest task: "running", "done", "failed" or "stopped".
+    error : str
+        Reason why the task failed or was stopped.
+    progress : list or None
+        Phase, number of finished units, and total number (or None) of the running task.
+    started, ended : int or None
+        Start and end of the latest task.
+    stop : bool
+        True if another process has asked to stop the task.
+    """
+
+    token: str | None
+    host: str
+    pid: int
+    heartbeat: int
+    state: str = "running"
+    error: str = ""
+    progress: list[Any] | None = None
+    started: int | None = None
+    ended: int | None = None
+    stop: bool = False
 
 
 class BackgroundRunner:
@@ -64,13 +99,13 @@ class BackgroundRunner:
     @property
     def record(self) -> RunnerRecord | None:
         """Record of the latest task of this kind in any kernel, or None. A task whose process has died has failed."""
-        record = self._store.runner(self.kind)
+        record = runner_record(self._store, self.kind)
         return None if record is None else _settled(record)
 
     @property
     def is_elsewhere(self) -> bool:
-        """True if another kernel's runner is alive, so that this one may not run tasks."""
-        record = self._store.runner(self.kind)
+        """True if another kernel runs a task, so that this one may not."""
+        record = runner_record(self._store, self.kind)
         return record is not None and record.token not in (None, self._token) and is_alive(record)
 
     def run(self, entry: str, arguments: dict[str, Any], events: Events | None = None) -> Any:
@@ -99,16 +134,18 @@ class BackgroundRunner:
             raise NotAllowedError(f"The {self.kind} is already running a task. Wait until it ends, or stop it.")
         try:
             self._events = events = events or Events()
-            self._store.change_runner(self.kind, self._claim)
-            location, schema = self._store.location
-            task = {"location": location, "schema": schema, "kind": self.kind, "token": self._token,
-                    "entry": entry, "arguments": arguments}  # fmt: skip
+            change_record(self._store, self.kind, self._claim)
+            pulse = _Pulse(self._store, self.kind, self._token, events)
+            unsubscribe = events.subscribe(pulse.listen)
             try:
-                result = self._helper.run(_ENTRY, task, events)
+                task = {"store": self._store.location, "entry": entry, "arguments": arguments}
+                result = self._helper.run(_ENTRY, task, events, pulse.beat)
             except BaseException as error:
                 stopped = isinstance(error, Cancelled | KeyboardInterrupt)
                 self._end("stopped" if stopped else "failed", str(error) or type(error).__name__)
                 raise
+            finally:
+                unsubscribe()
             self._end("done")
             return result
         finally:
@@ -121,19 +158,15 @@ class BackgroundRunner:
             events.cancel()
             return
         with contextlib.suppress(_UnchangedError):
-            self._store.change_runner(self.kind, _asked_to_stop)
+            change_record(self._store, self.kind, _asked_to_stop)
 
     def close(self) -> None:
-        """End the helper process, and let other kernels run tasks of this kind."""
-
-        def closed(record: RunnerRecord) -> RunnerRecord:
-            if record.state == "running":
-                record = replace(record, state="stopped", error="The runner was closed.", progress=None, ended=now_us())
-            return replace(record, token=None)
-
+        """End the helper process, with the task that is running. The task is recorded as stopped."""
+        if (events := self._events) is not None:
+            events.cancel()
         self._helper.close()
-        with contextlib.suppress(_UnchangedError):
-            self._store.change_runner(self.kind, _if_owned(self._token, closed))
+        if self._turn.acquire(timeout=_CLOSE_SECONDS):
+            self._turn.release()
 
     def _claim(self, record: RunnerRecord | None) -> RunnerRecord:
         if record is not None and record.token not in (None, self._token) and is_alive(record):
@@ -142,21 +175,31 @@ class BackgroundRunner:
                 f"Another kernel is the {self.kind} of this project (process {record.pid} on {one_line(record.host)}, "
                 f"last active {seen}). This kernel takes over when that one has ended."
             )
-        return RunnerRecord(self._token, socket.gethostname(), self.pid or os.getpid(), now_us(), started=now_us())
+        return RunnerRecord(self._token, socket.gethostname(), os.getpid(), now_us(), started=now_us())
 
     def _end(self, state: str, error: str = "") -> None:
         """Record the outcome of the task, unless another kernel has taken over."""
 
         def ended(record: RunnerRecord) -> RunnerRecord:
-            token = self._token if self.pid is not None else None
-            return replace(record, state=state, error=error, progress=None, ended=now_us(), stop=False, token=token)
+            return replace(record, state=state, error=error, progress=None, ended=now_us(), stop=False, token=None)
 
         with contextlib.suppress(_UnchangedError, CustomLabelsError):  # such as a full disk: the heartbeat tells
-            self._store.change_runner(self.kind, _if_owned(self._token, ended))
+            change_record(self._store, self.kind, _if_owned(self._token, ended))
+
+
+def runner_record(store: SqlStore, kind: str) -> RunnerRecord | None:
+    """Return the stored record of the latest task of a kind, or None if there has been none."""
+    found = store.setting(RUNNER + kind)
+    return None if found is None else RunnerRecord(**found)
+
+
+def change_record(store: SqlStore, kind: str, change: Callable[[RunnerRecord | None], RunnerRecord]) -> None:
+    """Replace the record of a kind of task in one transaction, unless ``change`` raises an error."""
+    store.change_setting(RUNNER + kind, lambda old: asdict(change(None if old is None else RunnerRecord(**old))))
 
 
 def is_alive(record: RunnerRecord) -> bool:
-    """Check whether the process of a runner is alive, on this computer or, going by its heartbeat, on another."""
+    """Check whether the kernel of a runner is alive, on this computer or, going by its heartbeat, on another."""
     if now_us() - record.heartbeat > SILENT_SECONDS * 1e6:
         return False
     if record.host != socket.gethostname():
@@ -196,96 +239,47 @@ def _asked_to_stop(record: RunnerRecord | None) -> RunnerRecord:
 def _settled(record: RunnerRecord) -> RunnerRecord:
     if record.state != "running" or is_alive(record):
         return record
-    return replace(record, state="failed", error="The kernel or the helper process has ended.", token=None)
-
-
-# -- in the helper process ----------------------------------------------------------------------------
-def run_task(task: dict[str, Any], events: Events) -> Any:
-    """Run a task in the helper process. The heartbeat continues until the process ends."""
-    import importlib
-
-    module, _, name = task["entry"].partition(":")
-    function = getattr(importlib.import_module(module), name)
-    pulse = _Pulse.of(task)
-    events.subscribe(pulse.listen)
-    pulse.begin(events)
-    try:
-        return function(pulse.store, task["arguments"], events)
-    finally:
-        pulse.events = None
-
-
-_pulses: dict[str, _Pulse] = {}
+    return replace(record, state="failed", error="The kernel has ended.", token=None)
 
 
 class _Pulse:
-    """Heartbeat of the helper process, for one kind of task of one project."""
+    """Heartbeat of a running task."""
 
-    def __init__(self, task: dict[str, Any]) -> None:
-        self.store = open_store(task["location"], schema=task["schema"])
-        self.events: Events | None = None
-        self._kind, self._token = task["kind"], task["token"]
+    def __init__(self, store: SqlStore, kind: str, token: str, events: Events) -> None:
+        self._store, self._kind, self._token, self._events = store, kind, token, events
         self._progress: list[Any] | None = None
-        self._thread = threading.Thread(target=self._beat, name="customlabels_nb heartbeat", daemon=True)
-
-    @classmethod
-    def of(cls, task: dict[str, Any]) -> _Pulse:
-        """Return the pulse for the kind and project of a task."""
-        if task["token"] not in _pulses:
-            pulse = _pulses[task["token"]] = cls(task)
-            atexit.register(pulse.release)
-        return _pulses[task["token"]]
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
 
     def listen(self, event: Event) -> None:
         """Remember the progress for the next heartbeat."""
         if isinstance(event, Progress):
             self._progress = [event.phase, event.done, event.total]
 
-    def begin(self, events: Events) -> None:
-        """Record this process at the start of a task, and start the heartbeat."""
-        self.events, self._progress = events, None
-        try:
-            self._renew()
-        except _UnchangedError as error:
-            raise Cancelled("Another kernel has taken over.") from error
-        if not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._beat, name="customlabels_nb heartbeat", daemon=True)
-            self._thread.start()
-
-    def release(self) -> None:
-        """Let other kernels run tasks when the process ends for lack of work."""
-
-        def released(record: RunnerRecord) -> RunnerRecord:
-            if record.state == "running":  # a task has arrived too late and starts another process
-                raise _UnchangedError
-            return replace(record, token=None)
-
-        with contextlib.suppress(_UnchangedError, CustomLabelsError):
-            self.store.change_runner(self._kind, _if_owned(self._token, released))
-
-    def _beat(self) -> None:
-        wait = threading.Event()
-        while not wait.wait(HEARTBEAT_SECONDS):
-            try:
-                self._renew()
-            except _UnchangedError:  # another kernel has taken over
-                if (events := self.events) is not None:
-                    events.cancel()
-                return
-            except CustomLabelsError:  # such as a full disk or a lost connection: try again
-                continue
-
-    def _renew(self) -> None:
-        """Write the heartbeat, and cancel the task if another kernel has asked for it."""
-        asked = False
+    def beat(self) -> None:
+        """Write the heartbeat if it is time. Cancel the task if another kernel has asked for it or has taken over."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
 
         def renewed(record: RunnerRecord) -> RunnerRecord:
-            nonlocal asked
-            asked = record.stop
-            progress = self._progress if record.state == "running" else None
-            host, pid = socket.gethostname(), os.getpid()
-            return replace(record, host=host, pid=pid, heartbeat=now_us(), stop=False, progress=progress)
+            if record.stop:
+                self._events.cancel()
+            return replace(record, heartbeat=now_us(), progress=self._progress)
 
-        self.store.change_runner(self._kind, _if_owned(self._token, renewed))
-        if asked and (events := self.events) is not None:
-            events.cancel()
+        try:
+            change_record(self._store, self._kind, _if_owned(self._token, renewed))
+        except _UnchangedError:
+            self._events.cancel()
+        except CustomLabelsError:  # such as a full disk or a lost connection: try again
+            pass
+
+
+def run_task(task: dict[str, Any], events: Events) -> Any:
+    """Run a task with a store of the project, in the helper process."""
+    location, schema = task["store"]
+    module, _, name = task["entry"].partition(":")
+    store = open_store(location, schema=schema)
+    try:
+        return getattr(importlib.import_module(module), name)(store, task["arguments"], events)
+    finally:
+        store.close()

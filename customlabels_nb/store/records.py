@@ -106,37 +106,3 @@ class VersionRecord:
     def description(self) -> str:
         """Description of the version, stored in its tag ``description``. Empty by default."""
         return self.tags.get(DESCRIPTION, "")
-
-
-@dataclass(frozen=True)
-class RunnerRecord:
-    """Background runner of a kind, such as "trainer", and its latest task. Times are microseconds since 1970, UTC.
-
-    Attributes
-    ----------
-    token : str or None
-        Identifies the process that may run tasks of this kind, None if it has given up this right.
-    host, pid, heartbeat
-        Computer, process and last sign of life of the runner.
-    state : str
-        State of the latest task: "running", "done", "failed" or "stopped".
-    error : str
-        Reason why the task failed or was stopped.
-    progress : list or None
-        Phase, number of finished units, and total number (or None) of the running task.
-    started, ended : int or None
-        Start and end of the latest task.
-    stop : bool
-        True if another process has asked to stop the task.
-    """
-
-    token: str | None
-    host: str
-    pid: int
-    heartbeat: int
-    state: str = "running"
-    error: str = ""
-    progress: list[Any] | None = None
-    started: int | None = None
-    ended: int | None = None
-    stop: bool = False

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -55,7 +55,6 @@ from customlabels_nb.store.records import (
     Action,
     DatasetRecord,
     ProjectRecord,
-    RunnerRecord,
     Statistics,
     VersionRecord,
     WriteResult,
@@ -94,9 +93,11 @@ from customlabels_nb.store.writing import (
 #: Images and their annotations.
 Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 
+#: Start of the names of settings that tell what is running. Copies of the database do not have them.
+RUNNER = "runner:"
+
 _COPIED_AT_ONCE = 20_000
 _SETTING = "setting:"  # start of the keys of settings in the table ``meta``
-_RUNNER = "runner:"  # start of the keys of background runners in the table ``meta``
 _READ_AT_ONCE = 50_000  # fewer annotations are read without a thread
 _VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
 _VERSION_JSON = ("tags", "config", "metrics", "statistics")
@@ -205,7 +206,8 @@ class SqlStore:
             else:
                 _copy_rows(self._database, path)
             with closing(sqlite3.connect(path)) as copy, copy:
-                copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{_RUNNER}%",))  # nothing runs for the copy
+                # nothing runs for the copy
+                copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{_SETTING}{RUNNER}%",))
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"Cannot copy the database to {path!r} ({error}). Check the free disk space.") from error
 
@@ -230,35 +232,11 @@ class SqlStore:
                 update_rows(connection, schema.snapshots, ("content",), [(pack(content), id_)])
             return len(ids)
 
-    # -- background runners -------------------------------------------------------------------------
     @property
     def location(self) -> tuple[str, str | None]:
         """Location and PostgreSQL schema, with which :func:`open_store` opens the same store in another process."""
         database = self._database
         return os.path.abspath(database.location) if database.is_sqlite else database.location, database.schema
-
-    def runner(self, kind: str) -> RunnerRecord | None:
-        """Return the record of the latest background runner of a kind, or None if there has been none."""
-        with self._database.read(once=True) as connection:
-            return _runner(connection, kind)
-
-    def change_runner(
-        self, kind: str, change: Callable[[RunnerRecord | None], RunnerRecord | None]
-    ) -> RunnerRecord | None:
-        """Replace the record of a runner by ``change(record)`` in one transaction, and return the new record.
-
-        Nothing is written if ``change`` returns the same record or raises an error, and nothing to the history. None
-        removes the record.
-        """
-        with self._database.write() as connection:
-            old = _runner(connection, kind)
-            new = change(old)
-            if new != old:
-                key = _RUNNER + kind
-                connection.execute(delete(schema.meta).where(schema.meta.c.key == key))
-                if new is not None:
-                    insert_rows(connection, schema.meta, ("key", "value"), [(key, json.dumps(asdict(new)))])
-            return new
 
     # -- settings -----------------------------------------------------------------------------------
     def setting(self, name: str) -> Any:
@@ -1284,11 +1262,6 @@ def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> se
 
 
 # -- versions and predictions -----------------------------------------------------------------------
-def _runner(connection: Connection, kind: str) -> RunnerRecord | None:
-    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _RUNNER + kind))
-    return None if found is None else RunnerRecord(**load_json(found, {}))
-
-
 def _setting(connection: Connection, name: str) -> Any:
     found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _SETTING + name))
     return None if found is None else json.loads(found)

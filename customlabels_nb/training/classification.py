@@ -145,40 +145,6 @@ def fit_head(
     return _calibrated(head, held_out, y, seed, notes)
 
 
-def complete_out_of_fold(head: FittedHead, features: npt.ArrayLike, targets: npt.ArrayLike) -> FloatArray:
-    """Return ``head.out_of_fold`` with predictions for the images that are not in its sample.
-
-    These images are predicted by a head that was fitted to the sample. The parameters are those of :func:`fit_head`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, k)
-        Probabilities. NaN for the only image of a label.
-    """
-    assert head.out_of_fold is not None
-    y, n_labels, found = np.asarray(targets), len(head.bias), head.out_of_fold.copy()
-    sample, rest = sample_and_rest(found)
-    if not len(rest):
-        return found
-    x, solver = as_rows(features), _solver(head.C, _TOLERANCE_OF_MANY)
-    with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        weights = image_weights(y, n_labels, head.balance)[sample]
-        solver.fit(x[sample], y[sample], sample_weight=weights)
-        powers = np.exp(solver.predict_log_proba(x[rest]) / head.temperature)
-    found[rest] = 0
-    found[rest[:, None], solver.classes_] = powers / powers.sum(axis=1, keepdims=True)
-    return found
-
-
-def sample_and_rest(out_of_fold: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return the rows that were held out in cross-validation, and the other rows if they were too many to compare."""
-    held_out = ~np.isnan(out_of_fold[:, 0])
-    rest = np.flatnonzero(~held_out) if len(held_out) > MOST_COMPARED else np.empty(0, dtype=np.int64)
-    return np.flatnonzero(held_out), rest
-
-
 def rows_to_compare(having: Iterable[IntArray], n: int, seed: int) -> IntArray:
     """Choose the rows for cross-validation: all ``n`` images, or a random sample with at least a few of each label.
 

@@ -19,12 +19,12 @@ from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import project_features
-from customlabels_nb.training.classification import FittedHead, complete_out_of_fold, fit_head
+from customlabels_nb.training.classification import FittedHead, fit_head
 from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.improving import Former, Improved, improve
 from customlabels_nb.training.kept_files import prediction_frame
-from customlabels_nb.training.multi_label import complete_multi_label, fit_multi_label_head
+from customlabels_nb.training.multi_label import fit_multi_label_head
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 
@@ -92,7 +92,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         _predicted(test, names, said[1], test_issues),
         facts,
         [] if better.held_out is None else train.images.loc[better.held_out, "image"].tolist(),
-        _cross_fitted(train, names, head, features, truth),
+        _cross_fitted(train, names, head),
     )
 
 
@@ -179,17 +179,13 @@ def _asked(
     return np.nan_to_num(_confidences(logits, work.plan.kind), nan=0.0)
 
 
-def _cross_fitted(
-    train: UsableImages, names: list[str], head: FittedHead, features: Features, truth: npt.NDArray[Any]
-) -> Predictions | None:
+def _cross_fitted(train: UsableImages, names: list[str], head: FittedHead) -> Predictions | None:
     """Return the predictions of the heads of the cross-validation, each for the images it was not fitted on."""
     if head.out_of_fold is None:
         return None
-    complete = complete_multi_label if truth.ndim == 2 else complete_out_of_fold
-    found = complete(head, features, truth)
-    known = ~np.isnan(found).any(axis=1)
+    known = ~np.isnan(head.out_of_fold).any(axis=1)
     images = train.images.loc[known, "image"].tolist()
-    return Predictions(images, prediction_frame(images, names, found[known]))
+    return Predictions(images, prediction_frame(images, names, head.out_of_fold[known]))
 
 
 def _predicted(

@@ -30,7 +30,6 @@ from customlabels_nb.training.classification import (
     choose_balance,
     row_space,
     rows_to_compare,
-    sample_and_rest,
     temperature_note,
 )
 from customlabels_nb.training.temperature import fit_temperature, losses
@@ -95,19 +94,6 @@ def fit_multi_label_head(
         weight.astype(np.float32), bias.astype(np.float32), float(chosen.C), None, None, None, chosen.balance
     )
     return replace(_calibrated(head, chosen.held_out, some, compared, len(y), seed, notes), notes=tuple(notes))
-
-
-def complete_multi_label(head: FittedHead, features: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
-    """Return ``head.out_of_fold`` for all images, like :func:`.classification.complete_out_of_fold`."""
-    assert head.out_of_fold is not None
-    found = head.out_of_fold.copy()
-    sample, rest = sample_and_rest(found)
-    if len(rest):
-        x = as_rows(features)
-        with threadpool_limits(limits=1, user_api="blas"):
-            weight, bias = _fit(x[sample], np.asarray(truth)[sample], head.C, head.balance, _TOLERANCE_OF_MANY)
-        found[rest] = expit((x[rest] @ weight.T + bias) / head.temperature)
-    return found
 
 
 def label_weights(truth: BoolArray, balance: float) -> FloatArray:

@@ -113,8 +113,8 @@ class TrainingResult:
     train, test : Predictions
         Predictions for the training images and the test images.
     cross_fitted : Predictions or None
-        Predictions for training images, each by a model that was not trained on the image. None for detectors, and if
-        no image could be held out.
+        Predictions for training images, each by a model that was not trained on the image: all images of a
+        classifier, or a sample if there are many. None for detectors, and if no image could be held out.
     facts : dict
         JSON-serialisable choices and metrics of the recipe.
     held_out : list of str

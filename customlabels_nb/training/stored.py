@@ -72,8 +72,8 @@ def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation
 def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
     """Return the surest predicted label of each training image, by a model that was not trained on the image.
 
-    They come from the cross-validation of the newest classifier, so no model is run. Predictions of labels that no
-    longer exist are left out, and in a multi-label task those below 0.5.
+    They come from the cross-validation of the newest classifier, so no model is run. Of many images, it has a sample.
+    Predictions of labels that no longer exist are left out, and in a multi-label task those below 0.5.
 
     Returns
     -------

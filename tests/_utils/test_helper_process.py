@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -163,6 +164,28 @@ def test_a_process_ends_after_a_time_without_work() -> None:
         time.sleep(0.3)
         assert helper.run(f"{TASKS}:add", [3])["sum"] == 3
     helper.close()
+
+
+def test_a_helper_that_ends_at_once_is_an_error(helper: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helper_process, "_BOOTSTRAP", "pass")
+    with pytest.raises(HelperError, match="ended with code 0"):
+        helper.run(f"{TASKS}:add", [1])
+    monkeypatch.undo()
+    assert helper.run(f"{TASKS}:add", [1])["sum"] == 1
+
+
+def test_a_launcher_may_start_the_helper(
+    helper: HelperProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    launcher = tmp_path / "python"  # as in virtual environments on Windows
+    launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\n')
+    launcher.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(launcher))
+    pid = helper.run(f"{TASKS}:add", [1])["pid"]
+    time.sleep(1.5)
+    assert helper.run(f"{TASKS}:add", [2])["pid"] == pid != helper.pid
+    helper.close()
+    assert is_soon(lambda: is_gone(pid))
 
 
 def test_a_closed_helper_ends_its_task(helper: HelperProcess) -> None:

@@ -29,7 +29,8 @@ from customlabels_nb.errors import HelperError, InputError, NotAllowedError
 from customlabels_nb.events import Events
 from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, RunnerRecord, SqlStore
+from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store.background import RunnerRecord, change_record
 from customlabels_nb.store.database import now_us
 from tests._utils.test_helper_process import is_gone, is_soon
 
@@ -351,7 +352,7 @@ def test_another_kernel_trains_until_it_has_ended(project: Project, monkeypatch:
     monkeypatch.undo()
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     record = RunnerRecord("x", socket.gethostname(), other.pid, now_us())
-    project._store.change_runner("trainer", lambda _: record)
+    change_record(project._store, "trainer", lambda _: record)
     assist = project.assist
     with pytest.raises(NotAllowedError, match="Another kernel is the trainer"):
         train(project)

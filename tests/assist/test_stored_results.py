@@ -72,3 +72,9 @@ def test_a_damaged_file_is_no_result(tmp_path: Path, damage: str) -> None:
     else:
         (tmp_path / FILE).write_bytes({"cut": data[: len(data) // 2], "text": b"{}", "empty": b""}[damage])
     assert read_results(tmp_path) is None
+
+
+def test_a_project_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        results().write(tmp_path / "renamed")
+    assert not list(tmp_path.iterdir())

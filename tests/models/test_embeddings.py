@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.reading import inspect
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named
-from customlabels_nb.models.embeddings import embed, most_similar, similar_order
+from customlabels_nb.models.embeddings import PackedFeatures, embed, most_similar, similar_order
 from customlabels_nb.models.feature_file import SUFFIX, FeatureCache, project_features
 from customlabels_nb.remote.content_cache import TAG_NAME
 from tests.models.pictures import save_blots
@@ -128,7 +127,7 @@ def test_images_without_key_and_odd_keys(blots: list[str], cache: FeatureCache) 
     first = embed(blots[:3], keys=odd, cache=cache)
     kept = embed(["gone"] * 3, keys=keys_of(blots[:3]), cache=cache)  # stored by content, regardless of the keys
     assert np.abs(kept.features - first.features).max() < ROUNDING
-    assert len(cache.of(backbone_named(PACKAGED)).rows) == 3
+    assert len(cache.of(backbone_named(PACKAGED)).lookup([])[1]) == 3
 
 
 def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_path: Path, cache: FeatureCache) -> None:
@@ -142,6 +141,25 @@ def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_pa
     # so the old content has its own features, and the new content needs no file
     again = embed([blots[0], "gone"], keys=[old, new], cache=cache)
     assert np.abs(again.features - truth.features).max() < ROUNDING
+
+
+def test_packed_features_are_read_from_the_file(blots: list[str], tmp_path: Path, cache: FeatureCache) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    images, keys = [*blots[:5], "text.jpg", *blots[5:]], [*keys_of(blots[:5]), "no", *keys_of(blots[5:])]
+    keys[9] = None  # type: ignore[call-overload]
+    expected = np.nan_to_num(embed(images, root=tmp_path, keys=keys, cache=cache).features)
+    packed = PackedFeatures(cache)
+    for part in (slice(0, 3), slice(3, 8), slice(8, 11)):
+        packed.add(images[part], keys[part], root=tmp_path, events=Events())
+    assert packed.shape == (11, 1280)
+    assert packed.readable.tolist() == [True] * 5 + [False] + [True] * 5
+    order = np.array([9, 5, 0, 10, 4, 4])
+    for index in (slice(None), slice(2, 7), order, expected[:, 0] > 0):
+        assert np.abs(packed[index] - expected[index]).max() < ROUNDING
+    assert np.asarray(packed, dtype=np.float32).shape == packed.shape
+    file = cache.of(backbone_named(PACKAGED)).lookup([])[1]
+    assert [np.may_share_memory(rows, file) for _, rows in packed._parts] == [True, True, False]
+    assert PackedFeatures(cache).readable.tolist() == []
 
 
 def test_bad_arguments_and_nothing(blots: list[str]) -> None:
@@ -237,21 +255,3 @@ def test_features_are_kept_with_their_project(blots: list[str], tmp_path: Path) 
     assert (again.features == first.features).all()
     kept = {path.name for path in (tmp_path / "cache" / "features").iterdir()} - {TAG_NAME}
     assert [Path(name).suffix for name in kept] == [SUFFIX]
-
-
-def test_crops_of_an_image_have_features_of_their_own(tmp_path: Path, cache: FeatureCache) -> None:
-    path = tmp_path / "halves.png"
-    halves = np.zeros((200, 400, 3), dtype=np.uint8)
-    halves[:, :200], halves[:, 200:] = (200, 30, 30), np.random.default_rng(0).integers(0, 255, (200, 200, 3))
-    Image.fromarray(halves).save(path)
-    Image.fromarray(halves[:, 200:]).save(tmp_path / "right.png")
-    names, crops = [str(path)] * 4, [None, (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0), (0.999, 0.999, 0.5, 0.5)]
-    first = embed(names, crops=crops, keys=keys_of(names), cache=cache)
-    rows = first.features
-    right = embed([str(tmp_path / "right.png")]).features[0]
-    assert np.abs(rows[2] - right).max() < 1e-2
-    assert min(np.abs(rows[a] - rows[b]).max() for a, b in ((0, 1), (0, 2), (1, 2), (2, 3))) > 0.1
-    again = embed(["gone"] * 4, crops=crops, keys=keys_of(names), cache=cache)
-    assert (again.features == rows).all()
-    with pytest.raises(InputError, match="crops has 1 entries for 4"):
-        embed(names, crops=[None])

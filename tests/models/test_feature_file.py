@@ -41,8 +41,8 @@ def rows_of(numbers: list[int], width: int = WIDTH) -> np.ndarray:
     return np.stack([np.random.default_rng(number).normal(size=width) for number in numbers]).astype(np.float32)
 
 
-def keys_of(numbers: list[int], view: str = "") -> list[bytes]:
-    return [feature_key(f"{number}", view) for number in numbers]
+def keys_of(numbers: list[int]) -> list[bytes]:
+    return [feature_key(f"{number}") for number in numbers]
 
 
 def read(file: FeatureFile, keys: list[bytes]) -> tuple[np.ndarray, list[bool]]:
@@ -58,7 +58,7 @@ def start(path: Path, number: int, count: int, batch: int = 1) -> subprocess.Pop
 def test_features_come_back_in_any_order_in_float16(tmp_path: Path) -> None:
     file, given = file_at(tmp_path / "deep" / "x.features"), rows_of([1, 2, 3])
     assert read(file, keys_of([1]))[1] == [False]
-    assert file.rows.shape == (0, WIDTH)
+    assert file.lookup([])[1].shape == (0, WIDTH)
     file.add(keys_of([1, 2]), given[:2])
     file.add(keys_of([3]), given[2:])
     for again in (file, file_at(file.path)):
@@ -66,7 +66,7 @@ def test_features_come_back_in_any_order_in_float16(tmp_path: Path) -> None:
         assert known == [True, True, False, False, True]
         assert (found[known] == given[[2, 0, 1]].astype(np.float16)).all()
         assert np.isnan(found[[2, 3]]).all()
-        assert again.rows.dtype == np.float16
+        assert again.lookup([])[1].dtype == np.float16
         places, rows = again.lookup(keys_of([2, 9]))
         assert (rows[places[0]] == given[1].astype(np.float16)).all()
         assert places[1] == -1
@@ -74,12 +74,21 @@ def test_features_come_back_in_any_order_in_float16(tmp_path: Path) -> None:
     assert {path.name for path in file.path.parent.iterdir()} == {"x.features", "CACHEDIR.TAG"}
 
 
-def test_views_of_an_image_are_apart_and_nothing_is_stored_twice(tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+    file = file_at(tmp_path / "project" / "cache" / "features" / "x")
+    file.add(keys_of([1]), rows_of([1]))
+    assert not (tmp_path / "project").exists()
+    (tmp_path / "project").mkdir()
+    file.add(keys_of([1]), rows_of([1]))
+    assert read(file, keys_of([1]))[1] == [True]
+
+
+def test_nothing_is_stored_twice(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x")
-    for view, number in (("", 1), ("crop 0 0 1 1", 2), ("", 3)):
-        file.add(keys_of([7], view), rows_of([number]))
-    assert len(file.rows) == 2
-    found, _ = read(file, [*keys_of([7]), *keys_of([7], "crop 0 0 1 1")])
+    for key, number in ((7, 1), (8, 2), (7, 3)):
+        file.add(keys_of([key]), rows_of([number]))
+    assert len(file.lookup([])[1]) == 2
+    found, _ = read(file, keys_of([7, 8]))
     assert (found == rows_of([1, 2]).astype(np.float16)).all()
 
 
@@ -210,4 +219,4 @@ def test_a_killed_writer_leaves_nothing_wrong(tmp_path: Path, seconds: float) ->
     assert (found == rows_of(list(range(11))).astype(np.float16)).all()
     found, known = read(file, [feature_key(f"3-{at}") for at in range(most)])
     assert (found[known] == 3).all()
-    assert sum(known) == len(file.rows) - 11
+    assert sum(known) == len(file.lookup([])[1]) - 11

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,6 +29,8 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.project.location import check_name
+from customlabels_nb.store.background import RunnerRecord, change_record
+from customlabels_nb.store.database import now_us
 from tests.images.pictures import tree, write_folder
 
 BAD_NAMES = [
@@ -294,6 +297,24 @@ def test_a_rename_that_fails_changes_nothing(place: Path) -> None:
         ]
         with pytest.raises(StoreError, match="moved"):  # it would be lost if there were another project by now
             loaded.labels.add("pear")
+
+
+@pytest.mark.parametrize("verb", ["renamed", "deleted"])
+def test_a_project_that_another_kernel_trains_stays(tmp_path: Path, verb: str) -> None:
+    project = cl.create_project("a", tmp_path)
+    root = project.root
+    running = RunnerRecord("x", "elsewhere", 1, now_us())
+    change_record(project._store, "trainer", lambda _: running)
+
+    def change() -> None:
+        project.rename("b") if verb == "renamed" else project.delete(confirm=True)
+
+    with pytest.raises(NotAllowedError, match=f"cannot be {verb}: its assist is training .* on elsewhere"):
+        change()
+    assert (project.name, root.is_dir()) == ("a", True)
+    change_record(project._store, "trainer", lambda _: replace(running, state="done", token=None))
+    change()
+    assert not root.exists()
 
 
 def test_somebody_elses_note_of_a_rename_moves_nothing_elsewhere(tmp_path: Path) -> None:

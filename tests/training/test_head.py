@@ -10,15 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.models.embeddings import embed
-from customlabels_nb.training.classification import (
-    CS,
-    DEFAULT_C,
-    FittedHead,
-    complete_out_of_fold,
-    fit_head,
-    folds_of,
-    row_space,
-)
+from customlabels_nb.training.classification import CS, DEFAULT_C, FittedHead, fit_head, folds_of, row_space
 from tests.facts import tells
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -167,12 +159,6 @@ def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.Mo
     assert 60 <= compared.sum() <= 70
     assert compared[targets == 0].sum() >= 10
     assert head.log_loss == pytest.approx(whole.log_loss, abs=0.2)
-    every = complete_out_of_fold(head, features, targets)  # the others by a head of the sample
-    assert (every[compared] == head.out_of_fold[compared]).all()
-    assert every.sum(axis=1) == pytest.approx(1)
-    honest, flattered = ((found.argmax(axis=1) == targets).mean() for found in (every, softmax(head, features)))
-    assert 0.6 < honest < flattered
-    assert (complete_out_of_fold(whole, features, targets) == whole.out_of_fold).all()
     others, expected = clusters(3, 30, spread=3.0, seed=3)
     assert (softmax(head, others).argmax(axis=1) == softmax(whole, others).argmax(axis=1)).mean() > 0.9
     assert (softmax(head, others).argmax(axis=1) == expected).mean() > 0.8
