@@ -19,6 +19,7 @@ import pandas as pd
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import REJECTED, has_tag, is_reviewed
 from customlabels_nb.errors import (
     Cancelled,
     HelperError,
@@ -448,20 +449,14 @@ class Assist:
         >>> project.assist.suspects().columns[:5].tolist()
         ['image', 'annotation', 'kind', 'given', 'suggested']
         """
-        from customlabels_nb.assist.suspects import COLUMNS
-        from customlabels_nb.datasets.reviewed import is_reviewed
+        from customlabels_nb.assist.suspects import COLUMNS, still_there
 
         found = self.results
         if found is None:
             return pd.DataFrame(columns=list(COLUMNS))
         images, annotations, _ = self._store.tables(t.TRAIN, found.suspects["image"].unique().tolist())
-        left = set(images.loc[(images["status"] == "labelled") & ~is_reviewed(images), "image"])
-        pairs = set(zip(annotations["image"], annotations["label"], strict=True))
-        kept = [
-            row.image in left and (pd.isna(row.given) or (row.image, row.given) in pairs)
-            for row in found.suspects.itertuples()
-        ]
-        return found.suspects[pd.Series(kept, dtype=bool).to_numpy()].reset_index(drop=True)
+        left = images.loc[images["status"].isin(["labelled", "needs_review"]) & ~is_reviewed(images), "image"]
+        return still_there(found.suspects[found.suspects["image"].isin(left)], annotations)
 
     @property
     def advice(self) -> list[str]:
@@ -514,12 +509,13 @@ class Assist:
             return {"accepted": 0, "corrected": 0, "queues": queues}
         if self._counts[0] != key:
             images = self._store.images()
-            tags = [tag for own in images["tags"] for tag in own if tag in (PRELABELLED, CORRECTED)]
+            accepted, corrected, rejected = (has_tag(images, tag) for tag in (PRELABELLED, CORRECTED, REJECTED))
             waiting = self._waiting(images)
             queues = {queue: len(found.names(queue, waiting)) for queue in queues}
+            queues["prelabelled"] = len(found.names("prelabelled", waiting.difference(images.loc[rejected, "image"])))
             queues["suspect"] = self.suspects()["image"].nunique()
-            counts = {"accepted": tags.count(PRELABELLED), "corrected": tags.count(CORRECTED), "queues": queues}
-            self._counts = key, counts
+            changed = int((corrected | rejected).sum())
+            self._counts = key, {"accepted": int(accepted.sum()), "corrected": changed, "queues": queues}
         return self._counts[1]
 
     def _waiting(self, images: pd.DataFrame | None = None) -> set[str]:
@@ -569,26 +565,27 @@ class Assist:
             labels.apply()
         return labels
 
-    def _label(self, frame: pd.DataFrame, revisions: dict[str, int], annotator: str) -> int:
+    def _label(self, frame: pd.DataFrame, revisions: dict[str, int], annotator: str, attempts: int = 20) -> int:
         """Store labels of a model on images that have not been changed since, as one action."""
-        while True:
-            images, annotations, _ = self._store.tables(t.TRAIN, frame["image"].unique().tolist())
-            same = images["revision"] == images["image"].map(revisions)
-            images = images[same & (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])]
-            rows = frame[frame["image"].isin(images["image"]) & frame["label"].isin(self._store.labels()["label"])]
-            images = images[images["image"].isin(rows["image"])].reset_index(drop=True)
-            if images.empty:
-                return 0
-            rows = rows.assign(confidence=rows["confidence"].clip(0, 0.999))
-            marks = t.normalise_annotations(rows, annotator=annotator)
-            try:
-                done = self._store.update_images(
-                    t.TRAIN, t.settle_statuses(images, marks), marks, Action("auto-label", settings.user, annotator)
-                )
-            except (StaleEditError, TableError):  # a person was faster: leave that image out
-                continue
-            change_signal.notify(self._place.root)
-            return done.count
+        images, annotations, _ = self._store.tables(t.TRAIN, frame["image"].unique().tolist())
+        same = images["revision"] == images["image"].map(revisions)
+        images = images[same & (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])]
+        rows = frame[frame["image"].isin(images["image"]) & frame["label"].isin(self._store.labels()["label"])]
+        images = images[images["image"].isin(rows["image"])].reset_index(drop=True)
+        if images.empty:
+            return 0
+        rows = rows.assign(confidence=rows["confidence"].clip(0, 0.999))
+        marks = t.normalise_annotations(rows, annotator=annotator)
+        try:
+            done = self._store.update_images(
+                t.TRAIN, t.settle_statuses(images, marks), marks, Action("auto-label", settings.user, annotator)
+            )
+        except (StaleEditError, TableError):  # a person was faster: leave that image out
+            if not attempts:
+                raise
+            return self._label(frame, revisions, annotator, attempts - 1)
+        change_signal.notify(self._place.root)
+        return done.count
 
     # -- in the background --------------------------------------------------------------------------
     def _watch(self) -> None:

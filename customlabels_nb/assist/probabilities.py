@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
+from customlabels_nb.models.embeddings import PackedFeatures
 from customlabels_nb.training.classification import DEFAULT_C, FittedHead, fit_head, image_weights, row_space
 from customlabels_nb.training.multi_label import fit_multi_label_head
 
@@ -21,12 +22,13 @@ _BLOCK = 8_192  # images whose features are in memory at a time
 _ITERATIONS, _TOLERANCE = 500, 1e-3
 
 
-def predict(features: ArrayLike, head: FittedHead, *, several: bool = False) -> NDArray[np.float32]:
-    """Compute the probabilities of ``k`` labels from features (n, d), which may be memory-mapped, shape (n, k)."""
-    rows = np.asanyarray(features)
-    result = np.empty((len(rows), len(head.bias)), dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        logits = head.logits(rows[start : start + _BLOCK])
+def predict(
+    features: NDArray[np.floating] | PackedFeatures, head: FittedHead, *, several: bool = False
+) -> NDArray[np.float32]:
+    """Compute the probabilities of ``k`` labels from features (n, d), read in blocks, shape (n, k)."""
+    result = np.empty((len(features), len(head.bias)), dtype=np.float32)
+    for start in range(0, len(features), _BLOCK):
+        logits = head.logits(features[start : start + _BLOCK])
         result[start : start + _BLOCK] = expit(logits) if several else softmax(logits, axis=1)
     return result
 

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
+from customlabels_nb.models.embeddings import PackedFeatures
 
 #: Until this many check images are labelled, they are half of each page. Then they are a fifth.
 MANY_CHECKED, FIRST_SHARE, LATER_SHARE = 100, 0.5, 0.2
@@ -65,12 +66,12 @@ class QueueState:
     probabilities: NDArray[np.floating] | None = None
 
 
-def compact(features: ArrayLike, *, seed: int = 0) -> Rows:
+def compact(features: NDArray[np.floating] | PackedFeatures, *, seed: int = 0) -> Rows:
     """Project features (n, d) on their main directions and scale them to unit length, float32 of shape (n, ≤ 64).
 
-    The features may be memory-mapped and of half precision. They are read in blocks. Unreadable images (NaN) get zeros.
+    The features are read in blocks. Unreadable images (zeros or NaN) get zeros.
     """
-    rows = np.asanyarray(features)
+    rows = features
     some = np.random.default_rng(seed).choice(len(rows), min(len(rows), _SAMPLE), replace=False)
     sample = _units(np.nan_to_num(np.asarray(rows[np.sort(some)], dtype=np.float32)))
     directions = randomized_svd(sample, min(_DIRECTIONS, *sample.shape), n_iter=2, random_state=seed)[2].T

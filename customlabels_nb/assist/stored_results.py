@@ -71,6 +71,12 @@ class AssistResults:
         trusted = set(self.prelabels["image"]) if queue == "manual" else ()
         return [name for name in found if name in waiting and name not in trusted]
 
+    @property
+    def check_images(self) -> list[str]:
+        """The next check images, which are shown without predictions."""
+        positions = self.queue.loc[self.queue["kind"] == "check", "position"].to_numpy()
+        return [str(name) for name in self.images[positions]]
+
     def cluster_pages(self, waiting: Collection[str], taken_out: Collection[str] = ()) -> pd.DataFrame:
         """Return the cluster pages of ``waiting`` images, with the columns of ``pages`` and ``image``.
 

@@ -55,11 +55,12 @@ from customlabels_nb.assist.suspects import suspect_boxes, suspect_labels
 from customlabels_nb.checks import find_near_duplicates
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.errors import NotEnoughDataError, StoreError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.embeddings import PackedFeatures
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.store import SqlStore
 from customlabels_nb.training.kinds import choose_kind
@@ -88,7 +89,7 @@ class _Images:
     by_machine: BoolArray
     waiting: BoolArray
     in_train: int
-    features: NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), np.float16))
+    features: PackedFeatures
     copies: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     reserved: BoolArray = field(default_factory=lambda: np.empty(0, np.bool_))
     check: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
@@ -138,9 +139,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         raise NotEnoughDataError("The training set has no images. Add some with project.add_images(…).")
     count = len(data.table)
     with steps.phase("featurization", count):
-        features = data.features = _features(data, root, events)
-        known: BoolArray = np.asarray(np.isfinite(features).all(axis=1))
-        features[~known] = 0
+        known = _read_features(data, root, events)
         data.part, data.at = _readable(data, known)
         data.copies = _copies(data, root, store, events)
     labelled = np.zeros(count, dtype=np.bool_)
@@ -160,7 +159,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     thresholds = _guarantees(found.checks, len(data.names), target, data.kind)
     least = np.array([one.threshold for one in thresholds] or [np.inf])
     doubted = found.shown.loc[found.shown["sure"] < least[found.shown["label_at"]], "image"]
-    hidden = data.table.loc[data.reserved, "image"]
+    hidden = data.table.loc[data.reserved | has_tag(data.table, REJECTED), "image"]
     trusted = found.shown[~found.shown["image"].isin([*doubted, *hidden])]
     prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
     report = {
@@ -174,7 +173,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     }
     if not arguments["keep"]:
         return {**report, "found": prelabels.to_dict("list")}
-    small, waiting = compact(features), data.waiting
+    small, waiting = compact(data.features), data.waiting
     counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
     order = np.flatnonzero(upcoming)
     order = order[np.argsort(places[order], kind="stable")]
@@ -209,7 +208,8 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     waiting = np.array(table["status"] == "unlabelled", dtype=np.bool_)
     by_machine = np.concatenate([by_machine, np.zeros(len(table) - len(images), np.bool_)])
     at = place[part.images["image"]].to_numpy(dtype=np.int64)
-    return _Images(table, kind, labels["label"].tolist(), human, part, at, by_machine, waiting, len(images))
+    features = PackedFeatures(project_features(root))
+    return _Images(table, kind, labels["label"].tolist(), human, part, at, by_machine, waiting, len(images), features)
 
 
 def _drawn(data: _Images, since: int) -> BoolArray:
@@ -219,17 +219,13 @@ def _drawn(data: _Images, since: int) -> BoolArray:
     return np.asarray(~earlier & (np.arange(len(earlier)) < data.in_train))
 
 
-def _features(data: _Images, root: Path, events: Events) -> NDArray[np.float16]:
-    """Compute or read the features of all images, NaN for those that cannot be read."""
+def _read_features(data: _Images, root: Path, events: Events) -> BoolArray:
+    """Compute the features that are not stored yet, and return a mask of the images that can be read."""
     names, keys = data.table["image"].tolist(), [k if isinstance(k, str) else None for k in data.table["sha256"]]
-    blocks = []
     for start in range(0, len(names), _BLOCK):
         part = slice(start, start + _BLOCK)
-        relay = _relay(events, "featurization", start, len(names))
-        found = embed(names[part], root=root, keys=keys[part], cache=project_features(root), events=relay)
-        with np.errstate(over="ignore"):
-            blocks.append(found.features.astype(np.float16))
-    return np.concatenate(blocks)
+        data.features.add(names[part], keys[part], root=root, events=_relay(events, "featurization", start, len(names)))
+    return data.features.readable
 
 
 def _readable(data: _Images, known: BoolArray) -> tuple[UsableImages, IntArray]:

@@ -128,7 +128,7 @@ class DrawingSession(LabellingSession):
             drawn = predictions[~is_whole(predictions)].reset_index(drop=True)
             known = self._drawn_predictions[self.split] = (drawn, drawn.groupby("image").indices)
         drawn, rows = known
-        return drawn.iloc[rows.get(image, [])]
+        return drawn.iloc[[] if self._is_blind(image) else rows.get(image, [])]
 
     def set_shapes(
         self,

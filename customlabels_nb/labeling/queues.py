@@ -44,6 +44,8 @@ class Queues:
         Prelabels by image: tuples of label, box and confidence.
     suspects : dict
         Suspects by image.
+    checks : frozenset of str
+        The next check images, which are labelled without predictions.
     cluster : dict or None
         Shown cluster page: ``number``, ``of`` and ``alike``.
     """
@@ -54,6 +56,7 @@ class Queues:
         self.version = 0
         self.prelabels: dict[str, list[tuple[str, tuple[float, ...], float]]] = {}
         self.suspects: dict[str, list[Suspect]] = {}
+        self.checks: frozenset[str] = frozenset()
         self.cluster: dict[str, Any] | None = None
         self._taken_out: set[str] = set()
         self._passed: Counter[str] = Counter()
@@ -67,6 +70,7 @@ class Queues:
         self.version += 1
         self.prelabels = {}
         self.suspects = {}
+        self.checks = frozenset(() if results is None else results.check_images)
         for row in () if results is None else results.suspects.itertuples(index=False):
             given, suggested = (None if pd.isna(label) else label for label in (row.given, row.suggested))
             self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, not pd.isna(row.left)))

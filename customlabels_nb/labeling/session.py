@@ -372,7 +372,7 @@ class LabellingSession(ProjectScreen):
         polygon. ``prelabels`` is a list of labels with their confidences, which are shown instead.
         """
         at = self.table.position[image]
-        predicted = None if image in self.table.rejected else self.predictions.get(image)
+        predicted = None if self._is_blind(image) else self.predictions.get(image)
         return {
             "name": image,
             "short": short_name(image),
@@ -390,6 +390,11 @@ class LabellingSession(ProjectScreen):
         """Return the prelabels to show for an image: labels of the image, or of boxes."""
         is_open = self.table.statuses[self.table.position[image]] == "unlabelled" and image not in self.table.rejected
         return self.queues.offered(image, self.split, drawn=drawn) if is_open else []
+
+    def _is_blind(self, image: str) -> bool:
+        """Return True if an image is to be labelled without predictions: a check image, or one that was rejected."""
+        is_open = self.table.statuses[self.table.position[image]] == "unlabelled"
+        return is_open and (image in self.table.rejected or image in self.queues.checks)
 
     def _dashed(self, image: str) -> list[str]:
         """Return the labels that the row of an image without labels offers."""
