@@ -443,18 +443,23 @@ class Assist:
         """Return probably wrong labels and boxes: image, annotation, kind, given, suggested, score, model and box.
 
         Images that were reviewed since, or whose label was changed, are left out. Nothing is changed by itself.
+        ``annotation`` is the index of the row in ``project.train_set.annotations``.
 
         Examples
         --------
         >>> project.assist.suspects().columns[:5].tolist()
         ['image', 'annotation', 'kind', 'given', 'suggested']
         """
-        from customlabels_nb.assist.suspects import COLUMNS, still_there
+        from customlabels_nb.assist.suspects import COLUMNS
 
         found = self.results
-        if found is None:
-            return pd.DataFrame(columns=list(COLUMNS))
-        images, annotations, _ = self._store.tables(t.TRAIN, found.suspects["image"].unique().tolist())
+        return pd.DataFrame(columns=list(COLUMNS)) if found is None else self._suspects(found)
+
+    def _suspects(self, found: AssistResults, names: list[str] | None = None) -> pd.DataFrame:
+        """Return the suspects that are left. With the names of all suspected images, ``annotation`` is not valid."""
+        from customlabels_nb.assist.suspects import still_there
+
+        images, annotations, _ = self._store.tables(t.TRAIN, names)
         left = images.loc[images["status"].isin(["labelled", "needs_review"]) & ~is_reviewed(images), "image"]
         return still_there(found.suspects[found.suspects["image"].isin(left)], annotations)
 
@@ -513,7 +518,7 @@ class Assist:
             waiting = self._waiting(images)
             queues = {queue: len(found.names(queue, waiting)) for queue in queues}
             queues["prelabelled"] = len(found.names("prelabelled", waiting.difference(images.loc[rejected, "image"])))
-            queues["suspect"] = self.suspects()["image"].nunique()
+            queues["suspect"] = self._suspects(found, found.suspects["image"].unique().tolist())["image"].nunique()
             changed = int((corrected | rejected).sum())
             self._counts = key, {"accepted": int(accepted.sum()), "corrected": changed, "queues": queues}
         return self._counts[1]

@@ -96,9 +96,12 @@ def features(names: list[str], noise: float) -> np.ndarray[Any, np.dtype[np.floa
 def noise(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Replace the features and near-duplicates of the images, and the helper process. Return the noise, as a list."""
     amount = [1.0]
-    monkeypatch.setattr(
-        training, "_features", lambda data, root, events: features(data.table["image"].tolist(), amount[0])
-    )
+
+    def read(data: Any, root: Path, events: Events) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        data.features = features(data.table["image"].tolist(), amount[0])
+        return np.ones(len(data.table), dtype=np.bool_)
+
+    monkeypatch.setattr(training, "_read_features", read)
     monkeypatch.setattr(training, "_copies", lambda data, root, store, events: np.arange(len(data.table)))
     monkeypatch.setattr(Assist, "_runner", property(lambda self: self.__dict__.setdefault("_local", InProcess())))
     return amount
@@ -166,6 +169,14 @@ def test_58_check_images_show_nothing_and_59_do(project: Project) -> None:
     assert (found.prelabels["label"] == found.prelabels["image"].map(truth)).mean() > 0.95
     assert found.prelabels["label"].tolist() == sorted(found.prelabels["label"], key=LABELS.index)
     assert not set(found.prelabels["image"]) & set(order[:59])
+    rejected = found.prelabels["image"].iloc[0]
+    data = project.train_set
+    tagged = data.images.assign(tags=[["prelabel-rejected"] if n == rejected else [] for n in data.images["image"]])
+    project.update("train", cl.Dataset(tagged, data.annotations, data.labels, name="train", origin=data))
+    train(project)
+    assert project.assist.results is not None
+    assert rejected not in project.assist.results.prelabels["image"].tolist()
+    assert rejected not in project.assist.auto_label(progress=False, dry_run=True).frame["image"].tolist()
 
 
 def test_a_biased_queue_changes_neither_promise_nor_check_images(project: Project) -> None:
@@ -199,8 +210,10 @@ def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project
     assert set(found["image"]) == set(order[88:90])
     assert found["suggested"].tolist() == found["image"].map(truth).tolist()
     label(project, order[88:89])
-    assert project.assist.suspects()["image"].tolist() == order[89:90]
-    data = project.train_set
+    label(project, order[:1])  # moves the rows of the others
+    found, data = project.assist.suspects(), project.train_set
+    assert found["image"].tolist() == order[89:90]
+    assert data.annotations.loc[found["annotation"], ["image", "label"]].values.tolist() == [[order[89], wrong[1]]]
     tagged = data.images.assign(tags=[["reviewed"] if name == order[89] else [] for name in data.images["image"]])
     project.update("train", cl.Dataset(tagged, data.annotations, data.labels, name="train", origin=data))
     assert project.assist.suspects().empty
@@ -464,13 +477,14 @@ def test_accepted_and_corrected_prelabels_are_counted(project: Project) -> None:
     label(project, order[:3])
     data = project.train_set
     tags = {order[0]: ["prelabelled"], order[1]: ["prelabelled", "x"], order[2]: ["prelabel-corrected"]}
+    tags[order[3]] = ["prelabel-rejected"]  # unlabelled
     images = data.images.assign(tags=[tags.get(name, []) for name in data.images["image"]])
     project.update("train", cl.Dataset(images, data.annotations, data.labels, name="train", origin=data))
     said = project.assist.summary()
     assert said["queues"] == {"manual": 0, "clustered": 0, "prelabelled": 0, "suspect": 0}
     train(project)
     said = project.assist.summary()
-    assert (said["accepted"], said["corrected"]) == (2, 1)
+    assert (said["accepted"], said["corrected"]) == (2, 2)
     assert said["queues"]["clustered"] == COUNT - 3 - 60  # without the next check images
 
 

@@ -29,12 +29,13 @@ def results(
     pages: Sequence[Sequence[int]] = (),
     prelabels: Sequence[tuple[Any, ...]] = (),
     suspects: Sequence[Mapping[str, Any]] = (),
+    checks: Sequence[int] = (),
     run: int = 1,
 ) -> AssistResults:
     """Create results in which the queue has the images in reverse order.
 
-    ``pages`` are positions, ``prelabels`` tuples of position, label, confidence and perhaps a box, ``suspects`` rows
-    with a position as ``image``.
+    ``checks`` are positions of check images, ``pages`` are positions, ``prelabels`` tuples of position, label,
+    confidence and perhaps a box, ``suspects`` rows with a position as ``image``.
     """
     names = np.array(images)
     rows = [(at, page, page, -1, 0.96) for page, own in enumerate(pages) for at in own]
@@ -45,7 +46,9 @@ def results(
     return AssistResults(
         run=run,
         images=names,
-        queue=pd.DataFrame({"position": range(len(names))[::-1], "kind": "margin"}),
+        queue=pd.DataFrame({"position": range(len(names))[::-1], "kind": "uncertain"}).assign(
+            kind=lambda table: table["kind"].where(~table["position"].isin(checks), "check")
+        ),
         pages=pd.DataFrame(rows, columns=["position", "cluster", "page", "label", "alike"]).astype(
             {"position": int, "page": int, "alike": float}
         ),

@@ -14,6 +14,7 @@ from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
+from customlabels_nb.store import Action
 from tests.labeling.conftest import another, named
 from tests.labeling.fake_assist import FakeAssist, results
 
@@ -215,6 +216,20 @@ def test_only_the_labels_that_were_shown_are_accepted(project: Project, images: 
     assert told == [(images[1], ("pear",), ("apple",)), (images[2], (), ("apple",))]
     assert project.train_set.annotations["image"].tolist() == images[:1]
     assert session.accept_predictions(images[:1], seen=seen).conflicts == ()  # sent twice
+
+
+def test_check_images_show_no_prediction_of_any_model(project: Project, images: list[str]) -> None:
+    found = pd.DataFrame({"image": images[:2], "label": ["apple", "pear"], "confidence": [0.9, 0.8]})
+    box = found.assign(left=1.0, top=2.0, width=10.0, height=12.0)
+    both = t.normalise_annotations(pd.concat([found, box]))
+    project._store.replace_predictions("old", both, Action("predict", "old"))
+    assist = FakeAssist(results(images, checks=[0]))
+    session, drawing = opened(project, assist), opened(project, assist, DrawingSession)
+    assert [session.row(name)["predicted"] for name in images[:2]] == [None, ["pear", 0.8]]
+    assert [len(drawing.shapes(name)["predictions"]) for name in images[:2]] == [0, 1]
+    assert session.accept_predictions(images[:2]).images == (images[1],)
+    session.assign(images[:1], "pear")
+    assert session.row(images[0])["predicted"] == ["apple", 0.9]
 
 
 def test_hidden_prelabels_are_not_accepted(project: Project, images: list[str]) -> None:
