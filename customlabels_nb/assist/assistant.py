@@ -19,7 +19,7 @@ import pandas as pd
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.reviewed import REJECTED, has_tag, is_reviewed
+from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED, has_tag, is_reviewed
 from customlabels_nb.errors import (
     Cancelled,
     HelperError,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 EVERY, BOX_GROWTH, FEWEST_NEW_BOXES = 10, 0.25, 20
 #: Images and boxes from which a detector is trained.
 FEWEST_IMAGES, FEWEST_BOXES = 15, 20
-#: Tags of images whose prelabel was accepted or corrected.
-PRELABELLED, CORRECTED = "prelabelled", "prelabel-corrected"
 
 _ENTRY = "customlabels_nb.assist.training:run"
 _SETTINGS, _RUNS, _CHECKS = "assist", "assist runs", "assist checks"

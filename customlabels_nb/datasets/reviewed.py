@@ -9,8 +9,8 @@ from __future__ import annotations
 import pandas as pd
 
 REVIEWED = "reviewed"
-#: Tag of images whose prelabel was rejected. They are not prelabelled again.
-REJECTED = "prelabel-rejected"
+#: Tags of images whose prelabel was accepted, corrected or rejected. Rejected ones are not prelabelled again.
+PRELABELLED, CORRECTED, REJECTED = "prelabelled", "prelabel-corrected", "prelabel-rejected"
 
 
 def is_reviewed(images: pd.DataFrame) -> pd.Series:
@@ -54,6 +54,11 @@ def forget_where_changed(
         for name, status in zip(images["image"], images["status"], strict=True)
     ]
     return without_review(images, pd.Series(changed, index=images.index, dtype=bool))
+
+
+def had_prelabel(images: pd.DataFrame) -> pd.Series:
+    """Return a mask of the images that were labelled while a model's predictions were shown."""
+    return has_tag(images, PRELABELLED) | has_tag(images, CORRECTED) | has_tag(images, REJECTED)
 
 
 def has_tag(images: pd.DataFrame, tag: str = REVIEWED) -> pd.Series:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.datasets.reviewed import had_prelabel
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
@@ -385,7 +386,7 @@ def evaluation_of(
         per_image=applied.per_image(),
         confusion_matrix=applied.confusion(),
         labels=pd.DataFrame({"label": list(outcomes.labels), "colour": list(outcomes.colours)}).astype("str"),
-        notes=evaluation_notes(outcomes, per_label, thresholds),
+        notes=[*evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
     )
 
 
@@ -497,6 +498,17 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
     ):
         if which.any():
             yield text.format(_listed(list(names[which])))
+
+
+def _about_help(images: pd.DataFrame) -> Iterator[str]:
+    """Say how many test images were labelled with a model's help."""
+    if "tags" in images and images["tags"].map(lambda tags: isinstance(tags, list)).all():
+        helped = int(had_prelabel(images).sum())
+        if helped:
+            yield (
+                f"{helped} of {len(images)} test images were labelled while a model's predictions were shown. The "
+                "metrics may be too good."
+            )
 
 
 def _about_images(outcomes: Outcomes) -> Iterator[str]:

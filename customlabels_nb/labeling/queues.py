@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.assist.assistant import CORRECTED, PRELABELLED
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.reviewed import REJECTED
+from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.stored_results import AssistResults

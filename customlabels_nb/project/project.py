@@ -14,7 +14,7 @@ import pandas as pd
 
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.checks.near_duplicates import SAME
@@ -22,7 +22,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.import_reports import RefreshReport
-from customlabels_nb.datasets.reviewed import forget_where_changed
+from customlabels_nb.datasets.reviewed import forget_where_changed, had_prelabel
 from customlabels_nb.datasets.splitting import rare_labels
 from customlabels_nb.errors import (
     InputError,
@@ -538,7 +538,7 @@ class Project:
     ) -> Distribution:
         """Move a stratified random part of the training images to the empty test set.
 
-        Images with labels by models stay in the training set.
+        Images that models labelled, or helped to label, stay in the training set.
 
         Parameters
         ----------
@@ -576,8 +576,7 @@ class Project:
         train = self.train_set
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
         by_machine = train.annotations.loc[t.by_machine(train.annotations), "image"]
-        helped = train.images["tags"].map(lambda tags: any(tag.startswith("prelabel") for tag in tags)).astype(bool)
-        chosen &= ~(train.images["image"].isin(by_machine) | helped).to_numpy()
+        chosen &= ~(train.images["image"].isin(by_machine) | had_prelabel(train.images)).to_numpy()
         if not chosen.any():
             raise NotEnoughDataError(
                 f"Cannot split the {len(train)} images: no label has two different images. "
@@ -979,7 +978,7 @@ class Project:
             Device to train on: "cuda", "mps" or "cpu". By default the first of these that is available.
         auto_labels : bool
             Train on labels by models too, such as those of ``project.assist.auto_label()``. By default, images with
-            such labels are left out.
+            such labels are left out. Test images with such labels are always left out.
         tags : dict, optional
             Tags of the version, a dict of str to str.
         progress : bool or "bars"
@@ -1019,8 +1018,12 @@ class Project:
             with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
                 from customlabels_nb.training.run import train_version  # loads torch, which takes seconds
 
-                train = self.train_set if auto_labels else without_machine_labels(self.train_set)
-                datasets = train, self.test_set
+                train = self.train_set
+                human = train if auto_labels else without_machine_labels(train)
+                left = int((train.images["status"] != human.images["status"]).sum())
+                if left:
+                    say(f"{counted(left, 'image')} with labels by models left out. Use them with auto_labels=True.")
+                datasets = human, without_machine_labels(self.test_set)
                 train_version(self._store, self.root, version, *datasets, options, stream, tags=tags, started=started)
                 model = self._models.setdefault(version, model)
                 model._finish(stream)

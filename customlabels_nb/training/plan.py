@@ -132,7 +132,7 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
 def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     """Describe in sentences what training would use, or why it would fail, without changing the project."""
     try:
-        aside = not len(test)
+        train, test, aside = without_machine_labels(train), without_machine_labels(test), not len(test)
         plan = make_plan(*(set_aside(train) if aside else (train, test)), task=task)
     except CustomLabelsError as error:
         return [str(error)]

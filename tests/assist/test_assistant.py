@@ -552,13 +552,17 @@ def test_boxes_are_prelabelled_and_suspected(
     project.close()
 
 
-def test_training_leaves_labels_by_models_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_leaves_labels_by_models_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from customlabels_nb.training import run as training_run
 
     given: list[int] = []
+    tested: list[int] = []
 
     def keep(store: Any, root: Any, name: str, train: Any, test: Any, *_: Any, **__: Any) -> None:
         given.append(len(train.annotations))
+        tested.append(len(test.annotations))
         raise NotAllowedError("enough")
 
     monkeypatch.setattr(training_run, "train_version", keep)
@@ -572,6 +576,15 @@ def test_training_leaves_labels_by_models_out(project: Project, monkeypatch: pyt
     assert given[0] < 80
     assert given[1] == given[0] + len(machine)
     assert not machine & set(project.test_set.images["image"])
+    assert f"{len(machine)} images with labels by models left out. Use them with auto_labels=True." in (
+        capsys.readouterr().out
+    )
+    marks = project.test_set.annotations
+    assert tested == [len(marks)] * 2
+    project.update("test", marks.assign(annotator=["model:7", *marks["annotator"][1:]]))
+    with pytest.raises(NotAllowedError, match="enough"):
+        project.train(auto_labels=True, progress=False)
+    assert tested[2] == len(marks) - 1
 
 
 def test_the_next_check_images_have_neither_prelabel_nor_cluster_nor_automatic_label(project: Project) -> None:

@@ -128,6 +128,16 @@ def after_accepted(ns):
     assert counts.min() >= 6
 
 
+def after_suspects(ns):
+    assert len(ns["slips"]) == 2
+    assert set(ns["slips"]["image"]) <= set(ns["suspects"]["image"].head(6)), "the slips are among the first"
+
+
+def after_put_right(ns):
+    truth = labels_by_name(ns["project"].train_set)
+    assert all(name.startswith(label) for name, label in truth.items())
+
+
 def after_second(ns):
     second = ns["second"]
     assert (second.name, second.status) == ("second", "TRAINING_COMPLETED")
@@ -165,6 +175,11 @@ def after_next_advice(ns):
     advice = ns["second"].evaluate().advice
     assert len(advice) < len(ns["report"].advice), "less advice"
     assert not any({"patio", "closet"} & set(item.labels) for item in advice.about("confusion")), "different advice now"
+
+
+def after_verified(ns):
+    assert ns["verify"].precision["shown"].sum() == 12, "the random half"
+    assert len(ns["project"].train_set) == 80 + 24
 
 
 def after_published(ns):
