@@ -160,7 +160,11 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     least = np.array([one.threshold for one in thresholds] or [np.inf])
     doubted = found.shown.loc[found.shown["sure"] < least[found.shown["label_at"]], "image"]
     hidden = data.table.loc[data.reserved | has_tag(data.table, REJECTED), "image"]
-    trusted = found.shown[~found.shown["image"].isin([*doubted, *hidden])]
+    trusted = found.shown[~found.shown["image"].isin(doubted)]
+    if arguments["keep"] and found.probabilities is not None:
+        copied = _copied(data, found.probabilities)
+        trusted = pd.concat([trusted[~trusted["image"].isin(copied["image"])], copied])
+    trusted = trusted[~trusted["image"].isin(hidden)]
     prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
     report = {
         "kind": data.kind,
@@ -348,6 +352,24 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
         at = pd.Series(np.arange(count), index=data.table["image"])[asked]
         doubt = box_doubt(at[found["image"]].to_numpy(), found["confidence"].to_numpy(), _SHOWN, count)
     return _Found(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
+
+
+def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
+    """Return predictions for the open near-duplicates of labelled images: their labels, where these agree."""
+    given = data.part.marks.groupby("image")["label"].agg(frozenset)
+    own = data.part.images["image"].map(lambda name: given.get(name, frozenset()))
+    labels = own.groupby(data.copies[data.at]).agg(["first", "nunique"])
+    known = labels.loc[labels["nunique"] == 1, "first"]
+    rows = [
+        (place, data.names.index(name))
+        for place in np.flatnonzero(data.waiting & np.isin(data.copies, known.index)).tolist()
+        for name in sorted(known[data.copies[place]])
+    ]
+    at, label = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    return pd.DataFrame({
+        "image": data.table["image"].to_numpy()[at], "label": np.array(data.names, dtype=object)[label],
+        "confidence": probabilities[at, label].astype(np.float64), "label_at": label,
+    }).assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan))  # fmt: skip
 
 
 def split_groups(groups: IntArray, *, seed: int = 0) -> BoolArray:

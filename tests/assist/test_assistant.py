@@ -604,6 +604,21 @@ def test_the_next_check_images_have_neither_prelabel_nor_cluster_nor_automatic_l
     assert train(project)["steps"][2]["count"] == 90  # labels by a model do not end the evidence
 
 
+def test_copies_of_a_labelled_image_offer_its_label(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_copies", lambda data, *_: np.arange(len(data.table)) % (COUNT // 2))
+    names = project.train_set.images["image"].tolist()
+    label(project, names[:30], [LABELS[1], *map(truth, names[1:30])])
+    label(project, [names[COUNT // 2 + 29]], [LABELS[0]])  # not the label of its copy
+    train(project)
+    found = project.assist.results
+    assert found is not None
+    offered = dict(zip(found.prelabels["image"], found.prelabels["label"], strict=True))
+    assert offered == dict(zip(names[COUNT // 2 :][:29], [LABELS[1], *map(truth, names[1:29])], strict=True))
+    queue = project.assist.queue
+    assert set(offered) < set(queue.loc[queue["kind"] == "copy", "image"])
+    assert project.assist.auto_label(progress=False).frame.empty
+
+
 def test_images_that_had_a_label_before_assist_are_no_check_images(project: Project) -> None:
     order = names_in_order(project)
     label(project, order[:100])
