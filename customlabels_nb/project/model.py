@@ -524,6 +524,15 @@ class Model(Runnable):
                 show_in_one_line(error, text)
             raise
 
+    def _test_precision(self) -> float | None:
+        """Return the share of the predictions on the test set that are right, None if there is no evaluation."""
+        from customlabels_nb.training.kept_files import has_predictions
+
+        if not has_predictions(self.folder, "test"):
+            return None
+        counts = self.evaluate().per_label[["tp", "fp"]].sum()
+        return float(counts["tp"] / counts.sum()) if counts.sum() else None
+
     def _project_actions(self, config: ModelConfig) -> ProjectActions:
         from customlabels_nb.labeling.project_actions import ProjectActions
         from customlabels_nb.project.screens import open_test_images

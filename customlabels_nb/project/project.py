@@ -918,9 +918,11 @@ class Project:
         {'judged': 0, 'wrong': 0, 'left': 2}
         """
         version = self.model(model) if isinstance(model, str) else model
+        tested = version._test_precision if isinstance(version, Model) else lambda: None
         return screens.open_verification(
-            self._place, found, version, sample=sample, test_share=test_share, seed=seed, page_size=page_size
-        )
+            self._place, found, version, sample=sample, test_share=test_share, seed=seed, page_size=page_size,
+            test_precision=tested,
+        )  # fmt: skip
 
     # -- models -------------------------------------------------------------------------------------
     def train(

@@ -95,7 +95,15 @@ def open_review(
 
 
 def open_verification(
-    place: ProjectLocation, found: Any, model: Any, *, sample: int, test_share: float, seed: int, page_size: int
+    place: ProjectLocation,
+    found: Any,
+    model: Any,
+    *,
+    sample: int,
+    test_share: float,
+    seed: int,
+    page_size: int,
+    test_precision: Callable[[], float | None],
 ) -> Verify:
     """Open the verify widget for a sample of predictions, see :meth:`.Project.verify`."""
     from customlabels_nb.labeling.verification import Verification, draw_sample
@@ -109,8 +117,7 @@ def open_verification(
     path = draw_sample(place.store, place.root, images, predict, model=name, key=key, sample=sample, seed=seed)
 
     def session() -> Verification:
-        precision = partial(_precision_on_test_set, model)
-        return Verification(place.store, place.root, path, test_share=test_share, test_precision=precision)
+        return Verification(place.store, place.root, path, test_share=test_share, test_precision=test_precision)
 
     def refuse(files: list[str], split: str, label: str | None) -> ImportReport:
         raise NotAllowedError("The sample to verify is fixed. Add images with project.add_images().")
@@ -149,17 +156,6 @@ def _predictions_in(found: Any, model: Any, root: Path) -> tuple[list[str], Call
     if not images:
         raise NotEnoughDataError("found has no images, so there is nothing to verify.")
     return images, lambda: table, "\n".join([*images, table.to_csv(index=False)])
-
-
-def _precision_on_test_set(model: Any) -> float | None:
-    """Return the share of a version's predictions on the test set that are right, None if it was not evaluated."""
-    from customlabels_nb.project.model import Model
-    from customlabels_nb.training.kept_files import has_predictions
-
-    if not isinstance(model, Model) or not has_predictions(model.folder, t.TEST):
-        return None
-    counts = model.evaluate().per_label[["tp", "fp"]].sum()
-    return float(counts["tp"] / counts.sum()) if counts.sum() else None
 
 
 def open_label_manager(place: ProjectLocation) -> LabelManager:
