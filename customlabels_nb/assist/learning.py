@@ -22,6 +22,8 @@ from customlabels_nb.training.classification import FittedHead, as_rows, row_spa
 SHARES = (0.2, 0.3, 0.45, 0.7, 1.0)
 #: With fewer check images, no forecast is made.
 FEWEST_CHECKED = 20
+#: Number of labels for which the gain is forecast.
+MORE = 50
 #: A forecast below this gain of F1 is no reason to continue.
 WORTH = 0.005
 
@@ -89,7 +91,7 @@ def count_on_check_images(
     return Counts(sizes, predicted & known, predicted, known)
 
 
-def forecast(counts: Counts, *, more: int = 50, seed: int = 0) -> Forecast | None:
+def forecast(counts: Counts, *, more: int = MORE, seed: int = 0) -> Forecast | None:
     """Extrapolate the learning curve to ``more`` labels, or return None if there are too few check images or sizes."""
     images = len(counts.truth)
     if images < FEWEST_CHECKED or len(counts.sizes) < 3:
@@ -120,9 +122,9 @@ def describe_forecast(found: Forecast | None, labels: Sequence[str], seconds_per
         return f"Label at least {FEWEST_CHECKED} check images to see how much more labels would improve the model."
     interval = f"{found.gain:.2f} ({found.low:.2f}–{found.high:.2f})"
     if found.high < WORTH:
-        return f"The next {found.more} labels would raise F1 by {interval}. You can stop here."
+        return f"The next {counted(found.more, 'label')} would raise F1 by {interval}. You can stop here."
     mostly = "" if found.label is None else f", mostly for {one_line(labels[found.label])}"
-    text = f"The next {found.more} labels would raise F1 by {interval}{mostly}."
+    text = f"The next {counted(found.more, 'label')} would raise F1 by {interval}{mostly}."
     if seconds_per_label is None:
         return text
     minutes = counted(max(1, round(found.more * seconds_per_label / 60)), "minute")

@@ -26,6 +26,7 @@ from customlabels_nb.assist.guarantee import (
     precision_interval,
 )
 from customlabels_nb.assist.learning import (
+    MORE,
     Forecast,
     count_on_check_images,
     describe_forecast,
@@ -280,7 +281,8 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
             fitted, truth, data.part.images["image"].tolist(), data.names, data.annotations, model=model
         )
         counts = count_on_check_images(rows, truth, check, head, copies=copies) if len(check) else None
-        advice = _advice(None if counts is None else forecast(counts), data)
+        more = min(MORE, int(data.waiting.sum()))
+        advice = _advice(forecast(counts, more=more) if counts and more else None, data)
     with steps.phase("inference", int(data.waiting.sum())):
         found = predict(data.features, head, several=several)
         doubt = label_doubt(found, truth.sum(axis=0), _CLEAR) if several else margin_doubt(found)

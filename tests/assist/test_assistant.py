@@ -488,6 +488,16 @@ def test_accepted_and_corrected_prelabels_are_counted(project: Project) -> None:
     assert said["queues"]["clustered"] == COUNT - 3 - 60  # without the next check images
 
 
+def test_advice_is_about_no_more_labels_than_there_are_images(project: Project) -> None:
+    order = names_in_order(project)
+    label_checks(project, order[:60])
+    label(project, order[60:-7])
+    advice = train(project)["advice"]
+    assert (advice["more"], advice["text"][:18]) == (7, "The next 7 labels ")
+    label(project, order[-7:])
+    assert train(project)["advice"] is None
+
+
 def test_several_labels_are_prelabelled_where_all_are_clear(tmp_path: Path, noise: list[float]) -> None:
     project = make(tmp_path, "multi-label")
     order = names_in_order(project)[:120]

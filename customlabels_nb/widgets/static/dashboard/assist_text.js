@@ -72,7 +72,7 @@ export function adviceParts(advice) {
   if (!Number.isFinite(gain)) return { before: text ?? "", label: null, after: "" };
   const pace = minutes ? `; about ${counted(Math.round(minutes) || 1, "minute")} at your pace` : "";
   return {
-    before: `The next ${numeral(more)} labels would raise F1 by`, gain: gain.toFixed(2), interval: `(${low.toFixed(2)}–${high.toFixed(2)})`,
+    before: `The next ${numeral(more)} ${more === 1 ? "label" : "labels"} would raise F1 by`, gain: gain.toFixed(2), interval: `(${low.toFixed(2)}–${high.toFixed(2)})`,
     label: label ?? null, after: `${pace}.`,
   };
 }
