@@ -38,9 +38,8 @@ def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
     expect(gallery.tile(2)).to_have_class(re.compile(r"\bout\b"))
     gallery.press("ArrowLeft", "Space", "Space")  # out and in again
     expect(root.locator(".primary")).to_have_text("Submit 4 ⏎")
-    gallery.press("1", "Enter", "2")  # keys pressed meanwhile are for the next page
-    expect(root.locator(".cluster strong")).to_have_text("cluster 2 of 4")
-    expect(gallery.chips(2)).to_have_text("pear")
+    gallery.press("1", "Enter", "2")  # keys pressed meanwhile are for the next page, which is left with its last label
+    expect(root.locator(".cluster strong")).to_have_text("cluster 3 of 4")
     gallery.expect_saved()
     apples = dict.fromkeys(["000", "001", "003", "004"], "apple")
     assert gallery.labelled() == apples | dict.fromkeys(["005", "006", "007"], "pear")
@@ -49,16 +48,16 @@ def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
     gallery.press("Control+z", "Control+z")
     expect(root.locator(".cluster strong")).to_have_text(re.compile("cluster 1 of"))
     assert gallery.labelled() == {}
-    gallery.press("3", "Enter")
+    gallery.press("3")
     expect(root.locator(".cluster strong")).to_have_text(re.compile("cluster 2 of"))
     root.locator(".later").click()
     expect(root.locator(".notice")).to_contain_text("3 images have no label yet")
     expect(root.locator(".cluster strong")).to_have_text("cluster 3 of 4")
-    gallery.press("1", "Enter")
+    gallery.press("1")
     expect(gallery.tile(0)).to_have_attribute("title", re.compile("002.png"))  # alone
-    gallery.press("1", "Enter")
+    gallery.press("1")
     expect(root.locator(".cluster strong")).to_have_text(re.compile("cluster 2 of"))
-    gallery.press("1", "Enter")
+    gallery.press("1")
     expect(root.locator(".empty p")).to_have_text("All clustered images are labelled or skipped.")
     root.locator(".empty button").click()
     expect(root.locator(".position")).to_have_text("1–9 of 12")

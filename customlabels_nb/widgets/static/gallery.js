@@ -269,9 +269,11 @@ class Gallery extends PicturePages {
 
   // -- actions on images ------------------------------------------------------------------------------
 
+  // A cluster page whose images all have their one label is left without a further key.
   _label(label) {
     const edited = this._edit({ op: "toggle", label });
     if (this.single && this.info.alone) this._advance();
+    else if (this.clustered && this.info.alone && !this.turned && !asideOf(this.listing.rowsOnPage(), () => true)[1].length) this._leaveCluster();
     return edited;
   }
 
