@@ -468,16 +468,21 @@ class Assist:
         if last is None:
             return ["Nothing was trained yet. project.assist.train() does it now."]
         said, promise, target = [last["note"]] if last["note"] else [], last["promise"], f"{last['target']:.0%}"
+        left = self._count()["left"]
         if promise:
             said.append(
                 f"Of {promise['shown']:,} predictions on check images that are sure enough to be shown, "
                 f"{promise['right']:,} are right: with 95 % confidence at least {promise['bound']:.1%} are."
             )
+        elif last["needed"] and left is not None and last["needed"] > left:
+            said.append(
+                f"Too few images are left to trust predictions at {target}: that needs {last['needed']:,} labels."
+            )
         elif last["needed"]:
             said.append(f"{counted(last['needed'], 'more label')} until predictions can be trusted at {target}.")
         else:
             said.append(f"The model errs too often to be trusted at {target}, however many check images there are.")
-        return [*said, last["advice"]["text"]] if last["advice"] else said
+        return [*said, last["advice"]["text"]] if last["advice"] and left != 0 else said
 
     def summary(self) -> dict[str, Any]:
         """Return the state for the dashboard as a JSON object.
@@ -505,11 +510,11 @@ class Assist:
         }  # fmt: skip
 
     def _count(self) -> dict[str, Any]:
-        """Count the images of the queues, and the prelabels that people accepted and corrected."""
+        """Count the images of the queues and those left, and the prelabels that people accepted and corrected."""
         found, key = self.results, (self._stored, self._store.last_action())
         queues = dict.fromkeys(("manual", "clustered", "prelabelled", "suspect"), 0)
         if found is None:  # a large project opens without reading all its images
-            return {"accepted": 0, "corrected": 0, "queues": queues}
+            return {"accepted": 0, "corrected": 0, "queues": queues, "left": None}
         if self._counts[0] != key:
             images = self._store.images()
             accepted, corrected, rejected = (has_tag(images, tag) for tag in (PRELABELLED, CORRECTED, REJECTED))
@@ -518,7 +523,8 @@ class Assist:
             queues["prelabelled"] = len(found.names("prelabelled", waiting.difference(images.loc[rejected, "image"])))
             queues["suspect"] = self._suspects(found, found.suspects["image"].unique().tolist())["image"].nunique()
             changed = int((corrected | rejected).sum())
-            self._counts = key, {"accepted": int(accepted.sum()), "corrected": changed, "queues": queues}
+            left = int(((images["status"] == "unlabelled") & (images["split"] == t.TRAIN)).sum())
+            self._counts = key, {"accepted": int(accepted.sum()), "corrected": changed, "queues": queues, "left": left}
         return self._counts[1]
 
     def _waiting(self, images: pd.DataFrame | None = None) -> set[str]:

@@ -124,6 +124,7 @@ class LabellingSession(ProjectScreen):
         self._seen = store.last_action()
         self._undo: list[_Step] = []
         self._redo: list[_Step] = []
+        self._given: tuple[str, ...] = ()
         self.open(split)
 
     # -- project -----------------------------------------------------------------------------------
@@ -193,6 +194,18 @@ class LabellingSession(ProjectScreen):
         """Raise LabelError if a label does not exist, for example because somebody renamed, merged or removed it."""
         if label not in set(self._store.labels()["label"]):
             raise LabelError(f"Label {label!r} no longer exists: somebody renamed, merged or removed it.")
+
+    @contextmanager
+    def giving(self, *labels: str) -> Iterator[None]:
+        """Refuse edits with LabelError if a label does not exist: an outdated page must not restore a renamed one."""
+        with self._lock:
+            for label in labels:
+                self.check_known(label)
+            self._given = labels
+            try:
+                yield
+            finally:
+                self._given = ()
 
     def add_label(self, label: str) -> str:
         """Append a label unless it exists, and return its name as stored."""
@@ -651,7 +664,14 @@ class LabellingSession(ProjectScreen):
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
                     action = self._action(what)
-                    written = self._store.update_images(self.split, given, after_marks, action, stored=(rows, marks))
+                    labels = {*self._given, *marks["label"]}
+                    written = self._store.update_images(
+                        self.split, given, after_marks, action, (rows, marks), labels=labels
+                    )
+                except LabelError:  # renamed, merged or removed meanwhile
+                    for label in self._given:
+                        self.check_known(label)
+                    continue
                 except StaleEditError as error:
                     stale = set(error.images)
                     conflicts += _conflicts(stale, marks, after_marks)

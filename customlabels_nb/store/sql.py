@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import fields
@@ -86,6 +86,7 @@ from customlabels_nb.store.writing import (
     note_image_change,
     read_named,
     refuse_stale,
+    refuse_unknown,
     states,
     touch_dataset,
 )
@@ -618,16 +619,25 @@ class SqlStore:
             return record(connection, action, split=split, count=len(images), after=added, undo=trace.payload())
 
     def update_images(
-        self, split: str, images: pd.DataFrame, annotations: pd.DataFrame, action: Action, stored: Tables | None = None
+        self,
+        split: str,
+        images: pd.DataFrame,
+        annotations: pd.DataFrame,
+        action: Action,
+        stored: Tables | None = None,
+        *,
+        labels: Collection[str] = (),
     ) -> WriteResult:
         """Store the changes to these images. ``count`` is the number of changed images.
 
         ``images.revision`` is the revision on which the edit is based. Other images in the dataset stay the same.
         ``stored`` is a recent result of :meth:`tables` for these images. If it is passed, the images are read again
-        only if somebody has changed them.
+        only if somebody has changed them. Other labels than these ``labels`` are added if they do not exist.
 
         Raises
         ------
+        LabelError
+            If one of the ``labels`` does not exist. Nothing is written.
         StaleEditError
             If a changed image now has a different revision. Nothing is written.
         TableError
@@ -635,6 +645,7 @@ class SqlStore:
         """
         edit = Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
         with self._database.write() as connection:
+            refuse_unknown(connection, labels)
             trace = Trace(connection)
             before, after = change_images(connection, split, edit, trace)
             if not before:

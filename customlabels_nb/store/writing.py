@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import InputError, OutdatedError, StaleEditError, TableError
+from customlabels_nb.errors import InputError, LabelError, OutdatedError, StaleEditError, TableError
 from customlabels_nb.store import frames, own_columns, schema
 from customlabels_nb.store.columns import among, insert_columns
 from customlabels_nb.store.database import (
@@ -276,6 +276,14 @@ def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int
     for name in sorted(set(names) - known.keys()):
         known[name] = insert_label(connection, name, None)
     return known
+
+
+def refuse_unknown(connection: Connection, names: Collection[str]) -> None:
+    """Raise LabelError if one of these labels does not exist."""
+    known = {name for (name,) in fetch(connection, select(schema.labels.c.label))} if names else set()
+    for name in names:
+        if name not in known:
+            raise LabelError(f"Label {name!r} no longer exists: somebody renamed, merged or removed it.")
 
 
 def insert_label(connection: Connection, name: str, colour: str | None) -> int:

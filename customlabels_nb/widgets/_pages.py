@@ -365,10 +365,9 @@ class EditedPages(ImagePages):
         operation = self.operations.get(content["op"])
         if operation is None:
             raise InputError(f"op={content['op']!r} is not an operation. Choose one of {sorted(self.operations)!r}.")
-        if content["op"] in self.giving:  # an outdated page must not restore a renamed label
-            session.check_known(content["label"])
-        self._about_to(content["op"], images)
-        outcome = operation(session, images, content, content.get("revisions"))
+        with session.giving(*[content["label"]] if content["op"] in self.giving else []):
+            self._about_to(content["op"], images)
+            outcome = operation(session, images, content, content.get("revisions"))
         return self._outcome(outcome, images if named else None, content)
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: dict[str, Any] | None = None) -> Any:

@@ -94,11 +94,10 @@ class Annotator(ImagePages):
         if content["split"] != session.split:
             session.open(content["split"])
         shapes = [Shape.read(value) for value in content["shapes"]]
-        for label in {*(shape.label for shape in shapes), *map(str, content["labels"])}:
-            session.check_known(label)
-        outcome = session.set_shapes(
-            name, shapes, labels=content["labels"], status=content["status"], revision=content.get("revision")
-        )
+        with session.giving(*{*(shape.label for shape in shapes), *map(str, content["labels"])}):
+            outcome = session.set_shapes(
+                name, shapes, labels=content["labels"], status=content["status"], revision=content.get("revision")
+            )
         rows = session.rows([name])
         change_signal.notify(session.root)
         return {

@@ -416,6 +416,22 @@ def test_few_or_all_labels_end_in_a_sentence(project: Project, given: int, text:
     assert text in project.assist.advice[0]
 
 
+def test_the_advice_does_not_ask_for_more_labels_than_there_are_images(project: Project) -> None:
+    project.assist._change("start assist", on=True, target=0.99)
+    order = names_in_order(project)
+    label_checks(project, order[:40])
+    needed = train(project)["needed"]
+    left = project.assist.summary()["left"]
+    assert left == COUNT - 40 < needed
+    assert (
+        project.assist.advice[0]
+        == f"Too few images are left to trust predictions at 99%: that needs {needed:,} labels."
+    )
+    label(project, order[40:])
+    assert project.assist.summary()["left"] == 0
+    assert "next" not in " ".join(project.assist.advice)
+
+
 def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: list[float]) -> None:
     project = cl.create_project("empty", tmp_path / "empty")
     InProcess.store = project._store

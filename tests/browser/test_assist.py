@@ -66,6 +66,36 @@ def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
     }  # fmt: skip
 
 
+def test_keys_without_effect_on_a_cluster_page_say_so(lab: Lab) -> None:
+    gallery = opened(lab, "pages=[[0, 1, 2], [3, 4]]", "g = project.label(queue='clustered', page_size=9)\ng")
+    root = gallery.root
+    gallery.press("+")
+    expect(root.locator(".notice")).to_contain_text("There are no predictions to accept here.")
+    expect(root.locator(".toast")).to_be_hidden()
+    gallery.press("=")  # leaves the queue, with a way back
+    expect(root.locator(".notice").last).to_contain_text("Sorted by similarity to")
+    expect(root.locator(".position")).to_have_text("1–9 of 12")
+    root.get_by_role("button", name="Back").click()
+    expect(root.locator(".cluster strong")).to_have_text("cluster 1 of 2")
+    expect(root.locator(".tile.selected")).to_have_count(3)
+
+
+def test_a_page_says_that_a_training_has_withdrawn_its_predictions(lab: Lab) -> None:
+    found = "prelabels=[(n, 'apple', 0.99) for n in range(4)]"
+    gallery = opened(lab, found, "g = project.label(queue='prelabelled', page_size=4)\ng")
+    root = gallery.root
+    gallery.press("2")
+    gallery.expect_saved()
+    client = gallery.page.kernel_client()
+    client.execute("results(images, pages=[[7, 8]], run=2).write(project.root)", reply=True)
+    expect(root.locator(".notice")).to_contain_text("does not trust the predictions of this page any more")
+    expect(root.locator(".chip.predicted")).to_have_count(0)
+    expect(gallery.chips(0)).to_have_text("pear")
+    root.get_by_role("button", name="Go on").click()
+    expect(root.locator(".empty p")).to_contain_text("There are no predictions to accept")
+    expect(root.locator(".notice")).to_have_count(0)
+
+
 def test_a_page_of_predictions_is_accepted_with_enter(lab: Lab) -> None:
     found = "prelabels=[(n, 'apple', 0.99 - n / 100) for n in range(4)] + [(n, 'pear', 0.9) for n in range(4, 6)]"
     gallery = opened(lab, found, "g = project.label(queue='prelabelled', page_size=4)\ng")
@@ -101,6 +131,21 @@ def test_a_page_of_predictions_is_accepted_with_enter(lab: Lab) -> None:
     root.locator("[data-split='test']").click()
     expect(root.locator(".empty p")).to_have_text("There are no images yet.")
     expect(root.locator(".menu.queue")).to_be_hidden()
+
+
+def test_with_several_labels_a_key_corrects_the_predicted_ones(lab: Lab) -> None:
+    found = "prelabels=[(n, label, 0.9) for n in range(2) for label in ('apple', 'pear')]"
+    more = "\nproject.task = 'multi-label'\n"
+    gallery = opened(lab, found, "g = project.label(queue='prelabelled', page_size=4)\ng", more=more)
+    gallery.press("2", "3")  # no pear, but a plum
+    expect(gallery.chips(0)).to_have_text(["apple", "plum"])
+    gallery.press("Enter")
+    expect(gallery.root.locator(".empty p")).to_contain_text("There are no predictions to accept")
+    gallery.expect_saved()
+    stored = "project.train_set.annotations.groupby('image')['label'].apply(sorted).tolist()"
+    assert gallery.page.value(stored) == [["apple", "plum"], ["apple", "pear"]]
+    tags = "[tags for tags in project.train_set.images.sort_values('image')['tags']][:2]"
+    assert gallery.page.value(tags) == [["prelabel-corrected"], ["prelabelled"]]
 
 
 def test_a_suggestion_for_a_suspect_is_taken_with_plus(lab: Lab) -> None:

@@ -33,6 +33,10 @@ test("a promise has its evidence, and without one it says what is missing", () =
   const none = promiseParts(state());
   assert.deepEqual([none.large, none.after, none.of], ["41", "more labels", "until predictions can be trusted at 95 %"]);
   assert.equal(promiseParts(state({ needed: 1 })).after, "more label");
+  const few = promiseParts(state({ left: 40 }));
+  assert.deepEqual([few.large, few.faint, few.of], ["not yet", "too few images left to promise 95 %", "about 41 more labels would be needed"]);
+  assert.equal(promiseParts(state({ left: 41 })).large, "41");
+  assert.equal(promiseParts(state({ left: null })).large, "41"); // not counted yet
   assert.match(promiseParts(state({ needed: null })).faint, /too many errors to promise 95 %/);
   assert.deepEqual([0.9, 0.95, 0.995, 1].map(percentText), ["90 %", "95 %", "99.5 %", "100 %"]);
 });

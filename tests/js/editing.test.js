@@ -70,3 +70,10 @@ test("an edit of many images tells the kernel that undo doesn't reach what anoth
   await editing.edit({ op: "label", label: "pear" });
   assert.deepEqual([forgot, editing.savedElsewhere], [[true], false]);
 });
+
+test("an edit says how many images it changes", async () => {
+  const { editing } = opened(async () => [answer]);
+  editing.screen.foresee = (row) => (row.name === "x" ? { ...row } : row);
+  const [, count] = await editing.edit({ op: "clear" }, { rows: [{ name: "x", revision: 1 }, { name: "y", revision: 1 }] });
+  assert.equal(count, 1);
+});

@@ -64,7 +64,7 @@ test("a suggestion replaces, adds or removes labels of the image, never of boxes
 
 test("an empty queue says why", () => {
   assert.match(emptyQueueText("assist", null), /not trained yet\. project\.assist\.start\(\)/);
-  assert.match(emptyQueueText("assist", { on: true, trained: false }), /starts after the first labels/);
+  assert.match(emptyQueueText("assist", { on: true, trained: false }), /appears here as soon as it is ready/);
   assert.match(emptyQueueText("prelabelled", { trained: true }), /can be trusted/);
   assert.match(emptyQueueText("manual", { trained: true }), /All images of this queue/);
 });

@@ -22,6 +22,13 @@ test("taking the last label away makes it unlabelled, unless there are boxes", (
   assert.equal(edited({ ...labelled, boxes: ["cat"] }, { op: "clear" }).status, "labelled");
 });
 
+test("an edit that changes nothing returns the same row", () => {
+  for (const same of [row(), row({ boxes: ["cat"], status: "labelled" })]) {
+    for (const edit of [{ op: "clear" }, { op: "unlabel", label: "apple" }, { op: "accept" }]) assert.equal(edited(same, edit), same);
+  }
+  assert.equal(edited(row({ status: "skipped" }), { op: "clear" }).status, "unlabelled");
+});
+
 test("submitting skips what has no label and leaves the rest", () => {
   assert.equal(edited(row(), { op: "submit" }).status, "skipped");
   const review = row({ status: "needs_review" });

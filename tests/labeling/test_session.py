@@ -413,3 +413,32 @@ def test_after_each_edit_the_table_is_what_reading_it_again_gives(project: Proje
     for edit in edits:
         edit()
         assert session.table == ReviewTable.read(project._store, "train")
+
+
+@pytest.mark.parametrize("change", ["rename", "merge", "remove"])
+def test_an_edit_does_not_restore_a_label_that_goes_meanwhile(
+    project: Project, session: LabellingSession, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    change_labels: dict[str, Callable[[], object]] = {
+        "rename": lambda: project.labels.rename("apple", "quince"),
+        "merge": lambda: project.labels.merge("apple", into="pear"),
+        "remove": lambda: project.labels.remove("apple", with_annotations=True),
+    }
+    images = named(session, 1, 2)
+    session.assign(images[1:], "apple")
+    read = project._store.tables
+
+    def changed_after_reading(*args: object, **options: object) -> object:
+        found = read(*args, **options)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        change_labels[change]()
+        return found
+
+    monkeypatch.setattr(project._store, "tables", changed_after_reading)
+    with pytest.raises(LabelError, match="'apple' no longer exists"), session.giving("apple"):
+        session.assign(images, "apple")
+    assert "apple" not in project.labels
+    assert images[0] not in stored(project)
+    session.follow()
+    session.assign(images, "pear")
+    assert stored(project) == each(images, "pear")

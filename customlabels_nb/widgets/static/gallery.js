@@ -12,7 +12,7 @@ import { firstLabelText, LabelBar } from "./shared/labelbar.js";
 import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
-import { isAnnotated } from "./shared/rows.js";
+import { isAnnotated, offeredLabels } from "./shared/rows.js";
 import { emptyQueueText } from "./shared/queue_text.js";
 import { RubberBand } from "./shared/rubber_band.js";
 import { asideOf, clusterColumns, ClusterHints } from "./gallery/queue.js";
@@ -23,6 +23,7 @@ import { Toolbar } from "./gallery/toolbar.js";
 import { problemText, Upload } from "./gallery/upload.js";
 
 const CHIP = 110; // pixels of a chip in a caption
+const WITHDRAWN = "The latest training does not trust the predictions of this page any more.";
 
 class Gallery extends PicturePages {
   _build(el) {
@@ -100,6 +101,7 @@ class Gallery extends PicturePages {
     const names = listing.namesOnPage().join("\n");
     const out = listing.namesOnPage().filter((_, index) => !selection.has(listing.start + index));
     this.info.query = answer.info.query;
+    this.notices.drop("withdrawn");
     super._take(answer, buffers, wanted, keep);
     this.version = this.info.assist?.version;
     if (!this.clustered) return;
@@ -108,6 +110,21 @@ class Gallery extends PicturePages {
     if (isSame) listing.namesOnPage().forEach((name, index) => { if (out.includes(name)) selection.places.delete(listing.start + index); });
     this._mark();
     this._tellSelection({ after: 0 });
+  }
+
+  // Say when a training has withdrawn all predictions of a page, whose images stay until the person goes on.
+  async _follow(options) {
+    const { listing } = this;
+    const { view, version } = listing;
+    const before = this._offers();
+    await super._follow(options);
+    if (this.closed || !before || listing.view !== view || listing.version === version || this._offers()) return;
+    if (!listing.rowsOnPage().some((row) => row.status === "unlabelled")) return;
+    this.notices.say("withdrawn", WITHDRAWN, { step: { label: "Go on", run: () => this.show({ place: 0 }) } });
+  }
+
+  _offers() {
+    return this.info?.query.queue === "prelabelled" && this.listing.rowsOnPage().some((row) => row.status === "unlabelled" && row.prelabels.length > 0);
   }
 
   makeTile(id) {
@@ -188,7 +205,7 @@ class Gallery extends PicturePages {
   // Apply an edit and say what it did, with a button to undo it.
   async _edit(edit, options) {
     const made = await this.editing.edit(edit, options);
-    const text = made && editText(...made);
+    const text = made?.[1] && editText(...made);
     if (text && !this.closed) this.toast.say(text);
   }
 
@@ -257,23 +274,29 @@ class Gallery extends PicturePages {
     else this.show({ query: { ...query, like: this.clustered ? name : null }, place: 0, near: [name] });
   }
 
-  // Sort by similarity to the focused image, with a way back to the current order and place.
+  // Sort by similarity to the focused image, with a way back to the current order or queue and place.
   _like() {
     const row = this.listing.rowAt(this.focus);
     if (!row || !this.info.similarity) return;
     const { focus, info: { query }, listing: { start } } = this;
     const back = { label: "Back", run: () => this.show({ query, place: start, keep: focus }) };
-    this.show({ query: { ...query, sort: "similarity", like: row.name }, place: 0 });
+    this.show({ query: { ...query, queue: null, sort: "similarity", like: row.name }, place: 0 });
     this.notices.say("like", `Sorted by similarity to \u2068${row.short}\u2069.`, { step: back });
   }
 
   // -- actions on images ------------------------------------------------------------------------------
 
-  // A cluster page whose images all have their one label is left without a further key.
+  // With several labels, a key changes the predicted ones, which are accepted first. A cluster page whose images all have
+  // their one label is left without a further key.
   _label(label) {
+    const { alone, query } = this.info;
+    if (!alone && query.queue === "prelabelled") {
+      const offered = (this.listing.rowsAt(this.target()) ?? []).filter((row) => row.status === "unlabelled" && row.prelabels.length);
+      if (offered.length) this.editing.edit({ op: "accept" }, { rows: offered });
+    }
     const edited = this._edit({ op: "toggle", label });
-    if (this.single && this.info.alone) this._advance();
-    else if (this.clustered && this.info.alone && !this.turned && !asideOf(this.listing.rowsOnPage(), () => true)[1].length) this._leaveCluster();
+    if (this.single && alone) this._advance();
+    else if (this.clustered && alone && !this.turned && !asideOf(this.listing.rowsOnPage(), () => true)[1].length) this._leaveCluster();
     return edited;
   }
 
@@ -289,7 +312,11 @@ class Gallery extends PicturePages {
   _acceptAll() {
     const rows = this.listing.rowsAt(this.target()) ?? [];
     if (rows.length && rows.every((row) => row.predicted_drawn)) this.notices.say("accept", ELSEWHERE);
-    else this._edit({ op: "accept" });
+    else if (rows.length && !rows.some((row) => offeredLabels(row).length)) this.notices.say("accept", "There are no predictions to accept here.");
+    else {
+      this.notices.drop("accept");
+      this._edit({ op: "accept" });
+    }
   }
 
   _accept(row) {

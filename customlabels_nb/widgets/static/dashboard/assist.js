@@ -242,8 +242,8 @@ export class AssistCard {
     for (const node of this.measured.slice(0, 2)) show(node, Boolean(measured));
     setText(this.measured[1], measured);
     setText(this.measured[2], of);
-    const { promise, accepted, corrected, target } = state;
-    const missing = promise ? state.missing : []; // without a promise, all labels are missing
+    const { promise, accepted, corrected, target, left } = state;
+    const missing = promise ? state.missing.filter(([, more]) => more <= (left ?? Infinity)) : []; // without a promise, all labels are missing
     const drawn = JSON.stringify([promise, missing, accepted, corrected, target, this.labels.map(([label]) => label)]);
     if (drawn === this.drawn) return; // so that a focused link remains
     this.drawn = drawn;
@@ -277,7 +277,8 @@ export class AssistCard {
   }
 
   // The last line has the advice or, more important, why there is no training.
-  _drawAdvice({ advice, error, elsewhere, running }) {
+  _drawAdvice({ advice: latest, left, error, elsewhere, running }) {
+    const advice = left !== 0 || !latest ? latest : { text: "All training images are labelled or skipped." };
     const trouble = error || (elsewhere && !running ? "Another kernel trains this project. Its results are shown here as soon as they are ready." : "");
     const known = JSON.stringify([advice, trouble, this.labels]);
     if (known === this.said) return;

@@ -48,7 +48,7 @@ export function stepRows({ running, steps }) {
 }
 
 // Describe what is promised, or what is missing until something can be.
-export function promiseParts({ promise, needed, target }) {
+export function promiseParts({ promise, needed, target, left }) {
   if (promise) {
     const { right, shown, low, high } = promise;
     const interval = `[${[low, high].map((bound) => Math.round(100 * bound)).join(", ")}]`;
@@ -56,6 +56,7 @@ export function promiseParts({ promise, needed, target }) {
   }
   const until = `until predictions can be trusted at ${percentText(target)}`;
   if (needed === null || needed === undefined) return { large: "not yet", after: "", faint: `too many errors to promise ${percentText(target)}`, measured: "", of: "nothing is shown before a promise can be kept" };
+  if (needed > (left ?? Infinity)) return { large: "not yet", after: "", faint: `too few images left to promise ${percentText(target)}`, measured: "", of: `about ${counted(needed, "more label")} would be needed` };
   return { large: numeral(needed), after: `more ${needed === 1 ? "label" : "labels"}`, faint: "", measured: "", of: until };
 }
 

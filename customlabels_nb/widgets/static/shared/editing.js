@@ -23,7 +23,7 @@ export class Editing extends Sending {
   }
 
   // `edit` has op and its arguments. It applies to the given rows, or to the positions of the target. Returns a Promise
-  // of the edit that was made and its number of images, or of null.
+  // of the edit that was made and the number of images that it changed, or of null.
   async edit(edit, { rows = null } = {}) {
     const { info, notices } = this.screen;
     const ranges = rows ? [] : this.screen.target();
@@ -51,22 +51,25 @@ export class Editing extends Sending {
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
     const whole = { ...edit, by: this.own.id, op, split: info.split, images: known.map((row) => row.name), revisions };
     if (op === "accept") whole.labels = Object.fromEntries(known.map((row) => [row.name, offeredLabels(row)]));
-    this._foresee(whole, known);
+    const changed = this._foresee(whole, known);
     this.queue.add(whole);
-    return [whole, known.length];
+    return [whole, changed];
   }
 
-  // Apply the edit to its rows now. The kernel's response replaces the result.
+  // Apply the edit to its rows now, and return how many change. The kernel's response replaces the result.
   _foresee(edit, known) {
+    let changed = 0;
     for (const row of known) {
       const after = this.screen.foresee(row, edit);
       if (after === row) continue;
+      changed += 1;
       this.screen.count(row, -1);
       this.screen.count(after, +1);
       this.listing.rows.set(row.name, after);
     }
     this.screen.repaint(new Set(edit.images));
     this.screen.showCounts();
+    return changed;
   }
 
   _told(event) {

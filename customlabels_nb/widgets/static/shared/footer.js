@@ -56,7 +56,7 @@ export class Footer {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
     const own = queue === "clustered"
       ? [hint(range, "label"), hint("Space", "in or out"), hint("→", "next tile")]
-      : [hint("⏎", "accept the page"), hint(range, "correct"), hint("⌫", "reject")];
+      : [hint(range, "correct"), hint("⌫", "reject"), hint("⏎", "accept the page")];
     this.hints.replaceChildren(...own, hint("Ctrl Z", "undo the page"), hint("?", "all keys"));
   }
 

@@ -8,5 +8,5 @@ const ANSWERED = {
 
 export function emptyQueueText(queue, assist) {
   if (assist?.trained) return ANSWERED[queue] ?? "All images of this queue are labelled or skipped.";
-  return `Assist has not trained yet. ${assist?.on ? "It starts after the first labels." : "project.assist.start() turns it on."}`;
+  return assist?.on ? "Assist looks at all images first. This queue appears here as soon as it is ready." : "Assist has not trained yet. project.assist.start() turns it on.";
 }

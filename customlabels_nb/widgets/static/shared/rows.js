@@ -28,6 +28,7 @@ export function edited(row, edit, { alone = false } = {}) {
     const labels = op === "clear" ? [] : row.labels.filter((own) => own !== label);
     const bare = !labels.length && !row.boxes.length;
     if (op === "clear" && row.status === "unlabelled" && row.prelabels?.length) return { ...row, prelabels: [], predicted: null }; // rejected
+    if (labels.length === row.labels.length && (!bare || row.status === "unlabelled")) return row;
     return { ...row, labels, status: bare ? "unlabelled" : row.status };
   }
   if (op === "status") {
