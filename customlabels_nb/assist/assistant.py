@@ -479,7 +479,8 @@ class Assist:
                 f"Too few images are left to trust predictions at {target}: that needs {last['needed']:,} labels."
             )
         elif last["needed"]:
-            said.append(f"{counted(last['needed'], 'more label')} until predictions can be trusted at {target}.")
+            more = counted(last["needed"], "more label")
+            said.append(f"{more} in the queue 'assist' until predictions can be trusted at {target}.")
         else:
             said.append(f"The model errs too often to be trusted at {target}, however many check images there are.")
         return [*said, last["advice"]["text"]] if last["advice"] and left != 0 else said

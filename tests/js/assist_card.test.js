@@ -31,7 +31,7 @@ test("a promise has its evidence, and without one it says what is missing", () =
   assert.deepEqual([parts.large, parts.measured, parts.of], ["≥ 95 %", "97 %", "of 184 check images [94, 99]"]);
   assert.equal(promiseParts(state({ promise: { ...promise, right: 183 } })).measured, "> 99 %"); // not 100 %
   const none = promiseParts(state());
-  assert.deepEqual([none.large, none.after, none.of], ["41", "more labels", "until predictions can be trusted at 95 %"]);
+  assert.deepEqual([none.large, none.after, none.of], ["41", "more labels", "in the queue assist until predictions can be trusted at 95 %"]);
   assert.equal(promiseParts(state({ needed: 1 })).after, "more label");
   const few = promiseParts(state({ left: 40 }));
   assert.deepEqual([few.large, few.faint, few.of], ["not yet", "too few images left to promise 95 %", "about 41 more labels would be needed"]);

@@ -54,7 +54,7 @@ export function promiseParts({ promise, needed, target, left }) {
     const interval = `[${[low, high].map((bound) => Math.round(100 * bound)).join(", ")}]`;
     return { large: `≥ ${percentText(target)}`, after: "right", faint: "promised for what is shown", measured: shareText(right, shown), of: `of ${counted(shown, "check image")} ${interval}` };
   }
-  const until = `until predictions can be trusted at ${percentText(target)}`;
+  const until = `in the queue assist until predictions can be trusted at ${percentText(target)}`;
   if (needed === null || needed === undefined) return { large: "not yet", after: "", faint: `too many errors to promise ${percentText(target)}`, measured: "", of: "nothing is shown before a promise can be kept" };
   if (needed > (left ?? Infinity)) return { large: "not yet", after: "", faint: `too few images left to promise ${percentText(target)}`, measured: "", of: `about ${counted(needed, "more label")} would be needed` };
   return { large: numeral(needed), after: `more ${needed === 1 ? "label" : "labels"}`, faint: "", measured: "", of: until };
