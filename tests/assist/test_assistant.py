@@ -136,9 +136,13 @@ def names_in_order(project: Project) -> list[str]:
 
 def label_checks(project: Project, names: list[str], labels: list[str] | None = None) -> None:
     """Label images that were offered as check images before."""
-    for start in range(0, len(names), 20):
+    start = 0
+    while start < len(names):
         train(project)
-        label(project, names[start : start + 20], labels and labels[start : start + 20])
+        reserved = (project.train_set.images["status"] == "unlabelled").sum() // 4
+        part = slice(start, start + min(reserved, 60))
+        label(project, names[part], labels and labels[part])
+        start = part.stop
 
 
 def label(project: Project, names: list[str], labels: list[str] | None = None) -> None:

@@ -48,6 +48,11 @@ except Exception as error:
 """
 
 
+@pytest.fixture(autouse=True)
+def _quick_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "HEARTBEAT_SECONDS", 0.5)
+
+
 @pytest.fixture
 def runner(store: SqlStore) -> Iterator[BackgroundRunner]:
     made = BackgroundRunner(store, "trainer")
