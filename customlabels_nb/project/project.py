@@ -1020,12 +1020,15 @@ class Project:
             with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
                 from customlabels_nb.training.run import train_version  # loads torch, which takes seconds
 
-                train = self.train_set
-                human = train if auto_labels else without_machine_labels(train)
-                left = int((train.images["status"] != human.images["status"]).sum())
-                if left:
-                    say(f"{counted(left, 'image')} with labels by models left out. Use them with auto_labels=True.")
-                datasets = human, without_machine_labels(self.test_set)
+                train, test = self.train_set, self.test_set
+                datasets = (train if auto_labels else without_machine_labels(train)), without_machine_labels(test)
+                for whole, used, advice in (
+                    (train, datasets[0], "Use them with auto_labels=True."),
+                    (test, datasets[1], "Approve them in project.review('test') to test on them."),
+                ):
+                    left = int((whole.images["status"] != used.images["status"]).sum())
+                    if left:
+                        say(f"{counted(left, f'{whole.name} image')} with labels by models left out. {advice}")
                 train_version(self._store, self.root, version, *datasets, options, stream, tags=tags, started=started)
                 model = self._models.setdefault(version, model)
                 model._finish(stream)

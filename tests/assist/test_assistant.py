@@ -606,7 +606,7 @@ def test_training_leaves_labels_by_models_out(
     assert given[0] < 80
     assert given[1] == given[0] + len(machine)
     assert not machine & set(project.test_set.images["image"])
-    assert f"{len(machine)} images with labels by models left out. Use them with auto_labels=True." in (
+    assert f"{len(machine)} train images with labels by models left out. Use them with auto_labels=True." in (
         capsys.readouterr().out
     )
     marks = project.test_set.annotations
@@ -615,6 +615,7 @@ def test_training_leaves_labels_by_models_out(
     with pytest.raises(NotAllowedError, match="enough"):
         project.train(auto_labels=True, progress=False)
     assert tested[2] == len(marks) - 1
+    assert "1 test image with labels by models left out. Approve them in project.review" in capsys.readouterr().out
 
 
 def test_the_next_check_images_have_neither_prelabel_nor_cluster_nor_automatic_label(project: Project) -> None:
