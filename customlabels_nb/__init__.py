@@ -39,6 +39,7 @@ __all__ = [
     "read_evaluation_summary",
     "unpack_project",
     "validate_manifest",
+    "whoami",
 ]
 
 _HOMES = {
@@ -64,6 +65,7 @@ _HOMES = {
     "read_evaluation_snapshot": "evaluation.evaluation_snapshots",
     "read_evaluation_summary": "evaluation.summary",
     "validate_manifest": "datasets.loading",
+    "whoami": "jobs.identity",
 }
 _MODULES = frozenset({"errors", "examples"})
 
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.evaluation_snapshots import read_evaluation_snapshot
     from customlabels_nb.evaluation.summary import read_evaluation_summary
     from customlabels_nb.events import Events
+    from customlabels_nb.jobs.identity import whoami
     from customlabels_nb.models.backbones import backbones
     from customlabels_nb.project.model import Model
     from customlabels_nb.project.project import Project

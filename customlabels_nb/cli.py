@@ -1,13 +1,17 @@
-"""Command line interface ``customlabels-nb``: quickstart, lab, doctor."""
+"""Command line interface ``customlabels-nb``: quickstart, lab, label, doctor, serve."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from customlabels_nb import __version__
 from customlabels_nb.errors import CustomLabelsError, InputError
@@ -16,7 +20,9 @@ _EXAMPLES = """examples:
   customlabels-nb quickstart                     train, evaluate and run a model on generated images
   customlabels-nb quickstart --images photos     use your own photos: photos/apple/*.jpg, photos/banana/*.jpg, …
   customlabels-nb lab                            open JupyterLab with the notebooks
+  customlabels-nb label leaves-1 --project fruit serve the labelling screen of a job as a web page
   customlabels-nb doctor                         check the installation and whether widgets will render
+  customlabels-nb serve --root projects          answer programs written for Amazon Rekognition Custom Labels
 """
 
 
@@ -69,6 +75,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     lab.add_argument("options", nargs="*", help="options after -- are passed to JupyterLab")
     lab.set_defaults(run=_lab)
+    label = commands.add_parser(
+        "label",
+        help="serve the labelling screen of a job as a web page",
+        description="Serve the labelling screen of a job for people who write no code, until Ctrl+C. Every open page "
+        "has a kernel of its own. JupyterHub can run this command as a service, or as the server of each user.",
+        epilog="example: customlabels-nb label leaves-1 --project /srv/class --host 0.0.0.0",
+    )
+    label.add_argument("job", metavar="JOB", help="name of the job")
+    label.add_argument("--project", default=".", metavar="DIR", help="folder of the project (default: this folder)")
+    label.add_argument("--host", help="address to listen on (default: only this computer, or as JupyterHub asks)")
+    label.add_argument("--port", type=int, help="port to listen on (default: 8866 or a free one near it)")
+    label.set_defaults(run=_label)
     doctor = commands.add_parser(
         "doctor",
         help="check the installation, the device, and whether widgets will render",
@@ -77,7 +95,41 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="print a JSON list of objects")
     doctor.set_defaults(run=_doctor)
+    _add_serve(commands)
     return parser
+
+
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="answer programs written for Amazon Rekognition Custom Labels",
+        description="Serve the projects in a folder over HTTP, to boto3, the AWS command line and other clients of "
+        "Amazon Rekognition Custom Labels. Needs the extra customlabels-nb[rekognition].",
+        epilog="example: customlabels-nb serve --root projects --bucket photos=/data/photos",
+    )
+    serve.add_argument("--root", required=True, metavar="DIR", help="folder that holds the projects")
+    serve.add_argument("--port", type=int, metavar="N", help="port, 0 for any free one (default: 8766)")
+    serve.add_argument(
+        "--address", default="127.0.0.1", help="address to listen on (default: %(default)s, only this machine)"
+    )
+    serve.add_argument("--region", default="us-east-1", help="region in ARNs (default: %(default)s)")
+    serve.add_argument(
+        "--bucket", action="append", default=[], metavar="NAME=DIR", help="folder that stands in for an S3 bucket"
+    )
+    serve.add_argument(
+        "--account", action="append", default=[], metavar="ID=DIR", help="folder with the projects of another account"
+    )
+    serve.add_argument("--key", metavar="ID:SECRET", help="only accept this access key, for tests on this machine")
+    serve.add_argument("--relaxed", action="store_true", help="lift the service's limits on the size of images")
+    serve.add_argument("--quotas", action="store_true", help="refuse what exceeds the service's quotas of versions")
+    serve.add_argument("--budget", metavar="TIME", help='time limit of a training run, such as "2min" or "best"')
+    serve.add_argument("--engine", metavar="NAME", help="engine that runs models (default: the fastest)")
+    serve.add_argument(
+        "--hold", action="store_true", help="let descriptions of a version wait for its next status, for up to 20 s"
+    )
+    serve.add_argument("--certificate", metavar="FILE", help="certificate for HTTPS, in PEM format")
+    serve.add_argument("--private-key", metavar="FILE", help="private key of the certificate")
+    serve.set_defaults(run=_serve)
 
 
 def _quickstart(options: argparse.Namespace) -> int:
@@ -116,12 +168,52 @@ def _lab(options: argparse.Namespace) -> int:
     return subprocess.call(command)
 
 
+def _label(options: argparse.Namespace) -> int:
+    from customlabels_nb.project.job_page import serve_job
+
+    serve_job(options.project, options.job, host=options.host, port=options.port, announce=partial(print, flush=True))
+    return 0
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from customlabels_nb.diagnostics import doctor
 
     found = doctor()
     print(found.to_json() if options.json else found)
     return 0 if found.ok else 1
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from customlabels_nb.core.limits import REKOGNITION
+    from customlabels_nb.rekognition.endpoint import RELAXED
+    from customlabels_nb.rekognition.endpoint_server import PORT, EndpointServer
+    from customlabels_nb.rekognition.signatures import parse_key
+    from customlabels_nb.rekognition.workspace import HOSTED, Quotas, ServingOptions
+    from customlabels_nb.settings import bucket_folder
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = EndpointServer(
+        Path(options.root).expanduser(),
+        port=PORT if options.port is None else options.port,
+        address=options.address,
+        key=None if options.key is None else parse_key(options.key),
+        buckets=dict(bucket_folder(text, "--bucket") for text in options.bucket),
+        options=ServingOptions(
+            region=options.region,
+            limits=RELAXED if options.relaxed else REKOGNITION,
+            hold=20.0 if options.hold else 0.0,
+            budget=options.budget,
+            engine=options.engine,
+            quotas=HOSTED if options.quotas else Quotas(),
+        ),
+        accounts=dict(bucket_folder(text, "--account") for text in options.account),
+        certificate=options.certificate,
+        private_key=options.private_key,
+    )
+    with server:
+        print(server.instructions(), flush=True)
+        threading.Event().wait()
+    return 0
 
 
 def _new_folder(name: str | None) -> Path:

@@ -36,6 +36,7 @@ Class tree (all errors derive from :class:`CustomLabelsError`)::
     ├── MissingDependencyError           an optional package is missing: gives the command to install it
     ├── HelperError                      work in a helper process failed, or the process ended: gives the reason
     ├── NotReadyError                    a result is still being computed: gives the progress, try again later
+    ├── ServiceError                     a request to the Rekognition-compatible endpoint is refused (has a code)
     └── Cancelled                        the work was cancelled
 """
 
@@ -304,3 +305,19 @@ class NotReadyError(CustomLabelsError):
         super().__init__(f"{done:,} of {total:,} images have been processed. Try again later.")
         self.done = done
         self.total = total
+
+
+class ServiceError(CustomLabelsError):
+    """A request to the Rekognition-compatible endpoint is refused.
+
+    Parameters
+    ----------
+    code : str
+        Error code that the client receives, such as "ResourceNotFoundException".
+    message : str
+        Reason, with the member's name and value.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

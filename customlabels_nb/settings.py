@@ -2,7 +2,9 @@
 
 ``settings`` is the only instance. Its fields can be changed at any time. Environment variables set the initial values:
 ``CUSTOMLABELS_NB_USER``, ``CUSTOMLABELS_NB_CACHE``, ``CUSTOMLABELS_NB_THREADS``, ``CUSTOMLABELS_NB_CACHE_GB``,
-``CUSTOMLABELS_NB_OFFLINE``, ``CUSTOMLABELS_NB_TIMEOUT``, ``CUSTOMLABELS_NB_PRIVATE_REDIRECTS``.
+``CUSTOMLABELS_NB_OFFLINE``, ``CUSTOMLABELS_NB_TIMEOUT``, ``CUSTOMLABELS_NB_PRIVATE_REDIRECTS``, and
+``CUSTOMLABELS_NB_BUCKETS`` (``name=folder``, separated like ``PATH``). Without ``CUSTOMLABELS_NB_USER``, the user is
+``JUPYTERHUB_USER`` or the login name.
 """
 
 from __future__ import annotations
@@ -16,13 +18,24 @@ from pathlib import Path
 
 from customlabels_nb.errors import InputError
 
+LOGIN = "the login name"
+_SHARED_LOGINS = ("jovyan", "root")  # of containers, whoever uses them
 
-def _user() -> str:
+
+def find_user() -> tuple[str, str]:
+    """Return the user's name, and where it was found: an environment variable or :data:`LOGIN`."""
+    for variable in ("CUSTOMLABELS_NB_USER", "JUPYTERHUB_USER"):
+        if name := os.environ.get(variable):
+            return name.encode("utf-8", "replace").decode(), variable
     try:
-        name = os.environ.get("CUSTOMLABELS_NB_USER") or getpass.getuser()
-        return name.encode("utf-8", "replace").decode()
+        return getpass.getuser().encode("utf-8", "replace").decode(), LOGIN
     except (ImportError, KeyError, OSError):  # a user ID without a name, as in containers
-        return f"user-{os.getuid()}" if hasattr(os, "getuid") else "user"
+        return f"user-{os.getuid()}" if hasattr(os, "getuid") else "user", LOGIN
+
+
+def is_nobody(name: str) -> bool:
+    """Check whether a name is a login that many people share, so that it names nobody."""
+    return name in _SHARED_LOGINS and find_user() == (name, LOGIN)
 
 
 def _cache_dir() -> Path:
@@ -75,6 +88,19 @@ def _threads() -> int:
     return max(1, int(_number("CUSTOMLABELS_NB_THREADS", 1))) if chosen else cpu_share()
 
 
+def _buckets() -> dict[str, Path]:
+    text = os.environ.get("CUSTOMLABELS_NB_BUCKETS", "")
+    return dict(bucket_folder(pair, "CUSTOMLABELS_NB_BUCKETS") for pair in text.split(os.pathsep) if pair)
+
+
+def bucket_folder(text: str, argument: str) -> tuple[str, Path]:
+    """Parse ``name=folder`` and return the name and the absolute folder, or raise InputError naming ``argument``."""
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise InputError(f"{argument}={text!r} must have the form name=folder.")
+    return name, Path(folder).expanduser().absolute()
+
+
 @dataclass
 class Settings:
     """User and machine settings.
@@ -87,9 +113,11 @@ class Settings:
     ``network`` allows network access. ``timeout_seconds`` is how long to wait for data from a web server.
     ``private_redirects`` allows web servers to redirect to private addresses
     (:mod:`customlabels_nb.remote.remote_files`).
+
+    ``buckets`` maps names of S3 buckets to local folders, from which ``s3://name/…`` is read instead.
     """
 
-    user: str = field(default_factory=_user)
+    user: str = field(default_factory=lambda: find_user()[0])
     cache_dir: Path = field(default_factory=_cache_dir)
     threads: int = field(default_factory=_threads)
     cache_gb: float = field(default_factory=lambda: _number("CUSTOMLABELS_NB_CACHE_GB", 5.0))
@@ -98,6 +126,7 @@ class Settings:
     private_redirects: bool = field(
         default_factory=lambda: os.environ.get("CUSTOMLABELS_NB_PRIVATE_REDIRECTS", "") not in ("", "0")
     )
+    buckets: dict[str, Path] = field(default_factory=_buckets)
 
 
 settings = Settings()

@@ -1,9 +1,9 @@
 """Run every check of the project: ``python -m tests``.
 
-Provides Chromium, a PostgreSQL server and Node first, then runs linter, formatter, type checker, import contracts,
-JavaScript tests and all of pytest, each to its end, and prints a summary. A failed browser test is run once more by
-itself, unless it tests storing, undo or killed kernels. If it passes then, the summary lists it as flaky. Exits with
-0 if everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
+Provides Chromium, JupyterHub's proxy, a PostgreSQL server and Node first, then runs linter, formatter, type checker,
+import contracts, JavaScript tests and all of pytest, each to its end, and prints a summary. A failed browser test is
+run once more by itself, unless it tests storing, undo or killed kernels. If it passes then, the summary lists it as
+flaky. Exits with 0 if everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ def main(argv: list[str] | None = None) -> int:
             if not options.fast:
                 env[provision.CHROMIUM_VARIABLE] = provision.get_chromium()
                 print(f"Chromium: {env[provision.CHROMIUM_VARIABLE]}")
+                print(f"JupyterHub's proxy: {provision.get_proxy()[-1]}")
                 print(f"Firefox: {provision.get_firefox() or 'none; its smoke tests are left out'}")
             node = provision.find_node()
             print(f"Node: {node}")

@@ -1,4 +1,4 @@
-"""Provide the tests' requirements besides Python packages: Chromium, a PostgreSQL server and Node.
+"""Provide the tests' requirements besides Python packages: Chromium, a PostgreSQL server, Node and JupyterHub's proxy.
 
 ``python -m tests`` and the fixtures both use this module. It imports nothing outside the standard library before it
 is needed, so that missing requirements can be reported in one sentence.
@@ -31,7 +31,14 @@ MAC_CHROMIUMS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 OLDEST_NODE = 20
+PROXY = "configurable-http-proxy"
+PROXY_FOLDER = Path(sys.prefix) / "share" / "customlabels-nb-tests"
 INSTALL_SECONDS = 600
+#: Settings of a server whose data need not survive a power failure: commits don't wait for the disk.
+_WITHOUT_DISK = (
+    "".join(f"ALTER SYSTEM SET {setting} = off;\n" for setting in ("fsync", "synchronous_commit", "full_page_writes"))
+    + "SELECT pg_reload_conf();"
+)
 
 
 class Unavailable(Exception):
@@ -134,6 +141,40 @@ def find_node() -> str:
     )
 
 
+def find_proxy() -> list[str] | None:
+    """Return the command of JupyterHub's proxy, if it is installed."""
+    script = PROXY_FOLDER / "node_modules" / PROXY / "bin" / PROXY
+    if script.is_file():
+        return [find_node(), str(script)]
+    on_path = shutil.which(PROXY)
+    return [on_path] if on_path else None
+
+
+def get_proxy(say: Callable[[str], None] = print) -> list[str]:
+    """Return `find_proxy`, installing it with npm into this Python environment if possible.
+
+    Raises
+    ------
+    Unavailable
+        If there is none and it could not be installed.
+    """
+    found = find_proxy()
+    if found is None and _may_install():
+        say(f"No {PROXY} here yet: trying npm.")
+        with_node = Path(find_node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        npm = [find_node(), str(with_node)] if with_node.is_file() else ["npm"]
+        problem = _run([*npm, "install", "--no-audit", "--no-fund", "--prefix", str(PROXY_FOLDER), f"{PROXY}@5"])
+        found = find_proxy()
+        if found is None:
+            say(f"That did not work: {problem or 'it ended well, but brought no program'}")
+    if found is None:
+        raise Unavailable(
+            f"No {PROXY} for the tests with JupyterHub: install it (npm install -g {PROXY}), or leave these tests out "
+            "with --fast."
+        )
+    return found
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL server while the block runs and yield its SQLAlchemy URL.
@@ -161,6 +202,7 @@ def postgres() -> Iterator[str]:
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
             raise Unavailable(f"PostgreSQL for the database tests does not start ({error}): {what_to_do}") from error
         try:
+            server.psql(_WITHOUT_DISK)
             yield server.get_uri(driver="psycopg")
         finally:
             server.cleanup()

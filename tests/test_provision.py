@@ -143,6 +143,24 @@ def test_nodes_own_package_can_be_replaced_by_a_new_enough_node(bin_folder: Path
     assert provision.find_node() == str(node)
 
 
+@needs_sh
+def test_the_proxy_of_jupyterhub_is_installed_with_npm(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(provision, "PROXY_FOLDER", tmp_path / "proxy")
+    monkeypatch.setattr(provision, "find_node", lambda: str(tmp_path / "node"))
+    program(bin_folder, "npm", FAILS)
+    said: list[str] = []
+    with pytest.raises(provision.Unavailable, match=r"npm install -g configurable-http-proxy.*--fast\.$"):
+        provision.get_proxy(said.append)
+    assert said == ["No configurable-http-proxy here yet: trying npm.", "That did not work: E: nothing here"]
+    script = tmp_path / "proxy" / "node_modules" / provision.PROXY / "bin" / provision.PROXY
+    program(bin_folder, "npm", f'/bin/mkdir -p {script.parent} && echo "$@" > {script}')
+    assert provision.get_proxy(said.append) == [str(tmp_path / "node"), str(script)]
+    assert script.read_text().endswith(f"--prefix {tmp_path / 'proxy'} configurable-http-proxy@5\n")
+    on_path = program(bin_folder, provision.PROXY, ANSWERS)
+    monkeypatch.setattr(provision, "PROXY_FOLDER", tmp_path / "none")
+    assert provision.find_proxy() == [str(on_path)]
+
+
 def test_named_postgres_is_used_as_it_is(monkeypatch) -> None:
     monkeypatch.setenv(provision.POSTGRES_VARIABLE, "postgresql+psycopg://somebody@elsewhere/tests")
     with provision.postgres() as url:
@@ -162,6 +180,8 @@ def test_postgres_comes_and_goes(monkeypatch) -> None:
         engine = sa.create_engine(url)
         with engine.connect() as connection:
             assert connection.scalar(sa.text("select current_setting('data_directory')")) == str(folder)
+            fsync = "select setting from pg_file_settings where name = 'fsync'"  # the server reloads it a bit later
+            assert connection.scalar(sa.text(fsync)) == "off"
         engine.dispose()
     assert not folder.parent.exists()
 

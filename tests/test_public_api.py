@@ -44,6 +44,7 @@ def test_the_exported_names() -> None:
         "read_evaluation_summary",
         "unpack_project",
         "validate_manifest",
+        "whoami",
     ]
     assert dir(cl) == sorted([*cl.__all__, "__version__"])
     for name in cl.__all__:

@@ -20,6 +20,7 @@ def test_the_environment_gives_the_start_values(monkeypatch: pytest.MonkeyPatch,
         "OFFLINE": "1",
         "TIMEOUT": "2.5",
         "PRIVATE_REDIRECTS": "1",
+        "BUCKETS": f"photos={tmp_path}{os.pathsep}other=b",
     }.items():
         monkeypatch.setenv(f"CUSTOMLABELS_NB_{name}", value)
     settings = Settings()
@@ -28,6 +29,7 @@ def test_the_environment_gives_the_start_values(monkeypatch: pytest.MonkeyPatch,
     assert settings.network is False
     assert settings.timeout_seconds == 2.5
     assert settings.private_redirects is True
+    assert settings.buckets == {"photos": tmp_path, "other": Path.cwd() / "b"}
 
 
 def test_without_an_environment_there_are_sensible_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +42,7 @@ def test_without_an_environment_there_are_sensible_values(monkeypatch: pytest.Mo
     assert settings.network is True
     assert settings.timeout_seconds > 0
     assert settings.private_redirects is False
+    assert settings.buckets == {}
     assert settings.cache_dir.is_absolute()
 
 
@@ -67,3 +70,10 @@ def test_a_user_name_of_odd_bytes_can_be_stored(monkeypatch: pytest.MonkeyPatch)
 def test_half_a_thread_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTOMLABELS_NB_THREADS", "0.5")
     assert Settings().threads == 1
+
+
+@pytest.mark.parametrize("value", ["photos", "=folder", "photos="])
+def test_a_bucket_without_name_or_folder_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CUSTOMLABELS_NB_BUCKETS", value)
+    with pytest.raises(InputError, match="CUSTOMLABELS_NB_BUCKETS"):
+        Settings()

@@ -1,4 +1,4 @@
-"""Parse durations such as "90s", "2min", "1h 30min" or "250ms"."""
+"""Parse durations such as "90s", "2min", "1h 30min", "1d" or "250ms"."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ _UNITS = {
     "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
     "m": 60.0, "min": 60.0, "minute": 60.0, "minutes": 60.0,
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
+    "d": 86400.0, "day": 86400.0, "days": 86400.0,
 }  # fmt: skip
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 

@@ -18,7 +18,7 @@ from customlabels_nb._utils.text import escaped
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> str:
@@ -59,7 +59,7 @@ def _environment() -> Environment:
         return Markup("\n").join(map(one_line, text.split("\n")))
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         extensions=[JoinLines],
         autoescape=True,
         auto_reload=False,

@@ -24,10 +24,10 @@ def with_review(images: pd.DataFrame, mask: pd.Series, tag: str = REVIEWED) -> p
     return images.assign(tags=pd.Series(tags, index=images.index, dtype=object))
 
 
-def without_review(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+def without_review(images: pd.DataFrame, mask: pd.Series, tag: str = REVIEWED) -> pd.DataFrame:
     """Return the images table with the tag removed from the images selected by ``mask``."""
     tags = [
-        [tag for tag in own if tag != REVIEWED] if chosen and REVIEWED in own else own
+        [other for other in own if other != tag] if chosen and tag in own else own
         for own, chosen in zip(images["tags"], mask, strict=True)
     ]
     return images.assign(tags=pd.Series(tags, index=images.index, dtype=object))

@@ -25,6 +25,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.settings import settings
+from customlabels_nb.store.network_disks import warning_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,9 @@ EXTRAS = {
     "exchange": (("datasets", "supervision"), "datasets to and from Hugging Face's datasets and supervision"),
     "dicom": (("pydicom",), "medical images in DICOM files"),
     "postgres": (("psycopg",), "a project in a team's PostgreSQL"),
+    "rekognition": (("botocore", "s3fs"), "customlabels-nb serve, for Rekognition clients"),
     "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
+    "voila": (("voila",), "customlabels-nb label, the page of a labelling job"),
 }
 
 #: Free bytes below which training checkpoints and thumbnails may not fit on the disk.
@@ -191,8 +194,11 @@ def disk(folder: Path | None = None) -> DiagnosticLine:
     return DiagnosticLine("machine", "disk", GOOD, text)
 
 
-def database(folder: Path | None = None) -> DiagnosticLine:
-    """Check that project databases work in the working folder, by creating a temporary one."""
+def database(folder: Path | None = None, mounts: str | None = None) -> DiagnosticLine:
+    """Check that project databases work in the working folder, by creating a temporary one, and are safe there.
+
+    ``mounts`` is a mount table in the format of ``/proc/mounts``, by default this computer's.
+    """
     folder = Path.cwd() if folder is None else folder
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch:
@@ -205,6 +211,9 @@ def database(folder: Path | None = None) -> DiagnosticLine:
             f"SQLite {sqlite3.sqlite_version} cannot store a project in {folder} ({error})",
             "Please work in a writable folder on a local disk.",
         )
+    if warning := warning_for(folder, mounts):
+        advice = "Labelling jobs of several people need a local disk of one server, or PostgreSQL."
+        return DiagnosticLine("machine", "database", WARNING, warning, advice)
     return DiagnosticLine("machine", "database", GOOD, f"SQLite {sqlite3.sqlite_version} works in {folder}")
 
 

@@ -108,8 +108,8 @@ class DrawingSession(LabellingSession):
             "status": row["status"],
             "revision": row["revision"],
             "labels": marks.loc[whole, "label"].tolist(),
-            "shapes": _shape_dicts(marks[~whole]),
-            "predictions": _shape_dicts(predictions),
+            "shapes": shape_dicts(marks[~whole]),
+            "predictions": shape_dicts(predictions),
             "predicted": row["predicted"],
             "predicted_drawn": row["predicted_drawn"],
         }
@@ -211,7 +211,8 @@ def _key(shape: Any) -> tuple[Any, ...]:
     return (shape.label, *(round(float(getattr(shape, name)), _DIGITS) for name in t.BOX_COLUMNS))
 
 
-def _shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Convert shapes to dicts for the front end."""
     columns = ["label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence"]
     shapes = [
         dict(zip(columns, values, strict=True)) for values in zip(*(rows[c].tolist() for c in columns), strict=True)

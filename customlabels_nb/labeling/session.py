@@ -730,6 +730,12 @@ class LabellingSession(ProjectScreen):
         """True if there is an edit to redo."""
         return bool(self._redo)
 
+    def _forget_edits(self, images: Iterable[str]) -> None:
+        """Remove the edits of these images from the undo history."""
+        gone = set(images)
+        self._undo = [step for step in self._undo if not gone.intersection(step.images)]
+        self._redo = [step for step in self._redo if not gone.intersection(step.images)]
+
     def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
         with self._lock:
             if not steps:

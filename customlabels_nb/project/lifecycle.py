@@ -11,7 +11,14 @@ from pathlib import Path
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
-from customlabels_nb.project.location import POINTER, ProjectLocation, check_name, is_project, open_project_store
+from customlabels_nb.project.location import (
+    LEDGER,
+    POINTER,
+    ProjectLocation,
+    check_name,
+    is_project,
+    open_project_store,
+)
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.background import is_alive, runner_record
 
@@ -104,7 +111,8 @@ def delete_project(place: ProjectLocation) -> None:
                 (place.root / part).unlink()
             elif (place.root / part).is_dir():
                 shutil.rmtree(place.root / part)
-        (place.root / POINTER).unlink(missing_ok=True)
+        for file in (POINTER, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm"):
+            (place.root / file).unlink(missing_ok=True)
         if place.root.is_dir() and not any(place.root.iterdir()):
             place.root.rmdir()
     except OSError as error:

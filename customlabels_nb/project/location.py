@@ -21,6 +21,10 @@ from customlabels_nb.store import SqlStore, create_store, open_store
 
 POINTER = "project.json"
 DATABASE = "project.db"
+#: What the Rekognition-compatible endpoint stores of a project.
+LEDGER = "rekognition.db"
+#: Folder beside the projects with the endpoint's own files.
+STATE_FOLDER = ".rekognition"
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
 #: File systems limit names to 255 bytes or so, and version names append a time to the project's name.

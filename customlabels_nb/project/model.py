@@ -178,8 +178,6 @@ class Model(Runnable):
         """
         merged = {**self.record.tags, **check_tags(tags)}
         self._store.update_version(self.name, Action("tag version", settings.user, self.name), tags=merged)
-        if DESCRIPTION in tags:
-            self._write_card()
 
     @property
     def description(self) -> str:
@@ -188,8 +186,6 @@ class Model(Runnable):
 
     def describe(self, text: str) -> None:
         """Set the description shown in the model card and the table of versions.
-
-        The description is stored as the tag ``description``.
 
         Parameters
         ----------
@@ -416,6 +412,9 @@ class Model(Runnable):
         The images are not copied. The copy refers to their current paths. If copying is stopped or fails, this is
         recorded in the status of the copy, and copying can be repeated with the same name.
 
+        Policies that were put through the Rekognition-compatible endpoint apply here too: a denial always, and for a
+        project with policies, copies to projects in another folder need one that allows them.
+
         Parameters
         ----------
         target : Project or path
@@ -426,7 +425,8 @@ class Model(Runnable):
         Raises
         ------
         NotAllowedError, ProjectNameError, ProjectNotFoundError, InputError
-            If the name is already used or not valid, or ``target`` is not a project. Nothing is written.
+            If the name is already used or not valid, ``target`` is not a project, or a policy of the project does not
+            allow the copy. Nothing is written.
         ArtifactError
             If the version's folder is damaged, or the copy cannot be written.
 
@@ -437,10 +437,20 @@ class Model(Runnable):
         >>> other.model("rooms").status
         'COPYING_COMPLETED'
         """
-        from customlabels_nb.project.version_copying import copy_version, place_of
+        from customlabels_nb.project.copy_policies import require_permission
+        from customlabels_nb.project.version_copying import place_of
 
         self._require_ready()
         place = place_of(target)
+        require_permission(self._root, self.name, place.root)
+        return self._copy_to(place, name, progress=progress, events=events)
+
+    def _copy_to(
+        self, place: ProjectLocation, name: str | None, *, progress: bool = True, events: Events | None = None
+    ) -> Model:
+        """Copy the version without asking the policies of the project."""
+        from customlabels_nb.project.version_copying import copy_version
+
         with progress_bars(events or Events(), show=progress) as stream:
             copy = Model(place, copy_version(self._place, self.record, place, name, stream))
         copy.write_results()

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
@@ -35,12 +37,12 @@ from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
-from customlabels_nb.ingest.refresh import refresh_dataset
 from customlabels_nb.ingest.sources import ImportOptions, Source, found_in_tables, image_uri
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project import screens
 from customlabels_nb.project.archive import Packed, pack
+from customlabels_nb.project.auto_refresh import interval, refresh_sources, set_interval
 from customlabels_nb.project.labels import Labels
 from customlabels_nb.project.lifecycle import delete_project, refuse_if_busy, rename_project
 from customlabels_nb.project.location import ProjectLocation, check_tags, check_task, new_version_name
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.comparison.several import VersionsComparison
     from customlabels_nb.images.image_grid import ContactSheet
     from customlabels_nb.inference.detection import Detection
+    from customlabels_nb.jobs.job_list import LabellingJobs
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _DATASET_COLUMNS = (
@@ -162,6 +165,13 @@ class Project:
         return self._assist
 
     @property
+    def jobs(self) -> LabellingJobs:
+        """Labelling jobs, in which several people label the same images independently of each other."""
+        from customlabels_nb.jobs.job_list import LabellingJobs
+
+        return LabellingJobs(self._place, partial(screens.open_job, self._place))
+
+    @property
     def snapshots(self) -> Snapshots:
         """Named snapshots of the datasets, to take, list, compare, restore and delete."""
         return Snapshots(self._store)
@@ -180,6 +190,26 @@ class Project:
     def statistics(self) -> dict[str, Statistics]:
         """Numbers of entries, labelled entries and labels, by split."""
         return {split: self._store.statistics(split) for split in t.SPLITS}
+
+    def tag_dataset(self, split: str, **tags: str | None) -> None:
+        """Add tags to the training or test set. Other tags are not changed, and None removes a tag.
+
+        Raises
+        ------
+        InputError
+            If the dataset does not exist.
+
+        Examples
+        --------
+        >>> project.tag_dataset("train", site="north", camera="left")
+        >>> project.tag_dataset("train", camera=None)
+        >>> project.datasets["tags"].iloc[0]
+        {'site': 'north'}
+        """
+        given = check_tags({key: text for key, text in tags.items() if text is not None})
+        record = self._store.dataset(t.check_split(split))
+        kept = {key: text for key, text in (record.tags if record else {}).items() if key not in tags}
+        self._store.tag_dataset(split, {**kept, **given}, self._action("tag dataset"))
 
     @property
     def datasets(self) -> pd.DataFrame:
@@ -329,7 +359,7 @@ class Project:
         """Scan the sources of one or both datasets again, add new images and report changed or missing ones.
 
         Existing labels are never changed. Missing images stay in the dataset until they are removed. Removed images are
-        not added again.
+        not added again. :meth:`auto_refresh` does this when a screen opens.
 
         Examples
         --------
@@ -339,8 +369,41 @@ class Project:
         """
         splits = [name for name in t.SPLITS if self._store.dataset(name)] if split is None else [t.check_split(split)]
         with progress_bars(events or Events(), show=progress) as stream:
-            reports = [refresh_dataset(self._store, self.root, name, events=stream) for name in splits]
-        return sum(reports, RefreshReport())
+            return refresh_sources(self._place, splits, events=stream)
+
+    def auto_refresh(self, every: str | float | EllipsisType | None = ...) -> float | None:
+        """Look at the sources again when a labelling screen opens and the last look is older than ``every``.
+
+        This is :meth:`refresh` for the gallery, the annotator, the review and the screens of labelling jobs, for
+        everybody who opens the project. A screen waits for at most two seconds. Then the look goes on in the
+        background. If a source cannot be reached, the screen says so and opens. Running labelling jobs take the new
+        images of the dataset or query that they were created with.
+
+        Parameters
+        ----------
+        every : str, float or None, optional
+            Duration such as "1d" or "2h", or seconds. None switches it off. By default, nothing is changed.
+
+        Returns
+        -------
+        float or None
+            The duration in seconds, None if it is switched off.
+
+        Raises
+        ------
+        InputError
+            If ``every`` is not a duration.
+
+        Examples
+        --------
+        >>> project.auto_refresh("1d")
+        86400.0
+        >>> gallery = project.label("train")
+        >>> project.auto_refresh(None)
+        """
+        if every is not ...:
+            set_interval(self._store, every)
+        return interval(self._store)
 
     def fetch(self, split: str | None = None, *, workers: int = CONNECTIONS, progress: bool = True) -> pd.DataFrame:
         """Download remote images into the cache with ``workers`` connections and return a table of failed downloads.
@@ -1174,7 +1237,7 @@ class Project:
         delete_project(self._place)
 
     def close(self) -> None:
-        """Stop running models and close the database.
+        """Stop the models that run in this kernel, and close the database.
 
         Examples
         --------
@@ -1184,7 +1247,7 @@ class Project:
         self._close_assist()
         while self._models:
             _, model = self._models.popitem()
-            with suppress(ModelNotFoundError):  # the version may have been deleted
+            with suppress(ModelNotFoundError, NotAllowedError):  # it was deleted, or runs in another kernel
                 model.stop()
         self._store.close()
 

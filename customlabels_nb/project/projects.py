@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from customlabels_nb.project.location import (
 )
 from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store.network_disks import warning_for
 from customlabels_nb.training.status import settle_orphans
 
 
@@ -96,6 +98,7 @@ def create_project(
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise
+    _warn_of_network_disk(root, opened)
     project = Project(ProjectLocation(root, opened, store))
     if tags:
         opened.set_project(Action("tag project", settings.user), tags=tags)
@@ -153,7 +156,16 @@ def load_project(
     for folder in (place.root, place.root / "images", place.root.parent):
         remove_abandoned(folder)
     settle_orphans(place.store)
+    _warn_of_network_disk(place.root, place.store)
     return Project(place)
+
+
+def _warn_of_network_disk(root: Path, store: SqlStore) -> None:
+    """Warn about an SQLite database on a network disk, which several computers could damage."""
+    location, schema = store.location
+    warning = warning_for(root) if schema is None and "://" not in location else None
+    if warning is not None:
+        warnings.warn(warning, stacklevel=3)
 
 
 def unpack_project(

@@ -25,19 +25,27 @@ from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.project.auto_refresh import look_again
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
+from customlabels_nb.project.progress_display import can_show_widgets
+from customlabels_nb.settings import is_nobody, settings
 from customlabels_nb.training.plan import plan_in_words
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.assistant import Assist
     from customlabels_nb.checks import CheckReport
     from customlabels_nb.events import Events
+    from customlabels_nb.jobs.job import LabellingJob
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.dashboard import Dashboard
     from customlabels_nb.widgets.gallery import Gallery
     from customlabels_nb.widgets.history import HistoryPanel
+    from customlabels_nb.widgets.job_dashboard import JobDashboard
+    from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
+    from customlabels_nb.widgets.job_review import JobReview
     from customlabels_nb.widgets.label_manager import LabelManager
+    from customlabels_nb.widgets.name_question import NameQuestion
     from customlabels_nb.widgets.review import Review
     from customlabels_nb.widgets.verify import Verify
 
@@ -59,6 +67,7 @@ def open_gallery(
     """Open the gallery for a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
 
+    look_again(place)
     session, shared = open_session(place, split, assist), {**_shared(place), **_label_handlers(place)}
     return Gallery(session, query=query, page_size=page_size, mode=mode, **shared)
 
@@ -67,6 +76,7 @@ def open_annotator(place: ProjectLocation, split: str, query: Query, *, assist: 
     """Open the annotator for a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
 
+    look_again(place)
     session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root), assist=assist)
     return Annotator(session, query=query, **_shared(place), **_label_handlers(place))
 
@@ -80,6 +90,61 @@ def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bo
     return screen
 
 
+def open_job(
+    place: ProjectLocation, job: LabellingJob, *, mode: str, page_size: int, ask: bool | None = None
+) -> JobGallery | JobAnnotator | JobReview | JobDashboard | NameQuestion:
+    """Open a screen of a labelling job: "review", "dashboard", or the view of the current person for other modes.
+
+    It asks for the person's name first if ``ask`` is true, by default in notebooks of logins that many people share.
+    The dashboard does not ask, because ``job.dashboard()`` has checked that the current name is a manager's.
+    """
+    from customlabels_nb.widgets._pages import check_page_size
+    from customlabels_nb.widgets.name_question import NameQuestion
+
+    check_page_size("page_size", page_size)
+    build = partial(_open_job, place, job, mode=mode, page_size=page_size)
+    if ask is None:
+        ask = mode != "dashboard" and can_show_widgets() and is_nobody(settings.user)
+    if ask and place.store.own_role() is None:
+        return NameQuestion(build, job=job.name)
+    return build()
+
+
+def _open_job(
+    place: ProjectLocation, job: LabellingJob, *, mode: str, page_size: int
+) -> JobGallery | JobAnnotator | JobReview | JobDashboard:
+    from customlabels_nb.jobs.labeler_session import LabelerSession
+    from customlabels_nb.jobs.manager_session import ManagerSession
+    from customlabels_nb.jobs.reviewer_session import ReviewerSession
+    from customlabels_nb.widgets.job_dashboard import JobDashboard
+    from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
+    from customlabels_nb.widgets.job_review import JobReview
+
+    look_again(place)
+    if mode == "dashboard":
+        review = partial(_open_job, place, job, mode="review", page_size=page_size)
+        return JobDashboard(ManagerSession(place.store, place.root, job), partial(open_gallery, place), review)
+    shared = _shared(place)
+    draws = job.task in ("boxes", "polygons")
+    session: ReviewerSession | LabelerSession
+    if mode == "review":
+        session = reviewer = ReviewerSession(place.store, place.root, job)
+        build = partial(JobReview, reviewer, shared["files"], key=f"{shared['key']} {job.name}", page_size=page_size)
+    else:
+        session = labeler = LabelerSession(
+            place.store, place.root, job, batch=page_size if mode == "grid" and not draws else 10
+        )
+        key = hashlib.sha256(f"{shared['key']}\n{job.name}\n{session.user}".encode()).hexdigest()[:32]
+        build = partial(JobAnnotator, labeler, key=key)
+        if not draws:
+            build = partial(JobGallery, labeler, key=key, mode=mode, page_size=page_size)
+    try:
+        return build()
+    except BaseException:
+        session.close()
+        raise
+
+
 def open_review(
     place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int, assist: Assist | None = None
 ) -> Review:
@@ -87,6 +152,7 @@ def open_review(
     from customlabels_nb.training.stored import cross_fitted_predictions
     from customlabels_nb.widgets.review import Review
 
+    look_again(place)
     cross_fitted = partial(cross_fitted_predictions, place.store, place.root)
     session = ReviewSession(place.store, place.root, split, cross_fitted=cross_fitted, assist=assist)
     if query.label:

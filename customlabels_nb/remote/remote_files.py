@@ -148,7 +148,7 @@ def list_files(url: str) -> list[RemoteFile]:
         pattern = "*" in url
         entries: Mapping[str, Any] = (system.glob if pattern else system.find)(path, detail=True)
         top = url.partition("*")[0].rpartition("/")[0] if pattern else url.rstrip("/")
-        below = str(system._strip_protocol(top)).rstrip("/")
+        below = open_system(top)[1].rstrip("/")
     return [
         # built from the URL as given, because it may contain a server name
         _file(top + name[len(below) :], entry)
@@ -276,13 +276,19 @@ def tells(identity: str, data: bytes) -> bool | None:
 
 
 def open_system(url: str) -> tuple[Any, str]:
-    """Return the fsspec file system for ``url`` and the path within it.
+    """Return the fsspec file system for ``url`` and the path within it, a local one for ``settings.buckets``.
 
     Raises
     ------
     InputError
         If ``settings.network`` is off.
+    FileNotFoundError
+        If the URL leads out of the folder of its bucket.
     """
+    if (place := path_in_bucket(url)) is not None:
+        from fsspec.implementations.local import LocalFileSystem
+
+        return LocalFileSystem(), str(place)
     if not settings.network:
         raise InputError("settings.network is off.")
     import fsspec
@@ -294,6 +300,27 @@ def open_system(url: str) -> tuple[Any, str]:
     options |= {name: client_options() for name in _HTTP if f"::{name}://" in url.lower()}
     system, path = fsspec.core.url_to_fs(url, **options)
     return system, path
+
+
+def path_in_bucket(url: str) -> Path | None:
+    """Return the local path of an object in a bucket of ``settings.buckets``, or None for any other URL.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the key leads out of the bucket's folder, by ``..`` or by a link, or has a hidden part.
+    """
+    bucket, _, key = url.partition("://")[2].partition("/")
+    folder = settings.buckets.get(bucket) if protocol_of(url) in _S3 and "::" not in url else None
+    if folder is None:
+        return None
+    if "\0" in key or any(part.startswith(".") for part in key.split("/")):
+        raise FileNotFoundError(url)
+    root = folder.resolve()
+    path = (root / key.lstrip("/")).resolve()
+    if not path.is_relative_to(root):
+        raise FileNotFoundError(url)
+    return path
 
 
 @contextmanager

@@ -13,8 +13,8 @@ VERSION_STATUSES = (
     "DEPRECATED", "EXPIRED",
 )  # fmt: skip
 
-#: Tag with the description of a version.
-DESCRIPTION = "description"
+#: Key under which the tags of a version hold its description. Clients of the hosted service cannot use such keys.
+DESCRIPTION = "aws:description"
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,5 @@ class VersionRecord:
 
     @property
     def description(self) -> str:
-        """Description of the version, stored in its tag ``description``. Empty by default."""
+        """Description of the version. Empty by default."""
         return self.tags.get(DESCRIPTION, "")

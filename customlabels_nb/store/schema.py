@@ -6,13 +6,16 @@ same bytes, and no cell has to be converted.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Connection,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -21,10 +24,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 #: Incremented with each released change. :data:`MIGRATIONS` convert each version to the next.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+#: Start of the keys in ``meta`` that give the id of the label that a removed label was merged into.
+MERGED = "merged label:"
+#: SQL that reopens a slot of a labelling job.
+OPEN_SLOT = "state = 'open', holder = NULL, since = NULL, until = 0, token = NULL"
 
 metadata = MetaData()
 
@@ -210,6 +219,117 @@ import_lines = Table(
 )
 
 
+def _job_tables(metadata: MetaData) -> list[Table]:
+    """Define the tables of labelling jobs, with the constraints that keep an answer from counting twice.
+
+    An answer counts if and only if it has a slot, and each slot of a task has at most one answer. A person has at most
+    one slot and one counted answer of a task. Tasks with a known answer (``gold``) have one slot for each person,
+    numbered by the negative id of the member. All other tasks have slots 1 to 9. Tasks refer to images by name, since
+    an image that is removed and restored from a snapshot has a new id. Answers outlive their images.
+    """
+
+    def only_where(condition: str) -> dict[str, Any]:
+        """Return the options of a partial index."""
+        return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+    return [
+        Table(
+            "jobs",
+            metadata,
+            Column("id", Integer, primary_key=True, autoincrement=False),
+            Column("name", Text, nullable=False, unique=True),
+            Column("state", Text, nullable=False),
+            Column("task", Text, nullable=False),
+            Column("labels", Text),
+            Column("instructions", Text, nullable=False),
+            Column("annotators", Integer, nullable=False),
+            Column("most", Integer, nullable=False),
+            Column("agreement", Double, nullable=False),
+            Column("time_limit", BigInteger, nullable=False),
+            Column("members", Text, nullable=False),
+            Column("who", Text, nullable=False),
+            Column("created", BigInteger, nullable=False),
+            Column("updated", BigInteger, nullable=False),
+        ),
+        Table(
+            "job_members",
+            metadata,
+            Column("id", _Id, primary_key=True, autoincrement=True),
+            Column("job", Integer, ForeignKey("jobs.id"), nullable=False),
+            Column("who", Text, nullable=False),
+            Column("role", Text, nullable=False),
+            Column("state", Text, nullable=False),
+            Column("reason", Text, nullable=False),
+            Column("cursor", BigInteger, nullable=False),
+            Column("joined", BigInteger, nullable=False),
+            Column("seen", BigInteger),
+            UniqueConstraint("job", "who"),
+        ),
+        Table(
+            "job_tasks",
+            metadata,
+            Column("id", _Id, primary_key=True, autoincrement=False),
+            Column("job", Integer, ForeignKey("jobs.id"), nullable=False),
+            Column("image", Text, nullable=False),
+            Column("gold", Text),
+            Column("state", Text, nullable=False),
+            Column("revision", Integer),
+            UniqueConstraint("job", "image"),
+            Index("job_tasks_with_gold", "job", **only_where("gold IS NOT NULL")),
+            Index("job_tasks_answered", "job", "id", **only_where("state = 'answered'")),
+        ),
+        Table(
+            "job_skips",
+            metadata,
+            Column("task", BigInteger, ForeignKey("job_tasks.id"), primary_key=True, autoincrement=False),
+            Column("who", Text, primary_key=True),
+            Column("reason", Text, nullable=False),
+            Column("created", BigInteger, nullable=False),
+        ),
+        Table(
+            "job_slots",
+            metadata,
+            Column("task", BigInteger, ForeignKey("job_tasks.id"), primary_key=True, autoincrement=False),
+            Column("slot", BigInteger, primary_key=True, autoincrement=False),
+            Column("job", Integer, nullable=False),
+            Column("state", Text, nullable=False),
+            Column("holder", Text),
+            Column("since", BigInteger),
+            Column("until", BigInteger, nullable=False),
+            Column("token", Text),
+            UniqueConstraint("task", "holder"),
+            CheckConstraint("slot <= 9 AND slot <> 0"),
+            CheckConstraint("(state = 'open') = (holder IS NULL)"),
+            Index("job_slots_left", "job", "task", "slot", **only_where("state <> 'answered'")),
+            Index("job_slots_held", "job", "holder", **only_where("state = 'held'")),
+        ),
+        Table(
+            "job_answers",
+            metadata,
+            Column("id", _Id, primary_key=True, autoincrement=True),
+            Column("key", Text, nullable=False, unique=True),
+            Column("task", BigInteger, ForeignKey("job_tasks.id"), nullable=False),
+            Column("slot", BigInteger),
+            Column("who", Text, nullable=False),
+            Column("edit", Integer, nullable=False),
+            Column("accepted", BigInteger, nullable=False),
+            Column("submitted", BigInteger, nullable=False),
+            Column("seconds", Double, nullable=False),
+            Column("payload", Text, nullable=False),
+            Column("counted", SmallInteger, nullable=False),
+            Column("reason", Text, nullable=False),
+            ForeignKeyConstraint(["task", "slot"], ["job_slots.task", "job_slots.slot"]),
+            UniqueConstraint("task", "slot"),
+            CheckConstraint("(counted = 1) = (slot IS NOT NULL)"),
+            Index("job_answers_counted", "task", "who", unique=True, **only_where("counted = 1")),
+            Index("job_answers_by_person", "task", "who"),
+        ),
+    ]
+
+
+jobs, job_members, job_tasks, job_skips, job_slots, job_answers = _job_tables(metadata)
+
+
 def _from_1_to_2(connection: Connection) -> None:
     """Add undo of actions, snapshots of datasets, and instructions for annotators."""
     blob = LargeBinary().compile(dialect=connection.dialect)
@@ -233,8 +353,15 @@ def _from_1_to_2(connection: Connection) -> None:
     ).create(connection)
 
 
+def _from_2_to_3(connection: Connection) -> None:
+    """Add the tables of labelling jobs."""
+    found = MetaData()
+    _job_tables(found)
+    found.create_all(connection, checkfirst=False)
+
+
 #: Migration from each released version ``n`` to ``n + 1``, as a function of a connection in the write transaction. All
 #: required migrations run in the same transaction, so that an interrupted migration leaves the old version intact. A
 #: migration defines its tables explicitly, because the definitions above will change. The tests include a small
 #: database from every released version.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1_to_2}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1_to_2, 2: _from_2_to_3}

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -191,8 +191,27 @@ class SqlStore:
         for thread in list(self._readers):
             thread.join()
 
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Open a read transaction on a consistent snapshot, for tables that this class has no methods for."""
+        return self._database.read()
+
+    def writing(self, *, lock: bool = True) -> AbstractContextManager[Connection]:
+        """Open a write transaction. Without ``lock``, other writers to a PostgreSQL database do not have to wait."""
+        return self._database.write(lock=lock)
+
+    def own_role(self) -> str | None:
+        """Return the person's PostgreSQL role if it does not own the project, None if the team shares one role."""
+        if self._database.is_sqlite:
+            return None
+        owner = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = current_schema()"
+        with self._database.read(once=True) as connection:
+            role, of_all = connection.exec_driver_sql(f"SELECT session_user, ({owner})").one()
+            return None if role == of_all else str(role)
+
     def copy_to(self, path: str) -> None:
         """Copy a consistent snapshot of the database to a new SQLite file, which :func:`open_store` can open.
+
+        Running labelling jobs are paused in the copy, and nobody holds a task there. All answers are copied.
 
         Raises
         ------
@@ -209,6 +228,9 @@ class SqlStore:
             with closing(sqlite3.connect(path)) as copy, copy:
                 # nothing runs for the copy
                 copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{_SETTING}{RUNNER}%",))
+                copy.execute("UPDATE jobs SET state = 'paused' WHERE state = 'running'")
+                copy.execute("DELETE FROM job_slots WHERE state = 'held' AND slot < 0")
+                copy.execute(f"UPDATE job_slots SET {schema.OPEN_SLOT} WHERE state = 'held'")
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"Cannot copy the database to {path!r} ({error}). Check the free disk space.") from error
 
@@ -223,6 +245,9 @@ class SqlStore:
         with self._database.write() as connection:
             ids = [(names[name], id_) for id_, name in connection.execute(select(i.id, i.image)) if name in names]
             update_rows(connection, schema.images, ("image",), ids)
+            tasks = fetch(connection, select(schema.job_tasks.c.image, schema.job_tasks.c.id))
+            renamed_tasks = [(names[name], id_) for name, id_ in tasks if name in names]
+            update_rows(connection, schema.job_tasks, ("image",), renamed_tasks)
             for (id_,) in connection.execute(select(h.id)).all():
                 kept = connection.execute(select(*(h[name] for name in payloads)).where(h.id == id_)).one()
                 renamed = [pack(_renamed(unpack(value), names)) for value in kept]
@@ -292,6 +317,18 @@ class SqlStore:
             name, status, message, created, updated, sources, tags = rows[0]
             made, changed = frames.moment(created), frames.moment(updated)
             return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
+
+    def tag_dataset(self, split: str, tags: dict[str, str], action: Action) -> WriteResult:
+        """Replace the tags of the train or test dataset."""
+        c = schema.datasets.c
+        with self._database.write() as connection:
+            before = fetch(connection, select(c.tags).where(c.split == split))
+            if not before:
+                raise InputError(f"The project has no {split} set. Import images first.")
+            values = {"tags": dump_json(tags), "updated": now_us()}
+            connection.execute(update(schema.datasets).where(c.split == split).values(**values))
+            old = {"tags": load_json(before[0][0], {})}
+            return record(connection, action, split=split, before=old, after={"tags": tags})
 
     def statistics(self, split: str) -> Statistics:
         """Count the dataset's images, labelled images and labels in use. All are 0 if it does not exist."""
@@ -963,6 +1000,8 @@ class SqlStore:
             images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
             _bump_revisions(connection, carriers)
             connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
+            _forget_merge(connection, id_)  # an earlier one, which was undone
+            insert_rows(connection, schema.meta, ("key", "value"), [(f"{schema.MERGED}{id_}", str(target))])
             after = {"label": into, "images": images}
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
@@ -985,6 +1024,7 @@ class SqlStore:
                     f"Label {label!r} is used by {count:,} annotations. Pass with_annotations=True "
                     f"to remove them as well, or merge the label into another one."
                 )
+            _forget_merge(connection, id_)
             trace = Trace(connection)
             _, _, colour, position = trace.keep(schema.labels, [id_], gone=True)[0]
             marks = fetch(connection, select(a).where(a.c.label_id == id_))
@@ -1249,6 +1289,11 @@ def _require_label(connection: Connection, label: str) -> int:
         names = [str(row[0]) for row in fetch(connection, select(c.label).order_by(c.position))]
         raise LabelError(f"Label {label!r} does not exist. Existing labels: {names[:20]!r}.")
     return found
+
+
+def _forget_merge(connection: Connection, label_id: int) -> None:
+    """Forget what a label was merged into, which answers of labelling jobs that refer to it would follow."""
+    connection.execute(delete(schema.meta).where(schema.meta.c.key == f"{schema.MERGED}{label_id}"))
 
 
 def _count_uses(connection: Connection, label_id: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
+from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotFoundError, NotAllowedError
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 
@@ -40,10 +40,10 @@ def settle_orphans(store: SqlStore) -> list[str]:
             message = "The kernel that copied the version has ended. Copy it again, or delete() the partial copy."
         else:
             continue
-        store.update_version(
-            version.name, Action("settle", "customlabels_nb", version.name), status=status, status_message=message
-        )
-        settled.append(version.name)
+        action = Action("settle", "customlabels_nb", version.name)
+        with suppress(ModelNotFoundError):  # another kernel has deleted it meanwhile
+            store.update_version(version.name, action, status=status, status_message=message)
+            settled.append(version.name)
     return settled
 
 

@@ -20,12 +20,12 @@ from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandle
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
 _QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed", "like", "confidence",
-                 "queue")  # fmt: skip
+                 "queue", "reason")  # fmt: skip
 #: Applies an edit. Takes the session, image names, the request of the page and the revisions that it is based on.
 Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], EditResult]
 
 _MOST_ROWS = 2_000
-_SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of")
+_SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of", "number")
 
 
 class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):

@@ -11,12 +11,13 @@ from customlabels_nb._utils.durations import read_seconds
     ("text", "seconds"),
     [
         ("90s", 90), ("2min", 120), ("1h 30min", 5400), (" 250 ms ", 0.25), ("1.5 Hours", 5400), ("5", 5), ("1m1s", 61),
+        ("1d", 86400), ("2 days 1h", 176400),
     ],
 )  # fmt: skip
 def test_what_is_understood(text: str, seconds: float) -> None:
     assert read_seconds(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "soon", "-1s", "1 day", "1,5s", "s", "1s x", "1e3s", "nan", "²s"])
+@pytest.mark.parametrize("text", ["", "  ", "soon", "-1s", "1 week", "1,5s", "s", "1s x", "1e3s", "nan", "²s"])
 def test_what_is_not(text: str) -> None:
     assert read_seconds(text) is None

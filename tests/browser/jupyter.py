@@ -140,9 +140,10 @@ def serve(folder: Path) -> Iterator[Server]:
         "JUPYTERLAB_SETTINGS_DIR": str(folders["settings"]),
         "JUPYTERLAB_WORKSPACES_DIR": str(folders["workspaces"]),
         "IPYTHONDIR": str(folders["ipython"]),
+        "CUSTOMLABELS_NB_USER": "you",  # the screens of labelling jobs would ask root for a name
         "JUPYTER_PREFER_ENV_PATH": "0",  # gives the kernel above priority over the environment's own
     }
-    port, token = _free_port(), secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folders['files']}", "--LabApp.expose_app_in_browser=True"]
@@ -164,7 +165,7 @@ def serve(folder: Path) -> Iterator[Server]:
         _wait_for(server, log)
         yield server
     finally:
-        _stop(process)
+        stop(process)
 
 
 class Lab:
@@ -500,7 +501,7 @@ def artifacts() -> Path:
     return folder
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -519,7 +520,7 @@ def _wait_for(server: Server, log: Path) -> None:
     raise RuntimeError(f"The Jupyter server did not start; its log ends with:\n{text}")
 
 
-def _stop(process: psutil.Process) -> None:
+def stop(process: psutil.Process) -> None:
     """Terminate a process and its children, and kill those that remain."""
     with suppress(psutil.NoSuchProcess):
         below = process.children(recursive=True)

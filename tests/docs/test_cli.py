@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.cli import main
 from customlabels_nb.quickstart import QUICKSTART, notebooks_folder
+from customlabels_nb.settings import settings
 from tests.project.conftest import draw
 
 
@@ -137,3 +140,41 @@ def test_a_failing_notebook_is_kept_and_exits_with_1(tmp_path: Path, capsys: pyt
     error = capsys.readouterr().err
     assert "NotEnoughDataError" in error
     assert (tmp_path / "out" / QUICKSTART).is_file()
+
+
+@pytest.fixture
+def labelling(tmp_path: Path) -> cl.Project:
+    """Return a project with the labelling job "leaves-1"."""
+    settings.user = "teacher"
+    project = cl.create_project("fruit", tmp_path, task="single-label")
+    project.add_images(photos(tmp_path / "photos", apple=2), auto_label=True, progress=False)
+    project.jobs.create("leaves-1", images="train")
+    return project
+
+
+def test_label_names_the_command_that_installs_voila(
+    labelling: cl.Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "voila.app", None)
+    assert main(["label", "leaves-1", "--project", str(labelling.root)]) == 2
+    assert re.search(r"needs the package voila. Install it: .* install .*voila.*", capsys.readouterr().err)
+
+
+def test_label_refuses_jobs_and_ports_that_cannot_be_used(
+    labelling: cl.Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["label", "leaves-2", "--project", str(labelling.root)]) == 2
+    assert "leaves-1" in capsys.readouterr().err
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = run("label", "leaves-1", "--project", "fruit", "--port", port, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"Port {port} of '127.0.0.1' cannot be used. Choose another one with --port." in done.stderr
+    done = run("label", "leaves-1", "--project", "fruit", "--host", "no.such.host.invalid", folder=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "The page cannot be served at 'no.such.host.invalid'" in done.stderr
+    for wrong in ("0", "65536"):
+        assert main(["label", "leaves-1", "--project", str(labelling.root), "--port", wrong]) == 2
+        assert f"port={wrong} must be from 1 to 65535" in capsys.readouterr().err

@@ -95,9 +95,12 @@ def names_for(mentioned: set[str], folder: Path, cwd: Path) -> dict[str, Any]:
         names["photos"] = Path(shutil.copytree(folder / "photos", cwd / "photos")).name
     if "photo" in mentioned:
         names["photo"] = Path(shutil.copy(folder / "photo.jpg", cwd)).name
-    if mentioned & {"project", "model", "report"}:
+    if mentioned & {"project", "model", "report", "job"}:
         names["project"] = cl.load_project(shutil.copytree(folder / "projects" / "rooms", cwd / "rooms"))
         names["model"] = names["project"].model()
+    if "job" in mentioned:
+        names["job"] = names["project"].jobs.create("rooms-1", "train")
+        names["worker"] = names["job"].worker("anna")
     if "report" in mentioned:
         names["report"] = names["model"].evaluate()
     if "boxes" in mentioned:
@@ -106,8 +109,10 @@ def names_for(mentioned: set[str], folder: Path, cwd: Path) -> dict[str, Any]:
 
 
 def variables(source: str) -> set[str]:
-    """Return the names of the variables in the source of an example."""
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    """Return the names of the variables in the source of an example, without ``job`` if it is assigned."""
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+    own = {node.id for node in found if isinstance(node.ctx, ast.Store)}
+    return {"job" if node.id == "worker" else node.id for node in found if not (node.id == "job" and "job" in own)}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

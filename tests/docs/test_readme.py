@@ -11,13 +11,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from ipywidgets import Widget
 from PIL import Image
 
+from customlabels_nb.settings import settings
 from tests.conftest import ROOT
 from tests.inference.videos import write_video
 from tests.project.conftest import draw
 
 README = (ROOT / "README.md").read_text("utf-8")
+JOBS = (ROOT / "docs" / "jobs.md").read_text("utf-8")
 TOUR = (ROOT / "docs" / "tour.md").read_text("utf-8")
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 PACKAGE = ROOT / "customlabels_nb"
@@ -75,6 +78,16 @@ def test_the_python_of_the_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len((tmp_path / "found.jsonl").read_text().splitlines()) == 3
     assert (tmp_path / "out" / "clip.mp4.json").is_file()
     assert len(variables["boards"]) == 1
+
+
+def test_the_python_of_the_page_about_jobs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "user", "meg")
+    try:
+        variables = run_python(JOBS, tmp_path, monkeypatch)
+    finally:
+        Widget.close_all()
+    assert variables["job"].answers["person"].tolist() == ["anna"] * 10
+    assert (tmp_path / "out" / "fruit-1" / "manifests" / "output" / "output.manifest").is_file()
 
 
 def test_the_readme_is_short() -> None:

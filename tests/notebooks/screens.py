@@ -32,7 +32,7 @@ def widget_screens(path: Path, chromium: Browser) -> dict[int, tuple[bytes, tupl
     found = {}
     with tempfile.TemporaryDirectory(prefix="screens-") as folder, serve(Path(folder)) as server:
         lab = Lab(server, chromium, name=f"outputs-{path.stem}")
-        page = lab.open(path, width=1100, height=1900)  # no widget is taller
+        page = lab.open(path, width=1100, height=2600)  # no widget is taller
         for index, cell in enumerate(cells):
             if cell.cell_type == "code":
                 page.run_cell(index, seconds=300)

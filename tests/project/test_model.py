@@ -230,6 +230,10 @@ def test_what_another_kernel_runs_is_stopped_there(project: Project, model: Mode
         assert model.status == "RUNNING"
         with pytest.raises(NotAllowedError, match="another kernel"):
             model.stop()
+        other = load_project(project.root)
+        assert other.model("v1").status == "RUNNING"
+        other.close()
+        assert model.status == "RUNNING", "closing a project stops only its own models"
         process.kill()
         process.wait()
     model.stop()

@@ -130,7 +130,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
         pictures = sorted((folder / "pictures").glob(f"{kind}-*.png"))
         project.add_images(pictures[:6], label=name, progress=False)
         project.add_images(pictures[6:], label=name, split="test", progress=False)
-    project.train("v1", tags={"description": "Made | for <tests>"}, progress=False)
+    project.train("v1", progress=False).describe("Made | for <tests>")
     project.close()
     return project
 
@@ -238,10 +238,10 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     ]  # fmt: skip
     assert "For the &lt;b&gt;line" in (model.folder / "card.md").read_text("utf-8")
     model.tag(description="Other")
-    assert "Other" in (model.folder / "card.md").read_text("utf-8")
+    assert model.description == "For the <b>line</b>\nin hall 2"
     model.describe("")
     assert project.versions["description"].tolist() == [""]
-    assert model.record.tags == {"stage": "test"}
+    assert model.record.tags == {"stage": "test", "description": "Other"}
     assert "Other" not in (model.folder / "card.md").read_text("utf-8")
     for text in (None, 3, "x" * 2001, "a\0b", "\ud800"):
         with pytest.raises(InputError, match="not a valid description"):

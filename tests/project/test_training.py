@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,10 +37,17 @@ from tests.facts import tells
 from tests.project.conftest import HOSTILE, draw
 
 
+@pytest.fixture
+def known_features(project: Project, trained: Project) -> None:
+    """Give the project the features of its images, whose computation takes most of the time of a training."""
+    shutil.copytree(trained.root / "cache", project.root / "cache")
+
+
 def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("known_features")
 def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Project) -> None:
     project.distribute(test_fraction=0.25)
     seen: list[Event] = []
@@ -86,6 +94,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Proje
     assert "rekognition-custom-labels-evaluation" not in path.read_text("utf-8")
 
 
+@pytest.mark.usefixtures("known_features")
 @pytest.mark.parametrize("task", ["single-label", "multi-label"])
 def test_a_review_starts_with_wrong_labels_the_model_was_trained_on(project: Project, task: str) -> None:
     project.task = task
@@ -120,6 +129,7 @@ def test_the_same_seed_gives_the_same_weights(project: Project) -> None:
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+@pytest.mark.usefixtures("known_features")
 def test_a_version_stays_as_it_was_when_the_dataset_changes(project: Project) -> None:
     project.distribute()
     model = project.train(progress=False)
@@ -129,6 +139,7 @@ def test_a_version_stays_as_it_was_when_the_dataset_changes(project: Project) ->
     pd.testing.assert_frame_equal(model.evaluate().per_label, before)
 
 
+@pytest.mark.usefixtures("known_features")
 def test_without_a_test_set_it_distributes_first_and_says_so(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,6 +287,7 @@ def test_a_killed_training_is_found_out_and_resumes(project: Project) -> None:
     assert again.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
 
 
+@pytest.mark.usefixtures("known_features")
 def test_the_process_that_trains_is_not_taken_for_gone(project: Project) -> None:
     project.distribute()
     events, statuses = Events(), []
@@ -305,6 +317,7 @@ def test_images_that_vanished_since_are_left_out_and_said(tmp_path: Path) -> Non
     assert project.model("v").status == "TRAINING_COMPLETED"
 
 
+@pytest.mark.usefixtures("known_features")
 def test_unlabelled_images_and_labels_without_images_are_said(project: Project) -> None:
     project.labels.add("square")
     path = project.root / "more.png"
@@ -355,6 +368,7 @@ def test_the_heartbeat_goes_on_while_it_trains(project: Project, monkeypatch: py
     assert settings.user == project.history["who"].iloc[0]
 
 
+@pytest.mark.usefixtures("known_features")
 def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None:
     project.distribute()
     events = Events()
@@ -368,6 +382,7 @@ def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None
     assert project.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
 
 
+@pytest.mark.usefixtures("known_features")
 def test_a_silent_training_is_taken_for_dead(project: Project) -> None:
     project.distribute()
     project.train("v1", progress=False)
@@ -417,6 +432,7 @@ def swap(first: Path, second: Path) -> None:
     second.write_bytes(data)
 
 
+@pytest.mark.usefixtures("known_features")
 def test_only_images_that_count_as_labelled_are_trained_on_also_after_a_resume(project: Project) -> None:
     project.distribute()
     train = project.train_set

@@ -114,7 +114,7 @@ def stored_strings() -> dict[str, list[str]]:
     for path in [*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.css"), *PACKAGE.rglob("*.html")]:
         text = path.read_text("utf-8")
         found["style class"].update(re.findall(r"\bclnb(?:-[a-z]+)+", text))
-        found["message kind"].update(re.findall(r"\brequest\(\s*\"([\w ]+)\"", text))
+        found["message kind"].update(re.findall(r"\b(?:request|begin)\(\s*\"([\w ]+)\"", text))
     return {kind: sorted(words) for kind, words in sorted(found.items())}
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.jobs.job_list import LabellingJobs
+from customlabels_nb.project.location import ProjectLocation
+from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, VersionRecord, create_store, schema
 
 FOLDER = Path(__file__).parent / "released"
@@ -21,6 +24,7 @@ KEPT = Action("import", "kept")
 
 def keep(path: Path) -> None:
     """Write the database that :mod:`.test_sqlite` expects of each release, with everything else this one can store."""
+    settings.user = "meg"
     now = datetime(2026, 11, 20, tzinfo=UTC)
     images = pd.DataFrame({"image": ["photos/a.jpg", "photos/b.jpg"], "status": "labelled", "camera": "left"})
     marks = pd.DataFrame({"image": images["image"], "label": ["apple", "banana"], "left": [None, 1.5],
@@ -39,6 +43,13 @@ def keep(path: Path) -> None:
         store.undo(None, KEPT)
         store.remove_images("train", store.images().tail(1), KEPT)
         store.undo(None, KEPT)
+        jobs = LabellingJobs(ProjectLocation(path.parent, store))
+        ann = jobs.create("kept-1", "train", annotators=2, gold={"photos/b.jpg": "banana"}).worker("ann")
+        for task in ann.lease(2):
+            ann.submit(task, "apple")
+        ben = jobs["kept-1"].worker("ben")
+        ben.skip(ben.lease(1)[0], "blurred")
+        ben.lease(1)
     with closing(sqlite3.connect(path)) as direct:
         direct.execute("PRAGMA journal_mode = DELETE")
 

@@ -20,6 +20,9 @@ from sqlalchemy import Connection
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, ProjectExistsError, ProjectNotFoundError, SchemaTooNewError, StoreError
+from customlabels_nb.jobs.job_list import LabellingJobs
+from customlabels_nb.project.location import ProjectLocation
+from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, create_store, open_store, schema
 
 RELEASED = sorted((Path(__file__).parent / "released").glob("schema-*.db"))
@@ -241,6 +244,35 @@ def test_snapshots_and_undone_actions_of_a_release_are_still_read(tmp_path: Path
     assert store.labels()["label"].tolist() == ["pomme", "banana"]
     assert store.restore_snapshot("kept", Action("restore", "me")).count == 1
     assert store.annotations()["label"].tolist() == ["apple", "banana"]
+    store.close()
+
+
+@pytest.mark.parametrize("kept", RELEASED[2:], ids=lambda path: path.stem)
+def test_jobs_of_a_release_go_on(tmp_path: Path, kept: Path) -> None:
+    shutil.copy(kept, tmp_path / "project.db")
+    settings.user = "meg"
+    store = open_store(str(tmp_path / "project.db"))
+    with store.writing() as connection:  # one task was held when the database was kept
+        connection.exec_driver_sql("UPDATE job_slots SET until = 1 WHERE state = 'held'")
+    job = LabellingJobs(ProjectLocation(tmp_path, store))["kept-1"]
+    answers = job.answers.sort_values("image")
+    assert answers[["image", "person", "label", "counted", "gold"]].to_numpy().tolist() == [
+        ["photos/a.jpg", "ann", "apple", True, False],
+        ["photos/b.jpg", "ann", "apple", True, True],
+    ]
+    cem = job.worker("cem")
+    for task in cem.lease(3):
+        assert cem.submit(task, "banana").counted
+    assert (job.state, len(job.gold), job.progress.done) == ("completed", 1, 1)
+    store.close()
+
+
+@pytest.mark.parametrize("kept", RELEASED, ids=lambda path: path.stem)
+def test_a_database_that_was_just_migrated_has_jobs(tmp_path: Path, kept: Path) -> None:
+    shutil.copy(kept, tmp_path / "project.db")
+    store = open_store(str(tmp_path / "project.db"))
+    ann = LabellingJobs(ProjectLocation(tmp_path, store)).create("new-1", "train").worker("ann")
+    assert [ann.submit(task, "apple").counted for task in ann.lease(3)] == [True, True]
     store.close()
 
 

@@ -2,6 +2,7 @@
 // saves.
 
 import { dataUri } from "./shared/dom.js";
+import { areNewInstructions, giveBackAtEnd, growListing } from "./shared/job_bar.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";
 import { Listing } from "./shared/listing.js";
 import { AnnotationStore } from "./annotator/store.js";
@@ -37,12 +38,14 @@ class Annotator extends Turning {
     model.on("msg:custom", this.onPush);
     this.onLeaving = (event) => { if (this.saving && !this.saving.isDone) event.preventDefault(); };
     globalThis.addEventListener("beforeunload", this.onLeaving);
+    this.giveBack = giveBackAtEnd(this);
     this.follower = setInterval(() => this._follow(), ANNOTATOR_FOLLOWS_EVERY);
     this._hello();
   }
 
   close() {
     this.closed = true;
+    this.giveBack();
     clearInterval(this.follower);
     clearTimeout(this.lookingAhead);
     globalThis.removeEventListener("beforeunload", this.onLeaving);
@@ -63,6 +66,7 @@ class Annotator extends Turning {
       if (this.closed) return;
       this.takeInfo(info);
       this.useTool(info.task === "polygons" ? "polygon" : "box");
+      if (areNewInstructions(info)) this._instructions();
       this.saving ??= new Saving({ request: this.request, screen: this, key: `${info.key} ${info.split}` });
       await this.show({ place: info.place });
     } catch (error) {
@@ -78,10 +82,23 @@ class Annotator extends Turning {
   takeInfo(info) {
     const before = this.info?.labels ?? [];
     this.info = Object.assign(this.info ?? {}, info);
+    this.root.classList.toggle("job", Boolean(info.job));
+    this.jobBar.update(info.job);
+    if (this.listing.view !== null) this._grow();
     const names = new Set(info.labels.map(({ label }) => label));
     if (names.has(this.label)) return;
     const at = Math.max(0, before.findIndex(({ label }) => label === this.label));
     this.label = info.labels[Math.min(at, info.labels.length - 1)]?.label ?? null;
+  }
+
+  // Show new tasks of a job, and go on with them if the last one is finished.
+  async _grow() {
+    const isEmpty = !this.listing.total;
+    if (!(await growListing(this.listing, this.info.job)) || this.closed) return;
+    this.showFilmstrip();
+    this.showCounts();
+    if (isEmpty) this.go(0);
+    else if (this.isAtEnd) this.turn(1);
   }
 
   // -- changes and their outcome ---------------------------------------------------------------------------

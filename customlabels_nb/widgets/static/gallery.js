@@ -2,6 +2,7 @@
 
 import { ELSEWHERE } from "./shared/chips.js";
 import { dataUri, element, keepKeys, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
+import { areNewInstructions, askReason, endText, giveBackAtEnd, growListing, JobBar } from "./shared/job_bar.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
@@ -47,6 +48,14 @@ class Gallery extends PicturePages {
       whole: async () => { if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN); },
       preview: () => { this.preview.onHover = !this.preview.onHover; this.toolbar.showPreview(this.preview.onHover); },
     });
+    this.jobBar = new JobBar({
+      leave,
+      back: () => (this.single ? this.focus && this._focusOn(this.focus - 1) : this._turn(-1)?.then(() => this._bringFocus())),
+      instructions: () => this._instructions(),
+      nothing: () => this._do({ do: "nothing" }),
+      skip: () => this._do({ do: "skip" }),
+    }, { nothingKey: "−" });
+    this.giveBack = giveBackAtEnd(this);
     this.labelbar = new LabelBar({
       leave,
       choose: (label) => this._label(label),
@@ -77,7 +86,7 @@ class Gallery extends PicturePages {
       end: () => { leave(); this._selected(); },
     });
     this.body.addEventListener("scroll", () => { if (this.preview.isOpen) this.preview.close(); });
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.toast.node, this.footer.node, this.preview.node, this.panel.node);
+    this.root.append(this.toolbar.node, this.jobBar.node, this.labelbar.node, this.notices.node, this.body, this.toast.node, this.footer.node, this.preview.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
@@ -89,6 +98,8 @@ class Gallery extends PicturePages {
   greeted() {
     this.single = this.info.mode === "single";
     this.root.classList.toggle("single", this.single);
+    this.root.classList.toggle("job", Boolean(this.info.job));
+    if (areNewInstructions(this.info)) this._instructions();
   }
 
   // True on a page of one cluster, which opens with all images selected.
@@ -144,11 +155,28 @@ class Gallery extends PicturePages {
   showToolbars() {
     this.toolbar.update({ ...this.info, hasPredictions: this.info.has_predictions, readOnly: this.info.read_only, managesLabels: this.info.manages_labels, single: this.single, isEmpty: !this.listing.total });
     this.showCounts();
+    this.jobBar.update(this.info.job);
+    this._grow();
+  }
+
+  close() {
+    this.giveBack();
+    super.close();
+  }
+
+  // Show new tasks of a job, and go on with them if all others are answered.
+  async _grow() {
+    const { listing, focus } = this;
+    const isAtEnd = focus === listing.total - 1 && listing.rowAt(focus)?.status !== "unlabelled";
+    if (!(await growListing(listing, this.info.job)) || this.closed) return;
+    this._paint();
+    listing.prefetch();
+    if (this.single && isAtEnd && focus === this.focus) this._focusOn(focus + 1);
   }
 
   showCounts() {
     const { labels, counts, task, alone, read_only: readOnly, statuses } = this.info;
-    this.labelbar.update({ labels, counts, task, alone, readOnly });
+    this.labelbar.update({ labels, counts, task, alone, readOnly, isFixed: Boolean(this.info.job) });
     this.footer.showProgress(statuses);
   }
 
@@ -227,7 +255,8 @@ class Gallery extends PicturePages {
     const { statuses, query } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
     const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", confidence: 0, images: false, queue: null }, place: 0 }) };
-    if (all && query.queue) this._say(emptyQueueText(query.queue, this.info.assist), { ...showAll, label: "Show all images" });
+    if (this.info.job) this._say(endText(this.info.job));
+    else if (all && query.queue) this._say(emptyQueueText(query.queue, this.info.assist), { ...showAll, label: "Show all images" });
     else if (!all) this._say("There are no images yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
     else if (query.show === "unlabelled" && !statuses.unlabelled) this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
     else this._say("No images match the filter.", showAll);
@@ -246,7 +275,8 @@ class Gallery extends PicturePages {
       find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
       clear: () => this._edit({ op: "clear" }),
       accept: () => this._acceptAll(),
-      skip: () => this._skip(),
+      skip: () => (this.info.job ? this._skipTask() : this._skip()),
+      nothing: () => { if (this.info.job) this._answer({ op: "status", status: "labelled", remove_labels: true }); },
       submit: () => this._submit(),
       like: () => this._like(),
       help: () => openHelp(this.panel),
@@ -342,9 +372,22 @@ class Gallery extends PicturePages {
     if (this.single) this._advance();
   }
 
+  _answer(edit) {
+    this._edit(edit);
+    if (this.single) this._advance();
+  }
+
+  // The labeler of a job says why.
+  async _skipTask() {
+    if (!this.listing.total) return;
+    const reason = await askReason(this.panel);
+    if (reason !== null && !this.closed) this._answer({ op: "status", status: "skipped", remove_labels: true, reason });
+  }
+
   async _submit({ asked = false } = {}) {
     const { listing } = this;
     if (this.info.read_only || !listing.total) return;
+    if (this.info.job) return this.single ? this._advance() : this._turn(1)?.then(() => this._bringFocus()); // labels are the answers
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
     if (this.clustered) return this._leaveCluster();
     if (this.info.query.queue === "prelabelled") {
@@ -407,7 +450,7 @@ class Gallery extends PicturePages {
 
   _instructions() {
     openInstructions(this.panel, this.info.instructions, {
-      readOnly: this.info.read_only,
+      readOnly: this.info.read_only || Boolean(this.info.job),
       save: async (text) => { const [{ info }] = await this.request("instructions", { text }); Object.assign(this.info, info); },
       loadPicture: async (path) => { const [{ mime }, [bytes]] = await this.request("picture", { path }); return dataUri(bytes, mime); },
     });

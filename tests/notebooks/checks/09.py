@@ -157,6 +157,50 @@ def after_geometry(ns):
     assert ns["detector"].status == "STOPPED"
 
 
+def after_served(ns):
+    assert ns["server"].poll() is None, "the server is running"
+    assert ns["variables"]["AWS_ENDPOINT_URL_REKOGNITION"].startswith("http://127.0.0.1:")
+
+
+def after_bucket(ns):
+    lines = (ns["bucket"] / "rooms.manifest").read_text().splitlines()
+    assert len(lines) == 60, "all photos"
+    assert all(json.loads(line)["source-ref"].startswith("s3://photos/t") for line in lines)
+
+
+def after_program(ns):
+    assert "endpoint" not in ns["In"][-1], "the environment names it"
+    trained = ns["trained"]
+    assert trained["Status"] == "TRAINING_COMPLETED"
+    assert trained["EvaluationResult"]["F1Score"] > 0.6
+    summary = cl.read_evaluation_summary(ns["folder"] / "results" / ns["result"]["Summary"]["S3Object"]["Name"])
+    assert abs(summary.summary.set_index("figure")["value"]["f1"] - ns["result"]["F1Score"]) < 1e-6
+    described = [ns["client"].describe_dataset(DatasetArn=ns[name])["DatasetDescription"] for name in ("train", "test")]
+    assert [one["DatasetStats"]["TotalEntries"] for one in described] == [50, 10]
+    (found,) = ns["answer"]["CustomLabels"]
+    assert set(found) == {"Name", "Confidence"}
+    assert found["Name"] in ns["rooms"].labels
+
+
+def after_same(ns):
+    assert ns["same"]["status"].tolist() == ["RUNNING"]
+    served = cl.load_project("flats", ns["folder"] / "served")
+    assert [len(served.train_set), len(served.test_set)] == [50, 10]
+    assert abs(served.model("v1").evaluate().metric("f1") - ns["result"]["F1Score"]) < 1e-6
+    served.close()
+
+
+def after_rest(ns):
+    assert ns["client"].describe_projects()["ProjectDescriptions"] == []
+    assert not (ns["folder"] / "served" / "flats").exists()
+    assert (ns["folder"] / "results" / "flats" / "EvaluationResultSummary-agency-flats-1.json").is_file(), "of the copy"
+    assert len(list(ns["bucket"].rglob("*.jpg"))) == 62, "photos are never deleted"
+
+
+def after_stopped(ns):
+    assert ns["server"].returncode is not None
+
+
 def after_tags(ns):
     project = ns["project"]
     assert "attic" not in project.labels, "added and removed"
@@ -293,6 +337,11 @@ def outputs(notebook):
         "copied": ["rooms-1"],
         "many": ["30 photos, 0 can't be read"],
         "geometry": ['"BoundingBox"'],
+        "served": ["export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:"],
+        "bucket": ["60 photos"],
+        "program": ["train UPDATE_COMPLETE 50", "TRAINING_COMPLETED F1", "'Confidence'"],
+        "same": ["RUNNING"],
+        "rest": ["['agency']", "DELETING", "[]"],
         "tags": ["1 image added to train", "attic", "False"],
         "exported": ["model.onnx"],
         "labelling": ["0 images added", "predictions added", "31 photos to review"],

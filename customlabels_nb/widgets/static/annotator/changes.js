@@ -3,6 +3,7 @@
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
 import { offerReview } from "../label_manager/opening.js";
+import { askReason } from "../shared/job_bar.js";
 import { askToSkip } from "../shared/panels.js";
 
 export class Changes {
@@ -77,6 +78,10 @@ export class Changes {
       this.hint("This image has shapes or labels. Remove them first.");
       return;
     }
+    if (this.screen.info.job && imageShapes.status !== status && status !== "labelled") {
+      await this._skipTask();
+      return;
+    }
     const back = imageShapes.isBare ? "unlabelled" : "labelled";
     if (status === "skipped" && imageShapes.status !== status && !imageShapes.isBare) {
       if (await askToSkip(this.screen.panel, 1) !== "remove" || imageShapes !== this.screen.imageShapes) return;
@@ -84,6 +89,17 @@ export class Changes {
     } else imageShapes.change({ status: imageShapes.status === status ? back : status, predictions: status === "labelled" ? [] : imageShapes.predictions });
     this.prediction = null;
     this.screen.changed();
+  }
+
+  // The labeler of a job says why, also instead of marking an image for review.
+  async _skipTask() {
+    const { imageShapes } = this.screen;
+    const reason = await askReason(this.screen.panel);
+    if (reason === null || imageShapes !== this.screen.imageShapes) return;
+    imageShapes.reason = reason;
+    imageShapes.change({ shapes: [], labels: [], status: "skipped" });
+    this.screen.changed();
+    this.screen.turn(1);
   }
 
   setNumber(name, text) {

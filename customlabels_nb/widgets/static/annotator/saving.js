@@ -31,7 +31,7 @@ export class Saving extends Sending {
     const { waiting } = this.queue;
     const edit = {
       split, image: imageShapes.image.name, shapes: imageShapes.shapes.map(plain), labels: [...imageShapes.labels], status: imageShapes.status,
-      revision: imageShapes.revision, by: this.own.id,
+      revision: imageShapes.revision, by: this.own.id, reason: imageShapes.reason,
     };
     const last = this._waits(edit.image).at(-1);
     if (last && !last.sent) waiting.splice(waiting.indexOf(last), 1);

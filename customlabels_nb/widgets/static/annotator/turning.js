@@ -1,6 +1,7 @@
 // Navigation of the annotator: loading of the current image, prefetching, and empty states.
 
 import { dataUri, show } from "../shared/dom.js";
+import { endText } from "../shared/job_bar.js";
 import { emptyQueueText } from "../shared/queue_text.js";
 import { KernelGone } from "../shared/requests.js";
 import { Workspace } from "./workspace.js";
@@ -48,6 +49,7 @@ export class Turning extends Workspace {
     const isLatest = () => turn === this.going && !this.closed;
     this.place = place;
     this.finished = false;
+    this.isAtEnd = false;
     this.isTurning = Boolean(listing.total); // later commands apply to the new image
     this.canvas.isAsleep = this.isTurning;
     this.commands.cancelBox();
@@ -106,7 +108,8 @@ export class Turning extends Workspace {
     this._close();
     const any = Object.values(this.info.statuses).some(Boolean);
     const all = { label: "Show all", run: () => this._showAgain({ query: { ...this.info.query, show: "all", images: false, search: "", label: null, predicted: null, annotator: null, queue: null } }) };
-    if (!any) this.say("There are no images yet. Add some with project.add_images(…).");
+    if (this.info.job) this.say(endText(this.info.job));
+    else if (!any) this.say("There are no images yet. Add some with project.add_images(…).");
     else if (this.info.query.queue) this.say(emptyQueueText(this.info.query.queue, this.info.assist), all);
     else this.say(this.info.query.show === "unlabelled" ? "All images are labelled or skipped." : "No images match the filter.", all);
     this.showFilmstrip();
@@ -157,7 +160,10 @@ export class Turning extends Workspace {
     const target = this.finished && by < 0 ? this.place : this.place + by;
     if (this.drawing.corners) this.changes.hint(HALF_DRAWN);
     else if (target >= 0 && target < this.listing.total) this.go(target);
-    else if (by > 0 && this.listing.total) this.done();
+    else if (by > 0 && this.info?.job) {
+      this.isAtEnd = true; // until there are more tasks
+      this.notices.say("end", endText(this.info.job));
+    } else if (by > 0 && this.listing.total) this.done();
     else this.notices.say("end", "This is the first image.");
   }
 

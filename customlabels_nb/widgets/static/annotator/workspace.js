@@ -4,6 +4,7 @@ import { element, hint, keepKeys, NO_FULL_SCREEN, setText, show, turnFullScreen 
 import { colourOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
+import { JobBar } from "../shared/job_bar.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
@@ -44,11 +45,18 @@ export class Workspace {
     this._buildFolds(leave);
     this._buildCanvas(leave);
     this.header = this._header(leave);
+    this.jobBar = new JobBar({
+      leave,
+      back: () => this.turn(-1),
+      instructions: () => this._instructions(),
+      nothing: () => this.commands.run({ do: "status", status: "labelled" }),
+      skip: () => this.commands.run({ do: "status", status: "skipped" }),
+    }, { nothingKey: "N" });
     this.empty = element("div", { class: "empty", hidden: true });
     this.filmstrip = new Filmstrip((place) => { leave(); this.go(place); });
     this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
     this.root.append(
-      this.header,
+      this.header, this.jobBar.node,
       element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node), this.right.node),
       this.filmstrip.node, this._footer(), this.spoken, this.panel.node,
     );
@@ -317,7 +325,7 @@ export class Workspace {
   _instructions() {
     if (!this.info) return;
     openInstructions(this.panel, this.info.instructions, {
-      readOnly: this.info.read_only, save: (text) => this.saveInstructions(text), loadPicture: (path) => this.readPicture(path),
+      readOnly: this.info.read_only || Boolean(this.info.job), save: (text) => this.saveInstructions(text), loadPicture: (path) => this.readPicture(path),
     });
   }
 }

@@ -11,14 +11,15 @@ export class SingleImage {
     this.picture = element("img", { alt: "", draggable: false });
     this.excuse = element("span", { class: "excuse", hidden: true });
     this.caption = element("div", { class: "caption" });
-    this.node = element("div", { class: "stage", hidden: true }, element("div", { class: "frame" }, this.picture, this.excuse), this.caption);
+    this.frame = element("div", { class: "frame" }, this.picture, this.excuse);
+    this.node = element("div", { class: "stage", hidden: true }, this.frame, this.caption);
     this.name = null;
   }
 
   // Show the thumbnail `small` until the full image is loaded.
   async show(row, labels, small) {
     const chips = chipsOf(row, labels, () => this.onAccept(row));
-    const status = row.status === "unlabelled" ? null : element("span", { class: `status ${row.status}`, text: row.status.replace("_", " ") });
+    const status = row.status === "unlabelled" ? null : element("span", { class: `status ${row.status}`, text: row.status === "labelled" ? "nothing here" : row.status.replace("_", " ") });
     const findings = row.findings.map(([code, message]) => element("span", { class: "finding", text: code, title: message }));
     this.caption.replaceChildren(element("span", { class: "name" }, element("bdi", { text: row.short })), ...chips, ...(chips.length ? [] : [status ?? ""]), ...findings);
     if (this.name === row.name) return;

@@ -11,6 +11,7 @@ export const HELP = [
   ["Delete", "remove all labels of the selected images"],
   ["+", "accept the predicted (dashed) labels of the selected images"],
   ["0", "skip the selected images, or the one in focus"],
+  ["−", "nothing here (in a labelling job)"],
   ["Enter", "submit the page and go to the next one"],
   ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
@@ -36,6 +37,7 @@ const NAMED = {
   "/": { do: "find", text: "" },
   "?": { do: "help" },
   0: { do: "skip" },
+  "-": { do: "nothing" },
 };
 
 // Takes `key`, `ctrlKey`, `metaKey`, `shiftKey` and `altKey` of a KeyboardEvent. Returns null for other keys.

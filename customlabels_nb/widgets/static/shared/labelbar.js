@@ -41,7 +41,9 @@ export class LabelBar {
   }
 
   // `alone`: without a task, a label replaces the others.
-  update({ labels, counts, task, alone = false, readOnly }) {
+  update({ labels, counts, task, alone = false, readOnly, isFixed = false }) {
+    this.isFixed = isFixed; // no labels can be added
+    if (isFixed) this.field.placeholder = "Find a label…";
     const state = JSON.stringify([labels, readOnly]);
     if (state !== this.state) this._build(labels, readOnly); // keep unchanged buttons, so that they keep the focus
     this.state = state;
@@ -109,7 +111,7 @@ export class LabelBar {
     const found = findLabels(this.labels, text).slice(0, LABELS_SUGGESTED);
     const exact = found.some(({ label }) => label === text.trim());
     this.choices = found.map(({ label, colour }) => ({ label, colour, isNew: false }));
-    if (text.trim() && !exact) this.choices.push({ label: text.trim(), colour: null, isNew: true });
+    if (text.trim() && !exact && !this.isFixed) this.choices.push({ label: text.trim(), colour: null, isNew: true });
     this.at = 0;
     this.suggestions.replaceChildren(...this.choices.map((choice, index) => element(
       "div", {

@@ -76,7 +76,7 @@ export class PageView {
       this.listing.size = this.info.size;
       this.greeted();
       this.editing ??= new Editing({ request: this.request, listing: this.listing, screen: this, key: this.info.key });
-      await this.show({ place: this.info.place });
+      await this.show({ place: this.info.place, keep: this.info.focus });
     } catch (error) {
       if (this.closed) return;
       const gone = error instanceof KernelGone;
@@ -200,7 +200,7 @@ export class PageView {
       if (this.info.query.queue && !this.listing.total && isNew) this.show({ place: 0 });
       this.showToolbars();
       this._paint();
-      if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images were added or removed.`, { step: { label: "Show", run: () => this.show({}) } });
+      if (news.more) this.notices.say("more", `${news.more === 1 ? "1 image was" : `${news.more.toLocaleString("en")} images were`} added or removed.`, { step: { label: "Show", run: () => this.show({}) } });
     } catch (error) {
       if (!this.closed && error instanceof KernelGone) this.editing.lost(error);
     } finally {

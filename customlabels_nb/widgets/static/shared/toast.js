@@ -12,9 +12,10 @@ export class Toast {
     this.node = element("div", { class: "toast-place", attributes: { role: "status" } }, this.box); // above the element that follows
   }
 
-  say(text) {
+  say(text, { canUndo = true } = {}) {
     clearTimeout(this.timer);
     setText(this.words, text);
+    show(this.undo, canUndo);
     show(this.box, true);
     this.timer = setTimeout(() => this.close(), SHOWN_FOR);
   }
@@ -31,6 +32,7 @@ export function editText({ op, label, status }, count) {
   if (op === "label") return `${images} → \u2068${label}\u2069`;
   if (op === "unlabel") return `${images} without \u2068${label}\u2069`;
   if (op === "clear") return `${images} without labels`;
+  if (op === "status" && status === "labelled") return `${images}: nothing here`;
   if (op === "status") return `${images} ${status.replace("_", " ")}`;
   return op === "accept" ? `${images} accepted` : null;
 }

@@ -1,0 +1,170 @@
+"""The Rekognition-compatible endpoint: detection with one and with eight clients, and descriptions during training.
+
+boto3 clients in threads of this process ask a server in another one, both on this machine. Its own signing and parsing
+is part of each figure.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+from _measure import bound, figure, heading, start
+from botocore.config import Config
+
+import customlabels_nb as cl
+from customlabels_nb.inference.postprocess import Postprocessor
+from customlabels_nb.project.model import Model
+
+CLIENTS = 8
+IMAGES = 160
+ROUNDS = 3
+BUDGETS = {"circuit_boards": "30s", "rooms": None}
+
+
+def main() -> None:
+    """Measure, and print the figures."""
+    start(__doc__, with_images=False)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        models = {}
+        for name, budget in BUDGETS.items():
+            project = cl.examples.create(name, root)
+            models[name] = project.train("v1", budget=budget, progress=False)
+        with Server(root) as server:
+            for name, model in models.items():
+                measure(server, name, model)
+            describe(server, "rooms")
+
+
+class Server:
+    """``customlabels-nb serve`` in a process of its own."""
+
+    def __init__(self, root: Path) -> None:
+        command = [sys.executable, "-m", "customlabels_nb.cli", "serve", "--root", str(root), "--port", "0"]
+        command += ["--key", "test:test", "--relaxed", "--bucket", f"outputs={root}"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def __enter__(self) -> Server:
+        assert self.process.stdout is not None
+        found = None
+        for line in self.process.stdout:
+            found = found or re.search(r"URL_REKOGNITION=(\S+)", line)
+            if "Access keys" in line:
+                break
+        assert found is not None
+        self.url = found[1]
+        self.client = self.new_client()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+    def new_client(self) -> Any:
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        return boto3.client("rekognition", endpoint_url=self.url, config=Config(max_pool_connections=CLIENTS), **keys)
+
+    def project(self, name: str) -> str:
+        found = self.client.describe_projects(ProjectNames=[name])["ProjectDescriptions"]
+        return str(found[0]["ProjectArn"])
+
+    def wait(self, project: str, status: str) -> str:
+        """Wait until the newest version has a status, and return its ARN."""
+        while True:
+            newest = self.client.describe_project_versions(ProjectArn=project)["ProjectVersionDescriptions"][0]
+            if newest["Status"] == status:
+                return str(newest["ProjectVersionArn"])
+            time.sleep(0.1)
+
+
+def measure(server: Server, name: str, model: Model) -> None:
+    """Compare requests with ``detect_many`` and its parts on the same photos."""
+    project = server.project(name)
+    arn = server.wait(project, "TRAINING_COMPLETED")
+    paths = sorted((model.folder.parents[2] / f"{name}-photos").rglob("*.jpg"))
+    chosen = (paths * (IMAGES // len(paths) + 1))[:IMAGES]
+    photos = [path.read_bytes() for path in chosen]
+    many, decoding, forward, single = [], [], [], []
+    with model.started("cpu"):
+        model.detect_many(chosen[:16], progress=False)
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            model.detect_many([str(path) for path in chosen], progress=False)
+            many.append(IMAGES / (time.perf_counter() - began))
+        predictor = model._running()
+        processor = Postprocessor(predictor)
+        for photo in photos[:40]:
+            began = time.perf_counter()
+            prepared = processor.prepare(photo, "photo")
+            decoded = time.perf_counter()
+            processor.ask([prepared])
+            ended = time.perf_counter()
+            model.detect(photo)
+            decoding.append(decoded - began)
+            forward.append(ended - decoded)
+            single.append(time.perf_counter() - ended)
+    server.client.start_project_version(ProjectVersionArn=arn, MinInferenceUnits=CLIENTS)
+    server.wait(project, "RUNNING")
+    clients = [server.new_client() for _ in range(CLIENTS)]
+
+    def ask(number: int) -> float:
+        began = time.perf_counter()
+        image = {"Bytes": photos[number]}
+        clients[number % CLIENTS].detect_custom_labels(ProjectVersionArn=arn, Image=image)
+        return time.perf_counter() - began
+
+    alone = [ask(number - number % CLIENTS) for number in range(60)][10:]
+    nothing = []
+    for _ in range(50):
+        began = time.perf_counter()
+        server.client.describe_projects(ProjectNames=["none"])
+        nothing.append(time.perf_counter() - began)
+    together = []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            list(pool.map(ask, range(IMAGES)))
+            together.append(IMAGES / (time.perf_counter() - began))
+    server.client.stop_project_version(ProjectVersionArn=arn)
+    rate, idle = statistics.median(together), statistics.median(nothing)
+    parts = statistics.median(decoding) + statistics.median(forward)
+    heading(f"{name}: {processor.config.kind}, {IMAGES} photos")
+    figure("decoding + forward, a request that does nothing", f"{parts * 1e3:.1f} ms, {idle * 1e3:.1f} ms")
+    figure("detect_many", f"{statistics.median(many):.1f} images/s")
+    figure(f"{CLIENTS} clients", f"{rate:.1f} images/s")
+    if processor.is_detector:
+        bound("images/s over detect_many", rate / statistics.median(many), "x", at_least=0.8)
+    else:
+        bound("images/s × (detect + nothing)", rate * (statistics.median(single) + idle), "x", at_least=0.9)
+    late = float(np.quantile(alone, 0.95))
+    bound("one client, p95", late * 1e3, "ms", at_most=(1.3 * parts + 0.005) * 1e3)
+
+
+def describe(server: Server, name: str) -> None:
+    """Time descriptions while a model is trained."""
+    project = server.project(name)
+    output = {"S3Bucket": "outputs", "S3KeyPrefix": "out"}
+    server.client.create_project_version(ProjectArn=project, VersionName="v2", OutputConfig=output)
+    seconds, status = [], "TRAINING_IN_PROGRESS"
+    while status == "TRAINING_IN_PROGRESS":
+        began = time.perf_counter()
+        newest = server.client.describe_project_versions(ProjectArn=project)["ProjectVersionDescriptions"][0]
+        seconds.append(time.perf_counter() - began)
+        status = newest["Status"]
+        time.sleep(0.02)
+    heading(f"{len(seconds)} descriptions until {status}")
+    bound("DescribeProjectVersions, p95", float(np.quantile(seconds, 0.95)) * 1e3, "ms", at_most=100)
+
+
+if __name__ == "__main__":
+    main()

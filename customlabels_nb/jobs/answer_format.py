@@ -1,0 +1,159 @@
+"""Convert answers of labelling jobs between what people pass, what is stored, and the answers table.
+
+A stored answer refers to labels by id and name: ``[[3, "lemon"]]``, or for boxes ``[[3, "lemon", left, top, width,
+height, polygon]]``. The id follows the label when it is renamed or merged. The name is shown if it has been removed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Row, select
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.jobs.leases import DISCARDED, run
+from customlabels_nb.store import schema
+from customlabels_nb.store.database import fetch
+from customlabels_nb.store.frames import times
+
+#: Columns of the answers table, with their dtypes.
+ANSWER_COLUMNS = {
+    "answer": "int64", "task": "int64", "image": "str", "person": "str", "label": "str", "labels": "object",
+    "boxes": "object", "submitted": t.CREATED_DTYPE, "accepted": t.CREATED_DTYPE, "seconds": "float64",
+    "counted": "bool", "gold": "bool",
+}  # fmt: skip
+_MANY = 1000  # labels or boxes in one answer
+_FARTHEST = 1e9  # pixels from the corner of the image
+
+
+class LabelNames:
+    """Ids and current names of the project's labels, also of those that have been merged into another label."""
+
+    def __init__(self, connection: Connection) -> None:
+        c, m = schema.labels.c, schema.meta.c
+        self.names: dict[int, str] = dict(fetch(connection, select(c.id, c.label).order_by(c.position)))
+        merged = fetch(connection, select(m.key, m.value).where(m.key.startswith(schema.MERGED, autoescape=True)))
+        self._merged = {int(key.removeprefix(schema.MERGED)): int(into) for key, into in merged}
+
+    def find(self, label_id: int) -> tuple[int, str] | None:
+        """Return the id and name of a label, or of the one that it was merged into, None if it has been removed."""
+        seen: set[int] = set()
+        while label_id not in self.names and label_id in self._merged and label_id not in seen:
+            seen.add(label_id)
+            label_id = self._merged[label_id]
+        return (label_id, self.names[label_id]) if label_id in self.names else None
+
+    def name(self, label_id: int, name: str) -> str:
+        """Return the current name of a label that was called ``name``."""
+        found = self.find(label_id)
+        return name if found is None else found[1]
+
+
+def job_labels(connection: Connection, job: int) -> dict[str, int]:
+    """Map the current names of a job's labels to their ids, in order."""
+    names = LabelNames(connection)
+    stored = connection.scalar(select(schema.jobs.c.labels).where(schema.jobs.c.id == job))
+    if stored is None:
+        return {name: id_ for id_, name in names.names.items()}
+    found = (names.find(id_) for id_ in json.loads(stored))
+    return {name: id_ for id_, name in (label for label in found if label is not None)}
+
+
+def encode_answer(answer: Any, task: str, labels: Mapping[str, int]) -> str:
+    """Check an answer and convert it to its stored form.
+
+    ``answer`` is a label, a list of labels, or a list of boxes (dicts with label, left, top, width, height, and
+    polygon), as the task requires. None or an empty list means "nothing here". ``labels`` has the id of each label.
+
+    Raises
+    ------
+    InputError
+        If the answer does not fit the task.
+    LabelError
+        If a label is not one of the job's labels.
+    """
+
+    def known(label: Any) -> list[Any]:
+        name = t.check_label(label)
+        if name not in labels:
+            raise LabelError(f"Label {name!r} is not one of the job's labels. Choose one of {list(labels)[:20]!r}.")
+        return [labels[name], name]
+
+    if isinstance(answer, pd.DataFrame):
+        answer = answer.to_dict("records") if task in ("boxes", "polygons") else answer["label"].tolist()
+    given = [] if answer is None else [answer] if isinstance(answer, str | dict) else answer
+    if not isinstance(given, Sequence | set | frozenset) or isinstance(given, bytes) or len(given) > _MANY:
+        raise InputError(f"answer={answer!r} must be a label, a list, or None for an image with nothing to label.")
+    if task in ("boxes", "polygons"):
+        return json.dumps([[*known(box["label"]), *_box(box)] for box in map(_as_dict, given)], ensure_ascii=False)
+    found = list(dict.fromkeys(tuple(known(label)) for label in given))
+    if task == "single-label" and len(found) > 1:
+        raise InputError(f"answer={answer!r} has {len(found)} labels, but each image of this job has at most one.")
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _as_dict(box: Any) -> Mapping[str, Any]:
+    if not isinstance(box, Mapping) or "label" not in box:
+        raise InputError(f"{box!r} is not a box. Pass a dict with label, left, top, width and height, or a polygon.")
+    return box
+
+
+def _box(box: Mapping[str, Any]) -> list[Any]:
+    """Return the four coordinates of a box, and its polygon or None."""
+    try:
+        polygon = [[float(x), float(y)] for x, y in box.get("polygon") or []] or None
+        if polygon and not all(name in box for name in t.BOX_COLUMNS):
+            box = dict(zip(t.BOX_COLUMNS, polygon_to_ltwh(polygon).tolist(), strict=True))
+        sides = [float(box[name]) for name in t.BOX_COLUMNS]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The box {box!r} needs the numbers left, top, width and height, or a polygon.") from error
+    numbers = [*sides, *chain.from_iterable(polygon or [])]
+    if not all(abs(number) <= _FARTHEST for number in numbers) or min(sides[2:]) < 0 or (polygon and len(polygon) < 3):
+        raise InputError(f"The box {box!r} must have finite coordinates and a size of at least 0.")
+    return [*sides, polygon]
+
+
+def decode_answer(payload: str, task: str, names: LabelNames) -> dict[str, Any]:
+    """Convert a stored answer to the columns ``label``, ``labels`` and ``boxes`` of the answers table."""
+    parts = json.loads(payload)
+    found = tuple(dict.fromkeys(names.name(part[0], part[1]) for part in parts))
+    if task in ("boxes", "polygons"):
+        keys = ("label", *t.BOX_COLUMNS, "polygon")
+        boxes = tuple(dict(zip(keys, (names.name(*part[:2]), *part[2:]), strict=True)) for part in parts)
+        return {"label": None, "labels": (), "boxes": boxes}
+    several = task == "multi-label"
+    label = found[0] if found and not several else None
+    return {"label": label, "labels": found if several else (), "boxes": ()}
+
+
+def as_passed(payload: str, task: str, names: LabelNames) -> Any:
+    """Convert a stored answer to the form in which people pass it: a label or None, or a list."""
+    found = decode_answer(payload, task, names)
+    if task in ("boxes", "polygons"):
+        return [dict(box) for box in found["boxes"]]
+    return list(found["labels"]) if task == "multi-label" else found["label"]
+
+
+def read_answers(connection: Connection, job: Row[Any], only: str = "TRUE", **values: Any) -> pd.DataFrame:
+    """Read the answers of a job as a table. ``only`` is an SQL condition on the answer ``a`` and its task ``t``."""
+    sql = f"""SELECT a.id, a.task, t.image, a.who, a.payload, a.submitted, a.accepted, a.seconds, a.counted,
+            CASE WHEN t.gold IS NULL THEN 0 ELSE 1 END AS gold
+        FROM job_answers a JOIN job_tasks t ON t.id = a.task
+        WHERE t.job = :job AND a.reason <> :discarded AND {only} ORDER BY a.id"""
+    rows, names = run(connection, sql, job=job.id, discarded=DISCARDED, **values), LabelNames(connection)
+    ids, tasks, images, people, payloads, submitted, accepted, seconds, counted, gold = (
+        zip(*rows, strict=True) if rows else [()] * 10
+    )
+    known = {payload: decode_answer(payload, job.task, names) for payload in set(payloads)}
+    columns: dict[str, Any] = {"answer": ids, "task": tasks, "image": images, "person": people}
+    for name in ("label", "labels", "boxes"):
+        columns[name] = [known[payload][name] for payload in payloads]
+    columns |= {"submitted": times(submitted), "accepted": times(accepted), "seconds": seconds}
+    columns |= {"counted": [bool(value) for value in counted], "gold": [bool(value) for value in gold]}
+    return pd.DataFrame({name: pd.Series(columns[name], dtype=dtype) for name, dtype in ANSWER_COLUMNS.items()})

@@ -1,0 +1,43 @@
+"""Say what people disagree about in the tasks of a labelling job."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.jobs.consolidation import collect_votes
+
+#: ("mixed", label, label or None for nothing), ("missed",) if somebody did not draw an object, ("tie",) if no label has
+#: more than half of the votes, or ("unsure",) if there is none of them: boxes that differ in place or size.
+Reason: TypeAlias = tuple[str | None, ...]
+
+
+def find_disagreements(answers: pd.DataFrame, kind: str) -> tuple[dict[int, list[Reason]], dict[int, list[int]]]:
+    """Return the reasons of each task, and the numbers of the objects that the boxes of each answer belong to.
+
+    ``answers`` are counted answers as in :mod:`.consolidation`, and ``kind`` is one of
+    :data:`customlabels_nb.core.tables.TASKS`.
+    """
+    votes, is_drawn = collect_votes(answers, kind), kind in t.TASKS[2:]
+    values: dict[int, Counter[int]] = defaultdict(Counter)
+    for item, value in zip(votes.item.tolist(), votes.value.tolist(), strict=True):
+        values[item][value] += 1
+    found: dict[int, set[Reason]] = {task: set() for task in votes.tasks.tolist()}
+    for item, counts in values.items():
+        own = found[int(votes.tasks[votes.item_task[item]])]
+        labels = sorted(str(votes.labels[value]) for value in counts if value)
+        own |= {("mixed", *pair) for pair in combinations(labels, 2)}
+        if 0 in counts:
+            own |= {("missed",)} if is_drawn else {("mixed", label, None) for label in labels}
+        if 2 * max(counts.values()) <= counts.total():
+            own.add(("tie",))
+    reasons = {task: sorted(own, key=str) or [("unsure",)] for task, own in found.items()}
+    lengths = votes.answers["boxes"].map(len).to_numpy(dtype=np.int64)
+    objects = np.split(votes.boxes["item"].to_numpy(), np.cumsum(lengths)[:-1]) if is_drawn and len(lengths) else []
+    numbers = [own.tolist() for own in objects]
+    return reasons, dict(zip(votes.answers["answer"].tolist(), numbers, strict=False))

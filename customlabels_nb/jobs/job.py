@@ -1,0 +1,880 @@
+"""One labelling job, as ``project.jobs[name]`` returns it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Row
+
+from customlabels_nb._utils.durations import read_seconds
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.jobs import job_results, job_tasks, leases
+from customlabels_nb.jobs.agreement import Agreement, describe_people, measure_agreement
+from customlabels_nb.jobs.answer_format import encode_answer, job_labels, read_answers
+from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, RESOLVED, Consensus
+from customlabels_nb.jobs.identity import check_person, current_person
+from customlabels_nb.jobs.job_output import JobOutput, write_job_output
+from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks
+from customlabels_nb.jobs.leases import one, read_job, run
+from customlabels_nb.jobs.worker import Worker
+from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store.database import now_us, record, update_rows
+from customlabels_nb.store.frames import moment, times
+from customlabels_nb.store.schema import jobs as jobs_table
+from customlabels_nb.store.writing import ensure_labels
+
+#: Roles, each with the rights of those before it.
+ROLES = ("labeler", "reviewer", "manager")
+_REASONS = {"keep": "", "ask_again": leases.ASKED_AGAIN, "discard": leases.DISCARDED}
+_LONGEST_INSTRUCTIONS = 100_000
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """Progress of a labelling job. Gold images and removed images do not count.
+
+    Attributes
+    ----------
+    images, done, skipped : int
+        Images of the job, those with all their answers, and those that people skipped, which wait for the manager or
+        were accepted as skipped.
+    answers, left, held : int
+        Counted answers, answers that are still needed, and those of them for which somebody has leased a task.
+    alone : int
+        Images that need more answers although all invited people have answered or skipped them. ``job.skipped`` lists
+        them. They wait for more people, fewer annotators, or :meth:`LabellingJob.accept_skipped`.
+    """
+
+    images: int
+    done: int
+    skipped: int
+    answers: int
+    left: int
+    held: int
+    alone: int = 0
+
+    def __repr__(self) -> str:
+        alone = f", nobody left to ask about {counted(self.alone, 'image')} (see job.skipped)" if self.alone else ""
+        return (
+            f"{self.done:,} of {counted(self.images, 'image')} done, {self.skipped:,} skipped, "
+            f"{counted(self.left, 'answer')} left, {self.held:,} of them being given{alone}"
+        )
+
+
+class LabellingJob:
+    """Labelling of images by several people, each without seeing the answers of the others.
+
+    :attr:`Project.jobs` creates and opens jobs. Managers create a job and change it, reviewers see everybody's answers,
+    and labelers see only their own. Everything but name and task can change while people label.
+
+    Examples
+    --------
+    >>> job = project.jobs.create("rooms-2", images=project.train_set, annotators=2)
+    >>> anna = job.worker("anna")
+    >>> for task in anna.lease(12):
+    ...     receipt = anna.submit(task, "garden")
+    >>> job.progress
+    0 of 12 images done, 0 skipped, 12 answers left, 0 of them being given
+    """
+
+    def __init__(self, place: job_tasks.ProjectPlace, job: int, open_screen: Callable[..., Any] | None = None) -> None:
+        self._place, self._id, self._open_screen = place, job, open_screen or _refuse_screens
+
+    @property
+    def _store(self) -> SqlStore:
+        return self._place.store
+
+    # -- properties ---------------------------------------------------------------------------------
+    @property
+    def name(self) -> str:
+        """Name of the job."""
+        return str(self._row.name)
+
+    @property
+    def task(self) -> str:
+        """Task: "single-label", "multi-label", "boxes" or "polygons"."""
+        return str(self._row.task)
+
+    @property
+    def state(self) -> str:
+        """State: "running", "paused", "closed", or "completed" if no image needs more answers."""
+        with self._store.reading() as connection:
+            stored = str(read_job(connection, self._id).state)
+            return "completed" if stored == "running" and job_results.is_complete(connection, self._id) else stored
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels that the labelers choose from."""
+        with self._store.reading() as connection:
+            return list(job_labels(connection, self._id))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings as :meth:`update` takes them: annotators, most, agreement, instructions, time_limit, members."""
+        row = self._row
+        names = ("annotators", "most", "agreement", "instructions", "members")
+        return {**{name: getattr(row, name) for name in names}, "time_limit": row.time_limit / 1e6}
+
+    @property
+    def members(self) -> pd.DataFrame:
+        """Table of the people: person, role, state ("active", "stopped", "removed"), reason, joined, last_seen."""
+        sql = "SELECT who AS person, role, state, reason, joined, seen FROM job_members WHERE job = :job ORDER BY id"
+        with self._store.reading() as connection:
+            rows = run(connection, sql, job=self._id)
+        found = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype="str")
+        seen = [pd.NaT if row.seen is None else moment(row.seen) for row in rows]
+        return found.assign(joined=times([row.joined for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
+
+    @property
+    def progress(self) -> JobProgress:
+        """Progress of the job, for everybody."""
+        tasks = f"""SELECT count(*) AS images, count(CASE WHEN t.state = 'open' THEN 1 END) AS unfinished,
+                count(CASE WHEN t.state IN ('skipped', 'accepted') THEN 1 END) AS skipped,
+                coalesce(sum(s.slots), 0) AS slots, coalesce(sum(s.held), 0) AS held
+            FROM job_tasks t LEFT JOIN (
+                SELECT task, count(*) AS slots,
+                    count(CASE WHEN state = 'held' AND until >= {{now}} THEN 1 END) AS held
+                FROM job_slots WHERE job = :job AND state <> 'answered' AND slot > 0 GROUP BY task
+            ) AS s ON s.task = t.id AND t.state = 'open'
+            WHERE t.job = :job AND t.gold IS NULL AND {THERE}"""
+        answers = """SELECT count(*) AS number FROM job_answers a JOIN job_tasks t ON t.id = a.task
+            WHERE t.job = :job AND t.gold IS NULL AND a.counted = 1"""
+        alone = f"""SELECT count(*) AS number FROM job_tasks t
+            WHERE t.job = :job AND t.gold IS NULL AND {ALONE} AND {THERE}"""
+        with self._store.reading() as connection:
+            found = run(connection, tasks, job=self._id)[0]
+            given = run(connection, answers, job=self._id)[0].number
+            is_open = read_job(connection, self._id).members == "open"
+            stuck = 0 if is_open else run(connection, alone, job=self._id)[0].number
+        done = found.images - found.skipped - found.unfinished
+        return JobProgress(found.images, done, found.skipped, given, int(found.slots), int(found.held), stuck)
+
+    @property
+    def answers(self) -> pd.DataFrame:
+        """Table of answers, one row for each: answer, task, image, person, label, labels, boxes, submitted, accepted.
+
+        ``seconds`` is the time that it took, ``counted`` is False for late, changed and rejected answers and for
+        decisions of reviewers, and ``gold`` marks images with known answers. Labelers see only their own answers,
+        without ``gold``.
+        """
+        person = current_person(self._store)
+        with self._store.reading() as connection:
+            row = read_job(connection, self._id)
+            if self._has_role(connection, person, "reviewer"):
+                return read_answers(connection, row)
+            return read_answers(connection, row, "a.who = :who", who=person).assign(gold=False)
+
+    @property
+    def gold(self) -> pd.DataFrame:
+        """Table of images with known answers: image, label, labels, boxes. Only for reviewers and managers."""
+        self._allow("see the known answers of")
+        with self._store.reading() as connection:
+            return job_results.read_gold(connection, read_job(connection, self._id))
+
+    @property
+    def skipped(self) -> pd.DataFrame:
+        """Table of images that wait for :meth:`accept_skipped` or :meth:`return_skipped`.
+
+        An image waits if two people skipped it, or if all invited people have answered or skipped it, and more answers
+        are needed. The columns are image, person and reason, with a row for each skip, or one without a person. Only
+        for reviewers and managers.
+        """
+        columns = "t.image, coalesce(k.who, ''), coalesce(k.reason, 'nobody is left to ask')"
+        self._allow("see skipped images of")
+        with self._store.reading() as connection:
+            rows = run(connection, f"SELECT {columns} {WAITING} ORDER BY t.id, k.created", job=self._id)
+        return pd.DataFrame([tuple(row) for row in rows], columns=["image", "person", "reason"])
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """Table of results: image, label (and box), confidence, annotators, state. Only for reviewers and managers.
+
+        ``state`` is "resolved", or "needs_review" for the candidates of an image on which people disagree. An image in
+        which people found nothing to label has a row without label.
+        """
+        found, boxes = self._final("see the results of"), [*t.BOX_COLUMNS, "polygon"]
+        shown = found.tasks[found.tasks["state"].isin([RESOLVED, NEEDS_REVIEW])]
+        disputed = shown.loc[shown["state"] == NEEDS_REVIEW, "task"]
+        marks = found.annotations[found.annotations["kept"] | found.annotations["task"].isin(disputed)]
+        marks = marks[["task", "label", *(boxes if self.task in t.TASKS[2:] else []), "confidence"]]
+        table = shown.rename(columns={"annotator": "annotators"}).merge(marks, on="task", how="left")
+        table["confidence"] = table["confidence"].fillna(table["agreement"])
+        columns = ["image", *marks.columns[1:], "annotators", "state"]
+        return table.sort_values("image", kind="stable", ignore_index=True)[columns]
+
+    @property
+    def agreement(self) -> Agreement:
+        """Agreement of the people: overall, per label and of each two people. Only for reviewers and managers."""
+        self._allow("see the agreement in")
+        with self._store.reading() as connection:
+            row = read_job(connection, self._id)
+            answers, labels = read_answers(connection, row), list(job_labels(connection, self._id))
+        return measure_agreement(answers, row.task, labels)
+
+    @property
+    def people(self) -> pd.DataFrame:
+        """Table of the people: done, skipped, seconds, agreement with the others, gold, confusion and last_seen.
+
+        ``agreement`` and ``gold`` are shares from 0 to 1, ``seconds`` is the median. Only for reviewers and managers.
+        """
+        skips = """SELECT k.who, count(*) AS number FROM job_skips k JOIN job_tasks t ON t.id = k.task
+            WHERE t.job = :job GROUP BY k.who"""
+        self._allow("see the people of")
+        with self._store.reading() as connection:
+            row = read_job(connection, self._id)
+            answers = read_answers(connection, row, "a.counted = 1")
+            labels = list(job_labels(connection, self._id))
+            skipped = {found.who: found.number for found in run(connection, skips, job=self._id)}
+            gold = job_results.read_gold(connection, row)
+        seen = self.members.dropna(subset="last_seen").set_index("person")["last_seen"].to_dict()
+        gold = job_results.usable_gold(answers, row.task, gold, labels)
+        return describe_people(answers, row.task, labels, skipped=skipped, gold=gold, last_seen=seen)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Summary of the job as a dict: name, status, type, images, labelled, answers, people and settings."""
+        row, progress = self._row, self.progress
+        return {
+            "name": row.name, "status": self.state, "type": row.task, "images": progress.images,
+            "labelled": progress.done, "skipped": progress.skipped, "answers": progress.answers, "labels": self.labels,
+            **self.settings, "created": moment(row.created), "created_by": row.who,
+            "people": self.members["person"].tolist(),
+        }  # fmt: skip
+
+    # -- state --------------------------------------------------------------------------------------
+    def pause(self) -> None:
+        """Stop giving out tasks. Answers to leased tasks are still accepted, and count.
+
+        Examples
+        --------
+        >>> job.pause()
+        >>> job.state
+        'paused'
+        """
+        self._set_state("pause", "paused")
+
+    def resume(self) -> None:
+        """Give out tasks of a paused or closed job again. Answers since it was closed count where they are needed.
+
+        Examples
+        --------
+        >>> job.resume()
+        >>> job.state
+        'running'
+        """
+        self._set_state("resume", "running")
+
+    def close(self) -> None:
+        """End the job. Later answers are stored, but do not count. The name cannot be used again.
+
+        Examples
+        --------
+        >>> job.close()
+        >>> job.state
+        'closed'
+        """
+        self._set_state("close", "closed")
+
+    def update(
+        self,
+        *,
+        annotators: int | None = None,
+        most: int | None = None,
+        agreement: float | None = None,
+        labels: Sequence[str] | None = None,
+        answers: str = "keep",
+        instructions: str | None = None,
+        time_limit: str | float | None = None,
+        members: str | Iterable[str] | None = None,
+    ) -> None:
+        """Change settings of the job while people label.
+
+        Parameters
+        ----------
+        annotators, most, agreement, instructions, time_limit, members
+            As in :meth:`LabellingJobs.create`. With fewer annotators, answers that count already keep counting. Names
+            of members are added, and nobody is removed.
+        labels : list of str, optional
+            New labels to choose from. Missing ones are added to the project.
+        answers : {"keep", "ask_again", "discard"}
+            What happens to the answers so far, for example after a new label: keep them, ask everybody again, or
+            discard them. Answers before asking again do not count any more, but stay in :attr:`answers`.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid.
+        NotAllowedError
+            If you are not a manager of the job. The message names the managers.
+
+        Examples
+        --------
+        >>> job.update(annotators=2, labels=["bathroom", "bedroom", "garden", "kitchen"], answers="keep")
+        >>> job.settings["annotators"], job.labels[-1]
+        (2, 'kitchen')
+        """
+        if answers not in _REASONS:
+            raise InputError(f"answers={answers!r} is unknown. Choose 'keep', 'ask_again' or 'discard'.")
+        with self._acting("manager", "change") as (connection, person):
+            before = dict(read_job(connection, self._id)._mapping)
+            if isinstance(annotators, int) and most is None:
+                most = max(before["most"], annotators)
+            given = {"annotators": annotators, "most": most, "agreement": agreement, "instructions": instructions,
+                     "time_limit": time_limit, "members": members}  # fmt: skip
+            chosen = {name: value for name, value in given.items() if value is not None}
+            values = check_settings({**before, "time_limit": before["time_limit"] / 1e6, **chosen})
+            if members is not None and not isinstance(members, str):
+                sql = "SELECT who FROM job_members WHERE job = :job AND state = 'active'"
+                active = {row.who for row in run(connection, sql, job=self._id)}  # who keep their roles
+                self._add_people(connection, set(map(check_person, members)) - active, "labeler")
+            if labels is not None:
+                values["labels"] = label_ids(connection, labels)
+            changes = {name: value for name, value in values.items() if value != before[name]}
+            self._write(connection, changes)
+            if changes.keys() & {"annotators", "most", "agreement"}:
+                job_results.decide_again(connection, self._id)
+                job_tasks.set_slots(connection, self._id, values["annotators"])
+            if answers != "keep":
+                job_tasks.take_back_answers(connection, self._id, _REASONS[answers])
+            after = {"job": before["name"], "answers": answers, **changes}
+            shown = {"job": before["name"], **{name: before[name] for name in changes}}
+            record(connection, Action("update labelling job", person, before["name"]), before=shown, after=after)
+
+    def add_images(self, images: Any = None, *, gold: Any = None) -> int:
+        """Add images of the project to the job, and return the number of those that it did not have yet.
+
+        Parameters
+        ----------
+        images, gold
+            As in :meth:`LabellingJobs.create`. Only gold images are added if just ``gold`` is given.
+
+        Examples
+        --------
+        >>> job.add_images("test")
+        6
+        """
+        names = [] if images is None and gold is not None else job_tasks.images_of(self._place, images)
+        known = job_tasks.gold_of(self._place, gold, self.task)
+        with self._acting("manager", "add images to") as (connection, person):
+            row = read_job(connection, self._id)
+            answers = encoded_gold(connection, self._id, known, row.task)
+            added = job_tasks.add_tasks(connection, self._id, names, answers, row.annotators)
+            self._note(connection, "add images to labelling job", person, {}, added)
+        if names:
+            job_tasks.follow_images(self._store, self._id, images)
+        return added
+
+    # -- results ------------------------------------------------------------------------------------
+    def consolidate(self) -> job_results.JobConsolidation:
+        """Combine the answers, and write the results to the datasets as one action, which can be undone.
+
+        This also happens when the last answer of the job is in. Images on which people disagree get more answers, up to
+        the job's ``most``, and then wait for :meth:`decide`. Images that somebody labelled outside of the job since it
+        was created keep their labels.
+
+        Examples
+        --------
+        >>> receipt = worker.submit(worker.lease(2)[0], "garden")
+        >>> job.consolidate()
+        1 image changed
+        """
+        person = self._allow("consolidate", "manager")
+        job_results.settle(self._store, self._id, again=True)
+        return job_results.write_results(self._store, self._id, person)
+
+    def decide(self, image: str, answer: Any) -> None:
+        """Decide the result of an image instead of its labelers. ``answer`` is that of :meth:`Worker.submit`.
+
+        Examples
+        --------
+        >>> job.decide(project.train_set.images["image"][0], "garden")
+        >>> job.results["label"].tolist()
+        ['garden']
+        """
+        self.decide_many({image: answer})
+
+    def decide_many(self, answers: Mapping[str, Any]) -> None:
+        """Decide the results of several images at once. ``answers`` maps images to answers as in :meth:`decide`.
+
+        Examples
+        --------
+        >>> job.decide_many(dict.fromkeys(project.train_set.images["image"][:2], "garden"))
+        >>> job.results["label"].tolist()
+        ['garden', 'garden']
+        """
+        with self._acting("reviewer", "decide an image of") as (connection, person):
+            found, kind = self._tasks(connection, answers), read_job(connection, self._id).task
+            labels = job_labels(connection, self._id)
+            payloads = {task: encode_answer(answers[name], kind, labels) for task, name in found.items()}
+            for task, payload in sorted(payloads.items()):
+                leases.store_decision(connection, task, person, payload)
+            self._note(connection, "decide image", person, {"images": list(found.values())}, len(found))
+
+    def take_back_decision(self, images: str | Iterable[str]) -> None:
+        """Let the answers of the labelers count again instead of the decisions about these images.
+
+        Examples
+        --------
+        >>> job.decide(project.train_set.images["image"][0], "garden")
+        >>> job.take_back_decision(project.train_set.images["image"][0])
+        >>> job.results.empty
+        True
+        """
+        with self._acting("reviewer", "take back a decision in") as (connection, person):
+            found = self._tasks(connection, images)
+            for task in sorted(found):
+                leases.take_back_decision(connection, task)
+            self._note(connection, "take back decision", person, {"images": list(found.values())}, len(found))
+
+    def return_to_queue(self, images: str | Iterable[str]) -> int:
+        """Reject all answers to these images, so that everybody is asked again, and return the number of answers.
+
+        Examples
+        --------
+        >>> receipt = worker.submit(worker.lease(1)[0], "garden")
+        >>> job.return_to_queue(job.answers["image"])
+        1
+        """
+        with self._acting("reviewer", "reject answers of") as (connection, person):
+            found = self._tasks(connection, images)
+            number = sum([leases.ask_again(connection, task) for task in sorted(found)])
+            self._note(connection, "return to queue", person, {"images": list(found.values())}, number)
+            return number
+
+    def review(self, *, page_size: int = 24) -> Any:
+        """Open the screen in which reviewers decide the images on which people disagree, the least certain first.
+
+        The answers are shown as A, B and C, with names after the decision. Every decision is stored immediately. Images
+        that people skipped are shown last: a manager accepts that they have no result, or returns them to the queue.
+
+        Parameters
+        ----------
+        page_size : {4, 6, 9, 24, 48, 100}
+            Number of images per page.
+
+        Returns
+        -------
+        JobReview
+            Widget that other cells can read and control with ``selected``, ``approve``, ``correct`` and ``take``.
+
+        Raises
+        ------
+        NotAllowedError
+            If you are neither a reviewer nor a manager of the job.
+
+        Examples
+        --------
+        >>> screen = job.review()
+        >>> screen.progress["left"]
+        0
+        >>> screen.close()
+        """
+        return self._open_screen(self, mode="review", page_size=page_size)
+
+    def dashboard(self) -> Any:
+        """Open the dashboard of the job: states of the images, rate, people, agreement, and whether to pause or close.
+
+        It follows the job while people label. Numbers open the images that they count. Only for managers.
+
+        Returns
+        -------
+        JobDashboard
+            Widget that other cells can read and control with ``figures`` and ``show_images``.
+
+        Raises
+        ------
+        NotAllowedError
+            If you are not a manager of the job. The message names the managers.
+
+        Examples
+        --------
+        >>> dashboard = job.dashboard()
+        >>> dashboard.figures["left"]
+        12
+        >>> dashboard.close()
+        """
+        self._allow("open the dashboard of", "manager")
+        return self._open_screen(self, mode="dashboard", page_size=24)
+
+    def disputed(self) -> DisputedTasks:
+        """Return the tasks that need a decision or have one, with skipped ones. Only for reviewers and managers.
+
+        Examples
+        --------
+        >>> job.disputed().tasks.empty
+        True
+        """
+        self._allow("review")
+        job_results.settle(self._store, self._id)
+        with self._store.reading() as connection:
+            return job_results.read_disputed(self._store, connection, read_job(connection, self._id))
+
+    def export(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the job to ``<folder>/<name>`` in the layout of SageMaker Ground Truth, also midway.
+
+        An earlier output is replaced as a whole. Return its folder.
+
+        Raises
+        ------
+        InputError
+            If the folder exists and is not the output of a job.
+
+        Examples
+        --------
+        >>> job.export("out").name
+        'rooms-1'
+        """
+        found, row = self._final("export", "manager"), self._row
+        with self._store.reading() as connection:
+            answers = read_answers(connection, row)
+            tasks = run(connection, "SELECT image FROM job_tasks WHERE job = :job AND gold IS NULL", job=self._id)
+        images = self._store.images().drop_duplicates("image")  # it can be in both datasets
+        images = images[images["image"].isin([task.image for task in tasks])]
+        own = [name for name in t.IMAGE_COLUMNS if name not in ("image", "width", "height")]
+        output = JobOutput(
+            job=row.name, kind=row.task, labels=self.labels, images=images.drop(columns=own),
+            answers=answers, tasks=found.tasks, annotations=found.annotations[found.annotations["kept"]],
+            summary={**self.summary, "output": "manifests/output/output.manifest"}, instructions=row.instructions,
+        )  # fmt: skip
+        return write_job_output(output, Path(folder))
+
+    # -- people -------------------------------------------------------------------------------------
+    def invite(self, people: str | Iterable[str], *, role: str = "labeler") -> None:
+        """Let people take part, or give members another role. Removed and stopped people may label again.
+
+        Parameters
+        ----------
+        people : str or list of str
+            Names, as ``cl.whoami(project)`` shows them.
+        role : {"labeler", "reviewer", "manager"}
+            Role of these people. Any other raises an InputError.
+
+        Examples
+        --------
+        >>> job.invite(["ben"], role="reviewer")
+        >>> job.members["person"].tolist()[1:]
+        ['anna', 'ben']
+        """
+        if role not in ROLES:
+            raise InputError(f"role={role!r} is unknown. Choose one of {ROLES!r}.")
+        names = [check_person(name) for name in ([people] if isinstance(people, str) else people)]
+        with self._acting("manager", "invite people to") as (connection, person):
+            self._add_people(connection, names, role)
+            self._check_managers(connection)
+            self._note(connection, "invite to labelling job", person, {"people": names, "role": role})
+
+    def remove(self, person: str) -> None:
+        """Remove a person from the job, and give back the tasks they hold. Their answers stay.
+
+        Raises
+        ------
+        InputError
+            If the person is not a member.
+
+        Examples
+        --------
+        >>> job.invite("ben")
+        >>> job.remove("ben")
+        """
+        with self._acting("manager", f"remove {person!r} from") as (connection, me):
+            if not leases.stop(connection, self._id, person, "removed"):
+                known = self.members.query("state != 'removed'")["person"].tolist()
+                raise InputError(f"person={person!r} is not a member of the job. Members: {known[:20]!r}.")
+            self._check_managers(connection)
+            self._note(connection, "remove from labelling job", me, {"person": person})
+
+    def release(self, person: str) -> int:
+        """Give back all tasks that a person has leased, for example on a computer that crashed.
+
+        Examples
+        --------
+        >>> tasks = worker.lease(3)
+        >>> job.release("anna")
+        3
+        """
+        me = current_person(self._store)
+        with self._store.writing(lock=False) as connection:
+            if me != person:
+                self._check_role(connection, me, "manager", f"release the tasks of {person!r} in")
+            return leases.reopen(connection, self._id, person)
+
+    def worker(self, name: str | None = None) -> Worker:
+        """Return a worker that leases and answers tasks as you, or as somebody else if you are a manager.
+
+        Examples
+        --------
+        >>> job.worker("anna")
+        Worker('anna': 0 tasks leased)
+        """
+        me = current_person(self._store)
+        chosen = check_person(me if name is None else name)
+        if chosen != me:
+            with self._store.reading() as connection:
+                self._check_role(connection, me, "manager", f"label as {chosen!r} in")
+        return Worker(self._store, self._id, chosen)
+
+    def label(self, *, mode: str = "single", page_size: int = 24, ask: bool | None = None) -> Any:
+        """Open the screen in which you answer the tasks of the job, without seeing anybody else's answers.
+
+        Tasks are leased as you need them, and given back when the screen is closed. Each answer is stored immediately.
+        For boxes and polygons, the screen is the annotator.
+
+        Parameters
+        ----------
+        mode : {"single", "grid"}
+            One image at a time, or pages of thumbnails.
+        page_size : {4, 6, 9, 24, 48, 100}
+            Number of thumbnails per page.
+        ask : bool, optional
+            Ask for your name on the screen, and use it for this session. By default, this happens in notebooks whose
+            login is shared by many people, "jovyan" or "root". A role of your own in PostgreSQL stays your name.
+
+        Returns
+        -------
+        Gallery, Annotator or NameQuestion
+            Widget that other cells can read with ``selected`` and ``observe``, or the question, whose ``screen`` is
+            that widget afterwards.
+
+        Raises
+        ------
+        InputError
+            If ``mode`` is unknown.
+
+        Examples
+        --------
+        >>> screen = job.label()
+        >>> job.progress.held
+        10
+        >>> screen.close()
+        """
+        if mode not in ("single", "grid"):
+            raise InputError(f"mode={mode!r} must be 'single' or 'grid'.")
+        return self._open_screen(self, mode=mode, page_size=page_size, ask=ask)
+
+    # -- single images ------------------------------------------------------------------------------
+    def reject(self, answer: int) -> None:
+        """Stop counting an answer. A late answer of somebody else takes its place, or else somebody else is asked.
+
+        Raises
+        ------
+        InputError
+            If the job has no such answer.
+
+        Examples
+        --------
+        >>> job.reject(worker.submit(worker.lease(1)[0], "garden").answer)
+        >>> job.answers["counted"].tolist()
+        [False]
+        """
+        with self._acting("reviewer", "reject an answer of") as (connection, person):
+            sql = "SELECT 1 FROM job_answers a JOIN job_tasks t ON t.id = a.task WHERE a.id = :id AND t.job = :job"
+            if one(connection, sql, id=answer, job=self._id) is None:
+                raise InputError(f"answer={answer!r} does not exist. job.answers lists the answers.")
+            leases.reject(connection, answer)
+            self._note(connection, "reject answer", person, {"answer": answer})
+
+    def ask_one_more(self, images: str | Iterable[str], *, most: int | None = None) -> int:
+        """Ask one more person about these images, up to ``most`` (by default the job's), and return their number.
+
+        Examples
+        --------
+        >>> job.update(most=2)
+        >>> job.ask_one_more(project.train_set.images["image"][:2])
+        2
+        """
+        with self._acting("reviewer", "ask more people in") as (connection, person):
+            limit, found = most or read_job(connection, self._id).most, self._tasks(connection, images)
+            number = sum([job_tasks.ask_one_more(connection, task, limit) for task in found])
+            self._note(connection, "ask one more", person, {"images": list(found.values())}, number)
+            return number
+
+    def accept_skipped(self, images: str | Iterable[str] | None = None) -> int:
+        """Leave skipped images without a result, by default all that wait, and return their number.
+
+        Images that nobody else can be asked about, but that have answers, are left to :meth:`review` instead.
+
+        Examples
+        --------
+        >>> job.accept_skipped()
+        0
+        """
+        return self._settle_skipped(images, "accept skipped images of", leases.ACCEPTED)
+
+    def return_skipped(self, images: str | Iterable[str] | None = None) -> int:
+        """Ask again about skipped images, by default all that wait, and return their number. Skips are forgotten.
+
+        Examples
+        --------
+        >>> job.return_skipped()
+        0
+        """
+        return self._settle_skipped(images, "return skipped images of", "open")
+
+    # -- helpers ------------------------------------------------------------------------------------
+    @property
+    def _row(self) -> Row[Any]:
+        with self._store.reading() as connection:
+            return read_job(connection, self._id)
+
+    @contextmanager
+    def _acting(self, role: str, what: str) -> Iterator[tuple[Connection, str]]:
+        """Open a write transaction for a person with this role, or raise NotAllowedError. Then decide the tasks."""
+        person = current_person(self._store)
+        with self._store.writing() as connection:
+            self._check_role(connection, person, role, what)
+            yield connection, person
+        job_results.settle(self._store, self._id)
+
+    def _allow(self, what: str, role: str = "reviewer") -> str:
+        """Return the current person, or raise NotAllowedError if they do not have this role."""
+        person = current_person(self._store)
+        with self._store.reading() as connection:
+            self._check_role(connection, person, role, what)
+        return person
+
+    def _final(self, what: str, role: str = "reviewer") -> Consensus:
+        """Combine all answers for a person with this role."""
+        self._allow(what, role)
+        job_results.settle(self._store, self._id)
+        with self._store.reading() as connection:
+            return job_results.final_results(connection, read_job(connection, self._id))
+
+    def _has_role(self, connection: Connection, person: str, role: str) -> bool:
+        sql = "SELECT role FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
+        found = one(connection, sql, job=self._id, who=person)
+        return found is not None and ROLES.index(found.role) >= ROLES.index(role)
+
+    def _check_role(self, connection: Connection, person: str, role: str, what: str) -> None:
+        """Raise NotAllowedError unless the person has this role, and name those who have it."""
+        if self._has_role(connection, person, role):
+            return
+        wanted = ROLES[ROLES.index(role) :]
+        sql = "SELECT who, role FROM job_members WHERE job = :job AND state <> 'removed' ORDER BY id"
+        rows = run(connection, sql, job=self._id)
+        can = ", ".join(f"{row.who!r} ({row.role})" for row in rows if row.role in wanted)
+        own = next((f"a {row.role}" for row in rows if row.who == person), "not a member")
+        name = read_job(connection, self._id).name
+        raise NotAllowedError(
+            f"{person!r} is {own} of the job {name!r}, and only a {' or '.join(wanted)} can {what} it. Ask {can}."
+        )
+
+    def _add_people(self, connection: Connection, people: Iterable[str], role: str) -> None:
+        change = f"""UPDATE job_members SET role = :role, state = 'active',
+            reason = CASE WHEN state = 'stopped' THEN '{leases.TRUSTED}' ELSE reason END
+            WHERE job = :job AND who = :who"""
+        for name in map(check_person, people):
+            leases.add_member(connection, self._id, name, role)
+            run(connection, change, job=self._id, who=name, role=role)
+
+    def _check_managers(self, connection: Connection) -> None:
+        sql = "SELECT 1 FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' LIMIT 1"
+        if one(connection, sql, job=self._id) is None:
+            raise NotAllowedError("A job needs a manager. First invite another one: job.invite([…], role='manager').")
+
+    def _tasks(self, connection: Connection, images: str | Iterable[str]) -> dict[int, str]:
+        """Map the ids of the tasks of these images to the images."""
+        names = [images] if isinstance(images, str) else list(images)
+        sql = "SELECT id, image FROM job_tasks WHERE job = :job AND gold IS NULL AND image IN :each"
+        found = {row.id: row.image for row in run(connection, sql, job=self._id, each=names)} if names else {}
+        if missing := set(names) - set(found.values()):
+            raise InputError(f"{len(missing)} images are not in the job, for example {min(missing)!r}.")
+        return found
+
+    def _settle_skipped(self, images: str | Iterable[str] | None, what: str, state: str) -> int:
+        with self._acting("manager", what) as (connection, person):
+            waiting = {row.id: row.image for row in run(connection, f"SELECT t.id, t.image {WAITING}", job=self._id)}
+            chosen = waiting if images is None else self._tasks(connection, images)
+            if wrong := chosen.keys() - waiting.keys():
+                raise NotAllowedError(f"{chosen[min(wrong)]!r} is not among the skipped images that wait.")
+            if chosen:
+                each = list(chosen)
+                if state == "accepted":
+                    leases.end_with_answers(connection, each)
+                change = "UPDATE job_tasks SET state = :state WHERE id IN :each AND state IN ('open', 'skipped')"
+                run(connection, change, state=state, each=each)
+                if state == "open":
+                    run(connection, "DELETE FROM job_skips WHERE task IN :each", each=each)
+                    leases.note_states(connection, "t.id IN :each", each=each)
+                self._note(connection, what.removesuffix(" of"), person, {"images": list(chosen.values())}, len(chosen))
+        return len(chosen)
+
+    def _set_state(self, verb: str, state: str) -> None:
+        with self._acting("manager", verb) as (connection, person):
+            self._write(connection, {"state": state})
+            if state == "running":
+                job_tasks.use_late_answers(connection, "t.job = :job", job=self._id)
+            self._note(connection, f"{verb} labelling job", person, {"state": state})
+
+    def _write(self, connection: Connection, changes: dict[str, Any]) -> None:
+        values = {**changes, "updated": now_us()}
+        update_rows(connection, jobs_table, tuple(values), [(*values.values(), self._id)])
+
+    def _note(self, connection: Connection, what: str, person: str, after: dict[str, Any], count: int = 0) -> None:
+        """Record an action in the project's history."""
+        name = read_job(connection, self._id).name
+        record(connection, Action(what, person, name), count=count, after={"job": name, **after})
+
+    def __repr__(self) -> str:
+        return f"LabellingJob({self.name!r}, {self.state}: {self.progress})"
+
+
+def _refuse_screens(*_: Any, **__: Any) -> Any:
+    raise NotAllowedError("This job has no screens. Open it with load_project(…).jobs[name].")
+
+
+def check_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Check the settings of a job, and return them as they are stored."""
+    found: dict[str, Any] = {}
+    for name in ("annotators", "most"):
+        value = given[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= job_tasks.MOST_ANNOTATORS:
+            raise InputError(f"{name}={value!r} must be an integer from 1 to {job_tasks.MOST_ANNOTATORS}.")
+        found[name] = value
+    if found["most"] < found["annotators"]:
+        raise InputError(f"most={found['most']} must be at least annotators={found['annotators']}.")
+    agreement, limit, members = given["agreement"], given["time_limit"], given["members"]
+    if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 <= agreement <= 1:
+        raise InputError(f"agreement={agreement!r} must be a number from 0 to 1.")
+    seconds = read_seconds(limit) if isinstance(limit, str) else limit
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 7 * 86400:
+        raise InputError(f"time_limit={limit!r} must be a duration from 1 s to 7 days, such as '5min'.")
+    words = given["instructions"]
+    if not isinstance(words, str) or len(words) > _LONGEST_INSTRUCTIONS or not t.storable(words):
+        raise InputError(
+            f"instructions={str(words)[:50]!r} must be a text of at most {_LONGEST_INSTRUCTIONS:,} characters."
+        )
+    if members not in ("open", "invited") if isinstance(members, str) else not isinstance(members, Iterable):
+        raise InputError(f"members={members!r} must be 'open', or a list of names.")
+    return {
+        **found,
+        "agreement": float(agreement),
+        "time_limit": round(seconds * 1e6),
+        "instructions": words,
+        "members": members if isinstance(members, str) else "invited",
+    }
+
+
+def label_ids(connection: Connection, labels: Sequence[str] | None) -> str | None:
+    """Return the ids of a job's labels in stored form, adding missing labels to the project."""
+    if labels is None:
+        return None
+    if isinstance(labels, str) or not labels:
+        raise InputError(f"labels={labels!r} must be a list of at least one name.")
+    names = [t.check_label(name) for name in dict.fromkeys(labels)]
+    known = ensure_labels(connection, names)
+    return json.dumps([known[name] for name in names])
+
+
+def encoded_gold(connection: Connection, job: int, gold: dict[str, Any], task: str) -> dict[str, str]:
+    """Convert the known answers of gold images to stored form."""
+    known = job_labels(connection, job)
+    return {image: encode_answer(answer, task, known) for image, answer in gold.items()}

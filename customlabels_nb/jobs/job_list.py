@@ -1,0 +1,188 @@
+"""Labelling jobs of a project: ``project.jobs``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from customlabels_nb._utils.progress_bars import say
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.jobs.identity import check_person, current_person
+from customlabels_nb.jobs.job import LabellingJob, check_settings, encoded_gold, label_ids
+from customlabels_nb.jobs.job_output import check_job_name
+from customlabels_nb.jobs.job_results import PROGRAM
+from customlabels_nb.jobs.job_tasks import ProjectPlace, add_tasks, follow_images, followed_images, gold_of, images_of
+from customlabels_nb.jobs.leases import add_member, one, read_job, run
+from customlabels_nb.store import Action
+from customlabels_nb.store.database import insert_rows, now_us, record, take_ids
+from customlabels_nb.store.network_disks import refuse_network_disk
+from customlabels_nb.store.schema import jobs as jobs_table
+
+#: Columns of the table of jobs, by their names in the summary of a job.
+_COLUMNS = {
+    "name": "name", "status": "state", "type": "task", "images": "images", "labelled": "done", "answers": "answers",
+    "annotators": "annotators", "created": "created",
+}  # fmt: skip
+
+
+class LabellingJobs:
+    """Labelling jobs of a project, in which several people label the same images independently.
+
+    Examples
+    --------
+    >>> job = project.jobs.create("rooms-1", images=project.train_set, annotators=3)
+    >>> list(project.jobs)
+    ['rooms-1']
+    >>> project.jobs["rooms-1"].settings["annotators"]
+    3
+    """
+
+    def __init__(self, place: ProjectPlace, open_screen: Callable[..., Any] | None = None) -> None:
+        self._place, self._open_screen = place, open_screen
+
+    def create(
+        self,
+        name: str,
+        images: Any = None,
+        *,
+        annotators: int = 1,
+        most: int | None = None,
+        agreement: float = 0.7,
+        labels: Sequence[str] | None = None,
+        task: str | None = None,
+        instructions: str | None = None,
+        time_limit: str | float = "5min",
+        members: str | Iterable[str] = "open",
+        gold: Any = None,
+    ) -> LabellingJob:
+        """Create a labelling job, which you manage.
+
+        Parameters
+        ----------
+        name : str
+            1 to 63 letters, digits and hyphens. A name is never used again.
+        images : Dataset, str, DataFrame or list of str, optional
+            Images to label: a dataset, "train" or "test", a query for the training set such as ``"width > 500"``, a
+            table with the column ``image``, or names. By default the unlabelled training images.
+        annotators : int
+            Number of people who label each image, 1 to 9.
+        most : int, optional
+            Most people to ask about an image on which the first do not agree. By default ``annotators``.
+        agreement : float
+            Least confidence of a consensus, between 0 and 1.
+        labels : list of str, optional
+            Labels to choose from. Missing ones are added to the project. By default all labels of the project.
+        task : {"single-label", "multi-label", "boxes", "polygons"}, optional
+            Kind of answers. By default the project's task.
+        instructions : str, optional
+            Instructions for the labelers. By default the project's.
+        time_limit : str or float
+            Time for which an image is reserved for a labeler: seconds, or a string such as "5min".
+        members : "open" or list of str
+            "open" lets everybody label who can open the project. Otherwise, names of the labelers.
+        gold : Dataset, DataFrame or dict, optional
+            Images with known answers: a labelled dataset, an annotations table, or a dict of image to answer. They are
+            mixed in, first five for each person and then one in ten, and look like all others.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid, or an image is not in the project.
+        NotAllowedError
+            If there is or was a job of this name.
+        StoreError
+            If the project is on a network disk with an SQLite database.
+
+        Examples
+        --------
+        >>> job = project.jobs.create("leaves-1", images=project.train_set, annotators=3, most=5)
+        >>> job.progress.left
+        36
+        """
+        store = self._place.store
+        check_job_name(name)
+        refuse_network_disk(store)
+        project = store.project()
+        task = task or project.task or "single-label"
+        if task not in t.TASKS:
+            raise InputError(f"task={task!r} is not a known task. Use one of {t.TASKS!r}.")
+        values = check_settings(
+            {"annotators": annotators, "most": annotators if most is None else most, "agreement": agreement,
+             "time_limit": time_limit, "members": members,
+             "instructions": project.instructions if instructions is None else instructions}
+        )  # fmt: skip
+        people = [] if isinstance(members, str) else [check_person(person) for person in members]
+        known = gold_of(self._place, gold, task)
+        names = images_of(self._place, images)
+        manager = check_person(current_person(store))
+        with store.writing() as connection:
+            there = one(connection, "SELECT name FROM jobs WHERE lower(name) = :name", name=name.lower())
+            if there is not None:
+                raise NotAllowedError(
+                    f"There is a job {there.name!r} already, and names are never used again. Choose another name, or "
+                    f"open it with project.jobs[{there.name!r}]."
+                )
+            id_ = take_ids(connection, jobs_table, 1)[0]
+            now = now_us()
+            row = {"id": id_, "name": name, "state": "running", "task": task, "who": manager, "created": now,
+                   "updated": now, "labels": label_ids(connection, labels), **values}  # fmt: skip
+            insert_rows(connection, jobs_table, tuple(row), [tuple(row.values())])
+            add_member(connection, id_, manager, "manager")
+            for person in people:
+                add_member(connection, id_, person, "labeler")
+            count = add_tasks(connection, id_, names, encoded_gold(connection, id_, known, task), annotators)
+            after = {"job": name, **values}
+            record(connection, Action("create labelling job", manager, name), count=count, after=after)
+        follow_images(store, id_, images)
+        return LabellingJob(self._place, id_, self._open_screen)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the jobs as a table: name, state, task, images, done, answers, annotators, created.
+
+        Examples
+        --------
+        >>> project.jobs.to_frame().columns.tolist()[:3]
+        ['name', 'state', 'task']
+        """
+        found = pd.DataFrame([self[name].summary for name in self], columns=list(_COLUMNS))
+        return found.rename(columns=_COLUMNS)
+
+    def __getitem__(self, name: str) -> LabellingJob:
+        with self._place.store.reading() as connection:
+            found = one(connection, "SELECT id FROM jobs WHERE name = :name", name=str(name))
+        if found is None:
+            raise InputError(f"There is no labelling job {name!r}. Jobs: {list(self)[-20:]!r}.")
+        return LabellingJob(self._place, found.id, self._open_screen)
+
+    def __iter__(self) -> Iterator[str]:
+        with self._place.store.reading() as connection:
+            return iter([row.name for row in run(connection, "SELECT name FROM jobs ORDER BY id")])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return self.to_frame().to_string(index=False) if len(self) else "No labelling jobs: project.jobs.create(…)"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False)) if len(self) else repr(self)
+
+
+def take_new_images(place: ProjectPlace) -> None:
+    """Add the new images of their dataset or query to all running jobs, and print which cannot get them."""
+    with place.store.reading() as connection:
+        running = run(connection, "SELECT id, name FROM jobs WHERE state = 'running' ORDER BY id")
+    for job in running:
+        try:
+            names = followed_images(place, job.id)
+        except InputError as error:
+            say(f"The labelling job {job.name!r} does not get new images: {error}")
+            continue
+        with place.store.writing() as connection:
+            annotators = read_job(connection, job.id).annotators
+            if count := add_tasks(connection, job.id, names, {}, annotators):
+                action = Action("add images to labelling job", PROGRAM, job.name)
+                record(connection, action, count=count, after={"job": job.name})

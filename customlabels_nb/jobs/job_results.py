@@ -1,0 +1,360 @@
+"""Decide the tasks of a labelling job when all their answers are in, and write the results to the datasets.
+
+A task with all its answers is in the state "answered". Combining them resolves it, asks one person more, or leaves it
+to a reviewer. This needs no lock of the project. Results are written as one action that can be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, Row
+
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import StaleEditError
+from customlabels_nb.jobs import consolidation
+from customlabels_nb.jobs.agreement import GOLD_ANSWERS, find_wrong_gold, score_gold
+from customlabels_nb.jobs.answer_format import LabelNames, decode_answer, job_labels, read_answers
+from customlabels_nb.jobs.consolidation import ASK_AGAIN, FEW_ANSWERS, NEEDS_REVIEW, OPEN, RESOLVED, Consensus, job_name
+from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS, add_slots
+from customlabels_nb.jobs.leases import (
+    ACCEPTED,
+    ANSWERED,
+    LATE,
+    REJECTED,
+    REVIEWED,
+    SKIPPED,
+    SKIPS_TO_REVIEW,
+    TRUSTED,
+    one,
+    read_job,
+    run,
+    stop,
+    transact,
+)
+from customlabels_nb.store import Action, SqlStore, schema
+from customlabels_nb.store.database import record, update_rows
+from customlabels_nb.store.frames import annotation_keys, moment
+from customlabels_nb.store.trace import Trace
+from customlabels_nb.store.writing import Edit, change_images
+
+#: Who writes results when the last answer of a job is in.
+PROGRAM = "customlabels_nb"
+_GROWTH = 0.5  # the accuracies of people are estimated again after this growth of the number of answers
+_TRIES = 5
+_AT_ONCE = 5000
+#: SQL condition: the image of task ``t`` is in a dataset.
+THERE = "EXISTS (SELECT 1 FROM images i WHERE i.split IN ('train', 'test') AND i.image = t.image)"
+#: SQL condition: no invited person can be asked about task ``t``. Managers and reviewers are if they have labelled.
+NOBODY_LEFT = f"""EXISTS (SELECT 1 FROM jobs j WHERE j.id = t.job AND j.members <> 'open')
+    AND NOT EXISTS (SELECT 1 FROM job_members m
+        WHERE m.job = t.job AND m.state = 'active' AND (m.role = 'labeler' OR m.seen IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM job_skips k WHERE k.task = t.id AND k.who = m.who)
+        AND NOT EXISTS (SELECT 1 FROM job_answers a
+            WHERE a.task = t.id AND a.who = m.who AND a.reason IN ('', '{LATE}', '{REJECTED}')))"""
+#: SQL condition: task ``t`` needs more answers, and no invited person can be asked.
+ALONE = f"t.state = '{OPEN}' AND {NOBODY_LEFT}"
+#: SQL of the tasks ``t`` that wait for the manager, with their skips ``k``.
+WAITING = f"""FROM job_tasks t LEFT JOIN job_skips k ON k.task = t.id
+    WHERE t.job = :job AND t.gold IS NULL AND (t.state = '{SKIPPED}' OR ({ALONE}))"""
+
+
+@dataclass(frozen=True)
+class JobConsolidation:
+    """Result of :meth:`LabellingJob.consolidate`.
+
+    Attributes
+    ----------
+    changed : int
+        Images whose annotations changed.
+    left_out : list of str
+        Images that keep their labels, because somebody labelled them outside of the job meanwhile, or because a label
+        was removed from the project.
+    """
+
+    changed: int
+    left_out: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        more = f", {len(self.left_out):,} left out (labelled meanwhile, or label removed)" if self.left_out else ""
+        return f"{counted(self.changed, 'image')} changed{more}"
+
+
+@dataclass(frozen=True)
+class DisputedTasks:
+    """Tasks that need the decision of a reviewer, or have one.
+
+    ``tasks`` has task, image, width, height, sha256, ``decided`` and ``accepted`` (bool, decided by a reviewer, and
+    accepted as skipped), ``latest`` (number of the newest answer or decision, or 0) and ``agreement``. ``annotations``
+    has the candidates as in :class:`.Consensus`, ``answers`` the counted answers as :func:`.read_answers` returns them,
+    and ``skips`` has task, person and reason of the tasks that were left to the manager because people skipped them.
+    """
+
+    tasks: pd.DataFrame
+    annotations: pd.DataFrame
+    answers: pd.DataFrame
+    skips: pd.DataFrame
+
+
+def read_disputed(store: SqlStore, connection: Connection, row: Row[Any]) -> DisputedTasks:
+    """Read the tasks of a job that need a decision or have one."""
+    only = f"""(t.state IN ('{NEEDS_REVIEW}', '{REVIEWED}', '{ACCEPTED}') OR t.id IN (SELECT t.id {WAITING}))
+        AND t.gold IS NULL"""
+    sql = f"""SELECT t.id AS task, t.image, i.width, i.height, i.sha256, t.state,
+            (SELECT coalesce(max(a.id), 0) FROM job_answers a
+             WHERE a.task = t.id AND (a.counted = 1 OR a.reason = '{REVIEWED}')) AS latest
+        FROM job_tasks t JOIN images i ON i.image = t.image AND i.split IN ('train', 'test')
+        WHERE t.job = :job AND {only} ORDER BY t.id"""
+    skips = f"""SELECT t.id AS task, k.who, k.reason FROM job_tasks t JOIN job_skips k ON k.task = t.id
+        WHERE t.job = :job AND {only} AND (t.state NOT IN ('{NEEDS_REVIEW}', '{REVIEWED}')
+            OR (SELECT count(*) FROM job_skips o WHERE o.task = t.id) >= {SKIPS_TO_REVIEW}) ORDER BY k.created"""
+    names = ["task", "image", "width", "height", "sha256", "state", "latest"]
+    found = pd.DataFrame([tuple(task) for task in run(connection, sql, job=row.id)], columns=names)
+    found = found.drop_duplicates("task", ignore_index=True)  # an image can be in both datasets
+    known = store.setting(f"accuracies of job {row.id}") or {"accuracy": None}
+    final = combine(connection, row, known["accuracy"], only)
+    agreement = found["task"].map(final.tasks.set_index("task")["agreement"]).fillna(1.0)
+    answers = read_answers(connection, row, f"{only} AND a.counted = 1")
+    states = found.pop("state")
+    found = found.assign(decided=states == REVIEWED, accepted=states == ACCEPTED, agreement=agreement)
+    given = [tuple(skip) for skip in run(connection, skips, job=row.id)]
+    return DisputedTasks(found, final.annotations, answers, pd.DataFrame(given, columns=["task", "person", "reason"]))
+
+
+def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, int]:
+    """Return the number of the newest counted answer or decision of each of these tasks that has one."""
+    sql = f"""SELECT task, max(id) AS latest FROM job_answers
+        WHERE task IN :each AND (counted = 1 OR reason = '{REVIEWED}') GROUP BY task"""
+    return {row.task: row.latest for row in run(connection, sql, each=list(tasks))}
+
+
+def combine(
+    connection: Connection, row: Row[Any], accuracy: dict[str, float] | None = None, only: str = "TRUE"
+) -> Consensus:
+    """Combine the answers of a job, or of the tasks ``t`` that fulfil the SQL condition ``only``.
+
+    The decision of a reviewer replaces all answers to a task.
+    """
+    answers = read_answers(connection, row, only)
+    decided = f"""SELECT max(a.id) AS answer FROM job_answers a JOIN job_tasks t ON t.id = a.task
+        WHERE t.job = :job AND t.state = '{REVIEWED}' AND a.reason = '{REVIEWED}' AND {only} GROUP BY a.task"""
+    chosen = [found.answer for found in run(connection, decided, job=row.id)]
+    if chosen:
+        mine = answers["answer"].isin(chosen)
+        tasks = answers.loc[mine, "task"]
+        answers["counted"] = mine | (answers["counted"] & ~answers["task"].isin(tasks))
+    labels = list(job_labels(connection, row.id))
+    settings = {"annotators": row.annotators, "most": row.most, "agreement": row.agreement}
+    return consolidation.consolidate(answers, row.task, **settings, labels=labels, job=row.name, accuracy=accuracy)
+
+
+def final_results(connection: Connection, row: Row[Any]) -> Consensus:
+    """Combine all answers of a job. Only tasks that are decided have the state "resolved"."""
+    found = combine(connection, row)
+    sql = "SELECT id, state FROM job_tasks WHERE job = :job AND gold IS NULL"
+    stored = found.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})
+    sure = (stored == REVIEWED) | ((stored == RESOLVED) & (found.tasks["state"] == RESOLVED))
+    states = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
+    return replace(found, tasks=found.tasks.assign(state=pd.array(states, dtype="str")))
+
+
+def is_complete(connection: Connection, job: int) -> bool:
+    """Check whether a job needs no more answers, and all those it has are combined."""
+    left = f"""SELECT 1 FROM job_tasks t JOIN job_slots s ON s.task = t.id
+        WHERE s.job = :job AND s.state <> 'answered' AND s.slot > 0 AND t.state = '{OPEN}' AND {THERE} LIMIT 1"""
+    waiting = f"SELECT 1 FROM job_tasks t WHERE t.job = :job AND t.state = '{ANSWERED}' LIMIT 1"
+    return one(connection, left, job=job) is None and one(connection, waiting, job=job) is None
+
+
+def settle(store: SqlStore, job: int, *, again: bool = False) -> None:
+    """Decide the tasks that have all their answers, with ``again`` also those decided before."""
+    if again:
+        transact(store, lambda connection: decide_again(connection, job))
+    for _ in range(MOST_ANNOTATORS):  # a late answer may take the slot of one person more
+        if not _settle_once(store, job, again):
+            return
+
+
+def decide_again(connection: Connection, job: int) -> None:
+    """Let the tasks that were decided by combining their answers be decided again."""
+    sql = f"UPDATE job_tasks SET state = '{ANSWERED}' WHERE job = :job AND state IN :each"
+    run(connection, sql, job=job, each=[RESOLVED, NEEDS_REVIEW])
+
+
+def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
+    key, waiting = f"accuracies of job {job}", f"t.state = '{ANSWERED}'"
+    with store.reading() as connection:
+        if one(connection, f"SELECT 1 FROM job_tasks t WHERE t.job = :job AND {waiting} LIMIT 1", job=job) is None:
+            return False
+    known = store.setting(key) or {"newest": 0, "answers": 0, "accuracy": None}
+    counts = f"""SELECT t.id, count(a.id) AS answers, max(a.id) AS latest FROM job_tasks t
+        LEFT JOIN job_answers a ON a.task = t.id AND a.counted = 1
+        WHERE t.job = :job AND {waiting} GROUP BY t.id ORDER BY t.id"""
+    with store.reading() as connection:
+        row = read_job(connection, job)
+        newest = newest_answer(connection)
+        all_ = again or newest - known["newest"] >= _GROWTH * known["answers"]
+        found = combine(connection, row) if all_ else combine(connection, row, known["accuracy"], waiting)
+        before = {task.id: (task.answers, task.latest) for task in run(connection, counts, job=job)}
+    number = int(found.tasks["answers"].sum())
+    if all_ and number > FEW_ANSWERS:
+        people = found.people.set_index("person")["accuracy"].to_dict()
+        store.change_setting(key, lambda old: {"newest": newest, "answers": number, "accuracy": people})
+    new = dict(zip(found.tasks["task"].tolist(), found.tasks["state"], strict=True))
+
+    def decide(connection: Connection) -> bool:
+        lock = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {waiting} ORDER BY t.id {{lock_task}}"
+        run(connection, lock, job=job)
+        rows = [task for task in run(connection, counts, job=job) if before.get(task.id) == (task.answers, task.latest)]
+        alone = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {waiting} AND {NOBODY_LEFT}"
+        ended = {task.id for task in run(connection, alone, job=job)}
+        states = [(RESOLVED if new[task.id] == RESOLVED else NEEDS_REVIEW, task.id) for task in rows]
+        update_rows(connection, schema.job_tasks, ("state",), states)
+        more = [task for task in rows if new[task.id] == ASK_AGAIN and task.id not in ended]
+        for answers in {task.answers for task in more}:
+            asked = [task.id for task in more if task.answers == answers]
+            for at in range(0, len(asked), _AT_ONCE):
+                add_slots(connection, "t.id IN :each", answers + 1, each=asked[at : at + _AT_ONCE])
+        return bool(more)
+
+    return transact(store, decide)
+
+
+def write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
+    """Write the results of decided tasks to the datasets, and take back those of tasks that are open again.
+
+    Labels that a person gave outside of the job since it was created stay, and so does an image that a person found to
+    have nothing to label. Boxes that a person deleted do not come back until there is a new answer.
+    """
+    for _ in range(_TRIES):
+        with suppress(StaleEditError):  # somebody labels one of the images just now
+            return _write_results(store, job, who)
+    return _write_results(store, job, who)
+
+
+def finish(store: SqlStore, job: int) -> None:
+    """Write the results of a job that needs no more answers, unless there is no new answer since they were written.
+
+    Before, all tasks are decided again, because the accuracies of the people are known better than midway.
+    """
+    with store.reading() as connection:
+        complete, newest = is_complete(connection, job), newest_answer(connection, job)
+    if complete and store.setting(f"written results of job {job}") != newest:
+        settle(store, job, again=True)
+        write_results(store, job, PROGRAM)
+
+
+def newest_answer(connection: Connection, job: int | None = None) -> int:
+    """Return the number of the newest answer, by default of all jobs, 0 if there is none."""
+    of_job = "" if job is None else "JOIN job_tasks t ON t.id = a.task WHERE t.job = :job"
+    found = one(connection, f"SELECT a.id FROM job_answers a {of_job} ORDER BY a.id DESC LIMIT 1", job=job)
+    return 0 if found is None else int(found.id)
+
+
+def _write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
+    last, bare_results = (store.setting(f"{kind} results of job {job}") for kind in ("written", "empty"))
+    empty = before_empty = set(bare_results or ())
+    with store.reading() as connection:
+        row, newest = read_job(connection, job), newest_answer(connection, job)
+        found = final_results(connection, row)
+        known = set(LabelNames(connection).names.values())
+        sql = "SELECT id, image, revision FROM job_tasks WHERE job = :job AND gold IS NULL"
+        tasks = {task.image: task for task in run(connection, sql, job=job)}
+        sql = f"""SELECT t.image FROM job_answers a JOIN job_tasks t ON t.id = a.task
+            WHERE t.job = :job AND a.id > :last AND (a.counted = 1 OR a.reason = '{REVIEWED}')"""
+        fresh = {task.image for task in run(connection, sql, job=job, last=last or 0)}
+    done = set(found.tasks.loc[found.tasks["state"] == RESOLVED, "image"])
+    kept = found.annotations[found.annotations["kept"] & found.annotations["image"].isin(done)]
+    kept = kept[[*t.ANNOTATION_COLUMNS]]
+    unknown = set(kept.loc[~kept["label"].isin(known), "image"])
+    edits, left_out = {}, []
+    for split in t.SPLITS:
+        names = store.images(split)["image"]
+        stored, marks, _ = store.tables(split, names[names.isin(tasks)].tolist())
+        own = marks["job"] == job_name(row.name)
+        meanwhile = ~t.by_machine(marks) & ~own & (marks["created"] >= moment(row.created))
+        name, bare = stored["image"], ~stored["image"].isin(marks["image"])
+        touched = stored["revision"] != name.map({image: task.revision for image, task in tasks.items()})
+        blocked = name.isin(marks.loc[meanwhile, "image"]) | (bare & touched & (stored["status"] == "labelled"))
+        final = name.isin(done)
+        old = set(name[final & touched]).intersection(marks.loc[own, "image"]) - fresh
+        mine, result = (annotation_keys(part[part["image"].isin(old)]) for part in (marks[own], kept))
+        blocked |= name.isin([image for image in old if mine[image] != result.get(image)])
+        left_out += name[final & (blocked | name.isin(unknown))].tolist()
+        write = final & ~blocked & ~name.isin(unknown)
+        undone = ~final & ~blocked & (name.isin(marks.loc[own, "image"]) | (bare & ~touched & name.isin(empty)))
+        empty = empty - set(name) | set(name[write & ~name.isin(kept["image"])])
+        images = stored[write | undone].reset_index(drop=True)
+        others = marks[marks["image"].isin(name[undone]) & ~own]
+        images["status"] = np.where(images["image"].isin(done | set(others["image"])), "labelled", "unlabelled")
+        new = pd.concat([kept[kept["image"].isin(name[write])], others], ignore_index=True)
+        chosen = name.isin(images["image"]), marks["image"].isin(images["image"])
+        edits[split] = Edit(images, new, *(part[only] for part, only in zip((stored, marks), chosen, strict=True)))
+    with store.writing() as connection:
+        trace = Trace(connection)
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for split, edit in edits.items():
+            states = change_images(connection, split, edit, trace) if edit.changed else ({}, {})
+            before, after = before | states[0], after | states[1]
+            revisions = dict(zip(edit.images["image"], edit.images["revision"], strict=True))
+            changed = [(revisions[image] + 1, tasks[image].id) for image in states[0]]
+            update_rows(connection, schema.job_tasks, ("revision",), changed)
+        if before:
+            action = Action("consolidate labelling job", who, row.name)
+            record(connection, action, count=len(before), before=before, after=after, undo=trace.payload())
+    store.change_setting(f"written results of job {job}", lambda old: newest)
+    if empty != before_empty:
+        store.change_setting(f"empty results of job {job}", lambda old: sorted(empty))
+    return JobConsolidation(len(before), left_out)
+
+
+# -- gold -------------------------------------------------------------------------------------------
+def read_gold(connection: Connection, row: Row[Any]) -> pd.DataFrame:
+    """Read the known answers of a job: image, label, labels, boxes."""
+    sql = "SELECT image, gold FROM job_tasks WHERE job = :job AND gold IS NOT NULL ORDER BY id"
+    found, names = run(connection, sql, job=row.id), LabelNames(connection)
+    rows = [{"image": gold.image, **decode_answer(gold.gold, row.task, names)} for gold in found]
+    return pd.DataFrame(rows, columns=["image", "label", "labels", "boxes"])
+
+
+def usable_gold(answers: pd.DataFrame, task: str, gold: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Return the known answers that reliable people do not contradict."""
+    accuracy = consolidation.consolidate(answers, task, labels=labels).people.set_index("person")["accuracy"].to_dict()
+    return gold[~gold["image"].isin(find_wrong_gold(answers, task, gold, accuracy)["image"])]
+
+
+def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
+    """Give a person no more tasks if too few of their answers to gold images are right, and return their number.
+
+    Nothing is done if there are only the ``scored`` answers of the last time.
+    """
+    of_gold = """SELECT count(*) AS number FROM job_tasks t JOIN job_answers a ON a.task = t.id
+        WHERE t.job = :job AND t.gold IS NOT NULL AND a.who = :who AND a.counted = 1"""
+    with store.reading() as connection:
+        number = int(run(connection, of_gold, job=job, who=who)[0].number)
+        if number < GOLD_ANSWERS or number == scored:
+            return number
+        row = read_job(connection, job)
+        answers = read_answers(connection, row, "t.gold IS NOT NULL AND a.counted = 1")
+        gold, labels = read_gold(connection, row), list(job_labels(connection, job))
+    gold = usable_gold(answers, row.task, gold, labels)
+    scores = score_gold(answers[answers["person"] == who], row.task, gold)
+    if not scores["stopped"].any():
+        return number
+    reason = f"only {scores['right'][0]:,} of {scores['answers'][0]:,} known answers are right"
+
+    def work(connection: Connection) -> None:
+        only = f"state = 'active' AND role = 'labeler' AND reason <> '{TRUSTED}'"
+        if stop(connection, job, who, "stopped", reason, only):
+            after = {"job": row.name, "person": who, "reason": reason}
+            record(connection, Action("stop in labelling job", PROGRAM, row.name), after=after)
+
+    transact(store, work)
+    return number

@@ -1,0 +1,225 @@
+"""Add images to a labelling job as tasks, and change how many answers they need.
+
+Callers of functions with a connection hold the project's write lock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import pandas as pd
+from sqlalchemy import Connection, select
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.errors import InputError
+from customlabels_nb.ingest.sources import image_uri
+from customlabels_nb.jobs.consolidation import OPEN
+from customlabels_nb.jobs.leases import (
+    ACCEPTED,
+    DISCARDED,
+    LATE,
+    REJECTED,
+    REVIEWED,
+    SKIPPED,
+    count_late_answers,
+    lock_task,
+    note_states,
+    run,
+    uncount,
+)
+from customlabels_nb.store import SqlStore, schema
+from customlabels_nb.store.columns import insert_columns
+from customlabels_nb.store.database import fetch, take_ids
+from customlabels_nb.store.schema import OPEN_SLOT
+
+MOST_ANNOTATORS = 9
+_FOLLOWED = "images of job"  # start of the names of settings
+_WANTED = """SELECT count(*) FROM job_slots n WHERE n.task = t.id AND n.slot > 0"""
+
+
+class ProjectPlace(Protocol):
+    """Database and datasets of a project."""
+
+    store: SqlStore
+
+    def dataset(self, split: str) -> Dataset:
+        """Return the dataset of a split in its current state."""
+
+
+def images_of(place: ProjectPlace, images: Any) -> list[str]:
+    """Return the names of images in the project.
+
+    ``images`` is a dataset, "train" or "test", a query for the training set as in ``Dataset.filter``, a table with a
+    column ``image``, or names of images. None selects the unlabelled training images.
+    InputError is raised if there are none, or one is not in the project.
+    """
+    given, images = images, _chosen(place, images)
+    if isinstance(images, Dataset):
+        images = images.images
+    if isinstance(images, pd.DataFrame):
+        images = images.get("image", ())
+    if not isinstance(images, Iterable):
+        raise InputError(f"images={given!r} must be a dataset, a query, a table or a list of images.")
+    names = list(dict.fromkeys(images))
+    if not names:
+        shown = f"images={str(given)[:200]!r} is empty" if given is not None else "There are no unlabelled images"
+        raise InputError(f"{shown}. Pass images=project.train_set, or another dataset with images.")
+    return _stored(place.store, names, "images")
+
+
+def _chosen(place: ProjectPlace, images: Any) -> Any:
+    """Return the dataset that ``images`` describes, or ``images`` if it is a table or a list."""
+    if images is None:
+        return place.dataset(t.TRAIN).filter("status == 'unlabelled'")
+    if isinstance(images, str):
+        return place.dataset(images) if images in t.SPLITS else place.dataset(t.TRAIN).filter(images)
+    return images
+
+
+def follow_images(store: SqlStore, job: int, images: Any) -> None:
+    """Note the description of a job's images, unless it is a list of them, so that the job can take new ones."""
+    if isinstance(images, Dataset) and images.origin is images:
+        images = images.name
+    if images is None or isinstance(images, str):
+        store.change_setting(f"{_FOLLOWED} {job}", lambda old: [*(old or []), images])
+
+
+def followed_images(place: ProjectPlace, job: int) -> list[str]:
+    """Return the images that the noted descriptions of a job's images describe now."""
+    described = place.store.setting(f"{_FOLLOWED} {job}") or []
+    return [name for images in described for name in _chosen(place, images).images["image"]]
+
+
+def _stored(store: SqlStore, names: list[Any], argument: str) -> list[str]:
+    """Return names as the project stores them, or raise InputError for those that it does not have."""
+    known = set(store.images()["image"])
+    found = [name if name in known else image_uri(name) for name in map(str, names)]
+    missing = [name for name, uri in zip(names, found, strict=True) if uri not in known]
+    if missing:
+        raise InputError(
+            f"{argument}: {len(missing):,} images are not in the project, for example {str(missing[0])!r}. Add them "
+            "with project.add_images."
+        )
+    return found
+
+
+def gold_of(place: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
+    """Map images to their known answers, given as a dataset, an annotations table, or a dict of image to answer."""
+    if gold is None:
+        return {}
+    if isinstance(gold, Mapping):
+        found = dict(gold)
+    elif isinstance(gold, Dataset | pd.DataFrame):
+        marks = gold.annotations if isinstance(gold, Dataset) else t.normalise_annotations(gold)
+        names = gold.images["image"].tolist() if isinstance(gold, Dataset) else list(dict.fromkeys(gold["image"]))
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        for row in marks.to_dict("records"):
+            rows[row["image"]].append(row)
+        boxes = task in ("boxes", "polygons")
+        found = {name: own if boxes else [row["label"] for row in own] for name, own in rows.items()}
+    else:
+        raise InputError(f"gold={gold!r} must be a dataset, an annotations table, or a dict of image to answer.")
+    names = _stored(place.store, list(found), "gold")
+    return dict(zip(names, found.values(), strict=True))
+
+
+# -- tasks ------------------------------------------------------------------------------------------
+def add_tasks(connection: Connection, job: int, images: Sequence[str], gold: Mapping[str, str], annotators: int) -> int:
+    """Add a task for each image that the job does not have yet, in random order, and return their number.
+
+    ``gold`` maps images to their known answer in stored form. Their tasks look like all others.
+    """
+    c = schema.job_tasks.c
+    known = {row[0] for row in fetch(connection, select(c.image).where(c.job == job))}
+    new = [image for image in dict.fromkeys([*images, *gold]) if image not in known]
+    if not new:
+        return 0
+    random.shuffle(new)
+    ids = take_ids(connection, schema.job_tasks, len(new))
+    answers = [gold.get(image) for image in new]
+    i = schema.images.c
+    revisions = {row[0]: row[1] for row in fetch(connection, select(i.image, i.revision))}
+    insert_columns(
+        connection,
+        schema.job_tasks,
+        {"id": ids, "job": job, "image": new, "gold": answers if gold else None, "state": OPEN,
+         "revision": [revisions.get(image) for image in new]},
+    )  # fmt: skip
+    asked = [id_ for id_, answer in zip(ids, answers, strict=True) if answer is None]
+    if asked:
+        slots = {"task": [id_ for id_ in asked for _ in range(annotators)],
+                 "slot": [*range(1, annotators + 1)] * len(asked)}  # fmt: skip
+        insert_columns(connection, schema.job_slots, {**slots, "job": job, "state": "open", "until": 0})
+    if connection.dialect.name == "postgresql":  # without statistics, leasing from many new tasks is slow
+        connection.exec_driver_sql("ANALYZE images, job_tasks, job_slots")
+    return len(new)
+
+
+def set_slots(connection: Connection, job: int, annotators: int) -> None:
+    """Give each task at least ``annotators`` slots, and remove unanswered ones above that number.
+
+    Answers that count already keep counting.
+    """
+    _lock_tasks(connection, job)
+    fewer = """DELETE FROM job_slots WHERE state <> 'answered' AND (task, slot) IN (
+        SELECT task, slot FROM (
+            SELECT task, slot, row_number() OVER (PARTITION BY task ORDER BY
+                CASE state WHEN 'answered' THEN 0 WHEN 'held' THEN 1 ELSE 2 END, slot) AS place
+            FROM job_slots WHERE job = :job AND slot > 0) AS ranked
+        WHERE place > :annotators)"""
+    run(connection, fewer, job=job, annotators=annotators)
+    add_slots(connection, "t.job = :job", annotators, job=job)
+
+
+def add_slots(connection: Connection, chosen: str, annotators: int, **values: Any) -> None:
+    """Add slots to the chosen tasks ``t`` until they have ``annotators``, and let late answers take them."""
+    for slot in range(1, MOST_ANNOTATORS + 1):
+        more = f"""INSERT INTO job_slots (task, slot, job, state, until)
+            SELECT t.id, :slot, t.job, 'open', 0 FROM job_tasks t WHERE {chosen} AND t.gold IS NULL
+              AND ({_WANTED}) < :annotators
+              AND NOT EXISTS (SELECT 1 FROM job_slots o WHERE o.task = t.id AND o.slot = :slot)"""
+        run(connection, more, slot=slot, annotators=annotators, **values)
+    use_late_answers(connection, chosen, **values)
+    note_states(connection, chosen, **values)
+
+
+def use_late_answers(connection: Connection, chosen: str, **values: Any) -> None:
+    """Let the late answers to the chosen tasks ``t`` take their free slots."""
+    late = f"""SELECT DISTINCT a.task FROM job_answers a JOIN job_tasks t ON t.id = a.task
+        WHERE a.reason = '{LATE}' AND {chosen} ORDER BY a.task"""
+    for row in run(connection, late, **values):
+        lock_task(connection, row.task)
+        count_late_answers(connection, row.task)
+
+
+def _lock_tasks(connection: Connection, job: int) -> None:
+    """Lock all tasks of a job for answers and skips, which wait until the transaction ends."""
+    run(connection, "SELECT t.id FROM job_tasks t WHERE t.job = :job ORDER BY t.id {lock_task}", job=job)
+
+
+def ask_one_more(connection: Connection, task: int, most: int) -> bool:
+    """Add a slot to a task that has fewer than ``most`` and was not left to the manager. Tell whether one was added."""
+    lock_task(connection, task)
+    row = run(connection, f"SELECT t.state, ({_WANTED}) AS slots FROM job_tasks t WHERE t.id = :task", task=task)[0]
+    if row.slots >= min(most, MOST_ANNOTATORS) or row.state in (SKIPPED, ACCEPTED):
+        return False
+    run(connection, f"UPDATE job_tasks SET state = '{OPEN}' WHERE id = :task AND state = '{REVIEWED}'", task=task)
+    add_slots(connection, "t.id = :task", row.slots + 1, task=task)
+    return True
+
+
+def take_back_answers(connection: Connection, job: int, reason: str) -> None:
+    """Stop counting all answers of a job, so that everybody is asked again."""
+    _lock_tasks(connection, job)
+    chosen = "task IN (SELECT id FROM job_tasks WHERE job = :job)"
+    if reason != DISCARDED:
+        chosen += f" AND reason IN ('', '{LATE}', '{REJECTED}', '{REVIEWED}')"
+    uncount(connection, reason, chosen, job=job)
+    run(connection, "DELETE FROM job_slots WHERE job = :job AND state = 'answered' AND slot < 0", job=job)
+    run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE job = :job AND state = 'answered'", job=job)
+    run(connection, "UPDATE job_members SET cursor = 0 WHERE job = :job", job=job)
+    run(connection, f"UPDATE job_tasks SET state = '{OPEN}' WHERE job = :job AND state = '{REVIEWED}'", job=job)
+    note_states(connection, "t.job = :job", job=job)

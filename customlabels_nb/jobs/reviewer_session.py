@@ -1,0 +1,405 @@
+"""What the reviewer's view of a labelling job does: show disputed answers and store decisions, without a page."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import REVIEWED, has_tag, is_reviewed, with_review, without_review
+from customlabels_nb.errors import InputError, NotAllowedError, StoreError
+from customlabels_nb.jobs.disagreement import Reason, find_disagreements
+from customlabels_nb.jobs.identity import current_person
+from customlabels_nb.jobs.job import LabellingJob
+from customlabels_nb.jobs.job_results import NOBODY_LEFT, DisputedTasks, newest_answer, newest_answers
+from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS
+from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW, one, run
+from customlabels_nb.labeling.drawing import DrawingSession
+from customlabels_nb.labeling.edit_rules import Change
+from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
+from customlabels_nb.labeling.session import EditResult
+from customlabels_nb.labeling.view import Query
+from customlabels_nb.store import SqlStore, create_store
+
+LETTERS = "ABCDEFGHI"
+_LOOK_SECONDS = 10.0  # between looks at the job for new disputes
+_GONE: dict[str, Any] = {
+    "answers": [], "skips": [], "agreement": None, "candidates": [], "tie": False, "acceptable": False, "reasons": []
+}  # fmt: skip
+_SHAPE = ("label", *t.BOX_COLUMNS, "polygon")
+#: Tag of images that the reviewer leaves without a result because people skipped them, and their answer.
+ACCEPTED, _SKIP = "accepted", json.dumps("skip")
+
+
+@dataclass(frozen=True)
+class JobReviewQuery(ReviewQuery):
+    """Filter and sort order of a job's review.
+
+    Attributes
+    ----------
+    reason : sequence, optional
+        Only images with this reason: one of :mod:`customlabels_nb.jobs.disagreement`, ("skipped",), or ("alone",) if
+        more answers are needed, but nobody is left to ask.
+    """
+
+    reason: Sequence[str | None] | None = None
+
+
+class ReviewerSession(ReviewSession):
+    """Session in which a reviewer decides the images of a labelling job, the least certain first.
+
+    Its database is a temporary one with the job's disputed, skipped and decided images. Their annotations are the
+    consensus, or the decision. An edit returns when the job has stored the decision. Answers are called A, B, C in a
+    random order, and have no names until the image is decided. ``threshold`` is the agreement from which the job
+    decides itself. NotAllowedError is raised for people who are no reviewers.
+    """
+
+    query_type = JobReviewQuery
+
+    def __init__(self, store: SqlStore, root: Path, job: LabellingJob) -> None:
+        self._job, self._project = job, store
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._states: dict[str, tuple[bool, str]] = {}
+        self._label_table = t.empty(t.LABEL_COLUMNS)
+        self._looked, self._newest = time.monotonic(), (-1, -1, -1)
+        found = job.disputed()
+        self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
+        own = create_store(str(Path(self._folder.name) / "review.db"), job.name, task=job.task)
+        super().__init__(own, root, user=current_person(store))
+        self._take_in(found)
+
+    def close(self) -> None:
+        """Remove the temporary database."""
+        with self._lock:
+            self._store.close()
+            self._folder.cleanup()
+
+    # -- state --------------------------------------------------------------------------------------
+    @property
+    def draws(self) -> bool:
+        """True if the answers are boxes or polygons."""
+        return self._job.task in t.TASKS[2:]
+
+    def labels(self) -> pd.DataFrame:
+        """Return the job's labels, in order."""
+        return self._label_table
+
+    def row(self, image: str) -> dict[str, Any]:
+        """Return :meth:`.ReviewSession.row` with what people said, and what they disagree about.
+
+        Each of ``answers`` has a letter, its labels and shapes, and the person if the image is decided. Each of
+        ``skips`` has a reason and the person. ``candidates`` are a label with its confidence, and ``shapes`` the boxes
+        of the consensus or the decision. ``accepted`` is True for an image that stays without a result, ``acceptable``
+        for one that may, because people skipped it or nobody answered it.
+        """
+        found, facts = super().row(image), self._facts.get(image, _GONE)
+        state = self._states[image][1] if image in self._states else "[]"
+
+        def named(said: Mapping[str, Any]) -> dict[str, Any]:
+            return {**said, "person": said["person"] if found["reviewed"] else None}
+
+        return {
+            **found,
+            **{name: facts[name] for name in ("agreement", "candidates", "tie", "acceptable", "reasons")},
+            "answers": [
+                {"letter": letter, **named(answer)} for letter, answer in zip(LETTERS, facts["answers"], strict=False)
+            ],
+            "skips": [named(skip) for skip in facts["skips"]],
+            "shapes": json.loads(state) if self.draws and state != _SKIP else [],
+            "accepted": state == _SKIP,
+            "size": self.table.sizes[self.table.position[image]],
+        }
+
+    def reasons(self) -> list[tuple[Reason, int]]:
+        """Count the images that are to decide, or the decided ones if they are shown, by reason."""
+        with self._lock:
+            shown = JobReviewQuery(show=self.view.query.show)
+            names = [self.table.names[at] for at in super()._order(shown).tolist()]
+            return Counter(reason for name in names for reason in self._facts[name]["reasons"]).most_common()
+
+    def refresh(self) -> None:
+        """Follow the job: show new disputes, and remove images that need no decision any more."""
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._looked + _LOOK_SECONDS:
+                self._looked = now
+                with suppress(StoreError):  # the next look may succeed
+                    self._read_job()
+
+    def _order(self, query: Query) -> npt.NDArray[np.int64]:
+        found, names = super()._order(query).tolist(), self.table.names
+        if isinstance(query, JobReviewQuery) and query.reason is not None:
+            found = [at for at in found if tuple(query.reason) in self._facts[names[at]]["reasons"]]
+        if query.sort == "doubt" and query.queue is None:
+            found.sort(key=lambda at: (len(self._facts[names[at]]["skips"]), self._facts[names[at]]["agreement"]))
+        return np.array(found, dtype=np.int64)
+
+    def _read_job(self) -> None:
+        """Bring the temporary database up to date with the job, after new answers, skips, decisions or labels."""
+        with self._project.reading() as connection:
+            skips = run(connection, "SELECT coalesce(max(created), 0) AS last FROM job_skips")[0].last
+            newest = newest_answer(connection), skips, self._project.last_action()
+        if newest != self._newest:
+            self._take_in(self._job.disputed())
+            self._newest = newest
+
+    def _take_in(self, found: DisputedTasks) -> None:
+        self._follow_settings()
+        tasks = found.tasks.set_index("image", drop=False)
+        tasks["seen"] = list(zip(tasks["latest"], tasks["decided"] | tasks["accepted"], strict=True))
+        seen = tasks["seen"].to_dict()
+        self._drop([name for name, facts in self._facts.items() if seen.get(name) != facts["seen"]])
+        tasks = tasks[~tasks["image"].isin(list(self._facts))]
+        if tasks.empty:
+            return
+        given = found.answers[found.answers["task"].isin(tasks["task"])]
+        reasons, objects = find_disagreements(given, self._job.task)
+        answers, skips = given.groupby("task").groups, found.skips.groupby("task").groups
+        waiting = self._job.skipped["image"].value_counts()
+        alone = set(waiting.index[waiting < SKIPS_TO_REVIEW])
+        skipped = {task for task, rows in skips.items() if len(rows) >= SKIPS_TO_REVIEW}
+        shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]  # no consensus on skipped images
+        marks = found.annotations[found.annotations["image"].isin(shown)]
+        of_image = marks.groupby("image").groups
+        tags = []
+        for task in tasks.itertuples(index=False):
+            candidates = marks.loc[of_image.get(task.image, []), ["label", "confidence", "kept"]].to_numpy().tolist()
+            said = [_answer(row, objects) for row in given.loc[answers.get(task.task, [])].to_dict("records")]
+            skippers = found.skips.loc[skips.get(task.task, []), ["person", "reason"]].to_dict("records")
+            for people in (said, skippers):
+                random.Random(task.task).shuffle(people)  # otherwise A would be whoever answers fastest
+            why: list[Reason] = [("skipped",)] if skippers else reasons.get(task.task, [])
+            if task.image in alone and not skippers:
+                why = [("alone",), *(reason for reason in why if reason != ("unsure",))]
+            self._facts[task.image] = {
+                "task": task.task, "seen": task.seen, "agreement": float(task.agreement), "answers": said,
+                "skips": skippers, "candidates": [[label, float(sure)] for label, sure, _ in candidates],
+                "tie": bool(candidates) and not any(kept for *_, kept in candidates),
+                "acceptable": task.task in skipped or not said, "reasons": why,
+            }  # fmt: skip
+            tags.append([REVIEWED, ACCEPTED] if task.accepted else [REVIEWED] if task.decided else [])
+        images = tasks[["image", "width", "height", "sha256"]].reset_index(drop=True)
+        images["status"] = np.where(tasks["decided"] | tasks["accepted"], "labelled", "needs_review")
+        images["tags"] = pd.Series(tags, dtype=object)
+        kept = marks.loc[marks["kept"].to_numpy(dtype=np.bool_), ["image", *_SHAPE]]
+        table = t.normalise_annotations(kept) if len(kept) else t.empty(t.ANNOTATION_COLUMNS)
+        self._store.add_images(t.TRAIN, t.normalise_images(images), table, self._action("read job"))
+        self.reread(images["image"].tolist())
+        self._states |= {name: self._state(name) for name in images["image"]}
+
+    def _follow_settings(self) -> None:
+        """Follow the job's labels, instructions and agreement."""
+        labels, settings = self._job.labels, self._job.settings
+        colours = self._project.labels().set_index("label")["colour"].to_dict()
+        if not set(self._label_table["label"]) <= set(labels):  # answers with renamed labels must be read again
+            self._drop(list(self._facts))
+        table = pd.DataFrame({"label": labels, "colour": [colours.get(label) for label in labels]})
+        self._label_table = table.astype(t.LABEL_COLUMNS)
+        known = set(self._store.labels()["label"])
+        if new := [(label, colours.get(label)) for label in labels if label not in known]:
+            self._store.add_labels(new, self._action("add label"))
+        if settings["instructions"] != self.instructions:
+            self._store.set_project(self._action("set instructions"), instructions=settings["instructions"])
+        self.threshold = float(settings["agreement"])
+
+    def _drop(self, names: Sequence[str]) -> None:
+        """Remove images from the view. Edits of them cannot be undone any more."""
+        if names:
+            self._store.remove_images(t.TRAIN, self._store.tables(t.TRAIN, images=names)[0], self._action("drop"))
+            self.table.drop(set(names))
+            for name in names:
+                del self._facts[name], self._states[name]
+            self._forget_edits(names)
+
+    # -- decisions ----------------------------------------------------------------------------------
+    def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+        """Take the consensus of images, or leave those without a result that people skipped or nobody answered.
+
+        Decided images stay the same. InputError is raised if there is no consensus because of a tie.
+        """
+        self._check_here(images)
+        images = [name for name in images if not self._states[name][0]]
+        bare = {name for name in images if self._states[name][1] == "[]"}
+        accepted = {name for name in bare if self._facts[name]["acceptable"]}
+        if tied := [name for name in images if name in bare - accepted and self._facts[name]["tie"]]:
+            raise InputError(
+                f"The answers to {tied[0]!r} have no majority. Take one of them with its letter, or choose a label."
+            )
+
+        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            return with_review(_decided(rows), rows["image"].isin(accepted), ACCEPTED), marks
+
+        return self._edit(images, change, "approve", revisions, looked_through=True)
+
+    def take(self, images: Sequence[str], number: int, *, revisions: Mapping[str, int] | None = None) -> EditResult:
+        """Take the answer with this number, 1 for A, as the decision about images."""
+        self._check_here(images)
+        chosen: dict[str, list[dict[str, Any]]] = {}
+        for name in images:
+            answers = self._facts[name]["answers"]
+            if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(answers):
+                raise InputError(f"number={number!r}: {name!r} has {len(answers)} answers. Choose one from 1 on.")
+            shapes = answers[number - 1]["shapes"]
+            chosen[name] = [{key: shape[key] for key in _SHAPE} for shape in shapes] or [
+                {"label": own} for own in answers[number - 1]["labels"]
+            ]
+        marks = pd.DataFrame([{"image": name, **mark} for name, own in chosen.items() for mark in own])
+        new = t.normalise_annotations(marks, annotator=self.user) if len(marks) else t.empty(t.ANNOTATION_COLUMNS)
+
+        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            return _decided(rows), new[new["image"].isin(rows["image"])].reset_index(drop=True)
+
+        return self._edit(images, change, f"take answer {LETTERS[number - 1]}", revisions, looked_through=True)
+
+    def ask_one_more(self, images: Sequence[str]) -> EditResult:
+        """Ask one person more about images, also beyond the job's most. They leave the review until then.
+
+        NotAllowedError is raised if people skipped one of them, nobody is left to ask, or nine people are asked.
+        """
+        with self._lock:
+            self._check_here(images)
+            if skipped := [name for name in images if self._facts[name]["skips"]]:
+                raise NotAllowedError(
+                    f"People skipped {skipped[0]!r}. Return it to the queue, so that they are asked again."
+                )
+            with self._project.reading() as connection:
+                sql = f"SELECT t.image FROM job_tasks t WHERE t.id IN :each AND {NOBODY_LEFT}"
+                alone = one(connection, sql, each=[self._facts[name]["task"] for name in images])
+            if alone is not None:
+                raise NotAllowedError(
+                    f"Nobody is left to ask about {alone.image!r}. A manager can invite more people: job.invite([…])."
+                )
+            if not self._job.ask_one_more(images, most=MOST_ANNOTATORS):
+                raise NotAllowedError(f"{MOST_ANNOTATORS} people are asked about these images already. Decide them.")
+            self._read_job()
+            return EditResult(tuple(images), what="ask one person more")
+
+    def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+        """Return images to the queue: everybody is asked again.
+
+        Their answers do not count any more, except those to images that others skipped and that are not decided.
+        """
+        with self._lock:
+            self._check_here(images)
+            waiting = [name for name in images if self._facts[name]["skips"] and not self._states[name][0]]
+            if waiting:
+                self._job.return_skipped(waiting)
+            if others := [name for name in images if name not in waiting]:
+                self._job.return_to_queue(others)
+            self._read_job()
+            return EditResult(tuple(images), what="return to queue")
+
+    def _check_here(self, images: Iterable[str]) -> None:
+        gone = next((name for name in images if name not in self._facts), None)
+        if gone is not None:
+            raise InputError(f"Image {gone!r} is not in the review any more: it has its answers, or waits for some.")
+
+    def _edit(
+        self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
+    ) -> EditResult:
+        """Edit images, and store what is decided in the job. Otherwise nothing is edited."""
+
+        def undecided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            every = pd.Series(True, index=rows.index)
+            rows, marks = change(without_review(rows, every, ACCEPTED), marks)
+            left = ~is_reviewed(rows)
+            return without_review(rows.assign(status=rows["status"].mask(left, "needs_review")), left), marks
+
+        with self._lock:
+            before = self._undo[-1:]
+            outcome = super()._edit(images, undecided, what, revisions, **options)
+            try:
+                self.send(outcome.images)
+            except BaseException:
+                if self._undo[-1:] != before:
+                    super()._take_back(self._undo, [], "undo")
+                raise
+            return outcome
+
+    def _take_back(self, steps: list[Any], others: list[Any], verb: str) -> EditResult:
+        with self._lock:
+            outcome = super()._take_back(steps, others, verb)
+            try:
+                self.send(outcome.images)
+            except BaseException:
+                if outcome.images:
+                    super()._take_back(others, steps, "undo")
+                raise
+            return outcome
+
+    def send(self, images: Iterable[str]) -> None:
+        """Store the decisions about images in the job, and take back those that were undone."""
+        with self._lock:
+            now = {name: self._state(name) for name in images if name in self._facts}
+            changed = {name: state for name, state in now.items() if state != self._states[name]}
+            decided = {name: json.loads(answer) for name, (is_decided, answer) in changed.items() if is_decided}
+            accepted = [name for name, answer in decided.items() if answer == json.loads(_SKIP)]
+            if accepted:
+                self._job.accept_skipped(accepted)
+            if answers := {name: answer for name, answer in decided.items() if name not in accepted}:
+                self._job.decide_many(answers)
+            self._states |= {name: changed[name] for name in decided}
+            if undone := [name for name in changed if name not in decided and self._states[name][0]]:
+                self._job.take_back_decision(undone)
+            self._states |= changed
+            if decided or undone:
+                with self._project.reading() as connection:
+                    latest = newest_answers(connection, [self._facts[name]["task"] for name in changed])
+                for name, (is_decided, _) in changed.items():
+                    self._facts[name]["seen"] = latest.get(self._facts[name]["task"], 0), is_decided
+
+    def _state(self, name: str) -> tuple[bool, str]:
+        """Return whether an image is decided, and its answer as JSON."""
+        rows, marks, _ = self._store.tables(t.TRAIN, images=[name])
+        if has_tag(rows, ACCEPTED).any():
+            return True, _SKIP
+        shapes = [dict(zip(_SHAPE, mark, strict=True)) for mark in marks[[*_SHAPE]].to_numpy(dtype=object).tolist()]
+        answer = shapes if self.draws else marks["label"].tolist()
+        return self.table.reviewed[self.table.position[name]], json.dumps(answer)
+
+
+class BoxSession(DrawingSession):
+    """Session of the annotator that edits the boxes of a :class:`ReviewerSession`. What is saved is decided."""
+
+    def __init__(self, reviewer: ReviewerSession) -> None:
+        self._reviewer = reviewer
+        super().__init__(reviewer._store, reviewer.root, user=reviewer.user)
+
+    def _edit(
+        self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
+    ) -> EditResult:
+        def decided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            rows, marks = change(rows, marks)
+            return _decided(rows), marks
+
+        outcome = self._reviewer._edit(images, decided, what, revisions, looked_through=True)
+        self.follow()
+        return outcome
+
+
+def _decided(rows: pd.DataFrame) -> pd.DataFrame:
+    return with_review(rows.assign(status="labelled"), pd.Series(True, index=rows.index))
+
+
+def _answer(row: Mapping[str, Any], objects: Mapping[int, Sequence[int]]) -> dict[str, Any]:
+    """Return a row of the answers table as the page shows it, with the number of the object of each shape."""
+    numbers = objects.get(row["answer"], [])
+    shapes = [
+        {**{name: box[name] for name in _SHAPE}, "object": number}
+        for box, number in zip(row["boxes"], numbers, strict=True)
+    ]
+    own = [row["label"]] if isinstance(row["label"], str) else list(row["labels"])
+    return {"labels": own or list(dict.fromkeys(box["label"] for box in shapes)), "shapes": shapes,
+            "person": row["person"]}  # fmt: skip

@@ -1,0 +1,372 @@
+"""Lease and answer tasks of a labelling job as one person: ``job.worker()``."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from customlabels_nb._utils.text import counted, one_line
+from customlabels_nb.core.tables import storable
+from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
+from customlabels_nb.jobs import leases
+from customlabels_nb.jobs.answer_format import LabelNames, as_passed, encode_answer, job_labels
+from customlabels_nb.jobs.job_results import finish, settle, stop_by_gold
+from customlabels_nb.jobs.leases import Acknowledgement, Lease, run
+from customlabels_nb.store import SqlStore
+from customlabels_nb.store.frames import moment
+from customlabels_nb.store.network_disks import refuse_network_disk
+
+_MOST_LEASED = 200
+_CHECK_SECONDS = 30.0  # between checks that no other computer writes to an SQLite database
+_LONGEST_REASON = 500
+_SETTLE_SECONDS = 1.0  # between decisions while tasks are held
+
+
+@dataclass(eq=False)
+class LeasedTask:
+    """Image that a person is asked to label.
+
+    Attributes
+    ----------
+    id, image : str
+        Random name of the lease, and the image to label.
+    until : datetime
+        Time of the database until which nobody else is asked. An answer is accepted after it as well.
+    answer
+        Your answer so far: a label, a list of labels or boxes, or None if there is none, or nothing to label.
+    """
+
+    id: str
+    image: str
+    until: datetime
+    answer: Any = None
+    _lease: Lease = field(repr=False, kw_only=True)
+    _edit: int = field(default=0, repr=False, kw_only=True)
+    _pending: tuple[str, str, int] | None = field(default=None, repr=False, kw_only=True)
+
+    @property
+    def number(self) -> int:
+        """Number of the task in ``job.answers``."""
+        return self._lease.task
+
+    @property
+    def is_answered(self) -> bool:
+        """True if this person has answered the task."""
+        return self._edit > 0
+
+
+class Worker:
+    """Labeler of a labelling job, in a widget or a script.
+
+    Several workers of one person can be used at the same time, for example in two notebooks. They never get the same
+    task. A worker shows nothing about other people's answers.
+
+    Examples
+    --------
+    >>> job = project.jobs.create("rooms-1", images=project.train_set, annotators=2)
+    >>> anna = job.worker("anna")
+    >>> tasks = anna.lease(10)
+    >>> anna.submit(tasks[0], "garden").counted
+    True
+    >>> anna.skip(tasks[1], "blurred")
+    >>> anna.give_back()
+    8
+    """
+
+    def __init__(self, store: SqlStore, job: int, name: str) -> None:
+        self.name = name
+        self._store, self._job = store, job
+        self._turn = threading.RLock()  # one database connection is enough
+        self._held: dict[str, LeasedTask] = {}
+        self._labels: dict[str, int] = {}
+        self._since = time.monotonic()
+        self._checked = self._settled = 0.0
+        self._scored = 0
+        self._check_disk()
+        self._kind = leases.transact(store, self._join)
+
+    @property
+    def held(self) -> list[LeasedTask]:
+        """Tasks that this worker has leased and neither answered, skipped nor given back."""
+        return list(self._held.values())
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels to choose from."""
+        return list(self.label_ids)
+
+    @property
+    def label_ids(self) -> dict[str, int]:
+        """Labels to choose from, with ids that stay the same when a label is renamed."""
+        with self._store.reading() as connection:
+            return job_labels(connection, self._job)
+
+    @property
+    def done(self) -> int:
+        """Number of tasks that this person has answered."""
+        counts = """SELECT count(*) AS number FROM job_answers a JOIN job_tasks t ON t.id = a.task
+            WHERE t.job = :job AND a.who = :who AND a.counted = 1"""
+        with self._store.reading() as connection:
+            return int(run(connection, counts, job=self._job, who=self.name)[0].number)
+
+    @property
+    def left(self) -> int:
+        """Number of answers that the job still needs, from all people together."""
+        counts = "SELECT count(*) AS number FROM job_slots WHERE job = :job AND state <> 'answered' AND slot > 0"
+        with self._store.reading() as connection:
+            return int(run(connection, counts, job=self._job)[0].number)
+
+    def lease(self, count: int = 10) -> list[LeasedTask]:
+        """Lease up to ``count`` tasks. An empty list means that no more tasks need an answer of this person.
+
+        They are held for ``count`` times the job's time limit. If they are not answered by then, others may be asked.
+
+        Raises
+        ------
+        InputError
+            If ``count`` is not from 1 to 200.
+        NotAllowedError
+            If the job is paused or closed, or this person is not one of its labelers.
+
+        Examples
+        --------
+        >>> len(worker.lease(5))
+        5
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST_LEASED:
+            raise InputError(f"count={count!r} must be an integer from 1 to {_MOST_LEASED}.")
+        with self._turn:
+            self._check_disk()
+            found = leases.lease(self._store, self._job, self.name, count)
+            if not found:  # people may disagree on a task of somebody whose computer crashed
+                self._settle()
+                found = leases.lease(self._store, self._job, self.name, count)
+            self._labels |= self.label_ids
+            if not self._held:
+                self._since = time.monotonic()
+            tasks = [LeasedTask(lease.token, lease.image, moment(lease.until), _lease=lease) for lease in found]
+            self._held |= {task.id: task for task in tasks}
+            return tasks
+
+    def renew(self) -> int:
+        """Hold the leased tasks from now on for their time limits, and return how many are still held.
+
+        Examples
+        --------
+        >>> tasks = worker.lease(3)
+        >>> worker.renew()
+        3
+        """
+        with self._turn:
+            found = leases.renew(self._store, self._job, self.name, list(self._held))
+            self._held = {token: task for token, task in self._held.items() if token in found}
+            for token, task in self._held.items():
+                task.until = moment(found[token])
+            return len(found)
+
+    def submit(
+        self,
+        task: LeasedTask,
+        answer: Any,
+        *,
+        seconds: float | None = None,
+        key: str | None = None,
+        patience: float = 30.0,
+    ) -> Acknowledgement:
+        """Store an answer, or the change of an earlier one, and return when the database has acknowledged it.
+
+        Parameters
+        ----------
+        task : LeasedTask
+            Task from :meth:`lease` or :meth:`answered`.
+        answer
+            Label, list of labels, or list of boxes (dicts with label, left, top, width, height in pixels, and
+            polygon), as the job requires. None or an empty list if there is nothing to label.
+        seconds : float, optional
+            Time that it took. By default the time since this worker's previous answer or lease.
+        key : str, optional
+            Unique id of this answer. Submitting it again with the same id stores nothing more.
+        patience : float
+            Seconds to try again while the database cannot be reached. After them, a StoreError is raised.
+
+        Examples
+        --------
+        >>> task = worker.lease(1)[0]
+        >>> worker.submit(task, "garden").counted
+        True
+        >>> worker.submit(task, "bedroom").counted
+        True
+        """
+        with self._turn:
+            payload = self._encoded(answer)
+            taken = max(0.0, time.monotonic() - self._since) if seconds is None else float(seconds)
+            edit = task._edit + 1
+            if task._pending is not None:  # it failed, but may have been stored
+                before, its_key, edit = task._pending
+                if before == payload:
+                    key = key or its_key
+                else:
+                    edit += 1
+            key = key or uuid4().hex
+            task._pending = payload, key, edit
+            found = leases.submit(
+                self._store, task._lease, self.name, payload, key=key, edit=edit, seconds=taken, patience=patience
+            )
+            task.answer, task._edit, task._pending = answer, edit, None
+            self._held.pop(task.id, None)
+            self._since = time.monotonic()
+            self._settle()
+            return found
+
+    def skip(self, task: LeasedTask, reason: str = "") -> None:
+        """Skip a task for a ``reason`` that the manager sees. This person is not asked again.
+
+        Raises
+        ------
+        InputError
+            If the reason is not a text of at most 500 characters.
+
+        Examples
+        --------
+        >>> worker.skip(worker.lease(1)[0], "blurred")
+        """
+        if not isinstance(reason, str) or len(reason) > _LONGEST_REASON or not storable(reason):
+            raise InputError(f"reason={reason!r} must be a text of at most {_LONGEST_REASON} characters.")
+        with self._turn:
+            leases.skip(self._store, task._lease, self.name, reason)
+            self._held.pop(task.id, None)
+            self._since = time.monotonic()
+            self._settle()
+
+    def take_back(self, task: LeasedTask) -> None:
+        """Take back your answer to a task, or your skip. You hold the task again, unless it was skipped.
+
+        Examples
+        --------
+        >>> task = worker.lease(1)[0]
+        >>> receipt = worker.submit(task, "garden")
+        >>> worker.take_back(task)
+        >>> worker.done, len(worker.held)
+        (0, 1)
+        """
+        with self._turn:
+            held = leases.take_back(self._store, task._lease, self.name)
+            if held is not task._lease:
+                task.id, task.until, task._lease = held.token, moment(held.until), held
+                self._held[task.id] = task
+            task.answer, task._edit = None, 0
+
+    def give_back(self, tasks: Sequence[LeasedTask] | None = None) -> int:
+        """Give back leased tasks, by default all of this worker, so that others are asked, and return their number.
+
+        Examples
+        --------
+        >>> tasks = worker.lease(4)
+        >>> worker.give_back(tasks[:1]), worker.give_back()
+        (1, 3)
+        """
+        with self._turn:
+            tokens = [task.id for task in tasks] if tasks is not None else list(self._held)
+            number = leases.give_back(self._store, self._job, self.name, tokens)
+            for token in tokens:
+                self._held.pop(token, None)
+            self._settle()
+            return number
+
+    def answered(self, limit: int = 20) -> list[LeasedTask]:
+        """Return this person's last answered tasks, at most ``limit``, the latest first, to change their answers.
+
+        Examples
+        --------
+        >>> receipt = worker.submit(worker.lease(1)[0], "garden")
+        >>> worker.answered()[0].answer
+        'garden'
+        """
+        return self._own_tasks("a.id IS NOT NULL ORDER BY a.submitted DESC LIMIT :limit", limit=limit)
+
+    def find(self, numbers: Sequence[int]) -> list[LeasedTask]:
+        """Return tasks by their numbers, with this person's answers, for example those of another notebook.
+
+        Examples
+        --------
+        >>> task = worker.lease(1)[0]
+        >>> worker.find([task.number])[0].image == task.image
+        True
+        """
+        return self._own_tasks("t.id IN :each ORDER BY t.id", each=list(numbers)) if numbers else []
+
+    def resume(self) -> list[LeasedTask]:
+        """Take over the tasks that this person holds in other notebooks, for example of a kernel that was killed.
+
+        Examples
+        --------
+        >>> tasks = job.worker("anna").lease(3)
+        >>> len(worker.resume())
+        3
+        """
+        with self._turn:
+            found = self._own_tasks("s.state = 'held' ORDER BY t.id")
+            new = [task for task in found if task.id not in self._held]
+            self._held |= {task.id: task for task in new}
+            return new
+
+    def _own_tasks(self, chosen: str, **values: Any) -> list[LeasedTask]:
+        sql = f"""SELECT t.id, t.image, s.token, s.since, s.until, a.accepted, a.edit, a.payload, j.task AS kind
+            FROM job_tasks t JOIN jobs j ON j.id = t.job
+            LEFT JOIN job_answers a ON a.task = t.id AND a.who = :who AND a.counted = 1
+            LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who
+            WHERE t.job = :job AND {chosen}"""
+        with self._turn, self._store.reading() as connection:
+            names = LabelNames(connection)
+            self._labels |= job_labels(connection, self._job)
+            found = []
+            for row in run(connection, sql, job=self._job, who=self.name, **values):
+                lease = Lease(row.id, row.image, row.token or "", row.accepted or row.since or 0, row.until or 0)
+                known = LeasedTask(lease.token, row.image, moment(lease.until), _lease=lease, _edit=row.edit or 0)
+                known.answer = None if row.payload is None else as_passed(row.payload, row.kind, names)
+                found.append(known)
+            return found
+
+    def __repr__(self) -> str:
+        return f"Worker({one_line(self.name)!r}: {counted(len(self._held), 'task')} leased)"
+
+    def _settle(self) -> None:
+        """Decide the tasks that have all their answers, and write the results when the job has no more tasks.
+
+        This may fail, for example without a connection. The answer is stored anyhow, and the next one tries it again.
+        """
+        if self._held and time.monotonic() - self._settled < _SETTLE_SECONDS:
+            return
+        with suppress(CustomLabelsError):
+            settle(self._store, self._job)
+            self._scored = stop_by_gold(self._store, self._job, self.name, self._scored)
+            if not self._held:
+                finish(self._store, self._job)
+        self._settled = time.monotonic()
+
+    def _encoded(self, answer: Any) -> str:
+        """Convert an answer to its stored form, with the labels that this worker knows, or else the current ones."""
+        with suppress(LabelError):
+            return encode_answer(answer, self._kind, self._labels)
+        self._labels |= self.label_ids
+        return encode_answer(answer, self._kind, self._labels)
+
+    def _join(self, connection: Connection) -> str:
+        """Become a labeler of an open job, and return the job's task. Only leasing is refused otherwise."""
+        row = leases.read_job(connection, self._job)
+        if row.members == "open":
+            leases.add_member(connection, self._job, self.name, "labeler")
+        return str(row.task)
+
+    def _check_disk(self) -> None:
+        if not self._checked or time.monotonic() - self._checked > _CHECK_SECONDS:
+            refuse_network_disk(self._store)
+            self._checked = time.monotonic()

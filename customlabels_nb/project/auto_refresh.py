@@ -1,0 +1,97 @@
+"""Look at the sources of a project again when a screen opens and the last look is too long ago."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from threading import Thread
+from typing import Any
+
+from customlabels_nb._utils.durations import read_seconds
+from customlabels_nb._utils.progress_bars import say
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.import_reports import RefreshReport
+from customlabels_nb.errors import CustomLabelsError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.ingest.refresh import refresh_dataset
+from customlabels_nb.project.location import ProjectLocation
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store.database import now_us
+
+_SETTING = "auto refresh"
+_PATIENCE_SECONDS = 2.0  # for which a screen waits for the new images
+
+
+def set_interval(store: SqlStore, every: object) -> None:
+    """Store after which time the sources are looked at again, None for never.
+
+    Raises
+    ------
+    InputError
+        If ``every`` is not a duration.
+    """
+    seconds = read_seconds(every) if isinstance(every, str) else every
+    usable = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < math.inf
+    if every is not None and not usable:
+        raise InputError(f"every={every!r} must be a duration above 0 such as '1d', or None for never.")
+    store.change_setting(
+        _SETTING, lambda old: {**(old or {"looked": 0}), "every": seconds}, Action("set auto refresh", settings.user)
+    )
+
+
+def interval(store: SqlStore) -> float | None:
+    """Return the seconds after which the sources are looked at again, None for never."""
+    every: float | None = (store.setting(_SETTING) or {"every": None})["every"]
+    return every
+
+
+def refresh_sources(
+    place: ProjectLocation, splits: Sequence[str] = t.SPLITS, *, events: Events | None = None
+) -> RefreshReport:
+    """Refresh datasets from their sources. With automatic refreshes, running labelling jobs take the new images."""
+    store = place.store
+    report = sum([refresh_dataset(store, place.root, split, events=events) for split in splits], RefreshReport())
+    if interval(store) is not None:
+        from customlabels_nb.jobs.job_list import take_new_images  # imports scipy
+
+        store.change_setting(_SETTING, lambda old: {**old, "looked": now_us()})
+        take_new_images(place)
+    return report
+
+
+def look_again(place: ProjectLocation) -> None:
+    """Look at the sources again if the last look is too long ago, and print what was found.
+
+    A screen that opens calls this. It waits for at most two seconds. Then the look goes on in the background, and the
+    screen shows the new images when they are found.
+    """
+    store, now = place.store, now_us()
+
+    def is_due(known: dict[str, Any]) -> bool:
+        return known["every"] is not None and abs(now - known["looked"]) >= known["every"] * 1e6
+
+    if store.read_only or not is_due(store.setting(_SETTING) or {"every": None}):
+        return
+    claimed = store.change_setting(_SETTING, lambda old: {**old, "looked": now} if is_due(old) else old)
+    if claimed["looked"] != now:  # another kernel looks
+        return
+    thread = Thread(target=_look, args=(place,), name="customlabels_nb auto refresh", daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_SECONDS)
+    if thread.is_alive():
+        say("The sources of the project are looked at in the background. New images appear when they are found.")
+
+
+def _look(place: ProjectLocation) -> None:
+    try:
+        report = refresh_sources(place, [split for split in t.SPLITS if place.store.dataset(split)])
+    except CustomLabelsError as error:
+        say(f"The sources of the project could not be looked at, and its images are shown as they were: {error}")
+        return
+    for message in report.issues.loc[report.issues["code"] == "SOURCE_UNREACHABLE", "message"]:
+        say(f"A source of the project cannot be reached, and its images are shown as they were: {message}")
+    if len(report.images):
+        numbers = f"{counted(len(report.added), 'new image')}, {len(report.changed):,} changed"
+        say(f"The sources of the project were looked at again: {numbers}, {len(report.vanished):,} vanished.")

@@ -1,0 +1,164 @@
+"""Decide by the policies of a project who may copy its model versions to other projects.
+
+Clients of the Rekognition-compatible endpoint put policies, which the project's ledger stores. The folder of projects
+that the endpoint serves stands for an account.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from customlabels_nb.errors import InputError, NotAllowedError, StoreError
+from customlabels_nb.project.location import LEDGER, STATE_FOLDER
+
+#: File in the endpoint's folder with the account that the projects beside it belong to.
+ACCOUNT_FILE = "account"
+
+_ACTION = "rekognition:copyprojectversion"
+_PRINCIPAL = re.compile(r"\*|\d{12}|arn:aws:iam::\d{12}:(?:root|(?:user|role)/[\w+=,.@/-]{1,512})", re.ASCII)
+_RESOURCE = re.compile(r"(arn:aws:rekognition:[^/]+:project/[^/]+)/version/(?:\*|[a-zA-Z0-9_.\-]+/(\d+))", re.ASCII)
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Statement of a policy.
+
+    Attributes
+    ----------
+    allows : bool
+        False if it denies.
+    principals : frozenset of str
+        Accounts and ARNs of those that it is about, or "*".
+    versions : frozenset of str
+        Ends of the ARNs of the versions that it is about, or "*".
+    """
+
+    allows: bool
+    principals: frozenset[str]
+    versions: frozenset[str]
+
+
+def read_policy(text: str, project: str | None = None) -> list[Statement]:
+    """Return the statements of a policy, a JSON document.
+
+    Parameters
+    ----------
+    text : str
+        Policy document.
+    project : str, optional
+        ARN of the project without its last part, which the resources must lie in. By default, any project.
+
+    Raises
+    ------
+    InputError
+        If the document is malformed or contains what is not supported, such as conditions.
+    """
+    try:
+        policy = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError("The policy is not valid JSON.") from error
+    _check_keys(policy, {"Version", "Statement"}, {"Id"})
+    if policy["Version"] != "2012-10-17":
+        raise InputError(f"Version={policy['Version']!r} must be '2012-10-17'.")
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    if not statements:
+        raise InputError("Statement is empty.")
+    return [_statement(each, project) for each in statements]
+
+
+def _statement(value: Any, project: str | None) -> Statement:
+    _check_keys(value, {"Effect", "Principal", "Action", "Resource"}, {"Sid"})
+    effect = str(value["Effect"]).lower()
+    if effect not in ("allow", "deny"):
+        raise InputError(f"Effect={value['Effect']!r} must be 'Allow' or 'Deny'.")
+    if any(action.lower() != _ACTION for action in _texts(value, "Action")):
+        raise InputError(f"Action={value['Action']!r} must be 'rekognition:CopyProjectVersion'.")
+    principals = value["Principal"]
+    if principals != "*":
+        _check_keys(principals, {"AWS"}, set())
+        principals = _texts(principals, "AWS")
+    if not all(_PRINCIPAL.fullmatch(each) for each in principals):
+        raise InputError(f"Principal={value['Principal']!r} must be '*', accounts, or ARNs of roots, users and roles.")
+    versions = set()
+    for resource in _texts(value, "Resource"):
+        match = _RESOURCE.fullmatch(resource)
+        if match is None or (project is not None and match[1] != project):
+            raise InputError(f"Resource={resource!r} must be the ARN of a version of the project, or …/version/*.")
+        versions.add(match[2] or "*")
+    return Statement(effect == "allow", frozenset(principals), frozenset(versions))
+
+
+def _check_keys(value: Any, required: set[str], optional: set[str]) -> None:
+    if not isinstance(value, dict) or not required <= value.keys() <= required | optional:
+        names = ", ".join(sorted(required | optional))
+        raise InputError(f"{str(value)[:100]!r} must be an object with the keys {names}, and no others.")
+
+
+def _texts(value: dict[str, Any], key: str) -> list[str]:
+    found = value[key] if isinstance(value[key], list) else [value[key]]
+    if not found or not all(isinstance(each, str) for each in found):
+        raise InputError(f"{key}={value[key]!r} must be a text, or a list of texts.")
+    return found
+
+
+def decide(policies: Iterable[str], version: int | None, account: str | None, principal: str | None) -> bool | None:
+    """Return False if a policy denies a copy, otherwise True if one allows it, or None if none is about it.
+
+    Parameters
+    ----------
+    policies : iterable of str
+        Documents.
+    version : int, optional
+        End of the version's ARN.
+    account, principal : str, optional
+        Account and ARN of who copies.
+    """
+    who = {"*", account, f"arn:aws:iam::{account}:root", principal}
+    effects = {
+        statement.allows
+        for policy in policies
+        for statement in read_policy(policy)
+        if statement.principals & who and statement.versions & {"*", str(version)}
+    }
+    return False if False in effects else True if effects else None
+
+
+def require_permission(root: Path, version: str, target: Path) -> None:
+    """Check that the policies of the project in ``root`` allow to copy a version to the project in ``target``.
+
+    Raises
+    ------
+    NotAllowedError
+        If one denies it, or the target is in another account and none allows it.
+    """
+    if not (root / LEDGER).is_file():
+        return
+    try:
+        with closing(sqlite3.connect(root / LEDGER, _SECONDS)) as connection:
+            policies = dict(connection.execute("SELECT name, document FROM policies").fetchall())
+            digits = connection.execute("SELECT digits FROM versions WHERE name = ?", (version,)).fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"Cannot read the policies in {str(root / LEDGER)!r}: {error}.") from error
+    own, account = (_account(each.resolve().parent) for each in (root, target))
+    shared = root.resolve().parent == target.resolve().parent or (own is not None and own == account)
+    found = decide(policies.values(), digits and digits[0], account, None)
+    if found is False or (policies and found is None and not shared):
+        raise NotAllowedError(
+            f"The policies of {str(root)!r} ({', '.join(sorted(policies))}) do not allow to copy {version!r} to "
+            f"{str(target)!r}. Put a policy that does, or delete them."
+        )
+
+
+def _account(folder: Path) -> str | None:
+    try:
+        return (folder / STATE_FOLDER / ACCOUNT_FILE).read_text("utf-8").strip()
+    except OSError:
+        return None

@@ -1,0 +1,173 @@
+"""Serve the labelling screen of a job as a web page for people who write no code, with Voilà."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+from customlabels_nb._utils.installing import extra_command, install_command
+from customlabels_nb._utils.rendering import TEMPLATES
+from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
+from customlabels_nb.project.projects import load_project
+from customlabels_nb.settings import settings
+
+HUB_VARIABLE = "JUPYTERHUB_SERVICE_URL"
+_PORT, _OTHER_PORTS = 8866, 50
+_GONE_SECONDS = 900  # a computer may sleep so long before the kernel of its page is stopped
+_EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
+_WRITTEN_FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+_EVERYWHERE = ("", "0.0.0.0", "::")
+_KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+_CODE: dict[str, Any] = {
+    "cell_type": "code",
+    "id": "job",
+    "execution_count": None,
+    "metadata": {},
+    "outputs": [],
+    "source": "",
+}
+_NOTEBOOK = {"nbformat": 4, "nbformat_minor": 5, "cells": [_CODE]}
+_CELL = "from customlabels_nb.project.job_page import show_job\nshow_job({folder!r}, {job!r}, {person!r})"
+
+
+def serve_job(
+    folder: str | os.PathLike[str],
+    job: str,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve the labelling screen of a job until the process is interrupted, and announce its link in one line.
+
+    Every page that is opened has a kernel of its own, which ends when the page is closed. Nothing is written outside of
+    the project, except for a temporary folder. Visitors need the token in the link, and are asked for their names.
+    Without ``host`` and ``port``, JupyterHub chooses the address of its services and users' servers, and its users
+    label with their names there. Elsewhere the page is on port 8866, or a free one near it, for this computer.
+
+    Raises MissingDependencyError if Voilà is not installed, and InputError if there is no such job, or the address
+    cannot be used.
+    """
+    if port is not None and not 0 < port < 2**16:
+        raise InputError(f"port={port!r} must be from 1 to {2**16 - 1}.")
+    try:
+        from traitlets.config import Config
+        from voila.app import Voila
+    except ImportError as error:
+        needed = f"The page of a labelling job needs the package voila. Install it: {extra_command('voila')}"
+        raise MissingDependencyError(needed) from error
+    with closing(load_project(folder)) as project:
+        name, root = project.jobs[job].name, str(project.root)
+    behind_hub = bool(os.environ.get(HUB_VARIABLE)) and host is None and port is None
+
+    class JobServer(Voila):
+        def launch_browser(self) -> None:
+            """Announce the page, now that the port is known."""
+            link = f"{_origin(self.ip, self.port)}/?token={self.token} labels {name!r}. Stop with Ctrl+C."
+            announce(f"JupyterHub shows {name!r} at {self.base_url}" if behind_hub else link)
+
+        def exit(self, exit_status: int = 0) -> None:
+            raise InputError(f"Port {self.port} of {self.ip!r} cannot be used. Choose another one with --port.")
+
+    def prepare(request: Any, notebook: Any, cwd: str) -> None:
+        person = request.current_user.username if behind_hub else ""
+        notebook.cells[0].source = _CELL.format(folder=root, job=name, person=person)
+        request.xsrf_token  # noqa: B018 - sets the cookie with which a closed page stops its kernel
+
+    config = Config()
+    config.Voila.update(
+        config_file_paths=[], log_level="ERROR", ip=host or "127.0.0.1", port=port or _PORT,
+        port_retries=0 if port else _OTHER_PORTS, token=secrets.token_urlsafe(16),
+    )  # fmt: skip
+    config.VoilaConfiguration.update(
+        prelaunch_hook=prepare, kernel_spec_manager_class=_own_python(), allow_template_override="NO",
+        file_allowlist=[], extension_allowlist=_EXTENSIONS,
+    )  # fmt: skip
+    config.VoilaExporter.template_file = "job_page.html.j2"
+    config.MappingKernelManager.update(cull_idle_timeout=_GONE_SECONDS, cull_interval=60)
+    if behind_hub:
+        _join_hub(config.Voila)
+    logging.getLogger("tornado.general").setLevel("ERROR")
+    with TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True) as temporary:
+        path = Path(temporary) / f"{name}.ipynb"
+        path.write_text(json.dumps({**_NOTEBOOK, "metadata": {"title": name, "kernelspec": _KERNEL}}), encoding="utf-8")
+        config.Voila.update(notebook_path=str(path), connection_dir_root=temporary)
+        os.environ |= dict.fromkeys(_WRITTEN_FOLDERS, temporary)
+        server = JobServer(config=config)
+        server.initialize([])
+        server.template_paths.append(str(TEMPLATES))
+        try:
+            server.start()
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            shown = f"The page cannot be served at {server.ip!r}: {error.strerror}."
+            raise InputError(f"{shown} Choose an address of this computer with --host.") from error
+
+
+def _own_python() -> type:
+    """Return a class of kernel specifications that knows only the current Python."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from traitlets import default
+
+    class OwnPython(KernelSpecManager):
+        @default("kernel_dirs")
+        def _native_only(self) -> list[str]:
+            return []
+
+        def get_kernel_spec(self, kernel_name: str) -> Any:
+            spec = super().get_kernel_spec(kernel_name)
+            spec.argv.append("--log-level=40")
+            return spec
+
+    return OwnPython
+
+
+def _join_hub(options: Any) -> None:
+    """Let JupyterHub choose the address and authenticate the users, in Voilà's options."""
+    try:
+        from jupyterhub import __version__
+        from jupyterhub.singleuser.extension import JupyterHubIdentityProvider
+        from jupyterhub.utils import url_path_join
+    except ImportError as error:
+        needed = f"Behind JupyterHub, its package is needed. Install it: {install_command('jupyterhub')}"
+        raise MissingDependencyError(needed) from error
+    address, prefix = urlsplit(os.environ[HUB_VARIABLE]), os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
+
+    class HubUsers(JupyterHubIdentityProvider):
+        def get_handlers(self) -> list[Any]:
+            return [(url_path_join(prefix, path), *rest) for path, *rest in super().get_handlers()]
+
+    options.update(
+        ip=address.hostname or "", port=address.port or 80, port_retries=0, base_url=prefix, token=None,
+        auto_token=True, identity_provider_class=HubUsers,
+        tornado_settings={"headers": {"X-JupyterHub-Version": __version__}},
+    )  # fmt: skip
+
+
+def _origin(host: str, port: int) -> str:
+    name = socket.gethostname() if host in _EVERYWHERE else host
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def show_job(folder: str, job: str, person: str = "") -> Any:
+    """Return what the page of a job shows: the screen of a person, a question who they are, or why there is none."""
+    try:
+        if person:
+            settings.user = person
+        return load_project(folder).jobs[job].label(ask=not person)
+    except CustomLabelsError as error:
+        from IPython.display import HTML
+
+        from customlabels_nb.widgets.static_fallback import still_html
+
+        return HTML(still_html(str(error)))  # type: ignore[no-untyped-call]

@@ -1,0 +1,111 @@
+"""Read and write S3 objects: in folders that stand in for buckets, or on an S3 server through s3fs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb.errors import InputError, ServiceError
+from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.remote.remote_files import open_system, path_in_bucket, why
+from customlabels_nb.settings import settings
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Buckets of an endpoint: folders (``settings.buckets``), and all others on the S3 server of the environment.
+
+    ``console`` is the name of the bucket that stands for the endpoint's root folder.
+    """
+
+    console: str
+
+    def size(self, s3_object: Mapping[str, Any]) -> int:
+        """Return the size of an object in bytes, or raise ServiceError (InvalidS3ObjectException)."""
+        url, version = object_url(s3_object)
+        try:
+            system, path = self._open(url, version)
+            entry = system.info(path, **version)
+        except Exception as error:  # each client library raises its own errors
+            raise _unreadable(url, error) from error
+        if entry.get("type") == "directory":
+            raise _unreadable(url, IsADirectoryError("it is a folder"))
+        return int(entry.get("size") or 0)
+
+    def read(self, s3_object: Mapping[str, Any]) -> bytes:
+        """Return the content of an object. Check its size first."""
+        url, version = object_url(s3_object)
+        try:
+            system, path = self._open(url, version)
+            return bytes(system.cat_file(path, **version))
+        except Exception as error:
+            raise _unreadable(url, error) from error
+
+    def write(self, bucket: str, key: str, data: bytes, *, kms_key: str | None = None) -> None:
+        """Write an object, encrypted by an S3 server with ``kms_key`` if one is given, or raise InputError."""
+        url = f"s3://{bucket}/{key}"
+        try:
+            if (place := path_in_bucket(url)) is not None:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(place, data)
+                return
+            system, path = open_system(url)
+            encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+            system.pipe_file(path, data, **encryption)
+        except Exception as error:
+            raise InputError(f"{url[:200]!a} cannot be written: {why(url, error)}") from error
+
+    def source_of(self, image: str, root: Path) -> str:
+        """Return the ``s3://`` URI of an image of the project in ``root``, which is listed as its source-ref."""
+        if image.startswith("s3://"):
+            return image
+        if is_remote(image):
+            return self.external(image)
+        place = Path(os.path.abspath(to_path(image, root)))
+        for name, folder in settings.buckets.items():
+            if place.is_relative_to(folder) and name != self.console:
+                return f"s3://{name}/{_key(place.relative_to(folder))}"
+        home = settings.buckets.get(self.console)
+        if home is not None and place.is_relative_to(home):
+            return f"s3://{self.console}/{_key(place.relative_to(home))}"
+        return self.external(_key(place).lstrip("/"))
+
+    def external(self, name: str) -> str:
+        """Return the URI that stands for an image outside all buckets."""
+        return f"s3://{self.console}/external/{quote(name)}"
+
+    def _open(self, url: str, version: Mapping[str, str]) -> tuple[Any, str]:
+        if not version:
+            return open_system(url)
+        if path_in_bucket(url) is not None:
+            raise InputError("a folder keeps no versions of its files, so leave out Version")
+        import s3fs
+
+        return s3fs.S3FileSystem(version_aware=True, use_listings_cache=False), url
+
+
+def object_url(s3_object: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return the URL of an S3Object, and its version as an argument, or raise ServiceError if it names no object."""
+    if "Bucket" not in s3_object or "Name" not in s3_object:
+        raise ServiceError("InvalidParameterException", "S3Object needs Bucket and Name.")
+    version = {"version_id": s3_object["Version"]} if "Version" in s3_object else {}
+    return f"s3://{s3_object['Bucket']}/{s3_object['Name']}", version
+
+
+def _key(path: Path) -> str:
+    """Return a path as text, with bytes quoted that are not UTF-8."""
+    text = path.as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return quote(os.fsencode(text))
+    return text
+
+
+def _unreadable(url: str, error: Exception) -> ServiceError:
+    return ServiceError("InvalidS3ObjectException", f"{url[:200]!a} cannot be read: {why(url, error)}")

@@ -1,0 +1,180 @@
+"""Answer requests: verify the signature, check the input, call the operation, and write the answer."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+from uuid import uuid4
+
+from customlabels_nb.core.limits import LOCAL, REKOGNITION
+from customlabels_nb.errors import InputError, ServiceError
+from customlabels_nb.project.copy_policies import ACCOUNT_FILE
+from customlabels_nb.project.location import STATE_FOLDER
+from customlabels_nb.rekognition import copy_operation as copies
+from customlabels_nb.rekognition import dataset_operations as datasets
+from customlabels_nb.rekognition import policy_operations as policies
+from customlabels_nb.rekognition import project_operations as projects
+from customlabels_nb.rekognition import tag_operations as tags
+from customlabels_nb.rekognition import version_operations as versions
+from customlabels_nb.rekognition.buckets import Buckets
+from customlabels_nb.rekognition.detect_operation import detect_custom_labels
+from customlabels_nb.rekognition.service_model import TARGET, read_request, status_of, write_answer
+from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey, load_keys, verify
+from customlabels_nb.rekognition.workspace import Call, ServingOptions, Workspace
+from customlabels_nb.settings import settings
+
+#: Limits of the hosted service, without those on the size of images.
+RELAXED = replace(
+    REKOGNITION, max_image_bytes=LOCAL.max_image_bytes, min_side_pixels=1, max_side_pixels=None, max_aspect_ratio=None
+)
+
+Operation: TypeAlias = Callable[[Call, dict[str, Any]], dict[str, Any]]
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateProject": projects.create_project_operation,
+    "DescribeProjects": projects.describe_projects,
+    "DeleteProject": projects.delete_project_operation,
+    "CreateDataset": datasets.create_dataset,
+    "DescribeDataset": datasets.describe_dataset,
+    "ListDatasetEntries": datasets.list_dataset_entries,
+    "ListDatasetLabels": datasets.list_dataset_labels,
+    "UpdateDatasetEntries": datasets.update_dataset_entries,
+    "DistributeDatasetEntries": datasets.distribute_dataset_entries,
+    "DeleteDataset": datasets.delete_dataset,
+    "CreateProjectVersion": versions.create_project_version,
+    "DescribeProjectVersions": versions.describe_project_versions,
+    "DeleteProjectVersion": versions.delete_project_version,
+    "StartProjectVersion": versions.start_project_version,
+    "StopProjectVersion": versions.stop_project_version,
+    "DetectCustomLabels": detect_custom_labels,
+    "CopyProjectVersion": copies.copy_project_version,
+    "PutProjectPolicy": policies.put_project_policy,
+    "ListProjectPolicies": policies.list_project_policies,
+    "DeleteProjectPolicy": policies.delete_project_policy,
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
+    "ListTagsForResource": tags.list_tags_for_resource,
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """HTTP answer: status, headers and body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Endpoint:
+    """Endpoint without the web server. The arguments are those of ``EndpointServer``."""
+
+    def __init__(
+        self,
+        root: Path,
+        options: ServingOptions,
+        *,
+        key: AccessKey | None = None,
+        buckets: Mapping[str, Path] | None = None,
+        accounts: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.root = root.absolute()
+        self.options = options
+        roots = {ACCOUNT: self.root, **{name: folder.absolute() for name, folder in (accounts or {}).items()}}
+        for name, folder in roots.items():
+            if not folder.is_dir() or not re.fullmatch(r"\d{12}", name, re.ASCII):
+                raise InputError(f"root={str(folder)!r} is not a folder, or account={name!r} has not 12 digits.")
+        self.key_file = self.root / STATE_FOLDER / "keys.json"
+        self.key = key
+        self._buckets: dict[str, Path] = dict(buckets or {})
+        self._workspaces: dict[str, Workspace] = {}
+        self._locks: list[IO[bytes]] = []
+        try:
+            for folder in roots.values():
+                self._locks.append(_lock(folder / STATE_FOLDER))
+            self.keys = load_keys(self.key_file, key, roots)
+            training = threading.Lock()
+            for name, folder in roots.items():
+                (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
+                tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
+                console = f"custom-labels-console-{options.region}-{tail}"
+                self._buckets[console] = folder
+                self._workspaces[name] = Workspace(folder, name, options, Buckets(console), training)
+            settings.buckets.update(self._buckets)
+            for workspace in self._workspaces.values():
+                versions.go_on(workspace)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Finish the jobs and close the projects."""
+        for workspace in self._workspaces.values():
+            workspace.close()
+        for name in self._buckets:
+            settings.buckets.pop(name, None)
+        for lock in self._locks:
+            lock.close()
+
+    def answer(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer a request to ``uri`` (path and query as sent). Errors are answers too."""
+        request_id = str(uuid4())
+        try:
+            content, status, extra = self._result(method, uri, headers, body), 200, {}
+        except ServiceError as error:
+            status, extra = status_of(error.code), {"x-amzn-ErrorType": error.code}
+            content = write_answer({"__type": error.code, "Message": str(error)})
+        except Exception:
+            _log.exception("Request %s failed.", request_id)
+            status, extra = 500, {"x-amzn-ErrorType": "InternalServerError"}
+            said = f"The endpoint failed. Its log has the reason, under {request_id}."
+            content = write_answer({"__type": "InternalServerError", "Message": said})
+        kind = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id}
+        return Answer(status, kind | extra, content)
+
+    def _result(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        key = verify(self.keys.keys, method, uri, headers, body, datetime.now(UTC))
+        name = headers.get("X-Amz-Target", "").removeprefix(TARGET)
+        operation = OPERATIONS.get(name)
+        if operation is None or method != "POST":
+            known = ", ".join(OPERATIONS)
+            raise ServiceError(
+                "UnknownOperationException", f"{name[:100]!a} is not available here. Available: {known}."
+            )
+        workspace = self._workspaces.get(key.account)
+        if workspace is None:
+            raise ServiceError("AccessDeniedException", f"The account {key.account} has no projects here.")
+        call = Call(name, workspace, self._workspaces, key.principal, self.keys.secret)
+        request = read_request(name, body)
+        arns = [value for member, value in request.items() if member.endswith("Arn")]
+        arns += [dataset["Arn"] for dataset in request.get("Datasets", ())]
+        copied = [arn for arn in [request.get("DatasetSource", {}).get("DatasetArn")] if arn]
+        if not key.may(name, arns) or (copied and not key.may("ListDatasetEntries", copied)):
+            said = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
+            raise ServiceError("AccessDeniedException", said)
+        return write_answer(operation(call, request))
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Lock a folder until the returned file is closed, so that no other process takes the jobs for cut off."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = (folder / "lock").open("wb")
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise InputError(f"The projects in {str(folder.parent)!r} are already served. Stop that server.") from error
+    return file

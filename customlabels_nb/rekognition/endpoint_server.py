@@ -1,0 +1,210 @@
+"""Run the endpoint on Tornado, which JupyterLab brings along, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.rekognition.endpoint import Endpoint
+from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey
+from customlabels_nb.rekognition.workspace import ServingOptions
+
+#: Enough for the largest images that are answered with ImageTooLargeException, encoded as base64.
+MOST_BODY_BYTES = 16 * 2**20
+PORT = 8766
+
+_DEFAULT = ServingOptions()
+_THREADS = 64
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class EndpointServer:
+    """Web server that answers programs written for Amazon Rekognition Custom Labels.
+
+    Use it in a ``with`` block, or call :meth:`start` and :meth:`stop`.
+
+    Parameters
+    ----------
+    root : path
+        Folder that holds the projects.
+    port : int
+        Port to listen on. 0 chooses a free one.
+    address : str
+        Address to listen on. Only this machine can reach the default.
+    key : AccessKey, optional
+        The only key that is accepted, for tests. By default, the keys in ``.rekognition/keys.json`` in ``root``.
+    buckets : mapping, optional
+        Folders that stand in for S3 buckets, by name.
+    options : ServingOptions
+        Region, limits and others.
+    accounts : mapping, optional
+        Folders with the projects of other accounts, by their 12 digits. The account of ``root`` is 123456789012.
+    certificate, private_key : path, optional
+        Files for HTTPS.
+
+    Raises
+    ------
+    InputError
+        If a test key would be accepted from other machines, or the port is taken.
+
+    Examples
+    --------
+    >>> from customlabels_nb.rekognition import EndpointServer
+    >>> with EndpointServer(project.root.parent, port=0) as server:
+    ...     server.url
+    'http://127.0.0.1:...'
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        port: int = PORT,
+        address: str = "127.0.0.1",
+        key: AccessKey | None = None,
+        buckets: Mapping[str, Path] | None = None,
+        options: ServingOptions = _DEFAULT,
+        accounts: Mapping[str, Path] | None = None,
+        certificate: Path | None = None,
+        private_key: Path | None = None,
+    ) -> None:
+        if key is not None and address not in _LOOPBACK:
+            raise InputError(f"address={address!r} can be reached by others. Leave out the key given for tests.")
+        self._address = address
+        self._port = port
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificate, private_key)
+        try:
+            self._sockets = bind_sockets(port, address)
+        except OSError as error:
+            raise InputError(f"Cannot listen on {address}, port {port}: {error.strerror or error}.") from error
+        try:
+            self.endpoint = Endpoint(root, options, key=key, buckets=buckets, accounts=accounts)
+        except BaseException:
+            for socket in self._sockets:
+                socket.close()
+            raise
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rekognition")
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        """URL for ``AWS_ENDPOINT_URL_REKOGNITION``."""
+        port = self._sockets[0].getsockname()[1]
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"{'https' if self._tls else 'http'}://{host}:{port}"
+
+    def instructions(self) -> str:
+        """Return the lines that a shell needs for its clients. New keys are included once.
+
+        Examples
+        --------
+        >>> server = EndpointServer(project.root.parent, port=0)
+        >>> "export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:" in server.instructions()
+        True
+        >>> server.stop()
+        """
+        keys = self.endpoint.keys
+        region = self.endpoint.options.region  # boto3 reads the second variable, other clients the first
+        variables = {"AWS_ENDPOINT_URL_REKOGNITION": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+        variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}
+        lines = [f"Projects in {self.endpoint.root} are served. Stop with Ctrl+C. In another terminal:", ""]
+        lines += [f"export {name}={value}" for name, value in variables.items()]
+        given = self.endpoint.key
+        if not keys.new:
+            place = self.endpoint.key_file if given is None else f"{given.access_key}, as given"
+            return "\n".join([*lines, "", f"Access keys: {place}"])
+        lines += ["export AWS_PROFILE=custom-labels-access", ""]
+        lines += [f"New access keys, stored in {self.endpoint.key_file}. For ~/.aws/credentials:"]
+        for key in keys.new:
+            name = "custom-labels-access" if key.account == ACCOUNT else f"account-{key.account}"
+            secret = f"aws_secret_access_key = {key.secret_key}"
+            lines += ["", f"[{name}]", f"aws_access_key_id = {key.access_key}", secret]
+        return "\n".join(lines)
+
+    def start(self) -> EndpointServer:
+        """Start to answer requests, in a thread.
+
+        Examples
+        --------
+        >>> server = EndpointServer(project.root.parent, port=0).start()
+        >>> server.stop()
+        """
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), name="rekognition-server")
+        self._thread.start()
+        started.result()
+        return self
+
+    def stop(self) -> None:
+        """Stop to answer requests, and finish the jobs of datasets.
+
+        Examples
+        --------
+        >>> server = EndpointServer(project.root.parent, port=0).start()
+        >>> server.stop()
+        """
+        if self._loop is not None and self._end is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join()
+            self._thread = None
+        self._pool.shutdown()
+        self.endpoint.close()
+
+    def __enter__(self) -> EndpointServer:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    async def _serve(self, started: Future[None]) -> None:
+        try:
+            self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+            handler = {"endpoint": self.endpoint, "pool": self._pool}
+            server = HTTPServer(
+                Application([(r".*", _Handler, handler)]), ssl_options=self._tls, max_body_size=MOST_BODY_BYTES
+            )
+            server.add_sockets(self._sockets)
+            started.set_result(None)
+        except BaseException as error:
+            started.set_exception(error)
+            raise
+        await self._end.wait()
+        server.stop()
+        await server.close_all_connections()
+
+
+class _Handler(RequestHandler):
+    """Handler that passes requests to the endpoint, in threads."""
+
+    def initialize(self, endpoint: Endpoint, pool: ThreadPoolExecutor) -> None:
+        self._endpoint, self._pool = endpoint, pool
+
+    async def _answer(self, *_: Any) -> None:
+        request = self.request
+        given = request.method or "", request.uri or "/", request.headers, request.body
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._endpoint.answer, *given)
+        self.set_status(answer.status)
+        for name, value in answer.headers.items():
+            self.set_header(name, value)
+        self.finish(answer.body)
+
+    get = post = put = patch = delete = options = _answer  # type: ignore[assignment,unused-ignore]
+
+    def log_exception(self, *_: Any) -> None:
+        """Keep quiet about clients that go away."""

@@ -1,0 +1,198 @@
+"""Read requests and write answers as botocore's model of Amazon Rekognition describes them.
+
+botocore checks required members, types and minimums. Maximums, patterns, enumerations and the encoding of texts are
+checked here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb.core.tables import storable
+from customlabels_nb.errors import MissingDependencyError, ServiceError
+
+try:
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+    from botocore.validate import ParamValidator
+except ImportError as error:
+    raise MissingDependencyError(
+        f"The endpoint needs botocore, which is not installed: {extra_command('rekognition')}"
+    ) from error
+
+TARGET = "RekognitionService."
+INVALID = "InvalidParameterException"
+#: Errors of the wire, which the model does not declare.
+WIRE_ERRORS = frozenset({
+    "UnknownOperationException", "SerializationException", "MissingAuthenticationTokenException",
+    "IncompleteSignatureException", "UnrecognizedClientException", "InvalidSignatureException",
+})  # fmt: skip
+
+_FAULTS = ("InternalServerError", "ThrottlingException")  # the model marks them as faults of the server
+_CHECKED_LATER = ("ImageBlob",)  # too large an image has an error of its own
+_LARGEST = {"integer": 2**31 - 1, "long": 2**63 - 1}
+_SHOWN = 80
+_CATEGORIES = {"L": ("a-zA-Z", "\ue000"), "N": ("0-9", "\ue001"), "Z": (" ", "\ue002")}
+_log = logging.getLogger(__name__)
+
+
+@cache
+def service_model() -> ServiceModel:
+    """Return botocore's model of the service."""
+    return ServiceModel(Loader().load_service_model("rekognition", "service-2"), "rekognition")
+
+
+def declared_errors(operation: str) -> frozenset[str]:
+    """Return the codes of the errors that an operation declares."""
+    return frozenset(shape.name for shape in service_model().operation_model(operation).error_shapes)
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of an error."""
+    return 500 if code in _FAULTS else 400
+
+
+def read_request(operation: str, body: bytes) -> dict[str, Any]:
+    """Parse and check the input of an operation, with blobs decoded.
+
+    Raises
+    ------
+    ServiceError
+        If the body is not a JSON object (SerializationException), or a member is missing or invalid.
+    """
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ServiceError("SerializationException", "The request body is not valid JSON.") from error
+    if not isinstance(value, dict):
+        raise ServiceError("SerializationException", "The request body is not a JSON object.")
+    shape = service_model().operation_model(operation).input_shape
+    found: list[str] = []
+    read = _read(value, shape, operation, found)
+    found += find_problems(read, shape)
+    if found:
+        raise ServiceError(INVALID, "; ".join(found[:3]))
+    return read
+
+
+def write_answer(result: dict[str, Any]) -> bytes:
+    """Serialise an answer: times as seconds since 1970, blobs as base64, and no null members."""
+    return json.dumps(_plain(result)).encode()
+
+
+def find_problems(value: Any, shape: Any) -> list[str]:
+    """Describe what is wrong with decoded values of a shape: input of an operation or its output."""
+    report = ParamValidator().validate(value, shape)
+    if report.has_errors():
+        return [_short(line) for line in report.generate_report().splitlines()]
+    return list(_out_of_bounds(value, shape, ""))
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _read(value: Any, shape: Any, path: str, found: list[str]) -> Any:
+    """Decode blobs and drop null and unknown members. Values of a wrong type are left to the validator."""
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, dict):
+        unknown = [name for name in value if name not in shape.members]
+        if unknown:
+            _log.info("Ignored unknown members of %s: %.200r", path, unknown)
+        return {
+            name: _read(each, shape.members[name], f"{path}.{name}", found)
+            for name, each in value.items()
+            if name in shape.members and each is not None
+        }
+    if kind == "list" and isinstance(value, list):
+        return [_read(each, shape.member, f"{path}[{number}]", found) for number, each in enumerate(value)]
+    if kind == "map" and isinstance(value, dict):
+        return {
+            _read(key, shape.key, f"{path} (key)", found): _read(each, shape.value, f"{path}.{_short(key)}", found)
+            for key, each in value.items()
+        }
+    if kind == "blob" and isinstance(value, str):
+        try:
+            return base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            found.append(f"{path} is not valid base64")
+            return b" "
+    if kind in ("blob", "integer", "long", "float") and isinstance(value, str | bool):
+        return [value]  # so that the validator reports the type: to it, True is a number and a text is a blob
+    return value
+
+
+def _out_of_bounds(value: Any, shape: Any, path: str) -> Iterator[str]:
+    """Yield the violations of maximums, patterns and enumerations, and texts that cannot be stored."""
+    kind, limits = shape.type_name, shape.metadata
+    if kind == "structure":
+        for name, each in value.items():
+            yield from _out_of_bounds(each, shape.members[name], f"{path}.{name}".removeprefix("."))
+        return
+    size = len(value) if hasattr(value, "__len__") else value
+    most = limits.get("max", _LARGEST.get(kind))
+    least = limits.get("min") if kind == "blob" else None
+    what = "length" if hasattr(value, "__len__") else "value"
+    if most is not None and kind != "boolean" and size > most and shape.name not in _CHECKED_LATER:
+        yield f"{path}: {what} {_short(size)} is more than the maximum of {most}"
+        return
+    if least is not None and size < least:
+        yield f"{path}: {what} {size} is less than the minimum of {least}"
+    if kind == "list":
+        for number, each in enumerate(value):
+            yield from _out_of_bounds(each, shape.member, f"{path}[{number}]")
+    if kind == "map":
+        for key, each in value.items():
+            yield from _out_of_bounds(key, shape.key, f"{path} (key {_short(key)!a})")
+            yield from _out_of_bounds(each, shape.value, f"{path}.{_short(key)!a}")
+    if kind != "string":
+        return
+    if not storable(value):
+        yield f"{path}={_short(value)!a} contains characters that cannot be stored (NUL or a lone surrogate)"
+    elif shape.enum and value not in shape.enum:
+        yield f"{path}={_short(value)!a} is not one of {', '.join(shape.enum)}"
+    elif "pattern" in limits and not _matches(limits["pattern"], value):
+        yield f"{path}={_short(value)!a} does not match the pattern {limits['pattern']}"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    for category, (ascii_part, stand_in) in _CATEGORIES.items():
+        pattern = pattern.replace(rf"\p{{{category}}}", ascii_part + stand_in)
+    return re.compile(pattern, re.ASCII)
+
+
+def _matches(pattern: str, value: str) -> bool:
+    r"""Match a whole text. Python's ``re`` knows no ``\p{L}``, so characters stand in for the categories."""
+    if r"\p{" in pattern and not value.isascii():
+        value = "".join(each if each.isascii() else _stand_in(each) for each in value)
+    return _compiled(pattern).fullmatch(value) is not None
+
+
+def _stand_in(character: str) -> str:
+    return _CATEGORIES.get(unicodedata.category(character)[0], ("", "\0"))[1]
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

@@ -1,0 +1,116 @@
+"""Widgets in which a person answers the tasks of a labelling job: the gallery and the annotator on a LabelerSession."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from customlabels_nb.errors import NotAllowedError
+from customlabels_nb.jobs.labeler_session import JobFiles, LabelerSession
+from customlabels_nb.labeling.view import Query
+from customlabels_nb.widgets._pages import ImagePages
+from customlabels_nb.widgets.annotator import Annotator
+from customlabels_nb.widgets.gallery import Gallery
+
+_OF_MANAGERS = ("add label", "task", "instructions", "upload begin")
+
+
+def _refuse(content: dict[str, Any], buffers: list[Any]) -> Any:
+    raise NotAllowedError(
+        "The manager of a labelling job chooses its labels, task, instructions and images. If no label fits, skip the "
+        "image with a reason."
+    )
+
+
+class _JobPages(ImagePages):
+    """What the gallery and the annotator of a labelling job have in common."""
+
+    session: LabelerSession
+
+    def __init__(self, session: LabelerSession, *, key: str, **options: Any) -> None:
+        files = JobFiles(session)
+        super().__init__(
+            session, files, project=session.progress["name"], key=key, query=Query(sort="added"), **options
+        )
+        self.handlers |= {"leave": self._leave, "here": self._here, **dict.fromkeys(_OF_MANAGERS, _refuse)}
+
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "job": self.session.progress}
+
+    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Start with the first image without an answer."""
+        self.session.touch()
+        self.session.refresh()
+        self._go_to_first()
+        return {**super()._hello(content, buffers), "focus": self._focus}
+
+    def _go_to_first(self) -> None:
+        waiting = self.session.waiting
+        place = self.session.place_of(waiting[0]) if waiting else len(self.session.view) - 1
+        self._focus = max(0, place or 0)
+        self._place = self._focus // self._size * self._size
+
+    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        if self.session.refresh():
+            self._go_to_first()
+            self.send({"push": "show", "change": {"place": self._focus, "keep": self._focus}})
+        return super()._follow(content, buffers)
+
+    def _after(self, answer: Any) -> Any:
+        """Let the page ask for more tasks at once if few are left."""
+        if self.session.needs_tasks:
+            self.send({"push": "follow"})
+        return answer
+
+    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        self.session.touch()
+        return super()._select(content, buffers)
+
+    def _leave(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Give back the tasks, because the page was closed."""
+        self.session.leave()
+        return {}
+
+    def _here(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Note that the page is hidden, but not closed."""
+        self.session.heard()
+        return {}
+
+    def _fallback_text(self) -> str:
+        progress = self.session.progress
+        return f"{self._project}: {progress['text']}. Run the cell to continue."
+
+    def close(self) -> None:
+        """Close the widget, and give back the tasks.
+
+        Examples
+        --------
+        >>> screen = job.label()
+        >>> screen.close()
+        """
+        super().close()
+        if "session" in vars(self):  # not if it could not be created
+            self.session.close()
+
+
+class JobGallery(_JobPages, Gallery):
+    """Gallery of a labelling job with image-level labels, created by ``job.label()``."""
+
+    def _edit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        with self.session.skipping(content.get("reason")):
+            return self._after(super()._edit(content, buffers))
+
+    def _return_to_place(self) -> None:
+        """Start with the first image without an answer instead."""
+
+    def _remember_place(self) -> None:
+        """Keep nothing for other galleries."""
+
+
+class JobAnnotator(_JobPages, Annotator):
+    """Annotator of a labelling job with boxes or polygons, created by ``job.label()``."""
+
+    session: LabelerSession
+
+    def _save(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        with self.session.skipping(content.get("reason")):
+            return self._after(super()._save(content, buffers))

@@ -1,0 +1,153 @@
+// Base of the dashboards: a screen of numbers that follows changes, and opens images in a widget below.
+
+import { Tooltip } from "../shared/charts.js";
+import { element, keepKeys, setText, show } from "../shared/dom.js";
+import { Notices } from "../shared/notices.js";
+import { Panel } from "../shared/panel.js";
+import { greet, KernelGone, makeRequester } from "../shared/requests.js";
+import { counted } from "./text.js";
+
+const FOLLOW_EACH = 2_000;
+
+// A subclass has build(), which returns the nodes above the foot, greeting() and known() (content of "hello" and "follow"),
+// take(news), draw() and, while numbers are missing, `reading`.
+export class FollowingScreen {
+  constructor(model, el, { kind, title, hints }) {
+    this.model = model;
+    this.request = makeRequester(model, { patience: 30_000 }); // milliseconds; a large gallery takes time to open
+    this.root = keepKeys(element("div", { class: `clnb clnb-dashboard loading ${kind}`, tabIndex: -1, attributes: { role: "region", "aria-label": title } }));
+    this.panel = new Panel({ onClose: () => this.root.focus({ preventScroll: true }) });
+    this.notices = new Notices();
+    this.tooltip = new Tooltip(this.root);
+    this.title = element("strong", { class: "project" });
+    this.summary = element("span", { class: "faint summary" });
+    this.empty = element("div", { class: "empty", hidden: true });
+    this.below = element("span", { class: "below" });
+    this.closer = element("button", { type: "button", class: "plain", text: "Close gallery", hidden: true, on: { click: () => this._closeGallery() } });
+    this.hints = element("span", { class: "hints", text: hints });
+    this.state = element("span", { class: "state saved" });
+    this.footer = element("div", { class: "band foot" }, this.below, this.closer, this.hints, this.state);
+    this.root.append(...this.build(), this.footer, this.panel.node, this.tooltip.node);
+    el.append(this.root);
+    this.onPush = (message) => {
+      if (message?.push === "news") this.hear(message.news);
+      else if (message?.push === "follow") this._follow();
+    };
+    model.on("msg:custom", this.onPush);
+    this.resizing = new ResizeObserver(() => this.draw());
+    this.resizing.observe(this.root);
+    this._hello();
+  }
+
+  get followEach() {
+    return FOLLOW_EACH;
+  }
+
+  // -- requests to the kernel -------------------------------------------------------------------------
+  async _hello() {
+    try {
+      const [news] = await greet(this.request, this.greeting());
+      if (this.closed) return;
+      this.hear(news);
+      this.followSoon();
+    } catch (error) {
+      if (this.closed) return;
+      const gone = error instanceof KernelGone;
+      this.explain(gone ? "The kernel does not respond. Run the cell again to continue." : error.message, { label: "Try again", run: () => this._hello() });
+    } finally {
+      this.root.classList.remove("loading");
+    }
+  }
+
+  followSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this._follow(), this.followEach);
+  }
+
+  async _follow() {
+    if (this.closed) return;
+    try {
+      if (!document.hidden) {
+        const [news] = await this.request("follow", this.known());
+        if (this.closed) return;
+        this.notices.drop("gone");
+        this.hear(news);
+        this.tellState(true);
+      }
+    } catch (error) {
+      if (this.closed) return;
+      if (error instanceof KernelGone) {
+        this.tellState(false);
+        this.notices.say("gone", "The kernel does not respond. These numbers may be outdated. Run the cell again to continue.", { kind: "error" });
+      } else this.notices.say("gone", error.message, { kind: "error" });
+    }
+    this.followSoon();
+  }
+
+  hear(news) {
+    if (!this.closed) this.take(news);
+  }
+
+  // Send a request whose answer is news. Resolves with false after an error, which is shown.
+  async begin(kind, content) {
+    try {
+      const [news] = await this.request(kind, content);
+      this.hear(news);
+      return true;
+    } catch (error) {
+      this.notices.say(kind, error.message, { kind: "error" });
+      return false;
+    }
+  }
+
+  async openBelow(content, words) {
+    setText(this.below, "opening…");
+    this.tooltip.hide();
+    try {
+      const [{ total, more = "" }] = await this.request("open", content);
+      if (this.closed) return;
+      this.notices.drop("open");
+      setText(this.below, `Below: ${words}${more}`);
+      this.below.title = `${words}: ${counted(total, "image")}${more}`;
+      show(this.closer, true);
+      this._scrollToGallery();
+    } catch (error) {
+      setText(this.below, "");
+      this.notices.say("open", error.message, { kind: "error" });
+    }
+  }
+
+  // The gallery is a separate widget next to this one in their box. It is rendered a moment later.
+  _scrollToGallery(tries = 20) {
+    const gallery = this.root.closest(".widget-vbox")?.querySelector(".clnb-gallery, .clnb-annotator, .clnb-review");
+    if (gallery) gallery.scrollIntoView({ block: "nearest" });
+    else if (tries && !this.closed) setTimeout(() => this._scrollToGallery(tries - 1), 100);
+  }
+
+  async _closeGallery() {
+    show(this.closer, false);
+    setText(this.below, "");
+    this.root.focus({ preventScroll: true });
+    await this.begin("close", {});
+  }
+
+  // -- painting ---------------------------------------------------------------------------------------
+  explain(text, step = null) {
+    show(this.empty, true);
+    this.empty.replaceChildren(element("p", { text }), ...(step ? [element("button", { type: "button", text: step.label, on: { click: step.run } })] : []));
+  }
+
+  tellState(isAlive) {
+    this.state.className = `state ${isAlive ? "saved" : "lost"}`;
+    setText(this.state, this.reading || (isAlive ? "up to date" : "not up to date"));
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.resizing.disconnect();
+    this.model.off("msg:custom", this.onPush);
+    this.request.close();
+    this.root.remove();
+  }
+}

@@ -1,0 +1,212 @@
+// Pages of the review: approve, correct or reject labels, label by label. The kernel side is in review.py.
+
+import { ELSEWHERE } from "../shared/chips.js";
+import { element, keepKeys } from "../shared/dom.js";
+import { Notices } from "../shared/notices.js";
+import { pageStart } from "../shared/pages.js";
+import { Panel } from "../shared/panel.js";
+import { PicturePages } from "../shared/picture_pages.js";
+import { openKeys } from "../shared/panels.js";
+import { emptyQueueText } from "../shared/queue_text.js";
+import { Preview } from "../shared/preview.js";
+import { ReviewBar } from "./bar.js";
+import { correctable, countIn, decided } from "./decisions.js";
+import { ReviewFooter } from "./footer.js";
+import { REVIEW_HELP, reviewCommand } from "./keys.js";
+import { suggestedLabels } from "./suspects.js";
+import { ReviewTile } from "./tile.js";
+import { ReviewToolbar } from "./toolbar.js";
+
+const EVERYTHING_LEFT = { show: "to_review", label: null, predicted: null, annotator: null, search: "", images: false, queue: null };
+
+// Subclasses may replace makeToolbar(on), makeLabelBar(on), makeFooter(on), `help`, and what PicturePages leaves to them.
+export class ReviewPages extends PicturePages {
+  _build(el) {
+    this.root = keepKeys(element("div", { class: "clnb clnb-review loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Labelled images to review" } }));
+    const leave = () => this.root.focus({ preventScroll: true });
+    const query = (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 });
+    this.panel = new Panel({ onClose: leave });
+    this.notices = new Notices();
+    this.toolbar = this.makeToolbar({
+      leave, query,
+      split: (split) => this.show({ split, place: 0, query: { ...this.info.query, queue: split === "test" && !this.info.assist?.test ? null : this.info.query.queue } }),
+      takeBack: (kind) => this._do({ do: kind }),
+      approve: () => this._decide({ op: "approve" }),
+      reject: () => this._decide({ op: "reject" }),
+    });
+    this.labelbar = this.makeLabelBar({
+      leave,
+      show: (label) => query({ label }),
+      choose: (label) => this._correct(label),
+      add: (label) => this._addLabel(label),
+      task: (task) => this._ask("task", "task", { task }),
+    });
+    this.footer = this.makeFooter({
+      leave,
+      page: (by) => this._turn(by),
+      jump: (number) => this._go(number * this.listing.size),
+      size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
+      help: () => openKeys(this.panel, this.help),
+    });
+    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
+    this.empty = element("div", { class: "empty", hidden: true });
+    this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
+    this.tiles = [];
+    this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
+    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
+    el.append(this.root);
+  }
+
+  greeted() {}
+
+  get help() {
+    return REVIEW_HELP;
+  }
+
+  makeToolbar(on) {
+    return new ReviewToolbar(on);
+  }
+
+  makeLabelBar(on) {
+    return new ReviewBar(on);
+  }
+
+  makeFooter(on) {
+    return new ReviewFooter(on);
+  }
+
+  makeTile(id) {
+    return new ReviewTile({ id, onAccept: (row) => this._acceptPredictions([row]) });
+  }
+
+  commandOf(event) {
+    return reviewCommand(event);
+  }
+
+  // -- painting ---------------------------------------------------------------------------------------
+  // Use fewer columns than the gallery, because the tiles contain more text.
+  columnsIn(width, size = this.listing.size) {
+    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)));
+  }
+
+  showToolbars() {
+    this.root.classList.toggle("with-model", this.info.has_predictions);
+    this.footer.ofSuspects = this.info.query.queue === "suspect";
+    this.toolbar.update({ ...this.info, isEmpty: !this.listing.total });
+    this.showCounts();
+  }
+
+  showCounts() {
+    const { labels, counts, review, query, task, alone, read_only: readOnly } = this.info;
+    this.labelbar.update({ labels, counts, progress: review, current: query.label, task, alone, readOnly });
+    this.footer.showProgress(review);
+  }
+
+  _mark() {
+    super._mark();
+    this.toolbar.showSelection(this.selection.size);
+  }
+
+  _explainEmptiness() {
+    const isEmpty = this.listing.count === 0;
+    this.empty.hidden = !isEmpty;
+    this.grid.hidden = isEmpty;
+    if (!isEmpty) return;
+    const { splits, split, query, review, has_predictions: hasModel } = this.info;
+    const labelled = review.left + review.done;
+    const showing = (label, change) => ({ label, run: () => this.show({ query: { ...query, ...EVERYTHING_LEFT, ...change }, place: 0 }) });
+    if (!splits[split]) this._say("There are no images yet.");
+    else if (query.queue) this._say(emptyQueueText(query.queue, this.info.assist), showing("Show all left to review"));
+    else if (!labelled) this._say("There are no labelled images to review yet. Label some with project.label().");
+    else if (!review.left && query.show !== "reviewed") this._say(`All ${labelled.toLocaleString("en")} labelled images are reviewed.`, showing("Show reviewed images", { show: "reviewed" }));
+    else if (query.show === "disagrees" && hasModel && query.label === null) this._say("The model agrees with all labels that are left to review.", showing("Show all left to review"));
+    else if (!review.left) this._say("No images match the filter.", showing("Show reviewed images", { show: "reviewed" }));
+    else this._say("No images match the filter.", showing("Show all left to review"));
+  }
+
+  // -- edits of the shown rows ------------------------------------------------------------------------
+  foresee(row, edit) {
+    return decided(row, edit, { alone: this.info.alone });
+  }
+
+  count(row, by) {
+    super.count(row, by);
+    countIn(this.info.review, row, by);
+  }
+
+  conflictWords({ theirs }) {
+    return `it ${theirs.length ? `is “${theirs.join(", ")}”` : "has no label"} now. Please check it again.`;
+  }
+
+  // -- decisions ----------------------------------------------------------------------------------------
+  actions(command) {
+    return {
+      ...super.actions(command),
+      label: () => { const own = this.info.labels[command.number - 1]; if (own) this._correct(own.label); },
+      find: () => { if (!this.info.read_only) this.labelbar.begin(""); },
+      approve: () => this._decide({ op: "approve" }),
+      reject: () => this._decide({ op: "reject" }),
+      accept: () => this._acceptTarget(),
+      help: () => openKeys(this.panel, this.help),
+    };
+  }
+
+  _correct(label) {
+    const { task, alone, query } = this.info;
+    if ((task ?? "multi-label") === "multi-label" && !alone && query.label === null) this.editing.edit({ op: "toggle", label }); // other labels may also need correction
+    else this._decide({ op: "label", label, instead_of: query.label || null });
+  }
+
+  async _addLabel(name) {
+    const answer = await this._ask("add label", "label", { label: name });
+    if (answer) this._correct(answer.label);
+  }
+
+  async _acceptTarget() {
+    const ranges = this.target();
+    if (this.info.query.queue === "suspect") return this._takeSuggestions();
+    try {
+      this._acceptPredictions(this.listing.rowsAt(ranges) ?? await this.listing.fetchRows(ranges));
+    } catch (error) {
+      this.notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
+    }
+  }
+
+  // Suggestions for boxes are taken by editing the boxes.
+  _takeSuggestions() {
+    const rows = this.listing.rowsAt(this.target());
+    if (rows && !rows.some(suggestedLabels)) this.notices.say("accept", "There is nothing to take over here: correct the label with its key, or boxes in project.annotate().");
+    else this._decide({ op: "suggest" });
+  }
+
+  _acceptPredictions(rows) {
+    const byLabel = new Map();
+    const wanted = rows.filter((row) => row.predicted && !row.agrees);
+    if (wanted.length && !wanted.some(correctable)) this.notices.say("accept", ELSEWHERE);
+    for (const row of wanted.filter(correctable)) {
+      byLabel.set(row.predicted[0], [...(byLabel.get(row.predicted[0]) ?? []), row]);
+    }
+    for (const [label, own] of byLabel) this.editing.edit({ op: "label", label, instead_of: null }, { rows: own });
+  }
+
+  // A decision completes its images: continue with the images after them.
+  _decide(edit) {
+    const ranges = this.target();
+    if (this.info.read_only || !ranges.length) return;
+    this.editing.edit(edit);
+    const next = ranges.at(-1)[1] + 1;
+    this.selection.clear();
+    if (next < this.listing.total) this._focusOn(next);
+    else {
+      this._selected();
+      this._sayEnd();
+    }
+  }
+
+  _sayEnd() {
+    const left = this.info.review.left;
+    const rest = { label: "Show all left to review", run: () => this.show({ query: { ...this.info.query, ...EVERYTHING_LEFT }, place: 0 }) };
+    const words = left ? `End of this list. ${left.toLocaleString("en")} ${left === 1 ? "image is" : "images are"} left to review.` : "All images are reviewed.";
+    this.notices.say("done", words, { step: left ? rest : null });
+  }
+}

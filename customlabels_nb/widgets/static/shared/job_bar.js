@@ -1,0 +1,92 @@
+// Band of a labelling job, shared by the gallery and the annotator: progress, instructions, and answers without a label.
+
+import { element, hint, setText, show } from "./dom.js";
+import { recall, remember } from "./remembered.js";
+
+const REASONS = ["The image is blurred or damaged", "I am not sure", "The instructions do not cover it"];
+const LONGEST_REASON = 500;
+const HEARD_EVERY = 20_000; // ms, while the page is hidden and does not poll
+const WAITING = "Waiting for more tasks…";
+
+export class JobBar {
+  // `on` has leave(), back(), instructions(), nothing() and skip(). The keys of the last two differ between the screens.
+  constructor(on, { nothingKey }) {
+    const button = (text, key, title, action) => element("button", { type: "button", text: `${text} `, title, on: { click: () => { on.leave(); action(); } } }, key ? element("kbd", { text: key }) : null);
+    this.name = element("strong");
+    this.text = element("span", { class: "job-progress", attributes: { role: "status" } });
+    this.end = element("span", { class: "end", hidden: true, attributes: { role: "status" } });
+    this.node = element(
+      "div", { class: "band job-bar", hidden: true },
+      this.name, this.text, this.end, element("span", { class: "spring" }),
+      element(
+        "span", { class: "actions" },
+        button("Back", null, "Go back to your last answers", on.back),
+        button("Instructions", null, "Show the instructions", on.instructions),
+        button("Nothing here", nothingKey, "No label fits: this is an answer, too", on.nothing),
+        button("Skip…", "0", "Leave this image to others", on.skip),
+      ),
+    );
+  }
+
+  update(job) {
+    show(this.node, Boolean(job));
+    if (!job) return;
+    setText(this.name, job.name);
+    setText(this.text, job.text);
+    setText(this.end, job.end);
+    show(this.end, Boolean(job.end));
+  }
+}
+
+// Return true if this browser has not shown these instructions of a job yet.
+export function areNewInstructions({ job, key, instructions }) {
+  if (!job || !instructions.trim() || recall(`instructions ${key}`) === instructions) return false;
+  remember(`instructions ${key}`, instructions);
+  return true;
+}
+
+export function endText(job) {
+  return job.end || WAITING;
+}
+
+// Ask why images are skipped. Resolves with the reason, or null if the panel is closed.
+export function askReason(panel) {
+  return new Promise((resolve) => {
+    let answer = null;
+    const done = (reason) => { answer = reason; panel.close(); };
+    const field = element("input", {
+      type: "text", maxLength: LONGEST_REASON, placeholder: "Another reason", attributes: { "aria-label": "Reason" },
+      on: { keydown: (event) => { if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); done(field.value.trim()); } } },
+    });
+    const buttons = REASONS.map((text, index) => element("button", { type: "button", text, data: index ? {} : { first: "" }, on: { click: () => done(text) } }));
+    panel.onceClosed(() => resolve(answer));
+    panel.open("Why do you skip it?", element("p", { text: "You are not asked about it again. The manager sees the reason." }), element("div", { class: "choices reasons" }, ...buttons), field, element("p", {}, hint("⏎", "skips with your own words")));
+  });
+}
+
+// Let a list end with the new tasks of a job. Resolves with true if there are some.
+export async function growListing(listing, job) {
+  const { view, total } = listing;
+  if (!job || job.total <= total) return false;
+  listing.total = job.total;
+  try {
+    await listing.load(listing.start);
+  } catch {
+    if (view === listing.view) listing.total = total; // it is tried again
+    return false;
+  }
+  return view === listing.view;
+}
+
+// Give the tasks back when the page is closed. `request` and `info` belong to `screen`. Returns a function for its end.
+// JupyterLab cuts the connection before it closes a tab, so the kernel also notices that it hears nothing any more.
+export function giveBackAtEnd(screen) {
+  const beat = setInterval(() => { if (document.hidden && screen.info?.job) screen.request("here", {}).catch(() => {}); }, HEARD_EVERY);
+  const leave = () => { if (screen.info?.job) screen.request("leave", {}).catch(() => {}); };
+  globalThis.addEventListener("pagehide", leave);
+  return () => {
+    clearInterval(beat);
+    globalThis.removeEventListener("pagehide", leave);
+    leave();
+  };
+}

@@ -1,0 +1,113 @@
+"""Tests of ``customlabels-nb label``: people without code label on a page that Voilà serves."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.job_pages import COMMAND, HELD, JobPage, JobProject, environment
+from tests.browser.jupyter import artifacts, free_port, stop
+
+pytestmark = [pytest.mark.browser, pytest.mark.storing]
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> JobProject:
+    """Return a project with a job of two invited people."""
+    return JobProject(tmp_path, annotators=2, members=["anna", "ben"], instructions="Look twice.")
+
+
+@pytest.fixture
+def server(project: JobProject, tmp_path: Path) -> Iterator[psutil.Popen]:
+    """Run the command, which is stopped after the test like with Ctrl+C."""
+    command = [*COMMAND, "leaves-1", "--project", str(project.root), "--port", str(free_port())]
+    env = environment(tmp_path, CUSTOMLABELS_NB_USER="teacher")  # whoever serves the page is not who labels
+    with (tmp_path / "server.log").open("wb") as log:
+        process = psutil.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+    yield process
+    stop(process)
+
+
+def kernels(server: psutil.Popen) -> int:
+    """Return how many kernels run."""
+    return sum(child.is_running() and child.status() != "zombie" for child in server.children(recursive=True))
+
+
+def expect_kernels(server: psutil.Popen, wanted: int) -> None:
+    """Wait until so many kernels run."""
+    end = time.monotonic() + 40
+    while (found := kernels(server)) != wanted and time.monotonic() < end:
+        time.sleep(0.1)
+    assert found == wanted
+
+
+def test_a_person_labels_on_the_page_and_a_closed_tab_gives_back(
+    project: JobProject, server: psutil.Popen, browser: Browser, tmp_path: Path
+) -> None:
+    assert server.stdout is not None
+    link, *words = server.stdout.readline().split()
+    assert words == ["labels", "'leaves-1'.", "Stop", "with", "Ctrl+C."]
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    one = JobPage(context.new_page())
+    asked: set[str | None] = set()
+    one.page.on("request", lambda request: asked.add(urlsplit(request.url).netloc or None))
+    one.page.goto(link)
+    expect(one.field).to_be_focused(timeout=60_000)
+    expect(one.page).to_have_title("leaves-1")
+    assert one.page.locator("body").inner_text().split("\n")[0] == "leaves-1"
+    expect(one.page.locator(".jp-InputArea, .jp-InputPrompt")).to_have_count(0)
+    one.page.screenshot(path=artifacts() / "job-page-question.png")
+
+    one.field.fill(HOSTILE)
+    one.press("Enter")
+    expect(one.question.get_by_role("alert")).to_contain_text(HOSTILE)
+    assert project.rows(HELD) == [0]
+    one.field.fill(" anna ")
+    one.press("Enter")
+    one.gallery.locator(".panel .closer").click(timeout=60_000)
+    one.ready().press("1", "2", "-")
+    one.expect_saved()
+    expect(one.question).to_have_count(0)
+    one.page.screenshot(path=artifacts() / "job-page.png")
+    assert project.rows("SELECT who FROM job_answers WHERE counted = 1") == ["anna"] * 3
+    assert project.rows("SELECT DISTINCT holder FROM job_slots WHERE state = 'held'") == ["anna"]
+    one.page.close(run_before_unload=True)
+    project.expect_rows(HELD, wanted=[0])
+    expect_kernels(server, 0)
+
+    # the same browser knows the name, and the page follows the system's dark theme
+    other = JobPage(context.new_page())
+    other.page.emulate_media(color_scheme="dark")
+    other.page.set_viewport_size({"width": 1000, "height": 800})
+    other.page.goto(link.partition("?")[0])  # the cookie replaces the token
+    expect(other.field).to_have_value("anna", timeout=60_000)
+    other.page.screenshot(path=artifacts() / "job-page-question-dark.png")
+    other.press("Enter")
+    other.ready()
+    expect(other.gallery.locator(".job-progress")).to_have_text("3 done, about 21 left for all")
+    other.page.screenshot(path=artifacts() / "job-page-dark.png")
+    assert other.page.locator("body").get_attribute("data-jp-theme-light") == "false"
+    assert other.page.evaluate("getComputedStyle(document.querySelector('.clnb')).backgroundColor") == "rgb(33, 33, 33)"
+    assert (one.errors, other.errors, asked) == ([], [], {urlsplit(link).netloc, None})
+    other.page.close(run_before_unload=True)
+    project.expect_rows(HELD, wanted=[0])
+    context.close()
+
+    # without the token or its cookie there is no page
+    stranger = browser.new_context()
+    page = stranger.new_page()
+    page.goto(link.partition("?")[0])
+    expect(page.get_by_label("Password or token:")).to_be_visible()
+    stranger.close()
+    expect_kernels(server, 0)
+    stop(server)
+    assert (tmp_path / "server.log").read_text("utf-8") == ""
+    assert [path for name in ("home", "tmp") for path in (tmp_path / name).rglob("*")] == []

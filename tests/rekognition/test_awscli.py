@@ -1,0 +1,189 @@
+"""Test of the flows of the service's guide with the AWS command line, in a separate environment with awscli."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rekognition.server_process import ServerProcess, wait_until
+from tests.rekognition.service import classified
+from tests.rekognition.test_policy_operations import document, statement
+from tests.rekognition.training import paint, paint_boxes, paint_several
+
+
+class CommandLine:
+    """The command ``aws rekognition``, which finds the endpoint by its environment alone."""
+
+    def __init__(self, folder: Path, packages: Path, environment: dict[str, str], server: ServerProcess) -> None:
+        home = folder / "home"
+        home.mkdir()
+        self.environment = {
+            **environment, "PYTHONPATH": str(packages), "HOME": str(home), "AWS_PAGER": "",
+            "AWS_ENDPOINT_URL_REKOGNITION": server.url, "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_MAX_ATTEMPTS": "1",
+        }  # fmt: skip
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            self.environment.pop(name, None)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "awscli", "rekognition", *arguments]
+        return subprocess.run(
+            command,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+            cwd=self.environment["HOME"],
+        )
+
+    def __call__(self, *arguments: str) -> Any:
+        done = self.run(*arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+@pytest.fixture(scope="module")
+def packages(outer_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with awscli and what it needs."""
+    beside = shutil.which("uv", path=os.path.dirname(sys.executable))
+    uv = outer_environment.get("UV") or beside or shutil.which("uv", path=outer_environment.get("PATH"))
+    if uv is None:
+        pytest.skip("uv, which fetches awscli, isn't here: pip install uv")
+    target = tmp_path_factory.mktemp("awscli")
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(target), "awscli"],
+        env=outer_environment, check=True, timeout=600,
+    )  # fmt: skip
+    return target
+
+
+@pytest.mark.slow
+def test_the_guide_with_the_command_line(outer_environment: dict[str, str], packages: Path, tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, "--engine", "torch", "--hold") as server:
+        aws = CommandLine(tmp_path, packages, outer_environment, server)
+        lines = paint(server.photos)
+        project = aws("create-project", "--project-name", "rooms", "--tags", "team=a,site=b")["ProjectArn"]
+        assert aws("list-tags-for-resource", "--resource-arn", project)["Tags"] == {"team": "a", "site": "b"}
+        aws("tag-resource", "--resource-arn", project, "--tags", '{"team": "c"}')
+        aws("untag-resource", "--resource-arn", project, "--tag-keys", "site")
+        assert aws("list-tags-for-resource", "--resource-arn", project)["Tags"] == {"team": "c"}
+
+        (server.photos / "train.manifest").write_text("".join(f"{line}\n" for line in lines))
+        place = "GroundTruthManifest={S3Object={Bucket=photos,Name=train.manifest}}"
+        create = ("create-dataset", "--project-arn", project, "--dataset-type")
+        train = aws(*create, "TRAIN", "--dataset-source", place)["DatasetArn"]
+        test = aws(*create, "TEST")["DatasetArn"]
+
+        def settled(arn: str) -> dict[str, Any]:
+            wait_until(lambda: not server.status(arn)["Status"].endswith("IN_PROGRESS"))
+            return dict(aws("describe-dataset", "--dataset-arn", arn)["DatasetDescription"])
+
+        assert settled(train)["DatasetStats"]["LabeledEntries"] == 12
+        bad = json.dumps({**json.loads(classified("12.jpg", "red")), "class0": "x"})
+        (tmp_path / "changes").write_text(f"{bad}\n")
+        change = f"GroundTruth=fileb://{tmp_path / 'changes'}"
+        if aws.run("update-dataset-entries", "--dataset-arn", train, "--changes", change).returncode:
+            text = json.dumps({"GroundTruth": f"{bad}\n"})  # a blob in a structure is text in other versions
+            aws("update-dataset-entries", "--dataset-arn", train, "--changes", text)
+        assert settled(train)["Status"] == "UPDATE_COMPLETE"
+        entries = ("list-dataset-entries", "--dataset-arn", train)
+        assert len(aws(*entries)["DatasetEntries"]) == 13
+        (found,) = aws(*entries, "--has-errors")["DatasetEntries"]
+        assert json.loads(found)["source-ref"].endswith("12.jpg")
+        assert len(aws(*entries, "--contains-labels", "red", "--labeled", "--max-items", "2")["DatasetEntries"]) == 2
+        labels = aws("list-dataset-labels", "--dataset-arn", train)["DatasetLabelDescriptions"]
+        assert {one["LabelName"] for one in labels} == {"red", "blue"}
+        aws("distribute-dataset-entries", "--datasets", f"Arn={train}", f"Arn={test}")
+        assert (settled(train)["Status"], settled(test)["DatasetStats"]["TotalEntries"]) == ("UPDATE_COMPLETE", 2)
+
+        request = ("--version-name", "v1", "--output-config", "S3Bucket=photos,S3KeyPrefix=out")
+        version = aws("create-project-version", "--project-arn", project, *request)["ProjectVersionArn"]
+        names = ("--project-arn", project, "--version-names", "v1")
+        aws("wait", "project-version-training-completed", *names)
+        (found,) = aws("describe-project-versions", *names)["ProjectVersionDescriptions"]
+        assert (found["Status"], 0 <= found["EvaluationResult"]["F1Score"] <= 1) == ("TRAINING_COMPLETED", True)
+        start = ("start-project-version", "--project-version-arn", version, "--min-inference-units", "1")
+        assert aws(*start) == {"Status": "STARTING"}
+        aws("wait", "project-version-running", *names)
+        photo = f"fileb://{server.photos / '1.jpg'}"
+        detect = ("detect-custom-labels", "--project-version-arn", version)
+        assert aws(*detect, "--image-bytes", photo)["CustomLabels"][0]["Name"] == "blue"
+        stored = "S3Object={Bucket=photos,Name=0.jpg}"
+        found = aws(*detect, "--image", stored, "--min-confidence", "0", "--max-results", "1")["CustomLabels"]
+        assert [one["Name"] for one in found] == ["red"]
+
+        policy = ("put-project-policy", "--project-arn", project, "--policy-name", "p", "--policy-document")
+        revision = aws(*policy, document(statement(project)))["PolicyRevisionId"]
+        (found,) = aws("list-project-policies", "--project-arn", project)["ProjectPolicies"]
+        assert found["PolicyRevisionId"] == revision
+        other = aws("create-project", "--project-name", "other")["ProjectArn"]
+        copied = (
+            "copy-project-version", "--source-project-arn", project, "--source-project-version-arn", version,
+            "--destination-project-arn", other, "--version-name", "c",
+            "--output-config", "S3Bucket=photos,S3KeyPrefix=c",
+        )  # fmt: skip
+        copy = aws(*copied)["ProjectVersionArn"]
+        wait_until(lambda: server.version(other, "c")["Status"] == "COPYING_COMPLETED")
+        aws("delete-project-policy", "--project-arn", project, "--policy-name", "p", "--policy-revision-id", revision)
+
+        refused = aws.run("delete-project", "--project-arn", project)
+        assert "ResourceInUseException" in refused.stderr
+        assert aws("stop-project-version", "--project-version-arn", version) == {"Status": "STOPPING"}
+        wait_until(lambda: server.version(project, "v1")["Status"] == "STOPPED")
+        for arn in (version, copy):
+            assert aws("delete-project-version", "--project-version-arn", arn) == {"Status": "DELETING"}
+        for arn in (train, test):
+            aws("delete-dataset", "--dataset-arn", arn)
+        for arn in (project, other):
+            assert aws("delete-project", "--project-arn", arn) == {"Status": "DELETING"}
+        assert aws("describe-projects") == {"ProjectDescriptions": []}
+
+
+@pytest.mark.slow
+def test_several_labels_and_boxes_with_the_command_line(
+    outer_environment: dict[str, str], packages: Path, tmp_path: Path
+) -> None:
+    with ServerProcess(tmp_path, "--engine", "torch", "--hold", "--budget", "10s") as server:
+        aws = CommandLine(tmp_path, packages, outer_environment, server)
+        for name, paint_them in (("several", paint_several), ("boxes", paint_boxes)):
+            project = aws("create-project", "--project-name", name)["ProjectArn"]
+            lines = paint_them(server.photos)
+            (server.photos / f"{name}.manifest").write_text("".join(f"{line}\n" for line in lines))
+            place = f"GroundTruthManifest={{S3Object={{Bucket=photos,Name={name}.manifest}}}}"
+            create = ("create-dataset", "--project-arn", project, "--dataset-type", "TRAIN", "--dataset-source", place)
+            train = aws(*create)["DatasetArn"]
+            wait_until(lambda: server.status(train)["Status"] == "CREATE_COMPLETE")  # noqa: B023
+            labels = aws("list-dataset-labels", "--dataset-arn", train)["DatasetLabelDescriptions"]
+            boxes = 16 if name == "boxes" else 0
+            assert {one["LabelName"]: one["LabelStats"] for one in labels} == {
+                label: {"EntryCount": 16, "BoundingBoxCount": boxes} for label in ("blue", "red")
+            }
+            request = ("--version-name", "v1", "--output-config", "S3Bucket=photos,S3KeyPrefix=out")
+            version = aws("create-project-version", "--project-arn", project, *request)["ProjectVersionArn"]
+            found = server.settle(project, "v1")
+            assert found["Status"] == "TRAINING_COMPLETED", found["StatusMessage"]
+            names = ("--project-arn", project, "--version-names", "v1")
+            (found,) = aws("describe-project-versions", *names)["ProjectVersionDescriptions"]
+            assert 0 <= found["EvaluationResult"]["F1Score"] <= 1
+            aws("start-project-version", "--project-version-arn", version, "--min-inference-units", "1")
+            aws("wait", "project-version-running", *names)
+            photo = f"fileb://{server.photos / '2.png'}"
+            detect = ("detect-custom-labels", "--project-version-arn", version, "--image-bytes", photo)
+            answer = aws(*detect, "--min-confidence", "0")["CustomLabels"]
+            assert {one["Name"] for one in answer} == {"red", "blue"}
+            assert all(("Geometry" in one) == (name == "boxes") for one in answer)
+            if name == "boxes":
+                places = [one["Geometry"]["BoundingBox"] for one in answer]
+                assert all(0 <= share <= 1 for place in places for share in place.values())
+            assert aws("stop-project-version", "--project-version-arn", version) == {"Status": "STOPPING"}
+            wait_until(lambda: server.version(project, "v1")["Status"] == "STOPPED")  # noqa: B023
+            assert aws("delete-project-version", "--project-version-arn", version) == {"Status": "DELETING"}
+            aws("delete-dataset", "--dataset-arn", train)

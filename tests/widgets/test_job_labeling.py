@@ -1,0 +1,296 @@
+"""Tests of the widgets of a labelling job: what reaches the page of a labeler, and what its requests do."""
+
+# ruff: noqa: F811 - fixtures are imported
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import InputError, NotAllowedError, StoreError
+from customlabels_nb.jobs import leases
+from customlabels_nb.jobs.job import LabellingJob
+from customlabels_nb.project.job_page import show_job
+from customlabels_nb.project.project import Project
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action
+from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
+from customlabels_nb.widgets.name_question import NameQuestion
+from tests.labeling.conftest import photos, project  # noqa: F401
+
+BOX = {"label": "pear", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
+
+
+class Page:
+    """Page of a widget that keeps all messages."""
+
+    def __init__(self, widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.widget = widget
+        self.sent: list[Any] = []
+        monkeypatch.setattr(
+            widget, "send", lambda content, buffers=None: self.sent.append(json.loads(json.dumps(content)))
+        )
+
+    def ask(self, kind: str, **content: Any) -> Any:
+        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, [])
+        answer = next(sent for sent in reversed(self.sent) if "answer" in sent)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["content"]
+
+    def rows(self) -> list[Any]:
+        hello = self.ask("hello")
+        shown = self.ask("show", split="train", query=hello["query"], place=hello["place"], size=24, pixels=160)
+        return list(shown["page"]["rows"])
+
+    def edit(self, op: str, row: Any, **more: Any) -> Any:
+        revisions = {row["name"]: row["revision"]}
+        return self.ask("edit", op=op, images=[row["name"]], split="train", revisions=revisions, **more)
+
+
+@pytest.fixture(autouse=True)
+def anna() -> None:
+    """Let everybody be anna, who also manages the job."""
+    settings.user = "anna"
+
+
+@pytest.fixture
+def job(project: Project) -> LabellingJob:
+    return project.jobs.create("leaves-1", images=project.train_set, annotators=2, instructions="Look twice.")
+
+
+def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(job.label(), monkeypatch)
+    hello = page.ask("hello")
+    assert (hello["mode"], hello["focus"], hello["instructions"], hello["manages_labels"]) == (
+        "single",
+        0,
+        "Look twice.",
+        False,
+    )
+    assert hello["job"] == {"name": "leaves-1", "text": "0 done, about 60 left for all", "end": "", "total": 10}
+    rows = page.rows()
+    for row in rows[:7]:
+        answer = page.edit("label", row, label="apple")
+        assert answer["rows"][0]["labels"] == ["apple"]
+    assert answer["info"]["job"]["text"] == "7 done, about 53 left for all"
+    follow = page.ask("follow", images=[])
+    assert (follow["info"]["job"]["total"], follow["info"]["view"], follow["more"]) == (17, answer["info"]["view"], 0)
+    assert page.ask("follow", images=[]) == {}
+    more = page.ask("page", view=follow["info"]["view"], place=10, size=24, pixels=160)
+    assert [row["name"] for row in more["rows"]][:10] == [row["name"] for row in rows]
+    assert len(more["rows"]) == 17
+    page.edit("status", rows[7], status="labelled", remove_labels=True)
+    page.edit("status", rows[8], status="skipped", remove_labels=True, reason="blurred")
+    page.ask("undo")
+    table = job.answers
+    assert (len(table), int(table["label"].isna().sum())) == (8, 1)
+    assert page.ask("hello")["focus"] == 8  # the first without an answer
+    assert page.widget._fallback_text() == "leaves-1: 8 done, about 52 left for all. Run the cell to continue."
+    page.widget.close()
+    page.widget.close()
+    assert job.progress.held == 0
+
+
+def test_a_closed_page_gives_back_and_another_one_leases(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(job.label(mode="grid", page_size=6), monkeypatch)
+    first = page.rows()
+    assert (len(first), job.progress.held) == (6, 6)
+    assert page.ask("here") == {}
+    page.ask("leave")
+    assert job.progress.held == 0
+    page.sent.clear()
+    page.ask("follow", images=[])  # of another page of the same widget
+    assert [sent for sent in page.sent if "push" in sent] == [{"push": "show", "change": {"place": 0, "keep": 0}}]
+    assert job.progress.held == 6
+    # an answer of the closed page arrives late
+    page.edit("label", first[0], label="pear")
+    assert job.answers["counted"].tolist() == [True]
+    page.widget.close()
+
+
+def test_the_page_is_told_if_an_answer_is_not_acknowledged(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(job.label(), monkeypatch)
+    row = page.rows()[0]
+
+    def lost(*_: Any, **__: Any) -> Any:
+        raise StoreError("connection refused")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(leases, "submit", lost)
+        with pytest.raises(RuntimeError, match="connection refused"):
+            page.edit("label", row, label="apple")
+        assert page.sent[-1]["again"]  # the page keeps it and sends it again
+    assert page.edit("label", row, label="apple")["rows"][0]["labels"] == ["apple"]
+    assert job.answers["label"].tolist() == ["apple"]
+    with pytest.raises(RuntimeError, match="If no label fits, skip the image"):
+        page.ask("add label", label="kiwi")
+    with pytest.raises(RuntimeError, match="not one of the job's labels"):
+        page.edit("label", row, label="kiwi")
+    with pytest.raises(RuntimeError, match="The manager of a labelling job chooses"):
+        page.ask("upload begin")
+    page.widget.close()
+
+
+def test_boxes_are_drawn_in_the_annotator(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = project.jobs.create("boxes-1", images=project.train_set, task="boxes")
+    screen = job.label()
+    assert isinstance(screen, JobAnnotator)
+    page = Page(screen, monkeypatch)
+    row, other = page.rows()[:2]
+    image = page.ask("image", image=row["name"], pixels=800)
+    assert (image["width"], image["height"], image["shapes"], image["predictions"]) == (48, 36, [], [])
+    common = {"split": "train", "labels": [], "revision": 1}
+    answer = page.ask("save", image=row["name"], shapes=[BOX], status="labelled", **common)
+    assert (answer["conflict"], answer["info"]["job"]["text"]) == (False, "1 done, about 29 left for all")
+    page.ask("save", image=other["name"], shapes=[], status="skipped", reason="dark", **common)
+    assert [box["label"] for box in job.answers["boxes"].iloc[0]] == ["pear"]
+    assert page.ask("hello")["place"] == 2
+    with pytest.raises(RuntimeError, match="cannot be marked for review"):
+        page.ask("save", image=row["name"], shapes=[BOX], status="needs_review", **common)
+    page.widget.close()
+
+
+def test_no_message_has_anything_of_others(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have labelled, predicted and answered everything, and the folder is named after the label."""
+    secret = "SECRETLABEL"
+    store, images = project._store, project.train_set.images
+    project.labels.add(secret)
+    table = t.normalise_annotations(images[["image"]].assign(label=secret), annotator="ben-secret")
+    store.update_images("train", images.assign(status="labelled"), table, Action("label", "ben-secret"))
+    store.replace_predictions(
+        "model-secret", table.assign(model="model-secret", confidence=0.987), Action("predict", "x")
+    )
+    store.rename_images({name: name.replace("/photos/", f"/{secret}/") for name in images["image"]})
+    names = project.train_set.images["image"].tolist()
+    Path(names[0]).parent.parent.joinpath("photos").rename(Path(names[0]).parent)
+    gold = dict.fromkeys(names[:8], "apple")
+    job = project.jobs.create("blind-1", images=names, annotators=3, labels=["apple", "pear"], gold=gold)
+    settings.user = "ben-secret"
+    ben = job.worker("ben-secret")
+    for task in ben.lease(30):
+        ben.submit(task, "pear")
+    settings.user = "carl"
+    actions = store.last_action()
+
+    pages = [Page(job.label(), monkeypatch), Page(job.label(mode="grid", page_size=6), monkeypatch)]
+    for page in pages:
+        rows = page.rows()
+        assert len(rows) in (6, 10)
+        Path(page.widget.session.source_of(rows[5]["name"])).unlink()
+        with pytest.raises(RuntimeError, match="No such file"):
+            page.ask("full", image=rows[5]["name"])
+        for row in rows[:4]:
+            page.ask("full", image=row["name"])
+            page.edit("label", row, label="apple")
+        page.ask(
+            "edit", op="accept", images=[rows[4]["name"]], split="train", revisions={}, labels={rows[4]["name"]: []}
+        )
+        page.ask("edit", op="clear", images=[rows[4]["name"]], split="train", revisions={})
+        page.ask("follow", images=[row["name"] for row in rows])
+        page.ask("rows", view=page.ask("hello")["view"], ranges=[[0, 5]])
+        page.ask("undo")
+        page.ask("redo")
+        # gold images look like the others
+        waiting = [{**row, "name": "", "short": ""} for row in page.rows() if row["revision"] == 1]
+        assert all(row == waiting[0] for row in waiting)
+        messages = json.dumps(page.sent)
+        for word in (secret, "ben-secret", "model-secret", "0.987", "gold", str(project.root)):
+            assert word not in messages
+        query = page.ask("hello")["query"]
+        for asked in ({"predicted": secret}, {"annotator": "ben-secret"}, {"label": secret}, {"confidence": 0.5}):
+            shown = page.ask("show", split="train", query={**query, **asked}, place=0, size=24, pixels=160)
+            assert shown["page"]["total"] == 0
+        page.widget.close()
+    history = project.history
+    assert store.last_action() == actions
+    assert "carl" not in set(history["who"])
+
+
+def test_the_screen_is_refused_to_people_who_are_not_members(project: Project) -> None:
+    job = project.jobs.create("closed-1", images=project.train_set, members=["ben"])
+    with pytest.raises(InputError, match="page_size=7"):
+        job.label(page_size=7)
+    with pytest.raises(InputError, match="mode='list'"):
+        job.label(mode="list")
+    assert job.progress.held == 0
+    with pytest.raises(NotAllowedError, match="no screens"):
+        LabellingJob(project._place, job._id).label()
+    settings.user = "dora"
+    screen = job.label()
+    assert isinstance(screen, JobGallery)
+    assert "'dora' is not a labeler of the job 'closed-1'. The manager 'anna' can add them" in screen.session.end
+    screen.close()
+
+
+def test_a_name_is_asked_once_where_many_people_share_a_login(
+    job: LabellingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CUSTOMLABELS_NB_USER", "JUPYTERHUB_USER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("getpass.getuser", lambda: "jovyan")
+    monkeypatch.setattr("customlabels_nb.project.screens.can_show_widgets", lambda: True)
+    settings.user = "jovyan"
+    for question in (job.label(), job.review()):
+        assert isinstance(question, NameQuestion)
+        assert (question.job, question.screen, job.progress.held) == ("leaves-1", None, 0)
+    page = Page(job.label(), monkeypatch)
+    for refused in ("", " ", "x" * 101, None):
+        with pytest.raises(RuntimeError, match="not a person's name"):
+            page.ask("name", name=refused)
+    assert settings.user == "jovyan"
+    assert page.ask("name", name=" dora ") == {}
+    assert page.ask("name", name="emil") == {}  # a second click
+    screen = page.widget.screen
+    assert isinstance(screen, JobGallery)
+    assert (settings.user, screen.session.user, job.progress.held) == ("dora", "dora", 10)
+    assert page.widget._box.children == (screen,)
+    page.widget.close()
+    assert job.progress.held == 0
+    again = job.label()
+    assert isinstance(again, JobGallery)
+    again.close()
+    asked = job.label(ask=True)
+    assert isinstance(asked, NameQuestion)
+    asked.close()
+
+
+def test_a_question_remains_until_the_person_may_label(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = project.jobs.create("closed-1", images=project.train_set, members=["ben"])
+    page = Page(job.label(ask=True), monkeypatch)
+    with pytest.raises(RuntimeError, match=r"'<b>' is not a labeler of the job 'closed-1'. The manager 'anna' can add"):
+        page.ask("name", name="<b>")
+    assert (settings.user, page.widget.screen) == ("anna", None)
+    assert page.ask("name", name="ben") == {}
+    assert page.widget.screen.session.user == "ben"
+    page.widget.close()
+
+
+def test_the_page_of_a_job_says_why_there_is_no_screen(project: Project) -> None:
+    job = project.jobs.create("leaves-1", images=project.train_set)
+    assert isinstance(show_job(str(project.root), "leaves-1"), NameQuestion)
+    screen = show_job(str(project.root), "leaves-1", "dora")
+    assert (screen.session.user, settings.user) == ("dora", "dora")
+    screen.close()
+    assert job.members["person"].tolist() == ["anna", "dora"]
+    assert "&lt;i&gt;" in show_job(str(project.root), "<i>").data
+
+
+def test_two_screens_of_one_person(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Page(job.label(), monkeypatch), Page(job.label(), monkeypatch)
+    names = [{row["name"] for row in page.rows()} for page in (one, other)]
+    assert not names[0] & names[1]
+    one.edit("label", one.rows()[0], label="apple")
+    # an edit that the page of the first one kept is sent by the second one
+    row = one.rows()[1]
+    other.edit("label", row, label="pear", guest=True)
+    other.ask("undo")  # not of a guest's edit
+    assert sorted(job.answers["label"]) == ["apple", "pear"]
+    assert pd.Series(job.answers["counted"]).all()
+    for page in (one, other):
+        page.widget.close()

@@ -1,0 +1,182 @@
+"""Tests of the review of a labelling job: what reaches the page of a reviewer, and what its requests do."""
+
+# ruff: noqa: F811 - fixtures are imported
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.jobs.job import LabellingJob
+from customlabels_nb.project.project import Project
+from customlabels_nb.settings import settings
+from customlabels_nb.widgets.job_review import JobReview
+from tests.labeling.conftest import photos, project  # noqa: F401
+
+PEOPLE = ("anna", "ben", "carl")
+BOX = {"label": "lime", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
+
+
+class Page:
+    """Page of a widget that keeps all messages."""
+
+    def __init__(self, widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.widget = widget
+        self.sent: list[Any] = []
+        monkeypatch.setattr(
+            widget, "send", lambda content, buffers=None: self.sent.append(json.loads(json.dumps(content)))
+        )
+
+    def ask(self, kind: str, **content: Any) -> Any:
+        """Send a request, and return its answer."""
+        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, [])
+        answer = next(sent for sent in reversed(self.sent) if "answer" in sent)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["content"]
+
+    def rows(self, show: str = "to_review") -> list[Any]:
+        """Return the rows that the page shows."""
+        query = {**self.ask("hello")["query"], "show": show}
+        return list(self.ask("show", split="train", query=query, place=0, size=24, pixels=160)["page"]["rows"])
+
+    def edit(self, op: str, row: Any, **more: Any) -> Any:
+        """Send an edit of one image."""
+        revisions = {row["name"]: row["revision"]}
+        return self.ask("edit", op=op, images=[row["name"]], split="train", revisions=revisions, **more)
+
+
+@pytest.fixture(autouse=True)
+def meg() -> None:
+    """Let everybody be meg, who manages the job."""
+    settings.user = "meg"
+
+
+def disputed(project: Project, answers: list[Any], count: int = 2, **options: Any) -> LabellingJob:
+    """Create a job, in which each person gives their answer to each image."""
+    names = project.train_set.images["image"][:count]
+    labels = ["lemon", "lime", "fig"]
+    job = project.jobs.create("fruit-1", names, annotators=3, agreement=0.9, labels=labels, **options)
+    for name, given in zip(PEOPLE, answers, strict=True):
+        worker = job.worker(name)
+        for task in worker.lease(count):
+            worker.submit(task, given)
+    return job
+
+
+@pytest.fixture
+def screens() -> Iterator[list[JobReview]]:
+    """Yield a list of widgets that are closed afterwards."""
+    opened: list[JobReview] = []
+    yield opened
+    for screen in opened:
+        screen.close()
+
+
+def opened(job: LabellingJob, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch) -> Page:
+    """Open the review."""
+    screens.append(job.review())
+    return Page(screens[-1], monkeypatch)
+
+
+def test_a_page_takes_an_answer_and_sees_names_then(
+    project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = disputed(project, ["lemon", "lime", "lime"])
+    page = opened(job, screens, monkeypatch)
+    first, second = page.rows()
+    assert [one["letter"] for one in first["answers"]] == ["A", "B", "C"]
+    assert not any(name in json.dumps(page.sent) for name in PEOPLE)
+    number = 1 + [one["labels"] for one in first["answers"]].index(["lemon"])
+    answer = page.edit("take", first, number=number)
+    assert answer["rows"][0]["labels"] == ["lemon"]
+    assert {one["person"] for one in answer["rows"][0]["answers"]} == set(PEOPLE)
+    assert answer["info"]["review"]["done"] == 1
+    assert job.results.query("state == 'resolved'")["label"].tolist() == ["lemon"]
+    page.edit("approve", second)
+    assert sorted(job.results["label"]) == ["lemon", "lime"]
+    page.ask("undo")
+    assert job.results["state"].tolist().count("resolved") == 1
+    assert [row["name"] for row in page.rows()] == [second["name"]]
+    assert [row["name"] for row in page.rows("reviewed")] == [first["name"]]
+
+
+def test_a_page_sends_images_back(project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch) -> None:
+    job = disputed(project, ["lemon", "lime", "fig"])
+    page = opened(job, screens, monkeypatch)
+    first, second = page.rows()
+    with pytest.raises(RuntimeError, match="no majority"):
+        page.edit("approve", first)
+    page.edit("ask", first)
+    page.edit("reject", second)
+    assert page.rows() == []
+    assert job.progress.left == 4  # one person more, and three again
+    with pytest.raises(RuntimeError, match="not in the review any more"):
+        page.edit("take", first, number=1)
+    assert page.ask("follow", images=[first["name"]]).get("rows", []) == []
+
+
+def test_a_conflict_can_be_repeated(
+    project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = opened(disputed(project, ["lemon", "lime", "fig"]), screens, monkeypatch)
+    row = page.rows()[0]
+    page.edit("take", row, number=1)
+    answer = page.edit("take", row, number=2)
+    assert [conflict["image"] for conflict in answer["conflicts"]] == [row["name"]]
+    assert answer["edit"] == {"op": "take", "number": 2}
+
+
+def test_boxes_are_edited_in_an_annotator_below(
+    project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = disputed(project, [[BOX], [{**BOX, "width": 12}], []], count=1, task="boxes")
+    page = opened(job, screens, monkeypatch)
+    (row,) = page.rows()
+    assert row["size"] is not None
+    assert sorted(len(one["shapes"]) for one in row["answers"]) == [0, 1, 1]
+    page.ask("fix", image=row["name"])
+    annotator = Page(page.widget._annotator, monkeypatch)
+    facts = annotator.ask("image", image=row["name"], pixels=300)
+    assert [shape["label"] for shape in facts["shapes"]] == ["lime"]
+    shape = {**BOX, "label": "fig", "width": 20, "crowd": False, "confidence": None}
+    annotator.ask("save", image=row["name"], split="train", shapes=[shape], labels=[], status="labelled",
+                  revision=facts["revision"])  # fmt: skip
+    assert job.results[["label", "width", "state"]].to_numpy().tolist() == [["fig", 20.0, "resolved"]]
+    assert not any(name in json.dumps(annotator.sent) for name in PEOPLE)
+    assert page.ask("follow", images=[row["name"]])["rows"][0]["boxes"] == ["fig"]
+
+
+def test_jobs_of_labels_have_no_boxes_to_edit(
+    project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = opened(disputed(project, ["lemon", "lime", "fig"]), screens, monkeypatch)
+    with pytest.raises(RuntimeError, match="no boxes to edit"):
+        page.ask("fix", image=page.rows()[0]["name"])
+    for kind in ("add label", "task", "instructions"):
+        with pytest.raises(RuntimeError, match="The manager of a labelling job"):
+            page.ask(kind, label="kiwi", task="boxes", text="x")
+
+
+def test_other_cells_decide(project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch) -> None:
+    job = disputed(project, ["lemon", "lime", "lime"])
+    screen = opened(job, screens, monkeypatch).widget
+    first, second = job.disputed().tasks["image"]
+    screen.take(1, [first])
+    screen.ask_one_more([second])
+    assert screen.progress["left"] == 0
+    assert screen.progress["done"] == 1
+    assert "1 of 1 reviewed" in screen._fallback_text()
+
+
+def test_only_reviewers_open_it(project: Project) -> None:
+    job = disputed(project, ["lemon", "lime", "fig"])
+    with pytest.raises(InputError, match="page_size=5"):
+        job.review(page_size=5)
+    settings.user = "anna"
+    with pytest.raises(NotAllowedError, match=r"'anna' is a labeler of the job 'fruit-1'.* can review it\. Ask 'meg'"):
+        job.review()
