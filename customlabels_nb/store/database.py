@@ -35,6 +35,8 @@ from customlabels_nb.store import schema as tables
 from customlabels_nb.store.records import Action, WriteResult
 
 _BUSY_SECONDS = 60
+_DEADLOCK = "40P01"
+_DROP_ATTEMPTS = 5
 _QUEUE_SECONDS = 5
 _LARGE_PAYLOAD = 2**20
 _READ_ONLY = {"mode": "ro", "immutable": "1", "uri": "true"}
@@ -168,11 +170,17 @@ class Database:
             for suffix in ("", "-wal", "-shm"):
                 Path(self.location + suffix).unlink(missing_ok=True)
             return
-        with self.write(lock=False) as connection:
-            if self.schema:
-                connection.execute(DropSchema(self.schema, cascade=True, if_exists=True))
-            else:
-                tables.metadata.drop_all(connection)
+        for left in reversed(range(_DROP_ATTEMPTS)):
+            try:
+                with self.write(lock=False) as connection:
+                    if self.schema:
+                        connection.execute(DropSchema(self.schema, cascade=True, if_exists=True))
+                    else:
+                        tables.metadata.drop_all(connection)
+                break
+            except StoreError as error:  # programs that read several tables can cause a deadlock
+                if not left or getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != _DEADLOCK:
+                    raise
         self.close()
 
     @contextmanager
@@ -266,7 +274,7 @@ class Database:
             cause, kind = str(error.orig), StoreError
             if "disk is full" in cause or "No space left" in cause:
                 hint = "The disk is full. Free some space and try again."
-            elif "locked" in cause:
+            elif "locked" in cause and self.is_sqlite:
                 hint = f"Another program has locked it for more than {_BUSY_SECONDS} s. Close that program and retry."
             elif "readonly" in cause or "read-only" in cause:
                 hint = "It is not writable. Check the permissions of the file and of its folder."

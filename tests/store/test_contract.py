@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from customlabels_nb.errors import (
     NotAllowedError,
     OutdatedError,
     StaleEditError,
+    StoreError,
     TableError,
 )
 from customlabels_nb.labeling.session import LabellingSession
@@ -560,6 +562,24 @@ def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str) -> No
         assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != first
     other.close()
     store.destroy()
+
+
+def test_a_project_is_deleted_after_a_deadlock_with_a_reader(postgres_url: str) -> None:
+    store, reader = create_store(postgres_url, "fruit", schema="deadlock"), open_store(postgres_url, schema="deadlock")
+    dropping = threading.Thread(target=store.destroy)
+    taken = """SELECT relname FROM pg_locks JOIN pg_class c ON c.oid = relation
+        JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'deadlock' AND relkind = 'r' AND mode = 'AccessExclusiveLock' AND granted"""
+    with reader.reading() as connection:
+        connection.exec_driver_sql("SET LOCAL deadlock_timeout = '1h'")  # only the other connection looks for deadlocks
+        connection.exec_driver_sql("SELECT * FROM history")
+        dropping.start()
+        while not (names := connection.exec_driver_sql(taken).scalars().all()):
+            time.sleep(0.01)
+        connection.exec_driver_sql(f"SELECT * FROM {names[0]}")
+    reader.close()
+    dropping.join()
+    with pytest.raises(StoreError):
+        open_store(postgres_url, schema="deadlock")
 
 
 def test_settings_are_stored_with_or_without_an_action(store: SqlStore) -> None:
