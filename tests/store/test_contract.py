@@ -568,7 +568,8 @@ def test_a_project_is_deleted_after_a_deadlock_with_a_reader(postgres_url: str) 
     store, reader = create_store(postgres_url, "fruit", schema="deadlock"), open_store(postgres_url, schema="deadlock")
     dropping = threading.Thread(target=store.destroy)
     taken = """SELECT relname FROM pg_locks JOIN pg_class c ON c.oid = relation
-        JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'deadlock' AND relkind = 'r' AND mode = 'AccessExclusiveLock' AND granted"""
+        JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE nspname = 'deadlock' AND relkind = 'r' AND mode = 'AccessExclusiveLock' AND granted"""
     with reader.reading() as connection:
         connection.exec_driver_sql("SET LOCAL deadlock_timeout = '1h'")  # only the other connection looks for deadlocks
         connection.exec_driver_sql("SELECT * FROM history")
