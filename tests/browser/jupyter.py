@@ -30,6 +30,8 @@ import psutil
 from jupyter_client.blocking import BlockingKernelClient
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
 
+from tests.browser import forked_kernels
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTIFACTS_VARIABLE = "CUSTOMLABELS_NB_ARTIFACTS"
 FLAVOURS = ("lab", "notebook") if importlib.util.find_spec("notebook") else ("lab",)
@@ -128,7 +130,8 @@ def serve(folder: Path) -> Iterator[Server]:
         path.mkdir()
     spec = folders["data"] / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernels = folder / "kernels"  # the socket
+    argv = [sys.executable, "-I", "-S", forked_kernels.__file__, str(kernels), "{connection_file}"]
     spec.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}), encoding="utf-8")
 
     # MPLBACKEND would prevent the kernel from choosing the inline backend
@@ -157,15 +160,18 @@ def serve(folder: Path) -> Iterator[Server]:
         command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
 
     log = folder / "server.log"
+    forking = [sys.executable, "-m", forked_kernels.__name__, str(kernels)]
     with log.open("wb") as output:
+        forks = psutil.Popen(forking, cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=output, stderr=output)
         process = psutil.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"
     server = Server(process, url, token, folders["files"], folders["runtime"], folders["settings"])
     try:
-        _wait_for(server, log)
+        _wait_for(server, log, kernels)
         yield server
     finally:
         stop(process)
+        stop(forks)
 
 
 class Lab:
@@ -437,14 +443,9 @@ class LabPage:
 
     def kill_kernel(self) -> None:
         """Kill the kernel's process, like running out of memory does. The server soon starts another one."""
-        name = self._connection_file.name
-        for process in self.lab.server.process.children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                if any(part.endswith(name) for part in process.cmdline()):
-                    process.kill()
-                    process.wait(10)
-                    return
-        raise AssertionError(f"no process of kernel {name} to kill")
+        process = psutil.Process(int(self._connection_file.with_suffix(".pid").read_text(encoding="ascii")))
+        process.kill()
+        process.wait(10)
 
     def shut_kernel_down(self) -> None:
         """Shut the kernel down as the menu does. It is not restarted."""
@@ -508,13 +509,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(server: Server, log: Path) -> None:
+def _wait_for(server: Server, log: Path, kernels: Path) -> None:
     """Wait until the server responds, or raise RuntimeError with the end of its log."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.process.poll() is None:
         with suppress(OSError):
             server.request("/api/status")
-            return
+            if kernels.exists():
+                return
         time.sleep(0.1)
     text = log.read_text(encoding="utf-8", errors="replace")[-3000:]
     raise RuntimeError(f"The Jupyter server did not start; its log ends with:\n{text}")
