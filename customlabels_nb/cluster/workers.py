@@ -10,16 +10,15 @@ import platform
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from customlabels_nb import __version__
 from customlabels_nb._utils.installing import OURS, installed_version
 
-_PACKAGES = ("torch", "torchvision", "pillow")
+_PACKAGES = (OURS, "torch", "torchvision", "pillow")
 
 
 def own_versions() -> dict[str, str]:
     """Return the versions of this package, Python and the packages that results depend on."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return {OURS: __version__, "Python": python, **{name: installed_version(name) or "none" for name in _PACKAGES}}
+    return {"Python": python, **{name: installed_version(name) or "none" for name in _PACKAGES}}
 
 
 @dataclass(frozen=True)
