@@ -34,7 +34,7 @@ _ADDRESS = "RAY_ADDRESS"
 
 
 class RayWorkers:
-    """Workers that are Ray actors with one CPU each. See :class:`customlabels_nb.cluster.workers.Workers`.
+    """Workers that are Ray actors, each with one CPU. See :class:`customlabels_nb.cluster.workers.Workers`.
 
     An actor that ends is never restarted. Its replacement is a new actor, which Ray starts where there is a free CPU.
 
@@ -43,7 +43,10 @@ class RayWorkers:
     job : WorkerJob
         Job of the workers. Each worker gets a copy of the model's two files.
     count : int, optional
-        Number of actors. By default as many as the cluster has CPUs. Actors for which there is no CPU wait for a node.
+        Number of actors. By default as many as the cluster has CPUs, or GPUs if each gets one. Actors for which there
+        is no room wait for a node.
+    gpus : int
+        Number of GPUs of each actor, 0 or 1.
 
     Raises
     ------
@@ -53,20 +56,21 @@ class RayWorkers:
         If Ray is not installed.
     """
 
-    def __init__(self, job: WorkerJob, count: int | None) -> None:
+    def __init__(self, job: WorkerJob, count: int | None, *, gpus: int = 0) -> None:
         self._ray = ray = _imported()
         self._connected_here = _connect(ray)
         try:
-            cpus = int(ray.cluster_resources().get("CPU", 0))
-            if not (count or cpus):
-                raise InputError("workers=None requires a cluster with CPUs, but this one has none. Pass a number.")
+            self._unit = unit = "GPU" if gpus else "CPU"
+            there = int(ray.cluster_resources().get(unit, 0))
+            if not (count or there):
+                raise InputError(f"workers=None requires a cluster with {unit}s, but it has none yet. Pass a number.")
             # each machine has folders and threads of its own
             options = {name: value for name, value in job.options.items() if name != "cache_dir"} | {"threads": 1}
             self._job = asdict(replace(job, options=options))
             self._files = None if job.model is None else ray.put(_files(Path(job.model)))
-            self._class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Worker)
+            self._class = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Worker)
             self._since = time.monotonic()  # there is no worker
-            self._actors = [self._started(1) for _ in range(count or cpus)]
+            self._actors = [self._started(1) for _ in range(count or there)]
         except BaseException:
             if self._connected_here:
                 ray.shutdown()
@@ -148,10 +152,12 @@ class RayWorkers:
         if self.names:
             self._since = time.monotonic()
         elif time.monotonic() - self._since > _START_SECONDS:
-            free = self._ray.available_resources().get("CPU", 0)
+            free, all_ = (
+                found.get(self._unit, 0) for found in (self._ray.available_resources(), self._ray.cluster_resources())
+            )
             raise HelperError(
-                f"The cluster has started no worker within {_START_SECONDS / 60:.0f} minutes. Each needs one CPU, and "
-                f"{free:g} of {self._ray.cluster_resources().get('CPU', 0):g} are free. Add nodes, or end other jobs."
+                f"The cluster has started no worker within {_START_SECONDS / 60:.0f} minutes. Each needs one "
+                f"{self._unit}, and {free:g} of {all_:g} are free. Add nodes, or end other jobs."
             )
 
 
