@@ -268,8 +268,11 @@ def _check_address(address: str) -> None:
             f"{_ADDRESS}={address!r} is not host:port. Ray Client is not supported: run this program on the cluster, "
             "for example with `ray job submit`."
         )
-    with suppress(ValueError):  # Ray names the problem
-        _check_token(urlsplit(f"//{address}").hostname or "")
+    try:
+        host = urlsplit(f"//{address}").hostname
+    except ValueError:  # a bracket is missing
+        host = None
+    _check_token(host or address)
 
 
 def _check_token(host: str) -> None:

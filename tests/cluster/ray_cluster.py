@@ -28,11 +28,18 @@ class LocalCluster:
     def __init__(self, folder: Path) -> None:
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": str(folder), **_NODE})
+        self._cluster = Cluster()
+        self.add_node(0, temp_dir=str(folder))
         self.address: str = self._cluster.address
 
-    def add_node(self, cpus: int = 1) -> Any:
-        return self._cluster.add_node(num_cpus=cpus, **_NODE)
+    def add_node(self, cpus: int = 1, **options: Any) -> Any:
+        for tries_left in (2, 1, 0):
+            try:
+                return self._cluster.add_node(num_cpus=cpus, **_NODE, **options)
+            except Exception as error:  # a node gives up after 30 s, which are not enough on a busy machine
+                if not tries_left or "timed out" not in str(error):
+                    raise
+        return None
 
     def remove_node(self, node: Any) -> None:
         """Kill the processes of a node without telling the cluster."""
