@@ -29,6 +29,7 @@ class LocalWorkers:
     """
 
     def __init__(self, job: WorkerJob, count: int) -> None:
+        self.count = count
         self._job = asdict(job)
         self._tasks: queue.SimpleQueue[tuple[int, Any] | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[TaskOutcome | HelperError | None] = queue.SimpleQueue()
