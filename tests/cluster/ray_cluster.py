@@ -29,6 +29,7 @@ class LocalCluster:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster()
+        self.nodes: list[Any] = []
         self.add_node(0, temp_dir=str(folder))
         self.address: str = self._cluster.address
 
