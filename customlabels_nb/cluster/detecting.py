@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from customlabels_nb.cluster.spreading import open_workers, process_tasks
+from customlabels_nb.cluster.spreading import check_workers, open_workers, process_tasks
 from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
 from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
@@ -34,6 +35,7 @@ def detect_with(
     workers: int | None,
     on: str | None,
     *,
+    to: str | os.PathLike[str] | None,
     shared: bool = False,
     root: Path | None = None,
     batch_size: int | None = None,
@@ -47,11 +49,19 @@ def detect_with(
         Number of workers, and where they run. See :func:`customlabels_nb.cluster.spreading.open_workers`.
     shared : bool
         Whether the machines of a cluster see the same local files. Each worker then compares one with the driver's.
-    root, batch_size
+    to, root, batch_size
         As for ``detect_many``.
     events : Events, optional
         Receives the progress after each chunk, and can cancel the work.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` or ``on`` is invalid, or workers on other machines have no place to write to.
     """
+    check_workers(workers, on)
+    if on is not None and to is None:
+        raise InputError(f"on={on!r} requires `to`, a folder to which all workers can write, such as 's3://b/found/'.")
 
     def spread(writing: FolderWriting, before: int) -> bool:
         runs = writing.remaining()
@@ -165,10 +175,8 @@ def _probes(runs: Sequence[Run], folder: OutputFolder, root: Path | None, *, sha
     probes: list[list[str]] = []
     if local is not None:
         place = os.path.abspath(to_path(located(local, root)))
-        try:
+        with suppress(ImageError):  # it is reported as an unreadable image
             probes.append([place, content_hash(read_bytes(place, max_bytes=None))])
-        except ImageError:
-            pass  # it is reported as an unreadable image
     if folder.local is not None:
         name = listings(folder)[0][2]
         probes.append([str(folder.local / name), content_hash(folder.read(name))])
@@ -177,9 +185,7 @@ def _probes(runs: Sequence[Run], folder: OutputFolder, root: Path | None, *, sha
         if is_remote(name) and len(places) < _MOST_PROBES:
             places.setdefault(urlsplit(name)._replace(path="", query="", fragment="").geturl(), name)
     for name in places.values():
-        try:
+        with suppress(ImageError):
             look_up(name)
             probes.append([name, ""])
-        except ImageError:
-            continue
     return probes

@@ -36,7 +36,7 @@ class LocalWorkers:
         self._lock = threading.Lock()
         self._ready = self._busy = 0
         self._closed = False
-        self._helpers = [HelperProcess(idle_seconds=_IDLE_SECONDS) for _ in range(count)]
+        self._helpers = [HelperProcess(idle_seconds=_IDLE_SECONDS, niceness=0) for _ in range(count)]
         for helper in self._helpers:
             threading.Thread(target=self._serve, args=(helper,), name="customlabels_nb worker", daemon=True).start()
 

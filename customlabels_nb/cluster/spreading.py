@@ -29,12 +29,10 @@ def check_workers(workers: int | None, on: str | None) -> None:
     Raises
     ------
     InputError
-        If one of them is invalid, or there is no number of processes for this machine.
+        If one of them is invalid.
     """
     if on not in (None, "ray"):
         raise InputError(f"on={on!r} is unknown. Use on='ray', or leave it out for processes on this machine.")
-    if workers is None and on is None:
-        return
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise InputError(f"workers={workers!r} must be a positive integer.")
 

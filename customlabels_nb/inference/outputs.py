@@ -343,14 +343,15 @@ class ParquetParts:
         """Write a file without rows, so that a folder without predictions can be read as a table."""
         self.folder.write(part_name(0), self._part([]))
 
-    def dataset(self, marks: Iterable[Mark]) -> Any:
-        """Return the written files as a pyarrow dataset, in the order of their images."""
+    def dataset(self, marks: Iterable[Mark], columns: Sequence[str] = ("image", *DETECTION_COLUMNS)) -> Any:
+        """Return columns of the written files as a pyarrow dataset, in the order of their images."""
+        schema = self._arrow.schema([self._schema().field(name) for name in columns])
         system, path = self.folder.system()
         names = sorted(filter(_PART.fullmatch, map(str, marks)), key=_number_in)
         if not names:
-            return _imported("pyarrow.dataset").dataset(self._schema().empty_table())
+            return _imported("pyarrow.dataset").dataset(schema.empty_table())
         files = [f"{path}/{name}" for name in names]
-        return _imported("pyarrow.dataset").dataset(files, schema=self._schema(), format="parquet", filesystem=system)
+        return _imported("pyarrow.dataset").dataset(files, schema=schema, format="parquet", filesystem=system)
 
     def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
         return table_of_arrow(self.dataset(marks).to_table())

@@ -105,7 +105,7 @@ class WrittenDetections:
             raise InputError(
                 f"{str(self.path)!r} is a file. Only a folder of Parquet files can be scanned. Use table()."
             )
-        return self._output.dataset(self._marks).select(self._columns)
+        return self._output.dataset(self._marks, self._columns)
 
     def __repr__(self) -> str:
         words = [

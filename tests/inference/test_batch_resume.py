@@ -139,7 +139,7 @@ def test_an_image_that_is_named_twice_is_counted_twice(predictor: Predictor, ima
 
 @pytest.mark.parametrize("cut", ["output", "journal", "both"])
 def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: list[str], to: Path, cut: str) -> None:
-    written(predictor, images[:10], to)
+    written(predictor, images[:10], to, batch_size=4)
     if cut in ("journal", "both"):
         with journal_of(to).open("ab") as file:
             file.write(b'{"images": ["' + os.fsencode(images[10]))
@@ -151,7 +151,7 @@ def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: li
         else:
             with to.open("ab") as file:
                 file.write(b'{"image": "/half/of/a/li')
-    whole = written(predictor, images, to, resume=True)
+    whole = written(predictor, images, to, resume=True, batch_size=4)
     assert whole.images == 18
     assert whole.table()["image"].tolist() == images
     if to.is_dir():
