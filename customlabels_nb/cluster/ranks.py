@@ -12,16 +12,20 @@ import hashlib
 import io
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
-from customlabels_nb.cluster.workers import Workers, WorkerJob
-from customlabels_nb.errors import HelperError, InputError
+from customlabels_nb.cluster.local_workers import LocalWorkers
+from customlabels_nb.cluster.workers import WorkerJob, Workers
+from customlabels_nb.errors import HelperError, ImageError, InputError
 from customlabels_nb.events import Events
+from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
+from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -64,12 +68,22 @@ class Ranks(Protocol):
     ----------
     size : int
         Number of processes, including this one.
-    sharing : int
-        Number of these processes on this machine, which share its processors.
+    threads : int
+        Number of threads for each process on the CPU.
     """
 
     size: int
-    sharing: int
+    threads: int
+
+    def check(self, device: str, images: Iterable[str], root: Path) -> None:
+        """Check that the processes can use ``device``, and can read images that are files.
+
+        Raises
+        ------
+        InputError
+            If they cannot.
+        """
+        ...
 
     def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
         """Connect the first ``size`` processes and let the others run ``work``.
@@ -96,7 +110,7 @@ class Ranks(Protocol):
         ...
 
     def stop(self) -> None:
-        """Disconnect, and end the processes that were started."""
+        """Disconnect. :meth:`start` can be called again."""
         ...
 
 
@@ -107,52 +121,76 @@ class WorkerRanks:
     ----------
     size : int
         Number of processes, including this one.
-    open_workers : callable
-        Function that takes a :class:`WorkerJob` and a number, and starts as many workers.
-    host : str
-        Address of this process that the workers can reach.
+    on : {"ray"}, optional
+        Where the other processes run. By default on this machine.
+    shared : bool
+        Whether the other machines have the same files at the same local paths.
     """
 
-    def __init__(
-        self, size: int, open_workers: Callable[[WorkerJob, int], Workers], *, host: str = _LOOPBACK, local: bool = True
-    ) -> None:
-        self.size, self.sharing = size, size if local else 1
-        self._open, self._host, self._local = open_workers, host, local
+    def __init__(self, size: int, on: str | None = None, *, shared: bool = False) -> None:
+        self.size, self.threads = size, 1 if on else max(1, settings.threads // size)
+        self._on, self._shared, self._gpus = on, shared, 0
+        self._probes: list[list[str]] = []
         self._workers: Workers | None = None
+        self._running: set[int] = set()
         self._tasks = 0
 
+    def check(self, device: str, images: Iterable[str], root: Path) -> None:
+        import torch
+
+        if device not in ("cpu", "cuda"):
+            raise InputError(f"workers={self.size} requires device='cpu' or 'cuda', not {device!r}.")
+        self._gpus = int(device == "cuda")
+        if self._on is None:
+            if device == "cuda" and torch.cuda.device_count() < self.size:
+                raise InputError(
+                    f"workers={self.size} requires {self.size} CUDA devices, but this machine has "
+                    f"{torch.cuda.device_count()}. Pass fewer workers, or device='cpu'."
+                )
+            return
+        local = next((image for image in images if not is_remote(image)), None)
+        if local is None:
+            return
+        if not self._shared:
+            raise InputError(
+                f"The image {local!r} is a path on this machine, which the others may not have. Use URLs, such as "
+                "'s3://bucket/photo.jpg', or pass shared=True if all machines have the same files at the same paths."
+            )
+        place = os.path.abspath(to_path(local, root))
+        with suppress(ImageError):  # reported when training reads it
+            self._probes = [[place, content_hash(read_bytes(place, max_bytes=None))]]
+
     def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
-        if self._workers is None:
-            self._workers = self._open(WorkerJob(_ENTRY), size - 1)
         try:
             self._start(_packed(work), size, ready)
-        except LostRankError:
-            _disconnect()
+        except BaseException:
+            disconnect()
             raise
 
     def _start(self, data: bytes, size: int, ready: Callable[[int], None]) -> None:
         from torch.distributed import TCPStore
 
-        assert self._workers is not None
-        listener = socket.create_server((self._host, 0))
+        if self._workers is None:
+            self._workers = self._open(size - 1)
+        while self._running or self._workers.ready() < size - 1:  # each must get one task
+            self._look()
+            ready(0)
+        host = _LOOPBACK if self._on is None else _ray_address()
+        listener = socket.create_server((host, 0))
         port = listener.getsockname()[1]
-        store = TCPStore(
-            self._host, port, size, True, _TIMEOUT, wait_for_workers=False, master_listen_fd=listener.detach()
-        )
-        common = {"size": size, "sharing": self.sharing, "host": self._host, "port": port, "sha256": hashlib.sha256(data).hexdigest()}
+        store = TCPStore(host, port, size, True, _TIMEOUT, wait_for_workers=False, master_listen_fd=listener.detach())
+        common = {"size": size, "host": host, "port": port, "sha256": hashlib.sha256(data).hexdigest()}
         for rank in range(1, size):
-            while not self._workers.room():
-                self._look()
-                ready(0)
             self._tasks += 1
-            self._workers.submit(self._tasks, {"rank": rank, "device": rank if self._local else 0, **common})
+            self._running.add(self._tasks)
+            self._workers.submit(self._tasks, {"rank": rank, "device": 0 if self._on else rank, **common})
         self._wait(store, "here", size, ready)
-        _connect(store, 0, size, self._host)
+        _connect(store, 0, size, host)
         _send(data)
         self._wait(store, "ready", size, ready)
 
     def reason(self) -> str:
-        _disconnect()
+        disconnect()
         try:
             for _ in range(round(_END_SECONDS / _LOOK_SECONDS)):
                 self._look()
@@ -161,34 +199,61 @@ class WorkerRanks:
         return "A process of this training run does not respond."
 
     def stop(self) -> None:
-        _disconnect()
+        disconnect()
+
+    def close(self) -> None:
+        """End the other processes."""
+        disconnect()
         if self._workers is not None:
             self._workers.close()
-            self._workers = None
+
+    def _open(self, count: int) -> Workers:
+        options = {
+            "network": settings.network,
+            "timeout_seconds": settings.timeout_seconds,
+            "private_redirects": settings.private_redirects,
+            "cache_dir": str(settings.cache_dir),
+            "buckets": {name: str(place) for name, place in settings.buckets.items()},
+            "threads": self.threads,
+        }
+        job = WorkerJob(_ENTRY, probes=self._probes, options=options)
+        if self._on is None:
+            return LocalWorkers(job, count)
+        from customlabels_nb.cluster.ray_workers import RayWorkers
+
+        return RayWorkers(job, count, gpus=self._gpus)
 
     def _wait(self, store: Store, what: str, size: int, ready: Callable[[int], None]) -> None:
         """Wait until all other ranks have set a key in the store."""
-        missing = {rank for rank in range(1, size)}
+        missing = set(range(1, size))
         while missing:
             self._look()
             missing = {rank for rank in missing if not store.check([f"{what}/{rank}"])}
             ready(size - 1 - len(missing) if what == "ready" else 0)
 
     def _look(self) -> None:
-        """Wait a moment for workers, and raise an error if the task of one of them has ended."""
+        """Wait a moment for workers, and raise an error if the task of one of them has failed."""
         assert self._workers is not None
-        for outcome in self._workers.wait(_LOOK_SECONDS):
+        ended = self._workers.wait(_LOOK_SECONDS)
+        self._running -= {outcome.number for outcome in ended}
+        for outcome in ended:
             if outcome.state == "failed":
                 raise HelperError(f"Training failed in {outcome.worker}: {outcome.error}", outcome.kind)
-            if outcome.result != _LOST:
-                raise LostRankError(f"Lost {outcome.worker}. {outcome.error}".strip())
+        for outcome in ended:
+            if outcome.state != "done":
+                raise LostRankError(outcome.error)
 
 
 class TorchrunRanks:
     """Ranks that ``torchrun`` has started. All of them run the same program. See :class:`Ranks`."""
 
     def __init__(self) -> None:
-        self.size, self.sharing = int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        self.size = int(os.environ["WORLD_SIZE"])
+        self.threads = max(1, settings.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+    def check(self, device: str, images: Iterable[str], root: Path) -> None:
+        if device not in ("cpu", "cuda"):
+            raise InputError(f"workers={self.size} requires device='cpu' or 'cuda', not {device!r}.")
 
     def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
         if size != self.size:
@@ -200,11 +265,13 @@ class TorchrunRanks:
         raise HelperError("Another process of this training run has ended. Start torchrun again, and call resume().")
 
     def stop(self) -> None:
-        """Do nothing. :func:`ranks` disconnects."""
+        """Stay connected, for the next run."""
 
 
 @contextmanager
-def ranks(workers: int | None, on: str | None = None) -> Iterator[Ranks | None]:
+def ranks(
+    workers: int | None, on: str | None = None, shared: bool = False, *, version: str = ""
+) -> Iterator[Ranks | None]:
     """Yield the ranks for a training run in this process, or None if it trains alone.
 
     Parameters
@@ -212,32 +279,46 @@ def ranks(workers: int | None, on: str | None = None) -> Iterator[Ranks | None]:
     workers : int, optional
         Number of processes, including this one.
     on : {"ray"}, optional
-        Where the other processes run. By default on this machine.
+        Where the other processes run. By default on this machine, or where ``torchrun`` has started them.
+    shared : bool
+        Whether the other machines have the same files at the same local paths.
+    version : str
+        What :func:`follow` returns in the processes that ``torchrun`` has started.
 
     Raises
     ------
     InputError
-        If an argument is invalid.
+        If ``torchrun`` has started another number of processes.
     """
     if workers is None or workers == 1:
         yield None
-        return
-    found: Ranks
-    if is_launched():
-        found = TorchrunRanks()
+    elif launched_rank(workers) is not None:
+        yield TorchrunRanks()
+        _join()
+        _send(_packed(version))
+        disconnect()
     else:
-        from customlabels_nb.cluster.local_workers import LocalWorkers
-
-        found = WorkerRanks(workers, LocalWorkers)
-    try:
-        yield found
-    finally:
-        found.stop()
+        found = WorkerRanks(workers, on, shared=shared)
+        try:
+            yield found
+        finally:
+            found.close()
 
 
-def is_launched() -> bool:
-    """Check whether ``torchrun`` has started this process together with others."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and {"RANK", "MASTER_ADDR"} <= os.environ.keys()
+def launched_rank(workers: int | None) -> int | None:
+    """Return the number of this process among those that ``torchrun`` has started, or None if it trains without them.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` differs from the number of these processes.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if workers in (None, 1) or size == 1 or not {"RANK", "MASTER_ADDR"} <= os.environ.keys():
+        return None
+    if workers != size:
+        raise InputError(f"workers={workers} must be {size}, the number of processes that torchrun has started.")
+    return int(os.environ["RANK"])
 
 
 # -- other ranks ------------------------------------------------------------------------------------
@@ -250,7 +331,7 @@ def _take_part(task: Mapping[str, Any], events: Events) -> str:
     from torch.distributed import TCPStore
 
     rank, size = task["rank"], task["size"]
-    os.environ["LOCAL_WORLD_SIZE"] = str(task["sharing"])
+    os.environ["LOCAL_WORLD_SIZE"] = str(size)
     try:
         store = TCPStore(task["host"], task["port"], size, False, _TIMEOUT)
         store.set(f"here/{rank}", "")
@@ -262,29 +343,22 @@ def _take_part(task: Mapping[str, Any], events: Events) -> str:
     except (LostRankError, ConnectionError):
         return _LOST
     finally:
-        _disconnect()
+        disconnect()
     return "done"
 
 
 def follow() -> str:
     """Take part in the training runs of rank 0 in a process that ``torchrun`` has started.
 
-    Returns what rank 0 passes to :func:`release`.
+    Returns the ``version`` that rank 0 has passed to :func:`ranks`.
     """
     _join()
     device = int(os.environ.get("LOCAL_RANK", "0"))
     while not isinstance(work := _received(device), str):
         work.prepare()
         work.run(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    _disconnect()
+    disconnect()
     return str(work)
-
-
-def release(answer: str) -> None:
-    """Let :func:`follow` return ``answer`` in the other processes that ``torchrun`` has started."""
-    _join()
-    _send(_packed(answer))
-    _disconnect()
 
 
 # -- connection -------------------------------------------------------------------------------------
@@ -319,7 +393,8 @@ def _join() -> None:
         dist.init_process_group(_backends(), timeout=_TIMEOUT)
 
 
-def _disconnect() -> None:
+def disconnect() -> None:
+    """Close the connection to the other ranks, if there is one."""
     import torch.distributed as dist
 
     if dist.is_initialized():
@@ -328,17 +403,24 @@ def _disconnect() -> None:
         os.environ.pop(name, None)
 
 
+def _ray_address() -> str:
+    import ray
+
+    return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+
+
 def _backends() -> str:
     import torch
 
-    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    available: bool = torch.cuda.is_available()
+    return "cpu:gloo,cuda:nccl" if available else "gloo"
 
 
 def _interface(host: str) -> str:
     """Return the name of the network interface with an address, so that connections use no other."""
     for name, addresses in psutil.net_if_addrs().items():
         if any(address.address == host for address in addresses):
-            return name
+            return str(name)
     raise InputError(f"This machine has no network interface with the address {host}.")
 
 

@@ -259,7 +259,7 @@ def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: P
 
 @dataclass(frozen=True)
 class OtherRank:
-    """Work of the processes that share the batches of :func:`train`, see :class:`customlabels_nb.cluster.ranks.RankWork`.
+    """Work of the other processes of a run, see :class:`customlabels_nb.cluster.ranks.RankWork`.
 
     Attributes
     ----------
@@ -469,7 +469,7 @@ class _Loop:
         if size < ranks.size and not self.lost:
             self.events.message(f"{size} of {ranks.size} processes train, because a step has {images} images.")
         if not self.cuda:
-            torch.set_num_threads(max(1, min(torch.get_num_threads(), settings.threads // ranks.sharing)))
+            torch.set_num_threads(max(1, min(torch.get_num_threads(), ranks.threads)))
         self.state.parts = size * math.ceil(self.state.parts / size)
         work = OtherRank(self.learner, replace(self.options, expect=None, ranks=None), self._snapshot())
         try:
