@@ -15,6 +15,7 @@ import torch
 
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
@@ -69,6 +70,7 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
         checkpoints=work.checkpoints,
         base=_base(work),
         clock=work.clock,
+        ranks=work.ranks,
     )
     test = _ask(work, trained, work.plan.test, names)
     if not test.images:
@@ -190,6 +192,7 @@ def train_detector(
     validation: Sequence[Example] | None = None,
     base: tuple[ImageDetector, Sequence[str]] | None = None,
     clock: Clock | None = None,
+    ranks: Ranks | None = None,
 ) -> TrainedDetector:
     """Train a detector within a budget.
 
@@ -217,6 +220,8 @@ def train_detector(
         well enough on held-out images.
     clock : Clock, optional
         Clock that tracks a budget that has already started, with the images to predict after training.
+    ranks : Ranks, optional
+        Processes that share the images of each batch.
 
     Raises
     ------
@@ -269,6 +274,7 @@ def train_detector(
         device=device,
         spent=clock.spent(),
         expect=expect if clock.asked_about else None,
+        ranks=ranks,
     )
     state = train(learner, loop, events, checkpoints)
     facts = {
