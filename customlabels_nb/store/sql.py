@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, inspect, literal, select, update
 
@@ -331,13 +330,21 @@ class SqlStore:
             return record(connection, action, split=split, before=old, after={"tags": tags})
 
     def statistics(self, split: str) -> Statistics:
-        """Count the dataset's images, labelled images and labels in use. All are 0 if it does not exist."""
-        i, a = schema.images.c, schema.annotations.c
-        own = a.image_id.in_(select(i.id).where(i.split == split))
-        total = select(func.count()).select_from(schema.images).where(i.split == split)
-        counts = (total, total.where(i.status == "labelled"), select(func.count(func.distinct(a.label_id))).where(own))
+        """Count the dataset's images, labelled images, labels in use and boxes. All are 0 if it does not exist."""
+        i, n = schema.image_counts.c, schema.label_counts.c
+        labelled = func.sum(case((i.status == "labelled", i.images), else_=0))
+        images = select(func.sum(i.images), labelled).where(i.split == split)
+        labels = select(func.count(), func.sum(n.boxes)).where(n.split == split, n.images > 0)
         with self._database.read() as connection:
-            return Statistics(*(int(connection.scalar(count) or 0) for count in counts))
+            counts = [*connection.execute(images).one(), *connection.execute(labels).one()]
+            return Statistics(*(int(count or 0) for count in counts))
+
+    def status_counts(self) -> pd.DataFrame:
+        """Count the images of both datasets by status: split, status, images, and annotated, those with a label."""
+        c = schema.image_counts.c
+        dtypes = {"split": "str", "status": "str", "images": "int64", "annotated": "int64"}
+        with self._database.read(once=True) as connection:
+            return frames.frame(fetch(connection, select(*(c[name] for name in dtypes)).where(c.images > 0)), dtypes)
 
     def labelled_by_people(self, split: str) -> tuple[int, int]:
         """Count the labelled images without any label by a model, and the boxes and polygons on them."""
@@ -392,17 +399,6 @@ class SqlStore:
         self._readers.add(thread)
         return images, pending, labels
 
-    def label_counts(self, split: str) -> pd.DataFrame:
-        """Count the dataset's images with each label: label, images (int64), in label order."""
-        a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
-        own = a.image_id.in_(select(i.id).where(i.split == split))
-        pairs = select(a.image_id, a.label_id).where(own).distinct().subquery()
-        counts = select(pairs.c.label_id, func.count().label("images")).group_by(pairs.c.label_id).subquery()
-        joined = schema.labels.outerjoin(counts, names.id == counts.c.label_id)
-        statement = select(names.label, func.coalesce(counts.c.images, 0)).select_from(joined).order_by(names.position)
-        with self._database.read() as connection:
-            return frames.frame(fetch(connection, statement), {"label": "str", "images": "int64"})
-
     def labels_of_images(self, split: str) -> pd.DataFrame:
         """Return the distinct pairs of ``image`` and ``label`` in the dataset's annotations."""
         a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
@@ -440,8 +436,8 @@ class SqlStore:
 
     def image_count(self) -> int:
         """Count the images of both datasets."""
-        with self._database.read() as connection:
-            return int(connection.scalar(select(func.count()).select_from(schema.images)) or 0)
+        with self._database.read(once=True) as connection:
+            return int(connection.scalar(select(func.sum(schema.image_counts.c.images))) or 0)
 
     def image_names(self, numbers: Sequence[int]) -> pd.DataFrame:
         """Look up the existing images with these numbers: number, split, image."""
@@ -875,32 +871,16 @@ class SqlStore:
 
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
         """Count the uses of each label, or only of ``label``: label, train, test (images), annotations (int64)."""
-        a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
-        marks, chosen = select(a.image_id, a.label_id), select(names.id, names.label).order_by(names.position)
+        names, n = schema.labels.c, schema.label_counts.c
+        own = [func.coalesce(func.sum(case((n.split == split, n.images), else_=0)), 0) for split in t.SPLITS]
+        joined = schema.labels.outerjoin(schema.label_counts, n.label_id == names.id)
+        uses = select(names.label, *own, func.coalesce(func.sum(n.annotations), 0)).select_from(joined)
+        uses = uses.group_by(names.id, names.label, names.position).order_by(names.position)
         if label is not None:
-            chosen = chosen.where(names.label == label)
-            marks = marks.where(a.label_id.in_(select(names.id).where(names.label == label)))
-        with self._database.read() as connection:
-            known, labels = fetch_columns(connection, chosen, "io")
-            images, own = fetch_columns(connection, marks, "ii")
-            (tested,) = fetch_columns(connection, select(i.id).where(i.split == t.TEST), "i")
-        at = np.searchsorted(np.sort(known), own)
-        place = np.argsort(known)[at] if len(own) else at  # position of each annotation's label
-        first = np.unique(images * max(len(known), 1) + place, return_index=True)[1] if len(own) else at
-        in_test = np.isin(images[first], tested)
-
-        def counted(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-            return np.bincount(places, minlength=len(known)).astype(np.int64)[: len(known)]
-
-        once = place[first]
-        return pd.DataFrame(
-            {
-                "label": pd.Series(labels, dtype="str"),
-                "train": counted(once[~in_test]),
-                "test": counted(once[in_test]),
-                "annotations": counted(place),
-            }
-        )
+            uses = uses.where(names.label == label)
+        with self._database.read(once=True) as connection:
+            rows = [(name, *map(int, counts)) for name, *counts in fetch(connection, uses)]
+        return frames.frame(rows, {"label": "str", **dict.fromkeys((*t.SPLITS, "annotations"), "int64")})
 
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
