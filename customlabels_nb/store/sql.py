@@ -70,6 +70,7 @@ from customlabels_nb.store.trace import (
 from customlabels_nb.store.undo import labels_of_actions, touched_images, undo_action, undo_refusal, undone_by
 from customlabels_nb.store.writing import (
     Edit,
+    NewImages,
     bump_images_with_label,
     change_images,
     check_as_of,
@@ -640,16 +641,41 @@ class SqlStore:
         OutdatedError
             If images have been added, removed, moved or changed since ``as_of``.
         """
+        parts = [(images, annotations, files)]
+        return self.add_parts(split, parts, action, issues=issues, lines=lines, source=source, as_of=as_of)
+
+    def add_parts(
+        self,
+        split: str,
+        parts: Iterable[NewImages],
+        action: Action,
+        *,
+        issues: Iterable[Issue] = (),
+        lines: Sequence[tuple[str, int, str]] = (),
+        labels: Iterable[str] = (),
+        source: Mapping[str, Any] | None = None,
+        as_of: int | None = None,
+    ) -> WriteResult:
+        """Add images as in :meth:`add_images`, part by part as one action.
+
+        Parameters
+        ----------
+        parts : iterable
+            Images, their annotations, and ``files`` or None. They may be made as they are added, and an exception then
+            leaves everything as it was. ``issues`` and ``lines`` are read after them.
+        labels : iterable of str
+            Labels that may occur, so that new labels are sorted by name, whatever part they are in.
+        """
         with self._database.write(check_keys=False) as connection:
             check_as_of(connection, as_of)
             trace = Trace(connection)
-            noted = insert_images(
-                connection, split, images, annotations, trace, files=files, issues=issues, lines=lines, source=source
+            names, noted = insert_images(
+                connection, split, parts, trace, issues=issues, lines=lines, labels=labels, source=source
             )
-            if not len(images) and not noted:  # a repeated import is not an action
+            if not names.count and not noted:  # a repeated import is not an action
                 return WriteResult()
-            added = {"images": images["image"].tolist()}
-            return record(connection, action, split=split, count=len(images), after=added, undo=trace.payload())
+            payload = trace.payload()
+            return record(connection, action, split=split, count=names.count, after=names.packed(), undo=payload)
 
     def update_images(
         self,
@@ -707,7 +733,7 @@ class SqlStore:
         with self._database.write() as connection:
             check_as_of(connection, as_of)
             trace = Trace(connection)
-            noted = insert_images(connection, split, *new, trace, files=files, issues=issues, lines=lines)
+            _, noted = insert_images(connection, split, [(*new, files)], trace, issues=issues, lines=lines)
             before: dict[str, Any] = {}
             after: dict[str, Any] = {}
             if len(known[0]):
