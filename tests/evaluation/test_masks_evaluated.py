@@ -20,40 +20,12 @@ from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.errors import TableError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by, tables_of
-from tests.evaluation.box_cases import CORNERS
+from tests.evaluation.box_cases import CORNERS, MASK_SIZE, drawn_masks
 
-WIDTH, HEIGHT = 110, 90
+WIDTH, HEIGHT = MASK_SIZE
 SQUARE = [[10, 10], [30, 10], [30, 30], [10, 30]]
 HOLE = [[12, 12], [28, 12], [28, 28], [12, 28]]
 FRAME = [SQUARE, HOLE]
-
-
-def random_case(seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return polygons with holes, parts, crowds and ties that partly leave the image, and shifted copies of them."""
-    rng = np.random.default_rng(seed)
-
-    def ring(centre: Any, radius: float) -> list[list[float]]:
-        angle = np.sort(rng.random(7)) * 2 * np.pi
-        around = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (0.5 + rng.random((7, 1)))
-        points: list[list[float]] = (around * radius + centre).tolist()
-        return points
-
-    truth, predictions = [], []
-    for _ in range(50):
-        image, label = rng.integers(6), rng.choice(["a", "b"])
-        centre, radius = rng.random(2) * 100, rng.random() * 25 + 2
-        more = [ring(centre, radius / 3)] * (rng.random() < 0.3) + [ring(centre + 30, radius / 2)] * (
-            rng.random() < 0.2
-        )
-        rings = [ring(centre, radius), *more]
-        row = {"image": f"{image}.jpg", "label": label, **dict.fromkeys(CORNERS, np.nan)}
-        truth.append({**row, "polygon": rings if more else rings[0], "crowd": rng.random() < 0.15})
-        for _ in range(rng.integers(0, 4)):
-            moved = [np.add(one, rng.normal(0, radius / 6, np.shape(one))).tolist() for one in rings]
-            said = label if rng.random() < 0.8 else "b"
-            predictions.append({**row, "polygon": moved, "label": said, "confidence": rng.integers(0, 20) / 20})
-    images = pd.DataFrame({"image": [f"{i}.jpg" for i in range(6)], "width": WIDTH, "height": HEIGHT})
-    return pd.DataFrame(truth), pd.DataFrame(predictions), images
 
 
 def theirs(truth: pd.DataFrame, predictions: pd.DataFrame) -> np.ndarray[Any, Any]:
@@ -87,7 +59,7 @@ def theirs(truth: pd.DataFrame, predictions: pd.DataFrame) -> np.ndarray[Any, An
 
 @pytest.mark.parametrize("seed", range(8))
 def test_average_precision_is_that_of_pycocotools(seed: int) -> None:
-    truth, predictions, images = random_case(seed)
+    truth, predictions, images = drawn_masks(seed)
     found, expected = evaluate(truth, predictions, images, task="masks"), theirs(truth, predictions)
     assert found.metric("coco_map") == pytest.approx(expected[0], abs=1e-6)
     assert found.metric("mean_average_precision") == pytest.approx(expected[1], abs=1e-6)
