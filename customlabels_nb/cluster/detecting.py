@@ -161,7 +161,13 @@ def _options(workers: int | None) -> dict[str, Any]:
 
 
 def _probes(runs: Sequence[Run], folder: OutputFolder, root: Path | None, *, shared: bool) -> list[list[str]]:
-    """Return files that each worker must be able to read: a local one, the output's listing, one of each bucket."""
+    """Return files that each worker must be able to read: a local one, the output's listing, one of each bucket.
+
+    Raises
+    ------
+    InputError
+        If there are local paths without ``shared``.
+    """
     from customlabels_nb.remote.remote_files import look_up
 
     names = [name for run in runs for name in run.images]

@@ -136,16 +136,15 @@ def _spread(
 ) -> pd.DataFrame | WrittenDetections:
     """Let several workers write to a folder, a temporary one if ``to`` is None."""
     with tempfile.TemporaryDirectory(prefix="customlabels-found-") if to is None else nullcontext(to) as folder:
-        writing, complete = (
-            open_writing(folder, postprocessor, root=root, resume=resume, spread=True),
-            False,
-        )
+        writing = open_writing(folder, postprocessor, root=root, resume=resume, spread=True)
         assert isinstance(writing, FolderWriting)
         try:
-            before = len(images) - len(writing.begin(images))
-            complete = spread(writing, before)
-        finally:
-            writing.close(complete=complete)
+            complete = spread(writing, len(images) - len(writing.begin(images)))
+        except BaseException:
+            writing.close(complete=False)
+            writing.discard_if_unused()
+            raise
+        writing.close(complete=complete)
         found = writing.result(listing)
         if to is not None:
             return found

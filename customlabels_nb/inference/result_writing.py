@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,15 @@ class FolderWriting(Writing):
         with telling(self.output):
             self._journal.add((chunk.first, chunk.stop), failures, found, mark)
         self.left -= len(chunk.images)
+
+    def discard_if_unused(self) -> None:
+        """Remove the journal and the listing of a closed run that has not begun, so that it can be started again."""
+        if not self._journal.begun and not self._journal.done.total:
+            names = [name for _, _, name in listings(self.output.folder)]
+            self.output.folder.remove([*names, self.output.journal.rpartition("/")[2]])
+            if self.output.folder.local is not None:
+                with suppress(OSError):
+                    self.output.folder.local.rmdir()
 
     def _facts(self) -> dict[str, Any]:
         return {**super()._facts(), COLUMNS: self.postprocessor.columns}
