@@ -48,6 +48,11 @@ class RayWorkers:
     gpus : int
         Number of GPUs of each actor, 0 or 1.
 
+    Attributes
+    ----------
+    count : int
+        Number of actors.
+
     Raises
     ------
     InputError
@@ -64,13 +69,13 @@ class RayWorkers:
             there = int(ray.cluster_resources().get(unit, 0))
             if not (count or there):
                 raise InputError(f"workers=None requires a cluster with {unit}s, but it has none yet. Pass a number.")
-            self.count = count or there
             # each machine has folders and threads of its own
             options = {name: value for name, value in job.options.items() if name != "cache_dir"} | {"threads": 1}
             self._job = asdict(replace(job, options=options))
             self._files = None if job.model is None else ray.put(_files(Path(job.model)))
             self._class = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Worker)
             self._since = time.monotonic()  # there is no worker
+            self.count = count or there
             self._actors = [self._started(1) for _ in range(self.count)]
         except BaseException:
             if self._connected_here:
