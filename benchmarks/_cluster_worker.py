@@ -20,10 +20,10 @@ from customlabels_nb.events import Events, Progress
 from customlabels_nb.settings import settings
 
 
-def cpu_seconds() -> float:
-    """Return the CPU time of this process and, with Ray, of the cluster's processes, which are its siblings."""
+def cpu_seconds(*, cluster: bool) -> float:
+    """Return the CPU time of this process and perhaps of the cluster's processes, which are its siblings."""
     own = psutil.Process()
-    parent = own.parent()
+    parent = own.parent() if cluster else None
     others = [] if parent is None else parent.children(recursive=True)
     total = 0.0
     for process in [own, *(one for one in others if one.pid != own.pid)]:
@@ -47,7 +47,7 @@ def main() -> None:
 
     def note(event: Any) -> None:
         if isinstance(event, Progress):
-            steps.append((event.done, time.perf_counter(), cpu_seconds()))
+            steps.append((event.done, time.perf_counter(), cpu_seconds(cluster=workers > 0)))
 
     events.subscribe(note)
     options: dict[str, Any] = {"workers": workers, "on": "ray", "shared": True} if workers else {}

@@ -12,14 +12,11 @@ import pandas as pd
 import psutil
 import pytest
 
-from customlabels_nb.cluster.detecting import detect_with
+import customlabels_nb as cl
 from customlabels_nb.cluster.ray_workers import RayWorkers
 from customlabels_nb.cluster.workers import WorkerJob
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events, Progress
-from customlabels_nb.inference.batch import detect_many
-from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.result_writing import WrittenDetections
 from tests.cluster.ray_cluster import LocalCluster, ray_cluster
 from tests.inference.conftest import blots, model_folder
 from tests.s3_server import Bucket
@@ -27,7 +24,7 @@ from tests.s3_server import Bucket
 __all__ = ["blots", "model_folder"]
 
 COPIES = 8
-ORDER = ["image", "label", "confidence"]
+ORDER = ["image", "label"]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +36,8 @@ def cluster(_client: Any) -> Iterator[LocalCluster]:
 
 
 @pytest.fixture(scope="module")
-def model(model_folder: Path) -> Predictor:
-    predictor = Predictor(model_folder)
-    predictor.start("cpu", engine="torch")
-    return predictor
+def model(model_folder: Path) -> cl.LoadedModel:
+    return cl.load_model(model_folder).start("cpu", engine="torch")
 
 
 def worker_pids() -> list[int]:
@@ -64,16 +59,19 @@ def by_chunks(works: list[Callable[[], None]]) -> Events:
 
 @pytest.mark.slow
 def test_workers_and_nodes_that_come_and_go_change_nothing(
-    cluster: LocalCluster, bucket: Bucket, model: Predictor, blots: dict[str, list[str]]
+    cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]]
 ) -> None:
-    files = [Path(path) for paths in blots.values() for path in paths]
-    names = [bucket.put(f"photos/{copy}-{path.parent.name}-{path.name}", path.read_bytes())
-             for copy in range(COPIES) for path in files]  # fmt: skip
-    bucket.put("photos/bad.jpg", b"no image")
+    files = [path for paths in blots.values() for path in paths]
+    once = model.detect_many(files, threshold=0, progress=False)
+    copies = []
+    for copy in range(COPIES):
+        names = {
+            path: bucket.put(f"photos/{copy}-{at:02}.jpg", Path(path).read_bytes()) for at, path in enumerate(files)
+        }
+        copies.append(once.assign(image=once["image"].map(names)))
+    expected = pd.concat(copies, ignore_index=True)
+    bad = bucket.put("photos/bad.jpg", b"no image")
     url, to = f"{bucket.url}/photos/", f"{bucket.url}/found/"
-    expected = detect_many(model, url, threshold=0)
-    assert isinstance(expected, pd.DataFrame)
-    assert len(expected) == 3 * len(names)
 
     def kill_worker() -> None:
         os.kill(worker_pids()[0], signal.SIGKILL)
@@ -83,23 +81,21 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
         cluster.remove_node(cluster.nodes.pop(0))
 
     events = by_chunks([kill_worker, replace_node])
-    spread = detect_with(2, "ray", events=events)
     bucket.server.seconds = 0.05  # so that the run takes longer than a node takes to start
-    found = detect_many(model, url, threshold=0, to=to, events=events, spread=spread)
+    found = model.detect_many(url, threshold=0, to=to, workers=2, on="ray", events=events, progress=False)
     bucket.server.seconds = 0.0
-    assert isinstance(found, WrittenDetections)
-    assert (found.images, found.left) == (len(names) + 1, 0)
+    assert (found.images, found.left) == (COPIES * len(files) + 1, 0)
     assert not worker_pids(), "all workers have ended"
     table = found.table()
     assert table["image"].value_counts().eq(3).all(), "no image is there twice"
+    table.attrs, errors = {}, table.attrs["errors"]
     pd.testing.assert_frame_equal(*(one.sort_values(ORDER, ignore_index=True) for one in (table, expected)), atol=1e-5)
-    assert [error["image"] for error in table.attrs["errors"]] == [f"{bucket.url}/photos/bad.jpg"]
-    assert table.attrs["errors"] == expected.attrs["errors"]
+    assert [error["image"] for error in errors] == [bad]
 
 
 @pytest.mark.slow
 def test_what_differs_on_a_worker_is_one_sentence(
-    cluster: LocalCluster, bucket: Bucket, model: Predictor, blots: dict[str, list[str]], tmp_path: Path
+    cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]], tmp_path: Path
 ) -> None:
     import ray
 
@@ -119,7 +115,7 @@ def test_what_differs_on_a_worker_is_one_sentence(
         ray.init(cluster.address, runtime_env={"env_vars": variables}, log_to_driver=False)
         try:
             with pytest.raises(HelperError, match=message):
-                detect_many(model, [url], to=f"{bucket.url}/found/", resume=True, spread=detect_with(1, "ray"))
+                model.detect_many([url], to=f"{bucket.url}/found/", resume=True, workers=1, on="ray", progress=False)
             assert ray.is_initialized(), "the user's own connection is kept"
         finally:
             ray.shutdown()
@@ -127,15 +123,15 @@ def test_what_differs_on_a_worker_is_one_sentence(
 
 @pytest.mark.slow
 def test_local_paths_need_a_shared_disk(
-    cluster: LocalCluster, model: Predictor, blots: dict[str, list[str]], tmp_path: Path
+    cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]], tmp_path: Path
 ) -> None:
-    for names, to in ((blots["red"], "s3://nobody/found/"), (["s3://nobody/1.jpg"], tmp_path / "found")):
+    url = bucket.put("photos/1.jpg", Path(blots["red"][0]).read_bytes())
+    for names, to in ((blots["red"], f"{bucket.url}/found/"), ([url], tmp_path / "refused")):
         with pytest.raises(InputError, match=r"is a path on this machine.*shared=True"):
-            detect_many(model, names, to=to, spread=detect_with(1, "ray"))
-    shared = detect_with(1, "ray", shared=True)
-    found = detect_many(model, blots["red"], to=tmp_path / "found", resume=True, spread=shared)
-    assert isinstance(found, WrittenDetections)
-    pd.testing.assert_frame_equal(found.table(), detect_many(model, blots["red"]), atol=1e-5)  # type: ignore[arg-type]
+            model.detect_many(names, to=to, workers=1, on="ray")
+    options = {"to": tmp_path / "found", "workers": 1, "on": "ray", "shared": True}
+    found = model.detect_many(blots["red"], progress=False, **options)
+    pd.testing.assert_frame_equal(found.table(), model.detect_many(blots["red"], progress=False), atol=1e-5)
 
 
 @pytest.mark.parametrize(
