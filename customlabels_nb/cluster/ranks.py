@@ -8,6 +8,7 @@ The connection uses gloo for CPU tensors and nccl for CUDA tensors. All ports li
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
 import os
@@ -296,7 +297,6 @@ def ranks(
         yield TorchrunRanks()
         _join()
         _send(_packed(version))
-        disconnect()
     else:
         found = WorkerRanks(workers, on, shared=shared)
         try:
@@ -357,7 +357,6 @@ def follow() -> str:
     while not isinstance(work := _received(device), str):
         work.prepare()
         work.run(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    disconnect()
     return str(work)
 
 
@@ -377,6 +376,7 @@ def exchange(operation: Callable[..., object], *arguments: Any, **options: Any) 
 
 
 def _connect(store: Store, rank: int, size: int, host: str) -> None:
+    import torch._dynamo  # imported later, by the optimizer, its modules would keep the connection open
     import torch.distributed as dist
 
     if dist.is_initialized():
@@ -391,6 +391,7 @@ def _join() -> None:
 
     if not dist.is_initialized():
         dist.init_process_group(_backends(), timeout=_TIMEOUT)
+        atexit.register(disconnect)  # connecting again would find the addresses of the former connection
 
 
 def disconnect() -> None:
