@@ -29,13 +29,14 @@ class LocalWorkers:
     """
 
     def __init__(self, job: WorkerJob, count: int) -> None:
+        self.count = count
         self._job = asdict(job)
         self._tasks: queue.SimpleQueue[tuple[int, Any] | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[TaskOutcome | HelperError | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._ready = self._busy = 0
         self._closed = False
-        self._helpers = [HelperProcess(idle_seconds=_IDLE_SECONDS) for _ in range(count)]
+        self._helpers = [HelperProcess(idle_seconds=_IDLE_SECONDS, niceness=0) for _ in range(count)]
         for helper in self._helpers:
             threading.Thread(target=self._serve, args=(helper,), name="customlabels_nb worker", daemon=True).start()
 

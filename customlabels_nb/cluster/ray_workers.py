@@ -48,6 +48,11 @@ class RayWorkers:
     gpus : int
         Number of GPUs of each actor, 0 or 1.
 
+    Attributes
+    ----------
+    count : int
+        Number of actors.
+
     Raises
     ------
     InputError
@@ -70,7 +75,8 @@ class RayWorkers:
             self._files = None if job.model is None else ray.put(_files(Path(job.model)))
             self._class = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Worker)
             self._since = time.monotonic()  # there is no worker
-            self._actors = [self._started(1) for _ in range(count or there)]
+            self.count = count or there
+            self._actors = [self._started(1) for _ in range(self.count)]
         except BaseException:
             if self._connected_here:
                 ray.shutdown()

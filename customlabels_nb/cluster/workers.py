@@ -88,7 +88,14 @@ class Workers(Protocol):
     """Workers that are prepared for one job. The backend replaces workers that end.
 
     A replacement receives tasks once it is prepared, and never before. The driver calls all methods from one thread.
+
+    Attributes
+    ----------
+    count : int
+        Number of workers once all are ready.
     """
+
+    count: int
 
     def ready(self) -> int:
         """Return the number of workers that can process tasks now."""

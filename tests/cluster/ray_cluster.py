@@ -17,9 +17,16 @@ _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # otherwise Ray may write a token to the home folder
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_agent_register_timeout_ms": "120000",  # a busy machine needs more than the default of 15 s
+    # a busy machine needs more than the defaults
+    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_raylet_start_wait_time_s": "120",
 }
-_NODE = {"object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+_NODE = {
+    "object_store_memory": 80 * 2**20,
+    "node_ip_address": "127.0.0.1",
+    "include_dashboard": False,
+    "include_log_monitor": False,
+}
 
 
 class LocalCluster:
@@ -29,7 +36,8 @@ class LocalCluster:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster()
-        self.add_node(0, temp_dir=str(folder))
+        self.nodes: list[Any] = []
+        self.add_node(0, temp_dir=str(folder), no_monitor=True)
         self.address: str = self._cluster.address
 
     def add_node(self, cpus: int = 1, **options: Any) -> Any:
