@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from customlabels_nb.cluster.spreading import check_workers, open_workers, process_tasks
+from customlabels_nb.cluster.shared_files import readable_everywhere
+from customlabels_nb.cluster.spreading import FAILED, check_workers, open_workers, process_tasks, worker_options
 from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
-from customlabels_nb.errors import Cancelled, ImageError, InputError
+from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
 from customlabels_nb.inference.batch import Spread, detect_chunk
-from customlabels_nb.inference.image_numbers import Run, listings
-from customlabels_nb.inference.inputs import located
+from customlabels_nb.inference.image_numbers import Run
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
@@ -25,10 +22,7 @@ from customlabels_nb.inference.result_writing import FolderWriting, telling
 from customlabels_nb.models.artifact import model_identity
 from customlabels_nb.settings import settings
 
-#: Code of an image that no worker could process.
-FAILED = "IMAGE_FAILED_IN_WORKER"
 _CHUNK, _CHUNKS_A_WORKER = 500, 4
-_MOST_PROBES = 8
 
 
 def detect_with(
@@ -68,7 +62,7 @@ def detect_with(
         if not runs:
             return True
         own, total = writing.postprocessor, before + writing.left
-        folder = writing.output.folder
+        folder, names = writing.output.folder, [name for run in runs for name in run.images]
         job = WorkerJob(
             entry=f"{__name__}:start_detecting",
             arguments={
@@ -83,8 +77,8 @@ def detect_with(
             },
             model=str(own.predictor.folder.absolute()),
             identity=model_identity(own.predictor.folder, own.config),
-            probes=[] if on is None else _probes(runs, folder, root, shared=shared),
-            options=_options(workers),
+            probes=[] if on is None else readable_everywhere(names, root, folder, shared=shared),
+            options=worker_options(workers),
         )
         try:
             found = open_workers(job, workers, on, gpus=int(str(own.predictor.device).startswith("cuda")))
@@ -146,52 +140,3 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
         }
 
     return detect
-
-
-def _options(workers: int | None) -> dict[str, Any]:
-    """Return the settings of this process for its workers, which share its threads."""
-    return {
-        "threads": max(1, int(settings.threads) // (workers or 1)),
-        "network": settings.network,
-        "timeout_seconds": settings.timeout_seconds,
-        "private_redirects": settings.private_redirects,
-        "cache_dir": str(settings.cache_dir),
-        "buckets": {name: str(place) for name, place in settings.buckets.items()},
-    }
-
-
-def _probes(runs: Sequence[Run], folder: OutputFolder, root: Path | None, *, shared: bool) -> list[list[str]]:
-    """Return files that each worker must be able to read: a local one, the output's listing, one of each bucket.
-
-    Raises
-    ------
-    InputError
-        If there are local paths without ``shared``.
-    """
-    from customlabels_nb.remote.remote_files import look_up
-
-    names = [name for run in runs for name in run.images]
-    local = next((name for name in names if not is_remote(name)), None)
-    if not shared and (local is not None or folder.local is not None):
-        argument = f"to={str(folder)!r}" if local is None else f"The image {local!r}"
-        raise InputError(
-            f"{argument} is a path on this machine, which workers on other machines may not have. Use a URL, such as "
-            "'s3://bucket/folder/', or pass shared=True if all machines have the same files at this path."
-        )
-    probes: list[list[str]] = []
-    if local is not None:
-        place = os.path.abspath(to_path(located(local, root)))
-        with suppress(ImageError):  # it is reported as an unreadable image
-            probes.append([place, content_hash(read_bytes(place, max_bytes=None))])
-    if folder.local is not None:
-        name = listings(folder)[0][2]
-        probes.append([str(folder.local / name), content_hash(folder.read(name))])
-    places: dict[str, str] = {}
-    for name in names:
-        if is_remote(name) and len(places) < _MOST_PROBES:
-            places.setdefault(urlsplit(name)._replace(path="", query="", fragment="").geturl(), name)
-    for name in places.values():
-        with suppress(ImageError):
-            look_up(name)
-            probes.append([name, ""])
-    return probes

@@ -38,7 +38,9 @@ class LocalWorkers:
         self._closed = False
         self._helpers = [HelperProcess(idle_seconds=_IDLE_SECONDS, niceness=0) for _ in range(count)]
         for helper in self._helpers:
-            threading.Thread(target=self._serve, args=(helper,), name="customlabels_nb worker", daemon=True).start()
+            threading.Thread(
+                target=self._serve_until_closed, args=(helper,), name="customlabels_nb worker", daemon=True
+            ).start()
 
     @property
     def pids(self) -> list[int]:
@@ -73,6 +75,12 @@ class LocalWorkers:
         for helper in self._helpers:
             self._tasks.put(None)
             helper.close()
+
+    def _serve_until_closed(self, helper: HelperProcess) -> None:
+        try:
+            self._serve(helper)
+        finally:
+            helper.close()  # it may have been started while the workers were closed
 
     def _serve(self, helper: HelperProcess) -> None:
         """Prepare a process and give it tasks. Start again whenever it ends."""

@@ -15,9 +15,12 @@ from customlabels_nb.cluster.local_workers import LocalWorkers
 from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob, Workers
 from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
 from customlabels_nb.events import Events
+from customlabels_nb.settings import settings
 
 Task = TypeVar("Task")
 
+#: Code of an image that no worker could process, see :data:`customlabels_nb.core.issues.CODES`.
+FAILED = "IMAGE_UNUSABLE"
 _ATTEMPTS = 3
 _MOST_FAILURES = 40  # without a task that is done, more than one bad image in a chunk of 500 causes
 _WAIT_SECONDS = 0.5
@@ -44,6 +47,18 @@ def open_workers(job: WorkerJob, workers: int | None, on: str | None, *, gpus: i
 
         return RayWorkers(job, workers, gpus=gpus)
     return LocalWorkers(job, workers or 1)
+
+
+def worker_options(workers: int | None) -> dict[str, Any]:
+    """Return the settings of this process for its workers, which share its threads."""
+    return {
+        "threads": max(1, int(settings.threads) // (workers or 1)),
+        "network": settings.network,
+        "timeout_seconds": settings.timeout_seconds,
+        "private_redirects": settings.private_redirects,
+        "cache_dir": str(settings.cache_dir),
+        "buckets": {name: str(place) for name, place in settings.buckets.items()},
+    }
 
 
 @dataclass

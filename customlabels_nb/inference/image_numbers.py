@@ -7,9 +7,11 @@ chunk of images is then a range of numbers, and an interrupted run is resumed ev
 from __future__ import annotations
 
 import re
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.inference.journal import Done
@@ -86,22 +88,25 @@ def _matched(
     folder: OutputFolder, frozen: Sequence[tuple[int, int, str]], images: Sequence[str], done: Done
 ) -> tuple[list[Run], list[str]]:
     """Give each image a stored number, an image that is named twice the first two. Return the rest separately."""
-    numbers: defaultdict[str, deque[int]] = defaultdict(deque)
+    first: dict[str, int] = {}
+    more: dict[str, deque[int]] = {}
     for number, name in enumerate(_stored(folder, [name for _, _, name in frozen]), frozen[0][0] if frozen else 0):
-        numbers[name].append(number)
-    known: list[tuple[int, str]] = []
-    new: list[str] = []
-    for image in images:
-        if left := numbers.get(plain(image)):
-            known.append((left.popleft(), image))
-        else:
-            new.append(image)
-    runs: list[Run] = []
-    for number, image in sorted(known):
-        if runs and runs[-1].stop == number:
-            runs[-1].images.append(image)  # type: ignore[attr-defined]
-        else:
-            runs.append(Run(number, [image]))
+        if first.setdefault(name, number) != number:
+            more.setdefault(name, deque()).append(number)
+    numbers = np.full(len(images), -1, dtype=np.int64)
+    for index, image in enumerate(images):
+        name = plain(image)
+        numbers[index] = first.pop(name, -1)
+        if numbers[index] >= 0 and (left := more.get(name)):
+            first[name] = left.popleft()
+    order = np.argsort(numbers, kind="stable")[int((numbers < 0).sum()) :]
+    ends = np.flatnonzero(np.diff(numbers[order]) != 1) + 1
+    runs = [
+        Run(int(numbers[part[0]]), [images[index] for index in part.tolist()])
+        for part in np.split(order, ends)
+        if len(part)
+    ]
+    new = [images[index] for index in np.flatnonzero(numbers < 0).tolist()]
     return [part for run in runs for part in without(run, done.ranges)], new
 
 

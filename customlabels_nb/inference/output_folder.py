@@ -23,6 +23,8 @@ class OutputFolder:
     ----------
     to : path or URL
         Folder. A URL of a bucket in ``settings.buckets`` is a local folder.
+    argument : str
+        Name of the user's argument for error messages.
 
     Attributes
     ----------
@@ -37,12 +39,15 @@ class OutputFolder:
         If ``to`` is not a path or URL, or is on a web server, to which nothing can be written.
     """
 
-    def __init__(self, to: str | os.PathLike[str]) -> None:
+    def __init__(self, to: str | os.PathLike[str], argument: str = "to") -> None:
         self.local: Path | None = None
+        self._argument = argument
         if not (isinstance(to, str) and is_remote(to)):
-            self.local = Path(os.path.abspath(local_path(to, "to")))
+            self.local = Path(os.path.abspath(local_path(to, argument)))
         elif is_web(to):
-            raise InputError(f"to={to!r} is on a web server. Pass a bucket, such as 's3://bucket/folder/', or a path.")
+            raise InputError(
+                f"{argument}={to!r} is on a web server. Pass a bucket, such as 's3://bucket/folder/', or a path."
+            )
         else:
             self.local = path_in_bucket(to)
         self.place: Path | str = self.local or str(to).rstrip("/")
@@ -109,9 +114,7 @@ class OutputFolder:
             return function(system, path.rstrip("/"))
         except CustomLabelsError:
             raise
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"to={self.place!r} cannot be {what}: {why(str(self.place), error)}"
-            ) from error
         except Exception as error:  # the client library of each protocol raises its own errors
-            raise InputError(f"to={self.place!r} cannot be {what}: {why(str(self.place), error)}") from error
+            kind = MissingDependencyError if isinstance(error, ImportError) else InputError
+            reason = why(str(self.place), error)
+            raise kind(f"{self._argument}={self.place!r} cannot be {what}: {reason}") from error

@@ -313,7 +313,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
     >>> found = cl.open_results("s3://bucket/found/")  # doctest: +SKIP
     >>> found.head()  # doctest: +SKIP
     """
-    output = ParquetParts(OutputFolder(path))
+    output = ParquetParts(OutputFolder(path, "path"))
     try:
         facts, done = read_journal(output.folder)
         total = sum(stop - first for first, stop, _ in listings(output.folder)) + done.images.total()
@@ -324,7 +324,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
             f"path={str(path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
         )
     columns = [name for name in facts.get(COLUMNS, ()) if name in DETECTION_COLUMNS]
-    return _summary(output, done, total - done.total, [], ["image", *(columns or DETECTION_COLUMNS)])
+    return _summary(output, done, max(0, total - done.total), [], ["image", *(columns or DETECTION_COLUMNS)])
 
 
 def _summary(

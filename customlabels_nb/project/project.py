@@ -1119,6 +1119,124 @@ class Project:
                 model._finish(stream)
         return model
 
+    def cross_validate(
+        self,
+        folds: int | None = 5,
+        *,
+        seeds: int = 1,
+        kind: str | None = None,
+        budget: str | float | None = None,
+        steps: int | None = None,
+        backbone: str | None = None,
+        detector: str | None = None,
+        input_size: int | None = None,
+        seed: int = 0,
+        device: str | None = None,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> pd.DataFrame:
+        """Train on all folds of the training set but one, test on that one, and return the metrics of each fold.
+
+        The models are not kept. The training runs are independent, so they can be shared between ``workers``.
+
+        Parameters
+        ----------
+        folds : int, optional
+            Number of folds. Each label keeps its proportion, and images with the same content stay together. None
+            trains on the whole training set and tests on the test set, to compare ``seeds``.
+        seeds : int
+            Number of models for each fold, with the seeds ``seed``, ``seed + 1``, …
+        kind, budget, steps, backbone, detector, input_size, seed, device
+            As in :meth:`train`, for each model.
+        workers : int, optional
+            Number of processes on this machine that train at the same time. By default one.
+        on : {"ray"}, optional
+            Train on the Ray cluster at ``RAY_ADDRESS``, by default with as many workers as it has CPUs.
+        shared : bool
+            With ``on="ray"``: allow local images, because all machines have the same files at the same paths.
+
+        Returns
+        -------
+        DataFrame
+            One row per model: fold, seed, training_images, test_images and its metrics.
+
+        Raises
+        ------
+        HelperError
+            If a model cannot be trained, for example because a label has too few images in a fold.
+
+        Examples
+        --------
+        >>> scores = project.cross_validate(folds=5, workers=2)  # doctest: +SKIP
+        >>> scores["f1"].agg(["mean", "std"])  # doctest: +SKIP
+        """
+        from customlabels_nb.cluster.spreading import check_workers
+        from customlabels_nb.cluster.trials import deal_folds, run_trials
+        from customlabels_nb.training.options import options_from
+        from customlabels_nb.training.plan import without_machine_labels
+
+        check_workers(workers, on)
+        if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+            raise InputError(f"seeds={seeds!r} must be a positive integer.")
+        options = options_from(
+            kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
+            seed=seed, device=device,
+        )  # fmt: skip
+        train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
+        dealt = None if folds is None else deal_folds(train, folds, random_state=seed)
+        parts = [{}] if folds is None else [{"fold": fold} for fold in range(folds)]
+        trials = [{**part, "seed": seed + number} for part in parts for number in range(seeds)]
+        with progress_bars(events or Events(), show=progress) as stream:
+            return run_trials(
+                train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers, on=on,
+                shared=shared, events=stream,
+            )  # fmt: skip
+
+    def embed(
+        self,
+        split: str | None = None,
+        *,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> pd.DataFrame:
+        """Compute the features of all images that have none yet, and return a table of images that cannot be read.
+
+        Sorting by similarity, ``project.assist`` and training then start at once. If interrupted, the next call
+        continues where this one stopped.
+
+        Parameters
+        ----------
+        split : {"train", "test"}, optional
+            Dataset. By default both.
+        workers : int, optional
+            Number of processes that share the work. By default this process does it.
+        on : {"ray"}, optional
+            Use the Ray cluster at ``RAY_ADDRESS``, by default with as many workers as it has CPUs.
+        shared : bool
+            With ``on="ray"``: allow local images, because all machines have the same files at the same paths.
+
+        Examples
+        --------
+        >>> unread = project.embed("train", progress=False)
+        >>> len(unread)
+        0
+        """
+        from customlabels_nb.cluster.embedding import embed_with
+        from customlabels_nb.cluster.spreading import check_workers
+
+        check_workers(workers, on)
+        images = self._store.images(split)
+        keys = [content if isinstance(content, str) else None for content in images["sha256"]]
+        shares: dict[str, Any] = {"workers": workers, "on": on, "shared": shared}
+        with progress_bars(events or Events(), show=progress) as stream:
+            return issues_to_frame(embed_with(images["image"].tolist(), keys, self.root, **shares, events=stream))
+
     def model(self, name: str = "latest") -> Model:
         """Return the model version with this name or alias (see ``Model.publish``), or the latest completed version.
 

@@ -210,7 +210,7 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
         "reason": work.plan.choice.reason,
         "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
     }
-    metrics, thresholds = _test(work.plan, trained)
+    metrics, thresholds = test_metrics(work.plan, trained)
     names = work.plan.labels["label"].tolist()
     for split, part in (("train", trained.train), ("test", trained.test), (CROSS_FITTED, trained.cross_fitted)):
         if part is not None and part.table is not None:
@@ -225,7 +225,7 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
     return metrics
 
 
-def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
+def test_metrics(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
     """Compute the metrics on the test images and the assumed threshold of each label."""
     assert trained.test.table is not None
     truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
