@@ -8,23 +8,25 @@ The connection uses gloo for CPU tensors and nccl for CUDA tensors. All ports li
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import importlib
 import io
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
-from customlabels_nb.cluster.local_workers import LocalWorkers
+from customlabels_nb.cluster.shared_files import readable_everywhere
+from customlabels_nb.cluster.spreading import open_workers, worker_options
 from customlabels_nb.cluster.workers import WorkerJob, Workers
-from customlabels_nb.errors import HelperError, ImageError, InputError
+from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -148,17 +150,7 @@ class WorkerRanks:
                     f"{torch.cuda.device_count()}. Pass fewer workers, or device='cpu'."
                 )
             return
-        local = next((image for image in images if not is_remote(image)), None)
-        if local is None:
-            return
-        if not self._shared:
-            raise InputError(
-                f"The image {local!r} is a path on this machine, which the others may not have. Use URLs, such as "
-                "'s3://bucket/photo.jpg', or pass shared=True if all machines have the same files at the same paths."
-            )
-        place = os.path.abspath(to_path(local, root))
-        with suppress(ImageError):  # reported when training reads it
-            self._probes = [[place, content_hash(read_bytes(place, max_bytes=None))]]
+        self._probes = readable_everywhere(list(images), root, shared=self._shared)
 
     def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
         try:
@@ -171,7 +163,9 @@ class WorkerRanks:
         from torch.distributed import TCPStore
 
         if self._workers is None:
-            self._workers = self._open(size - 1)
+            options = {**worker_options(None), "threads": self.threads}
+            job = WorkerJob(_ENTRY, probes=self._probes, options=options)
+            self._workers = open_workers(job, size - 1, self._on, gpus=self._gpus)
         while self._running or self._workers.ready() < size - 1:  # each must get one task
             self._look()
             ready(0)
@@ -206,22 +200,6 @@ class WorkerRanks:
         disconnect()
         if self._workers is not None:
             self._workers.close()
-
-    def _open(self, count: int) -> Workers:
-        options = {
-            "network": settings.network,
-            "timeout_seconds": settings.timeout_seconds,
-            "private_redirects": settings.private_redirects,
-            "cache_dir": str(settings.cache_dir),
-            "buckets": {name: str(place) for name, place in settings.buckets.items()},
-            "threads": self.threads,
-        }
-        job = WorkerJob(_ENTRY, probes=self._probes, options=options)
-        if self._on is None:
-            return LocalWorkers(job, count)
-        from customlabels_nb.cluster.ray_workers import RayWorkers
-
-        return RayWorkers(job, count, gpus=self._gpus)
 
     def _wait(self, store: Store, what: str, size: int, ready: Callable[[int], None]) -> None:
         """Wait until all other ranks have set a key in the store."""
@@ -296,7 +274,6 @@ def ranks(
         yield TorchrunRanks()
         _join()
         _send(_packed(version))
-        disconnect()
     else:
         found = WorkerRanks(workers, on, shared=shared)
         try:
@@ -357,7 +334,6 @@ def follow() -> str:
     while not isinstance(work := _received(device), str):
         work.prepare()
         work.run(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    disconnect()
     return str(work)
 
 
@@ -379,6 +355,9 @@ def exchange(operation: Callable[..., object], *arguments: Any, **options: Any) 
 def _connect(store: Store, rank: int, size: int, host: str) -> None:
     import torch.distributed as dist
 
+    # if the optimizer imports it later, its modules keep the connection open after disconnect()
+    importlib.import_module("torch._dynamo")
+
     if dist.is_initialized():
         raise InputError("torch.distributed is in use. Call torch.distributed.destroy_process_group() first.")
     for name in _INTERFACES:
@@ -391,6 +370,7 @@ def _join() -> None:
 
     if not dist.is_initialized():
         dist.init_process_group(_backends(), timeout=_TIMEOUT)
+        atexit.register(disconnect)  # connecting again would find the addresses of the former connection
 
 
 def disconnect() -> None:

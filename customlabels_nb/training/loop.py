@@ -352,6 +352,7 @@ class _Loop:
                     self._step(items)
                 except LostRankError:
                     assert self.options.ranks is not None
+                    self.peers = None
                     self._note_loss(self.options.ranks.reason())
                     return
                 started, ended = ended, time.perf_counter()
@@ -472,15 +473,22 @@ class _Loop:
             torch.set_num_threads(max(1, min(torch.get_num_threads(), ranks.threads)))
         self.state.parts = size * math.ceil(self.state.parts / size)
         work = OtherRank(self.learner, replace(self.options, expect=None, ranks=None), self._snapshot())
+        known = -1
+
+        def tell(ready: int) -> None:
+            nonlocal known
+            if ready != known or self.events.is_cancelled:
+                known = ready
+                self.events.progress("starting workers", ready, size - 1, unit="workers")
+
         try:
-            ranks.start(work, size, lambda ready: self.events.progress("workers", ready, size - 1, unit="workers"))
+            ranks.start(work, size, tell)
             self.peers = Peers(0, size, images)
         except LostRankError as error:
             self._note_loss(str(error))
 
     def _note_loss(self, reason: str) -> None:
         """Let :meth:`go` start the other processes again, unless they keep ending at the same step."""
-        self.peers = None
         self.lost.append(self.state.step)
         if self.lost[-_MOST_LOST:] == [self.state.step] * _MOST_LOST:
             raise HelperError(f"Training stopped because processes ended {_MOST_LOST} times in a row. {reason}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customlabels_nb._utils.device import choose_device
+from customlabels_nb.cluster.spreading import check_workers
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named
@@ -70,12 +71,9 @@ class TrainingOptions:
         size = self.input_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
             raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to fit the boxes.")
-        if self.workers is not None and (
-            isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 1
-        ):
-            raise InputError(f"workers={self.workers!r} must be a positive integer.")
-        if self.on not in (None, "ray"):
-            raise InputError(f"on={self.on!r} must be 'ray', or None for processes on this machine.")
+        check_workers(self.workers, self.on)
+        if self.on and not self.workers:
+            raise InputError(f"on={self.on!r} requires a number of processes to train with, such as workers=4.")
         if self.device is not None:
             choose_device(self.device)
 
