@@ -4,8 +4,8 @@ Each line of the table that it prints says where its numbers come from: [measure
 depends little on what else runs; [computed] from that and the number of images; [assumed] prices and sizes, which
 are options. ``docs/plan.md`` has the table and what follows from it.
 
-    python benchmarks/plan.py [--images 20000] [--photos 60] [--photo-kb 228] [--core-hour 0.04]
-        [--requests 0.40] [--traffic 0.02]
+    python benchmarks/plan.py [--images 20000] [--photos 60] [--classifier 12.0] [--detector 71.4] [--photo-kb 228]
+        [--core-hour 0.04] [--requests 0.40] [--traffic 0.02]
 """
 
 from __future__ import annotations
@@ -48,15 +48,17 @@ def core_seconds(name: str, folder: Path, photos: int, **training: Any) -> float
     return seconds
 
 
-def measure(images: int, photos: int) -> dict[str, float]:
-    """Measure bytes and processor seconds of one image."""
+def measure(images: int, photos: int, classifier: float | None, detector: float | None) -> dict[str, float]:
+    """Measure bytes and processor seconds of one image. Times of models in ms that are given are not measured."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found = catalogue.measure(folder, images, min(images, 20_000))
         worker = str(Path(__file__).with_name("_import_worker.py"))
         stored = last_json([sys.executable, worker, str(images), str(catalogue.BOXES)])
-        classifier = core_seconds("rooms", folder, photos)
-        detector = core_seconds("circuit_boards", folder, photos, steps=2)
+        times = {
+            "classifier": classifier / 1e3 if classifier else core_seconds("rooms", folder, photos),
+            "detector": detector / 1e3 if detector else core_seconds("circuit_boards", folder, photos, steps=2),
+        }
     name = "s3://bucket/photos/000000/IMG_000000000.jpg"
     return {
         "name": sys.getsizeof(name) + 8,
@@ -67,8 +69,7 @@ def measure(images: int, photos: int) -> dict[str, float]:
         "build": (found["names"] + found["found"]) / images,
         "counts": found["counts"] / images,
         "select": found["select"],
-        "classifier": classifier,
-        "detector": detector,
+        **times,
     }
 
 
@@ -127,15 +128,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=20_000, help="images of the catalogue and project measured")
     parser.add_argument("--photos", type=int, default=60, help="photos that the models look at")
+    parser.add_argument("--classifier", type=float, help="ms of a core for one photo, instead of measuring it")
+    parser.add_argument("--detector", type=float, help="ms of a core for one photo, instead of measuring it")
     parser.add_argument("--photo-kb", type=float, default=228, help="size of a photo")
     parser.add_argument("--core-hour", type=float, default=0.04, help="price of an hour of a processor core, $")
     parser.add_argument("--requests", type=float, default=0.40, help="price of a million GET requests, $")
     parser.add_argument("--traffic", type=float, default=0.02, help="price of a GB to another region, $")
     options = parser.parse_args()
-    one = measure(options.images, options.photos)
+    one = measure(options.images, options.photos, options.classifier, options.detector)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {cores()} cores{load}\n")
-    print("Measured for one image: " + ", ".join(
+    print("For one image: " + ", ".join(
         [f"{one[name] * 1e3:.1f} ms of a core ({name})" for name in ("classifier", "detector")]
         + [f"{one[name]:.1f} bytes ({what})" for name, what in (
             ("images", "images/"), ("found", "found/"), ("project", "database"))]
