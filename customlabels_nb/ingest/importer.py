@@ -13,7 +13,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, OutdatedError, StaleEditError
+from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, OutdatedError, StaleEditError, TableError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Deduplication, Facts, LabelsByImage, labels_by_image, told
 from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
@@ -93,6 +93,10 @@ def import_images(
             break
         except OutdatedError:  # someone else has imported since then: deduplicate again, without reading files
             continue
+        except TableError as error:  # the images of the dataset are left out, but not those of earlier tables
+            if found is not None:
+                raise
+            raise InputError(f"An image is in two tables: {error} Put all rows of an image into one table.") from None
         except _NothingNewError:
             break
         except _FailedError as failed:
@@ -169,18 +173,11 @@ def _tables_in(source: Any) -> tuple[Any, Iterator[pd.DataFrame] | None]:
 def _contents_of(
     tables: Iterator[pd.DataFrame], options: ImportOptions, root: Path, who: str
 ) -> Iterator[SourceContents]:
-    seen: set[str] = set()
     for table in tables:
         if not isinstance(table, pd.DataFrame):
             raise InputError(f"{table!r} is not a DataFrame, but the source is a sequence of DataFrames.")
-        if table.empty:
-            continue
-        for part in find_images(table, options, project_folder=root, annotator=who).parts(_PART):
-            names = part.images["image"].tolist()
-            if again := seen.intersection(names):
-                raise InputError(f"{min(again)!r} is in two of the tables. Put all rows of an image into one table.")
-            seen.update(names)
-            yield part
+        if len(table):
+            yield from find_images(table, options, project_folder=root, annotator=who).parts(_PART)
 
 
 def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:

@@ -188,7 +188,7 @@ class Project:
 
     @property
     def statistics(self) -> dict[str, Statistics]:
-        """Numbers of entries, labelled entries and labels, by split."""
+        """Numbers of entries, labelled entries, labels and boxes, by split. The store counts them as they change."""
         return {split: self._store.statistics(split) for split in t.SPLITS}
 
     def tag_dataset(self, split: str, **tags: str | None) -> None:
@@ -267,7 +267,7 @@ class Project:
         progress: bool = True,
         events: Events | None = None,
     ) -> ImportReport:
-        """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or a DataFrame.
+        """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or one or several DataFrames.
 
         Images that are already in the dataset are recognised. If they have no label yet, they get the label from the
         source. Existing labels are never changed. Folders in cloud storage buckets work as well
@@ -278,7 +278,8 @@ class Project:
         source
             Images to add. Local images are referenced by path unless ``copy`` is true. A zip file is unpacked into the
             project's folder. A DataFrame needs a column ``image``, and may have a column ``label``, box columns and any
-            other columns, which are stored too.
+            other columns, which are stored too. An iterator of DataFrames is stored as one action with only one of them
+            in memory. All rows of an image must be in one of them, and others cannot write to the project meanwhile.
         split : {"train", "test"}
             Dataset to add the images to.
         auto_label : bool
