@@ -1,4 +1,6 @@
-// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …].
+// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …], or a
+// list of such rings for a polygon with several parts or holes: a point in an odd number of rings is inside. Corners and
+// edges are numbered through all rings. An edge has the number of its first corner.
 
 export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 
@@ -28,6 +30,24 @@ export function boundsOf(points) {
   return boxFromCorners([Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]);
 }
 
+export function ringsOf(polygon) {
+  if (!polygon?.length) return [];
+  return typeof polygon[0][0] === "number" ? [polygon] : polygon;
+}
+
+export function polygonOf(rings) {
+  return rings.length === 1 ? rings[0] : rings;
+}
+
+export function cornersOf(polygon) {
+  return ringsOf(polygon).flat();
+}
+
+export function mapCorners(polygon, change) {
+  let index = 0;
+  return polygonOf(ringsOf(polygon).map((ring) => ring.map((point) => change(point, index++))));
+}
+
 // Limit the shift (dx, dy) so that the box stays in the image.
 export function shiftWithin(box, dx, dy, size) {
   return [
@@ -39,13 +59,13 @@ export function shiftWithin(box, dx, dy, size) {
 // A shape has label, left, top, width, height and polygon (null for a box).
 export function moved(shape, dx, dy, size) {
   const [x, y] = shiftWithin(shape, dx, dy, size);
-  const polygon = shape.polygon?.map(([px, py]) => [px + x, py + y]) ?? null;
+  const polygon = shape.polygon && mapCorners(shape.polygon, ([px, py]) => [px + x, py + y]);
   return { ...shape, left: shape.left + x, top: shape.top + y, polygon };
 }
 
-export function withPolygon(shape, points, size) {
-  const polygon = points.map((point) => clipPoint(point, size));
-  return { ...shape, ...boundsOf(polygon), polygon };
+export function withPolygon(shape, unclipped, size) {
+  const polygon = mapCorners(unclipped, (point) => clipPoint(point, size));
+  return { ...shape, ...boundsOf(cornersOf(polygon)), polygon };
 }
 
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
@@ -80,16 +100,18 @@ export function fittedTo(shape, box) {
   if (!shape.polygon) return { ...shape, ...box };
   const sx = shape.width ? box.width / shape.width : 1;
   const sy = shape.height ? box.height / shape.height : 1;
-  const polygon = shape.polygon.map(([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
+  const polygon = mapCorners(shape.polygon, ([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
   return { ...shape, ...box, polygon };
 }
 
-export function isInPolygon([x, y], points) {
+export function isInPolygon([x, y], polygon) {
   let inside = false;
-  for (let i = 0, j = points.length - 1; i < points.length; j = i, i += 1) {
-    const [xi, yi] = points[i];
-    const [xj, yj] = points[j];
-    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+  for (const ring of ringsOf(polygon)) {
+    for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1) {
+      const [xi, yi] = ring[i];
+      const [xj, yj] = ring[j];
+      if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+    }
   }
   return inside;
 }
@@ -114,31 +136,66 @@ export function outline(shape) {
   return ["nw", "ne", "se", "sw"].map((corner) => handlePoint(shape, corner));
 }
 
-// Find the edge nearest to a point: [index of its first corner, distance].
-export function nearestEdge(point, points) {
+// Find the edge nearest to a point: [its number, distance].
+export function nearestEdge(point, polygon) {
   let best = [0, Infinity];
-  points.forEach((start, index) => {
-    const distance = distanceToSegment(point, start, points[(index + 1) % points.length]);
-    if (distance < best[1]) best = [index, distance];
-  });
+  let first = 0;
+  for (const ring of ringsOf(polygon)) {
+    ring.forEach((start, index) => {
+      const distance = distanceToSegment(point, start, ring[(index + 1) % ring.length]);
+      if (distance < best[1]) best = [first + index, distance];
+    });
+    first += ring.length;
+  }
   return best;
 }
 
-export function areaOf(shape) {
-  if (!shape.polygon) return shape.width * shape.height;
+export function ringArea(ring) {
   let twice = 0;
-  shape.polygon.forEach(([x, y], index) => {
-    const [nx, ny] = shape.polygon[(index + 1) % shape.polygon.length];
+  ring.forEach(([x, y], index) => {
+    const [nx, ny] = ring[(index + 1) % ring.length];
     twice += x * ny - nx * y;
   });
   return Math.abs(twice) / 2;
 }
 
-// Add a corner to a polygon after the edge that begins at `index`, or remove one (at least three remain).
-export function withCorner(points, index, point) {
-  return [...points.slice(0, index + 1), point, ...points.slice(index + 1)];
+export function isHole(rings, index) {
+  return isInPolygon(rings[index][0], rings.filter((_, at) => at !== index));
 }
 
-export function withoutCorner(points, index) {
-  return points.length > 3 ? points.filter((_, at) => at !== index) : points;
+// Area of a shape whose rings do not cross.
+export function areaOf(shape) {
+  if (!shape.polygon) return shape.width * shape.height;
+  const rings = ringsOf(shape.polygon);
+  return rings.reduce((sum, ring, index) => sum + (isHole(rings, index) ? -1 : 1) * ringArea(ring), 0);
+}
+
+// Return [number of the ring, number of the corner in it].
+export function ringAt(polygon, index) {
+  let at = index;
+  for (const [number, ring] of ringsOf(polygon).entries()) {
+    if (at < ring.length) return [number, at];
+    at -= ring.length;
+  }
+  return null;
+}
+
+// Add a corner after an edge.
+export function withCorner(polygon, edge, point) {
+  const [number, at] = ringAt(polygon, edge);
+  return polygonOf(ringsOf(polygon).map((ring, own) => (own === number ? [...ring.slice(0, at + 1), point, ...ring.slice(at + 1)] : ring)));
+}
+
+// Remove a corner, together with its ring if only two others remain there. The last ring keeps three corners.
+export function withoutCorner(polygon, index) {
+  const [number, at] = ringAt(polygon, index);
+  const rings = ringsOf(polygon);
+  if (rings[number].length <= 3) return withoutRing(polygon, number);
+  return polygonOf(rings.map((ring, own) => (own === number ? ring.filter((_, corner) => corner !== at) : ring)));
+}
+
+// Remove a part or a hole. The last ring stays.
+export function withoutRing(polygon, number) {
+  const rings = ringsOf(polygon);
+  return rings.length > 1 ? polygonOf(rings.filter((_, own) => own !== number)) : polygon;
 }
