@@ -2,8 +2,8 @@
 
 A table of answers has one row per submitted answer and the columns :data:`.answer_format.ANSWER_COLUMNS`: ``label``
 (missing if no label applies), ``labels`` (tuple of str) of answers with several, and ``boxes`` (tuple of dicts with
-``label``, ``left``, ``top``, ``width``, ``height`` in pixels and ``polygon``, a list of [x, y] or None) of drawn
-answers. The kind of the answers is one of :data:`customlabels_nb.core.tables.TASKS`.
+``label``, ``left``, ``top``, ``width``, ``height`` in pixels and ``polygon``, as in :mod:`customlabels_nb.core.polygons`, or
+None) of drawn answers. The kind of the answers is one of :data:`customlabels_nb.core.tables.TASKS`.
 
 The answers become votes. With one label, all people of a task vote for its label. With several labels, they vote for or
 against each label that somebody gave. With boxes, they vote for the label of each object that somebody drew, or for
@@ -24,6 +24,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh
+from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.matching import ranges
@@ -324,7 +325,7 @@ def _drawn_results(votes: Votes, weighed: Weighed) -> tuple[pd.DataFrame, pd.Dat
     return items, _annotations(votes, np.arange(many), weighed.value[best], sure, kept, box, polygon)
 
 
-def _middle(polygons: list[list[list[float]]]) -> tuple[list[list[float]], float]:
+def _middle(polygons: list[Polygon]) -> tuple[Polygon, float]:
     """Return the polygon with the highest mean IoU with the others, and this mean."""
     if len(polygons) == 1:
         return polygons[0], 1.0
