@@ -129,9 +129,8 @@ class _Crop:
         marked = np.zeros((height, width), dtype=bool)
         for click in clicks:
             if click.inside == inside:
-                marked |= (
-                    np.hypot(x - (click.x - self.left) * self.scale, y - (click.y - self.top) * self.scale) <= radius
-                )
+                at = (click.x - self.left) * self.scale, (click.y - self.top) * self.scale
+                marked |= np.hypot(x - at[0], y - at[1]) <= radius
         return marked
 
     def from_box(self, cv2: Any, box: Box) -> Mask:
@@ -151,7 +150,7 @@ class _Crop:
         near = self._distance(lab, self.inside) < self._distance(lab, self.outside | (border & ~self.inside))
         state = np.where(self._touching(cv2, near | self.inside), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         state[self.frame] = cv2.GC_BGD
-        return state
+        return np.asarray(state)
 
     def _distance(self, lab: npt.NDArray[np.float32], where: Mask) -> Any:
         colours = lab[where]
@@ -168,7 +167,7 @@ class _Crop:
         inner = found[np.clip(y, 0, found.shape[0] - 1)[:, None], np.clip(x, 0, found.shape[1] - 1)]
         state = np.where(inner, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         state[self.frame] = cv2.GC_BGD
-        return state
+        return np.asarray(state)
 
     def segment(self, cv2: Any, state: Mask) -> Mask:
         """Separate the object from its surroundings, and return it as a mask of 0 and 1."""
