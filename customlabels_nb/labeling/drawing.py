@@ -11,7 +11,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
-from customlabels_nb.core.polygons import polygon_of, rings_of
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.edit_rules import Change, is_whole
 from customlabels_nb.labeling.session import EditResult, LabellingSession
@@ -25,14 +25,14 @@ _SLACK = 0.01
 
 @dataclass(frozen=True)
 class Shape:
-    """Box, or polygon with its bounding box, in pixels of the upright image. ``polygon`` has its rings."""
+    """Box, or polygon with its bounding box, in pixels of the upright image."""
 
     label: str
     left: float
     top: float
     width: float
     height: float
-    polygon: tuple[tuple[tuple[float, float], ...], ...] | None = None
+    polygon: Polygon | None = None
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Shape:
@@ -45,27 +45,26 @@ class Shape:
         """
         try:
             box = [float(value[name]) for name in t.BOX_COLUMNS]
-            points = value.get("polygon")
-            rings = _rounded(points)
+            rings = [ring.round(_DIGITS) for ring in rings_of(value.get("polygon"))]
             name = value["label"]
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(f"Invalid shape {str(value)[:200]}: {error}.") from error
         label = t.check_label(name)
-        if points is not None and not rings:
-            raise InputError(f"The polygon {label!r} has no points.")
+        if value.get("polygon") is not None and not rings:
+            raise InputError(f"The polygon {label!r} has no corners.")
         if rings:
             box = polygon_to_ltwh(rings).tolist()
-        if not np.isfinite(box).all() or not all(np.isfinite(ring).all() for ring in rings):
+        if not np.isfinite(box).all():
             raise InputError(f"The coordinates of the shape {label!r} must be finite. Got {box!r}.")
         left, top, width, height = (round(side, _DIGITS) for side in box)
-        return cls(label, left, top, width, height, rings or None)
+        return cls(label, left, top, width, height, polygon_of(rings))
 
     def check(self, size: tuple[int, int] | None) -> None:
         """Raise InputError if the shape is smaller than 2 × 2 pixels or extends beyond the image (rounding aside)."""
-        corners = min(map(len, self.polygon or ()), default=3)
+        corners = min(map(len, rings_of(self.polygon)), default=3)
         if corners < 3:
             raise InputError(
-                f"Each ring of a polygon must have at least three corners, but one of {self.label!r} has {corners}."
+                f"A polygon must have at least three corners, but the one labelled {self.label!r} has {corners}."
             )
         if min(self.width, self.height) < SMALLEST - _SLACK:
             raise InputError(
@@ -191,7 +190,7 @@ def _set_shapes(
             else:
                 shape.check(size)  # existing shapes may have been imported, so they are not validated
                 box = {name: getattr(shape, name) for name in t.BOX_COLUMNS}
-                new.append({"image": image, "label": shape.label, **box, "polygon": polygon_of(shape.polygon or ())})
+                new.append({"image": image, "label": shape.label, **box, "polygon": shape.polygon})
         for label in labels:
             same = left.get((label,))
             if same:
@@ -209,7 +208,7 @@ def _set_shapes(
 def _key(shape: Any) -> tuple[Any, ...]:
     """Return a key for matching stored and new shapes: label and corners for a polygon, otherwise label and box."""
     if shape.polygon is not None:
-        return (shape.label, shape.polygon if isinstance(shape, Shape) else _rounded(shape.polygon))
+        return (shape.label, *(tuple(map(tuple, ring.round(_DIGITS).tolist())) for ring in rings_of(shape.polygon)))
     return (shape.label, *(round(float(getattr(shape, name)), _DIGITS) for name in t.BOX_COLUMNS))
 
 
@@ -223,7 +222,3 @@ def shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
         if np.isnan(shape["left"]):  # a polygon may be stored without its box
             shape |= dict(zip(t.BOX_COLUMNS, polygon_to_ltwh(shape["polygon"]).tolist(), strict=True))
     return shapes
-
-
-def _rounded(polygon: Any) -> tuple[tuple[tuple[float, float], ...], ...]:
-    return tuple(tuple((x, y) for x, y in ring.round(_DIGITS).tolist()) for ring in rings_of(polygon))

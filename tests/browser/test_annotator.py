@@ -515,6 +515,7 @@ def test_holes_parts_and_assisted_outlines(lab: Lab, test_data: Path) -> None:
     labels = [shape[0] for shape in annotator.stored("photo")]
     assert labels == ["banana", "orange"], first
     assert page.value(f"overlap({annotator.stored('photo')[0][5]}, {boxes['banana']})") > 0.6
+    page.save()
     stored = [annotator.stored(number) for number in (0, "photo")]
     # corrected like a drawn one: the outline is a polygon whose corners move
     annotator.press("Escape", "Escape", "Tab")

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cut, joined, pointsText, simplified } from "../../customlabels_nb/widgets/static/annotator/rings.js";
-import { areaOf, boundsOf, cornersOf, isInPolygon, ringsOf, withoutCorner, withoutRing } from "../../customlabels_nb/widgets/static/shared/geometry.js";
+import { areaOf, boundsOf, pointsOf, isInPolygon, ringsOf, withoutCorner, withoutRing } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany } from "./random.js";
 
 const square = (left, top, side) => [[left, top], [left + side, top], [left + side, top + side], [left, top + side]];
@@ -66,5 +66,5 @@ test("a ring of three corners goes with one of them, but the last ring stays", (
   assert.deepEqual(withoutRing(rings, 0), rings[1]);
   assert.equal(withoutRing(rings[0], 0), rings[0]);
   assert.equal(withoutCorner(rings[1], 0), rings[1]);
-  assert.deepEqual(boundsOf(cornersOf(withoutCorner(rings, 0))), { left: 0, top: 0, width: 50, height: 50 });
+  assert.deepEqual(boundsOf(pointsOf(withoutCorner(rings, 0))), { left: 0, top: 0, width: 50, height: 50 });
 });

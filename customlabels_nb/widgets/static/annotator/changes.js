@@ -3,7 +3,7 @@
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
 import { simplified } from "./rings.js";
-import { cornersOf, withoutCorner, withPolygon } from "../shared/geometry.js";
+import { pointsOf, withoutCorner, withPolygon } from "../shared/geometry.js";
 import { offerReview } from "../label_manager/opening.js";
 import { askReason } from "../shared/job_bar.js";
 import { askToSkip } from "../shared/panels.js";
@@ -210,7 +210,7 @@ export class Changes {
     screen.tolerance = tolerance;
     const polygon = this.whole.get(before)?.polygon ?? before.polygon;
     const shape = withPolygon(before, simplified(polygon, tolerance), imageShapes.image);
-    const isSame = cornersOf(shape.polygon).length === cornersOf(before.polygon).length;
+    const isSame = pointsOf(shape.polygon).length === pointsOf(before.polygon).length;
     this.whole.set(isSame ? before : shape, { polygon, tolerance });
     if (isSame) screen.shown();
     else {

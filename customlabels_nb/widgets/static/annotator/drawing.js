@@ -1,7 +1,7 @@
 // State machine of pointer gestures on the shapes of an image, without DOM. Points and `tolerance` are in image pixels.
 // A gesture without effect leaves no trace.
 
-import { areaOf, boxFromCorners, clipBox, clipPoint, cornersOf, fittedTo, isInPolygon, isTooSmall, mapCorners, moved, resized, ringArea, ringAt, ringsOf, withCorner, withoutCorner, withoutRing, withPolygon } from "../shared/geometry.js";
+import { areaOf, boxFromCorners, clipBox, clipPoint, pointsOf, fittedTo, isInPolygon, isTooSmall, mapCorners, moved, resized, ringArea, ringAt, ringsOf, withCorner, withoutCorner, withoutRing, withPolygon } from "../shared/geometry.js";
 import { hitTest } from "./hits.js";
 import { cut, joined } from "./rings.js";
 
@@ -53,7 +53,7 @@ export class Drawing {
   // Corner of the selected polygon that was clicked last, or null.
   get corner() {
     const held = this._corner;
-    return held && held.imageShapes === this.imageShapes && held.index === this.imageShapes.selected && cornersOf(this.imageShapes.shape?.polygon)[held.corner] ? held.corner : null;
+    return held && held.imageShapes === this.imageShapes && held.index === this.imageShapes.selected && pointsOf(this.imageShapes.shape?.polygon)[held.corner] ? held.corner : null;
   }
 
   // Preview of the shape if the gesture ended now, with its index (null for a new shape).

@@ -1,6 +1,6 @@
 // Cut a ring out of a polygon, add one to it, and simplify polygons. Pure functions of polygons as in geometry.js.
 
-import { cornersOf, boundsOf, distanceToSegment, isInPolygon, polygonOf, ringArea, ringsOf } from "../shared/geometry.js";
+import { pointsOf, boundsOf, distanceToSegment, isInPolygon, polygonOf, ringArea, ringsOf } from "../shared/geometry.js";
 
 // Choices of how far a simplified outline may be from the full one, in pixels.
 export const TOLERANCES = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32];
@@ -149,5 +149,5 @@ export function pointsText(polygon) {
   const rings = ringsOf(polygon);
   const holes = rings.filter((ring, index) => isInPolygon(ring[0], rings.filter((_, own) => own !== index))).length;
   const more = [[rings.length - holes, "part", 1], [holes, "hole", 0]].filter(([count, , least]) => count > least);
-  return [`${cornersOf(polygon).length} points`, ...more.map(([count, word]) => `${count} ${word}${count === 1 ? "" : "s"}`)].join(" · ");
+  return [`${pointsOf(polygon).length} points`, ...more.map(([count, word]) => `${count} ${word}${count === 1 ? "" : "s"}`)].join(" · ");
 }

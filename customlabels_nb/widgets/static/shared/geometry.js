@@ -39,13 +39,18 @@ export function polygonOf(rings) {
   return rings.length === 1 ? rings[0] : rings;
 }
 
-export function cornersOf(polygon) {
+export function pointsOf(polygon) {
   return ringsOf(polygon).flat();
 }
 
 export function mapCorners(polygon, change) {
   let index = 0;
   return polygonOf(ringsOf(polygon).map((ring) => ring.map((point) => change(point, index++))));
+}
+
+// Return the polygon as the `d` of an SVG path.
+export function outlinePath(polygon) {
+  return ringsOf(polygon).map((ring) => `M${ring.map((point) => point.join(" ")).join("L")}Z`).join("");
 }
 
 // Limit the shift (dx, dy) so that the box stays in the image.
@@ -65,7 +70,7 @@ export function moved(shape, dx, dy, size) {
 
 export function withPolygon(shape, unclipped, size) {
   const polygon = mapCorners(unclipped, (point) => clipPoint(point, size));
-  return { ...shape, ...boundsOf(cornersOf(polygon)), polygon };
+  return { ...shape, ...boundsOf(pointsOf(polygon)), polygon };
 }
 
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
