@@ -29,12 +29,14 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser.jupyter import BROWSER_FLAGS, Lab, notebook, serve
 
-PARTS = ("moves", "turning", "saving", "peers", "person")
+PARTS = ("moves", "polygons", "outlines", "turning", "saving", "peers", "person")
 BOXES = {"boxes-100.jpg": 100, "boxes-500.jpg": 500}
+POLYGONS = ("polygons-50.jpg", 50, 200)
 SIDE, PHOTO = 4096, (4096, 3072)
 FRAME = 1000 / 60
 LOOKED_AT = 500  # minimum milliseconds that a person looks at an image
 OVER_BARE, FRAMES, PREFETCHED, SAVED, SAVED_WHILE_BUSY = 1.2, 2, 100, 100, 1_000
+OUTLINED = 200
 SITE = "import importlib.util as u; print(u.find_spec('jupyter_bbox_widget').submodule_search_locations[0])"
 
 CELLS = {
@@ -49,6 +51,7 @@ project = bench.create(photos, {boxes!r})
     "annotator": "a = project.annotate('train', sort='name')\ntimed = bench.Timed(a)\na",
     "bare 100": "bench.Bare(photos / 'boxes-100.jpg', 100, stage)",
     "bare 500": "bench.Bare(photos / 'boxes-500.jpg', 500, stage)",
+    "bare polygons": "bench.Bare(photos / 'polygons-50.jpg', bench.rings(50, 200), stage)",
     "training": "bench.train_until(Path('stop'))",
     "BoxAnnotator": "bench.box_annotator(photos / 'boxes-100.jpg', 100)",
     "BBoxWidget": "bench.bbox_widget(photos / 'boxes-100.jpg', 100)",

@@ -149,8 +149,7 @@ export class Painter {
   }
 
   _tag(pen, text, points, colour) {
-    const left = Math.min(...points.map(([x]) => x));
-    const top = Math.min(...points.map(([, y]) => y));
+    const [left, top] = points.reduce((best, point) => (point[1] < best[1] || (point[1] === best[1] && point[0] < best[0]) ? point : best));
     pen.font = FONT;
     if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
     const width = this.widths.get(text) + 10;
