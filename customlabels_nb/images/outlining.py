@@ -109,6 +109,7 @@ class _Crop:
     def __init__(self, image: Image.Image, region: Box, clicks: Sequence[Click], side: int = _SIDE) -> None:
         left, top, width, height = region
         xs, ys = [left, left + width, *(one.x for one in clicks)], [top, top + height, *(one.y for one in clicks)]
+        self.size = image.size
         self.left, self.top = max(0, int(min(xs))), max(0, int(min(ys)))
         right, bottom = min(image.width, int(np.ceil(max(xs)))), min(image.height, int(np.ceil(max(ys))))
         across, down = max(1, right - self.left), max(1, bottom - self.top)
@@ -154,6 +155,8 @@ class _Crop:
 
     def _distance(self, lab: npt.NDArray[np.float32], where: Mask) -> Any:
         colours = lab[where]
+        if not len(colours):
+            return np.full(lab.shape[:2], np.inf)
         chosen = colours[np.linspace(0, len(colours) - 1, min(_SAMPLES, len(colours))).astype(int)]
         flat = lab.reshape(-1, 3)
         squares = (flat**2).sum(1)[:, None] - 2 * flat @ chosen.T + (chosen**2).sum(1)
@@ -210,7 +213,7 @@ class _Crop:
             return None
         corner = np.array([self.left, self.top])
         polygon = simplified(polygon_of(rings), _EXACT)
-        return polygon_of(np.asarray(ring) / self.scale + corner for ring in rings_of(polygon))
+        return polygon_of((ring / self.scale + corner).clip(0, self.size) for ring in rings_of(polygon))
 
 
 def _large_parts(cv2: Any, found: Mask) -> Mask:
