@@ -1,4 +1,4 @@
-// A widget that does nothing but paint: a photo, boxes on a canvas above it, and one more that follows the pressed pointer.
+// A widget that does nothing but paint: a photo, boxes or polygons on a canvas above it, and one more that follows the pressed pointer.
 
 import { dataUri, element } from "../customlabels_nb/widgets/static/shared/dom.js";
 
@@ -7,7 +7,7 @@ const LAYER = { position: "absolute", inset: "0", width: "100%", height: "100%" 
 export default {
   render({ model, el }) {
     const [width, height] = model.get("stage");
-    const boxes = model.get("boxes");
+    const [boxes, rings] = [model.get("boxes"), model.get("rings")];
     const side = Math.min(width, height);
     const ratio = globalThis.devicePixelRatio || 1;
     const photo = element("img", { src: dataUri(model.get("photo")), draggable: false, style: { ...LAYER, width: `${side}px`, height: `${side}px`, "max-width": "none" } });
@@ -21,6 +21,12 @@ export default {
       pen.strokeStyle = "#d6336c";
       pen.lineWidth = 2;
       for (const [left, top, across, down] of boxes) pen.strokeRect(left * side, top * side, across * side, down * side);
+      for (const ring of rings) {
+        pen.beginPath();
+        ring.forEach(([x, y], index) => (index ? pen.lineTo(x * side, y * side) : pen.moveTo(x * side, y * side)));
+        pen.closePath();
+        pen.stroke();
+      }
       if (drawn) pen.strokeRect(...start, drawn[0] - start[0], drawn[1] - start[1]);
     };
     paper.addEventListener("pointerdown", (event) => { start = [event.offsetX, event.offsetY]; });

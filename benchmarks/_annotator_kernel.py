@@ -15,7 +15,8 @@ from _gallery_kernel import LABELS, Timed, train_until
 import customlabels_nb as cl
 from customlabels_nb.widgets._base import join_modules
 
-__all__ = ["Bare", "Timed", "bbox_widget", "box_annotator", "create", "create_empty", "display", "train_until"]
+__all__ = ["Bare", "Timed", "bbox_widget", "box_annotator", "create", "create_empty", "display",
+           "rings", "train_until"]  # fmt: skip
 SIDE = 4096
 
 
@@ -32,8 +33,22 @@ def _pixels(count: int) -> list[list[int]]:
     return places
 
 
-def create(photos: Path, counts: dict[str, int]) -> cl.Project:
-    """Create a project of all photos and draw the numbers of boxes given in ``counts``."""
+def rings(count: int, points: int) -> np.ndarray:
+    """Return ``count`` random polygons relative to the image's sides, shape (count, points, 2)."""
+    rng = np.random.default_rng(count)
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    radii = rng.uniform(0.02, 0.08, (count, 1)) * (
+        1 + 0.2 * np.sin(5 * turn) + rng.uniform(-0.03, 0.03, (count, points))
+    )
+    around = radii[..., None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    return np.asarray(rng.uniform(0.1, 0.9, (count, 1, 2)) + around)
+
+
+def create(photos: Path, counts: dict[str, int], polygons: tuple[str, int, int]) -> cl.Project:
+    """Create a project of all photos and draw the numbers of boxes given in ``counts``, and polygons.
+
+    ``polygons`` is the name of the photo, the number of polygons, and of the points of each.
+    """
     project = cl.create_project("photos", task="boxes")
     project.add_images(photos, progress=False)
     for label in LABELS:
@@ -44,6 +59,11 @@ def create(photos: Path, counts: dict[str, int]) -> cl.Project:
         boxes = pd.DataFrame(_pixels(count), columns=["left", "top", "width", "height"])
         labels = [LABELS[number % len(LABELS)] for number in range(count)]
         drawn.append(boxes.assign(image=images[images.str.endswith(name)].iat[0], label=labels))
+    name, count, points = polygons
+    outlines = (SIDE * rings(count, points)).round(1).tolist()
+    labels = [LABELS[number % len(LABELS)] for number in range(count)]
+    image = images[images.str.endswith(name)].iat[0]
+    drawn.append(pd.DataFrame({"polygon": outlines, "label": labels, "image": image}))
     project.update("train", pd.concat(drawn))
     return project
 
@@ -69,10 +89,12 @@ class Bare(anywidget.AnyWidget):
     _esm = join_modules(Path(__file__).with_name("_annotator_bare.js"))
     photo = traitlets.Bytes().tag(sync=True)
     boxes = traitlets.List().tag(sync=True)
+    rings = traitlets.List().tag(sync=True)
     stage = traitlets.List().tag(sync=True)
 
-    def __init__(self, photo: Path, boxes: int, stage: Sequence[int]) -> None:
-        super().__init__(photo=photo.read_bytes(), boxes=ratios(boxes).tolist(), stage=list(stage))
+    def __init__(self, photo: Path, boxes: int, stage: Sequence[int], rings: Any = None) -> None:
+        outlines = [] if rings is None else rings.tolist()
+        super().__init__(photo=photo.read_bytes(), boxes=ratios(boxes).tolist(), stage=list(stage), rings=outlines)
 
 
 def box_annotator(photo: Path, boxes: int) -> Any:

@@ -29,12 +29,14 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser.jupyter import BROWSER_FLAGS, Lab, notebook, serve
 
-PARTS = ("moves", "turning", "saving", "peers", "person")
+PARTS = ("moves", "polygons", "outlines", "turning", "saving", "peers", "person")
 BOXES = {"boxes-100.jpg": 100, "boxes-500.jpg": 500}
+POLYGONS = ("polygons-50.jpg", 50, 200)
 SIDE, PHOTO = 4096, (4096, 3072)
 FRAME = 1000 / 60
 LOOKED_AT = 500  # minimum milliseconds that a person looks at an image
 OVER_BARE, FRAMES, PREFETCHED, SAVED, SAVED_WHILE_BUSY = 1.2, 2, 100, 100, 1_000
+OUTLINED = 200
 SITE = "import importlib.util as u; print(u.find_spec('jupyter_bbox_widget').submodule_search_locations[0])"
 
 CELLS = {
@@ -44,11 +46,12 @@ from pathlib import Path
 sys.path.insert(0, {benchmarks!r})
 import _annotator_kernel as bench
 photos = Path({photos!r})
-project = bench.create(photos, {boxes!r})
+project = bench.create(photos, {boxes!r}, {polygons!r})
 """,
     "annotator": "a = project.annotate('train', sort='name')\ntimed = bench.Timed(a)\na",
     "bare 100": "bench.Bare(photos / 'boxes-100.jpg', 100, stage)",
     "bare 500": "bench.Bare(photos / 'boxes-500.jpg', 500, stage)",
+    "bare polygons": "bench.Bare(photos / 'polygons-50.jpg', 0, stage, bench.rings(50, 200))",
     "training": "bench.train_until(Path('stop'))",
     "BoxAnnotator": "bench.box_annotator(photos / 'boxes-100.jpg', 100)",
     "BBoxWidget": "bench.bbox_widget(photos / 'boxes-100.jpg', 100)",
@@ -73,20 +76,9 @@ QUICK = Amounts(photos=8, rounds=2, boxes=6, moves=10, real=6)
 
 def moves(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
     """Measure moves of the pointer in the annotator and the minimal widget in turn."""
-    lab = bench.page
     for name, count in BOXES.items():
         screen.display(bench, name)
-        size = screen.area.bounding_box()
-        bench.do(f"stage = ({round(size['width'])}, {round(size['height'])})")
-        bare = Stage(lab, f"{bench.run(f'bare {count}')} .bare", "canvas").ready()
-        ours: list[float] = []
-        theirs: list[float] = []
-        for turn in range(amounts.rounds):
-            for stage, times in ((screen, ours), (bare, theirs))[:: 1 if turn % 2 else -1]:
-                stage.ready()
-                with traced(lab.lab.browser, lab.page) as found:
-                    stage.drag(amounts.moves)
-                times += found
+        ours, theirs = beside_bare(bench, screen, f"bare {count}", amounts)
         heading(f"latency of a pointer move, {count} boxes on {SIDE:,} × {SIDE:,} pixels:")
         show("annotator", ours)
         show("bare canvas", theirs)
@@ -94,6 +86,61 @@ def moves(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
             bound("p95, annotator over bare", percentile(ours, 95) / percentile(theirs, 95), "×", at_most=OVER_BARE)
         else:
             bound("p95", percentile(ours, 95) / FRAME, " frames", at_most=FRAMES)
+
+
+def polygons(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
+    """Measure moves of the pointer beside the minimal widget, with many polygons and one of them selected."""
+    name, count, points = POLYGONS
+    screen.display(bench, name)
+    screen.root.press("Tab")
+    ours, theirs = beside_bare(bench, screen, "bare polygons", amounts)
+    heading(f"latency of a pointer move, {count} polygons of {points} points on {SIDE:,} × {SIDE:,} pixels:")
+    show("annotator", ours)
+    show("bare canvas", theirs)
+    bound("p95, annotator over bare", percentile(ours, 95) / percentile(theirs, 95), "×", at_most=OVER_BARE)
+
+
+def beside_bare(bench: Bench, screen: AnnotatorScreen, cell: str, amounts: Amounts) -> tuple[list[float], list[float]]:
+    """Return the latencies in the annotator and in the minimal widget of a cell, measured in turn."""
+    lab, size = bench.page, screen.area.bounding_box()
+    bench.do(f"stage = ({round(size['width'])}, {round(size['height'])})")
+    bare = Stage(lab, f"{bench.run(cell)} .bare", "canvas").ready()
+    ours: list[float] = []
+    theirs: list[float] = []
+    for turn in range(amounts.rounds):
+        for stage, times in ((screen, ours), (bare, theirs))[:: 1 if turn % 2 else -1]:
+            stage.ready()
+            with traced(lab.lab.browser, lab.page) as found:
+                stage.drag(amounts.moves)
+            times += found
+    return ours, theirs
+
+
+def outlines(real: list[tuple[Path, list[Corners]]]) -> None:
+    """Measure assisted outlines of real photos from their known boxes, and from a click in the middle of each."""
+    from customlabels_nb.core.geometry import iou, polygon_to_ltwh
+    from customlabels_nb.images.outlining import Click, find_outline
+    from customlabels_nb.images.reading import open_image
+
+    times: dict[str, list[float]] = {"from a box": [], "from a click": []}
+    overlaps: list[float] = []
+    for path, boxes in real:
+        photo = open_image(str(path))
+        for left, top, right, bottom in boxes:
+            box = (left, top, right - left, bottom - top)
+            click = Click((left + right) / 2, (top + bottom) / 2, True)
+            find_outline(photo, box=box)  # the first one imports OpenCV
+            for name, ask in (("from a box", {"box": box}), ("from a click", {"clicks": [click]})):
+                began = perf_counter()
+                polygon, _ = find_outline(photo, **ask)
+                times[name].append(1000 * (perf_counter() - began))
+                if name == "from a box":
+                    overlaps.append(float(iou([polygon_to_ltwh(polygon)], [box])[0, 0]) if polygon else 0.0)
+    heading(f"assisted outlines of {len(overlaps)} objects on {len(real)} real photos, in the kernel:")
+    for name, found in times.items():
+        show(name, found)
+        bound("p95", percentile(found, 95), " ms", at_most=OUTLINED)
+    figure("median IoU of an outline's bounding box with its box", f"{percentile(overlaps, 50):.2f}")
 
 
 def turning(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
@@ -131,7 +178,7 @@ def saving(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:
         show("annotator", times)
         bench.show_parts("save", trips)
         bound("p95", percentile(times, 95), " ms", at_most=most)
-    stored = bench.page.value("len(project.train_set.annotations)") - sum(BOXES.values())
+    stored = bench.page.value("len(project.train_set.annotations)") - sum(BOXES.values()) - POLYGONS[1]
     figure("drawn boxes, stored boxes", f"{count}, {stored}")
 
 
@@ -210,6 +257,9 @@ def person(bench: Bench, real: list[tuple[Path, list[Corners]]]) -> None:
     figure("boxes per minute, including the script's six moves per box", f"{60 * total / took:,.0f}")
 
 
+MEASURES = {"moves": moves, "polygons": polygons, "turning": turning, "saving": saving, "peers": peers}
+
+
 def main() -> None:
     """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -234,9 +284,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         photos = (options.photos or Path(folder) / "photos").absolute() / str(amounts.photos)
         sizes = dict.fromkeys(BOXES, (SIDE, SIDE))
+        sizes[POLYGONS[0]] = (SIDE, SIDE)
         sizes |= {f"photo-{number:03}.jpg": PHOTO for number in range(amounts.photos)}
         draw_large(photos / "large", sizes)
-        names = {"benchmarks": str(Path(__file__).parent), "photos": str(photos / "large"), "boxes": BOXES}
+        names = {
+            "benchmarks": str(Path(__file__).parent),
+            "photos": str(photos / "large"),
+            "boxes": BOXES,
+            "polygons": POLYGONS,
+        }
         names["real"] = [str(path) for path, _ in real]
         (Path(folder) / "jupyter").mkdir()
         with serve(Path(folder) / "jupyter") as server:
@@ -248,9 +304,11 @@ def main() -> None:
             bench.run("setup")
             screen = AnnotatorScreen(bench.page, f"{bench.run('annotator')} .clnb-annotator")
             screen.ready()
-            for part, measure in (("moves", moves), ("turning", turning), ("saving", saving), ("peers", peers)):
+            for part, measure in MEASURES.items():
                 if part in parts:
                     measure(bench, screen, amounts)
+            if "outlines" in parts and real:
+                outlines(real)
             if "person" in parts and real:
                 person(bench, real)
             elif "person" in parts:

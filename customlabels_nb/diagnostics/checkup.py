@@ -44,6 +44,7 @@ EXTRAS = {
     "s3": (("s3fs",), "images in S3 buckets"),
     "video": (("av",), "model.detect_video"),
     "onnx": (("onnx", "onnxruntime", "onnxscript"), "the fastest engine on a CPU, and model.export('onnx')"),
+    "outline": (("opencv-python-headless",), "outlines from a box or clicks in project.annotate()"),
     "parquet": (("pyarrow",), "detect_many(to='….parquet')"),
     "exchange": (("datasets", "supervision"), "datasets to and from Hugging Face's datasets and supervision"),
     "dicom": (("pydicom",), "medical images in DICOM files"),

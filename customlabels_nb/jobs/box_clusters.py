@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
-from customlabels_nb.core.polygons import Polygon, box_polygon, to_one_ring
+from customlabels_nb.core.polygons import Polygon, box_polygon, rings_of
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.matching import find_candidates
@@ -74,17 +74,20 @@ def outline(box: Mapping[str, Any]) -> Polygon:
 
 def polygon_iou(polygons: Sequence[Polygon]) -> FloatArray:
     """Compute the IoU of each two polygons, shape (n, n), on a grid of at most 128 × 128 pixels."""
-    points = [np.asarray(to_one_ring(polygon), dtype=np.float64) for polygon in polygons]
-    low = np.min([each.min(axis=0) for each in points], axis=0)
-    extent = np.max([each.max(axis=0) for each in points], axis=0) - low
+    rings = [rings_of(polygon) for polygon in polygons]
+    points = np.concatenate([ring for each in rings for ring in each])
+    low = points.min(axis=0)
+    extent = points.max(axis=0) - low
     scale = (_GRID - 1) / max(float(extent.max()), 1e-9)
     width, height = (int(side) for side in np.ceil(extent * scale) + 1)
-    masks = np.empty((len(points), width * height), dtype=np.float32)
-    for number, each in enumerate(points):
-        page = Image.new("L", (width, height))
-        ImageDraw.Draw(page).polygon(list(map(tuple, ((each - low) * scale).tolist())), fill=1)
-        masks[number] = np.frombuffer(page.tobytes(), dtype=np.uint8)
-    shared, area = (masks @ masks.T).astype(np.float64), masks.sum(axis=1, dtype=np.float64)
+    masks = np.zeros((len(rings), width * height), dtype=np.uint8)
+    for number, each in enumerate(rings):
+        for ring in each:
+            page = Image.new("L", (width, height))
+            ImageDraw.Draw(page).polygon(list(map(tuple, ((ring - low) * scale).tolist())), fill=1)
+            masks[number] ^= np.frombuffer(page.tobytes(), dtype=np.uint8)
+    flat = masks.astype(np.float32)
+    shared, area = (flat @ flat.T).astype(np.float64), masks.sum(axis=1, dtype=np.float64)
     return np.asarray(shared / np.maximum(area[:, None] + area[None, :] - shared, 1))
 
 

@@ -50,6 +50,8 @@ class Shape:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(f"Invalid shape {str(value)[:200]}: {error}.") from error
         label = t.check_label(name)
+        if value.get("polygon") is not None and not rings:
+            raise InputError(f"The polygon {label!r} has no corners.")
         if rings:
             box = polygon_to_ltwh(rings).tolist()
         if not np.isfinite(box).all():

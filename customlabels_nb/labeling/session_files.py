@@ -17,7 +17,9 @@ from PIL import Image
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images.outlining import Box, Click, find_outline, import_opencv
 from customlabels_nb.images.reading import open_image, thumbnail, to_path
 from customlabels_nb.images.thumbnails import (
     THUMBNAIL_SIZES,
@@ -127,17 +129,31 @@ class SessionFiles:
 
         The decoded image of the last call is cached, so that panning in a large image decodes it only once.
         """
-        with self._lock:
-            if self._large is None or self._large[0] != image:
-                self._large = None
-                self._large = (image, open_image(image, root=self.root))
-            whole = self._large[1]
+        whole = self._decoded(image)
         left, top, width, height = box
         right, bottom = min(whole.width, left + width), min(whole.height, top + height)
         if not (0 <= left < right and 0 <= top < bottom):
             raise InputError(f"The region {box!r} is outside the {whole.width} × {whole.height} pixel image.")
         part = whole.crop((left, top, right, bottom))
         return thumbnail(part, max(1, min(pixels, _WIDEST_REGION)))
+
+    def outline(
+        self, image: str, *, box: Box | None, clicks: Sequence[Click], view: Box | None
+    ) -> tuple[Polygon | None, float]:
+        """Find the outline of an object, see :func:`~customlabels_nb.images.outlining.find_outline`.
+
+        Without a box and clicks, only prepare for this: import OpenCV and decode the image.
+        """
+        import_opencv()
+        whole = self._decoded(image)
+        return find_outline(whole, box=box, clicks=clicks, view=view) if box or clicks else (None, 1.0)
+
+    def _decoded(self, image: str) -> Image.Image:
+        with self._lock:
+            if self._large is None or self._large[0] != image:
+                self._large = None
+                self._large = (image, open_image(image, root=self.root))
+            return self._large[1]
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions as a JPEG of at most 800 pixels per side.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import to_one_ring
 from customlabels_nb.errors import InputError
+from customlabels_nb.images.outlining import Box, Click
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.image_table import short_name
@@ -46,11 +48,14 @@ class Annotator(ImagePages):
         label_handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         super().__init__(session, files, project=project, key=key, query=query, label_handlers=label_handlers)
-        self.handlers |= {"image": self._image, "save": self._save, "region": self._region}
+        self.handlers |= {"image": self._image, "save": self._save, "region": self._region, "outline": self._outline}
 
     @property
     def data(self) -> list[dict[str, Any]]:
-        """Shapes of the image in focus in the format of ipyannotations: ``xyxy`` of boxes, ``points`` of polygons."""
+        """Shapes of the image in focus in the format of ipyannotations: ``xyxy`` of boxes, ``points`` of polygons.
+
+        The rings of a polygon with holes or several parts are joined to one.
+        """
         names = self.session.images_at([(self._focus, self._focus)])
         shapes = self.session.shapes(names[0])["shapes"] if names else []
         return [_in_other_words(shape) for shape in shapes]
@@ -111,11 +116,28 @@ class Annotator(ImagePages):
         }
 
     def _region(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        name, region = content["image"], content["region"]
+        name, region = self._known(content["image"]), content["region"]
+        left, top, width, height = (int(region[side]) for side in t.BOX_COLUMNS)
+        return {"mime": "image/jpeg"}, [self._files.region(name, (left, top, width, height), int(content["pixels"]))]
+
+    def _outline(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        """Find the outline of an object from a box or clicks."""
+        box, view = (_box(content.get(name)) for name in ("box", "view"))
+        clicks = [Click(float(one["x"]), float(one["y"]), bool(one["inside"])) for one in content["points"]]
+        polygon, pixel = self._files.outline(self._known(content["image"]), box=box, clicks=clicks, view=view)
+        return {"polygon": polygon, "pixel": pixel}
+
+    def _known(self, name: str) -> str:
         if name not in self.session.table.position:
             raise InputError(f"The image {name!r} is not in the {self.session.split} set.")
-        left, top, width, height = (int(region[side]) for side in ("left", "top", "width", "height"))
-        return {"mime": "image/jpeg"}, [self._files.region(name, (left, top, width, height), int(content["pixels"]))]
+        return name
+
+
+def _box(value: dict[str, Any] | None) -> Box | None:
+    if value is None:
+        return None
+    left, top, width, height = (float(value[side]) for side in t.BOX_COLUMNS)
+    return left, top, width, height
 
 
 def _in_other_words(shape: dict[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,16 @@ def draw(count, folder="photos"):
         ImageDraw.Draw(picture).text((160, 120), str(number), fill="white", font_size=60)
         picture.save(f"{folder}/{number}.png")
 
+def rounded(values):
+    return [rounded(value) for value in values] if isinstance(values, list) else round(values)
+
 def shapes(number, name="things"):
     "Label, rounded box and corners of each shape of a picture, as a project that is opened anew has them."
     marks = cl.load_project(name).train_set.annotations
-    marks = marks[marks["image"].str.endswith(f"/{number}.png") & marks["left"].notna()]
+    marks = marks[marks["image"].str.contains(f"/{number}[.]") & marks["left"].notna()]
     columns = ["label", "left", "top", "width", "height", "polygon"]
     return sorted(
-        (label, *(round(v) for v in box), *([[[round(v) for v in p] for p in polygon]] if polygon is not None else []))
+        (label, *(round(v) for v in box), *([rounded(polygon)] if polygon is not None else []))
         for label, *box, polygon in marks[columns].itertuples(index=False)
     )
 
@@ -153,10 +156,10 @@ class AnnotatorPage:
         expect(self.root.locator(".toolbar strong")).to_have_text(name)
         expect(self.root.locator(".toolbar .size")).not_to_have_text("")
 
-    def stored(self, number: int = 0, *, seconds: float = 30) -> list[Any]:
+    def stored(self, number: int | str = 0, *, seconds: float = 30) -> list[Any]:
         """Return the stored shapes of an image once the page shows them as saved."""
         self.expect_saved()
-        found: list[Any] = self.page.value(f"shapes({number})", seconds=seconds)
+        found: list[Any] = self.page.value(f"shapes({number!r})", seconds=seconds)
         return found
 
     def status(self, number: int = 0) -> str:

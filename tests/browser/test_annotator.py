@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -319,7 +321,7 @@ said = pd.DataFrame({"image": [names[0]] * 3 + [names[1]], "label": ["apple", "p
 def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     annotator = opened(lab, project=PROJECT.replace("boxes", "polygons") + PREDICTIONS)
     root = annotator.root
-    expect(root.locator(".side.left .row", has_text="Polygon")).to_have_class("row current")
+    expect(root.locator("[data-tool='polygon']")).to_have_attribute("aria-pressed", "true")
     for point in ((20, 20), (120, 20), (120, 120)):
         annotator.click(*point)
     annotator.mouse.dblclick(*annotator.at(20, 120))
@@ -391,6 +393,137 @@ def test_polygons_and_what_a_model_said(lab: Lab) -> None:
     said.click()
     annotator.expect_saved()
     assert annotator.page.value(f"{marks}.loc[{marks}['image'].eq(names[3]), 'label'].tolist()") == ["plum"]
+
+
+PHOTO = """
+import shutil
+draw(1)
+shutil.copy({photo!r}, "photos/photo.jpg")
+project = cl.create_project("things", task="polygons")
+project.add_images("photos", progress=False)
+for label in ("apple", "banana", "orange"):
+    project.labels.add(label)
+
+def overlap(polygon, box):
+    "IoU of the bounding box of a polygon with a box."
+    points = np.array(polygon)
+    (left, top), (right, bottom) = points.min(0), points.max(0)
+    x, y, width, height = box
+    both = max(0, min(right, x + width) - max(left, x)) * max(0, min(bottom, y + height) - max(top, y))
+    return round(float(both / ((right - left) * (bottom - top) + width * height - both)), 2)
+"""
+
+
+@pytest.mark.storing
+def test_holes_parts_and_assisted_outlines(lab: Lab, test_data: Path) -> None:
+    folder = test_data / "fruit-objects"
+    if not folder.is_dir():
+        pytest.skip(f"no photos at {folder}")
+    files = json.loads((folder / "tagged-images.json").read_text("utf-8"))["files"]
+    tagged = next(one for one in files if one["filename"] == "image12.jpg")
+    photo = folder / "images" / tagged["filename"]
+    annotator = opened(lab, project=PHOTO.replace("{photo!r}", repr(str(photo))))
+    page, root = annotator.page, annotator.root
+    tool = lambda name: root.locator(f"[data-tool='{name}']")  # noqa: E731
+
+    def ring(*corners: tuple[float, float]) -> None:
+        for corner in corners:
+            annotator.click(*corner)
+        annotator.press("Enter")
+
+    def rings() -> list[int]:
+        return [len(one) for one in annotator.stored()[0][5]]
+
+    square = [[20, 20], [220, 20], [220, 220], [20, 220]]
+    ring(*square)
+    # by mouse: a hole, moved by a corner
+    tool("hole").click()
+    expect(root.locator(".tool-hints")).to_contain_text("Hole")
+    ring((80, 80), (140, 80), (140, 140), (80, 140))
+    holed = [square, [[80, 80], [140, 80], [140, 140], [80, 140]]]
+    assert annotator.stored() == [("apple", 20, 20, 200, 200, holed)]
+    # a part by key, a notch across the edge
+    annotator.press("Shift+Equal")
+    expect(tool("part")).to_have_attribute("aria-pressed", "true")
+    ring((260, 60), (340, 60), (340, 140))
+    expect(annotator.rows().locator(".count")).to_have_text("11 points · 2 parts · 1 hole")
+    assert annotator.stored()[0][1:5] == (20, 20, 320, 200)
+    annotator.press("Shift+Minus")
+    ring((200, 100), (240, 100), (240, 120), (200, 120))
+    assert sorted(rings()) == [3, 4, 8]
+    annotator.press("v")
+    annotator.drag((140, 140), (150, 160))
+    assert [150, 160] in [corner for one in annotator.stored()[0][5] for corner in one]
+    # a part is deleted by Alt click or its corner, and each step is undone
+    annotator.press("Shift+Minus")
+    annotator.click(320, 80, key="Alt")
+    assert sorted(rings()) == [4, 8]
+    annotator.click(80, 80)
+    annotator.press("Shift+Delete")
+    expect(annotator.rows().locator(".count")).to_have_text("8 points")
+    annotator.press(*["Control+z"] * 4)
+    assert sorted(rings()) == [3, 4, 4]
+    annotator.press("Control+Shift+Z")
+    assert sorted(rings()) == [3, 4, 8]
+    ring((0, 0), (390, 0), (390, 290), (0, 290))
+    expect(root.locator(".notice")).to_contain_text("Nothing would be left")
+    # outlines of a real photo: from a box, then from clicks
+    annotator.press("v", "PageDown")
+    annotator.expect_image("photo.jpg")
+    width, height = (int(side) for side in root.locator(".toolbar .size").inner_text().split(" × "))
+    boxes = {
+        tag["tag"]: (tag["left"] * width, tag["top"] * height, tag["width"] * width, tag["height"] * height)
+        for tag in tagged["tags"]
+    }
+    annotator.press("3")
+    tool("outline").click()
+    left, top, across, down = boxes["orange"]
+    annotator.drag((left - 8, top - 8), (left + across + 8, top + down + 8))
+    annotator.expect_shapes(1)
+    expect(root.locator(".toast")).to_contain_text("Outline → \u2068orange\u2069")
+    (outlined,) = annotator.stored("photo")
+    assert page.value(f"overlap({outlined[5]}, {boxes['orange']})") > 0.85
+    # fewer points, and more again
+    points = annotator.rows().locator(".count")
+    before = points.inner_text()
+    annotator.press("[", "[", "[")
+    expect(points).not_to_have_text(before)
+    annotator.press("]", "]", "]")
+    expect(points).to_have_text(before)
+    slider = root.get_by_label("Fewer points")
+    slider.fill("8")
+    expect(points).not_to_have_text(before)
+    assert len(annotator.stored("photo")[0][5]) < len(outlined[5])
+    # clicks add to the outline and take away from it. Enter keeps it, and the next click begins another
+    annotator.press("Enter", "2")
+    left, top, across, down = boxes["banana"]
+    annotator.click(left + 0.45 * across, top + 0.2 * down)
+    annotator.expect_shapes(2)
+    annotator.click(left + 0.8 * across, top + 0.5 * down)
+    annotator.click(left + 0.5 * across, top + 0.8 * down, key="Alt")
+    page.page.wait_for_timeout(500)
+    for theme in ("light", "dark"):
+        page.set_theme(theme)
+        for size in ((1400, 900), (1366, 768), (1000, 768)):
+            page.page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.page.wait_for_timeout(500)
+            annotator.canvas.scroll_into_view_if_needed()
+            page.screenshot(f"annotator-masks-{theme}-{size[0]}")
+            assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    annotator.expect_shapes(2)
+    assert [shape[0] for shape in annotator.stored("photo")] == ["banana", "orange"]
+    assert page.value(f"overlap({annotator.stored('photo')[0][5]}, {boxes['banana']})") > 0.6
+    page.save()
+    stored = [annotator.stored(number) for number in (0, "photo")]
+    # reloaded: everything is there
+    page.show()
+    annotator = AnnotatorPage(page, 1).ready()
+    annotator.expect_image("photo.jpg")
+    annotator.expect_shapes(2)
+    assert [annotator.stored(number) for number in (0, "photo")] == stored
+    annotator.press("PageUp")
+    annotator.expect_image("0.png")
+    expect(root.locator(".list.shapes .count")).to_have_text("15 points · 2 parts · 1 hole")
 
 
 PRECISE = """

@@ -94,6 +94,8 @@ def test_polygon_iou_of_known_shapes() -> None:
     assert found[0, 1] == pytest.approx(0.5, abs=0.02)
     assert found[0, 2] == 1
     assert found[0, 3] == 0
+    holed = polygon_iou([square, [square, [[2, 2], [8, 2], [8, 8], [2, 8]]]])
+    assert holed[0, 1] == pytest.approx(0.64, abs=0.03)
     flat = polygon_iou([[[0, 0], [10, 0], [10, 0]], square])
     assert np.isfinite(flat).all()
     point = polygon_iou([[[3, 3]] * 3, [[3, 3]] * 3])

@@ -69,6 +69,7 @@ function slowScreen() {
   const screen = {
     done, place: 0, isTurning: false, info: { read_only: false, labels: [{ label: "apple" }] }, imageShapes: { shape: null, shapes: [], predictions: [], select: () => {} },
     drawing: { gesture: null, corners: null, cancel: () => false },
+    outlining: { end: () => false },
     canvas: { paintSoon: () => {}, fit: () => done.push(["fit", screen.place]) },
     changes: { prediction: null, setStatus: (status) => done.push([status, screen.place]), chooseLabel: (label) => done.push([label, screen.place]) },
     notices: { drop: () => {} },

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Drawing, HINT_SMALL, HINT_UNNAMED } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
-import { HANDLES, handlePoint, SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
+import { HANDLES, handlePoint, ringsOf, SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, isWithin, randomBox, randomPoint, randomSize } from "./random.js";
 
 const SIZE = { width: 200, height: 100 };
@@ -46,7 +46,7 @@ test("whatever the hand does, nothing on the image is too small or outside", () 
   forMany(150, (random) => {
     const size = randomSize(random);
     const shapes = Array.from({ length: random.whole(0, 4) }, () => randomBox(random, size));
-    const { drawing, imageShapes } = begun({ shapes, size, tool: random.pick(["box", "polygon"]) });
+    const { drawing, imageShapes } = begun({ shapes, size, tool: random.pick(["box", "polygon", "part", "hole"]) });
     const tolerance = random.between(0.2, 12);
     for (let step = 0; step < 60; step += 1) {
       const point = random.next() < 0.3 && imageShapes.shape ? handlePoint(imageShapes.shape, random.pick(HANDLES)) : randomPoint(random, size, 0.2);
@@ -61,7 +61,7 @@ test("whatever the hand does, nothing on the image is too small or outside", () 
         remove: () => drawing.removeCorner(),
         nudge: () => !drawing.isBusy && drawing.nudge(random.whole(-10, 10), random.whole(-10, 10)),
         select: () => !drawing.isBusy && imageShapes.select(imageShapes.shapes.length ? random.whole(0, imageShapes.shapes.length - 1) : null),
-        tool: () => { drawing.cancel(); drawing.tool = random.pick(["box", "polygon"]); },
+        tool: () => { drawing.cancel(); drawing.tool = random.pick(["box", "polygon", "part", "hole"]); },
       };
       const before = imageShapes.state;
       const does_ = random.pick(Object.keys(does));
@@ -72,7 +72,7 @@ test("whatever the hand does, nothing on the image is too small or outside", () 
       for (const shape of imageShapes.shapes) {
         assert.ok(isWithin(shape, size), `${does_}: ${JSON.stringify([shape, size])}`);
         assert.ok(shape.width >= SMALLEST - 1e-6 && shape.height >= SMALLEST - 1e-6, `${does_}: ${JSON.stringify(shape)}`);
-        if (shape.polygon) assert.ok(shape.polygon.length >= 3);
+        assert.ok(ringsOf(shape.polygon).every((ring) => ring.length >= 3));
       }
     }
   });
@@ -81,7 +81,7 @@ test("whatever the hand does, nothing on the image is too small or outside", () 
 test("Esc or a lost pointer leaves nothing, whatever was on its way", () => {
   forMany(100, (random) => {
     const shapes = [box(20, 20, 60, 40), TRIANGLE];
-    const { drawing, imageShapes } = begun({ shapes, selected: random.pick([null, 0, 1]), tool: random.pick(["box", "polygon"]) });
+    const { drawing, imageShapes } = begun({ shapes, selected: random.pick([null, 0, 1]), tool: random.pick(["box", "polygon", "part", "hole"]) });
     const before = imageShapes.state;
     drawing.press(randomPoint(random, SIZE), { tolerance: 5, fresh: random.next() < 0.5 });
     drawing.move(randomPoint(random, SIZE));

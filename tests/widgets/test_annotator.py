@@ -247,3 +247,20 @@ def test_a_huge_image_comes_small_and_sharp_where_one_looks(
         assert cut.size == (200, 200)
         assert cut.getpixel((100, 100))[0] > 150
         assert cut.getpixel((50, 100))[0] < 60
+
+
+def test_rings_are_saved_and_an_outline_is_found(page: Page, names: list[str]) -> None:
+    rings = [[[1, 1], [30, 2], [9, 22.5]], [[8, 6], [14, 6], [11, 9]]]
+    page.save(names[0], {**BOX, "polygon": rings})
+    (shape,) = page.ask("image", image=names[0], pixels=800)[0]["shapes"]
+    assert (shape["polygon"], shape["left"], shape["width"]) == (rings, 1, 29)
+    page.annotator.display(names[0])
+    (mark,) = page.annotator.data
+    assert (mark["points"][0], mark["points"][-1], len(mark["points"])) == ((1, 1), (1, 1), 9)
+    assert page.ask("outline", image=names[1], box=None, points=[], view=None)[0]["polygon"] is None  # only prepared
+    box = {"left": 4, "top": 4, "width": 40, "height": 28}
+    found = page.ask("outline", image=names[1], box=box, points=[{"x": 20, "y": 15, "inside": True}], view=None)[0]
+    assert found["pixel"] == 1
+    assert len(found["polygon"]) >= 3
+    with pytest.raises(RuntimeError, match="is not in the train set"):
+        page.ask("outline", image="other.png", box=box, points=[], view=None)

@@ -90,6 +90,13 @@ export class Canvas {
     return [this.size.width / 2, this.size.height / 2];
   }
 
+  // Region of the image that is shown, in whole pixels.
+  get visible() {
+    const [left, top] = this.camera.toImage([0, 0]).map((value) => Math.max(0, Math.floor(value)));
+    const [right, bottom] = this.camera.toImage([this.size.width, this.size.height]);
+    return { left, top, width: Math.ceil(Math.min(this.image.width, right) - left), height: Math.ceil(Math.min(this.image.height, bottom) - top) };
+  }
+
   // Image point in the middle of the canvas.
   get middle() {
     return this.camera.toImage(this._centre);
@@ -135,10 +142,7 @@ export class Canvas {
     clearTimeout(this.detailing);
     if (!this.image || this.sharpness >= 0.999 || this.camera.scale * ratio() <= this.sharpness * 1.2) return;
     this.detailing = setTimeout(async () => {
-      const [left, top] = this.camera.toImage([0, 0]).map((value) => Math.max(0, Math.floor(value)));
-      const [right, bottom] = this.camera.toImage([this.size.width, this.size.height]);
-      const region = { left, top, width: Math.ceil(Math.min(this.image.width, right) - left), height: Math.ceil(Math.min(this.image.height, bottom) - top) };
-      const { image } = this;
+      const { image, visible: region } = this;
       if (region.width <= 0 || region.height <= 0) return;
       const uri = await this.on.detail(region, Math.ceil(Math.max(this.size.width, this.size.height) * ratio())).catch(() => null);
       if (!uri || image !== this.image) return;

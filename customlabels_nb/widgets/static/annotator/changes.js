@@ -2,18 +2,20 @@
 
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
+import { simplified } from "./rings.js";
+import { pointsOf, withoutCorner, withPolygon } from "../shared/geometry.js";
 import { offerReview } from "../label_manager/opening.js";
 import { askReason } from "../shared/job_bar.js";
-import { withoutCorner } from "../shared/geometry.js";
 import { askToSkip } from "../shared/panels.js";
 
 export class Changes {
   // `screen` has imageShapes, info, label, hidden, locked, drawing, notices, panel, saving, request(kind, content),
-  // takeInfo(info), sendToReview(action), changed() and shown().
+  // takeInfo(info), sendToReview(action), outlining, tolerance, changed() and shown().
   constructor(screen) {
     this.screen = screen;
     this.clipboard = null;
     this.prediction = null; // index of the selected prediction
+    this.whole = new WeakMap(); // simplified shape → { polygon before, tolerance }
   }
 
   get may() {
@@ -186,6 +188,34 @@ export class Changes {
       if (drawing.removeCorner()) screen.changed();
     } else if (imageShapes.shape) {
       imageShapes.remove(imageShapes.selected);
+      screen.changed();
+    }
+  }
+
+  removeRing() {
+    if (this.may && this.screen.drawing.removeRing()) this.screen.changed();
+  }
+
+  // Tolerance to which the selected polygon was simplified.
+  get tolerance() {
+    return this.whole.get(this.screen.imageShapes?.shape)?.tolerance ?? 0;
+  }
+
+  // Simplify the selected polygon. A smaller tolerance brings points back, until the polygon is changed otherwise.
+  simplify(tolerance) {
+    const { screen } = this;
+    const { imageShapes, drawing } = screen;
+    const before = imageShapes?.shape;
+    if (!this.may || !before?.polygon || drawing.gesture) return;
+    screen.tolerance = tolerance;
+    const polygon = this.whole.get(before)?.polygon ?? before.polygon;
+    const shape = withPolygon(before, simplified(polygon, tolerance), imageShapes.image);
+    const isSame = pointsOf(shape.polygon).length === pointsOf(before.polygon).length;
+    this.whole.set(isSame ? before : shape, { polygon, tolerance });
+    if (isSame) screen.shown();
+    else {
+      screen.outlining.move(before, shape);
+      imageShapes.replace(imageShapes.selected, shape, { merge: `simplify ${imageShapes.selected}` });
       screen.changed();
     }
   }

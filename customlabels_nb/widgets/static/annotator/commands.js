@@ -1,14 +1,15 @@
 // Keyboard commands of the annotator and their actions.
 
 import { drawingCommand } from "./keys.js";
+import { nextTolerance } from "./rings.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
 // Commands that need no image or go to another one. All others wait while an image is loading.
 const AT_ONCE = new Set(["turn", "escape", "help", "find", "guides", "tool", "zoom", "fit", "one to one", "full screen", "space"]);
-const CHANGES = new Set(["remove", "paste", "duplicate", "undo", "redo", "accept all", "status", "keyboard box"]);
+const CHANGES = new Set(["remove", "remove ring", "simplify", "paste", "duplicate", "undo", "redo", "accept all", "status", "keyboard box"]);
 
 export class Commands {
-  // `screen` has what Changes needs, and changes, canvas, left, isTurning, turn(by), useTool(name), toggleGuides(), help().
+  // `screen` has what Changes needs, and changes, outlining, canvas, left, isTurning, turn(by), useTool(name), toggleGuides(), help().
   constructor(screen) {
     this.screen = screen;
     this.keyboardBox = new KeyboardBox();
@@ -50,12 +51,15 @@ export class Commands {
     const actions = {
       label: () => { const own = screen.info.labels[command.number - 1]; if (own) changes.chooseLabel(own.label); },
       tool: () => screen.useTool(command.tool),
+      combine: () => (command.else && !screen.imageShapes?.shape?.polygon ? this.run(command.else) : screen.useTool(command.tool)),
       find: () => screen.left.find(),
       arrow: () => this._arrow(command.by),
       cycle: () => changes.cycle(command.by),
       enter: () => this._enter(),
       escape: () => this._escape(),
       remove: () => changes.remove(),
+      "remove ring": () => changes.removeRing(),
+      simplify: () => changes.simplify(nextTolerance(changes.tolerance, command.by)),
       copy: () => changes.copy(),
       paste: () => changes.paste(),
       duplicate: () => changes.duplicate(),
@@ -128,14 +132,15 @@ export class Commands {
   }
 
   _enter() {
-    const { drawing, changes } = this.screen;
+    const { drawing, changes, outlining } = this.screen;
     if (this.keyboardBox.isOn) {
       const box = this.keyboardBox.enter();
       this._showBox();
       if (box && drawing.keep(box)) this.screen.changed();
     } else if (drawing.corners) {
       if (drawing.closePolygon()) this.screen.changed();
-    } else if (drawing.gesture) return;
+    } else if (drawing.tool === "outline" && outlining.end()) this.screen.shown();
+    else if (drawing.gesture) return;
     else if (changes.prediction !== null) changes.accept([changes.prediction]);
     else {
       const { imageShapes, info } = this.screen;
@@ -145,9 +150,9 @@ export class Commands {
   }
 
   _escape() {
-    const { drawing, changes, imageShapes, notices } = this.screen;
+    const { drawing, changes, imageShapes, notices, outlining } = this.screen;
     notices.drop("hint");
-    if (!this.cancelBox() && !drawing.cancel()) {
+    if (!this.cancelBox() && !drawing.cancel() && !outlining.end()) {
       imageShapes?.select(null);
       changes.prediction = null;
       this.leaving = true;

@@ -1,23 +1,29 @@
 // State machine of pointer gestures on the shapes of an image, without DOM. Points and `tolerance` are in image pixels.
 // A gesture without effect leaves no trace.
 
-import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, mapPolygon, moved, pointsOf, resized, withCorner, withoutCorner, withPolygon } from "../shared/geometry.js";
+import { areaOf, boxFromCorners, clipBox, clipPoint, pointsOf, fittedTo, isInPolygon, isTooSmall, mapCorners, moved, resized, ringArea, ringAt, ringsOf, withCorner, withoutCorner, withoutRing, withPolygon } from "../shared/geometry.js";
 import { hitTest } from "./hits.js";
+import { cut, joined } from "./rings.js";
 
 export const HINT_SMALL = "Shapes smaller than 2 × 2 pixels are ignored.";
 const HINT_SHORT = "Too short for a shape. Drag further to draw, click a shape to select it.";
 export const HINT_LABEL = "Choose or add a label first.";
 export const HINT_UNNAMED = "Type a label for the new shape, then press Enter.";
 const HINT_CORNERS = "A polygon needs at least three corners.";
+const HINT_SELECT = "Select a polygon first: click its edge, or press Tab.";
+const HINT_NO_EFFECT = { part: "This part is already inside the polygon.", hole: "This hole does not overlap the polygon." };
+const HINT_NO_REST = "Nothing would be left of the polygon. Press Delete to delete it.";
+const HINT_ONE_RING = "Select a corner of the part or hole to delete. The last part is deleted with the shape.";
 
 export class Drawing {
   // `label()` returns the label of new shapes, `usable(shape)` whether a shape may be changed, and `mayDraw()` whether
   // new shapes are allowed. `hint(text)` shows a message, `drawn(label)` is called before a shape is added,
   // `nameless()` when a shape waits for its label, and `missed(point, tolerance)` on a click outside all shapes. It
-  // returns true if the click selects something else.
-  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => false }) {
-    Object.assign(this, { label, usable, mayDraw, hint, drawn, nameless, missed });
-    this.tool = "box"; // or "polygon" or "select"
+  // returns true if the click selects something else. `outlined({ box } or { point, inside })` asks for an outline, and
+  // `isOutlined()` returns true if further clicks correct it.
+  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => false, outlined = () => {}, isOutlined = () => false }) {
+    Object.assign(this, { label, usable, mayDraw, hint, drawn, nameless, missed, outlined, isOutlined });
+    this.tool = "box"; // or "polygon", "outline", "select", or "part" and "hole" of the selected polygon
     this.imageShapes = null;
     this.gesture = null;
     this.corners = null; // corners of the unfinished polygon
@@ -34,6 +40,10 @@ export class Drawing {
     this.cancel();
     this.imageShapes = imageShapes;
     if (same) Object.assign(this, { corners, unnamed });
+  }
+
+  get isCombining() {
+    return this.tool === "part" || this.tool === "hole";
   }
 
   get isBusy() {
@@ -66,7 +76,7 @@ export class Drawing {
   grabs(hit) {
     if (!hit || this.tool === "select") return Boolean(hit);
     const { selected, isNew } = this.imageShapes;
-    return hit.index === selected && (!isNew || hit.part === "handle" || hit.part === "corner");
+    return hit.index === selected && (hit.part === "handle" || hit.part === "corner" || (!isNew && !this.isCombining));
   }
 
   // Start a gesture and return true if the shapes changed. `fresh` (modifier key) draws a new shape even inside the
@@ -76,14 +86,26 @@ export class Drawing {
     if (!imageShapes) return false;
     this.unnamed = null;
     const hit = fresh ? null : this.hit(point, tolerance);
+    if (this.isCombining && (this.corners || !this.grabs(hit))) return this._combiningPress(point, hit, tolerance, removes);
     this._corner = hit?.part === "corner" ? { imageShapes, index: hit.index, corner: hit.corner } : null;
-    if (removes && hit?.part === "corner" && !this.corners) return this.removeCorner();
+    const outlines = this.tool === "outline" && (fresh || this.isOutlined());
+    if (removes && hit?.part === "corner" && !this.corners && !outlines) return this.removeCorner();
     const onEdge = hit?.part === "edge" && !this.corners; // a click selects, a drag draws
     if (this.tool === "polygon" && !onEdge && (this.corners || !this.grabs(hit))) return this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
     if (this.grabs(hit)) {
       const kind = hit.part === "handle" || hit.part === "corner" ? hit.part : "move";
-      this.gesture = { kind, hit, index: hit.index, start: point, tolerance, shape: imageShapes.shapes[hit.index] };
-    } else this.gesture = { kind: this.tool, hit, index: null, start: clipPoint(point, imageShapes.image), tolerance, shape: null };
+      this.gesture = { kind, hit, index: hit.index, start: point, tolerance, shape: imageShapes.shapes[hit.index], outlines, removes };
+    } else this.gesture = { kind: this.tool, hit, index: null, start: clipPoint(point, imageShapes.image), tolerance, shape: null, outlines, removes };
+    return false;
+  }
+
+  // Draw a part or hole of the selected polygon, or delete the one around the point. Without a polygon, select one.
+  _combiningPress(point, hit, tolerance, removes) {
+    const { imageShapes } = this;
+    if (this.corners || (imageShapes.shape?.polygon && this.usable(imageShapes.shape))) {
+      return removes && !this.corners ? this.removeRing(point) : this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
+    }
+    this.gesture = { kind: "select", hit, index: null, start: point, tolerance, shape: null };
     return false;
   }
 
@@ -104,9 +126,9 @@ export class Drawing {
     const before = imageShapes.shapes[gesture.index];
     if (gesture.kind === "point") {
       if (gesture.added) this.corners = [...this.corners.slice(0, -1), this.cursor];
-    } else if (gesture.kind === "box") gesture.shape = { label: this.label(), polygon: null, ...clipBox(boxFromCorners(gesture.start, point), size) };
+    } else if (gesture.kind === "box" || gesture.kind === "outline") gesture.shape = { label: this.label(), polygon: null, ...clipBox(boxFromCorners(gesture.start, point), size) };
     else if (gesture.kind === "handle") gesture.shape = fittedTo(before, resized(before, gesture.hit.handle, point, size));
-    else if (gesture.kind === "corner") gesture.shape = withPolygon(before, mapPolygon(before.polygon, (own, at) => (at === gesture.hit.corner ? point : own)), size);
+    else if (gesture.kind === "corner") gesture.shape = withPolygon(before, mapCorners(before.polygon, (own, at) => (at === gesture.hit.corner ? point : own)), size);
     else gesture.shape = moved(before, dx, dy, size);
   }
 
@@ -122,19 +144,28 @@ export class Drawing {
       this.hint(HINT_SMALL);
       return false;
     }
+    if (gesture.kind === "outline") {
+      if (this.mayDraw()) this.outlined({ box: gesture.shape });
+      return false;
+    }
     imageShapes.replace(gesture.index, gesture.shape);
     if (gesture.index !== imageShapes.selected) imageShapes.select(gesture.index);
     return true;
   }
 
-  _click({ kind, start, hit, tolerance }, point) {
+  _click({ kind, start, hit, tolerance, outlines, removes }, point) {
     const { imageShapes } = this;
+    if (this.tool === "outline" && (outlines || !hit)) {
+      if (this.mayDraw() && (outlines || !this.missed(point, tolerance))) this.outlined({ point: clipPoint(point, imageShapes.image), inside: !removes });
+      return false;
+    }
     if (hit && hit.index === imageShapes.selected && !imageShapes.isNew && hit.part === "edge" && imageShapes.shape.polygon) {
       imageShapes.replace(hit.index, withPolygon(imageShapes.shape, withCorner(imageShapes.shape.polygon, hit.edge, point), imageShapes.image));
       this._corner = { imageShapes, index: hit.index, corner: hit.edge + 1 };
       return true;
     }
     imageShapes.select(hit ? hit.index : null);
+    if (this.isCombining && !imageShapes.shape?.polygon) this.hint(HINT_SELECT);
     if (hit || this.missed(point, tolerance) || kind !== "box" || !this.mayDraw()) return false;
     const [dx, dy] = [point[0] - start[0], point[1] - start[1]];
     if (dx || dy) this.hint(isTooSmall({ width: Math.abs(dx), height: Math.abs(dy) }) ? HINT_SMALL : HINT_SHORT);
@@ -174,7 +205,7 @@ export class Drawing {
 
   _polygonPress(point, tolerance) {
     if (!this.mayDraw()) return false;
-    this.imageShapes.select(null);
+    if (!this.isCombining) this.imageShapes.select(null);
     const near = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= tolerance * 1.5;
     if (this.corners && this.corners.length >= 3 && near(this.corners[0])) return this.closePolygon();
     const added = !near(this.corners?.at(-1));
@@ -194,7 +225,53 @@ export class Drawing {
     this._letGo();
     this.corners = null;
     this.cursor = null;
-    return this._keep(withPolygon({}, corners, this.imageShapes.image));
+    return this.isCombining ? this._combine(corners) : this._keep(withPolygon({}, corners, this.imageShapes.image));
+  }
+
+  // Add the ring to the selected polygon, or cut it out. Returns true if the polygon changed.
+  _combine(ring) {
+    const { imageShapes, tool } = this;
+    const before = imageShapes.shape;
+    if (!before?.polygon) {
+      this.hint(HINT_SELECT);
+      return false;
+    }
+    const polygon = (tool === "part" ? joined : cut)(before.polygon, ring);
+    const shape = polygon && withPolygon(before, polygon, imageShapes.image);
+    const changed = shape && Math.abs(areaOf(shape) - areaOf(before)) >= 1;
+    if (!shape || !changed || isTooSmall(shape)) {
+      this.hint(shape && !changed ? HINT_NO_EFFECT[tool] : HINT_NO_REST);
+      return false;
+    }
+    this._corner = null;
+    imageShapes.replace(imageShapes.selected, shape);
+    return true;
+  }
+
+  // Delete the smallest part or hole of the selected polygon around a point, or the one of the corner that was clicked
+  // last. Returns true if the shapes changed.
+  removeRing(point = null) {
+    const { imageShapes, corner } = this;
+    const rings = ringsOf(imageShapes?.shape?.polygon);
+    const around = point === null ? [] : rings.filter((ring) => isInPolygon(point, ring)).sort((a, b) => ringArea(a) - ringArea(b));
+    const number = point !== null ? rings.indexOf(around[0]) : corner === null ? -1 : ringAt(imageShapes.shape.polygon, corner)[0];
+    const shape = number < 0 || rings.length < 2 ? null : withPolygon(imageShapes.shape, withoutRing(imageShapes.shape.polygon, number), imageShapes.image);
+    if (!shape || isTooSmall(shape)) {
+      this.hint(HINT_ONE_RING);
+      return false;
+    }
+    this._corner = null;
+    imageShapes.replace(imageShapes.selected, shape);
+    return true;
+  }
+
+  // Add a polygon that was found, or put it in the place of a shape. Returns true if the shapes changed.
+  keepOutline(polygon, before) {
+    const { imageShapes } = this;
+    const shape = withPolygon(before ?? {}, polygon, imageShapes.image);
+    if (!before || isTooSmall(shape)) return this._keep(shape);
+    imageShapes.replace(imageShapes.shapes.indexOf(before), shape);
+    return true;
   }
 
   // Remove the last corner of the unfinished polygon.
@@ -230,10 +307,10 @@ export class Drawing {
   nudge(dx, dy) {
     const { imageShapes, corner } = this;
     if (!imageShapes?.shape) return false;
-    const { polygon } = imageShapes.shape;
+    const points = imageShapes.shape.polygon;
     const shape = corner === null
       ? moved(imageShapes.shape, dx, dy, imageShapes.image)
-      : withPolygon(imageShapes.shape, mapPolygon(polygon, ([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), imageShapes.image);
+      : withPolygon(imageShapes.shape, mapCorners(points, ([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), imageShapes.image);
     if (isTooSmall(shape)) return false;
     imageShapes.replace(imageShapes.selected, shape, { merge: `nudge ${imageShapes.selected} ${corner}` });
     return true;

@@ -1,6 +1,6 @@
 // Hit testing. Points and tolerance are in image pixels.
 
-import { areaOf, HANDLES, handlePoint, isInside, nearestEdge, outline, pointsOf } from "../shared/geometry.js";
+import { areaOf, pointsOf, HANDLES, handlePoint, isInside, nearestEdge, outline } from "../shared/geometry.js";
 
 // Find the shape at a point. Priority: handles and corners of the selected shape, then its edges, then edges of others,
 // then interiors, smallest first. Returns { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?,

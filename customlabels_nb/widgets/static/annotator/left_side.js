@@ -1,4 +1,4 @@
-// Left panel: labels, tools and view settings.
+// Left panel: labels and view settings.
 
 import { bringInto, element, keyHint, setText, show } from "../shared/dom.js";
 import { findLabels } from "../shared/rows.js";
@@ -12,15 +12,15 @@ export function section(title, ...children) {
   return element("section", {}, element("h4", { text: title }), ...children);
 }
 
-// A folded panel shows `icon` instead of the row, or else its key.
-export function rowButton(text, key, { onClick, icon, title = text }) {
+// A folded panel shows only its key.
+export function rowButton(text, key, { onClick, title = text }) {
   const node = element("button", { type: "button", class: "row", title, on: { click: onClick } });
-  node.append(...(icon ? [element("span", { class: "icon", text: icon })] : []), element("span", { class: "grow", text }), ...(key ? [keyHint(key)] : []));
+  node.append(element("span", { class: "grow", text }), ...(key ? [keyHint(key)] : []));
   return node;
 }
 
 export class LeftSide {
-  // `on` has label(name), toggle(set, name), add(name), tool(name), fit(), guides(), filter({ brightness, contrast }),
+  // `on` has label(name), toggle(set, name), add(name), fit(), guides(), filter({ brightness, contrast }),
   // instructions(), finding(), called before the field is focused, and leave(), which returns the focus to the canvas.
   constructor(on) {
     this.on = on;
@@ -32,11 +32,6 @@ export class LeftSide {
       on: { input: () => this._searched(), keydown: (event) => this._key(event) },
     });
     this.opener = element("div", { class: "rail-only" }, rowButton("Find or add a label", "/", { onClick: () => this.find() }));
-    this.tools = {
-      select: rowButton("Select", "V", { icon: "↖", title: "Select and move shapes (V)", onClick: () => this._leaveTo(() => on.tool("select")) }),
-      box: rowButton("Box", "B", { icon: "▭", title: "Draw boxes (B)", onClick: () => this._leaveTo(() => on.tool("box")) }),
-      polygon: rowButton("Polygon", "P", { icon: "⬠", title: "Draw polygons (P)", onClick: () => this._leaveTo(() => on.tool("polygon")) }),
-    };
     this.guides = rowButton("Guides", "G", { onClick: () => this._leaveTo(on.guides) });
     this.sliders = Object.fromEntries(["brightness", "contrast"].map((name) => [name, this._slider(name)]));
     this.reset = element("button", { type: "button", class: "plain", text: "Reset", hidden: true, on: { click: () => this._leaveTo(() => this._resetFilter()) } });
@@ -45,7 +40,6 @@ export class LeftSide {
     this.node = element(
       "div", { class: "side left" },
       section("Labels", this.list, this.field, this.opener),
-      section("Draw", ...Object.values(this.tools)),
       element(
         "section", {}, element("h4", {}, "View ", this.reset),
         rowButton("Fit", "F", { onClick: () => this._leaveTo(on.fit) }), this.guides,
@@ -79,13 +73,9 @@ export class LeftSide {
     this._filter();
   }
 
-  update({ labels, current, counts, hidden, locked, tool, guides, instructions, readOnly }) {
+  update({ labels, current, counts, hidden, locked, guides, instructions, readOnly }) {
     Object.assign(this, { labels, current, counts, hidden, locked });
     this._fill();
-    for (const [name, node] of Object.entries(this.tools)) {
-      node.classList.toggle("current", name === tool);
-      node.setAttribute("aria-pressed", String(name === tool));
-    }
     this.guides.classList.toggle("current", guides);
     this.guides.setAttribute("aria-pressed", String(guides));
     setText(this.words, instructions.split("\n").slice(0, 6).join("\n") || "There are no labelling instructions yet.");

@@ -31,7 +31,7 @@ export class Painter {
     this.canvas.style.height = `${this.canvas.height / ratio}px`;
   }
 
-  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, colourOf, isHidden, guides, hovered }
+  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, prompts, colourOf, isHidden, guides, hovered }
   paint(scene) {
     this._clear(this.pen);
     if (!scene) return;
@@ -41,6 +41,7 @@ export class Painter {
     if (selected !== null && shapes[selected] && draft?.index !== selected) this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 });
     if (scene.hovered && !draft) this._shape(this.pen, scene, scene.hovered, { lit: true, drawn: true, dashed: scene.predictions.includes(scene.hovered) });
     if (draft) this._shape(this.pen, scene, draft.shape, { strong: true, drawn: true });
+    if (scene.prompts) this._prompts(scene.prompts, scene.camera);
     if (scene.guides) this._guides(scene.guides, scene);
   }
 
@@ -99,21 +100,56 @@ export class Painter {
 
   _handles(pen, shape, points, colour, { camera, corner }) {
     const places = shape.polygon ? points : HANDLES.map((name) => camera.toScreen(handlePoint(shape, name)));
+    const path = ([x, y]) => {
+      if (shape.polygon) {
+        pen.moveTo(x + HANDLE / 2, y);
+        pen.arc(x, y, HANDLE / 2, 0, 2 * Math.PI);
+      } else pen.rect(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE);
+    };
     pen.lineWidth = 1.5;
     pen.strokeStyle = colour;
-    places.forEach(([x, y], index) => {
-      pen.fillStyle = shape.polygon && index === corner ? colour : "#fff";
+    for (const [fill, own] of [["#fff", places], [colour, shape.polygon && places[corner] ? [places[corner]] : []]]) {
+      pen.fillStyle = fill;
       pen.beginPath();
-      if (shape.polygon) pen.arc(x, y, HANDLE / 2, 0, 2 * Math.PI);
-      else pen.rect(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE);
+      own.forEach(path);
       pen.fill();
       pen.stroke();
-    });
+    }
+  }
+
+  // Clicks and the box that an outline follows from: green adds, red takes away.
+  _prompts({ box, points }, camera) {
+    const { pen } = this;
+    if (box) {
+      const [[left, top], [right, bottom]] = [[box.left, box.top], [box.left + box.width, box.top + box.height]].map((point) => camera.toScreen(point));
+      for (const [style, dash] of [["rgba(0, 0, 0, .6)", []], ["#fff", [4, 4]]]) {
+        pen.setLineDash(dash);
+        pen.lineWidth = 1;
+        pen.strokeStyle = style;
+        pen.strokeRect(Math.round(left) + 0.5, Math.round(top) + 0.5, Math.round(right - left), Math.round(bottom - top));
+      }
+      pen.setLineDash([]);
+    }
+    for (const { x, y, inside } of points) {
+      const [sx, sy] = camera.toScreen([x, y]);
+      pen.beginPath();
+      pen.arc(sx, sy, 9, 0, 2 * Math.PI);
+      pen.fillStyle = inside ? "#1e7e34" : "#b3261e";
+      pen.fill();
+      pen.lineWidth = 2;
+      pen.strokeStyle = "#fff";
+      pen.moveTo(sx - 4, sy);
+      pen.lineTo(sx + 4, sy);
+      if (inside) {
+        pen.moveTo(sx, sy - 4);
+        pen.lineTo(sx, sy + 4);
+      }
+      pen.stroke();
+    }
   }
 
   _tag(pen, text, points, colour) {
-    const left = Math.min(...points.map(([x]) => x));
-    const top = Math.min(...points.map(([, y]) => y));
+    const [left, top] = points.reduce((best, point) => (point[1] < best[1] || (point[1] === best[1] && point[0] < best[0]) ? point : best));
     pen.font = FONT;
     if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
     const width = this.widths.get(text) + 10;

@@ -1,15 +1,15 @@
 // Right panel: shapes on the image, numbers of the selected shape, labels and status of the image.
 
 import { bringInto, element, setText, show } from "../shared/dom.js";
-import { pointsOf } from "../shared/geometry.js";
 import { rowButton, section } from "./left_side.js";
+import { nextTolerance, pointsText, TOLERANCES } from "./rings.js";
 
 const SHOWN_SHAPES = 200;
 const SHOWN_WHOLE = 30;
 const SAID = { unlabelled: "not labelled yet", skipped: "skipped", needs_review: "", labelled: "" };
 
 export class RightSide {
-  // `on` has select(index, prediction), hover(kind, index) for rows under the pointer, accept(index), number(name, text), whole(label), status(name) and leave().
+  // `on` has select(index, prediction), hover(kind, index) for rows under the pointer, accept(index), simplify(tolerance), number(name, text), whole(label), status(name) and leave().
   constructor(on) {
     this.on = on;
     this.title = element("h4", {});
@@ -17,6 +17,12 @@ export class RightSide {
     this.list = element("div", { class: "list shapes", on: { keydown: (event) => this._listKey(event), pointerleave: () => this.on.hover(null) } });
     this.fields = {};
     this.numbers = section("Selected", ...["left", "top", "width", "height"].map((name) => this._field(name)));
+    this.fewer = element("input", {
+      type: "range", min: 0, max: TOLERANCES.length - 1, step: 1, title: "Fewer points ([ and ])", attributes: { "aria-label": "Fewer points" },
+      on: { input: () => on.simplify(TOLERANCES[this.fewer.value]), change: () => on.leave() },
+    });
+    this.tolerance = element("span", { class: "unit" });
+    this.simplifying = element("section", { class: "fewer", hidden: true }, element("label", { class: "row" }, element("span", { class: "grow", text: "Fewer points" }), this.tolerance, this.fewer));
     this.whole = element("div", { class: "list" });
     this.wholeSection = section("Image labels", this.whole);
     const status = (text, key, name, title) => rowButton(text, key, { title, onClick: () => { on.leave(); on.status(name); } });
@@ -25,7 +31,7 @@ export class RightSide {
     this.skipped = status("Skip", "0", "skipped", "Leave this image out of training (0)");
     this.opener = rowButton("+ image labels", "", { title: "Labels that apply to the entire image", onClick: () => { on.leave(); this.isOpen = !this.isOpen; this.on.again(); } });
     this.said = element("p", { class: "faint" });
-    this.node = element("div", { class: "side right" }, element("section", {}, this.title, this.list), this.numbers, this.wholeSection, section("Image", this.nothing, this.review, this.skipped, this.opener, this.said));
+    this.node = element("div", { class: "side right" }, element("section", {}, this.title, this.list), this.simplifying, this.numbers, this.wholeSection, section("Image", this.nothing, this.review, this.skipped, this.opener, this.said));
   }
 
   _field(name) {
@@ -44,12 +50,16 @@ export class RightSide {
     return element("label", { class: "row" }, element("span", { class: "grow", text: name }), input, element("span", { class: "unit", text: "px" }));
   }
 
-  update({ imageShapes, prediction, offered, colourOf, labels, task, readOnly }) {
+  update({ imageShapes, prediction, offered, colourOf, labels, task, readOnly, tolerance }) {
     const count = imageShapes ? imageShapes.shapes.length : 0;
     setText(this.title, `Shapes · ${count}`);
     this._fillList(imageShapes, prediction, colourOf);
     const shape = imageShapes?.shape ?? null;
     show(this.numbers, Boolean(shape));
+    show(this.simplifying, Boolean(shape?.polygon) && !readOnly);
+    this.fewer.value = TOLERANCES.indexOf(nextTolerance(tolerance));
+    this.fewer.setAttribute("aria-valuetext", `${tolerance} px`);
+    setText(this.tolerance, `${tolerance} px`);
     for (const [name, input] of Object.entries(this.fields)) {
       input.disabled = readOnly;
       if (!shape) continue;
@@ -79,7 +89,7 @@ export class RightSide {
   _fillList(imageShapes, prediction, colourOf) {
     const { shapes = [], predictions = [] } = imageShapes ?? {};
     const line = (kind) => (shape, index) => ({
-      kind, index, label: shape.label, colour: colourOf(shape.label), corners: pointsOf(shape.polygon).length,
+      kind, index, label: shape.label, colour: colourOf(shape.label), points: shape.polygon ? pointsText(shape.polygon) : null,
       number: index + 1 + (kind === "predictions" ? shapes.length : 0), size: [shape.width, shape.height].map(Math.round).join(" × "), confidence: shape.confidence?.toFixed(2),
     });
     const lines = [...shapes.slice(0, SHOWN_SHAPES).map(line("shapes")), ...predictions.slice(0, SHOWN_SHAPES).map(line("predictions"))];
@@ -108,12 +118,12 @@ export class RightSide {
     this.list.replaceChildren(...this.rows.map(({ node }) => node), ...words.map((text) => element("p", { class: "faint", text })));
   }
 
-  _listRow({ kind, index, label, colour, corners, number, size }) {
+  _listRow({ kind, index, label, colour, points, number, size }) {
     const act = () => (kind === "shapes" ? this.on.select(index) : this.on.accept(index));
     return element(
       "button", { type: "button", class: "row", title: label, style: { "--label-colour": colour }, on: { click: () => { this.on.leave(); act(); }, pointerenter: () => this.on.hover(kind, index) } },
-      element("span", { class: "number", text: String(number) }), element("i", { class: corners ? "dot polygon" : "dot" }), element("bdi", { class: "grow", text: label }),
-      element("span", { class: "count", text: corners ? `${corners} corners` : size }),
+      element("span", { class: "number", text: String(number) }), element("i", { class: points ? "dot polygon" : "dot" }), element("bdi", { class: "grow", text: label }),
+      element("span", { class: "count", text: points ?? size }),
     );
   }
 

@@ -10,6 +10,7 @@ import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
 import { recall, remember } from "../shared/remembered.js";
 import { showSavedState } from "../shared/sending.js";
+import { Toast } from "../shared/toast.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 import { Canvas } from "./canvas.js";
 import { Drawing } from "./drawing.js";
@@ -17,6 +18,8 @@ import { DRAWING_HELP } from "./keys.js";
 import { LeftSide } from "./left_side.js";
 import { RightSide } from "./right_side.js";
 import { Filmstrip } from "./filmstrip.js";
+import { Outlining } from "./outlining.js";
+import { toolHints, Tools } from "./tools.js";
 
 const NARROW = 760;
 const FOLDS = { left: 900, right: 1000 }; // below, a side panel is folded until it is opened
@@ -40,6 +43,10 @@ export class Workspace {
     }));
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
+    this.outlining = new Outlining(this);
+    this.tolerance = 1.5; // of the next outline, in pixels
+    this.toast = new Toast(() => { leave(); this.changes.takeBack("undo"); });
+    this.tools = new Tools({ tool: (tool) => { leave(); this.useTool(tool); } });
     this._buildDrawing();
     this._buildSides(leave);
     this._buildFolds(leave);
@@ -56,8 +63,8 @@ export class Workspace {
     this.filmstrip = new Filmstrip((place) => { leave(); this.go(place); });
     this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
     this.root.append(
-      this.header, this.jobBar.node,
-      element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node), this.right.node),
+      this.header, this.tools.node, this.jobBar.node,
+      element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node, this.toast.node), this.right.node),
       this.filmstrip.node, this._footer(), this.spoken, this.panel.node,
     );
     this.narrowing = new ResizeObserver(() => this._arrange());
@@ -74,6 +81,8 @@ export class Workspace {
       drawn: (label) => this.hidden.delete(label),
       nameless: () => this.left.find(),
       missed: (point, tolerance) => this._selectPrediction(point, tolerance),
+      outlined: (prompt) => this.outlining.add(prompt),
+      isOutlined: () => Boolean(this.outlining.current),
     });
   }
 
@@ -89,7 +98,6 @@ export class Workspace {
       label: (label) => this.changes.chooseLabel(label),
       toggle: (set, label) => this.changes.toggle(set, label),
       add: (label) => this.changes.addLabel(label),
-      tool: (tool) => this.useTool(tool),
       fit: () => this.canvas.fit(),
       guides: () => this.toggleGuides(),
       filter: (filter) => this.canvas.setFilter(filter),
@@ -105,6 +113,7 @@ export class Workspace {
         this.canvas.paintSoon();
       },
       accept: (index) => this.changes.accept([index]),
+      simplify: (tolerance) => this.changes.simplify(tolerance),
       number: (name, text) => this.changes.setNumber(name, text),
       whole: (label) => this.changes.toggleWhole(label),
       status: (status) => this.changes.setStatus(status),
@@ -159,7 +168,7 @@ export class Workspace {
     this.canvas = new Canvas({
       drawing: this.drawing,
       scene: () => ({
-        predictions: this.imageShapes.predictions, prediction: this.changes.prediction, colourOf: (label) => this.colourOf(label),
+        predictions: this.imageShapes.predictions, prediction: this.changes.prediction, prompts: this.outlining.current, colourOf: (label) => this.colourOf(label),
         isHidden: (shape) => this.hidden.has(shape.label), hovered: this.hover && this.imageShapes[this.hover.kind][this.hover.index],
       }),
       on: {
@@ -207,8 +216,9 @@ export class Workspace {
     this.hints = element("span", { class: "hints" }, ...hints.map(([keys, what]) => hint(keys, what)));
     this.acceptHint = element("span", { class: "accept", hidden: true }, hint("⏎", "accept"), hint("A", "accept all"));
     this.hints.prepend(this.acceptHint);
+    this.toolHints = element("span", { class: "hints tool-hints", hidden: true });
     this.state = element("span", { class: "state", attributes: { role: "status" } });
-    return element("div", { class: "band foot" }, this.position, this.bar, this.hints, this.state);
+    return element("div", { class: "band foot" }, this.position, this.bar, this.hints, this.toolHints, this.state);
   }
 
   // -- showing ----------------------------------------------------------------------------------------
@@ -227,8 +237,9 @@ export class Workspace {
     this._showLeft();
     this.right.update({
       imageShapes, prediction: changes.prediction, offered: changes.offered, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task,
-      readOnly: info.read_only,
+      readOnly: info.read_only, tolerance: changes.tolerance,
     });
+    this.tools.update({ tool: this.drawing.tool, readOnly: info.read_only, hasPolygon: info.task === "polygons" || Boolean(imageShapes?.shape?.polygon) });
     const drawn = imageShapes?.predictions.length ?? 0;
     show(this.acceptHint, Boolean((drawn || changes.offered) && !info.read_only));
     show(this.acceptHint.firstChild, drawn > 0);
@@ -241,7 +252,7 @@ export class Workspace {
     const counts = new Map();
     for (const { label } of this.imageShapes?.shapes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
     this.left.update({
-      labels: this.info.labels, current: this.label, counts, hidden: this.hidden, locked: this.locked, tool: this.drawing.tool,
+      labels: this.info.labels, current: this.label, counts, hidden: this.hidden, locked: this.locked,
       guides: this.canvas.guides, instructions: this.info.instructions, readOnly: this.info.read_only,
     });
   }
@@ -288,7 +299,13 @@ export class Workspace {
   useTool(tool) {
     this.commands.cancelBox();
     this.drawing.cancel();
+    this.outlining.end();
     this.drawing.tool = tool;
+    if (tool === "outline" && this.imageShapes) this.outlining.prepare();
+    const hints = toolHints(tool);
+    if (hints) this.toolHints.replaceChildren(...hints);
+    show(this.toolHints, Boolean(hints));
+    show(this.hints, !hints);
     this.shown();
   }
 

@@ -1,5 +1,6 @@
-// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …], or
-// a list of such rings: points in an odd number of rings are inside. Corners and edges are counted over all rings.
+// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …], or a
+// list of such rings for a polygon with several parts or holes: a point in an odd number of rings is inside. Corners and
+// edges are numbered through all rings. An edge has the number of its first corner.
 
 export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 
@@ -30,17 +31,21 @@ export function boundsOf(points) {
 }
 
 export function ringsOf(polygon) {
-  if (!polygon) return [];
-  return Array.isArray(polygon[0]?.[0]) ? polygon : [polygon];
+  if (!polygon?.length) return [];
+  return typeof polygon[0][0] === "number" ? [polygon] : polygon;
 }
 
-export const pointsOf = (polygon) => ringsOf(polygon).flat();
+export function polygonOf(rings) {
+  return rings.length === 1 ? rings[0] : rings;
+}
 
-// Return the polygon with each point replaced by `place(point, index)`.
-export function mapPolygon(polygon, place) {
+export function pointsOf(polygon) {
+  return ringsOf(polygon).flat();
+}
+
+export function mapCorners(polygon, change) {
   let index = 0;
-  const rings = ringsOf(polygon).map((ring) => ring.map((point) => place(point, index++)));
-  return rings.length > 1 ? rings : rings[0];
+  return polygonOf(ringsOf(polygon).map((ring) => ring.map((point) => change(point, index++))));
 }
 
 // Return the polygon as the `d` of an SVG path.
@@ -59,12 +64,12 @@ export function shiftWithin(box, dx, dy, size) {
 // A shape has label, left, top, width, height and polygon (null for a box).
 export function moved(shape, dx, dy, size) {
   const [x, y] = shiftWithin(shape, dx, dy, size);
-  const polygon = shape.polygon ? mapPolygon(shape.polygon, ([px, py]) => [px + x, py + y]) : null;
+  const polygon = shape.polygon && mapCorners(shape.polygon, ([px, py]) => [px + x, py + y]);
   return { ...shape, left: shape.left + x, top: shape.top + y, polygon };
 }
 
-export function withPolygon(shape, outlines, size) {
-  const polygon = mapPolygon(outlines, (point) => clipPoint(point, size));
+export function withPolygon(shape, unclipped, size) {
+  const polygon = mapCorners(unclipped, (point) => clipPoint(point, size));
   return { ...shape, ...boundsOf(pointsOf(polygon)), polygon };
 }
 
@@ -100,16 +105,18 @@ export function fittedTo(shape, box) {
   if (!shape.polygon) return { ...shape, ...box };
   const sx = shape.width ? box.width / shape.width : 1;
   const sy = shape.height ? box.height / shape.height : 1;
-  const polygon = mapPolygon(shape.polygon, ([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
+  const polygon = mapCorners(shape.polygon, ([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
   return { ...shape, ...box, polygon };
 }
 
-export function isInPolygon([x, y], points) {
+export function isInPolygon([x, y], polygon) {
   let inside = false;
-  for (let i = 0, j = points.length - 1; i < points.length; j = i, i += 1) {
-    const [xi, yi] = points[i];
-    const [xj, yj] = points[j];
-    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+  for (const ring of ringsOf(polygon)) {
+    for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1) {
+      const [xi, yi] = ring[i];
+      const [xj, yj] = ring[j];
+      if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+    }
   }
   return inside;
 }
@@ -118,7 +125,7 @@ export function isInside(point, shape) {
   const [x, y] = point;
   const { left, top, width, height } = shape;
   if (x < left || y < top || x > left + width || y > top + height) return false;
-  return !shape.polygon || ringsOf(shape.polygon).filter((ring) => isInPolygon(point, ring)).length % 2 === 1;
+  return !shape.polygon || isInPolygon(point, shape.polygon);
 }
 
 export function distanceToSegment([x, y], [ax, ay], [bx, by]) {
@@ -134,9 +141,10 @@ export function outline(shape) {
   return ["nw", "ne", "se", "sw"].map((corner) => handlePoint(shape, corner));
 }
 
-// Find the edge nearest to a point: [index of its first corner, distance].
+// Find the edge nearest to a point: [its number, distance].
 export function nearestEdge(point, polygon) {
-  let [best, first] = [[0, Infinity], 0];
+  let best = [0, Infinity];
+  let first = 0;
   for (const ring of ringsOf(polygon)) {
     ring.forEach((start, index) => {
       const distance = distanceToSegment(point, start, ring[(index + 1) % ring.length]);
@@ -147,16 +155,7 @@ export function nearestEdge(point, polygon) {
   return best;
 }
 
-export function areaOf(shape) {
-  if (!shape.polygon) return shape.width * shape.height;
-  const rings = ringsOf(shape.polygon);
-  return rings.reduce((sum, ring) => {
-    const depth = rings.filter((other) => other !== ring && isInPolygon(ring[0], other)).length;
-    return sum + (depth % 2 ? -ringArea(ring) : ringArea(ring));
-  }, 0);
-}
-
-function ringArea(ring) {
+export function ringArea(ring) {
   let twice = 0;
   ring.forEach(([x, y], index) => {
     const [nx, ny] = ring[(index + 1) % ring.length];
@@ -165,23 +164,43 @@ function ringArea(ring) {
   return Math.abs(twice) / 2;
 }
 
-// Add a corner to a polygon after the edge that begins at `index`, or remove one. A ring of three corners is removed,
-// unless it is the only one.
-export function withCorner(polygon, index, point) {
-  return withRing(polygon, index, (ring, at) => [...ring.slice(0, at + 1), point, ...ring.slice(at + 1)]);
+export function isHole(rings, index) {
+  return isInPolygon(rings[index][0], rings.filter((_, at) => at !== index));
 }
 
-export function withoutCorner(polygon, index) {
-  return withRing(polygon, index, (ring, at) => (ring.length > 3 ? ring.filter((_, own) => own !== at) : null));
+// Area of a shape whose rings do not cross.
+export function areaOf(shape) {
+  if (!shape.polygon) return shape.width * shape.height;
+  const rings = ringsOf(shape.polygon);
+  return rings.reduce((sum, ring, index) => sum + (isHole(rings, index) ? -1 : 1) * ringArea(ring), 0);
 }
 
-// Change the ring that has a corner, or remove it (null). The only ring of a polygon stays.
-function withRing(polygon, index, change) {
-  const rings = [...ringsOf(polygon)];
+// Return [number of the ring, number of the corner in it].
+export function ringAt(polygon, index) {
   let at = index;
-  const own = rings.findIndex((ring) => at < ring.length || ((at -= ring.length), false));
-  const changed = change(rings[own], at);
-  if (!changed && rings.length === 1) return polygon;
-  rings.splice(own, 1, ...(changed ? [changed] : []));
-  return rings.length > 1 ? rings : rings[0];
+  for (const [number, ring] of ringsOf(polygon).entries()) {
+    if (at < ring.length) return [number, at];
+    at -= ring.length;
+  }
+  return null;
+}
+
+// Add a corner after an edge.
+export function withCorner(polygon, edge, point) {
+  const [number, at] = ringAt(polygon, edge);
+  return polygonOf(ringsOf(polygon).map((ring, own) => (own === number ? [...ring.slice(0, at + 1), point, ...ring.slice(at + 1)] : ring)));
+}
+
+// Remove a corner, together with its ring if only two others remain there. The last ring keeps three corners.
+export function withoutCorner(polygon, index) {
+  const [number, at] = ringAt(polygon, index);
+  const rings = ringsOf(polygon);
+  if (rings[number].length <= 3) return withoutRing(polygon, number);
+  return polygonOf(rings.map((ring, own) => (own === number ? ring.filter((_, corner) => corner !== at) : ring)));
+}
+
+// Remove a part or a hole. The last ring stays.
+export function withoutRing(polygon, number) {
+  const rings = ringsOf(polygon);
+  return rings.length > 1 ? polygonOf(rings.filter((_, own) => own !== number)) : polygon;
 }

@@ -1,0 +1,223 @@
+"""Outlines of objects found from a box or from clicks, with GrabCut (Rother et al., 2004) on a small crop of the image.
+
+It needs the extra ``outline`` (OpenCV), and neither a network nor a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of, simplified
+from customlabels_nb.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Box = tuple[float, float, float, float]
+Mask = npt.NDArray[Any]  # bool, 0 and 1, or the states of GrabCut
+
+_SIDE, _COARSE = 200, 128  # pixels of the longer side of the crop around an object, and of a view that is searched
+_ROUNDS = 3
+_MARGIN = 0.15  # around a box, as a share of its sides
+_LEAST_MARGIN = 8.0
+_SAMPLES = 24  # colours that are compared before the first round
+_SMALL_PART, _SMALL_HOLE = 0.1, 0.03  # of the largest part: smaller ones are noise, except where the user clicked
+_FINE = 4  # the outline is traced on a grid this much finer
+_EXACT = 0.3  # tolerance of the traced outline in pixels of the crop
+
+
+@dataclass(frozen=True)
+class Click:
+    """Point in pixels of the image that the user clicked, inside or outside of the object."""
+
+    x: float
+    y: float
+    inside: bool
+
+
+def import_opencv() -> Any:
+    """Import OpenCV.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingDependencyError(f"Outlining needs OpenCV. Install it with: {extra_command('outline')}") from error
+    return cv2
+
+
+def find_outline(
+    image: Image.Image, *, box: Box | None = None, clicks: Sequence[Click] = (), view: Box | None = None
+) -> tuple[Polygon | None, float]:
+    """Find the outline of the object in a box or at clicks.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Upright image.
+    box : tuple of float, optional
+        Box around the object: left, top, width, height in pixels.
+    clicks : sequence of Click
+        Points inside and outside of the object. Without a box, at least one is inside.
+    view : tuple of float, optional
+        Without a box, region that is searched, like ``box``. By default it is the complete image.
+
+    Returns
+    -------
+    (polygon, float)
+        Polygon in pixels of the image, or None if no object was found, and the size of a pixel of the crop that
+        was searched.
+
+    Raises
+    ------
+    MissingDependencyError
+        If OpenCV is not installed.
+    """
+    cv2 = import_opencv()
+    if box is not None:
+        crop = _Crop(image, _around(box), clicks)
+        found = crop.segment(cv2, crop.from_box(cv2, box))
+    else:
+        crop = _Crop(image, view or (0.0, 0.0, float(image.width), float(image.height)), clicks, _COARSE)
+        found = crop.segment(cv2, crop.from_colours(cv2))
+        if (inner := crop.bounds(found)) is not None:  # once more, in the object's own crop
+            rough, view_crop = found, crop
+            crop = _Crop(image, _around(inner), clicks)
+            found = crop.segment(cv2, crop.from_mask(cv2, rough, view_crop))
+    return crop.traced(cv2, found), 1 / crop.scale
+
+
+def _around(box: Box) -> Box:
+    left, top, width, height = box
+    x, y = max(_MARGIN * width, _LEAST_MARGIN), max(_MARGIN * height, _LEAST_MARGIN)
+    return left - x, top - y, width + 2 * x, height + 2 * y
+
+
+class _Crop:
+    """Region of an image, scaled to at most ``side`` pixels, with the clicks in it."""
+
+    def __init__(self, image: Image.Image, region: Box, clicks: Sequence[Click], side: int = _SIDE) -> None:
+        left, top, width, height = region
+        xs, ys = [left, left + width, *(one.x for one in clicks)], [top, top + height, *(one.y for one in clicks)]
+        self.size = image.size
+        self.left, self.top = max(0, int(min(xs))), max(0, int(min(ys)))
+        right, bottom = min(image.width, int(np.ceil(max(xs)))), min(image.height, int(np.ceil(max(ys))))
+        across, down = max(1, right - self.left), max(1, bottom - self.top)
+        self.scale = min(1.0, side / max(across, down))
+        size = max(1, round(across * self.scale)), max(1, round(down * self.scale))
+        part = image.resize(size, box=(self.left, self.top, self.left + across, self.top + down), reducing_gap=2.0)
+        self.pixels = np.ascontiguousarray(np.asarray(part.convert("RGB"))[:, :, ::-1])
+        self.frame = np.zeros(self.pixels.shape[:2], dtype=bool)  # edges of the crop that are not edges of the image
+        self.frame[0], self.frame[-1] = self.top > 0, bottom < image.height
+        self.frame[:, 0] |= self.left > 0
+        self.frame[:, -1] |= right < image.width
+        self.inside, self.outside = self._marked(clicks, inside=True), self._marked(clicks, inside=False)
+
+    def _marked(self, clicks: Sequence[Click], *, inside: bool) -> Mask:
+        height, width = self.pixels.shape[:2]
+        y, x = np.ogrid[:height, :width]
+        radius = max(1.5, max(height, width) / 60)
+        marked = np.zeros((height, width), dtype=bool)
+        for click in clicks:
+            if click.inside == inside:
+                at = (click.x - self.left) * self.scale, (click.y - self.top) * self.scale
+                marked |= np.hypot(x - at[0], y - at[1]) <= radius
+        return marked
+
+    def from_box(self, cv2: Any, box: Box) -> Mask:
+        """Start with everything in the box as probably inside."""
+        left, top, width, height = box
+        state = np.full(self.pixels.shape[:2], cv2.GC_BGD, dtype=np.uint8)
+        x0, x1 = (max(0, round((x - self.left) * self.scale)) for x in (left, left + width))
+        y0, y1 = (max(0, round((y - self.top) * self.scale)) for y in (top, top + height))
+        state[y0:y1, x0:x1] = cv2.GC_PR_FGD
+        return state
+
+    def from_colours(self, cv2: Any) -> Mask:
+        """Start with pixels around the clicks whose colour is closer to that of inner clicks than to the border's."""
+        border = np.zeros(self.pixels.shape[:2], dtype=bool)
+        border[[0, -1]] = border[:, [0, -1]] = True
+        lab = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2LAB).astype(np.float32)
+        near = self._distance(lab, self.inside) < self._distance(lab, self.outside | (border & ~self.inside))
+        state = np.where(self._touching(cv2, near | self.inside), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+        state[self.frame] = cv2.GC_BGD
+        return np.asarray(state)
+
+    def _distance(self, lab: npt.NDArray[np.float32], where: Mask) -> Any:
+        colours = lab[where]
+        if not len(colours):
+            return np.full(lab.shape[:2], np.inf)
+        chosen = colours[np.linspace(0, len(colours) - 1, min(_SAMPLES, len(colours))).astype(int)]
+        flat = lab.reshape(-1, 3)
+        squares = (flat**2).sum(1)[:, None] - 2 * flat @ chosen.T + (chosen**2).sum(1)
+        return np.asarray(squares.min(1).reshape(lab.shape[:2]))
+
+    def from_mask(self, cv2: Any, found: Mask, other: _Crop) -> Mask:
+        """Start with the result of another crop."""
+        height, width = self.pixels.shape[:2]
+        x = ((np.arange(width) / self.scale + self.left - other.left) * other.scale).astype(int)
+        y = ((np.arange(height) / self.scale + self.top - other.top) * other.scale).astype(int)
+        inner = found[np.clip(y, 0, found.shape[0] - 1)[:, None], np.clip(x, 0, found.shape[1] - 1)]
+        state = np.where(inner, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+        state[self.frame] = cv2.GC_BGD
+        return np.asarray(state)
+
+    def segment(self, cv2: Any, state: Mask) -> Mask:
+        """Separate the object from its surroundings, and return it as a mask of 0 and 1."""
+        state[self.inside], state[self.outside] = cv2.GC_FGD, cv2.GC_BGD
+        if not ((state & 1).any() and (~state & 1).any()):
+            return state & 1
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.setRNGSeed(0)
+        cv2.grabCut(self.pixels, state, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+        found = state & 1
+        return self._touching(cv2, found) if self.inside.any() else _large_parts(cv2, found)
+
+    def _touching(self, cv2: Any, found: Mask) -> Mask:
+        """Return the parts that an inner click touches."""
+        _, parts = cv2.connectedComponents(found.astype(np.uint8))
+        return (np.isin(parts, np.unique(parts[self.inside])) & (found > 0)).astype(np.uint8)
+
+    def bounds(self, found: Mask) -> Box | None:
+        """Return the bounding box of a mask in pixels of the image, or None if it is empty."""
+        y, x = np.nonzero(found)
+        if not len(x):
+            return None
+        left, top = x.min() / self.scale + self.left, y.min() / self.scale + self.top
+        return left, top, (np.ptp(x) + 1) / self.scale, (np.ptp(y) + 1) / self.scale
+
+    def traced(self, cv2: Any, found: Mask) -> Polygon | None:
+        """Trace a mask smoothly, and return its rings in pixels of the image."""
+        if not found.any():
+            return None
+        fine = cv2.resize(np.pad(found, 1) * 255, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_LINEAR)
+        smooth = cv2.GaussianBlur(fine, (0, 0), 0.8 * _FINE)
+        contours, nesting = cv2.findContours((smooth > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        largest = max((cv2.contourArea(contour) for contour in contours), default=0)
+        rings = []
+        for contour, (_, _, _, parent) in zip(contours, nesting[0] if contours else (), strict=True):
+            if len(contour) < 3 or cv2.contourArea(contour) < (_SMALL_HOLE if parent >= 0 else 0.0) * largest:
+                continue
+            rings.append((contour[:, 0, :] + 0.5) / _FINE - 1)
+        if not rings:
+            return None
+        corner = np.array([self.left, self.top])
+        polygon = simplified(polygon_of(rings), _EXACT)
+        return polygon_of((ring / self.scale + corner).clip(0, self.size) for ring in rings_of(polygon))
+
+
+def _large_parts(cv2: Any, found: Mask) -> Mask:
+    count, parts, sizes, _ = cv2.connectedComponentsWithStats(found)
+    areas = sizes[1:, cv2.CC_STAT_AREA]
+    kept = [0, *(areas >= _SMALL_PART * areas.max())] if count > 1 else [0]
+    return np.asarray(np.array(kept, dtype=np.uint8)[parts])
