@@ -6,8 +6,12 @@ return float arrays of shape ``(n, 4)``. ``size`` is always ``(width, height)``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+from customlabels_nb.core.polygons import rings_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,9 +70,9 @@ def clip_ltwh(boxes: npt.ArrayLike, size: tuple[int, int]) -> FloatArray:
     return xyxy_to_ltwh(corners)
 
 
-def polygon_to_ltwh(polygon: npt.ArrayLike) -> FloatArray:
-    """Return the bounding box, shape (4,), of a polygon given as (n, 2) points ``x, y`` in pixels."""
-    points = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
+def polygon_to_ltwh(polygon: Any) -> FloatArray:
+    """Return the bounding box, shape (4,), of a polygon, a list of points ``x, y`` or of rings in pixels."""
+    points = np.concatenate(rings_of(polygon))
     low, high = points.min(axis=0), points.max(axis=0)
     return np.concatenate([low, high - low])
 

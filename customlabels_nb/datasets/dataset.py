@@ -523,13 +523,15 @@ class Dataset:
         transform : callable, optional
             Function applied to each PIL image, for example to convert it to a tensor. If the function changes the image
             size, boxes are not adjusted.
-        target : {"single-label", "multi-label", "boxes"}, optional
-            Kind of target; by default it is inferred from the annotations.
+        target : {"single-label", "multi-label", "boxes", "masks"}, optional
+            Kind of target; by default it is inferred from the annotations, as "boxes" if there are boxes or polygons.
             "single-label": an int, the index of the label in ``.classes``;
             "multi-label": float32, shape (classes,), 1 for each label of the image;
             "boxes": the dict that torchvision's detectors take: ``boxes`` (float32, shape (n, 4), pixels x0, y0, x1,
             y1 of the upright image, as torchvision.tv_tensors.BoundingBoxes), ``labels`` (int64; 0 is the background,
-            which is the first of ``.classes``), ``image_id`` (int), ``area`` (float32), ``iscrowd`` (int64).
+            which is the first of ``.classes``), ``image_id`` (int), ``area`` (float32), ``iscrowd`` (int64);
+            "masks": the same dict with ``masks`` (uint8, shape (n, height, width), 1 inside the polygon, or inside the
+            box if there is no polygon, as torchvision.tv_tensors.Mask), as torchvision's Mask R-CNN takes it.
         transforms : callable, optional
             Function applied to each pair of PIL image and target, such as a transform from torchvision.transforms.v2.
             Pass either this or ``transform``.
@@ -567,8 +569,9 @@ class Dataset:
 
         Parameters
         ----------
-        target : {"single-label", "multi-label", "boxes"}, optional
-            Kind of target; by default it is inferred from the annotations.
+        target : {"single-label", "multi-label", "boxes", "masks"}, optional
+            Kind of target; by default it is inferred from the annotations. "masks" also fills ``Detections.mask``,
+            which needs memory for every pixel of each object.
 
         Returns
         -------

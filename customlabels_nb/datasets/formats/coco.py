@@ -1,10 +1,13 @@
 """Read and write COCO files: one JSON file of ``images``, ``annotations`` and ``categories``.
 
-The format is documented on cocodataset.org under "Data format". Boxes, polygons, crowds, scores (as confidences) and
+The format is documented on cocodataset.org under "Data format". Boxes, polygons, masks, crowds, scores (as confidences) and
 image-level labels are read and written. Image-level labels are annotations without ``bbox``, as in Azure Machine
 Learning's labelling tool. COCO cannot distinguish an image without objects from one that was not reviewed, so an image
 without annotations is unlabelled. Licences are stored in columns of the images table, ``info`` and supercategories in
 its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations whose area differs.
+
+Masks (run-length encodings, compressed or not) are read as polygons along the edges of their pixels. The writer stores
+polygons with holes as masks, with their points in an additional key ``rings``, from which they are read again.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeAlias
@@ -27,14 +31,14 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh
+from customlabels_nb.core.masks import MOST_PIXELS, as_rle, parts_overlap, polygon_to_rle, rle_to_polygon, union
+from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
 from customlabels_nb.datasets.formats.entries import listed_name
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
-    Polygon,
-    area,
     as_boxes,
-    as_polygon,
+    as_rings,
     file_in,
     find_image,
     label_or_none,
@@ -59,6 +63,8 @@ _INFO = "coco_info"
 _SUPERCATEGORIES = "coco_supercategories"
 #: Columns of the images table with the name and URL of the licence.
 _LICENCE = ("license", "license_url")
+#: Key of the rings of an annotation that is written as a mask.
+_RINGS = "rings"
 #: Key of an annotation's date, written if it differs from the image's ``date_captured``.
 _CREATED = "created"
 
@@ -246,17 +252,15 @@ def _read_annotations(
     categories = _references(entries, "category_id", category_of, findings)
     boxes, bad_boxes = as_boxes([entry.get("bbox") for entry in entries])
     scores = _scores(entries)
-    polygons, squares, masks, keep = _outlines(entries, findings)
+    polygons, squares, keep = _outlines(entries, findings)
     for number in np.flatnonzero(bad_boxes | np.isnan(scores) | ~keep).tolist():
-        what = "its only shape is a mask or an invalid polygon"
+        what = "its only shape is an invalid polygon or mask"
         if bad_boxes[number]:
             what = f"bbox is {shown(entries[number].get('bbox'))}"
         elif np.isnan(scores[number]):
             what = f"score is {shown(entries[number].get('score'))}, which is not between 0 and 1"
         findings.unreadable(f"annotations[{places[number]}]", f"It cannot be read: {what}.")
     keep &= (owners >= 0) & (categories >= 0) & ~bad_boxes & ~np.isnan(scores)
-    if masks:
-        findings.adjusted("annotations", f"Masks are not supported. Only the boxes of {masks:,} annotations were read.")
     for number in np.flatnonzero(np.isnan(boxes[:, 0])).tolist():
         if number in polygons:
             boxes[number] = polygon_to_ltwh(polygons[number])
@@ -312,36 +316,65 @@ def _scores(entries: list[Any]) -> _Floats:
     return result
 
 
-def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, int, _Bools]:
-    """Return the polygons by entry number, the areas (or NaN), the number of masks, and a flag for readable entries.
+def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, _Bools]:
+    """Return the polygons by entry number, the areas (or NaN), and a flag for readable entries.
 
-    An entry is unreadable if it has a segmentation, but neither a readable polygon nor a box.
+    An entry is unreadable if it has a segmentation, but neither a readable polygon or mask nor a box.
     """
     shapes = {number: given for number, entry in enumerate(entries) if (given := entry.get("segmentation"))}
-    polygons, found = plain_polygons(shapes)
+    plain, found = plain_polygons(shapes)
+    polygons: dict[int, Polygon] = dict(plain)
     squares = np.full(len(entries), np.nan)
-    squares[list(polygons)] = found
-    masks = several = broken = 0
+    squares[list(plain)] = found
+    lost = broken = 0
     readable = np.ones(len(entries), dtype=bool)
-    for number in shapes.keys() - polygons.keys():
+    for number in shapes.keys() - plain.keys():
         entry, given = entries[number], shapes[number]
+        parts = 1
         if isinstance(given, dict):
-            readable[number] = has_box = bool(entry.get("bbox"))
-            masks += has_box
-            continue
-        polygon, parts = as_polygon(given)
+            polygon = _of_mask(given, entry.get(_RINGS))
+        else:
+            rings, parts = as_rings(given)
+            polygon = _of_parts(rings)
+            lost += 0 < len(rings) < parts
         if polygon is not None:
             polygons[number] = polygon
             squares[number] = area(polygon)
-            several += parts > 1
         elif parts:
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box
-    if several:
-        findings.adjusted("annotations", f"{several:,} polygons have several parts. Only the largest part was read.")
+    if lost:
+        findings.adjusted("annotations", f"{lost:,} polygons have parts that are not polygons. They were left out.")
     if broken:
-        findings.adjusted("annotations", f"{broken:,} segmentations are not polygons. Only their boxes were read.")
-    return polygons, squares, masks, readable
+        findings.adjusted(
+            "annotations", f"{broken:,} segmentations are neither polygons nor masks. Only their boxes were read."
+        )
+    return polygons, squares, readable
+
+
+def _of_parts(rings: list[Ring]) -> Polygon | None:
+    """Return the parts of an object as a polygon. Parts that overlap are united, because in COCO no part is a hole."""
+    if len(rings) < 2:
+        return rings[0] if rings else None
+    if parts_overlap(rings) and min(map(min, chain(*rings))) >= 0:
+        right, bottom = (math.ceil(max(point[side] for ring in rings for point in ring)) + 1 for side in (0, 1))
+        if right * bottom <= MOST_PIXELS:
+            return union(rings, (right, bottom))
+    return rings
+
+
+def _of_mask(mask: dict[str, Any], rings: object) -> Polygon | None:
+    """Return the outline of a mask, which is in the key "rings" if this package wrote the file."""
+    try:
+        rle = as_rle(mask)
+    except ValueError:
+        return None
+    known, parts = as_rings(rings)
+    if known and len(known) == parts:
+        height, width = rle["size"]
+        if polygon_to_rle(known, (width, height))["counts"] == rle["counts"]:  # the mask has not been edited since
+            return known
+    return rle_to_polygon(rle)
 
 
 def _sizes(images: _Images) -> _Floats:
@@ -383,9 +416,9 @@ def _pixels_of_ratios(
     boxes[boxed] = ratios_to_ltwh(values, sizes[owners[boxed]])
     usable[boxed] = ~np.isnan(boxes[boxed, 0])
     for number in set(boxed.tolist()) & polygons.keys():
-        if usable[number] and max(map(max, polygons[number])) <= _RATIO_AT_MOST:
-            width, height = sizes[owners[number]].tolist()
-            polygons[number] = [[x * width, y * height] for x, y in polygons[number]]
+        rings = rings_of(polygons[number])
+        if usable[number] and max(ring.max() for ring in rings) <= _RATIO_AT_MOST:
+            polygons[number] = polygon_of(ring * sizes[owners[number]] for ring in rings) or []
     findings.adjusted(
         "annotations", f"{len(boxed):,} boxes are ratios of the image size. They were converted to pixels."
     )
@@ -451,7 +484,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         "licenses": ({"id": number, "name": name, "url": url} for (name, url), number in licences.items()),
         "categories": _category_entries(labels, contents.images.attrs.get(_SUPERCATEGORIES, {})),
         "images": _image_entries(contents.images, path.parent, latest, licences),
-        "annotations": _annotation_entries(contents.annotations, labels, owners, created, latest),
+        "annotations": _annotation_entries(contents, labels, owners, created, latest),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
@@ -504,8 +537,9 @@ def _image_entries(
 
 
 def _annotation_entries(
-    annotations: pd.DataFrame, labels: list[str], owners: _Indices, created: _Moments, latest: _Moments
+    contents: Contents, labels: list[str], owners: _Indices, created: _Moments, latest: _Moments
 ) -> Iterator[dict[str, Any]]:
+    annotations, sizes = contents.annotations, contents.images[["width", "height"]].to_numpy(np.float64, na_value=np.nan)
     category_of = {label: number for number, label in enumerate(labels, 1)}
     apart = np.flatnonzero(created != latest[owners])
     dates = dict(zip(apart.tolist(), _texts(created[apart]), strict=True))
@@ -518,8 +552,7 @@ def _annotation_entries(
         if polygon is not None:
             if box[0] != box[0]:  # NaN: the polygon has no box yet
                 box = polygon_to_ltwh(polygon).tolist()
-            outline = [side for point in polygon for side in point]
-            entry |= {"bbox": box, "area": _finite(area(polygon)), "segmentation": [outline]}
+            entry |= {"bbox": box, "area": _finite(area(polygon)), **_segmentation(polygon, sizes[owner])}
         elif box[0] == box[0]:
             entry |= {"bbox": box, "area": _finite(box[2] * box[3]), "segmentation": []}
         if crowd or "bbox" in entry:
@@ -529,6 +562,20 @@ def _annotation_entries(
         if number in dates:
             entry[_CREATED] = dates[number] + "Z"
         yield entry
+
+
+def _segmentation(polygon: Polygon, size: _Floats) -> dict[str, Any]:
+    """Return the parts of a polygon, or its mask and its rings if they overlap, because COCO's polygons have no holes."""
+    rings = [ring.ravel().tolist() for ring in rings_of(polygon)]
+    if not parts_overlap(polygon):
+        return {"segmentation": rings}
+    if np.isnan(size).any():
+        left, top, width, height = polygon_to_ltwh(polygon)
+        size = np.ceil([left + width, top + height])
+    if size.prod() > MOST_PIXELS:
+        return {"segmentation": rings}
+    mask = polygon_to_rle(polygon, (int(size[0]), int(size[1])))
+    return {"segmentation": {**mask, "counts": mask["counts"].decode()}, _RINGS: rings}
 
 
 def _finite(square: float) -> float:

@@ -4,9 +4,9 @@ Without a header, a row is ``image,label,label,…``. Empty cells and blank rows
 With a header, a row is an annotation, or an image without annotations. Known columns are ``image`` (or ``filename``,
 ``file_name``, ``file``, ``path``, ``image_path``, ``image_name``), ``label`` (``class``, ``class_name``, ``category``,
 ``tag``), a box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, the image size as ``image_width,
-image_height`` (with ``xmin`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]``), ``crowd``, ``confidence``
-(``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Other columns are ignored. Cells may also
-be separated by ``;`` or tabs.
+image_height`` (with ``xmin`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings),
+``crowd``, ``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Other columns are
+ignored. Cells may also be separated by ``;`` or tabs.
 
 Files are written with a header and only the columns that contain data.
 """
@@ -34,6 +34,7 @@ from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     Box,
@@ -241,18 +242,17 @@ class _Cells:
             raise UnreadableError(f"The box {shown(texts)} has an invalid size.")
         return left, top, width, height
 
-    def polygon(self) -> list[list[float]] | None:
+    def polygon(self) -> Polygon | None:
         text = self["polygon"]
         if not text:
             return None
         try:
-            found = json.loads(text)
-            points = [[float(x), float(y)] for x, y in found]
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            points = []
-        if not points or not all(math.isfinite(value) for point in points for value in point):
-            raise UnreadableError(f"The polygon {shown(text)} is not a list of points [x, y].")
-        return points
+            rings = rings_of(json.loads(text))
+        except (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError):
+            rings = []
+        if not rings or not all(np.isfinite(ring).all() for ring in rings):
+            raise UnreadableError(f"The polygon {shown(text)} is not a list of points [x, y] or of such lists.")
+        return polygon_of(rings)
 
     def confidence(self) -> float:
         text = self["confidence"]
@@ -498,7 +498,7 @@ def _annotation_cells(row: Any) -> dict[str, str]:
     if not pd.isna(row.left):
         cells |= {side: plain(getattr(row, side), _PLACES) for side in t.BOX_COLUMNS}
     if row.polygon is not None:
-        cells["polygon"] = json.dumps([[float(x), float(y)] for x, y in row.polygon])
+        cells["polygon"] = json.dumps(polygon_of(rings_of(row.polygon)))
     return cells
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written_name
 from customlabels_nb.datasets.formats.json_file import shown, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_name
@@ -89,7 +90,7 @@ class Collector:
         label: str,
         box: Box | None = None,
         *,
-        polygon: list[list[float]] | None = None,
+        polygon: Polygon | None = None,
         crowd: bool = False,
         confidence: float = 1.0,
         annotator: str | None = None,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,12 @@ import orjson
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb.core.polygons import Ring
 from customlabels_nb.core.tables import check_label, storable
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import header_size
 from customlabels_nb.settings import settings
-
-#: Points x, y in pixels.
-Polygon: TypeAlias = list[list[float]]
 
 _FARTHEST = 1e150  # the area of a polygon within this range is finite
 _NUMBERS = frozenset({int, float})
@@ -292,10 +290,10 @@ def _one_by_one(box: object) -> list[float]:
     return [math.nan if number is None else number for number in numbers]
 
 
-def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Polygon], npt.NDArray[np.float64]]:
+def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Ring], npt.NDArray[np.float64]]:
     """Return the polygons with a single part of plain numbers, by entry number, and their areas in the same order.
 
-    This is the fast path of :func:`as_polygon` for many polygons. Nothing is returned if any of these parts contains an
+    This is the fast path of :func:`as_rings` for many polygons. Nothing is returned if any of these parts contains an
     unusable number. Segmentations that are not returned may still be polygons.
     """
     parts = {
@@ -336,23 +334,19 @@ def _areas(
     return result
 
 
-def as_polygon(segmentation: object) -> tuple[Polygon | None, int]:
-    """Return the polygon, or the largest one if there are several parts, and the number of non-empty parts.
+def as_rings(segmentation: object) -> tuple[list[Ring], int]:
+    """Return the readable parts of a segmentation, and the number of non-empty parts.
 
-    Each part is a flat list ``x, y, x, y, …``. A single part may also be given without the list around it. The polygon
-    is None if no part has three points.
+    Each part is a flat list ``x, y, x, y, …``. A single part may also be given without the list around it.
     """
     if not isinstance(segmentation, list):
-        return None, 1
+        return [], 1
     flat = bool(segmentation) and not isinstance(segmentation[0], list)
     parts = [part for part in ([segmentation] if flat else segmentation) if part != []]
-    polygons = [polygon for part in parts if (polygon := _points(part)) is not None]
-    if len(polygons) > 1:
-        return max(polygons, key=area), len(parts)
-    return (polygons[0] if polygons else None), len(parts)
+    return [ring for part in parts if (ring := _points(part)) is not None], len(parts)
 
 
-def _points(part: object) -> Polygon | None:
+def _points(part: object) -> Ring | None:
     if not isinstance(part, list) or len(part) < 6 or len(part) % 2 or not set(map(type, part)) <= _NUMBERS:
         return None
     try:
@@ -362,10 +356,3 @@ def _points(part: object) -> Polygon | None:
     if not all(-_FARTHEST <= value <= _FARTHEST for value in values):
         return None
     return list(map(list, zip(values[::2], values[1::2], strict=True)))
-
-
-def area(polygon: Iterable[Iterable[float]]) -> float:
-    """Compute the area in square pixels of a polygon that does not cross itself (shoelace formula)."""
-    points = [tuple(point) for point in polygon]
-    doubled = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, [*points[1:], *points[:1]], strict=True))
-    return abs(doubled) / 2

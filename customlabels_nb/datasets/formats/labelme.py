@@ -1,8 +1,9 @@
 """Read and write LabelMe files: a folder with a JSON file for each image.
 
 ``shapes`` is a list of shapes, each with a ``label``, a ``shape_type`` and ``points`` in pixels: a ``rectangle`` has
-two opposite corners, a ``polygon`` its vertices, a ``circle`` its centre and a point on its edge. ``flags`` of the file
-that are true are image-level labels. ``imagePath`` is relative to the JSON file. If there is no such file, the image is
+two opposite corners, a ``polygon`` its vertices, a ``circle`` its centre and a point on its edge. A ``mask`` is read as
+a polygon along the edges of its pixels. The rings of a polygon with holes or several parts are written as one, joined
+by edges that are followed in both directions. ``flags`` of the file that are true are image-level labels. ``imagePath`` is relative to the JSON file. If there is no such file, the image is
 looked up next to the JSON file. The ``score`` of a shape, as written by prediction programs, is its confidence.
 
 The reader accepts a single file, or a folder with ``.json`` files at any depth. The writer creates a folder, with an
@@ -12,6 +13,7 @@ images that were not reviewed. The box of a polygon is its bounding box.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -24,6 +26,8 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.masks import mask_to_polygon
+from customlabels_nb.core.polygons import Polygon, from_one_ring, polygon_of, rings_of, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
@@ -46,7 +50,8 @@ from customlabels_nb.datasets.formats.entries import (
 )
 from customlabels_nb.datasets.formats.json_file import load_object, number_or_none, outer_keys, shown
 from customlabels_nb.datasets.formats.staging import staged
-from customlabels_nb.errors import InputError, LabelError, ManifestError
+from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
+from customlabels_nb.images.decoding import decode, opened
 from customlabels_nb.images.reading import is_remote, to_uri
 
 _VERSION = "5.5.0"  # version of LabelMe whose file format is written
@@ -152,7 +157,7 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
         collected.unreadable(str(error), **place)
         return
     left_out["group_id"] += shape.get("group_id") is not None
-    left_out["mask"] += shape.get("mask") is not None
+    left_out["mask"] += polygon is None and shape.get("mask") is not None
     flags = shape.get("flags")
     left_out["flags"] += isinstance(flags, dict) and any(value is True for value in flags.values())
     score = shape.get("score")
@@ -161,22 +166,35 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
 
 
-def _outline(shape: dict[str, Any]) -> tuple[Box, list[list[float]] | None]:
-    """Return the bounding box of a shape and its polygon, or None instead of the polygon for other shape types."""
+def _outline(shape: dict[str, Any]) -> tuple[Box, Polygon | None]:
+    """Return the bounding box of a shape and its polygon, or None instead of the polygon for boxes and circles."""
     points = _points(shape.get("points"))
     kind = shape.get("shape_type") or ("rectangle" if len(points) == 2 else "polygon")
     if kind in _OUTLINES:
         if len(points) < 3:
             raise UnreadableError(f"A polygon needs at least three points, but this one has {len(points)}.")
-        return _box(*polygon_to_ltwh(points).tolist()), points
+        return _box(*polygon_to_ltwh(points).tolist()), from_one_ring(points)
     if kind == "circle" and len(points) == 2:
         (x, y), edge = points
         radius = math.dist((x, y), edge)
         return _box(x - radius, y - radius, 2 * radius, 2 * radius), None
     if kind in ("rectangle", "mask") and len(points) >= 2:
         (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
-        return _box(*xyxy_to_ltwh([left, top, right, bottom])[0].tolist()), None
+        box = _box(*xyxy_to_ltwh([left, top, right, bottom])[0].tolist())
+        return box, _outline_of_mask(shape["mask"], left, top) if kind == "mask" and shape.get("mask") else None
     raise UnreadableError(f"A {shown(kind)} with {len(points)} points is neither a box nor a polygon.")
+
+
+def _outline_of_mask(text: object, left: float, top: float) -> Polygon | None:
+    """Return the outline of a mask, a PNG as base64 with its first pixel at ``left, top``, or None if unreadable."""
+    try:
+        data = base64.b64decode(text if isinstance(text, str) else "", validate=True)
+        with opened(data, "mask") as image:
+            decode(image, "mask")
+            rings = rings_of(mask_to_polygon(np.asarray(image.convert("L")) > 0))
+    except (ValueError, ImageError):
+        return None
+    return polygon_of(ring + (left, top) for ring in rings)
 
 
 def _points(given: object) -> list[list[float]]:
@@ -239,7 +257,7 @@ def _document(name: str, image: Any, rows: list[Any]) -> bytes:
 
 def _shape(row: Any) -> dict[str, Any]:
     if row.polygon is not None:
-        kind, points = "polygon", row.polygon
+        kind, points = "polygon", to_one_ring(row.polygon)
     else:
         corners = ltwh_to_xyxy([row.left, row.top, row.width, row.height])[0].tolist()
         kind, points = "rectangle", [corners[:2], corners[2:]]

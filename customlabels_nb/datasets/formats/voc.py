@@ -3,7 +3,8 @@
 ``bndbox`` holds the corners ``xmin, ymin, xmax, ymax`` in pixels, as labelling programs write them: the width of a box
 is ``xmax - xmin``. (The VOC challenge itself counted pixels from 1 and included the last one. Files do not state which
 convention they use, and the difference is at most one pixel.) A polygon is ``<polygon><x1>…</x1><y1>…</y1><x2>…`` or a
-list of ``<pt><x>…</x><y>…</y></pt>``. A ``<confidence>`` is written if it is not 1.
+list of ``<pt><x>…</x><y>…</y></pt>``. Each ring of a polygon with holes or several parts is a ``<polygon>``. A
+``<confidence>`` is written if it is not 1.
 
 The reader accepts a single file, or a folder with ``.xml`` files at any depth. The image ``filename`` is looked up in
 the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to the latter. ``ImageSets/Main``
@@ -30,6 +31,7 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
@@ -170,7 +172,7 @@ def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
 
 
-def _box(entry: Element, polygon: list[list[float]] | None, collected: Collector, place: dict[str, Any]) -> Box:
+def _box(entry: Element, polygon: Polygon | None, collected: Collector, place: dict[str, Any]) -> Box:
     bounds = entry.find("bndbox")
     if bounds is None:
         if polygon is None:
@@ -193,11 +195,13 @@ def _checked(box: list[float]) -> Box:
     return left, top, width, height
 
 
-def _polygon(entry: Element) -> list[list[float]] | None:
-    """Return the points of the polygon, or None if there is no readable polygon."""
-    found = entry.find("polygon")
-    if found is None:
-        return None
+def _polygon(entry: Element) -> Polygon | None:
+    """Return the polygon, with a ring for each element, or None if there is no polygon or one is unreadable."""
+    rings = [_ring(found) for found in entry.findall("polygon")]
+    return polygon_of(ring for ring in rings if ring) if all(rings) else None
+
+
+def _ring(found: Element) -> Ring | None:
     points: list[list[float | None]]
     if found.find("pt") is not None:
         points = [[finite(_text(point, "x")), finite(_text(point, "y"))] for point in found.findall("pt")]
@@ -293,8 +297,8 @@ def _object_lines(row: Any) -> Iterator[str]:
     box = polygon_to_ltwh(row.polygon) if pd.isna(row.left) else [row.left, row.top, row.width, row.height]
     corners = zip(("xmin", "ymin", "xmax", "ymax"), ltwh_to_xyxy(box)[0], strict=True)
     yield "\t\t<bndbox>" + "".join(f"<{side}>{plain(value, 9)}</{side}>" for side, value in corners) + "</bndbox>"
-    if row.polygon is not None:
-        points = enumerate(row.polygon, 1)
+    for ring in rings_of(row.polygon):
+        points = enumerate(ring.tolist(), 1)
         inner = "".join(f"<x{n}>{plain(x, 9)}</x{n}><y{n}>{plain(y, 9)}</y{n}>" for n, (x, y) in points)
         yield f"\t\t<polygon>{inner}</polygon>"
     yield "\t</object>"

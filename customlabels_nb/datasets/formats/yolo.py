@@ -1,7 +1,8 @@
 """Read and write YOLO datasets: a ``data.yaml`` with labels and images, and a text file of boxes for each image.
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
-polygon), all relative to the image size, optionally followed by a confidence. An empty file means that the image shows
+polygon), all relative to the image size, optionally followed by a confidence. The rings of a polygon with holes or
+several parts are joined by edges that are followed in both directions, as in Ultralytics' converter. An empty file means that the image shows
 no objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``:
 the last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
 
@@ -37,6 +38,7 @@ from customlabels_nb.core.geometry import (
     ratios_to_ltwh,
 )
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
@@ -184,14 +186,14 @@ def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Coll
                 collected.unreadable("The numbers are too large.", source=to_uri(file), line=line)
 
 
-def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, list[list[float]] | None]:
+def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, Polygon | None]:
     with np.errstate(over="ignore", invalid="ignore"):
         if len(numbers) == 4:
             left, top, width, height = ratios_to_ltwh(centred_to_ltwh(numbers), size)[0].tolist()
             return (left, top, width, height), None
         points = np.asarray(numbers).reshape(-1, 2) * np.asarray(size)
         left, top, width, height = polygon_to_ltwh(points).tolist()
-        return (left, top, width, height), points.tolist()
+        return (left, top, width, height), from_one_ring(points.tolist())
 
 
 # -- file locations ---------------------------------------------------------------------------------
@@ -624,8 +626,9 @@ def _sizes(contents: Contents) -> dict[str, Size]:
 
 
 def _line(row: Any, number: int, size: Size) -> str:
-    if row.polygon is not None and len(row.polygon) >= 3:
-        numbers = (np.asarray(row.polygon, dtype=np.float64) / np.asarray(size)).ravel().tolist()
+    ring = [] if row.polygon is None else to_one_ring(row.polygon)
+    if len(ring) >= 3:
+        numbers = (np.asarray(ring, dtype=np.float64) / np.asarray(size)).ravel().tolist()
     else:
         box = polygon_to_ltwh(row.polygon) if pd.isna(row.left) else [row.left, row.top, row.width, row.height]
         numbers = ltwh_to_centred(ltwh_to_ratios(box, size))[0].tolist()

@@ -18,10 +18,10 @@ from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path
 
-#: Kind of prediction target: one label per image, any number of labels, or boxes.
-Target: TypeAlias = Literal["single-label", "multi-label", "boxes"]
+#: Kind of prediction target: one label per image, any number of labels, boxes, or boxes with masks.
+Target: TypeAlias = Literal["single-label", "multi-label", "boxes", "masks"]
 
-_TARGETS: tuple[Target, ...] = ("single-label", "multi-label", "boxes")
+_TARGETS: tuple[Target, ...] = ("single-label", "multi-label", "boxes", "masks")
 _NAMED_IN_MESSAGES = 3
 
 
@@ -41,8 +41,8 @@ def imported(package: str, what: str) -> Any:
         raise MissingDependencyError(f"{what} needs the package {package}: {install_command(package)}") from error
 
 
-def chosen_target(target: str | None, annotations: pd.DataFrame) -> Target:
-    """Validate ``target``, or infer it from the annotations.
+def chosen_target(target: str | None, annotations: pd.DataFrame, *, masks: bool = False) -> Target:
+    """Validate ``target``, or infer it from the annotations. "masks" is valid only with ``masks``.
 
     Raises
     ------
@@ -55,10 +55,11 @@ def chosen_target(target: str | None, annotations: pd.DataFrame) -> Target:
         if has_place(annotations).any():
             return "boxes"
         return "multi-label" if annotations["image"].duplicated().any() else "single-label"
-    for known in _TARGETS:
+    targets = _TARGETS if masks else _TARGETS[:-1]
+    for known in targets:
         if target == known:
             return known
-    raise InputError(f"target={target!r} is unknown. Choose one of {list(_TARGETS)!r}.")
+    raise InputError(f"target={target!r} is unknown. Choose one of {list(targets)!r}.")
 
 
 def has_place(annotations: pd.DataFrame) -> pd.Series:

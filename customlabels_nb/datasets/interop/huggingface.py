@@ -16,6 +16,7 @@ from customlabels_nb._utils.files import expand_home, replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.polygons import from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import boxes_of, chosen_target, has_place, imported, place_of
 from customlabels_nb.errors import ImageError, InputError
@@ -76,7 +77,7 @@ def _objects(annotations: pd.DataFrame, labels: Sequence[str]) -> dict[str, list
         "area": (boxes[:, 2] * boxes[:, 3]).tolist(),
         "iscrowd": annotations["crowd"].tolist(),
         "confidence": annotations["confidence"].tolist(),
-        "polygon": annotations["polygon"].tolist(),
+        "polygon": [None if one is None else to_one_ring(one) for one in annotations["polygon"]],
     }
 
 
@@ -240,7 +241,7 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[
     return {
         "label": label,
         **dict(zip(t.BOX_COLUMNS, box.tolist(), strict=True)),
-        "polygon": entry.get("polygon"),
+        "polygon": from_one_ring(entry["polygon"]) if entry.get("polygon") else None,
         "crowd": bool(entry.get("iscrowd") or False),
         "confidence": 1.0 if confidence is None else min(max(float(confidence), 0.0), 1.0),
     }

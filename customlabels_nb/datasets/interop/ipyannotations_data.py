@@ -20,6 +20,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.polygons import from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.entries import UnreadableError
 from customlabels_nb.datasets.interop.common import boxes_of, has_place, left_out, place_of
@@ -98,7 +99,7 @@ def _of_polygon(given: Any) -> dict[str, Any]:
         points.pop()
     if len(points) < 3:
         raise ValueError(f"it has only {len(points)} points")
-    return {"polygon": points, **_sides(polygon_to_ltwh(points).tolist())}
+    return {"polygon": from_one_ring(points), **_sides(polygon_to_ltwh(points).tolist())}
 
 
 def _of_point(coordinates: Any) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def _kind(annotations: pd.DataFrame, placed: Any, outlined: Any, pointed: Any) -
 def _shapes(rows: pd.DataFrame, target: str) -> list[Any]:
     labels: list[str] = rows["label"].tolist()
     if target == "polygons":
-        outlines = [[(x, y) for x, y in points] for points in rows["polygon"]]
+        outlines = [[(x, y) for x, y in to_one_ring(polygon)] for polygon in rows["polygon"]]
         return [
             {"type": "polygon", "label": label, "points": [*points, points[0]]}
             for label, points in zip(labels, outlines, strict=True)

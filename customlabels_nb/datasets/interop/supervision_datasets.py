@@ -1,4 +1,4 @@
-"""Convert datasets to and from supervision's DetectionDataset (boxes) and ClassificationDataset (labels)."""
+"""Convert datasets to and from supervision's DetectionDataset (boxes and masks) and ClassificationDataset (labels)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.masks import mask_to_polygon, masks_of
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import (
     boxes_of,
@@ -24,7 +25,7 @@ from customlabels_nb.datasets.interop.common import (
     told,
 )
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import is_remote, to_uri
+from customlabels_nb.images.reading import header_size, is_remote, to_uri
 
 _KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns stored in Detections.data
 
@@ -32,13 +33,14 @@ _KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns stored in
 def to_supervision(contents: Contents, *, root: Path | None, target: str | None) -> Any:
     """Implement :meth:`customlabels_nb.datasets.dataset.Dataset.to_supervision`."""
     sv = imported("supervision", "to_supervision")
-    chosen = chosen_target(target, contents.annotations)
+    chosen = chosen_target(target, contents.annotations, masks=True)
     places = has_place(contents.annotations)
-    wanted = contents.annotations[places if chosen == "boxes" else ~places]
+    drawn = chosen in ("boxes", "masks")
+    wanted = contents.annotations[places if drawn else ~places]
     images, issues = split_off_unlabelled(contents, wanted)
     other = len(contents.annotations) - len(wanted)
     if other:
-        what = "image-level labels" if chosen == "boxes" else "boxes"
+        what = "image-level labels" if drawn else "boxes"
         issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit target={chosen!r} and were dropped."))
     remote = [image for image in images["image"] if is_remote(image)]
     if remote:
@@ -46,12 +48,16 @@ def to_supervision(contents: Contents, *, root: Path | None, target: str | None)
     number = {label: index for index, label in enumerate(contents.labels)}
     groups = {str(image): rows for image, rows in wanted.groupby("image", sort=False)}
     nothing = wanted.iloc[:0]
-    make = _detections if chosen == "boxes" else _classifications
+    make = _detections if drawn else _classifications
     paths = {image: place_of(image, root) for image in images["image"]}
     annotations = {path: make(sv, groups.get(image, nothing), number) for image, path in paths.items()}
+    if chosen == "masks":
+        for image, path in paths.items():
+            rows = groups.get(image, nothing)
+            annotations[path].mask = masks_of(rows["polygon"].tolist(), boxes_of(rows), header_size(path)).astype(bool)
     if issues:
         warnings.warn(told(issues), stacklevel=3)
-    kind = sv.DetectionDataset if chosen == "boxes" else sv.ClassificationDataset
+    kind = sv.DetectionDataset if drawn else sv.ClassificationDataset
     return kind(classes=list(contents.labels), images=list(annotations), annotations=annotations)
 
 
@@ -89,17 +95,16 @@ def from_supervision(dataset: Any) -> Contents:
         for path, uri in uris.items()
         if not os.path.isfile(path)
     ]
-    frames, shapes_lost = [], 0
+    frames = []
     for path, found in dataset.annotations.items():
         if found.class_id is None and len(found):
             issues.append(Issue("ENTRY_UNREADABLE", f"{len(found)} detections have no class.", where=uris[path]))
             continue
-        frame, lost = _rows(sv, found, uris[path], classes)
+        frame = _rows(sv, found, uris[path], classes)
         frames.append(frame)
-        shapes_lost += lost
-    if shapes_lost:
-        message = f"{shapes_lost:,} masks that are empty or have holes or several parts were read as boxes only."
-        issues.append(Issue("ENTRY_ADJUSTED", message))
+        masks = getattr(found, "mask", None)
+        if masks is not None and (empty := sum(not np.any(mask) for mask in masks)):
+            issues.append(Issue("ENTRY_ADJUSTED", f"{empty} empty masks were read as boxes.", where=uris[path]))
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
     )
@@ -107,19 +112,16 @@ def from_supervision(dataset: Any) -> Contents:
     return Contents(images, annotations, classes, issues)
 
 
-def _rows(sv: Any, found: Any, uri: str, classes: list[str]) -> tuple[pd.DataFrame, int]:
-    """Return the annotations of one image, and the number of its masks that cannot be converted to polygons."""
+def _rows(sv: Any, found: Any, uri: str, classes: list[str]) -> pd.DataFrame:
+    """Return the annotations of one image."""
     numbers = [] if found.class_id is None else found.class_id.tolist()
     frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype="str")})
     if found.confidence is not None:
         frame["confidence"] = np.asarray(found.confidence, dtype=np.float64).clip(0, 1)
     if not isinstance(found, sv.Detections):
-        return frame, 0
+        return frame
     frame[list(t.BOX_COLUMNS)] = xyxy_to_ltwh(found.xyxy)
     frame = frame.assign(**{name: list(found.data[name]) for name in _KEPT if name in found.data})
-    if "polygon" in frame.columns or found.mask is None:
-        return frame, 0
-    outlines = [sv.mask_to_polygons(np.asarray(mask, dtype=bool)) for mask in found.mask]
-    polygons = [parts[0].tolist() if len(parts) == 1 else None for parts in outlines]
-    frame["polygon"] = pd.Series(polygons, index=frame.index, dtype=object)
-    return frame, polygons.count(None)
+    if "polygon" not in frame.columns and found.mask is not None:
+        frame["polygon"] = pd.Series([mask_to_polygon(mask) for mask in found.mask], index=frame.index, dtype=object)
+    return frame

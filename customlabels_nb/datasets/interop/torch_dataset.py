@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.utils.data import Dataset as _TorchDataset
-from torchvision.tv_tensors import BoundingBoxes
+from torchvision.tv_tensors import BoundingBoxes, Mask
 
-from customlabels_nb.core.geometry import ltwh_to_xyxy
+from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.core.masks import masks_of
+from customlabels_nb.core.polygons import NO_AREA, TOO_FEW_POINTS, problems
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import (
     Target,
@@ -43,7 +45,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
     classes : list of str
         Class names. Targets refer to them by index.
     target : str
-        "single-label", "multi-label" or "boxes".
+        "single-label", "multi-label", "boxes" or "masks".
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
     ) -> None:
         if transform is not None and transforms is not None:
             raise InputError("Pass either transform= (for the image) or transforms= (for image and target), not both.")
-        self.target: Target = chosen_target(target, contents.annotations)
+        self.target: Target = chosen_target(target, contents.annotations, masks=True)
+        self._drawn = self.target in ("boxes", "masks")
         self._root, self._transform, self._transforms = root, transform, transforms
         places = has_place(contents.annotations)
-        wanted = contents.annotations[places if self.target == "boxes" else ~places]
+        wanted = contents.annotations[places if self._drawn else ~places]
         images, found = split_off_unlabelled(contents, wanted)
         if self.target == "single-label":
             _refuse_several(wanted)
@@ -69,17 +72,20 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
             images = images[images["image"].isin(wanted["image"])]
         self._found = found
         self.images: list[str] = images["image"].tolist()
-        self.classes = [BACKGROUND, *contents.labels] if self.target == "boxes" else list(contents.labels)
+        self.classes = [BACKGROUND, *contents.labels] if self._drawn else list(contents.labels)
         self._take(wanted)
 
     def _take(self, annotations: pd.DataFrame) -> None:
         """Store the annotations as arrays sorted by image, with the offset of each image."""
-        if self.target == "boxes":
+        if self._drawn:
             boxes = boxes_of(annotations)
             empty = (boxes[:, 2:] <= 0).any(axis=1)
+            if self.target == "masks":
+                empty |= annotations["polygon"].map(_has_no_mask).to_numpy(dtype=bool)
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
-                message = f"{int(empty.sum()):,} boxes without an area were dropped, for example in {names[0]!r}."
+                what = "masks" if self.target == "masks" else "boxes"
+                message = f"{int(empty.sum()):,} {what} without an area were dropped, for example in {names[0]!r}."
                 self._found.append(Issue("NOT_HELD", message, where=names[0]))
             annotations, boxes = annotations[~empty], boxes[~empty]
         position = {image: number for number, image in enumerate(self.images)}
@@ -88,9 +94,10 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         order = np.argsort(of_image, kind="stable")
         self._first = np.searchsorted(of_image[order], np.arange(len(self.images) + 1))
         self._labels = annotations["label"].map(number).to_numpy(dtype=np.int64)[order]
-        if self.target == "boxes":
+        if self._drawn:
             self._boxes = ltwh_to_xyxy(boxes[order]).astype(np.float32)
             self._crowd = annotations["crowd"].to_numpy(dtype=np.int64)[order]
+            self._polygons = annotations["polygon"].to_numpy(dtype=object)[order]
 
     @property
     def issues(self) -> pd.DataFrame:
@@ -119,19 +126,24 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
             vector[torch.from_numpy(labels.copy())] = 1.0
             return vector
         boxes = torch.from_numpy(self._boxes[own].copy())
-        return {
+        found = {
             "boxes": BoundingBoxes(boxes, format="XYXY", canvas_size=(size[1], size[0])),
             "labels": torch.from_numpy(labels.copy()),
             "image_id": position,
             "area": (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]),
             "iscrowd": torch.from_numpy(self._crowd[own].copy()),
         }
+        if self.target == "masks":
+            masks = masks_of(self._polygons[own], xyxy_to_ltwh(self._boxes[own]), size)
+            area = torch.from_numpy(masks.sum(axis=(1, 2), dtype=np.float32))
+            found |= {"masks": Mask(torch.from_numpy(masks)), "area": area}
+        return found
 
     @staticmethod
     def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
         """Collate a batch into a list of images and a list of targets.
 
-        Pass it as ``DataLoader(collate_fn=…)`` for targets with boxes, because the number of boxes varies between
+        Pass it as ``DataLoader(collate_fn=…)`` for targets with boxes or masks, because the number of boxes varies between
         images.
         """
         images, targets = zip(*batch, strict=True)
@@ -139,6 +151,10 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
 
     def __repr__(self) -> str:
         return f"TorchDataset({len(self):,} images, {len(self.classes):,} classes, target={self.target!r})"
+
+
+def _has_no_mask(polygon: Any) -> bool:
+    return polygon is not None and bool({TOO_FEW_POINTS, NO_AREA} & set(problems(polygon)))
 
 
 def _refuse_several(annotations: pd.DataFrame) -> None:

@@ -7,16 +7,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pycocotools import mask as coco_mask
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.masks import polygon_to_mask
+from customlabels_nb.core.polygons import area
 from customlabels_nb.datasets.formats.coco import FORMAT
-from customlabels_nb.datasets.formats.json_file import area, as_polygon, plain_polygons
+from customlabels_nb.datasets.formats.json_file import as_rings, plain_polygons
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.json_cases import (
     AWKWARD_NAMES,
@@ -110,19 +114,48 @@ def test_polygons_crowds_and_scores(file: Path) -> None:
     assert found.issues == []
 
 
-def test_masks_and_outlines_in_parts_are_read_otherwise_and_said_once(file: Path) -> None:
-    mask = {"size": [480, 640], "counts": [5, 3]}
-    small, large = [0, 0, 2, 0, 2, 2], [50, 50, 90, 50, 90, 90]
+def test_masks_parts_and_holes_are_polygons(file: Path) -> None:
+    pixels = np.zeros((480, 640), dtype=np.uint8)
+    pixels[10:20, 30:50], pixels[12:15, 33:40], pixels[40:45, 60:61] = 1, 0, 1
+    packed = coco_mask.encode(np.asfortranarray(pixels))
+    runs = np.diff(np.flatnonzero(np.diff(pixels.ravel("F"), prepend=2, append=2)), prepend=0)[1:].tolist()
+    small, large, over = [0, 0, 2, 0, 2, 2], [50, 50, 90, 50, 90, 90], [60, 40, 80, 40, 80, 80]
     found = read(FORMAT, file, coco(annotations=[
-        box(segmentation=mask, iscrowd=1), box(segmentation=mask), box(segmentation=[small, large]),
-        box(segmentation=[[1, 2]]), box(bbox=None, segmentation=mask),
+        box(segmentation={"size": [480, 640], "counts": packed["counts"].decode()}, iscrowd=1),
+        box(bbox=None, segmentation={"size": [480, 640], "counts": runs}), box(segmentation=[small, large, []]),
+        box(segmentation=[large, over]), box(segmentation=[small, [1, 2]]), box(segmentation=[[1, 2]]),
+        box(bbox=None, segmentation={"size": [480, 640], "counts": "0" * 10}),
+        box(segmentation={"size": [480, 640], "counts": [5, 3]}),
     ]))  # fmt: skip
-    assert found.annotations["polygon"].tolist() == [None, None, [[50, 50], [90, 50], [90, 90]], None]
-    assert (found.annotations["left"] == 1).all()
+    polygons = found.annotations["polygon"].tolist()
+    assert [len(polygon) for polygon in polygons[:2]] == [3, 3]
+    for polygon in polygons[:2]:
+        np.testing.assert_array_equal(polygon_to_mask(polygon, (640, 480)), pixels)
+    assert found.annotations.loc[1, list(t.BOX_COLUMNS)].tolist() == [30, 10, 31, 35]
+    assert polygons[2] == [[[0, 0], [2, 0], [2, 2]], [[50, 50], [90, 50], [90, 90]]]
+    parts = [coco_mask.decode(part) for part in coco_mask.frPyObjects([large, over], 480, 640)]
+    np.testing.assert_array_equal(polygon_to_mask(polygons[3], (640, 480)), parts[0] | parts[1])
+    assert polygons[4:] == [[[0, 0], [2, 0], [2, 2]], None, None]
     adjusted = [issue.message for issue in found.issues if issue.code == "ENTRY_ADJUSTED"]
-    assert [message for message in adjusted if "2 annotations" in message]
-    assert len(adjusted) == 3
-    assert [issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"] == ["annotations[4]"]
+    assert adjusted[:2] == [
+        "1 polygons have parts that are not polygons. They were left out.",
+        "2 segmentations are neither polygons nor masks. Only their boxes were read.",
+    ]
+    assert [issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"] == ["annotations[6]"]
+
+
+def test_a_polygon_with_a_hole_is_a_mask_for_others_and_itself_for_us(file: Path) -> None:
+    polygon = [[[10.25, 10.0], [60.0, 10.0], [60.0, 50.5]], [[40.0, 15.0], [50.0, 15.0], [50.0, 25.0]]]
+    image = {"image": "a.jpg", "width": 100, "height": 60}
+    for size in (image, {"image": "a.jpg"}):
+        rows = [{"image": "a.jpg", "label": "x", "polygon": polygon}]
+        FORMAT.write(contents(file.parent, [size], rows, ["x"]), file)
+        (entry,) = json.loads(file.read_bytes())["annotations"]
+        mask = coco_mask.decode(entry["segmentation"])
+        assert mask.shape == ((60, 100) if "width" in size else (51, 60))
+        np.testing.assert_array_equal(mask, polygon_to_mask(polygon, mask.shape[::-1]))
+        assert mask[18:20, 46:49].sum() == 0
+        assert read(FORMAT, file).annotations["polygon"].tolist() == [polygon]
 
 
 def test_ratios_become_pixels_and_are_said(file: Path) -> None:
@@ -534,7 +567,7 @@ def test_many_outlines_at_once_are_what_each_is_alone(data: st.DataObject) -> No
     polygons, squares = plain_polygons(shapes)
     assert len(polygons) == len(squares)
     for (place, polygon), square in zip(polygons.items(), squares.tolist(), strict=True):
-        assert (polygon, 1) == as_polygon(shapes[place])
+        assert ([polygon], 1) == as_rings(shapes[place])
         assert all(type(side) is float for point in polygon for side in point)
         side = max(abs(value) for point in polygon for value in point)
         rounding = max(1e-9, 1e-15 * side * side)  # products of large numbers may cancel each other

@@ -13,6 +13,7 @@ from PIL import Image
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.datasets import formats
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ManifestError
@@ -50,6 +51,8 @@ def dataset(folder: Path, kind: str) -> Dataset:
             }
             if kind == "polygons":
                 row |= {"polygon": [[3.5 + k, 4.25], [23.5 + k, 4.25], [23.5 + k, 34.375]]}
+            if kind == "polygons" and k:  # with a hole and a second part
+                row |= {"polygon": [row["polygon"], [[18.5, 8], [22, 8], [22, 14]], [[5, 20], [9, 20], [9, 24]]]}
             rows.append(row)
     created = pd.Timestamp("2026-03-06T17:46:39.176000Z")
     images = pd.DataFrame(
@@ -102,7 +105,8 @@ def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, kind: str) ->
     pd.testing.assert_frame_equal(found[columns], expected[columns], atol=1e-6, rtol=0)
     if kind == "polygons":
         for mine, theirs in zip(expected["polygon"], found["polygon"], strict=True):
-            np.testing.assert_allclose(theirs, mine, atol=1e-6)
+            for ring, other in zip(rings_of(theirs), rings_of(mine), strict=True):
+                np.testing.assert_allclose(ring, other, atol=1e-6)
     if "created" in holds:
         assert (found["created"] == expected["created"]).all()
     if "label_order" in holds:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh
-from customlabels_nb.datasets.formats.json_file import area, as_boxes, as_polygon, measured, outer_keys
+from customlabels_nb.datasets.formats.json_file import as_boxes, as_rings, measured, outer_keys
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.reading import header_size, measure
 from tests.images.pictures import encoded, jpeg, picture
@@ -69,12 +69,10 @@ def test_one_odd_box_changes_nothing_for_the_others() -> None:
 
 def test_outlines() -> None:
     square = [0, 0, 2, 0, 2, 2, 0, 2]
-    assert as_polygon([square]) == ([[0, 0], [2, 0], [2, 2], [0, 2]], 1)
-    assert as_polygon([[], []]) == (None, 0)
+    assert as_rings([square, [], [1, 2]]) == ([[[0, 0], [2, 0], [2, 2], [0, 2]]], 2)
+    assert as_rings([[], []]) == ([], 0)
     for odd in ([square[:-1]], [square[:4]], [["0"] * 6], [[10**400] * 6], [[float("nan")] * 6], "0 0 1 1", [{}]):
-        assert as_polygon(odd) == (None, 1), odd
-    assert area([[0, 0], [2, 0], [2, 2], [0, 2]]) == 4
-    assert area([]) == 0
+        assert as_rings(odd) == ([], 1), odd
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 import supervision as sv
 
 import customlabels_nb as cl
+from customlabels_nb.core.masks import polygon_to_mask
 from customlabels_nb.datasets.interop.common import imported
 from customlabels_nb.errors import InputError, MissingDependencyError
 from tests.conftest import ROOT
@@ -91,7 +92,7 @@ def test_a_remote_image_is_refused(tmp_path: Path) -> None:
         cl.Dataset(rows[["image"]], rows).to_supervision()
 
 
-def test_masks_become_polygons_where_they_can(tmp_path: Path) -> None:
+def test_masks_become_polygons(tmp_path: Path) -> None:
     whole, parts = np.zeros((2, 32, 48), dtype=bool)
     whole[5:20, 10:30] = True
     parts[2:6, 2:6] = parts[20:26, 30:40] = True
@@ -102,11 +103,22 @@ def test_masks_become_polygons_where_they_can(tmp_path: Path) -> None:
     )
     (tmp_path / "a.jpg").write_bytes(b"")
     back = cl.from_supervision(sv.DetectionDataset(["x"], [str(tmp_path / "a.jpg")], {str(tmp_path / "a.jpg"): found}))
-    polygons = back.annotations["polygon"].tolist()
-    assert np.asarray(polygons[0]).min(axis=0).tolist() == [10, 5]
-    assert polygons[1] is None
-    assert back.issues["code"].tolist() == ["ENTRY_ADJUSTED"]
-    assert "1 masks" in back.issues["message"].item()
+    for mask, polygon in zip((whole, parts), back.annotations["polygon"], strict=True):
+        np.testing.assert_array_equal(polygon_to_mask(polygon, (48, 32)), mask)
+    assert back.issues.empty
+    found.mask[1] = False
+    back = cl.from_supervision(sv.DetectionDataset(["x"], [str(tmp_path / "a.jpg")], {str(tmp_path / "a.jpg"): found}))
+    assert back.annotations["polygon"].isna().tolist() == [False, True]
+    assert back.issues["message"].tolist() == ["1 empty masks were read as boxes."]
+
+
+def test_polygons_become_masks(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="not labelled"):
+        made = boxes(tmp_path).to_supervision(target="masks")
+    masks = [made[at][2].mask for at in range(3)]
+    assert [mask.shape for mask in masks] == [(2, 32, 48), (1, 32, 48), (0, 32, 48)]
+    assert masks[0][0].sum() == 200  # a box
+    np.testing.assert_array_equal(masks[1][0], polygon_to_mask(TRIANGLE, (48, 32)))
 
 
 def test_detections_of_a_model_without_classes_or_files_are_told(tmp_path: Path) -> None:

@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
+from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn, maskrcnn_resnet50_fpn
 from torchvision.transforms import v2
 from torchvision.transforms.functional import pil_to_tensor
 
 import customlabels_nb as cl
+from customlabels_nb.core.masks import polygon_to_mask
 from customlabels_nb.errors import ImageNotFoundError, InputError, TruncatedImageError
 from customlabels_nb.images.reading import open_image
-from tests.datasets.interop.shops import boxes, drawn, many_labels, one_label, turned
+from tests.datasets.interop.shops import TRIANGLE, boxes, drawn, many_labels, one_label, turned
 from tests.facts import tells
 
 
@@ -79,6 +80,30 @@ def test_a_detector_of_torchvision_learns_from_it(tmp_path: Path) -> None:
     assert all(torch.isfinite(loss) for loss in losses.values())
 
 
+def test_masks_are_what_torchvision_takes_and_follow_the_transforms(tmp_path: Path) -> None:
+    start = boxes(tmp_path)
+    flat = start.annotations.iloc[[1]].assign(polygon=[[[2, 2], [12, 2], [2, 2]]])
+    start = cl.Dataset(start.images, pd.concat([start.annotations, flat]), ["plate", "cup"])
+    made = start.to_torch(target="masks")
+    assert made.target == "masks"
+    target = made[1][1]
+    assert target["masks"].dtype == torch.uint8
+    assert target["masks"].shape == (1, 32, 48)
+    np.testing.assert_array_equal(target["masks"][0], polygon_to_mask(TRIANGLE, (48, 32)))
+    assert target["area"].tolist() == [target["masks"].sum()]
+    assert made[0][1]["masks"].sum(dim=(1, 2)).tolist() == [200, 960]  # boxes without a polygon
+    assert made[2][1]["masks"].shape == (0, 32, 48)
+    assert "1 masks without an area were dropped" in made.issues["message"].iloc[-1]
+    scaled = v2.Compose([v2.RandomHorizontalFlip(1.0), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    made = start.to_torch(target="masks", transforms=scaled)
+    np.testing.assert_array_equal(made[1][1]["masks"][0].flip(1), target["masks"][0])
+    torch.manual_seed(0)
+    model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3, min_size=32, max_size=48)
+    images, targets = next(iter(DataLoader(made, batch_size=3, collate_fn=made.collate)))
+    losses = model(images, targets)
+    assert torch.isfinite(losses["loss_mask"])
+
+
 def test_boxes_follow_the_transforms_of_both(tmp_path: Path) -> None:
     flip = v2.Compose([v2.RandomHorizontalFlip(1.0), v2.Resize((64, 96)), v2.ToImage()])
     made = boxes(tmp_path).to_torch(transforms=flip)
@@ -121,7 +146,7 @@ def test_a_dataset_without_labels_has_no_target(tmp_path: Path) -> None:
     bare = cl.Dataset(pd.DataFrame({"image": drawn(tmp_path)}))
     with pytest.raises(InputError, match="no annotations"):
         bare.to_torch()
-    with pytest.raises(InputError, match="target='masks'"):
+    with pytest.raises(InputError, match="target='points'"):
         one_label(tmp_path).to_torch(target="masks")
 
 

@@ -1,0 +1,242 @@
+"""Polygons: outlines of objects in pixels of the upright image, with several parts and holes.
+
+A polygon is one ring ``[[x, y], …]``, or a list of rings ``[[[x, y], …], …]`` for an object with several parts or holes.
+A point is inside if it is inside an odd number of rings (even-odd rule), so a ring within another one is a hole. The
+last point of a ring is connected to the first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Ring: TypeAlias = list[list[float]]
+Polygon: TypeAlias = "Ring | list[Ring]"
+
+_MOST_CROSSINGS = 200
+_PAIRS_AT_ONCE = 250_000
+_END = 1e-9  # of an edge: edges that only touch do not cross
+_OFF = 1.0  # pixels beyond the image edge: smaller values come from rounding
+
+TOO_FEW_POINTS = "POLYGON_TOO_FEW_POINTS"
+NO_AREA = "POLYGON_NO_AREA"
+SELF_INTERSECTING = "POLYGON_SELF_INTERSECTING"
+OFF_FRAME = "POLYGON_OFF_FRAME"
+
+
+def rings_of(polygon: Any) -> list[FloatArray]:
+    """Return the rings of a polygon, each with shape (n, 2). None or an empty list has no rings.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is neither a list of points nor a list of rings.
+    """
+    if polygon is None or len(polygon) == 0:
+        return []
+    if not isinstance(polygon, list | tuple | np.ndarray):
+        raise TypeError(f"A polygon is a list of points [x, y] or of rings, not a {type(polygon).__name__}.")
+    nested = not np.isscalar(polygon[0]) and len(polygon[0]) > 0 and not np.isscalar(polygon[0][0])
+    rings = [np.asarray(ring, dtype=np.float64) for ring in (polygon if nested else [polygon])]
+    rings = [ring for ring in rings if ring.size]
+    if any(ring.ndim != 2 or ring.shape[1] != 2 for ring in rings):
+        raise ValueError("A polygon is a list of points [x, y] or of rings.")
+    return rings
+
+
+def polygon_of(rings: Iterable[npt.ArrayLike]) -> Polygon | None:
+    """Return rings as a polygon: one ring as a list of points, several as a list of rings, None without rings."""
+    found: list[Ring] = [ring for each in rings if (ring := np.asarray(each, dtype=np.float64).tolist())]
+    return (found[0] if len(found) == 1 else found) or None
+
+
+def box_polygon(box: Sequence[float]) -> Ring:
+    """Return the four corners of a box ``left, top, width, height``."""
+    left, top, width, height = box
+    return [[left, top], [left + width, top], [left + width, top + height], [left, top + height]]
+
+
+def area(polygon: Any) -> float:
+    """Compute the area in square pixels of a polygon whose rings do not cross. Holes are subtracted."""
+    rings = rings_of(polygon)
+    total = 0.0
+    for number, ring in enumerate(rings):
+        depth = sum(contains(other, ring[0]) for at, other in enumerate(rings) if at != number)
+        total += ring_area(ring) * (-1 if depth % 2 else 1)
+    return total
+
+
+def ring_area(ring: FloatArray) -> float:
+    """Compute the area in square pixels of a ring that does not cross itself (shoelace formula)."""
+    x, y = ring[:, 0], ring[:, 1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(abs((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) / 2)
+
+
+def contains(ring: FloatArray, point: npt.ArrayLike) -> bool:
+    """Check whether a point is inside a ring (even-odd rule)."""
+    x, y = np.asarray(point, dtype=np.float64)
+    following = np.roll(ring, -1, axis=0)
+    across = (ring[:, 1] > y) != (following[:, 1] > y)
+    start, end = ring[across], following[across]
+    at = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
+    return bool((at > x).sum() % 2)
+
+
+def to_one_ring(polygon: Any) -> Ring:
+    """Join the rings of a polygon to one ring around the same area, for formats with one ring for each object.
+
+    From its first point, the ring goes to each further ring, around it, and back. :func:`from_one_ring` reverses this.
+    """
+    first, *others = rings_of(polygon) or [np.empty((0, 2))]
+    detours = [part for ring in others for part in (ring, ring[:1], first[:1])]
+    joined: Ring = np.concatenate([first[:1], *detours, first[1:]]).tolist()
+    return joined
+
+
+def from_one_ring(points: Ring) -> Polygon:
+    """Split a ring that was joined from several ones: edges that it follows in both directions are removed."""
+    if len(set(map(tuple, points))) == len(points):
+        return points
+    rest, rings = list(points), []
+    at = 0
+    while at + 3 < len(rest):
+        start, end = rest[at], rest[at + 1]
+        back = next((n for n in range(at + 4, len(rest)) if rest[n] == end and rest[(n + 1) % len(rest)] == start), None)
+        if back is None:
+            at += 1
+            continue
+        rings.append(rest[at + 1 : back])
+        rest = rest[: at + 1] + rest[back + 2 :]
+    return [rest, *rings] if rings else points
+
+
+# -- problems and repairs ---------------------------------------------------------------------------
+
+
+def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]:
+    """List the codes of the problems that keep a polygon from being a mask, in the order of their checks.
+
+    Parameters
+    ----------
+    polygon : list
+        Polygon to check.
+    size : (float, float), optional
+        Width and height of the image.
+    """
+    rings = rings_of(polygon)
+    if not rings or min(map(len, rings)) < 3:
+        return [TOO_FEW_POINTS]
+    crossed = [crossing(ring) is not None for ring in rings]
+    found = [NO_AREA] if any(ring_area(ring) <= 0 for ring, own in zip(rings, crossed, strict=True) if not own) else []
+    found += [SELF_INTERSECTING] if any(crossed) else []
+    if size is not None:
+        points = np.concatenate(rings)
+        if (points < -_OFF).any() or (points > np.asarray(size) + _OFF).any():
+            found.append(OFF_FRAME)
+    return found
+
+
+def repaired(polygon: Any, size: tuple[float, float] | None = None) -> Polygon | None:
+    """Return the polygon as rings that do not cross themselves, have an area and are inside the image.
+
+    The area inside stays the same, except outside the image. None if nothing is left.
+    """
+    rings = rings_of(polygon)
+    if size is not None:
+        rings = [clipped(ring, size) for ring in rings]
+    rings = [part for ring in rings if len(ring) >= 3 for part in without_crossings(ring)]
+    return polygon_of(ring for ring in rings if len(ring) >= 3 and ring_area(ring) > 0)
+
+
+def crossing(ring: FloatArray) -> tuple[int, int, FloatArray] | None:
+    """Return the first two edges that cross each other, and where, or None. Edge i starts at point i."""
+    n = len(ring)
+    along = np.roll(ring, -1, axis=0) - ring
+    for begin in range(0, n if n > 3 else 0, block := max(1, _PAIRS_AT_ONCE // max(n, 1))):
+        i, j = np.ogrid[begin : min(begin + block, n), :n]
+        apart_x, apart_y = (ring[:, side][None] - ring[i, side] for side in (0, 1))
+        (x, y), (own_x, own_y) = along.T, (along[i, 0], along[i, 1])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            slope = own_x * y - own_y * x
+            first = (apart_x * y - apart_y * x) / slope
+            second = (apart_x * own_y - apart_y * own_x) / slope
+            hits = (first > _END) & (first < 1 - _END) & (second > _END) & (second < 1 - _END)
+        hits &= (j > i + 1) & ((i > 0) | (j < n - 1))
+        if hits.any():
+            row, column = np.unravel_index(int(hits.argmax()), hits.shape)
+            at = begin + int(row)
+            return at, int(column), ring[at] + first[row, column] * along[at]
+    return None
+
+
+def without_crossings(ring: FloatArray) -> list[FloatArray]:
+    """Split a ring where its edges cross. By the even-odd rule, the parts cover the same area."""
+    done, waiting = [], [ring]
+    while waiting:
+        part = waiting.pop()
+        found = crossing(part) if len(done) + len(waiting) < _MOST_CROSSINGS else None
+        if found is None:
+            done.append(part)
+            continue
+        i, j, point = found
+        waiting += [np.vstack([part[: i + 1], point, part[j + 1 :]]), np.vstack([point, part[i + 1 : j + 1]])]
+    return done
+
+
+def clipped(ring: FloatArray, size: Sequence[float]) -> FloatArray:
+    """Clip a ring to an image of ``size`` (width, height), shape (n, 2). It may become empty."""
+    for axis, edge, sign in ((0, 0.0, 1), (0, size[0], -1), (1, 0.0, 1), (1, size[1], -1)):
+        inside = sign * (ring[:, axis] - edge) >= 0
+        if inside.all():
+            continue
+        parts: list[FloatArray] = []
+        for at in range(len(ring)):
+            point, before = ring[at], ring[at - 1]
+            if inside[at] != inside[at - 1]:
+                share = (edge - before[axis]) / (point[axis] - before[axis])
+                where = before + share * (point - before)
+                where[axis] = edge
+                parts.append(where)
+            if inside[at]:
+                parts.append(point)
+        ring = np.array(parts, dtype=np.float64).reshape(-1, 2)
+    return ring
+
+
+def simplified(polygon: Any, tolerance: float) -> Polygon | None:
+    """Remove points that are at most ``tolerance`` pixels from the simplified outline (Douglas and Peucker, 1973).
+
+    Rings that would have fewer than three points, or would begin to cross themselves, keep their points.
+    """
+    result = []
+    for ring in rings_of(polygon):
+        middle = int(((ring - ring[0]) ** 2).sum(axis=1).argmax())
+        closed = np.vstack([ring, ring[:1]])
+        kept = np.zeros(len(closed), dtype=bool)
+        kept[[0, middle]] = True
+        waiting = [(0, middle), (middle, len(ring))]
+        while waiting:
+            first, last = waiting.pop()
+            if last - first < 2:
+                continue
+            far = _distances(closed[first + 1 : last], closed[first], closed[last])
+            if far.max() > tolerance:
+                at = first + 1 + int(far.argmax())
+                kept[at] = True
+                waiting += [(first, at), (at, last)]
+        fewer = ring[kept[:-1]]
+        broken = len(fewer) < 3 or (crossing(fewer) is not None and crossing(ring) is None)
+        result.append(ring if broken else fewer)
+    return polygon_of(result)
+
+
+def _distances(points: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
+    along = end - start
+    length = float(along @ along)
+    share = np.clip((points - start) @ along / length, 0, 1) if length else np.zeros(len(points))
+    return np.asarray(np.linalg.norm(points - (start + share[:, None] * along), axis=1))

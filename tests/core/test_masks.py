@@ -1,0 +1,113 @@
+"""Tests of masks and polygons: rasterised as by pycocotools, traced back, checked and repaired."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from customlabels_nb.core import masks as m
+from customlabels_nb.core import polygons as p
+
+SQUARE, HOLE, PART = (
+    [[x, y], [x + side, y], [x + side, y + side], [x, y + side]] for x, y, side in ((10, 10, 20), (15, 15, 5), (40, 5, 8))
+)
+BOW = [[0, 0], [10, 10], [10, 0], [0, 10]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 24), st.integers(1, 24))
+def test_the_outline_of_a_mask_is_the_same_mask(seed: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = (rng.random((height, width)) < rng.random()).astype(np.uint8)
+    polygon, rle = m.mask_to_polygon(mask), m.encode(mask)
+    assert (polygon is None) == (not mask.any())
+    if polygon is not None:
+        np.testing.assert_array_equal(m.polygon_to_mask(polygon, (width, height)), mask)
+        assert m.polygon_to_rle(polygon, (width, height)) == rle
+        assert p.area(polygon) == mask.sum()
+        assert p.problems(polygon, (width, height)) == []
+        assert p.from_one_ring(p.to_one_ring(polygon)) == polygon
+    runs = np.diff(np.flatnonzero(np.diff(mask.ravel("F"), prepend=2, append=2)), prepend=0)[1:].tolist()
+    counts = runs if not mask[0, 0] else [0, *runs]
+    assert m.as_rle({"size": [height, width], "counts": counts}) == rle
+    assert m.as_rle({"size": [height, width], "counts": rle["counts"].decode()}) == rle
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        7, {}, {"size": [4, 4]}, {"size": [4], "counts": [16]}, {"size": [4, 4], "counts": [15]},
+        {"size": [4, 4], "counts": [20, -4]}, {"size": [4, 4], "counts": "é"}, {"size": [4, 4], "counts": "o" * 30},
+        {"size": [4, 4], "counts": "P"}, {"size": [2**20, 2**20], "counts": [2**40]}, {"size": ["4", 4], "counts": [16]},
+    ],
+)  # fmt: skip
+def test_damaged_masks_are_refused(given: object) -> None:
+    with pytest.raises(ValueError, match=r"RLE|mask"):
+        m.as_rle(given)
+
+
+def test_holes_and_parts_follow_the_even_odd_rule() -> None:
+    polygon = [SQUARE, HOLE, PART]
+    mask = m.polygon_to_mask(polygon, (60, 40))
+    assert mask.sum() == 400 - 25 + 64 == p.area(polygon)
+    assert (mask[12, 12], mask[17, 17], mask[6, 41]) == (1, 0, 1)
+    assert (m.parts_overlap(polygon), m.parts_overlap([SQUARE, PART]), m.parts_overlap(SQUARE)) == (True, False, False)
+    assert p.area(m.union([SQUARE, HOLE], (60, 40))) == 400
+    assert p.from_one_ring(p.to_one_ring(polygon)) == polygon
+    np.testing.assert_array_equal(m.polygon_to_mask(p.to_one_ring(polygon), (60, 40)), mask)
+    far = (np.array(SQUARE) - 20) * 1e8
+    assert m.polygon_to_mask(far, (60, 40)).all()
+    assert m.masks_of([None, polygon], [[0, 0, 2, 3], [0, 0, 1, 1]], (60, 40)).sum(axis=(1, 2)).tolist() == [6, 439]
+    for odd in ([1, 2], "round", [[1, 2, 3]], {"a": 1}, [[1, 2], [3]]):
+        with pytest.raises((TypeError, ValueError)):
+            p.rings_of(odd)
+
+
+def test_iou_is_of_pixels() -> None:
+    first = [m.polygon_to_rle(shape, (60, 40)) for shape in ([SQUARE, HOLE], PART)]
+    second = [m.polygon_to_rle(shape, (60, 40)) for shape in (SQUARE, PART)]
+    np.testing.assert_allclose(m.mask_iou(first, second), [[375 / 400, 0], [0, 1]])
+    np.testing.assert_allclose(m.mask_iou(second, first, crowd=[True, False]), [[375 / 400, 0], [0, 1]])
+    assert m.mask_iou([], first).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("polygon", "codes"),
+    [
+        (SQUARE, []),
+        ([SQUARE, HOLE], []),
+        ([[0, 0], [5, 5]], ["POLYGON_TOO_FEW_POINTS"]),
+        ([[0, 0], [5, 5], [9, 9]], ["POLYGON_NO_AREA"]),
+        (BOW, ["POLYGON_SELF_INTERSECTING"]),
+        ([[-5, 0], [30, 0], [30, 60]], ["POLYGON_OFF_FRAME"]),
+        ([[-0.5, 0], [30, 0], [30, 40.5]], []),
+    ],
+)
+def test_problems_have_codes(polygon: p.Polygon, codes: list[str]) -> None:
+    assert p.problems(polygon, (60, 40)) == codes
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-10, 50), st.integers(-10, 50)), min_size=3, max_size=9))
+def test_repaired_polygons_cover_the_same_area(points: list[tuple[int, int]]) -> None:
+    ring, rings = np.array(points, dtype=float), p.rings_of(p.repaired(points, (40, 40)))
+    assert all(len(part) >= 3 and p.ring_area(part) > 0 for part in rings)
+    for place in np.random.default_rng(0).random((60, 2)) * 40:
+        assert sum(p.contains(part, place) for part in rings) % 2 == p.contains(ring, place), place
+
+
+def test_repairs_and_simplification() -> None:
+    mended = p.repaired(BOW)
+    assert mended is not None
+    assert p.area(mended) == 50
+    assert p.problems(mended) == []
+    assert p.repaired([[0, 0], [5, 5], [9, 9]]) is None
+    assert p.repaired([[50, 0], [70, 0], [70, 10], [50, 10]], (60, 40)) == [[50, 0], [60, 0], [60, 10], [50, 10]]
+    circle = [[100 * np.cos(a) + 200, 100 * np.sin(a) + 200] for a in np.linspace(0, 2 * np.pi, 300, endpoint=False)]
+    fewer = p.simplified([circle, SQUARE], 1.0)
+    assert fewer is not None
+    assert 10 < len(fewer[0]) < 50
+    assert fewer[1] == SQUARE
+    assert p.area(fewer) == pytest.approx(p.area([circle, SQUARE]), rel=0.02)
