@@ -24,13 +24,14 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ratios_to_ltwh
+from customlabels_nb.core.polygons import from_one_ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.inference.journal import Failure, Mark
-from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, api_entries, joined
-from customlabels_nb.models.artifact import DETECTION, ModelConfig
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, api_entries, joined, objects
+from customlabels_nb.models.artifact import MASKS, ModelConfig
 
 _SIDES = ("Left", "Top", "Width", "Height")
 
@@ -92,13 +93,14 @@ class Output(Protocol):
         """Complete the output after the last step."""
 
     def read(self) -> pd.DataFrame:
-        """Read the complete output as a table with the column ``image`` and the DETECTION_COLUMNS."""
+        """Read the complete output as a table: ``image``, the DETECTION_COLUMNS, and ``polygon`` if there are masks."""
 
 
-def table_of(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    """Build a table from rows of image, label, confidence, left, top, width, height."""
+def table_of(rows: Sequence[tuple[Any, ...]], polygons: Sequence[Any] | None = None) -> pd.DataFrame:
+    """Build a table from rows of image, label, confidence, left, top, width, height, and polygons if there are any."""
     table = pd.DataFrame(rows, columns=["image", *DETECTION_COLUMNS])
-    return table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
+    table = table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
+    return table if polygons is None else table.assign(polygon=objects(polygons))
 
 
 def plain(name: str) -> str:
@@ -177,7 +179,7 @@ class JsonLines(LineOutput):
 
     def _record(self, one: Looked, answer: ImagePrediction) -> dict[str, Any]:
         size = {} if one.size is None else {"width": one.size[0], "height": one.size[1]}
-        entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size)
+        entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size, answer.polygons)
         return {"image": plain(one.image), **size, "CustomLabels": entries}
 
     def read(self) -> pd.DataFrame:
@@ -194,6 +196,7 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
     """
     images: list[str] = []
     rows: list[tuple[Any, ...]] = []
+    polygons: list[Any] = []
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -210,13 +213,21 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
             ratios = [[np.nan] * 4 if box is None else [box[side] for side in _SIDES] for box in boxes]
             pixels = ratios_to_ltwh(np.array(ratios, dtype=np.float64).reshape(-1, 4), size).tolist()
             named = [(image, entry["Name"], entry["Confidence"] / 100) for entry in entries]
+            polygons += [_polygon(entry.get("Geometry", {}).get("Polygon"), size) for entry in entries]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"Line {number} of {str(path)!r} is not a line of detect_many(to='….jsonl'): {str(error)[:100]}."
             ) from error
         images.append(image)
         rows += [(*facts, *box) for facts, box in zip(named, pixels, strict=True)]
-    return images, table_of(rows)
+    return images, table_of(rows, polygons if any(polygon is not None for polygon in polygons) else None)
+
+
+def _polygon(points: Sequence[dict[str, float]] | None, size: tuple[int, int]) -> Any:
+    """Convert the points of the API, which are shares of the image size, to a polygon in pixels."""
+    if points is None:
+        return None
+    return from_one_ring([[round(point["X"] * size[0], 2), round(point["Y"] * size[1], 2)] for point in points])
 
 
 class ManifestOutput(LineOutput):
@@ -255,7 +266,7 @@ class ManifestOutput(LineOutput):
             confidence=every.confidences,
         )
         images = pd.DataFrame({"image": list(new)}).assign(
-            status="labelled" if self._config.kind == DETECTION else "unlabelled",
+            status="labelled" if self._config.is_detector else "unlabelled",
             width=[size[0] or None for _, size in new.values()],
             height=[size[1] or None for _, size in new.values()],
         )
@@ -294,6 +305,7 @@ class ParquetParts:
         self.path = path
         self.journal = path / "_journal.jsonl"  # Parquet readers skip names that start with an underscore
         self._labels = np.asarray(config.labels, dtype=object)
+        self._masks = config.kind == MASKS
         self._number = 0
         self._arrow, self._parquet = _imported("pyarrow"), _imported("pyarrow.parquet")
 
@@ -332,6 +344,8 @@ class ParquetParts:
     def read(self) -> pd.DataFrame:
         parts = sorted(path for path in self.path.iterdir() if _PART.fullmatch(path.name))
         found = pd.concat([table_of([]), *map(pd.read_parquet, parts)], ignore_index=True)
+        if "polygon" in found:
+            found["polygon"] = [polygon_of(np.stack(ring) for ring in rings) for rings in found["polygon"]]
         return found.astype({"image": "str", "label": "str"})
 
     def _write(self, images: list[str], answers: list[ImagePrediction]) -> Mark:
@@ -347,12 +361,16 @@ class ParquetParts:
                 for side, column in zip(t.BOX_COLUMNS, every.boxes.T, strict=True)
             },
         }
+        if self._masks:
+            rings = arrow.list_(arrow.list_(arrow.list_(number)))
+            polygons = [[ring.tolist() for ring in rings_of(polygon)] for polygon in objects(every.polygons)]
+            columns["polygon"] = arrow.array(polygons, type=rings)
         name = f"part-{self._number:06}.parquet"
         with replacing(self.path / name) as file:
             self._parquet.write_table(arrow.table(columns), file, compression="zstd")
         sync_folder(self.path)
         self._number += 1
-        assert list(columns) == ["image", *DETECTION_COLUMNS]
+        assert list(columns)[: 1 + len(DETECTION_COLUMNS)] == ["image", *DETECTION_COLUMNS]
         return name
 
 

@@ -241,9 +241,7 @@ def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:
         if config.detector is not None:
             from customlabels_nb.models.detector_building import build_detector
 
-            return build_detector(
-                config.detector, len(config.labels), config.backbone, masks=config.kind == MASKS
-            )
+            return build_detector(config.detector, len(config.labels), config.backbone, masks=config.kind == MASKS)
         from customlabels_nb.models.classifier import ImageClassifier
 
         features = backbone_named(config.backbone).features

@@ -23,8 +23,8 @@ from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, load_exactly
 from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet_weights
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape, check_masks
-from customlabels_nb.models.mask_head import POOLED, MaskHead
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
+from customlabels_nb.models.mask_head import POOLED, MaskHead
 from customlabels_nb.settings import settings
 
 _MOST_CELLS = 64  # per side of the finest feature map. On larger maps, matrix products are slower than point sampling

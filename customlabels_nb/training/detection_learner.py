@@ -129,9 +129,9 @@ class DetectionLearner:
         corners = [torch.from_numpy(ltwh_to_xyxy(item.boxes)).float().to(self._device) for item in items]
         labels = [torch.from_numpy(item.labels).to(self._device) for item in items]
         masks = [
-            (torch.from_numpy(item.masks.regions).to(self._device), torch.from_numpy(item.masks.inside).to(self._device))
-            for item in items
-            if item.masks is not None
+            (torch.from_numpy(one.regions).to(self._device), torch.from_numpy(one.inside).to(self._device))
+            for one in (item.masks for item in items)
+            if one is not None
         ]
         return self.network.losses(images, corners, labels, masks)
 
@@ -346,7 +346,7 @@ def _draw(
 
     Returns the visible boxes on the canvas, their labels, and their outlines if masks are trained.
     """
-    nothing = np.empty((0, 4)), np.empty(0, dtype=np.int64), []
+    nothing: _Part = np.empty((0, 4)), np.empty(0, dtype=np.int64), []
     height, width = scene.pixels.shape[:2]
     whole = np.array([width, height]) * scales
     x0, y0 = (int(max(edge, round(place))) for edge, place in zip(window[:2], offset, strict=True))
