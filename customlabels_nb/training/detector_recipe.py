@@ -109,7 +109,8 @@ def usable_polygons(marks: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     for row in np.flatnonzero(polygons.notna()).tolist():
         found = {TOO_FEW_POINTS, NO_AREA} & set(problems(polygons.iat[row]))
         if found:
-            what = f"The polygon {marks['id'].iat[row]!r} encloses nothing, so it has no mask. Its box is used."
+            label, left, top = (marks[name].iat[row] for name in ("label", "left", "top"))
+            what = f"The polygon of {label!r} at ({left:g}, {top:g}) encloses nothing. Only its box was used for training."
             issues.append(Issue(min(found), what, where=marks["image"].iat[row]))
             polygons.iat[row] = None
     return marks.assign(polygon=polygons), issues

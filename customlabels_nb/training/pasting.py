@@ -255,7 +255,8 @@ class PasteCanvas:
 
     def outlines(self) -> list[Outline]:
         """Return the outline of the visible part of each logo with a box, in the order of :meth:`visible`."""
-        return [shown.outline() for shown in self._logos if shown.box(self.image.size) is not None]
+        size = self.image.size
+        return [shown.outline(size) for shown in self._logos if shown.box(size) is not None]
 
 
 @dataclass(eq=False)
@@ -279,17 +280,20 @@ class _Shown:
         mine = self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
         mine[...] = mine * (255 - alpha[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.uint16)) // 255
 
-    def outline(self) -> Outline:
-        """Return the rings around the visible part, in pixels of the image."""
-        return [ring + np.array([self.left, self.top]) for ring in rings_of(mask_to_polygon(self.alpha >= _SEEN))]
+    def outline(self, size: tuple[int, int]) -> Outline:
+        """Return the rings around the part that is visible in the image."""
+        x0, y0, inside = self._inside(size)
+        return [ring + np.array([x0, y0]) for ring in rings_of(mask_to_polygon(inside >= _SEEN))]
+
+    def _inside(self, size: tuple[int, int]) -> tuple[int, int, Alpha]:
+        """Return the left, top and visibility of the part inside the image, which may be empty."""
+        x0, y0 = max(0, self.left), max(0, self.top)
+        x1 = max(x0, min(size[0], self.left + self.alpha.shape[1]))
+        y1 = max(y0, min(size[1], self.top + self.alpha.shape[0]))
+        return x0, y0, self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
 
     def box(self, size: tuple[int, int]) -> list[float] | None:
-        x0, y0 = max(0, self.left), max(0, self.top)
-        x1 = min(size[0], self.left + self.alpha.shape[1])
-        y1 = min(size[1], self.top + self.alpha.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            return None
-        inside = self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
+        x0, y0, inside = self._inside(size)
         seen = inside >= _SEEN
         if int(inside.sum()) < LEAST_VISIBLE * self.whole or not seen.any():
             return None

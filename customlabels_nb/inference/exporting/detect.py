@@ -62,23 +62,29 @@ class ExportedModel:
             Minimum confidence (between 0 and 1) for all labels, or by label. By default each label's own threshold.
         """
         image, size = upright(photo, self.facts)
-        if self.facts["kind"] == "detection":
+        inside, outputs = image.size, []
+        if self.facts["boxes"]:
             pixels, inside = canvas(image, self.facts)
-            found: Any = boxes(self.run(normalised(pixels, self.facts)), self.facts, size, inside)
+            outputs = self.run(normalised(pixels, self.facts))
+            found: Any = boxes(outputs, self.facts, size, inside)
         else:
             logits = self.run(normalised(square(image, self.facts), self.facts))[0][0]
-            found = ((at, float(value), None) for at, value in enumerate(confidences(logits, self.facts)))
+            found = ((at, float(value), None, None) for at, value in enumerate(confidences(logits, self.facts)))
         limits = self.facts["thresholds"]
         if isinstance(threshold, dict):
             limits = {**limits, **threshold}
         elif threshold is not None:
             limits = dict.fromkeys(self.labels, threshold)
         rows = []
-        for at, confidence, box in found:
-            label = self.labels[at]
+        scale = np.divide(size, inside)
+        for number, confidence, box, at in found:
+            label = self.labels[number]
             if confidence >= limits[label]:
-                sides = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
-                rows.append({"label": label, "confidence": confidence, **sides})
+                shape = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
+                if self.facts["kind"] == "masks":
+                    region = outputs[0][at] * np.tile(scale, 2)
+                    shape["polygon"] = polygon_of(outputs[3][at], region, size, 0.5 * float(scale.max()))
+                rows.append({"label": label, "confidence": confidence, **shape})
         return sorted(rows, key=lambda row: -row["confidence"])
 
 
@@ -94,7 +100,7 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
     size, side = photo.size, facts["input_size"]
     if photo.format != "TIFF" and photo.getexif().get(ORIENTATION) in LYING:  # Pillow itself rotates a TIFF
         size = (size[1], size[0])
-    if facts["kind"] == "detection":
+    if facts["boxes"]:
         side = max(1, round(side * min(size) / max(size)))
     photo.draft("RGB", (side, side))
     image = ImageOps.exif_transpose(photo)
@@ -152,17 +158,18 @@ def confidences(logits: Any, facts: dict[str, Any]) -> Any:
 
 def boxes(
     found: list[Any], facts: dict[str, Any], size: tuple[int, int], inside: tuple[int, int]
-) -> Iterator[tuple[int, float, list[float]]]:
-    """Yield the label index, confidence and box of each prediction of a detector, the most confident first.
+) -> Iterator[tuple[int, float, list[float], int]]:
+    """Yield the label index, confidence, box and row of each prediction of a detector, the most confident first.
 
     Parameters
     ----------
     found : list of arrays
-        Corners on the canvas (n, 4), confidences (n,), and label indices (n,), before non-maximum suppression.
+        Corners on the canvas (n, 4), confidences (n,), and label indices (n,), before non-maximum suppression. The rows
+        refer to them.
     size, inside : tuple of int
         Width and height of the original photo, and of the scaled photo on the canvas.
     """
-    corners, scores, labels = found
+    corners, scores, labels = found[:3]
     rules = facts["boxes"]
     sides = corners[:, 2:] - corners[:, :2]
     kept = np.flatnonzero((scores > rules["least_confidence"]) & (sides >= rules["least_side"]).all(axis=1))
@@ -172,7 +179,7 @@ def boxes(
     for at in best_of_each(corners, scores, labels, rules["overlap"])[: rules["most"]]:
         left, top, right, bottom = np.clip(corners[at].astype(np.float64) * scale, 0, limit).tolist()
         if (corners[at, 2:] - corners[at, :2] >= 1).all() and right > left and bottom > top:
-            yield int(labels[at]), float(scores[at]), [left, top, right - left, bottom - top]
+            yield int(labels[at]), float(scores[at]), [left, top, right - left, bottom - top], int(kept[at])
 
 
 def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
