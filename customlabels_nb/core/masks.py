@@ -195,6 +195,20 @@ def rle_to_polygon(rle: Mapping[str, Any]) -> Polygon | None:
     return mask_to_polygon(decode(rle))
 
 
+def boxes_of_masks(masks: Sequence[Rle]) -> FloatArray:
+    """Return the bounding box ``left, top, width, height`` of each mask, shape (n, 4). Empty masks have no area."""
+    from pycocotools import mask
+
+    return np.asarray(mask.toBbox(list(masks)), dtype=np.float64).reshape(-1, 4)
+
+
+def areas_of_masks(masks: Sequence[Rle]) -> FloatArray:
+    """Count the pixels of each mask, shape (n,)."""
+    from pycocotools import mask
+
+    return np.asarray(mask.area(list(masks)), dtype=np.float64).reshape(-1)
+
+
 def mask_iou(first: Sequence[Rle], second: Sequence[Rle], *, crowd: Sequence[bool] | None = None) -> FloatArray:
     """Compute the IoU of each pair of masks of one image, shape (len(first), len(second)).
 

@@ -1,8 +1,8 @@
 """Polygons: outlines of objects in pixels of the upright image, with several parts and holes.
 
-A polygon is one ring ``[[x, y], …]``, or a list of rings ``[[[x, y], …], …]`` for an object with several parts or holes.
-A point is inside if it is inside an odd number of rings (even-odd rule), so a ring within another one is a hole. The
-last point of a ring is connected to the first one.
+A polygon is one ring ``[[x, y], …]``, or a list of rings for an object with several parts or holes. A point is inside
+if it is inside an odd number of rings (even-odd rule), so a ring within another one is a hole. The last point of a ring
+is connected to the first one.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def from_one_ring(points: Ring) -> Polygon:
     at = 0
     while at + 3 < len(rest):
         start, end = rest[at], rest[at + 1]
-        back = next((n for n in range(at + 4, len(rest)) if rest[n] == end and rest[(n + 1) % len(rest)] == start), None)
+        turns = (n for n in range(at + 4, len(rest)) if rest[n] == end and rest[(n + 1) % len(rest)] == start)
+        back = next(turns, None)
         if back is None:
             at += 1
             continue
@@ -176,7 +177,8 @@ def crossing(ring: FloatArray) -> tuple[int, int, FloatArray] | None:
 
 def without_crossings(ring: FloatArray) -> list[FloatArray]:
     """Split a ring where its edges cross. By the even-odd rule, the parts cover the same area."""
-    done, waiting = [], [ring]
+    done: list[FloatArray] = []
+    waiting = [ring]
     while waiting:
         part = waiting.pop()
         found = crossing(part) if len(done) + len(waiting) < _MOST_CROSSINGS else None
@@ -188,9 +190,10 @@ def without_crossings(ring: FloatArray) -> list[FloatArray]:
     return done
 
 
-def clipped(ring: FloatArray, size: Sequence[float]) -> FloatArray:
+def clipped(ring: FloatArray, size: npt.ArrayLike) -> FloatArray:
     """Clip a ring to an image of ``size`` (width, height), shape (n, 2). It may become empty."""
-    for axis, edge, sign in ((0, 0.0, 1), (0, size[0], -1), (1, 0.0, 1), (1, size[1], -1)):
+    right, bottom = np.asarray(size, dtype=np.float64).tolist()
+    for axis, edge, sign in ((0, 0.0, 1), (0, right, -1), (1, 0.0, 1), (1, bottom, -1)):
         inside = sign * (ring[:, axis] - edge) >= 0
         if inside.all():
             continue

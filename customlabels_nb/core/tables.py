@@ -10,8 +10,9 @@ images               one row per image: ``image`` (str, the URI as given), ``spl
 annotations          one row per label, box or polygon: ``image``, ``label`` (str), ``left``, ``top``,
                      ``width``, ``height`` (float64, pixels of the oriented image, NaN at image level),
                      ``polygon`` (object: list of [x, y], list of such rings, or None, see
-                     :mod:`customlabels_nb.core.polygons`), ``crowd`` (bool), ``confidence`` (float64, 0 to 1), ``annotator`` (str, starts with :data:`MACHINE` if a model assigned the
-                     label), ``job`` (str), ``created`` (datetime64, UTC)
+                     :mod:`customlabels_nb.core.polygons`), ``crowd`` (bool), ``confidence`` (float64, 0 to 1),
+                     ``annotator`` (str, starts with :data:`MACHINE` if a model assigned the label), ``job``
+                     (str), ``created`` (datetime64, UTC)
 predictions          the columns of annotations, and ``model`` (str)
 labels               ``label`` (str), ``colour`` (str, #rrggbb), with rows in label order
 issues               see :class:`customlabels_nb.core.issues.Issue`

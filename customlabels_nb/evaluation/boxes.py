@@ -1,31 +1,63 @@
-"""Ground truth and predictions on a detector's test set, as matched lists of boxes."""
+"""Ground truth and predictions on a detector's test set, as matched lists of boxes or masks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
+from customlabels_nb.core.masks import areas_of_masks, boxes_of_masks
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, interpolated_precision
 from customlabels_nb.evaluation.confusion import BACKGROUND, ConfusionMatrix
-from customlabels_nb.evaluation.input_tables import boxed_rows, choose_test_images, labels_and_colours
+from customlabels_nb.evaluation.input_tables import (
+    boxed_rows,
+    canvas_sizes,
+    choose_test_images,
+    labels_and_colours,
+    rasterised,
+)
 from customlabels_nb.evaluation.matching import Candidates, check_iou_threshold, find_candidates, ranges
 from customlabels_nb.evaluation.outcomes import (
     DETECTION,
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
+    MASKS,
     TRUE_POSITIVE,
     Outcomes,
     Steps,
 )
+
+_Objects: TypeAlias = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Masks of true and predicted objects: run-length encodings, and the polygons that they were rasterised from.
+
+    ``truth`` and ``truth_polygon`` have shape (t,), ``predicted`` and ``polygon`` (p,). The polygon of a box is None.
+    """
+
+    truth: _Objects
+    truth_polygon: _Objects
+    predicted: _Objects
+    polygon: _Objects
+
+    def of(self, truth: IntArray | BoolArray, predicted: IntArray | BoolArray) -> Masks:
+        """Select true and predicted masks by their positions or by masks."""
+        return Masks(self.truth[truth], self.truth_polygon[truth], self.predicted[predicted], self.polygon[predicted])
+
+    def find_candidates(self, group: IntArray, truth_group: IntArray, truth_crowd: BoolArray) -> Candidates:
+        """Find the candidate matches. See :func:`customlabels_nb.evaluation.matching.find_candidates`."""
+        box, truth_box = boxes_of_masks(self.predicted.tolist()), boxes_of_masks(self.truth.tolist())
+        return find_candidates(group, box, truth_group, truth_box, truth_crowd, (self.predicted, self.truth))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +93,8 @@ class Boxes(Outcomes):
         True for predictions on a crowd.
     left_out_rows : dict of str to int
         Number of rows in ``truth`` and in ``predictions`` that were ignored because they have a label but no box.
+    masks : Masks, optional
+        Masks of the boxes, for the task "masks". Masks are matched instead of boxes.
     """
 
     truth_image: IntArray
@@ -77,6 +111,7 @@ class Boxes(Outcomes):
     match_iou: FloatArray
     ignored: BoolArray
     left_out_rows: dict[str, int] = field(default_factory=dict, kw_only=True)
+    masks: Masks | None = field(default=None, kw_only=True)
 
     # -- counts -------------------------------------------------------------------------------------
     @cached_property
@@ -178,6 +213,22 @@ class Boxes(Outcomes):
         missed[self.match[accepted & (self.match >= 0)]] = False
         return missed
 
+    def candidates_of_any_label(self, predictions: IntArray, truths: IntArray) -> Candidates:
+        """Find the candidates between predictions and true boxes of any label, without crowds, given their positions.
+
+        The predictions must be sorted by image and descending confidence, the true boxes by image.
+        """
+        group, truth_group, crowd = self.image[predictions], self.truth_image[truths], np.zeros(len(truths), dtype=bool)
+        if self.masks is not None:
+            return self.masks.of(truths, predictions).find_candidates(group, truth_group, crowd)
+        return find_candidates(group, self.box[predictions], truth_group, self.truth_box[truths], crowd)
+
+    def areas(self) -> tuple[FloatArray, FloatArray]:
+        """Return the areas in square pixels of the true and of the predicted boxes or masks, shape (t,) and (p,)."""
+        if self.masks is not None:
+            return areas_of_masks(self.masks.truth.tolist()), areas_of_masks(self.masks.predicted.tolist())
+        return self.truth_box[:, 2] * self.truth_box[:, 3], self.box[:, 2] * self.box[:, 3]
+
     def taken_for(self, accepted: BoolArray) -> tuple[IntArray, FloatArray]:
         """Match the accepted false positives to missed boxes of other labels.
 
@@ -192,14 +243,7 @@ class Boxes(Outcomes):
         """
         wrong, missed = np.flatnonzero(accepted & (self.match < 0)), np.flatnonzero(self.missed(accepted))
         wrong = wrong[np.lexsort((-self.confidence[wrong], self.image[wrong]))]
-        candidates = find_candidates(
-            self.image[wrong],
-            self.box[wrong],
-            self.truth_image[missed],
-            self.truth_box[missed],
-            np.zeros(len(missed), dtype=bool),
-        )
-        found, found_iou, _ = candidates.match(self.iou_threshold)
+        found, found_iou, _ = self.candidates_of_any_label(wrong, missed).match(self.iou_threshold)
         match, iou = np.full(self.match.shape, -1, dtype=np.int64), np.full(self.match.shape, np.nan)
         match[wrong], iou[wrong] = np.append(missed, -1)[found], found_iou
         return match, iou
@@ -240,21 +284,16 @@ class Boxes(Outcomes):
         negative") and ``threshold``, then ``left, top, width, height`` of the predicted box (of the true box for a
         false negative), ``truth_left, truth_top, truth_width, truth_height`` of the matched or missed true box (NaN for
         a false positive), and ``iou``, the IoU of the predicted and the true box. If a false positive lies on a missed
-        box of a different label, ``taken_for`` is the label of that box, and ``iou`` is the IoU with it.
+        box of a different label, ``taken_for`` is the label of that box, and ``iou`` is the IoU with it. For masks,
+        ``polygon`` and ``truth_polygon`` are the polygons of the same objects, and ``iou`` is that of the masks.
 
         The confidence of a false negative is that of the below-threshold prediction that would match it, or 0 if there
         is no such prediction.
         """
         accepted = self.accepted(thresholds)
         other, other_iou = self.taken_for(accepted)
-        shown, missed = np.flatnonzero(accepted), np.flatnonzero(self.missed(accepted))
+        shown, missed, image, confidence, order = self._listed(accepted)
         found = self.match[shown]
-        would = np.zeros(len(self.truth_label))
-        would[self.match[self.match >= 0]] = self.confidence[self.match >= 0]
-
-        image = np.concatenate([self.image[shown], self.truth_image[missed]])
-        confidence = np.concatenate([self.confidence[shown], would[missed]])
-        order = np.lexsort((-confidence, image))
         label = np.concatenate([self.label[shown], self.truth_label[missed]])[order]
         result = np.concatenate([np.where(found >= 0, 0, 1), np.full(len(missed), 2)])[order]
         nothing = np.full((1, 4), np.nan)
@@ -273,7 +312,28 @@ class Boxes(Outcomes):
         columns["iou"] = np.concatenate([iou, np.full(len(missed), np.nan)])[order]
         taken = np.append(self.truth_label, -1)[other[shown]]
         columns["taken_for"] = _text(self.labels, np.concatenate([taken, np.full(len(missed), -1)])[order])
+        if self.masks is not None:
+            own, of_truth = self.masks.polygon, self.masks.truth_polygon
+            columns["polygon"] = np.concatenate([own[shown], of_truth[missed]])[order]
+            of_truth = np.concatenate([of_truth, np.full(1, None, dtype=object)])
+            columns["truth_polygon"] = of_truth[np.concatenate([found, missed])[order]]
         return pd.DataFrame(columns)
+
+    def _listed(self, accepted: BoolArray) -> tuple[IntArray, IntArray, IntArray, FloatArray, IntArray]:
+        """Return the accepted predictions and missed boxes, the image and confidence of each, and their order."""
+        shown, missed = np.flatnonzero(accepted), np.flatnonzero(self.missed(accepted))
+        would = np.zeros(len(self.truth_label))
+        would[self.match[self.match >= 0]] = self.confidence[self.match >= 0]
+        image = np.concatenate([self.image[shown], self.truth_image[missed]])
+        confidence = np.concatenate([self.confidence[shown], would[missed]])
+        return shown, missed, image, confidence, np.lexsort((-confidence, image))
+
+    def highest_ious(self, accepted: BoolArray) -> FloatArray:
+        """Return the highest IoU with a true box of the label for each row of :meth:`per_image`, 0 for missed boxes."""
+        best = np.zeros(len(self.label))
+        np.maximum.at(best, self.candidates.prediction, self.candidates.iou)
+        shown, missed, _, _, order = self._listed(accepted)
+        return np.concatenate([best[shown], np.zeros(len(missed))])[order]
 
     # -- selections and other IoU thresholds --------------------------------------------------------
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
@@ -299,6 +359,7 @@ class Boxes(Outcomes):
             match=np.where(self.match[kept] >= 0, self.match[kept] + moved[image], -1),
             match_iou=self.match_iou[kept],
             ignored=self.ignored[kept],
+            masks=self.masks and self.masks.of(true, kept),
         )
 
     def at_iou_threshold(self, iou_threshold: float) -> Self:
@@ -317,6 +378,7 @@ def make_boxes(
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
     iou_threshold: float = 0.5,
+    masks: bool = False,
 ) -> Boxes:
     """Convert a truth table and a predictions table to matched boxes.
 
@@ -334,6 +396,9 @@ def make_boxes(
         Order and colours of the labels. Labels without boxes are ignored.
     iou_threshold : float
         Minimum IoU of a match.
+    masks : bool
+        If True, match the masks inside the polygons instead of the boxes. The mask of a row without a polygon is its
+        box. Masks are clipped to the image if ``images`` has the columns ``width`` and ``height``.
 
     Raises
     ------
@@ -354,16 +419,26 @@ def make_boxes(
     place = pd.Index(test_images), pd.Index(names)
     truth_image, truth_label, truth_rows = true.sorted_positions(*place)
     image, label, rows = predicted.sorted_positions(*place)
-    candidates = find_candidates(
+    group, truth_group, crowd = (
         image * len(names) + label,
-        predicted.box[rows],
         truth_image * len(names) + truth_label,
-        true.box[truth_rows],
         true.crowd[truth_rows],
     )
+    found = None
+    if masks:
+        sizes = canvas_sizes(test_images, images, true, predicted)
+        found = Masks(
+            rasterised(true, "truth", truth_image, truth_rows, sizes),
+            true.polygon[truth_rows],
+            rasterised(predicted, "predictions", image, rows, sizes),
+            predicted.polygon[rows],
+        )
+        candidates = found.find_candidates(group, truth_group, crowd)
+    else:
+        candidates = find_candidates(group, predicted.box[rows], truth_group, true.box[truth_rows], crowd)
     match, iou, ignored = candidates.match(iou_threshold)
     return Boxes(
-        DETECTION,
+        MASKS if masks else DETECTION,
         test_images,
         tuple(names),
         tuple(colours),
@@ -382,6 +457,7 @@ def make_boxes(
         ignored,
         left_out=left_out,
         left_out_rows={"truth": true.without_box, "predictions": predicted.without_box},
+        masks=found,
     )
 
 

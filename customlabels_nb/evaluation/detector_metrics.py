@@ -37,14 +37,15 @@ def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
     hit, wrong = np.flatnonzero(accepted & (boxes.match >= 0)), np.flatnonzero(accepted & (boxes.match < 0))
     missed = np.flatnonzero(boxes.missed(accepted))
 
-    def counted(label: IntArray, box: FloatArray) -> IntArray:
-        cell = label * len(SIZES) + np.digitize(box[:, 2] * box[:, 3], edges)
+    def counted(label: IntArray, area: FloatArray) -> IntArray:
+        cell = label * len(SIZES) + np.digitize(area, edges)
         counts = np.bincount(cell, minlength=k * len(SIZES)).reshape(k, len(SIZES))
         return np.concatenate([counts.sum(axis=0, keepdims=True), counts]).ravel().astype(np.int64)
 
-    tp = counted(boxes.label[hit], boxes.truth_box[boxes.match[hit]])
-    fp = counted(boxes.label[wrong], boxes.box[wrong])
-    fn = counted(boxes.truth_label[missed], boxes.truth_box[missed])
+    truth_area, area = boxes.areas()
+    tp = counted(boxes.label[hit], truth_area[boxes.match[hit]])
+    fp = counted(boxes.label[wrong], area[wrong])
+    fn = counted(boxes.truth_label[missed], truth_area[missed])
     table = pd.DataFrame(
         {
             "label": np.repeat(np.array([None, *boxes.labels], dtype=object), len(SIZES)),

@@ -13,6 +13,8 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
+from customlabels_nb.core.polygons import box_polygon
 from customlabels_nb.core.tables import BOX_COLUMNS, check_label, label_colour, labels_in_order, normalise_labels
 from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
@@ -271,6 +273,8 @@ class BoxedRows:
         The ``m`` rows that have a box.
     box : ndarray of float64, shape (m, 4)
         Left, top, width, height in pixels.
+    polygon : ndarray of object, shape (m,)
+        Polygon of each box, or None.
     crowd : ndarray of bool, shape (m,)
         True for a box around a crowd.
     confidence : ndarray of float64, shape (m,)
@@ -282,6 +286,7 @@ class BoxedRows:
     all_rows: pd.DataFrame
     rows: pd.DataFrame
     box: FloatArray
+    polygon: npt.NDArray[np.object_]
     crowd: BoolArray
     confidence: FloatArray
     without_box: int
@@ -331,9 +336,12 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
     if by_corners:
         box = xyxy_to_ltwh(box)
     _refuse((box[:, 2] < 0) | (box[:, 3] < 0), "has a negative width or height", table, box, name)
+    polygon = np.full(len(table), None, dtype=object)
     if "polygon" in frame.columns:
-        for row in np.flatnonzero(~boxed & frame["polygon"].notna().to_numpy()):
-            box[row], boxed[row] = _around(frame["polygon"].iat[row], name), True
+        outlined = frame["polygon"].notna().to_numpy()
+        polygon[outlined] = frame["polygon"].to_numpy(dtype=object)[outlined]
+        for row in np.flatnonzero(~boxed & outlined):
+            box[row], boxed[row] = _around(polygon[row], name), True
     _refuse(boxed & table["label"].isna().to_numpy(), "has no label (add one or drop the row)", table, box, name)
     rows = table[boxed]
     crowd = (
@@ -343,6 +351,7 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
         all_rows=table[["image", "label"]],
         rows=rows,
         box=box[boxed],
+        polygon=polygon[boxed],
         crowd=crowd[boxed],
         confidence=check_confidences(rows) if name == "predictions" else np.ones(len(rows)),
         without_box=int((table["label"].notna().to_numpy() & ~boxed).sum()),
@@ -366,12 +375,69 @@ def _numbers(table: pd.DataFrame, column: str, name: str) -> FloatArray:
 
 def _around(polygon: object, name: str) -> FloatArray:
     try:
-        box = polygon_to_ltwh(polygon)  # type: ignore[arg-type]
+        box = polygon_to_ltwh(polygon)
         if (np.abs(box) <= FARTHEST).all():
             return box
     except (TypeError, ValueError):
         pass
-    raise TableError(f"A polygon in {name} is not a list of points [x, y] in pixels: {str(polygon)[:80]!r}.")
+    raise TableError(
+        f"A polygon in {name} is not a list of points [x, y] in pixels, or of rings: {str(polygon)[:80]!r}."
+    )
+
+
+def rasterised(
+    rows: BoxedRows, name: str, image: IntArray, positions: IntArray, sizes: IntArray
+) -> npt.NDArray[np.object_]:
+    """Rasterise the polygons in the given rows, or the boxes of rows without one, to run-length encodings, shape (m,).
+
+    Parameters
+    ----------
+    image, positions : ndarray of int64, shape (m,)
+        Position of the image of each mask, and the row of its polygon.
+    sizes : ndarray of int64, shape (n, 2)
+        Width and height of each image.
+    """
+    masks = np.empty(len(positions), dtype=object)
+    for number, (at, row) in enumerate(zip(image.tolist(), positions.tolist(), strict=True)):
+        polygon = rows.polygon[row]
+        if polygon is None:
+            polygon = box_polygon(rows.box[row].tolist())
+        else:
+            _around(polygon, name)
+        width, height = sizes[at].tolist()
+        masks[number] = polygon_to_rle(polygon, (width, height))
+    return masks
+
+
+def canvas_sizes(test_images: npt.NDArray[np.object_], images: object, *tables: BoxedRows) -> IntArray:
+    """Return the width and height of each test image, or those that its shapes need if unknown, shape (n, 2).
+
+    Raises
+    ------
+    TableError
+        If an image is too large for masks.
+    """
+    place = pd.Index(test_images)
+    sizes = np.full((len(place), 2), np.nan)
+    if isinstance(images, pd.DataFrame) and {"width", "height"} <= set(images.columns):
+        known = images.drop_duplicates("image").set_index("image")[["width", "height"]].reindex(place)
+        sizes = known.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    needed = np.ones((len(place), 2))
+    for table in tables:
+        at = _positions(table.rows["image"], place)
+        corner = np.ceil(table.box[:, :2] + table.box[:, 2:])
+        for row in [row for row, polygon in enumerate(table.polygon) if polygon is not None]:
+            left, top, width, height = _around(table.polygon[row], "truth or predictions")
+            corner[row] = np.maximum(corner[row], np.ceil([left + width, top + height]))
+        np.maximum.at(needed, at[at >= 0], corner[at >= 0])
+    found = np.where((sizes >= 1).all(axis=1, keepdims=True), sizes, needed)
+    if (found.prod(axis=1) > MOST_PIXELS).any():
+        most = int(found.prod(axis=1).argmax())
+        raise TableError(
+            f"Image {test_images[most]!r} has {found[most, 0]:.0f} × {found[most, 1]:.0f} pixels, too many for masks. "
+            "Check its polygons, or scale it down."
+        )
+    return found.astype(np.int64)
 
 
 def _crowds(column: pd.Series) -> BoolArray:

@@ -1,4 +1,4 @@
-"""Match predicted boxes to true boxes by IoU.
+"""Match predicted boxes or masks to true ones by IoU.
 
 Boxes are matched greedily within each group (one label of an image, or an entire image). In descending order of
 confidence, each prediction takes the unmatched true box with the highest IoU, if this IoU reaches the threshold. The
@@ -18,8 +18,10 @@ from itertools import pairwise
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from customlabels_nb.core.geometry import iou_of_pairs
+from customlabels_nb.core.masks import mask_iou
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
@@ -90,7 +92,12 @@ class Candidates:
 
 
 def find_candidates(
-    group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray, truth_crowd: BoolArray
+    group: IntArray,
+    box: FloatArray,
+    truth_group: IntArray,
+    truth_box: FloatArray,
+    truth_crowd: BoolArray,
+    masks: tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]] | None = None,
 ) -> Candidates:
     """Find the candidate matches between ``p`` predictions and ``t`` true boxes.
 
@@ -101,6 +108,9 @@ def find_candidates(
     box, truth_box : ndarray of float64, shape (p, 4) and (t, 4)
         Left, top, width, height.
     truth_crowd : ndarray of bool, shape (t,)
+    masks : (ndarray of object, ndarray of object), shape (p,) and (t,), optional
+        Run-length encodings of the predicted and true masks. If given, the IoU is that of the masks, whose bounding
+        boxes must be ``box`` and ``truth_box``.
     """
     start = np.searchsorted(truth_group, group, side="left")
     count = np.searchsorted(truth_group, group, side="right") - start
@@ -117,12 +127,27 @@ def find_candidates(
         prediction = owner + (some.start or 0)
         crowd = truth_crowd[truth]
         iou = iou_of_pairs(box[prediction], truth_box[truth], crowd=crowd)
+        if masks is not None:
+            _use_masks(iou, masks[0][prediction], masks[1][truth], crowd, prediction)
         np.maximum.at(on_crowd, prediction[crowd], iou[crowd])
         kept = np.flatnonzero((iou > 0) & ~crowd)
         parts.append((prediction[kept], truth[kept], iou[kept]))
     prediction, truth, iou = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((-truth, -iou, prediction))
     return Candidates(prediction[order], truth[order], iou[order], on_crowd, len(truth_group))
+
+
+def _use_masks(
+    iou: FloatArray,
+    first: npt.NDArray[np.object_],
+    second: npt.NDArray[np.object_],
+    crowd: BoolArray,
+    prediction: IntArray,
+) -> None:
+    """Replace the IoU of boxes that overlap by that of their masks. All arrays have one item for each pair."""
+    near = np.flatnonzero(iou > 0)
+    for pairs in np.split(near, np.flatnonzero(np.diff(prediction[near])) + 1) if near.size else ():
+        iou[pairs] = mask_iou([first[pairs[0]]], second[pairs].tolist(), crowd=crowd[pairs].tolist())[0]
 
 
 def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:

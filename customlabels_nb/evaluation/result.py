@@ -20,7 +20,15 @@ from customlabels_nb.evaluation.detector_metrics import by_box_size
 from customlabels_nb.evaluation.input_tables import has_boxes, images_table
 from customlabels_nb.evaluation.matching import check_iou_threshold
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
-from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL, TASKS, Outcomes
+from customlabels_nb.evaluation.outcomes import (
+    DETECTION,
+    DRAWN_TASKS,
+    MASKS,
+    MULTI_LABEL,
+    SINGLE_LABEL,
+    TASKS,
+    Outcomes,
+)
 from customlabels_nb.evaluation.scores import make_scores
 from customlabels_nb.evaluation.slices import slice_table
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -162,7 +170,7 @@ class Evaluation:
 
     @property
     def task(self) -> str:
-        """Task that was evaluated: "single-label", "multi-label" or "detection"."""
+        """Task that was evaluated: "single-label", "multi-label", "detection" or "masks"."""
         return self.outcomes.task
 
     def metric(self, name: str) -> float:
@@ -412,8 +420,8 @@ def make_outcomes(
     if task not in TASKS:
         raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
     check_iou_threshold(iou_threshold)
-    if task == DETECTION:
-        return make_boxes(truth, predictions, images, labels=labels, iou_threshold=iou_threshold)
+    if task in DRAWN_TASKS:
+        return make_boxes(truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == MASKS)
     return make_scores(truth, predictions, images, labels=labels, task=task)
 
 
@@ -532,18 +540,24 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
 
 def _about_matching(boxes: Boxes) -> Iterator[str]:
     if boxes.iou_threshold != 0.5:
+        what = "Masks" if boxes.masks else "Boxes"
         yield (
-            f"Boxes match at an IoU of {boxes.iou_threshold:g} or more for all metrics except COCO mAP. The usual "
+            f"{what} match at an IoU of {boxes.iou_threshold:g} or more for all metrics except COCO mAP. The usual "
             "threshold is 0.5."
         )
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:
         yield f"Ignored because they have no box: {' and '.join(unboxed)}."
-    crowds, flat = int(boxes.truth_crowd.sum()), int((boxes.truth_box[:, 2:] == 0).any(axis=1).sum())
+    crowds, flat = int(boxes.truth_crowd.sum()), int((boxes.areas()[0] == 0).sum())
     if crowds:
         yield f"Boxes around crowds: {crowds}. They are not targets, and predictions on them do not count."
     if flat:
-        yield f"True boxes of zero width or height: {flat}. No prediction can match them, so they count as missed."
+        what = "masks without a pixel" if boxes.masks else "boxes of zero width or height"
+        yield f"True {what}: {flat}. No prediction can match them, so they count as missed."
+    if boxes.masks:
+        bare = [sum(one is None for one in column) for column in (boxes.masks.truth_polygon, boxes.masks.polygon)]
+        if any(bare):
+            yield f"Compared as boxes because they have no polygon: {bare[0]} in truth, {bare[1]} in predictions."
 
 
 def _listed(names: list[str]) -> str:

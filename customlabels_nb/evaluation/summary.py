@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 
 from customlabels_nb._utils.text import printable
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.outcomes import DETECTION
+from customlabels_nb.evaluation.outcomes import DRAWN_TASKS
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.images.reading import local_path
@@ -50,7 +50,7 @@ def evaluation_summary(
         Number of images that the model version was trained on.
     """
     means: dict[str, Any] = {key: evaluation.metric(metric) for key, metric in _ordered(_MEANS).items()}
-    if evaluation.task == DETECTION:
+    if evaluation.task in DRAWN_TASKS:
         means |= {key: evaluation.metric(metric) for key, metric in _DETECTION_MEANS.items()}
     else:
         means["ConfusionMatrix"] = _cells(evaluation)

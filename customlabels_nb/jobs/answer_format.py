@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Row, select
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.core.polygons import polygon_of, rings_of
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.jobs.leases import DISCARDED, run
 from customlabels_nb.store import schema
@@ -107,14 +108,15 @@ def _as_dict(box: Any) -> Mapping[str, Any]:
 def _box(box: Mapping[str, Any]) -> list[Any]:
     """Return the four coordinates of a box, and its polygon or None."""
     try:
-        polygon = [[float(x), float(y)] for x, y in box.get("polygon") or []] or None
+        rings = rings_of(box.get("polygon"))
+        polygon = polygon_of(rings)
         if polygon and not all(name in box for name in t.BOX_COLUMNS):
             box = dict(zip(t.BOX_COLUMNS, polygon_to_ltwh(polygon).tolist(), strict=True))
         sides = [float(box[name]) for name in t.BOX_COLUMNS]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"The box {box!r} needs the numbers left, top, width and height, or a polygon.") from error
-    numbers = [*sides, *chain.from_iterable(polygon or [])]
-    if not all(abs(number) <= _FARTHEST for number in numbers) or min(sides[2:]) < 0 or (polygon and len(polygon) < 3):
+    numbers = np.concatenate([sides, *(ring.ravel() for ring in rings)])
+    if not (np.abs(numbers) <= _FARTHEST).all() or min(sides[2:]) < 0 or min(map(len, rings), default=3) < 3:
         raise InputError(f"The box {box!r} must have finite coordinates and a size of at least 0.")
     return [*sides, polygon]
 

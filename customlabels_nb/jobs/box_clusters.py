@@ -18,6 +18,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
+from customlabels_nb.core.polygons import Polygon, box_polygon, to_one_ring
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.matching import find_candidates
 
@@ -65,16 +67,14 @@ def median_boxes(cluster: IntArray, box: FloatArray) -> FloatArray:
     return xyxy_to_ltwh(pd.DataFrame(ltwh_to_xyxy(box)).groupby(cluster).median().to_numpy())
 
 
-def outline(box: Mapping[str, Any]) -> list[list[float]]:
+def outline(box: Mapping[str, Any]) -> Polygon:
     """Return the polygon of a drawn box, or its corners if it has none."""
-    left, top = float(box["left"]), float(box["top"])
-    right, bottom = left + float(box["width"]), top + float(box["height"])
-    return box.get("polygon") or [[left, top], [right, top], [right, bottom], [left, bottom]]
+    return box.get("polygon") or box_polygon([float(box[side]) for side in BOX_COLUMNS])
 
 
-def polygon_iou(polygons: Sequence[Sequence[Sequence[float]]]) -> FloatArray:
+def polygon_iou(polygons: Sequence[Polygon]) -> FloatArray:
     """Compute the IoU of each two polygons, shape (n, n), on a grid of at most 128 × 128 pixels."""
-    points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+    points = [np.asarray(to_one_ring(polygon), dtype=np.float64) for polygon in polygons]
     low = np.min([each.min(axis=0) for each in points], axis=0)
     extent = np.max([each.max(axis=0) for each in points], axis=0) - low
     scale = (_GRID - 1) / max(float(extent.max()), 1e-9)

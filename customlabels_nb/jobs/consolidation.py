@@ -24,6 +24,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh
+from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.matching import ranges
@@ -324,7 +325,7 @@ def _drawn_results(votes: Votes, weighed: Weighed) -> tuple[pd.DataFrame, pd.Dat
     return items, _annotations(votes, np.arange(many), weighed.value[best], sure, kept, box, polygon)
 
 
-def _middle(polygons: list[list[list[float]]]) -> tuple[list[list[float]], float]:
+def _middle(polygons: list[Polygon]) -> tuple[Polygon, float]:
     """Return the polygon with the highest mean IoU with the others, and this mean."""
     if len(polygons) == 1:
         return polygons[0], 1.0

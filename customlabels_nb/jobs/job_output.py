@@ -29,6 +29,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.polygons import to_one_ring
 from customlabels_nb.datasets.formats import coco
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.manifest_values import (
@@ -214,7 +215,7 @@ def _content(row: Any, kind: str, size: _Object) -> _Object:
     shown = {side: size[side] for side in ("width", "height") if size}
     if kind == "polygons":
         shapes = [
-            {"label": box["label"], "vertices": [{"x": float(x), "y": float(y)} for x, y in outline(box)]}
+            {"label": box["label"], "vertices": [{"x": float(x), "y": float(y)} for x, y in to_one_ring(outline(box))]}
             for box in row.boxes
         ]
         return {"crowd-polygon": {"polygons": shapes, "inputImageProperties": shown}}

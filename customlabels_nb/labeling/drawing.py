@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.edit_rules import Change, is_whole
 from customlabels_nb.labeling.session import EditResult, LabellingSession
@@ -30,7 +32,7 @@ class Shape:
     top: float
     width: float
     height: float
-    polygon: tuple[tuple[float, float], ...] | None = None
+    polygon: Polygon | None = None
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Shape:
@@ -43,24 +45,22 @@ class Shape:
         """
         try:
             box = [float(value[name]) for name in t.BOX_COLUMNS]
-            points = value.get("polygon")
-            polygon = None if points is None else tuple((float(x), float(y)) for x, y in points)
+            rings = [ring.round(_DIGITS) for ring in rings_of(value.get("polygon"))]
             name = value["label"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(f"Invalid shape {str(value)[:200]}: {error}.") from error
         label = t.check_label(name)
-        if polygon:
-            polygon = tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in polygon)
-            box = _around(polygon)
-        if not np.isfinite(box).all() or not np.isfinite(polygon or ()).all():
+        if rings:
+            box = polygon_to_ltwh(rings).tolist()
+        if not np.isfinite(box).all():
             raise InputError(f"The coordinates of the shape {label!r} must be finite. Got {box!r}.")
         left, top, width, height = (round(side, _DIGITS) for side in box)
-        return cls(label, left, top, width, height, polygon)
+        return cls(label, left, top, width, height, polygon_of(rings))
 
     def check(self, size: tuple[int, int] | None) -> None:
         """Raise InputError if the shape is smaller than 2 × 2 pixels or extends beyond the image (rounding aside)."""
-        if self.polygon is not None and len(self.polygon) < 3:
-            corners = len(self.polygon)
+        corners = min(map(len, rings_of(self.polygon)), default=3)
+        if corners < 3:
             raise InputError(
                 f"A polygon must have at least three corners, but the one labelled {self.label!r} has {corners}."
             )
@@ -187,9 +187,8 @@ def _set_shapes(
                 kept.append(same.pop(0))
             else:
                 shape.check(size)  # existing shapes may have been imported, so they are not validated
-                points = None if shape.polygon is None else [list(point) for point in shape.polygon]
                 box = {name: getattr(shape, name) for name in t.BOX_COLUMNS}
-                new.append({"image": image, "label": shape.label, **box, "polygon": points})
+                new.append({"image": image, "label": shape.label, **box, "polygon": shape.polygon})
         for label in labels:
             same = left.get((label,))
             if same:
@@ -207,7 +206,7 @@ def _set_shapes(
 def _key(shape: Any) -> tuple[Any, ...]:
     """Return a key for matching stored and new shapes: label and corners for a polygon, otherwise label and box."""
     if shape.polygon is not None:
-        return (shape.label, tuple((round(x, _DIGITS), round(y, _DIGITS)) for x, y in shape.polygon))
+        return (shape.label, *(tuple(map(tuple, ring.round(_DIGITS).tolist())) for ring in rings_of(shape.polygon)))
     return (shape.label, *(round(float(getattr(shape, name)), _DIGITS) for name in t.BOX_COLUMNS))
 
 
@@ -219,11 +218,5 @@ def shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
     for shape in shapes:
         if np.isnan(shape["left"]):  # a polygon may be stored without its box
-            shape |= dict(zip(t.BOX_COLUMNS, _around(shape["polygon"]), strict=True))
+            shape |= dict(zip(t.BOX_COLUMNS, polygon_to_ltwh(shape["polygon"]).tolist(), strict=True))
     return shapes
-
-
-def _around(points: Sequence[Sequence[float]]) -> list[float]:
-    """Return the left, top, width and height of the bounding box of ``points``."""
-    (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
-    return [float(left), float(top), float(right - left), float(bottom - top)]

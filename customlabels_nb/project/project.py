@@ -1002,6 +1002,9 @@ class Project:
         seed: int = 0,
         device: str | None = None,
         auto_labels: bool = False,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
         tags: dict[str, str] | None = None,
         progress: bool | str = True,
         events: Events | None = None,
@@ -1045,6 +1048,16 @@ class Project:
         auto_labels : bool
             Train on labels by models too, such as those of ``project.assist.auto_label()``. By default, images with
             such labels are left out. Test images with such labels are always left out.
+        workers : int, optional
+            Number of processes, including this one, that share the images of each training step. The size of a step
+            stays the same: 8 images for a detector, so up to 8 processes can share it. For a classifier, only
+            fine-tuning is shared, up to 16 processes. With ``device="cuda"``, each process uses one device. Processes
+            that end are replaced. In a program that ``torchrun`` starts, pass the number of its processes.
+        on : {"ray"}, optional
+            Start the other processes on the Ray cluster of the environment variable ``RAY_ADDRESS``. By default, they
+            run on this machine.
+        shared : bool
+            With ``on``, whether all machines have the same files at the same paths. Otherwise, images must be URLs.
         tags : dict, optional
             Tags of the version, a dict of str to str.
         progress : bool or "bars"
@@ -1065,6 +1078,10 @@ class Project:
         >>> model = project.train(budget="2min")  # doctest: +SKIP
         >>> model.evaluate().summary  # doctest: +SKIP
         """
+        from customlabels_nb.cluster.ranks import follow, launched_rank, ranks
+
+        if launched_rank(workers):
+            return self.model(follow())
         started = time.perf_counter()
         version = new_version_name(self._place, name)
         model = Model(self._place, version)
@@ -1075,6 +1092,7 @@ class Project:
             options = options_from(
                 kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
                 base=None if base is None else self._version_named(base), seed=seed, device=device,
+                workers=workers, on=on, shared=shared,
             )  # fmt: skip
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
@@ -1093,7 +1111,11 @@ class Project:
                     left = int((whole.images["status"] != used.images["status"]).sum())
                     if left:
                         say(f"{counted(left, f'{whole.name} image')} with labels by models left out. {advice}")
-                train_version(self._store, self.root, version, *datasets, options, stream, tags=tags, started=started)
+                with ranks(options.workers, options.on, options.shared, version=version) as found:
+                    train_version(
+                        self._store, self.root, version, *datasets, options, stream,
+                        tags=tags, started=started, ranks=found,
+                    )  # fmt: skip
                 model = self._models.setdefault(version, model)
                 model._finish(stream)
         return model

@@ -18,7 +18,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
 from customlabels_nb.core.tables import settle_statuses
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.outcomes import DETECTION
+from customlabels_nb.evaluation.outcomes import DRAWN_TASKS
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
 
@@ -467,12 +467,12 @@ class Report(Evaluation):
         elif isinstance(training, Evaluation):
             yield evaluation_snapshot(training, created=self._ended)
         else:
-            boxes = self.task == DETECTION
+            boxes = self.task in DRAWN_TASKS
             yield truth_snapshot(training.images, training.annotations, boxes=boxes, created=self._ended)
 
     def _tables(self) -> dict[str, list[bytes]]:
         tables = {name: getattr(self, name) for name in ("summary", "per_label", "per_image")}
-        if self.task == DETECTION:
+        if self.task in DRAWN_TASKS:
             tables["by_box_size"] = self.by_box_size()
         files = {f"{name}.csv": [_csv(table, index=False)] for name, table in tables.items()}
         return files | {"confusion_matrix.csv": [_csv(self.confusion_matrix.to_frame(), index=True)]}
@@ -496,20 +496,20 @@ class Report(Evaluation):
             "calibration": self.plot_calibration,
             "support": self.plot_support,
         }
-        return found | ({"box_sizes": self.plot_box_sizes} if self.task == "detection" else {})
+        return found | ({"box_sizes": self.plot_box_sizes} if self.task in DRAWN_TASKS else {})
 
     def __repr__(self) -> str:
         metrics = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in self._headline())
         head = f"{self.name}: {self._number_of_images()}, {', '.join(metrics)}"
         columns = ["label", "f1", "precision", "recall", "threshold", "test_images"]
-        if self.task == DETECTION:
+        if self.task in DRAWN_TASKS:
             columns.insert(4, "average_precision")
         table = self.per_label.sort_values("f1", ascending=False, kind="stable")[columns]
         body = table.to_string(index=False, max_rows=40, max_colwidth=40, float_format="{:.3f}".format)
         return printable("\n".join([head, "", body, *(["", *self.notes] if self.notes else [])]))
 
     def _repr_html_(self) -> str:
-        columns = {**_COLUMNS, **(_BOX_COLUMNS if self.task == DETECTION else {})}
+        columns = {**_COLUMNS, **(_BOX_COLUMNS if self.task in DRAWN_TASKS else {})}
         table = self.per_label.sort_values("f1", ascending=False, kind="stable")
         table["boxes"] = table["tp"] + table["fn"]
         table["colour"] = table["label"].map(self.labels.set_index("label")["colour"])
@@ -536,7 +536,7 @@ class Report(Evaluation):
     def _headline(self) -> list[Headline]:
         """Return the headline metrics, with the 95% confidence interval of F1."""
         rows = self.summary.set_index("figure")
-        names = {**_METRICS, **(_DETECTION_METRICS if self.task == DETECTION else {})}
+        names = {**_METRICS, **(_DETECTION_METRICS if self.task in DRAWN_TASKS else {})}
         low, high = rows.loc["f1", ["low", "high"]]
         intervals = {"f1": "" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"}
         return [
@@ -604,9 +604,11 @@ def evaluate(
         with "best", and for labels missing in a dict, it is the threshold with the label's highest F1.
         "cross-validated" chooses the thresholds for each fifth of the images from the other four fifths, so that the
         metrics are not biased by the choice. The thresholds shown are the means of the five.
-    task : {None, "single-label", "multi-label", "detection"}
+    task : {None, "single-label", "multi-label", "detection", "masks"}
         Task to evaluate. By default "detection" if a table has a box, "single-label" if no image has two labels in
-        ``truth``, otherwise "multi-label".
+        ``truth``, otherwise "multi-label". "masks" matches the areas inside the polygons of the column ``polygon``
+        (one ring ``[[x, y], …]`` or a list of rings) by their IoU, in pixels as in COCO. The mask of a row without a
+        polygon is its box. Pass ``images`` with ``width`` and ``height`` to clip the masks to the images.
     iou_threshold : float
         Minimum intersection over union (IoU) of matching boxes, above 0 and up to 1.
     random_state : int

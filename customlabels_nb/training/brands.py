@@ -341,6 +341,9 @@ class _Kept:
         self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[_Kept], tuple[int]]:
+        return _Kept, (self._limit,)  # pickled for another process, empty
+
     def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
         """Return the cached value of ``key``, or create it with ``make``. Two threads may both create it."""
         with self._lock:

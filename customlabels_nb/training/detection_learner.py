@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +17,13 @@ from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
-from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Sample
+from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Events, Sample
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import normalisation
 from customlabels_nb.models.detector_shape import OWN, fill_of
 from customlabels_nb.models.transforms import to_batch
-from customlabels_nb.training.boxes_data import BOX, Example
+from customlabels_nb.training.boxes_data import BOX, Example, Photos
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
 from customlabels_nb.training.mask_data import mask_targets
 from customlabels_nb.training.samples import chosen, make_samples
@@ -60,6 +60,7 @@ class DetectionLearner:
     ) -> None:
         self.network: Any = network
         self.labels = list(labels)
+        self.batch_size = options.batch
         self._prepared, self._options, self._device = prepared, options, device
         self.mean, self.std = normalisation(options.detector, options.backbone)
         self._fill = fill_of(self.mean)
@@ -96,9 +97,18 @@ class DetectionLearner:
             for (body, matrix), parameters in groups.items()
         ]
 
-    def batch(self, step: int, fraction: float) -> list[TrainingScene]:
-        size = self._options.batch
-        return [self._canvas(step * size + slot, fraction) for slot in range(size)]
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the learner for another process, which does not validate."""
+        return {**vars(self), "_prepared": replace(self._prepared, held_out=[], shown=[]), "_found": None}
+
+    def preload(self) -> None:
+        """Decode training images that fit into memory."""
+        if isinstance(self._prepared.source, Photos):
+            self._prepared.source.preload(Events())
+
+    def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> list[TrainingScene]:
+        wanted = range(self.batch_size) if slots is None else slots
+        return [self._canvas(step * self.batch_size + slot, fraction) for slot in wanted]
 
     def _canvas(self, turn: int, fraction: float) -> TrainingScene:
         rng = np.random.default_rng([self._options.seed, turn])

@@ -16,6 +16,7 @@ import torch
 
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import NO_AREA, TOO_FEW_POINTS, problems
 from customlabels_nb.errors import ImageError, NotEnoughDataError
@@ -74,6 +75,7 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
         checkpoints=work.checkpoints,
         base=_base(work),
         clock=work.clock,
+        ranks=work.ranks,
     )
     test = _ask(work, trained, work.plan.test, names)
     if not test.images:
@@ -110,7 +112,7 @@ def usable_polygons(marks: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
         found = {TOO_FEW_POINTS, NO_AREA} & set(problems(polygons.iat[row]))
         if found:
             label, left, top = (marks[name].iat[row] for name in ("label", "left", "top"))
-            what = f"The polygon of {label!r} at ({left:g}, {top:g}) encloses nothing. Only its box was used for training."
+            what = f"The polygon of {label!r} at ({left:g}, {top:g}) encloses nothing. Training used only its box."
             issues.append(Issue(min(found), what, where=marks["image"].iat[row]))
             polygons.iat[row] = None
     return marks.assign(polygon=polygons), issues
@@ -215,6 +217,7 @@ def train_detector(
     validation: Sequence[Example] | None = None,
     base: tuple[ImageDetector, Sequence[str]] | None = None,
     clock: Clock | None = None,
+    ranks: Ranks | None = None,
 ) -> TrainedDetector:
     """Train a detector within a budget.
 
@@ -242,6 +245,8 @@ def train_detector(
         well enough on held-out images.
     clock : Clock, optional
         Clock that tracks a budget that has already started, with the images to predict after training.
+    ranks : Ranks, optional
+        Processes that share the images of each batch.
 
     Raises
     ------
@@ -295,6 +300,7 @@ def train_detector(
         device=device,
         spent=clock.spent(),
         expect=expect if clock.asked_about else None,
+        ranks=ranks,
     )
     state = train(learner, loop, events, checkpoints)
     facts = {

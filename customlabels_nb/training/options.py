@@ -40,6 +40,12 @@ class TrainingOptions:
         Longer side of a detector's input in pixels. If None, chosen from the boxes.
     base : str or None
         Name of the version to start from, if that gives a better model.
+    workers : int or None
+        Number of processes that share the images of each batch.
+    on : str or None
+        "ray" to start the processes on a Ray cluster.
+    shared : bool
+        Whether all machines of the cluster have the same files at the same local paths.
     """
 
     seed: int = 0
@@ -51,6 +57,9 @@ class TrainingOptions:
     detector: str = OWN
     input_size: int | None = None
     base: str | None = None
+    workers: int | None = None
+    on: str | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -61,6 +70,12 @@ class TrainingOptions:
         size = self.input_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
             raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to fit the boxes.")
+        if self.workers is not None and (
+            isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 1
+        ):
+            raise InputError(f"workers={self.workers!r} must be a positive integer.")
+        if self.on not in (None, "ray"):
+            raise InputError(f"on={self.on!r} must be 'ray', or None for processes on this machine.")
         if self.device is not None:
             choose_device(self.device)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from customlabels_nb.core.polygons import to_one_ring
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
@@ -119,7 +120,7 @@ class Annotator(ImagePages):
 
 def _in_other_words(shape: dict[str, Any]) -> dict[str, Any]:
     if shape["polygon"] is not None:
-        points = [(x, y) for x, y in shape["polygon"]]
+        points = [(x, y) for x, y in to_one_ring(shape["polygon"])]
         return {"type": "polygon", "label": shape["label"], "points": [*points, points[0]]}
     left, top = shape["left"], shape["top"]
     corners = (left, top, left + shape["width"], top + shape["height"])

@@ -11,7 +11,8 @@ from customlabels_nb.core import masks as m
 from customlabels_nb.core import polygons as p
 
 SQUARE, HOLE, PART = (
-    [[x, y], [x + side, y], [x + side, y + side], [x, y + side]] for x, y, side in ((10, 10, 20), (15, 15, 5), (40, 5, 8))
+    [[x, y], [x + side, y], [x + side, y + side], [x, y + side]]
+    for x, y, side in ((10, 10, 20), (15, 15, 5), (40, 5, 8))
 )
 BOW = [[0, 0], [10, 10], [10, 0], [0, 10]]
 
@@ -40,7 +41,8 @@ def test_the_outline_of_a_mask_is_the_same_mask(seed: int, height: int, width: i
     [
         7, {}, {"size": [4, 4]}, {"size": [4], "counts": [16]}, {"size": [4, 4], "counts": [15]},
         {"size": [4, 4], "counts": [20, -4]}, {"size": [4, 4], "counts": "é"}, {"size": [4, 4], "counts": "o" * 30},
-        {"size": [4, 4], "counts": "P"}, {"size": [2**20, 2**20], "counts": [2**40]}, {"size": ["4", 4], "counts": [16]},
+        {"size": [4, 4], "counts": "P"}, {"size": [2**20, 2**20], "counts": [2**40]}, 
+        {"size": ["4", 4], "counts": [16]},
     ],
 )  # fmt: skip
 def test_damaged_masks_are_refused(given: object) -> None:

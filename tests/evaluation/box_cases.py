@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 CORNERS = ["left", "top", "width", "height"]
 LABELS = ["a", "b", "c", "d"]
+MASK_SIZE = 110, 90
 
 #: Ground truth, predictions, and the names of the test images.
 Case: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, list[str]]
@@ -84,6 +85,34 @@ def drawn(seed: int, *, images: int, truths: int, predictions: int, coarse: bool
         copied = rng.random(predictions) < 0.1
         predicted = predicted.iloc[np.where(copied, rng.integers(0, predictions, predictions), np.arange(predictions))]
     return truth, predicted.reset_index(drop=True), names.tolist()
+
+
+def drawn_masks(seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return polygons with holes, parts, crowds and ties that partly leave the image, and shifted copies of them."""
+    rng = np.random.default_rng(seed)
+
+    def ring(centre: Any, radius: float) -> list[list[float]]:
+        angle = np.sort(rng.random(7)) * 2 * np.pi
+        around = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (0.5 + rng.random((7, 1)))
+        points: list[list[float]] = (around * radius + centre).tolist()
+        return points
+
+    truth, predictions = [], []
+    for _ in range(50):
+        image, label = rng.integers(6), rng.choice(["a", "b"])
+        centre, radius = rng.random(2) * 100, rng.random() * 25 + 2
+        more = [ring(centre, radius / 3)] * (rng.random() < 0.3) + [ring(centre + 30, radius / 2)] * (
+            rng.random() < 0.2
+        )
+        rings = [ring(centre, radius), *more]
+        row = {"image": f"{image}.jpg", "label": label, **dict.fromkeys(CORNERS, np.nan)}
+        truth.append({**row, "polygon": rings if more else rings[0], "crowd": rng.random() < 0.15})
+        for _ in range(rng.integers(0, 4)):
+            moved = [np.add(one, rng.normal(0, radius / 6, np.shape(one))).tolist() for one in rings]
+            said = label if rng.random() < 0.8 else "b"
+            predictions.append({**row, "polygon": moved, "label": said, "confidence": rng.integers(0, 20) / 20})
+    images = pd.DataFrame({"image": [f"{i}.jpg" for i in range(6)], "width": MASK_SIZE[0], "height": MASK_SIZE[1]})
+    return pd.DataFrame(truth), pd.DataFrame(predictions), images
 
 
 @st.composite

@@ -25,7 +25,7 @@ from customlabels_nb.evaluation.metrics import aggregate
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slice_table
 from tests import provision
-from tests.evaluation.box_cases import drawn, shop
+from tests.evaluation.box_cases import drawn, drawn_masks, shop
 from tests.evaluation.cases import HOSTILE, random_tables, tables
 
 DRIVER = Path(__file__).parents[1] / "js" / "results_driver.js"
@@ -127,6 +127,7 @@ CASES: dict[str, Callable[[], Evaluation]] = {
     "boxes, nothing predicted": lambda: evaluate(shop()[0], shop()[1].head(0)),
     "boxes, nothing true": lambda: evaluate(shop()[0].tail(1), shop()[1], shop()[0]["image"].unique()),
     "shop": lambda: evaluate(*shop()),
+    **{f"masks {seed}": lambda seed=seed: evaluate(*drawn_masks(seed), task="masks") for seed in range(2)},  # type: ignore[misc]
 }
 
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { hitTest } from "../../customlabels_nb/widgets/static/annotator/hits.js";
 import * as geometry from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { placed, taken, withNumber } from "../../customlabels_nb/widgets/static/annotator/fitting.js";
 import { forMany, isWithin, randomBox, randomPoint, randomSize } from "./random.js";
@@ -179,4 +180,23 @@ test("what a model says is clipped, or nothing of it is left", () => {
   const polygon = [[-5, -5], [50, -5], [50, 40]];
   assert.ok(isWithin(taken({ ...said, polygon }, size), size));
   assert.equal(taken({ ...said, polygon: [[-9, -9], [-5, -5], [-1, -9]] }, size), null);
+});
+
+test("polygons of several rings: holes are outside, corners count over all rings, and rings move together", () => {
+  const size = { width: 100, height: 100 };
+  const square = (x, y, side) => [[x, y], [x + side, y], [x + side, y + side], [x, y + side]];
+  const frame = geometry.withPolygon({ label: "a" }, [square(10, 10, 40), square(20, 20, 20), [[60, 10], [70, 10], [70, 20]]], size);
+  assert.deepEqual([frame.left, frame.top, frame.width, frame.height], [10, 10, 60, 40]);
+  assert.deepEqual([[12, 12], [30, 30], [68, 12], [55, 12]].map((point) => geometry.isInside(point, frame)), [true, false, true, false]);
+  assert.equal(geometry.areaOf(frame), 1600 - 400 + 50);
+  assert.deepEqual(geometry.nearestEdge([30, 21], frame.polygon), [4, 1]);
+  assert.deepEqual(geometry.pointsOf(geometry.withCorner(frame.polygon, 4, [30, 18]))[5], [30, 18]);
+  assert.equal(geometry.withoutCorner(frame.polygon, 5)[1].length, 3);
+  assert.deepEqual(geometry.withoutCorner(frame.polygon, 9), frame.polygon.slice(0, 2)); // of three corners
+  assert.equal(geometry.withoutCorner(frame.polygon[2], 0), frame.polygon[2]);
+  assert.deepEqual(geometry.moved(frame, 5, 0, size).polygon[1][0], [25, 20]);
+  assert.deepEqual(geometry.fittedTo(frame, { left: 0, top: 0, width: 30, height: 20 }).polygon[2], [[25, 0], [30, 0], [30, 5]]);
+  assert.equal(geometry.outlinePath([square(0, 0, 1), [[5, 5], [6, 5], [6, 6]]]), "M0 0L1 0L1 1L0 1ZM5 5L6 5L6 6Z");
+  assert.deepEqual(hitTest([30, 30], [frame], { selected: null, tolerance: 1 }), null);
+  assert.deepEqual(hitTest([20, 20], [frame], { selected: 0, tolerance: 1 }), { index: 0, part: "corner", corner: 4 });
 });

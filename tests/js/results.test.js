@@ -243,3 +243,24 @@ test("the most confident label of each image is what counts without thresholds",
   assert.deepEqual(chooseImages(engine, state, NO_FILTER), [1]);
   assert.deepEqual([...engine.matrix(state).cells], [1, 0, 1, 0]);
 });
+
+test("masks have their polygons, the IoU of the kernel, and a path of their own", () => {
+  const facts = { task: "detection", images: ["1.jpg"], labels, cells: ["apple", "pear", "background"], targets: [2, 0], test_images: [1, 0], slices: [], groups: {}, overlap: 0.5, least_overlap: 0.05, whole: 1, fallback: 0.5 };
+  const [boxes, square] = [Float32Array.of(0, 0, 9, 9, 20, 0, 9, 9), [0, 0, 9, 0, 9, 9, 0, 9]];
+  const arrays = {
+    rank: Int32Array.of(0), slices: new Int32Array(0), image: Int32Array.of(0, 0), label: Int32Array.of(0, 0), confidence: Float64Array.of(0.9, 0.8), box: boxes, on_crowd: new Float64Array(2), by_label: Int32Array.of(0, 1),
+    truth_image: Int32Array.of(0, 0), truth_label: Int32Array.of(0, 0), truth_crowd: new Uint8Array(2), truth_box: boxes, pair_prediction: Int32Array.of(0, 1), pair_truth: Int32Array.of(0, 1), pair_iou: Float64Array.of(0.75, 0.25),
+    other_prediction: new Int32Array(0), other_truth: new Int32Array(0), other_iou: new Float64Array(0),
+    polygon_end: Int32Array.of(2, 2), ring_end: Int32Array.of(4, 7), points: Float32Array.of(...square, 2, 2, 4, 2, 4, 4), truth_polygon_end: Int32Array.of(1, 2), truth_ring_end: Int32Array.of(4, 7), truth_points: Float32Array.of(...square, 20, 0, 29, 0, 29, 9),
+  };
+  const engine = new Engine(facts, arrays);
+  const items = itemsOf(engine, engine.state(at("one", { one: 0.5, overlap: 0.5 })), 0);
+  assert.deepEqual(items.map(({ result, iou }) => [result, iou]).sort(), [["fn", 0.25], ["fp", 0.25], ["tp", 0.75]]);
+  const [hit] = items;
+  assert.deepEqual(hit.box.polygon, [[[0, 0], [9, 0], [9, 9], [0, 9]], [[2, 2], [4, 2], [4, 4]]]);
+  assert.equal(items.find(({ result }) => result === "fp").box.polygon, undefined); // a box without a polygon
+  assert.equal(itemAt(items, 3.5, 2.5), hit.truth ? hit : null);
+  const strokes = strokesOf(items, labels);
+  assert.deepEqual(strokes.filter(({ isMask }) => isMask).map(({ kind }) => kind), ["truth", "truth", "predicted"]);
+  assert.equal(strokes.find(({ kind, isMask }) => kind === "predicted" && isMask).outline, "M0 0L9 0L9 9L0 9ZM2 2L4 2L4 4Z");
+});

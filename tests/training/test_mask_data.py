@@ -97,7 +97,9 @@ def test_augmentation_moves_outlines_with_their_boxes(seed: int) -> None:
             assert np.abs(hole.mean(axis=0) - ring.mean(axis=0)).max() < 1e-6
     without = TrainingScene(pixels, scene.boxes, scene.labels)
     same = single(without, 96, (0, 0, 0), np.random.default_rng(seed))
-    assert not same.outlines and np.array_equal(same.boxes, single(scene, 96, (0, 0, 0), np.random.default_rng(seed)).boxes)
+    assert not same.outlines and np.array_equal(
+        same.boxes, single(scene, 96, (0, 0, 0), np.random.default_rng(seed)).boxes
+    )
 
 
 def test_logo_scenes_have_the_outlines_of_what_is_visible(tmp_path: Path) -> None:
@@ -123,8 +125,17 @@ def test_a_polygon_without_an_area_is_an_issue_and_its_box_is_used(tmp_path: Pat
     images = pd.DataFrame({"image": ["a.png"], "sha256": [None]})
     good, bad = [[0.0, 0], [9, 0], [9, 9]], [[0.0, 0], [9, 9]]
     marks = t.normalise_annotations(
-        pd.DataFrame({"image": "a.png", "label": "red", "polygon": [good, bad], "left": 0.0, "top": 0.0, "width": 9.0,
-                      "height": 9.0})  # fmt: skip
+        pd.DataFrame(
+            {
+                "image": "a.png",
+                "label": "red",
+                "polygon": [good, bad],
+                "left": 0.0,
+                "top": 0.0,
+                "width": 9.0,
+                "height": 9.0,
+            }
+        )  # fmt: skip
     )
     kept, [issue] = usable_polygons(marks)
     assert (issue.where, issue.code) == ("a.png", "POLYGON_TOO_FEW_POINTS") and "'red' at (0, 0)" in issue.message
@@ -181,7 +192,9 @@ def test_a_detector_with_masks_starts_from_one_without() -> None:
         assert torch.equal(value, expected), key
     later = build_detector(shape, 2, PACKAGED, masks=True)
     assert copy_known_labels(masks, ["red"], later, ["blue", "red"]) == 1
-    assert all(torch.equal(value, later.state_dict()[f"masks.{key}"]) for key, value in masks.masks.state_dict().items())
+    assert all(
+        torch.equal(value, later.state_dict()[f"masks.{key}"]) for key, value in masks.masks.state_dict().items()
+    )
     assert copy_known_labels(masks, ["red"], boxes, ["red"]) == 1
     with pytest.raises(InputError, match="cannot predict masks"):
         pretrained_detector(DetectorShape("retinanet_resnet50_fpn_v2"), 1, PACKAGED, seed=0, masks=True)

@@ -1,6 +1,6 @@
 """Read and write COCO files: one JSON file of ``images``, ``annotations`` and ``categories``.
 
-The format is documented on cocodataset.org under "Data format". Boxes, polygons, masks, crowds, scores (as confidences) and
+The format is documented on cocodataset.org under "Data format". Boxes, polygons, crowds, scores (as confidences) and
 image-level labels are read and written. Image-level labels are annotations without ``bbox``, as in Azure Machine
 Learning's labelling tool. COCO cannot distinguish an image without objects from one that was not reviewed, so an image
 without annotations is unlabelled. Licences are stored in columns of the images table, ``info`` and supercategories in
@@ -539,7 +539,8 @@ def _image_entries(
 def _annotation_entries(
     contents: Contents, labels: list[str], owners: _Indices, created: _Moments, latest: _Moments
 ) -> Iterator[dict[str, Any]]:
-    annotations, sizes = contents.annotations, contents.images[["width", "height"]].to_numpy(np.float64, na_value=np.nan)
+    annotations = contents.annotations
+    sizes = contents.images[["width", "height"]].to_numpy(np.float64, na_value=np.nan)
     category_of = {label: number for number, label in enumerate(labels, 1)}
     apart = np.flatnonzero(created != latest[owners])
     dates = dict(zip(apart.tolist(), _texts(created[apart]), strict=True))
@@ -565,7 +566,7 @@ def _annotation_entries(
 
 
 def _segmentation(polygon: Polygon, size: _Floats) -> dict[str, Any]:
-    """Return the parts of a polygon, or its mask and its rings if they overlap, because COCO's polygons have no holes."""
+    """Return the parts of a polygon, or its mask and rings if they overlap, because polygons in COCO have no holes."""
     rings = [ring.ravel().tolist() for ring in rings_of(polygon)]
     if not parts_overlap(polygon):
         return {"segmentation": rings}

@@ -3,8 +3,9 @@
 ``shapes`` is a list of shapes, each with a ``label``, a ``shape_type`` and ``points`` in pixels: a ``rectangle`` has
 two opposite corners, a ``polygon`` its vertices, a ``circle`` its centre and a point on its edge. A ``mask`` is read as
 a polygon along the edges of its pixels. The rings of a polygon with holes or several parts are written as one, joined
-by edges that are followed in both directions. ``flags`` of the file that are true are image-level labels. ``imagePath`` is relative to the JSON file. If there is no such file, the image is
-looked up next to the JSON file. The ``score`` of a shape, as written by prediction programs, is its confidence.
+by edges that are followed in both directions. ``flags`` of the file that are true are image-level labels. ``imagePath``
+is relative to the JSON file. If there is no such file, the image is looked up next to the JSON file. The ``score`` of a
+shape, as written by prediction programs, is its confidence.
 
 The reader accepts a single file, or a folder with ``.json`` files at any depth. The writer creates a folder, with an
 ``index.json`` next to the files for data that they cannot store: the order of labels and images, the test images, and
@@ -194,7 +195,7 @@ def _outline_of_mask(text: object, left: float, top: float) -> Polygon | None:
             rings = rings_of(mask_to_polygon(np.asarray(image.convert("L")) > 0))
     except (ValueError, ImageError):
         return None
-    return polygon_of(ring + (left, top) for ring in rings)
+    return polygon_of(ring + np.array([left, top]) for ring in rings)
 
 
 def _points(given: object) -> list[list[float]]:

@@ -2,9 +2,10 @@
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
 polygon), all relative to the image size, optionally followed by a confidence. The rings of a polygon with holes or
-several parts are joined by edges that are followed in both directions, as in Ultralytics' converter. An empty file means that the image shows
-no objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``:
-the last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
+several parts are joined by edges that are followed in both directions, as Ultralytics' converter does. An empty file
+means that the image shows no objects, a missing file that the image was not reviewed. The label file of
+``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is replaced by ``labels``. Without such a
+folder, the file is next to the image.
 
 The reader accepts a ``data.yaml`` (with any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
 ``val`` and ``test`` are image folders or lists of images. Images in ``val`` and ``test`` become test images. Entries

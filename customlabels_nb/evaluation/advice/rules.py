@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.detector_metrics import SIZES
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import (
-    DETECTION,
+    DRAWN_TASKS,
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
     SINGLE_LABEL,
@@ -87,8 +87,8 @@ class Case:
 
     @property
     def detection(self) -> bool:
-        """True if the task is detection."""
-        return self.outcomes.task == DETECTION
+        """True if the task is detection, of boxes or masks."""
+        return self.outcomes.task in DRAWN_TASKS
 
     @cached_property
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -398,12 +398,9 @@ def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.Dat
 
 def _iou_with_own(case: Case) -> FloatArray:
     """Compute each false positive's highest IoU with a true box of the same label, one value per row."""
-    truth = [*(f"truth_{name}" for name in _BOX)]
-    boxes = pd.concat([case.hits, case.misses])[["image", "label", *truth]]
-    alarms = case.alarms[["image", "label", *_BOX]].rename_axis("row").reset_index()
-    pairs = alarms.merge(boxes, on=["image", "label"])
-    best = pd.Series(iou_of_pairs(pairs[_BOX], pairs[truth])).groupby(pairs["row"].to_numpy()).max()
-    return np.asarray(best.reindex(range(len(alarms)), fill_value=0.0), dtype=np.float64)
+    assert isinstance(case.outcomes, Boxes)
+    wrong: BoolArray = (case.per_image["result"] == FALSE_POSITIVE).to_numpy()
+    return case.outcomes.highest_ious(case.applied.accepted())[wrong]
 
 
 def _doubted(case: Case, found: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
@@ -29,7 +30,7 @@ from customlabels_nb.evaluation.exploring.position import (
 )
 from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, MASKS, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, evaluate
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
@@ -324,7 +325,11 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
     assert isinstance(outcomes, Boxes)
     truth = _rows(outcomes, outcomes.truth_image, outcomes.truth_label, outcomes.truth_box)
     predictions = _rows(outcomes, outcomes.image, outcomes.label, outcomes.box)
-    return truth.assign(crowd=outcomes.truth_crowd), predictions.assign(confidence=outcomes.confidence)
+    truth, predictions = truth.assign(crowd=outcomes.truth_crowd), predictions.assign(confidence=outcomes.confidence)
+    if outcomes.masks is not None:
+        truth["polygon"] = pd.Series(outcomes.masks.truth_polygon, dtype=object)
+        predictions["polygon"] = pd.Series(outcomes.masks.polygon, dtype=object)
+    return truth, predictions
 
 
 def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> Evaluation:
@@ -370,7 +375,8 @@ def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.Data
     """List the test images whose ground truth has changed. Takes the same arguments as :func:`judged_by`."""
     before, _ = tables_of(evaluation.outcomes)
     known, here = _usable(evaluation, images, truth)
-    said = [_by_image(before[before["image"].isin(known)]), _by_image(here)]
+    masks = evaluation.task == MASKS
+    said = [_by_image(before[before["image"].isin(known)], masks=masks), _by_image(here, masks=masks)]
     names: list[str] = evaluation.outcomes.images.tolist()
     return [name for name in names if said[0].get(name) != said[1].get(name)]
 
@@ -388,17 +394,20 @@ def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) 
     return known, here[drawn & here["label"].notna()]
 
 
-def _by_image(rows: pd.DataFrame) -> dict[str, list[tuple[object, ...]]]:
-    """Group the true labels and boxes by image, in a fixed order."""
+def _by_image(rows: pd.DataFrame, *, masks: bool) -> dict[str, list[tuple[object, ...]]]:
+    """Group the true labels and boxes, with ``masks`` also the polygons, by image in a fixed order."""
     if "left" not in rows.columns:
         table = rows[["image", "label"]]
     else:
         crowd = rows["crowd"].astype("boolean").fillna(False).astype(bool) if "crowd" in rows.columns else False
-        box = boxed_rows(rows.assign(crowd=crowd), "truth").box.round(3)
+        drawn = boxed_rows(rows.assign(crowd=crowd), "truth")
+        box = drawn.box.round(3)
         table = pd.DataFrame({"image": rows["image"].to_numpy(), "label": rows["label"].to_numpy()})
         table = table.assign(
             crowd=crowd if isinstance(crowd, bool) else crowd.to_numpy(), **dict(zip(BOX_COLUMNS, box.T, strict=True))
         )
+        if masks:
+            table["polygon"] = [str([ring.round(3).tolist() for ring in rings_of(one)]) for one in drawn.polygon]
     found: dict[str, list[tuple[object, ...]]] = {}
     for image, *rest in table.astype(object).itertuples(index=False, name=None):
         found.setdefault(str(image), []).append(tuple(rest))

@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.exploring.exploration import Exploration
 from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
-from customlabels_nb.evaluation.matching import WHOLE, find_candidates
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
+from customlabels_nb.evaluation.matching import WHOLE
+from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_thresholds
 from customlabels_nb.images.reading import is_remote, read_header
@@ -38,7 +39,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
     outcomes = exploration.evaluation.outcomes
     arrays: Arrays = {"rank": exploration.ranks.astype(np.int32), **_folds(exploration)}
     facts: dict[str, Any] = {
-        "task": outcomes.task,
+        "task": DETECTION if isinstance(outcomes, Boxes) else outcomes.task,
         "images": exploration.names,
         "labels": [{"label": n, "colour": c} for n, c in zip(outcomes.labels, outcomes.colours, strict=True)],
         "cells": list(exploration.evaluation.confusion_matrix.labels),
@@ -99,19 +100,14 @@ def _scores(scores: Scores) -> Arrays:
 
 
 def _boxes(boxes: Boxes) -> Arrays:
-    own = np.flatnonzero(boxes.candidates.iou >= min(LEAST_IOU, boxes.iou_threshold))
+    least = min(LEAST_IOU, boxes.iou_threshold)
+    own = np.flatnonzero(boxes.candidates.iou >= (0 if boxes.masks else least))  # the page cannot compute IoU of masks
     order = np.lexsort((-boxes.confidence, boxes.image))  # by image, over all labels
     real = np.flatnonzero(~boxes.truth_crowd)
-    every = find_candidates(
-        boxes.image[order],
-        boxes.box[order],
-        boxes.truth_image[real],
-        boxes.truth_box[real],
-        np.zeros(len(real), dtype=bool),
-    )
-    near = np.flatnonzero(every.iou >= min(LEAST_IOU, boxes.iou_threshold))
+    every = boxes.candidates_of_any_label(order, real)
+    near = np.flatnonzero(every.iou >= least)
     by_label = np.concatenate([boxes.of_label(position) for position in range(len(boxes.labels))])
-    return {
+    found: Arrays = {
         "truth_image": boxes.truth_image.astype(np.int32),
         "truth_label": boxes.truth_label.astype(np.int32),
         "truth_crowd": boxes.truth_crowd.astype(np.uint8),
@@ -129,6 +125,20 @@ def _boxes(boxes: Boxes) -> Arrays:
         "other_prediction": order[every.prediction[near]].astype(np.int32),
         "other_truth": real[every.truth[near]].astype(np.int32),
         "other_iou": every.iou[near],
+    }
+    if boxes.masks is not None:
+        found |= {**_polygons("truth_", boxes.masks.truth_polygon), **_polygons("", boxes.masks.polygon)}
+    return found
+
+
+def _polygons(prefix: str, polygons: np.ndarray[Any, Any]) -> Arrays:
+    """Return the points of polygons, the end of each ring in points, and the end of each polygon in rings."""
+    rings = [rings_of(polygon) for polygon in polygons]
+    flat = [ring for own in rings for ring in own]
+    return {
+        f"{prefix}polygon_end": np.cumsum([len(own) for own in rings], dtype=np.int32),
+        f"{prefix}ring_end": np.cumsum([len(ring) for ring in flat], dtype=np.int32),
+        f"{prefix}points": np.concatenate([np.empty((0, 2)), *flat]).astype(np.float32).ravel(),
     }
 
 

@@ -147,7 +147,7 @@ def test_a_dataset_without_labels_has_no_target(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no annotations"):
         bare.to_torch()
     with pytest.raises(InputError, match="target='points'"):
-        one_label(tmp_path).to_torch(target="masks")
+        one_label(tmp_path).to_torch(target="points")
 
 
 def test_the_dataset_itself_is_not_changed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
 import { offerReview } from "../label_manager/opening.js";
 import { askReason } from "../shared/job_bar.js";
+import { withoutCorner } from "../shared/geometry.js";
 import { askToSkip } from "../shared/panels.js";
 
 export class Changes {
@@ -181,7 +182,7 @@ export class Changes {
     const { imageShapes, drawing } = screen;
     if (drawing.dropCorner()) screen.shown();
     else if (this.prediction !== null) this._dropPrediction();
-    else if (drawing.corner !== null && imageShapes.shape.polygon.length > 3) {
+    else if (drawing.corner !== null && withoutCorner(imageShapes.shape.polygon, drawing.corner) !== imageShapes.shape.polygon) {
       if (drawing.removeCorner()) screen.changed();
     } else if (imageShapes.shape) {
       imageShapes.remove(imageShapes.selected);

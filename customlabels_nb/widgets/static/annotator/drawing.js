@@ -1,7 +1,7 @@
 // State machine of pointer gestures on the shapes of an image, without DOM. Points and `tolerance` are in image pixels.
 // A gesture without effect leaves no trace.
 
-import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, moved, resized, withCorner, withoutCorner, withPolygon } from "../shared/geometry.js";
+import { boxFromCorners, clipBox, clipPoint, fittedTo, isTooSmall, mapPolygon, moved, pointsOf, resized, withCorner, withoutCorner, withPolygon } from "../shared/geometry.js";
 import { hitTest } from "./hits.js";
 
 export const HINT_SMALL = "Shapes smaller than 2 × 2 pixels are ignored.";
@@ -43,7 +43,7 @@ export class Drawing {
   // Corner of the selected polygon that was clicked last, or null.
   get corner() {
     const held = this._corner;
-    return held && held.imageShapes === this.imageShapes && held.index === this.imageShapes.selected && this.imageShapes.shape?.polygon?.[held.corner] ? held.corner : null;
+    return held && held.imageShapes === this.imageShapes && held.index === this.imageShapes.selected && pointsOf(this.imageShapes.shape?.polygon)[held.corner] ? held.corner : null;
   }
 
   // Preview of the shape if the gesture ended now, with its index (null for a new shape).
@@ -106,7 +106,7 @@ export class Drawing {
       if (gesture.added) this.corners = [...this.corners.slice(0, -1), this.cursor];
     } else if (gesture.kind === "box") gesture.shape = { label: this.label(), polygon: null, ...clipBox(boxFromCorners(gesture.start, point), size) };
     else if (gesture.kind === "handle") gesture.shape = fittedTo(before, resized(before, gesture.hit.handle, point, size));
-    else if (gesture.kind === "corner") gesture.shape = withPolygon(before, before.polygon.map((own, at) => (at === gesture.hit.corner ? point : own)), size);
+    else if (gesture.kind === "corner") gesture.shape = withPolygon(before, mapPolygon(before.polygon, (own, at) => (at === gesture.hit.corner ? point : own)), size);
     else gesture.shape = moved(before, dx, dy, size);
   }
 
@@ -230,10 +230,10 @@ export class Drawing {
   nudge(dx, dy) {
     const { imageShapes, corner } = this;
     if (!imageShapes?.shape) return false;
-    const points = imageShapes.shape.polygon;
+    const { polygon } = imageShapes.shape;
     const shape = corner === null
       ? moved(imageShapes.shape, dx, dy, imageShapes.image)
-      : withPolygon(imageShapes.shape, points.map(([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), imageShapes.image);
+      : withPolygon(imageShapes.shape, mapPolygon(polygon, ([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), imageShapes.image);
     if (isTooSmall(shape)) return false;
     imageShapes.replace(imageShapes.selected, shape, { merge: `nudge ${imageShapes.selected} ${corner}` });
     return true;

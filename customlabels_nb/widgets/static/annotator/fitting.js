@@ -1,7 +1,7 @@
 // Fit shapes to an image: typed numbers, pasted shapes, accepted predictions. Functions return null if nothing of the
 // shape remains in the image.
 
-import { clipBox, clipPoint, fittedTo, isTooSmall, moved, withPolygon } from "../shared/geometry.js";
+import { clipBox, fittedTo, isTooSmall, moved, withPolygon } from "../shared/geometry.js";
 
 // Set left or top to move the shape, or width or height to resize it.
 export function withNumber(shape, name, value, size) {
@@ -27,7 +27,7 @@ export function placed(shape, size, shift = 0) {
 // Convert a prediction to a shape that is clipped to the image.
 export function taken(shape, size) {
   if (shape.polygon) {
-    const clipped = withPolygon(shape, shape.polygon.map((point) => clipPoint(point, size)), size);
+    const clipped = withPolygon(shape, shape.polygon, size);
     return isTooSmall(clipped) ? null : plain(clipped);
   }
   const box = clipBox(shape, size);

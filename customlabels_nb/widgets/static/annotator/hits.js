@@ -1,6 +1,6 @@
 // Hit testing. Points and tolerance are in image pixels.
 
-import { areaOf, HANDLES, handlePoint, isInside, nearestEdge, outline } from "../shared/geometry.js";
+import { areaOf, HANDLES, handlePoint, isInside, nearestEdge, outline, pointsOf } from "../shared/geometry.js";
 
 // Find the shape at a point. Priority: handles and corners of the selected shape, then its edges, then edges of others,
 // then interiors, smallest first. Returns { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?,
@@ -33,7 +33,7 @@ function isNear([x, y], { left, top, width, height }, tolerance) {
 function hitParts(point, shape, tolerance) {
   const near = ([x, y]) => Math.abs(point[0] - x) <= tolerance && Math.abs(point[1] - y) <= tolerance;
   if (shape.polygon) {
-    const corner = shape.polygon.findIndex(near);
+    const corner = pointsOf(shape.polygon).findIndex(near);
     if (corner >= 0) return { part: "corner", corner };
   } else {
     // corners before sides: on a small box they are close together

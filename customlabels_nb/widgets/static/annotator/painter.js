@@ -1,7 +1,7 @@
 // Paint shapes on a separate canvas above the image: 500 boxes within one frame. Read-only.
 
 import { inkOn } from "../shared/colours.js";
-import { HANDLES, handlePoint, outline } from "../shared/geometry.js";
+import { HANDLES, handlePoint, outline, ringsOf } from "../shared/geometry.js";
 
 const HANDLE = 8;
 const LONGEST_TAG = 24; // characters
@@ -72,14 +72,17 @@ export class Painter {
   _shape(pen, scene, shape, { strong = false, dashed = false, drawn = false, lit = false, number }) {
     if (scene.isHidden(shape) && !strong && !lit) return;
     const colour = scene.colourOf(shape.label);
-    const points = (shape.polygon ?? outline(shape)).map((point) => scene.camera.toScreen(point));
+    const rings = ringsOf(outline(shape)).map((ring) => ring.map((point) => scene.camera.toScreen(point)));
+    const points = rings.flat();
     pen.beginPath();
-    points.forEach(([x, y], index) => (index ? pen.lineTo(x, y) : pen.moveTo(x, y)));
-    if (!shape.open) pen.closePath();
+    for (const ring of rings) {
+      ring.forEach(([x, y], index) => (index ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+      if (!shape.open) pen.closePath();
+    }
     if ((strong || lit) && !shape.open) {
       pen.globalAlpha = lit ? 0.35 : 0.12;
       pen.fillStyle = colour;
-      pen.fill();
+      pen.fill("evenodd");
       pen.globalAlpha = 1;
     }
     pen.setLineDash(dashed ? [6, 4] : []);

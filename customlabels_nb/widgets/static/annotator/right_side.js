@@ -1,6 +1,7 @@
 // Right panel: shapes on the image, numbers of the selected shape, labels and status of the image.
 
 import { bringInto, element, setText, show } from "../shared/dom.js";
+import { pointsOf } from "../shared/geometry.js";
 import { rowButton, section } from "./left_side.js";
 
 const SHOWN_SHAPES = 200;
@@ -78,7 +79,7 @@ export class RightSide {
   _fillList(imageShapes, prediction, colourOf) {
     const { shapes = [], predictions = [] } = imageShapes ?? {};
     const line = (kind) => (shape, index) => ({
-      kind, index, label: shape.label, colour: colourOf(shape.label), corners: shape.polygon?.length ?? 0,
+      kind, index, label: shape.label, colour: colourOf(shape.label), corners: pointsOf(shape.polygon).length,
       number: index + 1 + (kind === "predictions" ? shapes.length : 0), size: [shape.width, shape.height].map(Math.round).join(" × "), confidence: shape.confidence?.toFixed(2),
     });
     const lines = [...shapes.slice(0, SHOWN_SHAPES).map(line("shapes")), ...predictions.slice(0, SHOWN_SHAPES).map(line("predictions"))];

@@ -1,5 +1,6 @@
 // Filter and sort test images, consistent with customlabels_nb/evaluation/exploring/choosing.py.
 
+import { areaOf, isInside } from "../shared/geometry.js";
 import { FN, FP, TP } from "./engine.js";
 
 export const BITS_OF = { mistakes: FP | FN, tp: TP, fp: FP, fn: FN };
@@ -111,7 +112,23 @@ function firstFrom(images, image, from = 0) {
   return low;
 }
 
-const boxAt = (boxes, at) => ({ left: boxes[4 * at], top: boxes[4 * at + 1], width: boxes[4 * at + 2], height: boxes[4 * at + 3] });
+// Return a true ("truth_") or predicted ("") box, with its polygon if it has one.
+function boxAt(arrays, kind, at) {
+  const [left, top, width, height] = arrays[`${kind}box`].subarray(4 * at, 4 * at + 4);
+  const polygon = arrays.polygon_end ? polygonAt(arrays, kind, at) : [];
+  return { left, top, width, height, ...(polygon.length ? { polygon } : {}) };
+}
+
+function polygonAt(arrays, kind, at) {
+  const [ends, rings, points] = ["polygon_end", "ring_end", "points"].map((name) => arrays[kind + name]);
+  const ring = (number) => {
+    const found = [];
+    for (let point = number ? rings[number - 1] : 0; point < rings[number]; point += 1) found.push([points[2 * point], points[2 * point + 1]]);
+    return found;
+  };
+  const first = at ? ends[at - 1] : 0;
+  return Array.from({ length: ends[at] - first }, (_, number) => ring(first + number));
+}
 
 // Return the IoU of two boxes.
 export function iouOf(one, other) {
@@ -124,10 +141,23 @@ export function iouOf(one, other) {
 // Return the smallest box at a point of the image, or null.
 export function itemAt(items, x, y) {
   const boxOf = (item) => item.box ?? item.truth;
-  const area = (item) => boxOf(item).width * boxOf(item).height;
-  const isIn = ({ left, top, width, height }) => x >= left && x <= left + width && y >= top && y <= top + height;
-  const found = items.filter((item) => boxOf(item) && isIn(boxOf(item)));
+  const area = (item) => areaOf(boxOf(item));
+  const found = items.filter((item) => boxOf(item) && isInside([x, y], boxOf(item)));
   return found.length ? found.reduce((best, item) => (area(item) < area(best) ? item : best)) : null;
+}
+
+// Add to each mask its IoU from the pairs of the kernel: with its true mask, otherwise the highest with any of its label.
+function addMaskIous(items, { arrays }, state, [first, end]) {
+  const { pair_prediction: prediction, pair_truth: truth, pair_iou: iou } = arrays;
+  for (const item of items) item.iou = 0;
+  for (let at = firstFrom(prediction, first); at < prediction.length && prediction[at] < end; at += 1) {
+    for (const item of items) {
+      const isOwn = item.result === "tp" ? item.at === prediction[at] && item.truthAt === truth[at]
+        : item.result === "fp" ? item.at === prediction[at] : item.truthAt === truth[at] && state.accepted[prediction[at]];
+      if (isOwn) item.iou = Math.max(item.iou, iou[at]);
+    }
+  }
+  return items;
 }
 
 // Add to each box its IoU: with its true box, otherwise the highest with any box of its label that it could match.
@@ -147,9 +177,9 @@ function boxItems(engine, state, image) {
   for (let at = first; at < end; at += 1) {
     if (!state.accepted[at]) continue;
     const match = state.match[at];
-    const item = { label: arrays.label[at], confidence: arrays.confidence[at], result: match >= 0 ? "tp" : "fp", box: boxAt(arrays.box, at) };
+    const item = { label: arrays.label[at], confidence: arrays.confidence[at], result: match >= 0 ? "tp" : "fp", at, box: boxAt(arrays, "", at) };
     item.threshold = state.applied[state.fold[image] * k + item.label];
-    if (match >= 0) item.truth = boxAt(arrays.truth_box, match);
+    if (match >= 0) Object.assign(item, { truth: boxAt(arrays, "truth_", match), truthAt: match });
     if (other[at] >= 0) item.takenFor = arrays.truth_label[other[at]];
     items.push(item);
   }
@@ -158,7 +188,7 @@ function boxItems(engine, state, image) {
   for (let at = start; at < stop; at += 1) {
     if (!state.missed[at]) continue;
     const label = arrays.truth_label[at];
-    items.push({ label, confidence: would[at], result: "fn", truth: boxAt(arrays.truth_box, at), threshold: state.applied[state.fold[image] * k + label] });
+    items.push({ label, confidence: would[at], result: "fn", truth: boxAt(arrays, "truth_", at), truthAt: at, threshold: state.applied[state.fold[image] * k + label] });
   }
-  return addIous(items);
+  return arrays.polygon_end ? addMaskIous(items, engine, state, [first, end]) : addIous(items);
 }

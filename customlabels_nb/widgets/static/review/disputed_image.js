@@ -4,6 +4,7 @@ import { svgElement } from "../shared/charts.js";
 import { colourOf } from "../shared/chips.js";
 import { inkOn } from "../shared/colours.js";
 import { element, show } from "../shared/dom.js";
+import { outlinePath } from "../shared/geometry.js";
 import { SingleImage } from "../gallery/single_image.js";
 
 export const STROKES = ["", "9 5", "4 3", "12 3 3 3"]; // of A, B, C, D, and so on from the start
@@ -53,8 +54,8 @@ export class DisputedImage {
 }
 
 function outline({ left, top, width, height, polygon, dim }, attributes) {
-  const place = polygon ? { points: polygon.map((point) => point.join(",")).join(" ") } : { x: left, y: top, width, height };
-  return svgElement(polygon ? "polygon" : "rect", { ...place, fill: "none", "vector-effect": "non-scaling-stroke", opacity: dim ? 0.25 : null, ...attributes });
+  const place = polygon ? { d: outlinePath(polygon) } : { x: left, y: top, width, height };
+  return svgElement(polygon ? "path" : "rect", { ...place, fill: "none", "vector-effect": "non-scaling-stroke", opacity: dim ? 0.25 : null, ...attributes });
 }
 
 function nameTag({ name, label, corner, left, top, width, height }, colour, wide, high) {

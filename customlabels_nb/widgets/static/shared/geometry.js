@@ -1,4 +1,5 @@
-// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …].
+// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …], or
+// a list of such rings: points in an odd number of rings are inside. Corners and edges are counted over all rings.
 
 export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 
@@ -28,6 +29,25 @@ export function boundsOf(points) {
   return boxFromCorners([Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]);
 }
 
+export function ringsOf(polygon) {
+  if (!polygon) return [];
+  return Array.isArray(polygon[0]?.[0]) ? polygon : [polygon];
+}
+
+export const pointsOf = (polygon) => ringsOf(polygon).flat();
+
+// Return the polygon with each point replaced by `place(point, index)`.
+export function mapPolygon(polygon, place) {
+  let index = 0;
+  const rings = ringsOf(polygon).map((ring) => ring.map((point) => place(point, index++)));
+  return rings.length > 1 ? rings : rings[0];
+}
+
+// Return the polygon as the `d` of an SVG path.
+export function outlinePath(polygon) {
+  return ringsOf(polygon).map((ring) => `M${ring.map((point) => point.join(" ")).join("L")}Z`).join("");
+}
+
 // Limit the shift (dx, dy) so that the box stays in the image.
 export function shiftWithin(box, dx, dy, size) {
   return [
@@ -39,13 +59,13 @@ export function shiftWithin(box, dx, dy, size) {
 // A shape has label, left, top, width, height and polygon (null for a box).
 export function moved(shape, dx, dy, size) {
   const [x, y] = shiftWithin(shape, dx, dy, size);
-  const polygon = shape.polygon?.map(([px, py]) => [px + x, py + y]) ?? null;
+  const polygon = shape.polygon ? mapPolygon(shape.polygon, ([px, py]) => [px + x, py + y]) : null;
   return { ...shape, left: shape.left + x, top: shape.top + y, polygon };
 }
 
-export function withPolygon(shape, points, size) {
-  const polygon = points.map((point) => clipPoint(point, size));
-  return { ...shape, ...boundsOf(polygon), polygon };
+export function withPolygon(shape, outlines, size) {
+  const polygon = mapPolygon(outlines, (point) => clipPoint(point, size));
+  return { ...shape, ...boundsOf(pointsOf(polygon)), polygon };
 }
 
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
@@ -80,7 +100,7 @@ export function fittedTo(shape, box) {
   if (!shape.polygon) return { ...shape, ...box };
   const sx = shape.width ? box.width / shape.width : 1;
   const sy = shape.height ? box.height / shape.height : 1;
-  const polygon = shape.polygon.map(([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
+  const polygon = mapPolygon(shape.polygon, ([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
   return { ...shape, ...box, polygon };
 }
 
@@ -98,7 +118,7 @@ export function isInside(point, shape) {
   const [x, y] = point;
   const { left, top, width, height } = shape;
   if (x < left || y < top || x > left + width || y > top + height) return false;
-  return !shape.polygon || isInPolygon(point, shape.polygon);
+  return !shape.polygon || ringsOf(shape.polygon).filter((ring) => isInPolygon(point, ring)).length % 2 === 1;
 }
 
 export function distanceToSegment([x, y], [ax, ay], [bx, by]) {
@@ -115,30 +135,53 @@ export function outline(shape) {
 }
 
 // Find the edge nearest to a point: [index of its first corner, distance].
-export function nearestEdge(point, points) {
-  let best = [0, Infinity];
-  points.forEach((start, index) => {
-    const distance = distanceToSegment(point, start, points[(index + 1) % points.length]);
-    if (distance < best[1]) best = [index, distance];
-  });
+export function nearestEdge(point, polygon) {
+  let [best, first] = [[0, Infinity], 0];
+  for (const ring of ringsOf(polygon)) {
+    ring.forEach((start, index) => {
+      const distance = distanceToSegment(point, start, ring[(index + 1) % ring.length]);
+      if (distance < best[1]) best = [first + index, distance];
+    });
+    first += ring.length;
+  }
   return best;
 }
 
 export function areaOf(shape) {
   if (!shape.polygon) return shape.width * shape.height;
+  const rings = ringsOf(shape.polygon);
+  return rings.reduce((sum, ring) => {
+    const depth = rings.filter((other) => other !== ring && isInPolygon(ring[0], other)).length;
+    return sum + (depth % 2 ? -ringArea(ring) : ringArea(ring));
+  }, 0);
+}
+
+function ringArea(ring) {
   let twice = 0;
-  shape.polygon.forEach(([x, y], index) => {
-    const [nx, ny] = shape.polygon[(index + 1) % shape.polygon.length];
+  ring.forEach(([x, y], index) => {
+    const [nx, ny] = ring[(index + 1) % ring.length];
     twice += x * ny - nx * y;
   });
   return Math.abs(twice) / 2;
 }
 
-// Add a corner to a polygon after the edge that begins at `index`, or remove one (at least three remain).
-export function withCorner(points, index, point) {
-  return [...points.slice(0, index + 1), point, ...points.slice(index + 1)];
+// Add a corner to a polygon after the edge that begins at `index`, or remove one. A ring of three corners is removed,
+// unless it is the only one.
+export function withCorner(polygon, index, point) {
+  return withRing(polygon, index, (ring, at) => [...ring.slice(0, at + 1), point, ...ring.slice(at + 1)]);
 }
 
-export function withoutCorner(points, index) {
-  return points.length > 3 ? points.filter((_, at) => at !== index) : points;
+export function withoutCorner(polygon, index) {
+  return withRing(polygon, index, (ring, at) => (ring.length > 3 ? ring.filter((_, own) => own !== at) : null));
+}
+
+// Change the ring that has a corner, or remove it (null). The only ring of a polygon stays.
+function withRing(polygon, index, change) {
+  const rings = [...ringsOf(polygon)];
+  let at = index;
+  const own = rings.findIndex((ring) => at < ring.length || ((at -= ring.length), false));
+  const changed = change(rings[own], at);
+  if (!changed && rings.length === 1) return polygon;
+  rings.splice(own, 1, ...(changed ? [changed] : []));
+  return rings.length > 1 ? rings : rings[0];
 }
