@@ -82,6 +82,14 @@ WARNINGS = {
     "WARNING_NO_ATTRIBUTE_ANNOTATIONS": "No attribute annotations were found.",
 }
 
+#: This package's own issues about polygons that cannot become masks as they are.
+POLYGON_FINDINGS = {
+    "POLYGON_TOO_FEW_POINTS": "The polygon has a ring with fewer than three points.",
+    "POLYGON_NO_AREA": "The polygon has a ring without an area.",
+    "POLYGON_SELF_INTERSECTING": "The edges of the polygon cross each other.",
+    "POLYGON_OFF_FRAME": "The polygon extends beyond the image.",
+}
+
 #: This package's own issues, found while importing images.
 IMPORT_FINDINGS = {
     "IMAGE_NOT_FOUND": "The file does not exist or is not readable.",
@@ -144,7 +152,8 @@ CHECK_FINDINGS = {
 }
 
 CODES: dict[str, str] = {
-    **FILE_ERRORS, **CONTENT_ERRORS, **LINE_ERRORS, **WARNINGS, **IMPORT_FINDINGS, **CHECK_FINDINGS,
+    **FILE_ERRORS, **CONTENT_ERRORS, **LINE_ERRORS, **WARNINGS, **POLYGON_FINDINGS, **IMPORT_FINDINGS,
+    **CHECK_FINDINGS,
 }  # fmt: skip
 
 

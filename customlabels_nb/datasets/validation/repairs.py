@@ -45,6 +45,8 @@ REPAIRS: dict[str, str] = {
     "drop_off_frame_boxes": "boxes that are partly or fully outside the image are dropped",
     "drop_small_boxes": "boxes that are too small are dropped",
     "drop_excess_boxes": "if there are too many boxes, those with the highest confidence are kept",
+    "mend_polygons": "polygons are clipped to the image and split where their edges cross",
+    "drop_bad_polygons": "polygons that cannot be masks are replaced by their boxes",
     "keep_one_bucket": "images outside the bucket of most images are dropped",
     "drop_bad_images": "images that cannot be used are dropped",
     "drop_unannotated": "images without annotations are dropped",
@@ -55,7 +57,7 @@ _BAD_IMAGE = frozenset({"ERROR_INVALID_IMAGE", "ERROR_INVALID_IMAGE_DIMENSION"})
 _ROUNDS = 8  # a malformed line shows only its first error, so each error needs a round
 
 Box: TypeAlias = tuple[float, float, float, float]
-Kind: TypeAlias = Literal["line", "attribute", "box"]
+Kind: TypeAlias = Literal["line", "attribute", "box", "polygon"]
 Size: TypeAlias = tuple[int, int]
 RealSize: TypeAlias = Callable[[str, Size], tuple[Size | None, bool]]
 
@@ -72,8 +74,8 @@ class RepairChange:
         Line number, from 1.
     image : str, optional
         Image name on the line.
-    kind : {"line", "attribute", "box"}
-        Dropped line, dropped or changed attribute, or dropped (``after`` is None) or changed box.
+    kind : {"line", "attribute", "box", "polygon"}
+        Dropped line, dropped or changed attribute, dropped (``after`` is None) or changed box, or changed polygon.
     what : str
         Description for people.
     label : str, optional

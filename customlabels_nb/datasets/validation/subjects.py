@@ -15,12 +15,14 @@ import pandas as pd
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, Limits
+from customlabels_nb.core.polygons import polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines
 from customlabels_nb.datasets.formats.manifest_lines import ManifestLines, parse_line
 from customlabels_nb.datasets.formats.manifest_sizes import can_be_fitted
 from customlabels_nb.datasets.formats.manifest_values import SOURCE, bucket_of, finding
 from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest
+from customlabels_nb.datasets.validation.polygon_rules import DROP, MEND, polygon_findings, repair_polygons
 from customlabels_nb.datasets.validation.repairs import Box, RealSize, RepairChange, Size, repair_line
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.written_files import paired_lines, parsed
@@ -144,6 +146,14 @@ class DatasetTables(Generic[Fixed]):
             self.notes = [UPLOAD_NOTE] if places != self.places else []
         return ManifestLines(self.name, list(self._lines(places)))
 
+    def check_polygons(self, manifest: CheckedManifest) -> None:
+        """Add findings about polygons, which manifests cannot store. The lines stay usable."""
+        found = {line.number: line for line in manifest.lines}
+        for number, findings in polygon_findings(self._contents.images, self._contents.annotations).items():
+            if number not in found:
+                manifest.lines.append(CheckedLine(number, b"", None, "valid"))
+            found.get(number, manifest.lines[-1]).findings.extend(findings)
+
     def name_images(self, manifest: CheckedManifest) -> None:
         """Replace image URIs in the findings with the names in the dataset, and add the source of unread lines."""
         manifest.open_lines = lambda: self._lines(self.places)
@@ -184,7 +194,12 @@ class DatasetTables(Generic[Fixed]):
             keep = _main_bucket(self.places)
             numbered = enumerate(self.places, 1)
             changes += [found for number, place in numbered if (found := _elsewhere(number, place, keep))]
-        return _changed_tables(self._contents, changes, self._names), changes
+        contents = _changed_tables(self._contents, changes, self._names)
+        if names & {MEND, DROP}:
+            contents.annotations, mended = repair_polygons(contents.images, contents.annotations, names)
+            places_of = {name: number for number, name in enumerate(self._names, 1)}
+            changes += [replace(change, line=places_of[str(change.image)]) for change in mended]
+        return contents, changes
 
     def _lines(self, places: Iterable[str]) -> Iterator[bytes]:
         named = dict(zip(self._names, places, strict=True))
@@ -302,8 +317,8 @@ def _changed_tables(contents: Contents, changes: list[RepairChange], names: list
         polygon = annotations.at[row, "polygon"]
         if polygon is not None:
             left, top, width, height = change.after
-            inside = np.clip(polygon, (left, top), (left + width, top + height))
-            annotations.at[row, "polygon"] = inside.tolist()
+            low, high = (left, top), (left + width, top + height)
+            annotations.at[row, "polygon"] = polygon_of(np.clip(ring, low, high) for ring in rings_of(polygon))
     annotations = annotations.drop(index=gone)
     images = t.settle_statuses(contents.images, annotations, changed=pd.Series(sorted(touched), dtype="str"))
     dropped = {names[change.line - 1] for change in changes if change.kind == "line"}

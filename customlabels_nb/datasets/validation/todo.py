@@ -234,6 +234,15 @@ ADVICE: dict[str, _Remedy] = {
     "ERROR_NO_VALID_ANNOTATIONS": _Remedy(
         'Correct the boxes on the line, or use fix("drop_lines") to drop it.', ("drop_lines",)
     ),
+    # polygons of a dataset
+    **dict.fromkeys(
+        ("POLYGON_TOO_FEW_POINTS", "POLYGON_NO_AREA", "POLYGON_SELF_INTERSECTING", "POLYGON_OFF_FRAME"),
+        _Remedy(
+            'fix("mend_polygons") clips polygons to the image and splits them where their edges cross, '
+            'fix("drop_bad_polygons") keeps only their boxes. Or draw them again.',
+            ("mend_polygons", "drop_bad_polygons"),
+        ),
+    ),
     # ignored lines
     "WARNING_UNANNOTATED_RECORD": _Remedy(
         'Label the images, or use fix("drop_unannotated") to drop them.', ("drop_unannotated",)

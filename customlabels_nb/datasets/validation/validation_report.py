@@ -326,7 +326,10 @@ def validate_tables(
     bucket = upload_bucket(subjects.values()) if limits.service else None
     lines = [subject.lines(bucket) for subject in subjects.values()]
     checked = check_manifests(*lines, limits=limits, relocate=relocation(bucket), check_images=check_images)
-    train.name_images(checked.train)
-    if test is not None and checked.test is not None:
-        test.name_images(checked.test)
+    for subject, manifest in ((train, checked.train), (test, checked.test)):
+        if subject is None or manifest is None:
+            continue
+        if not limits.service:
+            subject.check_polygons(manifest)
+        subject.name_images(manifest)
     return ValidationReport(checked, limits, subjects)

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.core.issues import CODES, CONTENT_ERRORS, FILE_ERRORS, LINE_ERRORS, WARNINGS
+from customlabels_nb.core.issues import CODES, CONTENT_ERRORS, FILE_ERRORS, LINE_ERRORS, POLYGON_FINDINGS, WARNINGS
+from customlabels_nb.datasets.validation.polygon_rules import DROP, MEND
 from customlabels_nb.datasets.validation.repairs import REPAIRS
 from customlabels_nb.datasets.validation.todo import ADVICE
 from customlabels_nb.errors import InputError
@@ -108,7 +109,7 @@ def test_repair(tmp_path: Path, name: str) -> None:
 
 
 def test_every_repair_is_tested_above_or_here() -> None:
-    assert set(REPAIRS) == {*LINES, "drop_bad_images"}
+    assert set(REPAIRS) == {*LINES, "drop_bad_images", MEND, DROP}  # the last two in test_polygon_rules.py
 
 
 def test_images_that_can_not_be_used_are_left_out(tmp_path: Path) -> None:
@@ -232,7 +233,7 @@ def test_what_was_done_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_every_code_has_advice_and_every_repair_a_code() -> None:
-    assert set(ADVICE) == {*FILE_ERRORS, *CONTENT_ERRORS, *LINE_ERRORS, *WARNINGS}
+    assert set(ADVICE) == {*FILE_ERRORS, *CONTENT_ERRORS, *LINE_ERRORS, *WARNINGS, *POLYGON_FINDINGS}
     assert set(ADVICE) <= set(CODES)
     for code, advice in ADVICE.items():
         assert advice.text.endswith("."), code
