@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.files import write_whole
+from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
@@ -47,15 +48,18 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
     facts: dict[str, dict[str, dict[str, str | None]]] = {}
     polygons: dict[str, dict[str, list[Any]]] = {}
     for dataset in (train, test):
-        images = dataset.images
-        lines = manifest_lines(images, dataset.annotations)
+        images, annotations = dataset.images, dataset.annotations
+        for row in np.flatnonzero(annotations["left"].isna() & annotations["polygon"].notna()).tolist():
+            sides = polygon_to_ltwh(annotations["polygon"].iat[row])
+            annotations.iloc[row, [annotations.columns.get_loc(name) for name in BOX_COLUMNS]] = sides
+        lines = manifest_lines(images, annotations)
         write_file(folder / f"{dataset.name}.manifest", "".join(line + "\n" for line in lines).encode())
         hashes = images["sha256"].astype(object).where(images["sha256"].notna(), None)
         facts[dataset.name] = {
             image: {"sha256": sha256, "status": status}
             for image, sha256, status in zip(images["image"], hashes, images["status"], strict=True)
         }
-        polygons[dataset.name] = _polygons_of(dataset.annotations)
+        polygons[dataset.name] = _polygons_of(annotations)
     if any(polygons.values()):
         write_file(folder / _POLYGONS, json.dumps(polygons, ensure_ascii=False).encode())
     write_json(folder / _IMAGES, facts)

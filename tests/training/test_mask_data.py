@@ -63,9 +63,11 @@ def test_a_mask_is_the_share_of_each_cell_inside_the_outline() -> None:
     assert ring.mean() == pytest.approx(0.75, abs=0.02)
     assert ring[CELLS // 2, CELLS // 2] == 0
     half = rasterise([SQUARE], np.array([10.0, 10, 30, 50]), region)  # the right half is hidden
-    assert (half[:, : CELLS // 2].min() > 0.98) and half[:, CELLS // 2 :].max() == 0
+    assert half[:, : CELLS // 2].min() > 0.98
+    assert half[:, CELLS // 2 :].max() == 0
     wide = rasterise([SQUARE], region, np.array([-30.0, 10, 50, 50]))
-    assert wide[:, : CELLS // 2].max() < 0.2 and wide[:, CELLS // 2 + 1 :].min() > 0.9
+    assert wide[:, : CELLS // 2].max() < 0.2
+    assert wide[:, CELLS // 2 + 1 :].min() > 0.9
     assert rasterise([], region, region).max() == 0
 
 
@@ -74,7 +76,8 @@ def test_targets_are_of_some_objects_with_outlines() -> None:
     outlines = [None if at % 2 else [SQUARE] for at in range(20)]
     scene = TrainingScene(np.zeros((64, 64, 3), np.uint8), boxes, np.zeros(20, np.int64), outlines)
     targets = mask_targets(scene, np.random.default_rng(0))
-    assert targets.regions.shape == (MOST_MASKS, 4) and targets.inside.shape == (MOST_MASKS, CELLS, CELLS)
+    assert targets.regions.shape == (MOST_MASKS, 4)
+    assert targets.inside.shape == (MOST_MASKS, CELLS, CELLS)
     assert np.ptp(targets.regions, axis=0).max() > 1  # they differ a little from the box
     assert targets.inside.mean() > 0.7
     assert len(mask_targets(replace(scene, outlines=[None] * 20), np.random.default_rng(0)).regions) == 0
@@ -97,9 +100,8 @@ def test_augmentation_moves_outlines_with_their_boxes(seed: int) -> None:
             assert np.abs(hole.mean(axis=0) - ring.mean(axis=0)).max() < 1e-6
     without = TrainingScene(pixels, scene.boxes, scene.labels)
     same = single(without, 96, (0, 0, 0), np.random.default_rng(seed))
-    assert not same.outlines and np.array_equal(
-        same.boxes, single(scene, 96, (0, 0, 0), np.random.default_rng(seed)).boxes
-    )
+    assert not same.outlines
+    assert np.array_equal(same.boxes, single(scene, 96, (0, 0, 0), np.random.default_rng(seed)).boxes)
 
 
 def test_logo_scenes_have_the_outlines_of_what_is_visible(tmp_path: Path) -> None:
@@ -110,9 +112,12 @@ def test_logo_scenes_have_the_outlines_of_what_is_visible(tmp_path: Path) -> Non
     count = 0
     for index in range(12):
         scene, plain = scenes.load(index, 0), boxed.load(index, 0)
-        assert scene is not None and plain is not None
-        assert np.array_equal(scene.pixels, plain.pixels) and np.array_equal(scene.boxes, plain.boxes)
-        assert len(scene.outlines) == len(scene.boxes) and not plain.outlines
+        assert scene is not None
+        assert plain is not None
+        assert np.array_equal(scene.pixels, plain.pixels)
+        assert np.array_equal(scene.boxes, plain.boxes)
+        assert len(scene.outlines) == len(scene.boxes)
+        assert not plain.outlines
         for (left, top, width, height), outline in zip(scene.boxes.tolist(), scene.outlines, strict=True):
             points = np.concatenate(outline or [])
             low, high = points.min(axis=0), points.max(axis=0)
@@ -135,10 +140,11 @@ def test_a_polygon_without_an_area_is_an_issue_and_its_box_is_used(tmp_path: Pat
                 "width": 9.0,
                 "height": 9.0,
             }
-        )  # fmt: skip
+        )
     )
     kept, [issue] = usable_polygons(marks)
-    assert (issue.where, issue.code) == ("a.png", "POLYGON_TOO_FEW_POINTS") and "'red' at (0, 0)" in issue.message
+    assert (issue.where, issue.code) == ("a.png", "POLYGON_TOO_FEW_POINTS")
+    assert "'red' at (0, 0)" in issue.message
     [example] = make_examples(images, kept, LABELS, masks=True)
     assert (len(example.boxes), example.polygons[0], example.polygons[1]) == (2, good, None)
     assert make_examples(images, kept, LABELS)[0].polygons == ()
