@@ -88,10 +88,11 @@ def detect_many(
     -------
     pandas.DataFrame
         Columns ``image``, ``label``, ``confidence`` (between 0 and 1) and, for a detector, ``left``, ``top``,
-        ``width``, ``height`` (in pixels). Images keep their order, and the predictions for each image are sorted by
-        decreasing confidence. ``.attrs["errors"]`` holds a dict with ``image``, ``code`` and ``message`` for each image
-        or folder that cannot be read. After an interrupt or a request to stop, ``.attrs["interrupted"]`` is True and
-        ``.attrs["remaining"]`` lists the images that were not processed. Pass that list as ``sources`` to continue.
+        ``width``, ``height`` (in pixels), and ``polygon`` for a model with masks. Images keep their order, and the
+        predictions for each image are sorted by decreasing confidence. ``.attrs["errors"]`` holds a dict with
+        ``image``, ``code`` and ``message`` for each image or folder that cannot be read. After an interrupt or a
+        request to stop, ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that were not
+        processed. Pass that list as ``sources`` to continue.
     WrittenDetections
         Returned instead of the table if ``to`` is given.
 

@@ -23,6 +23,7 @@ from customlabels_nb._utils.files import sync_folder
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ratios_to_ltwh
+from customlabels_nb.core.polygons import from_one_ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
@@ -30,8 +31,8 @@ from customlabels_nb.inference.image_numbers import plain
 from customlabels_nb.inference.inputs import located
 from customlabels_nb.inference.journal import JOURNAL, RUN, Failure, Journal, Mark, ObjectJournal, part_name
 from customlabels_nb.inference.output_folder import OutputFolder
-from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, api_entries, joined
-from customlabels_nb.models.artifact import DETECTION, ModelConfig
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, api_entries, joined, objects
+from customlabels_nb.models.artifact import ModelConfig
 
 _SIDES = ("Left", "Top", "Width", "Height")
 
@@ -102,13 +103,14 @@ class Output(Protocol):
         """Complete an output to which no step has written anything."""
 
     def read(self, marks: Iterable[Mark]) -> pd.DataFrame:
-        """Read what was written up to ``marks`` as a table with the column ``image`` and the DETECTION_COLUMNS."""
+        """Read what was written up to ``marks``: ``image``, the DETECTION_COLUMNS, and ``polygon`` if there are any."""
 
 
-def table_of(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    """Build a table from rows of image, label, confidence, left, top, width, height."""
+def table_of(rows: Sequence[tuple[Any, ...]], polygons: Sequence[Any] | None = None) -> pd.DataFrame:
+    """Build a table from rows of image, label, confidence, left, top, width, height, and polygons if there are any."""
     table = pd.DataFrame(rows, columns=["image", *DETECTION_COLUMNS])
-    return table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
+    table = table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
+    return table if polygons is None else table.assign(polygon=objects(polygons))
 
 
 class LineOutput(ABC):
@@ -178,7 +180,7 @@ class JsonLines(LineOutput):
 
     def _record(self, one: Looked, answer: ImagePrediction) -> dict[str, Any]:
         size = {} if one.size is None else {"width": one.size[0], "height": one.size[1]}
-        entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size)
+        entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size, answer.polygons)
         return {"image": plain(one.image), **size, "CustomLabels": entries}
 
     def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
@@ -195,6 +197,7 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
     """
     images: list[str] = []
     rows: list[tuple[Any, ...]] = []
+    polygons: list[Any] = []
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -211,13 +214,21 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
             ratios = [[np.nan] * 4 if box is None else [box[side] for side in _SIDES] for box in boxes]
             pixels = ratios_to_ltwh(np.array(ratios, dtype=np.float64).reshape(-1, 4), size).tolist()
             named = [(image, entry["Name"], entry["Confidence"] / 100) for entry in entries]
+            polygons += [_polygon(entry.get("Geometry", {}).get("Polygon"), size) for entry in entries]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"Line {number} of {str(path)!r} is not a line of detect_many(to='….jsonl'): {str(error)[:100]}."
             ) from error
         images.append(image)
         rows += [(*facts, *box) for facts, box in zip(named, pixels, strict=True)]
-    return images, table_of(rows)
+    return images, table_of(rows, polygons if any(polygon is not None for polygon in polygons) else None)
+
+
+def _polygon(points: Sequence[dict[str, float]] | None, size: tuple[int, int]) -> Any:
+    """Convert the points of the API, which are shares of the image size, to a polygon in pixels."""
+    if points is None:
+        return None
+    return from_one_ring([[round(point["X"] * size[0], 2), round(point["Y"] * size[1], 2)] for point in points])
 
 
 class ManifestOutput(LineOutput):
@@ -256,7 +267,7 @@ class ManifestOutput(LineOutput):
             confidence=every.confidences,
         )
         images = pd.DataFrame({"image": list(new)}).assign(
-            status="labelled" if self._config.kind == DETECTION else "unlabelled",
+            status="labelled" if self._config.is_detector else "unlabelled",
             width=[size[0] or None for _, size in new.values()],
             height=[size[1] or None for _, size in new.values()],
         )
@@ -345,7 +356,7 @@ class ParquetParts:
 
     def dataset(self, marks: Iterable[Mark], columns: Sequence[str] = ("image", *DETECTION_COLUMNS)) -> Any:
         """Return columns of the written files as a pyarrow dataset, in the order of their images."""
-        schema = self._arrow.schema([self._schema().field(name) for name in columns])
+        schema = self._schema(columns)
         system, path = self.folder.system()
         names = sorted(filter(_PART.fullmatch, map(str, marks)), key=_number_in)
         if not names:
@@ -354,12 +365,12 @@ class ParquetParts:
         return _imported("pyarrow.dataset").dataset(files, schema=schema, format="parquet", filesystem=system)
 
     def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
-        return table_of_arrow(self.dataset(marks).to_table())
+        return table_of_arrow(self.dataset(marks, ("image", *DETECTION_COLUMNS, "polygon")).to_table())
 
-    def _schema(self) -> Any:
-        text, number = self._arrow.string(), self._arrow.float64()
-        types = {name: text if name in ("image", "label") else number for name in ("image", *DETECTION_COLUMNS)}
-        return self._arrow.schema(list(types.items()))
+    def _schema(self, columns: Sequence[str]) -> Any:
+        text, number, several = self._arrow.string(), self._arrow.float64(), self._arrow.list_
+        types = {"image": text, "label": text, "polygon": several(several(several(number)))}
+        return self._arrow.schema([(name, types.get(name, number)) for name in columns])
 
     def _part(self, looked: Sequence[Looked]) -> bytes:
         answers = [one.answer for one in looked if one.answer is not None]
@@ -371,11 +382,15 @@ class ParquetParts:
             every.confidences,
             *every.boxes.T,
         ]
-        schema = self._schema()
+        schema = self._schema(("image", *DETECTION_COLUMNS))
         arrays = [
             self._arrow.array(np.ascontiguousarray(column), type=field.type, from_pandas=field.name in t.BOX_COLUMNS)
             for field, column in zip(schema, columns, strict=True)  # from_pandas: NaN becomes null
         ]
+        if len(polygons := objects(every.polygons)):
+            schema = self._schema(("image", *DETECTION_COLUMNS, "polygon"))
+            rings = [[ring.tolist() for ring in rings_of(polygon)] for polygon in polygons]
+            arrays.append(self._arrow.array(rings, type=schema.field("polygon").type))
         sink = self._arrow.BufferOutputStream()
         self._parquet.write_table(self._arrow.table(arrays, schema=schema), sink, compression="zstd")
         return bytes(sink.getvalue().to_pybytes())
@@ -388,8 +403,12 @@ def _number_in(part: str) -> tuple[bool, int]:
 
 def table_of_arrow(table: Any) -> pd.DataFrame:
     """Convert a table of predictions to pandas, with the same types as :func:`table_of`."""
-    found = table.to_pandas()
-    return found.astype({name: "str" if name in ("image", "label") else "float64" for name in found.columns})
+    polygons = table["polygon"].to_pylist() if "polygon" in table.column_names else []
+    found = table.drop_columns(["polygon"] if polygons else []).to_pandas()
+    found = found.astype({name: "str" if name in ("image", "label") else "float64" for name in found.columns})
+    if any(polygons):
+        found["polygon"] = objects(polygon_of(rings or ()) for rings in polygons)
+    return found
 
 
 def _imported(name: str) -> Any:

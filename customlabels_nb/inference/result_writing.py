@@ -70,7 +70,7 @@ class WrittenDetections:
         >>> list(written.table().columns)
         ['image', 'label', 'confidence']
         """
-        table = self._output.read(self._marks)[self._columns]
+        table = self._output.read(self._marks).reindex(columns=self._columns)
         table.attrs["errors"] = self.errors.to_dict("records")
         return table
 
@@ -323,7 +323,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
         raise InputError(
             f"path={str(path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
         )
-    columns = [name for name in facts.get(COLUMNS, ()) if name in DETECTION_COLUMNS]
+    columns = [name for name in facts.get(COLUMNS, ()) if name in (*DETECTION_COLUMNS, "polygon")]
     return _summary(output, done, max(0, total - done.total), [], ["image", *(columns or DETECTION_COLUMNS)])
 
 

@@ -560,7 +560,7 @@ class Model(Runnable):
             self.name,
             config,
             keep_thresholds=self.set_thresholds,
-            open_images=partial(open_test_images, self._place, boxes=config.kind == "detection"),
+            open_images=partial(open_test_images, self._place, boxes=config.is_detector),
         )
 
     def _photos(self) -> list[str]:

@@ -1019,9 +1019,10 @@ class Project:
         ----------
         name : str, optional
             Name of the version. By default ``<project>.<date>T<time>``.
-        kind : {"single-label", "multi-label", "detection", "brands"}, optional
+        kind : {"single-label", "multi-label", "detection", "masks", "brands"}, optional
             Kind of model. By default, it is chosen from the project's task or its labels. The choice and the reason for
-            it are printed.
+            it are printed. "masks" is a detector that also predicts the outline of each object. It is the default if
+            the project's task is "polygons".
         budget : str or float, optional
             Wall-clock time limit, counted from this call: "90s", "2min", "best" or seconds. Predicting the test images
             counts as well, unless it would take too much of the budget. In that case, a message gives the expected

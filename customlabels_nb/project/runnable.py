@@ -600,7 +600,7 @@ class LoadedModel(Runnable):
 
     @property
     def kind(self) -> str:
-        """Kind of model: "single-label", "multi-label" or "detection"."""
+        """Kind of model: "single-label", "multi-label", "detection" or "masks"."""
         return self._kind
 
     @property

@@ -27,10 +27,10 @@ from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
-from customlabels_nb.models.artifact import save_artifact
+from customlabels_nb.models.artifact import MASKS, save_artifact
 from customlabels_nb.models.backbones import fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
-from customlabels_nb.models.detector_shape import OWN
+from customlabels_nb.models.detector_shape import OWN, check_masks
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
@@ -160,9 +160,13 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
 
     Raises
     ------
+    InputError
+        If the detector cannot predict masks, but is to be trained on them.
     WeightsUnavailableError
         If the weights cannot be downloaded. The message names an alternative.
     """
+    if kind == MASKS:
+        check_masks(options.detector)
     if kind in CLASSIFICATION_TASKS or options.detector == OWN:
         fetch_backbone(options.backbone)
     else:
