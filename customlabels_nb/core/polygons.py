@@ -63,6 +63,8 @@ def box_polygon(box: Sequence[float]) -> Ring:
 def area(polygon: Any) -> float:
     """Compute the area in square pixels of a polygon whose rings do not cross. Holes are subtracted."""
     rings = rings_of(polygon)
+    if len(rings) == 1:
+        return ring_area(rings[0])
     total = 0.0
     for number, ring in enumerate(rings):
         depth = sum(contains(other, ring[0]) for at, other in enumerate(rings) if at != number)
@@ -74,7 +76,7 @@ def ring_area(ring: FloatArray) -> float:
     """Compute the area in square pixels of a ring that does not cross itself (shoelace formula)."""
     x, y = ring[:, 0], ring[:, 1]
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(abs((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) / 2)
+        return float(abs(x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1]) / 2)
 
 
 def contains(ring: FloatArray, point: npt.ArrayLike) -> bool:

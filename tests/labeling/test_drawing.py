@@ -75,6 +75,22 @@ def test_boxes_and_polygons_are_stored_as_they_were_drawn(project: Project, anna
     assert (newest["what"], newest["who"], newest["count"]) == ("draw", "anna", 1)
 
 
+def test_all_rings_of_a_polygon_are_kept(project: Project, anna: DrawingSession, image: str) -> None:
+    rings = [[[1.0, 1.0], [30.0, 1.0], [30.0, 30.0]], [[20.0, 5.0], [25.0, 5.0], [25.0, 10.1235]]]
+    anna.set_shapes(
+        image, [Shape.read({"label": "pear", "left": 0, "top": 0, "width": 0, "height": 0, "polygon": rings})]
+    )
+    (shape,) = anna.shapes(image)["shapes"]
+    assert (shape["polygon"][0], shape["left"], shape["width"]) == (rings[0], 1, 29)
+    assert shape["polygon"][1][2] == [25.0, 10.124]
+    outcome = anna.set_shapes(image, [Shape.read(shape), box("apple", 1, 2, 10, 8)])
+    assert outcome is not None
+    assert len(stored(project, image)) == 2
+    bad = [rings[0], rings[1][:2]]
+    with pytest.raises(InputError, match="at least three corners"):
+        anna.set_shapes(image, [Shape.read({**shape, "polygon": bad})])
+
+
 def test_what_stays_as_it_was_keeps_who_made_it_and_when(project: Project, anna: DrawingSession, image: str) -> None:
     anna.set_shapes(image, [box("apple", 1, 2, 10, 8), polygon("pear", *TRIANGLE)], labels=["plum"])
     before = project.train_set.annotations

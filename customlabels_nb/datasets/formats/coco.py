@@ -32,7 +32,7 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, as_rle, parts_overlap, polygon_to_rle, rle_to_polygon, union
-from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, rings_of
+from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
 from customlabels_nb.datasets.formats.entries import listed_name
 from customlabels_nb.datasets.formats.json_file import (
@@ -551,9 +551,10 @@ def _annotation_entries(
     ):
         entry: dict[str, Any] = {"id": number + 1, "image_id": owner + 1, "category_id": category_of[label]}
         if polygon is not None:
+            rings = rings_of(polygon)
             if box[0] != box[0]:  # NaN: the polygon has no box yet
                 box = polygon_to_ltwh(polygon).tolist()
-            entry |= {"bbox": box, "area": _finite(area(polygon)), **_segmentation(polygon, sizes[owner])}
+            entry |= {"bbox": box, "area": _finite(_area(rings)), **_segmentation(rings, sizes[owner])}
         elif box[0] == box[0]:
             entry |= {"bbox": box, "area": _finite(box[2] * box[3]), "segmentation": []}
         if crowd or "bbox" in entry:
@@ -565,10 +566,14 @@ def _annotation_entries(
         yield entry
 
 
-def _segmentation(polygon: Polygon, size: _Floats) -> dict[str, Any]:
+def _area(rings: list[_Floats]) -> float:
+    return ring_area(rings[0]) if len(rings) == 1 else area(rings)
+
+
+def _segmentation(polygon: list[_Floats], size: _Floats) -> dict[str, Any]:
     """Return the parts of a polygon, or its mask and rings if they overlap, because polygons in COCO have no holes."""
-    rings = [ring.ravel().tolist() for ring in rings_of(polygon)]
-    if not parts_overlap(polygon):
+    rings = [ring.ravel().tolist() for ring in polygon]
+    if len(rings) < 2 or not parts_overlap(polygon):
         return {"segmentation": rings}
     if np.isnan(size).any():
         left, top, width, height = polygon_to_ltwh(polygon)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from customlabels_nb.core.masks import polygon_to_mask
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.labelme import FORMAT
 from customlabels_nb.datasets.loading import read_dataset
@@ -93,6 +98,19 @@ def test_a_shape_that_can_not_be_read_is_told_and_the_others_are(tmp_path: Path,
     assert codes(found) == ["ENTRY_UNREADABLE"]
     assert said in found.issues[0].message
     assert found.issues[0].where == "shape 1"
+
+
+def test_masks_are_read_as_polygons(tmp_path: Path) -> None:
+    pixels = np.zeros((6, 5), dtype=np.uint8)
+    pixels[1:5, 0:4], pixels[2, 2] = 255, 0
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert("1").save(buffer, "PNG")
+    text = base64.b64encode(buffer.getvalue()).decode()
+    found = read(FORMAT, labelme(tmp_path / "a.json", shape("mask", [7, 9], [11, 14], mask=text)))
+    mask = np.zeros((40, 30), dtype=np.uint8)
+    mask[9:15, 7:12] = pixels > 0
+    np.testing.assert_array_equal(polygon_to_mask(found.annotations["polygon"].item(), (30, 40)), mask)
+    assert found.issues == []
 
 
 def test_what_is_not_kept_is_counted(tmp_path: Path) -> None:

@@ -69,6 +69,10 @@ def test_boxes_are_pixels_in_the_tables_and_outlines_are_open() -> None:
         [1, 2, 20, 10], [10, 0, 30, 32], [2, 2, 10, 20], [7, 9, 0, 0],
     ]  # fmt: skip
     assert dataset.annotations["polygon"].tolist() == [None, None, [[2, 2], [12, 2], [2, 22]], None]
+    rings = [[[0.0, 0.0], [9.0, 0.0], [9.0, 9.0]], [[5.0, 1.0], [8.0, 1.0], [8.0, 3.0]]]
+    rows = pd.DataFrame({"image": ["/a.jpg"], "label": ["a"], "polygon": [rings]})
+    joined = cl.Dataset(rows[["image"]], rows).to_ipyannotations()
+    assert cl.from_ipyannotations(joined).annotations["polygon"].tolist() == [rings]
     turned = cl.from_ipyannotations({"/a.jpg": [{**BOXES[0], "xyxy": (21, 12, 1, 2)}]})
     assert turned.to_ipyannotations() == {"/a.jpg": [BOXES[0]]}
 
