@@ -31,6 +31,7 @@ MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
 #: Slow files, the slowest first. Started late, one process would still be busy when the others are done.
 LONG = (
     "notebooks/test_notebooks",
+    "cluster/test_ray",
     "inference/test_export",
     "stress/test_killed",
     "installed/test_wheel",

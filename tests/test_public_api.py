@@ -39,6 +39,7 @@ def test_the_exported_names() -> None:
         "list_projects",
         "load_model",
         "load_project",
+        "open_results",
         "read_dataset",
         "read_evaluation_snapshot",
         "read_evaluation_summary",

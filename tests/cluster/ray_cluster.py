@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,4 +76,8 @@ def ray_cluster() -> Iterator[LocalCluster]:
 
             ray.shutdown()
             cluster.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            for _ in range(50):  # killed processes may still be writing
+                shutil.rmtree(folder, ignore_errors=True)
+                if not folder.exists():
+                    break
+                time.sleep(0.1)
