@@ -135,6 +135,7 @@ class WorkerRanks:
         self._probes: list[list[str]] = []
         self._workers: Workers | None = None
         self._running: set[int] = set()
+        self._stopped: set[int] = set()  # running tasks of former runs, which may fail
         self._tasks = 0
 
     def check(self, device: str, images: Iterable[str], root: Path) -> None:
@@ -194,6 +195,7 @@ class WorkerRanks:
 
     def stop(self) -> None:
         disconnect()
+        self._stopped = set(self._running)
 
     def close(self) -> None:
         """End the other processes."""
@@ -212,8 +214,9 @@ class WorkerRanks:
     def _look(self) -> None:
         """Wait a moment for workers, and raise an error if the task of one of them has failed."""
         assert self._workers is not None
-        ended = self._workers.wait(_LOOK_SECONDS)
-        self._running -= {outcome.number for outcome in ended}
+        outcomes = self._workers.wait(_LOOK_SECONDS)
+        self._running -= {outcome.number for outcome in outcomes}
+        ended = [outcome for outcome in outcomes if outcome.number not in self._stopped]
         for outcome in ended:
             if outcome.state == "failed":
                 raise HelperError(f"Training failed in {outcome.worker}: {outcome.error}", outcome.kind)
