@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.checks.box_rules import check_boxes
+from customlabels_nb.checks.box_rules import check_boxes, check_polygons
 from customlabels_nb.checks.findings import CheckReport, Finding
 from customlabels_nb.checks.image_fingerprints import Fingerprints, fingerprints, kept_fingerprints
 from customlabels_nb.checks.image_rules import Files, check_files, check_light, look_at_files, note_unreadable
@@ -74,6 +74,7 @@ def check_datasets(
         findings.append(_not_looked_for(len(pictures.images)))
     for dataset, own in zip(datasets, seen, strict=True):
         findings += [*check_files(dataset, own), *check_boxes(dataset, own.width, own.height)]
+        findings += check_polygons(dataset, own.width, own.height)
     findings += check_copies(pictures, pairs)
     return CheckReport(findings, len(pictures.images), pairs)
 

@@ -1,4 +1,4 @@
-"""Check bounding boxes for boxes that are empty, off the image, tiny, duplicated or as large as the image."""
+"""Check boxes that are empty, off the image, tiny, duplicated or as large as the image, and polygons."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import pandas as pd
 from customlabels_nb._utils.text import counted
 from customlabels_nb.checks.findings import Finding, rows_of
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import CODES
+from customlabels_nb.core.polygons import problems, rings_of
 from customlabels_nb.datasets.dataset import Dataset
 
 _DETECTOR_SIDE = 320  # longer side in pixels of a detector's input
 _TINY = 8.0  # pixels of the detector's input: one cell of its finest feature grid
 _WHOLE = 0.95  # share of the image's area
 _OFF = 1.0  # pixels beyond the image edge: smaller values come from rounding
+_MEND = 'Draw them again, or repair them in a dataset: dataset.validate().fix("mend_polygons").'
 _SAME = 1.0  # pixels between the edges of boxes that count as duplicates
 
 
@@ -39,6 +42,25 @@ def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.ND
     sizes = pd.DataFrame({"image": dataset.images["image"], "across": width, "down": height})
     boxes = boxes[["image", "label", *t.BOX_COLUMNS]].merge(sizes, on="image", how="left", validate="many_to_one")
     return [finding for finding in _found(dataset.name, boxes) if finding.images]
+
+
+def check_polygons(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.NDArray[np.float64]) -> list[Finding]:
+    """Check which polygons cannot become masks as they are. The parameters are those of :func:`check_boxes`."""
+    sizes = dict(zip(dataset.images["image"], zip(width.tolist(), height.tolist(), strict=True), strict=True))
+    rows = dataset.annotations.loc[dataset.annotations["polygon"].notna(), ["image", "label", "polygon"]]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for image, label, polygon in rows.itertuples(index=False, name=None):
+        size = sizes.get(image, (np.nan, np.nan))
+        for code in problems(polygon, None if np.isnan(size).any() else size):
+            found.setdefault(code, []).append((image, f"{label!r} with {sum(map(len, rings_of(polygon)))} points"))
+    findings = []
+    for code, polygons in found.items():
+        images, details = zip(*polygons, strict=True)
+        table = rows_of(dataset.name, pd.Series(images), list(details))
+        of_images = f"on {counted(len(table), 'image')} of the {dataset.name} set"
+        message = f"{counted(len(polygons), 'polygon')} {of_images}: {CODES[code][:1].lower()}{CODES[code][1:]}"
+        findings.append(Finding(code, "warning", message, _MEND, images[0], table))
+    return findings
 
 
 def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:

@@ -173,6 +173,25 @@ def test_boxes() -> None:
     assert report.table.set_index("code").loc["BOX_TINY", "detail"] == "'cat' at 10, 10: 12 × 40 px"
 
 
+def test_polygons_that_cannot_be_masks() -> None:
+    good = [[10, 10], [90, 10], [90, 90]]
+    bad = {
+        "POLYGON_SELF_INTERSECTING": [[0, 0], [50, 50], [50, 0], [0, 50]],
+        "POLYGON_OFF_FRAME": [[600, 10], [700, 10], [700, 90]],
+        "POLYGON_NO_AREA": [good, [[1, 1], [2, 2], [3, 3]]],
+        "POLYGON_TOO_FEW_POINTS": [[5, 5], [20, 30]],
+    }
+    rows = [{"image": f"s3://b/{n}.jpg", "label": "cat", "polygon": one} for n, one in enumerate([*bad.values(), good])]
+    images = pd.DataFrame({"image": [row["image"] for row in rows], "status": "labelled", "width": 640, "height": 480})
+    train = Dataset(images, pd.DataFrame(rows), name="train")
+    report = check_datasets(train, dataset({}, "test"), near_duplicates=False)
+    found = {code: report.images_with(code) for code in codes(report) if code.startswith("POLYGON_")}
+    assert found == {code: [f"s3://b/{n}.jpg"] for n, code in enumerate(bad)}
+    assert message(report, "POLYGON_OFF_FRAME") == (
+        "1 polygon on 1 image of the train set: the polygon extends beyond the image."
+    )
+
+
 # -- files ------------------------------------------------------------------------------------------
 def test_files_that_are_missing_damaged_or_changed(project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "own"

@@ -123,6 +123,12 @@ def test_images_are_given_in_many_ways(place: Place, create: Create) -> None:
             (None, (), ({"label": "lime", "left": 0, "top": 0, "width": 4, "height": 3,
                          "polygon": [[0, 0], [4, 0], [4, 3]]},)),
         ),
+        (
+            "polygons",
+            [{"label": "lime", "polygon": [[[0, 0], [4, 0], [4, 3]], [[5, 0], [9, 0], [9, 9]]]}],
+            (None, (), ({"label": "lime", "left": 0, "top": 0, "width": 9, "height": 9,
+                         "polygon": [[[0, 0], [4, 0], [4, 3]], [[5, 0], [9, 0], [9, 9]]]},)),
+        ),
     ],
 )  # fmt: skip
 def test_answers_of_each_task_come_back(
