@@ -2,7 +2,7 @@
 
 A table of answers has one row per submitted answer and the columns :data:`.answer_format.ANSWER_COLUMNS`: ``label``
 (missing if no label applies), ``labels`` (tuple of str) of answers with several, and ``boxes`` (tuple of dicts with
-``label``, ``left``, ``top``, ``width``, ``height`` in pixels and ``polygon``, see :mod:`customlabels_nb.core.polygons`) of
+``label``, ``left``, ``top``, ``width``, ``height`` in pixels and ``polygon``, see :mod:`~customlabels_nb.core.polygons`) of
 drawn answers. The kind of the answers is one of :data:`customlabels_nb.core.tables.TASKS`.
 
 The answers become votes. With one label, all people of a task vote for its label. With several labels, they vote for or
