@@ -11,11 +11,15 @@ concurrently, each with its own images. The bare edit is in ``_store_worker.py``
 turns, on SQLite and on the PostgreSQL of the tests. Processor time is that of the editing processes, without
 PostgreSQL's own.
 
-    python benchmarks/store.py
+With ``--only large``, 1,000,000 images are added by a process of its own, without and with four boxes each: its peak
+of memory above the start, and how long it takes to count what the project then contains. ``--rows`` sets the number.
+
+    python benchmarks/store.py [--only large] [--rows 1000000]
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
 import sqlite3
@@ -28,7 +32,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _measure import ROOT, alternate, bound, figure, heading, ratio, seconds, spread, start
+from _measure import ROOT, alternate, bound, figure, heading, last_json, ratio, seconds, spread, start
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.store import Action, SqlStore, create_store
@@ -41,6 +45,8 @@ MOST = 2.0
 PROCESSES = 20
 EDITED, EDIT_LABELS, EDIT_SECONDS, EDIT_ROUNDS = 2_000, 10, 3, 3
 ALONE_MS, TOGETHER_MS, TOGETHER_RATE = 7.0, 300.0, 120.0
+
+MANY, IMPORT_BYTES, COUNTS_MS = 1_000_000, 600e6, 50.0
 
 _BARE = """
 SELECT i.image, l.label, a."left", a.top, a.width, a.height, a.polygon, a.crowd, a.confidence, a.annotator, a.job,
@@ -205,13 +211,33 @@ def edits_on_postgresql() -> None:
         figure("PostgreSQL skipped", str(reason))
 
 
+def large(rows: int) -> None:
+    """Add many images, a table at a time, and count them."""
+    for boxes in (0, 4):
+        command = [sys.executable, str(Path(__file__).with_name("_import_worker.py")), str(rows), str(boxes)]
+        found = last_json(command)
+        heading(f"{rows:,} images with {f'{boxes} boxes' if boxes else 'a label'} each, from an iterator of tables:")
+        figure("processor time, file", f"{found['seconds']:.0f} s, {found['bytes'] / 1e6:,.0f} MB")
+        bound("peak of memory above the start", found["peak"] / 1e6, " MB", at_most=IMPORT_BYTES / 1e6)
+        for name, what in (("statistics", "project.statistics"), ("labels", "labels"), ("statuses", "statuses")):
+            bound(f"counting: {what}", found[f"{name}_ms"], " ms", at_most=COUNTS_MS)
+
+
 def main() -> None:
     """Run the benchmark and print the results."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--only", choices=["large"])
+    parser.add_argument("--rows", type=int, default=MANY)
+    options, sys.argv[1:] = parser.parse_known_args()
     start(__doc__, with_images=False)
+    if options.only == "large":
+        large(options.rows)
+        return
     for images, polygons in ((10_000, 0.0), (100_000, 0.0), (10_000, 0.2)):
         bound("time, ours over bare", compare(images, polygons), "×", at_most=MOST)
     edits_on_sqlite()
     edits_on_postgresql()
+    large(options.rows)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Models trained within a time budget and evaluated on unseen images.
 
 Detectors on real photos, compared with torchvision's reference recipe for fine-tuning the same backbone for the same
-time, multi-label classifiers on collages, detectors of brands from images of their logos, and detectors of small,
-many and rare objects, which no recipe was tuned on. Only training is timed, from the first decoded image to the last
-step. The bounds are means of three seeds on two otherwise idle CPU cores. With --steps, the load of the machine does
-not matter.
+time, multi-label classifiers on collages, detectors of brands from images of their logos, detectors of small, many and
+rare objects, which no recipe was tuned on, and masks of drawn parts with exact outlines. Only training is timed, from
+the first decoded image to the last step. The bounds are means of three seeds on two otherwise idle CPU cores. With
+--steps, the load of the machine does not matter.
 
-    python benchmarks/training.py [--only raccoon|fruit-objects|untuned|peer|collages|brands] [--seeds 0 1 2]
+    python benchmarks/training.py [--only raccoon|fruit-objects|untuned|peer|collages|brands|masks] [--seeds 0 1 2]
                                   [--budget 2min | --steps 300]
 """
 
@@ -19,11 +19,12 @@ from _measure import bound, cores, figure, heading, spread
 from _training_brands import brands_part
 from _training_collages import collages_part
 from _training_judging import train_and_judge
+from _training_masks import masks_part
 from _training_peer import peer_part
 from _training_photos import SETS, folder_of, photos
 from _training_untuned import untuned_part
 
-PARTS = (*SETS, "untuned", "peer", "collages", "brands")
+PARTS = (*SETS, "untuned", "peer", "collages", "brands", "masks")
 
 BOUNDS = {  # minimum AP50 and AP, by set and budget
     ("raccoon", "2min"): (0.97, None),
@@ -42,11 +43,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="number of torch threads, by default all cores")
     options = parser.parse_args()
     print(f"{cores()} cores")
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
     for part in PARTS if options.only is None else (options.only,):
         if part == "collages":
             collages_part(options.seeds)
         elif part == "brands":
             brands_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
+        elif part == "masks":
+            masks_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
         elif part == "untuned":
             untuned_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
         elif not folder_of("raccoon" if part == "peer" else part).is_dir():
@@ -61,12 +68,8 @@ def main() -> None:
 
 def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
     """Train on one set with every seed and print AP50 and AP."""
-    import torch
-
     from customlabels_nb.training.detection_learner import truth_table
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
     train, test, labels = photos(name)
     heading(f"{name}: {len(train)} training photos, {len(test)} test photos, {budget or f'{options.steps} steps'}:")
     tests = [example.image for example in test]

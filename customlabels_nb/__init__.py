@@ -34,6 +34,7 @@ __all__ = [
     "list_projects",
     "load_model",
     "load_project",
+    "open_results",
     "read_dataset",
     "read_evaluation_snapshot",
     "read_evaluation_summary",
@@ -60,6 +61,7 @@ _HOMES = {
     "list_projects": "project.projects",
     "load_model": "project.runnable",
     "load_project": "project.projects",
+    "open_results": "inference.result_writing",
     "unpack_project": "project.projects",
     "read_dataset": "datasets.loading",
     "read_evaluation_snapshot": "evaluation.evaluation_snapshots",
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.evaluation_snapshots import read_evaluation_snapshot
     from customlabels_nb.evaluation.summary import read_evaluation_summary
     from customlabels_nb.events import Events
+    from customlabels_nb.inference.result_writing import open_results
     from customlabels_nb.jobs.identity import whoami
     from customlabels_nb.models.backbones import backbones
     from customlabels_nb.project.model import Model

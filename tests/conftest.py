@@ -41,7 +41,6 @@ LONG = (
     "training/test_fine_tuning",
     "inference/test_video",
     "training/test_detector_recipe",
-    "inference/test_batch_parquet",
     "browser/test_annotator",
     "browser/test_quick_test",
     "browser/test_gallery",

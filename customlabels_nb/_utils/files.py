@@ -60,6 +60,16 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's directory entries to disk, if the system supports it."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
     """Create a hidden temporary folder in ``folder`` for the block, and delete folders left by killed processes."""

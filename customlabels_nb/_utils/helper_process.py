@@ -1,4 +1,4 @@
-"""Run functions in a helper process of low priority. It ends with its parent, and after a time without work.
+"""Run functions in a helper process. It ends with its parent, and after a time without work.
 
 The parent writes tasks to the helper's stdin and reads events from its stdout, one JSON object per line. A task names a
 function, as in "package.module:function", which is called with the arguments (any JSON value) and with
@@ -39,7 +39,7 @@ _NICENESS = 10
 _LONGEST_REASON = 500
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from customlabels_nb._utils.helper_process import serve; serve()"
+    "from customlabels_nb._utils.helper_process import serve; serve(int(sys.argv.pop()))"
 )
 _EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Progress, Message, Result, Metrics)}
 
@@ -52,10 +52,13 @@ class HelperProcess:
     ----------
     idle_seconds : float
         Time without work after which the process ends.
+    niceness : int
+        How far the process gives way to others for the processor, from 0 to 19.
     """
 
-    def __init__(self, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(self, *, idle_seconds: float = IDLE_SECONDS, niceness: int = _NICENESS) -> None:
         self.idle_seconds = idle_seconds
+        self._niceness = niceness
         self._turn = threading.Lock()
         self._running: _Running | None = None
         self._rest: threading.Timer | None = None
@@ -95,7 +98,7 @@ class HelperProcess:
                 self._rest.cancel()
             if self.pid is None:
                 self.close()
-                self._running = _Running()
+                self._running = _Running(self._niceness)
             assert self._running is not None
             try:
                 return self._running.run({"entry": entry, "arguments": arguments}, events or Events(), pulse)
@@ -123,12 +126,12 @@ class HelperProcess:
 class _Running:
     """Started helper process, with the lines that it has written."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int) -> None:
         path = [os.path.abspath(place) for place in sys.path]
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._kills = _memory_kills()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _BOOTSTRAP, json.dumps(path)],
+            [sys.executable, "-c", _BOOTSTRAP, str(niceness), json.dumps(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -224,11 +227,11 @@ def _memory_kills() -> int:
 
 
 # -- helper -----------------------------------------------------------------------------------------
-def serve() -> None:
+def serve(niceness: int) -> None:
     """Run tasks from stdin until the parent ends."""
     parent = os.getppid()  # on Windows, that of a virtual environment is a launcher
     channel = _Channel()
-    _yield_to_others()
+    _yield_to_others(niceness)
     tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     current: list[Events] = []
 
@@ -300,11 +303,12 @@ def _messages() -> Iterator[dict[str, Any]]:
         yield from map(json.loads, lines)
 
 
-def _yield_to_others() -> None:
+def _yield_to_others(niceness: int) -> None:
     """Give way to other processes, for the processor and for memory."""
     with contextlib.suppress(psutil.Error, OSError):
         own = psutil.Process()
         lower = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", None)
-        own.nice(max(int(own.nice()), _NICENESS) if lower is None else lower)
+        if niceness:
+            own.nice(max(int(own.nice()), niceness) if lower is None else lower)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")  # rather this process than the kernel

@@ -61,6 +61,7 @@ from customlabels_nb.errors import NotEnoughDataError, StoreError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.models.artifact import DETECTORS
 from customlabels_nb.models.embeddings import PackedFeatures
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.store import SqlStore
@@ -204,6 +205,7 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     train = Dataset(images[~by_machine], human, labels, name=t.TRAIN, root=root)
     nothing = Dataset(images[:0], None, labels)
     kind = choose_kind(train, nothing, task=store.project().task).kind
+    kind = DETECTION if kind in DETECTORS else kind  # boxes are learnt in less time than masks
     part = usable_part(train, kind)
     place = pd.Series(np.arange(len(images)), index=images["image"])
     table = images

@@ -700,7 +700,7 @@ class Dataset:
             Number of images to show, at most 100.
         augmented : bool
             Apply random augmentation as in training. If False, prepare the images as for inference.
-        kind : {"single-label", "multi-label", "detection", "brands"}, optional
+        kind : {"single-label", "multi-label", "detection", "masks", "brands"}, optional
             Kind of model. Defaults to the kind that training would choose.
         seed : int
             Random seed for the choice of images and the augmentation.

@@ -121,8 +121,8 @@ def from_supervision(dataset: Any) -> Dataset:
     Parameters
     ----------
     dataset : supervision.DetectionDataset or supervision.ClassificationDataset
-        Dataset to convert. Images without detections are imported as labelled as empty. Masks that consist of a single
-        part become polygons.
+        Dataset to convert. Images without detections are imported as labelled as empty. Masks become polygons along the
+        edges of their pixels.
 
     Returns
     -------

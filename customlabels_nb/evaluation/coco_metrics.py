@@ -1,6 +1,6 @@
 """COCO average precision and its parameters: recall points, maximum number of detections, and IoU thresholds.
 
-The values are the defaults of ``pycocotools.cocoeval.Params`` for boxes.
+The values are the defaults of ``pycocotools.cocoeval.Params`` for boxes and masks.
 """
 
 from __future__ import annotations

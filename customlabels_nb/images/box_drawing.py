@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.images.reading import thumbnail
 
 #: Longest side on the screen in pixels, and longest side to which small images are enlarged to make room for text.
@@ -26,7 +28,7 @@ DENSITY = 1.5
 
 _MOST_ENLARGED = 4.0
 _LINE, _RIM = 2.0, 4.0  # a dark outline keeps light colours visible on light images
-_RIM_OPACITY = 0.45
+_RIM_OPACITY, _MASK_OPACITY = 0.45, 0.2
 _LEAST_BOX = 4.0  # minimum side of a drawn box, because smaller ones are invisible
 _FONT_SIZE, _PADDING, _TAG_HEIGHT = 11, 4.0, 16.0
 _FONTS = "DejaVu Sans,Verdana,Geneva,sans-serif"  # of nearly equal width
@@ -37,12 +39,16 @@ _OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of fully covering a
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box to draw: ``left, top, width, height`` in image pixels, with label, colour (#rrggbb) and value."""
+    """A box to draw: ``left, top, width, height`` in image pixels, with label, colour (#rrggbb) and value.
+
+    If there is a ``polygon`` (:mod:`customlabels_nb.core.polygons`), it is drawn instead of the box.
+    """
 
     box: tuple[float, float, float, float]
     label: str
     colour: str
     value: str = ""
+    polygon: Any = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,12 @@ class BoxPicture:
         return np.asarray(np.clip(shown, inset, ends - inset), dtype=np.float64)
 
     @cached_property
+    def rings(self) -> list[list[FloatArray]]:
+        """Screen coordinates of the rings of each mark's polygon, an empty list if it has none."""
+        scale = np.divide(self.size, self.image.size)
+        return [[ring * scale for ring in rings_of(mark.polygon)] for mark in self.marks]
+
+    @cached_property
     def tags(self) -> list[Tag | None]:
         """Text of each box, or None if there is no room for it."""
         return list(_arranged(self.marks, self.corners, self.size))
@@ -108,7 +120,9 @@ class BoxPicture:
 
     def to_svg(self) -> str:
         """Render an SVG with the image embedded."""
-        boxes = zip(self.corners[::-1].tolist(), [_checked(mark.colour) for mark in self.marks[::-1]], strict=True)
+        rings = [[ring.tolist() for ring in own] for own in self.rings[::-1]]
+        colours = [_checked(mark.colour) for mark in self.marks[::-1]]
+        boxes = zip(self.corners[::-1].tolist(), rings, colours, strict=True)
         return render(
             "boxes.svg",
             size=self.size,
@@ -118,6 +132,7 @@ class BoxPicture:
             line=_LINE,
             rim=_RIM,
             rim_opacity=_RIM_OPACITY,
+            mask_opacity=_MASK_OPACITY,
             fonts=_FONTS,
             font_size=_FONT_SIZE,
             padding=_PADDING,
@@ -133,7 +148,10 @@ class BoxPicture:
         width, height = (max(1, round(side * scale)) for side in self.size)
         page = self.image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
         pen = ImageDraw.Draw(page, "RGBA")
-        for mark, corners in zip(self.marks[::-1], self.corners[::-1] * scale, strict=True):
+        for mark, corners, rings in zip(self.marks[::-1], self.corners[::-1] * scale, self.rings[::-1], strict=True):
+            if rings:
+                _mask(page, [ring * scale for ring in rings], scale, _checked(mark.colour))
+                continue
             _rectangle(pen, corners, _RIM * scale, (0, 0, 0, round(255 * _RIM_OPACITY)), page.size)
             _rectangle(pen, corners, _LINE * scale, _checked(mark.colour), page.size)
         font = plain_font(max(1, round(_FONT_SIZE * scale)))
@@ -262,6 +280,21 @@ def _rectangle(
     x1, y1 = (min(end, max(low + 1, round(float(value) + half))) for value, low, end in ends)
     if x1 > x0 and y1 > y0:
         pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=min(width, x1 - x0, y1 - y0))
+
+
+def _mask(page: Image.Image, rings: list[FloatArray], scale: float, colour: str) -> None:
+    """Draw the rings of a mask, and fill it (even-odd rule) so that the image remains visible."""
+    inside = Image.new("1", page.size)
+    for ring in rings:
+        part = Image.new("1", page.size)
+        ImageDraw.Draw(part).polygon(ring.ravel().tolist(), fill=1)
+        inside = ImageChops.logical_xor(inside, part)
+    page.paste(colour, mask=inside.convert("L").point(lambda value: round(value * _MASK_OPACITY)))
+    pen = ImageDraw.Draw(page, "RGBA")
+    for width, ink in ((_RIM, (0, 0, 0, round(255 * _RIM_OPACITY))), (_LINE, colour)):
+        for ring in rings:
+            closed = [*ring.ravel().tolist(), *ring[0].tolist()]
+            pen.line(closed, fill=ink, width=max(1, round(width * scale)), joint="curve")
 
 
 def _checked(colour: str) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,7 @@ from customlabels_nb.inference.journal import Failure
 from customlabels_nb.inference.outputs import Looked
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.result_writing import Writing, WrittenDetections
+from customlabels_nb.inference.result_writing import FolderWriting, WrittenDetections, open_writing
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas
@@ -39,6 +41,9 @@ from customlabels_nb.remote.download_cache import connections
 _BYTES_A_PIXEL = 1000  # per input pixel in a forward pass, three times the need of the packaged backbone
 _SHARE = 0.5  # fraction of the free memory that a batch may use
 _CGROUP = Path("/sys/fs/cgroup")
+
+#: Function that lets several workers process images, see :func:`detect_many`.
+Spread: TypeAlias = Callable[[FolderWriting, int], bool]
 
 __all__ = ["detect_many", "expand_sources"]
 
@@ -54,6 +59,7 @@ def detect_many(
     resume: bool = False,
     batch_size: int | None = None,
     events: Events | None = None,
+    spread: Spread | None = None,
 ) -> pd.DataFrame | WrittenDetections:
     """Run a started model on many images.
 
@@ -73,15 +79,20 @@ def detect_many(
         out, the batch size is reduced.
     events : Events, optional
         Receives the progress as phase "detect".
+    spread : callable, optional
+        Function that lets several workers process the images. It is called with the writer of a folder, which has the
+        images, and with the number of images that an earlier run processed. It records each finished chunk, and returns
+        False if it was interrupted.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``image``, ``label``, ``confidence`` (between 0 and 1) and, for a detector, ``left``, ``top``,
-        ``width``, ``height`` (in pixels). Images keep their order, and the predictions for each image are sorted by
-        decreasing confidence. ``.attrs["errors"]`` holds a dict with ``image``, ``code`` and ``message`` for each image
-        or folder that cannot be read. After an interrupt or a request to stop, ``.attrs["interrupted"]`` is True and
-        ``.attrs["remaining"]`` lists the images that were not processed. Pass that list as ``sources`` to continue.
+        ``width``, ``height`` (in pixels), and ``polygon`` for a model with masks. Images keep their order, and the
+        predictions for each image are sorted by decreasing confidence. ``.attrs["errors"]`` holds a dict with
+        ``image``, ``code`` and ``message`` for each image or folder that cannot be read. After an interrupt or a
+        request to stop, ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that were not
+        processed. Pass that list as ``sources`` to continue.
     WrittenDetections
         Returned instead of the table if ``to`` is given.
 
@@ -100,17 +111,67 @@ def detect_many(
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
     listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
+    if spread is not None:
+        return _spread(postprocessor, images, root, to, resume, listing, spread)
     if to is None:
         kept = _Kept(postprocessor)
         complete = _ask_all(postprocessor, batches, images, root, kept.take, events)
         return kept.table(listing, None if complete else images[kept.images :])
-    writing, complete = Writing(to, postprocessor, root=root, resume=resume), False
+    writing, complete = open_writing(to, postprocessor, root=root, resume=resume), False
     try:
-        left = writing.left_of(images)
+        left = writing.begin(images)
         complete = _ask_all(postprocessor, batches, left, root, writing.take, events, before=len(images) - len(left))
     finally:
         writing.close(complete=complete)
-    return writing.result(images, listing)
+    return writing.result(listing)
+
+
+def _spread(
+    postprocessor: Postprocessor,
+    images: Sequence[str],
+    root: Path | None,
+    to: str | os.PathLike[str] | None,
+    resume: bool,
+    listing: Sequence[Failure],
+    spread: Spread,
+) -> pd.DataFrame | WrittenDetections:
+    """Let several workers write to a folder, a temporary one if ``to`` is None."""
+    with tempfile.TemporaryDirectory(prefix="customlabels-found-") if to is None else nullcontext(to) as folder:
+        writing = open_writing(folder, postprocessor, root=root, resume=resume, spread=True)
+        assert isinstance(writing, FolderWriting)
+        try:
+            complete = spread(writing, len(images) - len(writing.begin(images)))
+        except BaseException:
+            writing.close(complete=False)
+            writing.discard_if_unused()
+            raise
+        writing.close(complete=complete)
+        found = writing.result(listing)
+        if to is not None:
+            return found
+        table = found.table()
+        if not complete:
+            table.attrs |= {"interrupted": True}
+            table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]
+        return table
+
+
+def detect_chunk(
+    postprocessor: Postprocessor, images: Sequence[str], *, root: Path | None = None, batch_size: int | None = None
+) -> list[Looked]:
+    """Run a started model on a chunk of images and keep the result for each of them.
+
+    Raises
+    ------
+    ModelError
+        If the model is not running, or there is not enough memory for one image.
+    Cancelled
+        If the run was interrupted.
+    """
+    kept: list[Looked] = []
+    if not _ask_all(postprocessor, _BatchSize(postprocessor, batch_size), images, root, kept.extend, None):
+        raise Cancelled("Stopped on request.")
+    return kept
 
 
 def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:

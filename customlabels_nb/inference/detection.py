@@ -39,7 +39,8 @@ class Detection:
         Path or URL of the image, or "image" if it has neither.
     table : pandas.DataFrame
         Columns ``label``, ``confidence`` (between 0 and 1), and ``left``, ``top``, ``width``, ``height`` in pixels (NaN
-        for a classifier), sorted by decreasing confidence.
+        for a classifier), sorted by decreasing confidence. A model with masks adds ``polygon``: one ring of points
+        ``[x, y]`` in pixels, or a list of rings for an object with several parts or holes.
     colours : dict of str to str
         Colour of each label as #rrggbb.
     nearest : tuple of (str, float, float), or None
@@ -58,9 +59,14 @@ class Detection:
 
     @property
     def response(self) -> dict[str, list[dict[str, Any]]]:
-        """Predictions in the format of the Rekognition API, with confidences in percent and boxes as fractions."""
+        """Predictions in the format of the Rekognition API, with confidences in percent, and boxes as fractions.
+
+        ``Geometry`` of a mask has the points of its ``Polygon`` beside the box, also as fractions.
+        """
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
-        entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.image.size)
+        entries = api_entries(
+            self.table["label"], self.table["confidence"], boxes, self.image.size, self.table.get("polygon")
+        )
         return {"CustomLabels": entries}
 
     def draw(self, width: int = 960) -> Image.Image:
@@ -94,9 +100,12 @@ class Detection:
         labels = [one_line(label) for label in self.table["label"]]
         colours = [self.colours.get(label, "#888888") for label in self.table["label"]]
         confidences, boxes = self.table["confidence"].tolist(), self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
+        polygons = self.table.get("polygon", [None] * len(labels))
         marks = [
-            LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}")
-            for box, label, colour, confidence in zip(boxes, labels, colours, confidences, strict=True)
+            LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}", polygon)
+            for box, label, colour, confidence, polygon in zip(
+                boxes, labels, colours, confidences, polygons, strict=True
+            )
             if not np.isnan(box).any()
         ]
         chips = [_Chip(*found) for found in zip(labels, confidences, colours, strict=True)]

@@ -4,40 +4,96 @@ A journal is a JSON Lines file. Its first line describes the run: the output for
 other line records one finished step: its images, the images that could not be read, the number of predictions, and a
 mark up to which the output is complete. The output is flushed to disk before the line that records it. Anything in the
 output after the last mark therefore belongs to an unfinished step and is removed.
+
+The images of a step are names or, in a folder that lists its images, a range of their numbers. Behind a URL, where
+nothing can be appended to a file, each step is an object whose name contains the range and the number of predictions.
+It is empty if all images could be read, so that one listing of the folder reads the journal.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.inference.output_folder import OutputFolder
 
 Failure: TypeAlias = dict[str, str]
 Mark: TypeAlias = int | str
+#: Images of a step: their names, or the first number and the one after the last.
+Images: TypeAlias = Sequence[str] | tuple[int, int]
 
 #: Key of the engine. The engine was chosen by timing, so a resumed run adopts it instead of requiring the same choice.
 ENGINE = "engine"
-_VERSION = 1
+#: Key of the table's columns. Journals of release 0.1.0 do not have it.
+COLUMNS = "columns"
+#: File name of the journal in a local folder. Parquet readers skip names that start with an underscore.
+JOURNAL = "_journal.jsonl"
+_VERSIONS = (1, 2)  # the first version, of release 0.1.0, had no ranges
+#: File name of the journal's first line behind a URL.
+RUN = "_run.json"
+_STEP = re.compile(r"_journal/(\d{9,})-(\d{9,})-(\d+)\.json")
+
+
+def part_name(first: int) -> str:
+    """Return the name of the Parquet file with the predictions for the images from number ``first`` on."""
+    return f"part-{first:09}.parquet"
 
 
 @dataclass
 class Done:
-    """Totals of all steps in a journal: images, read failures, marks and number of predictions."""
+    """Totals of all steps in a journal.
+
+    Attributes
+    ----------
+    images : Counter
+        Names of images, how often each was processed.
+    ranges : list of (int, int)
+        Numbers of other images that were processed: the first, and the one after the last.
+    failures, marks, found
+        Images that could not be read, marks of the output, and number of predictions.
+    """
 
     images: Counter[str] = field(default_factory=Counter)
+    ranges: list[tuple[int, int]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     found: int = 0
 
-    def add(self, images: Sequence[str], failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+    @property
+    def total(self) -> int:
+        """Number of processed images."""
+        return self.images.total() + sum(stop - first for first, stop in self.ranges)
+
+    @property
+    def stop(self) -> int:
+        """Number after the last one in ``ranges``."""
+        return max((stop for _, stop in self.ranges), default=0)
+
+    def without_named(self, images: Sequence[str]) -> Sequence[str]:
+        """Return the images that have not been processed by name, including duplicates."""
+        if not self.images:
+            return images
+        left, rest = Counter(self.images), []
+        for image in images:
+            if left[image] > 0:
+                left[image] -= 1
+            else:
+                rest.append(image)
+        return rest
+
+    def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
         """Add one step."""
-        self.images.update(images)
+        if isinstance(images, tuple):
+            self.ranges.append(images)
+        else:
+            self.images.update(images)
         self.failures += failures
         self.found += found
         if mark is not None:
@@ -45,7 +101,7 @@ class Done:
 
 
 class Journal:
-    """Journal at ``path``, opened for writing and locked for this process.
+    """Journal in a local file, opened for writing and locked for this process.
 
     Parameters
     ----------
@@ -72,19 +128,23 @@ class Journal:
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
-        self._path = path
         self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - stays open and locked until close()
         try:
             _lock(self._file, path)
-            self.done, self.engine = Done(), facts.get(ENGINE)
-            self.begun = self._read({"journal": _VERSION, **facts})
+            self._file.seek(0)
+            there, self.done, whole = _parsed(self._file, str(path))
+            self.begun, self.engine = there is not None, _same_run(there, facts, str(path))
+            self._file.truncate(whole)  # an incomplete last line
+            if not self.begun:
+                self._write(_head(facts))
         except BaseException:
             self._file.close()
             raise
 
-    def add(self, images: Sequence[str], failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+    def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
         """Append a step and flush it to disk."""
-        self._write({"images": images, "errors": failures, "found": found, "mark": mark})
+        kind = "range" if isinstance(images, tuple) else "images"
+        self._write({kind: images, "errors": failures, "found": found, "mark": mark})
         self.done.add(images, failures, found, mark)
 
     def close(self) -> None:
@@ -92,76 +152,130 @@ class Journal:
         self._file.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        # ASCII, because a name may hold a lone surrogate, which UTF-8 cannot encode
-        self._file.write(json.dumps(record).encode("ascii") + b"\n")
+        self._file.write(_encoded(record) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def _read(self, facts: dict[str, Any]) -> bool:
-        """Read the existing lines and remove an incomplete last line."""
-        self._file.seek(0)
-        whole = 0
-        begun = False
-        for number, line in enumerate(self._file, 1):
-            if not line.endswith(b"\n"):
-                break
-            record = self._parsed(line, number)
-            if begun:
-                self._take(record, number)
-            else:
-                self._compare(record, facts)
-                begun = True
-            whole += len(line)
-        self._file.truncate(whole)
-        if not begun:
-            self._write(facts)
-        return begun
 
-    def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise self._damaged(number) from error
-        if not isinstance(record, dict):
-            raise self._damaged(number)
-        return record
+class ObjectJournal(Journal):
+    """Journal in a folder behind a URL, with the steps in ``_journal/``. Nothing locks it."""
 
-    def _take(self, record: dict[str, Any], number: int) -> None:
-        images, failures, found = record.get("images"), record.get("errors"), record.get("found")
-        good = (
-            isinstance(images, list)
-            and all(isinstance(image, str) for image in images)
-            and isinstance(failures, list)
-            and all(
-                isinstance(failure, dict) and failure.keys() == {"image", "code", "message"} for failure in failures
+    def __init__(self, folder: OutputFolder, facts: Mapping[str, Any]) -> None:
+        self._folder = folder
+        there, self.done = read_journal(folder)
+        self.begun, self.engine = there is not None, _same_run(there, facts, str(folder))
+        if not self.begun:
+            folder.write(RUN, _encoded(_head(facts)))
+
+    def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+        """Write a step."""
+        assert isinstance(images, tuple)
+        first, stop = images
+        name = f"_journal/{first:09}-{stop:09}-{found}.json"
+        self._folder.write(name, _encoded({"errors": failures}) if failures else b"")
+        self.done.add(images, failures, found, mark)
+
+    def close(self) -> None:
+        """Leave the journal as it is, because each step is complete."""
+
+
+def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Done]:
+    """Read the journal of a folder: the description of the run, None if there is no journal, and the steps."""
+    sizes = folder.sizes()
+    if folder.local is not None:
+        if JOURNAL not in sizes:
+            return None, Done()
+        return _parsed(folder.read(JOURNAL).splitlines(keepends=True), str(folder.local / JOURNAL))[:2]
+    if RUN not in sizes:
+        return None, Done()
+    there, done, _ = _parsed([folder.read(RUN) + b"\n"], str(folder))
+    for number, name in enumerate(sorted(filter(_STEP.fullmatch, sizes)), 2):
+        first, stop, found = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
+        step = _json(folder.read(name), str(folder), number) if sizes[name] else {"errors": []}
+        mark = part_name(first) if found else None
+        _take({"range": [first, stop], "found": found, "mark": mark, **step}, done, str(folder), number)
+    return there, done
+
+
+def _head(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"journal": _VERSIONS[COLUMNS in facts], **facts}
+
+
+def _encoded(record: Mapping[str, Any]) -> bytes:
+    # ASCII, because a name may hold a lone surrogate, which UTF-8 cannot encode
+    return json.dumps(record).encode("ascii")
+
+
+def _parsed(lines: Iterable[bytes], place: str) -> tuple[dict[str, Any] | None, Done, int]:
+    """Return the description of the run, its steps, and the size of the complete lines in bytes."""
+    facts, done, whole = None, Done(), 0
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            break
+        record = _json(line, place, number)
+        if facts is not None:
+            _take(record, done, place, number)
+        elif record.get("journal") in _VERSIONS:
+            facts = record
+        else:
+            raise _damaged(place, number)
+        whole += len(line)
+    return facts, done, whole
+
+
+def _json(line: bytes, place: str, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(place, number) from error
+    if not isinstance(record, dict):
+        raise _damaged(place, number)
+    return record
+
+
+def _take(record: dict[str, Any], done: Done, place: str, number: int) -> None:
+    """Add one step to ``done``."""
+    match record:
+        case {
+            "images": list(images),
+            "errors": list(failures),
+            "found": int(found),
+            "mark": int() | str() | None as mark,
+        }:
+            good = all(isinstance(image, str) for image in images)
+        case {
+            "range": [int(first), int(stop)],
+            "errors": list(failures),
+            "found": int(found),
+            "mark": str() | None as mark,
+        }:
+            good = 0 <= first < stop
+        case _:
+            raise _damaged(place, number)
+    if not good or not all(isinstance(one, dict) and one.keys() == {"image", "code", "message"} for one in failures):
+        raise _damaged(place, number)
+    done.add((first, stop) if "range" in record else images, failures, found, mark)
+
+
+def _same_run(there: Mapping[str, Any] | None, facts: Mapping[str, Any], place: str) -> str | None:
+    """Check that two descriptions are of the same run, and return the engine of the run."""
+    if there is None:
+        return facts.get(ENGINE)
+    for name in dict.fromkeys([*facts, *there]):  # in a fixed order, so that the error is reproducible
+        if name not in ("journal", ENGINE, COLUMNS) and there.get(name) != facts.get(name):
+            raise InputError(
+                f"resume=True cannot continue {place!r}: it was started with "
+                f"{_told(name, there.get(name))}, but this run uses {_told(name, facts.get(name))}. "
+                "Use the same value again, or pass a different `to`."
             )
-            and isinstance(found, int)
-            and isinstance(record.get("mark"), int | str | None)
-        )
-        if not good:
-            raise self._damaged(number)
-        assert isinstance(images, list)
-        assert isinstance(failures, list)
-        assert isinstance(found, int)
-        self.done.add(images, failures, found, record["mark"])
+    return there.get(ENGINE)
 
-    def _compare(self, there: dict[str, Any], facts: dict[str, Any]) -> None:
-        if there.get("journal") != _VERSION:
-            raise self._damaged(1)
-        self.engine = there.get(ENGINE)
-        for name in dict.fromkeys([*facts, *there]):  # in a fixed order, so that the error is reproducible
-            if name != ENGINE and there.get(name) != facts.get(name):
-                raise InputError(
-                    f"resume=True cannot continue {str(self._path)!r}: it was started with "
-                    f"{_told(name, there.get(name))}, but this run uses {_told(name, facts.get(name))}. "
-                    "Use the same value again, or pass a different `to`."
-                )
 
-    def _damaged(self, number: int) -> InputError:
-        return InputError(
-            f"The journal {str(self._path)!r} is corrupted at line {number}. "
-            "Pass a different `to`, or delete both the output and the journal to start again."
-        )
+def _damaged(place: str, number: int) -> InputError:
+    return InputError(
+        f"The journal {place!r} is corrupted at line {number}. "
+        "Pass a different `to`, or delete both the output and the journal to start again."
+    )
 
 
 def _told(name: str, value: object) -> str:

@@ -6,12 +6,11 @@ everything that the output contains in addition to the marks in its journal.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,21 +19,25 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.files import sync_folder
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ratios_to_ltwh
+from customlabels_nb.core.polygons import from_one_ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.inference.image_numbers import plain
 from customlabels_nb.inference.inputs import located
-from customlabels_nb.inference.journal import Failure, Mark
-from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, api_entries, joined
-from customlabels_nb.models.artifact import DETECTION, ModelConfig
+from customlabels_nb.inference.journal import JOURNAL, RUN, Failure, Journal, Mark, ObjectJournal, part_name
+from customlabels_nb.inference.output_folder import OutputFolder
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, ImagePrediction, api_entries, joined, objects
+from customlabels_nb.models.artifact import ModelConfig
 
 _SIDES = ("Left", "Top", "Width", "Height")
 
 _PART = re.compile(r"part-(\d{6,12})\.parquet")
+_OLD_DIGITS = 6
 _CUT_OFF = re.compile(r"\.[0-9a-f]{12}\.part")
 
 
@@ -55,17 +58,25 @@ class Output(Protocol):
     ----------
     form : str
         Name of the format, as shown to users.
-    path, journal : Path
-        Location of the output and of its journal.
+    path : Path or str
+        Location of the output, a URL as a string.
+    journal : str
+        Location of its journal.
     images_a_step, seconds_a_step
         Number of images, or of seconds, after which a step is written.
     """
 
     form: str
-    path: Path
-    journal: Path
+    path: Any
+    journal: str
     images_a_step: int
     seconds_a_step: float
+
+    def has_journal(self) -> bool:
+        """Check whether an earlier run has left a journal."""
+
+    def open_journal(self, facts: Mapping[str, Any]) -> Journal:
+        """Open the journal, or create it, see :class:`customlabels_nb.inference.journal.Journal`."""
 
     def there(self) -> bool:
         """Check whether the output already exists."""
@@ -89,31 +100,17 @@ class Output(Protocol):
         """Write the predictions of one step."""
 
     def finish(self) -> None:
-        """Complete the output after the last step."""
+        """Complete an output to which no step has written anything."""
 
-    def read(self) -> pd.DataFrame:
-        """Read the complete output as a table with the column ``image`` and the DETECTION_COLUMNS."""
+    def read(self, marks: Iterable[Mark]) -> pd.DataFrame:
+        """Read what was written up to ``marks``: ``image``, the DETECTION_COLUMNS, and ``polygon`` if there are any."""
 
 
-def table_of(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    """Build a table from rows of image, label, confidence, left, top, width, height."""
+def table_of(rows: Sequence[tuple[Any, ...]], polygons: Sequence[Any] | None = None) -> pd.DataFrame:
+    """Build a table from rows of image, label, confidence, left, top, width, height, and polygons if there are any."""
     table = pd.DataFrame(rows, columns=["image", *DETECTION_COLUMNS])
-    return table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
-
-
-def plain(name: str) -> str:
-    """Replace lone surrogates in a name, so that it can be encoded as UTF-8."""
-    return name.encode("utf-8", "replace").decode()
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's directory entries to disk, if the system supports it."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    table = table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
+    return table if polygons is None else table.assign(polygon=objects(polygons))
 
 
 class LineOutput(ABC):
@@ -123,13 +120,19 @@ class LineOutput(ABC):
     images_a_step, seconds_a_step = 512, 2.0
 
     def __init__(self, path: Path, config: ModelConfig) -> None:
-        self.path = path
-        self.journal = path.with_name(f"{path.name}.journal")
+        self.path: Path = path
+        self.journal = str(path.with_name(f"{path.name}.journal"))
         self._config = config
         self._labels = np.asarray(config.labels, dtype=object)
 
     def there(self) -> bool:
         return os.path.lexists(self.path)
+
+    def has_journal(self) -> bool:
+        return os.path.isfile(self.journal)
+
+    def open_journal(self, facts: Mapping[str, Any]) -> Journal:
+        return Journal(Path(self.journal), facts)
 
     def make_room(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +147,7 @@ class LineOutput(ABC):
             return self.begin()
         if not isinstance(whole, int) or not self.path.is_file() or self.path.stat().st_size < whole:
             raise InputError(
-                f"to={str(self.path)!r} is missing data that {str(self.journal)!r} records as written. "
+                f"to={str(self.path)!r} is missing data that {self.journal!r} records as written. "
                 "Delete both files to start again, or pass a different `to`."
             )
         return os.truncate(self.path, whole)
@@ -164,7 +167,7 @@ class LineOutput(ABC):
         """Return the output lines for these images, without line endings."""
 
     @abstractmethod
-    def read(self) -> pd.DataFrame: ...
+    def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame: ...
 
 
 class JsonLines(LineOutput):
@@ -177,10 +180,10 @@ class JsonLines(LineOutput):
 
     def _record(self, one: Looked, answer: ImagePrediction) -> dict[str, Any]:
         size = {} if one.size is None else {"width": one.size[0], "height": one.size[1]}
-        entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size)
+        entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size, answer.polygons)
         return {"image": plain(one.image), **size, "CustomLabels": entries}
 
-    def read(self) -> pd.DataFrame:
+    def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
         return read_json_lines(self.path)[1]
 
 
@@ -194,6 +197,7 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
     """
     images: list[str] = []
     rows: list[tuple[Any, ...]] = []
+    polygons: list[Any] = []
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -210,13 +214,21 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
             ratios = [[np.nan] * 4 if box is None else [box[side] for side in _SIDES] for box in boxes]
             pixels = ratios_to_ltwh(np.array(ratios, dtype=np.float64).reshape(-1, 4), size).tolist()
             named = [(image, entry["Name"], entry["Confidence"] / 100) for entry in entries]
+            polygons += [_polygon(entry.get("Geometry", {}).get("Polygon"), size) for entry in entries]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"Line {number} of {str(path)!r} is not a line of detect_many(to='….jsonl'): {str(error)[:100]}."
             ) from error
         images.append(image)
         rows += [(*facts, *box) for facts, box in zip(named, pixels, strict=True)]
-    return images, table_of(rows)
+    return images, table_of(rows, polygons if any(polygon is not None for polygon in polygons) else None)
+
+
+def _polygon(points: Sequence[dict[str, float]] | None, size: tuple[int, int]) -> Any:
+    """Convert the points of the API, which are shares of the image size, to a polygon in pixels."""
+    if points is None:
+        return None
+    return from_one_ring([[round(point["X"] * size[0], 2), round(point["Y"] * size[1], 2)] for point in points])
 
 
 class ManifestOutput(LineOutput):
@@ -255,7 +267,7 @@ class ManifestOutput(LineOutput):
             confidence=every.confidences,
         )
         images = pd.DataFrame({"image": list(new)}).assign(
-            status="labelled" if self._config.kind == DETECTION else "unlabelled",
+            status="labelled" if self._config.is_detector else "unlabelled",
             width=[size[0] or None for _, size in new.values()],
             height=[size[1] or None for _, size in new.values()],
         )
@@ -267,7 +279,7 @@ class ManifestOutput(LineOutput):
         )
         return [line.encode() for line in found]
 
-    def read(self) -> pd.DataFrame:
+    def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
         if not self.path.stat().st_size:
             return table_of([])
         return read_manifest(self.path).annotations[["image", *DETECTION_COLUMNS]]
@@ -281,6 +293,9 @@ class ManifestOutput(LineOutput):
 class ParquetParts:
     """Folder of Parquet files, see :class:`customlabels_nb.inference.outputs.Output`. A mark is the name of a file.
 
+    The name of a file contains the number of its first image. In folders of release 0.1.0, it is a serial number with
+    six digits.
+
     Raises
     ------
     MissingDependencyError
@@ -290,70 +305,110 @@ class ParquetParts:
     form = "Parquet"
     images_a_step, seconds_a_step = 2000, 30.0
 
-    def __init__(self, path: Path, config: ModelConfig) -> None:
-        self.path = path
-        self.journal = path / "_journal.jsonl"  # Parquet readers skip names that start with an underscore
-        self._labels = np.asarray(config.labels, dtype=object)
-        self._number = 0
+    def __init__(self, folder: OutputFolder, labels: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.path = folder.place
+        self.journal = f"{folder}/{RUN if folder.local is None else JOURNAL}"
+        self._labels = np.asarray(labels, dtype=object)
         self._arrow, self._parquet = _imported("pyarrow"), _imported("pyarrow.parquet")
 
     def there(self) -> bool:
-        return any(self.path.iterdir()) if self.path.is_dir() else self.path.exists()
+        return bool(self.folder.sizes()) or (self.folder.local is not None and self.folder.local.is_file())
 
     def make_room(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        if self.folder.local is not None:
+            self.folder.local.mkdir(parents=True, exist_ok=True)
+
+    def has_journal(self) -> bool:
+        return self.journal.rpartition("/")[2] in self.folder.sizes()
+
+    def open_journal(self, facts: Mapping[str, Any]) -> Journal:
+        if self.folder.local is not None:
+            return Journal(self.folder.local / JOURNAL, facts)
+        return ObjectJournal(self.folder, facts)
 
     def begin(self) -> None:
-        self._number = 0
+        """Begin without writing anything, because each step is a file."""
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
-        known = {name: match for name in map(str, marks) if (match := _PART.fullmatch(name))}
-        for path in self.path.iterdir():
-            if _CUT_OFF.fullmatch(path.name) or (_PART.fullmatch(path.name) and path.name not in known):
-                path.unlink()
-        if lost := [str(mark) for mark in marks if mark not in known or not (self.path / str(mark)).is_file()]:
+        known, there = set(map(str, marks)), self.folder.sizes()
+        self.folder.remove(
+            name for name in there if _CUT_OFF.fullmatch(name) or (_PART.fullmatch(name) and name not in known)
+        )
+        if lost := [name for name in known if not _PART.fullmatch(name) or name not in there]:
             raise InputError(
-                f"to={str(self.path)!r} is missing the file {lost[0]!r}, which an earlier step wrote. "
+                f"to={str(self.path)!r} is missing the file {min(lost)!r}, which an earlier step wrote. "
                 "Empty the folder to start again, or pass a different `to`."
             )
-        self._number = 1 + max((int(match[1]) for match in known.values()), default=-1)
 
-    def write(self, looked: Sequence[Looked]) -> Mark | None:
-        answers = {position: one.answer for position, one in enumerate(looked) if one.answer is not None}
-        if not any(len(answer.labels) for answer in answers.values()):
+    def write(self, looked: Sequence[Looked], first: int = 0) -> Mark | None:
+        """Write the predictions for images whose numbers begin with ``first``, unless there are none."""
+        found = [one for one in looked if one.answer is not None and len(one.answer.labels)]
+        if not found:
             return None
-        return self._write([plain(looked[position].image) for position in answers], list(answers.values()))
+        name = part_name(first)
+        self.folder.write(name, self._part(found))
+        return name
 
     def finish(self) -> None:
-        """Write a file without rows if there are no predictions, so that the folder can be read as a table."""
-        if not self._number:
-            self._write([], [])
+        """Write a file without rows, so that a folder without predictions can be read as a table."""
+        self.folder.write(part_name(0), self._part([]))
 
-    def read(self) -> pd.DataFrame:
-        parts = sorted(path for path in self.path.iterdir() if _PART.fullmatch(path.name))
-        found = pd.concat([table_of([]), *map(pd.read_parquet, parts)], ignore_index=True)
-        return found.astype({"image": "str", "label": "str"})
+    def dataset(self, marks: Iterable[Mark], columns: Sequence[str] = ("image", *DETECTION_COLUMNS)) -> Any:
+        """Return columns of the written files as a pyarrow dataset, in the order of their images."""
+        schema = self._schema(columns)
+        system, path = self.folder.system()
+        names = sorted(filter(_PART.fullmatch, map(str, marks)), key=_number_in)
+        if not names:
+            return _imported("pyarrow.dataset").dataset(schema.empty_table())
+        files = [f"{path}/{name}" for name in names]
+        return _imported("pyarrow.dataset").dataset(files, schema=schema, format="parquet", filesystem=system)
 
-    def _write(self, images: list[str], answers: list[ImagePrediction]) -> Mark:
-        arrow, every = self._arrow, joined(answers)
-        names = np.repeat(np.asarray(images, dtype=object), [len(answer.labels) for answer in answers])
-        text, number = arrow.string(), arrow.float64()
-        columns = {
-            "image": arrow.array(names, type=text),
-            "label": arrow.array(self._labels[every.labels], type=text),
-            "confidence": arrow.array(every.confidences, type=number),
-            **{
-                side: arrow.array(np.ascontiguousarray(column), type=number, from_pandas=True)  # NaN becomes null
-                for side, column in zip(t.BOX_COLUMNS, every.boxes.T, strict=True)
-            },
-        }
-        name = f"part-{self._number:06}.parquet"
-        with replacing(self.path / name) as file:
-            self._parquet.write_table(arrow.table(columns), file, compression="zstd")
-        sync_folder(self.path)
-        self._number += 1
-        assert list(columns) == ["image", *DETECTION_COLUMNS]
-        return name
+    def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
+        return table_of_arrow(self.dataset(marks, ("image", *DETECTION_COLUMNS, "polygon")).to_table())
+
+    def _schema(self, columns: Sequence[str]) -> Any:
+        text, number, several = self._arrow.string(), self._arrow.float64(), self._arrow.list_
+        types = {"image": text, "label": text, "polygon": several(several(several(number)))}
+        return self._arrow.schema([(name, types.get(name, number)) for name in columns])
+
+    def _part(self, looked: Sequence[Looked]) -> bytes:
+        answers = [one.answer for one in looked if one.answer is not None]
+        every = joined(answers)
+        names = np.asarray([plain(one.image) for one in looked], dtype=object)
+        columns = [
+            np.repeat(names, [len(answer.labels) for answer in answers]),
+            self._labels[every.labels] if len(every.labels) else np.empty(0, dtype=object),
+            every.confidences,
+            *every.boxes.T,
+        ]
+        schema = self._schema(("image", *DETECTION_COLUMNS))
+        arrays = [
+            self._arrow.array(np.ascontiguousarray(column), type=field.type, from_pandas=field.name in t.BOX_COLUMNS)
+            for field, column in zip(schema, columns, strict=True)  # from_pandas: NaN becomes null
+        ]
+        if len(polygons := objects(every.polygons)):
+            schema = self._schema(("image", *DETECTION_COLUMNS, "polygon"))
+            rings = [[ring.tolist() for ring in rings_of(polygon)] for polygon in polygons]
+            arrays.append(self._arrow.array(rings, type=schema.field("polygon").type))
+        sink = self._arrow.BufferOutputStream()
+        self._parquet.write_table(self._arrow.table(arrays, schema=schema), sink, compression="zstd")
+        return bytes(sink.getvalue().to_pybytes())
+
+
+def _number_in(part: str) -> tuple[bool, int]:
+    digits = part[len("part-") :].partition(".")[0]
+    return len(digits) > _OLD_DIGITS, int(digits)
+
+
+def table_of_arrow(table: Any) -> pd.DataFrame:
+    """Convert a table of predictions to pandas, with the same types as :func:`table_of`."""
+    polygons = table["polygon"].to_pylist() if "polygon" in table.column_names else []
+    found = table.drop_columns(["polygon"] if polygons else []).to_pandas()
+    found = found.astype({name: "str" if name in ("image", "label") else "float64" for name in found.columns})
+    if any(polygons):
+        found["polygon"] = objects(polygon_of(rings or ()) for rings in polygons)
+    return found
 
 
 def _imported(name: str) -> Any:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
 from customlabels_nb.core.geometry import FloatArray, ltwh_to_ratios
+from customlabels_nb.core.polygons import to_one_ring
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.images.reading import open_image
+from customlabels_nb.inference.exporting.detect import polygon_of
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import IntArray, Threshold, check_max_results, choose, resolve_thresholds
-from customlabels_nb.models.artifact import DETECTION
+from customlabels_nb.models.artifact import DETECTORS, MASKS
 from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
 from customlabels_nb.models.transforms import Pixels, to_pixels
 
+if TYPE_CHECKING:
+    from customlabels_nb.models.detector import DetectedMasks
+
 DETECTION_COLUMNS = ("label", "confidence", *BOX_COLUMNS)
+ObjectArray: TypeAlias = npt.NDArray[np.object_]
 
 #: Preprocessed image: a square for a classifier, a canvas for a detector.
 Prepared: TypeAlias = Pixels | Canvas
@@ -37,6 +45,9 @@ class ImagePrediction:
         Confidences, between 0 and 1.
     boxes : ndarray of float64, shape (n, 4)
         Boxes as ``left, top, width, height`` in pixels of the upright image, NaN for a classifier.
+    polygons : ndarray of object, shape (n,), or None
+        Polygons around the objects in pixels of the upright image, see :mod:`customlabels_nb.core.polygons`. None
+        unless the model predicts masks.
     highest : tuple of (int, float), or None
         Index of the label with the highest confidence, whether or not it reaches its threshold, and that confidence.
         None if there is no prediction at all.
@@ -46,6 +57,14 @@ class ImagePrediction:
     confidences: FloatArray
     boxes: FloatArray
     highest: tuple[int, float] | None
+    polygons: ObjectArray | None = None
+
+
+def columns_of(kind: str) -> tuple[str, ...]:
+    """Return the columns of the predictions of a kind of model, after the image."""
+    if kind not in DETECTORS:
+        return DETECTION_COLUMNS[:2]
+    return (*DETECTION_COLUMNS, "polygon") if kind == MASKS else DETECTION_COLUMNS
 
 
 def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
@@ -55,7 +74,22 @@ def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
         np.concatenate([np.empty(0), *(answer.confidences for answer in answers)]),
         np.concatenate([np.empty((0, len(BOX_COLUMNS))), *(answer.boxes for answer in answers)]),
         None,
+        objects(polygon for answer in answers for polygon in objects(answer.polygons)),
     )
+
+
+def objects(values: Iterable[Any] | None) -> ObjectArray:
+    """Return values such as polygons as an array of objects, shape (n,). It is empty for None."""
+    listed = [] if values is None else list(values)
+    found = np.empty(len(listed), dtype=object)
+    found[:] = listed
+    return found
+
+
+def polygons_of(masks: DetectedMasks, rows: IntArray) -> ObjectArray:
+    """Convert the masks of some detections to polygons, accurate to half a pixel of the network's input."""
+    size, tolerance = masks.size, 0.5 * masks.pixel
+    return objects(polygon_of(masks.inside[row], masks.regions[row], size, tolerance) for row in rows.tolist())
 
 
 class Postprocessor:
@@ -82,8 +116,8 @@ class Postprocessor:
         self.thresholds = resolve_thresholds(self.config, threshold)
         check_max_results(max_results)
         self.max_results = max_results
-        self.is_detector = self.config.kind == DETECTION
-        self.columns = ["image", *DETECTION_COLUMNS] if self.is_detector else ["image", "label", "confidence"]
+        self.is_detector = self.config.is_detector
+        self.columns = ["image", *columns_of(self.config.kind)]
 
     def prepare(self, data: bytes, name: str) -> Prepared:
         """Decode and preprocess an encoded image at no larger size than the model needs.
@@ -112,30 +146,40 @@ class Postprocessor:
             If the model is not running.
         """
         if self.is_detector:
-            found = self.predictor.boxes(cast(Sequence[Canvas], images), at_once=at_once)
-            return [self._answer(one.labels, one.confidences, one.boxes) for one in found]
+            canvases = cast(Sequence[Canvas], images)
+            found = self.predictor.boxes(canvases, at_once=at_once, thresholds=self.thresholds)
+            return [self._answer(one.labels, one.confidences, one.boxes, one.masks) for one in found]
         labels = np.arange(len(self.config.labels))
         none = np.full((len(labels), len(BOX_COLUMNS)), np.nan)
         rows = self.predictor.probabilities(cast(Sequence[Pixels], images), at_once=at_once)
         return [self._answer(labels, row, none) for row in rows]
 
     def table(self, answers: Sequence[ImagePrediction]) -> pd.DataFrame:
-        """Convert predictions to a table with the columns of :data:`DETECTION_COLUMNS`."""
+        """Convert predictions to a table with the columns of :data:`DETECTION_COLUMNS`, and ``polygon`` for masks."""
         every, names = joined(answers), np.asarray(self.config.labels, dtype=object)
         table = pd.DataFrame(every.boxes, columns=list(BOX_COLUMNS))
         table.insert(0, "label", pd.Series(names[every.labels], dtype="str"))
         table.insert(1, "confidence", every.confidences)
+        if self.config.kind == MASKS:
+            table["polygon"] = every.polygons
         return table
 
-    def _answer(self, labels: IntArray, confidences: FloatArray, boxes: FloatArray) -> ImagePrediction:
+    def _answer(
+        self, labels: IntArray, confidences: FloatArray, boxes: FloatArray, masks: DetectedMasks | None = None
+    ) -> ImagePrediction:
         kept = choose(labels, confidences, self.thresholds, self.max_results)
         best = int(confidences.argmax()) if len(confidences) else None
         highest = None if best is None else (int(labels[best]), float(confidences[best]))
-        return ImagePrediction(labels[kept], confidences[kept], boxes[kept], highest)
+        polygons = None if masks is None else polygons_of(masks, kept)
+        return ImagePrediction(labels[kept], confidences[kept], boxes[kept], highest, polygons)
 
 
 def api_entries(
-    labels: Iterable[str], confidences: Iterable[float], boxes: FloatArray, size: tuple[int, int] | None
+    labels: Iterable[str],
+    confidences: Iterable[float],
+    boxes: FloatArray,
+    size: tuple[int, int] | None,
+    polygons: Iterable[Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Build the API's ``CustomLabels`` list, with confidences in percent and boxes as fractions of the image size.
 
@@ -147,13 +191,21 @@ def api_entries(
         ``left, top, width, height`` in pixels of the upright image, NaN for an image-level label.
     size : tuple of int, optional
         Width and height of the upright image. May be None only if no label has a box.
+    polygons : iterable, optional
+        Polygon of each box, or None. The API has one ring for each object, so the rings of an object with several parts
+        or holes are joined to one ring around the same area.
     """
     ratios = boxes if size is None else ltwh_to_ratios(boxes, size)
     found = []
-    for label, confidence, box in zip(labels, confidences, ratios, strict=True):
+    for label, confidence, box, polygon in zip(
+        labels, confidences, ratios, repeat(None) if polygons is None else polygons, strict=False
+    ):
         entry: dict[str, Any] = {"Name": label, "Confidence": float(confidence) * 100}
         if not np.isnan(box).any():
             left, top, width, height = box.tolist()
             entry["Geometry"] = {"BoundingBox": {"Width": width, "Height": height, "Left": left, "Top": top}}
+        if polygon is not None and size is not None:
+            points = [{"X": x / size[0], "Y": y / size[1]} for x, y in to_one_ring(polygon)]
+            entry["Geometry"]["Polygon"] = points
         found.append(entry)
     return found

@@ -16,10 +16,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from customlabels_nb._utils.device import choose_device
+from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
 from customlabels_nb.inference.idle import DEFAULT_SECONDS, IdleWatch, idle_seconds
-from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact, load_config
+from customlabels_nb.models.artifact import ModelConfig, load_artifact, load_config
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas, to_canvas
 from customlabels_nb.models.detector_shape import STRIDE
@@ -229,7 +230,13 @@ class Predictor:
             rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
             return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
 
-    def boxes(self, images: Sequence[Image.Image | Canvas], *, at_once: int | None = None) -> list[DetectedBoxes]:
+    def boxes(
+        self,
+        images: Sequence[Image.Image | Canvas],
+        *,
+        at_once: int | None = None,
+        thresholds: FloatArray | None = None,
+    ) -> list[DetectedBoxes]:
         """Detect objects in each image.
 
         Parameters
@@ -239,6 +246,9 @@ class Predictor:
             are in pixels of the original image, whose size the canvas stores.
         at_once : int, optional
             Batch size. Defaults to :attr:`at_once`.
+        thresholds : ndarray of float64, shape (k,), optional
+            Confidence for each label from which a model with masks computes the mask of a box. By default, every box
+            gets one.
 
         Returns
         -------
@@ -259,16 +269,15 @@ class Predictor:
                     image if isinstance(image, Canvas) else to_canvas(image, config.input_size, config.fill)
                     for image in images[start : start + step]
                 ]
-                found += running.find(canvases)
+                found += running.find(canvases, thresholds)
         return found
 
     @contextmanager
     def _asked(self, *, detector: bool) -> Iterator[_Running]:
         running = self._taken()
         try:
-            if (running.config.kind == DETECTION) is not detector:
-                is_detector = running.config.kind == DETECTION
-                kinds = ("detector", "boxes()") if is_detector else ("classifier", "probabilities()")
+            if running.config.is_detector is not detector:
+                kinds = ("classifier", "probabilities()") if detector else ("detector", "boxes()")
                 raise ModelError("The model is a {}. Use {} instead.".format(*kinds))
             yield running
         finally:
@@ -347,15 +356,15 @@ class _Running:
 
     def warm_up(self) -> None:
         size = self.config.input_size
-        if self.config.kind == DETECTION:
+        if self.config.is_detector:
             side = -(-size // STRIDE) * STRIDE
             self.find([Canvas(np.zeros((3, side, side), dtype=np.uint8), (size, size), (size, size))])
         else:
             self.forward([np.zeros((3, size, size), dtype=np.uint8)])
 
-    def find(self, canvases: list[Canvas]) -> list[DetectedBoxes]:
+    def find(self, canvases: list[Canvas], thresholds: FloatArray | None = None) -> list[DetectedBoxes]:
         assert self._engine is not None
-        return self._engine.find(canvases)
+        return self._engine.find(canvases, thresholds)
 
     def forward(self, pixels: list[Pixels]) -> npt.NDArray[np.float64]:
         assert self._engine is not None

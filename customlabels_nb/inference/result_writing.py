@@ -6,9 +6,8 @@ import os
 import queue
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,14 @@ import pandas as pd
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
-from customlabels_nb.images.reading import local_path
-from customlabels_nb.inference.journal import ENGINE, Failure, Journal
-from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts
-from customlabels_nb.inference.postprocess import Postprocessor
+from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
+from customlabels_nb.inference.journal import COLUMNS, ENGINE, Done, Failure, Mark, read_journal
+from customlabels_nb.inference.output_folder import OutputFolder
+from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts, table_of_arrow
+from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, Postprocessor
 from customlabels_nb.models.artifact import model_identity
 
+_SUFFIXES = (".jsonl", ".ndjson", ".manifest")
 _ROWS_A_STEP = 100_000
 _BATCHES_BEHIND = 4
 
@@ -33,8 +34,8 @@ class WrittenDetections:
 
     Attributes
     ----------
-    path : Path
-        The file or folder.
+    path : Path or str
+        The file or folder. A URL is a string.
     form : str
         "Parquet", "JSON Lines" or "manifest".
     images : int
@@ -47,7 +48,7 @@ class WrittenDetections:
         Images and folders that could not be read, with the columns ``image``, ``code`` and ``message``.
     """
 
-    path: Path
+    path: Path | str
     form: str
     images: int
     found: int
@@ -55,6 +56,7 @@ class WrittenDetections:
     errors: pd.DataFrame
     _output: Output = field(repr=False)
     _columns: list[str] = field(repr=False)
+    _marks: list[Mark] = field(repr=False)
 
     def table(self) -> pd.DataFrame:
         """Read the written predictions as one table with the columns that ``detect_many`` returns without ``to``.
@@ -68,9 +70,42 @@ class WrittenDetections:
         >>> list(written.table().columns)
         ['image', 'label', 'confidence']
         """
-        table = self._output.read()[self._columns]
+        table = self._output.read(self._marks).reindex(columns=self._columns)
         table.attrs["errors"] = self.errors.to_dict("records")
         return table
+
+    def head(self, rows: int = 5) -> pd.DataFrame:
+        """Read the first rows of :meth:`table`.
+
+        Examples
+        --------
+        >>> model = project.model().start()
+        >>> len(model.detect_many(photos, threshold=0, to="predictions.jsonl", progress=False).head(2))
+        2
+        """
+        if not isinstance(self._output, ParquetParts):
+            return self.table().head(rows)
+        return table_of_arrow(self.scan().head(rows))
+
+    def scan(self) -> Any:
+        """Return the predictions in a folder as a pyarrow dataset, which DuckDB and Polars can query.
+
+        Raises
+        ------
+        InputError
+            If the predictions are in a file rather than a folder of Parquet files.
+
+        Examples
+        --------
+        >>> found = cl.open_results("s3://bucket/found/")  # doctest: +SKIP
+        >>> found.scan().count_rows()  # doctest: +SKIP
+        >>> duckdb.sql("SELECT label, count(*) FROM found.scan() GROUP BY label")  # doctest: +SKIP
+        """
+        if not isinstance(self._output, ParquetParts):
+            raise InputError(
+                f"{str(self.path)!r} is a file. Only a folder of Parquet files can be scanned. Use table()."
+            )
+        return self._output.dataset(self._marks, self._columns)
 
     def __repr__(self) -> str:
         words = [
@@ -89,55 +124,49 @@ class Writing:
 
     Parameters
     ----------
-    to : path
+    output : Output
         See :func:`output_for`.
     postprocessor : Postprocessor
         Postprocessor of the model.
-    root : Path, optional
-        Base folder of relative image paths.
     resume : bool
         Continue an earlier run.
 
     Raises
     ------
     InputError
-        If ``to`` cannot be written, already exists although ``resume`` is False, or belongs to a run with a different
-        model or different thresholds.
-    MissingDependencyError
-        If Parquet is requested but pyarrow is not installed.
+        If ``output`` cannot be written, already exists although ``resume`` is False, or belongs to a run with a
+        different model or different thresholds.
     NotAllowedError
-        If another process is writing to ``to``.
+        If another process is writing to ``output``.
     """
 
-    def __init__(
-        self, to: str | os.PathLike[str], postprocessor: Postprocessor, *, root: Path | None, resume: bool
-    ) -> None:
-        self._output = output = output_for(to, postprocessor, root)
-        self._columns = postprocessor.columns
+    def __init__(self, output: Output, postprocessor: Postprocessor, *, resume: bool) -> None:
+        self._output = output
+        self.postprocessor = postprocessor
         self._buffer: list[Looked] = []
-        self._rows = 0
+        self._rows = self.left = 0
         self._since = time.monotonic()
-        with _telling(output):
-            known = output.journal.is_file()
-            if known and not resume and not output.there():
+        to = str(output.path)
+        with telling(output):
+            known, there = output.has_journal(), output.there()
+            if known and not resume and not there:
                 raise InputError(
-                    f"to={os.fspath(to)!r} does not exist, but a journal from an earlier run does "
-                    f"({str(output.journal)!r}). Delete the journal, or choose a different name."
+                    f"to={to!r} does not exist, but a journal from an earlier run does "
+                    f"({output.journal!r}). Delete the journal, or choose a different name."
                 )
-            if not resume and output.there():
+            if not resume and there:
                 raise InputError(
-                    f"to={os.fspath(to)!r} already exists. Use resume=True to continue that run, or choose a different "
-                    "name."
+                    f"to={to!r} already exists. Use resume=True to continue that run, or choose a different name."
                 )
-            if resume and not known and output.there():
+            if resume and not known and there:
                 raise InputError(
-                    f"resume=True cannot continue to={os.fspath(to)!r}, because its journal {str(output.journal)!r} "
+                    f"resume=True cannot continue to={to!r}, because its journal {output.journal!r} "
                     "does not exist. Pass a different `to`."
                 )
             output.make_room()
-            self._journal = Journal(output.journal, _facts(output, postprocessor))
+            self._journal = output.open_journal(self._facts())
             try:
-                _use_engine(self._journal.engine, postprocessor, os.fspath(to))
+                _use_engine(self._journal.engine, postprocessor, to)
                 done = self._journal.done
                 output.go_on(done.marks, done.images) if self._journal.begun else output.begin()
             except BaseException:
@@ -145,15 +174,10 @@ class Writing:
                 raise
         self._behind = _Behind(self._add)
 
-    def left_of(self, images: Sequence[str]) -> list[str]:
+    def begin(self, images: Sequence[str]) -> Sequence[str]:
         """Return the images that have not been processed yet, including duplicates."""
-        done = Counter(self._journal.done.images)
-        left = []
-        for image in images:
-            if done[image] > 0:
-                done[image] -= 1
-            else:
-                left.append(image)
+        left = self._journal.done.without_named(images)
+        self.left = len(left)
         return left
 
     def take(self, looked: Sequence[Looked]) -> None:
@@ -171,18 +195,26 @@ class Writing:
         try:
             self._behind.close()
             self._step()
-            if complete:
-                with _telling(self._output):
+            if complete and not self._journal.done.marks:
+                with telling(self._output):
                     self._output.finish()
         finally:
             self._journal.close()
 
-    def result(self, images: Sequence[str], listing: Sequence[Failure]) -> WrittenDetections:
-        """Summarise the run over ``images``, with the errors from ``listing`` folders."""
-        done, output = self._journal.done, self._output
-        errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
-        numbers = (done.images.total(), done.found, len(self.left_of(images)))
-        return WrittenDetections(output.path, output.form, *numbers, errors, output, self._columns)
+    def result(self, listing: Sequence[Failure]) -> WrittenDetections:
+        """Summarise the run, with the errors from ``listing`` folders."""
+        return _summary(self._output, self._journal.done, self.left, listing, self.postprocessor.columns)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return everything that the predictions depend on, which must be unchanged when a run is resumed."""
+        asked = self.postprocessor
+        return {
+            "form": self._output.form,
+            "model": model_identity(asked.predictor.folder, asked.config),
+            "threshold": dict(zip(asked.config.labels, asked.thresholds.tolist(), strict=True)),
+            "max_results": asked.max_results,
+            ENGINE: asked.predictor.engine_name,
+        }
 
     def _add(self, looked: Sequence[Looked]) -> None:
         self._buffer += looked
@@ -192,13 +224,116 @@ class Writing:
             self._step()
 
     def _step(self) -> None:
-        if not self._buffer:
-            return
-        failures = [one.failure for one in self._buffer if one.failure is not None]
-        with _telling(self._output):
-            mark = self._output.write(self._buffer)
-            self._journal.add([one.image for one in self._buffer], failures, self._rows, mark)
-        self._buffer, self._rows, self._since = [], 0, time.monotonic()
+        if self._buffer:
+            with telling(self._output):
+                self._write([one.failure for one in self._buffer if one.failure is not None])
+            self.left -= len(self._buffer)
+            self._buffer, self._rows, self._since = [], 0, time.monotonic()
+
+    def _write(self, failures: Sequence[Failure]) -> None:
+        mark = self._output.write(self._buffer)
+        self._journal.add([one.image for one in self._buffer], failures, self._rows, mark)
+
+
+class FolderWriting(Writing):
+    """Writer to a folder of Parquet files, in which images have numbers."""
+
+    def __init__(self, output: ParquetParts, postprocessor: Postprocessor, *, resume: bool) -> None:
+        self.output = output
+        self.runs: list[Run] = []
+        self._at = 0  # index of the current run
+        self._written = 0  # number of its images that are written
+        super().__init__(output, postprocessor, resume=resume)
+
+    def begin(self, images: Sequence[str]) -> Sequence[str]:
+        with telling(self.output):
+            self.runs = unprocessed(self.output.folder, images, self._journal.done)
+        self.left = sum(len(run.images) for run in self.runs)
+        return self.runs[0].images if len(self.runs) == 1 else [name for run in self.runs for name in run.images]
+
+    def remaining(self) -> list[Run]:
+        """Return the images that have not been processed yet."""
+        return [part for run in self.runs for part in without(run, self._journal.done.ranges)]
+
+    def record(self, chunk: Run, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+        """Add a chunk to the journal whose predictions a worker has written."""
+        with telling(self.output):
+            self._journal.add((chunk.first, chunk.stop), failures, found, mark)
+        self.left -= len(chunk.images)
+
+    def discard_if_unused(self) -> None:
+        """Remove the journal and the listing of a closed run that has not begun, so that it can be started again."""
+        if not self._journal.begun and not self._journal.done.total:
+            names = [name for _, _, name in listings(self.output.folder)]
+            self.output.folder.remove([*names, self.output.journal.rpartition("/")[2]])
+            if self.output.folder.local is not None:
+                with suppress(OSError):
+                    self.output.folder.local.rmdir()
+
+    def _facts(self) -> dict[str, Any]:
+        return {**super()._facts(), COLUMNS: self.postprocessor.columns}
+
+    def _add(self, looked: Sequence[Looked]) -> None:
+        while looked:  # a file ends with its run
+            room = len(self.runs[self._at].images) - self._written - len(self._buffer)
+            super()._add(looked[:room])
+            looked = looked[room:]
+            if looked:
+                self._step()
+
+    def _write(self, failures: Sequence[Failure]) -> None:
+        first = self.runs[self._at].first + self._written
+        mark = self.output.write(self._buffer, first)
+        self._journal.add((first, first + len(self._buffer)), failures, self._rows, mark)
+        self._written += len(self._buffer)
+        if self._written == len(self.runs[self._at].images):
+            self._at, self._written = self._at + 1, 0
+
+
+def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
+    """Open the folder that ``detect_many(to=folder)`` writes, also while it is written, or after an interrupt.
+
+    Parameters
+    ----------
+    path : path or URL
+        The folder, such as "found" or "s3://bucket/found/".
+
+    Returns
+    -------
+    WrittenDetections
+        Predictions of all finished chunks: ``head()``, ``table()``, and ``scan()`` for DuckDB or Polars.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be read, or ``detect_many`` has not written to it.
+
+    Examples
+    --------
+    >>> found = cl.open_results("s3://bucket/found/")  # doctest: +SKIP
+    >>> found.head()  # doctest: +SKIP
+    """
+    output = ParquetParts(OutputFolder(path, "path"))
+    try:
+        facts, done = read_journal(output.folder)
+        total = sum(stop - first for first, stop, _ in listings(output.folder)) + done.images.total()
+    except OSError as error:
+        raise InputError(f"path={str(path)!r} cannot be read: {error.strerror or error}.") from error
+    if facts is None:
+        raise InputError(
+            f"path={str(path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
+        )
+    columns = [name for name in facts.get(COLUMNS, ()) if name in (*DETECTION_COLUMNS, "polygon")]
+    return _summary(output, done, max(0, total - done.total), [], ["image", *(columns or DETECTION_COLUMNS)])
+
+
+def _summary(
+    output: Output, done: Done, left: int, listing: Sequence[Failure], columns: list[str]
+) -> WrittenDetections:
+    errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
+    return WrittenDetections(
+        output.path, output.form, done.total, done.found, left, errors, output, columns, list(done.marks)
+    )
 
 
 def _use_engine(engine: str | None, postprocessor: Postprocessor, to: str) -> None:
@@ -214,36 +349,40 @@ def _use_engine(engine: str | None, postprocessor: Postprocessor, to: str) -> No
         ) from error
 
 
-def output_for(to: str | os.PathLike[str], postprocessor: Postprocessor, root: Path | None) -> Output:
-    """Return the output for ``to``: JSON Lines or a manifest by its suffix, else a folder of Parquet files."""
-    path = Path(os.path.abspath(local_path(to, "to")))
-    suffix = path.suffix.lower()
-    if suffix in (".jsonl", ".ndjson"):
-        return JsonLines(path, postprocessor.config)
-    if suffix == ".manifest":
-        return ManifestOutput(path, postprocessor.config, root)
-    if suffix in ("", ".parquet") or path.is_dir():
-        return ParquetParts(path, postprocessor.config)
-    raise InputError(
-        f"to={os.fspath(to)!r} has an unsupported suffix. Use .jsonl (API responses) or .manifest (dataset), or pass a "
-        "folder (table in Parquet files)."
-    )
+def open_writing(
+    to: str | os.PathLike[str], postprocessor: Postprocessor, *, root: Path | None, resume: bool, spread: bool = False
+) -> Writing:
+    """Return the writer for ``to``: to JSON Lines or a manifest by its suffix, else to a folder of Parquet files.
 
+    With ``spread``, several workers write, which requires a folder.
 
-def _facts(output: Output, postprocessor: Postprocessor) -> dict[str, Any]:
-    """Return everything that the predictions depend on, which must be unchanged when a run is resumed."""
-    thresholds = dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True))
-    return {
-        "form": output.form,
-        "model": model_identity(postprocessor.predictor.folder, postprocessor.config),
-        "threshold": thresholds,
-        "max_results": postprocessor.max_results,
-        ENGINE: postprocessor.predictor.engine_name,
-    }
+    Raises
+    ------
+    InputError, MissingDependencyError, NotAllowedError
+        As :class:`Writing`, or if the suffix is not supported or pyarrow is not installed.
+    """
+    folder = OutputFolder(to)
+    suffix = os.path.splitext(str(folder))[1].lower()
+    if suffix in _SUFFIXES and folder.local is None:
+        raise InputError(f"to={to!r} is a URL. Only a folder can be written there, without the suffix {suffix}.")
+    if folder.local is None or suffix in ("", ".parquet") or folder.local.is_dir():
+        return FolderWriting(ParquetParts(folder, postprocessor.config.labels), postprocessor, resume=resume)
+    if suffix not in _SUFFIXES:
+        raise InputError(
+            f"to={os.fspath(to)!r} has an unsupported suffix. Use .jsonl (API responses) or .manifest (dataset), or "
+            "pass a folder (table in Parquet files)."
+        )
+    if spread:
+        raise InputError(f"to={os.fspath(to)!r} is one file, but several workers write to a folder. Pass a folder.")
+    manifest = suffix == ".manifest"
+    config = postprocessor.config
+    output = ManifestOutput(folder.local, config, root) if manifest else JsonLines(folder.local, config)
+    return Writing(output, postprocessor, resume=resume)
 
 
 @contextmanager
-def _telling(output: Output) -> Iterator[None]:
+def telling(output: Output) -> Iterator[None]:
+    """Convert operating system errors to errors that name the output."""
     try:
         yield
     except OSError as error:

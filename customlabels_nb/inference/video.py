@@ -24,6 +24,7 @@ from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import file_name, one_line
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events
@@ -154,9 +155,12 @@ def _asked(
             rows = [(one.index, round(one.ms), len(a.labels)) for one, a in zip(group, answers, strict=True)]
             done.append((joined(answers), rows))
             for one, answer in zip(group, answers, strict=True):
+                polygons = [None] * len(answer.labels) if answer.polygons is None else answer.polygons
                 named = [
-                    (config.labels[label], float(confidence), config.colours[label], box)
-                    for label, confidence, box in zip(answer.labels, answer.confidences, answer.boxes, strict=True)
+                    (config.labels[label], float(confidence), config.colours[label], box, polygon)
+                    for label, confidence, box, polygon in zip(
+                        answer.labels, answer.confidences, answer.boxes, polygons, strict=True
+                    )
                 ]
                 (stills if named else empty).add(_still(one.small, video.size, one.ms, _marks_of(one.index, named)))
             _tell(events, group[-1].index + 1, video.count)
@@ -313,7 +317,8 @@ class VideoDetection:
     table : pandas.DataFrame
         Columns ``frame`` (from 0), ``timestamp_ms`` (from the start of the video, rounded), ``label``, ``confidence``
         (between 0 and 1), and ``left``, ``top``, ``width``, ``height`` in pixels of the upright frame (NaN for a
-        classifier). Rows are sorted by time, and by decreasing confidence within a frame.
+        classifier), and ``polygon`` for a model with masks. Rows are sorted by time, and by decreasing confidence
+        within a frame.
     frames : pandas.DataFrame
         Processed frames: ``frame``, ``timestamp_ms``, and ``found``, the number of rows for this frame in ``table``.
     size : tuple of int
@@ -347,7 +352,9 @@ class VideoDetection:
     def response(self) -> dict[str, list[dict[str, Any]]]:
         """Predictions in the format of the Rekognition API, with ``Timestamp`` in ms and boxes as fractions."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
-        entries = api_entries(self.table["label"], self.table["confidence"], boxes, self.size)
+        entries = api_entries(
+            self.table["label"], self.table["confidence"], boxes, self.size, self.table.get("polygon")
+        )
         moments = self.table["timestamp_ms"].tolist()
         return {"CustomLabels": [{**one, "Timestamp": ms} for one, ms in zip(entries, moments, strict=True)]}
 
@@ -418,10 +425,12 @@ class VideoDetection:
         """Yield the marks to draw from each processed frame onwards."""
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
         labels, confidences = self.table["label"].tolist(), self.table["confidence"].tolist()
-        end = 0
+        polygons, end = self.table.get("polygon", [None] * len(labels)), 0
         for index, found in zip(self.frames["frame"].tolist(), self.frames["found"].tolist(), strict=True):
             rows, end = range(end, end + found), end + found
-            named = [(labels[i], confidences[i], self.colours.get(labels[i], "#888888"), boxes[i]) for i in rows]
+            named = [
+                (labels[i], confidences[i], self.colours.get(labels[i], "#888888"), boxes[i], polygons[i]) for i in rows
+            ]
             yield _marks_of(index, named)
 
     def __repr__(self) -> str:
@@ -483,14 +492,17 @@ class VideoDetection:
         return sorted(labels, key=lambda label: -label.frames)
 
 
-def _marks_of(index: int, found: list[tuple[str, float, str, Any]]) -> Marks:
-    """Convert the label, confidence, colour and box (NaN if absent) of each prediction in a frame to drawing marks."""
+def _marks_of(index: int, found: list[tuple[str, float, str, Any, Any]]) -> Marks:
+    """Convert the predictions in a frame to drawing marks.
+
+    Each has a label, a confidence, a colour, a box (NaN if absent) and a polygon (None if absent).
+    """
     boxes = [
-        LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}")
-        for label, confidence, colour, box in found
+        LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}", polygon)
+        for label, confidence, colour, box, polygon in found
         if not np.isnan(box).any()
     ]
-    chips = [(f"{label}  {confidence:.2f}", colour) for label, confidence, colour, box in found if np.isnan(box).any()]
+    chips = [(f"{label}  {value:.2f}", colour) for label, value, colour, box, _ in found if np.isnan(box).any()]
     return Marks(index, boxes, chips)
 
 
@@ -540,7 +552,8 @@ def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks)
     boxes = []
     for mark in found.boxes:
         left, top, width, height = (side * scale for side in mark.box)
-        boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.value))
+        polygon = [ring * scale for ring in rings_of(mark.polygon)] or None
+        boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.value, polygon))
     return _Still(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])
 
 

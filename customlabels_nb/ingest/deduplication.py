@@ -67,116 +67,171 @@ class Intake:
     known: dict[str, str]
 
 
-def take_in(
-    found: SourceContents,
-    read: dict[int, Facts | ImageError],
-    options: ImportOptions,
-    *,
-    known: pd.DataFrame,
-    root: Path,
-    labels: LabelsByImage | None = None,
-    events: Events | None = None,
-) -> Intake:
-    """Read images that are not in the project yet, and detect duplicates and leaks between train and test.
+class Deduplication:
+    """Deduplication of an import, whose images may come in several parts.
 
     Remote images are only read if they are to be copied or verified. Otherwise, the metadata from the source is used.
 
     Parameters
     ----------
-    read : dict
-        Metadata already read, by image position. New metadata is added to it, so that a retry does not read files
-        again.
     known : DataFrame
         Table returned by ``files()`` of the store, with the images of both splits.
+    source : str
+        Name of the source, for the issues.
     root : Path
         Project folder. Files are copied to it if ``options.copy`` is True.
     labels : mapping, optional
         Stored labels of the images in this dataset, used to report duplicates with different labels.
     """
-    issues = list(found.issues)
-    source = str(found.description["name"])
-    content = _Content(known, options, source, issues)
-    mine = known["split"] == options.split
-    stored = _stored(known[mine])
-    others = frozenset(known.loc[~mine, "image"])
-    names = found.images["image"].tolist()
-    stats: list[Stat] = found.stats or [None] * len(names)
-    contents: list[str | None] = found.contents or [None] * len(names)
-    todo, changed_todo, already = [], [], dict[str, str]()
-    for index, (image, stat, said) in enumerate(zip(names, stats, contents, strict=True)):
-        if image in stored:
-            already[image] = image
-            if _is_to_be_read_again(image, stored[image], stat, said, options.verify):
-                changed_todo.append(index)
-        elif image in others and options.on_leak == "report":
-            content.report_leak(image, image, kept=False)
-        else:
-            todo.append(index)
-    wanted = [*todo, *changed_todo]
-    if not (options.copy or options.verify):
-        remote = [index for index in wanted if is_remote(names[index])]
-        read |= _taken_as_said(found.images, stats, contents, remote)
-    unread = [index for index in wanted if index not in read]
-    _read_all(names, stats, contents, unread, root, read, events, by_hash=options.copy)
-    facts = {index: fact for index in wanted if not isinstance(fact := read[index], ImageError)}
-    issues += [
-        Issue(error.code, error.reason, str(names[index]), source)
-        for index in wanted
-        if isinstance(error := read[index], ImageError)
-    ]
-    for index, fact in facts.items():
-        if fact.frames > 1:
-            message = f"The file has {fact.frames:,} pages or frames. The first one is used."
-            issues.append(Issue("IMAGE_HAS_FRAMES", message, names[index], source))
-    if any(fact.sha256 is not None for fact in facts.values()):  # labels of images with identical content are compared
-        content.labels = {**labels_by_image(found.annotations), **(labels or {})}
-    changed = _changed(names, stats, changed_todo, facts, stored, content)
-    kept = []
-    for index in todo:
-        if index not in facts:
-            continue
-        if options.copy and (own_copy := _copied_name(names[index], facts[index].sha256 or "")) in stored:
-            already[names[index]] = own_copy
-        elif content.accept(names[index], facts[index]):
-            kept.append(index)
-    images = found.images.iloc[kept].reset_index(drop=True)
-    images = images.assign(
-        split=options.split,
-        width=pd.array([facts[i].width for i in kept], dtype="Int64"),
-        height=pd.array([facts[i].height for i in kept], dtype="Int64"),
-        sha256=[facts[i].sha256 for i in kept],
-        source=source,
-    )
-    files = pd.DataFrame(
-        {
-            "image": images["image"],
-            "bytes": pd.array([facts[i].bytes for i in kept], dtype="Int64"),
-            "mtime_ns": pd.array([stats[i][1] if stats[i] else None for i in kept], dtype="Int64"),  # type: ignore[index]
-        }
-    )
-    annotations = found.annotations
-    if len(kept) < len(names):
-        annotations = annotations[annotations["image"].isin(images["image"])]
-    if options.copy:
-        copies = {image: _copy(image, sha, root) for image, sha in zip(images["image"], images["sha256"], strict=True)}
-        images, files = images.assign(image=images["image"].map(copies)), files.assign(image=files["image"].map(copies))
-        annotations = annotations.assign(image=annotations["image"].map(copies))
-    images = t.settle_statuses(t.normalise_images(images), annotations)
-    return Intake(images, annotations, files, changed, issues, already)
+
+    def __init__(
+        self,
+        known: pd.DataFrame,
+        options: ImportOptions,
+        source: str,
+        root: Path,
+        labels: LabelsByImage | None = None,
+    ) -> None:
+        self._options, self._source, self._root = options, source, root
+        mine = known["split"] == options.split
+        self._stored = _stored(known[mine])
+        self._others = frozenset(known.loc[~mine, "image"])
+        self._labels = dict(labels or {})
+        keep = options.on_leak == "keep", options.duplicates == "keep"
+        self._content = _Content(known, mine, source, self._labels, *keep)
+
+    def read(self, found: SourceContents, read: dict[str, Facts | ImageError], events: Events | None) -> None:
+        """Read the images that :meth:`take_in` needs and that are not in ``read`` yet, and add their metadata to it."""
+        todo, changed, _ = self._sorted(found.images["image"].tolist(), found.stats, found.contents)
+        self._read(found.images, found.stats, found.contents, [*todo, *changed], read, events)
+
+    def take_in(
+        self, found: SourceContents, read: dict[str, Facts | ImageError], events: Events | None = None
+    ) -> Intake:
+        """Find the images that are not in the project yet, and detect duplicates and leaks between train and test.
+
+        Parameters
+        ----------
+        read : dict
+            Metadata already read, by image. New metadata is added to it, so that a retry does not read files again.
+        """
+        options, stored, content = self._options, self._stored, self._content
+        names: list[str] = found.images["image"].tolist()
+        stats = found.stats
+        todo, changed_todo, leaks = self._sorted(names, stats, found.contents)
+        already = {image: image for image in names if image in stored}
+        issues = content.issues = list(found.issues)
+        for index in leaks:
+            content.report_leak(names[index], names[index], kept=False)
+        wanted = [*todo, *changed_todo]
+        answers = self._read(found.images, stats, found.contents, wanted, read, events)
+        facts = {index: fact for index in wanted if not isinstance(fact := answers[index], ImageError)}
+        issues += [
+            Issue(error.code, error.reason, str(names[index]), self._source)
+            for index in wanted
+            if isinstance(error := answers[index], ImageError)
+        ]
+        for index, fact in facts.items():
+            if fact.frames > 1:
+                message = f"The file has {fact.frames:,} pages or frames. The first one is used."
+                issues.append(Issue("IMAGE_HAS_FRAMES", message, names[index], self._source))
+        if any(fact.sha256 is not None for fact in facts.values()):  # images with identical content are compared
+            for image, own in labels_by_image(found.annotations).items():
+                self._labels.setdefault(image, own)
+        changed = _changed(names, stats, changed_todo, facts, stored, content)
+        kept = []
+        for index in todo:
+            if index not in facts:
+                continue
+            if options.copy and (own_copy := _copied_name(names[index], facts[index].sha256 or "")) in stored:
+                already[names[index]] = own_copy
+            elif content.accept(names[index], facts[index]):
+                kept.append(index)
+        images = found.images.iloc[kept].reset_index(drop=True)
+        images = images.assign(
+            split=options.split,
+            width=pd.array([facts[i].width for i in kept], dtype="Int64"),
+            height=pd.array([facts[i].height for i in kept], dtype="Int64"),
+            sha256=[facts[i].sha256 for i in kept],
+            source=self._source,
+        )
+        files = pd.DataFrame(
+            {
+                "image": images["image"],
+                "bytes": pd.array([facts[i].bytes for i in kept], dtype="Int64"),
+                "mtime_ns": pd.array([stats[i][1] if stats[i] else None for i in kept], dtype="Int64"),  # type: ignore[index]
+            }
+        )
+        annotations = found.annotations
+        if len(kept) < len(names):
+            annotations = annotations[annotations["image"].isin(images["image"])]
+        if options.copy:
+            pairs = zip(images["image"], images["sha256"], strict=True)
+            copies = {image: _copy(image, sha, self._root) for image, sha in pairs}
+            images, files, annotations = (
+                table.assign(image=table["image"].map(copies)) for table in (images, files, annotations)
+            )
+        images = t.settle_statuses(t.normalise_images(images), annotations)
+        return Intake(images, annotations, files, changed, issues, already)
+
+    def _sorted(
+        self, names: Sequence[str], stats: Sequence[Stat], contents: Sequence[str | None]
+    ) -> tuple[list[int], list[int], list[int]]:
+        """Return the positions of the images that are new, possibly changed, and only in the other split."""
+        todo, changed, leaks = list[int](), list[int](), list[int]()
+        stored, options = self._stored, self._options
+        for index, (image, stat, said) in enumerate(zip(names, stats, contents, strict=True)):
+            if image in stored:
+                if _is_to_be_read_again(image, stored[image], stat, said, options.verify):
+                    changed.append(index)
+            elif image in self._others and options.on_leak == "report":
+                leaks.append(index)
+            else:
+                todo.append(index)
+        return todo, changed, leaks
+
+    def _read(
+        self,
+        images: pd.DataFrame,
+        stats: Sequence[Stat],
+        contents: Sequence[str | None],
+        wanted: Sequence[int],
+        read: dict[str, Facts | ImageError],
+        events: Events | None,
+    ) -> dict[int, Facts | ImageError]:
+        """Return the metadata of the images at these positions, and add to ``read`` what had to be read for it."""
+        names: list[str] = images["image"].tolist()
+        facts: dict[int, Facts | ImageError] = {}
+        if not (self._options.copy or self._options.verify):
+            remote = [index for index in wanted if is_remote(names[index])]
+            facts |= _taken_as_said(images, stats, contents, remote)
+        unread = [index for index in wanted if index not in facts and names[index] not in read]
+        new: dict[int, Facts | ImageError] = {}
+        _read_all(names, stats, contents, unread, self._root, new, events, by_hash=self._options.copy)
+        read.update((names[index], fact) for index, fact in new.items())
+        return facts | {index: read[names[index]] for index in wanted if index not in facts}
 
 
 class _Content:
     """Index of the content hashes in the project by split, with the names and labels of the images."""
 
-    def __init__(self, known: pd.DataFrame, options: ImportOptions, source: str, issues: list[Issue]) -> None:
-        self.labels: LabelsByImage = {}
-        self.issues = issues
+    def __init__(
+        self,
+        known: pd.DataFrame,
+        mine: pd.Series,
+        source: str,
+        labels: LabelsByImage,
+        keep_leaks: bool,
+        keep_duplicates: bool,
+    ) -> None:
+        self.labels = labels
+        self.issues: list[Issue] = []
         self.source = source
-        self._options = options
+        self._keep_leaks, self._keep_duplicates = keep_leaks, keep_duplicates
         has = known[known["sha256"].notna()]
-        mine = has["split"] == options.split
         self.here, self.there = (
-            dict(zip(side["sha256"].tolist(), side["image"].tolist(), strict=True)) for side in (has[mine], has[~mine])
+            dict(zip(side["sha256"].tolist(), side["image"].tolist(), strict=True))
+            for side in (has[mine[has.index]], has[~mine[has.index]])
         )
 
     def accept(self, image: str, facts: Facts) -> bool:
@@ -185,12 +240,12 @@ class _Content:
             return True
         twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
         if other is not None:
-            kept = self._options.on_leak == "keep"
+            kept = self._keep_leaks
             self.report_leak(image, other, kept=kept)
             if not kept:
                 return False
         if twin is not None:
-            kept = self._options.duplicates == "keep"
+            kept = self._keep_duplicates
             there, here = told(self.labels, twin), told(self.labels, image)
             differing = f" ({there} there and {here.removeprefix('labelled ')} here)" if there != here else ""
             message = f"Duplicate of {twin!r} in the dataset{differing}. {_FATE[kept]}"

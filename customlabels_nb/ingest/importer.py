@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import ImageError, OutdatedError, StaleEditError
+from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, OutdatedError, StaleEditError, TableError
 from customlabels_nb.events import Events
-from customlabels_nb.ingest.deduplication import Facts, LabelsByImage, labels_by_image, take_in, told
+from customlabels_nb.ingest.deduplication import Deduplication, Facts, LabelsByImage, labels_by_image, told
 from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store.writing import NewImages
 
 __all__ = ["ImportReport", "import_images"]
 
+_PART = 20_000  # images whose rows are in memory at the same time
 _ATTEMPTS = 20  # attempts while someone else edits the same images, which are then left unchanged
 
 _STATUS_WORDS = {
@@ -26,6 +31,18 @@ _STATUS_WORDS = {
     "skipped": "was skipped during labelling",
     "needs_review": "needs to be reviewed",
 }
+
+
+class _NothingNewError(Exception):
+    """Raised at the end of an import that has nothing to store, so that it leaves no entry in the history."""
+
+
+class _FailedError(Exception):
+    """Carries an error of the source through the store, which would take it for an error of the database."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 def import_images(
@@ -36,48 +53,131 @@ def import_images(
     *,
     events: Events | None = None,
 ) -> ImportReport:
-    """Add the images of ``source`` to a dataset of the project at ``root``, in one transaction."""
-    who, split = settings.user, options.split
-    found = source
-    if not isinstance(found, SourceContents):
-        found = find_images(found, options, project_folder=root, annotator=who)
-    name = str(found.description["name"])
-    facts: dict[int, Facts | ImageError] = {}
+    """Add the images of ``source`` to a dataset of the project at ``root``, in one transaction.
+
+    Rows are made and stored in parts, of which only one is in memory. Files are read and copied before the transaction,
+    for which other writers have to wait, except those that an iterator of tables names.
+    """
+    who, split, found = settings.user, options.split, None
+    source, tables = _tables_in(source)
+    if tables is None:
+        found = source if isinstance(source, SourceContents) else find_images(
+            source, options, project_folder=root, annotator=who
+        )  # fmt: skip
+    description: dict[str, Any] = {"kind": "table", "name": "several tables"} if found is None else found.description
+    name = str(description["name"])
+    size = _PART if found is None or not options.copy else len(found.images)
+    at_once = found is not None and len(found.images) <= size
+    facts: dict[str, Facts | ImageError] = {}
     while True:
-        known, as_of = store.files()
-        labels = labels_by_image(store.labels_of_images(split)) if len(found.annotations) else {}
-        intake = take_in(found, facts, options, known=known, root=root, labels=labels, events=events)
-        wanted = found.annotations[found.annotations["image"].isin(intake.known)]
-        wanted = wanted.assign(image=wanted["image"].map(intake.known).astype("str"))
-        pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
-        wanted = wanted[pd.array([label not in labels.get(image, ()) for image, label in pairs], dtype=bool)]
-        bare = wanted[~wanted["image"].isin(labels)]
-        statuses = store.images(split).set_index("image")["status"].to_dict() if len(bare) else {}
-        issues = [*intake.issues, *kept_labels(wanted, labels, statuses, name)]
-        if intake.images.empty and not issues and not found.lines and store.dataset(split) is not None:
-            break  # nothing is new and there is nothing to report: add no entry to the history
+        work = _Import(store, root, options, name, labelled=found is None or len(found.annotations) > 0)
+        if found is None:
+            assert tables is not None
+            parts = _contents_of(tables, options, root, who)
+        else:
+            parts = found.parts(size)
+            if not at_once:
+                work.deduplication.read(found, facts, events)
         try:
-            store.add_images(
+            rows = work.rows(parts, facts, events)
+            store.add_parts(
                 split,
-                intake.images,
-                intake.annotations,
+                list(rows) if at_once else rows,
                 Action("import", who, name),
-                files=intake.files,
-                issues=issues,
-                lines=found.lines,
-                source={**found.description, "copy": True} if options.copy else found.description,
-                as_of=as_of,
+                issues=work.issues,
+                lines=work.lines,
+                labels=() if at_once or found is None else found.annotations["label"].unique(),
+                source={**description, "copy": True} if options.copy else description,
+                as_of=work.as_of,
             )
             break
         except OutdatedError:  # someone else has imported since then: deduplicate again, without reading files
             continue
-    if len(intake.changed):
-        store.refresh_files(split, intake.changed, Action("refresh files", who, name))
+        except TableError as error:  # the images of the dataset are left out, but not those of earlier tables
+            if found is not None:
+                raise
+            raise InputError(f"An image is in two tables: {error} Put all rows of an image into one table.") from None
+        except _NothingNewError:
+            break
+        except _FailedError as failed:
+            raise failed.reason from None
+    for changed in work.changed:
+        store.refresh_files(split, changed, Action("refresh files", who, name))
+    bare = pd.concat(work.bare) if work.bare else t.empty(t.ANNOTATION_COLUMNS)
     labelled = label_known(store, split, bare, Action("label imported images", who, name))
-    added = intake.images["image"].tolist()
-    return ImportReport(
-        split, len(added), len(intake.known), found.ignored, issues_to_frame(issues), labelled, added_images=added
-    )
+    issues = issues_to_frame(work.issues)
+    return ImportReport(split, len(work.added), work.known, work.ignored, issues, labelled, added_images=work.added)
+
+
+class _Import:
+    """One attempt of an import. Its totals are complete when all :meth:`rows` have been made."""
+
+    def __init__(self, store: SqlStore, root: Path, options: ImportOptions, name: str, *, labelled: bool) -> None:
+        self.issues: list[Issue] = []
+        self.lines: list[tuple[str, int, str]] = []
+        self.added: list[str] = []
+        self.known = self.ignored = 0
+        self.changed: list[pd.DataFrame] = []
+        self.bare: list[pd.DataFrame] = []
+        self._store, self._split, self._name = store, options.split, name
+        self._exists = store.dataset(options.split) is not None
+        files, self.as_of = store.files()
+        self._labels = labels_by_image(store.labels_of_images(options.split)) if labelled else {}
+        self._statuses: dict[str, str] | None = None
+        self.deduplication = Deduplication(files, options, name, root, self._labels)
+
+    def rows(
+        self, parts: Iterable[SourceContents], facts: dict[str, Facts | ImageError], events: Events | None
+    ) -> Iterator[NewImages]:
+        """Yield the images to add, part by part, and collect everything else that the report tells."""
+        try:
+            for found in parts:
+                yield self._take_in(found, facts, events)
+        except CustomLabelsError:
+            raise
+        except Exception as error:
+            raise _FailedError(error) from error
+        if self._exists and not (self.added or self.issues or self.lines):
+            raise _NothingNewError
+
+    def _take_in(self, found: SourceContents, facts: dict[str, Facts | ImageError], events: Events | None) -> NewImages:
+        intake = self.deduplication.take_in(found, facts, events)
+        wanted = found.annotations[found.annotations["image"].isin(intake.known)]
+        wanted = wanted.assign(image=wanted["image"].map(intake.known).astype("str"))
+        pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
+        wanted = wanted[pd.array([label not in self._labels.get(image, ()) for image, label in pairs], dtype=bool)]
+        bare = wanted[~wanted["image"].isin(self._labels)]
+        if len(bare) and self._statuses is None:
+            self._statuses = self._store.images(self._split).set_index("image")["status"].to_dict()
+        self.issues += [*intake.issues, *kept_labels(wanted, self._labels, self._statuses or {}, self._name)]
+        self.lines += found.lines
+        self.added += intake.images["image"].tolist()
+        self.known += len(intake.known)
+        self.ignored += found.ignored
+        self.changed += [intake.changed] if len(intake.changed) else []
+        self.bare += [bare] if len(bare) else []
+        return intake.images, intake.annotations, intake.files
+
+
+def _tables_in(source: Any) -> tuple[Any, Iterator[pd.DataFrame] | None]:
+    """Return the source, and an iterator if it consists of several tables."""
+    if isinstance(source, str | os.PathLike | pd.DataFrame | SourceContents) or not isinstance(source, Iterable):
+        return source, None
+    items = iter(source)
+    first = list(islice(items, 1))
+    if first and isinstance(first[0], pd.DataFrame):
+        return source, chain(first, items)
+    return ([*first, *items] if items is source else source), None
+
+
+def _contents_of(
+    tables: Iterator[pd.DataFrame], options: ImportOptions, root: Path, who: str
+) -> Iterator[SourceContents]:
+    for table in tables:
+        if not isinstance(table, pd.DataFrame):
+            raise InputError(f"{table!r} is not a DataFrame, but the source is a sequence of DataFrames.")
+        if len(table):
+            yield from find_images(table, options, project_folder=root, annotator=who).parts(_PART)
 
 
 def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:

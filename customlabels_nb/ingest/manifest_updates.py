@@ -22,7 +22,7 @@ from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
-from customlabels_nb.ingest.deduplication import Facts, take_in
+from customlabels_nb.ingest.deduplication import Deduplication, Facts
 from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
 from customlabels_nb.store import Action, SqlStore
 
@@ -61,7 +61,7 @@ def update_entries(
     reader.read()
     manifest = contents_of(reader)
     unread = [(source.name, number, raw) for number, raw in manifest.unread]
-    facts: dict[int, Facts | ImageError] = {}
+    facts: dict[str, Facts | ImageError] = {}
     while True:
         known_files, as_of = store.files()
         stored, old, _ = store.tables(split)
@@ -70,7 +70,7 @@ def update_entries(
         known = forget_where_changed(images, marks, stored, old), marks
         images, marks = (frame[~frame["image"].isin(names)] for frame in (manifest.images, manifest.annotations))
         found = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
-        intake = take_in(found, facts, ImportOptions(split), known=known_files, root=root, events=events)
+        intake = Deduplication(known_files, ImportOptions(split), source.name, root).take_in(found, facts, events)
         try:
             written = store.update_entries(
                 split,

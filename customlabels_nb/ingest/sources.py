@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -65,7 +65,7 @@ class ImportOptions:
             raise InputError("Pass either label= or auto_label=True, not both.")
 
 
-Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
+Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame | Iterator[pd.DataFrame]
 _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
 
@@ -87,6 +87,23 @@ class SourceContents:
     ignored: int = 0
     lines: list[tuple[str, int, str]] = field(default_factory=list)
     contents: list[str | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stats = self.stats or [None] * len(self.images)
+        self.contents = self.contents or [None] * len(self.images)
+
+    def parts(self, size: int) -> Iterator[SourceContents]:
+        """Yield the contents in parts of at most ``size`` images. The first has the issues, lines and ignored files."""
+        if len(self.images) <= size:
+            yield self
+            return
+        numbers = pd.Index(self.images["image"]).get_indexer(self.annotations["image"]) // size
+        issues, ignored, lines = self.issues, self.ignored, self.lines
+        for number, start in enumerate(range(0, len(self.images), size)):
+            own = slice(start, start + size)
+            images, marks = self.images.iloc[own].reset_index(drop=True), self.annotations[numbers == number]
+            more = (issues, ignored, lines) if number == 0 else ([], 0, [])
+            yield SourceContents(images, marks, self.description, self.stats[own], *more, self.contents[own])
 
 
 def found_in_tables(
@@ -385,7 +402,7 @@ def _join(parts: Sequence[SourceContents]) -> SourceContents:
     images = pd.concat([part.images for part in parts], ignore_index=True)
     first = ~images["image"].duplicated()
     stats = [stat for part in parts for stat in part.stats]
-    contents = [content for part in parts for content in part.contents or [None] * len(part.images)]
+    contents = [content for part in parts for content in part.contents]
     seen: set[str] = set()
     annotations = []
     for part in parts:

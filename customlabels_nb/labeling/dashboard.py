@@ -63,8 +63,8 @@ class DashboardCheck:
 class DashboardTotals:
     """All statistics as of the action ``seen``, as tables from :mod:`customlabels_nb.labeling.progress`.
 
-    ``complete`` is False while annotations are still being read. Until then, only the statuses and the queue are
-    correct, and ``seen`` is 0.
+    ``complete`` is False while the images are still being read. Until then, only the statuses, labels and usable images
+    are correct, the queue does not distinguish images with predictions, and ``seen`` is 0.
     """
 
     seen: int
@@ -118,9 +118,7 @@ class DashboardSession(ProjectScreen):
         self.assisting: Job[Any] = Job()
         self._dataset = dataset
         self._check, self._plan = check, plan
-        self._first: ProjectCounts | None = None  # shown while the annotations are being read
         self._followed: FollowedCounts | None = None
-        self._has_images = threading.Event()
         self._told: Callable[[], object] | None = None
         self._was_read = threading.Event()
         threading.Thread(target=self._read, name="customlabels_nb statistics", daemon=True).start()
@@ -135,18 +133,13 @@ class DashboardSession(ProjectScreen):
         return self._store.project().task
 
     def _read(self) -> None:
-        def images_read(outline: ProjectCounts) -> None:
-            self._first = outline
-            self._has_images.set()
-
         try:
-            followed = FollowedCounts(self._store, images_read)
+            followed = FollowedCounts(self._store)
             with self._lock:
                 self._followed, told = followed, self._told
         except StoreError:
             return  # totals() raises the error
         finally:
-            self._has_images.set()
             self._was_read.set()
         if told is not None:
             told()
@@ -175,27 +168,46 @@ class DashboardSession(ProjectScreen):
         unit, offset
             See :func:`.progress.work`.
         wait : float, optional
-            Seconds to wait for the first reading of the annotations before returning incomplete statistics. By default,
+            Seconds to wait for the first reading of the images before returning incomplete statistics. By default,
             wait indefinitely.
         """
-        self._was_read.wait(wait)
-        self._has_images.wait()
+        if not self._was_read.wait(wait):
+            return self._stored_counts(unit, offset)
         with self._lock:
-            complete = self._was_read.is_set() or self._first is None
-            followed = self._current() if complete else None
-            outline = self._first if followed is None else followed.outline
-            assert outline is not None
+            followed = self._current()
+            outline = followed.outline
             return DashboardTotals(
-                0 if followed is None else followed.seen,
+                followed.seen,
                 progress.statuses(outline),
                 progress.label_distribution(outline, self._store.labels()),
                 progress.annotators(outline),
                 progress.work(outline, unit, offset=offset),
                 progress.queue(outline),
                 progress.usable(outline),
-                None if followed is None else self._last_version(outline),
-                complete,
+                self._last_version(outline),
             )
+
+    def _stored_counts(self, unit: str, offset: timedelta) -> DashboardTotals:
+        """Return the totals that the store counts itself, for as long as the tables are being read."""
+        nothing, counts = ProjectCounts.empty(self._store), self._store.status_counts()
+        at = [counts["split"], counts["status"]]
+        images = counts.set_index(at)["images"].to_dict()
+        statuses, queue = progress.statuses(nothing), progress.queue(nothing)
+        statuses["images"] = [images.get(key, 0) for key in zip(statuses["split"], statuses["status"], strict=True)]
+        for split in t.SPLITS:
+            queue[split] = [images.get((split, kind), 0) for kind in queue["kind"]]
+        usable = counts[counts["status"] == "labelled"].set_index("split")["annotated"].to_dict()
+        return DashboardTotals(
+            0,
+            statuses,
+            self._store.labels().merge(self._store.label_uses().drop(columns="annotations"), on="label"),
+            progress.annotators(nothing),
+            progress.work(nothing, unit, offset=offset),
+            queue,
+            {split: usable.get(split, 0) for split in t.SPLITS},
+            None,
+            complete=False,
+        )
 
     def _last_version(self, outline: ProjectCounts) -> LastVersion | None:
         ready = [version for version in self._store.versions() if not version.status.startswith(_UNFINISHED)]

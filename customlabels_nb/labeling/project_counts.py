@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +53,10 @@ class ProjectCounts:
         return cls.of(store.outline_images(), store.outline_annotations())
 
     @classmethod
-    def of_images(cls, images: pd.DataFrame) -> ProjectCounts:
-        """Create counts of images without annotations."""
+    def empty(cls, store: SqlStore) -> ProjectCounts:
+        """Return the tables of a project without images."""
         columns = {"number": "int64", "label": "category", "annotator": "category", "created": t.CREATED_DTYPE}
-        return cls.of(images, t.empty(columns))
+        return cls.of(store.outline_images([]), t.empty(columns))
 
     def with_changed(self, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
         """Return a copy in which these images and all their annotations replace the previous ones."""
@@ -79,17 +79,12 @@ class FollowedCounts:
     ----------
     store : SqlStore
         Store to follow.
-    images_read : callable, optional
-        Callback that receives counts of the images alone, before their annotations are read.
     """
 
-    def __init__(self, store: SqlStore, images_read: Callable[[ProjectCounts], object] | None = None) -> None:
+    def __init__(self, store: SqlStore) -> None:
         self._store = store
         self.seen = store.last_action()  # before reading, so that concurrent changes are read twice rather than missed
-        images = store.outline_images()
-        if images_read is not None:
-            images_read(ProjectCounts.of_images(images))
-        self.outline = ProjectCounts.of(images, store.outline_annotations())
+        self.outline = ProjectCounts.read(store)
 
     def follow(self) -> bool:
         """Apply the changes since the last call, and return True if there were any."""

@@ -380,7 +380,7 @@ def _accepted(answer: QuickTestAnswer | None, rows: Sequence[int], labels: Seque
     chosen = table.iloc[list(dict.fromkeys(rows))].drop(columns="confidence")
     named = pd.DataFrame({"label": [t.check_label(label) for label in labels]}, dtype="str")
     named = named.reindex(columns=chosen.columns).astype(chosen.dtypes)
-    return pd.concat([chosen, named], ignore_index=True).drop_duplicates(ignore_index=True)
+    return pd.concat([chosen, named], ignore_index=True).drop_duplicates(["label", *t.BOX_COLUMNS], ignore_index=True)
 
 
 def _nothing() -> pd.DataFrame:

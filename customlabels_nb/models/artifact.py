@@ -36,13 +36,17 @@ MOST_HEADER_BYTES = 1 << 23
 _ADVICE = "Train the version again, or restore its folder from an intact copy."
 _LENGTH_BYTES = 8
 
-#: Version 1 supported only classifiers and had no key ``detector``.
-FORMAT_VERSION = 2
+#: Version 1 supported only classifiers and had no key ``detector``. Only models with masks are written as version 3, so
+#: that earlier releases can read the others.
+FORMAT_VERSION = 3
+_WITHOUT_MASKS = 2
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-DETECTION = "detection"
+DETECTION, MASKS = "detection", "masks"
+#: Kinds of models that predict boxes.
+DETECTORS = (DETECTION, MASKS)
 #: Activation that turns logits into confidences, by kind of model. A detector's outputs are already confidences.
-KINDS = {"single-label": "softmax", "multi-label": "sigmoid", DETECTION: "none"}
+KINDS = {"single-label": "softmax", "multi-label": "sigmoid", DETECTION: "none", MASKS: "none"}
 DEFAULT_THRESHOLD = 0.5
 #: Maximum side of a square input in pixels, larger than the input of any supported network.
 MOST_INPUT_SIZE = 4096
@@ -59,7 +63,7 @@ class ModelConfig:
     Attributes
     ----------
     kind : str
-        "single-label", "multi-label" or "detection".
+        "single-label", "multi-label", "detection" (boxes) or "masks" (boxes with masks).
     labels : tuple of str
         Labels in the order of the model's outputs.
     colours : tuple of str
@@ -77,7 +81,7 @@ class ModelConfig:
     detector : DetectorShape or None
         Shape of a detector's network. It may be passed as the result of :meth:`DetectorShape.to_dict`.
     format_version : int
-        Version of the file format.
+        Version of the file format that this kind of model requires.
 
     Raises
     ------
@@ -103,9 +107,10 @@ class ModelConfig:
             _require(isinstance(value, list | tuple), name, value, "must be a list")
             object.__setattr__(self, name, tuple(value))
         _require(self.kind in KINDS, "kind", self.kind, f"must be one of {', '.join(KINDS)}")
+        object.__setattr__(self, "format_version", FORMAT_VERSION if self.kind == MASKS else _WITHOUT_MASKS)
         texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
-        least = 1 if self.kind == DETECTION else 2
+        least = 1 if self.is_detector else 2
         _require(
             len(self.labels) >= least,
             "labels",
@@ -133,13 +138,18 @@ class ModelConfig:
         if isinstance(self.detector, dict):
             object.__setattr__(self, "detector", DetectorShape.from_dict(self.detector))
         shape = self.detector
-        fits = isinstance(shape, DetectorShape) if self.kind == DETECTION else shape is None
+        fits = isinstance(shape, DetectorShape) if self.is_detector else shape is None
         _require(fits, "detector", shape, f"does not fit kind={self.kind!r}")
         if shape is not None and shape.architecture != OWN:
             _require(self.backbone == shape.architecture, "backbone", self.backbone, "must be the detector's name")
         else:
             words = f"must be {PACKAGED!r} or a name like 'timm/…' or 'torchvision/…'"
             _require(is_backbone_name(self.backbone), "backbone", self.backbone, words)
+
+    @property
+    def is_detector(self) -> bool:
+        """True if the model predicts boxes."""
+        return self.kind in DETECTORS
 
     @property
     def activation(self) -> str:
@@ -176,6 +186,8 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
     shape = getattr(model, "shape", None)
     if shape != config.detector:
         raise InputError(f"The model's detector shape is {shape!r}, but config.detector is {config.detector!r}.")
+    if (getattr(model, "masks", None) is not None) != (config.kind == MASKS):
+        raise InputError(f"config.kind={config.kind!r} does not fit the model: kind={MASKS!r} requires a mask head.")
     rows = weights["head.weight"].shape[0] if shape is None else model.n_labels
     if rows != len(config.labels):
         raise InputError(f"The model has {rows} outputs, but its config has {len(config.labels)} labels.")
@@ -229,7 +241,7 @@ def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:
         if config.detector is not None:
             from customlabels_nb.models.detector_building import build_detector
 
-            return build_detector(config.detector, len(config.labels), config.backbone)
+            return build_detector(config.detector, len(config.labels), config.backbone, masks=config.kind == MASKS)
         from customlabels_nb.models.classifier import ImageClassifier
 
         features = backbone_named(config.backbone).features
@@ -268,7 +280,7 @@ def load_config(folder: Path) -> ModelConfig:
         if names:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
     try:
-        return ModelConfig(**{**content, "format_version": FORMAT_VERSION})
+        return ModelConfig(**content)
     except (InputError, TypeError, OverflowError) as error:  # a list instead of a string, a number of 400 digits
         raise ArtifactError(f"Cannot use {str(path)!r}: {error} {_ADVICE}") from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,30 @@ from torchvision.models.detection.image_list import ImageList
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.models.mask_head import MaskHead
 from customlabels_nb.models.transforms import to_batch
+
+
+@dataclass(frozen=True)
+class DetectedMasks:
+    """Masks of the detections in one image.
+
+    Attributes
+    ----------
+    inside : ndarray of float32, shape (n, cells, cells)
+        Probability that a cell of the region shows the object. NaN for a detection below its threshold.
+    regions : ndarray of float64, shape (n, 4)
+        ``x0, y0, x1, y1`` of each mask in pixels of the upright image. It may reach beyond the image.
+    size : tuple of int
+        Width and height of the upright image.
+    pixel : float
+        Side of a pixel of the network's input, in pixels of the image.
+    """
+
+    inside: npt.NDArray[np.float32]
+    regions: FloatArray
+    size: tuple[int, int]
+    pixel: float
 
 
 @dataclass(frozen=True)
@@ -30,11 +55,14 @@ class DetectedBoxes:
         Label indices.
     confidences : ndarray of float64, shape (n,)
         Confidences, between 0 and 1.
+    masks : DetectedMasks or None
+        Masks of the detections, if the network predicts masks.
     """
 
     boxes: FloatArray
     labels: npt.NDArray[np.int64]
     confidences: FloatArray
+    masks: DetectedMasks | None = None
 
 
 class ImageDetector(nn.Module):
@@ -48,14 +76,17 @@ class ImageDetector(nn.Module):
         Shape that the network was built from.
     n_labels : int
         Number of labels.
+    masks : MaskHead, optional
+        Head that predicts masks. ``network`` must be a Faster R-CNN.
     """
 
-    def __init__(self, network: nn.Module, shape: DetectorShape, n_labels: int) -> None:
+    def __init__(self, network: nn.Module, shape: DetectorShape, n_labels: int, masks: MaskHead | None = None) -> None:
         super().__init__()
         network.transform = _AsItIs()
-        self.network = network
+        self.network: Any = network
         self.shape = shape
         self.n_labels = n_labels
+        self.masks = masks
 
     def train(self, mode: bool = True) -> ImageDetector:
         """Set the training mode, but keep batch norm in eval mode, because batches are too small for its statistics."""
@@ -66,7 +97,11 @@ class ImageDetector(nn.Module):
         return self
 
     def losses(
-        self, images: torch.Tensor, boxes: Sequence[torch.Tensor], labels: Sequence[torch.Tensor]
+        self,
+        images: torch.Tensor,
+        boxes: Sequence[torch.Tensor],
+        labels: Sequence[torch.Tensor],
+        masks: Sequence[tuple[torch.Tensor, torch.Tensor]] = (),
     ) -> dict[str, torch.Tensor]:
         """Compute the losses of a batch in training mode.
 
@@ -78,25 +113,66 @@ class ImageDetector(nn.Module):
             ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
         labels : sequence of int64 Tensor, shape (n,)
             Label indices, from 0.
+        masks : sequence of (Tensor, Tensor)
+            For a network with a mask head, regions like ``boxes`` for each image, and the share of each of their cells
+            that the object covers, shape (m, cells, cells).
         """
         targets = [{"boxes": b, "labels": at + 1} for b, at in zip(boxes, labels, strict=True)]  # 0 is the background
-        result: dict[str, torch.Tensor] = self.network(images, targets)
-        return result
+        if self.masks is None:
+            result: dict[str, torch.Tensor] = self.network(images, targets)
+            return result
+        features, sizes, _, result = self._in_two_stages(images, targets)
+        regions, inside = [one for one, _ in masks], [one for _, one in masks]
+        return {**result, "loss_mask": self.masks.loss(features, regions, inside, sizes)}
 
-    def forward(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-        """Return ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` (from 0) and ``scores`` for each image."""
-        found: list[dict[str, torch.Tensor]] = self.network(images)
-        return [{**one, "labels": one["labels"] - 1} for one in found]
+    def forward(self, images: torch.Tensor, thresholds: torch.Tensor | None = None) -> list[dict[str, torch.Tensor]]:
+        """Return ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` (from 0) and ``scores`` for each image.
+
+        A network with a mask head also returns ``masks``, the probability that a cell of the box shows the object,
+        shape (n, cells, cells). If ``thresholds`` has a confidence for each label, the masks of boxes below it are NaN.
+        """
+        if self.masks is None:
+            found: list[dict[str, torch.Tensor]] = self.network(images)
+            return [{**one, "labels": one["labels"] - 1} for one in found]
+        features, sizes, found, _ = self._in_two_stages(images, None)
+        found = [{**one, "labels": one["labels"] - 1} for one in found]
+        wanted = [
+            torch.ones_like(one["scores"], dtype=torch.bool)
+            if thresholds is None
+            else one["scores"] >= thresholds[one["labels"]]
+            for one in found
+        ]
+        logits = self.masks(features, [one["boxes"][at] for one, at in zip(found, wanted, strict=True)], sizes)
+        counts = [int(at.sum()) for at in wanted]
+        for one, at, own in zip(found, wanted, logits.float().sigmoid().split(counts), strict=True):
+            one["masks"] = own.new_full((len(at), *own.shape[1:]), math.nan)
+            one["masks"][at] = own
+        return found
+
+    def _in_two_stages(self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]] | None) -> Any:
+        """Run a Faster R-CNN, and return its features, the sizes of the images, the detections and the losses."""
+        frames, _ = self.network.transform(images)
+        features = self.network.backbone(images)
+        proposals, first = self.network.rpn(frames, features, targets)
+        found, second = self.network.roi_heads(features, proposals, frames.image_sizes, targets)
+        return features, frames.image_sizes, found, {**second, **first}
 
 
 def detect(
-    network: ImageDetector, canvases: Sequence[Canvas], mean: Sequence[float], std: Sequence[float], device: str
+    network: ImageDetector,
+    canvases: Sequence[Canvas],
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: str,
+    thresholds: FloatArray | None = None,
 ) -> list[DetectedBoxes]:
     """Run ``network``, in eval mode on ``device``, on each canvas.
 
     Canvases of equal size form a batch. On a CPU, each canvas is processed on its own, which is just as fast. The
-    detections on one canvas never depend on the other canvases.
+    detections on one canvas never depend on the other canvases. If ``thresholds`` has a confidence for each label, only
+    detections that reach it get a mask.
     """
+    least = None if thresholds is None else torch.from_numpy(thresholds).to(device)
     groups: dict[object, list[int]] = {}
     for position, canvas in enumerate(canvases):
         groups.setdefault(position if device == "cpu" else canvas.pixels.shape, []).append(position)
@@ -104,7 +180,7 @@ def detect(
     with torch.inference_mode():
         for positions in groups.values():
             batch = to_batch([canvases[position].pixels for position in positions], mean, std, device)
-            for position, one in zip(positions, network(batch), strict=True):
+            for position, one in zip(positions, network(batch, least), strict=True):
                 found[position] = _found(one, canvases[position])
     return [found[position] for position in range(len(canvases))]
 
@@ -117,7 +193,11 @@ def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
     seen &= labels >= 0  # single-stage detectors also have an output for the background
     kept = np.flatnonzero(seen & (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(scores))
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    return DetectedBoxes(boxes[kept], labels[kept], scores[kept])
+    masks = None
+    if "masks" in one:
+        inside, scale = one["masks"].detach().cpu().numpy()[kept], np.divide(canvas.size, canvas.inside)
+        masks = DetectedMasks(inside, corners[kept] * np.tile(scale, 2), canvas.size, float(scale.max()))
+    return DetectedBoxes(boxes[kept], labels[kept], scores[kept], masks)
 
 
 def to_table(images: Sequence[str], found: Sequence[DetectedBoxes], labels: Sequence[str]) -> pd.DataFrame:

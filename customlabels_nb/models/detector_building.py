@@ -22,14 +22,18 @@ from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableErr
 from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, load_exactly
 from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet_weights
 from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape
+from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape, check_masks
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
+from customlabels_nb.models.mask_head import POOLED, MaskHead
 from customlabels_nb.settings import settings
 
 _MOST_CELLS = 64  # per side of the finest feature map. On larger maps, matrix products are slower than point sampling
 
 #: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
 LEAST_CONFIDENCE = 0.01
+
+#: Minimum confidence of a box with a mask, because each mask takes time. Evaluation ignores less confident boxes.
+LEAST_MASKED = 0.05
 
 #: Number of boxes that the first stage proposes per level and image in training.
 CANDIDATES = 600
@@ -115,7 +119,7 @@ def _freeze_before(body: nn.Module, first: str) -> None:
 
 
 def build_detector(
-    shape: DetectorShape, n_labels: int, backbone: str, *, candidates: int = CANDIDATES
+    shape: DetectorShape, n_labels: int, backbone: str, *, candidates: int = CANDIDATES, masks: bool = False
 ) -> ImageDetector:
     """Build the network without trained weights or downloads.
 
@@ -129,9 +133,19 @@ def build_detector(
         Name of the backbone, see :mod:`customlabels_nb.models.backbones`. Ignored if the architecture has its own.
     candidates : int
         Number of boxes that the first stage proposes per level and image in training, before non-maximum suppression.
+    masks : bool
+        Add a mask head.
+
+    Raises
+    ------
+    InputError
+        If the backbone cannot be used for a detector, or the architecture cannot have a mask head.
     """
+    if masks:
+        check_masks(shape.architecture)
     if shape.architecture != OWN:
-        return ImageDetector(_torchvision(shape.architecture, n_labels), shape, n_labels)
+        detector = ImageDetector(_torchvision(shape.architecture, n_labels), shape, n_labels)
+        return _with_masks(detector) if masks else detector
     body = _build_body(backbone)
     if backbone in BACKBONES:
         body = fold_batch_norm(body)
@@ -154,7 +168,16 @@ def build_detector(
         box_predictor=FastRCNNPredictor(shape.hidden, n_labels + 1),
         box_score_thresh=LEAST_CONFIDENCE,
     )
-    return ImageDetector(network, shape, n_labels)
+    detector = ImageDetector(network, shape, n_labels)
+    return _with_masks(detector) if masks else detector
+
+
+def _with_masks(detector: ImageDetector) -> ImageDetector:
+    heads = detector.network.roi_heads
+    pool = SeparableRoIAlign(heads.box_roi_pool.featmap_names, output_size=POOLED, sampling_ratio=2)
+    detector.masks = MaskHead(pool, detector.network.backbone.out_channels)
+    heads.score_thresh = LEAST_MASKED
+    return detector
 
 
 def pretrained_detector(
@@ -166,6 +189,7 @@ def pretrained_detector(
     frozen_stages: int = 2,
     proposals: int = 128,
     lean: bool = False,
+    masks: bool = False,
 ) -> ImageDetector:
     """Build a detector for training from a pretrained backbone, or from a COCO detector without its last layers.
 
@@ -179,6 +203,8 @@ def pretrained_detector(
         Number of proposals per image that the second stage is trained on. Ignored for a COCO detector.
     lean : bool
         Skip computations that are expensive on a CPU and contribute little to training.
+    masks : bool
+        Add a mask head.
 
     Raises
     ------
@@ -191,7 +217,8 @@ def pretrained_detector(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        detector = build_detector(shape, n_labels, backbone, candidates=_LEAN_CANDIDATES if lean else CANDIDATES)
+        candidates = _LEAN_CANDIDATES if lean else CANDIDATES
+        detector = build_detector(shape, n_labels, backbone, candidates=candidates, masks=masks)
     if shape.architecture != OWN:
         _take_over(detector.network, coco_weights(shape.architecture))
         return detector
@@ -220,6 +247,8 @@ def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetec
         return 0
     rows = {0: 0, **{i + 1: list(labels).index(label) + 1 for i, label in enumerate(wanted) if label in labels}}
     before, after = old.state_dict(), new.state_dict()
+    if old.masks is None:  # a new mask head is trained from scratch
+        after = {key: value for key, value in after.items() if not key.startswith("masks.")}
     ends = ("box_predictor.cls_score", "box_predictor.bbox_pred")
     shared = [key for key in after if not any(end in key for end in ends)]
     if len(rows) == 1 or any(key not in before or before[key].shape != after[key].shape for key in shared):

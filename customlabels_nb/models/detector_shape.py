@@ -130,6 +130,20 @@ def check_detector(name: object) -> None:
         raise InputError(f"Unknown detector {name!r}. Choose one of: {', '.join((OWN, *COCO_DETECTORS))}.")
 
 
+def check_masks(name: str) -> None:
+    """Raise an error unless the detector can have a mask head.
+
+    Raises
+    ------
+    InputError
+        If the detector has no second stage.
+    """
+    if not name.startswith(OWN):
+        raise InputError(
+            f"detector={name!r} cannot predict masks. Use {OWN!r}, the default, or train boxes with kind='detection'."
+        )
+
+
 def check_input_size(size: object) -> None:
     """Raise an error unless ``size`` is None or a valid length for the longer side of an image on a canvas.
 

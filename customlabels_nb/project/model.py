@@ -386,7 +386,13 @@ class Model(Runnable):
         --------
         >>> project.model("stopped").resume()  # doctest: +SKIP
         """
+        from customlabels_nb.cluster.ranks import follow, launched_rank, ranks
+
         record = self.record
+        where = record.config.get("workers"), record.config.get("on"), bool(record.config.get("shared"))
+        if launched_rank(where[0]):
+            follow()
+            return self
         if record.status != "TRAINING_FAILED":
             raise NotAllowedError(f"Only a failed training run can be resumed. {self.name!r} is {record.status}.")
         labels = self._store.labels()
@@ -395,7 +401,8 @@ class Model(Runnable):
         with self._stoppable(), display as stream:
             from customlabels_nb.training.run import resume_version  # loads torch, which takes seconds
 
-            resume_version(self._store, self._root, record, stream)
+            with ranks(*where, version=self.name) as found:
+                resume_version(self._store, self._root, record, stream, ranks=found)
             self._finish(stream)
         return self
 
@@ -553,7 +560,7 @@ class Model(Runnable):
             self.name,
             config,
             keep_thresholds=self.set_thresholds,
-            open_images=partial(open_test_images, self._place, boxes=config.kind == "detection"),
+            open_images=partial(open_test_images, self._place, boxes=config.is_detector),
         )
 
     def _photos(self) -> list[str]:

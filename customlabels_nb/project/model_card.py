@@ -30,7 +30,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.evaluation import Evaluation
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
 from customlabels_nb.images.reading import is_remote, local_path
-from customlabels_nb.models.artifact import ModelConfig, load_config
+from customlabels_nb.models.artifact import MASKS, ModelConfig, load_config
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN
 from customlabels_nb.store import VersionRecord
@@ -43,6 +43,7 @@ _IN_WORDS = {
     SINGLE_LABEL: "Single-label classifier: it assigns one label to each image",
     MULTI_LABEL: "Multi-label classifier: it assigns each image all labels that apply to it",
     DETECTION: "Object detector: it finds objects in an image, each with a label and a box",
+    MASKS: "Object detector with masks: it finds objects in an image, each with a label, a box and an outline",
     BRANDS: "Brand detector: it was trained on logo images and finds these logos in photos, each with a box",
 }
 _METRICS = {
@@ -572,7 +573,7 @@ def _per_label(facts: CardFacts) -> Table:
 
 def _use(facts: CardFacts) -> Iterator[Block]:
     yield Heading("How to use it")
-    box = ", and its box in pixels" if facts.config.kind == DETECTION else ""
+    box = ", and its box in pixels" if facts.config.is_detector else ""
     yield Code(
         "import customlabels_nb as cl\n\n"
         f"project = cl.load_project({_quoted(facts.project)})  # the project's folder\n"
@@ -708,7 +709,7 @@ def _about_marks(found: Evaluation) -> Iterator[str]:
 
 
 def _about_boxes(facts: CardFacts) -> Iterator[str]:
-    if facts.config.kind != DETECTION:
+    if not facts.config.is_detector:
         return
     if facts.kind == BRANDS:
         yield (
@@ -740,7 +741,7 @@ def _about_the_world(facts: CardFacts) -> Iterator[str]:
         f"The model only knows {'one label' if count == 1 else f'{count:,} labels'}. It assigns anything else to one "
         "of them or detects nothing, and its confidence is then unreliable."
     )
-    if facts.kind not in (DETECTION, MULTI_LABEL) or facts.train is None:
+    if facts.kind not in (DETECTION, MASKS, MULTI_LABEL) or facts.train is None:
         return
     labelled = facts.train.images.loc[facts.train.images["status"] == "labelled", "image"]
     if labelled.isin(facts.train.annotations["image"]).all():

@@ -188,7 +188,7 @@ class Project:
 
     @property
     def statistics(self) -> dict[str, Statistics]:
-        """Numbers of entries, labelled entries and labels, by split."""
+        """Numbers of entries, labelled entries, labels and boxes, by split. The store counts them as they change."""
         return {split: self._store.statistics(split) for split in t.SPLITS}
 
     def tag_dataset(self, split: str, **tags: str | None) -> None:
@@ -267,7 +267,7 @@ class Project:
         progress: bool = True,
         events: Events | None = None,
     ) -> ImportReport:
-        """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or a DataFrame.
+        """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or one or several DataFrames.
 
         Images that are already in the dataset are recognised. If they have no label yet, they get the label from the
         source. Existing labels are never changed. Folders in cloud storage buckets work as well
@@ -278,7 +278,8 @@ class Project:
         source
             Images to add. Local images are referenced by path unless ``copy`` is true. A zip file is unpacked into the
             project's folder. A DataFrame needs a column ``image``, and may have a column ``label``, box columns and any
-            other columns, which are stored too.
+            other columns, which are stored too. An iterator of DataFrames is stored as one action with only one of them
+            in memory. All rows of an image must be in one of them, and others cannot write to the project meanwhile.
         split : {"train", "test"}
             Dataset to add the images to.
         auto_label : bool
@@ -1002,6 +1003,9 @@ class Project:
         seed: int = 0,
         device: str | None = None,
         auto_labels: bool = False,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
         tags: dict[str, str] | None = None,
         progress: bool | str = True,
         events: Events | None = None,
@@ -1015,9 +1019,10 @@ class Project:
         ----------
         name : str, optional
             Name of the version. By default ``<project>.<date>T<time>``.
-        kind : {"single-label", "multi-label", "detection", "brands"}, optional
+        kind : {"single-label", "multi-label", "detection", "masks", "brands"}, optional
             Kind of model. By default, it is chosen from the project's task or its labels. The choice and the reason for
-            it are printed.
+            it are printed. "masks" is a detector that also predicts the outline of each object. It is the default if
+            the project's task is "polygons".
         budget : str or float, optional
             Wall-clock time limit, counted from this call: "90s", "2min", "best" or seconds. Predicting the test images
             counts as well, unless it would take too much of the budget. In that case, a message gives the expected
@@ -1044,6 +1049,16 @@ class Project:
         auto_labels : bool
             Train on labels by models too, such as those of ``project.assist.auto_label()``. By default, images with
             such labels are left out. Test images with such labels are always left out.
+        workers : int, optional
+            Number of processes, including this one, that share the images of each training step. The size of a step
+            stays the same: 8 images for a detector, so up to 8 processes can share it. For a classifier, only
+            fine-tuning is shared, up to 16 processes. With ``device="cuda"``, each process uses one device. Processes
+            that end are replaced. In a program that ``torchrun`` starts, pass the number of its processes.
+        on : {"ray"}, optional
+            Start the other processes on the Ray cluster of the environment variable ``RAY_ADDRESS``. By default, they
+            run on this machine.
+        shared : bool
+            With ``on``, whether all machines have the same files at the same paths. Otherwise, images must be URLs.
         tags : dict, optional
             Tags of the version, a dict of str to str.
         progress : bool or "bars"
@@ -1064,6 +1079,10 @@ class Project:
         >>> model = project.train(budget="2min")  # doctest: +SKIP
         >>> model.evaluate().summary  # doctest: +SKIP
         """
+        from customlabels_nb.cluster.ranks import follow, launched_rank, ranks
+
+        if launched_rank(workers):
+            return self.model(follow())
         started = time.perf_counter()
         version = new_version_name(self._place, name)
         model = Model(self._place, version)
@@ -1074,6 +1093,7 @@ class Project:
             options = options_from(
                 kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
                 base=None if base is None else self._version_named(base), seed=seed, device=device,
+                workers=workers, on=on, shared=shared,
             )  # fmt: skip
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
@@ -1092,10 +1112,132 @@ class Project:
                     left = int((whole.images["status"] != used.images["status"]).sum())
                     if left:
                         say(f"{counted(left, f'{whole.name} image')} with labels by models left out. {advice}")
-                train_version(self._store, self.root, version, *datasets, options, stream, tags=tags, started=started)
+                with ranks(options.workers, options.on, options.shared, version=version) as found:
+                    train_version(
+                        self._store, self.root, version, *datasets, options, stream,
+                        tags=tags, started=started, ranks=found,
+                    )  # fmt: skip
                 model = self._models.setdefault(version, model)
                 model._finish(stream)
         return model
+
+    def cross_validate(
+        self,
+        folds: int | None = 5,
+        *,
+        seeds: int = 1,
+        kind: str | None = None,
+        budget: str | float | None = None,
+        steps: int | None = None,
+        backbone: str | None = None,
+        detector: str | None = None,
+        input_size: int | None = None,
+        seed: int = 0,
+        device: str | None = None,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> pd.DataFrame:
+        """Train on all folds of the training set but one, test on that one, and return the metrics of each fold.
+
+        The models are not kept. The training runs are independent, so they can be shared between ``workers``.
+
+        Parameters
+        ----------
+        folds : int, optional
+            Number of folds. Each label keeps its proportion, and images with the same content stay together. None
+            trains on the whole training set and tests on the test set, to compare ``seeds``.
+        seeds : int
+            Number of models for each fold, with the seeds ``seed``, ``seed + 1``, …
+        kind, budget, steps, backbone, detector, input_size, seed, device
+            As in :meth:`train`, for each model.
+        workers : int, optional
+            Number of processes on this machine that train at the same time. By default one.
+        on : {"ray"}, optional
+            Train on the Ray cluster at ``RAY_ADDRESS``, by default with as many workers as it has CPUs.
+        shared : bool
+            With ``on="ray"``: allow local images, because all machines have the same files at the same paths.
+
+        Returns
+        -------
+        DataFrame
+            One row per model: fold, seed, training_images, test_images and its metrics.
+
+        Raises
+        ------
+        HelperError
+            If a model cannot be trained, for example because a label has too few images in a fold.
+
+        Examples
+        --------
+        >>> scores = project.cross_validate(folds=5, workers=2)  # doctest: +SKIP
+        >>> scores["f1"].agg(["mean", "std"])  # doctest: +SKIP
+        """
+        from customlabels_nb.cluster.spreading import check_workers
+        from customlabels_nb.cluster.trials import deal_folds, run_trials
+        from customlabels_nb.training.options import options_from
+        from customlabels_nb.training.plan import without_machine_labels
+
+        check_workers(workers, on)
+        if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+            raise InputError(f"seeds={seeds!r} must be a positive integer.")
+        options = options_from(
+            kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
+            seed=seed, device=device,
+        )  # fmt: skip
+        train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
+        dealt = None if folds is None else deal_folds(train, folds, random_state=seed)
+        parts = [{}] if folds is None else [{"fold": fold} for fold in range(folds)]
+        trials = [{**part, "seed": seed + number} for part in parts for number in range(seeds)]
+        with progress_bars(events or Events(), show=progress) as stream:
+            return run_trials(
+                train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers, on=on,
+                shared=shared, events=stream,
+            )  # fmt: skip
+
+    def embed(
+        self,
+        split: str | None = None,
+        *,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> pd.DataFrame:
+        """Compute the features of all images that have none yet, and return a table of images that cannot be read.
+
+        Sorting by similarity, ``project.assist`` and training then start at once. If interrupted, the next call
+        continues where this one stopped.
+
+        Parameters
+        ----------
+        split : {"train", "test"}, optional
+            Dataset. By default both.
+        workers : int, optional
+            Number of processes that share the work. By default this process does it.
+        on : {"ray"}, optional
+            Use the Ray cluster at ``RAY_ADDRESS``, by default with as many workers as it has CPUs.
+        shared : bool
+            With ``on="ray"``: allow local images, because all machines have the same files at the same paths.
+
+        Examples
+        --------
+        >>> unread = project.embed("train", progress=False)
+        >>> len(unread)
+        0
+        """
+        from customlabels_nb.cluster.embedding import embed_with
+        from customlabels_nb.cluster.spreading import check_workers
+
+        check_workers(workers, on)
+        images = self._store.images(split)
+        keys = [content if isinstance(content, str) else None for content in images["sha256"]]
+        shares: dict[str, Any] = {"workers": workers, "on": on, "shared": shared}
+        with progress_bars(events or Events(), show=progress) as stream:
+            return issues_to_frame(embed_with(images["image"].tolist(), keys, self.root, **shares, events=stream))
 
     def model(self, name: str = "latest") -> Model:
         """Return the model version with this name or alias (see ``Model.publish``), or the latest completed version.

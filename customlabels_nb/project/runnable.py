@@ -169,6 +169,9 @@ class Runnable(ABC):
         to: None = None,
         resume: bool = False,
         batch_size: int | None = None,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> pd.DataFrame: ...
@@ -183,6 +186,9 @@ class Runnable(ABC):
         to: str | os.PathLike[str],
         resume: bool = False,
         batch_size: int | None = None,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> WrittenDetections: ...
@@ -196,6 +202,9 @@ class Runnable(ABC):
         to: str | os.PathLike[str] | None = None,
         resume: bool = False,
         batch_size: int | None = None,
+        workers: int | None = None,
+        on: str | None = None,
+        shared: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> pd.DataFrame | WrittenDetections:
@@ -209,17 +218,26 @@ class Runnable(ABC):
             Images to predict.
         threshold, max_results
             As in :meth:`detect`, for each image.
-        to : path, optional
+        to : path or URL, optional
             File or folder to write the results to while they arrive, instead of keeping them in memory: a file that
             ends in ``.jsonl`` (a line for each image with ``image`` and Rekognition's ``CustomLabels``, and for
             detectors also the image's ``width`` and ``height``), one that ends in ``.manifest`` (a dataset, for
-            ``project.import_dataset``), or a folder (Parquet files with the columns of the table). A journal next to
-            the file, or inside the folder, records the progress.
+            ``project.import_dataset``), or a folder (Parquet files with the columns of the table), which may be a URL
+            like "s3://bucket/found/". A journal next to the file, or inside the folder, records the progress.
+            :func:`customlabels_nb.open_results` opens the folder again.
         resume : bool
             Continue with the results at ``to`` after an interrupt or a killed kernel. No image is written twice or
             skipped, and images added since then are included. If there are no results yet, start from the beginning.
         batch_size : int, optional
             Number of images per batch. By default chosen for the device and its memory.
+        workers : int, optional
+            Number of processes that share the work. Each loads the model and writes the results of whole chunks of
+            images. This requires ``pip install customlabels-nb[parquet]``.
+        on : {"ray"}, optional
+            Run the workers on the Ray cluster at ``RAY_ADDRESS`` instead of this machine, by default as many as it has
+            CPUs. This requires ``pip install customlabels-nb[ray]`` and ``to``.
+        shared : bool
+            With ``on="ray"``: allow local paths, because all machines have the same files at these paths.
 
         Returns
         -------
@@ -235,6 +253,8 @@ class Runnable(ABC):
         InputError
             If an argument is invalid, or the results at ``to`` come from a different model, ``threshold`` or
             ``max_results``.
+        HelperError
+            If the workers cannot do the work. Finished chunks are kept, and ``resume=True`` continues after them.
 
         Examples
         --------
@@ -244,11 +264,23 @@ class Runnable(ABC):
         ['image', 'label', 'confidence']
         >>> table.attrs["errors"]
         []
+
+        Share the work between four processes, or the machines of a cluster:
+
+        >>> model.detect_many("s3://b/photos/", to="s3://b/found/", workers=4)  # doctest: +SKIP
+        >>> model.detect_many("s3://b/photos/", to="s3://b/found/", on="ray", resume=True)  # doctest: +SKIP
         """
         from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
+        spread = None
+        if workers is not None or on is not None:
+            from customlabels_nb.cluster.detecting import detect_with
+
+            events = events or Events()
+            limits = {"root": root, "batch_size": batch_size, "events": events}
+            spread = detect_with(workers, on, shared=shared, to=to, **limits)  # type: ignore[arg-type]
         with progress_bars(events or Events(), show=progress) as stream:
             found = detect_many(
                 self._running(),
@@ -256,6 +288,7 @@ class Runnable(ABC):
                 root=root,
                 batch_size=batch_size,
                 events=stream,
+                spread=spread,
                 **asked,  # type: ignore[arg-type]
             )
         for words in words_on_the_rest(found):
@@ -567,7 +600,7 @@ class LoadedModel(Runnable):
 
     @property
     def kind(self) -> str:
-        """Kind of model: "single-label", "multi-label" or "detection"."""
+        """Kind of model: "single-label", "multi-label", "detection" or "masks"."""
         return self._kind
 
     @property

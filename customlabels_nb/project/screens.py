@@ -207,7 +207,7 @@ def _predictions_in(found: Any, model: Any, root: Path) -> tuple[list[str], Call
     from customlabels_nb.inference.result_writing import WrittenDetections
 
     if isinstance(found, WrittenDetections):
-        found = found.path if found.path.suffix == ".jsonl" else found.table()
+        found = found.path if str(found.path).endswith(".jsonl") else found.table()
     if isinstance(found, str | os.PathLike) and os.fspath(found).endswith(".jsonl"):
         images, table = read_json_lines(local_path(found, "found"))
     elif isinstance(found, pd.DataFrame):

@@ -117,7 +117,8 @@ def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     kept = choose(found.labels, found.confidences, asked.thresholds)[:most]
     names = [asked.config.labels[label] for label in found.labels[kept]]
     size = image.size if isinstance(image, Canvas) else None
-    return {"CustomLabels": api_entries(names, found.confidences[kept], found.boxes[kept], size)}
+    polygons = None if found.polygons is None else found.polygons[kept]
+    return {"CustomLabels": api_entries(names, found.confidences[kept], found.boxes[kept], size, polygons)}
 
 
 def _running(call: Call, arn: str) -> ServedVersion:

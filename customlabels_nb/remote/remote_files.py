@@ -114,6 +114,11 @@ def is_web(url: str) -> bool:
     return protocol_of(url) in _HTTP
 
 
+def is_store(url: str) -> bool:
+    """Check whether a URL is in an object store, where a file appears only when it is complete."""
+    return protocol_of(url) in _STORES and "::" not in url
+
+
 def look_up(url: str) -> RemoteFile:
     """Request the metadata of a remote file.
 
@@ -230,7 +235,7 @@ def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
         raise _too_large(url, max_bytes)
     try:
         system, path = open_system(url)
-        if size and protocol_of(url) in _STORES and "::" not in url:
+        if size and is_store(url):
             # a single request, with one extra byte to detect whether the object has grown
             data: bytes = system.cat_file(path, start=0, end=size + 1)
         else:

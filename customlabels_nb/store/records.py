@@ -71,11 +71,12 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts for one dataset, as in Rekognition Custom Labels."""
+    """Counts for one dataset, as in Rekognition Custom Labels. ``total_boxes`` includes polygons."""
 
     total_entries: int
     labelled_entries: int
     total_labels: int
+    total_boxes: int = 0
 
 
 @dataclass(frozen=True)

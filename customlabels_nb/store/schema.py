@@ -330,6 +330,44 @@ def _job_tables(metadata: MetaData) -> list[Table]:
 jobs, job_members, job_tasks, job_skips, job_slots, job_answers = _job_tables(metadata)
 
 
+def _count_tables(metadata: MetaData) -> list[Table]:
+    """Define the tables of counts, which :mod:`.counts` keeps up to date. Rows whose numbers are all 0 may be missing.
+
+    ``annotated`` counts the images of a status that have any annotation, and ``boxes`` includes polygons.
+    """
+    return [
+        Table(
+            name,
+            metadata,
+            Column("split", Text, primary_key=True),
+            key,
+            *(Column(number, BigInteger, nullable=False) for number in numbers),
+        )
+        for name, key, numbers in (
+            ("image_counts", Column("status", Text, primary_key=True), ("images", "annotated")),
+            ("label_counts", Column("label_id", Integer, primary_key=True), ("images", "annotations", "boxes")),
+        )
+    ]
+
+
+image_counts, label_counts = _count_tables(metadata)
+
+#: SQL that counts images for ``image_counts``, and annotations for ``label_counts``. ``{}`` is a condition on ids.
+COUNT_IMAGES = """SELECT i.split, i.status, count(*) AS images, count(CASE WHEN EXISTS
+    (SELECT 1 FROM annotations a WHERE a.image_id = i.id) THEN 1 END) AS annotated FROM images i WHERE {}
+    GROUP BY i.split, i.status"""
+COUNT_LABELS = """SELECT i.split, a.label_id, count(DISTINCT i.id) AS images, count(*) AS annotations,
+    count(CASE WHEN a."left" IS NOT NULL OR a.polygon IS NOT NULL THEN 1 END) AS boxes
+    FROM annotations a JOIN images i ON i.id = a.image_id WHERE {} GROUP BY i.split, a.label_id"""
+
+
+def count_all(connection: Connection) -> None:
+    """Count all images and annotations again, whatever the counts were."""
+    for table, counted in (("image_counts", COUNT_IMAGES), ("label_counts", COUNT_LABELS)):
+        connection.exec_driver_sql(f"DELETE FROM {table}")
+        connection.exec_driver_sql(f"INSERT INTO {table} {counted.format('1 = 1')}")
+
+
 def _from_1_to_2(connection: Connection) -> None:
     """Add undo of actions, snapshots of datasets, and instructions for annotators."""
     blob = LargeBinary().compile(dialect=connection.dialect)
@@ -354,10 +392,12 @@ def _from_1_to_2(connection: Connection) -> None:
 
 
 def _from_2_to_3(connection: Connection) -> None:
-    """Add the tables of labelling jobs."""
+    """Add the tables of labelling jobs and of counts."""
     found = MetaData()
     _job_tables(found)
+    _count_tables(found)
     found.create_all(connection, checkfirst=False)
+    count_all(connection)
 
 
 #: Migration from each released version ``n`` to ``n + 1``, as a function of a connection in the write transaction. All

@@ -161,7 +161,8 @@ def load(connection: Connection, name: str) -> bytes:
 
 
 def restore(connection: Connection, name: str, content: Content, action: Action) -> WriteResult:
-    """Restore the datasets from a snapshot, as one action."""
+    """Restore the datasets from a snapshot, as one action. This also repairs counts of a damaged database."""
+    schema.count_all(connection)
     now = read_content(connection, None)
     pairs = matched(now, content)
     sums, sums_then = mark_sums(now), mark_sums(content)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, inspect, literal, select, update
 
@@ -71,6 +70,7 @@ from customlabels_nb.store.trace import (
 from customlabels_nb.store.undo import labels_of_actions, touched_images, undo_action, undo_refusal, undone_by
 from customlabels_nb.store.writing import (
     Edit,
+    NewImages,
     bump_images_with_label,
     change_images,
     check_as_of,
@@ -331,13 +331,21 @@ class SqlStore:
             return record(connection, action, split=split, before=old, after={"tags": tags})
 
     def statistics(self, split: str) -> Statistics:
-        """Count the dataset's images, labelled images and labels in use. All are 0 if it does not exist."""
-        i, a = schema.images.c, schema.annotations.c
-        own = a.image_id.in_(select(i.id).where(i.split == split))
-        total = select(func.count()).select_from(schema.images).where(i.split == split)
-        counts = (total, total.where(i.status == "labelled"), select(func.count(func.distinct(a.label_id))).where(own))
+        """Count the dataset's images, labelled images, labels in use and boxes. All are 0 if it does not exist."""
+        i, n = schema.image_counts.c, schema.label_counts.c
+        labelled = func.sum(case((i.status == "labelled", i.images), else_=0))
+        images = select(func.sum(i.images), labelled).where(i.split == split)
+        labels = select(func.count(), func.sum(n.boxes)).where(n.split == split, n.images > 0)
         with self._database.read() as connection:
-            return Statistics(*(int(connection.scalar(count) or 0) for count in counts))
+            counts = [*connection.execute(images).one(), *connection.execute(labels).one()]
+            return Statistics(*(int(count or 0) for count in counts))
+
+    def status_counts(self) -> pd.DataFrame:
+        """Count the images of both datasets by status: split, status, images, and annotated, those with a label."""
+        c = schema.image_counts.c
+        dtypes = {"split": "str", "status": "str", "images": "int64", "annotated": "int64"}
+        with self._database.read(once=True) as connection:
+            return frames.frame(fetch(connection, select(*(c[name] for name in dtypes)).where(c.images > 0)), dtypes)
 
     def labelled_by_people(self, split: str) -> tuple[int, int]:
         """Count the labelled images without any label by a model, and the boxes and polygons on them."""
@@ -392,17 +400,6 @@ class SqlStore:
         self._readers.add(thread)
         return images, pending, labels
 
-    def label_counts(self, split: str) -> pd.DataFrame:
-        """Count the dataset's images with each label: label, images (int64), in label order."""
-        a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
-        own = a.image_id.in_(select(i.id).where(i.split == split))
-        pairs = select(a.image_id, a.label_id).where(own).distinct().subquery()
-        counts = select(pairs.c.label_id, func.count().label("images")).group_by(pairs.c.label_id).subquery()
-        joined = schema.labels.outerjoin(counts, names.id == counts.c.label_id)
-        statement = select(names.label, func.coalesce(counts.c.images, 0)).select_from(joined).order_by(names.position)
-        with self._database.read() as connection:
-            return frames.frame(fetch(connection, statement), {"label": "str", "images": "int64"})
-
     def labels_of_images(self, split: str) -> pd.DataFrame:
         """Return the distinct pairs of ``image`` and ``label`` in the dataset's annotations."""
         a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
@@ -440,8 +437,8 @@ class SqlStore:
 
     def image_count(self) -> int:
         """Count the images of both datasets."""
-        with self._database.read() as connection:
-            return int(connection.scalar(select(func.count()).select_from(schema.images)) or 0)
+        with self._database.read(once=True) as connection:
+            return int(connection.scalar(select(func.sum(schema.image_counts.c.images))) or 0)
 
     def image_names(self, numbers: Sequence[int]) -> pd.DataFrame:
         """Look up the existing images with these numbers: number, split, image."""
@@ -644,16 +641,41 @@ class SqlStore:
         OutdatedError
             If images have been added, removed, moved or changed since ``as_of``.
         """
+        parts = [(images, annotations, files)]
+        return self.add_parts(split, parts, action, issues=issues, lines=lines, source=source, as_of=as_of)
+
+    def add_parts(
+        self,
+        split: str,
+        parts: Iterable[NewImages],
+        action: Action,
+        *,
+        issues: Iterable[Issue] = (),
+        lines: Sequence[tuple[str, int, str]] = (),
+        labels: Iterable[str] = (),
+        source: Mapping[str, Any] | None = None,
+        as_of: int | None = None,
+    ) -> WriteResult:
+        """Add images as in :meth:`add_images`, part by part as one action.
+
+        Parameters
+        ----------
+        parts : iterable
+            Images, their annotations, and ``files`` or None. They may be made as they are added, and an exception then
+            leaves everything as it was. ``issues`` and ``lines`` are read after them.
+        labels : iterable of str
+            Labels that may occur, so that new labels are sorted by name, whatever part they are in.
+        """
         with self._database.write(check_keys=False) as connection:
             check_as_of(connection, as_of)
             trace = Trace(connection)
-            noted = insert_images(
-                connection, split, images, annotations, trace, files=files, issues=issues, lines=lines, source=source
+            names, noted = insert_images(
+                connection, split, parts, trace, issues=issues, lines=lines, labels=labels, source=source
             )
-            if not len(images) and not noted:  # a repeated import is not an action
+            if not names.count and not noted:  # a repeated import is not an action
                 return WriteResult()
-            added = {"images": images["image"].tolist()}
-            return record(connection, action, split=split, count=len(images), after=added, undo=trace.payload())
+            payload = trace.payload()
+            return record(connection, action, split=split, count=names.count, after=names.packed(), undo=payload)
 
     def update_images(
         self,
@@ -711,7 +733,7 @@ class SqlStore:
         with self._database.write() as connection:
             check_as_of(connection, as_of)
             trace = Trace(connection)
-            noted = insert_images(connection, split, *new, trace, files=files, issues=issues, lines=lines)
+            _, noted = insert_images(connection, split, [(*new, files)], trace, issues=issues, lines=lines)
             before: dict[str, Any] = {}
             after: dict[str, Any] = {}
             if len(known[0]):
@@ -875,32 +897,16 @@ class SqlStore:
 
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
         """Count the uses of each label, or only of ``label``: label, train, test (images), annotations (int64)."""
-        a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
-        marks, chosen = select(a.image_id, a.label_id), select(names.id, names.label).order_by(names.position)
+        names, n = schema.labels.c, schema.label_counts.c
+        own = [func.coalesce(func.sum(case((n.split == split, n.images), else_=0)), 0) for split in t.SPLITS]
+        joined = schema.labels.outerjoin(schema.label_counts, n.label_id == names.id)
+        uses = select(names.label, *own, func.coalesce(func.sum(n.annotations), 0)).select_from(joined)
+        uses = uses.group_by(names.id, names.label, names.position).order_by(names.position)
         if label is not None:
-            chosen = chosen.where(names.label == label)
-            marks = marks.where(a.label_id.in_(select(names.id).where(names.label == label)))
-        with self._database.read() as connection:
-            known, labels = fetch_columns(connection, chosen, "io")
-            images, own = fetch_columns(connection, marks, "ii")
-            (tested,) = fetch_columns(connection, select(i.id).where(i.split == t.TEST), "i")
-        at = np.searchsorted(np.sort(known), own)
-        place = np.argsort(known)[at] if len(own) else at  # position of each annotation's label
-        first = np.unique(images * max(len(known), 1) + place, return_index=True)[1] if len(own) else at
-        in_test = np.isin(images[first], tested)
-
-        def counted(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-            return np.bincount(places, minlength=len(known)).astype(np.int64)[: len(known)]
-
-        once = place[first]
-        return pd.DataFrame(
-            {
-                "label": pd.Series(labels, dtype="str"),
-                "train": counted(once[~in_test]),
-                "test": counted(once[in_test]),
-                "annotations": counted(place),
-            }
-        )
+            uses = uses.where(names.label == label)
+        with self._database.read(once=True) as connection:
+            rows = [(name, *map(int, counts)) for name, *counts in fetch(connection, uses)]
+        return frames.frame(rows, {"label": "str", **dict.fromkeys((*t.SPLITS, "annotations"), "int64")})
 
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False

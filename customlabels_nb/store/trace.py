@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from customlabels_nb.store import schema
+from customlabels_nb.store.counts import CountChanges
 from customlabels_nb.store.database import Rows, counter, counters, take_ids
+from customlabels_nb.store.id_ranges import conditions, runs
 
 #: Tables that can be restored, in the order of insertion. Rows are deleted in the reverse order.
 TABLES = (
@@ -21,8 +23,6 @@ TABLES = (
 )  # fmt: skip
 MARKS = (schema.annotations, schema.predictions)
 LABEL_FIELDS = ("id", "label", "colour", "position")
-_IN_ONE = 1000  # ids per statement
-_RUN = 16  # at least this many consecutive ids are queried as a range
 
 
 class Trace:
@@ -37,6 +37,7 @@ class Trace:
         self._parts: dict[str, list[dict[str, Any]]] = {}
         self._returned: dict[str, list[int]] = {}
         self._more: dict[str, Any] = {}
+        self._counts = CountChanges(connection)
 
     def keep(
         self,
@@ -62,7 +63,10 @@ class Trace:
         return rows
 
     def keep_known(self, table: Table, columns: Sequence[str], rows: Rows, *, gone: bool = False) -> None:
-        """Store rows that have already been read. The first of ``columns`` must be the id."""
+        """Store rows that have already been read and not yet changed. The first of ``columns`` must be the id."""
+        if table is schema.images or table is schema.annotations:
+            at = columns.index("id" if table is schema.images else "image_id")
+            self._counts.leave(row[at] for row in rows)
         if rows:
             self._parts.setdefault(table.name, []).append({"columns": list(columns), "rows": rows, "gone": gone})
 
@@ -75,7 +79,7 @@ class Trace:
         self._more[key] = value
 
     def payload(self) -> dict[str, Any]:
-        """Return the trace as JSON-compatible data. Call this after the action has made its changes."""
+        """Return the trace as JSON-compatible data, and count the changes. Call this once, after all of them."""
         made: dict[str, list[tuple[int, int]]] = {}
         now = counters(self._connection)
         for table in TABLES:
@@ -84,6 +88,7 @@ class Trace:
             parts += runs(self._returned.get(table.name, []))
             if parts:
                 made[table.name] = parts
+        self._counts.arrive(made.get(schema.images.name, []))
         return {
             "parts": self._parts,
             "made": made,
@@ -137,7 +142,7 @@ def rows_with(
     select_ = f"SELECT {', '.join(map(quote, columns))} FROM {quote(table.name)} WHERE "
     order = f" ORDER BY {quote(key)}, id"
     rows: Rows = []
-    for where in _conditions(quote(key), runs(ids)):
+    for where in conditions(quote(key), runs(ids)):
         # safe from SQL injection: the ids are integers from the database
         result = connection.exec_driver_sql(select_ + where + order)
         rows += result.cursor.fetchall() if result.cursor is not None else []
@@ -148,40 +153,15 @@ def rows_with(
 def delete_with(connection: Connection, table: Table, ids: Iterable[int], *, key: str = "id") -> None:
     """Delete the rows whose ``key`` is in ``ids``."""
     quote = connection.dialect.identifier_preparer.quote
-    for where in _conditions(quote(key), runs(ids)):
+    for where in conditions(quote(key), runs(ids)):
         connection.exec_driver_sql(f"DELETE FROM {quote(table.name)} WHERE {where}")
 
 
 def update_with(connection: Connection, table: Table, changes: str, ids: Iterable[int]) -> None:
     """Update the rows with these ids. ``changes`` is trusted SQL, such as ``revision = revision + 1``."""
     quote = connection.dialect.identifier_preparer.quote
-    for where in _conditions(quote("id"), runs(ids)):
+    for where in conditions(quote("id"), runs(ids)):
         connection.exec_driver_sql(f"UPDATE {quote(table.name)} SET {changes} WHERE {where}")
-
-
-def _conditions(key: str, ranges: Sequence[tuple[int, int]]) -> Iterable[str]:
-    single: list[int] = []
-    for start, stop in ranges:
-        if stop - start >= _RUN:
-            yield f"{key} BETWEEN {start} AND {stop - 1}"
-        else:
-            single += range(start, stop)
-        while len(single) >= _IN_ONE:
-            yield f"{key} IN ({', '.join(map(str, single[:_IN_ONE]))})"
-            del single[:_IN_ONE]
-    if single:
-        yield f"{key} IN ({', '.join(map(str, single))})"
-
-
-def runs(ids: Iterable[int]) -> list[tuple[int, int]]:
-    """Convert ids to sorted ranges (start, stop)."""
-    result: list[tuple[int, int]] = []
-    for id_ in sorted({int(id_) for id_ in ids}):
-        if result and result[-1][1] == id_:
-            result[-1] = (result[-1][0], id_ + 1)
-        else:
-            result.append((id_, id_ + 1))
-    return result
 
 
 def made_ids(payload: Mapping[str, Any], table: Table) -> list[int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
@@ -26,6 +28,8 @@ from customlabels_nb.store.database import (
 )
 from customlabels_nb.store.trace import MARKS, Trace, delete_with
 
+#: Images and their annotations, and the files' metadata if known (image, bytes, mtime_ns).
+NewImages: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]
 _IMAGE_CHANGES = "image changes"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 # columns of an edited image that a trace stores: constant columns, editable columns and the revision
@@ -96,36 +100,68 @@ def image_ids(connection: Connection, images: Sequence[str], split: str | None =
     return dict(fetch(connection, statement if split is None else statement.where(c.split == split)))
 
 
+class PackedNames:
+    """Names of images as the payload of a history entry, compressed one after another."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._compressor = zlib.compressobj(1)
+        self._parts = [self._compressor.compress(b'{"images":[')]
+
+    def add(self, names: Sequence[str]) -> None:
+        """Append names."""
+        text = json.dumps(names, ensure_ascii=False, separators=(",", ":"))[1:-1]
+        text = f",{text}" if self.count and text else text
+        self._parts.append(self._compressor.compress(text.encode("utf-8", "surrogatepass")))
+        self.count += len(names)
+
+    def packed(self) -> bytes:
+        """Return the payload, as :func:`.database.pack` would."""
+        return b"".join([*self._parts, self._compressor.compress(b"]}"), self._compressor.flush()])
+
+
 def insert_images(
     connection: Connection,
     split: str,
-    images: pd.DataFrame,
-    annotations: pd.DataFrame,
+    parts: Iterable[NewImages],
     trace: Trace,
     *,
-    files: pd.DataFrame | None = None,
     issues: Iterable[Issue] = (),
     lines: Sequence[tuple[str, int, str]] = (),
+    labels: Iterable[str] = (),
     source: Mapping[str, Any] | None = None,
-) -> int:
-    """Insert images with their annotations and findings, and count the new findings and unread lines."""
+) -> tuple[PackedNames, int]:
+    """Insert images with their annotations and findings, and count the new findings and unread lines.
+
+    Of ``labels``, those that the annotations use come first among the new labels. ``issues`` and ``lines`` may be lists
+    that are filled while the parts are made.
+    """
     ensure_dataset(connection, split, source, trace)
-    c = schema.images.c
-    if len(images) and connection.scalar(select(c.id).where(c.split == split).limit(1)) is not None:
-        known = image_ids(connection, images["image"].tolist(), split)
-        if known:
+    known, c = {name for (name,) in fetch(connection, select(schema.labels.c.label))}, schema.images.c
+    given, used, names = set(labels) - known, set[str](), PackedNames()
+    ensure_labels(connection, given)
+    is_empty = connection.scalar(select(c.id).where(c.split == split).limit(1)) is None
+    for images, marks, files in parts:
+        own = images["image"].tolist()
+        taken = image_ids(connection, own, split) if own and not is_empty else {}
+        if taken:
             raise TableError(
-                f"{len(known)} of these images are already in the {split} set, for example {min(known)!r}."
+                f"{len(taken)} of these images are already in the {split} set, for example {min(taken)!r}."
             )
-    ids = range(0)
-    if len(images):
-        ids = take_ids(connection, schema.images, len(images))
-        columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
-        insert_columns(connection, schema.images, columns)
-        own_columns.remember_dtypes(connection, images)
+        ids = range(0)
+        if own:
+            ids, is_empty = take_ids(connection, schema.images, len(own)), False
+            columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
+            insert_columns(connection, schema.images, columns)
+            own_columns.remember_dtypes(connection, images)
+        _insert_annotations(connection, marks, dict(zip(own, ids, strict=True)))
+        used.update(marks["label"].unique())
+        names.add(own)
+    if names.count:
         note_image_change(connection)
-    _insert_annotations(connection, annotations, dict(zip(images["image"].tolist(), ids, strict=True)))
-    return _add_issues(connection, split, issues) + _add_lines(connection, split, lines)
+    if unused := given - used:
+        connection.execute(delete(schema.labels).where(among(connection, schema.labels.c.label, unused)))
+    return names, _add_issues(connection, split, issues) + _add_lines(connection, split, lines)
 
 
 def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: Mapping[str, int]) -> None:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.evaluation.outcomes import DETECTION
 from customlabels_nb.images.box_drawing import LabelledBox
 from customlabels_nb.images.image_grid import ContactSheet, Tile
+from customlabels_nb.models.artifact import DETECTORS
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.canvas import to_canvas
@@ -76,7 +76,7 @@ def show_batch(
     some = train.sample(_CHOSEN_FROM, random_state=seed)
     if chosen == BRANDS:
         return _show_scenes(_logo_scenes(some, seed), some, n, augmented, seed, "scenes composed of the logos")
-    if chosen == DETECTION:
+    if chosen in DETECTORS:
         return _show_scenes(_photos(some), some, n, augmented, seed, f"{len(train):,} images")
     return _show_whole_images(some, n, augmented, seed)
 

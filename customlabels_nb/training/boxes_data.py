@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from PIL import Image
 
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy, polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.images.reading import read_bytes
@@ -47,6 +49,9 @@ class Example:
     ignored : ndarray of float64, shape (m, 4)
         Regions with many objects that are not boxed individually ("crowd"). Training treats these regions neither as
         objects nor as background.
+    polygons : sequence
+        Polygon around the object in each box, or None, see :mod:`customlabels_nb.core.polygons`. Empty if no masks are
+        trained.
     """
 
     image: str
@@ -54,17 +59,22 @@ class Example:
     boxes: FloatArray
     labels: IntArray
     ignored: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
+    polygons: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         for name in ("boxes", "ignored"):
             boxes = np.asarray(getattr(self, name), dtype=np.float64).reshape(-1, 4)
             object.__setattr__(self, name, boxes)
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64).reshape(-1))
+        if len(self.polygons) not in (0, len(self.boxes)):
+            raise InputError(f"Example {self.image!r} has {len(self.boxes)} boxes but {len(self.polygons)} polygons.")
         if len(self.labels) != len(self.boxes):
             raise InputError(f"Example {self.image!r} has {len(self.boxes)} boxes but {len(self.labels)} labels.")
 
 
-def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Sequence[str]) -> list[Example]:
+def make_examples(
+    images: pd.DataFrame, annotations: pd.DataFrame, labels: Sequence[str], *, masks: bool = False
+) -> list[Example]:
     """Create one example per row of ``images``, in the order of the table.
 
     An image without boxes becomes a negative example, which shows none of the labels.
@@ -79,6 +89,8 @@ def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Seque
         other labels, are ignored.
     labels : sequence of str
         Labels to train, in order.
+    masks : bool
+        Include the polygons, to train masks.
     """
     position = {label: i for i, label in enumerate(labels)}
     rows = with_boxes(annotations)
@@ -86,13 +98,16 @@ def make_examples(images: pd.DataFrame, annotations: pd.DataFrame, labels: Seque
     crowd = rows["crowd"].fillna(False).to_numpy(dtype=bool) if "crowd" in rows else np.zeros(len(rows), dtype=bool)
     boxes = rows[BOX].to_numpy(dtype=np.float64)
     at = rows["label"].map(position).to_numpy(dtype=np.int64)
+    polygons = rows["polygon"].to_numpy(dtype=object) if masks else None
     of_image = rows.groupby("image", observed=True).indices
     nothing = np.empty(0, dtype=np.int64)
     examples = []
     for name, sha256 in zip(images["image"].astype(str), images["sha256"], strict=True):
         own = np.asarray(of_image.get(name, nothing), dtype=np.int64)
         one, many = own[~crowd[own]], own[crowd[own]]
-        examples.append(Example(name, sha256 if isinstance(sha256, str) else None, boxes[one], at[one], boxes[many]))
+        outlined = () if polygons is None else polygons[one].tolist()
+        sha256 = sha256 if isinstance(sha256, str) else None
+        examples.append(Example(name, sha256, boxes[one], at[one], boxes[many], outlined))
     return examples
 
 
@@ -159,13 +174,18 @@ def _decode(example: Example, root: Path | None, side: int) -> tuple[TrainingSce
     image, size = open_reduced(read_bytes(example.image, root), example.image, side)
     if max(image.size) > side:
         image = image.resize(fitted(image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    boxes, labels, issues = usable_boxes(example, size)
-    scale = np.tile(np.divide(image.size, size), 2)
+    kept, clipped, issues = _usable(example, size)
+    boxes, labels, scale = clipped[kept], example.labels[kept], np.tile(np.divide(image.size, size), 2)
+    outlines = [
+        None if polygon is None else [ring * scale[:2] for ring in rings_of(polygon)]
+        for polygon, keeps in zip(example.polygons, kept.tolist() if example.polygons else (), strict=True)
+        if keeps
+    ]
     pixels = np.asarray(image)
     if len(example.ignored):
         pixels = _without(pixels, clip_ltwh(example.ignored, size) * scale, boxes * scale)
     pixels.flags.writeable = False
-    return TrainingScene(pixels, boxes * scale, labels), issues
+    return TrainingScene(pixels, boxes * scale, labels, outlines), issues
 
 
 def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, IntArray, list[Issue]]:
@@ -174,6 +194,12 @@ def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, I
     A usable box has finite coordinates and a positive width and height, and at least half of it is inside the image.
     Returns the usable boxes, their labels, and an issue for each dropped box.
     """
+    good, boxes, issues = _usable(example, size)
+    return boxes[good], example.labels[good], issues
+
+
+def _usable(example: Example, size: tuple[int, int]) -> tuple[npt.NDArray[np.bool_], FloatArray, list[Issue]]:
+    """Return which boxes are usable, all boxes clipped to the image, and an issue for each unusable box."""
     finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(example.boxes).all(axis=1))
     boxes = clip_ltwh(np.where(finite[:, None], example.boxes, 0.0), size)
     area = np.where(finite, example.boxes[:, 2] * example.boxes[:, 3], 0.0)
@@ -192,7 +218,7 @@ def usable_boxes(example: Example, size: tuple[int, int]) -> tuple[FloatArray, I
                 where=example.image,
             )
         )
-    return boxes[good], example.labels[good], issues
+    return good, boxes, issues
 
 
 def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArray) -> npt.NDArray[np.uint8]:

@@ -84,6 +84,8 @@ class BrandScenes:
         See :data:`CACHE_BYTES`.
     events : Events, optional
         Receives the progress of cutting out the logos, which happens in the constructor.
+    masks : bool
+        Add the outlines of the visible parts of the logos.
 
     Attributes
     ----------
@@ -117,6 +119,7 @@ class BrandScenes:
         length: int = EPOCH,
         cache_bytes: int = CACHE_BYTES,
         events: Events | None = None,
+        masks: bool = False,
     ) -> None:
         unknown = sorted({label for _, label in logos} - set(labels))
         if unknown:
@@ -124,7 +127,7 @@ class BrandScenes:
         if size < 64 or length < 1:
             raise InputError(f"size={size!r} must be at least 64 and length={length!r} at least 1.")
         self.issues: list[Issue] = []
-        self._root, self._seed, self._size, self._length = root, seed, size, length
+        self._root, self._seed, self._size, self._length, self._masks = root, seed, size, length, masks
         self._backgrounds = list(backgrounds or ())
         np.random.default_rng(seed).shuffle(self._backgrounds)  # neighbours in a folder are similar
         self._kept = _Kept(cache_bytes)
@@ -158,7 +161,8 @@ class BrandScenes:
                 (label, self._logo(str(rng.choice(self._images[label])), label)) for label in self._draw(rng, index)
             ]
             others = [self._other(int(rng.integers(_OTHER_KINDS))) for _ in range(int(rng.integers(_OTHERS + 1)))]
-            return compose(rng, draw_backdrop(rng, size, self._photo(rng, epoch)), logos, others)
+            backdrop = draw_backdrop(rng, size, self._photo(rng, epoch))
+            return compose(rng, backdrop, logos, others, masks=self._masks)
         except ImageError as error:
             self._note(error)
             return None
@@ -336,6 +340,9 @@ class _Kept:
         self._limit, self._bytes = limit, 0
         self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[_Kept], tuple[int]]:
+        return _Kept, (self._limit,)  # pickled for another process, empty
 
     def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
         """Return the cached value of ``key``, or create it with ``make``. Two threads may both create it."""

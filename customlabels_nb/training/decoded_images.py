@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psutil
 
@@ -58,6 +59,16 @@ class DecodedImages(ABC, Generic[Decoded]):
         self._unusable: set[int] = set()
         self._noted: set[Issue] = set()
         self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without the decoded images."""
+        return {name: value for name, value in vars(self).items() if name not in ("_kept", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start with an empty cache, and share the free memory with the other processes of a training run."""
+        vars(self).update(state, _kept={}, cached_bytes=0, _lock=threading.Lock())
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        self.cache_bytes = min(self.cache_bytes, default_cache_bytes() // processes)
 
     def __len__(self) -> int:
         """Return the number of images, including unusable ones."""

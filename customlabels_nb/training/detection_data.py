@@ -56,6 +56,8 @@ class DetectionOptions:
         Images per step (batch size).
     cache_bytes : int or None
         Memory limit for decoded images in bytes.
+    masks : bool
+        Train masks too, on the images' outlines.
 
     Raises
     ------
@@ -71,6 +73,7 @@ class DetectionOptions:
     input_size: int | None = None
     batch: int = BATCH
     cache_bytes: int | None = None
+    masks: bool = False
 
     def __post_init__(self) -> None:
         check_detector(self.detector)

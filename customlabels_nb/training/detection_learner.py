@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,17 @@ from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
-from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Sample
+from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Events, Sample
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import normalisation
 from customlabels_nb.models.detector_shape import OWN, fill_of
 from customlabels_nb.models.transforms import to_batch
-from customlabels_nb.training.boxes_data import BOX, Example
+from customlabels_nb.training.boxes_data import BOX, Example, Photos
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
+from customlabels_nb.training.mask_data import mask_targets
 from customlabels_nb.training.samples import chosen, make_samples
-from customlabels_nb.training.scene_sources import TrainingScene
+from customlabels_nb.training.scene_sources import Outline, TrainingScene
 
 _RATE, _BACKBONE_SHARE, _DECAY = 1.5e-3, 0.15, 0.02
 _COCO_RATE = 2e-4
@@ -42,6 +44,8 @@ _STRETCH = 0.12  # largest change of the aspect ratio, as a logarithm
 _BRIGHTNESS, _CONTRAST, _COLOUR = 0.25, 0.3, 0.12
 _PLAIN_COLOURS = 0.2  # share of canvases without colour augmentation
 
+_Part = tuple[FloatArray, npt.NDArray[np.int64], list[Outline | None]]  # boxes, labels, outlines
+
 
 class DetectionLearner:
     """Learner that trains a detector. See :class:`customlabels_nb.training.loop.Learner`."""
@@ -56,6 +60,7 @@ class DetectionLearner:
     ) -> None:
         self.network: Any = network
         self.labels = list(labels)
+        self.batch_size = options.batch
         self._prepared, self._options, self._device = prepared, options, device
         self.mean, self.std = normalisation(options.detector, options.backbone)
         self._fill = fill_of(self.mean)
@@ -73,6 +78,7 @@ class DetectionLearner:
             "batch": options.batch,
             "seed": options.seed,
             "device": device.partition(":")[0],
+            **({"masks": True} if options.masks else {}),
         }
 
     def groups(self) -> list[dict[str, Any]]:
@@ -91,13 +97,26 @@ class DetectionLearner:
             for (body, matrix), parameters in groups.items()
         ]
 
-    def batch(self, step: int, fraction: float) -> list[TrainingScene]:
-        size = self._options.batch
-        return [self._canvas(step * size + slot, fraction) for slot in range(size)]
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the learner for another process, which does not validate."""
+        return {**vars(self), "_prepared": replace(self._prepared, held_out=[], shown=[]), "_found": None}
+
+    def preload(self) -> None:
+        """Decode training images that fit into memory."""
+        if isinstance(self._prepared.source, Photos):
+            self._prepared.source.preload(Events())
+
+    def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> list[TrainingScene]:
+        wanted = range(self.batch_size) if slots is None else slots
+        return [self._canvas(step * self.batch_size + slot, fraction) for slot in wanted]
 
     def _canvas(self, turn: int, fraction: float) -> TrainingScene:
         rng = np.random.default_rng([self._options.seed, turn])
         index, epoch = self.turns.at(turn)
+        canvas = self._augmented(index, epoch, fraction, rng)
+        return replace(canvas, masks=mask_targets(canvas, rng)) if self._options.masks else canvas
+
+    def _augmented(self, index: int, epoch: int, fraction: float, rng: np.random.Generator) -> TrainingScene:
         first = self._scene(index, epoch, rng)
         if getattr(self._prepared.source, "composed", False):  # as varied as mosaics, must not be mirrored
             return single(first, self._prepared.size, self._fill, rng, mirrored=False, calm=True)
@@ -119,7 +138,12 @@ class DetectionLearner:
         images = to_batch([item.pixels.transpose(2, 0, 1) for item in items], self.mean, self.std, self._device)
         corners = [torch.from_numpy(ltwh_to_xyxy(item.boxes)).float().to(self._device) for item in items]
         labels = [torch.from_numpy(item.labels).to(self._device) for item in items]
-        return self.network.losses(images, corners, labels)
+        masks = [
+            (torch.from_numpy(one.regions).to(self._device), torch.from_numpy(one.inside).to(self._device))
+            for one in (item.masks for item in items)
+            if one is not None
+        ]
+        return self.network.losses(images, corners, labels, masks)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         held_out = self._prepared.held_out
@@ -282,10 +306,8 @@ def single(
         high = np.where(whole > side, np.clip(side - margin - middle, low, high), high)
     offset = np.round(rng.uniform(low, np.maximum(low, high)))
     canvas = _empty(side, fill)
-    boxes: list[FloatArray] = []
-    labels: list[npt.NDArray[np.int64]] = []
-    _draw(canvas, scene, scales, offset, (0, 0, side, side), boxes, labels)
-    return _finish(canvas, boxes, labels, rng, mirrored)
+    parts = [_draw(canvas, scene, scales, offset, (0, 0, side, side))]
+    return _finish(canvas, parts, rng, mirrored)
 
 
 def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng: np.random.Generator) -> TrainingScene:
@@ -295,8 +317,7 @@ def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng:
     """
     centre = np.round(rng.uniform(0.3, 0.7, size=2) * side).astype(int)
     canvas = _empty(side, fill)
-    boxes: list[FloatArray] = []
-    labels: list[npt.NDArray[np.int64]] = []
+    parts = []
     for position, scene in enumerate(scenes[:4]):
         right, lower = position % 2, position // 2
         quarter = (
@@ -314,8 +335,8 @@ def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng:
         whole = np.array([width, height]) * scales
         slack = room - whole
         offset = np.array(quarter[:2]) + np.round(rng.uniform(np.minimum(slack, 0), np.maximum(slack, 0)))
-        _draw(canvas, scene, scales, offset, quarter, boxes, labels)
-    return _finish(canvas, boxes, labels, rng)
+        parts.append(_draw(canvas, scene, scales, offset, quarter))
+    return _finish(canvas, parts, rng)
 
 
 def _empty(side: int, fill: Sequence[int]) -> npt.NDArray[np.uint8]:
@@ -330,20 +351,22 @@ def _draw(
     scales: FloatArray,
     offset: FloatArray,
     window: tuple[int, int, int, int],
-    boxes: list[FloatArray],
-    labels: list[npt.NDArray[np.int64]],
-) -> None:
-    """Draw a scaled scene with its top left corner at ``offset``, clipped to a window of the canvas."""
+) -> _Part:
+    """Draw a scaled scene with its top left corner at ``offset``, clipped to a window of the canvas.
+
+    Returns the visible boxes on the canvas, their labels, and their outlines if masks are trained.
+    """
+    nothing: _Part = np.empty((0, 4)), np.empty(0, dtype=np.int64), []
     height, width = scene.pixels.shape[:2]
     whole = np.array([width, height]) * scales
     x0, y0 = (int(max(edge, round(place))) for edge, place in zip(window[:2], offset, strict=True))
     ends = np.minimum(np.array(window[2:]), np.round(offset + whole)).astype(int)
     if ends[0] <= x0 or ends[1] <= y0:
-        return
+        return nothing
     part = (np.array([x0, y0, ends[0], ends[1]]) - np.tile(offset, 2)) / np.tile(scales, 2)
     part = np.clip(part, 0, [width, height, width, height])
     if part[2] - part[0] < 1 or part[3] - part[1] < 1:
-        return
+        return nothing
     drawn = Image.fromarray(scene.pixels).resize(
         (int(ends[0]) - x0, int(ends[1]) - y0),
         Image.Resampling.BILINEAR,
@@ -352,7 +375,7 @@ def _draw(
     )
     canvas[y0 : ends[1], x0 : ends[0]] = np.asarray(drawn)
     if not len(scene.boxes):
-        return
+        return nothing
     moved = scene.boxes * np.tile(scales, 2)
     moved[:, :2] += offset
     seen = moved.copy()
@@ -361,23 +384,25 @@ def _draw(
     seen[:, :2] += (x0, y0)
     shares = seen[:, 2:].prod(axis=1) / np.maximum(moved[:, 2:].prod(axis=1), 1e-9)
     kept = (shares >= VISIBLE) & (seen[:, 2:] >= _LEAST_SIDE).all(axis=1)
-    boxes.append(seen[kept])
-    labels.append(scene.labels[kept])
+    outlines = [
+        None if outline is None else [ring * scales + offset for ring in outline]
+        for outline, is_kept in zip(scene.outlines, kept.tolist(), strict=False)  # without masks, there are no outlines
+        if is_kept
+    ]
+    return seen[kept], scene.labels[kept], outlines
 
 
 def _finish(
-    canvas: npt.NDArray[np.uint8],
-    boxes: list[FloatArray],
-    labels: list[npt.NDArray[np.int64]],
-    rng: np.random.Generator,
-    mirrored: bool = True,
+    canvas: npt.NDArray[np.uint8], parts: Sequence[_Part], rng: np.random.Generator, mirrored: bool = True
 ) -> TrainingScene:
-    found = np.concatenate([np.empty((0, 4)), *boxes])
+    boxes, labels = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
+    outlines = [outline for part in parts for outline in part[2]]
     if mirrored and rng.random() < 0.5:
         canvas = canvas[:, ::-1]
-        found[:, 0] = canvas.shape[1] - found[:, 0] - found[:, 2]
+        boxes[:, 0] = canvas.shape[1] - boxes[:, 0] - boxes[:, 2]
+        outlines = [one and [ring * (-1, 1) + (canvas.shape[1], 0) for ring in one] for one in outlines]
     canvas = _in_other_light(canvas, rng)
-    return TrainingScene(canvas, found, np.concatenate([np.empty(0, dtype=np.int64), *labels]))
+    return TrainingScene(canvas, boxes, labels, outlines)
 
 
 def _in_other_light(canvas: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

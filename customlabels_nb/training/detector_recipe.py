@@ -10,16 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.polygons import NO_AREA, TOO_FEW_POINTS, problems
 from customlabels_nb.errors import ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
-from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact
+from customlabels_nb.inference.postprocess import objects, polygons_of
+from customlabels_nb.models.artifact import DETECTION, MASKS, ModelConfig, load_artifact
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
@@ -33,7 +37,7 @@ from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.loop import LoopOptions, LoopState, train
-from customlabels_nb.training.plan import UsableImages
+from customlabels_nb.training.plan import TrainingPlan, UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
 
@@ -46,12 +50,13 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     NotEnoughDataError
         If there is no box or logo to train on, or no test image can be read.
     """
-    names = work.plan.labels["label"].tolist()
+    names, masks = work.plan.labels["label"].tolist(), trains_masks(work.plan)
     source: Sequence[Example] | SceneSource
     if work.plan.kind == BRANDS:
-        source, notes, issues = _scenes(work, names)
+        source, notes, issues = _scenes(work, names, masks)
     else:
-        source, notes, issues = make_examples(work.plan.train.images, work.plan.train.marks, names), [], []
+        marks, issues = usable_polygons(work.plan.train.marks) if masks else (work.plan.train.marks, [])
+        source, notes = make_examples(work.plan.train.images, marks, names, masks=masks), []
     options = work.options
     trained = train_detector(
         source,
@@ -63,12 +68,14 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
             detector=options.detector,
             backbone=options.backbone,
             input_size=options.input_size,
+            masks=masks,
         ),
         work.events,
         root=work.root,
         checkpoints=work.checkpoints,
         base=_base(work),
         clock=work.clock,
+        ranks=work.ranks,
     )
     test = _ask(work, trained, work.plan.test, names)
     if not test.images:
@@ -77,10 +84,10 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     train = (
         Predictions(work.plan.train.images["image"].tolist(), None, [*issues, *trained.issues])
         if work.plan.kind == BRANDS
-        else _ask(work, trained, work.plan.train, names, issues=trained.issues)
+        else _ask(work, trained, work.plan.train, names, issues=[*issues, *trained.issues])
     )
     config = ModelConfig(
-        kind=DETECTION,
+        kind=MASKS if masks else DETECTION,
         labels=tuple(names),
         colours=tuple(work.plan.labels["colour"]),
         backbone=options.backbone if trained.shape.architecture == OWN else trained.shape.architecture,
@@ -93,7 +100,25 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     return TrainingResult(trained.network, config, train, test, facts)
 
 
-def _scenes(work: TrainingJob, names: Sequence[str]) -> tuple[SceneSource, list[str], list[Issue]]:
+def trains_masks(plan: TrainingPlan) -> bool:
+    """Check whether a plan trains masks: as its kind, or for logos if all test annotations are polygons."""
+    return plan.kind == MASKS or (plan.kind == BRANDS and bool(plan.test.marks["polygon"].notna().all()))
+
+
+def usable_polygons(marks: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+    """Remove the polygons that enclose nothing, so that only their boxes are trained, and return an issue for each."""
+    polygons, issues = marks["polygon"].copy(), []
+    for row in np.flatnonzero(polygons.notna()).tolist():
+        found = {TOO_FEW_POINTS, NO_AREA} & set(problems(polygons.iat[row]))
+        if found:
+            label, left, top = (marks[name].iat[row] for name in ("label", "left", "top"))
+            what = f"The polygon of {label!r} at ({left:g}, {top:g}) encloses nothing. Training used only its box."
+            issues.append(Issue(min(found), what, where=marks["image"].iat[row]))
+            polygons.iat[row] = None
+    return marks.assign(polygon=polygons), issues
+
+
+def _scenes(work: TrainingJob, names: Sequence[str], masks: bool) -> tuple[SceneSource, list[str], list[Issue]]:
     """Create scenes from the logos, mix in the training images that have boxes, and return notes and issues."""
     part, marks = work.plan.train, work.plan.train.marks
     boxed = marks["left"].notna()
@@ -105,14 +130,16 @@ def _scenes(work: TrainingJob, names: Sequence[str]) -> tuple[SceneSource, list[
         root=work.root,
         seed=work.options.seed,
         events=work.events,
+        masks=masks,
     )
     for note in scenes.notes:
         work.events.message(note)
     if not boxed.any():
         return scenes, scenes.notes, scenes.issues
     images = part.images[part.images["image"].isin(marks.loc[boxed, "image"])]
-    real = Photos(make_examples(images, marks[boxed], names), root=work.root)
-    return MixedScenes(scenes, real), scenes.notes, [*scenes.issues, *real.issues]
+    shapes, unusable = usable_polygons(marks[boxed]) if masks else (marks[boxed], [])
+    real = Photos(make_examples(images, shapes, names, masks=masks), root=work.root)
+    return MixedScenes(scenes, real), scenes.notes, [*scenes.issues, *unusable, *real.issues]
 
 
 def _base(work: TrainingJob) -> tuple[ImageDetector, Sequence[str]] | None:
@@ -190,6 +217,7 @@ def train_detector(
     validation: Sequence[Example] | None = None,
     base: tuple[ImageDetector, Sequence[str]] | None = None,
     clock: Clock | None = None,
+    ranks: Ranks | None = None,
 ) -> TrainedDetector:
     """Train a detector within a budget.
 
@@ -217,6 +245,8 @@ def train_detector(
         well enough on held-out images.
     clock : Clock, optional
         Clock that tracks a budget that has already started, with the images to predict after training.
+    ranks : Ranks, optional
+        Processes that share the images of each batch.
 
     Raises
     ------
@@ -244,6 +274,7 @@ def train_detector(
         frozen_stages=_FROZEN,
         proposals=_PROPOSALS[few] * (2 if prepared.crowded else 1),
         lean=few,
+        masks=options.masks,
     )
     network = network.to(device).to(memory_format=torch.channels_last)
     learner = DetectionLearner(network, prepared, labels, options, device)
@@ -269,6 +300,7 @@ def train_detector(
         device=device,
         spent=clock.spent(),
         expect=expect if clock.asked_about else None,
+        ranks=ranks,
     )
     state = train(learner, loop, events, checkpoints)
     facts = {
@@ -301,7 +333,7 @@ def predict_boxes(
     Returns
     -------
     table : DataFrame
-        See :func:`customlabels_nb.models.detector.to_table`.
+        See :func:`customlabels_nb.models.detector.to_table`. A detector with masks adds the column ``polygon``.
     readable : list of str
         Images that could be read, in the order of ``images``.
     issues : list of Issue
@@ -325,7 +357,12 @@ def predict_boxes(
                 readable.append(image)
                 found += detect(trained.network, [canvas], trained.mean, trained.std, device)
             events.progress("detecting", done, len(images))
-    return to_table(readable, found, labels), readable, issues
+    table = to_table(readable, found, labels)
+    if trained.network.masks is not None:
+        table["polygon"] = objects(
+            polygon for one in found if one.masks for polygon in polygons_of(one.masks, np.arange(len(one.labels)))
+        )
+    return table, readable, issues
 
 
 def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLearner, notes: list[str]) -> None:

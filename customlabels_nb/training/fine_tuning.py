@@ -7,8 +7,8 @@ With few images, fine-tuning makes a model worse and overconfident. This module 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.events import Events
@@ -62,6 +63,8 @@ class TuningOptions:
         Memory limit for decoded images in bytes.
     clock : Clock or None
         Clock that tracks a budget that has already started, with the images to predict after training.
+    ranks : Ranks or None
+        Processes that share the images of each batch.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -70,6 +73,7 @@ class TuningOptions:
     batch: int = BATCH
     cache_bytes: int | None = None
     clock: Clock | None = None
+    ranks: Ranks | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
@@ -147,6 +151,7 @@ def fine_tune(
         spent=clock.spent(),
         expect=expect if clock.asked_about else None,
         least_steps=1,
+        ranks=options.ranks,
     )
     state = train(learner, loop, events, checkpoints)
     network.requires_grad_(False)
@@ -222,7 +227,9 @@ class _Learner:
     ) -> None:
         self.network: nn.Module = network
         self.images, self.truth, self.train_on, self.held_out = images, truth, train_on, held_out
-        self.backbone, self.options, self.mirror = backbone, options, mirror
+        self.backbone, self.mirror = backbone, mirror
+        self.options = replace(options, clock=None, ranks=None)  # other processes receive the learner
+        self.batch_size = options.batch
         self.weights = np.ones(truth.shape) if weights is None else weights
         self.trained = unfreeze_last_stages(network.backbone)
         self.head = list(network.head.requires_grad_(True).parameters())
@@ -241,10 +248,11 @@ class _Learner:
             {"params": self.head, "lr": _HEAD_RATE, "weight_decay": 0.0},
         ]
 
-    def batch(self, step: int, fraction: float) -> list[_Item]:
+    def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> list[_Item]:
         rng = np.random.default_rng([self.options.seed, step])
-        places = range(step * self.options.batch, (step + 1) * self.options.batch)
-        return [_Item(*self._readable(place), draw_change(rng, mirror=self.mirror)) for place in places]
+        changes = [draw_change(rng, mirror=self.mirror) for _ in range(self.batch_size)]
+        wanted = range(self.batch_size) if slots is None else slots
+        return [_Item(*self._readable(step * self.batch_size + slot), changes[slot]) for slot in wanted]
 
     def losses(self, items: Sequence[_Item]) -> dict[str, torch.Tensor]:
         # eval mode: batch-norm statistics from a million images are better than those of a small batch

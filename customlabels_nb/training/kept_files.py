@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.files import write_whole
+from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
@@ -20,6 +21,9 @@ from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation.arrays import FloatArray
 
 _IMAGES = "images.json"
+#: File with the polygons of the annotations, which manifests do not have, written only if there are any.
+_POLYGONS = "polygons.json"
+_SHAPE = ("label", *BOX_COLUMNS)
 #: File with the names of the training images that were held out, written only if there are any.
 HELD_OUT = "held_out.json"
 #: Predictions for training images by models that were not trained on them.
@@ -42,16 +46,36 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
         If the folder cannot be written to.
     """
     facts: dict[str, dict[str, dict[str, str | None]]] = {}
+    polygons: dict[str, dict[str, list[Any]]] = {}
     for dataset in (train, test):
-        images = dataset.images
-        lines = manifest_lines(images, dataset.annotations)
+        images, annotations = dataset.images, dataset.annotations
+        for row in np.flatnonzero(annotations["left"].isna() & annotations["polygon"].notna()).tolist():
+            sides = polygon_to_ltwh(annotations["polygon"].iat[row])
+            annotations.iloc[row, [annotations.columns.get_loc(name) for name in BOX_COLUMNS]] = sides
+        lines = manifest_lines(images, annotations)
         write_file(folder / f"{dataset.name}.manifest", "".join(line + "\n" for line in lines).encode())
         hashes = images["sha256"].astype(object).where(images["sha256"].notna(), None)
         facts[dataset.name] = {
             image: {"sha256": sha256, "status": status}
             for image, sha256, status in zip(images["image"], hashes, images["status"], strict=True)
         }
+        polygons[dataset.name] = _polygons_of(annotations)
+    if any(polygons.values()):
+        write_file(folder / _POLYGONS, json.dumps(polygons, ensure_ascii=False).encode())
     write_json(folder / _IMAGES, facts)
+
+
+def _polygons_of(annotations: pd.DataFrame) -> dict[str, list[Any]]:
+    """Return ``[label, left, top, width, height, polygon]`` of each polygon, by image."""
+    rows = annotations.loc[annotations["polygon"].notna(), ["image", *_SHAPE, "polygon"]]
+    return {image: own.drop(columns="image").values.tolist() for image, own in rows.groupby("image")}
+
+
+def _with_polygons(annotations: pd.DataFrame, polygons: Mapping[str, list[Any]]) -> pd.DataFrame:
+    """Return annotations with the polygons that :func:`_polygons_of` returned."""
+    known = {(image, *shape): polygon for image, own in polygons.items() for *shape, polygon in own}
+    keys = zip(*(annotations[name].tolist() for name in ("image", *_SHAPE)), strict=True)
+    return annotations.assign(polygon=pd.Series([known.get(key) for key in keys], annotations.index, dtype=object))
 
 
 def has_snapshots(folder: Path) -> bool:
@@ -95,7 +119,10 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
             for image, status in zip(manifest.images["image"], manifest.images["status"], strict=True)
         ],
     )
-    return Dataset(images, manifest.annotations, name=split, root=root)
+    annotations = manifest.annotations
+    if (folder / _POLYGONS).is_file():
+        annotations = _with_polygons(annotations, json.loads((folder / _POLYGONS).read_text("utf-8")).get(split, {}))
+    return Dataset(images, annotations, name=split, root=root)
 
 
 def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
@@ -106,10 +133,13 @@ def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
             lines = [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
             renamed = ({**line, "source-ref": names.get(line["source-ref"], line["source-ref"])} for line in lines)
             found[name] = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in renamed).encode()
-    if (folder / _IMAGES).is_file():
-        facts = json.loads((folder / _IMAGES).read_text("utf-8"))
-        moved = {split: {names.get(image, image): fact for image, fact in own.items()} for split, own in facts.items()}
-        found[_IMAGES] = _json_bytes(moved)
+    for name in (_IMAGES, _POLYGONS):
+        if (folder / name).is_file():
+            facts = json.loads((folder / name).read_text("utf-8"))
+            moved = {
+                split: {names.get(image, image): fact for image, fact in own.items()} for split, own in facts.items()
+            }
+            found[name] = _json_bytes(moved)
     if (folder / HELD_OUT).is_file():
         held_out = json.loads((folder / HELD_OUT).read_text("utf-8"))
         found[HELD_OUT] = _json_bytes([names.get(image, image) for image in held_out])
@@ -146,13 +176,15 @@ def write_predictions(
         All predicted images, and all labels of the model.
     table : DataFrame
         Table with the columns ``image``, ``label``, ``confidence`` and, for detectors, ``left``, ``top``, ``width`` and
-        ``height``.
+        ``height``, and ``polygon`` for masks.
     """
     numbers = {name: table[name].to_numpy(dtype=np.float64) for name in ("confidence", *BOX_COLUMNS) if name in table}
     rows = {
         "image_of": pd.Index(images).get_indexer(table["image"]).astype(np.int32),
         "label_of": pd.Index(labels).get_indexer(table["label"]).astype(np.int32),
     }
+    if "polygon" in table:
+        numbers["polygons"] = np.frombuffer(json.dumps(table["polygon"].tolist()).encode(), dtype=np.uint8)
     write_file(folder / _PREDICTIONS[split], _prediction_bytes(images, labels, {**rows, **numbers}))
 
 
@@ -176,4 +208,8 @@ def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], p
         names = {"image": np.asarray(images, dtype=object)[kept["image_of"]],
                  "label": np.asarray(labels, dtype=object)[kept["label_of"]]}  # fmt: skip
         numbers = {name: kept[name] for name in ("confidence", *BOX_COLUMNS) if name in kept}
-        return images, pd.DataFrame({**names, **numbers})
+        found = pd.DataFrame({**names, **numbers})
+        if "polygons" in kept:
+            polygons = json.loads(kept["polygons"].tobytes())
+            found["polygon"] = pd.Series(polygons, found.index, dtype=object)
+        return images, found

@@ -1,4 +1,4 @@
-"""Choose the kind of model from the labels: single-label, multi-label, detection or brands."""
+"""Choose the kind of model from the labels: single-label, multi-label, detection, masks or brands."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pandas as pd
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
+from customlabels_nb.models.artifact import DETECTORS, MASKS
 
 #: Kind of detector whose training images each show nothing but the logo of one brand.
 BRANDS = "brands"
-KINDS = (SINGLE_LABEL, MULTI_LABEL, DETECTION, BRANDS)
+KINDS = (SINGLE_LABEL, MULTI_LABEL, DETECTION, MASKS, BRANDS)
 #: Kind of model for each task of a project.
-OF_TASK = {SINGLE_LABEL: SINGLE_LABEL, MULTI_LABEL: MULTI_LABEL, "boxes": DETECTION, "polygons": DETECTION}
+OF_TASK = {SINGLE_LABEL: SINGLE_LABEL, MULTI_LABEL: MULTI_LABEL, "boxes": DETECTION, "polygons": MASKS}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ _IN_WORDS = {
     SINGLE_LABEL: "a single-label classifier",
     MULTI_LABEL: "a multi-label classifier",
     DETECTION: "a detector",
+    MASKS: "a detector with masks",
     BRANDS: "a brand detector from images of logos",
 }
 
@@ -41,7 +43,8 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
 
     The first rule that applies decides:
 
-    - ``named``, or the project's task, if given.
+    - ``named``, or the project's task, if given. For the task "polygons", this is masks if training images have any
+      polygons.
     - Brands, if the training images have no boxes, but all of their labels have boxes in the test images.
     - Detection, if the test images have boxes.
     - Classification or detection, whichever has more usable training images. Detection wins a tie.
@@ -63,8 +66,10 @@ def choose_kind(train: Dataset, test: Dataset, *, named: str | None = None, task
     are_brands = bool(boxes.empty and len(test_boxes) and shown and shown <= set(test_boxes["label"]))
     if task is not None:
         kind = OF_TASK[task]
-        if kind == DETECTION and are_brands:
+        if kind in DETECTORS and are_brands:
             return KindChoice(BRANDS, f"the project's task is {task!r}, and the training images have no boxes")
+        if kind == MASKS and boxes["polygon"].isna().all():
+            return KindChoice(DETECTION, f"the project's task is {task!r}, but training images have only boxes")
         return KindChoice(kind, f"the project's task is {task!r}")
     if are_brands:
         return KindChoice(

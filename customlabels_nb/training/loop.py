@@ -18,12 +18,13 @@ import math
 import re
 import statistics
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -33,11 +34,13 @@ from torch.optim.swa_utils import AveragedModel
 from customlabels_nb._utils.device import is_out_of_memory
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.errors import ArtifactError, Cancelled, ModelError
+from customlabels_nb.cluster.ranks import LostRankError, Ranks
+from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
 from customlabels_nb.events import Events, Sample
 from customlabels_nb.models.compute_threads import fastest_threads
 from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import Budget
+from customlabels_nb.training.data_parallel import Losses, Peers, usable_ranks
 
 STATE = "state.json"
 _FILE = re.compile(r"(?:last|best)-\d+\.safetensors")
@@ -59,6 +62,7 @@ _ANY = 10**9  # steps
 _LOOK = 0.1  # share of a budget; a longer validation only runs at the end
 _SLOW_PROBE = 0.25  # share of a budget after which three steps are enough to estimate the time per step
 _LATE = 0.9  # share of the planned steps that must still fit into the budget
+_MOST_LOST = 3  # processes that end one after the other without a step in between
 _STALL = 3.0  # slowdown factor at which the number of threads is chosen again
 
 
@@ -71,17 +75,20 @@ class Learner(Protocol):
         Network to train, on its device.
     identity : dict
         JSON-serialisable facts that identify the run. Training only resumes from a checkpoint with the same facts.
+    batch_size : int
+        Images per step.
     """
 
     network: nn.Module
     identity: dict[str, Any]
+    batch_size: int
 
     def groups(self) -> list[dict[str, Any]]:
         """Return the parameter groups for AdamW, each with its ``lr``."""
         ...
 
-    def batch(self, step: int, fraction: float) -> Sequence[Any]:
-        """Return the items of a step's batch.
+    def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> Sequence[Any]:
+        """Return the items of a step's batch, or only those at the positions ``slots`` of the batch.
 
         The items depend only on the arguments. ``fraction`` is the completed share of the training run.
         """
@@ -102,6 +109,15 @@ class Showing(Protocol):
 
     def samples(self) -> tuple[list[Sample], str]:
         """Return samples from the last call of :meth:`Learner.validate`, if any, and a description of the images."""
+        ...
+
+
+@runtime_checkable
+class Preloading(Protocol):
+    """Learner that can decode its images before the first step."""
+
+    def preload(self) -> None:
+        """Decode images that fit into memory."""
         ...
 
 
@@ -135,6 +151,8 @@ class LoopOptions:
         Function that takes a network and estimates the seconds for a validation and for the work after training.
     least_steps : int
         Smallest number of steps that a time budget is converted to.
+    ranks : Ranks or None
+        Processes that share the images of each batch.
     """
 
     budget: Budget
@@ -149,6 +167,7 @@ class LoopOptions:
     spent: float = 0.0
     expect: Callable[[nn.Module], tuple[float, float]] | None = None
     least_steps: int = LEAST_STEPS
+    ranks: Ranks | None = None
 
 
 @dataclass
@@ -164,7 +183,8 @@ class LoopState:
     seconds : float
         Wall-clock time so far, including the time before the run was resumed.
     parts : int
-        Number of parts into which each batch is split. It is above 1 if an entire batch does not fit into memory.
+        Number of parts into which each batch is split. It is above 1 if an entire batch does not fit into memory, or
+        if several processes share it.
     history : list of dict
         ``step``, ``seconds``, mean losses and metrics on held-out images for each epoch.
     sums : dict
@@ -229,10 +249,40 @@ def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: P
         written.
     ModelError
         If not even one image at a time fits into memory, or the losses become NaN or infinite.
+    HelperError
+        If training fails in another process, or several processes end one after the other.
     Cancelled, KeyboardInterrupt
         If the user stops training. A checkpoint is stored first, so that the run can be resumed.
     """
     return _Loop(learner, options, events, Checkpoints(checkpoints) if checkpoints is not None else None).go()
+
+
+@dataclass(frozen=True)
+class OtherRank:
+    """Work of the other processes of a run, see :class:`customlabels_nb.cluster.ranks.RankWork`.
+
+    Attributes
+    ----------
+    learner, options : Learner, LoopOptions
+        Arguments of :func:`train`.
+    loaded : Loaded
+        Current state of the run.
+    """
+
+    learner: Learner
+    options: LoopOptions
+    loaded: Loaded
+
+    def prepare(self) -> None:
+        """Decode images."""
+        if isinstance(self.learner, Preloading):
+            self.learner.preload()
+
+    def run(self, rank: int, size: int) -> None:
+        """Take the steps that rank 0 announces."""
+        loop = _Loop(self.learner, self.options, Events(), None)
+        loop._restore(self.loaded)
+        loop.follow(Peers(rank, size, self.learner.batch_size))
 
 
 class _Loop:
@@ -254,6 +304,8 @@ class _Loop:
         self.times: list[float] = []
         self.told = _Told(at=time.perf_counter())
         self.since = time.perf_counter()
+        self.peers: Peers | None = None
+        self.lost: list[int] = []  # the step of each loss of a process
 
     def go(self) -> LoopState:
         loaded = self.checkpoints.load() if self.checkpoints is not None else None
@@ -263,7 +315,9 @@ class _Loop:
             self.state.total = self.options.best_steps
         try:
             while not self._finished():
-                if self._is_probed():
+                if self.peers is None and self.options.ranks is not None:
+                    self._start_ranks(self.options.ranks)
+                elif self._is_probed():
                     self._decide()
                 else:
                     self._some_steps()
@@ -271,6 +325,8 @@ class _Loop:
             if self.whole:
                 self._keep()
             self._stopped(error)
+        finally:
+            self._end_ranks()
         self._take_best()
         self.network.eval()
         return self.state
@@ -292,7 +348,13 @@ class _Loop:
         with closing(self._batches(state.step, stop)) as batches:
             ended = time.perf_counter()
             for items in batches:
-                self._step(items)
+                try:
+                    self._step(items)
+                except LostRankError:
+                    assert self.options.ranks is not None
+                    self.peers = None
+                    self._note_loss(self.options.ranks.reason())
+                    return
                 started, ended = ended, time.perf_counter()
                 self.times.append(ended - started)  # includes the time to create the batch
                 self.events.progress("training", state.step, state.total, unit="steps")
@@ -311,7 +373,10 @@ class _Loop:
     def _batches(self, start: int, stop: int) -> Generator[Sequence[Any], None, None]:
         def make(step: int) -> Sequence[Any]:
             total = self.state.total
-            return self.learner.batch(step, 0.0 if step < PROBE or total is None else step / total)
+            fraction = 0.0 if step < PROBE or total is None else step / total
+            if self.peers is None:
+                return self.learner.batch(step, fraction)
+            return self.learner.batch(step, fraction, self.peers.slots)
 
         # on a CPU, creating batches takes only a few percent of the time, and more threads would compete with torch's
         workers = min(_MOST_LOADERS, settings.threads) if self.cuda else 1
@@ -321,42 +386,61 @@ class _Loop:
         state, share = self.state, rate(self.state.step, self.state.total, self.options.warm_up)
         for group, full in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = full * share
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if self.peers is not None and self.peers.rank == 0:
+            self.peers.announce(state.total, torch.get_num_threads())
         while True:
+            losses: Losses | None = None
             try:
-                sums = self._gradients(items)
-                break
+                losses = self._gradients(items)
             except (RuntimeError, MemoryError) as error:  # torch's out-of-memory error is a RuntimeError
                 if not is_out_of_memory(error):
                     raise
-            self._halve(len(items))
+            if self.peers is not None:
+                losses = self.peers.add(losses, parameters)
+            if losses is not None:
+                break
+            self._halve(len(items) if self.peers is None else self.peers.images)
         self.scaler.unscale_(self.optimizer)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(parameters, self.options.clip)
         self.whole = False
         if self.cuda or bool(torch.isfinite(norm)):
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.average.update_parameters(self.network)
-        for name, value in sums.items():
+        for name, parts in losses.items():
+            value = 0.0
+            for part in parts.values():
+                value += part
             state.sums[name] = state.sums.get(name, 0.0) + value
         state.step += 1
         self.whole = True
 
-    def _gradients(self, items: Sequence[Any]) -> dict[str, float]:
-        """Compute the gradients of an entire batch, split into parts if needed, and return its mean losses."""
+    def _gradients(self, items: Sequence[Any]) -> Losses:
+        """Compute the gradients of a batch or this rank's share of it, split into parts if needed, and the losses."""
         self.optimizer.zero_grad(set_to_none=True)
-        sums: dict[str, float] = {}
-        size = math.ceil(len(items) / self.state.parts)
-        with _seeded(self.options.seed * 1_000_003 + self.state.step, self.options.device):
-            for start in range(0, len(items), size):
-                part = items[start : start + size]
+        losses: Losses = {}
+        ranks, first, images = 1, 0, len(items)
+        if self.peers is not None:
+            ranks, first, images = self.peers.size, self.peers.slots.start, self.peers.images
+        size = math.ceil(len(items) / math.ceil(self.state.parts / ranks))
+        for start in range(0, len(items), size):
+            part = items[start : start + size]
+            with _seeded(self._seed(first + start), self.options.device):
                 with torch.autocast("cuda", dtype=self.half) if self.cuda else nullcontext():
-                    losses = self.learner.losses(part)
-                    values = torch.stack(list(losses.values())) * (len(part) / len(items))
+                    found = self.learner.losses(part)
+                    values = torch.stack(list(found.values())) * (len(part) / images)
                 self.scaler.scale(values.sum()).backward()
-                for name, value in zip(losses, values.tolist(), strict=True):
-                    sums[name] = sums.get(name, 0.0) + value
-        return sums
+            for name, value in zip(found, values.tolist(), strict=True):
+                losses.setdefault(name, {})[first + start] = value
+        return losses
+
+    def _seed(self, slot: int) -> int:
+        """Return the random seed for the part of this step's batch that starts at ``slot``."""
+        seed, step = self.options.seed, self.state.step
+        if slot == 0:
+            return seed * 1_000_003 + step
+        return int(np.random.SeedSequence([seed, step, slot]).generate_state(1)[0])
 
     def _halve(self, images: int) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -377,6 +461,61 @@ class _Loop:
     def _follow(self, average: Any, current: Any, count: Any) -> None:
         weight = 1 - min(self.options.average, (1 + int(count)) / (20 + int(count)))
         torch._foreach_lerp_(list(average), list(current), weight)
+
+    # -- several processes --------------------------------------------------------------------------
+    def _start_ranks(self, ranks: Ranks) -> None:
+        """Start the other processes with the current state."""
+        images = self.learner.batch_size
+        size = usable_ranks(ranks.size, images)
+        if size < ranks.size and not self.lost:
+            self.events.message(f"{size} of {ranks.size} processes train, because a step has {images} images.")
+        if not self.cuda:
+            torch.set_num_threads(max(1, min(torch.get_num_threads(), ranks.threads)))
+        self.state.parts = size * math.ceil(self.state.parts / size)
+        work = OtherRank(self.learner, replace(self.options, expect=None, ranks=None), self._snapshot())
+        known = -1
+
+        def tell(ready: int) -> None:
+            nonlocal known
+            if ready != known or self.events.is_cancelled:
+                known = ready
+                self.events.progress("starting workers", ready, size - 1, unit="workers")
+
+        try:
+            ranks.start(work, size, tell)
+            self.peers = Peers(0, size, images)
+        except LostRankError as error:
+            self._note_loss(str(error))
+
+    def _note_loss(self, reason: str) -> None:
+        """Let :meth:`go` start the other processes again, unless they keep ending at the same step."""
+        self.lost.append(self.state.step)
+        if self.lost[-_MOST_LOST:] == [self.state.step] * _MOST_LOST:
+            raise HelperError(f"Training stopped because processes ended {_MOST_LOST} times in a row. {reason}")
+        self.events.message(f"{reason} Training continues after step {self.state.step:,} with another process.")
+
+    def _end_ranks(self) -> None:
+        if self.options.ranks is not None:
+            if self.peers is not None:
+                with suppress(LostRankError):
+                    self.peers.end()
+            self.options.ranks.stop()
+
+    def follow(self, peers: Peers) -> None:
+        """Take the steps that rank 0 announces, as another rank."""
+        self.peers = peers
+        self.network.train()
+        batches = self._batches(self.state.step, _ANY)
+        items = next(batches)
+        while (announced := peers.hear()) is not None:
+            total, threads = announced
+            if total != self.state.total:
+                self.state.total = total
+                batches = self._batches(self.state.step, _ANY)
+                items = next(batches)
+            torch.set_num_threads(threads)
+            self._step(items)
+            items = next(batches)  # while rank 0 creates its own
 
     # -- between steps ------------------------------------------------------------------------------
     def _is_probed(self) -> bool:
@@ -494,13 +633,18 @@ class _Loop:
         if self.checkpoints is None:
             self.best = best or self.best
             return
+        kept = self._snapshot()
+        self.checkpoints.save(kept.facts, kept.tensors, best=best)
+
+    def _snapshot(self) -> Loaded:
+        """Return the current state, as a checkpoint stores it."""
         self.state.threads = torch.get_num_threads()
         facts = {"identity": self.learner.identity, "scaler": self.scaler.state_dict(), **vars(self.state)}
         tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
-        self.checkpoints.save(facts, tensors, best=best)
+        return Loaded(facts, tensors)
 
     def _restore(self, loaded: Loaded) -> None:
         facts = dict(loaded.facts)
@@ -560,7 +704,7 @@ def _seeded(seed: int, device: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Checkpoint loaded by :meth:`Checkpoints.load`."""
+    """State of a training run, as loaded by :meth:`Checkpoints.load`."""
 
     facts: dict[str, Any]
     tensors: Tensors

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customlabels_nb._utils.device import choose_device
+from customlabels_nb.cluster.spreading import check_workers
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named
@@ -40,6 +41,12 @@ class TrainingOptions:
         Longer side of a detector's input in pixels. If None, chosen from the boxes.
     base : str or None
         Name of the version to start from, if that gives a better model.
+    workers : int or None
+        Number of processes that share the images of each batch.
+    on : str or None
+        "ray" to start the processes on a Ray cluster.
+    shared : bool
+        Whether all machines of the cluster have the same files at the same local paths.
     """
 
     seed: int = 0
@@ -51,6 +58,9 @@ class TrainingOptions:
     detector: str = OWN
     input_size: int | None = None
     base: str | None = None
+    workers: int | None = None
+    on: str | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -61,6 +71,9 @@ class TrainingOptions:
         size = self.input_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
             raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to fit the boxes.")
+        check_workers(self.workers, self.on)
+        if self.on and not self.workers:
+            raise InputError(f"on={self.on!r} requires a number of processes to train with, such as workers=4.")
         if self.device is not None:
             choose_device(self.device)
 

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from customlabels_nb.core.masks import mask_to_polygon
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.training.backdrops import Rng, Size, palette
-from customlabels_nb.training.scene_sources import TrainingScene
+from customlabels_nb.training.scene_sources import Outline, TrainingScene
 from customlabels_nb.training.trimming import Cutout
 
 #: Smallest and largest square root of a pasted logo's area, as shares of the scene's shorter side. Sizes are drawn from
@@ -251,6 +253,11 @@ class PasteCanvas:
         labels = [label for box, label in found if box is not None]
         return np.array(boxes, dtype=np.float64).reshape(-1, 4), np.array(labels, dtype=np.int64)
 
+    def outlines(self) -> list[Outline]:
+        """Return the outline of the visible part of each logo with a box, in the order of :meth:`visible`."""
+        size = self.image.size
+        return [shown.outline(size) for shown in self._logos if shown.box(size) is not None]
+
 
 @dataclass(eq=False)
 class _Shown:
@@ -273,13 +280,20 @@ class _Shown:
         mine = self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
         mine[...] = mine * (255 - alpha[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.uint16)) // 255
 
-    def box(self, size: tuple[int, int]) -> list[float] | None:
+    def outline(self, size: tuple[int, int]) -> Outline:
+        """Return the rings around the part that is visible in the image."""
+        x0, y0, inside = self._inside(size)
+        return [ring + np.array([x0, y0]) for ring in rings_of(mask_to_polygon(inside >= _SEEN))]
+
+    def _inside(self, size: tuple[int, int]) -> tuple[int, int, Alpha]:
+        """Return the left, top and visibility of the part inside the image, which may be empty."""
         x0, y0 = max(0, self.left), max(0, self.top)
-        x1 = min(size[0], self.left + self.alpha.shape[1])
-        y1 = min(size[1], self.top + self.alpha.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            return None
-        inside = self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
+        x1 = max(x0, min(size[0], self.left + self.alpha.shape[1]))
+        y1 = max(y0, min(size[1], self.top + self.alpha.shape[0]))
+        return x0, y0, self.alpha[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
+
+    def box(self, size: tuple[int, int]) -> list[float] | None:
+        x0, y0, inside = self._inside(size)
         seen = inside >= _SEEN
         if int(inside.sum()) < LEAST_VISIBLE * self.whole or not seen.any():
             return None
@@ -333,7 +347,12 @@ def _transformed(image: Image.Image, coefficients: Floats, size: tuple[int, int]
 
 
 def compose(
-    rng: Rng, backdrop: Image.Image, logos: Sequence[tuple[int, Logo]], others: Sequence[Sticker]
+    rng: Rng,
+    backdrop: Image.Image,
+    logos: Sequence[tuple[int, Logo]],
+    others: Sequence[Sticker],
+    *,
+    masks: bool = False,
 ) -> TrainingScene:
     """Paste logos and distractors onto a background, randomising everything that keeps the logos recognisable.
 
@@ -345,6 +364,8 @@ def compose(
         Label index and logo of each logo to paste. A logo that does not fit anywhere is skipped.
     others : sequence of Sticker
         Distractors.
+    masks : bool
+        Add the outlines of the visible parts of the logos.
     """
     canvas = PasteCanvas(backdrop)
     taken: list[_Rectangle] = []
@@ -363,7 +384,8 @@ def compose(
     if taken and len(others) and rng.random() < _OCCLUDED:
         _occlude(rng, canvas, taken[int(rng.integers(len(taken)))], others[int(rng.integers(len(others)))])
     boxes, labels = canvas.visible()
-    return TrainingScene(photographed(rng, canvas.image), boxes, labels)
+    outlines = canvas.outlines() if masks else ()
+    return TrainingScene(photographed(rng, canvas.image), boxes, labels, outlines)
 
 
 def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from customlabels_nb.core.tables import TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
 from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
+from customlabels_nb.models.artifact import DETECTORS, MASKS
 from customlabels_nb.training.kinds import BRANDS, KindChoice, boxed, choose_kind, whole_labels
 
 _FEW = 10  # training images per label
@@ -145,7 +146,7 @@ def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableI
     """Select the images and annotations that a kind of model can be trained or tested on."""
     columns = ["image", "sha256", "width", "height"]
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
-    if kind == DETECTION:
+    if kind in DETECTORS:
         marks = boxed(dataset)
         known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # unannotated
     else:
@@ -172,16 +173,21 @@ def _require_enough(
     tested: UsableImages,
     limits: Limits,
 ) -> None:
-    is_detector = kind in (DETECTION, BRANDS)
+    is_detector = kind in (*DETECTORS, BRANDS)
+    if kind == MASKS and learnt.marks["polygon"].isna().all():
+        raise NotEnoughDataError(
+            "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
+            "project.annotate('train'), or pass kind='detection' to train on boxes."
+        )
     model = "detector" if is_detector else "classifier"
     least = limits.min_detection_labels if is_detector else limits.min_classification_labels
     labelled = learnt.marks["image"].nunique()
     if len(labels) < least:
         have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
-        what = "boxes" if kind == DETECTION else "labelled images"
-        have_all = len(learnt.marks) if kind == DETECTION else labelled
+        what = "boxes" if kind in DETECTORS else "labelled images"
+        have_all = len(learnt.marks) if kind in DETECTORS else labelled
         advice = "Label more images: project.label('train')."
-        if kind == DETECTION:
+        if kind in DETECTORS:
             advice = "Draw boxes with project.annotate('train'), or pass a different kind."
         raise NotEnoughDataError(
             f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
@@ -256,8 +262,8 @@ def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
         return said
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     reasons = (
-        ("boxes only", in_boxes - of_images if kind != DETECTION else set()),
-        ("image-level labels only", of_images - in_boxes if kind == DETECTION else set()),
+        ("boxes only", in_boxes - of_images if kind not in DETECTORS else set()),
+        ("image-level labels only", of_images - in_boxes if kind in DETECTORS else set()),
         ("more than one label", of_images if kind == SINGLE_LABEL else set()),
     )
     for what, which in reasons:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
@@ -55,6 +56,8 @@ class TrainingJob:
         Version to start from, if that gives a better model.
     started : float
         Start of the budget, as a value of :func:`time.perf_counter`.
+    ranks : Ranks or None
+        Processes that share the images of each batch.
     """
 
     plan: TrainingPlan
@@ -65,6 +68,7 @@ class TrainingJob:
     events: Events
     base: Base | None = None
     started: float = 0.0
+    ranks: Ranks | None = None
 
     @cached_property
     def clock(self) -> Clock:

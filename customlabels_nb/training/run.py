@@ -19,6 +19,7 @@ import torch
 from customlabels_nb import evaluation
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.installing import installed_version
+from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.dataset import Dataset
@@ -26,10 +27,10 @@ from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
-from customlabels_nb.models.artifact import save_artifact
+from customlabels_nb.models.artifact import MASKS, save_artifact
 from customlabels_nb.models.backbones import fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
-from customlabels_nb.models.detector_shape import OWN
+from customlabels_nb.models.detector_shape import OWN, check_masks
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
@@ -66,21 +67,25 @@ def train_version(
     *,
     tags: dict[str, str] | None = None,
     started: float | None = None,
+    ranks: Ranks | None = None,
 ) -> None:
     """Train a new version. Nothing is written until all checks have passed.
 
-    The time budget starts at ``started``, a value of :func:`time.perf_counter`, or by default at this call.
+    The time budget starts at ``started``, a value of :func:`time.perf_counter`, or by default at this call. ``ranks``
+    are processes that share the images of each batch.
 
     Raises
     ------
-    NotEnoughDataError, NotAllowedError
-        If the datasets cannot be trained on. In this case, no version is created.
+    NotEnoughDataError, NotAllowedError, InputError
+        If the datasets cannot be trained on, or ``ranks`` cannot read them. In this case, no version is created.
     """
     started = time.perf_counter() if started is None else started
     train, test = with_current_hashes(store, (train, test), events)
     plan = make_plan(train, test, kind=options.kind, task=store.project().task)
     require_weights(plan.kind, options)
     device = choose_device(options.device)
+    if ranks is not None:
+        ranks.check(device, plan.train.images["image"], root)
     now = datetime.now(UTC)
     record = VersionRecord(
         name=name,
@@ -100,11 +105,13 @@ def train_version(
         store,
         record,
         (train, test),
-        TrainingJob(plan, options, device, root, root / record.folder, events, started=started),
+        TrainingJob(plan, options, device, root, root / record.folder, events, started=started, ranks=ranks),
     )
 
 
-def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: Events) -> None:
+def resume_version(
+    store: SqlStore, root: Path, record: VersionRecord, events: Events, *, ranks: Ranks | None = None
+) -> None:
     """Resume a stopped run with its original dataset snapshots and options.
 
     If the run was killed before the snapshots were written, it restarts with the current datasets. Features that have
@@ -124,6 +131,8 @@ def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: E
         began = KindChoice(plan.kind, "the interrupted run started with it")
         plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
     device = choose_device(options.device)
+    if ranks is not None:
+        ranks.check(device, plan.train.images["image"], root)
     store.update_version(
         record.name,
         Action("resume training", settings.user, record.name),
@@ -131,7 +140,8 @@ def resume_version(store: SqlStore, root: Path, record: VersionRecord, events: E
         status_message="The model is being trained.",
         **this_process(),
     )
-    _run(store, record, (train, test), TrainingJob(plan, options, device, root, folder, events, started=started))
+    work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks)
+    _run(store, record, (train, test), work)
 
 
 def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
@@ -150,9 +160,13 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
 
     Raises
     ------
+    InputError
+        If the detector cannot predict masks, but is to be trained on them.
     WeightsUnavailableError
         If the weights cannot be downloaded. The message names an alternative.
     """
+    if kind == MASKS:
+        check_masks(options.detector)
     if kind in CLASSIFICATION_TASKS or options.detector == OWN:
         fetch_backbone(options.backbone)
     else:
@@ -200,7 +214,7 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
         "reason": work.plan.choice.reason,
         "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
     }
-    metrics, thresholds = _test(work.plan, trained)
+    metrics, thresholds = test_metrics(work.plan, trained)
     names = work.plan.labels["label"].tolist()
     for split, part in (("train", trained.train), ("test", trained.test), (CROSS_FITTED, trained.cross_fitted)):
         if part is not None and part.table is not None:
@@ -215,7 +229,7 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
     return metrics
 
 
-def _test(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
+def test_metrics(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
     """Compute the metrics on the test images and the assumed threshold of each label."""
     assert trained.test.table is not None
     truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]

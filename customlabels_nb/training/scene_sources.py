@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+Outline = list[npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class MaskTargets:
+    """Regions of a canvas, and the share of each of their cells that an object covers.
+
+    Attributes
+    ----------
+    regions : ndarray of float32, shape (n, 4)
+        ``x0, y0, x1, y1`` in pixels of the canvas.
+    inside : ndarray of float32, shape (n, cells, cells)
+        Share between 0 and 1.
+    """
+
+    regions: npt.NDArray[np.float32]
+    inside: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -21,11 +40,18 @@ class TrainingScene:
         ``left, top, width, height`` in pixels of this image, which may be smaller than the image in the file.
     labels : ndarray of int64, shape (n,)
         Index of each box's label in the list of labels to train.
+    outlines : sequence of (list of ndarray of float64, shape (m, 2)), or None
+        Rings ``x, y`` around the object in each box, in pixels of this image, or None if only the box is known. Empty
+        if no masks are trained. What is outside the box is not visible.
+    masks : MaskTargets or None
+        Masks to train on, for a batch.
     """
 
     pixels: npt.NDArray[np.uint8]
     boxes: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64]
+    outlines: Sequence[Outline | None] = ()
+    masks: MaskTargets | None = None
 
 
 class SceneSource(Protocol):

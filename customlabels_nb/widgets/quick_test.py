@@ -306,7 +306,8 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
     colours = dict(zip(answer.facts.labels, answer.facts.colours, strict=True))
     shown = answer.table.head(_MOST_ROWS)
     boxes = shown[list(t.BOX_COLUMNS)].to_numpy(dtype=float).tolist()
-    rows = zip(shown["label"], shown["confidence"], boxes, answer.limits(None), strict=False)
+    polygons = shown.get("polygon", [None] * len(shown))
+    rows = zip(shown["label"], shown["confidence"], boxes, polygons, answer.limits(None), strict=False)
     return {
         "model": answer.model,
         "detects": bool(answer.detection.from_detector),
@@ -319,9 +320,10 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
                 "colour": colours[label],
                 "confidence": float(confidence),
                 "box": None if math.isnan(box[0]) else box,
+                "polygon": polygon,
                 "limit": float(limit),
             }
-            for label, confidence, box, limit in rows
+            for label, confidence, box, polygon, limit in rows
         ],
     }
 

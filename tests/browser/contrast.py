@@ -7,6 +7,7 @@ from typing import Any
 from playwright.sync_api import Locator
 
 _SCRIPT = """node => {
+    if (!node.isConnected) return null;
     const parse = (text) => {
         const canvas = document.createElement("canvas");
         canvas.width = canvas.height = 1;
@@ -32,5 +33,7 @@ _SCRIPT = """node => {
 
 def colours(element: Locator) -> dict[str, Any]:
     """Return text colour, opaque background and their contrast (WCAG 2.1) of the first matching element."""
-    found: dict[str, Any] = element.first.evaluate(_SCRIPT)
+    found: dict[str, Any] | None = None
+    while found is None:  # replaced by a newly rendered one
+        found = element.first.evaluate(_SCRIPT)
     return found

@@ -1,7 +1,7 @@
 """Kernels that are forked from a process with the imports done, which take longer than most browser tests.
 
-`python -m tests.browser.forked_kernels SOCKET` is that process. What the Jupyter server starts as kernel is this file as
-a script, which passes its working folder and environment on, forwards signals, and ends with the kernel.
+`python -m tests.browser.forked_kernels SOCKET` is that process. What the Jupyter server starts as kernel is this file
+as a script, which passes its working folder and environment on, forwards signals, and ends with the kernel.
 """
 
 import json
@@ -25,7 +25,7 @@ def client(address: str, file: str) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
-        request = json.dumps({"file": file, "folder": os.getcwd(), "env": dict(os.environ)}).encode()  # noqa: PTH109
+        request = json.dumps({"file": file, "folder": os.getcwd(), "env": dict(os.environ)}).encode()
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], [0, 1, 2])
         connection.sendall(request)
         kernel = int.from_bytes(connection.recv(4), "big")
@@ -104,7 +104,7 @@ def main(address: str) -> None:
     import numpy as np
     from ipykernel.kernelapp import IPKernelApp
 
-    np.random.seed()  # noqa: NPY002
+    np.random.seed()
     IPKernelApp.launch_instance()
 
 

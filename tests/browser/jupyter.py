@@ -78,6 +78,8 @@ class PageError(AssertionError):
 
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+#: Kernel that is a child process of the server.
+OWN_KERNEL = {"name": "own", "display_name": "Python 3 of the server", "language": "python"}
 
 
 def notebook(*cells: str) -> nbformat.NotebookNode:
@@ -128,11 +130,15 @@ def serve(folder: Path) -> Iterator[Server]:
     }
     for path in folders.values():
         path.mkdir()
-    spec = folders["data"] / "kernels" / "python3" / "kernel.json"
-    spec.parent.mkdir(parents=True)
     kernels = folder / "kernels"  # the socket
-    argv = [sys.executable, "-I", "-S", forked_kernels.__file__, str(kernels), "{connection_file}"]
-    spec.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}), encoding="utf-8")
+    commands = {
+        KERNEL["name"]: ["-I", "-S", forked_kernels.__file__, str(kernels), "{connection_file}"],
+        OWN_KERNEL["name"]: ["-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    }
+    for kernel in (KERNEL, OWN_KERNEL):
+        spec = folders["data"] / "kernels" / kernel["name"] / "kernel.json"
+        spec.parent.mkdir(parents=True)
+        spec.write_text(json.dumps(kernel | {"argv": [sys.executable, *commands[kernel["name"]]]}), encoding="utf-8")
 
     # MPLBACKEND would prevent the kernel from choosing the inline backend
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER_P", "MPLBACKEND"))}
@@ -208,6 +214,7 @@ class Lab:
         *,
         width: int = 1280,
         height: int = 900,
+        kernel: Mapping[str, str] = KERNEL,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         **context_options: Any,
     ) -> LabPage:
@@ -220,7 +227,7 @@ class Lab:
         name = notebook.name if isinstance(notebook, Path) else "test.ipynb"
         node = nbformat.read(notebook, as_version=4) if isinstance(notebook, Path) else notebook
         # runs it in this kernel without a question, whichever it was saved with
-        node.metadata["kernelspec"] = KERNEL
+        node.metadata["kernelspec"] = dict(kernel)
         path = self.server.files / secrets.token_hex(4) / name
         path.parent.mkdir()
         nbformat.write(node, path)

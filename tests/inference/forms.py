@@ -1,8 +1,6 @@
-"""Output formats tested here, including Parquet if pyarrow is installed, as for test_batch_parquet.py."""
+"""Output formats tested here."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 LINES = ("found.jsonl", "found.manifest")
-FORMS = (*LINES, "parts") if find_spec("pyarrow") else LINES
+FORMS = (*LINES, "parts")

@@ -24,7 +24,7 @@ from customlabels_nb.inference.engines.names import EngineChoice
 from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.result_writing import Writing, WrittenDetections
+from customlabels_nb.inference.result_writing import WrittenDetections, open_writing
 from customlabels_nb.models.artifact import (
     WEIGHTS,
     ModelConfig,
@@ -139,24 +139,24 @@ def test_an_image_that_is_named_twice_is_counted_twice(predictor: Predictor, ima
 
 @pytest.mark.parametrize("cut", ["output", "journal", "both"])
 def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: list[str], to: Path, cut: str) -> None:
-    written(predictor, images[:10], to)
+    written(predictor, images[:10], to, batch_size=4)
     if cut in ("journal", "both"):
         with journal_of(to).open("ab") as file:
             file.write(b'{"images": ["' + os.fsencode(images[10]))
     if cut in ("output", "both"):
         if to.is_dir():
-            (to / "part-000003.parquet").write_bytes(b"PAR1 and no more")
+            (to / "part-000000016.parquet").write_bytes(b"PAR1 and no more")
             (to / ".0123456789ab.part").write_bytes(b"PAR1")
             (to / "notes.txt").write_text("mine")
         else:
             with to.open("ab") as file:
                 file.write(b'{"image": "/half/of/a/li')
-    whole = written(predictor, images, to, resume=True)
+    whole = written(predictor, images, to, resume=True, batch_size=4)
     assert whole.images == 18
     assert whole.table()["image"].tolist() == images
     if to.is_dir():
-        names = {path.name for path in to.iterdir()} - {"notes.txt"}
-        assert names == {"_journal.jsonl", *(f"part-{number:06}.parquet" for number in range(5))}
+        parts = {path.name for path in to.iterdir() if not path.name.startswith("_")} - {"notes.txt"}
+        assert parts == {f"part-{number:09}.parquet" for number in (0, 4, 8, 10, 14)}
 
 
 def test_with_another_threshold_or_model_it_does_not_go_on(
@@ -254,14 +254,14 @@ def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str]
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
     journal.write_bytes(whole)
-    part = to / "part-000000.parquet" if to.is_dir() else to
+    part = to / "part-000000000.parquet" if to.is_dir() else to
     part.unlink()
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
 
 
 def test_two_at_once_do_not_write_to_one_place(predictor: Predictor, images: list[str], to: Path) -> None:
-    first = Writing(to, Postprocessor(predictor), root=None, resume=False)
+    first = open_writing(to, Postprocessor(predictor), root=None, resume=False)
     try:
         with pytest.raises(NotAllowedError, match="is writing"):
             detect_many(predictor, images, to=to, resume=True)

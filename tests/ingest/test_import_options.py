@@ -18,7 +18,7 @@ from customlabels_nb.store.sql import SqlStore
 from tests.images.pictures import write_folder
 
 LABEL = "Boskoop 42"
-THE_STORE = (SqlStore.__module__, "SqlStore.add_images")
+THE_STORE = (SqlStore.__module__, "SqlStore.add_parts")
 
 
 @pytest.mark.parametrize("wrong", [{"split": "both"}, {"on_leak": "drop"}, {"duplicates": "drop"}])

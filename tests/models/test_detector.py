@@ -13,7 +13,6 @@ from customlabels_nb.errors import ArtifactError, InputError, ModelError, Weight
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import (
     CONFIG,
-    FORMAT_VERSION,
     ModelConfig,
     load_artifact,
     load_config,
@@ -373,7 +372,7 @@ def test_classifiers_of_the_first_release_are_still_read(tmp_path: Path) -> None
     (tmp_path / CONFIG).write_text(json.dumps(_as_first_release(classifier)))
     assert load_config(tmp_path) == classifier
     update_config(tmp_path, replace(classifier, thresholds={"pear": 0.75}))
-    assert json.loads((tmp_path / CONFIG).read_text())["format_version"] == FORMAT_VERSION
+    assert json.loads((tmp_path / CONFIG).read_text())["format_version"] == 2
     assert load_config(tmp_path).threshold_of("pear") == 0.75
 
 

@@ -1,7 +1,4 @@
-"""Tests that files written by a release can be opened and resumed, and give the same detections.
-
-``inference/test_batch_parquet.py`` runs this file again where pyarrow is installed.
-"""
+"""Tests that files written by a release can be opened and resumed, and give the same detections."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import json
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +134,7 @@ def test_an_interrupted_training_resumes(release: Path, tmp_path: Path) -> None:
     assert training["history"][0] == checkpoint["facts"]["history"][0]
 
 
-@pytest.mark.parametrize("form", [form for form in OUTPUTS if form != "parts" or find_spec("pyarrow")])
+@pytest.mark.parametrize("form", OUTPUTS)
 def test_half_written_outputs_resume(release: Path, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = cl.load_model(unpacked(release / "single-label.zip", tmp_path / "project") / "versions" / "first")
     monkeypatch.chdir(unpacked(release / "outputs.zip", tmp_path / "outputs"))

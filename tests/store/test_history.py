@@ -23,8 +23,31 @@ ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
 NOTHING = t.empty(t.ANNOTATION_COLUMNS)
 
 
+def check_counts(store: SqlStore) -> None:
+    """Check that the stored counts are what pandas counts in the tables."""
+    rows, marks = store.images(), store.annotations()
+    rows["annotated"] = rows["image"].isin(marks["image"])
+    by_status = rows.groupby(["split", "status"])["annotated"].agg(["size", "sum"])
+    counted = store.status_counts().set_index(["split", "status"])
+    assert dict(zip(counted.index, counted.to_numpy().tolist(), strict=True)) == dict(
+        zip(by_status.index, by_status.to_numpy().astype(int).tolist(), strict=True)
+    )
+    uses = store.label_uses().set_index("label")
+    assert uses["annotations"].to_dict() == uses["annotations"].to_dict() | marks["label"].value_counts().to_dict()
+    assert uses["annotations"].sum() == len(marks)
+    for split in t.SPLITS:
+        own = store.annotations(split)
+        images_with = own.groupby("label")["image"].nunique()
+        assert uses[split].to_dict() == {label: images_with.get(label, 0) for label in uses.index}
+        mine, shapes = rows[rows["split"] == split], own["left"].notna() | own["polygon"].notna()
+        expected = len(mine), int((mine["status"] == "labelled").sum()), len(images_with), int(shapes.sum())
+        assert tuple(vars(store.statistics(split)).values()) == expected
+    assert store.image_count() == len(rows)
+
+
 def state(store: SqlStore) -> dict[str, Any]:
-    """Return everything that undo must restore: all but revisions and times of change."""
+    """Return everything that undo must restore: all but revisions and times of change. Check the counts as well."""
+    check_counts(store)
     frames = {
         "images": store.images().drop(columns="revision"),
         "annotations": store.annotations(),

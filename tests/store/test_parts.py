@@ -92,16 +92,6 @@ def test_so_many_images_can_be_asked_for_as_there_are(store: SqlStore) -> None:
     assert store.tables("train", [*many, "a"])[0]["image"].tolist() == ["a"]
 
 
-def test_images_are_counted_by_label(store: SqlStore) -> None:
-    fill(store, ["a", "b"])
-    fill(store, ["c"], "test")
-    store.add_labels([("nobody's", None)], ACTION)
-    store.reorder_labels(["nobody's"], ACTION)
-    counts = store.label_counts("train")
-    assert counts.to_dict("list") == {"label": ["nobody's", "label 0", "label 1"], "images": [0, 2, 2]}
-    assert str(counts["images"].dtype) == "int64"
-
-
 class Gate:
     """Gate that lets annotations be read only once it is opened, and records how the reading ended."""
 

@@ -58,10 +58,10 @@ def test_who_names_it_goes_before_the_task_and_that_before_the_labels() -> None:
     train, test = dataset("train", TWO), dataset("test", {"d": [("box", "x")]})
     assert choose_kind(train, test, named="multi-label", task="boxes").kind == "multi-label"
     assert choose_kind(train, test, task="single-label").kind == "single-label"
-    assert choose_kind(dataset("train", BOXES), test, task="polygons").kind == "detection"
+    assert choose_kind(dataset("train", BOXES), test, task="polygons").kind == "masks"
     brands = dataset("test", {"d": [("box", "x"), ("box", "y")]})
     assert choose_kind(train, brands, task="boxes").kind == "brands"
-    with pytest.raises(InputError, match="'single-label', 'multi-label', 'detection', 'brands'"):
+    with pytest.raises(InputError, match="'single-label', 'multi-label', 'detection', 'masks', 'brands'"):
         choose_kind(train, test, named="boxes")
 
 

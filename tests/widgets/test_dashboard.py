@@ -90,6 +90,8 @@ def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch
     assert (totals["complete"], totals["seen"], dashboard.seen) == (False, 0, 0)
     assert totals["statuses"]["test"]["labelled"] == 4
     assert totals["queue"]["needs_review"] == [1, 0]
+    assert [row[2:] for row in totals["labels"]] == [[5, 2], [6, 2]]  # the store keeps these counts itself
+    assert totals["usable"] == {"train": 11, "test": 4}
     assert ask("follow", seen=0, jobs=0)["figures"]["complete"] is False
     go_on.set()
     until(lambda: any(message["news"]["figures"]["complete"] for message in sent))

@@ -24,6 +24,7 @@ from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.half_precision import has_bfloat16
+from customlabels_nb.models.mask_head import POOLED
 from customlabels_nb.models.transforms import Pixels, to_batch
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ class Engine:
             logits = self.network(to_batch(pixels, self.config.mean, self.config.std, self.device))
             return probabilities(logits, self.config.activation)
 
-    def find(self, canvases: Sequence[Canvas]) -> list[DetectedBoxes]:
-        """Detect objects on each canvas."""
+    def find(self, canvases: Sequence[Canvas], thresholds: FloatArray | None = None) -> list[DetectedBoxes]:
+        """Detect objects on each canvas. If ``thresholds`` are given, only boxes that reach them get a mask."""
         assert isinstance(self.network, ImageDetector)
-        return detect(self.network, canvases, self.config.mean, self.config.std, self.device)
+        return detect(self.network, canvases, self.config.mean, self.config.std, self.device, thresholds)
 
 
 class Bfloat16Engine(Engine):
@@ -94,10 +95,10 @@ class Bfloat16Engine(Engine):
                 features = self.network.backbone(batch)
             return probabilities(self.network.head(features.float()), self.config.activation)
 
-    def find(self, canvases: Sequence[Canvas]) -> list[DetectedBoxes]:
+    def find(self, canvases: Sequence[Canvas], thresholds: FloatArray | None = None) -> list[DetectedBoxes]:
         """Detect objects as :class:`Engine` does."""
         with self._in_half():
-            return super().find(canvases)
+            return super().find(canvases, thresholds)
 
     def _in_half(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.partition(":")[0], dtype=torch.bfloat16)
@@ -138,7 +139,7 @@ class OnnxClassifier(Engine):
 
 
 class OnnxDetector(Engine):
-    """Engine that runs a detector's backbone and box head in ONNX Runtime on the CPU, and the rest in PyTorch."""
+    """Engine that runs a detector's backbone and heads in ONNX Runtime on the CPU, and the rest in PyTorch."""
 
     name = ONNX
 
@@ -150,6 +151,9 @@ class OnnxDetector(Engine):
             height, width = heads.box_roi_pool.output_size
             channels = _channels_of(heads.box_head, height * width)
             heads.box_head = _OnnxPart(heads.box_head, device, ("n", channels, height, width))
+        if parts.masks is not None:
+            axes = ("n", parts.masks.channels, POOLED, POOLED)
+            parts.masks.layers = _OnnxPart(parts.masks.layers, device, axes)
         super().__init__(parts, config, device)
 
 

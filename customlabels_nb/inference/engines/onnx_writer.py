@@ -178,6 +178,16 @@ def _convolution(writer: _Writer, layer: nn.Conv2d, value: str) -> str:
     return writer.op("Conv", value, *inputs, **shape, **padding)
 
 
+def _transposed(writer: _Writer, layer: nn.ConvTranspose2d, value: str) -> str:
+    inputs = [writer.constant(one) for one in (layer.weight, layer.bias) if one is not None]
+    kernel, strides, dilations, more = (
+        list(one) for one in (layer.kernel_size, layer.stride, layer.dilation, layer.output_padding)
+    )
+    shape = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "group": layer.groups}
+    pads = [int(side) for side in layer.padding] * 2
+    return writer.op("ConvTranspose", value, *inputs, **shape, pads=pads, output_padding=more)
+
+
 def _batch_norm(writer: _Writer, layer: Any, value: str) -> str:
     weight = torch.ones_like(layer.running_mean) if layer.weight is None else layer.weight
     bias = torch.zeros_like(layer.running_mean) if layer.bias is None else layer.bias
@@ -319,6 +329,7 @@ _relu, _hard_swish = _of_one("Relu"), _of_one("HardSwish")
 
 _LAYERS: dict[type[nn.Module], Layer] = {
     nn.Conv2d: _convolution,
+    nn.ConvTranspose2d: _transposed,
     nn.BatchNorm2d: _batch_norm,
     FrozenBatchNorm2d: _batch_norm,
     nn.Linear: _linear,

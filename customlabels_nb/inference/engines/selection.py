@@ -29,7 +29,7 @@ from customlabels_nb.inference.engines.names import (
     UnsuitableError,
     check_engine,
 )
-from customlabels_nb.models.artifact import DETECTION, ModelConfig, model_identity
+from customlabels_nb.models.artifact import ModelConfig, model_identity
 from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector
@@ -169,7 +169,7 @@ class _Comparison:
 
     def _answers(self, engine: Engine) -> Any:
         started = time.perf_counter()
-        answers = engine.find(self._pictures) if engine.config.kind == DETECTION else engine.forward(self._pictures)
+        answers = engine.find(self._pictures) if engine.config.is_detector else engine.forward(self._pictures)
         taken = time.perf_counter() - started
         self._seconds[engine.name] = min(taken, self._seconds.get(engine.name, taken))
         return answers
@@ -189,15 +189,15 @@ def _pictures(config: ModelConfig) -> list[Any]:
     for cells in _GRIDS:
         grid = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
         drawn.append(grid.resize((size, size), Image.Resampling.BICUBIC))
-    if config.kind == DETECTION:
+    if config.is_detector:
         return [to_canvas(drawn[-1].crop((0, 0, size, size // 2)), size, config.fill)]
     return [to_pixels(image, size) for image in drawn]
 
 
 def _compare(said: Any, truth: Any, name: str, config: ModelConfig) -> None:
     """Raise UnsuitableError if the output of an engine differs too much from that of the network in PyTorch."""
-    allowed = (BOX_TOLERANCES if config.kind == DETECTION else TOLERANCES)[name]
-    if config.kind == DETECTION:
+    allowed = (BOX_TOLERANCES if config.is_detector else TOLERANCES)[name]
+    if config.is_detector:
         pairs = list(zip(said, truth, strict=True))
         apart = max(_boxes_apart(one, other, config.input_size, allowed) for one, other in pairs)
     else:

@@ -14,7 +14,8 @@ In Python::
     model.detect("photo.jpg")                   # [{"label": "apple", "confidence": 0.98}, …]
     model.detect("photo.jpg", threshold=0.25)   # 0 returns all predictions
 
-Boxes are ``left, top, width, height`` in pixels of the upright photo. Confidences are between 0 and 1.
+Boxes are ``left, top, width, height`` in pixels of the upright photo. Confidences are between 0 and 1. A model with
+masks adds ``polygon``: a ring of points ``[x, y]``, or a list of rings for an object with several parts or holes.
 """
 
 from __future__ import annotations
@@ -61,23 +62,29 @@ class ExportedModel:
             Minimum confidence (between 0 and 1) for all labels, or by label. By default each label's own threshold.
         """
         image, size = upright(photo, self.facts)
-        if self.facts["kind"] == "detection":
+        inside, outputs = image.size, []
+        if self.facts["boxes"]:
             pixels, inside = canvas(image, self.facts)
-            found: Any = boxes(self.run(normalised(pixels, self.facts)), self.facts, size, inside)
+            outputs = self.run(normalised(pixels, self.facts))
+            found: Any = boxes(outputs, self.facts, size, inside)
         else:
             logits = self.run(normalised(square(image, self.facts), self.facts))[0][0]
-            found = ((at, float(value), None) for at, value in enumerate(confidences(logits, self.facts)))
+            found = ((at, float(value), None, None) for at, value in enumerate(confidences(logits, self.facts)))
         limits = self.facts["thresholds"]
         if isinstance(threshold, dict):
             limits = {**limits, **threshold}
         elif threshold is not None:
             limits = dict.fromkeys(self.labels, threshold)
         rows = []
-        for at, confidence, box in found:
-            label = self.labels[at]
+        scale = np.divide(size, inside)
+        for number, confidence, box, at in found:
+            label = self.labels[number]
             if confidence >= limits[label]:
-                sides = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
-                rows.append({"label": label, "confidence": confidence, **sides})
+                shape = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
+                if self.facts["kind"] == "masks":
+                    region = outputs[0][at] * np.tile(scale, 2)
+                    shape["polygon"] = polygon_of(outputs[3][at], region, size, 0.5 * float(scale.max()))
+                rows.append({"label": label, "confidence": confidence, **shape})
         return sorted(rows, key=lambda row: -row["confidence"])
 
 
@@ -93,7 +100,7 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
     size, side = photo.size, facts["input_size"]
     if photo.format != "TIFF" and photo.getexif().get(ORIENTATION) in LYING:  # Pillow itself rotates a TIFF
         size = (size[1], size[0])
-    if facts["kind"] == "detection":
+    if facts["boxes"]:
         side = max(1, round(side * min(size) / max(size)))
     photo.draft("RGB", (side, side))
     image = ImageOps.exif_transpose(photo)
@@ -151,17 +158,18 @@ def confidences(logits: Any, facts: dict[str, Any]) -> Any:
 
 def boxes(
     found: list[Any], facts: dict[str, Any], size: tuple[int, int], inside: tuple[int, int]
-) -> Iterator[tuple[int, float, list[float]]]:
-    """Yield the label index, confidence and box of each prediction of a detector, the most confident first.
+) -> Iterator[tuple[int, float, list[float], int]]:
+    """Yield the label index, confidence, box and row of each prediction of a detector, the most confident first.
 
     Parameters
     ----------
     found : list of arrays
-        Corners on the canvas (n, 4), confidences (n,), and label indices (n,), before non-maximum suppression.
+        Corners on the canvas (n, 4), confidences (n,), and label indices (n,), before non-maximum suppression. The rows
+        refer to them.
     size, inside : tuple of int
         Width and height of the original photo, and of the scaled photo on the canvas.
     """
-    corners, scores, labels = found
+    corners, scores, labels = found[:3]
     rules = facts["boxes"]
     sides = corners[:, 2:] - corners[:, :2]
     kept = np.flatnonzero((scores > rules["least_confidence"]) & (sides >= rules["least_side"]).all(axis=1))
@@ -171,7 +179,7 @@ def boxes(
     for at in best_of_each(corners, scores, labels, rules["overlap"])[: rules["most"]]:
         left, top, right, bottom = np.clip(corners[at].astype(np.float64) * scale, 0, limit).tolist()
         if (corners[at, 2:] - corners[at, :2] >= 1).all() and right > left and bottom > top:
-            yield int(labels[at]), float(scores[at]), [left, top, right - left, bottom - top]
+            yield int(labels[at]), float(scores[at]), [left, top, right - left, bottom - top], int(kept[at])
 
 
 def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
@@ -189,6 +197,114 @@ def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
         apart = shared <= overlap * (areas[first] + areas[rest] - shared)
         order = rest[apart | (labels[rest] != labels[first])]
     return np.asarray(kept, dtype=np.int64)
+
+
+# -- masks ----------------------------------------------------------------------------------------------
+def _crossed_edges() -> Any:
+    """Tabulate which edges of a cell an outline enters and leaves, shape (16, 2, 2), by the corners inside.
+
+    Edges and corners are numbered clockwise from the top and the top left. -1 means that there is no (second) line.
+    """
+    table = np.full((16, 2, 2), -1)
+    for corners in range(16):
+        inside = [bool(corners >> corner & 1) for corner in range(4)]
+        for line, leaves in enumerate(edge for edge in range(4) if inside[edge] and not inside[(edge + 1) % 4]):
+            enters = next(edge % 4 for edge in range(leaves + 3, leaves - 1, -1) if not inside[edge % 4])
+            table[corners, line] = leaves, enters
+    return table
+
+
+_CROSSED = _crossed_edges()
+
+
+def outlines(mask: Any) -> list[Any]:
+    """Trace the outlines of a mask with linear interpolation (marching squares).
+
+    Parameters
+    ----------
+    mask : array of shape (rows, columns)
+        Probability, at the centre of each cell, that it shows the object.
+
+    Returns
+    -------
+    list of array, shape (n, 2)
+        Rings ``x, y`` around parts and holes, as shares of the mask's width and height.
+    """
+    values = np.pad(np.asarray(mask, dtype=np.float64), 1)
+    level = min(0.5, 0.5 * float(values.max()))
+    wide, count = values.shape[1], values.size
+    inside = values > level
+    corners = inside[:-1, :-1] + 2 * inside[:-1, 1:] + 4 * inside[1:, 1:] + 8 * inside[1:, :-1]
+    rows, columns = np.nonzero((corners > 0) & (corners < 15))
+    cell = rows * wide + columns
+    # edges to the right of a value are numbered like the value, edges below it are numbered from count
+    edges = np.stack([cell, cell + 1 + count, cell + wide, cell + count], axis=1)
+    crossed = _CROSSED[corners[rows, columns]]
+    following: dict[int, int] = {}
+    for line in range(2):
+        there = np.flatnonzero(crossed[:, line, 0] >= 0)
+        starts, ends = (edges[there, crossed[there, line, end]].tolist() for end in (0, 1))
+        following.update(zip(starts, ends, strict=True))
+    rings = []
+    while following:
+        first, at = following.popitem()
+        ring = [first]
+        while at != first:
+            ring.append(at)
+            at = following.pop(at)
+        edge = np.asarray(ring)
+        below, start = edge >= count, edge % count
+        before, after = values.flat[start], values.flat[start + np.where(below, wide, 1)]
+        share = (level - before) / (after - before)
+        x, y = start % wide + np.where(below, 0, share), start // wide + np.where(below, share, 0)
+        rings.append(np.stack([(x - 0.5) / (wide - 2), (y - 0.5) / (len(values) - 2)], axis=1))
+    return rings
+
+
+def simplified(ring: list[list[float]], tolerance: float) -> list[list[float]]:
+    """Remove points of a ring that are within ``tolerance`` of the remaining outline (Douglas and Peucker, 1973)."""
+    closed, least = [*ring, ring[0]], tolerance**2
+    x, y = ring[0]
+    far = max(range(len(ring)), key=lambda at: (ring[at][0] - x) ** 2 + (ring[at][1] - y) ** 2)
+    kept, waiting = {0, far}, [(0, far), (far, len(ring))]
+    while waiting:
+        first, last = waiting.pop()
+        (x, y), (to_x, to_y) = closed[first], closed[last]
+        across, down = to_x - x, to_y - y
+        length, worst, at = across * across + down * down, least, -1
+        for number in range(first + 1, last):
+            right, under = closed[number][0] - x, closed[number][1] - y
+            share = min(1.0, max(0.0, (right * across + under * down) / length)) if length else 0.0
+            apart = (right - share * across) ** 2 + (under - share * down) ** 2
+            if apart > worst:
+                worst, at = apart, number
+        if at >= 0:
+            kept.add(at)
+            waiting += [(first, at), (at, last)]
+    return [ring[at] for at in sorted(kept)]
+
+
+def polygon_of(mask: Any, region: Any, size: tuple[int, int], tolerance: float) -> Any:
+    """Convert a mask to a polygon in pixels of the photo: one ring ``[[x, y], …]``, or a list of rings.
+
+    Parameters
+    ----------
+    mask : array of shape (rows, columns)
+        See :func:`outlines`.
+    region : array of shape (4,)
+        ``x0, y0, x1, y1`` of the mask in pixels of the photo.
+    size : tuple of int
+        Width and height of the photo.
+    tolerance : float
+        Largest distance of a removed point from the polygon, in pixels of the photo.
+    """
+    low, sides = np.asarray(region[:2]), np.asarray(region[2:]) - np.asarray(region[:2])
+    rings = [np.clip(low + ring * sides, 0, size).round(2).tolist() for ring in outlines(mask)]
+    rings = [ring for ring in (simplified(ring, tolerance) for ring in rings) if len(ring) >= 3]
+    if not rings:  # thinner than the tolerance
+        left, top, right, bottom = np.clip(region, 0, [*size, *size]).round(2).tolist()
+        return [[left, top], [right, top], [right, bottom], [left, bottom]]
+    return rings[0] if len(rings) == 1 else rings
 
 
 # -- network --------------------------------------------------------------------------------------------

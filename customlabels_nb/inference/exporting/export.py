@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from customlabels_nb.images.reading import local_path, open_image, read_bytes
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.detect import FACTS
 from customlabels_nb.inference.exporting.networks import Boxed, exportable, rules_of
-from customlabels_nb.models.artifact import DETECTION, ModelConfig, load_artifact
+from customlabels_nb.models.artifact import DETECTION, MASKS, ModelConfig, load_artifact
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
@@ -45,9 +45,17 @@ _DETECTOR = {
     "labels": "(m,): label indices",
 }
 
+_MASKED = {
+    "images": _DETECTOR["images"],
+    "corners": "(m, 4): x0, y0, x1, y1 of each detection, in pixels of the canvas",
+    "confidences": "(m,): between 0 and 1, or 0 if there are fewer detections",
+    "labels": "(m,): label indices",
+    "masks": "(m, rows, columns): probability that a cell of the box shows the object",
+}
+
 _LARGEST_SIDE = 8192
 _LOUD = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-_OUTPUTS = {True: ["corners", "confidences", "labels"], False: ["logits"]}
+_OUTPUTS = {DETECTION: ["corners", "confidences", "labels"], MASKS: ["corners", "confidences", "labels", "masks"]}
 
 #: Largest accepted difference in confidence, and in box position as a fraction of the image size.
 TOLERANCE = 1e-4
@@ -204,7 +212,7 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
         "stride": STRIDE if detector else None,
         "boxes": rules_of(network) if isinstance(network, ImageDetector) else None,
         "backbone": config.backbone,
-        "inputs and outputs": _DETECTOR if detector else _CLASSIFIER,
+        "inputs and outputs": _MASKED if config.kind == MASKS else _DETECTOR if detector else _CLASSIFIER,
         "made with": f"torch {torch.__version__}",
     }
 
@@ -223,7 +231,7 @@ def write_onnx(graph: nn.Module, config: ModelConfig, facts: str, path: Path) ->
             verbose=False,
             external_data=False,
             input_names=["images"],
-            output_names=_OUTPUTS[config.kind == DETECTION],
+            output_names=_OUTPUTS.get(config.kind, ["logits"]),
         )
         assert written is not None
         written.model.metadata_props[FACTS] = facts
@@ -269,7 +277,7 @@ def _check_format(name: object) -> str:
 
 def _traced(graph: nn.Module, config: ModelConfig) -> Any:
     size = config.input_size
-    if config.kind != DETECTION:
+    if not config.is_detector:
         example = torch.zeros(2, 3, size, size)
         return torch.export.export(graph, (example,), dynamic_shapes=({0: torch.export.Dim("n", min=1)},), strict=False)
     sides = {
@@ -354,11 +362,16 @@ def _boxes_apart(
     network: ImageDetector, config: ModelConfig, run: _Run, facts: dict[str, Any], canvas: Canvas
 ) -> float:
     truth = detect(network, [canvas], config.mean, config.std, "cpu")[0]
-    rows = list(snippet.boxes(run(snippet.normalised(canvas.pixels, facts)), facts, canvas.size, canvas.inside))
+    outputs = run(snippet.normalised(canvas.pixels, facts))
+    rows = list(snippet.boxes(outputs, facts, canvas.size, canvas.inside))
+    masks = None
+    if truth.masks is not None:
+        masks = replace(truth.masks, inside=outputs[3][[at for *_, at in rows]])
     found = DetectedBoxes(
-        np.array([box for _, _, box in rows], dtype=np.float64).reshape(-1, 4),
-        np.array([label for label, _, _ in rows], dtype=np.int64),
-        np.array([confidence for _, confidence, _ in rows], dtype=np.float64),
+        np.array([box for _, _, box, _ in rows], dtype=np.float64).reshape(-1, 4),
+        np.array([label for label, *_ in rows], dtype=np.int64),
+        np.array([confidence for _, confidence, *_ in rows], dtype=np.float64),
+        masks,
     )
     longest, most = max(canvas.size), int(facts["boxes"]["most"])
     return max(_without_counterpart(truth, found, longest, most), _without_counterpart(found, truth, longest, most))
@@ -384,7 +397,7 @@ def _without_counterpart(these: DetectedBoxes, those: DetectedBoxes, longest: in
     # the last boxes of a truncated list may be missing from the other list
     least = max(_LEAST, these.confidences[-1] + TOLERANCE if len(these.labels) >= most else 0.0)
     worst = 0.0
-    for box, label, confidence in zip(these.boxes, these.labels, these.confidences, strict=True):
+    for row, (box, label, confidence) in enumerate(zip(these.boxes, these.labels, these.confidences, strict=True)):
         if confidence < least:
             break
         same = those.labels == label
@@ -392,6 +405,8 @@ def _without_counterpart(these: DetectedBoxes, those: DetectedBoxes, longest: in
             np.abs(those.boxes[same] - box).max(axis=1, initial=0) / longest,
             np.abs(those.confidences[same] - confidence),
         )
+        if these.masks is not None and those.masks is not None:
+            apart = np.maximum(apart, np.abs(those.masks.inside[same] - these.masks.inside[row]).mean(axis=(1, 2)))
         worst = max(worst, float(apart.min(initial=_MISSING)))
     return worst
 

@@ -17,6 +17,9 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
 
+#: Smallest side of a box of a Faster R-CNN, in pixels of the canvas.
+LEAST_SIDE = 0.01
+
 Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -25,7 +28,8 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
 
     A classifier maps images (n, 3, side, side) to logits (n, k). A detector takes one image (1, 3, height, width) whose
     sides are multiples of 32. It returns the candidates before the last non-maximum suppression: corners ``x0, y0, x1,
-    y1`` on the canvas (m, 4), confidences (m,) and label indices (m,).
+    y1`` on the canvas (m, 4), confidences (m,) and label indices (m,). A detector with masks returns the detections
+    after non-maximum suppression instead, and their masks (m, cells, cells).
 
     Raises
     ------
@@ -43,6 +47,8 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
         copied(torch.zeros(1, 3, 64, 64))  # the first call computes constants of the network
     _fix_padding(copied)
     _simplify_activations(copied)
+    if copied.masks is not None:
+        return Masked(copied.network, copied.masks).eval()
     for kind, form in ((FasterRCNN, TwoStages), (FCOS, Dense), (RetinaNet, Dense), (SSD, Boxed)):
         if isinstance(copied.network, kind):
             return form(copied.network).eval()
@@ -57,7 +63,7 @@ def rules_of(network: ImageDetector) -> dict[str, float]:
     heads = network.network.roi_heads if two_stages else network.network
     return {
         "least_confidence": float(heads.score_thresh),
-        "least_side": 0.01 if two_stages else 0.0,
+        "least_side": LEAST_SIDE if two_stages else 0.0,
         "overlap": float(heads.nms_thresh),
         "most": int(heads.detections_per_img),
     }
@@ -72,10 +78,12 @@ class TwoStages(nn.Module):
         self.before = int(self.rpn.pre_nms_top_n())
         self.after = int(self.rpn.post_nms_top_n())
 
-    def forward(self, images: torch.Tensor) -> Candidates:
-        features = self.backbone(images)
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self._candidates(self.backbone(images), images)
+
+    def _candidates(self, features: dict[str, torch.Tensor], images: torch.Tensor) -> Candidates:
         proposals, real = self._proposals(list(features.values()), images)
-        hidden = self.heads.box_head(self._pooled(features, proposals))
+        hidden = self.heads.box_head(self._pooled(features, proposals, self.heads.box_roi_pool.output_size))
         logits, deltas = self.heads.box_predictor(hidden)
         scores = torch.where(real[:, None], logits.softmax(dim=-1), 0.0)[:, 1:]  # index 0 is the background
         corners = self.heads.box_coder.decode_single(deltas, proposals).reshape(self.after, -1, 4)[:, 1:]
@@ -107,20 +115,43 @@ class TwoStages(nn.Module):
         scores, at = torch.cat(likely).topk(self.after)
         return torch.cat(every)[at], scores >= 0
 
-    def _pooled(self, features: dict[str, torch.Tensor], proposals: torch.Tensor) -> torch.Tensor:
+    def _pooled(self, features: dict[str, torch.Tensor], boxes: torch.Tensor, bins: Sequence[int]) -> torch.Tensor:
         pool = self.heads.box_roi_pool
         levels = [level for name, level in features.items() if name in pool.featmap_names]
-        wanted = pool.map_levels([proposals]) if len(levels) > 1 else None
-        rois = torch.cat((proposals.new_zeros(self.after, 1), proposals), dim=1)
+        wanted = pool.map_levels([boxes]) if len(levels) > 1 else None
+        rois = torch.cat((boxes.new_zeros(boxes.shape[0], 1), boxes), dim=1)
         result = None
         for position, (level, scale) in enumerate(zip(levels, pool.scales, strict=True)):
-            found = roi_align(level, rois, pool.output_size, scale, pool.sampling_ratio)
+            found = roi_align(level, rois, bins, scale, pool.sampling_ratio)
             if wanted is None or result is None:
                 result = found
             else:
                 result = torch.where((wanted == position)[:, None, None, None], found, result)
         assert result is not None
         return result
+
+
+class Masked(TwoStages):
+    """Exportable version of a Faster R-CNN with a mask head for one image. It returns a fixed number of detections."""
+
+    def __init__(self, network: Any, masks: Any) -> None:
+        super().__init__(network)
+        self.masks = masks
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        features = self.backbone(images)
+        corners, scores, labels = self._candidates(features, images)
+        sides = corners[:, 2:] - corners[:, :2]
+        real = (scores > self.heads.score_thresh) & (sides >= LEAST_SIDE).all(dim=1)
+        apart = labels[:, None] * (images.shape[-1] + images.shape[-2])  # boxes of different labels do not overlap
+        kept = nms(torch.where(real[:, None], corners + apart, 0.0), scores, self.heads.nms_thresh)
+        stays = torch.zeros_like(scores).index_fill(0, kept, 1.0) > 0
+        scores = torch.where(real & stays, scores, 0.0)
+        most = int(self.heads.detections_per_img)
+        best, at = torch.cat((scores, scores.new_zeros(most))).topk(most)
+        corners, labels = padded(corners, most)[at], torch.cat((labels, labels.new_zeros(most)))[at]
+        pooled = self._pooled(features, corners, self.masks.pool.output_size)
+        return corners, best, labels, self.masks.layers(pooled)[:, 0].sigmoid()
 
 
 class Dense(nn.Module):

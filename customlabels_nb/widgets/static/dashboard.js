@@ -127,10 +127,10 @@ class DashboardScreen extends FollowingScreen {
 
   // Redraw only what changed, so that hovered and focused bars remain.
   _drawCharts(figures, width) {
-    for (const node of [this.pair, this.training.node]) show(node, figures.complete);
+    for (const node of [this.charts[2].node, this.training.node]) show(node, figures.complete);
     const half = width >= WIDE ? (width - 28) / 2 : width;
     this.charts.forEach((chart, index) => {
-      if (index && !figures.complete) return;
+      if (index > 1 && !figures.complete) return;
       const needed = index ? [figures.labels, figures.work, figures.annotators, figures.unit] : figures.statuses;
       const state = JSON.stringify([index === 1 ? figures.labels : needed, index ? half : width]);
       if (chart.state === state) return;

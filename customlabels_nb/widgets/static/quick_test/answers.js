@@ -1,5 +1,6 @@
 // Select predictions by threshold and by the user's choice. Pure functions. A row of a result is { label, colour,
-// confidence, box, limit }: box is [left, top, width, height] in pixels or null, limit its label's threshold.
+// confidence, box, polygon, limit }: box is [left, top, width, height] in pixels or null, polygon the outline of the
+// object or null, limit its label's threshold.
 
 export function limitFor(row, threshold) {
   return threshold ?? row.limit;

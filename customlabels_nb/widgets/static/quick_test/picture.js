@@ -3,6 +3,7 @@
 import { svgElement } from "../shared/charts.js";
 import { inkOn } from "../shared/colours.js";
 import { element, show } from "../shared/dom.js";
+import { mapPolygon, outlinePath } from "../shared/geometry.js";
 import { cornersOf, fitInto, placeTags, TAG_HEIGHT } from "./tags.js";
 
 const TAG_FONT = "600 11px system-ui, sans-serif";
@@ -63,20 +64,23 @@ export class Picture {
       node.style.height = `${shown.height}px`;
     }
     this.marks.setAttribute("viewBox", `0 0 ${shown.width} ${shown.height}`);
-    const corners = this.boxes.map(({ box }) => cornersOf(box, shown.width / this.sizeOfBoxes.width, shown));
+    const unit = shown.width / this.sizeOfBoxes?.width;
+    const corners = this.boxes.map(({ box }) => cornersOf(box, unit, shown));
     const words = this.boxes.map(({ label, confidence }) => [`${short(label)} ${confidence.toFixed(2)}`, confidence.toFixed(2)]);
     const widths = words.map((pair) => pair.map((text) => Math.ceil(this.pen.measureText(text).width) + 2 * TAG_PADDING));
     const tags = placeTags(corners, widths, shown);
     // draw the most confident box on top, and all captions above all boxes
-    const outlines = this.boxes.map((mark, at) => this._outline(mark, corners[at])).reverse();
+    const outlines = this.boxes.map((mark, at) => this._outline(mark, corners[at], unit)).reverse();
     const labels = this.boxes.map((mark, at) => (tags[at] ? tag(mark, tags[at], words[at][tags[at].short ? 1 : 0]) : null));
     this.marks.replaceChildren(...outlines, ...labels.filter(Boolean));
     return this.point(this.pointed);
   }
 
-  _outline({ index, colour, taken }, { left, top, right, bottom }) {
+  _outline({ index, colour, taken, polygon }, { left, top, right, bottom }, unit) {
     const place = { x: left + 1, y: top + 1, width: Math.max(1, right - left - 2), height: Math.max(1, bottom - top - 2) };
-    const node = svgElement("g", { class: taken ? "mark" : "mark left-out" }, svgElement("rect", { class: "rim", ...place }), svgElement("rect", { class: "line", ...place }));
+    const path = polygon && { d: outlinePath(mapPolygon(polygon, ([x, y]) => [x * unit, y * unit])), "fill-rule": "evenodd" };
+    const [rim, line] = ["rim", "line"].map((name) => (path ? svgElement("path", { class: `${name} mask`, ...path }) : svgElement("rect", { class: name, ...place })));
+    const node = svgElement("g", { class: taken ? "mark" : "mark left-out" }, rim, line);
     node.dataset.index = String(index);
     node.style.setProperty("--label-colour", colour);
     node.addEventListener("pointerenter", () => this.on.point(index));

@@ -46,14 +46,14 @@ export class DisputedImage {
     const names = [];
     for (const shape of shapes) {
       const colour = colourOf(shape.label, labels);
-      svg.append(outline(shape, { stroke: inkOn(colour), class: "edge" }), outline(shape, { stroke: colour, "stroke-dasharray": shape.dashes }));
+      svg.append(outlineNode(shape, { stroke: inkOn(colour), class: "edge" }), outlineNode(shape, { stroke: colour, "stroke-dasharray": shape.dashes }));
       if (!shape.dim) names.push(nameTag(shape, colour, width, height));
     }
     return this.canvas.replaceChildren(svg, ...names);
   }
 }
 
-function outline({ left, top, width, height, polygon, dim }, attributes) {
+function outlineNode({ left, top, width, height, polygon, dim }, attributes) {
   const place = polygon ? { d: outlinePath(polygon) } : { x: left, y: top, width, height };
   return svgElement(polygon ? "path" : "rect", { ...place, fill: "none", "vector-effect": "non-scaling-stroke", opacity: dim ? 0.25 : null, ...attributes });
 }

@@ -1,4 +1,4 @@
-"""Tests of reading Parquet files with other programs. Run by ``test_batch_parquet.py``, which has pyarrow."""
+"""Tests of reading Parquet files with other programs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def test_a_parquet_folder_is_one_table(
 ) -> None:
     monkeypatch.setattr(ParquetParts, "images_a_step", 5)
     images = [path for paths in blots.values() for path in paths]
-    detect_many(predictor, images, to=tmp_path / "parts", threshold=0)
+    detect_many(predictor, images, to=tmp_path / "parts", threshold=0, batch_size=5)
     found = pd.read_parquet(tmp_path / "parts")
     assert list(found.columns) == COLUMNS
     assert found["image"].tolist() == [image for image in images for _ in range(3)]
     whole = pyarrow.dataset.dataset(tmp_path / "parts")
-    assert len(whole.files) == 3
+    assert len(whole.files) == 4
     assert [str(field.type) for field in whole.schema] == ["string", "string", *["double"] * 5]
     assert whole.to_table()["left"].null_count == len(found)
 

@@ -1,0 +1,1 @@
+"""Distribute work over processes on this machine, or over a Ray cluster."""

@@ -1,0 +1,441 @@
+"""Start the processes (ranks) of a training run, and connect them with torch.distributed.
+
+Rank 0 is the process that trains. The others are workers of :mod:`customlabels_nb.cluster.workers`, or processes that
+``torchrun`` has started. They receive their work through the connection, and check the hash that came with their task.
+The connection uses gloo for CPU tensors and nccl for CUDA tensors. All ports listen on one address only, by default
+127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import importlib
+import io
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psutil
+
+from customlabels_nb.cluster.shared_files import readable_everywhere
+from customlabels_nb.cluster.spreading import open_workers, worker_options
+from customlabels_nb.cluster.workers import WorkerJob, Workers
+from customlabels_nb.errors import HelperError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.settings import settings
+
+if TYPE_CHECKING:
+    from torch.distributed import Store
+
+_LOOPBACK = "127.0.0.1"
+_ENTRY = "customlabels_nb.cluster.ranks:take_part"
+_TIMEOUT = timedelta(minutes=10)  # without a response
+_LOOK_SECONDS = 0.2
+_END_SECONDS = 5.0  # until the end of a process is noticed
+_LOST = "lost"
+_INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+
+
+class LostRankError(HelperError):
+    """A process of a training run has ended, or can no longer be reached."""
+
+
+class RankWork(Protocol):
+    """Picklable work of the ranks other than 0."""
+
+    def prepare(self) -> None:
+        """Do what takes long and needs no other rank."""
+        ...
+
+    def run(self, rank: int, size: int) -> None:
+        """Take part until rank 0 ends the work.
+
+        Raises
+        ------
+        LostRankError
+            If the connection to another rank is lost.
+        """
+        ...
+
+
+class Ranks(Protocol):
+    """Processes that can train together, as rank 0 sees them.
+
+    Attributes
+    ----------
+    size : int
+        Number of processes, including this one.
+    threads : int
+        Number of threads for each process on the CPU.
+    """
+
+    size: int
+    threads: int
+
+    def check(self, device: str, images: Iterable[str], root: Path) -> None:
+        """Check that the processes can use ``device``, and can read images that are files.
+
+        Raises
+        ------
+        InputError
+            If they cannot.
+        """
+        ...
+
+    def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
+        """Connect the first ``size`` processes and let the others run ``work``.
+
+        ``ready`` is called regularly with the number of processes that are ready, until all are.
+
+        Raises
+        ------
+        HelperError
+            If a process cannot be started.
+        LostRankError
+            If a process ends before all are ready.
+        """
+        ...
+
+    def reason(self) -> str:
+        """Disconnect after the connection was lost, and return a sentence that gives the reason.
+
+        Raises
+        ------
+        HelperError
+            If the work failed in a process, so that starting it again would not help.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Disconnect. :meth:`start` can be called again."""
+        ...
+
+
+class WorkerRanks:
+    """Ranks that are workers on this machine or in a cluster. See :class:`Ranks`.
+
+    Parameters
+    ----------
+    size : int
+        Number of processes, including this one.
+    on : {"ray"}, optional
+        Where the other processes run. By default on this machine.
+    shared : bool
+        Whether the other machines have the same files at the same local paths.
+    """
+
+    def __init__(self, size: int, on: str | None = None, *, shared: bool = False) -> None:
+        self.size, self.threads = size, 1 if on else max(1, settings.threads // size)
+        self._on, self._shared, self._gpus = on, shared, 0
+        self._probes: list[list[str]] = []
+        self._workers: Workers | None = None
+        self._running: set[int] = set()
+        self._tasks = 0
+
+    def check(self, device: str, images: Iterable[str], root: Path) -> None:
+        import torch
+
+        if device not in ("cpu", "cuda"):
+            raise InputError(f"workers={self.size} requires device='cpu' or 'cuda', not {device!r}.")
+        self._gpus = int(device == "cuda")
+        if self._on is None:
+            if device == "cuda" and torch.cuda.device_count() < self.size:
+                raise InputError(
+                    f"workers={self.size} requires {self.size} CUDA devices, but this machine has "
+                    f"{torch.cuda.device_count()}. Pass fewer workers, or device='cpu'."
+                )
+            return
+        self._probes = readable_everywhere(list(images), root, shared=self._shared)
+
+    def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
+        try:
+            self._start(_packed(work), size, ready)
+        except BaseException:
+            disconnect()
+            raise
+
+    def _start(self, data: bytes, size: int, ready: Callable[[int], None]) -> None:
+        from torch.distributed import TCPStore
+
+        if self._workers is None:
+            options = {**worker_options(None), "threads": self.threads}
+            job = WorkerJob(_ENTRY, probes=self._probes, options=options)
+            self._workers = open_workers(job, size - 1, self._on, gpus=self._gpus)
+        while self._running or self._workers.ready() < size - 1:  # each must get one task
+            self._look()
+            ready(0)
+        host = _LOOPBACK if self._on is None else _ray_address()
+        listener = socket.create_server((host, 0))
+        port = listener.getsockname()[1]
+        store = TCPStore(host, port, size, True, _TIMEOUT, wait_for_workers=False, master_listen_fd=listener.detach())
+        common = {"size": size, "host": host, "port": port, "sha256": hashlib.sha256(data).hexdigest()}
+        for rank in range(1, size):
+            self._tasks += 1
+            self._running.add(self._tasks)
+            self._workers.submit(self._tasks, {"rank": rank, "device": 0 if self._on else rank, **common})
+        self._wait(store, "here", size, ready)
+        _connect(store, 0, size, host)
+        _send(data)
+        self._wait(store, "ready", size, ready)
+
+    def reason(self) -> str:
+        disconnect()
+        try:
+            for _ in range(round(_END_SECONDS / _LOOK_SECONDS)):
+                self._look()
+        except LostRankError as error:
+            return str(error)
+        return "A process of this training run does not respond."
+
+    def stop(self) -> None:
+        disconnect()
+
+    def close(self) -> None:
+        """End the other processes."""
+        disconnect()
+        if self._workers is not None:
+            self._workers.close()
+
+    def _wait(self, store: Store, what: str, size: int, ready: Callable[[int], None]) -> None:
+        """Wait until all other ranks have set a key in the store."""
+        missing = set(range(1, size))
+        while missing:
+            self._look()
+            missing = {rank for rank in missing if not store.check([f"{what}/{rank}"])}
+            ready(size - 1 - len(missing) if what == "ready" else 0)
+
+    def _look(self) -> None:
+        """Wait a moment for workers, and raise an error if the task of one of them has failed."""
+        assert self._workers is not None
+        ended = self._workers.wait(_LOOK_SECONDS)
+        self._running -= {outcome.number for outcome in ended}
+        for outcome in ended:
+            if outcome.state == "failed":
+                raise HelperError(f"Training failed in {outcome.worker}: {outcome.error}", outcome.kind)
+        for outcome in ended:
+            if outcome.state != "done":
+                raise LostRankError(outcome.error)
+
+
+class TorchrunRanks:
+    """Ranks that ``torchrun`` has started. All of them run the same program. See :class:`Ranks`."""
+
+    def __init__(self) -> None:
+        self.size = int(os.environ["WORLD_SIZE"])
+        self.threads = max(1, settings.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+    def check(self, device: str, images: Iterable[str], root: Path) -> None:
+        if device not in ("cpu", "cuda"):
+            raise InputError(f"workers={self.size} requires device='cpu' or 'cuda', not {device!r}.")
+
+    def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
+        if size != self.size:
+            raise InputError(f"workers={self.size} cannot share the images of a batch equally. Start {size} processes.")
+        _join()
+        _send(_packed(work))
+
+    def reason(self) -> str:
+        raise HelperError("Another process of this training run has ended. Start torchrun again, and call resume().")
+
+    def stop(self) -> None:
+        """Stay connected, for the next run."""
+
+
+@contextmanager
+def ranks(
+    workers: int | None, on: str | None = None, shared: bool = False, *, version: str = ""
+) -> Iterator[Ranks | None]:
+    """Yield the ranks for a training run in this process, or None if it trains alone.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of processes, including this one.
+    on : {"ray"}, optional
+        Where the other processes run. By default on this machine, or where ``torchrun`` has started them.
+    shared : bool
+        Whether the other machines have the same files at the same local paths.
+    version : str
+        What :func:`follow` returns in the processes that ``torchrun`` has started.
+
+    Raises
+    ------
+    InputError
+        If ``torchrun`` has started another number of processes.
+    """
+    if workers is None or workers == 1:
+        yield None
+    elif launched_rank(workers) is not None:
+        yield TorchrunRanks()
+        _join()
+        _send(_packed(version))
+    else:
+        found = WorkerRanks(workers, on, shared=shared)
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+def launched_rank(workers: int | None) -> int | None:
+    """Return the number of this process among those that ``torchrun`` has started, or None if it trains without them.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` differs from the number of these processes.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if workers in (None, 1) or size == 1 or not {"RANK", "MASTER_ADDR"} <= os.environ.keys():
+        return None
+    if workers != size:
+        raise InputError(f"workers={workers} must be {size}, the number of processes that torchrun has started.")
+    return int(os.environ["RANK"])
+
+
+# -- other ranks ------------------------------------------------------------------------------------
+def take_part(job: WorkerJob) -> Callable[[dict[str, Any], Events], str]:
+    """Return the function that a worker runs for each task of :class:`WorkerRanks`."""
+    return _take_part
+
+
+def _take_part(task: Mapping[str, Any], events: Events) -> str:
+    from torch.distributed import TCPStore
+
+    rank, size = task["rank"], task["size"]
+    os.environ["LOCAL_WORLD_SIZE"] = str(size)
+    try:
+        store = TCPStore(task["host"], task["port"], size, False, _TIMEOUT)
+        store.set(f"here/{rank}", "")
+        _connect(store, rank, size, task["host"])
+        work = _received(task["device"], task["sha256"])
+        work.prepare()
+        store.set(f"ready/{rank}", "")
+        work.run(rank, size)
+    except (LostRankError, ConnectionError):
+        return _LOST
+    finally:
+        disconnect()
+    return "done"
+
+
+def follow() -> str:
+    """Take part in the training runs of rank 0 in a process that ``torchrun`` has started.
+
+    Returns the ``version`` that rank 0 has passed to :func:`ranks`.
+    """
+    _join()
+    device = int(os.environ.get("LOCAL_RANK", "0"))
+    while not isinstance(work := _received(device), str):
+        work.prepare()
+        work.run(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    return str(work)
+
+
+# -- connection -------------------------------------------------------------------------------------
+def exchange(operation: Callable[..., object], *arguments: Any, **options: Any) -> None:
+    """Run a collective operation of torch.distributed.
+
+    Raises
+    ------
+    LostRankError
+        If another rank has closed the connection, or does not respond.
+    """
+    try:
+        operation(*arguments, **options)
+    except RuntimeError as error:
+        raise LostRankError(f"Lost the connection to another process: {error}") from error
+
+
+def _connect(store: Store, rank: int, size: int, host: str) -> None:
+    import torch.distributed as dist
+
+    # if the optimizer imports it later, its modules keep the connection open after disconnect()
+    importlib.import_module("torch._dynamo")
+
+    if dist.is_initialized():
+        raise InputError("torch.distributed is in use. Call torch.distributed.destroy_process_group() first.")
+    for name in _INTERFACES:
+        os.environ[name] = _interface(host)
+    exchange(dist.init_process_group, _backends(), store=store, rank=rank, world_size=size, timeout=_TIMEOUT)
+
+
+def _join() -> None:
+    import torch.distributed as dist
+
+    if not dist.is_initialized():
+        dist.init_process_group(_backends(), timeout=_TIMEOUT)
+        atexit.register(disconnect)  # connecting again would find the addresses of the former connection
+
+
+def disconnect() -> None:
+    """Close the connection to the other ranks, if there is one."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    for name in _INTERFACES:
+        os.environ.pop(name, None)
+
+
+def _ray_address() -> str:
+    import ray
+
+    return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+
+
+def _backends() -> str:
+    import torch
+
+    available: bool = torch.cuda.is_available()
+    return "cpu:gloo,cuda:nccl" if available else "gloo"
+
+
+def _interface(host: str) -> str:
+    """Return the name of the network interface with an address, so that connections use no other."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(address.address == host for address in addresses):
+            return str(name)
+    raise InputError(f"This machine has no network interface with the address {host}.")
+
+
+def _packed(work: object) -> bytes:
+    import torch
+
+    file = io.BytesIO()
+    torch.save(work, file)
+    return file.getvalue()
+
+
+def _send(data: bytes) -> None:
+    import torch
+    import torch.distributed as dist
+
+    exchange(dist.broadcast, torch.tensor([len(data)]), src=0)
+    exchange(dist.broadcast, torch.frombuffer(bytearray(data), dtype=torch.uint8), src=0)
+
+
+def _received(device: int, sha256: str | None = None) -> Any:
+    """Receive an object from rank 0, with its CUDA tensors on the device with this number."""
+    import torch
+    import torch.distributed as dist
+
+    length = torch.zeros(1, dtype=torch.int64)
+    exchange(dist.broadcast, length, src=0)
+    content = torch.empty(int(length), dtype=torch.uint8)
+    exchange(dist.broadcast, content, src=0)
+    data = content.numpy().tobytes()
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise HelperError("This process received other work than it was started for.", "ValueError")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(device)
+
+    def place(storage: Any, location: str) -> Any:
+        return storage.cuda(device) if location.startswith("cuda") else storage
+
+    return torch.load(io.BytesIO(data), map_location=place, weights_only=False)

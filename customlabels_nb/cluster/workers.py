@@ -1,0 +1,119 @@
+"""Describe workers, the job that they share, and the tasks that they process.
+
+A task is a small JSON value, such as the names of a chunk of images, and so is its result. Images and predictions never
+pass through the driver: workers read images by name, and write their results where the job says.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from customlabels_nb._utils.installing import OURS, installed_version
+
+_PACKAGES = (OURS, "torch", "torchvision", "pillow")
+
+
+def own_versions() -> dict[str, str]:
+    """Return the versions of this package, Python and the packages that results depend on."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, **{name: installed_version(name) or "none" for name in _PACKAGES}}
+
+
+@dataclass(frozen=True)
+class WorkerJob:
+    """Job that each worker of a run is prepared for. All fields are JSON values.
+
+    Attributes
+    ----------
+    entry : str
+        Module and function, as in "package.module:function". It is called once in each worker with this job. It returns
+        the function that is called with each task, and with :class:`customlabels_nb.events.Events`, and returns the
+        task's result.
+    arguments : dict
+        Arguments of ``entry``.
+    model : str or None
+        Folder with config.json and model.safetensors, as the worker sees it. If workers cannot read the driver's
+        folder, the backend gives each of them a copy of the two files, and the job with the path of that copy.
+    identity : str
+        What :func:`customlabels_nb.models.artifact.model_identity` returns for the driver's copy of the model.
+    probes : list of [str, str]
+        Names of files that each worker must be able to read, with their SHA-256 hash, or "" for remote files.
+    options : dict
+        Fields of ``settings`` that each worker sets.
+    versions : dict
+        What :func:`own_versions` returns in the driver.
+    """
+
+    entry: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    identity: str = ""
+    probes: list[list[str]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=own_versions)
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """End of a submitted task.
+
+    Attributes
+    ----------
+    number : int
+        Number that the task was submitted with.
+    state : str
+        "done"; "failed" if the task raised an error; "lost" if the worker ended while it processed the task; or
+        "returned" if the worker ended before it began with the task.
+    result : JSON value
+        Result of a task that is done.
+    error : str
+        Sentence that says why the task failed or was lost.
+    kind : str
+        Name of the error's class.
+    worker : str
+        Name of the worker for messages, such as "process 4711" or "10.0.0.7, process 4711".
+    """
+
+    number: int
+    state: Literal["done", "failed", "lost", "returned"]
+    result: Any = None
+    error: str = ""
+    kind: str = ""
+    worker: str = ""
+
+
+class Workers(Protocol):
+    """Workers that are prepared for one job. The backend replaces workers that end.
+
+    A replacement receives tasks once it is prepared, and never before. The driver calls all methods from one thread.
+
+    Attributes
+    ----------
+    count : int
+        Number of workers once all are ready.
+    """
+
+    count: int
+
+    def ready(self) -> int:
+        """Return the number of workers that can process tasks now."""
+
+    def room(self) -> int:
+        """Return the number of tasks that can be submitted now."""
+
+    def submit(self, number: int, task: Any) -> None:
+        """Give a task to a worker that has room for it."""
+
+    def wait(self, seconds: float) -> list[TaskOutcome]:
+        """Wait until tasks end, a worker becomes ready, or the time is over, and return the tasks that have ended.
+
+        Raises
+        ------
+        HelperError
+            If workers cannot be prepared. The message names one of them and gives the reason.
+        """
+
+    def close(self) -> None:
+        """End all workers at once, including the tasks that they are processing."""

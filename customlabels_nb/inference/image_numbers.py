@@ -1,0 +1,149 @@
+"""Number the images of an output folder, and keep their names in it.
+
+The images of each run that adds any are stored as ``_images-<first>-<stop>.parquet``, in the order of their numbers. A
+chunk of images is then a range of numbers, and an interrupted run is resumed even if its listing has changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.inference.journal import Done
+from customlabels_nb.inference.output_folder import OutputFolder
+
+_LISTING = re.compile(r"_images-(\d{9,})-(\d{9,})\.parquet")
+_ROWS = 65_536
+
+
+class Run(NamedTuple):
+    """Images with consecutive numbers."""
+
+    first: int
+    images: Sequence[str]
+
+    @property
+    def stop(self) -> int:
+        """Number after the last image."""
+        return self.first + len(self.images)
+
+    def chunks(self, size: int) -> Iterator[Run]:
+        """Split the run into runs of at most ``size`` images."""
+        for start in range(0, len(self.images), size):
+            yield Run(self.first + start, self.images[start : start + size])
+
+
+def listings(folder: OutputFolder) -> list[tuple[int, int, str]]:
+    """Return first number, number after the last one, and file name of each listing, in order."""
+    matches = (_LISTING.fullmatch(name) for name in folder.sizes())
+    return sorted((int(match[1]), int(match[2]), match[0]) for match in matches if match)
+
+
+def unprocessed(folder: OutputFolder, images: Sequence[str], done: Done) -> list[Run]:
+    """Return the images that are not done with their numbers, in order, and store the names of new ones.
+
+    Raises
+    ------
+    InputError
+        If a listing that the journal refers to is missing.
+    """
+    images = done.without_named(images)
+    frozen = listings(folder)
+    stop = frozen[-1][1] if frozen else done.images.total()
+    gaps = any(first != before for (first, _, _), (_, before, _) in zip(frozen[1:], frozen, strict=False))
+    if gaps or done.stop > stop:
+        raise InputError(
+            f"to={str(folder)!r} is missing one of the files '_images-….parquet', which list its images. "
+            "Empty the folder to start again, or pass a different `to`."
+        )
+    start = frozen[0][0] if frozen else stop
+    same = _equal_at_start(folder, [name for _, _, name in frozen], images)
+    if same == stop - start:
+        runs, new = list(without(Run(start, images[:same]), done.ranges)), images[same:]
+    else:
+        runs, new = _matched(folder, frozen, images, done)
+    if new:
+        added = Run(stop, new)
+        folder.write(f"_images-{added.first:09}-{added.stop:09}.parquet", _parquet(added.images))
+        runs.append(added)
+    return runs
+
+
+def _equal_at_start(folder: OutputFolder, names: Sequence[str], images: Sequence[str]) -> int:
+    """Return the number of images at the start that are the stored ones. This needs no second list of all names."""
+    same = 0
+    for stored in _stored(folder, names):
+        if same == len(images) or plain(images[same]) != stored:
+            break
+        same += 1
+    return same
+
+
+def _matched(
+    folder: OutputFolder, frozen: Sequence[tuple[int, int, str]], images: Sequence[str], done: Done
+) -> tuple[list[Run], list[str]]:
+    """Give each image a stored number, an image that is named twice the first two. Return the rest separately."""
+    first: dict[str, int] = {}
+    more: dict[str, deque[int]] = {}
+    for number, name in enumerate(_stored(folder, [name for _, _, name in frozen]), frozen[0][0] if frozen else 0):
+        if first.setdefault(name, number) != number:
+            more.setdefault(name, deque()).append(number)
+    numbers = np.full(len(images), -1, dtype=np.int64)
+    for index, image in enumerate(images):
+        name = plain(image)
+        numbers[index] = first.pop(name, -1)
+        if numbers[index] >= 0 and (left := more.get(name)):
+            first[name] = left.popleft()
+    order = np.argsort(numbers, kind="stable")[int((numbers < 0).sum()) :]
+    ends = np.flatnonzero(np.diff(numbers[order]) != 1) + 1
+    runs = [
+        Run(int(numbers[part[0]]), [images[index] for index in part.tolist()])
+        for part in np.split(order, ends)
+        if len(part)
+    ]
+    new = [images[index] for index in np.flatnonzero(numbers < 0).tolist()]
+    return [part for run in runs for part in without(run, done.ranges)], new
+
+
+def without(run: Run, ranges: Sequence[tuple[int, int]]) -> Iterator[Run]:
+    """Yield the parts of a run that are outside all ranges."""
+    at = run.first
+    for first, stop in sorted(ranges):
+        if first > at and first < run.stop:
+            yield Run(at, run.images[at - run.first : first - run.first])
+        at = min(max(at, stop), run.stop)
+    if at < run.stop:
+        yield Run(at, run.images[at - run.first :])
+
+
+def plain(name: str) -> str:
+    """Replace lone surrogates in a name, so that it can be encoded as UTF-8."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _stored(folder: OutputFolder, names: Sequence[str]) -> Iterator[str]:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    for name in names:
+        file = parquet.ParquetFile(arrow.BufferReader(folder.read(name)))
+        for batch in file.iter_batches(_ROWS, columns=["image"]):
+            yield from batch.column(0).to_pylist()
+
+
+def _parquet(images: Sequence[str]) -> Any:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    schema = arrow.schema([("image", arrow.string())])
+    sink = arrow.BufferOutputStream()
+    with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for start in range(0, len(images), _ROWS):
+            rows = [plain(name) for name in images[start : start + _ROWS]]
+            writer.write_table(arrow.table({"image": rows}, schema=schema))
+    return sink.getvalue().to_pybytes()

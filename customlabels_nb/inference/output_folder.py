@@ -1,0 +1,120 @@
+"""Read and write the files of an output folder, which is local or behind a URL of any fsspec protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from customlabels_nb._utils.files import sync_folder, write_whole
+from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
+from customlabels_nb.images.reading import is_remote, local_path
+from customlabels_nb.remote.remote_files import is_store, is_web, open_system, path_in_bucket, why
+
+Found = TypeVar("Found")
+
+
+class OutputFolder:
+    """Folder that results are written to. Files appear in it complete or not at all.
+
+    Parameters
+    ----------
+    to : path or URL
+        Folder. A URL of a bucket in ``settings.buckets`` is a local folder.
+    argument : str
+        Name of the user's argument for error messages.
+
+    Attributes
+    ----------
+    local : Path or None
+        Absolute path of a local folder.
+    place : Path or str
+        ``local``, or the URL without a "/" at the end.
+
+    Raises
+    ------
+    InputError
+        If ``to`` is not a path or URL, or is on a web server, to which nothing can be written.
+    """
+
+    def __init__(self, to: str | os.PathLike[str], argument: str = "to") -> None:
+        self.local: Path | None = None
+        self._argument = argument
+        if not (isinstance(to, str) and is_remote(to)):
+            self.local = Path(os.path.abspath(local_path(to, argument)))
+        elif is_web(to):
+            raise InputError(
+                f"{argument}={to!r} is on a web server. Pass a bucket, such as 's3://bucket/folder/', or a path."
+            )
+        else:
+            self.local = path_in_bucket(to)
+        self.place: Path | str = self.local or str(to).rstrip("/")
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the size in bytes of each file, by its name relative to the folder.
+
+        Files in folders below are listed only for a URL, where folders are part of the name.
+        """
+        if self.local is not None:
+            if not self.local.is_dir():
+                return {}
+            return {entry.name: entry.stat().st_size for entry in os.scandir(self.local) if entry.is_file()}
+
+        def listed(system: Any, path: str) -> dict[str, int]:
+            system.invalidate_cache()
+            found = system.find(path, detail=True)
+            return {name[len(path) :].lstrip("/"): int(entry.get("size") or 0) for name, entry in found.items()}
+
+        return self._remotely("listed", listed)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        if self.local is not None:
+            return (self.local / name).read_bytes()
+        return self._remotely("read", lambda system, path: bytes(system.cat_file(f"{path}/{name}")))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write or replace a file, completely or not at all."""
+        if self.local is not None:
+            write_whole(self.local / name, data)
+            sync_folder(self.local)
+            return
+
+        def put(system: Any, path: str) -> None:
+            if is_store(str(self.place)):  # an object appears when it is complete
+                system.pipe_file(f"{path}/{name}", data)
+                return
+            system.makedirs(f"{path}/{name}".rpartition("/")[0], exist_ok=True)
+            temporary = f"{path}/.{uuid4().hex[:12]}.part"
+            system.pipe_file(temporary, data)
+            system.mv(temporary, f"{path}/{name}")
+
+        self._remotely("written", put)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files."""
+        if self.local is not None:
+            for name in names:
+                (self.local / name).unlink()
+        elif names := list(names):
+            self._remotely("written", lambda system, path: system.rm([f"{path}/{name}" for name in names]))
+
+    def system(self) -> tuple[Any, str]:
+        """Return the fsspec file system, None for a local folder, and the folder's path in it."""
+        return (None, str(self.local)) if self.local is not None else open_system(str(self.place))
+
+    def _remotely(self, what: str, function: Callable[[Any, str], Found]) -> Found:
+        try:
+            system, path = open_system(str(self.place))
+            return function(system, path.rstrip("/"))
+        except CustomLabelsError:
+            raise
+        except Exception as error:  # the client library of each protocol raises its own errors
+            kind = MissingDependencyError if isinstance(error, ImportError) else InputError
+            reason = why(str(self.place), error)
+            raise kind(f"{self._argument}={self.place!r} cannot be {what}: {reason}") from error

@@ -1,0 +1,56 @@
+"""Counts of images, annotations and boxes by dataset, status and label, kept up to date by every action.
+
+An action subtracts what its images counted for before it, and adds what they count for after it, in its transaction.
+Nothing has to be scanned to show how much a project contains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from sqlalchemy import Connection, Table
+
+from customlabels_nb.store import schema
+from customlabels_nb.store.id_ranges import conditions, runs
+
+#: Both counts in one statement: status or label id, and the numbers.
+_COUNT = f"""SELECT split, status, NULL, images, annotated, 0 FROM ({schema.COUNT_IMAGES}) of_images
+    UNION ALL SELECT split, NULL, label_id, images, annotations, boxes FROM ({schema.COUNT_LABELS}) of_labels"""
+
+
+class CountChanges:
+    """Changes of the counts by one action."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._left: set[int] = set()
+        self._changes: dict[tuple[Table, str, str | int], list[int]] = {}
+
+    def leave(self, images: Iterable[int]) -> None:
+        """Subtract these images and their annotations, which the action has not changed yet."""
+        new = set(images) - self._left
+        self._left |= new
+        self._add(runs(new), -1)
+
+    def arrive(self, made: Sequence[Sequence[int]]) -> None:
+        """Add the images that were subtracted and those in the ranges ``made``, as they are now, and write the sums."""
+        self._add(runs(chain(self._left, *(range(*part) for part in made))) if self._left else made, 1)
+        for table in (schema.image_counts, schema.label_counts):
+            names = [column.name for column in table.columns]
+            sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names[2:])
+            changes = [(*key, *by) for (of, *key), by in self._changes.items() if of is table and any(by)]
+            if changes:
+                mark = "?" if self._connection.dialect.name == "sqlite" else "%s"
+                self._connection.exec_driver_sql(
+                    f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
+                    f"ON CONFLICT ({names[0]}, {names[1]}) DO UPDATE SET {sums}",
+                    [row[: len(names)] for row in changes],
+                )
+
+    def _add(self, images: Sequence[Sequence[int]], sign: int) -> None:
+        for where in conditions("i.id", images):
+            for split, status, label, *numbers in self._connection.exec_driver_sql(_COUNT.format(where, where)):
+                at = (schema.image_counts, split, status) if label is None else (schema.label_counts, split, label)
+                change = self._changes.setdefault(at, [0] * 3)
+                change[:] = [old + sign * int(number) for old, number in zip(change, numbers, strict=True)]

@@ -1,0 +1,3 @@
+"""Classifier and images of the inference tests."""
+
+from tests.inference.conftest import blots, model_folder  # noqa: F401
