@@ -2,8 +2,8 @@
 
 A table of answers has one row per submitted answer and the columns :data:`.answer_format.ANSWER_COLUMNS`: ``label``
 (missing if no label applies), ``labels`` (tuple of str) of answers with several, and ``boxes`` (tuple of dicts with
-``label``, ``left``, ``top``, ``width``, ``height`` in pixels and ``polygon``, see :mod:`~customlabels_nb.core.polygons`) of
-drawn answers. The kind of the answers is one of :data:`customlabels_nb.core.tables.TASKS`.
+``label``, ``left``, ``top``, ``width``, ``height`` in pixels and ``polygon``) of drawn answers. Polygons are those of
+:mod:`customlabels_nb.core.polygons`. The kind of the answers is one of :data:`customlabels_nb.core.tables.TASKS`.
 
 The answers become votes. With one label, all people of a task vote for its label. With several labels, they vote for or
 against each label that somebody gave. With boxes, they vote for the label of each object that somebody drew, or for
