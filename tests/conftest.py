@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from customlabels_nb.settings import settings
@@ -49,6 +50,9 @@ LONG = (
     "browser/test_quickstart",
     "browser/test_notebooks",
 )
+
+# as in a default installation, which has no pyarrow; child processes and notebooks have pyarrow's texts
+pd.set_option("mode.string_storage", "python")
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 

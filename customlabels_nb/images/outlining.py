@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]
 Mask = npt.NDArray[Any]  # bool, 0 and 1, or the states of GrabCut
 
 _SIDE, _COARSE = 200, 128  # pixels of the longer side of the crop around an object, and of a view that is searched
-_ROUNDS = 3
+_ROUNDS = 2
 _MARGIN = 0.15  # around a box, as a share of its sides
 _LEAST_MARGIN = 8.0
 _SAMPLES = 24  # colours that are compared before the first round

@@ -299,7 +299,7 @@ def test_nothing_is_left_of_what_was_not_finished(lab: Lab) -> None:
     page.mouse.up()
     page.keyboard.up(" ")
     assert annotator.at(*there) == pytest.approx((rested[0] - 30, rested[1] + 20), abs=0.01)
-    annotator.press("o")
+    annotator.press("Shift+o")
     assert annotator.zoom == 1
     annotator.press("f", "g")
     expect(root.locator(".row", has_text="Guides")).to_have_class("row current")
