@@ -206,7 +206,9 @@ def areas_of_masks(masks: Sequence[Rle]) -> FloatArray:
     """Count the pixels of each mask, shape (n,)."""
     from pycocotools import mask
 
-    return np.asarray(mask.area(list(masks)), dtype=np.float64).reshape(-1)
+    # pycocotools stores the number of masks in a byte, and fails from 256 on
+    parts = [mask.area(list(masks[at : at + 255])) for at in range(0, len(masks), 255)]
+    return np.concatenate([np.empty(0), *parts]).astype(np.float64)
 
 
 def mask_iou(first: Sequence[Rle], second: Sequence[Rle], *, crowd: Sequence[bool] | None = None) -> FloatArray:

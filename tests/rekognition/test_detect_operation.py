@@ -34,7 +34,13 @@ class Fake:
     """Predictor that finds a label in each image. ``batches`` has the numbers of images of the passes."""
 
     config = SimpleNamespace(
-        kind="detection", labels=("a",), colours=("#000000",), input_size=64, fill=(0, 0, 0), threshold_of=lambda _: 0.4
+        kind="detection",
+        is_detector=True,
+        labels=("a",),
+        colours=("#000000",),
+        input_size=64,
+        fill=(0, 0, 0),
+        threshold_of=lambda _: 0.4,
     )
 
     def __init__(self) -> None:
@@ -42,12 +48,12 @@ class Fake:
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def boxes(self, images: list[Any], at_once: int | None = None) -> list[Any]:
+    def boxes(self, images: list[Any], at_once: int | None = None, thresholds: object = None) -> list[Any]:
         self.batches.append(len(images))
         assert self.go_on.wait(20)
         box = np.array([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 20.0, 10.0]])
         labels, confidences = np.array([0, 0]), np.array([0.5, 0.3])
-        return [SimpleNamespace(boxes=box, labels=labels, confidences=confidences) for _ in images]
+        return [SimpleNamespace(boxes=box, labels=labels, confidences=confidences, masks=None) for _ in images]
 
 
 @pytest.fixture
