@@ -3,7 +3,7 @@
 import { svgElement } from "../shared/charts.js";
 import { inkOn } from "../shared/colours.js";
 import { element, show } from "../shared/dom.js";
-import { mapPolygon, outlinePath } from "../shared/geometry.js";
+import { mapCorners, outlinePath } from "../shared/geometry.js";
 import { cornersOf, fitInto, placeTags, TAG_HEIGHT } from "./tags.js";
 
 const TAG_FONT = "600 11px system-ui, sans-serif";
@@ -78,7 +78,7 @@ export class Picture {
 
   _outline({ index, colour, taken, polygon }, { left, top, right, bottom }, unit) {
     const place = { x: left + 1, y: top + 1, width: Math.max(1, right - left - 2), height: Math.max(1, bottom - top - 2) };
-    const path = polygon && { d: outlinePath(mapPolygon(polygon, ([x, y]) => [x * unit, y * unit])), "fill-rule": "evenodd" };
+    const path = polygon && { d: outlinePath(mapCorners(polygon, ([x, y]) => [x * unit, y * unit])), "fill-rule": "evenodd" };
     const [rim, line] = ["rim", "line"].map((name) => (path ? svgElement("path", { class: `${name} mask`, ...path }) : svgElement("rect", { class: name, ...place })));
     const node = svgElement("g", { class: taken ? "mark" : "mark left-out" }, rim, line);
     node.dataset.index = String(index);
