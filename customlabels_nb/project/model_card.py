@@ -28,7 +28,7 @@ from customlabels_nb.checks.label_rules import check_labels
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.evaluation import Evaluation
-from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL, SINGLE_LABEL
+from customlabels_nb.evaluation.outcomes import DETECTION, DRAWN_TASKS, MULTI_LABEL, SINGLE_LABEL
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.models.artifact import MASKS, ModelConfig, load_config
 from customlabels_nb.models.backbones import backbone_named
@@ -554,9 +554,10 @@ def _results(facts: CardFacts) -> Iterator[Block]:
 
 def _per_label(facts: CardFacts) -> Table:
     assert facts.evaluation is not None
-    boxes = facts.evaluation.task == DETECTION
+    boxes = facts.evaluation.task in DRAWN_TASKS
+    objects = "test boxes" if facts.evaluation.task == DETECTION else "test objects"
     head = ("label", "F1", "precision", "recall", "threshold", *(("AP",) if boxes else ()), "test images",
-            *(("test boxes",) if boxes else ()), "training images")  # fmt: skip
+            *((objects,) if boxes else ()), "training images")  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for row in facts.evaluation.per_label.itertuples():
         metrics_shown: list[float | None] = [row.f1, row.precision, row.recall] if row.test_images else [None] * 3
@@ -574,6 +575,7 @@ def _per_label(facts: CardFacts) -> Table:
 def _use(facts: CardFacts) -> Iterator[Block]:
     yield Heading("How to use it")
     box = ", and its box in pixels" if facts.config.is_detector else ""
+    box += ", and its outline" if facts.config.kind == MASKS else ""
     yield Code(
         "import customlabels_nb as cl\n\n"
         f"project = cl.load_project({_quoted(facts.project)})  # the project's folder\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,16 +67,23 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
 
 
 def _polygons_of(annotations: pd.DataFrame) -> dict[str, list[Any]]:
-    """Return ``[label, left, top, width, height, polygon]`` of each polygon, by image."""
-    rows = annotations.loc[annotations["polygon"].notna(), ["image", *_SHAPE, "polygon"]]
+    """Return ``[label, left, top, width, height, polygon]`` of each shape, by image, if the image has polygons."""
+    drawn = annotations[annotations["left"].notna()]
+    rows = drawn[drawn["image"].isin(drawn.loc[drawn["polygon"].notna(), "image"])]
+    polygons = rows["polygon"].astype(object).where(rows["polygon"].notna(), None)
+    rows = rows[["image", *_SHAPE]].assign(polygon=polygons)
     return {image: own.drop(columns="image").values.tolist() for image, own in rows.groupby("image")}
 
 
 def _with_polygons(annotations: pd.DataFrame, polygons: Mapping[str, list[Any]]) -> pd.DataFrame:
     """Return annotations with the polygons that :func:`_polygons_of` returned."""
-    known = {(image, *shape): polygon for image, own in polygons.items() for *shape, polygon in own}
+    known: dict[tuple[Any, ...], deque[Any]] = {}  # several shapes may have the same label and box
+    for image, own in polygons.items():
+        for *shape, polygon in own:
+            known.setdefault((image, *shape), deque()).append(polygon)
     keys = zip(*(annotations[name].tolist() for name in ("image", *_SHAPE)), strict=True)
-    return annotations.assign(polygon=pd.Series([known.get(key) for key in keys], annotations.index, dtype=object))
+    found = [known[key].popleft() if known.get(key) else None for key in keys]
+    return annotations.assign(polygon=pd.Series(found, annotations.index, dtype=object))
 
 
 def has_snapshots(folder: Path) -> bool:

@@ -131,6 +131,8 @@ def _python_words(node: ast.AST) -> Iterator[tuple[str, str]]:
         for key in node.keys:
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 yield "key", key.value
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):  # fields of a dataclass are written too
+        yield "key", node.target.id
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", node.value):
             yield "status or code", node.value

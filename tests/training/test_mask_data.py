@@ -223,3 +223,12 @@ def test_polygons_train_masks_and_keep_them_in_snapshots(tmp_path: Path) -> None
     kept = read_snapshot(tmp_path, "train", tmp_path).annotations
     assert kept["polygon"].tolist() == train.annotations["polygon"].tolist()
     assert mask_iou([polygon_to_rle(kept["polygon"][0], (20, 20))], [polygon_to_rle(rings, (20, 20))])[0, 0] == 1
+
+
+def test_a_snapshot_keeps_shapes_with_the_same_label_and_box(tmp_path: Path) -> None:
+    box = {"image": "a.jpg", "label": "part", "left": 10.0, "top": 10.0, "width": 40.0, "height": 40.0}
+    shapes = [[[10.0, 10.0], [50.0, 10.0], [10.0, 50.0]], None, [[50.0, 10.0], [50.0, 50.0], [10.0, 50.0]]]
+    images = pd.DataFrame({"image": ["a.jpg"], "width": [100], "height": [80]})
+    dataset = Dataset(images, pd.DataFrame([{**box, "polygon": polygon} for polygon in shapes]), name="train")
+    write_snapshots(tmp_path, dataset, Dataset(images[:0], None, name="test"))
+    assert read_snapshot(tmp_path, "train", tmp_path).annotations["polygon"].tolist() == shapes

@@ -22,7 +22,14 @@ from customlabels_nb.evaluation.metrics import (
     per_label_table,
     resampled_metrics,
 )
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, SINGLE_LABEL, TRUE_POSITIVE, Outcomes
+from customlabels_nb.evaluation.outcomes import (
+    DRAWN_TASKS,
+    FALSE_NEGATIVE,
+    FALSE_POSITIVE,
+    SINGLE_LABEL,
+    TRUE_POSITIVE,
+    Outcomes,
+)
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -216,7 +223,11 @@ def compare(
 
 def _check_alike(before: Evaluation, after: Evaluation) -> None:
     if before.task != after.task:
-        raise InputError(f"A {before.task} and a {after.task} evaluation cannot be compared. The tasks must match.")
+        boxes = " Evaluate both by their boxes: cl.evaluate(truth, predictions, task='detection')."
+        raise InputError(
+            f"A {before.task} and a {after.task} evaluation cannot be compared. The tasks must match."
+            f"{boxes if {before.task, after.task} <= set(DRAWN_TASKS) else ''}"
+        )
     iou_thresholds = [getattr(evaluation.outcomes, "iou_threshold", None) for evaluation in (before, after)]
     if iou_thresholds[0] != iou_thresholds[1]:
         raise InputError(
