@@ -606,8 +606,9 @@ def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int) -> No
                 half = len(line) // 2
                 begin = origin + (half - crossing(line[:half][::-1])) / ratio
                 end = origin + (half + crossing(line[half:])) / ratio
-                assert begin == pytest.approx(low, abs=0.5), (kind, zoom)
-                assert end == pytest.approx(high, abs=0.5), (kind, zoom)
+                # the picture lies on whole pixels of the screen, at most half a pixel away, and JPEG blurs its edges
+                assert begin == pytest.approx(low, abs=0.6), (kind, zoom)
+                assert end == pytest.approx(high, abs=0.6), (kind, zoom)
             # a box drawn around it is stored at the same coordinates
             annotator.drag((inner[0], inner[1]), (inner[2], inner[3]), key="Control")
             annotator.expect_shapes(1)
