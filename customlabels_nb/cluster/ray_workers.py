@@ -28,7 +28,7 @@ from customlabels_nb.models.artifact import CONFIG, WEIGHTS
 from customlabels_nb.settings import settings
 
 _TASKS_A_WORKER = 2
-_MOST_STARTS = 3  # without a task that ends
+_MOST_STARTS = 3  # without being ready
 _START_SECONDS = 900.0  # cluster autoscalers take minutes
 _ADDRESS = "RAY_ADDRESS"
 
@@ -108,9 +108,10 @@ class RayWorkers:
                     found += self._outcome(actor, actor.pending()[0])
             except ray.exceptions.RayError as error:
                 reason = _reason(error)
-                if actor.starts >= _MOST_STARTS:
+                tries = 0 if actor.name else actor.starts
+                if tries >= _MOST_STARTS:
                     raise HelperError(
-                        f"A worker ended {counted(actor.starts, 'time')} before it finished a task: {reason}", "ended"
+                        f"A worker ended {counted(tries, 'time')} before it was ready: {reason}", "ended"
                     ) from error
                 with suppress(Exception):  # if it is only unreachable, it must not go on
                     ray.kill(actor.handle)
@@ -124,7 +125,7 @@ class RayWorkers:
                             worker=actor.name,
                         )
                     )
-                self._actors[index] = self._started(actor.starts + 1)
+                self._actors[index] = self._started(tries + 1)
         self._check_any()
         return found
 
@@ -149,7 +150,6 @@ class RayWorkers:
             actor.preparation, actor.name = None, answer["result"]
             return []
         number = actor.tasks.pop(ref)
-        actor.starts = 0
         if "failed" in answer:
             return [TaskOutcome(number, "failed", error=answer["failed"], kind=answer["kind"], worker=actor.name)]
         return [TaskOutcome(number, "done", answer["result"], worker=actor.name)]
