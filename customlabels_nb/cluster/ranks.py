@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _ENTRY = "customlabels_nb.cluster.ranks:take_part"
 _TIMEOUT = timedelta(minutes=10)  # without a response
+_PATIENCE = timedelta(days=7)  # for what rank 0 does alone, such as validation. Its end is noticed otherwise
 _LOOK_SECONDS = 0.2
 _END_SECONDS = 5.0  # until the end of a process is noticed
 _LOST = "lost"
@@ -365,14 +366,15 @@ def _connect(store: Store, rank: int, size: int, host: str) -> None:
         raise InputError("torch.distributed is in use. Call torch.distributed.destroy_process_group() first.")
     for name in _INTERFACES:
         os.environ[name] = _interface(host)
-    exchange(dist.init_process_group, _backends(), store=store, rank=rank, world_size=size, timeout=_TIMEOUT)
+    timeout = _PATIENCE if rank else _TIMEOUT  # the end of rank 0 closes their connections
+    exchange(dist.init_process_group, _backends(), store=store, rank=rank, world_size=size, timeout=timeout)
 
 
 def _join() -> None:
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        dist.init_process_group(_backends(), timeout=_TIMEOUT)
+        dist.init_process_group(_backends(), timeout=_PATIENCE)  # torchrun ends all if one ends
         atexit.register(disconnect)  # connecting again would find the addresses of the former connection
 
 
