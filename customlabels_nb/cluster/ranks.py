@@ -14,6 +14,7 @@ import importlib
 import io
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.cluster.shared_files import readable_everywhere
 from customlabels_nb.cluster.spreading import open_workers, worker_options
-from customlabels_nb.cluster.workers import WorkerJob, Workers
+from customlabels_nb.cluster.workers import START_SECONDS, WorkerJob, Workers
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.settings import settings
@@ -168,9 +170,18 @@ class WorkerRanks:
             options = {**worker_options(None), "threads": self.threads}
             job = WorkerJob(_ENTRY, probes=self._probes, options=options)
             self._workers = open_workers(job, size - 1, self._on, gpus=self._gpus)
+        most, since = -1, time.monotonic()
         while self._running or self._workers.ready() < size - 1:  # each must get one task
             self._look()
             ready(0)
+            started = self._workers.ready()
+            if started > most:
+                most, since = started, time.monotonic()
+            elif started < size - 1 and time.monotonic() - since > START_SECONDS:
+                raise HelperError(
+                    f"Only {started} of {counted(size - 1, 'worker')} have started, and none within "
+                    f"{START_SECONDS / 60:.0f} minutes. Pass workers={started + 1}, or add nodes."
+                )
         host = _LOOPBACK if self._on is None else _ray_address()
         listener = socket.create_server((host, 0))
         port = listener.getsockname()[1]

@@ -22,14 +22,13 @@ from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import counted
 from customlabels_nb.cluster.task_runner import TaskRunner, own_name
-from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
+from customlabels_nb.cluster.workers import START_SECONDS, TaskOutcome, WorkerJob
 from customlabels_nb.errors import CustomLabelsError, HelperError, InputError, MissingDependencyError
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS
 from customlabels_nb.settings import settings
 
 _TASKS_A_WORKER = 2
 _MOST_STARTS = 3  # without being ready
-_START_SECONDS = 900.0  # cluster autoscalers take minutes
 _ADDRESS = "RAY_ADDRESS"
 
 
@@ -157,12 +156,12 @@ class RayWorkers:
     def _check_any(self) -> None:
         if self.names:
             self._since = time.monotonic()
-        elif time.monotonic() - self._since > _START_SECONDS:
+        elif time.monotonic() - self._since > START_SECONDS:
             free, all_ = (
                 found.get(self._unit, 0) for found in (self._ray.available_resources(), self._ray.cluster_resources())
             )
             raise HelperError(
-                f"The cluster has started no worker within {_START_SECONDS / 60:.0f} minutes. Each needs one "
+                f"The cluster has started no worker within {START_SECONDS / 60:.0f} minutes. Each needs one "
                 f"{self._unit}, and {free:g} of {all_:g} are free. Add nodes, or end other jobs."
             )
 
