@@ -15,6 +15,7 @@ from customlabels_nb.inference.inputs import located
 from customlabels_nb.inference.output_folder import OutputFolder
 
 _MOST_PROBES = 8
+_MOST_TRIES = 8  # of each bucket, because an image can be missing
 
 
 def readable_everywhere(
@@ -25,9 +26,9 @@ def readable_everywhere(
     Raises
     ------
     InputError
-        If there are local paths without ``shared``.
+        If there are local paths without ``shared``, or this process can read no image of a bucket.
     """
-    from customlabels_nb.remote.remote_files import look_up
+    from customlabels_nb.remote.remote_files import is_web
 
     output = None if folder is None else folder.local
     local = next((name for name in names if not is_remote(name)), None)
@@ -45,12 +46,30 @@ def readable_everywhere(
     if folder is not None and output is not None:
         name = listings(folder)[0][2]
         probes.append([str(output / name), content_hash(folder.read(name))])
-    places: dict[str, str] = {}
+    places: dict[str, list[str]] = {}
     for name in names:
-        if is_remote(name) and len(places) < _MOST_PROBES:
-            places.setdefault(urlsplit(name)._replace(path="", query="", fragment="").geturl(), name)
-    for name in places.values():
-        with suppress(ImageError):
-            look_up(name)
-            probes.append([name, ""])
+        if is_remote(name):
+            place = urlsplit(name)._replace(path="", query="", fragment="").geturl()
+            if place in places or len(places) < _MOST_PROBES:
+                places.setdefault(place, []).append(name)
+    for place, there in places.items():
+        found, reason = _readable(there[:_MOST_TRIES])
+        if found is not None:
+            probes.append([found, ""])
+        elif not is_web(place):  # a web server needs no credentials
+            raise InputError(f"None of the first images can be read: {reason}") from reason
     return probes
+
+
+def _readable(names: Sequence[str]) -> tuple[str | None, ImageError | None]:
+    """Return the first name of a file that this process can read, and the first error."""
+    from customlabels_nb.remote.remote_files import look_up
+
+    reason: ImageError | None = None
+    for name in names:
+        try:
+            look_up(name)
+            return name, reason
+        except ImageError as error:
+            reason = reason or error
+    return None, reason
