@@ -28,10 +28,10 @@ def readable_everywhere(
     InputError
         If there are local paths without ``shared``, or this process can read no image of a bucket.
     """
-    from customlabels_nb.remote.remote_files import is_web
+    from customlabels_nb.remote.remote_files import is_web, path_in_bucket
 
     output = None if folder is None else folder.local
-    local = next((name for name in names if not is_remote(name)), None)
+    local = next((name for name in names if _is_local(name)), None)
     if not shared and (local is not None or output is not None):
         argument = f"to={str(folder)!r}" if local is None else f"The image {local!r}"
         raise InputError(
@@ -40,15 +40,15 @@ def readable_everywhere(
         )
     probes: list[list[str]] = []
     if local is not None:
-        place = os.path.abspath(to_path(located(local, root)))
-        with suppress(ImageError):  # it is reported as an unreadable image
+        with suppress(ImageError, FileNotFoundError):  # it is reported as an unreadable image
+            place = str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))
             probes.append([place, content_hash(read_bytes(place, max_bytes=None))])
     if folder is not None and output is not None:
         name = listings(folder)[0][2]
         probes.append([str(output / name), content_hash(folder.read(name))])
     places: dict[str, list[str]] = {}
     for name in names:
-        if is_remote(name):
+        if not _is_local(name):
             place = urlsplit(name)._replace(path="", query="", fragment="").geturl()
             if place in places or len(places) < _MOST_PROBES:
                 places.setdefault(place, []).append(name)
@@ -59,6 +59,16 @@ def readable_everywhere(
         elif not is_web(place):  # a web server needs no credentials
             raise InputError(f"None of the first images can be read: {reason}") from reason
     return probes
+
+
+def _is_local(name: str) -> bool:
+    """Check whether a name is a path on this machine, or of a bucket that is a folder on it."""
+    from customlabels_nb.remote.remote_files import path_in_bucket
+
+    try:
+        return not is_remote(name) or path_in_bucket(name) is not None
+    except FileNotFoundError:  # the name leads out of the bucket's folder
+        return True
 
 
 def _readable(names: Sequence[str]) -> tuple[str | None, ImageError | None]:
