@@ -1,9 +1,9 @@
 """Start the processes (ranks) of a training run, and connect them with torch.distributed.
 
 Rank 0 is the process that trains. The others are workers of :mod:`customlabels_nb.cluster.workers`, or processes that
-``torchrun`` has started. They receive their work through the connection, and check the hash that came with their task.
-The connection uses gloo for CPU tensors and nccl for CUDA tensors. All ports listen on one address only, by default
-127.0.0.1.
+``torchrun`` has started. They receive their work through the connection. Workers check its hash, which comes with their
+task. Processes of ``torchrun`` have no task, and run what they receive. The connection uses gloo for CPU tensors and
+nccl for CUDA tensors. All ports listen on one address only, by default 127.0.0.1, and ask for no password.
 """
 
 from __future__ import annotations

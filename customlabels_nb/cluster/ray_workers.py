@@ -273,6 +273,8 @@ def _check_address(address: str) -> None:
             f"{_ADDRESS}={address!r} is not host:port. Ray Client is not supported: run this program on the cluster, "
             "for example with `ray job submit`."
         )
+    if address == "local":  # Ray would start a cluster
+        raise InputError(f"{_ADDRESS}='local' is not host:port of a running cluster.")
     try:
         host = urlsplit(f"//{address}").hostname
     except ValueError:  # a bracket is missing

@@ -152,6 +152,7 @@ def test_local_paths_need_a_shared_disk(
     [
         (None, None, r"RAY_ADDRESS is not set.*workers=4"),
         ("ray://10.0.0.5:10001", "token", r"RAY_ADDRESS='ray://10\.0\.0\.5:10001' is not host:port"),
+        ("local", "token", r"RAY_ADDRESS='local' is not host:port"),
         ("10.0.0.5:6379", None, r"'10\.0\.0\.5', which other machines can reach, without a token.*RAY_AUTH_MODE=token"),
         ("10.0.0.5:6379", "disabled", "without a token"),
         ("[fe80::1]:6379", None, "'fe80::1'.* without a token"),
