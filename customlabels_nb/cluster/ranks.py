@@ -1,9 +1,9 @@
 """Start the processes (ranks) of a training run, and connect them with torch.distributed.
 
 Rank 0 is the process that trains. The others are workers of :mod:`customlabels_nb.cluster.workers`, or processes that
-``torchrun`` has started. They receive their work through the connection, and check the hash that came with their task.
-The connection uses gloo for CPU tensors and nccl for CUDA tensors. All ports listen on one address only, by default
-127.0.0.1.
+``torchrun`` has started. They receive their work through the connection. Workers check its hash, which comes with their
+task. Processes of ``torchrun`` have no task, and run what they receive. The connection uses gloo for CPU tensors and
+nccl for CUDA tensors. All ports listen on one address only, by default 127.0.0.1, and ask for no password.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib
 import io
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.cluster.shared_files import readable_everywhere
 from customlabels_nb.cluster.spreading import open_workers, worker_options
-from customlabels_nb.cluster.workers import WorkerJob, Workers
+from customlabels_nb.cluster.workers import START_SECONDS, WorkerJob, Workers
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.settings import settings
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _ENTRY = "customlabels_nb.cluster.ranks:take_part"
 _TIMEOUT = timedelta(minutes=10)  # without a response
+_PATIENCE = timedelta(days=7)  # for what rank 0 does alone, such as validation. Its end is noticed otherwise
 _LOOK_SECONDS = 0.2
 _END_SECONDS = 5.0  # until the end of a process is noticed
 _LOST = "lost"
@@ -167,9 +170,18 @@ class WorkerRanks:
             options = {**worker_options(None), "threads": self.threads}
             job = WorkerJob(_ENTRY, probes=self._probes, options=options)
             self._workers = open_workers(job, size - 1, self._on, gpus=self._gpus)
+        most, since = -1, time.monotonic()
         while self._running or self._workers.ready() < size - 1:  # each must get one task
             self._look()
             ready(0)
+            started = self._workers.ready()
+            if started > most:
+                most, since = started, time.monotonic()
+            elif started < size - 1 and time.monotonic() - since > START_SECONDS:
+                raise HelperError(
+                    f"Only {started} of {counted(size - 1, 'worker')} have started, and none within "
+                    f"{START_SECONDS / 60:.0f} minutes. Pass workers={started + 1}, or add nodes."
+                )
         host = _LOOPBACK if self._on is None else _ray_address()
         listener = socket.create_server((host, 0))
         port = listener.getsockname()[1]
@@ -365,14 +377,15 @@ def _connect(store: Store, rank: int, size: int, host: str) -> None:
         raise InputError("torch.distributed is in use. Call torch.distributed.destroy_process_group() first.")
     for name in _INTERFACES:
         os.environ[name] = _interface(host)
-    exchange(dist.init_process_group, _backends(), store=store, rank=rank, world_size=size, timeout=_TIMEOUT)
+    timeout = _PATIENCE if rank else _TIMEOUT  # the end of rank 0 closes their connections
+    exchange(dist.init_process_group, _backends(), store=store, rank=rank, world_size=size, timeout=timeout)
 
 
 def _join() -> None:
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        dist.init_process_group(_backends(), timeout=_TIMEOUT)
+        dist.init_process_group(_backends(), timeout=_PATIENCE)  # torchrun ends all if one ends
         atexit.register(disconnect)  # connecting again would find the addresses of the former connection
 
 

@@ -22,14 +22,13 @@ from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import counted
 from customlabels_nb.cluster.task_runner import TaskRunner, own_name
-from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
+from customlabels_nb.cluster.workers import START_SECONDS, TaskOutcome, WorkerJob
 from customlabels_nb.errors import CustomLabelsError, HelperError, InputError, MissingDependencyError
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS
 from customlabels_nb.settings import settings
 
 _TASKS_A_WORKER = 2
-_MOST_STARTS = 3  # without a task that ends
-_START_SECONDS = 900.0  # cluster autoscalers take minutes
+_MOST_STARTS = 3  # without being ready
 _ADDRESS = "RAY_ADDRESS"
 
 
@@ -108,9 +107,10 @@ class RayWorkers:
                     found += self._outcome(actor, actor.pending()[0])
             except ray.exceptions.RayError as error:
                 reason = _reason(error)
-                if actor.starts >= _MOST_STARTS:
+                tries = 0 if actor.name else actor.starts
+                if tries >= _MOST_STARTS:
                     raise HelperError(
-                        f"A worker ended {counted(actor.starts, 'time')} before it finished a task: {reason}", "ended"
+                        f"A worker ended {counted(tries, 'time')} before it was ready: {reason}", "ended"
                     ) from error
                 with suppress(Exception):  # if it is only unreachable, it must not go on
                     ray.kill(actor.handle)
@@ -124,7 +124,7 @@ class RayWorkers:
                             worker=actor.name,
                         )
                     )
-                self._actors[index] = self._started(actor.starts + 1)
+                self._actors[index] = self._started(tries + 1)
         self._check_any()
         return found
 
@@ -149,7 +149,6 @@ class RayWorkers:
             actor.preparation, actor.name = None, answer["result"]
             return []
         number = actor.tasks.pop(ref)
-        actor.starts = 0
         if "failed" in answer:
             return [TaskOutcome(number, "failed", error=answer["failed"], kind=answer["kind"], worker=actor.name)]
         return [TaskOutcome(number, "done", answer["result"], worker=actor.name)]
@@ -157,12 +156,12 @@ class RayWorkers:
     def _check_any(self) -> None:
         if self.names:
             self._since = time.monotonic()
-        elif time.monotonic() - self._since > _START_SECONDS:
+        elif time.monotonic() - self._since > START_SECONDS:
             free, all_ = (
                 found.get(self._unit, 0) for found in (self._ray.available_resources(), self._ray.cluster_resources())
             )
             raise HelperError(
-                f"The cluster has started no worker within {_START_SECONDS / 60:.0f} minutes. Each needs one "
+                f"The cluster has started no worker within {START_SECONDS / 60:.0f} minutes. Each needs one "
                 f"{self._unit}, and {free:g} of {all_:g} are free. Add nodes, or end other jobs."
             )
 
@@ -274,6 +273,8 @@ def _check_address(address: str) -> None:
             f"{_ADDRESS}={address!r} is not host:port. Ray Client is not supported: run this program on the cluster, "
             "for example with `ray job submit`."
         )
+    if address == "local":  # Ray would start a cluster
+        raise InputError(f"{_ADDRESS}='local' is not host:port of a running cluster.")
     try:
         host = urlsplit(f"//{address}").hostname
     except ValueError:  # a bracket is missing

@@ -15,6 +15,7 @@ from customlabels_nb.inference.inputs import located
 from customlabels_nb.inference.output_folder import OutputFolder
 
 _MOST_PROBES = 8
+_MOST_TRIES = 8  # of each bucket, because an image can be missing
 
 
 def readable_everywhere(
@@ -25,12 +26,12 @@ def readable_everywhere(
     Raises
     ------
     InputError
-        If there are local paths without ``shared``.
+        If there are local paths without ``shared``, or this process can read no image of a bucket.
     """
-    from customlabels_nb.remote.remote_files import look_up
+    from customlabels_nb.remote.remote_files import is_web, path_in_bucket
 
     output = None if folder is None else folder.local
-    local = next((name for name in names if not is_remote(name)), None)
+    local = next((name for name in names if _is_local(name)), None)
     if not shared and (local is not None or output is not None):
         argument = f"to={str(folder)!r}" if local is None else f"The image {local!r}"
         raise InputError(
@@ -39,18 +40,46 @@ def readable_everywhere(
         )
     probes: list[list[str]] = []
     if local is not None:
-        place = os.path.abspath(to_path(located(local, root)))
-        with suppress(ImageError):  # it is reported as an unreadable image
+        with suppress(ImageError, FileNotFoundError):  # it is reported as an unreadable image
+            place = str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))
             probes.append([place, content_hash(read_bytes(place, max_bytes=None))])
     if folder is not None and output is not None:
         name = listings(folder)[0][2]
         probes.append([str(output / name), content_hash(folder.read(name))])
-    places: dict[str, str] = {}
+    places: dict[str, list[str]] = {}
     for name in names:
-        if is_remote(name) and len(places) < _MOST_PROBES:
-            places.setdefault(urlsplit(name)._replace(path="", query="", fragment="").geturl(), name)
-    for name in places.values():
-        with suppress(ImageError):
-            look_up(name)
-            probes.append([name, ""])
+        if not _is_local(name):
+            place = urlsplit(name)._replace(path="", query="", fragment="").geturl()
+            if place in places or len(places) < _MOST_PROBES:
+                places.setdefault(place, []).append(name)
+    for place, there in places.items():
+        found, reason = _readable(there[:_MOST_TRIES])
+        if found is not None:
+            probes.append([found, ""])
+        elif not is_web(place):  # a web server needs no credentials
+            raise InputError(f"None of the first images can be read: {reason}") from reason
     return probes
+
+
+def _is_local(name: str) -> bool:
+    """Check whether a name is a path on this machine, or of a bucket that is a folder on it."""
+    from customlabels_nb.remote.remote_files import path_in_bucket
+
+    try:
+        return not is_remote(name) or path_in_bucket(name) is not None
+    except FileNotFoundError:  # the name leads out of the bucket's folder
+        return True
+
+
+def _readable(names: Sequence[str]) -> tuple[str | None, ImageError | None]:
+    """Return the first name of a file that this process can read, and the first error."""
+    from customlabels_nb.remote.remote_files import look_up
+
+    reason: ImageError | None = None
+    for name in names:
+        try:
+            look_up(name)
+            return name, reason
+        except ImageError as error:
+            reason = reason or error
+    return None, reason

@@ -23,6 +23,7 @@ Task = TypeVar("Task")
 FAILED = "IMAGE_UNUSABLE"
 _ATTEMPTS = 3
 _MOST_FAILURES = 40  # without a task that is done, more than one bad image in a chunk of 500 causes
+_MOST_LOST_TOGETHER = 3  # times all workers, because a machine can have most of them, and its replacement ends too
 _WAIT_SECONDS = 0.5
 
 
@@ -128,7 +129,7 @@ def process_tasks(
                     continue
                 attempt.failures += outcome.state != "returned"
                 failures += outcome.state != "returned"
-                if failures >= _MOST_FAILURES:
+                if failures >= _MOST_FAILURES + _MOST_LOST_TOGETHER * workers.count:
                     raise HelperError(
                         f"{counted(failures, 'task')} failed in a row, the last on {outcome.worker}: {outcome.error}"
                     )

@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol
 
 from customlabels_nb._utils.installing import OURS, installed_version
 
+#: Without a worker that becomes ready. Cluster autoscalers take minutes.
+START_SECONDS = 900.0
 _PACKAGES = (OURS, "torch", "torchvision", "pillow")
 
 

@@ -64,6 +64,14 @@ def two() -> Iterator[Ranks]:
         yield found
 
 
+class Waiting:
+    """Work that is never started."""
+
+    def prepare(self) -> None: ...
+
+    def run(self, rank: int, size: int) -> None: ...
+
+
 def run(learner: Plane, folder: Path | None = None, on: Ranks | None = None, events: Events | None = None) -> LoopState:
     options = LoopOptions(Budget(steps=STEPS), best_steps=40, epoch_steps=5, ranks=on)
     return train(learner, options, events or Events(), folder)
@@ -255,6 +263,14 @@ def test_ray_trains_the_same_and_only_on_files_that_all_machines_have(project: P
         assert "refused" not in set(project.versions["name"])
         project.train("rayed", workers=2, on="ray", shared=True, **TINY)
     assert same(weights(project, "rayed"), weights(project, "whole"))
+
+
+def test_a_run_whose_workers_do_not_start_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels_nb.cluster.ranks.START_SECONDS", 0.0)
+    with ranks(3) as found:
+        assert found is not None
+        with pytest.raises(HelperError, match=r"^Only 0 of 2 workers have started.*Pass workers=1, or add nodes\.$"):
+            found.start(Waiting(), 3, lambda ready: None)
 
 
 def test_invalid_numbers_of_processes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

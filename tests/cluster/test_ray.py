@@ -14,6 +14,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.cluster.ray_workers import RayWorkers
+from customlabels_nb.cluster.spreading import process_tasks
 from customlabels_nb.cluster.workers import WorkerJob
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events, Progress
@@ -94,6 +95,18 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
 
 
 @pytest.mark.slow
+def test_a_task_that_ends_its_workers_does_not_end_the_run(cluster: LocalCluster) -> None:
+    results, failures = list[int](), list[str]()
+    job = WorkerJob("tests.cluster.worker_entries:add_up", {"deadly": 21})
+    process_tasks(
+        RayWorkers(job, 1), [[21], [4]], encode=lambda task: task, finish=lambda _, result: results.append(result),
+        split=lambda _, outcome: failures.append(outcome.error) or [],
+    )  # fmt: skip
+    assert results == [4]
+    assert len(failures) == 1
+
+
+@pytest.mark.slow
 def test_what_differs_on_a_worker_is_one_sentence(
     cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]], tmp_path: Path
 ) -> None:
@@ -139,6 +152,7 @@ def test_local_paths_need_a_shared_disk(
     [
         (None, None, r"RAY_ADDRESS is not set.*workers=4"),
         ("ray://10.0.0.5:10001", "token", r"RAY_ADDRESS='ray://10\.0\.0\.5:10001' is not host:port"),
+        ("local", "token", r"RAY_ADDRESS='local' is not host:port"),
         ("10.0.0.5:6379", None, r"'10\.0\.0\.5', which other machines can reach, without a token.*RAY_AUTH_MODE=token"),
         ("10.0.0.5:6379", "disabled", "without a token"),
         ("[fe80::1]:6379", None, "'fe80::1'.* without a token"),
