@@ -41,9 +41,9 @@ RUN = "_run.json"
 _STEP = re.compile(r"_journal/(\d{9,})-(\d{9,})-(\d+)\.json")
 
 
-def part_name(first: int) -> str:
-    """Return the name of the Parquet file with the predictions for the images from number ``first`` on."""
-    return f"part-{first:09}.parquet"
+def part_name(first: int, stop: int) -> str:
+    """Return the name of the Parquet file with the predictions for the images from ``first`` to before ``stop``."""
+    return f"part-{first:09}-{stop:09}.parquet"
 
 
 @dataclass
@@ -192,7 +192,7 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Done]:
     for number, name in enumerate(sorted(filter(_STEP.fullmatch, sizes)), 2):
         first, stop, found = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
         step = _json(folder.read(name), str(folder), number) if sizes[name] else {"errors": []}
-        mark = part_name(first) if found else None
+        mark = part_name(first, stop) if found else None
         _take({"range": [first, stop], "found": found, "mark": mark, **step}, done, str(folder), number)
     return there, done
 

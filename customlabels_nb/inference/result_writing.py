@@ -195,9 +195,12 @@ class Writing:
         try:
             self._behind.close()
             self._step()
-            if complete and not self._journal.done.marks:
+            if complete:
+                marks = self._journal.done.marks
                 with telling(self._output):
-                    self._output.finish()
+                    self._output.go_on(marks, ())  # without files of workers that were cut off
+                    if not marks:
+                        self._output.finish()
         finally:
             self._journal.close()
 

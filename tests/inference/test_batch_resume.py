@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: li
             file.write(b'{"images": ["' + os.fsencode(images[10]))
     if cut in ("output", "both"):
         if to.is_dir():
-            (to / "part-000000016.parquet").write_bytes(b"PAR1 and no more")
+            (to / "part-000000014-000000016.parquet").write_bytes(b"PAR1 and no more")
             (to / ".0123456789ab.part").write_bytes(b"PAR1")
             (to / "notes.txt").write_text("mine")
         else:
@@ -156,7 +157,8 @@ def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: li
     assert whole.table()["image"].tolist() == images
     if to.is_dir():
         parts = {path.name for path in to.iterdir() if not path.name.startswith("_")} - {"notes.txt"}
-        assert parts == {f"part-{number:09}.parquet" for number in (0, 4, 8, 10, 14)}
+        ends = pairwise((0, 4, 8, 10, 14, 18))
+        assert parts == {f"part-{first:09}-{stop:09}.parquet" for first, stop in ends}
 
 
 def test_with_another_threshold_or_model_it_does_not_go_on(
@@ -254,7 +256,7 @@ def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str]
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
     journal.write_bytes(whole)
-    part = to / "part-000000000.parquet" if to.is_dir() else to
+    part = to / "part-000000000-000000004.parquet" if to.is_dir() else to
     part.unlink()
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
