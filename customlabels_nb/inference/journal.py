@@ -17,6 +17,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -128,6 +129,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+        self._failed = False
         self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - stays open and locked until close()
         try:
             _lock(self._file, path)
@@ -149,12 +151,15 @@ class Journal:
 
     def close(self) -> None:
         """Close the journal and release its lock."""
-        self._file.close()
+        with suppress(OSError) if self._failed else nullcontext():  # it would write the rest of the failed line
+            self._file.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
+        self._failed = True
         self._file.write(_encoded(record) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._failed = False
 
 
 class ObjectJournal(Journal):

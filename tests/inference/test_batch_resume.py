@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -22,6 +23,7 @@ from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.engines import selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
+from customlabels_nb.inference.journal import Journal
 from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
@@ -260,6 +262,24 @@ def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str]
     part.unlink()
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="file sizes cannot be limited on this system")
+def test_a_journal_on_a_full_disk_can_be_closed(tmp_path: Path) -> None:
+    journal, facts = Journal(tmp_path / "journal", {"form": "Parquet"}), {"form": "Parquet"}
+    journal.add((0, 4), [], 0, None)
+    size, process = (tmp_path / "journal").stat().st_size, psutil.Process()
+    before = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (size + 5, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            journal.add((4, 8), [], 0, None)
+        journal.close()
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, before)
+    again = Journal(tmp_path / "journal", facts)
+    assert again.done.ranges == [(0, 4)]
+    again.close()
 
 
 def test_two_at_once_do_not_write_to_one_place(predictor: Predictor, images: list[str], to: Path) -> None:
