@@ -324,7 +324,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
         raise InputError(f"path={str(path)!r} cannot be read: {error.strerror or error}.") from error
     if facts is None:
         raise InputError(
-            f"path={str(path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
+            f"path={str(output.path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
         )
     columns = [name for name in facts.get(COLUMNS, ()) if name in (*DETECTION_COLUMNS, "polygon")]
     return _summary(output, done, max(0, total - done.total), [], ["image", *(columns or DETECTION_COLUMNS)])
@@ -367,7 +367,9 @@ def open_writing(
     folder = OutputFolder(to)
     suffix = os.path.splitext(str(folder))[1].lower()
     if suffix in _SUFFIXES and folder.local is None:
-        raise InputError(f"to={to!r} is a URL. Only a folder can be written there, without the suffix {suffix}.")
+        raise InputError(
+            f"to={str(folder)!r} is a URL. Only a folder can be written there, without the suffix {suffix}."
+        )
     if folder.local is None or suffix in ("", ".parquet") or folder.local.is_dir():
         return FolderWriting(ParquetParts(folder, postprocessor.config.labels), postprocessor, resume=resume)
     if suffix not in _SUFFIXES:

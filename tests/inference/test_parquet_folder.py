@@ -9,8 +9,10 @@ import pandas as pd
 import pyarrow.dataset
 import pytest
 
+from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ParquetParts
 from customlabels_nb.inference.predictor import Predictor
 
@@ -62,3 +64,11 @@ def test_files_of_chunks_that_begin_alike_stay_apart(
     assert found.table()["image"].tolist() == [image for image in images for _ in range(3)]  # type: ignore[operator]
     assert not late.exists()
     assert len(pd.read_parquet(to)) == found.found  # type: ignore[union-attr]
+
+
+def test_a_password_in_a_url_is_removed() -> None:
+    with pytest.warns(UserWarning, match="'s3://bucket/found/' was removed"):
+        folder = OutputFolder("s3://key:secret@bucket/found/")
+    assert (folder.place, ParquetParts(folder).path) == ("s3://bucket/found", "s3://bucket/found")
+    with pytest.warns(UserWarning), pytest.raises(InputError, match=r"^to='https://host/found' is on a web server"):
+        OutputFolder("https://me:secret@host/found")
