@@ -267,6 +267,7 @@ class FolderWriting(Writing):
     def discard_if_unused(self) -> None:
         """Remove the journal and the listing of a closed run that has not begun, so that it can be started again."""
         if not self._journal.begun and not self._journal.done.total:
+            self.output.go_on([], ())  # files of chunks that nobody recorded
             names = [name for _, _, name in listings(self.output.folder)]
             self.output.folder.remove([*names, self.output.journal.rpartition("/")[2]])
             if self.output.folder.local is not None:
