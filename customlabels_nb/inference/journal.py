@@ -70,7 +70,10 @@ class Done:
     @property
     def total(self) -> int:
         """Number of processed images."""
-        return self.images.total() + sum(stop - first for first, stop in self.ranges)
+        count = end = 0
+        for first, stop in sorted(self.ranges):  # those of two programs may overlap
+            count, end = count + max(0, stop - max(first, end)), max(end, stop)
+        return self.images.total() + count
 
     @property
     def stop(self) -> int:

@@ -359,7 +359,7 @@ class ParquetParts:
         """Return columns of the written files as a pyarrow dataset, in the order of their images."""
         schema = self._schema(columns)
         system, path = self.folder.system()
-        names = sorted(filter(_PART.fullmatch, map(str, marks)), key=_number_in)
+        names = sorted(set(filter(_PART.fullmatch, map(str, marks))), key=_number_in)
         if not names:
             return _imported("pyarrow.dataset").dataset(schema.empty_table())
         files = [f"{path}/{name}" for name in names]
