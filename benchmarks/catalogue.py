@@ -112,16 +112,23 @@ def write_detections(folder: Path, first: int, stop: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     labels = pa.array([f"label {number}" for number in range(LABELS)])
     for start in range(first, stop, PART):
-        numbers = np.repeat(np.arange(start, min(start + PART, stop)), BOXES)
+        end = min(start + PART, stop)
+        numbers = np.repeat(np.arange(start, end), BOXES)
         rng = np.random.default_rng(start)
         columns: dict[str, Any] = {
-            "image": pa.array([f"s3://bucket/photos/{number // 1000:06}/IMG_{number:09}.jpg" for number in numbers]),
+            "image": pa.array(map(_name, numbers)),
             "label": pa.DictionaryArray.from_arrays(rng.integers(0, LABELS, len(numbers)).astype(np.int32), labels),
             "confidence": rng.beta(4, 1, len(numbers)),
             **{name: rng.uniform(0, 900, len(numbers)).round(1) for name in ("left", "top")},
             **{name: rng.uniform(5, 120, len(numbers)).round(1) for name in ("width", "height")},
         }
-        pq.write_table(pa.table(columns), folder / f"part-{start:09}.parquet", compression="zstd")
+        pq.write_table(pa.table(columns), folder / f"part-{start:09}-{end:09}.parquet", compression="zstd")
+        names = pa.table({"image": pa.array(map(_name, range(start, end)))})
+        pq.write_table(names, folder / f"_images-{start:09}-{end:09}.parquet", compression="zstd")
+
+
+def _name(number: int) -> str:
+    return f"s3://bucket/photos/{number // 1000:06}/IMG_{number:09}.jpg"
 
 
 def size(folder: Path) -> int:
@@ -132,7 +139,7 @@ def size(folder: Path) -> int:
 def measure(folder: Path, images: int, select: int) -> dict[str, float]:
     """Build and use a catalogue in ``folder``. Return seconds of processor time, and bytes."""
     catalogue, results = folder / "catalogue", folder / "results"
-    results_of = str(results / "*.parquet")
+    names_of, results_of = str(results / "_images-*.parquet"), str(results / "part-*.parquet")
     db = duckdb.connect(str(folder / "scratch.duckdb"))
     db.execute("SET memory_limit = '2GB'")
     found: dict[str, float] = {"images": images}
@@ -144,7 +151,7 @@ def measure(folder: Path, images: int, select: int) -> dict[str, float]:
         return result
 
     write_detections(results, 0, images)
-    timed("names", lambda: add_names(db, catalogue, results_of))
+    timed("names", lambda: add_names(db, catalogue, names_of))
     timed("found", lambda: add_found(db, catalogue, "detector.1", results_of))
     found |= {"bytes_images": size(catalogue / "images"), "bytes_found": size(catalogue / "found")}
     counted = f"SELECT label, count(DISTINCT id), count(*) FROM '{catalogue}/found/detector.1/*.parquet' GROUP BY label"
@@ -168,7 +175,7 @@ def measure(folder: Path, images: int, select: int) -> dict[str, float]:
     more = pd.concat(least_certain(db, catalogue, "detector.1", 10))
     assert not set(more["catalogue_id"]) & set(labels["id"])
     write_detections(results, images, images + NEW)  # images of another day get the next numbers
-    add_names(db, catalogue, results_of)
+    add_names(db, catalogue, names_of)
     numbers = db.execute(f"SELECT count(DISTINCT id), max(id) + 1 FROM '{catalogue}/images/*.parquet'").fetchone()
     assert numbers == (images + NEW, images + NEW)
     project.close()

@@ -17,6 +17,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -41,9 +42,9 @@ RUN = "_run.json"
 _STEP = re.compile(r"_journal/(\d{9,})-(\d{9,})-(\d+)\.json")
 
 
-def part_name(first: int) -> str:
-    """Return the name of the Parquet file with the predictions for the images from number ``first`` on."""
-    return f"part-{first:09}.parquet"
+def part_name(first: int, stop: int) -> str:
+    """Return the name of the Parquet file with the predictions for the images from ``first`` to before ``stop``."""
+    return f"part-{first:09}-{stop:09}.parquet"
 
 
 @dataclass
@@ -69,7 +70,10 @@ class Done:
     @property
     def total(self) -> int:
         """Number of processed images."""
-        return self.images.total() + sum(stop - first for first, stop in self.ranges)
+        count = end = 0
+        for first, stop in sorted(self.ranges):  # those of two programs may overlap
+            count, end = count + max(0, stop - max(first, end)), max(end, stop)
+        return self.images.total() + count
 
     @property
     def stop(self) -> int:
@@ -128,6 +132,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+        self._failed = False
         self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - stays open and locked until close()
         try:
             _lock(self._file, path)
@@ -149,12 +154,15 @@ class Journal:
 
     def close(self) -> None:
         """Close the journal and release its lock."""
-        self._file.close()
+        with suppress(OSError) if self._failed else nullcontext():  # it would write the rest of the failed line
+            self._file.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
+        self._failed = True
         self._file.write(_encoded(record) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._failed = False
 
 
 class ObjectJournal(Journal):
@@ -192,7 +200,7 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Done]:
     for number, name in enumerate(sorted(filter(_STEP.fullmatch, sizes)), 2):
         first, stop, found = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
         step = _json(folder.read(name), str(folder), number) if sizes[name] else {"errors": []}
-        mark = part_name(first) if found else None
+        mark = part_name(first, stop) if found else None
         _take({"range": [first, stop], "found": found, "mark": mark, **step}, done, str(folder), number)
     return there, done
 

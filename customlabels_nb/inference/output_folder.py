@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from customlabels_nb._utils.files import sync_folder, write_whole
+from customlabels_nb._utils.text import plain_url
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.remote.remote_files import is_store, is_web, open_system, path_in_bucket, why
@@ -22,7 +23,7 @@ class OutputFolder:
     Parameters
     ----------
     to : path or URL
-        Folder. A URL of a bucket in ``settings.buckets`` is a local folder.
+        Folder. A URL of a bucket in ``settings.buckets`` is a local folder. A password in a URL is removed.
     argument : str
         Name of the user's argument for error messages.
 
@@ -44,7 +45,7 @@ class OutputFolder:
         self._argument = argument
         if not (isinstance(to, str) and is_remote(to)):
             self.local = Path(os.path.abspath(local_path(to, argument)))
-        elif is_web(to):
+        elif is_web(to := plain_url(to)):
             raise InputError(
                 f"{argument}={to!r} is on a web server. Pass a bucket, such as 's3://bucket/folder/', or a path."
             )

@@ -36,7 +36,7 @@ from customlabels_nb.models.artifact import ModelConfig
 
 _SIDES = ("Left", "Top", "Width", "Height")
 
-_PART = re.compile(r"part-(\d{6,12})\.parquet")
+_PART = re.compile(r"part-(\d{6,12})(?:-\d{9,12})?\.parquet")
 _OLD_DIGITS = 6
 _CUT_OFF = re.compile(r"\.[0-9a-f]{12}\.part")
 
@@ -293,8 +293,9 @@ class ManifestOutput(LineOutput):
 class ParquetParts:
     """Folder of Parquet files, see :class:`customlabels_nb.inference.outputs.Output`. A mark is the name of a file.
 
-    The name of a file contains the number of its first image. In folders of release 0.1.0, it is a serial number with
-    six digits.
+    The name of a file contains the number of its first image and the number after its last, so that no two chunks share
+    a file, not even if they begin with the same image. In folders of release 0.1.0, it is a serial number with six
+    digits.
 
     Raises
     ------
@@ -346,19 +347,19 @@ class ParquetParts:
         found = [one for one in looked if one.answer is not None and len(one.answer.labels)]
         if not found:
             return None
-        name = part_name(first)
+        name = part_name(first, first + len(looked))
         self.folder.write(name, self._part(found))
         return name
 
     def finish(self) -> None:
         """Write a file without rows, so that a folder without predictions can be read as a table."""
-        self.folder.write(part_name(0), self._part([]))
+        self.folder.write(part_name(0, 0), self._part([]))
 
     def dataset(self, marks: Iterable[Mark], columns: Sequence[str] = ("image", *DETECTION_COLUMNS)) -> Any:
         """Return columns of the written files as a pyarrow dataset, in the order of their images."""
         schema = self._schema(columns)
         system, path = self.folder.system()
-        names = sorted(filter(_PART.fullmatch, map(str, marks)), key=_number_in)
+        names = sorted(set(filter(_PART.fullmatch, map(str, marks))), key=_number_in)
         if not names:
             return _imported("pyarrow.dataset").dataset(schema.empty_table())
         files = [f"{path}/{name}" for name in names]
@@ -397,7 +398,7 @@ class ParquetParts:
 
 
 def _number_in(part: str) -> tuple[bool, int]:
-    digits = part[len("part-") :].partition(".")[0]
+    digits = _PART.fullmatch(part)[1]  # type: ignore[index]
     return len(digits) > _OLD_DIGITS, int(digits)
 
 

@@ -195,9 +195,12 @@ class Writing:
         try:
             self._behind.close()
             self._step()
-            if complete and not self._journal.done.marks:
+            if complete:
+                marks = self._journal.done.marks
                 with telling(self._output):
-                    self._output.finish()
+                    self._output.go_on(marks, ())  # without files of workers that were cut off
+                    if not marks:
+                        self._output.finish()
         finally:
             self._journal.close()
 
@@ -264,6 +267,7 @@ class FolderWriting(Writing):
     def discard_if_unused(self) -> None:
         """Remove the journal and the listing of a closed run that has not begun, so that it can be started again."""
         if not self._journal.begun and not self._journal.done.total:
+            self.output.go_on([], ())  # files of chunks that nobody recorded
             names = [name for _, _, name in listings(self.output.folder)]
             self.output.folder.remove([*names, self.output.journal.rpartition("/")[2]])
             if self.output.folder.local is not None:
@@ -321,7 +325,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
         raise InputError(f"path={str(path)!r} cannot be read: {error.strerror or error}.") from error
     if facts is None:
         raise InputError(
-            f"path={str(path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
+            f"path={str(output.path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
         )
     columns = [name for name in facts.get(COLUMNS, ()) if name in (*DETECTION_COLUMNS, "polygon")]
     return _summary(output, done, max(0, total - done.total), [], ["image", *(columns or DETECTION_COLUMNS)])
@@ -364,7 +368,9 @@ def open_writing(
     folder = OutputFolder(to)
     suffix = os.path.splitext(str(folder))[1].lower()
     if suffix in _SUFFIXES and folder.local is None:
-        raise InputError(f"to={to!r} is a URL. Only a folder can be written there, without the suffix {suffix}.")
+        raise InputError(
+            f"to={str(folder)!r} is a URL. Only a folder can be written there, without the suffix {suffix}."
+        )
     if folder.local is None or suffix in ("", ".parquet") or folder.local.is_dir():
         return FolderWriting(ParquetParts(folder, postprocessor.config.labels), postprocessor, resume=resume)
     if suffix not in _SUFFIXES:

@@ -166,7 +166,7 @@ def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
     assert (begun.images, begun.left, begun.path) == (4, 16, f"{bucket.url}/found")
     assert helpers() == []
     bucket.put(f"found/_journal/{4:09}-{6:09}-6.jso", b"")  # not a step
-    bucket.put(f"found/part-{4:09}.parquet", b"PAR1 and no more")
+    bucket.put(f"found/part-{4:09}-{5:09}.parquet", b"PAR1 and no more")
     with pytest.raises(InputError, match=r"to='s3://.*found' already exists"):
         run(predictor, urls, to)
     found = detect_many(predictor, urls, to=to, threshold=0, resume=True)
@@ -176,7 +176,7 @@ def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
     with pytest.raises(InputError, match="has no results"):
         cl.open_results(f"{bucket.url}/photos/")
     # a bucket that refuses to be written to
-    bucket.server.refused.add(f"part-{0:09}.parquet")
+    bucket.server.refused.add(f"part-{0:09}-{2:09}.parquet")
     with pytest.raises(InputError, match=r"^to='s3://.*denied' cannot be written: access is denied"):
         detect_many(predictor, urls[:2], to=f"{bucket.url}/denied", threshold=0)
     assert cl.open_results(f"{bucket.url}/denied").left == 2

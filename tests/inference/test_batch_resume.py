@@ -7,10 +7,12 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -21,6 +23,7 @@ from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.engines import selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
+from customlabels_nb.inference.journal import Journal
 from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
@@ -145,7 +148,7 @@ def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: li
             file.write(b'{"images": ["' + os.fsencode(images[10]))
     if cut in ("output", "both"):
         if to.is_dir():
-            (to / "part-000000016.parquet").write_bytes(b"PAR1 and no more")
+            (to / "part-000000014-000000016.parquet").write_bytes(b"PAR1 and no more")
             (to / ".0123456789ab.part").write_bytes(b"PAR1")
             (to / "notes.txt").write_text("mine")
         else:
@@ -156,7 +159,8 @@ def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: li
     assert whole.table()["image"].tolist() == images
     if to.is_dir():
         parts = {path.name for path in to.iterdir() if not path.name.startswith("_")} - {"notes.txt"}
-        assert parts == {f"part-{number:09}.parquet" for number in (0, 4, 8, 10, 14)}
+        ends = pairwise((0, 4, 8, 10, 14, 18))
+        assert parts == {f"part-{first:09}-{stop:09}.parquet" for first, stop in ends}
 
 
 def test_with_another_threshold_or_model_it_does_not_go_on(
@@ -254,10 +258,28 @@ def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str]
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
     journal.write_bytes(whole)
-    part = to / "part-000000000.parquet" if to.is_dir() else to
+    part = to / "part-000000000-000000004.parquet" if to.is_dir() else to
     part.unlink()
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="file sizes cannot be limited on this system")
+def test_a_journal_on_a_full_disk_can_be_closed(tmp_path: Path) -> None:
+    journal, facts = Journal(tmp_path / "journal", {"form": "Parquet"}), {"form": "Parquet"}
+    journal.add((0, 4), [], 0, None)
+    size, process = (tmp_path / "journal").stat().st_size, psutil.Process()
+    before = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (size + 5, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            journal.add((4, 8), [], 0, None)
+        journal.close()
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, before)
+    again = Journal(tmp_path / "journal", facts)
+    assert again.done.ranges == [(0, 4)]
+    again.close()
 
 
 def test_two_at_once_do_not_write_to_one_place(predictor: Predictor, images: list[str], to: Path) -> None:
