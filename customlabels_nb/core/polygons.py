@@ -124,6 +124,8 @@ def from_one_ring(points: Ring) -> Polygon:
 def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]:
     """List the codes of the problems that keep a polygon from being a mask, in the order of their checks.
 
+    A ring with coordinates that are not finite has no area.
+
     Parameters
     ----------
     polygon : list
@@ -134,8 +136,10 @@ def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]
     rings = rings_of(polygon)
     if not rings or min(map(len, rings)) < 3:
         return [TOO_FEW_POINTS]
-    crossed = [crossing(ring) is not None for ring in rings]
-    found = [NO_AREA] if any(ring_area(ring) <= 0 for ring, own in zip(rings, crossed, strict=True) if not own) else []
+    finite = [ring for ring in rings if np.isfinite(ring).all()]
+    crossed = [crossing(ring) is not None for ring in finite]
+    flat = (ring_area(ring) <= 0 for ring, own in zip(finite, crossed, strict=True) if not own)
+    found = [NO_AREA] if len(finite) < len(rings) or any(flat) else []
     found += [SELF_INTERSECTING] if any(crossed) else []
     if size is not None:
         points = np.concatenate(rings)
@@ -149,7 +153,7 @@ def repaired(polygon: Any, size: tuple[float, float] | None = None) -> Polygon |
 
     The area inside stays the same, except outside the image. None if nothing is left.
     """
-    rings = rings_of(polygon)
+    rings = [ring for ring in rings_of(polygon) if np.isfinite(ring).all()]
     if size is not None:
         rings = [clipped(ring, size) for ring in rings]
     rings = [part for ring in rings if len(ring) >= 3 for part in without_crossings(ring)]

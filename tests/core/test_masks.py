@@ -62,6 +62,9 @@ def test_holes_and_parts_follow_the_even_odd_rule() -> None:
     far = (np.array(SQUARE) - 20) * 1e8
     assert m.polygon_to_mask(far, (60, 40)).all()
     assert m.masks_of([None, polygon], [[0, 0, 2, 3], [0, 0, 1, 1]], (60, 40)).sum(axis=(1, 2)).tolist() == [6, 439]
+    holed = [SQUARE, [[15, 15], [20, float("nan")], [20, 20]], [[15, 15], [float("inf"), 15], [20, 20]]]
+    assert m.polygon_to_mask(holed, (60, 40)).sum() == 400
+    assert p.repaired(holed, (60, 40)) == SQUARE
     for odd in ([1, 2], "round", [[1, 2, 3]], {"a": 1}, [[1, 2], [3]]):
         with pytest.raises((TypeError, ValueError)):
             p.rings_of(odd)
@@ -82,6 +85,8 @@ def test_iou_is_of_pixels() -> None:
         ([SQUARE, HOLE], []),
         ([[0, 0], [5, 5]], ["POLYGON_TOO_FEW_POINTS"]),
         ([[0, 0], [5, 5], [9, 9]], ["POLYGON_NO_AREA"]),
+        ([SQUARE, [[15, 15], [20, float("nan")], [20, 20]]], ["POLYGON_NO_AREA"]),
+        ([[15, 15], [float("inf"), 15], [20, 20]], ["POLYGON_NO_AREA", "POLYGON_OFF_FRAME"]),
         (BOW, ["POLYGON_SELF_INTERSECTING"]),
         ([[-5, 0], [30, 0], [30, 60]], ["POLYGON_OFF_FRAME"]),
         ([[-0.5, 0], [30, 0], [30, 40.5]], []),

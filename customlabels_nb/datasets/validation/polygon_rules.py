@@ -39,6 +39,8 @@ def repair_polygons(
             continue
         if mended is not None or pd.isna(annotations.at[row, "left"]):
             box = polygon_to_ltwh(polygon if mended is None else mended)
+            if not np.isfinite(box).all():
+                continue
             result.loc[row, list(t.BOX_COLUMNS)] = box
         result.at[row, "polygon"] = mended
         repair, what = (MEND, "was mended") if mended is not None else (DROP if DROP in names else MEND, "became a box")
