@@ -65,7 +65,7 @@ def test_holes_and_parts_follow_the_even_odd_rule() -> None:
     holed = [SQUARE, [[15, 15], [20, float("nan")], [20, 20]], [[15, 15], [float("inf"), 15], [20, 20]]]
     assert m.polygon_to_mask(holed, (60, 40)).sum() == 400
     assert p.repaired(holed, (60, 40)) == SQUARE
-    for odd in ([1, 2], "round", [[1, 2, 3]], {"a": 1}, [[1, 2], [3]]):
+    for odd in ([1, 2], "round", [[1, 2, 3]], {"a": 1}, [{"a": 1}], [[1, 2], [3]], [[1, 2], []]):
         with pytest.raises((TypeError, ValueError)):
             p.rings_of(odd)
 
@@ -85,6 +85,8 @@ def test_iou_is_of_pixels() -> None:
         ([SQUARE, HOLE], []),
         ([[0, 0], [5, 5]], ["POLYGON_TOO_FEW_POINTS"]),
         ([[0, 0], [5, 5], [9, 9]], ["POLYGON_NO_AREA"]),
+        ([[], SQUARE, []], []),
+        *((odd, ["POLYGON_TOO_FEW_POINTS"]) for odd in ([], [[]], "abc", 7, {"a": 1}, [{"a": 1}], [None], [[1, 2, 3]])),
         ([SQUARE, [[15, 15], [20, float("nan")], [20, 20]]], ["POLYGON_NO_AREA"]),
         ([[15, 15], [float("inf"), 15], [20, 20]], ["POLYGON_NO_AREA", "POLYGON_OFF_FRAME"]),
         (BOW, ["POLYGON_SELF_INTERSECTING"]),
@@ -110,7 +112,7 @@ def test_repairs_and_simplification() -> None:
     assert mended is not None
     assert p.area(mended) == 50
     assert p.problems(mended) == []
-    assert p.repaired([[0, 0], [5, 5], [9, 9]]) is None
+    assert p.repaired([[0, 0], [5, 5], [9, 9]]) is p.repaired("abc") is None
     assert p.repaired([[50, 0], [70, 0], [70, 10], [50, 10]], (60, 40)) == [[50, 0], [60, 0], [60, 10], [50, 10]]
     circle = [[100 * np.cos(a) + 200, 100 * np.sin(a) + 200] for a in np.linspace(0, 2 * np.pi, 300, endpoint=False)]
     fewer = p.simplified([circle, SQUARE], 1.0)
