@@ -74,11 +74,14 @@ def area(polygon: Any) -> float:
     rings = rings_of(polygon)
     if len(rings) == 1:
         return ring_area(rings[0])
-    total = 0.0
+    firsts = np.array([ring[0] for ring in rings]).reshape(-1, 2)
+    depths = np.zeros(len(rings), dtype=np.int64)
     for number, ring in enumerate(rings):
-        depth = sum(contains(other, ring[0]) for at, other in enumerate(rings) if at != number)
-        total += ring_area(ring) * (-1 if depth % 2 else 1)
-    return total
+        near = ((ring.min(axis=0) <= firsts) & (firsts <= ring.max(axis=0))).all(axis=1)
+        near[number] = False
+        for other in np.flatnonzero(near).tolist():
+            depths[other] += contains(ring, firsts[other])
+    return float(sum(ring_area(ring) * (-1 if depth % 2 else 1) for ring, depth in zip(rings, depths, strict=True)))
 
 
 def ring_area(ring: FloatArray) -> float:

@@ -70,6 +70,15 @@ def test_holes_and_parts_follow_the_even_odd_rule() -> None:
             p.rings_of(odd)
 
 
+def test_rings_apart_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    inside = p.contains
+    monkeypatch.setattr(p, "contains", lambda ring, point: compared.append(1) or inside(ring, point))
+    corners = np.stack(np.meshgrid(np.arange(30), np.arange(30)), axis=-1).reshape(-1, 1, 2) * 10
+    squares = [*np.add(corners, [[0, 0], [8, 0], [8, 8], [0, 8]]), [[2, 2], [4, 2], [4, 4]]]
+    assert (p.area(squares), len(compared)) == (900 * 64 - 2, 1)
+
+
 def test_iou_is_of_pixels() -> None:
     first = [m.polygon_to_rle(shape, (60, 40)) for shape in ([SQUARE, HOLE], PART)]
     second = [m.polygon_to_rle(shape, (60, 40)) for shape in (SQUARE, PART)]

@@ -31,7 +31,15 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh
-from customlabels_nb.core.masks import MOST_PIXELS, as_rle, parts_overlap, polygon_to_rle, rle_to_polygon, union
+from customlabels_nb.core.masks import (
+    MOST_PIXELS,
+    areas_of_masks,
+    as_rle,
+    parts_overlap,
+    polygon_to_rle,
+    rle_to_polygon,
+    union,
+)
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
 from customlabels_nb.datasets.formats.entries import listed_name
@@ -332,14 +340,14 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
         entry, given = entries[number], shapes[number]
         parts = 1
         if isinstance(given, dict):
-            polygon = _of_mask(given, entry.get(_RINGS))
+            polygon, squares[number] = _of_mask(given, entry.get(_RINGS))
         else:
             rings, parts = as_rings(given)
             polygon = _of_parts(rings)
+            squares[number] = np.nan if polygon is None else area(polygon)
             lost += 0 < len(rings) < parts
         if polygon is not None:
             polygons[number] = polygon
-            squares[number] = area(polygon)
         elif parts:
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box
@@ -363,18 +371,19 @@ def _of_parts(rings: list[Ring]) -> Polygon | None:
     return rings
 
 
-def _of_mask(mask: dict[str, Any], rings: object) -> Polygon | None:
-    """Return the outline of a mask, which is in the key "rings" if this package wrote the file."""
+def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float]:
+    """Return the outline of a mask, which is in the key "rings" if this package wrote the file, and its area."""
     try:
         rle = as_rle(mask)
     except ValueError:
-        return None
+        return None, np.nan
     known, parts = as_rings(rings)
     if known and len(known) == parts:
         height, width = rle["size"]
         if polygon_to_rle(known, (width, height))["counts"] == rle["counts"]:  # the mask has not been edited since
-            return known
-    return rle_to_polygon(rle)
+            return known, area(known)
+    polygon = rle_to_polygon(rle)
+    return polygon, np.nan if polygon is None else float(areas_of_masks([rle])[0])
 
 
 def _sizes(images: _Images) -> _Floats:
