@@ -144,6 +144,19 @@ def test_masks_parts_and_holes_are_polygons(file: Path) -> None:
     assert [issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"] == ["annotations[6]"]
 
 
+def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
+    first, second = [-0.4, 0, 20, 0, 20, 20, -0.4, 20], [10, 10, 30, 10, 30, 30, 10, 30]
+    half, vast = ([0, 0, side, 0, side, side, 0, side] for side in (5 * 10**5, 10**6))
+    annotations = [box(segmentation=[first, second]), box(segmentation=[half, vast])]
+    found = read(FORMAT, file, coco(annotations=annotations))
+    united, largest = found.annotations["polygon"].tolist()
+    assert polygon_to_mask(united, (40, 40))[:30, :30].sum() == 20 * 20 * 2 - 10 * 10
+    assert largest == [[0, 0], [10**6, 0], [10**6, 10**6], [0, 10**6]]
+    assert [issue.message for issue in found.issues] == [
+        "1 polygons have parts that overlap and are too large to be united. Only the largest part was read."
+    ]
+
+
 def test_the_area_of_a_mask_is_counted(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).random((300, 300)) < 0.5
     mask = coco_mask.encode(np.asfortranarray(noise.astype(np.uint8)))
