@@ -12,7 +12,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.checks.findings import Finding, rows_of
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.core.polygons import problems, rings_of
+from customlabels_nb.core.polygons import problems, readable_rings
 from customlabels_nb.datasets.dataset import Dataset
 
 _DETECTOR_SIDE = 320  # longer side in pixels of a detector's input
@@ -52,7 +52,9 @@ def check_polygons(dataset: Dataset, width: npt.NDArray[np.float64], height: npt
     for image, label, polygon in rows.itertuples(index=False, name=None):
         size = sizes.get(image, (np.nan, np.nan))
         for code in problems(polygon, None if np.isnan(size).any() else size):
-            found.setdefault(code, []).append((image, f"{label!r} with {sum(map(len, rings_of(polygon)))} points"))
+            found.setdefault(code, []).append(
+                (image, f"{label!r} with {sum(map(len, readable_rings(polygon)))} points")
+            )
     findings = []
     for code, polygons in found.items():
         images, details = zip(*polygons, strict=True)

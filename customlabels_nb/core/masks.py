@@ -24,11 +24,15 @@ _GRID = 2048  # pixels of the longer side on which rings are compared
 
 
 def polygon_to_rle(polygon: Any, size: tuple[int, int]) -> Rle:
-    """Rasterise a polygon by the even-odd rule, clipped to an image of ``size`` (width, height)."""
+    """Rasterise a polygon by the even-odd rule, clipped to an image of ``size`` (width, height).
+
+    Rings with coordinates that are not finite are left out.
+    """
     from pycocotools import mask
 
     width, height = size
-    rings = [_near(ring, np.array(size, dtype=np.float64)) for ring in rings_of(polygon) if len(ring) >= 3]
+    usable = [ring for ring in rings_of(polygon) if len(ring) >= 3 and np.isfinite(ring).all()]
+    rings = [_near(ring, np.array(size, dtype=np.float64)) for ring in usable]
     flat = [ring.ravel().tolist() for ring in rings if len(ring) >= 3]
     if not flat:
         return encode(np.zeros((height, width), dtype=np.uint8))

@@ -29,7 +29,7 @@ OFF_FRAME = "POLYGON_OFF_FRAME"
 
 
 def rings_of(polygon: Any) -> list[FloatArray]:
-    """Return the rings of a polygon, each with shape (n, 2). None or an empty list has no rings.
+    """Return the rings of a polygon that are not empty, each with shape (n, 2). None or an empty list has no rings.
 
     Raises
     ------
@@ -40,12 +40,21 @@ def rings_of(polygon: Any) -> list[FloatArray]:
         return []
     if not isinstance(polygon, list | tuple | np.ndarray):
         raise TypeError(f"A polygon is a list of points [x, y] or of rings, not a {type(polygon).__name__}.")
-    nested = not np.isscalar(polygon[0]) and len(polygon[0]) > 0 and not np.isscalar(polygon[0][0])
-    rings = [np.asarray(ring, dtype=np.float64) for ring in (polygon if nested else [polygon])]
+    first = next((part for part in polygon if np.isscalar(part) or len(part)), None)
+    nested = isinstance(first, list | tuple | np.ndarray) and not np.isscalar(first[0])
+    rings = [] if first is None else [np.asarray(ring, dtype=np.float64) for ring in (polygon if nested else [polygon])]
     rings = [ring for ring in rings if ring.size]
     if any(ring.ndim != 2 or ring.shape[1] != 2 for ring in rings):
         raise ValueError("A polygon is a list of points [x, y] or of rings.")
     return rings
+
+
+def readable_rings(polygon: Any) -> list[FloatArray]:
+    """Return the rings of a polygon as :func:`rings_of` does, but none for a value that is not a polygon."""
+    try:
+        return rings_of(polygon)
+    except (ValueError, TypeError):
+        return []
 
 
 def polygon_of(rings: Iterable[npt.ArrayLike]) -> Polygon | None:
@@ -65,11 +74,14 @@ def area(polygon: Any) -> float:
     rings = rings_of(polygon)
     if len(rings) == 1:
         return ring_area(rings[0])
-    total = 0.0
+    firsts = np.array([ring[0] for ring in rings]).reshape(-1, 2)
+    depths = np.zeros(len(rings), dtype=np.int64)
     for number, ring in enumerate(rings):
-        depth = sum(contains(other, ring[0]) for at, other in enumerate(rings) if at != number)
-        total += ring_area(ring) * (-1 if depth % 2 else 1)
-    return total
+        near = ((ring.min(axis=0) <= firsts) & (firsts <= ring.max(axis=0))).all(axis=1)
+        near[number] = False
+        for other in np.flatnonzero(near).tolist():
+            depths[other] += contains(ring, firsts[other])
+    return float(sum(ring_area(ring) * (-1 if depth % 2 else 1) for ring, depth in zip(rings, depths, strict=True)))
 
 
 def ring_area(ring: FloatArray) -> float:
@@ -124,6 +136,8 @@ def from_one_ring(points: Ring) -> Polygon:
 def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]:
     """List the codes of the problems that keep a polygon from being a mask, in the order of their checks.
 
+    A ring with coordinates that are not finite has no area, and a value that is not a polygon has too few points.
+
     Parameters
     ----------
     polygon : list
@@ -131,11 +145,13 @@ def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]
     size : (float, float), optional
         Width and height of the image.
     """
-    rings = rings_of(polygon)
+    rings = readable_rings(polygon)
     if not rings or min(map(len, rings)) < 3:
         return [TOO_FEW_POINTS]
-    crossed = [crossing(ring) is not None for ring in rings]
-    found = [NO_AREA] if any(ring_area(ring) <= 0 for ring, own in zip(rings, crossed, strict=True) if not own) else []
+    finite = [ring for ring in rings if np.isfinite(ring).all()]
+    crossed = [crossing(ring) is not None for ring in finite]
+    flat = (ring_area(ring) <= 0 for ring, own in zip(finite, crossed, strict=True) if not own)
+    found = [NO_AREA] if len(finite) < len(rings) or any(flat) else []
     found += [SELF_INTERSECTING] if any(crossed) else []
     if size is not None:
         points = np.concatenate(rings)
@@ -149,7 +165,7 @@ def repaired(polygon: Any, size: tuple[float, float] | None = None) -> Polygon |
 
     The area inside stays the same, except outside the image. None if nothing is left.
     """
-    rings = rings_of(polygon)
+    rings = [ring for ring in readable_rings(polygon) if np.isfinite(ring).all()]
     if size is not None:
         rings = [clipped(ring, size) for ring in rings]
     rings = [part for ring in rings if len(ring) >= 3 for part in without_crossings(ring)]

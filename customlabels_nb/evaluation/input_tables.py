@@ -341,7 +341,7 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
         outlined = frame["polygon"].notna().to_numpy()
         polygon[outlined] = frame["polygon"].to_numpy(dtype=object)[outlined]
         for row in np.flatnonzero(~boxed & outlined):
-            box[row], boxed[row] = _around(polygon[row], name), True
+            box[row], boxed[row] = _around(polygon[row], name, table["image"].iat[row]), True
     _refuse(boxed & table["label"].isna().to_numpy(), "has no label (add one or drop the row)", table, box, name)
     rows = table[boxed]
     crowd = (
@@ -373,7 +373,7 @@ def _numbers(table: pd.DataFrame, column: str, name: str) -> FloatArray:
     return numbers
 
 
-def _around(polygon: object, name: str) -> FloatArray:
+def _around(polygon: object, name: str, image: str) -> FloatArray:
     try:
         box = polygon_to_ltwh(polygon)
         if (np.abs(box) <= FARTHEST).all():
@@ -381,7 +381,8 @@ def _around(polygon: object, name: str) -> FloatArray:
     except (TypeError, ValueError):
         pass
     raise TableError(
-        f"A polygon in {name} is not a list of points [x, y] in pixels, or of rings: {str(polygon)[:80]!r}."
+        f"A polygon of {image!r} in {name} is not a list of finite points [x, y] in pixels, or of rings: "
+        f"{str(polygon)[:80]!r}."
     )
 
 
@@ -403,7 +404,7 @@ def rasterised(
         if polygon is None:
             polygon = box_polygon(rows.box[row].tolist())
         else:
-            _around(polygon, name)
+            _around(polygon, name, rows.rows["image"].iat[row])
         width, height = sizes[at].tolist()
         masks[number] = polygon_to_rle(polygon, (width, height))
     return masks
@@ -427,7 +428,7 @@ def canvas_sizes(test_images: npt.NDArray[np.object_], images: object, *tables: 
         at = _positions(table.rows["image"], place)
         corner = np.ceil(table.box[:, :2] + table.box[:, 2:])
         for row in [row for row, polygon in enumerate(table.polygon) if polygon is not None]:
-            left, top, width, height = _around(table.polygon[row], "truth or predictions")
+            left, top, width, height = _around(table.polygon[row], "truth or predictions", table.rows["image"].iat[row])
             corner[row] = np.maximum(corner[row], np.ceil([left + width, top + height]))
         np.maximum.at(needed, at[at >= 0], corner[at >= 0])
     found = np.where((sizes >= 1).all(axis=1, keepdims=True), sizes, needed)

@@ -62,9 +62,21 @@ def test_holes_and_parts_follow_the_even_odd_rule() -> None:
     far = (np.array(SQUARE) - 20) * 1e8
     assert m.polygon_to_mask(far, (60, 40)).all()
     assert m.masks_of([None, polygon], [[0, 0, 2, 3], [0, 0, 1, 1]], (60, 40)).sum(axis=(1, 2)).tolist() == [6, 439]
-    for odd in ([1, 2], "round", [[1, 2, 3]], {"a": 1}, [[1, 2], [3]]):
+    holed = [SQUARE, [[15, 15], [20, float("nan")], [20, 20]], [[15, 15], [float("inf"), 15], [20, 20]]]
+    assert m.polygon_to_mask(holed, (60, 40)).sum() == 400
+    assert p.repaired(holed, (60, 40)) == SQUARE
+    for odd in ([1, 2], "round", [[1, 2, 3]], {"a": 1}, [{"a": 1}], [[1, 2], [3]], [[1, 2], []]):
         with pytest.raises((TypeError, ValueError)):
             p.rings_of(odd)
+
+
+def test_rings_apart_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    inside = p.contains
+    monkeypatch.setattr(p, "contains", lambda ring, point: compared.append(1) or inside(ring, point))
+    corners = np.stack(np.meshgrid(np.arange(30), np.arange(30)), axis=-1).reshape(-1, 1, 2) * 10
+    squares = [*np.add(corners, [[0, 0], [8, 0], [8, 8], [0, 8]]), [[2, 2], [4, 2], [4, 4]]]
+    assert (p.area(squares), len(compared)) == (900 * 64 - 2, 1)
 
 
 def test_iou_is_of_pixels() -> None:
@@ -82,6 +94,10 @@ def test_iou_is_of_pixels() -> None:
         ([SQUARE, HOLE], []),
         ([[0, 0], [5, 5]], ["POLYGON_TOO_FEW_POINTS"]),
         ([[0, 0], [5, 5], [9, 9]], ["POLYGON_NO_AREA"]),
+        ([[], SQUARE, []], []),
+        *((odd, ["POLYGON_TOO_FEW_POINTS"]) for odd in ([], [[]], "abc", 7, {"a": 1}, [{"a": 1}], [None], [[1, 2, 3]])),
+        ([SQUARE, [[15, 15], [20, float("nan")], [20, 20]]], ["POLYGON_NO_AREA"]),
+        ([[15, 15], [float("inf"), 15], [20, 20]], ["POLYGON_NO_AREA", "POLYGON_OFF_FRAME"]),
         (BOW, ["POLYGON_SELF_INTERSECTING"]),
         ([[-5, 0], [30, 0], [30, 60]], ["POLYGON_OFF_FRAME"]),
         ([[-0.5, 0], [30, 0], [30, 40.5]], []),
@@ -105,7 +121,7 @@ def test_repairs_and_simplification() -> None:
     assert mended is not None
     assert p.area(mended) == 50
     assert p.problems(mended) == []
-    assert p.repaired([[0, 0], [5, 5], [9, 9]]) is None
+    assert p.repaired([[0, 0], [5, 5], [9, 9]]) is p.repaired("abc") is None
     assert p.repaired([[50, 0], [70, 0], [70, 10], [50, 10]], (60, 40)) == [[50, 0], [60, 0], [60, 10], [50, 10]]
     circle = [[100 * np.cos(a) + 200, 100 * np.sin(a) + 200] for a in np.linspace(0, 2 * np.pi, 300, endpoint=False)]
     fewer = p.simplified([circle, SQUARE], 1.0)

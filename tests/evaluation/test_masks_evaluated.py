@@ -127,6 +127,8 @@ def test_polygons_that_cannot_be_masks_are_named() -> None:
     flat = evaluate(truth.assign(polygon=[FRAME, [[1, 1], [9, 9], [1, 1]], None]), predictions, task="masks")
     assert any(note.startswith("True masks without a pixel: 1.") for note in flat.notes)
     vast = [[0, 0], [10**6, 0], [10**6, 10**6]]
-    for bad, message in (("round", "not a list of points"), (vast, "too many for masks")):
+    endless = [[1, 1], [9, 1], [9, float("nan")]]
+    unusable = "A polygon of '2.jpg' in truth or predictions is not a list of finite points"
+    for bad, message in (("round", unusable), (endless, unusable), (vast, "too many for masks")):
         with pytest.raises(TableError, match=re.escape(message)):
             evaluate(truth.assign(polygon=[FRAME, bad, None]), predictions, task="masks")

@@ -31,7 +31,15 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh
-from customlabels_nb.core.masks import MOST_PIXELS, as_rle, parts_overlap, polygon_to_rle, rle_to_polygon, union
+from customlabels_nb.core.masks import (
+    MOST_PIXELS,
+    areas_of_masks,
+    as_rle,
+    parts_overlap,
+    polygon_to_rle,
+    rle_to_polygon,
+    union,
+)
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
 from customlabels_nb.datasets.formats.entries import listed_name
@@ -326,25 +334,31 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
     polygons: dict[int, Polygon] = dict(plain)
     squares = np.full(len(entries), np.nan)
     squares[list(plain)] = found
-    lost = broken = 0
+    lost = broken = cut = 0
     readable = np.ones(len(entries), dtype=bool)
     for number in shapes.keys() - plain.keys():
         entry, given = entries[number], shapes[number]
         parts = 1
         if isinstance(given, dict):
-            polygon = _of_mask(given, entry.get(_RINGS))
+            polygon, squares[number] = _of_mask(given, entry.get(_RINGS))
         else:
             rings, parts = as_rings(given)
-            polygon = _of_parts(rings)
+            polygon, whole = _of_parts(rings)
+            cut += not whole
+            squares[number] = np.nan if polygon is None else area(polygon)
             lost += 0 < len(rings) < parts
         if polygon is not None:
             polygons[number] = polygon
-            squares[number] = area(polygon)
         elif parts:
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box
     if lost:
         findings.adjusted("annotations", f"{lost:,} polygons have parts that are not polygons. They were left out.")
+    if cut:
+        findings.adjusted(
+            "annotations",
+            f"{cut:,} polygons have parts that overlap and are too large to be united. Only the largest part was read.",
+        )
     if broken:
         findings.adjusted(
             "annotations", f"{broken:,} segmentations are neither polygons nor masks. Only their boxes were read."
@@ -352,29 +366,35 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
     return polygons, squares, readable
 
 
-def _of_parts(rings: list[Ring]) -> Polygon | None:
-    """Return the parts of an object as a polygon. Parts that overlap are united, because in COCO no part is a hole."""
-    if len(rings) < 2:
-        return rings[0] if rings else None
-    if parts_overlap(rings) and min(map(min, chain(*rings))) >= 0:
-        right, bottom = (math.ceil(max(point[side] for ring in rings for point in ring)) + 1 for side in (0, 1))
-        if right * bottom <= MOST_PIXELS:
-            return union(rings, (right, bottom))
-    return rings
+def _of_parts(rings: list[Ring]) -> tuple[Polygon | None, bool]:
+    """Return the parts of an object as a polygon, and whether it has all of them.
+
+    Parts that overlap are united, because in COCO no part is a hole. If they are too large, the largest part is kept.
+    """
+    if len(rings) < 2 or not parts_overlap(rings):
+        return polygon_of(rings), True
+    points = np.array(list(chain(*rings)))
+    low = np.floor(points.min(axis=0))
+    width, height = (np.ceil(points.max(axis=0) - low).astype(int) + 1).tolist()
+    if width * height > MOST_PIXELS:
+        return max(rings, key=lambda ring: ring_area(np.array(ring))), False
+    united = union([np.array(ring) - low for ring in rings], (width, height))
+    return polygon_of(ring + low for ring in rings_of(united)), True
 
 
-def _of_mask(mask: dict[str, Any], rings: object) -> Polygon | None:
-    """Return the outline of a mask, which is in the key "rings" if this package wrote the file."""
+def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float]:
+    """Return the outline of a mask, which is in the key "rings" if this package wrote the file, and its area."""
     try:
         rle = as_rle(mask)
     except ValueError:
-        return None
+        return None, np.nan
     known, parts = as_rings(rings)
     if known and len(known) == parts:
         height, width = rle["size"]
         if polygon_to_rle(known, (width, height))["counts"] == rle["counts"]:  # the mask has not been edited since
-            return known
-    return rle_to_polygon(rle)
+            return known, area(known)
+    polygon = rle_to_polygon(rle)
+    return polygon, np.nan if polygon is None else float(areas_of_masks([rle])[0])
 
 
 def _sizes(images: _Images) -> _Floats:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
-from customlabels_nb.core.polygons import OFF_FRAME, problems, repaired, rings_of
+from customlabels_nb.core.polygons import OFF_FRAME, problems, readable_rings, repaired
 from customlabels_nb.datasets.formats.manifest_values import LineFinding, finding
 from customlabels_nb.datasets.validation.repairs import RepairChange
 
@@ -35,10 +35,13 @@ def repair_polygons(
     for row, line, detail, size, codes in list(_bad_polygons(images, annotations)):
         polygon = annotations.at[row, "polygon"]
         mended = repaired(polygon, size if OFF_FRAME in codes else None) if MEND in names else None
-        if mended is None and not rings_of(polygon):
+        unboxed = pd.isna(annotations.at[row, "left"])
+        if mended is None and unboxed and not readable_rings(polygon):
             continue
-        if mended is not None or pd.isna(annotations.at[row, "left"]):
+        if mended is not None or unboxed:
             box = polygon_to_ltwh(polygon if mended is None else mended)
+            if not np.isfinite(box).all():
+                continue
             result.loc[row, list(t.BOX_COLUMNS)] = box
         result.at[row, "polygon"] = mended
         repair, what = (MEND, "was mended") if mended is not None else (DROP if DROP in names else MEND, "became a box")

@@ -144,6 +144,29 @@ def test_masks_parts_and_holes_are_polygons(file: Path) -> None:
     assert [issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"] == ["annotations[6]"]
 
 
+def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
+    first, second = [-0.4, 0, 20, 0, 20, 20, -0.4, 20], [10, 10, 30, 10, 30, 30, 10, 30]
+    half, vast = ([0, 0, side, 0, side, side, 0, side] for side in (5 * 10**5, 10**6))
+    annotations = [box(segmentation=[first, second]), box(segmentation=[half, vast])]
+    found = read(FORMAT, file, coco(annotations=annotations))
+    united, largest = found.annotations["polygon"].tolist()
+    assert polygon_to_mask(united, (40, 40))[:30, :30].sum() == 20 * 20 * 2 - 10 * 10
+    assert largest == [[0, 0], [10**6, 0], [10**6, 10**6], [0, 10**6]]
+    assert [issue.message for issue in found.issues] == [
+        "1 polygons have parts that overlap and are too large to be united. Only the largest part was read."
+    ]
+
+
+def test_the_area_of_a_mask_is_counted(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).random((300, 300)) < 0.5
+    mask = coco_mask.encode(np.asfortranarray(noise.astype(np.uint8)))
+    mask["counts"] = mask["counts"].decode()
+    monkeypatch.setattr("customlabels_nb.core.polygons.contains", None)  # quadratic in the rings
+    found = read(FORMAT, file, coco(annotations=[box(segmentation=mask, area=int(noise.sum()))]))
+    assert not found.issues
+    assert (polygon_to_mask(found.annotations["polygon"].iat[0], (300, 300)) == noise).all()
+
+
 def test_a_polygon_with_a_hole_is_a_mask_for_others_and_itself_for_us(file: Path) -> None:
     polygon = [[[10.25, 10.0], [60.0, 10.0], [60.0, 50.5]], [[40.0, 15.0], [50.0, 15.0], [50.0, 25.0]]]
     image = {"image": "a.jpg", "width": 100, "height": 60}

@@ -42,6 +42,17 @@ def test_bad_polygons_are_found_and_their_lines_stay_usable() -> None:
     assert not hosted.lines["code"].str.startswith("POLYGON_").any()
 
 
+def test_values_that_are_not_polygons_become_boxes() -> None:
+    whole = dataset()
+    start = cl.Dataset(whole.images, whole.annotations.assign(polygon=["abc", *BAD.values(), [[], GOOD], None]))
+    report = start.validate(check_images=False)
+    codes = report.lines[report.lines["code"].str.startswith("POLYGON_")]["code"].tolist()
+    assert codes == ["POLYGON_TOO_FEW_POINTS", *BAD]
+    mended = report.fix("mend_polygons").annotations
+    assert mended["polygon"].iat[0] is None
+    assert mended[["left", "width"]].iloc[0].tolist() == [10, 30]
+
+
 def test_polygons_are_mended_or_become_boxes() -> None:
     start = dataset()
     report = start.validate(check_images=False)
