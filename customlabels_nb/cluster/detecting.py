@@ -11,15 +11,17 @@ from typing import Any
 from customlabels_nb.cluster.shared_files import readable_everywhere
 from customlabels_nb.cluster.spreading import FAILED, check_workers, open_workers, process_tasks, worker_options
 from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
-from customlabels_nb.errors import Cancelled, InputError
+from customlabels_nb.errors import Cancelled, ImageNotFoundError, InputError
 from customlabels_nb.events import Events
+from customlabels_nb.images.reading import is_remote
 from customlabels_nb.inference.batch import Spread, detect_chunk
 from customlabels_nb.inference.image_numbers import Run
 from customlabels_nb.inference.output_folder import OutputFolder
-from customlabels_nb.inference.outputs import ParquetParts
+from customlabels_nb.inference.outputs import Looked, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.result_writing import FolderWriting, telling
 from customlabels_nb.models.artifact import model_identity
+from customlabels_nb.remote.remote_files import NOT_THERE
 from customlabels_nb.settings import settings
 
 _CHUNK, _CHUNKS_A_WORKER = 500, 4
@@ -131,6 +133,9 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
 
     def detect(task: Any, events: Events) -> dict[str, Any]:
         found = detect_chunk(postprocessor, task["images"], root=root, batch_size=asked["batch_size"])
+        if len(found) > 1 and all(map(_is_cut_off, found)):
+            assert found[0].failure is not None
+            raise OSError(f"{found[0].image!r}: {found[0].failure['message']}")  # another worker may have access
         with telling(output):
             mark = output.write(found, task["first"])
         return {
@@ -140,3 +145,13 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
         }
 
     return detect
+
+
+def _is_cut_off(one: Looked) -> bool:
+    """Check whether a remote image failed as all do in a worker that has lost its credentials or its network."""
+    return (
+        is_remote(one.image)
+        and one.failure is not None
+        and one.failure["code"] == ImageNotFoundError.code
+        and not one.failure["message"].endswith(NOT_THERE)
+    )

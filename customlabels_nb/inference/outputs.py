@@ -417,6 +417,6 @@ def _imported(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            "Writing a folder of Parquet files requires pyarrow, unlike a .jsonl file. Install it with: "
+            "A folder of Parquet files, to which several workers write too, requires pyarrow. Install it with: "
             f"{extra_command('parquet')}"
         ) from error

@@ -68,6 +68,8 @@ _PLACES = {
         "AZURE_STORAGE_ACCOUNT_KEY), the login of az, the identity of this machine",
     ),
 }
+#: Reason for a file that its server does not have.
+NOT_THERE = "the file does not exist. Check the URL."
 _NO_CREDENTIALS = re.compile(r"Credential|NoAuthToken|ProfileNotFound|TokenLoad|UnauthorizedSSO|ClientAuthentication")
 _PLAIN = re.compile(r"[!-~]{1,128}")
 _MOST_PAGES = 10_000  # pages of links that are read for one listing
@@ -382,7 +384,7 @@ def why(url: str, error: Exception) -> str:
         reason = f"HTTP status {status}" if status else f"no response: {error.__cause__}"
         return f"{reason}. Check the URL."
     if isinstance(error, FileNotFoundError):
-        return "the file does not exist. Check the URL."
+        return NOT_THERE
     reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
     return f"{reason}. Check the URL and your access to it."
 

@@ -17,7 +17,8 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.cluster import detecting
-from customlabels_nb.cluster.detecting import detect_with
+from customlabels_nb.cluster.detecting import detect_with, start_detecting
+from customlabels_nb.cluster.workers import WorkerJob
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.inference.batch import detect_many
@@ -162,7 +163,7 @@ def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    begun = run(predictor, f"{bucket.url}/photos/", to, events=after(2, interrupt))
+    begun = run(predictor, f"{bucket.url}/photos/", to, workers=1, events=after(2, interrupt))  # the first two chunks
     assert (begun.images, begun.left, begun.path) == (4, 16, f"{bucket.url}/found")
     assert helpers() == []
     bucket.put(f"found/_journal/{4:09}-{6:09}-6.jso", b"")  # not a step
@@ -175,6 +176,21 @@ def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
     assert found.errors["image"].tolist() == [urls[7]]
     with pytest.raises(InputError, match="has no results"):
         cl.open_results(f"{bucket.url}/photos/")
+    # a worker without access does not count its images as processed, except for those that do not exist
+    job = WorkerJob(
+        "",
+        {"to": to, "thresholds": 0.0, "max_results": None, "root": None, "current": "", "batch_size": None}
+        | {"device": "cpu", "engine": "torch"},
+        model=str(predictor.folder),
+    )
+    detect = start_detecting(job)
+    new = [bucket.put(f"more/{name}.jpg", Path(images[0]).read_bytes()) for name in "ab"]  # in no cache
+    bucket.server.refused |= {"a.jpg", "b.jpg"}
+    with pytest.raises(OSError, match=r"^'s3://.*/a\.jpg': .*access is denied"):
+        detect({"first": 900, "images": new}, Events())
+    for names in (new[:1], [new[0], f"{bucket.url}/gone.jpg"]):
+        assert len(detect({"first": 900, "images": names}, Events())["errors"]) == len(names)
+    bucket.server.refused.clear()
     # a bucket that refuses to be written to
     bucket.server.refused.add(f"part-{0:09}-{2:09}.parquet")
     with pytest.raises(InputError, match=r"^to='s3://.*denied' cannot be written: access is denied"):
