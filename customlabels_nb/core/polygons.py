@@ -7,6 +7,7 @@ is connected to the first one.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -114,20 +115,25 @@ def to_one_ring(polygon: Any) -> Ring:
 
 def from_one_ring(points: Ring) -> Polygon:
     """Split a ring that was joined from several ones: edges that it follows in both directions are removed."""
-    if len(set(map(tuple, points))) == len(points):
+    corners = list(map(tuple, points))
+    if len(set(corners)) >= len(points) - (corners[:1] == corners[-1:]):
         return points
-    rest, rings = list(points), []
-    at = 0
-    while at + 3 < len(rest):
-        start, end = rest[at], rest[at + 1]
-        turns = (n for n in range(at + 4, len(rest)) if rest[n] == end and rest[(n + 1) % len(rest)] == start)
-        back = next(turns, None)
-        if back is None:
-            at += 1
-            continue
-        rings.append(rest[at + 1 : back])
-        rest = rest[: at + 1] + rest[back + 2 :]
-    return [rest, *rings] if rings else points
+    edges = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    starts: dict[tuple[Any, Any], list[int]] = {}
+    for at, edge in enumerate(edges):
+        starts.setdefault(edge, []).append(at)
+    rest, rings = points[:1], []
+    at, before = 1, corners[0]
+    while at + 2 < len(points):
+        turns = starts.get((corners[at], before), [])
+        turn = bisect_left(turns, at + 3)
+        if turn == len(turns):
+            rest.append(points[at])
+            at, before = at + 1, corners[at]
+        else:
+            rings.append(points[at : turns[turn]])
+            at = turns[turn] + 2
+    return [rest + points[at:], *rings] if rings else points
 
 
 # -- problems and repairs ---------------------------------------------------------------------------
