@@ -155,7 +155,9 @@ def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]
     if TOO_FEW_POINTS in found:
         return found
     rings = rings_of(polygon)
-    found += [SELF_INTERSECTING] if any(crossing(ring) is not None for ring in rings) else []
+    found += (
+        [SELF_INTERSECTING] if any(np.isfinite(ring).all() and crossing(ring) is not None for ring in rings) else []
+    )
     if size is not None:
         points = np.concatenate(rings)
         if (points < -_OFF).any() or (points > np.asarray(size) + _OFF).any():
@@ -190,21 +192,26 @@ def repaired(polygon: Any, size: tuple[float, float] | None = None) -> Polygon |
 def crossing(ring: FloatArray) -> tuple[int, int, FloatArray] | None:
     """Return the first two edges that cross each other, and where, or None. Edge i starts at point i."""
     n = len(ring)
-    along = np.roll(ring, -1, axis=0) - ring
+    following = np.roll(ring, -1, axis=0)
+    along = following - ring
+    (left, top), (right, bottom) = np.minimum(ring, following).T, np.maximum(ring, following).T
     for begin in range(0, n if n > 3 else 0, block := max(1, _PAIRS_AT_ONCE // max(n, 1))):
-        i, j = np.ogrid[begin : min(begin + block, n), :n]
-        apart_x, apart_y = (ring[:, side][None] - ring[i, side] for side in (0, 1))
-        (x, y), (own_x, own_y) = along.T, (along[i, 0], along[i, 1])
+        own = np.arange(begin, min(begin + block, n))[:, None]
+        near = (left[own] <= right[begin:]) & (left[begin:] <= right[own])
+        near &= (top[own] <= bottom[begin:]) & (top[begin:] <= bottom[own])
+        i, j = np.nonzero(near)
+        i, j = i + begin, j + begin
+        later = (j > i + 1) & ((i > 0) | (j < n - 1))
+        i, j = i[later], j[later]
+        (apart_x, apart_y), (x, y), (own_x, own_y) = (ring[j] - ring[i]).T, along[j].T, along[i].T
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slope = own_x * y - own_y * x
             first = (apart_x * y - apart_y * x) / slope
             second = (apart_x * own_y - apart_y * own_x) / slope
             hits = (first > _END) & (first < 1 - _END) & (second > _END) & (second < 1 - _END)
-        hits &= (j > i + 1) & ((i > 0) | (j < n - 1))
         if hits.any():
-            row, column = np.unravel_index(int(hits.argmax()), hits.shape)
-            at = begin + int(row)
-            return at, int(column), ring[at] + first[row, column] * along[at]
+            pair = int(hits.argmax())
+            return int(i[pair]), int(j[pair]), ring[i[pair]] + first[pair] * along[i[pair]]
     return None
 
 

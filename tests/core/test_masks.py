@@ -80,6 +80,16 @@ def test_a_ring_with_many_points_is_split_in_one_go() -> None:
     assert p.from_one_ring(p.to_one_ring([closed, *[SQUARE, HOLE] * 20])) == [closed, *[SQUARE, HOLE] * 20]
 
 
+def test_crossings_of_long_rings_are_found() -> None:
+    around = np.linspace(0, 2 * np.pi, 4000, endpoint=False)
+    circle = np.stack([np.cos(around), np.sin(around)], axis=1)
+    assert p.crossing(circle) is None
+    circle[[-3, -2]] = circle[[-2, -3]]
+    found = p.crossing(circle)
+    assert found is not None
+    assert found[:2] == (3996, 3998)
+
+
 def test_rings_apart_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
     inside = p.contains
