@@ -7,6 +7,7 @@ is connected to the first one.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -114,20 +115,25 @@ def to_one_ring(polygon: Any) -> Ring:
 
 def from_one_ring(points: Ring) -> Polygon:
     """Split a ring that was joined from several ones: edges that it follows in both directions are removed."""
-    if len(set(map(tuple, points))) == len(points):
+    corners = list(map(tuple, points))
+    if len(set(corners)) >= len(points) - (corners[:1] == corners[-1:]):
         return points
-    rest, rings = list(points), []
-    at = 0
-    while at + 3 < len(rest):
-        start, end = rest[at], rest[at + 1]
-        turns = (n for n in range(at + 4, len(rest)) if rest[n] == end and rest[(n + 1) % len(rest)] == start)
-        back = next(turns, None)
-        if back is None:
-            at += 1
-            continue
-        rings.append(rest[at + 1 : back])
-        rest = rest[: at + 1] + rest[back + 2 :]
-    return [rest, *rings] if rings else points
+    edges = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    starts: dict[tuple[Any, Any], list[int]] = {}
+    for at, edge in enumerate(edges):
+        starts.setdefault(edge, []).append(at)
+    rest, rings = points[:1], []
+    at, before = 1, corners[0]
+    while at + 2 < len(points):
+        turns = starts.get((corners[at], before), [])
+        turn = bisect_left(turns, at + 3)
+        if turn == len(turns):
+            rest.append(points[at])
+            at, before = at + 1, corners[at]
+        else:
+            rings.append(points[at : turns[turn]])
+            at = turns[turn] + 2
+    return [rest + points[at:], *rings] if rings else points
 
 
 # -- problems and repairs ---------------------------------------------------------------------------
@@ -145,19 +151,30 @@ def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]
     size : (float, float), optional
         Width and height of the image.
     """
-    rings = readable_rings(polygon)
-    if not rings or min(map(len, rings)) < 3:
-        return [TOO_FEW_POINTS]
-    finite = [ring for ring in rings if np.isfinite(ring).all()]
-    crossed = [crossing(ring) is not None for ring in finite]
-    flat = (ring_area(ring) <= 0 for ring, own in zip(finite, crossed, strict=True) if not own)
-    found = [NO_AREA] if len(finite) < len(rings) or any(flat) else []
-    found += [SELF_INTERSECTING] if any(crossed) else []
+    found = [code] if (code := emptiness(polygon)) else []
+    if TOO_FEW_POINTS in found:
+        return found
+    rings = rings_of(polygon)
+    found += (
+        [SELF_INTERSECTING] if any(np.isfinite(ring).all() and crossing(ring) is not None for ring in rings) else []
+    )
     if size is not None:
         points = np.concatenate(rings)
         if (points < -_OFF).any() or (points > np.asarray(size) + _OFF).any():
             found.append(OFF_FRAME)
     return found
+
+
+def emptiness(polygon: Any) -> str | None:
+    """Return the code of the problem if a polygon has a ring that encloses nothing, or None.
+
+    It is much faster than :func:`problems`, because only rings without an area are searched for crossings.
+    """
+    rings = readable_rings(polygon)
+    if not rings or min(map(len, rings)) < 3:
+        return TOO_FEW_POINTS
+    flat = (not np.isfinite(ring).all() or (ring_area(ring) <= 0 and crossing(ring) is None) for ring in rings)
+    return NO_AREA if any(flat) else None
 
 
 def repaired(polygon: Any, size: tuple[float, float] | None = None) -> Polygon | None:
@@ -175,21 +192,26 @@ def repaired(polygon: Any, size: tuple[float, float] | None = None) -> Polygon |
 def crossing(ring: FloatArray) -> tuple[int, int, FloatArray] | None:
     """Return the first two edges that cross each other, and where, or None. Edge i starts at point i."""
     n = len(ring)
-    along = np.roll(ring, -1, axis=0) - ring
+    following = np.roll(ring, -1, axis=0)
+    along = following - ring
+    (left, top), (right, bottom) = np.minimum(ring, following).T, np.maximum(ring, following).T
     for begin in range(0, n if n > 3 else 0, block := max(1, _PAIRS_AT_ONCE // max(n, 1))):
-        i, j = np.ogrid[begin : min(begin + block, n), :n]
-        apart_x, apart_y = (ring[:, side][None] - ring[i, side] for side in (0, 1))
-        (x, y), (own_x, own_y) = along.T, (along[i, 0], along[i, 1])
+        own = np.arange(begin, min(begin + block, n))[:, None]
+        near = (left[own] <= right[begin:]) & (left[begin:] <= right[own])
+        near &= (top[own] <= bottom[begin:]) & (top[begin:] <= bottom[own])
+        i, j = np.nonzero(near)
+        i, j = i + begin, j + begin
+        later = (j > i + 1) & ((i > 0) | (j < n - 1))
+        i, j = i[later], j[later]
+        (apart_x, apart_y), (x, y), (own_x, own_y) = (ring[j] - ring[i]).T, along[j].T, along[i].T
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slope = own_x * y - own_y * x
             first = (apart_x * y - apart_y * x) / slope
             second = (apart_x * own_y - apart_y * own_x) / slope
             hits = (first > _END) & (first < 1 - _END) & (second > _END) & (second < 1 - _END)
-        hits &= (j > i + 1) & ((i > 0) | (j < n - 1))
         if hits.any():
-            row, column = np.unravel_index(int(hits.argmax()), hits.shape)
-            at = begin + int(row)
-            return at, int(column), ring[at] + first[row, column] * along[at]
+            pair = int(hits.argmax())
+            return int(i[pair]), int(j[pair]), ring[i[pair]] + first[pair] * along[i[pair]]
     return None
 
 

@@ -18,7 +18,7 @@ from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.polygons import NO_AREA, TOO_FEW_POINTS, problems
+from customlabels_nb.core.polygons import emptiness
 from customlabels_nb.errors import ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
@@ -109,11 +109,10 @@ def usable_polygons(marks: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Remove the polygons that enclose nothing, so that only their boxes are trained, and return an issue for each."""
     polygons, issues = marks["polygon"].copy(), []
     for row in np.flatnonzero(polygons.notna()).tolist():
-        found = {TOO_FEW_POINTS, NO_AREA} & set(problems(polygons.iat[row]))
-        if found:
+        if (code := emptiness(polygons.iat[row])) is not None:
             label, left, top = (marks[name].iat[row] for name in ("label", "left", "top"))
             what = f"The polygon of {label!r} at ({left:g}, {top:g}) encloses nothing. Training used only its box."
-            issues.append(Issue(min(found), what, where=marks["image"].iat[row]))
+            issues.append(Issue(code, what, where=marks["image"].iat[row]))
             polygons.iat[row] = None
     return marks.assign(polygon=polygons), issues
 

@@ -70,6 +70,26 @@ def test_holes_and_parts_follow_the_even_odd_rule() -> None:
             p.rings_of(odd)
 
 
+def test_a_ring_with_many_points_is_split_in_one_go() -> None:
+    around = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    circle = np.stack([np.cos(around), np.sin(around)], axis=1).tolist()
+    closed = [*circle, circle[0]]
+    assert p.from_one_ring(closed) is closed
+    spiked = [*closed[:2], closed[0], *closed[1:]]
+    assert p.from_one_ring(spiked) is spiked
+    assert p.from_one_ring(p.to_one_ring([closed, *[SQUARE, HOLE] * 20])) == [closed, *[SQUARE, HOLE] * 20]
+
+
+def test_crossings_of_long_rings_are_found() -> None:
+    around = np.linspace(0, 2 * np.pi, 4000, endpoint=False)
+    circle = np.stack([np.cos(around), np.sin(around)], axis=1)
+    assert p.crossing(circle) is None
+    circle[[-3, -2]] = circle[[-2, -3]]
+    found = p.crossing(circle)
+    assert found is not None
+    assert found[:2] == (3996, 3998)
+
+
 def test_rings_apart_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
     inside = p.contains

@@ -15,7 +15,7 @@ from torchvision.tv_tensors import BoundingBoxes, Mask
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.masks import masks_of
-from customlabels_nb.core.polygons import NO_AREA, TOO_FEW_POINTS, problems
+from customlabels_nb.core.polygons import emptiness
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import (
     Target,
@@ -154,7 +154,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
 
 
 def _has_no_mask(polygon: Any) -> bool:
-    return polygon is not None and bool({TOO_FEW_POINTS, NO_AREA} & set(problems(polygon)))
+    return polygon is not None and emptiness(polygon) is not None
 
 
 def _refuse_several(annotations: pd.DataFrame) -> None:
