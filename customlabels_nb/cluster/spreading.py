@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from customlabels_nb import errors
@@ -21,8 +21,8 @@ Task = TypeVar("Task")
 
 #: Code of an image that no worker could process, see :data:`customlabels_nb.core.issues.CODES`.
 FAILED = "IMAGE_UNUSABLE"
-_ATTEMPTS = 3
-_MOST_FAILURES = 40  # without a task that is done, more than one bad image in a chunk of 500 causes
+_ATTEMPTS = {"failed": 3, "lost": 5}  # many workers are lost for reasons of their machines
+_MOST_FAILURES = 60  # without a task that is done, more than one bad image in a chunk of 500 causes
 _MOST_LOST_TOGETHER = 3  # times all workers, because a machine can have most of them, and its replacement ends too
 _WAIT_SECONDS = 0.5
 
@@ -64,10 +64,10 @@ def worker_options(workers: int | None) -> dict[str, Any]:
 
 @dataclass
 class Attempt(Generic[Task]):
-    """Task with the number of times that it has failed."""
+    """Task with the number of times that it has failed, and that its worker has ended."""
 
     task: Task
-    failures: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
 
 
 def process_tasks(
@@ -81,8 +81,8 @@ def process_tasks(
 ) -> None:
     """Let workers process all tasks, and end the workers, also after an error or an interrupt.
 
-    A task that fails is given to a worker again. After three failures it is split. Tasks of a worker that ends go to
-    the others.
+    A task that fails, or whose worker ends, is given to a worker again. After three failures, or five workers, it is
+    split. Tasks that a worker had not begun go to the others.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def process_tasks(
     finish : callable
         Function that is called with each task that is done and its result.
     split : callable
-        Function that is called with a task that has failed three times and with its last outcome. It returns smaller
+        Function that is called with a task that no worker could process, and with its last outcome. It returns smaller
         tasks, or none if it has recorded the failure.
     events : Events, optional
         Events that can cancel the work.
@@ -127,13 +127,16 @@ def process_tasks(
                     failures = 0
                     finish(attempt.task, outcome.result)
                     continue
-                attempt.failures += outcome.state != "returned"
-                failures += outcome.state != "returned"
+                if outcome.state == "returned":
+                    again.append(attempt)
+                    continue
+                attempt.ends[outcome.state] += 1
+                failures += 1
                 if failures >= _MOST_FAILURES + _MOST_LOST_TOGETHER * workers.count:
                     raise HelperError(
                         f"{counted(failures, 'task')} failed in a row, the last on {outcome.worker}: {outcome.error}"
                     )
-                if attempt.failures < _ATTEMPTS:
+                if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
                     again.append(attempt)
                     continue
                 _raise_unless_splitting_helps(outcome)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,12 @@ def model(model_folder: Path) -> cl.LoadedModel:
 
 def worker_pids() -> list[int]:
     """Return the process IDs of the actors that have been started."""
-    return [one.pid for one in psutil.Process().children(recursive=True) if one.name().startswith("ray::_Worker")]
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            if one.name().startswith("ray::_Worker"):
+                found.append(one.pid)
+    return found
 
 
 def by_chunks(works: list[Callable[[], None]]) -> Events:
@@ -86,6 +93,10 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
     found = model.detect_many(url, threshold=0, to=to, workers=2, on="ray", events=events, progress=False)
     bucket.server.seconds = 0.0
     assert (found.images, found.left) == (COPIES * len(files) + 1, 0)
+    for _ in range(300):  # killed actors end a little later
+        if not worker_pids():
+            break
+        time.sleep(0.1)
     assert not worker_pids(), "all workers have ended"
     table = found.table()
     assert table["image"].value_counts().eq(3).all(), "no image is there twice"
