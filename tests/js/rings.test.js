@@ -68,3 +68,11 @@ test("a ring of three corners goes with one of them, but the last ring stays", (
   assert.equal(withoutCorner(rings[1], 0), rings[1]);
   assert.deepEqual(boundsOf(pointsOf(withoutCorner(rings, 0))), { left: 0, top: 0, width: 50, height: 50 });
 });
+
+test("rings of many points are cut and joined", () => {
+  const circle = Array.from({ length: 1000 }, (_, at) => [500 + 400 * Math.cos(at * Math.PI / 500), 500 + 400 * Math.sin(at * Math.PI / 500)]);
+  const beside = circle.map(([x, y]) => [x + 50, y]);
+  const whole = area(circle);
+  assert.ok(Math.abs(area(cut(circle, beside)) + area(beside) - area(joined(circle, beside))) < 10);
+  assert.ok(area(cut(circle, beside)) < whole / 5);
+});

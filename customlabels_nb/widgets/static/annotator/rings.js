@@ -47,11 +47,18 @@ function edgesOf(rings) {
 
 // Split edges where they cross others. Both sides compute a crossing from the same numbers, so that both have the same.
 function split(edges, others) {
+  const ordered = others.map(inDirection);
   return edges.flatMap((edge) => {
     const [start, end] = edge;
+    const own = inDirection(edge);
+    const [[left], [right]] = own;
+    const [top, bottom] = [Math.min(start[1], end[1]), Math.max(start[1], end[1])];
     const places = [];
-    for (const other of others) {
-      const point = crossing(...[edge, other].map(([a, b]) => (inOrder(a, b) < 0 ? [a, b] : [b, a])).sort(([a, b], [c, d]) => inOrder(a, c) || inOrder(b, d)));
+    for (const other of ordered) {
+      const [[x, y], [farX, farY]] = other;
+      if (x > right || farX < left || (y > bottom && farY > bottom) || (y < top && farY < top)) continue;
+      const first = (inOrder(own[0], other[0]) || inOrder(own[1], other[1])) <= 0;
+      const point = first ? crossing(own, other) : crossing(other, own);
       if (point) places.push([Math.hypot(point[0] - start[0], point[1] - start[1]), point]);
     }
     const points = [start, ...places.sort(([a], [b]) => a - b).map(([, point]) => point), end];
@@ -60,6 +67,7 @@ function split(edges, others) {
 }
 
 const inOrder = (a, b) => a[0] - b[0] || a[1] - b[1];
+const inDirection = ([a, b]) => (inOrder(a, b) < 0 ? [a, b] : [b, a]);
 
 function crossing([a, b], [c, d]) {
   const [abx, aby, cdx, cdy] = [b[0] - a[0], b[1] - a[1], d[0] - c[0], d[1] - c[1]];
