@@ -27,13 +27,14 @@ function combined(polygon, drawn, { outside }) {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const ring = drawn.map(([x, y], index) => [x + SHIFT * Math.sin(attempt * (index + 1)), y + SHIFT * Math.cos(attempt * (2 * index + 1))]);
     const own = edgesOf(ringsOf(polygon));
-    const others = edgesOf([ring]);
+    const drawnEdges = edgesOf([ring]);
+    const others = split(drawnEdges, drawnEdges); // where it crosses itself
     const rings = linked([
       ...split(own, others).filter(([a, b]) => !isInPolygon(middle(a, b), ring)),
       ...split(others, own).filter(([a, b]) => isInPolygon(middle(a, b), polygon) !== outside),
     ]);
     if (!rings) continue;
-    const found = rings.map(withoutRepeats).filter((one) => one.length >= 3 && ringArea(one) >= LEAST_AREA);
+    const found = rings.flatMap(loopsOf).map(withoutRepeats).filter((one) => one.length >= 3 && ringArea(one) >= LEAST_AREA);
     return found.length ? polygonOf(found) : null;
   }
   return polygon;
@@ -102,6 +103,21 @@ function linked(edges) {
     if (ring.length) rings.push(ring);
   }
   return rings;
+}
+
+// Split a ring where it returns to one of its points, because the areas of the loops of a bow-tie would cancel out.
+function loopsOf(ring) {
+  const [loops, open, places] = [[], [], new Map()];
+  for (const point of ring) {
+    const key = point.join();
+    if (places.has(key)) {
+      const loop = open.splice(places.get(key));
+      for (const one of loop) places.delete(one.join());
+      loops.push(loop);
+    }
+    places.set(key, open.push(point) - 1);
+  }
+  return [...loops, open];
 }
 
 function next(at, point) {
