@@ -68,3 +68,19 @@ test("a ring of three corners goes with one of them, but the last ring stays", (
   assert.equal(withoutCorner(rings[1], 0), rings[1]);
   assert.deepEqual(boundsOf(pointsOf(withoutCorner(rings, 0))), { left: 0, top: 0, width: 50, height: 50 });
 });
+
+test("a drawn ring that crosses itself becomes its loops", () => {
+  const bow = [[40, 40], [60, 60], [60, 40], [40, 60]];
+  const found = joined(square(0, 0, 30), bow);
+  assert.deepEqual([ringsOf(found).length, ringsOf(found).reduce((sum, ring) => sum + area(ring), 0)], [3, 900 + 200]);
+  const holed = cut(square(0, 0, 100), bow);
+  assert.deepEqual([ringsOf(holed).length, area(holed), pointsText(holed)], [3, 10_000 - 200, "10 points · 2 holes"]);
+});
+
+test("rings of many points are cut and joined", () => {
+  const circle = Array.from({ length: 1000 }, (_, at) => [500 + 400 * Math.cos(at * Math.PI / 500), 500 + 400 * Math.sin(at * Math.PI / 500)]);
+  const beside = circle.map(([x, y]) => [x + 50, y]);
+  const whole = area(circle);
+  assert.ok(Math.abs(area(cut(circle, beside)) + area(beside) - area(joined(circle, beside))) < 10);
+  assert.ok(area(cut(circle, beside)) < whole / 5);
+});

@@ -27,13 +27,14 @@ function combined(polygon, drawn, { outside }) {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const ring = drawn.map(([x, y], index) => [x + SHIFT * Math.sin(attempt * (index + 1)), y + SHIFT * Math.cos(attempt * (2 * index + 1))]);
     const own = edgesOf(ringsOf(polygon));
-    const others = edgesOf([ring]);
+    const drawnEdges = edgesOf([ring]);
+    const others = split(drawnEdges, drawnEdges); // where it crosses itself
     const rings = linked([
       ...split(own, others).filter(([a, b]) => !isInPolygon(middle(a, b), ring)),
       ...split(others, own).filter(([a, b]) => isInPolygon(middle(a, b), polygon) !== outside),
     ]);
     if (!rings) continue;
-    const found = rings.map(withoutRepeats).filter((one) => one.length >= 3 && ringArea(one) >= LEAST_AREA);
+    const found = rings.flatMap(loopsOf).map(withoutRepeats).filter((one) => one.length >= 3 && ringArea(one) >= LEAST_AREA);
     return found.length ? polygonOf(found) : null;
   }
   return polygon;
@@ -47,11 +48,18 @@ function edgesOf(rings) {
 
 // Split edges where they cross others. Both sides compute a crossing from the same numbers, so that both have the same.
 function split(edges, others) {
+  const ordered = others.map(inDirection);
   return edges.flatMap((edge) => {
     const [start, end] = edge;
+    const own = inDirection(edge);
+    const [[left], [right]] = own;
+    const [top, bottom] = [Math.min(start[1], end[1]), Math.max(start[1], end[1])];
     const places = [];
-    for (const other of others) {
-      const point = crossing(...[edge, other].map(([a, b]) => (inOrder(a, b) < 0 ? [a, b] : [b, a])).sort(([a, b], [c, d]) => inOrder(a, c) || inOrder(b, d)));
+    for (const other of ordered) {
+      const [[x, y], [farX, farY]] = other;
+      if (x > right || farX < left || (y > bottom && farY > bottom) || (y < top && farY < top)) continue;
+      const first = (inOrder(own[0], other[0]) || inOrder(own[1], other[1])) <= 0;
+      const point = first ? crossing(own, other) : crossing(other, own);
       if (point) places.push([Math.hypot(point[0] - start[0], point[1] - start[1]), point]);
     }
     const points = [start, ...places.sort(([a], [b]) => a - b).map(([, point]) => point), end];
@@ -60,6 +68,7 @@ function split(edges, others) {
 }
 
 const inOrder = (a, b) => a[0] - b[0] || a[1] - b[1];
+const inDirection = ([a, b]) => (inOrder(a, b) < 0 ? [a, b] : [b, a]);
 
 function crossing([a, b], [c, d]) {
   const [abx, aby, cdx, cdy] = [b[0] - a[0], b[1] - a[1], d[0] - c[0], d[1] - c[1]];
@@ -94,6 +103,21 @@ function linked(edges) {
     if (ring.length) rings.push(ring);
   }
   return rings;
+}
+
+// Split a ring where it returns to one of its points, because the areas of the loops of a bow-tie would cancel out.
+function loopsOf(ring) {
+  const [loops, open, places] = [[], [], new Map()];
+  for (const point of ring) {
+    const key = point.join();
+    if (places.has(key)) {
+      const loop = open.splice(places.get(key));
+      for (const one of loop) places.delete(one.join());
+      loops.push(loop);
+    }
+    places.set(key, open.push(point) - 1);
+  }
+  return [...loops, open];
 }
 
 function next(at, point) {
