@@ -17,7 +17,7 @@ from customlabels_nb.cluster.shared_files import readable_everywhere
 from customlabels_nb.cluster.spreading import open_workers, process_tasks, worker_options
 from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import HelperError, InputError
+from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
 from customlabels_nb.events import Events
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def run_trials(
 ) -> pd.DataFrame:
     """Train and test one model for each trial, and return their metrics in the order of the trials.
 
+    ``.attrs["errors"]`` lists the trials that failed, with the name of the error as ``kind`` and its ``message``.
+
     Parameters
     ----------
     train, test : Dataset
@@ -84,7 +86,7 @@ def run_trials(
     NotEnoughDataError
         If there are no folds, and too few images in one of the datasets.
     HelperError
-        If a trial cannot be trained, for example because a label has too few images in a fold.
+        If no trial can be trained, for example because a label has too few images in each fold.
     """
     from customlabels_nb.training.kept_files import write_snapshots
     from customlabels_nb.training.plan import make_plan
@@ -102,18 +104,28 @@ def run_trials(
         options=worker_options(workers),
     )
     found: dict[int, dict[str, Any]] = {}
+    failed: dict[int, dict[str, Any]] = {}
 
     def finish(number: int, result: dict[str, Any]) -> None:
-        found[number] = {**trials[number], **result}
-        events.progress("trials", len(found), len(trials), "models")
+        (failed if "message" in result else found)[number] = {**trials[number], **result}
+        events.progress("trials", len(found) + len(failed), len(trials), "models")
 
     def split(number: int, outcome: TaskOutcome) -> list[int]:
-        raise HelperError(f"The trial with {trials[number]} failed on {outcome.worker}: {outcome.error}", outcome.kind)
+        finish(number, {"kind": outcome.kind, "message": f"{outcome.error} (on {outcome.worker})"})
+        return []
 
     opened = open_workers(job, workers, on, gpus=int((options.device or "").startswith("cuda")))
     encode = trials.__getitem__
     process_tasks(opened, range(len(trials)), encode=encode, finish=finish, split=split, events=events)
-    return pd.DataFrame([found[number] for number in range(len(trials))])
+    errors = [failed[number] for number in sorted(failed)]
+    if not found:
+        raise HelperError(
+            f"No trial could be trained. The first with {trials[min(failed)]}: {errors[0]['message']}",
+            errors[0]["kind"],
+        )
+    scores = pd.DataFrame([found[number] for number in sorted(found)])
+    scores.attrs["errors"] = errors
+    return scores
 
 
 def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
@@ -135,6 +147,14 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     options = TrainingOptions(**asked["options"])
     device = choose_device(options.device)
 
+    def try_trial(task: dict[str, int], events: Events) -> dict[str, Any]:
+        try:
+            return run_trial(task, events)
+        except Cancelled:
+            raise
+        except CustomLabelsError as error:  # another attempt would end alike
+            return {"kind": type(error).__name__, "message": str(error)}
+
     def run_trial(task: dict[str, int], events: Events) -> dict[str, Any]:
         started, parts = time.perf_counter(), (train, test)
         if asked["folds"] is not None:
@@ -150,4 +170,4 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
         sizes = {"training_images": len(trained.train.images), "test_images": len(trained.test.images)}
         return {**sizes, **test_metrics(plan, trained)[0]}
 
-    return run_trial
+    return try_trial

@@ -197,9 +197,12 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Done]:
     if RUN not in sizes:
         return None, Done()
     there, done, _ = _parsed([folder.read(RUN) + b"\n"], str(folder))
-    for number, name in enumerate(sorted(filter(_STEP.fullmatch, sizes)), 2):
+    steps = sorted(filter(_STEP.fullmatch, sizes))
+    filled = [name for name in steps if sizes[name]]
+    contents = dict(zip(filled, folder.read_all(filled), strict=True))
+    for number, name in enumerate(steps, 2):
         first, stop, found = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
-        step = _json(folder.read(name), str(folder), number) if sizes[name] else {"errors": []}
+        step = _json(contents[name], str(folder), number) if sizes[name] else {"errors": []}
         mark = part_name(first, stop) if found else None
         _take({"range": [first, stop], "found": found, "mark": mark, **step}, done, str(folder), number)
     return there, done

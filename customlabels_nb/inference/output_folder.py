@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -78,6 +78,16 @@ class OutputFolder:
         if self.local is not None:
             return (self.local / name).read_bytes()
         return self._remotely("read", lambda system, path: bytes(system.cat_file(f"{path}/{name}")))
+
+    def read_all(self, names: Sequence[str]) -> list[bytes]:
+        """Return the contents of several files, which are requested at the same time."""
+        if self.local is not None or not names:
+            return [self.read(name) for name in names]
+
+        def contents(system: Any, path: str) -> list[bytes]:
+            return list(system.cat_ranges([f"{path}/{name}" for name in names], None, None, on_error="raise"))
+
+        return self._remotely("read", contents)
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file, completely or not at all."""

@@ -1163,12 +1163,13 @@ class Project:
         Returns
         -------
         DataFrame
-            One row per model: fold, seed, training_images, test_images and its metrics.
+            One row per model: fold, seed, training_images, test_images and its metrics. ``.attrs["errors"]`` lists
+            models that could not be trained.
 
         Raises
         ------
         HelperError
-            If a model cannot be trained, for example because a label has too few images in a fold.
+            If no model can be trained, for example because a label has too few images in each fold.
 
         Examples
         --------

@@ -65,6 +65,8 @@ def test_what_can_not_be_trained_is_named(project: cl.Project) -> None:
             project.cross_validate(**options)  # type: ignore[arg-type]
     with pytest.raises(NotEnoughDataError, match="test"):
         project.cross_validate(None, seeds=2, progress=False)
-    with pytest.raises(HelperError, match=r"\(on process \d+\)$") as caught:
+    with pytest.raises(
+        HelperError, match=r"^No trial could be trained\. The first with \{'fold': 0, 'seed': 0\}: "
+    ) as caught:
         project.cross_validate(2, kind="detection", progress=False)
     assert caught.value.kind == "NotEnoughDataError"
