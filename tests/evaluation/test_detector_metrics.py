@@ -254,7 +254,7 @@ def test_a_polygon_is_its_bounding_box() -> None:
     found = evaluate(truth, predicted_boxes(("1.jpg", "a", 0.9, 10, 10, 20, 40)))
     assert found.per_label["tp"].tolist() == [1]
     truth["polygon"] = ["round"]
-    with pytest.raises(TableError, match="not a list of points"):
+    with pytest.raises(TableError, match="not a list of finite points"):
         evaluate(truth, PREDICTIONS)
 
 
