@@ -42,8 +42,8 @@ class RayWorkers:
     job : WorkerJob
         Job of the workers. Each worker gets a copy of the model's two files.
     count : int, optional
-        Number of actors. By default as many as the cluster has CPUs, or GPUs if each gets one. Actors for which there
-        is no room wait for a node.
+        Number of actors. By default as many as the cluster has CPUs, or GPUs if each gets one. Actors that do not fit
+        wait for another node.
     gpus : int
         Number of GPUs of each actor, 0 or 1.
 
@@ -228,8 +228,8 @@ def _written(files: Mapping[str, bytes]) -> Path:
 def _reason(error: Exception) -> str:
     """Return the sentence of one of Ray's errors that says why an actor ended."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith("The actor is dead because")), lines[-1] if lines else "")
-    return told.split(" Worker exit detail:")[0][:500] or type(error).__name__
+    cause = next((line for line in lines if line.startswith("The actor is dead because")), lines[-1] if lines else "")
+    return cause.split(" Worker exit detail:")[0][:500] or type(error).__name__
 
 
 # -- connection -------------------------------------------------------------------------------------

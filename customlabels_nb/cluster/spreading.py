@@ -117,10 +117,10 @@ def process_tasks(
                 number = next(numbers)
                 submitted[number] = attempt
                 workers.submit(number, encode(attempt.task))
-            if not submitted and (left := next(waiting, None)) is None and not again:
-                return
-            if not submitted and left is not None:
-                again.append(left)
+            if not submitted and not again:  # done, or no worker is ready
+                if (following := next(waiting, None)) is None:
+                    return
+                again.append(following)
             for outcome in workers.wait(_WAIT_SECONDS):
                 attempt = submitted.pop(outcome.number)
                 if outcome.state == "done":

@@ -1,4 +1,4 @@
-"""What the labeler's view of a labelling job does: lease tasks, store answers, and give tasks back, without a page."""
+"""Lease tasks of a labelling job, store answers, and give tasks back, for the labeler's page or without one."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class LabelerSession(DrawingSession):
     # -- state --------------------------------------------------------------------------------------
     @property
     def progress(self) -> dict[str, Any]:
-        """What a page shows of the job: name, text, end, and ``total``, the number of images in the view."""
+        """Return what a page shows of the job: name, text, end, and ``total``, the number of images in the view."""
         text = f"{self._done:,} done, about {self._left:,} left for all"
         if self._elsewhere:
             text += f" · you had answered {self._elsewhere} in another window, and your last answer counts"

@@ -1,4 +1,4 @@
-"""What the manager's dashboard of a labelling job shows and does, without a page."""
+"""Read what the manager's dashboard of a labelling job shows, and store what managers decide there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reviewer's view of a labelling job does: show disputed answers and store decisions, without a page."""
+"""Read the disputed answers of a labelling job for its reviewers, and store their decisions."""
 
 from __future__ import annotations
 

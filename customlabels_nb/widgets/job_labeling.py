@@ -22,7 +22,7 @@ def _refuse(content: dict[str, Any], buffers: list[Any]) -> Any:
 
 
 class _JobPages(ImagePages):
-    """What the gallery and the annotator of a labelling job have in common."""
+    """Show a labelling job in a gallery or an annotator: the parts that both share."""
 
     session: LabelerSession
 

@@ -220,12 +220,7 @@ class JobReview extends ReviewPages {
   async _fix() {
     const { row } = this;
     if (!row || row.gone || !this.info.draws) return;
-    try {
-      await this.request("fix", { image: row.name });
-      setTimeout(() => this.root.closest(".widget-vbox")?.querySelector(".clnb-annotator")?.scrollIntoView({ block: "nearest" }), 300);
-    } catch (error) {
-      this.notices.say("fix", error.message, { kind: "error" });
-    }
+    await this.openAnnotator(row.name);
   }
 }
 

@@ -163,16 +163,10 @@ class Verify extends PicturePages {
     return undefined;
   }
 
-  // The annotator is a separate widget below this one. It is rendered a moment later.
   async _fix(place = this.focus) {
     const row = this.listing.rowAt(place);
     if (!row || !this.info.draws) return;
-    try {
-      await this.request("fix", { image: row.name });
-      setTimeout(() => this.root.closest(".widget-vbox")?.querySelector(".clnb-annotator")?.scrollIntoView({ block: "nearest" }), 300);
-    } catch (error) {
-      this.notices.say("fix", error.message, { kind: "error" });
-    }
+    await this.openAnnotator(row.name);
   }
 }
 

@@ -174,4 +174,14 @@ export class PicturePages extends PageView {
     const place = this.listing.names.indexOf(name);
     if (place >= 0) this._focusOn(place);
   }
+
+  // Correct the boxes of an image in the annotator, a separate widget below this one that is rendered a moment later.
+  async openAnnotator(name) {
+    try {
+      await this.request("fix", { image: name });
+      setTimeout(() => this.root.closest(".widget-vbox")?.querySelector(".clnb-annotator")?.scrollIntoView({ block: "nearest" }), 300);
+    } catch (error) {
+      this.notices.say("fix", error.message, { kind: "error" });
+    }
+  }
 }
