@@ -186,7 +186,7 @@ class _Running:
         self.process.wait()
         assert self.process.stdin is not None
         for file in (self.process.stdin, self._complaints):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # ValueError if another thread closes it as well
                 file.close()
 
     def _reason(self) -> str:
