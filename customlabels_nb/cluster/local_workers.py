@@ -14,6 +14,7 @@ from customlabels_nb.errors import HelperError
 _PREPARE, _RUN = (f"customlabels_nb.cluster.task_runner:{name}" for name in ("prepare", "run"))
 _MOST_STARTS = 3  # without a task that ends
 _ENDED = ("killed", "ended")
+_CLOSE_SECONDS = 0.1
 _IDLE_SECONDS = 7 * 24 * 3600.0  # an idle process would lose what it was prepared for
 
 
@@ -37,10 +38,12 @@ class LocalWorkers:
         self._ready = self._busy = 0
         self._closed = False
         self._helpers = [HelperProcess(idle_seconds=_IDLE_SECONDS, niceness=0) for _ in range(count)]
-        for helper in self._helpers:
-            threading.Thread(
-                target=self._serve_until_closed, args=(helper,), name="customlabels_nb worker", daemon=True
-            ).start()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(helper,), name="customlabels_nb worker", daemon=True)
+            for helper in self._helpers
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def pids(self) -> list[int]:
@@ -72,15 +75,13 @@ class LocalWorkers:
 
     def close(self) -> None:
         self._closed = True
-        for helper in self._helpers:
+        for _ in self._helpers:
             self._tasks.put(None)
+        for helper, thread in zip(self._helpers, self._threads, strict=True):
             helper.close()
-
-    def _serve_until_closed(self, helper: HelperProcess) -> None:
-        try:
-            self._serve(helper)
-        finally:
-            helper.close()  # it may have been started while the workers were closed
+            while thread.is_alive():  # it may be starting the process again
+                thread.join(_CLOSE_SECONDS)
+                helper.close()
 
     def _serve(self, helper: HelperProcess) -> None:
         """Prepare a process and give it tasks. Start again whenever it ends."""
