@@ -155,11 +155,15 @@ def combine(
 
 
 def final_results(connection: Connection, row: Row[Any]) -> Consensus:
-    """Combine all answers of a job. Only tasks that are decided have the state "resolved"."""
+    """Combine all answers of a job. Only tasks that are decided have the state "resolved".
+
+    They keep it if the answers to other tasks change how much the people are trusted, unless that makes a tie.
+    """
     found = combine(connection, row)
     sql = "SELECT id, state FROM job_tasks WHERE job = :job AND gold IS NULL"
     stored = found.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})
-    sure = (stored == REVIEWED) | ((stored == RESOLVED) & (found.tasks["state"] == RESOLVED))
+    tied = (found.tasks["state"] != RESOLVED) & ~found.tasks["task"].isin(found.annotations.query("kept")["task"])
+    sure = (stored == REVIEWED) | ((stored == RESOLVED) & ~tied)
     states = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
     return replace(found, tasks=found.tasks.assign(state=pd.array(states, dtype="str")))
 

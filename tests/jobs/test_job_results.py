@@ -137,6 +137,19 @@ def test_disagreement_asks_one_person_more_and_then_a_reviewer(place: Place, cre
     check(place, 3)
 
 
+@sqlite_only
+def test_a_resolved_image_stays_resolved_when_a_reviewer_decides_others(place: Place, create: Create) -> None:
+    job = create(annotators=5, agreement=0.9)
+    for number in range(5):
+        worker = job.worker(f"pupil {number}")
+        for task in worker.lease(100):
+            worker.submit(task, "lime" if task.image == "00.jpg" and number > 2 else "lemon")
+    assert states_of(place)["00.jpg"] == "resolved"  # all agree on the other images
+    job.decide_many({f"{number:02}.jpg": "lemon" for number in range(1, 12)})
+    results = job.results.set_index("image").loc["00.jpg"]
+    assert (results["label"], results["state"]) == ("lemon", "resolved")
+
+
 def test_a_reviewer_decides(place: Place, create: Create) -> None:
     job = create(images=["00.jpg"], annotators=2)
     for who, label in [("ann", "lemon"), ("ben", "lime")]:
