@@ -155,6 +155,7 @@ def test_the_manager_pauses_closes_and_decides(lab: Lab) -> None:
     assert page.value("job.state") == "paused"
     root.get_by_role("button", name="Resume").click()
     expect(root.locator(".job-state")).to_have_text("running")
+    expect(root.locator(".headline")).to_contain_text("left for")
     root.get_by_role("button", name="Close…").click()
     question = root.get_by_role("dialog")
     expect(question).to_contain_text("answers that come later do not count")
@@ -168,6 +169,7 @@ def test_the_manager_pauses_closes_and_decides(lab: Lab) -> None:
     question.get_by_role("button", name="Close the job").click()
     expect(root.locator(".job-state")).to_have_text("closed")
     assert page.value("job.state") == "closed"
+    expect(root.locator(".headline")).not_to_contain_text("left for")
     root.get_by_role("button", name="Resume").click()
     expect(root.locator(".job-state")).to_have_text("running")
     root.get_by_role("button", name="Ask again").click()

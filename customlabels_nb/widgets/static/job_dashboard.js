@@ -100,7 +100,7 @@ class JobDashboardScreen extends FollowingScreen {
     show(this.ending, figures.state !== "closed");
     show(this.primary, figures.states.review > 0);
     setText(this.primary, `Review ${numeral(figures.states.review)}`);
-    this._redraw(this.large, [figures.states, figures.pace, figures.answers, figures.left, figures.agreement], () => this._headline(figures));
+    this._redraw(this.large, [figures.state, figures.states, figures.pace, figures.answers, figures.left, figures.agreement], () => this._headline(figures));
     this._redraw(this.stateBar.node, [figures.states, width], () => this.stateBar.draw(figures.states, width));
     this._redraw(this.legend, figures.states, () => this._legend(figures.states));
     this._redraw(this.hintList, [figures.hints, figures.labels], () => (figures.hints ?? []).map((hint) => this._hint(hint)));
@@ -130,11 +130,11 @@ class JobDashboardScreen extends FollowingScreen {
     return element("button", { type: "button", class: "plain number link", text, title: `Show images: ${words}`, data: { figure }, on: { click: () => this._open(link, words) } });
   }
 
-  _headline({ states, images, answers, left, pace, agreement, metric }) {
+  _headline({ state, states, images, answers, left, pace, agreement, metric }) {
     const figure = (large, words, more) => element("div", { class: "figure" }, element("strong", { text: large }), element("span", { text: words }), element("span", { class: "faint", text: more }));
     const measured = pace ? [
       figure(pace.rate, pace.per, `${numeral(answers)} so far`),
-      left ? figure(pace.left, `left for ${counted(left, "answer")}`, pace.more) : figure(pace.left, pace.more, ""),
+      ...(state === "closed" ? [] : [left ? figure(pace.left, `left for ${counted(left, "answer")}`, pace.more) : figure(pace.left, pace.more, "")]),
       figure(decimals(agreement[0]), `agreement (${metric})`, intervalText(agreement[1], agreement[2])),
     ] : [];
     return [figure(numeral(states.done), `of ${counted(images, "image")} done`, shareText(states.done, images)), ...measured];
