@@ -168,6 +168,6 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
             work = TrainingJob(plan, own_options, device, root, Path(place), events, started=started)
             trained = recipe_for(plan.kind)(work)
         sizes = {"training_images": len(trained.train.images), "test_images": len(trained.test.images)}
-        return {**sizes, **test_metrics(plan, trained)[0]}
+        return {**sizes, **test_metrics(plan, trained)}
 
     return try_trial

@@ -311,28 +311,38 @@ class Model(Runnable):
     ) -> Report:
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.project.report import Report
-        from customlabels_nb.training.stored import stored_evaluation, stored_training
+        from customlabels_nb.training.stored import stored_evaluation
 
         self._require_ready()
         config = load_config(self.folder)
-        training = partial(stored_training, self.folder, self._root, config)
-        known: dict[str, Any] = {
-            "name": self.name,
-            "project": self._store.project().name,
-            "training": training,
-            "access": self._access(self._root),
-        }
         if data is not None:
             found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
-            known |= {"root": found.root, "details": found.details}
-            return Report(found, **known)
+            return Report(found, root=found.root, details=found.details, **self._report_facts(config))
         images = self._store.images("test")
-        result = stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images)
+        return self._test_report(
+            stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images), config
+        )
+
+    def _test_report(self, result: Evaluation, config: ModelConfig) -> Report:
+        """Make the report of an evaluation on the version's test images."""
+        from customlabels_nb.project.report import Report
+
         facts = config.training
         details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
         if facts["left_out"]:
             details["left out, as they could not be read"] = facts["left_out"]
-        return Report(result, details=details, root=self._root, actions=partial(self._project_actions, config), **known)
+        actions = partial(self._project_actions, config)
+        return Report(result, details=details, root=self._root, actions=actions, **self._report_facts(config))
+
+    def _report_facts(self, config: ModelConfig) -> dict[str, Any]:
+        from customlabels_nb.training.stored import stored_training
+
+        return {
+            "name": self.name,
+            "project": self._store.project().name,
+            "training": partial(stored_training, self.folder, self._root, config),
+            "access": self._access(self._root),
+        }
 
     def write_results(self) -> None:
         """Write the evaluation files and the model card to the version's folder, replacing existing ones.
@@ -343,22 +353,21 @@ class Model(Runnable):
         >>> (model.folder / "card.md").exists()
         True
         """
-        self._write_results()
-
-    def _write_results(self) -> Report | None:
         from customlabels_nb.training.kept_files import has_predictions
 
-        report = self.evaluate() if has_predictions(self.folder, "test") else None
+        self._write_report(self.evaluate() if has_predictions(self.folder, "test") else None)
+
+    def _write_report(self, report: Report | None) -> None:
         if report is not None:
             report.to(self.folder / "evaluation")
         self._make_card(report).to(self.folder)
-        return report
 
-    def _finish(self, events: Events) -> None:
+    def _finish(self, result: Evaluation, events: Events) -> None:
         """Write the results of a completed training run, and send its test F1 and the next call."""
-        report = self._write_results()
-        if report is None:
-            return
+        from customlabels_nb.models.artifact import load_config
+
+        report = self._test_report(result, load_config(self.folder))
+        self._write_report(report)
         metrics = report.summary.set_index("figure")
         f1, low, high = metrics.loc["f1", ["value", "low", "high"]]
         interval = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
@@ -402,8 +411,8 @@ class Model(Runnable):
             from customlabels_nb.training.run import resume_version  # loads torch, which takes seconds
 
             with ranks(*where, version=self.name) as found:
-                resume_version(self._store, self._root, record, stream, ranks=found)
-            self._finish(stream)
+                result = resume_version(self._store, self._root, record, stream, ranks=found)
+            self._finish(result, stream)
         return self
 
     def copy_to(

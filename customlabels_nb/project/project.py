@@ -1113,12 +1113,12 @@ class Project:
                     if left:
                         say(f"{counted(left, f'{whole.name} image')} with labels by models left out. {advice}")
                 with ranks(options.workers, options.on, options.shared, version=version) as found:
-                    train_version(
+                    result = train_version(
                         self._store, self.root, version, *datasets, options, stream,
                         tags=tags, started=started, ranks=found,
                     )  # fmt: skip
                 model = self._models.setdefault(version, model)
-                model._finish(stream)
+                model._finish(result, stream)
         return model
 
     def cross_validate(

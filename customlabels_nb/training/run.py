@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
-from customlabels_nb import evaluation
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.installing import installed_version
 from customlabels_nb.cluster.ranks import Ranks
@@ -24,6 +24,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError, ModelNotFoundError
+from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
@@ -49,6 +50,7 @@ from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import TrainingPlan, make_plan
 from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, this_process
+from customlabels_nb.training.stored import stored_evaluation
 
 COMPLETED = "The model is ready to run."
 #: Facts about a run that are listed with its metrics.
@@ -68,11 +70,11 @@ def train_version(
     tags: dict[str, str] | None = None,
     started: float | None = None,
     ranks: Ranks | None = None,
-) -> None:
-    """Train a new version. Nothing is written until all checks have passed.
+) -> Evaluation:
+    """Train a new version, and return its evaluation on the test set.
 
-    The time budget starts at ``started``, a value of :func:`time.perf_counter`, or by default at this call. ``ranks``
-    are processes that share the images of each batch.
+    Nothing is written until all checks have passed. The time budget starts at ``started``, a value of
+    :func:`time.perf_counter`, or by default at this call. ``ranks`` are processes that share the images of each batch.
 
     Raises
     ------
@@ -101,7 +103,7 @@ def train_version(
         **this_process(),
     )
     store.add_version(record, Action("begin training", settings.user, name))
-    _run(
+    return _run(
         store,
         record,
         (train, test),
@@ -111,8 +113,8 @@ def train_version(
 
 def resume_version(
     store: SqlStore, root: Path, record: VersionRecord, events: Events, *, ranks: Ranks | None = None
-) -> None:
-    """Resume a stopped run with its original dataset snapshots and options.
+) -> Evaluation:
+    """Resume a stopped run with its original dataset snapshots and options, as :func:`train_version` runs it.
 
     If the run was killed before the snapshots were written, it restarts with the current datasets. Features that have
     already been computed are reused from the cache, which finds them by content hash.
@@ -141,7 +143,7 @@ def resume_version(
         **this_process(),
     )
     work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks)
-    _run(store, record, (train, test), work)
+    return _run(store, record, (train, test), work)
 
 
 def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
@@ -175,8 +177,8 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
         coco_weights(options.detector)
 
 
-def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> None:
-    """Train and evaluate a version, and write its files."""
+def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> Evaluation:
+    """Train a version, write its files, and return its evaluation."""
     with honest_status(store, record.name), torch_threads(work.device):
         write_snapshots(work.folder, *datasets)
         work = replace(work, base=_base(store, work.root, work.options.base))
@@ -187,7 +189,7 @@ def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Datase
             for issue in part.issues:
                 work.events.message(f"Excluded: {issue.where}: {issue.message}")
             note_issues(store, split, part.issues)
-        metrics = _write_version(work, trained)
+        metrics, result = _write_version(work, trained, store.images("test"))
         store.update_version(
             record.name,
             Action("finish training", settings.user, record.name),
@@ -196,10 +198,16 @@ def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Datase
             metrics=metrics,
             statistics=_statistics(work.plan, trained),
         )
+    return result
 
 
-def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]:
-    """Write the files in the version's folder, and return the version's metrics."""
+def _write_version(
+    work: TrainingJob, trained: TrainingResult, columns: pd.DataFrame
+) -> tuple[dict[str, Any], Evaluation]:
+    """Write the files in the version's folder, and return the version's metrics and its evaluation.
+
+    ``columns`` is the project's table of test images, see :func:`stored_evaluation`.
+    """
     facts = {
         "seed": work.options.seed,
         "device": work.device,
@@ -214,33 +222,33 @@ def _write_version(work: TrainingJob, trained: TrainingResult) -> dict[str, Any]
         "reason": work.plan.choice.reason,
         "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
     }
-    metrics, thresholds = test_metrics(work.plan, trained)
     names = work.plan.labels["label"].tolist()
     for split, part in (("train", trained.train), ("test", trained.test), (CROSS_FITTED, trained.cross_fitted)):
         if part is not None and part.table is not None:
             write_predictions(work.folder, part.images, names, part.table, split=split)
+    result = stored_evaluation(work.folder, work.root, trained.config, columns=columns)
+    thresholds = {row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in names}
     write_json(work.folder / "environment.json", _environment(work.device))
     if trained.held_out:
         write_json(work.folder / HELD_OUT, trained.held_out)
     save_artifact(work.folder, trained.network, replace(trained.config, thresholds=thresholds, training=facts))
     shutil.rmtree(work.checkpoints, ignore_errors=True)
-    metrics |= {name: facts[name] for name in _ALSO_METRICS if name in facts}
+    metrics = metrics_of(result) | {name: facts[name] for name in _ALSO_METRICS if name in facts}
     write_json(work.folder / "metrics.json", metrics)
-    return metrics
+    return metrics, result
 
 
-def test_metrics(plan: TrainingPlan, trained: TrainingResult) -> tuple[dict[str, Any], dict[str, float]]:
-    """Compute the metrics on the test images and the assumed threshold of each label."""
+def test_metrics(plan: TrainingPlan, trained: TrainingResult) -> dict[str, float | None]:
+    """Compute the metrics of a model that is not stored on its test images."""
     assert trained.test.table is not None
     truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
-    result = evaluation.evaluate(
-        truth, trained.test.table, trained.test.images, labels=plan.labels, task=trained.config.kind
-    )
-    thresholds = {
-        row.label: float(row.threshold) for row in result.per_label.itertuples() if row.label in trained.config.labels
-    }
-    metrics = {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
-    return metrics, thresholds
+    result = evaluate(truth, trained.test.table, trained.test.images, labels=plan.labels, task=trained.config.kind)
+    return metrics_of(result)
+
+
+def metrics_of(result: Evaluation) -> dict[str, float | None]:
+    """Return the metrics of an evaluation by name, None for those that are undefined."""
+    return {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
 
 
 def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:

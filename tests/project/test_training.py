@@ -25,6 +25,7 @@ from safetensors.numpy import load_file
 import customlabels_nb as cl
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotReadyError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.evaluation import result as result_module
 from customlabels_nb.events import Event, Events, Message, Progress, Result
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.project.project import Project
@@ -48,10 +49,22 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.mark.usefixtures("known_features")
-def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(project: Project) -> None:
+def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.distribute(test_fraction=0.25)
     seen: list[Event] = []
-    model = project.train(seed=3, tags={"try": "first"}, progress=False, callbacks=[seen.append])
+    evaluated: list[set[str]] = []
+    make_outcomes = result_module.make_outcomes
+
+    def counted(truth: pd.DataFrame, *arguments: Any, **named: Any) -> Any:
+        evaluated.append(set(truth["image"]))
+        return make_outcomes(truth, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(result_module, "make_outcomes", counted)
+        model = project.train(seed=3, tags={"try": "first"}, progress=False, callbacks=[seen.append])
+    assert evaluated.count(set(project.test_set.annotations["image"])) == 1
     assert isinstance(seen[-1], Result)
     assert seen[-1].text.startswith(f"Test F1 {model.evaluate().evaluation.figure('f1'):.3f} [")
     result, _, code = seen[-1].text.partition(". Next: ")
