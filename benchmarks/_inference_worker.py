@@ -43,7 +43,7 @@ def _timed(work: Callable[[], Any]) -> float:
 def _postprocessor(task: dict[str, Any]) -> Postprocessor:
     """Return the postprocessor of a started predictor."""
     predictor = Predictor(Path(task["model"]))
-    predictor.start(task["device"])
+    predictor.start(task["device"], engine=task.get("engine"))
     return Postprocessor(predictor)
 
 

@@ -26,8 +26,9 @@ def train_and_judge(
     budget: str | None,
     steps: int | None,
     input_size: int | None = None,
+    device: str = "cpu",
 ) -> tuple[float, float]:
-    """Train on a CPU, then print and return AP50 and AP on the images ``tests``.
+    """Train on ``device``, then print and return AP50 and AP on the images ``tests``.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def train_and_judge(
     from customlabels_nb.training.detector_recipe import predict_boxes, train_detector
 
     chosen = parse_budget(None if steps else budget, steps)
-    options = DetectionOptions(budget=chosen, seed=seed, device="cpu", input_size=input_size)
+    options = DetectionOptions(budget=chosen, seed=seed, device=device, input_size=input_size)
     started, work = time.perf_counter(), time.process_time()
     trained = train_detector(data, labels, options, Events())
     seconds, work = time.perf_counter() - started, time.process_time() - work

@@ -136,7 +136,7 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     from customlabels_nb.training.options import TrainingOptions
     from customlabels_nb.training.plan import make_plan
     from customlabels_nb.training.recipe import TrainingJob
-    from customlabels_nb.training.run import recipe_for, require_weights, test_metrics
+    from customlabels_nb.training.run import recipe_for, test_metrics, with_weights
 
     asked, root = job.arguments, Path(job.arguments["root"])
     with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as place:
@@ -162,8 +162,7 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
             part = train.filter(own)
             parts = train.filter(~own), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
         plan = make_plan(*parts, kind=options.kind, task=asked["task"])
-        require_weights(plan.kind, options)
-        own_options = replace(options, seed=task["seed"])
+        own_options = replace(with_weights(plan, options, device, events), seed=task["seed"])
         with tempfile.TemporaryDirectory(prefix="customlabels-trial-") as place, torch_threads(device):
             work = TrainingJob(plan, own_options, device, root, Path(place), events, started=started)
             trained = recipe_for(plan.kind)(work)

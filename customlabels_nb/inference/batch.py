@@ -1,7 +1,8 @@
 """Run a model on many images in batches, with image prefetching and bounded memory.
 
 Worker threads read and decode images ahead of the model, the calling thread runs the model, and another thread writes
-the predictions if they go to a file. The batch size is limited by the free memory.
+the predictions if they go to a file. On a GPU, two threads run the model, so that the GPU computes one batch while the
+results of another are converted. The batch size is limited by the free memory.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -213,11 +215,14 @@ def _ask_all(
 
     try:
         with closing(map_bounded(decode, images, workers=workers, ahead=4 * workers + batches.size)) as decoded:
-            while batch := list(islice(decoded, batches.size)):
-                take(_looked_at(batches, batch))
-                done += len(batch)
-                if events is not None:
-                    events.progress("detect", done, total)
+            parts = iter(lambda: list(islice(decoded, batches.size)), [])
+            several = batches.at_a_time
+            with closing(map_bounded(partial(_looked_at, batches), parts, workers=several, ahead=several)) as answered:
+                for looked in answered:
+                    take(looked)
+                    done += len(looked)
+                    if events is not None:
+                        events.progress("detect", done, total)
     except (KeyboardInterrupt, Cancelled):
         return False
     return True
@@ -295,6 +300,8 @@ class _BatchSize:
     ----------
     size : int
         Current batch size.
+    at_a_time : int
+        Number of batches that are processed at the same time.
     """
 
     def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
@@ -302,6 +309,7 @@ class _BatchSize:
             raise InputError(f"batch_size={wanted!r} must be a positive integer, or None for the default.")
         self._postprocessor, self._events = postprocessor, events
         self._device = postprocessor.predictor.device or "cpu"
+        self.at_a_time = 2 if self._device.startswith("cuda") else 1
         self.size = int(wanted) if wanted is not None else self._fitting()
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
@@ -314,9 +322,10 @@ class _BatchSize:
         """
         answers: list[ImagePrediction] = []
         while len(answers) < len(images):
-            part, shortage = images[len(answers) : len(answers) + self.size], ""
+            size, shortage = self.size, ""  # a different thread may change it
+            part = images[len(answers) : len(answers) + size]
             try:
-                answers += self._postprocessor.ask(part, at_once=self.size)
+                answers += self._postprocessor.ask(part, at_once=size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -336,14 +345,14 @@ class _BatchSize:
                 f"Not enough memory on {self._device} for one image ({shortage}). Stop other models with model.stop(), "
                 "or start this one on a different device, for example with model.start('cpu')."
             )
-        self.size = tried // 2
+        self.size = min(self.size, tried // 2)
         if self._events is not None:
             self._events.message(f"Out of memory with a batch of {tried} images. Continuing with {self.size}.")
 
     def _fitting(self) -> int:
         free = free_bytes(self._device)
         usual = self._postprocessor.predictor.at_once
-        one = _BYTES_A_PIXEL * self._postprocessor.config.input_size**2
+        one = self.at_a_time * _BYTES_A_PIXEL * self._postprocessor.config.input_size**2
         return usual if free is None else max(1, min(usual, int(free * _SHARE / one)))
 
 

@@ -18,9 +18,11 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from customlabels_nb.errors import InputError, ModelError
+from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.events import Events
 from customlabels_nb.models import timm_backbones, torchvision_backbones
 from customlabels_nb.models.backbone import PACKAGED, TIMM, TORCHVISION, Backbone, load_exactly
+from customlabels_nb.models.backbone_sizes import AUTO, CLASSIFIERS, DETECTORS, SIZE_OF
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -37,9 +39,15 @@ _COLUMNS = {
     "input_size": "Int64",
     "licence": "str",
     "offline": "bool",
+    "size": "str",
 }
 #: Maximum number of timm networks whose sizes are listed, because timm knows a size only after building the network.
 _MOST_MEASURED = 40
+
+_SHARE = 0.5  # fraction of the time that a backbone chosen by "auto" may take
+_ANY_TIME = 600.0  # seconds that "auto" assumes if there is no time limit
+_DETECTOR_PASSES = 3 * 8 * 300  # forward passes that take as long as 300 training steps of 8 images
+_GPU_CORES = 20  # number of CPU cores that are assumed to be as fast as a GPU
 
 #: Pattern of valid backbone names. It does not check whether the network exists.
 NAME = re.compile(rf"(?:{TIMM}|{TORCHVISION})/[A-Za-z0-9][A-Za-z0-9_.-]{{0,120}}")
@@ -90,7 +98,8 @@ def backbone_named(name: str) -> Backbone:
     if not is_backbone_name(name):
         raise InputError(
             f"Unknown backbone {name!r}. Use {PACKAGED!r}, or a network from timm or torchvision such as "
-            "'timm/resnet18.a1_in1k' or 'torchvision/resnet18'. customlabels_nb.backbones() lists them."
+            "'timm/resnet18.a1_in1k' or 'torchvision/resnet18'. customlabels_nb.backbones() lists them. "
+            "For training, it can also be 'auto' or a size: 'small', 'base' or 'large'."
         )
     return BACKBONES[name] if name in BACKBONES else _of_a_library(name)
 
@@ -163,6 +172,47 @@ def fetch_backbone(name: str) -> Backbone:
     elif facts.source == TORCHVISION:
         torchvision_backbones.read_weights(facts)
     return facts
+
+
+def choose_backbone(
+    wanted: str, *, detector: bool, images: int, seconds: float | None, device: str, events: Events
+) -> str:
+    """Return the name of the backbone of size ``wanted``. The name of a backbone is returned unchanged.
+
+    "auto" is the largest size that takes at most half of the time, or the packaged backbone if there is none. If its
+    weights are not available, it is the largest of the smaller ones that are cached. A message reports the choice.
+
+    Parameters
+    ----------
+    wanted : str
+        "small", "base", "large", "auto" or the name of a backbone.
+    detector : bool
+        Whether the backbone is for a detector.
+    images : int
+        Number of images whose features a classifier computes.
+    seconds : float, optional
+        Time limit of the training. Ten minutes are assumed if there is none.
+    device : str
+        Device to train on. A GPU is assumed to be as fast as 20 CPU cores.
+    events : Events
+        Receives the message.
+    """
+    sizes = DETECTORS if detector else CLASSIFIERS
+    if wanted != AUTO:
+        return sizes[wanted].name if wanted in sizes else wanted
+    core_seconds = _SHARE * (seconds or _ANY_TIME) * (settings.threads if device == "cpu" else _GPU_CORES)
+    passes = _DETECTOR_PASSES if detector else images
+    fitting = [one.name for one in sizes.values() if passes * one.core_seconds <= core_seconds]
+    chosen, reason = PACKAGED, f"the others would take too much of the time on {device}"
+    if fitting:
+        chosen, reason = fitting[-1], f"it is the largest that suits the time on {device}"
+        try:
+            fetch_backbone(chosen)
+        except WeightsUnavailableError as error:
+            cached = [name for name in fitting if timm_backbones.cached_file(name) is not None]
+            chosen, reason = [PACKAGED, *cached][-1], str(error).partition(". Use ")[0]
+    events.message(f"backbone='auto' uses {chosen!r}: {reason}.")
+    return chosen
 
 
 def imagenet_weights() -> dict[str, torch.Tensor]:
@@ -238,15 +288,16 @@ def backbones(match: str | None = None) -> pd.DataFrame:
     ----------
     match : str, optional
         Pattern for names, in which ``*`` matches anything, such as "timm/*vit_tiny*". A string without ``*`` matches
-        anywhere in the name. By default, the packaged backbone, torchvision's backbones and the cached timm backbones
-        are listed.
+        anywhere in the name. By default, the packaged backbone, torchvision's backbones, and the timm backbones that
+        are cached or have a size are listed.
 
     Returns
     -------
     DataFrame
         One row per backbone with ``name``, ``source`` ("packaged", "timm" or "torchvision"), ``parameters``,
-        ``megabytes`` of the weights, ``input_size`` in pixels, ``licence`` of the weights, and ``offline`` (True if no
-        download is needed). If more than 40 timm networks match, their ``parameters`` and ``megabytes`` are missing.
+        ``megabytes`` of the weights, ``input_size`` in pixels, ``licence`` of the weights, ``offline`` (True if no
+        download is needed) and ``size`` ("small", "base" or "large" if ``train(backbone=…)`` accepts that for it,
+        otherwise empty). If more than 40 timm networks match, their ``parameters`` and ``megabytes`` are missing.
 
     Raises
     ------
@@ -271,9 +322,14 @@ def backbones(match: str | None = None) -> pd.DataFrame:
     ]
     timm = [name for name in timm_backbones.timm_names() if _fits(f"{TIMM}/{name}", pattern)]
     if pattern is None:
-        timm = [name for name in timm if timm_backbones.cached_file(f"{TIMM}/{name}") is not None]
+        timm = [
+            name
+            for name in timm
+            if f"{TIMM}/{name}" in SIZE_OF or timm_backbones.cached_file(f"{TIMM}/{name}") is not None
+        ]
     rows += [_timm(name, measured=len(timm) <= _MOST_MEASURED) for name in timm]
-    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return table.assign(size=[SIZE_OF.get(name, "") for name in table["name"]]).astype(_COLUMNS)
 
 
 def _fits(name: str, pattern: str | None) -> bool:
@@ -282,7 +338,7 @@ def _fits(name: str, pattern: str | None) -> bool:
 
 def _packaged(name: str) -> dict[str, Any]:
     facts = BACKBONES[name]
-    return {column: getattr(facts, column) for column in _COLUMNS if column != "offline"} | {"offline": True}
+    return {column: getattr(facts, column) for column in _COLUMNS if hasattr(facts, column)} | {"offline": True}
 
 
 def _torchvision(name: str) -> dict[str, Any]:

@@ -37,11 +37,15 @@ def to_batch(
 ) -> torch.Tensor:
     """Stack images into a normalised float32 batch of shape (n, 3, size, size) on ``device``, in channels-last format.
 
+    Pixels go to a GPU from pinned memory, so that the copy does not wait for the work that the GPU still has to do.
     The channels-last memory format changes features by less than 1e-5 and makes the forward pass 1.3 to 1.5 times as
     fast on a CPU.
     """
     import torch
 
-    batch = torch.from_numpy(np.stack(pixels)).to(device).float().div_(255)
+    stacked = torch.from_numpy(np.stack(pixels))
+    if torch.device(device).type == "cuda":
+        stacked = stacked.pin_memory()
+    batch = stacked.to(device, non_blocking=True).float().div_(255)
     centre, spread = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
     return batch.sub_(centre).div_(spread).contiguous(memory_format=torch.channels_last)

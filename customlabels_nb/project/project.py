@@ -1035,7 +1035,9 @@ class Project:
             Version to start from, or "latest" for the newest. It is only used if this gives better results on held-out
             images.
         backbone : str, optional
-            Backbone, see :func:`customlabels_nb.backbones`. By default the packaged one.
+            Backbone, see :func:`customlabels_nb.backbones`: a name, or a size: "small", "base" or "large". "auto" is
+            the largest size that suits the device and the budget, or the packaged backbone if no weights can be
+            downloaded. By default the packaged one.
         detector : str, optional
             Name of a torchvision detector, whose weights are downloaded if the network allows it. By default, the
             detector of this package.

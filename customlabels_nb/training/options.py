@@ -9,6 +9,7 @@ from customlabels_nb._utils.device import choose_device
 from customlabels_nb.cluster.spreading import check_workers
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbone_sizes import is_size
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import OWN, STRIDE, check_detector
 from customlabels_nb.training.budget import Budget, parse_budget
@@ -27,7 +28,8 @@ class TrainingOptions:
     device : str or None
         "cuda", "mps" or "cpu". If None, the first available of these.
     backbone : str
-        Pretrained backbone. See :func:`customlabels_nb.backbones`.
+        Pretrained backbone, see :func:`customlabels_nb.backbones`, or its size, which
+        :func:`customlabels_nb.training.run.with_weights` replaces by a name.
     kind : str or None
         Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`. If None, chosen from the labels.
     budget : str, float or None
@@ -65,7 +67,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise InputError(f"seed={self.seed!r} must be an integer from 0 to {2**32 - 1}.")
-        backbone_named(self.backbone)
+        if not is_size(self.backbone):
+            backbone_named(self.backbone)
         self.time()
         check_detector(self.detector)
         size = self.input_size

@@ -29,7 +29,7 @@ from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
 from customlabels_nb.models.artifact import MASKS, save_artifact
-from customlabels_nb.models.backbones import fetch_backbone
+from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
 from customlabels_nb.models.detector_shape import OWN, check_masks
 from customlabels_nb.remote.download_cache import look_up_all
@@ -84,8 +84,8 @@ def train_version(
     started = time.perf_counter() if started is None else started
     train, test = with_current_hashes(store, (train, test), events)
     plan = make_plan(train, test, kind=options.kind, task=store.project().task)
-    require_weights(plan.kind, options)
     device = choose_device(options.device)
+    options = with_weights(plan, options, device, events)
     if ranks is not None:
         ranks.check(device, plan.train.images["image"], root)
     now = datetime.now(UTC)
@@ -157,8 +157,13 @@ def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
     return train_boxes
 
 
-def require_weights(kind: str, options: TrainingOptions) -> None:
+def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, events: Events) -> TrainingOptions:
     """Download the pretrained weights that training starts from, unless they are cached.
+
+    Returns
+    -------
+    TrainingOptions
+        The options, with the name of a backbone instead of its size.
 
     Raises
     ------
@@ -167,14 +172,20 @@ def require_weights(kind: str, options: TrainingOptions) -> None:
     WeightsUnavailableError
         If the weights cannot be downloaded. The message names an alternative.
     """
-    if kind == MASKS:
+    if plan.kind == MASKS:
         check_masks(options.detector)
-    if kind in CLASSIFICATION_TASKS or options.detector == OWN:
-        fetch_backbone(options.backbone)
-    else:
+    detector = plan.kind not in CLASSIFICATION_TASKS
+    if detector and options.detector != OWN:
         from customlabels_nb.models.detector_building import coco_weights
 
         coco_weights(options.detector)
+        return options
+    images, seconds = len(plan.train.images) + len(plan.test.images), options.time().seconds
+    name = choose_backbone(
+        options.backbone, detector=detector, images=images, seconds=seconds, device=device, events=events
+    )
+    fetch_backbone(name)
+    return replace(options, backbone=name)
 
 
 def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> Evaluation:

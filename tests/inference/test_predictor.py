@@ -21,7 +21,6 @@ from customlabels_nb.inference.idle import in_words
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import WEIGHTS, update_config
 from customlabels_nb.models.transforms import to_pixels
-from tests.conftest import AllowedSkip
 
 
 def test_it_answers_while_it_runs_and_only_then(model_folder: Path, blots: dict[str, list[str]]) -> None:
@@ -283,21 +282,3 @@ def test_several_models_at_once(model_folder: Path, detector_folder: Path, blots
     assert detector.running
     for one in (classifiers[0], detector):
         one.stop()
-
-
-def test_a_gpu_gets_its_memory_back(model_folder: Path) -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        raise AllowedSkip("no CUDA device here")
-    predictor = Predictor(model_folder)
-    predictor.start("cuda")  # the libraries' own allocations remain
-    predictor.stop()
-    reserved, allocated = torch.cuda.memory_reserved(), torch.cuda.memory_allocated()
-    for _ in range(3):
-        predictor.start("cuda")
-        predictor.probabilities([BLANK] * 64)
-        assert torch.cuda.memory_allocated() > allocated + 10_000_000
-        predictor.stop()
-        assert torch.cuda.memory_allocated() <= allocated
-        assert torch.cuda.memory_reserved() <= reserved

@@ -9,18 +9,24 @@ from safetensors.torch import save_file
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.events import Events
 from customlabels_nb.images.reading import open_image
+from customlabels_nb.models import backbones
 from customlabels_nb.models.backbone import PACKAGED, load_exactly
+from customlabels_nb.models.backbone_sizes import DETECTORS, SIZE_OF, SizedBackbone
 from customlabels_nb.models.backbones import (
     BACKBONES,
     backbone_named,
     build_backbone,
+    choose_backbone,
     fetch_backbone,
     imagenet_weights,
     is_backbone_name,
     load_backbone,
     rename_keys,
 )
+from customlabels_nb.models.detector_building import build_detector
+from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import SUFFIX, FeatureCache
 from customlabels_nb.models.torchvision_backbones import cache_file, described, torchvision_names
@@ -248,9 +254,20 @@ def test_networks_that_give_no_single_vector_are_refused() -> None:
 def test_the_table_of_backbones(tmp_path: Path) -> None:
     keep_timm_weights("test_resnet.r160_in1k", tmp_path)
     table = cl.backbones()
-    assert list(table.columns) == ["name", "source", "parameters", "megabytes", "input_size", "licence", "offline"]
+    assert list(table.columns) == [
+        "name",
+        "source",
+        "parameters",
+        "megabytes",
+        "input_size",
+        "licence",
+        "offline",
+        "size",
+    ]
     assert table["name"].iloc[0] == PACKAGED
-    assert set(table["name"]) == {PACKAGED, TINY, *(f"torchvision/{name}" for name in torchvision_names())}
+    torchvisions = {f"torchvision/{name}" for name in torchvision_names()}
+    assert set(table["name"]) == {PACKAGED, TINY, *torchvisions, *SIZE_OF}
+    assert dict(zip(table["name"], table["size"], strict=True)) == dict.fromkeys(table["name"], "") | SIZE_OF
     assert table.loc[table["offline"], "name"].tolist() == [PACKAGED, TINY]
     assert table.notna().all().all()
     licences = table.set_index("name")["licence"]
@@ -271,6 +288,69 @@ def test_the_table_can_be_narrowed() -> None:
     assert len(cl.backbones("nothing like it")) == 0
     with pytest.raises(InputError, match="match=3"):
         cl.backbones(3)  # type: ignore[arg-type]
+
+
+TINY_SIZES = {
+    "small": SizedBackbone("timm/test_efficientnet.r160_in1k", 0.1),
+    "base": SizedBackbone("timm/test_convnext.r160_in1k", 1.0),
+    "large": SizedBackbone("timm/test_vit.r160_in1k", 10.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("images", "seconds", "device", "chosen"),
+    [
+        (2, 60.0, "cpu", "large"),
+        (60, 60.0, "cpu", "base"),
+        (60, 60.0, "cuda", "large"),
+        (60, None, "cpu", "large"),
+        (200, 60.0, "cpu", "small"),
+        (2000, 60.0, "cpu", None),
+    ],
+)
+def test_auto_is_the_largest_size_that_the_time_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: int, seconds: float | None, device: str, chosen: str | None
+) -> None:
+    for size in TINY_SIZES.values():
+        keep_timm_weights(size.name.partition("/")[2], tmp_path)
+    monkeypatch.setattr(backbones, "CLASSIFIERS", TINY_SIZES)
+    monkeypatch.setattr(settings, "threads", 2)
+    events, told = Events(), []
+    events.subscribe(told.append)
+    found = choose_backbone("auto", detector=False, images=images, seconds=seconds, device=device, events=events)
+    assert found == (TINY_SIZES[chosen].name if chosen else PACKAGED)
+    (message,) = told
+    assert found in message.text
+    network = load_backbone(found)
+    facts = backbone_named(found)
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, facts.input_size, facts.input_size)).shape == (1, facts.features)
+
+
+def test_auto_without_a_download_is_the_largest_that_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "DETECTORS", TINY_SIZES)
+    events, told = Events(), []
+    events.subscribe(told.append)
+
+    def choose(wanted: str) -> str:
+        return choose_backbone(wanted, detector=True, images=9, seconds=1e6, device="cpu", events=events)
+
+    assert choose("auto") == PACKAGED
+    assert "test_vit" in told[0].text
+    assert "settings.network is False" in told[0].text
+    keep_timm_weights("test_efficientnet.r160_in1k", tmp_path)
+    assert choose("auto") == TINY_SIZES["small"].name
+    assert choose("large") == TINY_SIZES["large"].name  # a size is never replaced by a different one
+    assert choose(TINY) == TINY
+
+
+def test_the_backbones_of_all_sizes_exist_and_detectors_can_be_built_on_theirs() -> None:
+    for name in SIZE_OF:
+        assert backbone_named(name).name == name
+    with torch.device("meta"):
+        for size in DETECTORS.values():
+            strides = build_detector(DetectorShape(), 2, size.name).network.backbone(torch.empty(1, 3, 64, 64)).values()
+            assert [level.shape[-1] for level in strides] == [8, 4, 2]
 
 
 def test_kept_features_of_two_backbones_are_not_taken_for_each_other(tmp_path: Path) -> None:

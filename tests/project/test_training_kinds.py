@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import huggingface_hub.constants
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +14,13 @@ from safetensors.numpy import load_file
 
 from customlabels_nb.errors import Cancelled, InputError, ModelNotFoundError, WeightsUnavailableError
 from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.models import backbones
+from customlabels_nb.models.backbone_sizes import SizedBackbone
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.settings import settings
 from tests.facts import tells
+from tests.models.test_backbones import keep_timm_weights
 
 #: Makes a detector's steps take a fraction of a second.
 TINY = {"steps": 2, "input_size": 64, "progress": False}
@@ -153,6 +158,34 @@ def test_brands_from_logos_alone(tmp_path: Path) -> None:
     assert model.record.kind == "brands"
     assert model.evaluate().evaluation.task == "detection"
     assert len(model.evaluate().evaluation.images) == 3
+
+
+@pytest.mark.slow
+def test_backbones_of_a_size_are_trained_and_recorded_by_name(
+    boxed: Project, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {
+        "base": SizedBackbone("timm/test_convnext.r160_in1k", 1e-3),
+        "large": SizedBackbone("timm/test_vit.r160_in1k", 1e-3),
+    }
+    monkeypatch.setattr(backbones, "DETECTORS", {"base": tiny["base"]})
+    monkeypatch.setattr(backbones, "CLASSIFIERS", tiny)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(settings, "network", False)
+    for size in tiny.values():
+        keep_timm_weights(size.name.partition("/")[2], tmp_path)
+    for own, options, size in (
+        (boxed, {**TINY, "backbone": "auto"}, "base"),
+        (project, {"backbone": "large"}, "large"),
+    ):
+        events, said = heard()
+        model = own.train(events=events, **({"progress": False} | options))
+        assert model.record.config["backbone"] == tiny[size].name
+        assert any(f"backbone='auto' uses {tiny[size].name!r}" in sentence for sentence in said) is (own is boxed)
+        model.start("cpu")
+        found = model.detect_many(own.test_set.images["image"], threshold=0, progress=False)
+        assert set(found["label"]) <= set(own.labels.colours)
+        model.stop()
 
 
 def test_beginning_from_a_former_version(project: Project) -> None:

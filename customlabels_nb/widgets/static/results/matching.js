@@ -62,27 +62,49 @@ export function bestThreshold(confidences, hits, count, targets) {
 const MOST_PREDICTIONS = 100; // per label and image, as in COCO
 const RECALL_STEPS = 100;
 
+const beyondLimit = new WeakMap(); // by arrays, because it does not depend on the sliders
+
+// Return 1 for each place of `by_label` whose image has enough predictions of the label that are more confident.
+function beyondOf(boxes) {
+  const { by_label: order, image, label } = boxes;
+  if (beyondLimit.has(boxes)) return beyondLimit.get(boxes);
+  const beyond = new Uint8Array(order.length);
+  let inImage = new Map();
+  for (let at = 0; at < order.length; at += 1) {
+    if (at && label[order[at]] !== label[order[at - 1]]) inImage = new Map();
+    const seen = (inImage.get(image[order[at]]) ?? 0) + 1;
+    inImage.set(image[order[at]], seen);
+    beyond[at] = seen > MOST_PREDICTIONS ? 1 : 0;
+  }
+  beyondLimit.set(boxes, beyond);
+  return beyond;
+}
+
 // Return COCO's average precision and the highest recall of each label, 0 without true boxes.
-export function averagePrecisions({ by_label: order, image, label }, { match, ignored }, targets) {
+export function averagePrecisions(boxes, { match, ignored }, targets) {
+  const { by_label: order, label } = boxes;
   const found = { average: new Float64Array(targets.length), recall: new Float64Array(targets.length) };
+  const beyond = beyondOf(boxes);
+  const precision = new Float64Array(order.length);
   let at = 0;
   targets.forEach((count, own) => {
-    const [precision, inImage] = [[], new Map()];
+    let hits = 0;
     for (let taken = 0; at < order.length && label[order[at]] === own; at += 1) {
-      const seen = (inImage.get(image[order[at]]) ?? 0) + 1;
-      inImage.set(image[order[at]], seen);
-      if (seen > MOST_PREDICTIONS || ignored[order[at]]) continue;
+      const prediction = order[at];
+      if (beyond[at] || ignored[prediction]) continue;
       taken += 1;
-      if (match[order[at]] >= 0) precision.push((precision.length + 1) / taken);
+      if (match[prediction] < 0) continue;
+      precision[hits] = (hits + 1) / taken;
+      hits += 1;
     }
     if (!count) return;
-    found.recall[own] = precision.length / count;
-    for (let hit = precision.length - 2; hit >= 0; hit -= 1) precision[hit] = Math.max(precision[hit], precision[hit + 1]);
+    found.recall[own] = hits / count;
+    for (let hit = hits - 2; hit >= 0; hit -= 1) precision[hit] = Math.max(precision[hit], precision[hit + 1]);
     let sum = 0;
     for (let step = 0, hit = 0; step <= RECALL_STEPS; step += 1) {
       const recall = step === RECALL_STEPS ? 1 : step * 0.01;
-      while (hit < precision.length && (hit + 1) / count < recall) hit += 1;
-      sum += precision[hit] ?? 0;
+      while (hit < hits && (hit + 1) / count < recall) hit += 1;
+      if (hit < hits) sum += precision[hit];
     }
     found.average[own] = sum / (RECALL_STEPS + 1);
   });

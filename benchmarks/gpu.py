@@ -1,0 +1,197 @@
+"""Everything that is measured on an NVIDIA GPU: one command prints all figures with the name of the card.
+
+The tests marked ``cuda`` (equal results, two models at once, memory given back, halved batches, training). The
+backbones of each size. ``detect_many`` with a classifier and a detector in both engines beside the limit set by
+decoding and the network. JPEGs decoded by nvJPEG beside Pillow, with the difference in confidence that this makes.
+Training with automatic mixed precision beside the CPU at equal steps. Without photos, they are drawn.
+
+    python benchmarks/gpu.py [--photos DIR] [--images 2000] [--steps 60] [--seeds 3] [--tiny]
+
+``--tiny`` runs everything but the tests on a CPU with few images and steps, to check this program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import backbones
+import numpy as np
+import torch
+import torchvision
+from _gallery_screens import draw_photos
+from _inference_worker import parts
+from _measure import ROOT, bound, cores, figure, heading, spread
+from _training_judging import train_and_judge
+from _training_photos import folder_of, photos
+from inference import Bench
+
+from customlabels_nb.images.reading import read_bytes
+from customlabels_nb.inference.engines.names import BFLOAT16, TORCH
+from customlabels_nb.inference.postprocess import Postprocessor
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.settings import settings
+from customlabels_nb.training.detection_learner import truth_table
+
+sys.path.insert(0, str(ROOT))
+
+_DRAWN = 200
+_DECODED_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Device of the measurements and how much is measured."""
+
+    device: str
+    images: int
+    steps: int
+    seeds: int
+    rounds: int = 3
+    squares: int = 96
+    input_size: int | None = None
+
+
+TINY = Sizes("cpu", images=4, steps=2, seeds=1, rounds=1, squares=2, input_size=64)
+
+
+def tests() -> None:
+    """Run the tests that need a GPU."""
+    heading("Tests marked cuda:")
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-m", "cuda", "tests/inference/test_cuda.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    figure("OK" if done.returncode == 0 else "FAILED", done.stdout.strip().rpartition("\n")[2])
+    if done.returncode:
+        print(done.stdout[-4000:], done.stderr[-2000:])
+
+
+def inference(bench: Bench, sizes: Sizes) -> None:
+    """Compare ``detect_many`` with the slower of decoding and the network, in PyTorch and in bfloat16."""
+    for model, folder in bench.models.items():
+        for engine in (TORCH, BFLOAT16) if sizes.device != "cpu" else (TORCH,):
+            task = {"model": str(folder), "images": bench.images, "threads": cores(), "device": sizes.device}
+            runs = [parts({**task, "engine": engine}) for _ in range(sizes.rounds)]
+            heading(f"detect_many, {model}, {engine}, {sizes.images:,} JPEGs of at most a megapixel, images/s:")
+            for name in ("decode", "forward", "together"):
+                figure(name, spread([sizes.images / run[name] for run in runs], "/s"))
+            shares = [max(run["decode"], run["forward"]) / run["together"] for run in runs]
+            bound("share of min(decode, forward), median", statistics.median(shares), "", at_least=0.8)
+
+
+def nvjpeg(bench: Bench, sizes: Sizes) -> None:
+    """Decode and resize JPEGs on the device with torchvision, and compare the confidences with those from Pillow.
+
+    The package does not use this decoder, because torchvision has announced that it will be removed.
+    """
+    from torch.nn.functional import interpolate
+    from torchvision.io import ImageReadMode, decode_jpeg
+
+    predictor = Predictor(bench.models["classifier"])
+    predictor.start(sizes.device)
+    postprocessor, side = Postprocessor(predictor), predictor.config.input_size
+
+    def on_device(names: Sequence[str]) -> Any:
+        files = [torch.frombuffer(bytearray(Path(name).read_bytes()), dtype=torch.uint8) for name in names]
+        whole = decode_jpeg(files, mode=ImageReadMode.RGB, device=sizes.device)
+        how: dict[str, Any] = {"size": (side, side), "mode": "bicubic", "antialias": True}
+        small = [interpolate(one[None].float(), **how).round_().clamp_(0, 255).byte() for one in whole]
+        return torch.cat(small).cpu().numpy()
+
+    def in_batches() -> list[Any]:
+        step = _DECODED_AT_ONCE
+        return [one for at in range(0, len(bench.images), step) for one in on_device(bench.images[at : at + step])]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the announced removal
+        on_device(bench.images[:2])
+        started = time.perf_counter()
+        found = in_batches()
+        taken = time.perf_counter() - started
+    some = range(0, len(bench.images), len(bench.images) // 64 + 1)
+    theirs: list[Any] = [postprocessor.prepare(read_bytes(bench.images[at]), bench.images[at]) for at in some]
+    apart = np.abs(predictor.probabilities([found[at] for at in some]) - predictor.probabilities(theirs)).max()
+    predictor.stop()
+    heading(f"JPEGs decoded and resized by torchvision on {sizes.device}, one thread:")
+    figure("images/s", f"{len(bench.images) / taken:,.0f}/s")
+    bound("largest difference in confidence from Pillow", float(apart), "", at_most=0.02)
+
+
+def training(folder: Path, sizes: Sizes) -> None:
+    """Train detectors on the device and on the CPU for the same number of steps."""
+    from tests.training.drawn import drawn_squares
+
+    if sizes.squares:
+        train, test = (
+            drawn_squares(folder / split, sizes.squares, size=(256, 192), sides=(30, 80), seed=seed)
+            for seed, split in enumerate(("train", "test"))
+        )
+        labels = ["red", "blue"]
+    else:
+        train, test, labels = photos("raccoon")
+    names = [one.image for one in test]
+    truth = truth_table(names, test, labels)
+    what = "drawn squares" if sizes.squares else "raccoons"
+    heading(f"Detectors of {what}, {sizes.steps} steps, mixed precision on {sizes.device} and float32 on cpu:")
+    scores: dict[str, list[float]] = {sizes.device: [], "cpu": []}
+    for seed in range(sizes.seeds):
+        for device, kept in scores.items():
+            how: dict[str, Any] = {"budget": None, "steps": sizes.steps, "input_size": sizes.input_size}
+            what = f"{device}, seed {seed}"
+            kept.append(train_and_judge(what, train, names, truth, labels, seed=seed, device=device, **how)[1])
+    apart = statistics.mean(scores[sizes.device]) - statistics.mean(scores["cpu"])
+    bound("mean AP on the device minus that on the CPU", apart, "", at_least=-0.03)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark and print the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of JPEGs, searched recursively")
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tiny", action="store_true", help="check this program on a CPU")
+    options = parser.parse_args(arguments)
+    if not options.tiny and not torch.cuda.is_available():
+        print("PyTorch finds no NVIDIA GPU, so nothing was measured. --tiny checks this program on a CPU.")
+        return
+    squares = 0 if folder_of("raccoon").is_dir() else 96
+    sizes = TINY if options.tiny else Sizes("cuda", options.images, options.steps, options.seeds, squares=squares)
+    where = options.photos or folder_of("fruit")
+    started, settings.threads = time.perf_counter(), cores()
+    versions = f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}"
+    print(f"{device_name(sizes.device)}, {versions}, {cores()} cores")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        shown = sorted(where.absolute().rglob("*.jpg"))
+        if options.tiny or not shown:
+            draw_photos(folder / "drawn", min(_DRAWN, sizes.images))
+            shown = sorted((folder / "drawn").iterdir())
+        bench = Bench(folder, shown, sizes.images)
+        if not options.tiny:
+            tests()
+            backbones.measure(sizes.device)
+        inference(bench, sizes)
+        nvjpeg(bench, sizes)
+        training(folder, sizes)
+    heading(f"{time.perf_counter() - started:.0f} s in all")
+
+
+def device_name(device: str) -> str:
+    """Return the name and memory of the GPU, or the name of a different device."""
+    if device == "cpu":
+        return device
+    facts = torch.cuda.get_device_properties(device)
+    return f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+
+
+if __name__ == "__main__":
+    main()
