@@ -13,6 +13,8 @@ from tests.conftest import ROOT
 from tests.docs.test_readme import code_blocks
 
 PAGE = (ROOT / "docs" / "guides" / "custom_vision.md").read_text("utf-8")
+pytestmark = pytest.mark.slow
+
 DETECTOR = 'produce.train("iteration-1", budget="2min")'
 
 
@@ -30,9 +32,7 @@ def test_the_ported_programs_upload_train_publish_and_predict(
     (tmp_path / "new").mkdir()
     for photo in fruit_test_photos:
         shutil.copy(photo, "new")
-    for photo in (test_data / "fruit-objects").iterdir():
-        if photo.is_file():
-            shutil.copy(photo, tmp_path)
+    shutil.copytree(test_data / "fruit-objects", tmp_path, dirs_exist_ok=True)
     training, prediction, detection = code_blocks("python", PAGE)
     names: dict[str, object] = {}
 

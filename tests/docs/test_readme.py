@@ -117,7 +117,11 @@ def test_the_commands_of_the_readme_are_the_ones_that_are_tested() -> None:
             _parser().parse_args(words)
 
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))))
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))),
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
