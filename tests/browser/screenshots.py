@@ -89,7 +89,7 @@ def take(lab: Lab, name: str) -> list[Path]:
     page.run_all(seconds=600)
     last = len(scene.cells) - 1
     root = page.output(last).locator(scene.root)
-    _wait(root, root.locator(scene.ready).first)
+    wait_for_images(root, root.locator(scene.ready).first)
     root.scroll_into_view_if_needed()
     scene.act(page, root)
     files = []
@@ -101,7 +101,7 @@ def take(lab: Lab, name: str) -> list[Path]:
     return files
 
 
-def _wait(root: Locator, ready: Locator) -> None:
+def wait_for_images(root: Locator, ready: Locator) -> None:
     """Wait for the widget's images and, on a busy machine, retry as a person would."""
     for _ in range(8):
         with suppress(TimeoutError):

@@ -35,7 +35,7 @@ def test_each_extra_of_the_package_is_told_with_what_it_brings() -> None:
     brought = {
         name: {text.partition(">")[0].partition("[")[0] for text in texts}
         for name, texts in declared.items()
-        if name not in ("test", "dev")
+        if name not in ("test", "dev", "docs")
     }
     assert {name: set(packages) for name, (packages, _) in EXTRAS.items()} == brought
     for line in extras():

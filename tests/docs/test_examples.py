@@ -15,13 +15,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import customlabels_nb as cl
 from tests.conftest import ROOT
 from tests.docs.reference import classes, docstring, function_of, functions, members
+from tests.docs.test_readme import code_blocks
 
 PACKAGE = ROOT / "customlabels_nb"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+#: Guides with code, which runs with the same names as the examples. That about Custom Vision uses real photos.
+GUIDES = [
+    path
+    for folder in ("guides", "concepts")
+    for path in sorted((ROOT / "docs" / folder).glob("*.md"))
+    if "```python" in path.read_text("utf-8") and path.stem != "custom_vision"
+]
 
 #: Folder of the example photos → label in the examples.
 ROOMS = {"bathroom": "bathroom", "bedroom": "bedroom", "backyard": "garden"}
@@ -129,6 +139,29 @@ def test_example(name: str, example_folder: Path, tmp_path: Path, monkeypatch: p
         project.close()
     plt.close("all")
     assert not result.failed, "".join(output)
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+def test_guide(path: Path, example_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the code of a guide, next to the files that it shows."""
+    monkeypatch.chdir(tmp_path)
+    text = path.read_text("utf-8")
+    code = "\n".join(code_blocks("python", text))
+    for name, language in (("labels.json", "json"), ("output.manifest", "jsonl")):
+        for block in code_blocks(language, text):
+            Path(name).write_text(block, "utf-8")
+            (tmp_path / "datastore" / "kitchen").mkdir(parents=True)
+            for number in (1, 2):
+                Image.new("RGB", (160, 120), (number, 0, 0)).save(f"datastore/kitchen/{number}.jpg")
+    names = names_for(variables(code), example_folder, tmp_path)
+    exec(compile(code, str(path), "exec"), names)  # noqa: S102
+    for value in names.values():
+        if isinstance(value, cl.Project):
+            value.close()
+        if isinstance(value, cl.Dataset):
+            assert set(value.issues["code"]) <= {"ENTRY_ADJUSTED"}
+            assert len(value.annotations)
+    plt.close("all")
 
 
 def module_of(name: str) -> ModuleType:

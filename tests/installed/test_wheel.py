@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -59,11 +60,26 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(uv: str, outer_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the wheel built from this checkout."""
+    """Return the wheel, built as ``python -m build`` does: the source distribution first, and the wheel from it."""
     folder = tmp_path_factory.mktemp("wheel")
-    run([uv, "build", "--wheel", "--out-dir", str(folder), str(ROOT)], folder, outer_environment)
+    run([uv, "build", "--out-dir", str(folder), str(ROOT)], folder, outer_environment)
     (built,) = folder.glob("*.whl")
     return built
+
+
+def test_the_source_distribution_has_what_the_tests_and_the_site_need(wheel: Path) -> None:
+    (archive,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {PurePosixPath(*PurePosixPath(name).parts[1:]).as_posix() for name in opened.getnames()}
+    expected = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("customlabels_nb", "docs", "notebooks", "tests")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
+    ]
+    expected += ["CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "environment.yml"]
+    assert sorted({*expected, "mkdocs.yml", "pyproject.toml"} - names) == []
+    assert archive.stat().st_size < 20 * 2**20
 
 
 @pytest.fixture(scope="module")
