@@ -1,48 +1,93 @@
-"""Masks and boxes of circuit boards whose parts have exact outlines, for ``training.py``."""
+"""Masks and boxes for ``training.py``: drawn circuit boards, whose outlines are exact, and photos of fruit.
+
+The outlines of the fruit (``fruit_outlines.json``) were drawn in the annotator with its Outline tool: a box around each
+object by mouse, and clicks that took its shadow away. The photos have a licence of their own (MIT), see the file.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from _measure import bound, figure, heading
+from _training_peer import SIDE, train_reference
+from _training_photos import folder_of
 
+from customlabels_nb import read_dataset
+
+OUTLINES = Path(__file__).with_name("fruit_outlines.json")
 TRAIN, TEST, SIZE = 120, 40, (480, 360)
 _LEAST_SIDE = 8  # pixels
 MOST_APART = 0.03
 
 
 def masks_part(seeds: Sequence[int], *, budget: str | None, steps: int | None) -> None:
-    """Train masks on drawn boards with every seed, and compare AP50 by masks with AP50 by boxes."""
-    from customlabels_nb.core.polygons import rings_of
-    from customlabels_nb.events import Events
+    """Train masks with every seed, and compare AP50 by masks with AP50 by boxes, on fruit also with the peer's."""
     from customlabels_nb.examples.circuit_boards import LABELS
-    from customlabels_nb.training.boxes_data import make_examples
-    from customlabels_nb.training.budget import parse_budget
-    from customlabels_nb.training.detection_data import DetectionOptions
-    from customlabels_nb.training.detector_recipe import predict_boxes, train_detector
 
     heading(f"masks: {TRAIN} training boards, {TEST} test boards, {budget or f'{steps} steps'}:")
     with tempfile.TemporaryDirectory() as folder:
         images, shapes = _boards(Path(folder), TRAIN + TEST)
         is_test = images["image"].isin(images["image"].tail(TEST))
-        tests, truth = images[is_test]["image"].tolist(), shapes[shapes["image"].isin(images[is_test]["image"])]
-        examples = make_examples(images[~is_test], shapes, list(LABELS), masks=True)
         for seed in seeds:
-            chosen = parse_budget(None if steps else budget, steps)
-            options = DetectionOptions(budget=chosen, seed=seed, device="cpu", masks=True)
-            trained = train_detector(examples, list(LABELS), options, Events())
-            found, _, _ = predict_boxes(trained, tests, list(LABELS), root=None, events=Events())
-            by_boxes, by_masks = (_ap50(truth, found, images[is_test], list(LABELS), masks) for masks in (False, True))
-            points = np.mean([sum(map(len, rings_of(polygon))) for polygon in found["polygon"]])
-            figure(
-                f"seed {seed}: AP50 by boxes, by masks",
-                f"{by_boxes:.3f}, {by_masks:.3f} after {trained.state.step} steps of {trained.input_size} px, "
-                f"{points:.0f} points a polygon",
-            )
+            _compare(images, shapes, is_test, list(LABELS), seed, budget=budget, steps=steps, peer=False)
+    photos = folder_of("fruit-objects")
+    if not photos.is_dir():
+        print(f"There are no photos in {photos}, so masks of fruit are skipped.")
+        return
+    fruit = read_dataset(OUTLINES, images=photos / "images")
+    is_test = pd.Series(np.arange(len(fruit.images)) % 5 == 0)
+    counts = f"{(~is_test).sum()} training photos, {is_test.sum()} test photos"
+    heading(f"masks of fruit: {counts}, {budget or f'{steps} steps'}, in turn with torchvision's reference recipe:")
+    labels = sorted(fruit.annotations["label"].unique())
+    for seed in seeds:
+        _compare(fruit.images, fruit.annotations, is_test, labels, seed, budget=budget, steps=steps, peer=True)
+
+
+def _compare(
+    images: pd.DataFrame,
+    shapes: pd.DataFrame,
+    is_test: pd.Series[bool],
+    labels: list[str],
+    seed: int,
+    *,
+    budget: str | None,
+    steps: int | None,
+    peer: bool,
+) -> None:
+    """Train on the images that are not for testing, and print AP50 by boxes and by masks."""
+    from customlabels_nb.core.polygons import rings_of
+    from customlabels_nb.events import Events
+    from customlabels_nb.training.boxes_data import make_examples
+    from customlabels_nb.training.budget import parse_budget
+    from customlabels_nb.training.detection_data import DetectionOptions
+    from customlabels_nb.training.detector_recipe import predict_boxes, train_detector
+
+    tests, truth = images[is_test]["image"].tolist(), shapes[shapes["image"].isin(images[is_test]["image"])]
+    examples = make_examples(images[~is_test], shapes, labels, masks=True)
+    chosen = parse_budget(None if steps else budget, steps)
+    options = DetectionOptions(budget=chosen, seed=seed, device="cpu", masks=True, input_size=SIDE if peer else None)
+    trained = train_detector(examples, labels, options, Events())
+    runs = {"ours": (trained, trained.state.step)}
+    if peer:
+        network, _, _, step, _ = train_reference(
+            examples, labels, seed=seed, seconds=chosen.seconds, steps=steps, masks=True
+        )
+        runs["torchvision's"] = (replace(trained, network=network), step)
+    for name, (one, step) in runs.items():
+        found, _, _ = predict_boxes(one, tests, labels, root=None, events=Events())
+        by_boxes, by_masks = (_ap50(truth, found, images[is_test], labels, masks) for masks in (False, True))
+        points = np.mean([sum(map(len, rings_of(polygon))) for polygon in found["polygon"]])
+        figure(
+            f"seed {seed}: {name}: AP50 by boxes, by masks",
+            f"{by_boxes:.3f}, {by_masks:.3f} after {step} steps of {one.input_size} px, {points:.0f} points a polygon",
+        )
+        if name == "ours":
             bound("AP50 by masks below AP50 by boxes", by_boxes - by_masks, "", at_most=MOST_APART)
 
 
@@ -55,7 +100,6 @@ def _ap50(truth: Any, found: Any, images: Any, labels: list[str], masks: bool) -
 
 def _boards(folder: Path, count: int) -> tuple[Any, Any]:
     """Draw boards, and return the table of images and the table of the visible parts with their outlines."""
-    import pandas as pd
     from PIL import Image
 
     from customlabels_nb.core import tables as t

@@ -3,7 +3,8 @@
 As in ``references/detection/train.py``: SGD with momentum 0.9, weight decay 1e-4 and a learning rate of 0.02 for 16
 images, so 0.01 for 8, a linear warm-up over the first epoch, horizontal flips, and a learning rate divided by ten at
 16/26 and 22/26 of the training time. Backbone, input size, test photos and seed are the same. One change is in its
-favour: gradients are clipped as in our recipe, because it learns nothing on this backbone otherwise.
+favour: gradients are clipped as in our recipe, because it learns nothing on this backbone otherwise. Masks are learnt
+in the true boxes.
 """
 
 from __future__ import annotations
@@ -49,49 +50,66 @@ def _ours(seed: int, seconds: float) -> tuple[float, float]:
 
 def _reference(seed: int, seconds: float) -> tuple[float, float]:
     """Train torchvision's reference recipe for this time and return AP50 and AP."""
+    train, _, labels = photos("raccoon")
+    network, mean, std, step, took = train_reference(train, labels, seed=seed, seconds=seconds)
+    ap50, ap = _judge(network, mean, std)
+    figure(f"seed {seed}: torchvision's: AP50, AP", f"{ap50:.3f}, {ap:.3f} after {step} steps, {took:.0f} s")
+    return ap50, ap
+
+
+def train_reference(train, labels, *, seed, seconds=None, steps=None, masks=False):  # type: ignore[no-untyped-def]
+    """Train for this time or number of steps, and return the network, mean, std, its steps and its seconds."""
     import torch
 
     from customlabels_nb.models.backbone import PACKAGED
     from customlabels_nb.models.detector_building import normalisation, pretrained_detector
     from customlabels_nb.models.detector_shape import DetectorShape
 
-    train, _, labels = photos("raccoon")
-    mean, std = normalisation(DetectorShape().architecture, PACKAGED)
-    detector = pretrained_detector(DetectorShape(), len(labels), PACKAGED, seed=seed, frozen_stages=2, proposals=512)
-    detector.train()
-    parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    shape = DetectorShape()
+    mean, std = normalisation(shape.architecture, PACKAGED)
+    own = {"seed": seed, "frozen_stages": 2, "proposals": 512, "masks": masks}
+    network = pretrained_detector(shape, len(labels), PACKAGED, **own)
+    network.train()
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=0.9, weight_decay=1e-4)
     rng = np.random.default_rng(seed)
     started = time.perf_counter()
     data = [_decoded(example) for example in train]
-    warm_up = len(data) // BATCH - 1
+    warm_up = max(1, len(data) // BATCH - 1)
     step, order = 0, np.empty(0, dtype=np.int64)
-    while (share := (time.perf_counter() - started) / seconds) < 1:
+    while (share := step / steps if steps else (time.perf_counter() - started) / seconds) < 1:
         if len(order) < BATCH:
             order = rng.permutation(len(data))
         batch, order = order[:BATCH], order[BATCH:]
         cuts = sum(share >= part / 26 for part in (16, 22))
         optimizer.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / warm_up) * 0.1**cuts
         optimizer.zero_grad()
-        sum(detector.losses(*_flipped([data[i] for i in batch.tolist()], rng, mean, std)).values()).backward()
+        sum(network.losses(*_flipped([data[i] for i in batch.tolist()], rng, mean, std)).values()).backward()
         torch.nn.utils.clip_grad_norm_(parameters, CLIP)
         optimizer.step()
         step += 1
-    took = time.perf_counter() - started
-    ap50, ap = _judge(detector.eval(), mean, std)
-    figure(f"seed {seed}: torchvision's: AP50, AP", f"{ap50:.3f}, {ap:.3f} after {step} steps, {took:.0f} s")
-    return ap50, ap
+    return network.eval(), mean, std, step, time.perf_counter() - started
 
 
 def _decoded(example):  # type: ignore[no-untyped-def]
-    """Decode an example and return pixels, boxes and labels on the canvas."""
+    """Decode an example and return pixels, boxes and labels on the canvas, and masks if it has polygons."""
+    from customlabels_nb.core.geometry import ltwh_to_xyxy
+    from customlabels_nb.core.polygons import rings_of
     from customlabels_nb.images.reading import open_image
     from customlabels_nb.models.canvas import to_canvas
+    from customlabels_nb.training.mask_data import rasterise
 
     canvas = to_canvas(open_image(example.image), SIDE, (127, 127, 127))
     pixels = np.full((3, SIDE, SIDE), 127, dtype=np.uint8)
     pixels[:, : canvas.pixels.shape[1], : canvas.pixels.shape[2]] = canvas.pixels
-    return pixels, example.boxes * np.tile(np.divide(canvas.inside, canvas.size), 2), example.labels
+    scale = np.divide(canvas.inside, canvas.size)
+    boxes = example.boxes * np.tile(scale, 2)
+    corners = ltwh_to_xyxy(boxes)
+    inside = [
+        rasterise([ring * scale for ring in rings_of(polygon)], own, own)
+        for polygon, own in zip(example.polygons, corners, strict=False)
+    ]
+    return pixels, boxes, example.labels, np.stack(inside) if inside else None
 
 
 def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
@@ -101,15 +119,18 @@ def _flipped(items, rng, mean, std):  # type: ignore[no-untyped-def]
     from customlabels_nb.core.geometry import ltwh_to_xyxy
     from customlabels_nb.models.transforms import to_batch
 
-    pixels, corners, labels = [], [], []
-    for image, boxes, at in items:
+    pixels, corners, labels, masks = [], [], [], []
+    for image, boxes, at, inside in items:
         if rng.random() < 0.5:
             image, boxes = image[:, :, ::-1], boxes.copy()
+            inside = None if inside is None else np.ascontiguousarray(inside[:, :, ::-1])
             boxes[:, 0] = SIDE - boxes[:, 0] - boxes[:, 2]
         pixels.append(image)
         corners.append(torch.from_numpy(ltwh_to_xyxy(boxes)).float())
         labels.append(torch.from_numpy(at))
-    return to_batch(pixels, mean, std), corners, labels
+        if inside is not None:
+            masks.append((corners[-1], torch.from_numpy(inside)))
+    return to_batch(pixels, mean, std), corners, labels, masks
 
 
 def _judge(network, mean, std) -> tuple[float, float]:  # type: ignore[no-untyped-def]

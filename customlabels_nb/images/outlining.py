@@ -26,6 +26,7 @@ _SIDE, _COARSE = 200, 128  # pixels of the longer side of the crop around an obj
 _ROUNDS = 2
 _MARGIN = 0.15  # around a box, as a share of its sides
 _LEAST_MARGIN = 8.0
+_ALIKE = 10  # difference of colours up to which pixels around an outer click are probably outside, in 8-bit CIELAB
 _SAMPLES = 24  # colours that are compared before the first round
 _SMALL_PART, _SMALL_HOLE = 0.1, 0.03  # of the largest part: smaller ones are noise, except where the user clicked
 _FINE = 4  # the outline is traced on a grid this much finer
@@ -122,6 +123,11 @@ class _Crop:
         self.frame[:, 0] |= self.left > 0
         self.frame[:, -1] |= right < image.width
         self.inside, self.outside = self._marked(clicks, inside=True), self._marked(clicks, inside=False)
+        places = [self._place(click) for click in clicks if not click.inside]
+        self.outer = [(min(int(x), size[0] - 1), min(int(y), size[1] - 1)) for x, y in places]
+
+    def _place(self, click: Click) -> tuple[float, float]:
+        return (click.x - self.left) * self.scale, (click.y - self.top) * self.scale
 
     def _marked(self, clicks: Sequence[Click], *, inside: bool) -> Mask:
         height, width = self.pixels.shape[:2]
@@ -130,7 +136,7 @@ class _Crop:
         marked = np.zeros((height, width), dtype=bool)
         for click in clicks:
             if click.inside == inside:
-                at = (click.x - self.left) * self.scale, (click.y - self.top) * self.scale
+                at = self._place(click)
                 marked |= np.hypot(x - at[0], y - at[1]) <= radius
         return marked
 
@@ -174,6 +180,7 @@ class _Crop:
 
     def segment(self, cv2: Any, state: Mask) -> Mask:
         """Separate the object from its surroundings, and return it as a mask of 0 and 1."""
+        state[self._alike(cv2) & (state != cv2.GC_BGD)] = cv2.GC_PR_BGD
         state[self.inside], state[self.outside] = cv2.GC_FGD, cv2.GC_BGD
         if not ((state & 1).any() and (~state & 1).any()):
             return state & 1
@@ -182,6 +189,17 @@ class _Crop:
         cv2.grabCut(self.pixels, state, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
         found = state & 1
         return self._touching(cv2, found) if self.inside.any() else _large_parts(cv2, found)
+
+    def _alike(self, cv2: Any) -> Mask:
+        """Return the pixels around outer clicks that have their colours, so that a click takes away more than a dot."""
+        height, width = self.pixels.shape[:2]
+        lab = cv2.cvtColor(cv2.GaussianBlur(self.pixels, (0, 0), 1), cv2.COLOR_BGR2LAB)
+        filled = np.zeros((height + 2, width + 2), dtype=np.uint8)
+        filled[1:-1, 1:-1] = self.inside
+        flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (2 << 8)
+        for x, y in self.outer:
+            cv2.floodFill(lab, filled, (x, y), 0, (_ALIKE,) * 3, (_ALIKE,) * 3, flags)
+        return np.asarray(filled[1:-1, 1:-1] == 2)
 
     def _touching(self, cv2: Any, found: Mask) -> Mask:
         """Return the parts that an inner click touches."""

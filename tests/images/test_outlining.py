@@ -59,6 +59,9 @@ def test_outlines_from_a_box_and_from_clicks() -> None:
     without, _ = find_outline(picture, box=both, clicks=[Click(1000, 200, False), Click(370, 400, True)])
     assert polygon_to_mask(without, SIZE)[200, 1000] == 0
     assert all((point >= 0).all() and (point <= SIZE).all() for point in rings_of(without))
+    # all of it, not only around the click
+    corner, _ = find_outline(picture, box=both, clicks=[Click(910, 110, False)])
+    assert iou(corner, ring) > 0.95
 
 
 @pytest.mark.parametrize("box", [(0, 0, 2, 2), (1190, 890, 10, 10), (0, 0, *SIZE), (500, 400, 1, 400)])
