@@ -20,6 +20,7 @@ from tests.inference.videos import write_video
 from tests.project.conftest import draw
 
 README = (ROOT / "README.md").read_text("utf-8")
+GET_STARTED = (ROOT / "docs" / "get_started.md").read_text("utf-8")
 JOBS = (ROOT / "docs" / "jobs.md").read_text("utf-8")
 TOUR = (ROOT / "docs" / "tour.md").read_text("utf-8")
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
@@ -58,8 +59,9 @@ def run_python(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     return variables
 
 
-def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = run_python(README, tmp_path, monkeypatch)
+@pytest.mark.parametrize("text", [README, GET_STARTED], ids=["readme", "get started"])
+def test_the_python_of_the_readme_runs(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = run_python(text, tmp_path, monkeypatch)
     assert sorted(variables["project"].labels) == ["aple", "apple", "orange", "tangerine"]
     assert len(variables["found"]) >= 3
     assert sum(not line.startswith("import") for line in code_blocks("python")[0].split("\n") if line) <= 10
