@@ -30,7 +30,7 @@ import psutil
 from jupyter_client.blocking import BlockingKernelClient
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
 
-from tests.browser import forked_kernels
+from tests import forked_kernels
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTIFACTS_VARIABLE = "CUSTOMLABELS_NB_ARTIFACTS"

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -19,12 +21,21 @@ from typing import Any
 import nbformat
 
 from customlabels_nb.quickstart import run_cells
+from tests import forked_kernels
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 CHECKS = HERE / "checks"
 CELL_SECONDS = 300
+#: Modules that most notebooks use, besides those of all forked kernels.
+_IMPORTS = (
+    "matplotlib.figure", "matplotlib.font_manager", "scipy.stats", "timm", "torch._dynamo",
+    "customlabels_nb.assist.queue", "customlabels_nb.evaluation.plots", "customlabels_nb.examples",
+    "customlabels_nb.inference.engines.selection", "customlabels_nb.inference.predictor",
+    "customlabels_nb.training.classifier_recipe", "customlabels_nb.training.detector_recipe",
+)  # fmt: skip
+_START_SECONDS = 120
 #: Metadata of the cells that the harness inserts.
 _OURS = "harness"
 
@@ -127,6 +138,31 @@ def execute(
         done = deepcopy(running)
         done.cells = [cell for cell in running.cells if _OURS not in cell.metadata]
         return Run(_renumbered(done), place, seconds, tuple((module, name) for module, name in called))
+
+
+@contextmanager
+def forking(folder: Path) -> Iterator[None]:
+    """Fork the kernels of notebooks inside the block from one process, instead of importing everything for each."""
+    from unittest import mock
+
+    from ipykernel.kernelspec import get_kernel_dict
+
+    address = folder / "kernels"  # the socket
+    start = [sys.executable, "-m", forked_kernels.__name__, str(address), *_IMPORTS]
+    kernel = [sys.executable, "-I", "-S", forked_kernels.__file__, str(address), "{connection_file}"]
+    # read when matplotlib is imported; a kernel sets it by itself
+    shown = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    with (
+        _private(folder, shown) as environment,
+        subprocess.Popen(start, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as process,
+        mock.patch("ipykernel.kernelspec.get_kernel_dict", return_value=get_kernel_dict() | {"argv": kernel}),
+    ):
+        end = time.monotonic() + _START_SECONDS
+        while not address.exists():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        yield  # the process ends when its standard input is closed
 
 
 def outputs_check(checks: Path | None) -> Any:

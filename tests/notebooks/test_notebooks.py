@@ -13,7 +13,7 @@ from tests import provision
 from tests.notebooks.cleaning import clean
 from tests.notebooks.comparing import stale
 from tests.notebooks.picturing import shooting
-from tests.notebooks.running import checks_of, execute, notebook_path, numbers, outputs_check
+from tests.notebooks.running import checks_of, execute, forking, notebook_path, numbers, outputs_check
 
 
 @pytest.fixture
@@ -23,7 +23,14 @@ def folder() -> Iterator[Path]:
         yield Path(own)
 
 
+@pytest.fixture(scope="module")
+def _forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with forking(tmp_path_factory.mktemp("kernels")):
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_forking")
 @pytest.mark.parametrize("number", numbers())
 def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, folder: Path) -> None:
     path = notebook_path(number)
@@ -38,6 +45,7 @@ def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, folder: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_forking")
 def test_a_notebook_runs_twice_in_one_folder(tmp_path: Path) -> None:
     none = tmp_path / "no_checks.py"
     none.write_text("")  # their text assumes a first run

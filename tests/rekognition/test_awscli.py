@@ -17,6 +17,21 @@ from tests.rekognition.service import classified
 from tests.rekognition.test_policy_operations import document, statement
 from tests.rekognition.training import paint, paint_boxes, paint_several
 
+#: Run the command in forks of one process, because its imports take a second. Its output is written to two files.
+_PROGRAM = """
+import json, os, sys
+from awscli.clidriver import create_clidriver, main
+create_clidriver().create_help_command()  # imports the rest
+for line in sys.stdin:
+    command = os.fork()
+    if not command:
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.argv = ["aws", *json.loads(line)]
+        sys.exit(main())
+    print(os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]), flush=True)
+"""
+
 
 class CommandLine:
     """The command ``aws rekognition``, which finds the endpoint by its environment alone."""
@@ -32,17 +47,29 @@ class CommandLine:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
             self.environment.pop(name, None)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "awscli", "rekognition", *arguments]
-        return subprocess.run(
+    def __enter__(self) -> CommandLine:
+        command = [sys.executable, "-c", _PROGRAM]
+        self.process = subprocess.Popen(
             command,
             env=self.environment,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            timeout=400,
-            check=False,
             cwd=self.environment["HOME"],
         )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.communicate(timeout=60)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(["rekognition", *arguments]) + "\n")
+        self.process.stdin.flush()
+        status = int(self.process.stdout.readline())
+        printed = [Path(self.environment["HOME"], name).read_text() for name in ("stdout", "stderr")]
+        return subprocess.CompletedProcess(arguments, status, *printed)
 
     def __call__(self, *arguments: str) -> Any:
         done = self.run(*arguments)
@@ -67,8 +94,10 @@ def packages(outer_environment: dict[str, str], tmp_path_factory: pytest.TempPat
 
 @pytest.mark.slow
 def test_the_guide_with_the_command_line(outer_environment: dict[str, str], packages: Path, tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, "--engine", "torch", "--hold") as server:
-        aws = CommandLine(tmp_path, packages, outer_environment, server)
+    with (
+        ServerProcess(tmp_path, "--engine", "torch", "--hold") as server,
+        CommandLine(tmp_path, packages, outer_environment, server) as aws,
+    ):
         lines = paint(server.photos)
         project = aws("create-project", "--project-name", "rooms", "--tags", "team=a,site=b")["ProjectArn"]
         assert aws("list-tags-for-resource", "--resource-arn", project)["Tags"] == {"team": "a", "site": "b"}
@@ -107,11 +136,13 @@ def test_the_guide_with_the_command_line(outer_environment: dict[str, str], pack
         request = ("--version-name", "v1", "--output-config", "S3Bucket=photos,S3KeyPrefix=out")
         version = aws("create-project-version", "--project-arn", project, *request)["ProjectVersionArn"]
         names = ("--project-arn", project, "--version-names", "v1")
+        server.settle(project, "v1")  # the command looks only every two minutes
         aws("wait", "project-version-training-completed", *names)
         (found,) = aws("describe-project-versions", *names)["ProjectVersionDescriptions"]
         assert (found["Status"], 0 <= found["EvaluationResult"]["F1Score"] <= 1) == ("TRAINING_COMPLETED", True)
         start = ("start-project-version", "--project-version-arn", version, "--min-inference-units", "1")
         assert aws(*start) == {"Status": "STARTING"}
+        server.settle(project, "v1")
         aws("wait", "project-version-running", *names)
         photo = f"fileb://{server.photos / '1.jpg'}"
         detect = ("detect-custom-labels", "--project-version-arn", version)
@@ -151,8 +182,10 @@ def test_the_guide_with_the_command_line(outer_environment: dict[str, str], pack
 def test_several_labels_and_boxes_with_the_command_line(
     outer_environment: dict[str, str], packages: Path, tmp_path: Path
 ) -> None:
-    with ServerProcess(tmp_path, "--engine", "torch", "--hold", "--budget", "10s") as server:
-        aws = CommandLine(tmp_path, packages, outer_environment, server)
+    with (
+        ServerProcess(tmp_path, "--engine", "torch", "--hold", "--budget", "10s") as server,
+        CommandLine(tmp_path, packages, outer_environment, server) as aws,
+    ):
         for name, paint_them in (("several", paint_several), ("boxes", paint_boxes)):
             project = aws("create-project", "--project-name", name)["ProjectArn"]
             lines = paint_them(server.photos)
@@ -174,6 +207,7 @@ def test_several_labels_and_boxes_with_the_command_line(
             (found,) = aws("describe-project-versions", *names)["ProjectVersionDescriptions"]
             assert 0 <= found["EvaluationResult"]["F1Score"] <= 1
             aws("start-project-version", "--project-version-arn", version, "--min-inference-units", "1")
+            server.settle(project, "v1")
             aws("wait", "project-version-running", *names)
             photo = f"fileb://{server.photos / '2.png'}"
             detect = ("detect-custom-labels", "--project-version-arn", version, "--image-bytes", photo)

@@ -47,7 +47,7 @@ def test_many_clients_detect_while_a_model_is_trained(tmp_path: Path) -> None:
         def detect(number: int) -> list[str]:
             client = server.new_client()  # with the retries of boto3's defaults
             found = []
-            for each in range(number, number + 6):
+            for each in range(number, number + 3):
                 answer = client.detect_custom_labels(ProjectVersionArn=arn, Image={"Bytes": photos[each % 12]})
                 found.append(answer["CustomLabels"][0]["Name"] == ["red", "blue"][each % 2])
             return found
@@ -58,7 +58,7 @@ def test_many_clients_detect_while_a_model_is_trained(tmp_path: Path) -> None:
         server.client.stop_project_version(ProjectVersionArn=arn)
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_poll_right_after_a_change_shows_it(service: Service, rounds: int) -> None:
     lines = [classified(f"{number}.jpg", "ab"[number % 2]) for number in range(10)]
     source = service.manifest(lines)
@@ -113,7 +113,7 @@ project.close()
 """
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(25, marks=pytest.mark.slow)])
 def test_a_notebook_and_clients_write_in_the_same_project(service: Service, rounds: int) -> None:
     arn = service.dataset(service.project(), [classified(f"{number}.jpg", "a") for number in range(30)])
     command = [sys.executable, "-c", _NOTEBOOK, str(service.root / "rooms"), str(rounds), classified("0.jpg", "new")]
@@ -165,10 +165,10 @@ def test_a_notebook_and_clients_write_in_the_same_project(service: Service, roun
 def test_a_model_of_each_kind_is_trained_and_finds_what_python_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    train_here(monkeypatch)
+    train_here(monkeypatch, 16 if kind == "boxes" else None)  # what a slow machine does in half a minute
     for name in ("root", "photos"):
         (tmp_path / name).mkdir()
-    with Service(tmp_path / "root", tmp_path / "photos", budget="40s", engine="torch") as service:
+    with Service(tmp_path / "root", tmp_path / "photos", engine="torch") as service:
         project = service.project()
         paint_them = paint_boxes if kind == "boxes" else paint_several
         dataset = service.dataset(project, paint_them(service.photos))

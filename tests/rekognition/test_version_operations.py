@@ -264,7 +264,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     ) == ("InvalidParameterException")
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(11, marks=pytest.mark.slow)])
 def test_a_poll_right_after_a_change_of_a_version_shows_it(trained: tuple[Service, str, str], rounds: int) -> None:
     service, project, arn = trained
     target = service.project("polled")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from customlabels_nb.project.project import Project
 from customlabels_nb.rekognition import version_training
 from customlabels_nb.rekognition.served_versions import ServedVersion
 from customlabels_nb.settings import settings
@@ -63,11 +64,14 @@ def paint_boxes(folder: Path, count: int = 16) -> list[str]:
     return lines
 
 
-def train_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train in a thread of this process instead of a process of its own."""
+def train_here(monkeypatch: pytest.MonkeyPatch, steps: int | None = None) -> None:
+    """Train in a thread of this process instead of a process of its own, with ``steps`` instead of a time."""
+    train = Project.train
 
     def start(version: ServedVersion) -> None:
         version_training.train_served_version(version_training.training_task(version))
 
+    if steps is not None:
+        monkeypatch.setattr(Project, "train", lambda *own, budget, **more: train(*own, steps=steps, **more))
     monkeypatch.setattr(version_training, "_start_process", start)
     monkeypatch.setattr(settings, "threads", 1)  # otherwise a benchmark chooses

@@ -1,7 +1,8 @@
-"""Kernels that are forked from a process with the imports done, which take longer than most browser tests.
+"""Kernels that are forked from a process with the imports done, which take longer than most tests.
 
-`python -m tests.browser.forked_kernels SOCKET` is that process. What the Jupyter server starts as kernel is this file
-as a script, which passes its working folder and environment on, forwards signals, and ends with the kernel.
+`python -m tests.forked_kernels SOCKET [MODULE ...]` is that process. What a Jupyter server or a client starts as kernel
+is this file as a script, which passes its arguments, working folder and environment on, forwards signals, and ends with
+the kernel.
 """
 
 import json
@@ -19,21 +20,25 @@ customlabels_nb.widgets.review"""
 _LARGEST = 2**20  # bytes of a request
 
 
-def client(address: str, file: str) -> int:
+def client(address: str, file: str, *options: str) -> int:
     """Ask for a kernel with this connection file, and return its exit status when it has ended."""
     forwarded = (signal.SIGINT, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
-        request = json.dumps({"file": file, "folder": os.getcwd(), "env": dict(os.environ)}).encode()
+        asked = {"arguments": ["-f", file, *options], "folder": os.getcwd(), "env": dict(os.environ)}
+        request = json.dumps(asked).encode()
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], [0, 1, 2])
         connection.sendall(request)
         kernel = int.from_bytes(connection.recv(4), "big")
-        Path(file).with_suffix(".pid").write_text(str(kernel), encoding="ascii")
+        known = Path(file).with_suffix(".pid")
+        known.write_text(str(kernel), encoding="ascii")
         for number in forwarded:
             signal.signal(number, lambda number, _: os.killpg(kernel, number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
-        return int.from_bytes(connection.recv(1) or b"\1", "big")
+        status = int.from_bytes(connection.recv(1) or b"\1", "big")
+        known.unlink(missing_ok=True)
+        return status
 
 
 def serve(address: str) -> dict[str, str]:
@@ -70,7 +75,7 @@ def serve(address: str) -> dict[str, str]:
                     inherited.close()
                 return json.loads(request)
             if ready is sys.stdin:  # closed by the tests, which have ended
-                sys.exit()
+                os._exit(0)  # some libraries report leaks at the end
             if ready is wake:
                 wake.recv(_LARGEST)
                 for connection, kernel in list(kernels.items()):
@@ -86,12 +91,13 @@ def serve(address: str) -> dict[str, str]:
                 ready.close()
 
 
-def main(address: str) -> None:
+def main(address: str, *modules: str) -> None:
     """Import the modules, fork kernels, and be one in the forked processes."""
     import gc
     from importlib import import_module
 
-    for name in IMPORTS.split():
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read when ipykernel is imported
+    for name in [*IMPORTS.split(), *modules]:
         import_module(name)
     gc.collect()
     gc.freeze()
@@ -99,17 +105,21 @@ def main(address: str) -> None:
     os.environ.clear()
     os.environ.update(request["env"], JPY_PARENT_PID=str(os.getppid()))
     os.chdir(request["folder"])
-    sys.argv = ["ipykernel_launcher", "-f", request["file"]]
-    sys.path.remove(str(Path(__file__).resolve().parent.parent.parent))
+    sys.argv = ["ipykernel_launcher", *request["arguments"]]
+    sys.path.remove(str(Path(__file__).resolve().parent.parent))
     import numpy as np
+    import pandas as pd
     from ipykernel.kernelapp import IPKernelApp
 
+    from customlabels_nb.settings import Settings, settings
+
+    pd.set_option("display.max_columns", 20)  # unlimited if pandas is imported outside of a kernel
+    vars(settings).update(vars(Settings()))
     np.random.seed()
     IPKernelApp.launch_instance()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        main(sys.argv[1])
-    else:
+    if __spec__ is None:
         sys.exit(client(*sys.argv[1:]))
+    main(*sys.argv[1:])
