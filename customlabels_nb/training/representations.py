@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit
 
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.training.classification import FittedHead, fit_head
@@ -40,7 +39,8 @@ def fit_best_head(
 ) -> FittedHead:
     """Fit a head on features, on the logits of the backbone's classifier, or on both.
 
-    Features are used unless the held-out log-loss of another choice is lower by more than two standard errors.
+    Features are used unless the held-out log-loss of another choice is lower by more than two standard errors. If an
+    image can have several labels, features are always used, because logits were not better there.
 
     Parameters
     ----------
@@ -67,18 +67,15 @@ def fit_best_head(
         See :func:`fit_head` and :func:`fit_multi_label_head`.
     """
 
-    def fitted(rows: npt.NDArray[np.floating]) -> FittedHead:
-        if truth.ndim == 2:
-            return fit_multi_label_head(rows, truth, seed=seed)
-        return fit_head(rows, truth, n_labels, seed=seed)
-
-    plain = fitted(features)
+    if truth.ndim == 2:
+        return fit_multi_label_head(features, truth, seed=seed)
+    plain = fit_head(features, truth, n_labels, seed=seed)
     if classifier is None or plain.out_of_fold is None or len(features) > MOST_IMAGES:
         return plain
     # a constant added to all logits of an image says nothing about the image
     to_logits = _SCALE * (classifier - classifier.mean(axis=0)).astype(np.float64)
     maps = {LOGITS: to_logits, BOTH: np.vstack([np.eye(features.shape[1]), to_logits])}
-    found = {name: fitted(features @ own.T) for name, own in maps.items()}
+    found = {name: fit_head(features @ own.T, truth, n_labels, seed=seed) for name, own in maps.items()}
     first = _held_out_losses(plain, truth)
     for name, head in sorted(found.items(), key=lambda one: float(one[1].log_loss or 0.0)):
         gain = first - _held_out_losses(head, truth)
@@ -97,5 +94,4 @@ def _held_out_losses(head: FittedHead, truth: npt.NDArray[np.generic]) -> FloatA
     """Compute the log-loss of each image that was held out once."""
     assert head.out_of_fold is not None
     known = ~np.isnan(head.out_of_fold).any(axis=1)
-    confidences = np.clip(head.out_of_fold[known], np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).epsneg)
-    return losses(logit(confidences) if truth.ndim == 2 else np.log(confidences), truth[known])
+    return losses(np.log(np.clip(head.out_of_fold[known], np.finfo(np.float64).tiny, 1)), truth[known])
