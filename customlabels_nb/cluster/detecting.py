@@ -76,6 +76,7 @@ def detect_with(
                 "batch_size": batch_size,
                 "device": own.predictor.device,
                 "engine": own.predictor.engine_name,
+                "views": own.predictor.views,
             },
             model=str(own.predictor.folder.absolute()),
             identity=model_identity(own.predictor.folder, own.config),
@@ -126,7 +127,7 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     torch.set_num_threads(settings.threads)
     assert job.model is not None
     predictor = Predictor(Path(job.model))
-    predictor.start(asked["device"], engine=asked["engine"])
+    predictor.start(asked["device"], engine=asked["engine"], views=asked["views"])
     postprocessor = Postprocessor(predictor, asked["thresholds"], asked["max_results"])
     output = ParquetParts(OutputFolder(asked["to"]), predictor.config.labels)
     root = None if asked["root"] is None else Path(asked["root"])

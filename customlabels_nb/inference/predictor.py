@@ -20,6 +20,7 @@ from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
 from customlabels_nb.inference.idle import DEFAULT_SECONDS, IdleWatch, idle_seconds
+from customlabels_nb.inference.views import check_views, views_of
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, load_config
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas, to_canvas
@@ -57,6 +58,7 @@ class Predictor:
         self._engine = AUTO  # as requested
         self._engine_asleep = AUTO  # used before the idle stop, so that waking up does not change predictions
         self._idle_seconds = DEFAULT_SECONDS
+        self._views = 1
         self._watch: IdleWatch | None = None
         load_config(folder)
 
@@ -91,6 +93,11 @@ class Predictor:
         return running.device if running is not None else self._asleep
 
     @property
+    def views(self) -> int:
+        """Number of views of each image that a classifier averages."""
+        return self._views
+
+    @property
     def at_once(self) -> int:
         """Default batch size for the device and the engine."""
         running = self._running
@@ -120,7 +127,12 @@ class Predictor:
                 self._engine = asked
 
     def start(
-        self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
+        self,
+        device: str | None = None,
+        *,
+        engine: str | None = None,
+        idle_stop: str | float | None = None,
+        views: int | None = None,
     ) -> None:
         """Load the weights on the device and run a warm-up pass.
 
@@ -136,6 +148,8 @@ class Predictor:
             unchanged.
         idle_stop : str or float, optional
             See :func:`customlabels_nb.inference.idle.idle_seconds`. The initial value is "never". By default unchanged.
+        views : int, optional
+            See :func:`customlabels_nb.inference.views.views_of`. The initial value is 1. By default unchanged.
 
         Raises
         ------
@@ -144,12 +158,15 @@ class Predictor:
         ArtifactError
             If the model's files are damaged.
         InputError
-            If ``idle_stop`` cannot be parsed, or the engine does not exist.
+            If ``idle_stop`` cannot be parsed, the engine does not exist, or ``views`` is not 1, or 2 or 4 for a
+            classifier.
         ModelError, MissingDependencyError
             If the engine cannot run the model.
         """
         if engine is not None:
             check_engine(engine)
+        if views is not None:
+            check_views(views, detector=self.config.is_detector)
         seconds = None if idle_stop is None else idle_seconds(idle_stop)
         with self._lock:
             another = engine not in (None, self._engine)
@@ -167,6 +184,7 @@ class Predictor:
                     self._running, self._asleep = started, None
                 self._engine = engine or self._engine
             self._idle_seconds = self._idle_seconds if seconds is None else seconds
+            self._views = self._views if views is None else views
             if self._watch is not None:
                 self._watch.end()
             self._watch = IdleWatch(self) if math.isfinite(self._idle_seconds) else None
@@ -175,7 +193,7 @@ class Predictor:
         """Unload the model and free the device's memory, once the pending requests are complete."""
         with self._lock:
             self._end(None)
-            self._idle_seconds = DEFAULT_SECONDS
+            self._idle_seconds, self._views = DEFAULT_SECONDS, 1
 
     def sleep_if_idle(self) -> float | None:
         """Stop the model until the next request if there has been none for :attr:`idle_stop` seconds.
@@ -227,7 +245,8 @@ class Predictor:
         with self._asked(detector=False) as running:
             pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
             step = at_once or running.at_once
-            rows = [running.forward(pixels[i : i + step]) for i in range(0, len(pixels), step)]
+            parts = (pixels[i : i + step] for i in range(0, len(pixels), step))
+            rows = [np.mean([running.forward(view) for view in views_of(part, self._views)], axis=0) for part in parts]
             return np.concatenate([np.empty((0, len(running.config.labels))), *rows])
 
     def boxes(

@@ -217,6 +217,7 @@ class Writing:
             "threshold": dict(zip(asked.config.labels, asked.thresholds.tolist(), strict=True)),
             "max_results": asked.max_results,
             ENGINE: asked.predictor.engine_name,
+            **({} if asked.predictor.views == 1 else {"views": asked.predictor.views}),
         }
 
     def _add(self, looked: Sequence[Looked]) -> None:

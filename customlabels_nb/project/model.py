@@ -237,12 +237,19 @@ class Model(Runnable):
         self._write_card()
 
     def start(
-        self, device: str | None = None, *, engine: str | None = None, idle_stop: str | float | None = None
+        self,
+        device: str | None = None,
+        *,
+        engine: str | None = None,
+        idle_stop: str | float | None = None,
+        views: int | None = None,
     ) -> Model:
         from customlabels_nb._utils.device import choose_device
         from customlabels_nb.inference.engines.names import check_engine
         from customlabels_nb.inference.idle import idle_seconds
         from customlabels_nb.inference.predictor import Predictor
+        from customlabels_nb.inference.views import check_views
+        from customlabels_nb.models.artifact import load_config
 
         self._require_ready()
         chosen = None if device is None else choose_device(device)
@@ -250,15 +257,17 @@ class Model(Runnable):
             idle_seconds(idle_stop)  # validate before the status changes
         if engine is not None:
             check_engine(engine)
+        if views is not None:
+            check_views(views, detector=load_config(self.folder).is_detector)
         with _LOCKS[self._key]:
             predictor = self._predictor
             if predictor is not None and chosen in (None, predictor.device) and engine is None:
-                predictor.start(idle_stop=idle_stop)
+                predictor.start(idle_stop=idle_stop, views=views)
             else:
                 self._set("STARTING", "The model is starting.")
                 life = _RUNNING.get(self._key) or _RunningVersion(Predictor(self.folder, changed=self._note_change))
                 try:
-                    life.predictor.start(chosen, engine=engine, idle_stop=idle_stop)
+                    life.predictor.start(chosen, engine=engine, idle_stop=idle_stop, views=views)
                 except BaseException as error:
                     life.predictor.stop()
                     self._forget()

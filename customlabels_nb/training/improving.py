@@ -23,12 +23,13 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.backbones import load_backbone
+from customlabels_nb.models.backbones import classifier_weights, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
-from customlabels_nb.training.classification import FittedHead, fit_head, image_weights
+from customlabels_nb.training.classification import FittedHead, image_weights
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune, forward_all
 from customlabels_nb.training.image_data import ImagePixels
-from customlabels_nb.training.multi_label import fit_multi_label_head, label_weights
+from customlabels_nb.training.multi_label import label_weights
+from customlabels_nb.training.representations import FEATURES, fit_best_head
 from customlabels_nb.training.temperature import fit_temperature, losses, standard_error
 
 Features = npt.NDArray[np.float32]
@@ -219,7 +220,8 @@ class _Work:
 
     def start(self, former: Former | None) -> None:
         """Start with a head on the frozen backbone, fitted without the held-out images, or with the earlier network."""
-        head = self._fit(self.features)
+        classifier = None if self.head.inputs == FEATURES else classifier_weights(self.backbone.name)
+        head = self._fit(self.features, classifier)
         self.best = _Option(
             FROZEN_NAME,
             losses(head.logits(self.features[self.held_out]).astype(np.float64), self.truth[self.held_out]),
@@ -307,12 +309,12 @@ class _Work:
         if kept:
             self.best = other
 
-    def _fit(self, features: Features) -> FittedHead:
+    def _fit(self, features: Features, classifier: Features | None = None) -> FittedHead:
         """Fit a head on the images that are not held out."""
-        rows, truth = features[~self.held_out], self.truth[~self.held_out]
-        if truth.ndim == 2:
-            return fit_multi_label_head(rows, truth, seed=self.options.seed)
-        return fit_head(rows, truth, len(self.head.bias), seed=self.options.seed)
+        kept = ~self.held_out
+        return fit_best_head(
+            features[kept], self.truth[kept], len(self.head.bias), classifier=classifier, seed=self.options.seed
+        )
 
     def _network(self, backbone: nn.Module, head: FittedHead) -> ImageClassifier:
         network = ImageClassifier(backbone, self.backbone.features, len(head.bias))

@@ -186,6 +186,10 @@ def test_with_another_threshold_or_model_it_does_not_go_on(
     changed.start("cpu")
     with pytest.raises(InputError, match="started with model="):
         detect_many(changed, images, to=to, resume=True, threshold=0.3, max_results=2)
+    more = Predictor(model_folder)
+    more.start("cpu", views=2)
+    with pytest.raises(InputError, match="started with views=None, but this run uses views=2"):
+        detect_many(more, images, to=to, resume=True, threshold=0.3, max_results=2)
     assert {path: path.read_bytes() for path in before} == before
     assert written(predictor, images, to, resume=True, threshold=0.3, max_results=2).images == 18
 

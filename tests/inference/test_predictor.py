@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from customlabels_nb.errors import ArtifactError, DeviceError, InputError, ModelError
 from customlabels_nb.inference import predictor as predictor_module
@@ -52,6 +52,32 @@ def test_pictures_and_pixels_in_any_number(predictor: Predictor, blots: dict[str
     assert found.argmax(axis=1).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert predictor.probabilities([to_pixels(image, 224) for image in images]) == pytest.approx(found)
     assert predictor.probabilities([]).shape == (0, 3)
+
+
+def test_several_views_are_averaged_if_asked_for(
+    model_folder: Path, detector_folder: Path, blots: dict[str, list[str]]
+) -> None:
+    def shown(image: Image.Image) -> list[Image.Image]:
+        edge = image.width * 0.1
+        centre = image.resize(
+            image.size, Image.Resampling.BICUBIC, (edge, edge, image.width - edge, image.height - edge)
+        )
+        return [each for view in (image, centre) for each in (view, ImageOps.mirror(view))]
+
+    images = [Image.open(paths[0]).convert("RGB").resize((224, 224)) for paths in blots.values()]
+    predictor = Predictor(model_folder)
+    predictor.start("cpu", engine="torch")
+    alone = np.stack([predictor.probabilities(shown(image)) for image in images])
+    for views in (2, 4, 1):
+        predictor.start(views=views)
+        assert predictor.probabilities(images, at_once=2) == pytest.approx(alone[:, :views].mean(axis=1), abs=1e-6)
+    with pytest.raises(InputError, match=r"views=3 must be 1, 2 .* or 4"):
+        predictor.start(views=3)
+    predictor.start(views=2)
+    predictor.stop()
+    assert predictor.views == 1
+    with pytest.raises(InputError, match="views=2 must be 1 for a detector"):
+        Predictor(detector_folder).start("cpu", views=2)
 
 
 def test_wrong_pixels_are_refused(predictor: Predictor) -> None:
