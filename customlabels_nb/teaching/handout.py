@@ -104,12 +104,12 @@ def write_handout(
     place = Path(out)
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
         raise InputError(f"out={os.fspath(out)!r} already exists and is not empty. Choose a new folder.")
-    labs = {path.stem: (_read(path), path) for path in _paths(notebooks)}
+    read = {path: _read(path) for path in _paths(notebooks)}
+    labs = [(path.stem, notebook, _exercises(notebook, path)) for path, notebook in read.items()]
     place.mkdir(parents=True, exist_ok=True)
     written = []
     with scratch(place) as folder:
-        for name, (notebook, path) in labs.items():
-            count = _exercises(notebook, path)
+        for name, notebook, count in labs:
             for kind, copy in ((STUDENT, _student_copy(notebook)), (SOLUTION, _solution_copy(notebook))):
                 (folder / kind / name).mkdir(parents=True)
                 nbformat.write(copy, folder / kind / name / f"{name}.ipynb")
