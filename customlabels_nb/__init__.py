@@ -38,6 +38,7 @@ __all__ = [
     "read_dataset",
     "read_evaluation_snapshot",
     "read_evaluation_summary",
+    "teaching",
     "unpack_project",
     "validate_manifest",
     "whoami",
@@ -69,10 +70,10 @@ _HOMES = {
     "validate_manifest": "datasets.loading",
     "whoami": "jobs.identity",
 }
-_MODULES = frozenset({"errors", "examples"})
+_MODULES = frozenset({"errors", "examples", "teaching"})
 
 if TYPE_CHECKING:
-    from customlabels_nb import errors, examples
+    from customlabels_nb import errors, examples, teaching
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.datasets.loading import (
         from_huggingface,

@@ -1,9 +1,10 @@
-"""Command line interface ``customlabels-nb``: quickstart, lab, label, doctor, serve."""
+"""Command line interface ``customlabels-nb``: quickstart, lab, handout, label, doctor, serve."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ _EXAMPLES = """examples:
   customlabels-nb quickstart                     train, evaluate and run a model on generated images
   customlabels-nb quickstart --images photos     use your own photos: photos/apple/*.jpg, photos/banana/*.jpg, …
   customlabels-nb lab                            open JupyterLab with the notebooks
+  customlabels-nb handout course                 write the labs for students, and their solutions for you
   customlabels-nb label leaves-1 --project fruit serve the labelling screen of a job as a web page
   customlabels-nb doctor                         check the installation and whether widgets will render
   customlabels-nb serve --root projects          answer programs written for Amazon Rekognition Custom Labels
@@ -75,6 +77,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     lab.add_argument("options", nargs="*", help="options after -- are passed to JupyterLab")
     lab.set_defaults(run=_lab)
+    handout = commands.add_parser(
+        "handout",
+        help="write the lab notebooks for students, and their solutions for teachers",
+        description="Write a student's copy and a solution copy of the lab notebooks to a new folder, which is also a "
+        "course of nbgrader.",
+        epilog="example: customlabels-nb handout course",
+    )
+    handout.add_argument("out", metavar="OUT", help="folder to create")
+    handout.add_argument(
+        "notebooks", nargs="*", metavar="NOTEBOOK", help="lab notebooks of your own (default: the labs of this package)"
+    )
+    handout.set_defaults(run=_handout)
     label = commands.add_parser(
         "label",
         help="serve the labelling screen of a job as a web page",
@@ -166,6 +180,18 @@ def _lab(options: argparse.Namespace) -> int:
     import subprocess
 
     return subprocess.call(command)
+
+
+def _handout(options: argparse.Namespace) -> int:
+    from customlabels_nb.teaching import write_handout
+
+    labs = write_handout(options.out, options.notebooks)
+    for lab in labs:
+        print(lab)
+    print(f"\nFor students:     {labs[0].student.parents[1]}")
+    print(f"With solutions:   {labs[0].solution.parents[1]}")
+    print(f"With nbgrader:    cd {shlex.quote(options.out)} && nbgrader generate_assignment {labs[0].name} --force")
+    return 0
 
 
 def _label(options: argparse.Namespace) -> int:

@@ -86,6 +86,7 @@ CLASSES = {
         "evaluation.comparison.comparing.Comparison",
         "evaluation.comparison.several.VersionsComparison",
     ),
+    "Teaching": ("teaching.exercises.Exercises", "teaching.handout.HandedOut"),
     "Events and settings": ("events.Events", "training.tensorboard.TensorBoardListener", "settings.Settings"),
 }
 #: Internal methods between a widget and its page, or between parts of the package.
@@ -121,13 +122,14 @@ def classes() -> Iterator[type]:
 
 
 def functions() -> Iterator[tuple[str, Any]]:
-    """Yield the functions of ``cl.`` and ``cl.examples``."""
+    """Yield the functions of ``cl.``, ``cl.examples`` and ``cl.teaching``."""
     for name in cl.__all__:
         value = getattr(cl, name)
         if inspect.isfunction(value):
             yield f"cl.{name}", value
     for name in ("create", "write_photos"):
         yield f"cl.examples.{name}", getattr(cl.examples, name)
+    yield "cl.teaching.write_handout", cl.teaching.write_handout
 
 
 def members(owner: type) -> Iterator[tuple[str, Any]]:

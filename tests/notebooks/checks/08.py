@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from typing import Any
 
 import pytest
 from IPython.display import DisplayHandle
 
+from tests.notebooks.answering import check_lab, check_saved
 from tests.notebooks.running import pictures_of, tagged, text_of
 
-RIGHT: dict[int, Any] = {
-    1: (5, 0, 3),
-    2: 5 / 8,
-    3: 8 / 9,
-    4: 0.45,
-    5: 2 / 3,
-    6: (0.974, 0.487),
-    7: 70 / 234,
-    8: 0.75,
-    9: (1 + 2 / 3 + 3 / 4) / 3,
-    10: 1 / 3,
-}
-#: The same values as a student would round or write them.
+#: Right answers as a student would round or write them.
 ALSO_RIGHT: dict[int, Any] = {1: [5, 0, 3], 2: 0.62, 3: 0.89, 5: 0.67, 6: [0.97, 0.49], 7: 0.3, 9: 0.81, 10: 0.33}
 #: Wrong answers of students, and a word of the hint.
 WRONG: dict[int, list[tuple[Any, str]]] = {
@@ -131,26 +118,12 @@ def after_box_sliders(ns: dict[str, Any]) -> None:
 
 def at_end(ns: dict[str, Any]) -> None:
     """Check the feedback on correct, wrong and missing answers of every exercise."""
-    for number, right in RIGHT.items():
-        for answer in (right, ALSO_RIGHT.get(number, right)):
-            assert "**Right.**" in _verdict(ns, number, answer), f"answer {answer!r} of exercise {number}"
-        for wrong, word in WRONG[number]:
-            verdict = _verdict(ns, number, wrong)
-            assert "Not quite" in verdict, f"answer {wrong!r} of exercise {number}: {verdict}"
-            assert word in verdict, f"answer {wrong!r} of exercise {number}: {verdict}"
-        for strange in ("five", (1, 2, 3, 4), None, -7, float("nan"), {}):
-            verdict = _verdict(ns, number, strange)
-            assert "exercise again" in verdict, f"answer {strange!r} of exercise {number}: {verdict}"
-        assert "Not answered yet" in _verdict(ns, number, ...)
-        assert len(WRONG[number]) == _hints(ns, number), f"a hint of exercise {number} is not tried"
+    check_lab(ns, "08", wrong=WRONG, also_right=ALSO_RIGHT)
 
 
 def outputs(notebook: Any) -> None:
     """Check that the saved notebook asks its questions and shows images."""
-    for number in RIGHT:
-        cell = tagged(notebook, f"check_{number}")
-        markdown = cell.outputs[0]["data"]["text/markdown"]
-        assert "Not answered yet" in markdown, f"check {number}: {markdown}"
+    check_saved(notebook, len(WRONG))
     pictures = (
         "show_high",
         "show_low",
@@ -165,28 +138,6 @@ def outputs(notebook: Any) -> None:
     for tag in (*pictures, "box_sliders"):
         assert pictures_of(tagged(notebook, tag)) == 1, f"{tag}: one plot"
     assert text_of(tagged(notebook, "middle")).startswith("0.415 is the midpoint of 0.45 and 0.38")
-
-
-def _check_cell(ns: dict[str, Any], number: int) -> tuple[ast.Module, ast.Expression]:
-    """Return the statements of the cell that checks an exercise, and the final call whose value is shown."""
-    source = next(cell for cell in ns["In"] if re.search(rf"^check\(\s*answer_{number},", cell, re.MULTILINE))
-    *first, last = ast.parse(source).body
-    assert isinstance(last, ast.Expr)
-    return ast.Module(first, []), ast.Expression(last.value)
-
-
-def _verdict(ns: dict[str, Any], number: int, answer: Any) -> str:
-    first, last = _check_cell(ns, number)
-    ns = {**ns, f"answer_{number}": answer}
-    exec(compile(first, "check", "exec"), ns)  # noqa: S102
-    return str(eval(compile(last, "check", "eval"), ns).data)  # noqa: S307
-
-
-def _hints(ns: dict[str, Any], number: int) -> int:
-    first, last = _check_cell(ns, number)
-    ns = {**ns, "check": lambda answer, right, hints: len(hints)}
-    exec(compile(first, "check", "exec"), ns)  # noqa: S102
-    return int(eval(compile(last, "check", "eval"), ns))  # noqa: S307
 
 
 def _drawn_by(slider: Any, value: float) -> list[str]:

@@ -1,0 +1,235 @@
+"""Write the copies of lab notebooks for students and teachers, with the metadata of nbgrader.
+
+The cells of an exercise are tagged with its number:
+
+- ``answer_3``: code in which students replace ``...``
+- ``check_3``: code that checks the answer (see :class:`customlabels_nb.teaching.exercises.Exercises`)
+- ``solution_3``: Markdown with an explanation, and the solution in a ``python`` block
+
+The tag ``score`` is for the cell that counts the right answers. The heading of an exercise can end with its time:
+``### Exercise 3: precision · 4 minutes``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from customlabels_nb._utils.files import scratch, write_whole
+from customlabels_nb._utils.text import counted
+from customlabels_nb.errors import InputError
+from customlabels_nb.quickstart import notebooks_folder
+
+STUDENT, SOLUTION = "student", "solution"
+_TAG = re.compile(r"(answer|check|solution)_([1-9]\d*)")
+_MINUTES = re.compile(r"^#+ .*· (\d+) minutes?$", re.MULTILINE)
+_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_CONFIG = f'''# Makes this folder a course of nbgrader. In this folder: nbgrader generate_assignment NAME --force
+c = get_config()
+c.CourseDirectory.source_directory = "{SOLUTION}"
+c.CourseDirectory.release_directory = "{STUDENT}"
+c.ClearSolutions.code_stub = {{"python": ""}}
+'''
+
+
+@dataclass(frozen=True)
+class HandedOut:
+    """Lab that was written.
+
+    Attributes
+    ----------
+    name : str
+        Name of the notebook without its suffix, and of its folder.
+    student, solution : Path
+        The copies for students and teachers.
+    exercises : int
+        Number of exercises, each worth one point.
+    minutes : int
+        Time for all exercises together, 0 if the notebook does not say.
+    """
+
+    name: str
+    student: Path
+    solution: Path
+    exercises: int
+    minutes: int
+
+    def __str__(self) -> str:
+        time = f", {counted(self.minutes, 'minute')}" if self.minutes else ""
+        return f"{self.name}: {counted(self.exercises, 'exercise')}{time}"
+
+
+def write_handout(
+    out: str | os.PathLike[str], notebooks: Iterable[str | os.PathLike[str]] = ()
+) -> tuple[HandedOut, ...]:
+    """Write a student's copy and a solution copy of lab notebooks to a new folder, which is a course of nbgrader.
+
+    The student's copy has no solutions and no outputs, and its checks are collapsed and locked. The solution copy has
+    the solutions in the cells of the answers.
+
+    Parameters
+    ----------
+    out : path
+        Folder to create, for ``student/NAME/NAME.ipynb`` and ``solution/NAME/NAME.ipynb``.
+    notebooks : iterable of path
+        Lab notebooks with tagged cells, as :mod:`customlabels_nb.teaching.handout` describes. By default, the labs of
+        this package.
+
+    Returns
+    -------
+    tuple of HandedOut
+        The labs, with the paths of both copies.
+
+    Raises
+    ------
+    InputError
+        If ``out`` exists and is not empty, or if a notebook cannot be read, has no exercises, or lacks cells.
+
+    Examples
+    --------
+    >>> labs = cl.teaching.write_handout("course")
+    >>> print(labs[0])
+    08_teaching_lab: 10 exercises, 35 minutes
+    >>> labs[0].student.as_posix()
+    'course/student/08_teaching_lab/08_teaching_lab.ipynb'
+    """
+    import nbformat
+
+    place = Path(out)
+    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise InputError(f"out={os.fspath(out)!r} already exists and is not empty. Choose a new folder.")
+    read = {path: _read(path) for path in _paths(notebooks)}
+    labs = [(path.stem, notebook, _exercises(notebook, path)) for path, notebook in read.items()]
+    place.mkdir(parents=True, exist_ok=True)
+    written = []
+    with scratch(place) as folder:
+        for name, notebook, count in labs:
+            for kind, copy in ((STUDENT, _student_copy(notebook)), (SOLUTION, _solution_copy(notebook))):
+                (folder / kind / name).mkdir(parents=True)
+                nbformat.write(copy, folder / kind / name / f"{name}.ipynb")
+            places = (place / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
+            minutes = sum(int(time) for cell in notebook.cells for time in _MINUTES.findall(cell.source))
+            written.append(HandedOut(name, *places, count, minutes))
+        for kind in (STUDENT, SOLUTION):
+            (folder / kind).rename(place / kind)
+    write_whole(place / "nbgrader_config.py", _CONFIG.encode())
+    return tuple(written)
+
+
+def _paths(notebooks: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return the paths of the chosen notebooks, or of the labs of this package."""
+    chosen = [Path(path) for path in notebooks]
+    repeated = {path.stem for path in chosen if [other.stem for other in chosen].count(path.stem) > 1}
+    if repeated:
+        raise InputError(f"notebooks has several files with the name {sorted(repeated)[0]!r}. Rename one of them.")
+    return chosen or [path for path in sorted(notebooks_folder().glob("*.ipynb")) if any(_tagged(_read(path)))]
+
+
+def _read(path: Path) -> Any:
+    """Read a notebook."""
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise InputError(f"The notebook {str(path)!r} does not exist.") from None
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
+        raise InputError(f"{str(path)!r} is not a Jupyter notebook: {error}") from error
+
+
+def _tagged(notebook: Any) -> Iterator[tuple[str, int, Any]]:
+    """Yield the kind, the number and the cell of every tag of an exercise."""
+    for cell in notebook.cells:
+        for tag in cell.metadata.get("tags", ()):
+            if found := _TAG.fullmatch(tag):
+                yield found[1], int(found[2]), cell
+
+
+def _exercises(notebook: Any, path: Path) -> int:
+    """Return the number of exercises.
+
+    Raises
+    ------
+    InputError
+        If there are none, or if cells are missing, repeated or of the wrong type.
+    """
+    cells: dict[tuple[str, int], list[Any]] = {}
+    for kind, number, cell in _tagged(notebook):
+        cells.setdefault((kind, number), []).append(cell)
+    count = max((number for _, number in cells), default=0)
+    if not count:
+        raise InputError(f"{str(path)!r} has no exercises. Tag their cells answer_1, check_1, solution_1 and so on.")
+    wrong = []
+    for number in range(1, count + 1):
+        for kind in ("answer", "check", "solution"):
+            found = cells.get((kind, number), [])
+            cell_type = "markdown" if kind == "solution" else "code"
+            if len(found) != 1 or found[0].cell_type != cell_type:
+                wrong.append(f"{counted(len(found), 'cell')} tagged {kind}_{number}, expected one {cell_type} cell")
+            elif kind == "solution" and not _BLOCK.search(found[0].source):
+                wrong.append(f"no ```python block in the cell tagged solution_{number}")
+    if wrong:
+        raise InputError(f"{str(path)!r} has {'; '.join(wrong)}.")
+    return count
+
+
+def _student_copy(notebook: Any) -> Any:
+    """Return a copy without solutions and outputs."""
+    copy = _graded_copy(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return copy
+
+
+def _solution_copy(notebook: Any) -> Any:
+    """Return a copy with the solutions between the marks that nbgrader removes, and the outputs of other cells."""
+    solutions = {number: cell.source for kind, number, cell in _tagged(notebook) if kind == "solution"}
+    copy = _graded_copy(notebook)
+    for kind, number, cell in _tagged(copy):
+        if kind == "answer":
+            code = "\n".join(_BLOCK.findall(solutions[number])).strip()
+            text = re.sub(r"</?(?:details|summary)>", "", _BLOCK.sub("", solutions[number]))
+            lines = [line for part in text.splitlines() for line in textwrap.wrap(part, 100)]
+            remarks = "".join(f"# {line}\n" for line in lines)
+            cell.source += f"\n### BEGIN SOLUTION\n{remarks}{code}\n### END SOLUTION"
+        cell.outputs, cell.execution_count = [], None
+    return copy
+
+
+def _graded_copy(notebook: Any) -> Any:
+    """Return a copy without the cells of solutions, with collapsed checks and nbgrader's metadata."""
+    copy = deepcopy(notebook)
+    copy.metadata.pop("sources", None)
+    solutions = [cell.id for kind, _, cell in _tagged(copy) if kind == "solution"]
+    copy.cells = [cell for cell in copy.cells if cell.id not in solutions]
+    for kind, number, cell in _tagged(copy):
+        _mark(cell, f"{kind}_{number}", solution=kind == "answer")
+    for cell in copy.cells:
+        if "score" in cell.metadata.get("tags", ()):
+            _mark(cell, "score", solution=False, points=0)
+    return copy
+
+
+def _mark(cell: Any, name: str, *, solution: bool, points: int = 1) -> None:
+    """Set the metadata of an answer, a check or the score (nbgrader's schema 3)."""
+    grade = not solution and points > 0
+    cell.metadata["nbgrader"] = {
+        "schema_version": 3,
+        "grade_id": name,
+        "grade": grade,
+        "solution": solution,
+        "locked": not solution,
+        "task": False,
+        **({"points": points} if grade else {}),
+    }
+    cell.metadata["deletable"] = False
+    if not solution:
+        cell.metadata["editable"] = False
+        cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "source_hidden": True}

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customlabels_nb.errors import InputError
+from customlabels_nb.teaching import Exercises
+
+
+def ask(answer: object, right: object, **options: object) -> str:
+    return str(Exercises(1, {"answer_1": answer}).check(1, right, expected="it", **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        (0.33, 1 / 3),
+        (np.float32(0.625), 0.625),
+        ([1, 2], (1, 2)),
+        (np.array([1, 2.003]), [1, 2]),
+        (pd.Series([1, 2], index=[5, 6]), (1, 2)),
+        (" Table ", "table"),
+        (["b", "a"], {"a", "b"}),
+    ],
+)
+def test_a_right_answer_may_be_rounded_or_of_another_type(answer: object, right: object) -> None:
+    assert ask(answer, right) == "✅ **Right.**"
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [(0.32, 1 / 3), ("0.5", 0.5), ([1, 2, 3], (1, 2)), ("ab", {"a", "b"}), (["a", "a", "b"], {"a", "b"}), (1, "1")],
+)
+def test_a_wrong_answer_gets_one_sentence_each_about_it_and_what_is_expected(answer: object, right: object) -> None:
+    assert ask(answer, right).startswith(f"🤔 **Not quite.** You have `{answer!r}`. Expected: it.")
+
+
+def test_code_that_fails_and_missing_answers_are_explained() -> None:
+    assert "**Your code stopped** with `ZeroDivisionError: division by zero`" in ask(0, 1, apply=lambda x: 1 / x)
+    assert "Not answered yet" in ask(lambda: ..., [1], apply=lambda function: [function()])
+    assert "Run the cell with `answer_1` first" in str(Exercises(1, {}).check(1, 1, expected="it"))
+
+
+def test_an_answer_is_never_markup() -> None:
+    text = ask("`` <img src=x onerror=alert(1)> \n\n# heading", 1)
+    assert "You have ``` '`` <img" in text
+    assert "\n" not in text
+    assert len(ask("x" * 1000, 1)) < 300
+
+
+def test_the_score_and_the_points_that_nbgrader_reads() -> None:
+    exercises = Exercises(4, {"answer_1": 1, "answer_2": 5, "answer_3": ...})
+    assert [repr(exercises.check(number, number, expected="it")) for number in (1, 2, 3)] == ["1", "0", "0"]
+    score = exercises.score()
+    assert (repr(score), str(score)) == (
+        "1 of 4",
+        "**1 of 4 exercises are right.** Not right yet: 2, 3. Not checked yet: 4.",
+    )
+    with pytest.raises(InputError, match="number=5 is not an exercise"):
+        exercises.check(5, 1, expected="it")
+    with pytest.raises(InputError, match="count=0"):
+        Exercises(0, {})

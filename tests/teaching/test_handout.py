@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from customlabels_nb.cli import main
+from customlabels_nb.errors import InputError
+from customlabels_nb.quickstart import notebooks_folder
+from customlabels_nb.teaching import write_handout
+
+LABS = ["08_teaching_lab", "13_lab_boxes", "14_lab_bias_and_noise"]
+GRADED = {"schema_version": 3, "task": False}
+
+
+def tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", ()))
+
+
+def own_lab(path: Path, *kinds: str, answer: str = "answer_1 = ...") -> Path:
+    """Write a lab with the cells of one exercise and return its path."""
+    sources = {"answer": answer, "check": "answer_1", "solution": "Count.\n\n```python\nanswer_1 = 3\n```"}
+    make = {"solution": nbformat.v4.new_markdown_cell}
+    cells = [make.get(kind, nbformat.v4.new_code_cell)(sources[kind]) for kind in kinds]
+    for kind, cell in zip(kinds, cells, strict=True):
+        cell.metadata["tags"] = [f"{kind}_1"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_the_students_copy_has_no_solutions_and_the_other_has_all(tmp_path: Path) -> None:
+    labs = write_handout(tmp_path / "course")
+    assert [lab.name for lab in labs] == LABS
+    for lab in labs:
+        original = nbformat.read(notebooks_folder() / f"{lab.name}.ipynb", as_version=4)
+        solutions = [cell for cell in original.cells if any(tag.startswith("solution_") for tag in tags(cell))]
+        student, solved = (nbformat.read(path, as_version=4) for path in (lab.student, lab.solution))
+        for copy in (student, solved):
+            nbformat.validate(copy)
+            assert len(copy.cells) == len(original.cells) - lab.exercises
+            assert "solution_" not in str([tags(cell) for cell in copy.cells])
+        assert len(solutions) == lab.exercises
+        text = "\n".join(cell.source for cell in student.cells)
+        assert "SOLUTION" not in text
+        assert "<details>" not in text
+        assert not any(cell.get("outputs") for cell in student.cells)
+        for number, solution in enumerate(solutions, 1):
+            code = solution.source.split("```python\n")[1].split("```")[0].strip()
+            assert code not in text
+            (answer,) = (cell for cell in solved.cells if f"answer_{number}" in tags(cell))
+            assert f"{code}\n### END SOLUTION" in answer.source
+            assert "details" not in answer.source
+            (answer, check) = (
+                cell for cell in student.cells if {f"answer_{number}", f"check_{number}"} & {*tags(cell)}
+            )
+            assert "..." in answer.source
+            assert answer.metadata.nbgrader == {
+                **GRADED, "grade_id": f"answer_{number}", "grade": False, "solution": True, "locked": False,
+            }  # fmt: skip
+            assert check.metadata.nbgrader == {
+                **GRADED, "grade_id": f"check_{number}", "grade": True, "solution": False, "locked": True, "points": 1,
+            }  # fmt: skip
+            assert check.metadata.jupyter.source_hidden
+            assert check.metadata.editable is False
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        ((), "has no exercises"),
+        (("answer", "check"), "0 cells tagged solution_1, expected one markdown cell"),
+        (("answer", "check", "check", "solution"), "2 cells tagged check_1"),
+    ],
+)
+def test_a_lab_that_lacks_cells_is_refused_and_nothing_is_written(
+    tmp_path: Path, kinds: tuple[str, ...], message: str
+) -> None:
+    lab = own_lab(tmp_path / "mine.ipynb", *kinds)
+    with pytest.raises(InputError, match=message):
+        write_handout(tmp_path / "course", [lab])
+    assert not (tmp_path / "course").exists()
+
+
+def test_the_command_writes_labs_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = own_lab(tmp_path / "mine.ipynb", "answer", "check", "solution")
+    out = tmp_path / "my course"
+    assert main(["handout", str(out), str(lab)]) == 0
+    shown = capsys.readouterr().out
+    assert "mine: 1 exercise\n" in shown
+    assert f"cd '{out}' && nbgrader" in shown
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
+        "nbgrader_config.py",
+        "solution/mine/mine.ipynb",
+        "student/mine/mine.ipynb",
+    ]
+    assert main(["handout", str(out), str(lab)]) == 2
+    assert "not empty" in capsys.readouterr().err
+    (tmp_path / "bad.ipynb").write_text("no notebook")
+    for name in ("bad.ipynb", "none.ipynb"):
+        assert main(["handout", str(tmp_path / "other"), str(tmp_path / name)]) == 2
+        assert name in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_nbgrader_grades_a_right_and_a_wrong_submission(tmp_path: Path) -> None:
+    (lab,) = write_handout(tmp_path / "course", [notebooks_folder() / "13_lab_boxes.ipynb"])
+    handed_out = nbformat.read(lab.student, as_version=4)
+    course = tmp_path / "course"
+    nbgrader(course, "generate_assignment", lab.name, "--force")
+    released = nbformat.read(lab.student, as_version=4)
+    assert [cell.source.strip() for cell in released.cells] == [cell.source.strip() for cell in handed_out.cells]
+
+    solved = {cell.id: cell.source for cell in nbformat.read(lab.solution, as_version=4).cells}
+    for person, right in {"anna": range(1, 9), "ben": (1, 2, 4)}.items():
+        work = nbformat.read(lab.student, as_version=4)
+        for cell in work.cells:
+            if tags(cell) and tags(cell)[0] in {f"answer_{number}" for number in right}:
+                cell.source = solved[cell.id]
+            elif tags(cell) == ["answer_8"]:
+                cell.source = "answer_8 = <oops>"  # a submission with an error is still graded
+            elif tags(cell) == ["check_7"]:
+                cell.source = "1"  # a changed check is restored
+        folder = course / "submitted" / person / lab.name
+        folder.mkdir(parents=True)
+        nbformat.write(work, folder / lab.student.name)
+    nbgrader(course, "autograde", lab.name)
+    nbgrader(course, "export")
+    with (course / "grades.csv").open() as file:
+        scores = {row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in csv.DictReader(file)}
+    assert scores == {"anna": (8, 8), "ben": (3, 8)}
+
+
+def nbgrader(course: Path, *arguments: str) -> None:
+    """Run nbgrader in a course. It starts programs of its environment by their names."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    done = subprocess.run(
+        command, cwd=course, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
