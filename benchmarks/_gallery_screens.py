@@ -121,9 +121,13 @@ class GalleryScreen(Screen):
 
     def ready(self) -> GalleryScreen:
         """Wait for the first page."""
-        self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=120_000)
+        self.wait_for_pictures()
         self.turn_to()
         return self
+
+    def wait_for_pictures(self) -> None:
+        """Wait until the first thumbnail is shown."""
+        self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=120_000)
 
     def _page(self, number: int) -> dict[str, Any]:
         first, last = number * PAGE, min((number + 1) * PAGE, self.total)

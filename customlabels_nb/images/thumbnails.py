@@ -128,7 +128,7 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
     if (kept := kept_thumbnail(sha256, size=size, cache=cache)) is not None:
         return kept
     data, content = read_content(image, root, known=sha256)
-    small = thumbnail(open_image(data, name=image, at_least=size), size)
+    small = thumbnail(open_image(data, name=image, longest=size), size)
     key = _key(sha256, f"-{size}.jpg") if sha256 else None
     if key is not None and cache is not None and content == sha256:  # the file may have changed since it was hashed
         cache.put(key, small)

@@ -309,7 +309,7 @@ class _BatchSize:
             raise InputError(f"batch_size={wanted!r} must be a positive integer, or None for the default.")
         self._postprocessor, self._events = postprocessor, events
         self._device = postprocessor.predictor.device or "cpu"
-        self.at_a_time = 2 if self._device.startswith("cuda") else 1
+        self.at_a_time = _batches_at_a_time(self._device)
         self.size = int(wanted) if wanted is not None else self._fitting()
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
@@ -354,6 +354,10 @@ class _BatchSize:
         usual = self._postprocessor.predictor.at_once
         one = self.at_a_time * _BYTES_A_PIXEL * self._postprocessor.config.input_size**2
         return usual if free is None else max(1, min(usual, int(free * _SHARE / one)))
+
+
+def _batches_at_a_time(device: str) -> int:
+    return 2 if device.startswith("cuda") else 1
 
 
 def free_bytes(device: str) -> int | None:

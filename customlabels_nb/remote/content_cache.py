@@ -73,8 +73,9 @@ class ContentCache:
         if len(data) > self.limit_bytes:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            tag_cache(self.folder)
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                tag_cache(self.folder)
             with replacing(path, durable=False) as file:
                 file.write(data)
         except OSError:

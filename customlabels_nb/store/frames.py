@@ -74,7 +74,7 @@ def read_tables(
     else:
         where = among(connection, schema.annotations.c.image_id, ids.tolist())
         marks = _read_marks(connection, schema.annotations, [where], ids, names)
-    return dict(zip(names, ids.tolist(), strict=True)), found, marks
+    return dict(zip(names.to_numpy(dtype=object), ids.tolist(), strict=True)), found, marks
 
 
 def read_marks_of(
@@ -112,6 +112,8 @@ def read_images_and_ids(
 
 
 def _image_column(name: str, values: Array) -> Any:
+    if name == "tags" and not values.any():
+        return np.frompyfunc(lambda value: [], 1, 1)(values)
     if name == "tags":
         return np.fromiter((json.loads(value) if value else [] for value in values), dtype=object, count=len(values))
     if t.IMAGE_COLUMNS[name] == "Int64":

@@ -1,11 +1,15 @@
+import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from customlabels_nb.errors import InputError, LabelError, ModelError
-from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.inference import batch
 from customlabels_nb.inference.batch import detect_many, words_on_the_rest
 from customlabels_nb.inference.predictor import Predictor
 from tests.facts import tells
@@ -34,6 +38,27 @@ def test_batches_change_nothing(predictor: Predictor, images: list[str]) -> None
     assert len(whole) == 21
     for size in (1, 5, 100):
         pd.testing.assert_frame_equal(detect_many(predictor, some, threshold=0, batch_size=size), whole, atol=1e-5)
+
+
+def test_two_batches_at_a_time_keep_the_order_and_are_halved_if_memory_runs_out(
+    predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, ask = detect_many(predictor, images, threshold=0), predictor.probabilities
+    together, most = threading.Barrier(2, timeout=60), 4
+
+    def probabilities(pixels: Sequence[Any], *, at_once: int) -> Any:
+        if len(pixels) > most:
+            together.wait()  # both batches are processed at the same time
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return ask(pixels, at_once=at_once)
+
+    monkeypatch.setattr(batch, "_batches_at_a_time", lambda device: 2)
+    monkeypatch.setattr(predictor, "probabilities", probabilities)
+    events, told = Events(), []
+    events.subscribe(lambda event: told.append(event.text) if isinstance(event, Message) else None)
+    found = detect_many(predictor, images, threshold=0, batch_size=len(images) // 2, events=events)
+    pd.testing.assert_frame_equal(found, whole, atol=1e-5)
+    assert [tells(text, len(images) // 2, most) for text in told] == [True, True]
 
 
 def test_each_image_has_its_highest_first(predictor: Predictor, images: list[str]) -> None:
