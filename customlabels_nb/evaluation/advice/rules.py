@@ -22,9 +22,9 @@ from customlabels_nb.evaluation.detector_metrics import SIZES
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import (
     DRAWN_TASKS,
-    MASKS,
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
+    MASKS,
     SINGLE_LABEL,
     TRUE_POSITIVE,
     Outcomes,
@@ -138,7 +138,7 @@ class Case:
         return self.rows(FALSE_POSITIVE)
 
     def things(self, number: int) -> str:
-        """Format a number of test images (or of boxes or masks for detectors), such as ``1 test image`` or ``20 boxes``."""
+        """Format a number of test images, such as ``1 test image``, or for detectors of boxes or masks."""
         if self.detection:
             return f"{number:,} {self.shape if number == 1 else self.shapes}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
@@ -641,8 +641,8 @@ def size_advice(case: Case) -> Iterator[AdviceItem]:
             continue
         rows = case.misses[(missed == size).to_numpy()]
         text = (
-            f"{size.capitalize()} {case.shapes} ({extent}) are often missed: {here:,} of {targets:,} are found, compared with "
-            f"{len(found) - here:,} of {others:,} of other sizes. Add training images with such "
+            f"{size.capitalize()} {case.shapes} ({extent}) are often missed: {here:,} of {targets:,} are found, "
+            f"compared with {len(found) - here:,} of {others:,} of other sizes. Add training images with such "
             f"{case.shapes}, or {otherwise}."
         )
         labels = tuple(label for label in case.labels if label in set(rows["label"]))
