@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from customlabels_nb.inference.journal import COLUMNS, ENGINE, Done, Failure, Ma
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts, table_of_arrow
 from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, Postprocessor
-from customlabels_nb.models.artifact import model_identity
+from customlabels_nb.models.artifact import MASKS, model_identity
 
 _SUFFIXES = (".jsonl", ".ndjson", ".manifest")
 _ROWS_A_STEP = 100_000
@@ -359,6 +360,8 @@ def open_writing(
 ) -> Writing:
     """Return the writer for ``to``: to JSON Lines or a manifest by its suffix, else to a folder of Parquet files.
 
+    Warns about polygons, which a manifest does not have.
+
     With ``spread``, several workers write, which requires a folder.
 
     Raises
@@ -383,6 +386,12 @@ def open_writing(
         raise InputError(f"to={os.fspath(to)!r} is one file, but several workers write to a folder. Pass a folder.")
     manifest = suffix == ".manifest"
     config = postprocessor.config
+    if manifest and config.kind == MASKS:
+        warnings.warn(
+            f"Manifests have no polygons, so to={os.fspath(to)!r} gets only the boxes of the objects. Use .jsonl or a "
+            "folder to keep the polygons.",
+            stacklevel=2,
+        )
     output = ManifestOutput(folder.local, config, root) if manifest else JsonLines(folder.local, config)
     return Writing(output, postprocessor, resume=resume)
 

@@ -235,8 +235,9 @@ class Runnable(ABC):
             File or folder to write the results to while they arrive, instead of keeping them in memory: a file that
             ends in ``.jsonl`` (a line for each image with ``image`` and Rekognition's ``CustomLabels``, and for
             detectors also the image's ``width`` and ``height``), one that ends in ``.manifest`` (a dataset, for
-            ``project.import_dataset``), or a folder (Parquet files with the columns of the table), which may be a URL
-            like "s3://bucket/found/". A journal next to the file, or inside the folder, records the progress.
+            ``project.import_dataset``, without polygons), or a folder (Parquet files with the columns of the table),
+            which may be a URL like "s3://bucket/found/". A journal next to the file, or inside the folder, records the
+            progress.
             :func:`customlabels_nb.open_results` opens the folder again.
         resume : bool
             Continue with the results at ``to`` after an interrupt or a killed kernel. No image is written twice or

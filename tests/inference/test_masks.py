@@ -169,6 +169,9 @@ def test_tables_and_files_have_the_polygons(predictor: Predictor, photos: list[s
         for one, other in zip(read["polygon"], table["polygon"], strict=True):
             size = (400, 400)
             assert (polygon_to_mask(one, size) != polygon_to_mask(other, size)).mean() < 1e-4
+    with pytest.warns(UserWarning, match=r"Manifests have no polygons, so to=.*found.manifest"):
+        boxed = detect_many(predictor, photos, threshold=0.2, max_results=4, to=tmp_path / "found.manifest")
+    assert len(boxed.table()) == len(table)  # type: ignore[union-attr]
     nothing = detect_many(predictor, photos, threshold=1.0, to=tmp_path / "nothing").table()  # type: ignore[union-attr]
     assert nothing.columns.tolist() == table.columns.tolist()
     assert nothing.empty
@@ -186,18 +189,20 @@ def test_videos_have_the_polygons(predictor: Predictor, tmp_path: Path) -> None:
     assert "evenodd" in replace(found, video=None)._repr_html_()
 
 
-def test_onnxruntime_and_the_exported_program_give_the_same_masks(
+def test_onnxruntime_and_the_exported_programs_give_the_same_masks(
     predictor: Predictor, folder: Path, photos: list[str], tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxscript")
     fast = Predictor(folder)
     fast.start("cpu", engine="onnx")
-    written = export(folder, "masks.1", "onnx", tmp_path / "exported", pictures=photos[:1])
-    assert written.difference < 1e-4
-    program = [sys.executable, str(written.program), photos[0]]
-    alone = json.loads(subprocess.run(program, capture_output=True, check=True, timeout=300).stdout)["found"]
+    others = [detect(fast, photos[0]).table]
+    for name in ("onnx", "pt2"):
+        written = export(folder, "masks.1", name, tmp_path / name, pictures=photos[:1])
+        assert written.difference < 1e-4
+        program = [sys.executable, str(written.program), photos[0]]
+        found = subprocess.run(program, capture_output=True, check=True, timeout=300).stdout
+        others.append(json.loads(found)["found"])
     truth = detect(predictor, photos[0]).table
-    others = [detect(fast, photos[0]).table, alone]
     size = Image.open(photos[0]).size
     for other in others:
         rows = other if isinstance(other, list) else other.to_dict("records")

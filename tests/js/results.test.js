@@ -80,9 +80,10 @@ test("labels that an image rightly has together are no confusion, and each cell 
 });
 
 test("a cell of boxes says in how many images they are", () => {
-  assert.ok(cellText("detection", ["pear", "apple"], 12, 9).startsWith("12 boxes in 9 images"));
-  assert.ok(cellText("detection", ["pear", "pear"], 1, 1).startsWith("1 box in 1 image:"));
-  assert.ok(cellText("multi-label", ["pear", "apple"], 1200, 1200).startsWith("1,200 images:"));
+  assert.ok(cellText({ task: "detection" }, ["pear", "apple"], 12, 9).startsWith("12 boxes in 9 images"));
+  assert.ok(cellText({ task: "detection" }, ["pear", "pear"], 1, 1).startsWith("1 box in 1 image:"));
+  assert.ok(cellText({ task: "detection", masks: true }, ["pear", "pear"], 2, 1).startsWith("2 masks in 1 image:"));
+  assert.ok(cellText({ task: "multi-label" }, ["pear", "apple"], 1200, 1200).startsWith("1,200 images:"));
 });
 
 test("each prediction takes the box that it overlaps most, the most confident first", () => {

@@ -24,6 +24,7 @@ from customlabels_nb.evaluation.outcomes import (
     DRAWN_TASKS,
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
+    MASKS,
     SINGLE_LABEL,
     TRUE_POSITIVE,
     Outcomes,
@@ -90,6 +91,16 @@ class Case:
         """True if the task is detection, of boxes or masks."""
         return self.outcomes.task in DRAWN_TASKS
 
+    @property
+    def shape(self) -> str:
+        """What the model draws: "mask" or "box"."""
+        return "mask" if self.outcomes.task == MASKS else "box"
+
+    @property
+    def shapes(self) -> str:
+        """Plural of :attr:`shape`."""
+        return "masks" if self.shape == "mask" else "boxes"
+
     @cached_property
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
         """Numbers of true positives, false positives and false negatives of each label."""
@@ -127,9 +138,9 @@ class Case:
         return self.rows(FALSE_POSITIVE)
 
     def things(self, number: int) -> str:
-        """Format a number of test images (or of boxes for detectors), such as ``1 test image`` or ``20 boxes``."""
+        """Format a number of test images, such as ``1 test image``, or for detectors of boxes or masks."""
         if self.detection:
-            return f"{number:,} {'box' if number == 1 else 'boxes'}"
+            return f"{number:,} {self.shape if number == 1 else self.shapes}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
 
     def code(self, *lines: str) -> str:
@@ -249,9 +260,9 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     if case.single_label:
         start = "1 test image may have the wrong label" if one else f"{len(found):,} test images may have wrong labels"
     else:
-        what = "box" if case.detection else "label"
+        what, several = (case.shape, case.shapes) if case.detection else ("label", "labels")
         parts = [
-            f"{number:,} {what if number == 1 else 'boxes' if case.detection else 'labels'} {words}"
+            f"{number:,} {what if number == 1 else several} {words}"
             for number, words in ((int((~replaced).sum()), "may be missing"), (int(replaced.sum()), "may be wrong"))
             if number
         ]
@@ -330,9 +341,9 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
             continue
         if case.detection:
             text = (
-                f"{label} is predicted where nothing is labelled: {len(images):,} of its {accepted:,} accepted boxes. "
-                "Draw the boxes that are missing in the test images, or add training images of such scenes without "
-                "boxes."
+                f"{label} is predicted where nothing is labelled: {len(images):,} of its {accepted:,} accepted "
+                f"{case.shapes}. Draw the {case.shapes} that are missing in the test images, or add training images of "
+                f"such scenes without {case.shapes}."
             )
         else:
             text = (
@@ -607,9 +618,9 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     labels = tuple(found["predicted"].value_counts().index)
     which = listed(labels) + (" is found, but its" if len(labels) == 1 else " are found, but their")
     text = (
-        f"{which} boxes are imprecise {len(found):,} times: their IoU with the true boxes is "
-        f"{found['overlap'].mean():.2f} on average, and {needed:g} is required. Check that all boxes are drawn tightly "
-        "and consistently, in the training and test images."
+        f"{which} {case.shapes} are imprecise {len(found):,} times: their IoU with the true {case.shapes} is "
+        f"{found['overlap'].mean():.2f} on average, and {needed:g} is required. Check that all {case.shapes} are drawn "
+        "tightly and consistently, in the training and test images."
     )
     by = case.each(found["predicted"])
     images = found.sort_values("overlap", kind="stable", ignore_index=True)
@@ -630,8 +641,9 @@ def size_advice(case: Case) -> Iterator[AdviceItem]:
             continue
         rows = case.misses[(missed == size).to_numpy()]
         text = (
-            f"{size.capitalize()} boxes ({extent}) are often missed: {here:,} of {targets:,} are found, compared with "
-            f"{len(found) - here:,} of {others:,} of other sizes. Add training images with such boxes, or {otherwise}."
+            f"{size.capitalize()} {case.shapes} ({extent}) are often missed: {here:,} of {targets:,} are found, "
+            f"compared with {len(found) - here:,} of {others:,} of other sizes. Add training images with such "
+            f"{case.shapes}, or {otherwise}."
         )
         labels = tuple(label for label in case.labels if label in set(rows["label"]))
         truth = {"left": "truth_left", "top": "truth_top", "width": "truth_width", "height": "truth_height"}

@@ -24,7 +24,7 @@ from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.exploring.exploration import Exploration
 from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
 from customlabels_nb.evaluation.matching import WHOLE
-from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
+from customlabels_nb.evaluation.outcomes import DETECTION, MASKS, SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_thresholds
 from customlabels_nb.images.reading import is_remote, read_header
@@ -40,6 +40,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
     arrays: Arrays = {"rank": exploration.ranks.astype(np.int32), **_folds(exploration)}
     facts: dict[str, Any] = {
         "task": DETECTION if isinstance(outcomes, Boxes) else outcomes.task,
+        "masks": outcomes.task == MASKS,
         "images": exploration.names,
         "labels": [{"label": n, "colour": c} for n, c in zip(outcomes.labels, outcomes.colours, strict=True)],
         "cells": list(exploration.evaluation.confusion_matrix.labels),

@@ -95,6 +95,18 @@ def after_mended(ns: dict[str, Any]) -> None:
     assert (stored["left"] < 470).all()
 
 
+def after_outlined(ns: dict[str, Any]) -> None:
+    parts = ns["parts"]
+    assert parts.task == "polygons"
+    for stored, boxes in ((parts.train_set, ns["boxes"]), (parts.test_set, ns["offered"])):
+        assert len(stored.annotations) == len(boxes)
+        assert stored.annotations["polygon"].notna().mean() > 0.9, "nearly all parts have an outline"
+
+
+def after_masks(ns: dict[str, Any]) -> None:
+    assert ns["found"].table["polygon"].notna().any()
+
+
 def at_end(ns: dict[str, Any]) -> None:
     project = ns["project"]
     assert project.update("train", ns["spoilt"]) == 1, "one photo"
@@ -104,7 +116,7 @@ def at_end(ns: dict[str, Any]) -> None:
 def outputs(notebook: Any) -> None:
     assert pictures_of(tagged(notebook, "boards")) == 1, "boards with their boxes"
     assert pictures_of(tagged(notebook, "plot")) == 1
-    for tag in ("annotator", "dashed"):
+    for tag in ("annotator", "dashed", "assisted"):
         assert "data:image/webp" in html_of(tagged(notebook, tag)), f"a still image in the cell {tag}"
     assert "train 12, test 6" in text_of(tagged(notebook, "project"))
     assert text_of(tagged(notebook, "offered")) == "31", "the same number as in the file"

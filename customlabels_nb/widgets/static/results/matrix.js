@@ -178,9 +178,9 @@ export class MatrixView {
   }
 
   textOf(row, column) {
-    const { task, cells } = this.facts;
+    const { cells } = this.facts;
     const at = row * this.size + column;
-    return cellText(task, [cells[row], cells[column]], this.cells[at], this.images[at]);
+    return cellText(this.facts, [cells[row], cells[column]], this.cells[at], this.images[at]);
   }
 
   _paint(shares) {

@@ -48,13 +48,14 @@ export class LabelTable {
     this.training = training;
     this.comparison = comparison;
     const isBoxes = facts.task === "detection";
+    const shapes = facts.masks ? "masks" : "boxes";
     this.columns = [
       ["label", "label", ""], ["f1", "F1", "Harmonic mean of precision and recall"],
       ...(comparison ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}, each at its own thresholds`]] : []),
       ...(isBoxes ? [["average_precision", "AP", "Average precision: the area under the precision-recall curve at this IoU threshold"]] : []),
-      ["precision", "precision", "Share of predictions that are correct"], ["recall", "recall", "Share of true labels or boxes that are found"],
+      ["precision", "precision", "Share of predictions that are correct"], ["recall", "recall", `Share of true ${isBoxes ? shapes : "labels"} that are found`],
       ["threshold", "threshold", "Minimum confidence of a prediction"],
-      ["test", isBoxes ? "boxes" : "test", isBoxes ? "Boxes in the test images" : "Test images with the label"],
+      ["test", isBoxes ? shapes : "test", isBoxes ? `True ${shapes} in the test images` : "Test images with the label"],
       ...(training ? [["train", "train", "Training images with the label"]] : []),
     ];
     this.head.replaceChildren(...this.columns.map(([key, name, title]) => element(
