@@ -24,7 +24,7 @@ MOST_IMAGES = 200
 #: Factor applied to the logits, so that they have about the same spread as the features.
 _SCALE = 0.3
 #: Number of standard errors by which the held-out log-loss must be lower than that of the features alone.
-_CLEARLY = 2.0
+_CLEARLY = 3.0
 
 FEATURES, BOTH = "features", "both"
 
@@ -39,7 +39,7 @@ def fit_best_head(
 ) -> FittedHead:
     """Fit a head on features, or on features and the logits of the backbone's classifier.
 
-    Logits are added if the held-out log-loss is lower by more than two standard errors. They are not tried if an image
+    Logits are added if the held-out log-loss is lower by more than three standard errors. They are not tried if an image
     can have several labels, because they were not better there.
 
     Parameters
