@@ -39,8 +39,8 @@ def fit_best_head(
 ) -> FittedHead:
     """Fit a head on features, or on features and the logits of the backbone's classifier.
 
-    Logits are added if the held-out log-loss is lower by more than three standard errors. They are not tried if an image
-    can have several labels, because they were not better there.
+    Logits are added if the held-out log-loss is lower by more than three standard errors. They are not tried if an
+    image can have several labels, because they were not better there.
 
     Parameters
     ----------
