@@ -66,7 +66,7 @@ class FittedHead:
     notes : tuple of str
         Human-readable decisions with the metrics behind them.
     inputs : str
-        What the head was fitted on: "features", "logits" or "both", see
+        What the head was fitted on: "features", or "both" for features and logits, see
         :mod:`customlabels_nb.training.representations`. The weights apply to features in any case.
     """
 

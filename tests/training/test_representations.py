@@ -1,4 +1,4 @@
-"""Tests of the choice between features, logits and both for a classification head."""
+"""Tests of the choice between features, and features with logits, for a classification head."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def images(direction: int, each: int, seed: int = 0) -> tuple[np.ndarray, np.nda
     return features.astype(np.float32), targets
 
 
-def test_logits_are_used_if_they_separate_the_labels() -> None:
+def test_logits_are_added_if_they_separate_the_labels() -> None:
     features, targets = images(0, 12)
     plain = fit_best_head(features, targets, 2)
     head = fit_best_head(features, targets, 2, classifier=CLASSIFIER)
     assert plain.inputs == "features"
-    assert head.inputs in ("logits", "both")
+    assert head.inputs == "both"
     assert f"{head.log_loss:.3f} instead of {plain.log_loss:.3f}" in head.notes[-1]
     assert head.weight.shape == (2, WIDTH)
     new, labels = images(0, 200, seed=1)
