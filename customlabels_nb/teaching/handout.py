@@ -113,9 +113,9 @@ def write_handout(
             for kind, copy in ((STUDENT, _student_copy(notebook)), (SOLUTION, _solution_copy(notebook))):
                 (folder / kind / name).mkdir(parents=True)
                 nbformat.write(copy, folder / kind / name / f"{name}.ipynb")
-            places = (place / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
+            student, solution = (place / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
             minutes = sum(int(time) for cell in notebook.cells for time in _MINUTES.findall(cell.source))
-            written.append(HandedOut(name, *places, count, minutes))
+            written.append(HandedOut(name, student, solution, count, minutes))
         for kind in (STUDENT, SOLUTION):
             (folder / kind).rename(place / kind)
     write_whole(place / "nbgrader_config.py", _CONFIG.encode())

@@ -140,6 +140,14 @@ def serve(folder: Path) -> Iterator[Server]:
         spec.parent.mkdir(parents=True)
         spec.write_text(json.dumps(kernel | {"argv": [sys.executable, *commands[kernel["name"]]]}), encoding="utf-8")
 
+    # nbgrader is installed for its own test, and would add its panels to JupyterLab
+    parts = ("assignment_list", "course_list", "formgrader", "validate_assignment")
+    off = {"ServerApp": {"jpserver_extensions": {f"nbgrader.server_extensions.{part}": False for part in parts}}}
+    (folders["config"] / "jupyter_server_config.json").write_text(json.dumps(off), encoding="utf-8")
+    pages = folders["config"] / "labconfig"
+    pages.mkdir()
+    (pages / "page_config.json").write_text('{"disabledExtensions": {"@jupyter/nbgrader": true}}', encoding="utf-8")
+
     # MPLBACKEND would prevent the kernel from choosing the inline backend
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER_P", "MPLBACKEND"))}
     env = kept | {
