@@ -43,6 +43,7 @@ def test_the_exported_names() -> None:
         "read_dataset",
         "read_evaluation_snapshot",
         "read_evaluation_summary",
+        "teaching",
         "unpack_project",
         "validate_manifest",
         "whoami",
