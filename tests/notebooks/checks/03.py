@@ -103,10 +103,6 @@ def after_outlined(ns: dict[str, Any]) -> None:
         assert stored.annotations["polygon"].notna().mean() > 0.9, "nearly all parts have an outline"
 
 
-def after_masks(ns: dict[str, Any]) -> None:
-    assert ns["found"].table["polygon"].notna().any()
-
-
 def at_end(ns: dict[str, Any]) -> None:
     project = ns["project"]
     assert project.update("train", ns["spoilt"]) == 1, "one photo"
