@@ -15,7 +15,7 @@ TOLERANCE = 0.006
 _MOST_SHOWN = 80
 
 
-class Feedback:
+class ExerciseResult:
     """Sentence about an answer, shown as Markdown.
 
     Its plain text is the number of points, which nbgrader reads as the grade of the cell.
@@ -73,7 +73,7 @@ class Exercises:
         expected: str,
         hints: Iterable[tuple[Any, str]] = (),
         apply: Callable[[Any], Any] | None = None,
-    ) -> Feedback:
+    ) -> ExerciseResult:
         """Compare an answer with the right one, and return a sentence without the solution.
 
         Parameters
@@ -91,7 +91,7 @@ class Exercises:
 
         Returns
         -------
-        Feedback
+        ExerciseResult
             Sentence to show as the last expression of a cell. Its plain text is "1" if the answer is right, else "0".
 
         Raises
@@ -111,7 +111,9 @@ class Exercises:
         self._right[number] = False
         name = f"answer_{number}"
         if name not in self._names:
-            return Feedback(f"✏️ **Not answered yet.** Run the cell with `{name}` first, then this one again.", "0")
+            return ExerciseResult(
+                f"✏️ **Not answered yet.** Run the cell with `{name}` first, then this one again.", "0"
+            )
         answer = self._names[name]
         if apply is not None and answer is not ...:
             try:
@@ -119,18 +121,18 @@ class Exercises:
             except Exception as error:
                 what = _code(f"{type(error).__name__}: {first_line(error)}".removesuffix(": "))
                 text = f"🤔 **Your code stopped** with {what}. Expected: {expected}."
-                return Feedback(f"{text} Read the text above the exercise again.", "0")
+                return ExerciseResult(f"{text} Read the text above the exercise again.", "0")
         if answer is ... or (isinstance(answer, list | tuple) and any(part is ... for part in answer)):
             text = f"✏️ **Not answered yet.** Expected: {expected}. Replace the three dots, then run both cells again."
-            return Feedback(text, "0")
+            return ExerciseResult(text, "0")
         if _same(answer, right):
             self._right[number] = True
-            return Feedback("✅ **Right.**", "1")
+            return ExerciseResult("✅ **Right.**", "1")
         hint = next((f"Hint: {text}" for wrong, text in hints if _recognised(answer, wrong)), None)
         advice = hint or "Read the text above the exercise again."
-        return Feedback(f"🤔 **Not quite.** You have {_code(repr(answer))}. Expected: {expected}. {advice}", "0")
+        return ExerciseResult(f"🤔 **Not quite.** You have {_code(repr(answer))}. Expected: {expected}. {advice}", "0")
 
-    def score(self) -> Feedback:
+    def score(self) -> ExerciseResult:
         """Count the right answers, and list the exercises that are wrong or were not checked.
 
         Examples
@@ -145,7 +147,7 @@ class Exercises:
         for state, words in ((False, "Not right yet"), (None, "Not checked yet")):
             numbers = [str(number) for number, right in self._right.items() if right is state]
             text += f" {words}: {', '.join(numbers)}." if numbers else ""
-        return Feedback(text, f"{found.count(True)} of {len(found)}")
+        return ExerciseResult(text, f"{found.count(True)} of {len(found)}")
 
 
 def _same(answer: Any, right: Any) -> bool:
