@@ -180,7 +180,7 @@ def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
     job = WorkerJob(
         "",
         {"to": to, "thresholds": 0.0, "max_results": None, "root": None, "current": "", "batch_size": None}
-        | {"device": "cpu", "engine": "torch"},
+        | {"device": "cpu", "engine": "torch", "views": 1},
         model=str(predictor.folder),
     )
     detect = start_detecting(job)

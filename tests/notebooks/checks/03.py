@@ -99,8 +99,20 @@ def after_outlined(ns: dict[str, Any]) -> None:
     parts = ns["parts"]
     assert parts.task == "polygons"
     for stored, boxes in ((parts.train_set, ns["boxes"]), (parts.test_set, ns["offered"])):
-        assert len(stored.annotations) == len(boxes)
+        assert len(stored.annotations) == boxes["label"].isin(ns["ROUND"]).sum()
         assert stored.annotations["polygon"].notna().mean() > 0.9, "nearly all parts have an outline"
+
+
+def after_masks(ns: dict[str, Any]) -> None:
+    report = ns["model"].evaluate()
+    assert ns["parts"].versions["kind"].tolist() == ["masks"]
+    assert report.summary.set_index("figure").loc["f1", "value"] > 0.3
+
+
+def after_found(ns: dict[str, Any]) -> None:
+    polygons = ns["found"].table["polygon"]
+    assert len(polygons)
+    assert polygons.map(len).max() > 6, "more than the corners of a box"
 
 
 def at_end(ns: dict[str, Any]) -> None:
@@ -124,3 +136,4 @@ def outputs(notebook: Any) -> None:
     assert "LABEL_HAS_FEW_TEST_IMAGES" in text_of(tagged(notebook, "mended")), "earlier issues are still reported"
     assert "comparator" in text_of(tagged(notebook, "sizes"))
     assert "polygon" in text_of(tagged(notebook, "outline"))
+    assert pictures_of(tagged(notebook, "found")) == 1, "a board with the outlines that were found"
