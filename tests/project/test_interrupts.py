@@ -117,7 +117,7 @@ def test_in_a_script(project: Project) -> None:
     [
         (run, "make_plan", "train again"),
         (run, "recipe_for", "after epoch 1 of 2. Call project.model('v1').resume()"),
-        (Model, "_write_results", "project.model('v1').write_results()"),
+        (Model, "_write_report", "project.model('v1').write_results()"),
     ],
 )
 def test_the_line_says_what_to_do_next(

@@ -99,7 +99,7 @@ def after_outlined(ns: dict[str, Any]) -> None:
     parts = ns["parts"]
     assert parts.task == "polygons"
     for stored, boxes in ((parts.train_set, ns["boxes"]), (parts.test_set, ns["offered"])):
-        assert len(stored.annotations) == boxes["label"].isin(ns["ROUND"]).sum()
+        assert len(stored.annotations) == boxes["label"].isin(ns["KINDS"]).sum()
         assert stored.annotations["polygon"].notna().mean() > 0.9, "nearly all parts have an outline"
 
 
