@@ -47,7 +47,7 @@ _COLUMNS = {
 _MOST_MEASURED = 40
 
 _SHARE = 0.5  # fraction of the time that a backbone chosen by "auto" may take
-_ANY_TIME = 600.0  # seconds that "auto" assumes if there is no time limit
+_ANY_TIME = 600.0  # seconds, used by "auto" without a time limit
 _DETECTOR_PASSES = 3 * 8 * 300  # forward passes that take as long as 300 training steps of 8 images
 _GPU_CORES = 20  # number of CPU cores that are assumed to be as fast as a GPU
 

@@ -66,7 +66,6 @@ def fit_best_head(
     InputError, NotEnoughDataError
         See :func:`fit_head` and :func:`fit_multi_label_head`.
     """
-
     if truth.ndim == 2:
         return fit_multi_label_head(features, truth, seed=seed)
     plain = fit_head(features, truth, n_labels, seed=seed)

@@ -93,12 +93,12 @@ class Case:
 
     @property
     def shape(self) -> str:
-        """What the model draws: "mask" or "box"."""
+        """Return what the model draws: "mask" or "box"."""
         return "mask" if self.outcomes.task == MASKS else "box"
 
     @property
     def shapes(self) -> str:
-        """Plural of :attr:`shape`."""
+        """Return the plural of :attr:`shape`."""
         return "masks" if self.shape == "mask" else "boxes"
 
     @cached_property
