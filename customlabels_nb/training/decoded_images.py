@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -43,8 +43,6 @@ class DecodedImages(ABC, Generic[Decoded]):
 
     Attributes
     ----------
-    issues : list of Issue
-        Problems with images found so far, without duplicates.
     cached_bytes : int
         Current size of the cache in bytes.
     """
@@ -54,10 +52,9 @@ class DecodedImages(ABC, Generic[Decoded]):
         self.root = root
         self.cache_bytes = default_cache_bytes() if cache_bytes is None else cache_bytes
         self.cached_bytes = 0
-        self.issues: list[Issue] = []
+        self._issues: dict[int, dict[Issue, None]] = {}  # those of each image, in the order in which they were found
         self._kept: dict[int, Decoded] = {}
         self._unusable: set[int] = set()
-        self._noted: set[Issue] = set()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -74,6 +71,12 @@ class DecodedImages(ABC, Generic[Decoded]):
         """Return the number of images, including unusable ones."""
         return len(self.images)
 
+    @property
+    def issues(self) -> list[Issue]:
+        """Problems with images found so far, in the order of the images and without duplicates."""
+        with self._lock:
+            return list(dict.fromkeys(issue for index in sorted(self._issues) for issue in self._issues[index]))
+
     def load(self, index: int, epoch: int = 0) -> Decoded | None:
         """Return the decoded image, the same in every epoch.
 
@@ -87,7 +90,8 @@ class DecodedImages(ABC, Generic[Decoded]):
         except ImageError as error:
             found, issues = None, [Issue(error.code, error.reason, where=self.images[index])]
         with self._lock:
-            self._note(issues)
+            if issues:  # decoding an image again repeats its issues
+                self._issues.setdefault(index, {}).update(dict.fromkeys(issues))
             if found is None:
                 self._unusable.add(index)
             elif self._fits(found) and index not in self._kept:
@@ -121,9 +125,3 @@ class DecodedImages(ABC, Generic[Decoded]):
 
     def _fits(self, decoded: Decoded) -> bool:
         return self.cached_bytes + self._bytes(decoded) <= self.cache_bytes
-
-    def _note(self, issues: Iterable[Issue]) -> None:
-        for issue in issues:  # decoding an image again repeats its issues
-            if issue not in self._noted:
-                self._noted.add(issue)
-                self.issues.append(issue)

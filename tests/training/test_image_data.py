@@ -53,10 +53,11 @@ def test_no_more_is_kept_than_was_said(blots: list[str]) -> None:
     assert ImagePixels(blots, SIDE, cache_bytes=0).load(2) is not None
 
 
-def test_unreadable_images_are_told_of_once(blots: list[str], tmp_path: Path) -> None:
+def test_unreadable_images_are_told_of_once_in_the_order_of_the_images(blots: list[str], tmp_path: Path) -> None:
     broken = tmp_path / "<b>.jpg"
     broken.write_bytes(Path(blots[0]).read_bytes()[:300])
     images = ImagePixels([blots[0], str(broken), "gone.jpg"], SIDE)
+    assert images.load(2) is None  # the order in which threads finish must not matter
     for _ in range(3):
         assert [index for index, _ in images.load_all([0, 1, 2])] == [0]
     assert [(issue.where, issue.code) for issue in images.issues] == [
