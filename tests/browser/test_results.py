@@ -86,6 +86,14 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
     assert page.value("screen.thresholds['pear']") == value
 
+    # while the slider moves, images follow the numbers
+    for value in (0.1, 0.99):
+        screen.move("threshold", value, settle=False)
+    position = {**start, "mode": "one", "one": 0.99}
+    count = page.value(f"len(expected(classes, {position!r})['shown'])")
+    expect(screen.root.locator(".foot .position")).to_have_text(re.compile(rf" of {count}$"))
+    expect_same(screen, page, "classes", position)
+
     # a single label
     screen.mode("assumed")
     screen.row("pear").click()

@@ -184,16 +184,16 @@ export class ResultsScreen {
 
   // -- sliders ------------------------------------------------------------------------------------------
   move(position, isSettled) {
-    this._setPosition(position);
+    this._setPosition(position, isSettled);
     if (isSettled) this.table.settle();
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this._rested(), isSettled ? 0 : REST);
   }
 
-  _setPosition(position) {
+  _setPosition(position, isSettled) {
     this.position = position;
     this.state = this.engine.state(position);
-    this._paint({ keepPlace: true });
+    this._paint({ keepPlace: true, isMoving: !isSettled });
   }
 
   async _rested() {
@@ -242,21 +242,26 @@ export class ResultsScreen {
     return this.before ? `\u2068${label}\u2069: ${RESULT_WORDS[shown]}` : null;
   }
 
-  _paint({ keepPlace }) {
+  // While a slider moves, images are shown in the frame after the numbers, so that numbers never wait for them.
+  _paint({ keepPlace, isMoving = false }) {
     const { engine, state, filter } = this;
     if (!engine) return;
     const label = labelAt(engine, filter.label) === null ? null : filter.label;
     const judged = judgeFor(engine, state, filter);
-    const images = chooseImages(engine, state, filter, judged);
     this._showFigures();
     this.controls.show(state, label);
     this.table.show(state, label);
     this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
     this.filters.show(filter, countsOf(engine, judged, engine.facts.groups, label !== null), this._cellText(), this.before);
-    this.gallery.show(images, state, { keepPlace, words: this._emptyWords() });
-    this._showWork();
-    if (this.viewer.isOpen) this.viewer.refresh(state);
+    this.paintImages = () => {
+      this.paintImages = null;
+      this.gallery.show(chooseImages(engine, state, filter, judged), state, { keepPlace, words: this._emptyWords() });
+      this._showWork();
+      if (this.viewer.isOpen) this.viewer.refresh(state);
+    };
+    if (isMoving && !document.hidden) requestAnimationFrame(() => setTimeout(() => this.paintImages?.()));
+    else this.paintImages();
   }
 
   _showFigures() {
@@ -412,6 +417,7 @@ export class ResultsScreen {
 
   close() {
     this.closed = true;
+    this.paintImages = null;
     for (const timer of [this.resting, this.narrowing, this.looking]) clearTimeout(timer);
     this.resizing.disconnect();
     this.gallery.close();
