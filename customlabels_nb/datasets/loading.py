@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats import read
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.images.reading import is_remote, local_path
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_dataset(
     >>> len(dataset), dataset.labels["label"].tolist()
     (4, ['diode', 'resistor'])
     """
-    with no_garbage_collection():
+    with collection_paused():
         _, contents = read(path, format, images=images, relocate=relocate, **options)
         return _dataset(os.fspath(path), contents)
 

@@ -22,10 +22,10 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS, by_machine
 from customlabels_nb.datasets.formats.ground_truth import manifest_of
-from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_sizes import headers
 from customlabels_nb.datasets.formats.manifest_values import (
@@ -421,7 +421,7 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
     source = ManifestFile(file)
     truth: list[bytes] = []
     found: list[tuple[Any, list[Prediction]]] = []
-    with no_garbage_collection():
+    with collection_paused():
         for number, raw in enumerate(source, 1):
             line = _object(raw)
             found += _taken(line, f"{str(file)!r}, line {number}")

@@ -124,6 +124,8 @@ class ImageTable:
     def _count(self, at: int, by: int) -> None:
         self.by_status[self.statuses[at]] += by
         own = self.labels[at]
+        if not (own or self.box_labels[at] or self.annotators[at]):
+            return
         self.several += by * (len(own) > 1)
         for label in {*own, *self.box_labels[at]} if self.box_labels[at] or len(own) > 1 else own:
             self.by_label[label] += by

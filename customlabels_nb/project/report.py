@@ -422,7 +422,7 @@ class Report(Evaluation):
         >>> sorted(file.name for file in files if file.suffix == ".csv")
         ['confusion_matrix.csv', 'per_image.csv', 'per_label.csv', 'summary.csv']
         """
-        from customlabels_nb.datasets.formats.json_file import no_garbage_collection
+        from customlabels_nb._utils.garbage import collection_paused
         from customlabels_nb.evaluation.evaluation_snapshots import snapshot_file_names
         from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
         from customlabels_nb.images.reading import local_path
@@ -433,7 +433,7 @@ class Report(Evaluation):
         target.mkdir(parents=True, exist_ok=True)
         names = (self.project, self.name)
         paths, notes = [], []
-        with no_garbage_collection():
+        with collection_paused():
             content = evaluation_summary(
                 self,
                 project_version_arn=str(self.details.get("project_version_arn", self.name)),

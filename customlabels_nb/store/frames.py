@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, false, select
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.store import own_columns, schema
@@ -81,8 +81,9 @@ def read_marks_of(
     connection: Connection, split: str, ids: Array, names: Any, go_on: Callable[[], None] | None = None
 ) -> pd.DataFrame:
     """Read a dataset's annotations, given its image ids and names. ``go_on`` may raise to stop reading."""
-    where = schema.annotations.c.image_id.in_(select(schema.images.c.id).where(schema.images.c.split == split))
-    return _read_marks(connection, schema.annotations, [where], ids, names, go_on)
+    own = schema.annotations.c.image_id.in_(select(schema.images.c.id).where(schema.images.c.split == split))
+    where = [false() if _is_empty(connection, schema.annotations) else own]
+    return _read_marks(connection, schema.annotations, where, ids, names, go_on)
 
 
 def read_images_and_ids(
@@ -136,8 +137,15 @@ def read_annotations(connection: Connection, table: Table, split: str | None, mo
     if split is not None:
         chosen = chosen.where(i.split == split)
         where.append(c.image_id.in_(select(i.id).where(i.split == split)))
+    if _is_empty(connection, table):
+        chosen, where = chosen.where(false()), [false()]
     ids, images = fetch_columns(connection, chosen, "io")
     return _read_marks(connection, table, where, ids, images)
+
+
+def _is_empty(connection: Connection, table: Table) -> bool:
+    """Return True for a table without rows, for which a new project's images need not be listed."""
+    return connection.execute(select(table.c.id).limit(1)).first() is None
 
 
 def _read_marks(

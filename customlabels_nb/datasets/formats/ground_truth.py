@@ -28,11 +28,11 @@ import orjson
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE, LineSource, ManifestFile
 from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images, headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
@@ -78,7 +78,7 @@ def manifest_of(source: LineSource, name: str) -> Contents:
 def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> Contents:
     """Return the tables and issues from the lines of a reader. Pass its ``table`` to avoid building it again."""
     source = reader.source.name
-    with no_garbage_collection():
+    with collection_paused():
         images, annotations = (table or reader.table()).frames()
     result = Contents(images, annotations)
     for number, raw, parsed in reader.notes():
@@ -270,7 +270,7 @@ def _dates(moments: pd.DatetimeIndex) -> list[str]:
 def _write_manifest(contents: Contents, path: Path) -> list[Path]:
     """Write a manifest. Missing sizes of images with boxes are read from the headers of local files."""
     images = _with_sizes(contents.images, contents.annotations)
-    with replacing(path) as file, no_garbage_collection():
+    with replacing(path) as file, collection_paused():
         file.writelines(f"{line}\n".encode() for line in manifest_lines(images, contents.annotations))
     return [path]
 

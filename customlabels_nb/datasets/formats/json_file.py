@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import gc
 import json
 import math
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.polygons import Ring
@@ -76,7 +75,7 @@ def load_object(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise ValueError("it is not a file")
-        with no_garbage_collection():
+        with collection_paused():
             value = _loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         if path.is_file() and _is_blank(path):
@@ -92,18 +91,6 @@ def _loads(data: bytes) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError:  # json also accepts NaN, lone surrogates and a byte order mark
         return json.loads(data)
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Disable garbage collection, which is slow while millions of objects are created."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _is_blank(path: Path) -> bool:

@@ -19,9 +19,9 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import Limits
-from customlabels_nb.datasets.formats.json_file import no_garbage_collection
 from customlabels_nb.datasets.formats.manifest_lines import (
     ENDS_A_LINE,
     SHRUNK_TO,
@@ -196,7 +196,7 @@ class ManifestReader:
     def read(self, max_lines: int | None = None) -> None:
         """Read the lines, or only the first ``max_lines``, and reject lines that repeat an image."""
         lines = islice(self.source, max_lines)
-        with no_garbage_collection():
+        with collection_paused():
             while batch := list(islice(lines, _BATCH)):
                 self._take(batch, self.total + 1)
                 self.total += len(batch)
