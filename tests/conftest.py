@@ -72,12 +72,12 @@ class AllowedSkip(pytest.skip.Exception):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return one process per core for all tests, two for browser tests, and none for selected tests."""
+    """Return one process more than cores for all tests, three for browser tests, and none for selected tests."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     if _browser_only(config):
-        return 2  # each has a server, Chromium and kernels of a gigabyte, and waits most of the time
-    return max(2, min(8, os.cpu_count() or 2))
+        return 3  # each has a server, Chromium and kernels of a gigabyte, and waits most of the time
+    return max(2, min(8, os.cpu_count() or 2)) + 1  # a test that waits for a server or a lease leaves its core idle
 
 
 def pytest_configure(config: pytest.Config) -> None:
