@@ -183,7 +183,7 @@ def test_several_labels_and_boxes_with_the_command_line(
     outer_environment: dict[str, str], packages: Path, tmp_path: Path
 ) -> None:
     with (
-        ServerProcess(tmp_path, "--engine", "torch", "--hold", "--budget", "10s") as server,
+        ServerProcess(tmp_path, "--engine", "torch", "--hold", "--budget", "2s") as server,
         CommandLine(tmp_path, packages, outer_environment, server) as aws,
     ):
         for name, paint_them in (("several", paint_several), ("boxes", paint_boxes)):
