@@ -3,7 +3,8 @@
 Provides Chromium, JupyterHub's proxy, a PostgreSQL server and Node first, then runs linter, formatter, type checker,
 import contracts, JavaScript tests and all of pytest, each to its end, and prints a summary. A failed browser test is
 run once more by itself, unless it tests storing, undo or killed kernels. If it passes then, the summary lists it as
-flaky. Exits with 0 if everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
+flaky. The type checker runs beside the tests, and its output follows theirs. Exits with 0 if everything passed, 1 if
+something failed, and 2 if something that the tests need is unavailable.
 """
 
 from __future__ import annotations

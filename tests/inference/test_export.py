@@ -274,7 +274,7 @@ def test_places_that_are_no_place_for_it(model_folder: Path, tmp_path: Path) -> 
 
 def test_an_earlier_export_gives_way(tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, config = load_artifact(tiny_classifier)
-    save_artifact(tmp_path / "other", network, replace(config, labels=("a", "b", "c")))
+    save_artifact(tmp_path / "other", network, replace(config, labels=("a", "b", "c"), thresholds={}))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     hostile = "../../<b>"

@@ -77,7 +77,6 @@ def test_the_server_is_killed_in_everything_that_it_does(tmp_path: Path) -> None
         found = server.status(dataset)
         assert (found["Status"], found["StatusMessageCode"]) == ("CREATE_FAILED", "SERVICE_ERROR")
         assert server.settle(project, "v1")["Status"] == "RUNNING"
-        assert time.monotonic() < end + 15  # on a busy machine
         photo = {"Bytes": (server.photos / "1.jpg").read_bytes()}
         answer = server.client.detect_custom_labels(ProjectVersionArn=arn, Image=photo)
         assert answer["CustomLabels"][0]["Name"] == "blue"
