@@ -3,7 +3,8 @@
 Provides Chromium, JupyterHub's proxy, a PostgreSQL server and Node first, then runs linter, formatter, type checker,
 import contracts, JavaScript tests and all of pytest, each to its end, and prints a summary. A failed browser test is
 run once more by itself, unless it tests storing, undo or killed kernels. If it passes then, the summary lists it as
-flaky. Exits with 0 if everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
+flaky. The type checker runs beside the tests, and its output follows theirs. Exits with 0 if everything passed, 1 if
+something failed, and 2 if something that the tests need is unavailable.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from tests import provision
 
@@ -35,13 +38,15 @@ JS_TEST = re.compile(r"(test[-_].+|.+[-_.]test|test)\.m?js")
 class Step:
     """A check: its name and the command that runs it, or the reason why there is nothing to run.
 
-    ``none_chosen`` is the exit status of the command if nothing was left to do and that is not an error.
+    ``none_chosen`` is the exit status of the command if nothing was left to do and that is not an error. A check
+    ``beside`` the others starts with the first one, and its output is shown when its turn comes.
     """
 
     name: str
     command: list[str]
     nothing: str = ""
     none_chosen: int | None = None
+    beside: bool = False
 
 
 def js_tests(root: Path) -> list[str]:
@@ -51,7 +56,7 @@ def js_tests(root: Path) -> list[str]:
 
 
 def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
-    """Return the checks in the order in which they run, fast ones first."""
+    """Return the checks in the order in which they are shown, fast ones first."""
     python = [sys.executable, "-m"]
     scripts_folder = Path(sys.executable).parent
     contracts = shutil.which("lint-imports", path=str(scripts_folder)) or str(scripts_folder / "lint-imports")
@@ -61,10 +66,10 @@ def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
     return [
         Step("ruff check", [*python, "ruff", "check", "."]),
         Step("ruff format", [*python, "ruff", "format", "--check", "."]),
-        Step("mypy", [*python, "mypy"]),
         Step("lint-imports", [contracts]),
         Step("node --test", [node, "--test", *scripts], nothing="" if scripts else "no JavaScript tests"),
         Step("pytest", [*test, "-m", "not browser", *pytest_args], none_chosen=none_chosen),
+        Step("mypy", [*python, "mypy"], beside=True),
         Step(
             BROWSER_STEP,
             [*test, "-m", "browser", *pytest_args],
@@ -74,22 +79,45 @@ def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
     ]
 
 
-def run(step: Step, env: dict[str, str]) -> tuple[str, float]:
-    """Run one check with its output shown and return the outcome and the seconds."""
-    print(f"\n---- {step.name} ".ljust(100, "-"), flush=True)
+def run(step: Step, env: dict[str, str], output: IO[str] | None = None) -> tuple[str, float]:
+    """Run one check, show its output or write it to a file, and return the outcome and the seconds."""
+    print(f"\n---- {step.name} ".ljust(100, "-"), file=output, flush=True)
     if step.nothing:
-        print(step.nothing, flush=True)
+        print(step.nothing, file=output, flush=True)
         return step.nothing, 0.0
     start = time.monotonic()
+    errors = subprocess.STDOUT if output else None
     try:
-        status = subprocess.run(step.command, cwd=ROOT, env=env, check=False).returncode
+        status = subprocess.run(step.command, cwd=ROOT, env=env, stdout=output, stderr=errors, check=False).returncode
     except OSError as error:
-        print(f"{step.command[0]} can't be run ({error}): install the extras 'test' and 'dev'.", flush=True)
+        reason = f"{step.command[0]} can't be run ({error}): install the extras 'test' and 'dev'."
+        print(reason, file=output, flush=True)
         status = 127
     seconds = time.monotonic() - start
     result = "passed" if status in (0, step.none_chosen) else f"failed ({status})"
-    print(f"{step.name}: {result} in {seconds:.1f} s", flush=True)
+    print(f"{step.name}: {result} in {seconds:.1f} s", file=output, flush=True)
     return result, seconds
+
+
+def run_all(checks: list[Step], env: dict[str, str]) -> list[tuple[str, str, float]]:
+    """Run the checks one after another, those ``beside`` the others in a thread, and return what `run` returns."""
+    results, started = [], {}
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        for step in checks:
+            if step.beside:
+                file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+                started[step.name] = file, pool.submit(run, step, env, file)
+        for step in checks:
+            if step.beside:
+                file, running = started[step.name]
+                result = running.result()
+                file.seek(0)
+                print(file.read(), end="", flush=True)
+            else:
+                result = (run_browser_tests if step.name == BROWSER_STEP else run)(step, env)
+            results.append((step.name, *result))
+    return results
 
 
 def run_browser_tests(step: Step, env: dict[str, str]) -> tuple[str, float]:
@@ -139,7 +167,7 @@ def main(argv: list[str] | None = None) -> int:
             print(reason, file=sys.stderr)
             return 2
         checks = steps(node, browser=not options.fast, pytest_args=given[cut + 1 :])
-        results = [(s.name, *(run_browser_tests if s.name == BROWSER_STEP else run)(s, env)) for s in checks]
+        results = run_all(checks, env)
 
     print("\n" + "-" * 100)
     for name, result, seconds in results:

@@ -217,6 +217,7 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
         code = "import os; print(os.environ['CUSTOMLABELS_NB_TEST_POSTGRES'][:10], os.environ[{!r}])"
         return [
             runner.Step("first", [sys.executable, "-c", "exit(3)"]),
+            runner.Step("beside", [sys.executable, "-c", "import sys; sys.exit('a mistake')"], beside=True),
             runner.Step("absent", ["/no/such/tool"]),
             runner.Step("nothing", [], nothing="no tests of this kind"),
             runner.Step("last", [sys.executable, "-c", code.format("CUSTOMLABELS_NB_REQUIRE_ALL")]),
@@ -228,8 +229,10 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
     assert asked == {"browser": False, "pytest_args": ["-k", "store"]}
     shown = capfd.readouterr().out
     assert "postgresql 1\n" in shown
-    summary = [line.split()[:2] for line in shown.splitlines()[-4:]]
-    assert summary == [["first", "failed"], ["absent", "failed"], ["nothing", "no"], ["last", "passed"]]
+    assert re.search(r"first: failed.*---- beside -+\na mistake\nbeside: failed \(1\).*---- absent", shown, re.DOTALL)
+    summary = [line.split()[:2] for line in shown.splitlines()[-5:]]
+    results = [["first", "failed"], ["beside", "failed"], ["absent", "failed"], ["nothing", "no"], ["last", "passed"]]
+    assert summary == results
 
 
 def test_every_tool_of_the_runner_is_this_environments_own() -> None:

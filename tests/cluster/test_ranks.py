@@ -160,7 +160,7 @@ def test_a_detector_and_a_fine_tuned_classifier_train_the_same(
     two: Ranks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     squares = drawn_squares(tmp_path, 12)
-    options = DetectionOptions(Budget(steps=STEPS), device="cpu", input_size=64, batch=4)
+    options = DetectionOptions(Budget(steps=8), device="cpu", input_size=64, batch=4)
     images = [example.image for example in squares]
 
     def detector(on: Ranks | None) -> TrainedDetector:

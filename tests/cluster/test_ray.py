@@ -16,7 +16,6 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.cluster.ray_workers import RayWorkers
-from customlabels_nb.cluster.spreading import process_tasks
 from customlabels_nb.cluster.workers import WorkerJob
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events, Progress
@@ -103,18 +102,6 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
     table.attrs, errors = {}, table.attrs["errors"]
     pd.testing.assert_frame_equal(*(one.sort_values(ORDER, ignore_index=True) for one in (table, expected)), atol=1e-5)
     assert [error["image"] for error in errors] == [bad]
-
-
-@pytest.mark.slow
-def test_a_task_that_ends_its_workers_does_not_end_the_run(cluster: LocalCluster) -> None:
-    results, failures = list[int](), list[str]()
-    job = WorkerJob("tests.cluster.worker_entries:add_up", {"deadly": 21})
-    process_tasks(
-        RayWorkers(job, 1), [[21], [4]], encode=lambda task: task, finish=lambda _, result: results.append(result),
-        split=lambda _, outcome: failures.append(outcome.error) or [],
-    )  # fmt: skip
-    assert results == [4]
-    assert len(failures) == 1
 
 
 @pytest.mark.slow

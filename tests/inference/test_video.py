@@ -593,8 +593,8 @@ def test_models_are_asked_directly(
 @pytest.mark.slow
 def test_an_hour_takes_no_more_memory_than_a_minute(model_folder: Path, tmp_path: Path) -> None:
     grey = Image.new("RGB", (1280, 720), "grey")
-    write_video(tmp_path / "short.mp4", [grey] * 40, rate=30)
-    write_video(tmp_path / "long.mp4", [grey] * 160, rate=30)  # 440 MB decoded, 220 MB predicted
+    write_video(tmp_path / "short.mp4", [grey] * 20, rate=30)
+    write_video(tmp_path / "long.mp4", [grey] * 120, rate=30)  # 330 MB decoded, 165 MB predicted
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from customlabels_nb.inference.predictor import Predictor\n"

@@ -15,6 +15,9 @@ from tests.notebooks.comparing import stale
 from tests.notebooks.picturing import shooting
 from tests.notebooks.running import checks_of, execute, forking, notebook_path, numbers, outputs_check
 
+#: Notebook that is run again in its folder.
+RUNS_TWICE = "02"
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -32,7 +35,7 @@ def _forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_forking")
 @pytest.mark.parametrize("number", numbers())
-def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, folder: Path) -> None:
+def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, folder: Path, tmp_path: Path) -> None:
     path = notebook_path(number)
     run = execute(path, folder)
     print(f"{path.name}: {run.seconds:.1f} s")
@@ -42,15 +45,10 @@ def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, folder: Path) ->
     committed = nbformat.read(path, as_version=4)
     fresh = clean(run.notebook, folder)
     assert stale(committed, fresh) == [], f"refresh the outputs: python -m tests.notebooks {number}"
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("_forking")
-def test_a_notebook_runs_twice_in_one_folder(tmp_path: Path) -> None:
-    none = tmp_path / "no_checks.py"
-    none.write_text("")  # their text assumes a first run
-    for checks in (None, none):
-        execute(notebook_path("02"), tmp_path / "run", checks=checks)
+    if number == RUNS_TWICE:
+        none = tmp_path / "no_checks.py"
+        none.write_text("")  # their text assumes a first run
+        execute(path, folder, checks=none)
 
 
 def test_html_becomes_a_picture_of_it() -> None:

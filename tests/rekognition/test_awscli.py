@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.rekognition.server_process import ServerProcess, wait_until
-from tests.rekognition.service import classified
+from tests.rekognition.service import Service, classified
 from tests.rekognition.test_policy_operations import document, statement
-from tests.rekognition.training import paint, paint_boxes, paint_several
+from tests.rekognition.test_version_operations import settle
+from tests.rekognition.training import paint, paint_boxes, paint_several, train_here
 
 #: Run the command in forks of one process, because its imports take a second. Its output is written to two files.
 _PROGRAM = """
@@ -36,12 +37,12 @@ for line in sys.stdin:
 class CommandLine:
     """The command ``aws rekognition``, which finds the endpoint by its environment alone."""
 
-    def __init__(self, folder: Path, packages: Path, environment: dict[str, str], server: ServerProcess) -> None:
+    def __init__(self, folder: Path, packages: Path, environment: dict[str, str], url: str) -> None:
         home = folder / "home"
         home.mkdir()
         self.environment = {
             **environment, "PYTHONPATH": str(packages), "HOME": str(home), "AWS_PAGER": "",
-            "AWS_ENDPOINT_URL_REKOGNITION": server.url, "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_REKOGNITION": url, "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_MAX_ATTEMPTS": "1",
         }  # fmt: skip
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
@@ -96,7 +97,7 @@ def packages(outer_environment: dict[str, str], tmp_path_factory: pytest.TempPat
 def test_the_guide_with_the_command_line(outer_environment: dict[str, str], packages: Path, tmp_path: Path) -> None:
     with (
         ServerProcess(tmp_path, "--engine", "torch", "--hold") as server,
-        CommandLine(tmp_path, packages, outer_environment, server) as aws,
+        CommandLine(tmp_path, packages, outer_environment, server.url) as aws,
     ):
         lines = paint(server.photos)
         project = aws("create-project", "--project-name", "rooms", "--tags", "team=a,site=b")["ProjectArn"]
@@ -179,45 +180,48 @@ def test_the_guide_with_the_command_line(outer_environment: dict[str, str], pack
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["several", "boxes"])
 def test_several_labels_and_boxes_with_the_command_line(
-    outer_environment: dict[str, str], packages: Path, tmp_path: Path
+    outer_environment: dict[str, str], packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
+    train_here(monkeypatch, 6 if kind == "boxes" else None)
+    for name in ("root", "photos"):
+        (tmp_path / name).mkdir()
     with (
-        ServerProcess(tmp_path, "--engine", "torch", "--hold", "--budget", "10s") as server,
-        CommandLine(tmp_path, packages, outer_environment, server) as aws,
+        Service(tmp_path / "root", tmp_path / "photos", engine="torch", hold=20) as service,
+        CommandLine(tmp_path, packages, outer_environment, service.server.url) as aws,
     ):
-        for name, paint_them in (("several", paint_several), ("boxes", paint_boxes)):
-            project = aws("create-project", "--project-name", name)["ProjectArn"]
-            lines = paint_them(server.photos)
-            (server.photos / f"{name}.manifest").write_text("".join(f"{line}\n" for line in lines))
-            place = f"GroundTruthManifest={{S3Object={{Bucket=photos,Name={name}.manifest}}}}"
-            create = ("create-dataset", "--project-arn", project, "--dataset-type", "TRAIN", "--dataset-source", place)
-            train = aws(*create)["DatasetArn"]
-            wait_until(lambda: server.status(train)["Status"] == "CREATE_COMPLETE")  # noqa: B023
-            labels = aws("list-dataset-labels", "--dataset-arn", train)["DatasetLabelDescriptions"]
-            boxes = 16 if name == "boxes" else 0
-            assert {one["LabelName"]: one["LabelStats"] for one in labels} == {
-                label: {"EntryCount": 16, "BoundingBoxCount": boxes} for label in ("blue", "red")
-            }
-            request = ("--version-name", "v1", "--output-config", "S3Bucket=photos,S3KeyPrefix=out")
-            version = aws("create-project-version", "--project-arn", project, *request)["ProjectVersionArn"]
-            found = server.settle(project, "v1")
-            assert found["Status"] == "TRAINING_COMPLETED", found["StatusMessage"]
-            names = ("--project-arn", project, "--version-names", "v1")
-            (found,) = aws("describe-project-versions", *names)["ProjectVersionDescriptions"]
-            assert 0 <= found["EvaluationResult"]["F1Score"] <= 1
-            aws("start-project-version", "--project-version-arn", version, "--min-inference-units", "1")
-            server.settle(project, "v1")
-            aws("wait", "project-version-running", *names)
-            photo = f"fileb://{server.photos / '2.png'}"
-            detect = ("detect-custom-labels", "--project-version-arn", version, "--image-bytes", photo)
-            answer = aws(*detect, "--min-confidence", "0")["CustomLabels"]
-            assert {one["Name"] for one in answer} == {"red", "blue"}
-            assert all(("Geometry" in one) == (name == "boxes") for one in answer)
-            if name == "boxes":
-                places = [one["Geometry"]["BoundingBox"] for one in answer]
-                assert all(0 <= share <= 1 for place in places for share in place.values())
-            assert aws("stop-project-version", "--project-version-arn", version) == {"Status": "STOPPING"}
-            wait_until(lambda: server.version(project, "v1")["Status"] == "STOPPED")  # noqa: B023
-            assert aws("delete-project-version", "--project-version-arn", version) == {"Status": "DELETING"}
-            aws("delete-dataset", "--dataset-arn", train)
+        project = aws("create-project", "--project-name", kind)["ProjectArn"]
+        lines = paint_boxes(service.photos) if kind == "boxes" else paint_several(service.photos)
+        (service.photos / "train.manifest").write_text("".join(f"{line}\n" for line in lines))
+        place = "GroundTruthManifest={S3Object={Bucket=photos,Name=train.manifest}}"
+        create = ("create-dataset", "--project-arn", project, "--dataset-type", "TRAIN", "--dataset-source", place)
+        train = aws(*create)["DatasetArn"]
+        assert service.settle(train)["Status"] == "CREATE_COMPLETE"
+        labels = aws("list-dataset-labels", "--dataset-arn", train)["DatasetLabelDescriptions"]
+        boxes = 16 if kind == "boxes" else 0
+        assert {one["LabelName"]: one["LabelStats"] for one in labels} == {
+            label: {"EntryCount": 16, "BoundingBoxCount": boxes} for label in ("blue", "red")
+        }
+        request = ("--version-name", "v1", "--output-config", "S3Bucket=photos,S3KeyPrefix=out")
+        version = aws("create-project-version", "--project-arn", project, *request)["ProjectVersionArn"]
+        found = settle(service, version)
+        assert found["Status"] == "TRAINING_COMPLETED", found["StatusMessage"]
+        names = ("--project-arn", project, "--version-names", "v1")
+        (found,) = aws("describe-project-versions", *names)["ProjectVersionDescriptions"]
+        assert 0 <= found["EvaluationResult"]["F1Score"] <= 1
+        aws("start-project-version", "--project-version-arn", version, "--min-inference-units", "1")
+        settle(service, version)
+        aws("wait", "project-version-running", *names)
+        photo = f"fileb://{service.photos / '2.png'}"
+        detect = ("detect-custom-labels", "--project-version-arn", version, "--image-bytes", photo)
+        answer = aws(*detect, "--min-confidence", "0")["CustomLabels"]
+        assert {one["Name"] for one in answer} == {"red", "blue"}
+        assert all(("Geometry" in one) == (kind == "boxes") for one in answer)
+        if kind == "boxes":
+            places = [one["Geometry"]["BoundingBox"] for one in answer]
+            assert all(0 <= share <= 1 for place in places for share in place.values())
+        assert aws("stop-project-version", "--project-version-arn", version) == {"Status": "STOPPING"}
+        assert settle(service, version)["Status"] == "STOPPED"
+        assert aws("delete-project-version", "--project-version-arn", version) == {"Status": "DELETING"}
+        aws("delete-dataset", "--dataset-arn", train)

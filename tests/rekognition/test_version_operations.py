@@ -264,7 +264,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     ) == ("InvalidParameterException")
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(11, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_poll_right_after_a_change_of_a_version_shows_it(trained: tuple[Service, str, str], rounds: int) -> None:
     service, project, arn = trained
     target = service.project("polled")
@@ -288,7 +288,7 @@ def test_a_poll_right_after_a_change_of_a_version_shows_it(trained: tuple[Servic
             copy = copy["ProjectVersionArn"]
             assert status(name) in ("COPYING_IN_PROGRESS", "COPYING_COMPLETED")
             assert settle(service, copy)["Status"] == "COPYING_COMPLETED"
-            if number % 10 == 0:  # this takes a second
+            if number == 0:  # this takes a second
                 service.call("start_project_version", ProjectVersionArn=copy, MinInferenceUnits=1)
                 assert status(name) in ("STARTING", "RUNNING")
                 assert settle(service, copy)["Status"] == "RUNNING"
@@ -548,7 +548,7 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
     assert begun == ["b"]
 
 
-@pytest.mark.parametrize("names", [["auto"], pytest.param(["given", "auto", "again"], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("names", [["auto"], pytest.param(["given", "again"], marks=pytest.mark.slow)])
 def test_old_requests_train_on_manifests_without_datasets(
     service: Service, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:

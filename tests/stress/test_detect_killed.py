@@ -18,7 +18,7 @@ from tests.stress.test_killed import Nursery, nursery
 __all__ = ["blots", "model_folder", "nursery"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
-KILLS = 6
+KILLS = 4
 IMAGES = 120
 
 

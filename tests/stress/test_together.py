@@ -17,7 +17,7 @@ from customlabels_nb.project.project import Project
 from tests.project.conftest import draw
 
 pytestmark = pytest.mark.slow
-WRITERS, ROUNDS = 4, 8
+WRITERS, ROUNDS = 3, 6
 
 PROGRAM = """
 import sys
@@ -137,7 +137,7 @@ def test_readers_see_whole_actions_while_somebody_writes(project: Project) -> No
 
     def write() -> None:
         try:
-            for number in range(25):
+            for number in range(12):
                 project.update("train", project.train_set.relabel(f"round {number}", "label.notna()"))
         except CustomLabelsError as error:
             failed.append(error)

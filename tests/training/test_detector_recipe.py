@@ -262,7 +262,7 @@ def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
 @pytest.mark.slow
 def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: Path) -> None:
     train, test = drawn_squares(tmp_path / "train", 16), drawn_squares(tmp_path / "test", 10, seed=1)
-    chosen = options(90, input_size=96, batch=4)
+    chosen = options(60, input_size=96, batch=4)
     found = train_detector(train, LABELS, chosen, Events())
     table, names, _ = predict_boxes(found, [example.image for example in test], LABELS, root=None, events=Events())
     boxes = make_boxes(truth_table(names, test, LABELS), table, names, labels=LABELS)

@@ -97,18 +97,18 @@ def said(events: Events) -> list[str]:
 Tuned = Callable[..., ImageClassifier]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tune(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> Tuned:
     """Return a function that fine-tunes on the polygons."""
     paths, targets, features = polygons
     head = fit_head(features[12:], targets[12:], LABELS)
 
     def run(
-        steps: int, events: Events | None = None, checkpoints: Path | None = None, **more: object
+        steps: int, events: Events | None = None, checkpoints: Path | None = None, last: int = 60, **more: object
     ) -> ImageClassifier:
         network = classifier(head)
         images = ImagePixels(paths, SIDE)
-        held_out, train_on = np.arange(12), np.arange(12, 60)
+        held_out, train_on = np.arange(12), np.arange(12, last)
         fine_tune(
             network, images, targets, train_on, held_out, SMALL, options(steps, **more), events or Events(),
             checkpoints=checkpoints,
@@ -137,15 +137,20 @@ def test_the_same_seed_gives_the_same_weights(tune: Tuned) -> None:
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
+@pytest.fixture(scope="module")
+def two_epochs(tune: Tuned) -> ImageClassifier:
+    """Return a network that was trained in two epochs without a stop."""
+    return tune(6, last=30)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
 def test_stopped_and_gone_on_with_it_gives_the_same_weights(
-    tune: Tuned, tmp_path: Path, error: type[BaseException]
+    tune: Tuned, two_epochs: ImageClassifier, tmp_path: Path, error: type[BaseException]
 ) -> None:
-    whole = tune(12)
     events = Events()
 
     def stop(event: Event) -> None:
-        if isinstance(event, Progress) and event.phase == "training" and event.done == 7:
+        if isinstance(event, Progress) and event.phase == "training" and event.done == 2:
             if error is Cancelled:
                 events.cancel()
             else:
@@ -153,9 +158,9 @@ def test_stopped_and_gone_on_with_it_gives_the_same_weights(
 
     events.subscribe(stop)
     with pytest.raises(error):
-        tune(12, events, tmp_path / "checkpoints")
-    resumed = tune(12, None, tmp_path / "checkpoints")
-    for key, value in whole.state_dict().items():
+        tune(6, events, tmp_path / "checkpoints", last=30)
+    resumed = tune(6, None, tmp_path / "checkpoints", last=30)
+    for key, value in two_epochs.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key])
 
 
@@ -260,14 +265,14 @@ def test_images_are_not_mirrored_where_left_and_right_are_labels(tmp_path: Path)
 @pytest.mark.slow
 def test_what_wins_is_kept_and_is_better_on_new_images(tmp_path: Path) -> None:
     alike = (5, 6, 7)
-    paths, targets = save_polygons(tmp_path / "train", 120, seed=3, corners=alike)
-    features = forward_all(load_backbone(), ImagePixels(paths, SIDE), range(120), SMALL, "cpu").astype(np.float32)
+    paths, targets = save_polygons(tmp_path / "train", 90, seed=3, corners=alike)
+    features = forward_all(load_backbone(), ImagePixels(paths, SIDE), range(90), SMALL, "cpu").astype(np.float32)
     head = fit_head(features, targets, LABELS)
-    found = improve(head, features, targets, paths, SMALL, options(120), Events())
+    found = improve(head, features, targets, paths, SMALL, options(60), Events())
     assert found.network is not None
     assert found.facts["fine_tuning"]["kept"] is True
     assert found.held_out is not None
-    assert found.held_out.sum() == 24
+    assert found.held_out.sum() == 18
     new, expected = save_polygons(tmp_path / "new", 90, seed=2, corners=alike)
     images = ImagePixels(new, SIDE)
     tuned = losses(forward_all(found.network, images, range(90), SMALL, "cpu"), expected)

@@ -1,7 +1,8 @@
 """Write a dataset over an older one until the process is killed or the disk is full, for ``test_half_written.py``.
 
-Arguments: "fill", the format, the target folder and the folder of photos. Or "again", with these three as JSON on each
-line of standard input: a fork of this process writes until it is killed.
+Arguments: "fill", the target folder, the folder of photos and formats, of which those are printed that stay whole. Or
+"again", with a format and the folders as JSON on each line of standard input: a fork of this process writes until it is
+killed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import traceback
 from itertools import cycle
 from pathlib import Path
 
@@ -68,12 +70,12 @@ def write_on_full_disk(name: str, folder: Path, photos: Path) -> None:
     free = shutil.disk_usage(folder).free
     (folder / "filler").write_bytes(b"\0" * (free - 8192))  # room for two pages, so that the third write fails
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} or {path: path.read_bytes()}
+    said = ""
     try:
         new.to(name, path)
     except InputError as error:
-        print(error)
-    else:
-        raise SystemExit("The full disk was not noticed.")
+        said = str(error)
+    assert "No space left" in said, said
     after = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} or {path: path.read_bytes()}
     assert after == before
     assert sorted(entry.name for entry in folder.iterdir()) == sorted(["filler", path.name])
@@ -86,7 +88,16 @@ def write_on_full_disk(name: str, folder: Path, photos: Path) -> None:
 def main() -> None:
     """Write the datasets. See the module docstring."""
     if sys.argv[1] == "fill":
-        write_on_full_disk(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+        folder, photos, *names = sys.argv[2:]
+        for name in names:
+            own = Path(folder, name)
+            own.mkdir()
+            try:
+                write_on_full_disk(name, own, Path(photos))
+                print(name)
+            except Exception:
+                traceback.print_exc()
+            shutil.rmtree(own)
         return
     for line in sys.stdin:
         name, folder, photos = json.loads(line)
