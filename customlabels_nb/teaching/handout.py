@@ -104,7 +104,7 @@ def write_handout(
     place = Path(out)
     if place.exists() and not (place.is_dir() and not any(place.iterdir())):
         raise InputError(f"out={os.fspath(out)!r} already exists and is not empty. Choose a new folder.")
-    read = {path: _read(path) for path in _paths(notebooks)}
+    read = _chosen(notebooks)
     labs = [(path.stem, notebook, _exercises(notebook, path)) for path, notebook in read.items()]
     place.mkdir(parents=True, exist_ok=True)
     written = []
@@ -122,13 +122,16 @@ def write_handout(
     return tuple(written)
 
 
-def _paths(notebooks: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Return the paths of the chosen notebooks, or of the labs of this package."""
-    chosen = [Path(path) for path in notebooks]
-    repeated = {path.stem for path in chosen if [other.stem for other in chosen].count(path.stem) > 1}
+def _chosen(notebooks: Iterable[str | os.PathLike[str]]) -> dict[Path, Any]:
+    """Read the chosen notebooks, or the labs of this package."""
+    paths = [Path(path) for path in notebooks]
+    repeated = {path.stem for path in paths if [other.stem for other in paths].count(path.stem) > 1}
     if repeated:
         raise InputError(f"notebooks has several files with the name {sorted(repeated)[0]!r}. Rename one of them.")
-    return chosen or [path for path in sorted(notebooks_folder().glob("*.ipynb")) if any(_tagged(_read(path)))]
+    if paths:
+        return {path: _read(path) for path in paths}
+    packaged = {path: _read(path) for path in sorted(notebooks_folder().glob("*.ipynb"))}
+    return {path: notebook for path, notebook in packaged.items() if any(_tagged(notebook))}
 
 
 def _read(path: Path) -> Any:
@@ -210,15 +213,19 @@ def _graded_copy(notebook: Any) -> Any:
     solutions = [cell.id for kind, _, cell in _tagged(copy) if kind == "solution"]
     copy.cells = [cell for cell in copy.cells if cell.id not in solutions]
     for kind, number, cell in _tagged(copy):
-        _mark(cell, f"{kind}_{number}", solution=kind == "answer")
+        _mark(cell, f"{kind}_{number}", "" if kind == "answer" else f"# Run this cell to check answer {number}\n")
     for cell in copy.cells:
         if "score" in cell.metadata.get("tags", ()):
-            _mark(cell, "score", solution=False, points=0)
+            _mark(cell, "score", "# Run this cell to count the right answers\n", points=0)
     return copy
 
 
-def _mark(cell: Any, name: str, *, solution: bool, points: int = 1) -> None:
-    """Set the metadata of an answer, a check or the score (nbgrader's schema 3)."""
+def _mark(cell: Any, name: str, shown: str, *, points: int = 1) -> None:
+    """Set the metadata of an answer, a check or the score (nbgrader's schema 3).
+
+    A collapsed cell shows its first line, which is therefore a comment and no part of the solution. Answers have none.
+    """
+    solution = not shown
     grade = not solution and points > 0
     cell.metadata["nbgrader"] = {
         "schema_version": 3,
@@ -231,5 +238,6 @@ def _mark(cell: Any, name: str, *, solution: bool, points: int = 1) -> None:
     }
     cell.metadata["deletable"] = False
     if not solution:
+        cell.source = shown + cell.source
         cell.metadata["editable"] = False
         cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "source_hidden": True}

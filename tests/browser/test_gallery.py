@@ -6,6 +6,7 @@ import re
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
 from tests.browser.gallery import PROJECT, SETUP, SHOW, GalleryPage
@@ -313,7 +314,7 @@ def test_reopened_on_a_new_kernel_the_picture_has_the_count(lab: Lab) -> None:
 
 
 @pytest.mark.storing
-def test_run_again_reopened_and_saved(lab: Lab) -> None:
+def test_run_again_reopened_saved_and_exported(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     page = gallery.page
     gallery.press("PageDown")
@@ -340,6 +341,16 @@ def test_run_again_reopened_and_saved(lab: Lab) -> None:
     expect(still).to_contain_text("things, train: 1 of 12 labelled")
     assert still.locator("img").evaluate("image => image.naturalWidth") > 300
     page.screenshot("gallery-still")
+    # like `jupyter nbconvert --to html`, opened without a network and a kernel
+    exported = page.path.with_suffix(".html")
+    exported.write_text(HTMLExporter().from_notebook_node(nbformat.read(page.path, as_version=4))[0], encoding="utf-8")
+    context = lab.browser.new_context(offline=True)
+    reader = context.new_page()
+    reader.goto(exported.as_uri())
+    expect(reader.locator(".clnb-still")).to_contain_text("things, train: 1 of 12 labelled")
+    assert reader.locator(".clnb-still img").evaluate("image => image.naturalWidth") > 300
+    expect(reader.locator(".clnb-still img")).to_be_visible()
+    context.close()
 
 
 @pytest.mark.storing

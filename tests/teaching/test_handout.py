@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import csv
 import os
 import subprocess
@@ -67,7 +68,23 @@ def test_the_students_copy_has_no_solutions_and_the_other_has_all(tmp_path: Path
                 **GRADED, "grade_id": f"check_{number}", "grade": True, "solution": False, "locked": True, "points": 1,
             }  # fmt: skip
             assert check.metadata.jupyter.source_hidden
+            assert check.source.splitlines()[0] == f"# Run this cell to check answer {number}"  # shown when collapsed
             assert check.metadata.editable is False
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_check_that_is_left_out_stops_no_other_cell(name: str) -> None:
+    defined: dict[str, str] = {}
+    for cell in nbformat.read(notebooks_folder() / f"{name}.ipynb", as_version=4).cells:
+        if cell.cell_type == "code":
+            (check,) = [tag for tag in tags(cell) if tag.startswith("check_")] or [""]
+            nodes = list(ast.walk(ast.parse(cell.source)))
+            names = [node for node in nodes if isinstance(node, ast.Name)]
+            own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            own |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+            used = {node.id for node in names if isinstance(node.ctx, ast.Load)} - own
+            assert not {name: defined[name] for name in used if defined.get(name)}
+            defined |= dict.fromkeys(own, check)
 
 
 @pytest.mark.parametrize(
