@@ -173,7 +173,7 @@ def _lab(options: argparse.Namespace) -> int:
     for notebook in sorted(notebooks_folder().glob("*.ipynb")):
         if not (target / notebook.name).exists():
             shutil.copyfile(notebook, target / notebook.name)
-    sys.stdout.flush()
+    print(f"Opening JupyterLab in {target.resolve()} …", flush=True)
     command = [sys.executable, "-m", "jupyterlab", str(target), *options.options]
     if os.name == "posix":
         os.execv(sys.executable, command)

@@ -230,8 +230,9 @@ class _Finder:
             found.description |= {"name": name, "pattern": name if is_remote(name) else os.path.abspath(to_path(name))}
             return found
         if not is_remote(name) and not os.path.exists(to_path(name)):
+            where = "" if os.path.isabs(to_path(name)) else f" in {os.getcwd()}"
             raise InputError(
-                f"{name!r} does not exist. Pass a folder, a zip file, an image, a pattern, or a list of them."
+                f"{name!r} does not exist{where}. Pass a folder, a zip file, an image, a pattern, or a list of them."
             )
         return self._from_container(name) or self.from_files([name])
 

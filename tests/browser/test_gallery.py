@@ -683,7 +683,7 @@ def test_a_slider_filters_by_confidence_and_the_gallery_fills_the_screen(lab: La
     for part in (".toolbar", ".labelbar .label >> nth=2", ".tile >> nth=0", ".toast", ".foot"):
         expect(root.locator(part)).to_be_in_viewport(ratio=0.99)
     page.screenshot("gallery-full-screen")
-    gallery.act("Full screen")
+    gallery.act("Leave full screen")
     expect(root).not_to_have_css("width", f"{page.page.evaluate('screen.width')}px")
     gallery.expect_saved()
 
@@ -769,6 +769,7 @@ def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
     expect(page.output(3).locator(".empty p")).to_have_text(facts(3, "images"))
     bare = GalleryPage(page, 2).ready()
     page.screenshot("gallery-empty")
+    expect(bare.root.locator(".foot .hints")).to_contain_text("first label")
     bare.press("Control+a", "1")
     finder = bare.root.locator(".finder")
     expect(finder).to_be_focused()

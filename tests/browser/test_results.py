@@ -335,7 +335,9 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     assert [float(text.replace("−", "-").replace("±", "")) for text in shown] == [round(value, 3) for value in told]
     screen.mode("one")  # F1 at other thresholds than the comparison's
     expect(screen.row("disc").locator("td.delta")).to_have_text("–")
+    expect(screen.root.locator(".comparison .elsewhere")).to_be_visible()  # says why
     screen.mode("assumed")
+    expect(screen.root.locator(".comparison .elsewhere")).to_be_hidden()
     expect(screen.row("disc").locator("td.delta")).to_have_text(shown[0])
     for group in ("fixed", "broken"):
         count = page.value(f"s.exploration.comparison.{group}['image'].nunique()")
@@ -549,6 +551,11 @@ def test_labels_that_are_rightly_together_are_not_red(
     expect(screen.cell("grown", "grown")).to_have_text("4")
     expect(screen.one("leaves", "tp")).to_have_text("TP 4")
     expect(screen.one("leaves", "tn")).to_be_disabled()
+    expect(screen.root.locator(".one[tabindex='0']")).to_have_count(1)  # all tables are one tab stop
+    screen.one("leaves", "tp").focus()
+    for kind in ("fp", "fn"):
+        screen.root.page.keyboard.press("ArrowRight")
+        expect(screen.one("leaves", kind)).to_be_focused()
 
     report = runpy.run_path("pictures.py")["several"]()
     screen = _file_of(browser, report, tmp_path)

@@ -1,7 +1,7 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
-import { dataUri, element, keepKeys, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
+import { dataUri, element, followFullScreen, keepKeys, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
 import { areNewInstructions, askReason, endText, giveBackAtEnd, growListing, JobBar } from "./shared/job_bar.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
@@ -76,6 +76,7 @@ class Gallery extends PicturePages {
     this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
     this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
     this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
+    this.footer.hints.before(this.toast.node); // over the hints, not over the names of the last images
     this.toolbar.showPreview(this.preview.onHover);
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
@@ -83,14 +84,19 @@ class Gallery extends PicturePages {
       tiles: () => (this.single || this.clustered ? [] : this.tiles.slice(0, this.listing.count).map(({ node }) => node)),
       begin: (event) => { this.preview.close(); this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : []; },
       select: (found) => this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
-      end: () => { leave(); this._selected(); },
+      end: ({ clientX, clientY }) => {
+        leave();
+        this._selected();
+        this.preview.rememberUse(this.root.getRootNode().elementFromPoint(clientX, clientY)?.closest(".tile")); // the pointer rests where the drag ended
+      },
     });
     this.body.addEventListener("scroll", () => { if (this.preview.isOpen) this.preview.close(); });
-    this.root.append(this.toolbar.node, this.jobBar.node, this.labelbar.node, this.notices.node, this.body, this.toast.node, this.footer.node, this.preview.node, this.panel.node);
+    this.root.append(this.toolbar.node, this.jobBar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.preview.node, this.panel.node);
     this.upload = new Upload({
       root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
     });
+    followFullScreen(this.root, this.toolbar.whole);
     el.append(this.root);
   }
 

@@ -2,7 +2,7 @@
 // job_dashboard.py.
 
 import { chip, colourOf } from "./shared/chips.js";
-import { NO_FULL_SCREEN, element, setText, show, turnFullScreen } from "./shared/dom.js";
+import { NO_FULL_SCREEN, element, followFullScreen, setText, show, turnFullScreen } from "./shared/dom.js";
 import { instructionNodes } from "./shared/panels.js";
 import { FollowingScreen } from "./dashboard/following.js";
 import { STATE_NAMES, StateBar, agreementChart, decimals, intervalText, seenText, settingsText, track } from "./dashboard/job_parts.js";
@@ -26,6 +26,7 @@ class JobDashboardScreen extends FollowingScreen {
     this.turn = button("", () => this._act(this.figures.state === "running" ? "pause" : "resume"));
     this.ending = button("Close…", () => this._askToClose(), { class: "ending" });
     this.whole = button("Full screen", async () => { if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN); });
+    followFullScreen(this.root, this.whole);
     this.primary = button("", () => this._open({ review: true }, "review"), { class: "primary", hidden: true });
     const toolbar = element("div", { class: "band toolbar" }, this.title, this.status, this.summary, element("span", { class: "spring" }), element("span", { class: "actions" }, this.turn, this.ending, this.whole, this.primary));
     this.large = element("div", { class: "headline" });

@@ -322,6 +322,7 @@ export class Workspace {
   _fullScreenChanged() {
     const on = document.fullscreenElement === this.root;
     this.fullScreen.setAttribute("aria-pressed", String(on));
+    this.fullScreen.title = on ? "Leave full screen (Shift F)" : "Full screen (Shift F)";
     if (on) navigator.keyboard?.lock?.(["Escape"]).catch(() => {});
     else navigator.keyboard?.unlock?.();
     this.root.focus({ preventScroll: true });

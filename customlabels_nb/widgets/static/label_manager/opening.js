@@ -18,9 +18,11 @@ export function openLabelManager(screen, changed) {
   pane.follow().catch(() => pane.showLost());
 }
 
-// Offer to review finished images after a label was added. `send(action)` runs the request that marks them.
+// Offer to review finished images after a label was added. `send(action)` runs the request that marks them. With one label
+// per image, the first labels come one after the other, so nothing is offered before all images are finished.
 export async function offerReview(screen, name, send = (action) => action()) {
-  if (!screen.info.manages_labels) return;
+  const { alone, manages_labels: managesLabels, statuses } = screen.info;
+  if (!managesLabels || (alone && statuses?.unlabelled)) return;
   const [{ done }] = await screen.request("labels", { seen: null });
   if (done < MANY_DONE) return;
   const [{ uses: [[, [train, test]]] }] = await screen.request("labels uses", { label: name });

@@ -49,7 +49,10 @@ export class MatrixView {
     this.canvas = element("canvas", { class: "heat", on: { pointermove: (event) => this._point(event), pointerleave: () => this._say(), click: (event) => this._click(event) } });
     this.list = element("div", { class: "confusions" });
     this.words = element("p", { class: "faint words" });
-    this.tables = element("div", { class: "one-vs-rest" });
+    this.tables = element("div", {
+      class: "one-vs-rest", attributes: { role: "group", "aria-label": "Found, wrongly predicted, missed and correctly not predicted images of each label" },
+      on: { keydown: (event) => this._tableKey(event), focusin: (event) => this._stopAtTable(event.target) },
+    });
     this.node = element("div", { class: "matrix" }, this.grid, this.canvas, this.list, this.words);
   }
 
@@ -78,6 +81,7 @@ export class MatrixView {
         const cells = Object.keys(OUTCOMES).map((kind) => element("button", { type: "button", class: `one ${kind}`, disabled: kind === "tn", data: { label, kind } }));
         return element("div", { class: "two", style: { "--label-colour": colour } }, element("bdi", { text: label, title: label }), ...cells);
       }));
+      this._stopAtTable(this.tables.querySelector(".one"));
     }
     shown.forEach((at, index) => {
       const counts = { tp: tp[at], fp: fp[at], fn: fn[at], tn: images.length - tp[at] - fp[at] - fn[at] };
@@ -119,6 +123,21 @@ export class MatrixView {
   // The matrix is one tab stop: the cell that had the focus last.
   _stopAt(stop) {
     this.buttons.forEach((cell, at) => { cell.tabIndex = at === stop ? 0 : -1; });
+  }
+
+  // So are all 2 × 2 tables.
+  _stopAtTable(stop) {
+    for (const cell of this.tables.querySelectorAll(".one")) cell.tabIndex = cell === stop ? 0 : -1;
+  }
+
+  _tableKey(event) {
+    const cells = [...this.tables.querySelectorAll(".one:not(:disabled)")];
+    const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    const target = by && cells[cells.indexOf(event.target) + by];
+    if (!target) return;
+    target.focus();
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   _key(event) {

@@ -251,6 +251,7 @@ export class ResultsScreen {
     this._showFigures();
     this.controls.show(state, label);
     this.table.show(state, label);
+    for (const node of this.comparison.querySelectorAll(".elsewhere")) show(node, !samePosition(state.position, this.facts.own.position));
     this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
     this.filters.show(filter, countsOf(engine, judged, engine.facts.groups, label !== null), this._cellText(), this.before);

@@ -74,3 +74,8 @@ export async function turnFullScreen(node) {
     return false;
   }
 }
+
+// Let the button say what it does next.
+export function followFullScreen(node, button) {
+  node.addEventListener("fullscreenchange", () => setText(button, document.fullscreenElement === node ? "Leave full screen" : "Full screen"));
+}

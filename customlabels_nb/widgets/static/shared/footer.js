@@ -4,6 +4,11 @@ import { element, hint, setText } from "./dom.js";
 import { PAGE_SIZES, pageEnd, positionText } from "./pages.js";
 import { showSavedState } from "./sending.js";
 
+// Return the keys of the labels, and what they do. Without labels, 1 asks for the first one.
+function labelKeys(labels) {
+  return [labels > 1 ? `1–${Math.min(9, labels)}` : "1", labels ? "label" : "first label"];
+}
+
 export class Footer {
   // `on` has page(by), jump(number), size(number), help().
   constructor(on) {
@@ -42,20 +47,20 @@ export class Footer {
   }
 
   showSelection(count, { everything = false, labels = 0, single = false } = {}) {
-    const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
+    const [range, label] = labelKeys(labels);
     const words = count
-      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), hint(range, "label"), hint("0", "skip"), hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
+      ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), hint(range, label), hint("0", "skip"), hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
       : single
-        ? [hint(range, "label and next"), hint("0", "skip"), hint(["←", "→"], "previous, next"), hint("?", "keys")]
-        : [hint(range, "label"), hint("Space", "select"), hint("⇧", "click range"), hint("⏎", "submit"), hint("?", "keys")];
+        ? [hint(range, labels ? "label and next" : label), hint("0", "skip"), hint(["←", "→"], "previous, next"), hint("?", "keys")]
+        : [hint(range, label), hint("Space", "select"), hint("⇧", "click range"), hint("⏎", "submit"), hint("?", "keys")];
     this.hints.replaceChildren(...words);
   }
 
   // Show the keys of a queue.
   showKeys(queue, labels) {
-    const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
+    const [range, label] = labelKeys(labels);
     const own = queue === "clustered"
-      ? [hint(range, "label"), hint("Space", "in or out"), hint("→", "next tile")]
+      ? [hint(range, label), hint("Space", "in or out"), hint("→", "next tile")]
       : [hint(range, "correct"), hint("⌫", "reject"), hint("⏎", "accept the page")];
     this.hints.replaceChildren(...own, hint("Ctrl Z", "undo the page"), hint("?", "all keys"));
   }

@@ -15,14 +15,14 @@ export function overlapped(boxes, from, to) {
 
 export class RubberBand {
   // `body` is the scrolling, positioned parent of the tiles. `tiles()` returns the nodes of the shown tiles. `begin(event)`
-  // is called when a drag starts, select(indices) on every move, and end() when it ends.
+  // is called when a drag starts, select(indices) on every move, and end(event) when it ends.
   constructor(body, on) {
     Object.assign(this, { body, on, from: null, dragging: false });
     this.node = element("div", { class: "rubber-band", hidden: true });
     body.append(this.node);
     body.addEventListener("pointerdown", (event) => this._down(event));
     body.addEventListener("pointermove", (event) => this._move(event));
-    for (const type of ["pointerup", "pointercancel"]) body.addEventListener(type, () => this._end());
+    for (const type of ["pointerup", "pointercancel"]) body.addEventListener(type, (event) => this._end(event));
     body.addEventListener("click", (event) => { if (this.wasDragged) event.stopPropagation(); this.wasDragged = false; }, { capture: true });
   }
 
@@ -57,9 +57,9 @@ export class RubberBand {
     this.on.select(overlapped(this.boxes, this.from, to));
   }
 
-  _end() {
+  _end(event) {
     this.wasDragged = this.dragging;
-    if (this.dragging) this.on.end();
+    if (this.dragging) this.on.end(event);
     this.from = null;
     this.dragging = false;
     this.node.hidden = true;
