@@ -51,11 +51,11 @@ def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
 
 
 def _pairs(first: DetectedBoxes, second: DetectedBoxes) -> tuple[IntArray, IntArray]:
-    """Pair boxes of both views, those with the highest IoU first, and return their rows in the joined views."""
-    shared = iou(first.boxes, second.boxes) * (first.labels[:, None] == second.labels)
-    rows, columns = np.nonzero(shared >= SAME)
+    """Pair boxes of both views, the most confident pairs first, and return their rows in the joined views."""
+    same = first.labels[:, None] == second.labels
+    rows, columns = np.nonzero(same & (iou(first.boxes, second.boxes) >= SAME))
     taken: dict[int, int] = {}
-    for at in np.argsort(-shared[rows, columns], kind="stable").tolist():
+    for at in np.argsort(-first.confidences[rows] - second.confidences[columns], kind="stable").tolist():
         row, column = int(rows[at]), len(first.labels) + int(columns[at])
         if row not in taken and column not in taken:
             taken |= {row: column, column: row}
