@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from customlabels_nb.training.boxes_data import Example
+    from customlabels_nb.training.detector_recipe import TrainedDetector
     from customlabels_nb.training.scene_sources import SceneSource
 
 
@@ -28,7 +29,7 @@ def train_and_judge(
     input_size: int | None = None,
     device: str = "cpu",
 ) -> tuple[float, float]:
-    """Train on ``device``, then print and return AP50 and AP on the images ``tests``.
+    """Train on ``device``, then print and return AP50 and AP on the images ``tests``. Two views are only printed.
 
     Parameters
     ----------
@@ -52,7 +53,27 @@ def train_and_judge(
         f"{ap50:.3f}, {ap:.3f} after {trained.state.step} steps of {trained.input_size} px, {seconds:.0f} s, "
         f"{work:.0f} core-s",
     )
+    two = judge(truth, _find_in_two_views(trained, names, labels), names, labels)
+    figure("  with views=2", ", ".join(f"{value:.3f}" for value in two))
     return ap50, ap
+
+
+def _find_in_two_views(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+    """Detect objects in images and their mirror images, as a model that was started with ``views=2``."""
+    from customlabels_nb.images.reading import read_bytes
+    from customlabels_nb.inference.box_fusion import fuse_boxes
+    from customlabels_nb.inference.views import mirror_boxes, mirror_canvas
+    from customlabels_nb.models.canvas import open_canvas
+    from customlabels_nb.models.detector import detect, to_table
+    from customlabels_nb.models.detector_shape import fill_of
+
+    device, found = str(next(trained.network.parameters()).device), []
+    for name in names:
+        canvas = open_canvas(read_bytes(name, None), name, trained.input_size, fill_of(trained.mean))
+        both = [canvas, mirror_canvas(canvas)]
+        first, second = detect(trained.network, both, trained.mean, trained.std, device)
+        found.append(fuse_boxes(first, mirror_boxes(second, canvas.size[0])))
+    return to_table(names, found, labels)
 
 
 def judge(truth: pd.DataFrame, found: pd.DataFrame, names: Sequence[str], labels: Sequence[str]) -> tuple[float, float]:

@@ -18,9 +18,10 @@ from PIL import Image
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError, ModelError
+from customlabels_nb.inference.box_fusion import fuse_boxes
 from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
 from customlabels_nb.inference.idle import DEFAULT_SECONDS, IdleWatch, idle_seconds
-from customlabels_nb.inference.views import check_views, views_of
+from customlabels_nb.inference.views import check_views, mirror_boxes, mirror_canvas, views_of
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, load_config
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas, to_canvas
@@ -94,7 +95,7 @@ class Predictor:
 
     @property
     def views(self) -> int:
-        """Number of views of each image that a classifier averages."""
+        """Number of views of each image over which predictions are averaged."""
         return self._views
 
     @property
@@ -149,7 +150,7 @@ class Predictor:
         idle_stop : str or float, optional
             See :func:`customlabels_nb.inference.idle.idle_seconds`. The initial value is "never". By default unchanged.
         views : int, optional
-            See :func:`customlabels_nb.inference.views.views_of`. The initial value is 1. By default unchanged.
+            Number of views, see :mod:`customlabels_nb.inference.views`. The initial value is 1. By default unchanged.
 
         Raises
         ------
@@ -158,8 +159,8 @@ class Predictor:
         ArtifactError
             If the model's files are damaged.
         InputError
-            If ``idle_stop`` cannot be parsed, the engine does not exist, or ``views`` is not 1, or 2 or 4 for a
-            classifier.
+            If ``idle_stop`` cannot be parsed, the engine does not exist, or ``views`` is not 1 or 2, or 4 for
+            a classifier.
         ModelError, MissingDependencyError
             If the engine cannot run the model.
         """
@@ -282,13 +283,19 @@ class Predictor:
         """
         found: list[DetectedBoxes] = []
         with self._asked(detector=True) as running:
-            config, step = running.config, at_once or running.at_once
+            config, step, views = running.config, at_once or running.at_once, self._views
             for start in range(0, len(images), step):
                 canvases = [
                     image if isinstance(image, Canvas) else to_canvas(image, config.input_size, config.fill)
                     for image in images[start : start + step]
                 ]
-                found += running.find(canvases, thresholds)
+                first = running.find(canvases, thresholds)
+                if views == 1:
+                    found += first
+                    continue
+                second = running.find([mirror_canvas(canvas) for canvas in canvases], thresholds)
+                for canvas, plain, mirrored in zip(canvases, first, second, strict=True):
+                    found.append(fuse_boxes(plain, mirror_boxes(mirrored, canvas.size[0])))
         return found
 
     @contextmanager

@@ -1,27 +1,33 @@
-"""Average a classifier's confidences over several views of an image.
+"""Make several views of an image, over which a model's predictions are averaged.
 
-A view is the image or its centre, mirrored or not. Each view takes as long as the image itself.
+A view is the image or, for a classifier, its centre, mirrored or not. Each view takes as long as the image itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from customlabels_nb.errors import InputError
+from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.transforms import Pixels
+
+if TYPE_CHECKING:
+    from customlabels_nb.models.detector import DetectedBoxes
 
 _CENTRE = 0.8  # share of each side
 
 
 def check_views(views: object, *, detector: bool) -> None:
-    """Raise InputError unless ``views`` is a number of views that :func:`views_of` can make, or is 1 for a detector."""
+    """Raise InputError unless ``views`` is 1 or 2, or 4 for a classifier."""
     if isinstance(views, bool) or views not in (1, 2, 4):
         raise InputError(f"views={views!r} must be 1, 2 (the image and its mirror image) or 4 (also of its centre).")
-    if detector and views != 1:
-        raise InputError(f"views={views!r} must be 1 for a detector. Only classifiers average several views.")
+    if detector and views == 4:
+        raise InputError("views=4 must be 1 or 2 for a detector. Only classifiers also use the centre of an image.")
 
 
 def views_of(pixels: Sequence[Pixels], views: int) -> Iterator[list[Pixels]]:
@@ -31,6 +37,23 @@ def views_of(pixels: Sequence[Pixels], views: int) -> Iterator[list[Pixels]]:
         yield shown
         if views > 1:
             yield [np.ascontiguousarray(one[:, :, ::-1]) for one in shown]
+
+
+def mirror_canvas(canvas: Canvas) -> Canvas:
+    """Mirror the image on a canvas from left to right."""
+    pixels, width = canvas.pixels.copy(), canvas.inside[0]
+    pixels[:, :, :width] = pixels[:, :, :width][:, :, ::-1]
+    return replace(canvas, pixels=pixels)
+
+
+def mirror_boxes(found: DetectedBoxes, width: int) -> DetectedBoxes:
+    """Mirror the detections in an image of ``width`` pixels from left to right."""
+    boxes, masks = found.boxes.copy(), found.masks
+    boxes[:, 0] = width - boxes[:, 0] - boxes[:, 2]
+    if masks is not None:
+        x0, y0, x1, y1 = masks.regions.T
+        masks = replace(masks, inside=masks.inside[:, :, ::-1], regions=np.stack([width - x1, y0, width - x0, y1], 1))
+    return replace(found, boxes=boxes, masks=masks)
 
 
 def _centre(pixels: Pixels) -> Pixels:

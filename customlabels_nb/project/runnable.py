@@ -78,16 +78,20 @@ class Runnable(ABC):
             Stop the model and free its memory after this time without requests: seconds, or a string like "10min". The
             next request starts it again. By default unchanged, and "never" at the first start.
         views : int, optional
-            Number of views of each image over which a classifier averages its confidences: 1, 2 (the image and its
-            mirror image), or 4 (also the centre of both). The network takes as many times as long. After training on
-            2 or 5 images per label of seven sets, a mirrored view changed the accuracy by -0.006 to +0.010, and a
-            third, cropped view by -0.017 to +0.019 in total: up on textures and drawn flowers, down on digits. By
+            Number of views of each image over which predictions are averaged: 1, 2 (the image and its mirror image),
+            or 4 for a classifier (also the centre of both). The network takes as many times as long. For classifiers
+            trained on 2 or 5 images per label of seven sets, a mirrored view changed the accuracy by -0.006 to +0.010,
+            and a third, cropped view by -0.017 to +0.019 in total: up on textures and drawn flowers, down on digits. A
+            detector fuses the boxes of an object in both views, and halves the confidence of a box that only one view
+            has. @@@
+            Evaluations and the thresholds of the model are those of one view. Do not use it if an object's mirror image
+            has a different label, such as an arrow to the left. By
             default unchanged, and 1 at the first start.
 
         Raises
         ------
         InputError
-            If ``views`` or another argument is invalid, or ``views`` is not 1 for a detector.
+            If ``views`` or another argument is invalid, or ``views`` is 4 for a detector.
         ArtifactError
             If the weights are damaged, or belong to a different model.
         DeviceError
@@ -95,7 +99,7 @@ class Runnable(ABC):
 
         Examples
         --------
-        >>> running = model.start("cpu", engine="torch", idle_stop="10min")
+        >>> running = model.start("cpu", engine="torch", idle_stop="10min", views=2)
         >>> running.engine
         torch
         >>> model.stop()

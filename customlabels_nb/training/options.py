@@ -28,8 +28,9 @@ class TrainingOptions:
     device : str or None
         "cuda", "mps" or "cpu". If None, the first available of these.
     backbone : str
-        Pretrained backbone, see :func:`customlabels_nb.backbones`, or its size, which
-        :func:`customlabels_nb.training.run.with_weights` replaces by a name.
+        Pretrained backbone, see :func:`customlabels_nb.backbones`, or its size.
+        :func:`customlabels_nb.training.run.with_weights` replaces it by the name of what is used, which is that of the
+        detector if the detector has its own backbone.
     kind : str or None
         Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`. If None, chosen from the labels.
     budget : str, float or None
@@ -67,10 +68,11 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise InputError(f"seed={self.seed!r} must be an integer from 0 to {2**32 - 1}.")
-        if not is_size(self.backbone):
-            backbone_named(self.backbone)
         self.time()
         check_detector(self.detector)
+        its_own = self.detector != OWN and self.backbone == self.detector
+        if not its_own and not is_size(self.backbone):
+            backbone_named(self.backbone)
         size = self.input_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
             raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to fit the boxes.")

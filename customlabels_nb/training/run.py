@@ -163,7 +163,8 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
     Returns
     -------
     TrainingOptions
-        The options, with the name of a backbone instead of its size.
+        The options, with the name of the backbone that is used. For a detector with its own backbone, this is the name
+        of the detector.
 
     Raises
     ------
@@ -179,7 +180,7 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
         from customlabels_nb.models.detector_building import coco_weights
 
         coco_weights(options.detector)
-        return options
+        return replace(options, backbone=options.detector)
     images, seconds = len(plan.train.images) + len(plan.test.images), options.time().seconds
     name = choose_backbone(
         options.backbone, detector=detector, images=images, seconds=seconds, device=device, events=events

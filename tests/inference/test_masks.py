@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from customlabels_nb.core.masks import polygon_to_mask
 from customlabels_nb.core.polygons import rings_of
@@ -75,6 +75,28 @@ def test_an_outline_is_where_the_probability_is_a_half() -> None:
     parts = polygon_of((CELLS < 12) & (CELLS > 5), (0, 0, 280, 280), (280, 280), 0.5)
     assert len(parts) == 2  # a ring and its hole
     assert polygon_to_mask(parts, (280, 280)).mean() == pytest.approx(((CELLS < 12) & (CELLS > 5)).mean(), abs=0.01)
+
+
+def test_two_views_detect_the_same_in_a_mirrored_image(predictor: Predictor) -> None:
+    image = gradient(128, 96)
+    alone = predictor.boxes([image])[0]
+    predictor.start(views=2)
+    found, mirrored = predictor.boxes([image, ImageOps.mirror(image)])
+    predictor.start(views=1)
+    assert found.masks is not None
+    assert mirrored.masks is not None
+    boxes, inside = mirrored.boxes.copy(), mirrored.masks.inside[:, :, ::-1]
+    boxes[:, 0] = image.width - boxes[:, 0] - boxes[:, 2]
+    assert len(found.labels) == len(boxes) < 2 * len(alone.labels)
+    assert found.confidences == pytest.approx(mirrored.confidences, abs=1e-5)
+    for row, confidence in enumerate(found.confidences):
+        same = np.isclose(mirrored.confidences, confidence, atol=1e-5) & (mirrored.labels == found.labels[row])
+        other = np.flatnonzero(same)[np.abs(boxes[same] - found.boxes[row]).max(axis=1).argmin()]
+        assert boxes[other] == pytest.approx(found.boxes[row], abs=1e-3)
+        np.testing.assert_allclose(inside[other], found.masks.inside[row], atol=1e-3)
+        left, top, right, bottom = mirrored.masks.regions[other]
+        region = image.width - right, top, image.width - left, bottom
+        assert region == pytest.approx(tuple(found.masks.regions[row]), abs=1e-3)
 
 
 def test_an_outline_stays_inside_the_image_and_is_never_empty() -> None:

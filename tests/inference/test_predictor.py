@@ -76,8 +76,8 @@ def test_several_views_are_averaged_if_asked_for(
     predictor.start(views=2)
     predictor.stop()
     assert predictor.views == 1
-    with pytest.raises(InputError, match="views=2 must be 1 for a detector"):
-        Predictor(detector_folder).start("cpu", views=2)
+    with pytest.raises(InputError, match="views=4 must be 1 or 2 for a detector"):
+        Predictor(detector_folder).start("cpu", views=4)
 
 
 def test_wrong_pixels_are_refused(predictor: Predictor) -> None:

@@ -15,10 +15,14 @@ from safetensors.numpy import load_file
 from customlabels_nb.errors import Cancelled, InputError, ModelNotFoundError, WeightsUnavailableError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models import backbones
+from customlabels_nb.models.artifact import load_config
 from customlabels_nb.models.backbone_sizes import SizedBackbone
+from customlabels_nb.models.detector_building import build_detector
+from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
+from customlabels_nb.training.options import TrainingOptions
 from tests.facts import tells
 from tests.models.test_backbones import keep_timm_weights
 
@@ -225,3 +229,15 @@ def test_weights_that_can_not_be_had_are_told_before_the_training(
     with pytest.raises(WeightsUnavailableError, match="needs no download"):
         boxed.train(detector="ssdlite320_mobilenet_v3_large", steps=2, progress=False)
     assert boxed.versions.empty
+
+
+def test_a_detector_with_its_own_backbone_is_recorded_with_it(boxed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "ssdlite320_mobilenet_v3_large"
+    coco = build_detector(DetectorShape(name), 90, name).network.state_dict()
+    monkeypatch.setattr("customlabels_nb.models.detector_building.coco_weights", lambda asked: coco)
+    model = boxed.train(detector=name, backbone="auto", steps=1, input_size=64, progress=False)
+    config = model.record.config
+    assert config["backbone"] == load_config(model.folder).backbone == name
+    assert TrainingOptions(**config).backbone == name  # as a resumed run reads it
+    with pytest.raises(InputError, match=f"Unknown backbone '{name}'"):
+        TrainingOptions(backbone=name)

@@ -1,0 +1,63 @@
+"""Combine the detections in two views of an image.
+
+The boxes of one object are averaged, weighted by their confidences, after Solovyev et al., "Weighted boxes fusion"
+(2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from customlabels_nb.core.geometry import iou
+
+IntArray = npt.NDArray[np.int64]
+
+if TYPE_CHECKING:
+    from customlabels_nb.models.detector import DetectedBoxes
+
+#: IoU from which two boxes with the same label show the same object.
+SAME = 0.6
+
+
+def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
+    """Fuse the detections in two views of an image, both in pixels of the image.
+
+    A box is fused with at most one box of the other view. Confidences are averaged, where an object that a view lacks
+    counts as 0. A fused box has the mask of the more confident one.
+    """
+    boxes = np.concatenate([first.boxes, second.boxes])
+    confidences = np.concatenate([first.confidences, second.confidences]) / 2
+    own, other = _pairs(first, second)
+    stronger = confidences[own] >= confidences[other]
+    kept, left_out = np.where(stronger, (own, other), (other, own))
+    confidences[kept] += confidences[left_out]
+    share = np.divide(confidences[left_out], confidences[kept], out=np.zeros(len(kept)), where=confidences[kept] > 0)
+    boxes[kept] += share[:, None] * (boxes[left_out] - boxes[kept])
+    rows = np.setdiff1d(np.arange(len(boxes)), left_out)
+    rows = rows[np.argsort(-confidences[rows], kind="stable")]
+    masks = first.masks
+    if masks is not None and second.masks is not None:
+        masks = replace(
+            masks,
+            inside=np.concatenate([masks.inside, second.masks.inside])[rows],
+            regions=np.concatenate([masks.regions, second.masks.regions])[rows],
+        )
+    labels = np.concatenate([first.labels, second.labels])
+    return replace(first, boxes=boxes[rows], labels=labels[rows], confidences=confidences[rows], masks=masks)
+
+
+def _pairs(first: DetectedBoxes, second: DetectedBoxes) -> tuple[IntArray, IntArray]:
+    """Pair boxes of both views, the most confident pairs first, and return their rows in the joined views."""
+    same = first.labels[:, None] == second.labels
+    rows, columns = np.nonzero(same & (iou(first.boxes, second.boxes) >= SAME))
+    taken: dict[int, int] = {}
+    for at in np.argsort(-first.confidences[rows] - second.confidences[columns], kind="stable").tolist():
+        row, column = int(rows[at]), len(first.labels) + int(columns[at])
+        if row not in taken and column not in taken:
+            taken |= {row: column, column: row}
+    own = [row for row in taken if row < len(first.labels)]
+    return np.array(own, dtype=np.int64), np.array([taken[row] for row in own], dtype=np.int64)
