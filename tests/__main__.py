@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 JS_FOLDERS = ("tests/js", "customlabels_nb/widgets/static")
 BROWSER_STEP = "pytest, browser"
 MOST_FLAKY = 4  # more failures than this are not random
+#: Large libraries. Their bytecode is stored by one process, before all processes of pytest import them at once.
+LIBRARIES = "torchvision.models, torch._dynamo, timm, sklearn.linear_model, matplotlib.pyplot, nbformat, moto"
 JS_TEST = re.compile(r"(test[-_].+|.+[-_.]test|test)\.m?js")
 
 
@@ -64,6 +66,7 @@ def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
     test = [*python, "pytest", "-rsfE", "--durations=10"]
     none_chosen = 5 if pytest_args else None
     return [
+        Step("bytecode", [sys.executable, "-c", f"import {LIBRARIES}"]),
         Step("ruff check", [*python, "ruff", "check", "."]),
         Step("ruff format", [*python, "ruff", "format", "--check", "."]),
         Step("lint-imports", [contracts]),

@@ -100,12 +100,12 @@ def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
 
 @pytest.mark.slow
 def test_a_stopped_detector_goes_on_to_the_very_same_weights(boxed: Project) -> None:
-    options = {**TINY, "steps": 6}
+    options = {**TINY, "steps": 4}
     whole = boxed.train("whole", **options)
     events = Events()
 
     def stop(event: Event) -> None:
-        if isinstance(event, Progress) and event.phase == "training" and event.done == 3:
+        if isinstance(event, Progress) and event.phase == "training" and event.done == 2:
             events.cancel()
 
     events.subscribe(stop)
