@@ -241,6 +241,13 @@ export class PageView {
     }
   }
 
+  // The choice is no edit of images, so that undo does not take it back.
+  async _chooseTask(task) {
+    if (!(await this._ask("task", "task", { task }))) return;
+    const other = task === "single-label" ? "multi-label" : "single-label";
+    this.notices.say("task", `This is now the task of the whole project. Undo does not take it back: run project.task = "${other}" in a cell.`);
+  }
+
   // -- painting ---------------------------------------------------------------------------------------
   _pixels(size = this.listing.size) {
     const width = this.root.clientWidth - PADDING;
