@@ -783,6 +783,7 @@ def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
     several.click()
     expect(bare.root.locator(".rule")).to_have_text("several labels per image")
     assert page.value("bare.task") == "multi-label"
+    expect(bare.root.locator(".notice")).to_contain_text('project.task = "single-label"')
     # with twenty finished images, a notice asks about a new label
     twenty = GalleryPage(page, 4).ready()
     twenty.press("Control+a", "/")

@@ -63,6 +63,7 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     for value in (0.1, 0.35, 0.5, 0.725, 0.95):
         screen.move("threshold", value)
         expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
+    expect(screen.root.locator(".matrix .words")).to_contain_text("rows predicted (most confident, no thresholds)")
     screen.mode("cross-validated")
     expect_same(screen, page, "classes", {**start, "mode": "cross-validated"})
     screen.mode("most confident")

@@ -55,6 +55,24 @@ def test_rejected_images_are_exactly_those_in_the_gallery_s_queue(lab: Lab) -> N
     assert review.statuses() == {"labelled": 10, "unlabelled": 2}
 
 
+def test_with_several_labels_a_key_adds_until_a_label_is_chosen_to_be_corrected(lab: Lab) -> None:
+    review = opened(lab, show="project.task = 'multi-label'\n" + SHOW)
+    finder = review.root.locator(".finder")
+    expect(finder).to_have_attribute("placeholder", "Add or remove…")
+    expect(review.tab("plum")).to_have_attribute("title", re.compile("press 3 to add or remove it"))
+    review.press("3")
+    expect(review.chips(0)).to_have_text(["apple", "plum"])
+    for theme in ("dark", "light"):
+        review.page.set_theme(theme)
+        review.page.screenshot(f"review-several-{theme}")
+    review.tab("apple").click()
+    expect(finder).to_have_attribute("placeholder", "Correct to…")
+    expect(review.tab("plum")).to_have_attribute("title", re.compile("press 3 to correct to it"))
+    review.press("2")
+    expect(review.chips(0)).to_have_text("pear")  # of the next image, in place of apple
+    review.expect_saved()
+
+
 @pytest.mark.storing
 def test_by_keyboard_label_by_label(lab: Lab) -> None:
     review = opened(lab)

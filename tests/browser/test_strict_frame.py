@@ -32,7 +32,7 @@ window.violations = [];
 addEventListener("securitypolicyviolation", (e) => violations.push(`${e.effectiveDirective} ${e.blockedURI}`));
 addEventListener("error", (e) => violations.push(e.message));
 addEventListener("unhandledrejection", (e) => violations.push(String(e.reason)));
-const text = (buffer) => btoa(Array.from(new Uint8Array(buffer.buffer ?? buffer), (b) => String.fromCharCode(b)).join(""));
+const text = (part) => btoa(Array.from(new Uint8Array(part.buffer ?? part), (b) => String.fromCharCode(b)).join(""));
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 let leave, listeners = [], values = {};
 const model = {
@@ -91,7 +91,8 @@ class StrictPage:
         monkeypatch.setattr(widget, "send", self._send)
         traits = {name: value for name, value in widget.get_state().items() if isinstance(value, str | int | float)}
         # later, because a script that the test itself runs may use eval
-        self.frame.evaluate("given => { setTimeout(() => display(...given)) }", [str(widget._esm), str(widget._css), traits])
+        given = [str(widget._esm), str(widget._css), traits]
+        self.frame.evaluate("given => { setTimeout(() => display(...given)) }", given)
 
     def violations(self) -> list[str]:
         return [*self.frame.evaluate("violations"), *self.said]

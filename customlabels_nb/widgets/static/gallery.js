@@ -60,7 +60,7 @@ class Gallery extends PicturePages {
       leave,
       choose: (label) => this._label(label),
       add: (label) => this._addLabel(label),
-      task: (task) => this._ask("task", "task", { task }),
+      task: (task) => this._chooseTask(task),
     });
     this.footer = new Footer({
       leave,

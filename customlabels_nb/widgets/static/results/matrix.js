@@ -273,9 +273,9 @@ export class MatrixView {
 
   _say() {
     const { task } = this.facts;
-    setText(this.words, `rows predicted${task === "single-label" ? " (most confident)" : ""}, columns ground truth · click a cell to show its images`);
+    setText(this.words, `rows predicted${task === "single-label" ? " (most confident, no thresholds)" : ""}, columns ground truth · click a cell for its images`);
     this.words.title = {
-      "single-label": "Each image counts for its most confident label here, at any threshold.",
+      "single-label": "Each image counts for its most confident label here, at any threshold. The F1 of the table is at the thresholds above.",
       "multi-label": "A red cell counts images where its true label is missed and its other label is wrongly predicted.",
     }[task] ?? "";
   }

@@ -13,8 +13,6 @@ export class ReviewBar extends LabelBar {
     super(on);
     this.list.setAttribute("role", "tablist");
     this.list.setAttribute("aria-label", "Labels to review");
-    this.field.placeholder = "Correct to…";
-    this.field.title = "Correct the selected images to this label (/)";
     this.field.setAttribute("aria-label", "Correct to a label");
     this.met = new Set(); // labels that had images: their tabs remain
     this.others = element("select", { class: "others", attributes: { "aria-label": "More labels" }, data: { menu: "label" }, on: { change: () => { const { value } = this.others; this.on.leave(); this.on.show(JSON.parse(value)); } } });
@@ -22,11 +20,15 @@ export class ReviewBar extends LabelBar {
     this.list.after(this.othersMenu);
   }
 
-  update({ labels, counts, progress, current, task, alone, readOnly }) {
+  update({ labels, counts, progress, current, task, alone, toggles, readOnly }) {
     this.current = current;
+    this.keyWords = toggles ? "add or remove it" : "correct to it";
+    this.placeholder = toggles ? "Add or remove…" : "Correct to…";
+    if (this.field !== this.field.ownerDocument.activeElement) this.field.placeholder = this.placeholder;
+    this.field.title = `${toggles ? "Add this label to the selected images, or remove it" : "Correct the selected images to this label"} (/)`;
     labels.forEach(({ label }, index) => { if (index < KEYS || counts[label] || label === current) this.met.add(label); });
     this.tabs = new Set(labels.filter(({ label }) => this.met.has(label)).slice(0, TABS).map(({ label }) => label));
-    const state = JSON.stringify([labels, readOnly, current, [...this.tabs]]);
+    const state = JSON.stringify([labels, readOnly, current, toggles, [...this.tabs]]);
     if (state !== this.state) this._build(labels, readOnly);
     this.state = state;
     this.counts.forEach((node, label) => setText(node, this._left(progress, label).toLocaleString("en")));
@@ -62,7 +64,7 @@ export class ReviewBar extends LabelBar {
     const current = label === this.current;
     return element(
       "button", {
-        type: "button", class: `label${current ? " current" : ""}`, title: key ? `Show ${text} (press ${key} to correct to it)` : text,
+        type: "button", class: `label${current ? " current" : ""}`, title: key ? `Show ${text} (press ${key} to ${this.keyWords})` : text,
         style: colour ? { "--label-colour": colour, "--label-ink": inkOn(colour) } : {}, data: { label: label ?? "*" },
         attributes: { role: "tab", "aria-selected": String(current) },
         on: { click: () => { this.on.leave(); this.on.show(label); } },

@@ -4,8 +4,8 @@ import { commandOf } from "../shared/keymap.js";
 
 export const REVIEW_HELP = [
   ["Enter or A", "approve the selected images, or the one in focus"],
-  ["1 – 9", "correct to this label"],
-  ["/", "find a label and correct to it"],
+  ["1 – 9", "correct to this label; among all labels of images with several, add or remove it"],
+  ["/", "find a label for the same"],
   ["+", "correct to the predicted (dashed) label; in the queue of suspects, take the suggestion"],
   ["Delete or X", "reject: remove the labels and label the image again"],
   ["Ctrl Z, Ctrl Shift Z", "undo, redo"],

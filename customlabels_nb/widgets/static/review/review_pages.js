@@ -39,7 +39,7 @@ export class ReviewPages extends PicturePages {
       show: (label) => query({ label }),
       choose: (label) => this._correct(label),
       add: (label) => this._addLabel(label),
-      task: (task) => this._ask("task", "task", { task }),
+      task: (task) => this._chooseTask(task),
     });
     this.footer = this.makeFooter({
       leave,
@@ -98,7 +98,7 @@ export class ReviewPages extends PicturePages {
 
   showCounts() {
     const { labels, counts, review, query, task, alone, read_only: readOnly } = this.info;
-    this.labelbar.update({ labels, counts, progress: review, current: query.label, task, alone, readOnly });
+    this.labelbar.update({ labels, counts, progress: review, current: query.label, task, alone, toggles: this._toggles, readOnly });
     this.footer.showProgress(review);
   }
 
@@ -151,10 +151,15 @@ export class ReviewPages extends PicturePages {
     };
   }
 
-  _correct(label) {
+  // Images with several labels, of which none was chosen to be corrected: a key adds or removes a label.
+  get _toggles() {
     const { task, alone, query } = this.info;
-    if ((task ?? "multi-label") === "multi-label" && !alone && query.label === null) this.editing.edit({ op: "toggle", label }); // other labels may also need correction
-    else this._decide({ op: "label", label, instead_of: query.label || null });
+    return (task ?? "multi-label") === "multi-label" && !alone && query.label === null;
+  }
+
+  _correct(label) {
+    if (this._toggles) this.editing.edit({ op: "toggle", label }); // other labels may also need correction
+    else this._decide({ op: "label", label, instead_of: this.info.query.label || null });
   }
 
   async _addLabel(name) {

@@ -241,6 +241,13 @@ export class PageView {
     }
   }
 
+  // The choice is no edit of images, so that undo does not take it back.
+  async _chooseTask(task) {
+    if (!(await this._ask("task", "task", { task }))) return;
+    const [count, other] = task === "single-label" ? ["one label", "multi-label"] : ["several labels", "single-label"];
+    this.notices.say("task", `The project now takes ${count} per image. Undo does not take this back: run project.task = "${other}" in a cell.`);
+  }
+
   // -- painting ---------------------------------------------------------------------------------------
   _pixels(size = this.listing.size) {
     const width = this.root.clientWidth - PADDING;
