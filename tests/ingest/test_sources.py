@@ -286,6 +286,8 @@ def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monk
     for source in ("photos [1]/*.jpg", ["photos [1]/pear/*", "*.jpg"]):
         with pytest.raises(InputError, match=r"No file matches the pattern '.*\*\.jpg'"):
             add(source)
+    with pytest.raises(InputError, match=f"'up/none' does not exist in {os.getcwd()}"):
+        add("up/none")
     with pytest.raises(InputError, match=r"takes the labels from folder names"):
         add("photos [1]/*/*.jpg", auto_label=True)
     (tmp_path / "wild*.jpg").write_bytes(jpeg(40))
