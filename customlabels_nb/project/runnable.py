@@ -78,15 +78,20 @@ class Runnable(ABC):
             Stop the model and free its memory after this time without requests: seconds, or a string like "10min". The
             next request starts it again. By default unchanged, and "never" at the first start.
         views : int, optional
-            Number of views of each image over which predictions are averaged: 1, 2 (the image and its mirror image),
-            or 4 for a classifier (also the centre of both). The network takes as many times as long. For classifiers
-            trained on 2 or 5 images per label of seven sets, a mirrored view changed the accuracy by -0.006 to +0.010,
-            and a third, cropped view by -0.017 to +0.019 in total: up on textures and drawn flowers, down on digits. A
-            detector fuses the boxes of an object in both views, and halves the confidence of a box that only one view
-            has. @@@
-            Evaluations and the thresholds of the model are those of one view. Do not use it if an object's mirror image
-            has a different label, such as an arrow to the left. By
-            default unchanged, and 1 at the first start.
+            Number of views of each image over which predictions are averaged: 1, 2 (the image and its mirror image), or
+            4 for a classifier (also the centre of both). The network takes as many times as long. By default unchanged,
+            and 1 at the first start.
+
+            For classifiers trained on 2 or 5 images per label of seven sets, a mirrored view changed the accuracy by
+            -0.006 to +0.010, and a third, cropped view by -0.017 to +0.019 in total: up on textures and drawn flowers,
+            down on digits.
+
+            A detector fuses the boxes of an object in both views, and halves the confidence of a box that only one view
+            has. After 100 training steps on five sets, AP50 rose by 0 to 0.024 (0.010 on average) and AP by 0.012 to
+            0.094 (0.052 on average). Evaluations and the thresholds of a model are those of one view: F1 at these
+            thresholds changed by -0.016 to +0.011. With thresholds chosen from two views, it rose by 0.03 on average.
+
+            One view is better if the mirror image of an object has a different label, such as an arrow to the left.
 
         Raises
         ------
