@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from customlabels_nb import read_dataset
 OUTLINES = Path(__file__).with_name("fruit_outlines.json")
 TRAIN, TEST, SIZE = 120, 40, (480, 360)
 _LEAST_SIDE = 8  # pixels
-MOST_APART = 0.03
+MOST_APART, LEAST_SPEED = 0.03, 0.85
+_SPEED_IMAGES, _SPEED_ROUNDS = 60, 5
 
 
 def masks_part(seeds: Sequence[int], *, budget: str | None, steps: int | None) -> None:
@@ -89,6 +91,37 @@ def _compare(
         )
         if name == "ours":
             bound("AP50 by masks below AP50 by boxes", by_boxes - by_masks, "", at_most=MOST_APART)
+            _compare_speed(one, tests, labels)
+
+
+def _compare_speed(trained: Any, photos: list[str], labels: list[str]) -> None:
+    """Compare ``detect_many`` of a model with masks and of the same model without its mask head, in turn."""
+    from customlabels_nb.inference.batch import detect_many
+    from customlabels_nb.inference.predictor import Predictor
+    from customlabels_nb.models.artifact import ModelConfig, save_artifact
+    from customlabels_nb.models.backbone import PACKAGED
+
+    masks, many = trained.network.masks, (photos * _SPEED_IMAGES)[:_SPEED_IMAGES]
+    shape: dict[str, Any] = {"input_size": trained.input_size, "detector": trained.shape, "backbone": PACKAGED}
+    known = {"labels": tuple(labels), "colours": ("#c8553d",) * len(labels), "mean": trained.mean, "std": trained.std}
+    predictors = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, head in (("detection", None), ("masks", masks)):
+            trained.network.masks = head
+            save_artifact(Path(folder, kind), trained.network, ModelConfig(kind=kind, **shape, **known))
+            predictors[kind] = Predictor(Path(folder, kind))
+            predictors[kind].start("cpu")
+            found = detect_many(predictors[kind], photos)  # the first one warms up
+        times: dict[str, list[float]] = {kind: [] for kind in predictors}
+        for _ in range(_SPEED_ROUNDS):
+            for kind, predictor in predictors.items():
+                began = process_time()
+                detect_many(predictor, many)
+                times[kind].append(process_time() - began)
+    boxes, outlined = (1000 * float(np.median(times[kind])) / len(many) for kind in ("detection", "masks"))
+    each = f"{boxes:.0f}, {outlined:.0f} ms, {len(found) / len(photos):.1f} objects"
+    figure("CPU time of detect_many for a photo, by boxes and by masks", each)
+    bound("speed by masks over speed by boxes", boxes / outlined, "×", at_least=LEAST_SPEED)
 
 
 def _ap50(truth: Any, found: Any, images: Any, labels: list[str], masks: bool) -> float:

@@ -48,8 +48,6 @@ def polygon_to_rle(polygon: Any, size: tuple[int, int]) -> Rle:
 
 def parts_overlap(polygon: Any) -> bool:
     """Check whether the rings of a polygon share pixels, for example because one is a hole in another."""
-    from pycocotools import mask
-
     rings = [ring for ring in rings_of(polygon) if len(ring) >= 3]
     points = np.concatenate([*rings, np.empty((0, 2))])
     if len(rings) < 2 or not np.isfinite(points).all():
@@ -58,7 +56,10 @@ def parts_overlap(polygon: Any) -> bool:
     scale = min(1.0, _GRID / float((points.max(axis=0) - low).max() or 1))
     width, height = (np.ceil((points.max(axis=0) - low) * scale).astype(int) + 1).tolist()
     parts = [polygon_to_rle((ring - low) * scale, (width, height)) for ring in rings]
-    return bool(mask.area(mask.merge(parts)) < mask.area(parts).sum())
+    ends = [np.cumsum(_runs(part["counts"]) or [0]) for part in parts]
+    starts, stops = (np.concatenate([end[at : len(end) - 1 + at : 2] for end in ends]) for at in (0, 1))
+    order = np.argsort(starts, kind="stable")
+    return bool((starts[order][1:] < stops[order][:-1]).any())
 
 
 def union(polygon: Any, size: tuple[int, int]) -> Polygon | None:

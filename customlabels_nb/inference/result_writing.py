@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
 from customlabels_nb.inference.journal import COLUMNS, ENGINE, Done, Failure, Mark, read_journal
@@ -390,7 +391,7 @@ def open_writing(
         warnings.warn(
             f"Manifests have no polygons, so to={os.fspath(to)!r} gets only the boxes of the objects. Use .jsonl or a "
             "folder to keep the polygons.",
-            stacklevel=2,
+            stacklevel=users_level(),
         )
     output = ManifestOutput(folder.local, config, root) if manifest else JsonLines(folder.local, config)
     return Writing(output, postprocessor, resume=resume)

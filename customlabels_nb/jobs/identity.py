@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core.tables import MACHINE, storable
 from customlabels_nb.errors import InputError
 from customlabels_nb.jobs.leases import run
@@ -75,17 +75,9 @@ def current_person(store: SqlStore) -> str:
         warnings.warn(
             f"The login {name!r} does not say who you are, and answers of labelling jobs are stored with it. Set the "
             "environment variable CUSTOMLABELS_NB_USER to your name.",
-            stacklevel=_users_level(),
+            stacklevel=users_level(),
         )
     return name
-
-
-def _users_level() -> int:
-    """Return the ``stacklevel`` of the caller's code outside of this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("customlabels_nb", "contextlib"):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _name_and_source(store: SqlStore) -> tuple[str, str]:

@@ -70,6 +70,12 @@ def test_holes_and_parts_follow_the_even_odd_rule() -> None:
             p.rings_of(odd)
 
 
+def test_many_parts_overlap_only_where_they_share_pixels() -> None:
+    parts = [(np.array(SQUARE) + (40 * (number % 20), 40 * (number // 20))).tolist() for number in range(400)]
+    assert not m.parts_overlap(parts)
+    assert m.parts_overlap([*parts, HOLE])
+
+
 def test_a_ring_with_many_points_is_split_in_one_go() -> None:
     around = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
     circle = np.stack([np.cos(around), np.sin(around)], axis=1).tolist()

@@ -191,8 +191,9 @@ def test_tables_and_files_have_the_polygons(predictor: Predictor, photos: list[s
         for one, other in zip(read["polygon"], table["polygon"], strict=True):
             size = (400, 400)
             assert (polygon_to_mask(one, size) != polygon_to_mask(other, size)).mean() < 1e-4
-    with pytest.warns(UserWarning, match=r"Manifests have no polygons, so to=.*found.manifest"):
+    with pytest.warns(UserWarning, match=r"Manifests have no polygons, so to=.*found.manifest") as warned:
         boxed = detect_many(predictor, photos, threshold=0.2, max_results=4, to=tmp_path / "found.manifest")
+    assert warned[0].filename == __file__  # the line of the user
     assert len(boxed.table()) == len(table)  # type: ignore[union-attr]
     nothing = detect_many(predictor, photos, threshold=1.0, to=tmp_path / "nothing").table()  # type: ignore[union-attr]
     assert nothing.columns.tolist() == table.columns.tolist()

@@ -14,6 +14,7 @@ from customlabels_nb.datasets.formats.manifest_values import LineFinding, findin
 from customlabels_nb.datasets.validation.repairs import RepairChange
 
 MEND, DROP = "mend_polygons", "drop_bad_polygons"
+_SAME_BOX = 0.5  # pixels: smaller differences come from rounding
 
 
 def polygon_findings(images: pd.DataFrame, annotations: pd.DataFrame) -> dict[int, list[LineFinding]]:
@@ -29,7 +30,7 @@ def repair_polygons(
 ) -> tuple[pd.DataFrame, list[RepairChange]]:
     """Apply the repairs "mend_polygons" and "drop_bad_polygons", and return the new annotations and the changes.
 
-    An annotation always keeps its box. A polygon of which nothing is left is replaced by its box.
+    A mended polygon gets its own bounding box. A polygon of which nothing is left is replaced by the annotation's box.
     """
     result, changes = annotations.copy(), []
     for row, line, detail, size, codes in list(_bad_polygons(images, annotations)):
@@ -38,13 +39,18 @@ def repair_polygons(
         unboxed = pd.isna(annotations.at[row, "left"])
         if mended is None and unboxed and not readable_rings(polygon):
             continue
+        replaced = ""
         if mended is not None or unboxed:
             box = polygon_to_ltwh(polygon if mended is None else mended)
             if not np.isfinite(box).all():
                 continue
+            own = annotations.loc[row, list(t.BOX_COLUMNS)].to_numpy(np.float64, na_value=np.nan)
+            if not unboxed and np.abs(own - box).max() > _SAME_BOX:
+                replaced = ", and its box was replaced by the polygon's bounding box"
             result.loc[row, list(t.BOX_COLUMNS)] = box
         result.at[row, "polygon"] = mended
-        repair, what = (MEND, "was mended") if mended is not None else (DROP if DROP in names else MEND, "became a box")
+        dropped = DROP if DROP in names else MEND
+        repair, what = (MEND, f"was mended{replaced}") if mended is not None else (dropped, "became a box")
         image, label = annotations.at[row, "image"], annotations.at[row, "label"]
         changes.append(RepairChange(repair, line, image, "polygon", f"{detail} {what}", label))
     return result, changes
