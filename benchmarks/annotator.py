@@ -141,6 +141,30 @@ def outlines(real: list[tuple[Path, list[Corners]]]) -> None:
         show(name, found)
         bound("p95", percentile(found, 95), " ms", at_most=OUTLINED)
     figure("median IoU of an outline's bounding box with its box", f"{percentile(overlaps, 50):.2f}")
+    _outlines_of_fruit()
+
+
+def _outlines_of_fruit() -> None:
+    """Compare outlines from boxes with the ones that a person corrected, if their photos are there."""
+    from _training_masks import OUTLINES
+    from _training_photos import folder_of
+
+    from customlabels_nb import read_dataset
+    from customlabels_nb.core.masks import mask_iou, polygon_to_rle
+    from customlabels_nb.images.outlining import find_outline
+    from customlabels_nb.images.reading import open_image
+
+    folder = folder_of("fruit-objects") / "images"
+    if not folder.is_dir():
+        return
+    overlaps = []
+    for image, shapes in read_dataset(OUTLINES, images=folder).annotations.groupby("image"):
+        photo = open_image(str(image))
+        for _, shape in shapes.iterrows():
+            polygon, _ = find_outline(photo, box=(shape["left"], shape["top"], shape["width"], shape["height"]))
+            masks = [polygon_to_rle(one, photo.size) for one in (polygon, shape["polygon"])]
+            overlaps.append(float(mask_iou(masks[:1], masks[1:])[0, 0]))
+    figure(f"mean IoU with the corrected outlines of {len(overlaps)} fruit", f"{sum(overlaps) / len(overlaps):.3f}")
 
 
 def turning(bench: Bench, screen: AnnotatorScreen, amounts: Amounts) -> None:

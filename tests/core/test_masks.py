@@ -71,7 +71,8 @@ def test_holes_and_parts_follow_the_even_odd_rule() -> None:
 
 
 def test_many_parts_overlap_only_where_they_share_pixels() -> None:
-    parts = [(np.array(SQUARE) + (40 * (number % 20), 40 * (number // 20))).tolist() for number in range(400)]
+    corner = np.array(SQUARE)
+    parts = [(corner + np.multiply(40, divmod(number, 20))).tolist() for number in range(400)]
     assert not m.parts_overlap(parts)
     assert m.parts_overlap([*parts, HOLE])
 

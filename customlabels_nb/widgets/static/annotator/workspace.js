@@ -229,7 +229,7 @@ export class Workspace {
   shown() {
     const { imageShapes, info, changes } = this;
     if (!info) return;
-    const named = imageShapes?.image ?? this.listing.rowAt(this.place);
+    const named = imageShapes?.image ?? (this.finished ? null : this.listing.rowAt(this.place));
     setText(this.title.firstChild, named?.short ?? "");
     this.title.title = named?.name ?? "";
     setText(this.size, imageShapes ? `${imageShapes.image.width} × ${imageShapes.image.height}` : "");
