@@ -22,7 +22,7 @@ from tests.project.conftest import draw
 from tests.stress.nursery import BATCH, install_next_schema
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
-KILLS = 8
+KILLS = 12
 
 
 class Nursery:
@@ -156,7 +156,7 @@ def test_a_training_says_what_happened_and_resumes_or_goes(nursery: Nursery, tem
     project.distribute()
     project.close()
     seen = []
-    for number, root in enumerate(attempts(nursery, template, "train", seed=3, kills=7)):
+    for number, root in enumerate(attempts(nursery, template, "train", seed=3, kills=10)):
         project = cl.load_project(root)
         if project.versions.empty:
             seen.append("before")
