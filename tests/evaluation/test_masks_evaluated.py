@@ -135,7 +135,7 @@ def test_polygons_that_cannot_be_masks_are_named() -> None:
             evaluate(truth.assign(polygon=[FRAME, bad, None]), predictions, task="masks")
 
 
-def test_masks_and_boxes_are_compared_by_their_boxes() -> None:
+def test_masks_are_not_compared_with_boxes() -> None:
     truth, predictions, images = drawn_masks(0)
     masks, boxes = (evaluate(truth, predictions, images, task=task) for task in ("masks", "detection"))
     with pytest.raises(InputError, match=re.escape("cl.evaluate(truth, predictions, task='detection')")):
