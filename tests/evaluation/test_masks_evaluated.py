@@ -17,8 +17,9 @@ from pycocotools.cocoeval import COCOeval
 import customlabels_nb as cl
 from customlabels_nb.core.masks import polygon_to_rle
 from customlabels_nb.core.polygons import rings_of
-from customlabels_nb.errors import TableError
+from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.comparison.comparing import compare
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by, tables_of
 from tests.evaluation.box_cases import CORNERS, MASK_SIZE, drawn_masks
 
@@ -132,3 +133,11 @@ def test_polygons_that_cannot_be_masks_are_named() -> None:
     for bad, message in (("round", unusable), (endless, unusable), (vast, "too many for masks")):
         with pytest.raises(TableError, match=re.escape(message)):
             evaluate(truth.assign(polygon=[FRAME, bad, None]), predictions, task="masks")
+
+
+def test_masks_are_not_compared_with_boxes() -> None:
+    truth, predictions, images = drawn_masks(0)
+    masks, boxes = (evaluate(truth, predictions, images, task=task) for task in ("masks", "detection"))
+    with pytest.raises(InputError, match=re.escape("cl.evaluate(truth, predictions, task='detection')")):
+        compare(masks, boxes)
+    assert compare(boxes, boxes).metric("f1")["delta"] == 0

@@ -64,10 +64,10 @@ def test_polygons_are_mended_or_become_boxes() -> None:
     assert polygons[4] is polygons[6] is None
     assert mended.annotations[["left", "width"]].iloc[[2, 4]].to_numpy().tolist() == [[50, 30], [5, 15]]
     repairs = mended.issues[mended.issues["code"] == "ENTRY_REPAIRED"]
-    clipped = "was mended, and its box was replaced by the polygon's bounding box"
+    boxed = "was mended, and its box was replaced by the polygon's bounding box"
     assert repairs["message"].tolist() == [
         f"mend_polygons: annotation {number} of the image (pear) {what}"
-        for number, what in ((2, "was mended"), (3, clipped), (4, "was mended"), (5, "became a box"))
+        for number, what in ((2, "was mended"), (3, boxed), (4, boxed), (5, "became a box"))
     ]
     again = mended.validate(check_images=False)
     assert not again.lines["code"].str.startswith("POLYGON_").any()
