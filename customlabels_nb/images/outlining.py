@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 Mask = npt.NDArray[Any]  # bool, 0 and 1, or the states of GrabCut
 
-_SIDE, _COARSE = 200, 128  # pixels of the longer side of the crop around an object, and of a view that is searched
+_SIDE = 200  # pixels of the longer side of the crop around a box
+_COARSE, _FOUND = 128, 160  # the same for a view that is searched from clicks, and for the crop around what is found
 _FEWER = 18_000  # pixels of the reduced crop that is cut first
 _BAND = 8  # pixels on both sides of an outline in which the next round can move it
 _MARGIN = 0.15  # around a box, as a share of its sides
@@ -87,14 +88,14 @@ def find_outline(
     """
     cv2 = import_opencv()
     if box is not None:
-        crop = _Crop(image, _around(box), clicks)
+        crop = _Crop(image, _around(box), clicks, _SIDE)
         found = crop.segment(cv2, crop.from_box(cv2, box))
     else:
         crop = _Crop(image, view or (0.0, 0.0, float(image.width), float(image.height)), clicks, _COARSE)
         found = crop.segment(cv2, crop.from_colours(cv2))
         if (inner := crop.bounds(found)) is not None:  # once more, in the object's own crop
             rough, view_crop = found, crop
-            crop = _Crop(image, _around(inner), clicks)
+            crop = _Crop(image, _around(inner), clicks, _FOUND)
             found = crop.segment(cv2, crop.from_mask(cv2, rough, view_crop))
     return crop.traced(cv2, found), 1 / crop.scale
 
@@ -108,7 +109,7 @@ def _around(box: Box) -> Box:
 class _Crop:
     """Region of an image, scaled to at most ``side`` pixels, with the clicks in it."""
 
-    def __init__(self, image: Image.Image, region: Box, clicks: Sequence[Click], side: int = _SIDE) -> None:
+    def __init__(self, image: Image.Image, region: Box, clicks: Sequence[Click], side: int) -> None:
         left, top, width, height = region
         xs, ys = [left, left + width, *(one.x for one in clicks)], [top, top + height, *(one.y for one in clicks)]
         self.size = image.size
