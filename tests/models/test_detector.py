@@ -209,6 +209,8 @@ def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
     with pytest.raises(WeightsUnavailableError, match=rf"{name}.* settings.network is False.*detector='{OWN}'"):
         pretrained_detector(DetectorShape(name), 2, name, seed=0)
     monkeypatch.setattr(settings, "network", True)
+    # urllib keeps the proxies of its first request for the whole process
+    monkeypatch.setattr("urllib.request._opener", None)
     for proxy in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(WeightsUnavailableError, match=rf"{name}.*13 MB.* cannot be downloaded .*detector='{OWN}'"):
