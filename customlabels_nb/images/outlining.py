@@ -24,7 +24,7 @@ Mask = npt.NDArray[Any]  # bool, 0 and 1, or the states of GrabCut
 
 _SIDE = 200  # pixels of the longer side of the crop around a box
 _COARSE, _FOUND = 128, 160  # the same for a view that is searched from clicks, and for the crop around what is found
-_FEWER = 18_000  # pixels of the reduced crop that is cut first
+_FEWER, _FEWEST = 18_000, 8_000  # pixels of the reduced crop that is cut first, without and with a searched view
 _BAND = 8  # pixels on both sides of an outline in which the next round can move it
 _MARGIN = 0.15  # around a box, as a share of its sides
 _LEAST_MARGIN = 8.0
@@ -96,7 +96,7 @@ def find_outline(
         if (inner := crop.bounds(found)) is not None:  # once more, in the object's own crop
             rough, view_crop = found, crop
             crop = _Crop(image, _around(inner), clicks, _FOUND)
-            found = crop.segment(cv2, crop.from_mask(cv2, rough, view_crop))
+            found = crop.segment(cv2, crop.from_mask(cv2, rough, view_crop), _FEWEST)
     return crop.traced(cv2, found), 1 / crop.scale
 
 
@@ -180,26 +180,25 @@ class _Crop:
         state[self.frame] = cv2.GC_BGD
         return np.asarray(state)
 
-    def segment(self, cv2: Any, state: Mask) -> Mask:
-        """Separate the object from its surroundings, and return it as a mask of 0 and 1."""
+    def segment(self, cv2: Any, state: Mask, fewer: int = _FEWER) -> Mask:
+        """Separate the object from its surroundings, first on ``fewer`` pixels, and return it as a mask of 0 and 1."""
         state[self._alike(cv2) & (state != cv2.GC_BGD)] = cv2.GC_PR_BGD
         state[self.inside], state[self.outside] = cv2.GC_FGD, cv2.GC_BGD
         if not _has_both(state):
             return state & 1
         height, width = state.shape
-        share = min(1.0, (_FEWER / (height * width)) ** 0.5)
+        share = min(1.0, (fewer / (height * width)) ** 0.5)
         size = max(1, round(width * share)), max(1, round(height * share))
         start = cv2.resize(state, size, interpolation=cv2.INTER_NEAREST)
         if not _has_both(start):
             size, start = (width, height), state
         calm = cv2.bilateralFilter(self.pixels, 5, 25, 2)  # without noise, outlines are better and found faster
-        fewer = cv2.resize(calm, size, interpolation=cv2.INTER_AREA)
+        reduced = cv2.resize(calm, size, interpolation=cv2.INTER_AREA)
         models = np.zeros((1, 65)), np.zeros((1, 65))
         cv2.setRNGSeed(0)
-        found = _cut(cv2, fewer, start.copy(), models, cv2.GC_INIT_WITH_MASK)
-        reduced = size != (width, height)
-        found = _cut(cv2, fewer, _near(cv2, found, start, holes=not reduced), models, cv2.GC_EVAL)
-        if reduced:
+        found = _cut(cv2, reduced, start.copy(), models, cv2.GC_INIT_WITH_MASK)
+        found = _cut(cv2, reduced, _near(cv2, found, start, holes=size == (width, height)), models, cv2.GC_EVAL)
+        if size != (width, height):
             found = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
             found = _cut(cv2, self.pixels, _near(cv2, found, state, holes=True), models, cv2.GC_EVAL)
         return self._touching(cv2, found) if self.inside.any() else _large_parts(cv2, found)
