@@ -30,7 +30,7 @@ def repair_polygons(
 ) -> tuple[pd.DataFrame, list[RepairChange]]:
     """Apply the repairs "mend_polygons" and "drop_bad_polygons", and return the new annotations and the changes.
 
-    A mended polygon gets its own bounding box. A polygon of which nothing is left is replaced by the annotation's box.
+    A mended polygon gets its own bounding box. If nothing is left of a polygon, the annotation's box replaces it.
     """
     result, changes = annotations.copy(), []
     for row, line, detail, size, codes in list(_bad_polygons(images, annotations)):

@@ -75,7 +75,7 @@ export function comparisonBar(comparison, { onEnd }) {
   ));
   return element(
     "div", { class: "band comparison", title: [...comparison.sentences, ...comparison.notes].join("\n") },
-    element("span", { class: "faint" }, "Compared with ", element("bdi", { text: comparison.names[0] }), ` on ${imagesText(comparison.test_images)}, each at its own thresholds`, element("span", { class: "elsewhere", text: ", not at those above, for which there is no Δ F1", hidden: true }), ":"),
+    element("span", { class: "faint" }, "Compared with ", element("bdi", { text: comparison.names[0] }), ` on ${imagesText(comparison.test_images)}, each at its own thresholds`, element("span", { class: "elsewhere", text: ", not at the thresholds above, which have no Δ F1", hidden: true }), ":"),
     ...figures, element("span", { class: "spring" }), onEnd ? element("button", { type: "button", class: "plain", text: "× End", attributes: { "aria-label": "End comparison" }, on: { click: onEnd } }) : null,
   );
 }

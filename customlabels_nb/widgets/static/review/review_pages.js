@@ -151,7 +151,7 @@ export class ReviewPages extends PicturePages {
     };
   }
 
-  // Images with several labels, of which none was chosen to be corrected: a key adds or removes a label.
+  // With several labels per image and none selected for correction, a key adds or removes a label.
   get _toggles() {
     const { task, alone, query } = this.info;
     return (task ?? "multi-label") === "multi-label" && !alone && query.label === null;

@@ -241,7 +241,7 @@ export class PageView {
     }
   }
 
-  // The choice is no edit of images, so that undo does not take it back.
+  // Undo does not revert this choice, because it does not edit images.
   async _chooseTask(task) {
     if (!(await this._ask("task", "task", { task }))) return;
     const [count, other] = task === "single-label" ? ["one label", "multi-label"] : ["several labels", "single-label"];
