@@ -176,9 +176,11 @@ def boxes(
     corners, scores, labels = corners[kept], scores[kept], labels[kept]
     scale = np.tile(np.divide(size, inside), 2)
     limit = np.tile(np.asarray(size, dtype=np.float64), 2)
-    for at in best_of_each(corners, scores, labels, rules["overlap"])[: rules["most"]]:
-        left, top, right, bottom = np.clip(corners[at].astype(np.float64) * scale, 0, limit).tolist()
-        if (corners[at, 2:] - corners[at, :2] >= 1).all() and right > left and bottom > top:
+    best = best_of_each(corners, scores, labels, rules["overlap"])[: rules["most"]]
+    final = voted(corners, scores, labels, best, rules["overlap"]) if rules["votes"] else corners[best]
+    for at, corner in zip(best, final, strict=True):
+        left, top, right, bottom = np.clip(corner.astype(np.float64) * scale, 0, limit).tolist()
+        if (corner[2:] - corner[:2] >= 1).all() and right > left and bottom > top:
             yield int(labels[at]), float(scores[at]), [left, top, right - left, bottom - top], int(kept[at])
 
 
@@ -197,6 +199,16 @@ def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
         apart = shared <= overlap * (areas[first] + areas[rest] - shared)
         order = rest[apart | (labels[rest] != labels[first])]
     return np.asarray(kept, dtype=np.int64)
+
+
+def voted(corners: Any, scores: Any, labels: Any, best: Any, overlap: float) -> Any:
+    """Average each of the boxes ``best`` with all boxes of its label that overlap it (box voting), shape (n, 4)."""
+    first, exact = corners[best][:, None].astype(np.float64), corners.astype(np.float64)
+    low, high = np.maximum(first[..., :2], exact[:, :2]), np.minimum(first[..., 2:], exact[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    joined = (first[..., 2:] - first[..., :2]).prod(axis=2) + (exact[:, 2:] - exact[:, :2]).prod(axis=1) - shared
+    weights = np.clip(shared / joined - overlap, 0, None) * (labels[best][:, None] == labels) * scores**2
+    return weights @ exact / weights.sum(axis=1, keepdims=True)
 
 
 # -- masks ----------------------------------------------------------------------------------------------

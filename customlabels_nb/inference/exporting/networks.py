@@ -14,6 +14,7 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import nms, roi_align
 
 from customlabels_nb.errors import InputError
+from customlabels_nb.models.box_voting import MOST, OVERLAP, VotingHeads, vote
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
 
@@ -61,12 +62,21 @@ def rules_of(network: ImageDetector) -> dict[str, float]:
     """Return the rules that :func:`customlabels_nb.inference.exporting.detect.boxes` uses to filter candidates."""
     two_stages = isinstance(network.network, FasterRCNN)
     heads = network.network.roi_heads if two_stages else network.network
+    overlap, most = suppression_of(heads)
     return {
         "least_confidence": float(heads.score_thresh),
         "least_side": LEAST_SIDE if two_stages else 0.0,
-        "overlap": float(heads.nms_thresh),
-        "most": int(heads.detections_per_img),
+        "overlap": overlap if network.masks is None else 1.0,  # a graph with masks suppresses and votes itself
+        "votes": isinstance(heads, VotingHeads) and network.masks is None,
+        "most": most,
     }
+
+
+def suppression_of(heads: Any) -> tuple[float, int]:
+    """Return the IoU above which a detector suppresses a box, and its largest number of detections."""
+    if isinstance(heads, VotingHeads):
+        return OVERLAP, MOST
+    return float(heads.nms_thresh), int(heads.detections_per_img)
 
 
 class TwoStages(nn.Module):
@@ -144,12 +154,14 @@ class Masked(TwoStages):
         sides = corners[:, 2:] - corners[:, :2]
         real = (scores > self.heads.score_thresh) & (sides >= LEAST_SIDE).all(dim=1)
         apart = labels[:, None] * (images.shape[-1] + images.shape[-2])  # boxes of different labels do not overlap
-        kept = nms(torch.where(real[:, None], corners + apart, 0.0), scores, self.heads.nms_thresh)
+        overlap, most = suppression_of(self.heads)
+        kept = nms(torch.where(real[:, None], corners + apart, 0.0), scores, overlap)
         stays = torch.zeros_like(scores).index_fill(0, kept, 1.0) > 0
-        scores = torch.where(real & stays, scores, 0.0)
-        most = int(self.heads.detections_per_img)
-        best, at = torch.cat((scores, scores.new_zeros(most))).topk(most)
-        corners, labels = padded(corners, most)[at], torch.cat((labels, labels.new_zeros(most)))[at]
+        scores = padded(torch.where(real, scores, 0.0), most)
+        best, at = torch.where(padded(stays, most), scores, 0.0).topk(most)
+        corners, labels = padded(corners, most), padded(labels, most)
+        corners = vote(corners, scores, labels, at) if isinstance(self.heads, VotingHeads) else corners[at]
+        labels = labels[at]
         pooled = self._pooled(features, corners, self.masks.pool.output_size)
         return corners, best, labels, self.masks.layers(pooled)[:, 0].sigmoid()
 
