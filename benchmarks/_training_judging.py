@@ -29,7 +29,9 @@ def train_and_judge(
     input_size: int | None = None,
     device: str = "cpu",
 ) -> tuple[float, float]:
-    """Train on ``device``, then print and return AP50 and AP on the images ``tests``. Two views are only printed.
+    """Train on ``device``, then print and return AP50 and AP on the images ``tests``.
+
+    The same network without box voting, and with two views, is only printed.
 
     Parameters
     ----------
@@ -53,9 +55,28 @@ def train_and_judge(
         f"{ap50:.3f}, {ap:.3f} after {trained.state.step} steps of {trained.input_size} px, {seconds:.0f} s, "
         f"{work:.0f} core-s",
     )
-    two = judge(truth, _find_in_two_views(trained, names, labels), names, labels)
-    figure("  with views=2", ", ".join(f"{value:.3f}" for value in two))
+    for how, table in (
+        ("without box voting", _find_without_votes(trained, names, labels)),
+        ("with views=2", _find_in_two_views(trained, names, labels)),
+    ):
+        figure(f"  {how}", ", ".join(f"{value:.3f}" for value in judge(truth, table, names, labels)))
     return ap50, ap
+
+
+def _find_without_votes(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+    """Detect objects with the network that torchvision builds, whose boxes are those of one proposal."""
+    from torchvision.models.detection.roi_heads import RoIHeads
+
+    from customlabels_nb.events import Events
+    from customlabels_nb.models.box_voting import MOST, OVERLAP
+    from customlabels_nb.training.detector_recipe import predict_boxes
+
+    heads = trained.network.network.roi_heads
+    own = type(heads), heads.nms_thresh, heads.detections_per_img
+    heads.__class__, heads.nms_thresh, heads.detections_per_img = RoIHeads, OVERLAP, MOST
+    found, _, _ = predict_boxes(trained, names, labels, root=None, events=Events())
+    heads.__class__, heads.nms_thresh, heads.detections_per_img = own
+    return found
 
 
 def _find_in_two_views(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, load_exactly
 from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet_weights
-from customlabels_nb.models.box_voting import ALL, VotingHeads
+from customlabels_nb.models.box_voting import ALL, MOST, OVERLAP, VotingHeads
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape, check_masks
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
@@ -168,10 +168,11 @@ def build_detector(
         box_head=TwoMLPHead(shape.channels * 7**2, shape.hidden),
         box_predictor=FastRCNNPredictor(shape.hidden, n_labels + 1),
         box_score_thresh=LEAST_CONFIDENCE,
-        box_nms_thresh=1.0,  # VotingHeads suppresses boxes
-        box_detections_per_img=ALL,
+        box_nms_thresh=1.0 if shape.votes else OVERLAP,  # VotingHeads suppresses boxes itself
+        box_detections_per_img=ALL if shape.votes else MOST,
     )
-    network.roi_heads.__class__ = VotingHeads  # torchvision builds the second stage itself
+    if shape.votes:
+        network.roi_heads.__class__ = VotingHeads  # torchvision builds the second stage itself
     detector = ImageDetector(network, shape, n_labels)
     return _with_masks(detector) if masks else detector
 

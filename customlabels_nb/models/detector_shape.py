@@ -74,6 +74,8 @@ class DetectorShape:
         Number of channels of each pyramid level.
     hidden : int
         Width of the head that classifies each proposal.
+    votes : bool
+        Average the boxes of an object, see :mod:`customlabels_nb.models.box_voting`.
 
     Raises
     ------
@@ -85,6 +87,7 @@ class DetectorShape:
     anchors: tuple[tuple[float, ...], ...] = ((24, 40), (64, 100), (160, 250))
     channels: int = 96
     hidden: int = 512
+    votes: bool = True
 
     def __post_init__(self) -> None:
         check_detector(self.architecture)
@@ -92,6 +95,8 @@ class DetectorShape:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
                 raise InputError(f"detector {name}={value!r} must be an integer from 1 to 4096.")
+        if not isinstance(self.votes, bool):
+            raise InputError(f"detector votes={self.votes!r} must be True or False.")
         levels = self.anchors if isinstance(self.anchors, list | tuple) else ()
         sides = [side for level in levels if isinstance(level, list | tuple) for side in level]
         even = len({len(level) if isinstance(level, list | tuple) else 0 for level in levels}) == 1
@@ -107,15 +112,17 @@ class DetectorShape:
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorShape:
         """Create a shape from the result of :meth:`to_dict`.
 
+        A model saved before box voting was added lacks ``votes`` and keeps detecting the same boxes.
+
         Raises
         ------
         InputError
             If keys are missing or unknown, or a value is invalid.
         """
         expected = {"architecture", "anchors", "channels", "hidden"}
-        if not isinstance(values, Mapping) or set(values) != expected:
+        if not isinstance(values, Mapping) or set(values) - {"votes"} != expected:
             raise InputError(f"detector={values!r} must have the keys {', '.join(sorted(expected))}.")
-        return cls(**values)
+        return cls(**{"votes": False, **values})
 
 
 def check_detector(name: object) -> None:

@@ -73,7 +73,7 @@ class DetectionLearner:
             "labels": self.labels,
             "images": len(source),
             "input_size": prepared.size,
-            "shape": network.shape.to_dict(),
+            "shape": {key: value for key, value in network.shape.to_dict().items() if key != "votes"},
             "backbone": options.backbone,
             "batch": options.batch,
             "seed": options.seed,

@@ -279,6 +279,7 @@ def test_anchors_reach_from_small_boxes_to_the_whole_canvas() -> None:
         {"channels": 0},
         {"channels": True},
         {"hidden": 10**9},
+        {"votes": 1},
         {"extra": 1},
     ],
 )

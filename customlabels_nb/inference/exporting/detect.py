@@ -177,7 +177,7 @@ def boxes(
     scale = np.tile(np.divide(size, inside), 2)
     limit = np.tile(np.asarray(size, dtype=np.float64), 2)
     best = best_of_each(corners, scores, labels, rules["overlap"])[: rules["most"]]
-    final = voted(corners, scores, labels, best, rules["overlap"]) if rules["votes"] else corners[best]
+    final = voted(corners, scores, labels, best, rules["overlap"]) if rules.get("votes") else corners[best]
     for at, corner in zip(best, final, strict=True):
         left, top, right, bottom = np.clip(corner.astype(np.float64) * scale, 0, limit).tolist()
         if (corner[2:] - corner[:2] >= 1).all() and right > left and bottom > top:
