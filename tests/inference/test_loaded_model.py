@@ -227,6 +227,7 @@ def test_no_wrong_type_anywhere_in_the_config_gets_through(copied: Path, detecto
                     *((("training",), fine) for fine in ({}, {"a": {}})),
                     (("thresholds",), {}),
                     (("format_version",), True),
+                    (("detector", "votes"), True),
                 ], (place, value)
     assert refused > 150
 
