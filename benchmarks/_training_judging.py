@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from _measure import figure
@@ -64,19 +65,16 @@ def train_and_judge(
 
 
 def _find_without_votes(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
-    """Detect objects with the network that torchvision builds, whose boxes are those of one proposal."""
-    from torchvision.models.detection.roi_heads import RoIHeads
-
+    """Detect objects with the same weights, where the most confident box of an object is kept as it is."""
     from customlabels_nb.events import Events
-    from customlabels_nb.models.box_voting import MOST, OVERLAP
+    from customlabels_nb.models.backbone import PACKAGED
+    from customlabels_nb.models.detector_building import build_detector
     from customlabels_nb.training.detector_recipe import predict_boxes
 
-    heads = trained.network.network.roi_heads
-    own = type(heads), heads.nms_thresh, heads.detections_per_img
-    heads.__class__, heads.nms_thresh, heads.detections_per_img = RoIHeads, OVERLAP, MOST
-    found, _, _ = predict_boxes(trained, names, labels, root=None, events=Events())
-    heads.__class__, heads.nms_thresh, heads.detections_per_img = own
-    return found
+    plain = build_detector(replace(trained.shape, votes=False), len(labels), PACKAGED).eval()
+    plain.load_state_dict(trained.network.state_dict())
+    plain.to(next(trained.network.parameters()).device)
+    return predict_boxes(replace(trained, network=plain), names, labels, root=None, events=Events())[0]
 
 
 def _find_in_two_views(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:

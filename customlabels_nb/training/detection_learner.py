@@ -73,6 +73,7 @@ class DetectionLearner:
             "labels": self.labels,
             "images": len(source),
             "input_size": prepared.size,
+            # "votes" does not affect training, and checkpoints of earlier versions lack it
             "shape": {key: value for key, value in network.shape.to_dict().items() if key != "votes"},
             "backbone": options.backbone,
             "batch": options.batch,
