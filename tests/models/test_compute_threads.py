@@ -53,6 +53,12 @@ def test_a_number_that_somebody_chose_is_not_tried(monkeypatch: pytest.MonkeyPat
     assert fastest_threads(never) == 1
 
 
+def test_torchs_own_random_numbers_are_left_alone() -> None:
+    before = torch.get_rng_state()
+    assert fastest_threads() in (1, 2, 4)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_no_more_threads_are_tried_than_the_process_has_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "threads", CpuShare(2))
     tried: set[int] = set()
