@@ -206,7 +206,7 @@ export class AssistCard {
     this.switch.setAttribute("aria-checked", String(on));
     this.switch.disabled = readOnly;
     this.train.disabled = Boolean(elsewhere || running);
-    setText(this.purpose, !on && readOnly ? `Off, and this project is read-only. Assist ${WHAT_IT_DOES}.` : on && state.test ? ON_TEST : WHAT_IT_DOES);
+    setText(this.purpose, !on && readOnly ? `Off, and this project is read-only. Assist ${WHAT_IT_DOES}.` : !on && running?.stopping ? "off, its last training is stopping…" : on && state.test ? ON_TEST : WHAT_IT_DOES);
     if (!on) return;
     this._drawNext(state);
     this._drawPromise(state);
