@@ -161,7 +161,9 @@ class LabellingJob:
             is_open = read_job(connection, self._id).members == "open"
             stuck = 0 if is_open else run(connection, alone, job=self._id)[0].number
         done = found.images - found.skipped - found.unfinished
-        return JobProgress(found.images, done, found.skipped, given, int(found.slots), int(found.held), stuck, found.review)
+        return JobProgress(
+            found.images, done, found.skipped, given, int(found.slots), int(found.held), stuck, found.review
+        )
 
     @property
     def answers(self) -> pd.DataFrame:
