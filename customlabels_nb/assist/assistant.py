@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 import weakref
 import zlib
 from collections.abc import Callable
@@ -48,6 +49,7 @@ _SETTINGS, _RUNS, _CHECKS = "assist", "assist runs", "assist checks"
 _DEFAULTS: dict[str, Any] = {"on": False, "target": 0.95, "budget": "2min", "test": False}
 _KEPT_RUNS = 50
 _POLL_SECONDS, _CLOSING_SECONDS = 1.0, 10.0
+_LOOK_SECONDS, _STOPPING_SECONDS = 0.1, 20.0
 _PHASES = ("featurization", "training", "validation", "inference")
 _RUN_COLUMNS = ("run", "started", "ended", "state", "labels", "images", *_PHASES, "threshold", "bound", "error")
 
@@ -66,8 +68,8 @@ class AssistStatus:
     Attributes
     ----------
     state : str
-        "off", "waiting" for more labels, "running", "failed" (the latest training), "elsewhere" (another kernel
-        trains), or "read-only".
+        "off", "waiting" for more labels, "running", "stopping" (a training that was asked to stop), "failed" (the
+        latest training), "elsewhere" (another kernel trains), or "read-only".
     phase : str or None
         Phase of the running training: "featurization", "training", "validation" or "inference".
     done, total : int or None
@@ -200,8 +202,14 @@ class Assist:
         self._checks()
         self._watch()
 
-    def stop(self) -> None:
-        """Stop training in the background. What was learnt so far is kept.
+    def stop(self, *, wait: bool = True) -> None:
+        """Stop training in the background. The results of earlier trainings are kept.
+
+        Parameters
+        ----------
+        wait : bool
+            Wait until a running training has ended, usually a few seconds. It may run in another kernel. If it has not
+            ended after 20 seconds, or with False, :attr:`status` says "stopping" until then.
 
         Examples
         --------
@@ -211,7 +219,18 @@ class Assist:
         """
         if self.on:
             self._change("stop assist", on=False)
+        deadline = time.monotonic() + (_STOPPING_SECONDS if wait else 0)
+        while self._is_training and not self._store.read_only:
             self._runner.stop()
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_LOOK_SECONDS)
+
+    @property
+    def _is_training(self) -> bool:
+        """True if a training is running in any kernel, or about to in this one."""
+        record = self._runner.record
+        return self._turn.locked() or (record is not None and record.state == "running")
 
     def _checks(self) -> dict[str, Any]:
         """Return the time of the first use in microseconds, and the places that are reserved for check images."""
@@ -256,8 +275,10 @@ class Assist:
         running, left = said["running"], counted(said["next"], *units)
         if running is not None:
             done = "" if running["total"] is None else f", {running['done']:,} of {running['total']:,}"
-            text = f"{running['phase']}{done}."
-            return AssistStatus("running", running["phase"], running["done"], running["total"], text)
+            state, text = "running", f"{running['phase']}{done}."
+            if running["stopping"]:
+                state, text = "stopping", f"The training ({text[:-1]}) was asked to stop."
+            return AssistStatus(state, running["phase"], running["done"], running["total"], text)
         state, text = "waiting", f"Trains after {left}."
         if said["read_only"]:
             state, text = "read-only", "The project is read-only, so nothing can be trained or stored."
@@ -499,7 +520,7 @@ class Assist:
         running = None
         if record is not None and record.state == "running":
             phase, done, total = progress or [_PHASES[0], 0, None]
-            running = {"phase": phase, "done": done, "total": total}
+            running = {"phase": phase, "done": done, "total": total, "stopping": record.stop}
         left, every, new = self._left()
         return {
             **chosen, "read_only": self._store.read_only,

@@ -52,6 +52,8 @@ class JobProgress:
     alone : int
         Images that need more answers although all invited people have answered or skipped them. ``job.skipped`` lists
         them. They wait for more people, fewer annotators, or :meth:`LabellingJob.accept_skipped`.
+    review : int
+        Done images that wait for the decision of a reviewer, see :meth:`LabellingJob.review`.
     """
 
     images: int
@@ -61,11 +63,13 @@ class JobProgress:
     left: int
     held: int
     alone: int = 0
+    review: int = 0
 
     def __repr__(self) -> str:
         alone = f", nobody left to ask about {counted(self.alone, 'image')} (see job.skipped)" if self.alone else ""
+        review = f" ({self.review:,} wait{'s' * (self.review == 1)} for job.review())" if self.review else ""
         return (
-            f"{self.done:,} of {counted(self.images, 'image')} done, {self.skipped:,} skipped, "
+            f"{self.done:,} of {counted(self.images, 'image')} done{review}, {self.skipped:,} skipped, "
             f"{counted(self.left, 'answer')} left, {self.held:,} of them being given{alone}"
         )
 
@@ -139,6 +143,7 @@ class LabellingJob:
         """Progress of the job, for everybody."""
         tasks = f"""SELECT count(*) AS images, count(CASE WHEN t.state = 'open' THEN 1 END) AS unfinished,
                 count(CASE WHEN t.state IN ('skipped', 'accepted') THEN 1 END) AS skipped,
+                count(CASE WHEN t.state = '{NEEDS_REVIEW}' THEN 1 END) AS review,
                 coalesce(sum(s.slots), 0) AS slots, coalesce(sum(s.held), 0) AS held
             FROM job_tasks t LEFT JOIN (
                 SELECT task, count(*) AS slots,
@@ -156,7 +161,9 @@ class LabellingJob:
             is_open = read_job(connection, self._id).members == "open"
             stuck = 0 if is_open else run(connection, alone, job=self._id)[0].number
         done = found.images - found.skipped - found.unfinished
-        return JobProgress(found.images, done, found.skipped, given, int(found.slots), int(found.held), stuck)
+        return JobProgress(
+            found.images, done, found.skipped, given, int(found.slots), int(found.held), stuck, found.review
+        )
 
     @property
     def answers(self) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def _refuse_if_trained(store: SqlStore, verb: str) -> None:
     if record is not None and record.state == "running" and is_alive(record):
         raise NotAllowedError(
             f"{store.project().name!r} cannot be {verb}: its assist is training in another kernel (process "
-            f"{record.pid} on {one_line(record.host)}). Call project.assist.stop() first, and try again soon."
+            f"{record.pid} on {one_line(record.host)}). Call project.assist.stop() first."
         )
 
 

@@ -55,7 +55,7 @@ class RunnerRecord:
     started, ended : int or None
         Start and end of the latest task.
     stop : bool
-        True if another process has asked to stop the task.
+        True if the running task was asked to stop.
     """
 
     token: str | None
@@ -153,12 +153,14 @@ class BackgroundRunner:
             self._turn.release()
 
     def stop(self) -> None:
-        """Ask the running task to stop at its next event, in whichever kernel it runs."""
-        if (events := self._events) is not None:
-            events.cancel()
-            return
-        with contextlib.suppress(_UnchangedError):
-            change_record(self._store, self.kind, _asked_to_stop)
+        """Ask the running task to stop at its next event, in whichever kernel it runs. The record has this request."""
+        events = self._events
+        try:
+            with contextlib.suppress(_UnchangedError):
+                change_record(self._store, self.kind, _asked_to_stop)
+        finally:
+            if events is not None:
+                events.cancel()
 
     def close(self) -> None:
         """End the helper process, with the task that is running. The task is recorded as stopped."""
@@ -231,7 +233,7 @@ def _if_owned(
 
 
 def _asked_to_stop(record: RunnerRecord | None) -> RunnerRecord:
-    if record is None or record.state != "running" or not is_alive(record):
+    if record is None or record.state != "running" or record.stop or not is_alive(record):
         raise _UnchangedError
     return replace(record, stop=True)
 

@@ -216,7 +216,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
             self.session.train()
         elif content["do"] == "stop":
             self.session.assisting.stop()
-            self.session.assist.stop()
+            self.session.assist.stop(wait=False)
         else:
             self.session.assist.start(**settings)
         return {"assist": self._assist()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +22,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb._utils import helper_process
-from customlabels_nb.assist import training
+from customlabels_nb.assist import assistant, training
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.queue import check_order
 from customlabels_nb.assist.stored_results import AssistResults
@@ -477,6 +479,27 @@ def test_a_full_disk_or_memory_ends_in_a_sentence(
     label(project, names_in_order(project)[:1])
     project.assist._step()
     assert project.assist.runs["state"].tolist() == ["failed", "failed"]
+
+
+def test_stop_waits_for_the_end_of_a_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assist = project.assist
+    assist._change("start assist", on=True)
+    here = RunnerRecord("x", socket.gethostname(), os.getpid(), now_us(), progress=["training", 3, 10])
+    change_record(project._store, "trainer", lambda _: here)
+    assert repr(assist.status) == "running: training, 3 of 10."
+    assist.stop(wait=False)
+    assert repr(assist.status) == "stopping: The training (training, 3 of 10) was asked to stop."
+    assert not assist.on
+    ended = threading.Timer(0.5, change_record, (project._store, "trainer", lambda _: replace(here, state="stopped")))
+    ended.start()
+    assist.stop()  # although it is off already
+    assert assist.status.state == "off"
+    ended.join()
+    change_record(project._store, "trainer", lambda _: here)
+    monkeypatch.setattr(assistant, "_STOPPING_SECONDS", 0.3)
+    assist.stop()  # of a kernel that does not respond
+    assert assist.status.state == "stopping"
 
 
 def test_a_read_only_project_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,13 +18,13 @@ from tests.evaluation.cases import HOSTILE, random_tables
 LABELS = list(HOSTILE[:3])
 
 
-def version(seed: int, images: slice = slice(None)) -> Evaluation:
+def version(seed: int, images: slice = slice(None), random_state: int = 0) -> Evaluation:
     """Evaluate a model on 40 images with a number as text for each."""
     truth, _ = random_tables(40, LABELS, seed=1)
     _, predictions = random_tables(40, LABELS, seed=seed)
     names = list(dict.fromkeys(predictions["image"]))[images]
     table = pd.DataFrame({"image": names, "size": [f"{at}.5" for at in range(len(names))]})
-    return evaluate(truth, predictions, table)
+    return evaluate(truth, predictions, table, random_state=random_state)
 
 
 def test_each_version_is_compared_with_the_first() -> None:
@@ -43,6 +43,17 @@ def test_each_version_is_compared_with_the_first() -> None:
     html = found._repr_html_()
     assert "<script" not in html
     assert "<img" not in html
+
+
+def test_the_intervals_are_those_of_the_reports() -> None:
+    versions = [version(seed, random_state=7) for seed in (1, 2, 3)]
+    found = compare_versions(versions, "abc")
+    for at, one in enumerate(versions):
+        overall = one.summary.set_index("figure").loc["f1", ["low", "high"]].tolist()
+        assert found.summary[["f1_low", "f1_high"]].iloc[at].tolist() == overall
+        own = found.per_label[found.per_label["version"] == found.names[at]]
+        np.testing.assert_array_equal(own[["f1_low", "f1_high"]], one.per_label[["f1_low", "f1_high"]])
+    assert found.by("size", bins=4)["test_images"].sum() == 3 * 40
 
 
 def test_only_images_that_all_share_are_compared() -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { adviceParts, agoText, axisStart, nextParts, percentText, promiseParts, queueShares, stepRows, tookText } from "../../customlabels_nb/widgets/static/dashboard/assist_text.js";
+import { adviceParts, agoText, axisStart, nextParts, percentText, promiseParts, purposeText, queueShares, stepRows, tookText } from "../../customlabels_nb/widgets/static/dashboard/assist_text.js";
 
 const state = (more = {}) => ({ target: 0.95, running: null, next: 14, every: 25, new: 11, ended: null, steps: [], promise: null, needed: 41, ...more });
 
@@ -13,6 +13,15 @@ test("the bar counts to the next training, or shows the one in progress", () => 
   const running = nextParts(state({ running: { phase: "inference", done: 63, total: 252 } }));
   assert.deepEqual(running, { before: "", large: "inference", after: "now", share: 0.25, caption: "63 of 252" });
   assert.deepEqual([nextParts(state({ running: { phase: "training", done: 0, total: null } }))].map(({ share, caption }) => [share, caption]), [[0, "starting…"]]);
+});
+
+test("the purpose says whether test images are shown, the project is read-only or a training is stopping", () => {
+  const running = { phase: "training", done: 0, total: null, stopping: true };
+  assert.match(purposeText(state({ on: true, running })), /never shown on test images$/);
+  assert.match(purposeText(state({ on: true, test: true })), /also shown on test images$/);
+  assert.equal(purposeText(state({ on: false, running })), "Off, and its last training is stopping…");
+  assert.match(purposeText(state({ on: false, running: { ...running, stopping: false } })), /^orders, groups/);
+  assert.match(purposeText(state({ on: false, read_only: true, running })), /^Off, and this project is read-only/);
 });
 
 test("always four steps, of the running training or the last", () => {

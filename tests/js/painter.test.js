@@ -98,3 +98,14 @@ test("the shape under the pointer in the list is filled, also if its label is hi
   painter.paint({ ...scene, hovered: undefined });
   assert.equal(fills, 1);
 });
+
+test("a line has a halo that contrasts with its colour, also between the dashes of a prediction", () => {
+  const { painter, scene } = setUp();
+  const drawn = [];
+  const pen = { globalAlpha: 1, measureText: (text) => ({ width: text.length }), setLineDash: (dash) => { pen.dash = dash.join(); } };
+  pen.stroke = () => drawn.push([pen.strokeStyle, pen.dash ?? "", pen.lineWidth > 3, pen.globalAlpha]);
+  painter.still.getContext = () => new Proxy(pen, { get: (own, name) => own[name] ?? (() => {}) });
+  const colours = { apple: "#001a66", pear: "#ffe066" };
+  painter.paint({ ...scene, shapes: [box("pear", 50)], predictions: [{ ...box("apple", 3), confidence: 0.5 }], colourOf: (label) => colours[label] });
+  assert.deepEqual(drawn, [["#fff", "", true, 0.6], ["#001a66", "6,4", false, 1], ["#000", "", true, 0.6], ["#ffe066", "", false, 1]]);
+});

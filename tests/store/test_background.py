@@ -38,7 +38,7 @@ location, schema = sys.argv[1:3]
 sys.path[:] = sys.argv[3:]
 from customlabels_nb.events import Events
 from customlabels_nb.store import open_store
-from customlabels_nb.store.background import BackgroundRunner
+from customlabels_nb.store.background import BackgroundRunner, RunnerRecord
 runner, events = BackgroundRunner(open_store(location, schema=schema or None), "trainer"), Events()
 events.subscribe(lambda event: print(runner.pid, flush=True))
 try:
@@ -153,7 +153,10 @@ def test_the_heartbeat_tells_the_progress(runner: BackgroundRunner, monkeypatch:
     assert now is not None
     assert now.progress is not None
     assert now.progress[::2] == ["working", 10_000]
-    running.events.cancel()
+    asked, ask = list[RunnerRecord](), background._asked_to_stop
+    monkeypatch.setattr(background, "_asked_to_stop", lambda old: asked.append(ask(old)) or asked[-1])
+    runner.stop()
+    assert [record.stop for record in asked] == [True]  # so that all kernels know it
     assert isinstance(running.ended(), Cancelled)
     record = runner.record
     assert record is not None

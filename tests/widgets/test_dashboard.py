@@ -179,7 +179,8 @@ class FakeAssist:
         self.asked.append(("start", settings))
         self.state.update(on=True, **settings)
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool) -> None:
+        assert not wait  # the page would not be answered
         self.state["on"] = False
 
     def train(self, *, progress: bool, events: Events) -> None:

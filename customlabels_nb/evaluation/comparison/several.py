@@ -13,6 +13,7 @@ import pandas as pd
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import NotEnoughDataError
+from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.comparison.comparing import certain, compare, same_images, signed
 from customlabels_nb.evaluation.result import Evaluation, evaluation_of
 
@@ -144,7 +145,7 @@ def compare_versions(
         raise NotEnoughDataError("The evaluations have no test images in common. Evaluate all on the same images.")
     positions = [here, *(there[np.isin(own, here)] for own, there in pairs)]
     images = first.images.iloc[here].reset_index(drop=True)
-    parts = [evaluation_of(one.applied.only(own), images) for one, own in zip(evaluations, positions, strict=True)]
+    parts = [_part(one, own, images) for one, own in zip(evaluations, positions, strict=True)]
     unique = tuple(f"{name} ({at + 1})" if name in names[:at] else name for at, name in enumerate(names))
     rows: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
@@ -164,3 +165,11 @@ def compare_versions(
     index = pd.MultiIndex.from_product([labels, unique], names=["label", "version"])
     per_label = pd.concat(tables).set_index(["label", "version"]).reindex(index).reset_index()
     return VersionsComparison(pd.DataFrame(rows), per_label, unique, len(here), first.task, tuple(parts))
+
+
+def _part(whole: Evaluation, own: IntArray, images: pd.DataFrame) -> Evaluation:
+    """Evaluate the images at some positions. If these are all, the metrics are known, with their intervals."""
+    if not np.array_equal(own, np.arange(len(whole.images))):
+        return evaluation_of(whole.applied.only(own), images)
+    known = whole.summary, whole.per_label, whole.per_image, whole.confusion_matrix
+    return Evaluation(whole.applied, images, *known, whole.labels, whole.notes)

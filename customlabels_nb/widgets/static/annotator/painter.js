@@ -86,10 +86,12 @@ export class Painter {
       pen.fill("evenodd");
       pen.globalAlpha = 1;
     }
-    pen.setLineDash(dashed ? [6, 4] : []);
+    pen.globalAlpha = 0.6;
     pen.lineWidth = strong ? 4 : 3.5;
-    pen.strokeStyle = "rgba(0, 0, 0, .45)"; // dark outline: keeps light colours visible on light photos
+    pen.strokeStyle = inkOn(colour); // a halo, also between dashes: one of both colours contrasts with any photo
     pen.stroke();
+    pen.globalAlpha = 1;
+    pen.setLineDash(dashed ? [6, 4] : []);
     pen.lineWidth = strong ? 2.5 : 1.8;
     pen.strokeStyle = colour;
     pen.stroke();

@@ -4,11 +4,9 @@
 import { svgElement, svgText } from "../shared/charts.js";
 import { chip, colourOf } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
-import { STEPS, adviceParts, agoText, axisStart, nextParts, percentText, promiseParts, queueShares, stepRows } from "./assist_text.js";
+import { STEPS, adviceParts, agoText, axisStart, nextParts, percentText, promiseParts, purposeText, queueShares, stepRows } from "./assist_text.js";
 import { counted, isolated, numeral } from "./text.js";
 
-const WHAT_IT_DOES = "orders, groups and prelabels the training images; never shown on test images";
-const ON_TEST = "orders, groups and prelabels the images; also shown on test images";
 const ASSIST_QUEUES = {
   manual: ["manual", "the model is unsure"], clustered: ["clustered", "one key a page"],
   prelabelled: ["prelabelled", "one key accepts a page"], suspect: ["suspects", "labels to look at again"],
@@ -206,7 +204,7 @@ export class AssistCard {
     this.switch.setAttribute("aria-checked", String(on));
     this.switch.disabled = readOnly;
     this.train.disabled = Boolean(elsewhere || running);
-    setText(this.purpose, !on && readOnly ? `Off, and this project is read-only. Assist ${WHAT_IT_DOES}.` : on && state.test ? ON_TEST : WHAT_IT_DOES);
+    setText(this.purpose, purposeText(state));
     if (!on) return;
     this._drawNext(state);
     this._drawPromise(state);

@@ -4,6 +4,16 @@ import { counted, numeral, shareText } from "./text.js";
 
 export const STEPS = ["featurization", "training", "validation", "inference"];
 
+const WHAT_IT_DOES = "orders, groups and prelabels the training images; never shown on test images";
+const ON_TEST = "orders, groups and prelabels the images; also shown on test images";
+
+// Say what assist does, and while it is off, whether a training is still stopping.
+export function purposeText({ on, read_only: readOnly, running, test }) {
+  if (on) return test ? ON_TEST : WHAT_IT_DOES;
+  if (readOnly) return `Off, and this project is read-only. Assist ${WHAT_IT_DOES}.`;
+  return running?.stopping ? "Off, and its last training is stopping…" : WHAT_IT_DOES;
+}
+
 // Format a share such as the target of the promise, with one decimal at most.
 export function percentText(share) {
   return `${Number((100 * share).toFixed(1))} %`;
