@@ -60,8 +60,8 @@ test("images are found by what is wrong on them, and the surest mistake comes fi
   assert.deepEqual(choose({ show: "all", search: "10", sort: "given" }), [2]);
   assert.deepEqual(choose({ show: "suspects" }), [2]);
   assert.deepEqual(choose({ show: "fixed" }), []);
-  assert.deepEqual(countsOf(engine, engine.judge(state), { suspects: [2] }), { all: 4, mistakes: 3, tp: 1, fp: 2, fn: 2, suspects: 1 });
-  const ofPear = countsOf(engine, engine.judge(state, 1), { suspects: [2, 3] }, true);
+  assert.deepEqual(countsOf(engine, engine.bits(state), { suspects: [2] }), { all: 4, mistakes: 3, tp: 1, fp: 2, fn: 2, suspects: 1 });
+  const ofPear = countsOf(engine, engine.bits(state, 1), { suspects: [2, 3] }, true);
   assert.deepEqual([ofPear.all, ofPear.suspects], [choose({ show: "all", label: "pear" }).length, 1]);
   assert.deepEqual(itemsOf(engine, state, 3).map(({ label, result }) => [label, result]), [[0, "fp"], [1, "fn"]]);
   assert.equal(itemText(itemsOf(engine, state, 3)[1], labels), "pear (false negative) 0.30");
