@@ -7,7 +7,7 @@ import { colourDistance, mistakeColour } from "../../customlabels_nb/widgets/sta
 import { areKept } from "../../customlabels_nb/widgets/static/results/controls.js";
 import { gridPath } from "../../customlabels_nb/widgets/static/results/curves.js";
 import { Engine, GRID, samePosition, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
-import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
+import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, rivalsOf, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
 import { cellAfter, confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
 import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
@@ -95,8 +95,10 @@ test("each prediction takes the box that it overlaps most, the most confident fi
   assert.deepEqual([...matchBoxes(boxes, 0.56, 1).match], [1, -1, -1]);
   assert.deepEqual([...matchBoxes(boxes, 0.5, 1).ignored], [0, 0, 1]);
   assert.deepEqual([...matchBoxes(boxes, 0.95, 1).ignored], [0, 0, 0]);
-  const others = { other_prediction: Int32Array.of(2, 2, 1), other_truth: Int32Array.of(0, 1, 1), other_iou: Float64Array.of(0.4, 0.7, 0.7) };
-  const found = takenFor(others, { overlap: 0.5, whole: 1, match: Int32Array.of(-1, -1, -1), accepted: Uint8Array.of(1, 1, 1), missed: Uint8Array.of(1, 1) });
+  const others = { other_prediction: Int32Array.of(2, 2, 1, 0), other_truth: Int32Array.of(0, 1, 1, 0), other_iou: Float64Array.of(0.4, 0.7, 0.7, 0.9) };
+  const rivals = rivalsOf(others, 0.5, 1, Int32Array.of(0, -1, -1));
+  assert.deepEqual([...rivals], [1, 2]);
+  const found = takenFor(others, rivals, { accepted: Uint8Array.of(1, 1, 1), missed: Uint8Array.of(1, 1) });
   assert.deepEqual([...found], [-1, -1, 1]);
 });
 
