@@ -8,7 +8,7 @@ const NAME_WIDTH = 100; // pixels
 const NUMBER_WIDTH = 57;
 const SEARCHED_FROM = 11; // ten fit without scrolling
 const ROW = 28; // pixels, as in results.css
-const IN_VIEW = 13; // rows, with parts of the first and the last
+const IN_VIEW = 12; // rows, with parts of the first and the last
 const METRICS = ["f1", "precision", "recall", "average_precision"];
 
 // Return the row order: undefined values last, equal ones in the order of the labels.
