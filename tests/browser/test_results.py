@@ -689,8 +689,7 @@ def test_short_names_lie_flat_and_a_long_table_shows_that_it_goes_on(browser: Br
     screen.page.close()
 
 
-#: Moves the slider twice. Returns what the second move changes in the page, where, and when: while it is handled, in its
-#: frame, and later.
+#: Moves the slider twice. Returns the changes of the page by the second move: after its event, in its frame, and later.
 CHANGES = """async (root, values) => {
     const slider = root.querySelector(".slider.threshold");
     const scroll = root.querySelector(".label-table .scroll").getBoundingClientRect();

@@ -205,29 +205,28 @@ export class MatrixView {
     return cellText(this.facts, [cells[row], cells[column]], this.cells[at], this.images[at]);
   }
 
-  // Repaint if the theme has changed. Reading styles forces a layout of the page, so this waits until the numbers of a
-  // slider step are painted.
+  // Repaint if the theme or the zoom has changed. Reading styles forces a layout of the page, so this waits until the
+  // numbers of a slider step are painted.
   followTheme() {
-    const before = this.theme;
     if (this.isSmall) return;
-    this.theme = this._themeColours();
+    const before = this.theme;
+    this.theme = this._themeNow();
     if (this.theme.join() !== before.join()) this._paint();
   }
 
-  _themeColours() {
+  _themeNow() {
     const style = getComputedStyle(this.node);
-    return ["raised", "brand", "error", "text"].map((name) => style.getPropertyValue(`--clnb-${name}`));
+    return [window.devicePixelRatio || 1, ...["raised", "brand", "error", "text"].map((name) => style.getPropertyValue(`--clnb-${name}`))];
   }
 
   _paint() {
-    const ratio = window.devicePixelRatio || 1;
+    this.theme ??= this._themeNow();
+    const [ratio, raised, brand, error, text] = this.theme;
     const pixels = Math.round(CANVAS * ratio);
     if (this.canvas.width !== pixels) {
       this.canvas.width = this.canvas.height = pixels;
       this.canvas.style.width = this.canvas.style.height = `${CANVAS}px`;
     }
-    this.theme ??= this._themeColours();
-    const [raised, brand, error, text] = this.theme;
     const context = this.canvas.getContext("2d");
     const step = pixels / this.size;
     context.fillStyle = raised;

@@ -328,7 +328,8 @@ export class ResultsScreen {
   _showWork() {
     const what = this.gallery.selection.size ? "selected" : "shown";
     const fixed = this._worked(true);
-    const words = fixed.every((image) => this.isDoubtful(image)) ? "Fix ground truth of" : "Relabel";
+    const suspects = new Set(this.facts.groups.suspects);
+    const words = fixed.every((image) => this.isDoubtful(image, suspects)) ? "Fix ground truth of" : "Relabel";
     for (const [node, text, { length }] of [[this.fixButton, words, fixed], [this.addButton, "Train on", this._worked()]]) {
       setText(node, `${text} ${numberText(length)} ${what}…`);
       node.disabled = !length;

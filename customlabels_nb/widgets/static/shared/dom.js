@@ -45,7 +45,7 @@ export function show(node, visible) {
 export function setText(node, text) {
   const own = node.firstChild;
   if (own?.nodeType === Node.TEXT_NODE && own === node.lastChild) {
-    if (own.data !== text) own.data = text;
+    if (own.data !== text) own.data = text ?? "";
   } else if (node.textContent !== text) node.textContent = text;
 }
 
