@@ -699,11 +699,11 @@ CHANGES = """async (root, values) => {
     const shown = () => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))); });
     move(values[0]);
     await shown();
-    const observer = new MutationObserver(() => {});
+    const records = [];
+    const observer = new MutationObserver((found) => records.push(...found));
     observer.observe(root, { subtree: true, childList: true, characterData: true, attributes: true });
-    let records = [];
     const take = () => {
-        records = [...records, ...observer.takeRecords()];
+        records.push(...observer.takeRecords());
         const within = (nodes) => records.filter(({ target }) => nodes.some((node) => node.contains(target))).length;
         return {
             images: within([root.querySelector(".gallery-body"), root.querySelector(".foot")]), below: within(below), numbers: within([root.querySelector(".numbers")]),
@@ -718,6 +718,27 @@ CHANGES = """async (root, values) => {
     await shown();
     return { rows: below.length, handled, painted, later: take() };
 }"""  # noqa: E501
+
+
+#: Moves the slider in each frame, at this many milliseconds by the page's clock. Returns the changes of the images.
+MOVES = """async (root, [values, step]) => {
+    const slider = root.querySelector(".slider.threshold");
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    let [clock, changes] = [0, 0];
+    performance.now = () => clock;
+    const observer = new MutationObserver((records) => { changes += records.length; });
+    observer.observe(root.querySelector(".gallery-body"), { subtree: true, childList: true, attributes: true });
+    for (const value of values) {
+        await frame();
+        clock += step;
+        slider.value = value;
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    const during = changes;
+    for (let count = 0; count < 4; count += 1) await frame();
+    delete performance.now;
+    return { during, after: changes };
+}"""
 
 
 def test_a_move_changes_texts_alone_and_what_is_out_of_view_waits_for_the_next_frame(
@@ -743,4 +764,10 @@ def test_a_move_changes_texts_alone_and_what_is_out_of_view_waits_for_the_next_f
     again = screen.said()
     assert {name: texts["rows"][name] for name in labels} == {name: again["rows"][name] for name in labels}
     assert texts["shown"] == again["shown"]
+
+    # while moves come in each frame, the images wait for the last, or for a tenth of a second
+    quick = screen.root.evaluate(MOVES, [["0.2", "0.4", "0.2", "0.4", "0.2"], 10])
+    assert quick["during"] == 0
+    assert quick["after"] > 0
+    assert screen.root.evaluate(MOVES, [["0.4", "0.2", "0.4", "0.2", "0.4"], 60])["during"] > 0
     screen.page.close()
