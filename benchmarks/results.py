@@ -1,9 +1,10 @@
 """Results screen in JupyterLab: time to open, and time from a move of the slider until it is painted.
 
 A step runs from the slider's event, sent at the beginning of a frame as browsers do, until the frame with every
-number, curve and cell is painted. The images follow in the next frame, so that the numbers never wait for them. Steps
-go to random values, so that nothing is cached, including those of the IoU. Predictions are random. The images have no
-files: thumbnails come after the numbers and do not delay them. Needs the extra ``test`` and Chromium.
+number, curve and cell in view is painted. The images, and the rows of the table that are scrolled out of view, follow
+in the next frame, so that the numbers never wait for them. Steps go to random values, so that nothing is cached,
+including those of the IoU. Predictions are random. The images have no files: thumbnails come after the numbers and do
+not delay them. Needs the extra ``test`` and Chromium.
 
     python benchmarks/results.py [--quick]
 """

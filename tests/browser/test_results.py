@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, expect
@@ -685,4 +686,88 @@ def test_short_names_lie_flat_and_a_long_table_shows_that_it_goes_on(browser: Br
     shown = [share for share in screen.root.locator(".label-table .scroll").evaluate(shares) if 0 < share < 1]
     assert len(shown) == 1
     assert 0.3 < shown[0] < 0.7
+    screen.page.close()
+
+
+#: Moves the slider twice. Returns the changes of the page by the second move: after its event, in its frame, and later.
+CHANGES = """async (root, values) => {
+    const slider = root.querySelector(".slider.threshold");
+    const scroll = root.querySelector(".label-table .scroll").getBoundingClientRect();
+    const below = [...root.querySelectorAll(".label-table tbody tr")].filter((row) => row.getBoundingClientRect().top > scroll.bottom + 60);
+    const move = (value) => { slider.value = value; slider.dispatchEvent(new Event("input", { bubbles: true })); };
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const shown = () => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))); });
+    move(values[0]);
+    await shown();
+    const records = [];
+    const observer = new MutationObserver((found) => records.push(...found));
+    observer.observe(root, { subtree: true, childList: true, characterData: true, attributes: true });
+    const take = () => {
+        records.push(...observer.takeRecords());
+        const within = (nodes) => records.filter(({ target }) => nodes.some((node) => node.contains(target))).length;
+        return {
+            images: within([root.querySelector(".gallery-body"), root.querySelector(".foot")]), below: within(below), numbers: within([root.querySelector(".numbers")]),
+            replaced: records.filter(({ type, target }) => type === "childList" && !root.querySelector(".gallery-body").contains(target)).length,
+        };
+    };
+    const frameAfter = frame();
+    move(values[1]);
+    const handled = take();
+    await frameAfter;
+    const painted = take();
+    await shown();
+    return { rows: below.length, handled, painted, later: take() };
+}"""  # noqa: E501
+
+
+#: Moves the slider in each frame, at this many milliseconds by the page's clock. Returns the changes of the images.
+MOVES = """async (root, [values, step]) => {
+    const slider = root.querySelector(".slider.threshold");
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    let [clock, changes] = [0, 0];
+    performance.now = () => clock;
+    const observer = new MutationObserver((records) => { changes += records.length; });
+    observer.observe(root.querySelector(".gallery-body"), { subtree: true, childList: true, attributes: true });
+    for (const value of values) {
+        await frame();
+        clock += step;
+        slider.value = value;
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    const during = changes;
+    for (let count = 0; count < 4; count += 1) await frame();
+    delete performance.now;
+    return { during, after: changes };
+}"""
+
+
+def test_a_move_changes_texts_alone_and_what_is_out_of_view_waits_for_the_next_frame(
+    browser: Browser, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array([f"label {number}" for number in range(25)])
+    images = [f"{number:03}.png" for number in range(300)]
+    truth = pd.DataFrame({"image": images * 4, "label": rng.choice(labels, 1200), "top": 5.0, "width": 20.0})
+    truth["left"], truth["height"] = 25.0 * (np.arange(1200) // 300), 20.0
+    said = truth.assign(label=np.where(rng.random(1200) < 0.3, rng.choice(labels, 1200), truth["label"]))
+    said["confidence"] = rng.random(1200)
+    screen = _file_of(browser, cl.evaluate(truth, said, images, task="detection"), tmp_path)
+    found = screen.root.evaluate(CHANGES, ["0.3", "0.6"])
+    assert found["rows"] >= 10
+    assert found["handled"]["numbers"] > 50
+    for step in ("handled", "painted"):
+        assert (found[step]["images"], found[step]["below"], found[step]["replaced"]) == (0, 0, 0), step
+    assert found["later"]["images"] > 0
+    assert found["later"]["below"] > 0
+    texts = screen.said()
+    screen.move("threshold", 0.6)  # settled: everything at once
+    again = screen.said()
+    assert {name: texts["rows"][name] for name in labels} == {name: again["rows"][name] for name in labels}
+    assert texts["shown"] == again["shown"]
+
+    # while moves come in each frame, the images wait for the last, or for a tenth of a second
+    quick = screen.root.evaluate(MOVES, [["0.2", "0.4", "0.2", "0.4", "0.2"], 10])
+    assert quick["during"] == 0
+    assert quick["after"] > 0
+    assert screen.root.evaluate(MOVES, [["0.4", "0.2", "0.4", "0.2", "0.4"], 60])["during"] > 0
     screen.page.close()

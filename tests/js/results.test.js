@@ -7,7 +7,7 @@ import { colourDistance, mistakeColour } from "../../customlabels_nb/widgets/sta
 import { areKept } from "../../customlabels_nb/widgets/static/results/controls.js";
 import { gridPath } from "../../customlabels_nb/widgets/static/results/curves.js";
 import { Engine, GRID, samePosition, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
-import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
+import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, rivalsOf, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
 import { cellAfter, confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
 import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
@@ -60,8 +60,8 @@ test("images are found by what is wrong on them, and the surest mistake comes fi
   assert.deepEqual(choose({ show: "all", search: "10", sort: "given" }), [2]);
   assert.deepEqual(choose({ show: "suspects" }), [2]);
   assert.deepEqual(choose({ show: "fixed" }), []);
-  assert.deepEqual(countsOf(engine, engine.judge(state), { suspects: [2] }), { all: 4, mistakes: 3, tp: 1, fp: 2, fn: 2, suspects: 1 });
-  const ofPear = countsOf(engine, engine.judge(state, 1), { suspects: [2, 3] }, true);
+  assert.deepEqual(countsOf(engine, engine.bits(state), { suspects: [2] }), { all: 4, mistakes: 3, tp: 1, fp: 2, fn: 2, suspects: 1 });
+  const ofPear = countsOf(engine, engine.bits(state, 1), { suspects: [2, 3] }, true);
   assert.deepEqual([ofPear.all, ofPear.suspects], [choose({ show: "all", label: "pear" }).length, 1]);
   assert.deepEqual(itemsOf(engine, state, 3).map(({ label, result }) => [label, result]), [[0, "fp"], [1, "fn"]]);
   assert.equal(itemText(itemsOf(engine, state, 3)[1], labels), "pear (false negative) 0.30");
@@ -95,8 +95,10 @@ test("each prediction takes the box that it overlaps most, the most confident fi
   assert.deepEqual([...matchBoxes(boxes, 0.56, 1).match], [1, -1, -1]);
   assert.deepEqual([...matchBoxes(boxes, 0.5, 1).ignored], [0, 0, 1]);
   assert.deepEqual([...matchBoxes(boxes, 0.95, 1).ignored], [0, 0, 0]);
-  const others = { other_prediction: Int32Array.of(2, 2, 1), other_truth: Int32Array.of(0, 1, 1), other_iou: Float64Array.of(0.4, 0.7, 0.7) };
-  const found = takenFor(others, { overlap: 0.5, whole: 1, match: Int32Array.of(-1, -1, -1), accepted: Uint8Array.of(1, 1, 1), missed: Uint8Array.of(1, 1) });
+  const others = { other_prediction: Int32Array.of(2, 2, 1, 0), other_truth: Int32Array.of(0, 1, 1, 0), other_iou: Float64Array.of(0.4, 0.7, 0.7, 0.9) };
+  const rivals = rivalsOf(others, 0.5, 1, Int32Array.of(0, -1, -1));
+  assert.deepEqual([...rivals], [1, 2]);
+  const found = takenFor(others, rivals, { accepted: Uint8Array.of(1, 1, 1), missed: Uint8Array.of(1, 1) });
   assert.deepEqual([...found], [-1, -1, 1]);
 });
 

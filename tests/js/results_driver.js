@@ -13,13 +13,13 @@ const plain = (values) => [...values];
 
 const answers = asked.map(({ position, filter }) => {
   const state = engine.state(position);
-  const judged = engine.judge(state);
+  const bits = engine.bits(state);
   const { cells, images } = engine.matrix(state);
   return {
     thresholds: plain(state.thresholds), tp: plain(state.tp), fp: plain(state.fp), fn: plain(state.fn),
     f1: plain(state.f1), precision: plain(state.precision), recall: plain(state.recall), means: state.means,
     averages: engine.isDetection ? [state.mAP, state.mAR, ...state.average_precision] : null,
-    matrix: plain(cells), cell_images: plain(images), counts: countsOf(engine, judged, facts.groups),
+    matrix: plain(cells), cell_images: plain(images), counts: countsOf(engine, bits, facts.groups),
     chosen: chooseImages(engine, state, filter),
     curve: Object.fromEntries(Object.entries(engine.curve(position.overlap)).map(([name, values]) => [name, plain(values)])),
     items: itemsOf(engine, state, 0).filter(({ result }) => result !== "tn").map(({ label, confidence, result }) => [facts.labels[label].label, confidence, result]),

@@ -11,14 +11,14 @@ export function shortName(name) {
 }
 
 // Count the images of each value of `show`, independent of other filters except the label.
-export function countsOf(engine, judged, groups, isLabelled = false) {
-  const isCounted = (image) => !isLabelled || judged.bits[image] > 0;
-  const counts = { all: isLabelled ? judged.bits.filter(Boolean).length : engine.n, mistakes: 0, tp: 0, fp: 0, fn: 0 };
-  for (const bits of judged.bits) {
-    counts.mistakes += bits & BITS_OF.mistakes ? 1 : 0;
-    counts.tp += bits & TP ? 1 : 0;
-    counts.fp += bits & FP ? 1 : 0;
-    counts.fn += bits & FN ? 1 : 0;
+export function countsOf(engine, bits, groups, isLabelled = false) {
+  const isCounted = (image) => !isLabelled || bits[image] > 0;
+  const counts = { all: isLabelled ? bits.filter(Boolean).length : engine.n, mistakes: 0, tp: 0, fp: 0, fn: 0 };
+  for (const own of bits) {
+    counts.mistakes += own & BITS_OF.mistakes ? 1 : 0;
+    counts.tp += own & TP ? 1 : 0;
+    counts.fp += own & FP ? 1 : 0;
+    counts.fn += own & FN ? 1 : 0;
   }
   for (const [name, images] of Object.entries(groups)) counts[name] = images.filter(isCounted).length;
   return counts;
@@ -30,16 +30,11 @@ export function labelAt({ facts }, label) {
   return at < 0 ? null : at;
 }
 
-// Evaluate each image, with respect to the filter's label only if it has one.
-export function judgeFor(engine, state, filter) {
-  return engine.judge(state, labelAt(engine, filter.label));
-}
-
-// Return the positions of the filtered images, in order.
-export function chooseImages(engine, state, filter, judged = judgeFor(engine, state, filter)) {
+// Return the positions of the filtered images, in order. With a label, they are evaluated with respect to it only.
+export function chooseImages(engine, state, filter) {
   const { facts, arrays, n } = engine;
   const label = labelAt(engine, filter.label);
-  const kept = wantedImages(engine, judged, filter.show, label !== null);
+  const kept = wantedImages(engine, engine.bits(state, label), filter.show, label !== null);
   const narrow = (mask) => { for (let at = 0; at < n; at += 1) if (!mask[at]) kept[at] = 0; };
   if (filter.pair) narrow(engine.cellImages(state, facts.cells.indexOf(filter.pair[0]), facts.cells.indexOf(filter.pair[1])));
   if (filter.slice) narrow(sliceMask(engine, filter.slice));
@@ -51,10 +46,10 @@ export function chooseImages(engine, state, filter, judged = judgeFor(engine, st
   if (text) narrow(facts.images.map((name) => (text.includes("/") ? name : shortName(name)).toLowerCase().includes(text)));
   const found = [];
   for (let at = 0; at < n; at += 1) if (kept[at]) found.push(at);
-  return sortImages(found, filter.sort, judged, arrays.rank);
+  return sortImages(found, filter.sort, () => engine.scores(state, label), arrays.rank);
 }
 
-function wantedImages({ facts, n }, { bits }, show, isLabelled) {
+function wantedImages({ facts, n }, bits, show, isLabelled) {
   const kept = new Uint8Array(n);
   if (BITS_OF[show]) for (let at = 0; at < n; at += 1) kept[at] = bits[at] & BITS_OF[show] ? 1 : 0;
   else if (show === "all") for (let at = 0; at < n; at += 1) kept[at] = !isLabelled || bits[at] ? 1 : 0;
@@ -70,11 +65,12 @@ function sliceMask({ facts, arrays, n }, [column, name]) {
 }
 
 // Stable sort: equal images stay in the order of the test set.
-function sortImages(found, sort, { score, margin }, rank) {
-  if (sort === "confident") return found.sort((a, b) => score[b] - score[a]);
-  if (sort === "unsure") return found.sort((a, b) => (margin[a] === margin[b] ? 0 : margin[a] - margin[b]));
+function sortImages(found, sort, scores, rank) {
   if (sort === "name") return found.sort((a, b) => rank[a] - rank[b]);
-  return found;
+  if (sort !== "confident" && sort !== "unsure") return found;
+  const { score, margin } = scores();
+  if (sort === "confident") return found.sort((a, b) => score[b] - score[a]);
+  return found.sort((a, b) => (margin[a] === margin[b] ? 0 : margin[a] - margin[b]));
 }
 
 // Return the correct and wrong predictions of one image: { label, confidence, result, box, taken } of each label or

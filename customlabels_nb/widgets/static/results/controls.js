@@ -1,6 +1,6 @@
 // Controls for thresholds: mode, sliders, and the IoU threshold.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, setText, setValue, show } from "../shared/dom.js";
 import { ASSUMED, CROSS_VALIDATED, MOST_CONFIDENT, ONE, PER_LABEL } from "./engine.js";
 
 const MODES = [
@@ -73,7 +73,7 @@ export class Controls {
     setText(this.of, position.mode === ONE ? "" : isWaiting ? "select a label" : label ?? "mean");
     this.of.title = this.of.textContent;
     if (position.overlap !== null) {
-      this.overlap.value = String(position.overlap);
+      setValue(this.overlap, String(position.overlap));
       setText(this.overlapValue, position.overlap.toFixed(2));
     }
   }

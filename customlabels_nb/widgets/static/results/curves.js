@@ -88,7 +88,7 @@ export class CurveView {
     this.line.setAttribute("x1", x);
     this.line.setAttribute("x2", x);
     this.said.setAttribute("x", Math.min(WIDTH - 16, Math.max(16, x)));
-    this.said.textContent = threshold.toFixed(2);
+    setText(this.said, threshold.toFixed(2));
     for (const name of CURVES) {
       this.dots[name].style.display = isOn ? "" : "none";
       this.dots[name].setAttribute("cx", x);

@@ -1,7 +1,7 @@
 // Computes all metrics of the results screen for any slider position from the arrays of the kernel: counts, ratios,
 // averages, confusion matrix, curves, and the result of each image. Needs neither the model nor the kernel.
 
-import { assumedOf, averagePrecisions, matchBoxes, takenFor } from "./matching.js";
+import { assumedOf, averagePrecisions, matchBoxes, rivalsOf, takenFor } from "./matching.js";
 
 export const ASSUMED = "assumed";
 export const CROSS_VALIDATED = "cross-validated";
@@ -133,44 +133,57 @@ export class Engine {
     return given ? (cell) => given[cell] === 1 : () => true;
   }
 
+  // Count by label, and collect the results of each image as bits.
   _countPairs(state) {
     const { n, k, arrays: { confidence, truth } } = this;
     const { applied, fold } = state;
     const isGiven = this._cellTest(state);
     const tp = new Int32Array(k);
     const fp = new Int32Array(k);
+    const bits = new Uint8Array(n);
     for (let image = 0, cell = 0; image < n; image += 1) {
       const base = fold[image] * k;
+      let seen = 0;
       for (let label = 0; label < k; label += 1, cell += 1) {
         if (confidence[cell] >= applied[base + label] && isGiven(cell, image)) {
-          if (truth[cell]) tp[label] += 1;
-          else fp[label] += 1;
-        }
+          if (truth[cell]) {
+            tp[label] += 1;
+            seen |= TP;
+          } else {
+            fp[label] += 1;
+            seen |= FP;
+          }
+        } else if (truth[cell]) seen |= FN;
       }
+      bits[image] = seen;
     }
-    return { tp, fp, fn: Int32Array.from(tp, (hits, label) => this.facts.targets[label] - hits) };
+    return { tp, fp, fn: Int32Array.from(tp, (hits, label) => this.facts.targets[label] - hits), bits };
   }
 
   _countBoxes({ position, applied, fold }) {
-    const { k, arrays: boxes } = this;
+    const { k, arrays: { image, label, confidence, truth_crowd: crowd, truth_image: where } } = this;
     const { match, ignored } = this.at(position.overlap);
-    const { image, label, confidence } = boxes;
     const tp = new Int32Array(k);
     const fp = new Int32Array(k);
+    const bits = new Uint8Array(this.n);
     const accepted = new Uint8Array(image.length);
-    const missed = new Uint8Array(boxes.truth_crowd.length);
-    for (let at = 0; at < missed.length; at += 1) missed[at] = 1 - boxes.truth_crowd[at];
+    const missed = new Uint8Array(crowd.length);
+    for (let at = 0; at < missed.length; at += 1) missed[at] = 1 - crowd[at];
     for (let at = 0; at < accepted.length; at += 1) {
       const own = label[at];
-      if (ignored[at] || confidence[at] < applied[fold[image[at]] * k + own]) continue;
+      if (confidence[at] < applied[fold[image[at]] * k + own] || ignored[at]) continue;
       accepted[at] = 1;
-      if (match[at] < 0) fp[own] += 1;
-      else {
+      if (match[at] < 0) {
+        fp[own] += 1;
+        bits[image[at]] |= FP;
+      } else {
         tp[own] += 1;
+        bits[image[at]] |= TP;
         missed[match[at]] = 0;
       }
     }
-    return { tp, fp, fn: Int32Array.from(tp, (hits, own) => this.facts.targets[own] - hits), match, ignored, accepted, missed };
+    for (let at = 0; at < missed.length; at += 1) if (missed[at]) bits[where[at]] |= FN;
+    return { tp, fp, fn: Int32Array.from(tp, (hits, own) => this.facts.targets[own] - hits), bits, match, ignored, accepted, missed };
   }
 
   _figures({ tp, fp, fn }, thresholds) {
@@ -193,6 +206,11 @@ export class Engine {
   // Return cells [predicted × size + true] and the number of images in each. For boxes, the last row and column are the
   // background.
   matrix(state) {
+    if (this.isSingle) return (this.confusion ??= this._confusion(state)); // by the most confident labels, at any threshold
+    return this._confusion(state);
+  }
+
+  _confusion(state) {
     const size = this.facts.cells.length;
     const cells = new Int32Array(size * size);
     const images = this.isDetection ? new Int32Array(size * size) : cells;
@@ -217,22 +235,24 @@ export class Engine {
   _eachCell(state, visit) {
     const { n, k, arrays: { truth, true_label: single, predicted_label: predicted, image: of, label: own, truth_image: where, truth_label: true_ } } = this;
     if (this.isDetection) {
+      const { accepted, match, missed } = state;
       const other = this.others(state);
-      const left = state.missed.slice();
-      for (let at = 0; at < state.accepted.length; at += 1) {
-        if (!state.accepted[at]) continue;
-        const match = state.match[at] >= 0 ? state.match[at] : other[at];
-        if (match >= 0) left[match] = 0;
-        visit(of[at], own[at], match < 0 ? k : true_[match]);
+      const left = missed.slice();
+      for (let at = 0; at < accepted.length; at += 1) {
+        if (!accepted[at]) continue;
+        const found = match[at] >= 0 ? match[at] : other[at];
+        if (found >= 0) left[found] = 0;
+        visit(of[at], own[at], found < 0 ? k : true_[found]);
       }
       for (let at = 0; at < left.length; at += 1) if (left[at]) visit(where[at], k, true_[at]);
     } else if (this.isSingle) {
       for (let image = 0; image < n; image += 1) if (single[image] >= 0 && predicted[image] >= 0) visit(image, predicted[image], single[image]);
     } else {
+      const test = this._acceptance(state);
       for (let image = 0; image < n; image += 1) {
         const [wrong, missed] = [[], []];
         for (let label = 0; label < k; label += 1) {
-          const isAccepted = this.isAccepted(state, image, label);
+          const isAccepted = test(image, label);
           if (isAccepted && truth[image * k + label]) visit(image, label, label);
           else if (isAccepted) wrong.push(label);
           else if (truth[image * k + label]) missed.push(label);
@@ -243,37 +263,61 @@ export class Engine {
   }
 
   others(state) {
-    state.others ??= takenFor(this.arrays, { ...state, overlap: state.position.overlap, whole: this.facts.whole });
+    const found = this.at(state.position.overlap);
+    found.rivals ??= rivalsOf(this.arrays, state.position.overlap, this.facts.whole, found.match);
+    state.others ??= takenFor(this.arrays, found.rivals, state);
     return state.others;
   }
 
   isAccepted(state, image, label) {
-    const cell = image * this.k + label;
-    return this.arrays.confidence[cell] >= state.applied[state.fold[image] * this.k + label] && this._cellTest(state)(cell, image);
+    return this._acceptance(state)(image, label);
+  }
+
+  _acceptance(state) {
+    const { k, arrays: { confidence } } = this;
+    const { applied, fold } = state;
+    const isGiven = this._cellTest(state);
+    return (image, label) => confidence[image * k + label] >= applied[fold[image] * k + label] && isGiven(image * k + label, image);
   }
 
   // -- images -----------------------------------------------------------------------------------------------
-  // Evaluate each image, optionally for one label only: result bits and sort scores. Consistent with
-  // customlabels_nb/evaluation/exploring/choosing.py.
-  judge(state, label = null) {
-    if (label === null && state.judged) return state.judged;
+  // Return the result bits of each image, optionally for one label only. Consistent with
+  // customlabels_nb/evaluation/exploring/choosing.py, like `scores`.
+  bits(state, label = null) {
+    if (label === null) return state.bits;
     const bits = new Uint8Array(this.n);
+    if (this.isDetection) {
+      const { image, label: own, truth_image: where, truth_label: true_ } = this.arrays;
+      const { accepted, match, missed } = state;
+      for (let at = 0; at < accepted.length; at += 1) if (accepted[at] && own[at] === label) bits[image[at]] |= match[at] >= 0 ? TP : FP;
+      for (let at = 0; at < missed.length; at += 1) if (missed[at] && true_[at] === label) bits[where[at]] |= FN;
+    } else {
+      const test = this._acceptance(state);
+      for (let image = 0, cell = label; image < this.n; image += 1, cell += this.k) {
+        if (test(image, label)) bits[image] = this.arrays.truth[cell] ? TP : FP;
+        else if (this.arrays.truth[cell]) bits[image] = FN;
+      }
+    }
+    return bits;
+  }
+
+  // Return what images are sorted by, optionally for one label only: their most confident result, mistakes first, and
+  // their distance from the threshold.
+  scores(state, label = null) {
     const score = new Float64Array(this.n).fill(-1);
     const margin = new Float64Array(this.n).fill(Infinity);
-    if (this.isDetection) this._judgeBoxes(state, label, bits, score, margin);
-    else this._judgePairs(state, label, bits, score, margin);
-    const judged = { bits, score, margin };
-    if (label === null) state.judged = judged;
-    return judged;
+    if (this.isDetection) this._scoreBoxes(state, label, score, margin);
+    else this._scorePairs(state, label, score, margin);
+    return { score, margin };
   }
 
   // Return true if an image has a mistake, at the thresholds or by its most confident label.
   isWrong(state, image) {
     const { true_label: true_, predicted_label: predicted } = this.arrays;
-    return (this.judge(state).bits[image] & (FP | FN)) > 0 || (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image]);
+    return (state.bits[image] & (FP | FN)) > 0 || (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image]);
   }
 
-  _judgePairs(state, only, bits, score, margin) {
+  _scorePairs(state, only, score, margin) {
     const { n, k, arrays: { confidence, truth } } = this;
     const { applied, fold } = state;
     const test = this._cellTest(state);
@@ -281,27 +325,21 @@ export class Engine {
     const end = only === null ? k : only + 1;
     for (let image = 0; image < n; image += 1) {
       const base = fold[image] * k;
-      let [seen, best, least] = [0, -1, Infinity];
+      let [best, least] = [-1, Infinity];
       for (let label = first, cell = image * k + first; label < end; label += 1, cell += 1) {
         const value = confidence[cell];
         const distance = value - applied[base + label];
         const isGiven = test(cell, image);
         if (isGiven) least = Math.min(least, Math.abs(distance));
-        if (isGiven && distance >= 0) {
-          seen |= truth[cell] ? TP : FP;
-          best = Math.max(best, truth[cell] ? value : MISTAKE + value);
-        } else if (truth[cell]) {
-          seen |= FN;
-          best = Math.max(best, MISTAKE + (1 - value));
-        }
+        if (isGiven && distance >= 0) best = Math.max(best, truth[cell] ? value : MISTAKE + value);
+        else if (truth[cell]) best = Math.max(best, MISTAKE + (1 - value));
       }
-      bits[image] = seen;
       score[image] = best;
       margin[image] = least;
     }
   }
 
-  _judgeBoxes(state, only, bits, score, margin) {
+  _scoreBoxes(state, only, score, margin) {
     const { k, arrays: { image, label, confidence, truth_image: where, truth_label: true_ } } = this;
     const { applied, fold, accepted, ignored, match, missed } = state;
     const would = this.wouldMatch(state);
@@ -311,25 +349,24 @@ export class Engine {
       const distance = Math.abs(confidence[at] - applied[fold[own] * k + label[at]]);
       if (distance < margin[own]) margin[own] = distance;
       if (!accepted[at]) continue;
-      bits[own] |= match[at] >= 0 ? TP : FP;
       const value = match[at] >= 0 ? confidence[at] : MISTAKE + confidence[at];
       if (value > score[own]) score[own] = value;
     }
     for (let at = 0; at < where.length; at += 1) {
       if (!missed[at] || (only !== null && true_[at] !== only)) continue;
-      bits[where[at]] |= FN;
       const value = MISTAKE + (1 - would[at]);
       if (value > score[where[at]]) score[where[at]] = value;
     }
   }
 
   // Return the confidence of the prediction that matches each true box, or 0.
-  wouldMatch(state) {
-    if (state.would) return state.would;
-    const would = new Float64Array(this.arrays.truth_image.length);
-    for (let at = 0; at < state.match.length; at += 1) if (state.match[at] >= 0) would[state.match[at]] = this.arrays.confidence[at];
-    state.would = would;
-    return would;
+  wouldMatch({ position: { overlap } }) {
+    const found = this.at(overlap);
+    if (!found.would) {
+      found.would = new Float64Array(this.arrays.truth_image.length);
+      for (let at = 0; at < found.match.length; at += 1) if (found.match[at] >= 0) found.would[found.match[at]] = this.arrays.confidence[at];
+    }
+    return found.would;
   }
 
   // -- curves -------------------------------------------------------------------------------------------------

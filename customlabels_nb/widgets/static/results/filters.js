@@ -1,6 +1,6 @@
 // Filters of the gallery: result tabs with counts, label, slice, sort order and file name.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, setText, setValue, show } from "../shared/dom.js";
 import { numberText } from "./text.js";
 
 const TABS = [
@@ -60,11 +60,11 @@ export class Filters {
       setText(tab.querySelector(".count"), counts[own] === undefined ? "" : numberText(counts[own]));
       show(tab, ["mistakes", "fp", "fn", "all"].includes(own) || Boolean(counts[own] && own !== "tp") || current);
     }
-    this.sort.value = filter.sort;
-    this.label.value = filter.label === null ? "" : String(this.facts.labels.findIndex(({ label }) => label === filter.label));
+    setValue(this.sort, filter.sort);
+    setValue(this.label, filter.label === null ? "" : String(this.facts.labels.findIndex(({ label }) => label === filter.label)));
     const slice = filter.slice === null ? -1 : this.slices.findIndex(([column, name]) => column === filter.slice[0] && name === filter.slice[1]);
-    this.slice.value = slice < 0 ? "" : String(slice);
-    if (this.search.value !== filter.search) this.search.value = filter.search;
+    setValue(this.slice, slice < 0 ? "" : String(slice));
+    setValue(this.search, filter.search);
     const said = cell ? [cell] : [];
     if (filter.images) said.push(`${numberText(filter.images.length)} selected images`);
     const set = [before?.label, before?.slice?.join(": "), before?.search && `“${before.search}”`, before?.images && `${numberText(before.images.length)} selected images`].filter(Boolean);

@@ -19,17 +19,24 @@ export function matchBoxes(boxes, overlap, whole) {
   return { match, ignored };
 }
 
-// For each unmatched accepted prediction, return the missed true box of another label that it overlaps, or -1.
-export function takenFor(boxes, { overlap, whole, match, accepted, missed }) {
-  const { other_prediction: asks, other_truth: asked, other_iou: iou } = boxes;
+// Return the pairs of an unmatched prediction and a true box of another label that overlap enough, as positions.
+export function rivalsOf(boxes, overlap, whole, match) {
+  const { other_prediction: asks, other_iou: iou } = boxes;
   const least = Math.min(overlap, whole);
-  const other = new Int32Array(match.length).fill(-1);
+  const found = [];
+  for (let at = 0; at < asks.length; at += 1) if (iou[at] >= least && match[asks[at]] < 0) found.push(at);
+  return Int32Array.from(found);
+}
+
+// For each unmatched accepted prediction, return the missed true box of another label that it overlaps, or -1.
+export function takenFor(boxes, rivals, { accepted, missed }) {
+  const { other_prediction: asks, other_truth: asked } = boxes;
+  const other = new Int32Array(accepted.length).fill(-1);
   const taken = new Uint8Array(missed.length);
-  for (let at = 0; at < asks.length; at += 1) {
-    const prediction = asks[at];
-    if (iou[at] < least || !accepted[prediction] || match[prediction] >= 0 || other[prediction] >= 0) continue;
-    const truth = asked[at];
-    if (!missed[truth] || taken[truth]) continue;
+  for (let at = 0; at < rivals.length; at += 1) {
+    const prediction = asks[rivals[at]];
+    const truth = asked[rivals[at]];
+    if (!accepted[prediction] || other[prediction] >= 0 || !missed[truth] || taken[truth]) continue;
     other[prediction] = truth;
     taken[truth] = 1;
   }

@@ -10,7 +10,6 @@ const DENSE_FROM = 7; // columns from which cells are smaller and thousands are 
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact" });
 const LISTED = 8;
 const CANVAS = 230;
-const COLOURS_HOLD = 1_000; // milliseconds
 const OUTCOMES = { tp: "found", fp: "wrongly predicted", fn: "missed", tn: "correctly not predicted" };
 
 // Return the confusions, most frequent first: [predicted, true, count].
@@ -65,7 +64,9 @@ export class MatrixView {
     show(this.canvas, !this.isSmall);
     show(this.list, !this.isSmall);
     this.buttons = [];
-    this.listed = null;
+    this.cells = null;
+    this.listed = [];
+    this.list.replaceChildren();
     this.tabled = null;
     if (this.isSmall) this._buildGrid();
   }
@@ -162,17 +163,19 @@ export class MatrixView {
   }
 
   show({ cells, images }, state, filter) {
+    const isShown = cells === this.cells && filter.pair === this.pair; // single labels do not depend on thresholds
     this.cells = cells;
     this.images = images;
     this.pair = filter.pair;
-    const shares = sharesOf(cells, this.size, this.facts.task === "multi-label" ? this.facts.test_images : null);
     this._showTables(state, filter);
-    if (this.isSmall) this._showGrid(cells, shares);
+    this._say();
+    if (isShown) return;
+    this.shares = sharesOf(cells, this.size, this.facts.task === "multi-label" ? this.facts.test_images : null);
+    if (this.isSmall) this._showGrid(cells, this.shares);
     else {
-      this._paint(shares);
+      this._paint();
       this._list(cells);
     }
-    this._say();
   }
 
   _showGrid(cells, shares) {
@@ -202,27 +205,41 @@ export class MatrixView {
     return cellText(this.facts, [cells[row], cells[column]], this.cells[at], this.images[at]);
   }
 
-  _paint(shares) {
-    const ratio = window.devicePixelRatio || 1;
+  // Repaint if the theme or the zoom has changed. Reading styles forces a layout of the page, so this waits until the
+  // numbers of a slider step are painted.
+  followTheme() {
+    if (this.isSmall) return;
+    const before = this.theme;
+    this.theme = this._themeNow();
+    if (this.theme.join() !== before.join()) this._paint();
+  }
+
+  _themeNow() {
+    const style = getComputedStyle(this.node);
+    return [window.devicePixelRatio || 1, ...["raised", "brand", "error", "text"].map((name) => style.getPropertyValue(`--clnb-${name}`))];
+  }
+
+  _paint() {
+    this.theme ??= this._themeNow();
+    const [ratio, raised, brand, error, text] = this.theme;
     const pixels = Math.round(CANVAS * ratio);
     if (this.canvas.width !== pixels) {
       this.canvas.width = this.canvas.height = pixels;
       this.canvas.style.width = this.canvas.style.height = `${CANVAS}px`;
     }
-    const colours = this._themeColours();
     const context = this.canvas.getContext("2d");
     const step = pixels / this.size;
-    context.fillStyle = colours.raised;
+    context.fillStyle = raised;
     context.fillRect(0, 0, pixels, pixels);
-    shares.forEach((share, at) => {
+    this.shares.forEach((share, at) => {
       if (!share) return;
       const [row, column] = [Math.floor(at / this.size), at % this.size];
       context.globalAlpha = 0.08 + 0.92 * Math.sqrt(share);
-      context.fillStyle = row === column ? colours.brand : colours.error;
+      context.fillStyle = row === column ? brand : error;
       context.fillRect(column * step, row * step, Math.max(step, ratio), Math.max(step, ratio));
       if (this._isChosen(row, column)) {
         context.globalAlpha = 1;
-        context.strokeStyle = colours.text;
+        context.strokeStyle = text;
         context.lineWidth = 2 * ratio;
         context.strokeRect(column * step, row * step, step, step);
       }
@@ -230,29 +247,30 @@ export class MatrixView {
     context.globalAlpha = 1;
   }
 
-  // Reading styles forces a layout of the page, so it is not done at every slider step.
-  _themeColours() {
-    const now = performance.now();
-    if (!this.theme || now - this.theme.at > COLOURS_HOLD) {
-      const style = getComputedStyle(this.node);
-      this.theme = { at: now, ...Object.fromEntries(["raised", "brand", "error", "text"].map((name) => [name, style.getPropertyValue(`--clnb-${name}`)])) };
-    }
-    return this.theme;
-  }
-
+  // Show the most frequent confusions, in the same buttons at every slider step.
   _list(cells) {
     const found = confusionsOf(cells, this.size, LISTED);
-    const key = `${found.join(";")} ${this.pair}`;
-    if (this.listed === key) return;
-    this.listed = key;
-    this.list.replaceChildren(...found.map(([row, column, count]) => element(
-      "button", {
-        type: "button", class: `confusion${this._isChosen(row, column) ? " chosen" : ""}`, title: this.textOf(row, column),
-        data: { predicted: this.facts.cells[row], truth: this.facts.cells[column] }, on: { click: () => this._toggle(row, column) },
-      },
-      element("bdi", { text: this.facts.cells[column] }), element("span", { class: "faint", text: " → " }), element("bdi", { text: this.facts.cells[row] }),
-      element("span", { class: "number", text: numberText(count) }),
-    )));
+    while (this.listed.length < found.length) this.listed.push(this._listButton());
+    this.listed.forEach(({ node, truth, predicted, number }, at) => {
+      show(node, at < found.length);
+      if (at >= found.length) return;
+      const [row, column, count] = found[at];
+      setText(truth, this.facts.cells[column]);
+      setText(predicted, this.facts.cells[row]);
+      setText(number, numberText(count));
+      node.classList.toggle("chosen", this._isChosen(row, column));
+      node.title = this.textOf(row, column);
+      Object.assign(node.dataset, { predicted: this.facts.cells[row], truth: this.facts.cells[column] });
+      node.onclick = () => this._toggle(row, column);
+    });
+  }
+
+  _listButton() {
+    const [truth, predicted] = [element("bdi"), element("bdi")];
+    const number = element("span", { class: "number" });
+    const node = element("button", { type: "button", class: "confusion" }, truth, element("span", { class: "faint", text: " → " }), predicted, number);
+    this.list.append(node);
+    return { node, truth, predicted, number };
   }
 
   _cellAt(event) {

@@ -7,7 +7,7 @@ import { Panel } from "../shared/panel.js";
 import { openKeys } from "../shared/panels.js";
 import { KernelGone } from "../shared/requests.js";
 import { mistakeColour } from "./colours.js";
-import { countsOf, chooseImages, judgeFor, labelAt, NO_FILTER } from "./choosing.js";
+import { countsOf, chooseImages, labelAt, NO_FILTER } from "./choosing.js";
 import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
 import { Actions } from "./actions.js";
@@ -20,6 +20,7 @@ import { LabelTable } from "./table.js";
 import { Viewer } from "./viewer.js";
 import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./text.js";
 
+const IMAGES_WAIT = 100; // milliseconds without images while a slider moves in each frame
 const REST = 250; // milliseconds without a move until the position is sent to the kernel
 const KEYS = [
   ["click", "select or deselect an image (Ctrl: add, ⇧: range)"], ["double click, ⏎", "view the image"],
@@ -242,27 +243,44 @@ export class ResultsScreen {
     return this.before ? `\u2068${label}\u2069: ${RESULT_WORDS[shown]}` : null;
   }
 
-  // While a slider moves, images are shown in the frame after the numbers, so that numbers never wait for them.
+  // While a slider moves, images and rows out of view are shown in the frame after the numbers, so that numbers never
+  // wait for them.
   _paint({ keepPlace, isMoving = false }) {
     const { engine, state, filter } = this;
     if (!engine) return;
     const label = labelAt(engine, filter.label) === null ? null : filter.label;
-    const judged = judgeFor(engine, state, filter);
+    const bits = engine.bits(state, labelAt(engine, label));
     this._showFigures();
     this.controls.show(state, label);
-    this.table.show(state, label);
+    this.table.show(state, label, { isMoving });
     for (const node of this.comparison.querySelectorAll(".elsewhere")) show(node, !samePosition(state.position, this.facts.own.position));
     this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
-    this.filters.show(filter, countsOf(engine, judged, engine.facts.groups, label !== null), this._cellText(), this.before);
+    this.filters.show(filter, countsOf(engine, bits, engine.facts.groups, label !== null), this._cellText(), this.before);
     this.paintImages = () => {
       this.paintImages = null;
-      this.gallery.show(chooseImages(engine, state, filter, judged), state, { keepPlace, words: this._emptyWords() });
+      this.matrix.followTheme();
+      this.table.showRest();
+      this.gallery.show(chooseImages(engine, state, filter), state, { keepPlace, words: this._emptyWords() });
       this._showWork();
       if (this.viewer.isOpen) this.viewer.refresh(state);
     };
-    if (isMoving && !document.hidden) requestAnimationFrame(() => setTimeout(() => this.paintImages?.()));
+    if (isMoving && !document.hidden) this._paintImagesNext();
     else this.paintImages();
+  }
+
+  // Show the images in the frame after the numbers, or after those of the next moves if these come in each frame.
+  _paintImagesNext() {
+    const now = performance.now();
+    if (!this.imageFrame) this.imagesSince = now;
+    else if (now - this.imagesSince < IMAGES_WAIT) cancelAnimationFrame(this.imageFrame);
+    else return;
+    this.imageFrame = requestAnimationFrame(() => {
+      this.imageFrame = requestAnimationFrame(() => {
+        this.imageFrame = null;
+        this.paintImages?.();
+      });
+    });
   }
 
   _showFigures() {
@@ -310,7 +328,8 @@ export class ResultsScreen {
   _showWork() {
     const what = this.gallery.selection.size ? "selected" : "shown";
     const fixed = this._worked(true);
-    const words = fixed.every((image) => this.isDoubtful(image)) ? "Fix ground truth of" : "Relabel";
+    const suspects = new Set(this.facts.groups.suspects);
+    const words = fixed.every((image) => this.isDoubtful(image, suspects)) ? "Fix ground truth of" : "Relabel";
     for (const [node, text, { length }] of [[this.fixButton, words, fixed], [this.addButton, "Train on", this._worked()]]) {
       setText(node, `${text} ${numberText(length)} ${what}…`);
       node.disabled = !length;

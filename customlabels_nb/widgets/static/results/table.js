@@ -7,6 +7,9 @@ import { certainSign, deltaText, intervalText, metricText, numberText } from "./
 const NAME_WIDTH = 100; // pixels
 const NUMBER_WIDTH = 57;
 const SEARCHED_FROM = 11; // ten fit without scrolling
+const ROW = 28; // pixels, as in results.css
+const IN_VIEW = 12; // rows, with parts of the first and the last
+const METRICS = ["f1", "precision", "recall", "average_precision"];
 
 // Return the row order: undefined values last, equal ones in the order of the labels.
 export function sortedRows(values, descending) {
@@ -33,8 +36,9 @@ export class LabelTable {
     this.rows = element("tbody");
     this.node = element(
       "div", { class: "label-table" }, this.search,
-      element("div", { class: "scroll" }, element("table", {}, element("thead", {}, this.head), this.rows)),
+      element("div", { class: "scroll", on: { scroll: (event) => { this.scrolled = event.target.scrollTop; } } }, element("table", {}, element("thead", {}, this.head), this.rows)),
     );
+    this.scrolled = 0; // kept, because asking for it forces a layout
   }
 
   // Width in pixels from which no column is cut off.
@@ -95,13 +99,17 @@ export class LabelTable {
     cell.classList.toggle("worse", sign < 0);
   }
 
-  show(state, label) {
+  // While a slider moves, rows out of view wait for `showRest`.
+  show(state, label, { isMoving = false } = {}) {
     this.state = state;
     this.label = label;
+    this.isPartial = isMoving;
     const isOwn = samePosition(state.position, this.facts.own.position);
-    this.lines.forEach(({ node, cells, name, fill }, at) => {
+    const first = Math.floor(this.scrolled / ROW);
+    for (const at of isMoving ? this.order.slice(first, first + IN_VIEW) : this.lines.keys()) {
+      const { node, cells, name, fill } = this.lines[at];
       const tested = this.facts.targets[at] > 0;
-      for (const key of ["f1", "precision", "recall", "average_precision"]) if (cells[key]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
+      for (const key of METRICS) if (cells[key]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
       if (cells.delta) this._showDelta(cells.delta, this.comparison.labels[this.facts.labels[at].label], isOwn);
       setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[at]));
       fill.style.width = `${100 * state.f1[at]}%`;
@@ -109,7 +117,11 @@ export class LabelTable {
       node.classList.toggle("chosen", chosen);
       node.classList.toggle("untested", !tested);
       name.setAttribute("aria-pressed", String(chosen));
-    });
+    }
+  }
+
+  showRest() {
+    if (this.isPartial) this.show(this.state, this.label);
   }
 
   // Reorder rows only after a slider has settled, so that nothing jumps.
@@ -131,8 +143,8 @@ export class LabelTable {
       train: () => facts.labels.map(({ label }) => this.training?.[label] ?? 0),
       delta: () => facts.labels.map(({ label }) => this.comparison?.labels[label]?.delta ?? null),
     }[sort.column]?.() ?? Array.from(state[sort.column], (value, at) => (facts.targets[at] ? value : null));
-    const order = sortedRows([...values], sort.descending).filter((at) => facts.labels[at].label.toLowerCase().includes(text));
-    this.rows.replaceChildren(...order.map((at) => this.lines[at].node));
+    this.order = sortedRows([...values], sort.descending).filter((at) => facts.labels[at].label.toLowerCase().includes(text));
+    this.rows.replaceChildren(...this.order.map((at) => this.lines[at].node));
     for (const button of this.head.querySelectorAll("button")) {
       const own = button.dataset.column === sort.column;
       button.closest("th").setAttribute("aria-sort", own ? (sort.descending ? "descending" : "ascending") : "none");

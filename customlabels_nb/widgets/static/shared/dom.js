@@ -41,9 +41,17 @@ export function show(node, visible) {
   return node;
 }
 
-// Set text only if it differs, to avoid unnecessary layout.
+// Set text only if it differs, to avoid unnecessary layout. The text node is kept, which is faster than a new one.
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const own = node.firstChild;
+  if (own?.nodeType === Node.TEXT_NODE && own === node.lastChild) {
+    if (own.data !== text) own.data = text ?? "";
+  } else if (node.textContent !== text) node.textContent = text;
+}
+
+// Set the value of a field only if it differs.
+export function setValue(field, value) {
+  if (field.value !== value) field.value = value;
 }
 
 // Convert bytes to a data URI, which paints faster than a blob URL.
