@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -116,7 +117,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Undo `pytest_configure`."""
+    """Undo `pytest_configure` and `pytest_collection_finish`."""
+    gc.unfreeze()  # some libraries report what is left at the end
     if _home in config.stash:
         os.environ.clear()
         os.environ.update(config.stash[_environment])
@@ -141,6 +143,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} needs a browser: move it to tests/browser, or it is left out")
     # Playwright keeps an event loop running in this thread, which breaks asyncio.run in a later test
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave a million objects of libraries out of garbage collection, which every stopped model asks for."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
