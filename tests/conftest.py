@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -57,6 +58,9 @@ LONG = (
     "browser/test_notebooks",
 )
 
+#: Browser tests that share what takes long to start. One process runs all of them.
+SHARING = ("tests/browser/test_jupyterhub",)
+
 # as in a default installation, which has no pyarrow; child processes and notebooks have pyarrow's texts
 pd.set_option("mode.string_storage", "python")
 
@@ -71,12 +75,24 @@ class AllowedSkip(pytest.skip.Exception):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return one process more than cores for all tests, three for browser tests, and none for selected tests."""
+    """Return one process more than cores for all tests, four for browser tests, and none for selected tests."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     if _browser_only(config):
-        return 3  # each has a server, Chromium and kernels of a gigabyte, and waits most of the time
+        return 4  # each has a server, Chromium and kernels of a gigabyte, and waits most of the time
     return max(2, min(8, os.cpu_count() or 2)) + 1  # a test that waits for a server or a lease leaves its core idle
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give out browser tests one by one, since one file of them takes minutes."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneByOne(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return super()._split_scope(nodeid) if nodeid.startswith(SHARING) else nodeid
+
+    return OneByOne(config, log) if _browser_only(config) else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,7 +132,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Undo `pytest_configure`."""
+    """Undo `pytest_configure` and `pytest_collection_finish`."""
+    gc.unfreeze()  # some libraries report what is left at the end
     if _home in config.stash:
         os.environ.clear()
         os.environ.update(config.stash[_environment])
@@ -141,6 +158,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} needs a browser: move it to tests/browser, or it is left out")
     # Playwright keeps an event loop running in this thread, which breaks asyncio.run in a later test
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave a million objects of libraries out of garbage collection, which every stopped model asks for."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
