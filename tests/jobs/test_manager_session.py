@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -153,7 +154,8 @@ def test_stopped_people_skips_and_wrong_gold_are_told_and_decided(place: Place, 
     job = create(images=names(11), gold=gold, annotators=3, members=["anna", "ben", "carl", "dora", "emil"])
     for person in ("anna", "ben", "dora"):
         answer_all(job, person, {**gold, "00.jpg": "lime", "11.jpg": "lemon"})
-    answer_all(job, "emil", dict.fromkeys(gold, "lime"))
+    with suppress(NotAllowedError):  # whether one task is left when the tenth answer is wrong depends on chance
+        answer_all(job, "emil", dict.fromkeys(gold, "lime"))
     session = opened(place, job)
     rows = {row["person"]: row for row in session.figures["people"]}
     assert list(rows) == ["anna", "ben", "carl", "dora", "emil"]
