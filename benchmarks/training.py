@@ -7,7 +7,7 @@ the first decoded image to the last step. The bounds are means of three seeds on
 --steps, the load of the machine does not matter.
 
     python benchmarks/training.py [--only raccoon|fruit-objects|untuned|peer|collages|brands|masks] [--seeds 0 1 2]
-                                  [--budget 2min | --steps 300]
+                                  [--budget 2min | --steps 300] [--input-size 416]
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--budget")
     parser.add_argument("--steps", type=int)
+    parser.add_argument(
+        "--input-size", type=int, help="pixels, for sets of real photos; by default chosen by the boxes"
+    )
     parser.add_argument("--threads", type=int, help="number of torch threads, by default all cores")
     options = parser.parse_args()
     print(f"{cores()} cores")
@@ -74,8 +77,9 @@ def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
     heading(f"{name}: {len(train)} training photos, {len(test)} test photos, {budget or f'{options.steps} steps'}:")
     tests = [example.image for example in test]
     truth = truth_table(tests, test, labels)
+    how = {"steps": options.steps, "input_size": options.input_size}
     judged = [
-        train_and_judge(f"seed {seed}", train, tests, truth, labels, seed=seed, budget=budget, steps=options.steps)
+        train_and_judge(f"seed {seed}", train, tests, truth, labels, seed=seed, budget=budget, **how)
         for seed in options.seeds
     ]
     every50, every = ([pair[at] for pair in judged] for at in (0, 1))

@@ -274,11 +274,11 @@ class Assist:
         units = ("more box", "more boxes") if (self._latest() or {}).get("kind") == "detection" else ("more label",)
         running, left = said["running"], counted(said["next"], *units)
         if running is not None:
-            done = "" if running["total"] is None else f", {running['done']:,} of {running['total']:,}"
-            state, text = "running", f"{running['phase']}{done}."
+            phase, done, total = running["phase"], running["done"], running["total"]
+            at = phase if total is None else f"{phase}, {done:,} of {total:,}"
             if running["stopping"]:
-                state, text = "stopping", f"The training ({text[:-1]}) was asked to stop."
-            return AssistStatus(state, running["phase"], running["done"], running["total"], text)
+                return AssistStatus("stopping", phase, done, total, f"The training ({at}) was asked to stop.")
+            return AssistStatus("running", phase, done, total, f"{at}.")
         state, text = "waiting", f"Trains after {left}."
         if said["read_only"]:
             state, text = "read-only", "The project is read-only, so nothing can be trained or stored."

@@ -38,7 +38,7 @@ location, schema = sys.argv[1:3]
 sys.path[:] = sys.argv[3:]
 from customlabels_nb.events import Events
 from customlabels_nb.store import open_store
-from customlabels_nb.store.background import BackgroundRunner, RunnerRecord
+from customlabels_nb.store.background import BackgroundRunner
 runner, events = BackgroundRunner(open_store(location, schema=schema or None), "trainer"), Events()
 events.subscribe(lambda event: print(runner.pid, flush=True))
 try:
