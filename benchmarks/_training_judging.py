@@ -32,7 +32,7 @@ def train_and_judge(
 ) -> tuple[float, float]:
     """Train on ``device``, then print and return AP50 and AP on the images ``tests``.
 
-    The same network without box voting, and with two views, is only printed.
+    The same network without its second pass, and with two views, is only printed.
 
     Parameters
     ----------
@@ -57,22 +57,23 @@ def train_and_judge(
         f"{work:.0f} core-s",
     )
     for how, table in (
-        ("without box voting", _find_without_votes(trained, names, labels)),
+        ("in one pass", _find_in_one_pass(trained, names, labels)),
         ("with views=2", _find_in_two_views(trained, names, labels)),
     ):
         figure(f"  {how}", ", ".join(f"{value:.3f}" for value in judge(truth, table, names, labels)))
     return ap50, ap
 
 
-def _find_without_votes(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
-    """Detect objects with the same weights, where the most confident box of an object is kept as it is."""
+def _find_in_one_pass(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+    """Detect objects with the same weights, but without the second pass, which refines the boxes."""
     from customlabels_nb.events import Events
     from customlabels_nb.models.backbone import PACKAGED
     from customlabels_nb.models.detector_building import build_detector
     from customlabels_nb.training.detector_recipe import predict_boxes
 
-    plain = build_detector(replace(trained.shape, votes=False), len(labels), PACKAGED).eval()
-    plain.load_state_dict(trained.network.state_dict())
+    plain = build_detector(replace(trained.shape, cascade=False), len(labels), PACKAGED).eval()
+    weights = trained.network.state_dict()
+    plain.load_state_dict({key: weights[key] for key in plain.state_dict()})
     plain.to(next(trained.network.parameters()).device)
     return predict_boxes(replace(trained, network=plain), names, labels, root=None, events=Events())[0]
 

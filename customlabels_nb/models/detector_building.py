@@ -22,6 +22,7 @@ from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableErr
 from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, load_exactly
 from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet_weights
 from customlabels_nb.models.box_voting import ALL, MOST, OVERLAP, VotingHeads
+from customlabels_nb.models.cascade import CascadeHeads
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape, check_masks
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
@@ -173,6 +174,10 @@ def build_detector(
     )
     if shape.votes:
         network.roi_heads.__class__ = VotingHeads  # torchvision builds the second stage itself
+    if shape.cascade:
+        network.roi_heads.second_head = TwoMLPHead(shape.channels * 7**2, shape.hidden)
+        network.roi_heads.second_predictor = FastRCNNPredictor(shape.hidden, n_labels + 1)
+        network.roi_heads.__class__ = CascadeHeads
     detector = ImageDetector(network, shape, n_labels)
     return _with_masks(detector) if masks else detector
 
@@ -252,9 +257,11 @@ def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetec
         return 0
     rows = {0: 0, **{i + 1: list(labels).index(label) + 1 for i, label in enumerate(wanted) if label in labels}}
     before, after = old.state_dict(), new.state_dict()
+    if not old.shape.cascade:  # both passes start with the weights of the only one
+        before |= {k.replace(".box_", ".second_"): value for k, value in before.items() if ".roi_heads.box_" in k}
     if old.masks is None:  # a new mask head is trained from scratch
         after = {key: value for key, value in after.items() if not key.startswith("masks.")}
-    ends = ("box_predictor.cls_score", "box_predictor.bbox_pred")
+    ends = ("_predictor.cls_score", "_predictor.bbox_pred")
     shared = [key for key in after if not any(end in key for end in ends)]
     if len(rows) == 1 or any(key not in before or before[key].shape != after[key].shape for key in shared):
         return 0

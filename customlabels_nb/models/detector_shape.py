@@ -76,6 +76,8 @@ class DetectorShape:
         Width of the head that classifies each proposal.
     votes : bool
         Average the boxes of an object, see :mod:`customlabels_nb.models.box_voting`.
+    cascade : bool
+        Refine boxes in a second pass, see :mod:`customlabels_nb.models.cascade`. Requires ``votes``.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class DetectorShape:
     channels: int = 96
     hidden: int = 512
     votes: bool = True
+    cascade: bool = True
 
     def __post_init__(self) -> None:
         check_detector(self.architecture)
@@ -95,8 +98,11 @@ class DetectorShape:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
                 raise InputError(f"detector {name}={value!r} must be an integer from 1 to 4096.")
-        if not isinstance(self.votes, bool):
-            raise InputError(f"detector votes={self.votes!r} must be True or False.")
+        for name in ("votes", "cascade"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"detector {name}={getattr(self, name)!r} must be True or False.")
+        if self.cascade and not self.votes:
+            raise InputError("detector cascade=True requires votes=True.")
         levels = self.anchors if isinstance(self.anchors, list | tuple) else ()
         sides = [side for level in levels if isinstance(level, list | tuple) for side in level]
         even = len({len(level) if isinstance(level, list | tuple) else 0 for level in levels}) == 1
@@ -112,7 +118,7 @@ class DetectorShape:
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorShape:
         """Create a shape from the result of :meth:`to_dict`.
 
-        A model saved before box voting was added lacks ``votes`` and keeps detecting the same boxes.
+        A model saved before ``votes`` or ``cascade`` was added lacks them and keeps detecting the same boxes.
 
         Raises
         ------
@@ -120,9 +126,9 @@ class DetectorShape:
             If keys are missing or unknown, or a value is invalid.
         """
         expected = {"architecture", "anchors", "channels", "hidden"}
-        if not isinstance(values, Mapping) or set(values) - {"votes"} != expected:
+        if not isinstance(values, Mapping) or set(values) - {"votes", "cascade"} != expected:
             raise InputError(f"detector={values!r} must have the keys {', '.join(sorted(expected))}.")
-        return cls(**{"votes": False, **values})
+        return cls(**{"votes": False, "cascade": False, **values})
 
 
 def check_detector(name: object) -> None:

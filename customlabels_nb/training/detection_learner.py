@@ -73,8 +73,12 @@ class DetectionLearner:
             "labels": self.labels,
             "images": len(source),
             "input_size": prepared.size,
-            # "votes" does not affect training, and checkpoints of earlier versions lack it
-            "shape": {key: value for key, value in network.shape.to_dict().items() if key != "votes"},
+            # "votes" does not affect training, and checkpoints of earlier versions lack both keys
+            "shape": {
+                key: value
+                for key, value in network.shape.to_dict().items()
+                if key != "votes" and (value or key != "cascade")
+            },
             "backbone": options.backbone,
             "batch": options.batch,
             "seed": options.seed,

@@ -36,7 +36,7 @@ from customlabels_nb.training.budget import Clock
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.kinds import BRANDS
-from customlabels_nb.training.loop import LoopOptions, LoopState, train
+from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, train
 from customlabels_nb.training.plan import TrainingPlan, UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
@@ -259,8 +259,14 @@ def train_detector(
     prepared = prepare(examples, labels, options, events, root, validation, clock)
     size, notes = prepared.size, prepared.notes
     own = options.detector == OWN
+    kept = Checkpoints(checkpoints).load() if checkpoints is not None else None
     shape = (
-        DetectorShape(options.detector, anchors_for(size, prepared.smallest))
+        DetectorShape(
+            options.detector,
+            anchors_for(size, prepared.smallest),
+            # a run that an earlier version began continues without a second pass
+            cascade=kept is None or "cascade" in kept.facts["identity"].get("shape", {}),
+        )
         if own
         else DetectorShape(options.detector)
     )

@@ -228,6 +228,7 @@ def test_no_wrong_type_anywhere_in_the_config_gets_through(copied: Path, detecto
                     (("thresholds",), {}),
                     (("format_version",), True),
                     (("detector", "votes"), True),
+                    (("detector", "cascade"), True),
                 ], (place, value)
     assert refused > 150
 

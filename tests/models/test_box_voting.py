@@ -42,7 +42,7 @@ def test_an_exported_program_votes_like_the_network() -> None:
 
 def test_voting_moves_boxes_and_a_model_saved_before_it_finds_the_same() -> None:
     torch.manual_seed(0)
-    shape = DetectorShape(channels=8, hidden=16)
+    shape = DetectorShape(channels=8, hidden=16, cascade=False)
     heads = build_detector(shape, 3, PACKAGED).network.roi_heads.eval()
     assert (type(heads), heads.nms_thresh, heads.detections_per_img) == (VotingHeads, 1.0, ALL)
     low = torch.rand(200, 2) * 150

@@ -246,9 +246,9 @@ def test_known_labels_are_copied_by_name(network: ImageDetector) -> None:
     assert copy_known_labels(network, ["apple", "pear"], new, ["plum", "pear", "apple"]) == 2
     old, now = network.state_dict(), new.state_dict()
     for key in now:
-        if "box_predictor.cls_score" in key:
+        if "_predictor.cls_score" in key:
             assert torch.equal(now[key][[0, 2, 3]], old[key][[0, 2, 1]])
-        elif "box_predictor.bbox_pred" in key:
+        elif "_predictor.bbox_pred" in key:
             assert torch.equal(now[key][8:12], old[key][8:12])
             assert torch.equal(now[key][12:16], old[key][4:8])
         else:
@@ -280,6 +280,8 @@ def test_anchors_reach_from_small_boxes_to_the_whole_canvas() -> None:
         {"channels": True},
         {"hidden": 10**9},
         {"votes": 1},
+        {"votes": False},
+        {"cascade": 1},
         {"extra": 1},
     ],
 )

@@ -21,6 +21,7 @@ from customlabels_nb.inference.engines.names import BFLOAT16, ONNX, TORCH, Lacks
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas
+from customlabels_nb.models.cascade import CascadeHeads
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.half_precision import has_bfloat16
@@ -150,7 +151,10 @@ class OnnxDetector(Engine):
         if heads is not None:
             height, width = heads.box_roi_pool.output_size
             channels = _channels_of(heads.box_head, height * width)
-            heads.box_head = _OnnxPart(heads.box_head, device, ("n", channels, height, width))
+            axes: tuple[str | int, ...] = ("n", channels, height, width)
+            heads.box_head = _OnnxPart(heads.box_head, device, axes)
+            if isinstance(heads, CascadeHeads):
+                heads.second_head = _OnnxPart(heads.second_head, device, axes)
         if parts.masks is not None:
             axes = ("n", parts.masks.channels, POOLED, POOLED)
             parts.masks.layers = _OnnxPart(parts.masks.layers, device, axes)

@@ -15,6 +15,7 @@ from torchvision.ops import nms, roi_align
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.box_voting import MOST, OVERLAP, VotingHeads, vote
+from customlabels_nb.models.cascade import SCALE, CascadeHeads, mean_confidences, refined
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
 
@@ -95,8 +96,15 @@ class TwoStages(nn.Module):
         proposals, real = self._proposals(list(features.values()), images)
         hidden = self.heads.box_head(self._pooled(features, proposals, self.heads.box_roi_pool.output_size))
         logits, deltas = self.heads.box_predictor(hidden)
-        scores = torch.where(real[:, None], logits.softmax(dim=-1), 0.0)[:, 1:]  # index 0 is the background
-        corners = self.heads.box_coder.decode_single(deltas, proposals).reshape(self.after, -1, 4)[:, 1:]
+        confidences = logits.softmax(dim=-1)
+        corners = self.heads.box_coder.decode_single(deltas, proposals).reshape(self.after, -1, 4)
+        if isinstance(self.heads, CascadeHeads):
+            better = clipped(refined(corners, logits, proposals), images)
+            hidden = self.heads.second_head(self._pooled(features, better, self.heads.box_roi_pool.output_size))
+            again, deltas = self.heads.second_predictor(hidden)
+            confidences = mean_confidences(logits, again)
+            corners = self.heads.box_coder.decode_single(deltas / SCALE, better).reshape(self.after, -1, 4)
+        scores, corners = torch.where(real[:, None], confidences, 0.0)[:, 1:], corners[:, 1:]  # without background
         count = scores.shape[1]
         labels = torch.arange(count, device=images.device).repeat(self.after)
         return clipped(corners.reshape(-1, 4), images), scores.reshape(-1), labels

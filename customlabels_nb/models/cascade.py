@@ -1,0 +1,101 @@
+"""Second stage of a Faster R-CNN in two passes, of which the second refines the boxes of the first.
+
+Proposals are far from the objects, so one pass cannot place boxes exactly. The second pass has its own weights, is
+trained on the boxes that the first one predicts, and accepts only those that fit well. (Cascade R-CNN: Cai and
+Vasconcelos, 2018.)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torchvision.models.detection.roi_heads import fastrcnn_loss
+from torchvision.ops import box_iou, clip_boxes_to_image
+
+from customlabels_nb.models.box_voting import VotingHeads
+
+#: Minimum IoU at which a box of the first pass shows an object. Proposals need an IoU of 0.5.
+LEAST_IOU = 0.6
+#: Factor of the offsets in the second pass, where boxes move about half as far.
+SCALE = 2.0
+
+Targets = list[dict[str, torch.Tensor]]
+
+
+class CascadeHeads(VotingHeads):
+    """Second stage of a Faster R-CNN in two passes, with box voting.
+
+    Attributes
+    ----------
+    second_head, second_predictor : nn.Module
+        Layers of the second pass, like ``box_head`` and ``box_predictor`` of the first.
+    """
+
+    second_head: nn.Module
+    second_predictor: nn.Module
+
+    def forward(
+        self,
+        features: dict[str, torch.Tensor],
+        proposals: list[torch.Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: Targets | None = None,
+    ) -> tuple[Targets, dict[str, torch.Tensor]]:
+        """Return the detections in each image, or the losses in training mode."""
+        labels: list[torch.Tensor] | None = None
+        if targets is not None:
+            proposals, _, labels, offsets = self.select_training_samples(proposals, targets)
+        logits, deltas = self.box_predictor(self.box_head(self.box_roi_pool(features, proposals, image_shapes)))
+        with torch.no_grad():
+            moved = self.box_coder.decode(deltas, proposals)
+            boxes = refined(moved, logits, torch.cat(proposals), None if labels is None else torch.cat(labels))
+        sizes = [len(own) for own in proposals]
+        better = [clip_boxes_to_image(own, size) for own, size in zip(boxes.split(sizes), image_shapes, strict=True)]
+        pooled = self.box_roi_pool(features, better, image_shapes)
+        again, corrections = self.second_predictor(self.second_head(pooled))
+        if targets is None or labels is None:
+            scores = mean_confidences(logits, again).log()
+            found = self.postprocess_detections(scores, corrections / SCALE, better, image_shapes)
+            return [{"boxes": b, "scores": s, "labels": at} for b, s, at in zip(*found, strict=True)], {}
+        first = fastrcnn_loss(logits, deltas, labels, offsets)
+        matched = [_matched(own, target) for own, target in zip(better, targets, strict=True)]
+        wanted = [SCALE * one for one in self.box_coder.encode([box for box, _ in matched], better)]
+        second = fastrcnn_loss(again, corrections, [label for _, label in matched], wanted)
+        return [], {name: a + b for name, a, b in zip(("loss_classifier", "loss_box_reg"), first, second, strict=True)}
+
+
+def refined(
+    moved: torch.Tensor, logits: torch.Tensor, proposals: torch.Tensor, labels: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the boxes that the second pass starts from, shape (n, 4).
+
+    Parameters
+    ----------
+    moved : Tensor, shape (n, k, 4)
+        Box that the first pass predicts for each proposal and label. Index 0 is the background.
+    logits : Tensor, shape (n, k)
+        Logits of the first pass, which choose the label.
+    proposals : Tensor, shape (n, 4)
+        Proposals, which stay where the predicted box would be thinner than a pixel.
+    labels : Tensor, shape (n,), optional
+        True label of each proposal, used instead of the most likely one, or 0 for the background.
+    """
+    best = logits[:, 1:].argmax(dim=1) + 1
+    if labels is not None:
+        best = torch.where(labels > 0, labels, best)
+    boxes = moved.gather(1, best[:, None, None].expand(-1, 1, 4))[:, 0]
+    thin = ((boxes[:, 2:] - boxes[:, :2]) < 1).any(dim=1, keepdim=True)
+    return torch.where(thin, proposals, boxes)
+
+
+def mean_confidences(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Average the confidences of both passes, whose logits are given, shape (n, k)."""
+    return ((first.softmax(dim=-1) + second.softmax(dim=-1)) / 2).clamp(min=1e-9)
+
+
+def _matched(boxes: torch.Tensor, target: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the object that each box overlaps most, and its label, or 0 if the IoU is below :data:`LEAST_IOU`."""
+    objects = torch.cat((boxes.new_zeros(1, 4), target["boxes"].to(boxes.dtype)))  # images may have no object
+    iou, at = box_iou(objects, boxes).max(dim=0)
+    labels = torch.cat((target["labels"].new_zeros(1), target["labels"]))
+    return objects[at], torch.where(iou >= LEAST_IOU, labels[at], 0)
