@@ -45,14 +45,15 @@ class CascadeHeads(VotingHeads):
         labels: list[torch.Tensor] | None = None
         if targets is not None:
             proposals, _, labels, offsets = self.select_training_samples(proposals, targets)
-        logits, deltas = self.box_predictor(self.box_head(self.box_roi_pool(features, proposals, image_shapes)))
+        pooled = self.box_roi_pool(features, proposals, image_shapes)
+        logits, deltas = _exact(self.box_predictor(self.box_head(pooled)))
         with torch.no_grad():
             moved = self.box_coder.decode(deltas, proposals)
             boxes = refined(moved, logits, torch.cat(proposals), None if labels is None else torch.cat(labels))
         sizes = [len(own) for own in proposals]
         better = [clip_boxes_to_image(own, size) for own, size in zip(boxes.split(sizes), image_shapes, strict=True)]
         pooled = self.box_roi_pool(features, better, image_shapes)
-        again, corrections = self.second_predictor(self.second_head(pooled))
+        again, corrections = _exact(self.second_predictor(self.second_head(pooled)))
         if targets is None or labels is None:
             scores = mean_confidences(logits, again).log()
             found = self.postprocess_detections(scores, corrections / SCALE, better, image_shapes)
@@ -91,6 +92,11 @@ def refined(
 def mean_confidences(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Average the confidences of both passes, whose logits are given, shape (n, k)."""
     return ((first.softmax(dim=-1) + second.softmax(dim=-1)) / 2).clamp(min=1e-9)
+
+
+def _exact(found: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Convert logits and offsets to float32, because torchvision computes boxes in the type of the offsets."""
+    return found[0].float(), found[1].float()
 
 
 def _matched(boxes: torch.Tensor, target: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

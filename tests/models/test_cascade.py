@@ -76,3 +76,13 @@ def test_training_starts_from_a_detector_without_a_second_pass() -> None:
     assert torch.equal(heads.second_head.fc6.weight, old.network.roi_heads.box_head.fc6.weight)
     assert torch.equal(heads.second_predictor.bbox_pred.weight, old.network.roi_heads.box_predictor.bbox_pred.weight)
     assert torch.equal(heads.box_head.fc7.weight, old.network.roi_heads.box_head.fc7.weight)
+
+
+def test_boxes_are_exact_in_half_precision() -> None:
+    torch.manual_seed(0)
+    detector = build_detector(SHAPE, 2, PACKAGED).eval()
+    images = torch.randn(1, 3, 320, 320, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        corners = detector(images)[0]["boxes"]
+    assert corners.dtype == torch.float32
+    assert float((corners.bfloat16().float() - corners).abs().max()) > 0.1  # bfloat16 has 8 bits
