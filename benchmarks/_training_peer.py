@@ -65,7 +65,7 @@ def train_reference(train, labels, *, seed, seconds=None, steps=None, masks=Fals
     from customlabels_nb.models.detector_building import normalisation, pretrained_detector
     from customlabels_nb.models.detector_shape import DetectorShape
 
-    shape = DetectorShape()
+    shape = DetectorShape(votes=False, cascade=False)
     mean, std = normalisation(shape.architecture, PACKAGED)
     own = {"seed": seed, "frozen_stages": 2, "proposals": 512, "masks": masks}
     network = pretrained_detector(shape, len(labels), PACKAGED, **own)
