@@ -1,4 +1,4 @@
-"""Second stage of a Faster R-CNN in two passes, of which the second refines the boxes of the first.
+"""Second stage of a Faster R-CNN in two passes: the second pass refines the boxes of the first.
 
 Proposals are far from the objects, so one pass cannot place boxes exactly. The second pass has its own weights, is
 trained on the boxes that the first one predicts, and accepts only those that fit well. (Cascade R-CNN: Cai and

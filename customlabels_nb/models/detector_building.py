@@ -174,7 +174,7 @@ def build_detector(
     )
     if shape.votes:
         network.roi_heads.__class__ = VotingHeads  # torchvision builds the second stage itself
-    if shape.cascade:
+    if shape.cascade:  # requires votes
         network.roi_heads.second_head = TwoMLPHead(shape.channels * 7**2, shape.hidden)
         network.roi_heads.second_predictor = FastRCNNPredictor(shape.hidden, n_labels + 1)
         network.roi_heads.__class__ = CascadeHeads

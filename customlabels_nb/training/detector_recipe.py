@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -260,16 +260,11 @@ def train_detector(
     size, notes = prepared.size, prepared.notes
     own = options.detector == OWN
     kept = Checkpoints(checkpoints).load() if checkpoints is not None else None
-    shape = (
-        DetectorShape(
-            options.detector,
-            anchors_for(size, prepared.smallest),
-            # a run that an earlier version began continues without a second pass
-            cascade=kept is None or "cascade" in kept.facts["identity"].get("shape", {}),
-        )
-        if own
-        else DetectorShape(options.detector)
-    )
+    # a run that an earlier version began continues without a second pass
+    cascade = kept is None or "cascade" in kept.facts["identity"].get("shape", {})
+    shape = DetectorShape(options.detector, cascade=cascade)
+    if own:
+        shape = replace(shape, anchors=anchors_for(size, prepared.smallest))
     few = device == "cpu"  # on a slow device, halving the work per step hardly changes the number of steps needed
     network = pretrained_detector(
         shape,
