@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,9 +13,12 @@ from _measure import figure
 if TYPE_CHECKING:
     import pandas as pd
 
+    from customlabels_nb.models.canvas import Canvas
     from customlabels_nb.training.boxes_data import Example
     from customlabels_nb.training.detector_recipe import TrainedDetector
     from customlabels_nb.training.scene_sources import SceneSource
+
+_TIMED, _TURNS = 20, 3  # images, and measurements of each network
 
 
 def train_and_judge(
@@ -32,7 +36,7 @@ def train_and_judge(
 ) -> tuple[float, float]:
     """Train on ``device``, then print and return AP50 and AP on the images ``tests``.
 
-    The same network without its second pass, and with two views, is only printed.
+    The same network without its second pass, and with two views, is only printed. So is the time of a detection.
 
     Parameters
     ----------
@@ -56,40 +60,59 @@ def train_and_judge(
         f"{ap50:.3f}, {ap:.3f} after {trained.state.step} steps of {trained.input_size} px, {seconds:.0f} s, "
         f"{work:.0f} core-s",
     )
+    plain = _in_one_pass(trained, labels)
     for how, table in (
-        ("in one pass", _find_in_one_pass(trained, names, labels)),
+        ("in one pass", predict_boxes(plain, names, labels, root=None, events=Events())[0]),
         ("with views=2", _find_in_two_views(trained, names, labels)),
     ):
         figure(f"  {how}", ", ".join(f"{value:.3f}" for value in judge(truth, table, names, labels)))
+    few = names[:_TIMED]
+    times = [[_time_detection(network, few) for network in (plain, trained)] for _ in range(_TURNS)]
+    once, twice = (statistics.median(column) for column in zip(*times, strict=True))
+    figure("  detection, ms per image", f"{1000 * twice:.0f}, {twice / once:.2f} x in one pass")
     return ap50, ap
 
 
-def _find_in_one_pass(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
-    """Detect objects with the same weights, but without the second pass, which refines the boxes."""
-    from customlabels_nb.events import Events
+def _in_one_pass(trained: TrainedDetector, labels: Sequence[str]) -> TrainedDetector:
+    """Return the same network without its second pass, which refines the boxes."""
     from customlabels_nb.models.backbone import PACKAGED
     from customlabels_nb.models.detector_building import build_detector
-    from customlabels_nb.training.detector_recipe import predict_boxes
 
     plain = build_detector(replace(trained.shape, cascade=False), len(labels), PACKAGED).eval()
     weights = trained.network.state_dict()
     plain.load_state_dict({key: weights[key] for key in plain.state_dict()})
     plain.to(next(trained.network.parameters()).device)
-    return predict_boxes(replace(trained, network=plain), names, labels, root=None, events=Events())[0]
+    return replace(trained, network=plain)
+
+
+def _time_detection(trained: TrainedDetector, names: Sequence[str]) -> float:
+    """Return the seconds per image that detection takes with PyTorch, without decoding."""
+    from customlabels_nb.models.detector import detect
+
+    canvases, device = [_open(trained, name) for name in names], str(next(trained.network.parameters()).device)
+    started = time.perf_counter()
+    detect(trained.network, canvases, trained.mean, trained.std, device)
+    return (time.perf_counter() - started) / len(names)
+
+
+def _open(trained: TrainedDetector, name: str) -> Canvas:
+    """Read an image at the input size of the network."""
+    from customlabels_nb.images.reading import read_bytes
+    from customlabels_nb.models.canvas import open_canvas
+    from customlabels_nb.models.detector_shape import fill_of
+
+    return open_canvas(read_bytes(name, None), name, trained.input_size, fill_of(trained.mean))
 
 
 def _find_in_two_views(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
     """Detect objects in images and their mirror images, as a model that was started with ``views=2``."""
-    from customlabels_nb.images.reading import read_bytes
     from customlabels_nb.inference.box_fusion import fuse_boxes
     from customlabels_nb.inference.views import mirror_boxes, mirror_canvas
-    from customlabels_nb.models.canvas import open_canvas
     from customlabels_nb.models.detector import detect, to_table
-    from customlabels_nb.models.detector_shape import fill_of
 
     device, found = str(next(trained.network.parameters()).device), []
     for name in names:
-        canvas = open_canvas(read_bytes(name, None), name, trained.input_size, fill_of(trained.mean))
+        canvas = _open(trained, name)
         both = [canvas, mirror_canvas(canvas)]
         first, second = detect(trained.network, both, trained.mean, trained.std, device)
         found.append(fuse_boxes(first, mirror_boxes(second, canvas.size[0])))

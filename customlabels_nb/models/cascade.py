@@ -51,6 +51,10 @@ class CascadeHeads(VotingHeads):
             moved = self.box_coder.decode(deltas, proposals)
             boxes = refined(moved, logits, torch.cat(proposals), None if labels is None else torch.cat(labels))
         sizes = [len(own) for own in proposals]
+        if targets is None:
+            likely = is_likely(logits, self.score_thresh)
+            boxes, logits = boxes[likely], logits[likely]
+            sizes = [int(own.sum()) for own in likely.split(sizes)]
         better = [clip_boxes_to_image(own, size) for own, size in zip(boxes.split(sizes), image_shapes, strict=True)]
         pooled = self.box_roi_pool(features, better, image_shapes)
         again, corrections = _exact(self.second_predictor(self.second_head(pooled)))
@@ -87,6 +91,15 @@ def refined(
     boxes = moved.gather(1, best[:, None, None].expand(-1, 1, 4))[:, 0]
     thin = ((boxes[:, 2:] - boxes[:, :2]) < 1).any(dim=1, keepdim=True)
     return torch.where(thin, proposals, boxes)
+
+
+def is_likely(logits: torch.Tensor, least: float) -> torch.Tensor:
+    """Return which proposals continue to the second pass, by the logits of the first, shape (n, k).
+
+    Most proposals show the background. They hardly ever become detections with a confidence of ``least``, the average
+    of both passes.
+    """
+    return logits.softmax(dim=-1)[:, 1:].amax(dim=1) >= least / 2
 
 
 def mean_confidences(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.box_voting import VotingHeads
 from customlabels_nb.models.cascade import CascadeHeads, _matched, mean_confidences, refined
@@ -38,6 +39,28 @@ def test_only_boxes_that_fit_well_show_an_object() -> None:
 def test_confidences_of_both_passes_are_averaged() -> None:
     found = mean_confidences(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 50.0]]))
     assert found[0].tolist() == pytest.approx([0.25, 0.75])
+
+
+@pytest.mark.parametrize(("spread", "background", "share"), [(1, 0, 1.0), (10, 0, 0.9), (1, 30, 0.0)])
+def test_only_likely_proposals_continue_to_the_second_pass(spread: float, background: float, share: float) -> None:
+    torch.manual_seed(0)
+    detector = build_detector(SHAPE, 2, PACKAGED).eval()
+    heads = detector.network.roi_heads
+    with torch.no_grad():
+        heads.box_predictor.cls_score.weight.mul_(spread)
+        heads.box_predictor.cls_score.bias[0] += background
+    counts: list[int] = []
+    for part in (heads.box_head, heads.second_head):
+        part.register_forward_hook(lambda _, pooled, __: counts.append(len(pooled[0])))
+    images = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        [found] = detector(images)
+    every, likely = counts
+    assert likely / every == pytest.approx(share, abs=0.05)
+    assert bool(len(found["boxes"])) == bool(likely)
+    with torch.inference_mode():
+        _, scores, _ = exportable(detector)(images)
+    assert int((scores > 0).sum()) == 2 * likely  # labels
 
 
 def test_training_reaches_both_passes_and_images_may_have_no_object() -> None:
