@@ -8,7 +8,7 @@ import torch
 from customlabels_nb.inference.exporting.networks import exportable
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.box_voting import VotingHeads
-from customlabels_nb.models.cascade import CascadeHeads, _matched, mean_confidences, refined
+from customlabels_nb.models.cascade import CascadeHeads, _matched, is_likely, mean_confidences, refined
 from customlabels_nb.models.detector_building import build_detector, copy_known_labels, pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 
@@ -41,8 +41,8 @@ def test_confidences_of_both_passes_are_averaged() -> None:
     assert found[0].tolist() == pytest.approx([0.25, 0.75])
 
 
-@pytest.mark.parametrize(("spread", "background", "share"), [(1, 0, 1.0), (10, 0, 0.9), (1, 30, 0.0)])
-def test_only_likely_proposals_continue_to_the_second_pass(spread: float, background: float, share: float) -> None:
+@pytest.mark.parametrize(("spread", "background", "share"), [(1, 0, 1.0), (30, 0, 0.64), (1, 30, 0.5)])
+def test_only_likely_proposals_are_refined(spread: float, background: float, share: float) -> None:
     torch.manual_seed(0)
     detector = build_detector(SHAPE, 2, PACKAGED).eval()
     heads = detector.network.roi_heads
@@ -54,13 +54,19 @@ def test_only_likely_proposals_continue_to_the_second_pass(spread: float, backgr
         part.register_forward_hook(lambda _, pooled, __: counts.append(len(pooled[0])))
     images = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        [found] = detector(images)
+        detector(images)
     every, likely = counts
     assert likely / every == pytest.approx(share, abs=0.05)
-    assert bool(len(found["boxes"])) == bool(likely)
     with torch.inference_mode():
         _, scores, _ = exportable(detector)(images)
     assert int((scores > 0).sum()) == 2 * likely  # labels
+
+
+def test_the_best_proposals_of_each_image_are_refined() -> None:
+    confidences = torch.cat([torch.linspace(0.009, 0, 100), torch.linspace(0.011, 0.01, 50)])
+    assert is_likely(confidences, 0.01).nonzero().ravel().tolist() == [*range(25), *range(100, 150)]
+    assert int(is_likely(confidences, 0.0014).sum()) == 134
+    assert is_likely(confidences[:3], 1.0).tolist() == [True] * 3
 
 
 def test_training_reaches_both_passes_and_images_may_have_no_object() -> None:

@@ -15,7 +15,7 @@ from torchvision.ops import nms, roi_align
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.box_voting import MOST, OVERLAP, VotingHeads, vote
-from customlabels_nb.models.cascade import SCALE, CascadeHeads, is_likely, mean_confidences, refined
+from customlabels_nb.models.cascade import SCALE, CascadeHeads, is_likely, mean_confidences, object_confidences, refined
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
 
@@ -103,7 +103,8 @@ class TwoStages(nn.Module):
             hidden = self.heads.second_head(self._pooled(features, better, self.heads.box_roi_pool.output_size))
             again, deltas = self.heads.second_predictor(hidden)
             confidences = mean_confidences(logits, again)
-            real = real & is_likely(logits, self.heads.score_thresh)
+            best = torch.where(real, object_confidences(logits), -1.0)
+            real = real & is_likely(best, self.heads.score_thresh)
             corners = self.heads.box_coder.decode_single(deltas / SCALE, better).reshape(self.after, -1, 4)
         scores, corners = torch.where(real[:, None], confidences, 0.0)[:, 1:], corners[:, 1:]  # without background
         count = scores.shape[1]
