@@ -104,25 +104,32 @@ class ServedVersion:
 def versions_of(served: ServedProject) -> list[ServedVersion]:
     """Return the versions of a project, newest first, with true statuses of those whose process has ended."""
     store, ledger = served.project._store, served.ledger
+    rows = _rows(
+        ledger
+    )  # before the records, so that a version whose training ends in between has a status or a record
     records = {record.name: record for record in store.versions()}
     if any(record.status in _WORKING for record in records.values()) and settle_orphans(store):
         records = {record.name: record for record in store.versions()}
-    rows = {name: (digits, json.loads(facts)) for name, digits, facts in ledger.rows("SELECT * FROM versions")}
     if new := [record for record in records.values() if record.name not in rows]:
         with ledger.writing() as connection:
-            known = dict(ledger.rows("SELECT name, digits FROM versions"))  # another thread may have added them
+            known = _rows(ledger)  # another thread may have added them
             for record in new:
                 if record.name not in known:
-                    known[record.name] = unused_digits(record.created.timestamp(), known.values())
-                    values = record.name, known[record.name]
-                    connection.execute("INSERT INTO versions VALUES (?, ?, '{}')", values)
-                rows.setdefault(record.name, (known[record.name], {}))
+                    digits = unused_digits(record.created.timestamp(), [digits for digits, _ in known.values()])
+                    connection.execute("INSERT INTO versions VALUES (?, ?, '{}')", (record.name, digits))
+                    known[record.name] = digits, {}
+                rows[record.name] = known[record.name]
     found = [
         ServedVersion(served, name, digits, facts, records.get(name))
         for name, (digits, facts) in rows.items()
         if name in records or "status" in facts  # others were deleted in Python
     ]
     return sorted(found, key=lambda version: -version.digits)
+
+
+def _rows(ledger: Ledger) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Return what the ledger knows of versions, by their names in Python."""
+    return {name: (digits, json.loads(facts)) for name, digits, facts in ledger.rows("SELECT * FROM versions")}
 
 
 def find_version(workspace: Workspace, arn: str) -> ServedVersion:

@@ -17,7 +17,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.rekognition import version_training
-from customlabels_nb.rekognition.served_versions import change_facts
+from customlabels_nb.rekognition.served_versions import change_facts, end_job, versions_of
 from customlabels_nb.rekognition.signatures import AccessKey
 from customlabels_nb.rekognition.workspace import Quotas
 from customlabels_nb.store import Action
@@ -546,6 +546,27 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
         service.restart()
     assert [settle(service, arn)["Status"] for arn in arns] == ["TRAINING_FAILED"] * 2
     assert begun == ["b"]
+
+
+def test_a_version_whose_training_ends_is_always_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = service.project()
+    service.dataset(project, [classified("1.jpg", "a")])
+    (workspace,) = service.server.endpoint._workspaces.values()
+    with workspace.training:
+        train(service, project)
+        served = workspace.find_project(project)
+        store, ending = served.project._store, ["v1"]
+        read = type(store).versions
+
+        def versions(*own: Any) -> Any:
+            found = read(*own)
+            if ending:
+                end_job(store, served.ledger, ending.pop(), "TRAINING_FAILED", "It failed.")
+            return found
+
+        monkeypatch.setattr(type(store), "versions", versions)
+        statuses = [[version.status for version in versions_of(served)] for _ in range(2)]
+        assert statuses == [["TRAINING_IN_PROGRESS"], ["TRAINING_FAILED"]]
 
 
 @pytest.mark.parametrize("names", [["auto"], pytest.param(["given", "again"], marks=pytest.mark.slow)])
