@@ -17,7 +17,7 @@ from tests.conftest import AllowedSkip
 pytestmark = pytest.mark.browser
 
 CANVAS = "document.querySelector('.clnb-annotator .canvas')"
-PHOTO = f"{CANVAS}.querySelector('.photo')"
+PHOTO = "document.querySelector('.clnb-annotator .canvas .photo')"
 STATE = "document.querySelector('{root} .state')?.textContent"
 
 
