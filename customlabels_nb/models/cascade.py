@@ -54,9 +54,9 @@ class CascadeHeads(VotingHeads):
             boxes = refined(moved, logits, torch.cat(proposals), None if labels is None else torch.cat(labels))
         sizes = [len(own) for own in proposals]
         if targets is None:
-            likely = [is_likely(own, self.score_thresh) for own in object_confidences(logits).split(sizes)]
-            boxes, logits = boxes[torch.cat(likely)], logits[torch.cat(likely)]
-            sizes = [int(own.sum()) for own in likely]
+            parts = [is_likely(own, self.score_thresh) for own in object_confidences(logits).split(sizes)]
+            likely, sizes = torch.cat(parts), [int(part.sum()) for part in parts]
+            boxes, logits = boxes[likely], logits[likely]
         better = [clip_boxes_to_image(own, size) for own, size in zip(boxes.split(sizes), image_shapes, strict=True)]
         pooled = self.box_roi_pool(features, better, image_shapes)
         again, corrections = _exact(self.second_predictor(self.second_head(pooled)))

@@ -104,9 +104,7 @@ class ServedVersion:
 def versions_of(served: ServedProject) -> list[ServedVersion]:
     """Return the versions of a project, newest first, with true statuses of those whose process has ended."""
     store, ledger = served.project._store, served.ledger
-    rows = _rows(
-        ledger
-    )  # before the records, so that a version whose training ends in between has a status or a record
+    rows = _rows(ledger)  # first, because a version whose training ends gets a record before it loses its status here
     records = {record.name: record for record in store.versions()}
     if any(record.status in _WORKING for record in records.values()) and settle_orphans(store):
         records = {record.name: record for record in store.versions()}
