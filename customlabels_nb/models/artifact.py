@@ -36,10 +36,11 @@ MOST_HEADER_BYTES = 1 << 23
 _ADVICE = "Train the version again, or restore its folder from an intact copy."
 _LENGTH_BYTES = 8
 
-#: Version 1 supported only classifiers and had no key ``detector``. Only models with masks are written as version 3, so
-#: that earlier releases can read the others.
-FORMAT_VERSION = 3
-_WITHOUT_MASKS = 2
+#: Version 1 supported only classifiers and had no key ``detector``, version 2 no masks, and version 3 no ``votes`` and
+#: ``cascade`` of a detector. A model is written as the lowest version that describes it, so that earlier releases can
+#: read it.
+FORMAT_VERSION = 4
+_WITHOUT_MASKS, _WITHOUT_VOTES = 2, 3
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 DETECTION, MASKS = "detection", "masks"
@@ -107,7 +108,6 @@ class ModelConfig:
             _require(isinstance(value, list | tuple), name, value, "must be a list")
             object.__setattr__(self, name, tuple(value))
         _require(self.kind in KINDS, "kind", self.kind, f"must be one of {', '.join(KINDS)}")
-        object.__setattr__(self, "format_version", FORMAT_VERSION if self.kind == MASKS else _WITHOUT_MASKS)
         texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
         least = 1 if self.is_detector else 2
@@ -133,6 +133,9 @@ class ModelConfig:
         for label, value in self.thresholds.items():
             _require(label in self.labels, "thresholds key", label, f"must be one of the labels {list(self.labels)}")
             _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must be between 0 and 1")
+        least = _WITHOUT_VOTES if self.kind == MASKS else _WITHOUT_MASKS
+        votes = self.detector is not None and self.detector.votes
+        object.__setattr__(self, "format_version", FORMAT_VERSION if votes else least)
 
     def _check_network(self) -> None:
         if isinstance(self.detector, dict):
@@ -225,6 +228,9 @@ def model_identity(folder: Path, config: ModelConfig) -> str:
     facts = asdict(config)
     for name in ("thresholds", "training", "colours", "format_version"):
         del facts[name]
+    for name in ("votes", "cascade"):  # a model that was saved before they were added keeps its identity
+        if facts["detector"] and not facts["detector"][name]:
+            del facts["detector"][name]
     try:
         with (folder / WEIGHTS).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")

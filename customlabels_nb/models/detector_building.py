@@ -83,7 +83,10 @@ class _Pyramid(nn.Module):
         if blocks is None or not hasattr(self.body, "conv_stem"):
             _freeze_before(self.body, str(self.body.feature_info.get_dicts()[0]["module"]))
             return
-        early = (self.body.conv_stem, self.body.bn1, *blocks[:stages])
+        stem = [self.body.bn1]
+        if hasattr(self.body, "act1"):  # the batch norm of a MobileNetV3 does not include the activation
+            stem = [nn.Sequential(self.body.bn1, self.body.act1)]
+        early = (self.body.conv_stem, *stem, *blocks[:stages])
         for part in early:
             part.requires_grad_(False)
         for layer in self.body.modules():
@@ -114,8 +117,11 @@ class _Pyramid(nn.Module):
 
 def _freeze_before(body: nn.Module, first: str) -> None:
     """Freeze all parameters that are registered before the module ``first``."""
+    start = f"{first}."
+    if not any(name.startswith(start) for name, _ in body.named_parameters()):
+        start = f"{first.replace('.', '_')}."  # timm renames the parts of sequences
     for name, parameter in body.named_parameters():
-        if name == first or name.startswith(f"{first}."):
+        if name.startswith(start):
             return
         parameter.requires_grad_(False)
 

@@ -66,7 +66,7 @@ class DetectorShape:
     Attributes
     ----------
     architecture : str
-        :data:`OWN`, or a key of :data:`COCO_DETECTORS`, for which the other attributes are fixed.
+        :data:`OWN`, or a key of :data:`COCO_DETECTORS`, for which the other attributes do not matter.
     anchors : tuple of tuple of float
         Sides of the square anchors in pixels of the canvas, for each level of the feature pyramid, finest first. Each
         anchor is used with aspect ratios of 1/2, 1 and 2.
@@ -75,9 +75,10 @@ class DetectorShape:
     hidden : int
         Width of the head that classifies each proposal.
     votes : bool
-        Average the boxes of an object, see :mod:`customlabels_nb.models.box_voting`.
+        Average the boxes of an object, see :mod:`customlabels_nb.models.box_voting`. False for other architectures.
     cascade : bool
-        Refine boxes in a second pass, see :mod:`customlabels_nb.models.cascade`. Requires ``votes``.
+        Refine boxes in a second pass, see :mod:`customlabels_nb.models.cascade`. Requires ``votes``. False for other
+        architectures.
 
     Raises
     ------
@@ -101,6 +102,8 @@ class DetectorShape:
         for name in ("votes", "cascade"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"detector {name}={getattr(self, name)!r} must be True or False.")
+            if self.architecture != OWN:
+                object.__setattr__(self, name, False)
         if self.cascade and not self.votes:
             raise InputError("detector cascade=True requires votes=True.")
         levels = self.anchors if isinstance(self.anchors, list | tuple) else ()

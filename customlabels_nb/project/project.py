@@ -1032,8 +1032,9 @@ class Project:
             Number of steps, instead of a budget. The same steps and seed as in an earlier training run reproduce that
             run on CPU.
         base : str, optional
-            Version to start from, or "latest" for the newest. It is only used if this gives better results on held-out
-            images.
+            Version to start from, or "latest" for the newest. A classifier uses it only if this gives better results on
+            held-out images. A detector uses it if it knows one of the labels, unless it finds little on held-out
+            images, which exist from 300 training images on.
         backbone : str, optional
             Backbone, see :func:`customlabels_nb.backbones`: a name, or a size: "small", "base" or "large". "auto" is
             the largest size that suits the device and the budget, or the packaged backbone if no weights can be

@@ -88,8 +88,8 @@ class Runnable(ABC):
 
             A detector fuses the boxes of an object in both views, and halves the confidence of a box that only one view
             has. After 100 training steps on five sets, five seeds each, AP50 rose by 0.003 on average and AP by 0.013,
-            by set between -0.003 and 0.024. Evaluations and the thresholds of a model are those of one view, so F1 at
-            these thresholds may fall slightly.
+            by set between -0.003 and 0.024. The thresholds and the stored evaluation of a model are those of one view,
+            so F1 at these thresholds may fall slightly.
 
             One view is better if the mirror image of an object has a different label, such as an arrow to the left.
 

@@ -182,7 +182,7 @@ def _open_held_out(
             notes.append(f"Cannot read a held-out image: {error}")
             continue
         boxes, labels, _ = usable_boxes(example, canvas.size)
-        opened.append((replace(example, boxes=boxes, labels=labels), canvas))
+        opened.append((replace(example, boxes=boxes, labels=labels, polygons=()), canvas))
     return opened
 
 

@@ -375,9 +375,10 @@ def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLea
         notes.append(f"Started from the earlier detector, which knows {known} of {len(learner.labels)} labels{judged}.")
         return
     learner.network.load_state_dict(fresh)
-    why = (
-        f"its AP50 on held-out images is {found:.2f}"
-        if known
-        else "it knows none of the labels or has a different architecture"
-    )
+    if known:
+        why = f"its AP50 on held-out images is {found:.2f}"
+    elif OWN in (base[0].shape.architecture, learner.network.shape.architecture):
+        why = "it knows none of the labels or has a different architecture"
+    else:
+        why = "only detectors of this package, not those of torchvision, can be started from"
     notes.append(f"Did not start from the earlier detector: {why}.")

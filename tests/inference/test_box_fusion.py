@@ -30,6 +30,15 @@ def test_boxes_of_one_object_are_averaged_by_confidence() -> None:
     assert first.boxes[0].tolist() == [10, 10, 40, 40]
 
 
+def test_two_views_find_no_more_boxes_than_one() -> None:
+    first, second = (detected(*((20 * at, top, 10, 10, 0, 0.9 - at / 200) for at in range(100))) for top in (0, 50))
+    found = fuse_boxes(first, second)
+    assert len(found.labels) == 100
+    assert found.confidences.min() == pytest.approx((0.9 - 49 / 200) / 2)
+    assert found.masks is not None
+    assert len(found.masks.inside) == 100
+
+
 def test_boxes_that_one_view_lacks_have_half_the_confidence() -> None:
     first = detected((10, 10, 40, 40, 0, 0.8), (12, 10, 40, 40, 0, 0.5))
     second = detected((10, 10, 40, 40, 0, 0.6), (10, 10, 40, 40, 1, 0.4), (120, 50, 20, 20, 0, 0.2))

@@ -124,7 +124,7 @@ def change(folder: Path, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format_version": 4}, "newer release"),
+        ({"format_version": 5}, "newer release"),
         ({"format_version": "1"}, "invalid format_version"),
         ({"format_version": "absent"}, "no format_version"),
         ({"extra": 1, "more": 2}, "unknown keys: 'extra', 'more'"),

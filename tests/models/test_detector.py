@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,9 +14,11 @@ from customlabels_nb.errors import ArtifactError, InputError, ModelError, Weight
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import (
     CONFIG,
+    WEIGHTS,
     ModelConfig,
     load_artifact,
     load_config,
+    model_identity,
     save_artifact,
     update_config,
 )
@@ -188,6 +191,15 @@ def test_both_halves_of_the_backbone_are_the_backbone(network: ImageDetector) ->
         assert float((first - second).norm() / second.norm()) < 0.05  # the first half may run in bfloat16
 
 
+def test_the_stem_of_a_mobilenet_has_its_activation_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels_nb.models.detector_building.has_bfloat16", lambda: False)
+    pyramid = build_detector(SHAPE, 1, "timm/mobilenetv3_small_050.lamb_in1k").eval().network.backbone
+    pyramid.freeze(2)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(pyramid._in_two_parts(images), pyramid.body(images))
+
+
 @pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn"])
 def test_coco_detectors_train_and_find(name: str) -> None:
     detector = build_detector(DetectorShape(name), 3, name).train()
@@ -235,6 +247,10 @@ def test_other_backbones_and_those_that_can_not_be() -> None:
     body = detector.network.backbone.body
     frozen = {name.split(".")[0] for name, value in body.named_parameters() if not value.requires_grad}
     assert frozen == {"conv1", "bn1", "layer1"}
+    convnext = build_detector(SHAPE, 1, "timm/test_convnext.r160_in1k").network.backbone
+    convnext.freeze(2)
+    frozen = {name.split(".")[0] for name, value in convnext.body.named_parameters() if not value.requires_grad}
+    assert frozen == {"stem_0", "stem_1", "stages_0"}
     with pytest.raises(InputError, match="Use 'efficientnet_lite0' or a timm network"):
         build_detector(SHAPE, 1, "torchvision/resnet18")
     with pytest.raises(InputError, match=r"vit_tiny.* 8, 16 and 32"):
@@ -336,6 +352,20 @@ def test_a_detector_that_was_saved_comes_back_equal(tmp_path: Path, network: Ima
         update_config(tmp_path, config(detector=DetectorShape()))
 
 
+def test_a_detector_of_an_earlier_version_keeps_its_format_and_identity(tmp_path: Path) -> None:
+    shape = {key: value for key, value in SHAPE.to_dict().items() if key not in ("votes", "cascade")}
+    earlier = config(detector=shape)
+    network = build_detector(earlier.detector, 2, PACKAGED)
+    save_artifact(tmp_path, network, earlier)
+    assert json.loads((tmp_path / CONFIG).read_text())["format_version"] == 2
+    facts = {key: getattr(earlier, key) for key in ("kind", "labels", "backbone", "input_size", "mean", "std")}
+    known = json.dumps({**facts, "detector": shape}, sort_keys=True).encode()
+    content = (tmp_path / WEIGHTS).read_bytes()
+    assert model_identity(tmp_path, earlier) == hashlib.sha256(content + known).hexdigest()
+    assert model_identity(tmp_path, config()) != model_identity(tmp_path, earlier)
+    assert config().format_version == 4  # which earlier versions do not read
+
+
 def test_one_label_is_enough_for_a_detector(tmp_path: Path) -> None:
     save_artifact(tmp_path, build_detector(SHAPE, 1, PACKAGED), config(labels=("one",), colours=("#112233",)))
     assert load_config(tmp_path).labels == ("one",)
@@ -352,7 +382,10 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDete
     name = "ssdlite320_mobilenet_v3_large"
     with pytest.raises(InputError, match="backbone"):
         config(detector=DetectorShape(name))
-    assert config(detector=DetectorShape(name), backbone=name).backbone == name
+    coco = config(detector=DetectorShape(name), backbone=name)
+    assert coco.backbone == name
+    assert coco.detector is not None
+    assert (coco.detector.votes, coco.detector.cascade) == (False, False)
 
 
 @pytest.mark.parametrize(

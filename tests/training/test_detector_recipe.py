@@ -2,6 +2,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,13 @@ from customlabels_nb.evaluation.boxes import make_boxes
 from customlabels_nb.events import LEARNT_FROM, Event, Events, Message, Metrics, Progress, Samples
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.backbone import PACKAGED
-from customlabels_nb.models.detector_building import pretrained_detector
+from customlabels_nb.models.detector_building import build_detector, pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.training.boxes_data import Example
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
-from customlabels_nb.training.detector_recipe import TrainedDetector, predict_boxes, train_detector
+from customlabels_nb.training.detector_recipe import TrainedDetector, _begin_from, predict_boxes, train_detector
 from customlabels_nb.training.loop import LEAST_STEPS
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.facts import facts
@@ -249,6 +250,15 @@ def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Exampl
         told = heard(events)
         train_detector(squares[:4], LABELS, options(1), events, validation=squares[4:], base=(former, labels))
         assert any(isinstance(e, Message) and "Did not start" in e.text and words in e.text for e in told)
+
+
+def test_a_detector_of_torchvision_is_no_beginning() -> None:
+    name = "ssdlite320_mobilenet_v3_large"
+    former, new = (build_detector(DetectorShape(name), 2, name) for _ in range(2))
+    learner, notes = SimpleNamespace(network=new, labels=LABELS), []
+    _begin_from((former, LABELS), learner, notes)
+    [note] = notes
+    assert "only detectors of this package" in note
 
 
 def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:

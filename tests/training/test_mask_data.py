@@ -23,7 +23,7 @@ from customlabels_nb.models.mask_head import CELLS
 from customlabels_nb.training.boxes_data import Example, Photos, make_examples
 from customlabels_nb.training.brands import BrandScenes
 from customlabels_nb.training.budget import Budget
-from customlabels_nb.training.detection_data import DetectionOptions
+from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import mosaic, single
 from customlabels_nb.training.detector_recipe import predict_boxes, train_detector, usable_polygons
 from customlabels_nb.training.kept_files import read_predictions, read_snapshot, write_predictions, write_snapshots
@@ -167,6 +167,16 @@ def test_photos_scale_outlines_as_boxes(tmp_path: Path) -> None:
     np.testing.assert_allclose(outline[0], np.array(example.polygons[0]) / 2)
 
 
+def test_images_for_validation_have_the_boxes_that_can_be_used(tmp_path: Path) -> None:
+    first, second = triangles(tmp_path, 2)
+    off = replace(second, boxes=np.vstack([[[500, 500, 9, 9]], second.boxes]), labels=np.array([0, 0]),
+                  polygons=[[[500, 500], [509, 500], [509, 509]], *second.polygons])  # fmt: skip
+    options = DetectionOptions(input_size=64, masks=True)
+    prepared = prepare([first, off], LABELS, options, Events(), None, [off])
+    [(held_out, _)] = prepared.held_out
+    assert len(held_out.boxes) == 1
+
+
 def test_a_short_training_run_gives_boxes_and_masks(tmp_path: Path) -> None:
     examples = triangles(tmp_path / "images", 4)
     options = DetectionOptions(Budget(steps=2), device="cpu", input_size=64, batch=2, masks=True)
@@ -179,7 +189,7 @@ def test_a_short_training_run_gives_boxes_and_masks(tmp_path: Path) -> None:
         "masks", tuple(LABELS), ("#ff0000", "#0000ff"), PACKAGED, 64, trained.mean, trained.std, detector=trained.shape
     )
     save_artifact(tmp_path / "model", trained.network, config)
-    assert '"format_version": 3' in (tmp_path / "model" / CONFIG).read_text()
+    assert '"format_version": 4' in (tmp_path / "model" / CONFIG).read_text()
     loaded, read = load_artifact(tmp_path / "model")
     assert read == config
     with pytest.raises(InputError, match="mask head"):
