@@ -18,7 +18,7 @@ from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
-from customlabels_nb.labeling.session_files import free_name
+from customlabels_nb.labeling.session_files import reserve
 from customlabels_nb.store import Action
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
@@ -137,24 +137,11 @@ class Feedback(ProjectScreen):
         folder = self.root / "images"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path = _reserved(folder, wanted)
+            path = reserve(folder, wanted, {path.name.lower() for path in folder.iterdir()})
             write_whole(path, data)
         except OSError as error:
             raise NotAllowedError(f"The image cannot be written to {str(folder)!r} ({error.strerror}).") from error
         return path
-
-
-def _reserved(folder: Path, name: str) -> Path:
-    """Create an empty file with this name, or with a similar name that is not in use."""
-    taken = {path.name.lower() for path in folder.iterdir()}
-    while True:
-        path = folder / free_name(name, taken)
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:  # another process created it first
-            taken.add(path.name.lower())
-        else:
-            return path
 
 
 def file_name(name: str, image_format: str) -> str:

@@ -6,7 +6,7 @@ import io
 import re
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,9 +198,8 @@ class SessionFiles:
         try:
             taken = {path.name.lower() for path in target.iterdir()}
             for name, path in held.names.items():
-                place = target / free_name(path.name, taken)
-                taken.add(place.name.lower())
-                moved.append(path.rename(place))
+                place = reserve(target, path.name, taken)
+                moved.append(path.replace(place))
                 uploaded[str(place)] = name
             report = self._add_images([str(path) for path in moved], split, label)
         finally:
@@ -243,6 +242,19 @@ def free_name(name: str, taken: set[str]) -> str:
         number += 1
         free = f"{stem}-{number}{suffix}"
     return free
+
+
+def reserve(folder: Path, name: str, taken: set[str]) -> Path:
+    """Create an empty file under a valid name that is not in ``taken`` (lower case), and add the name to ``taken``.
+
+    Another process that creates a file of the same name meanwhile keeps it.
+    """
+    while True:
+        path = folder / free_name(name, taken)
+        taken.add(path.name.lower())
+        with suppress(FileExistsError):
+            path.touch(exist_ok=False)
+            return path
 
 
 def report_as_json(report: ImportReport) -> dict[str, Any]:

@@ -9,15 +9,16 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.labeling import session_files
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
+from customlabels_nb.project import screens
 from customlabels_nb.project.project import Project
-from customlabels_nb.project.screens import session_files
 from tests.facts import facts
 
 
 @pytest.fixture
 def files(project: Project) -> SessionFiles:
-    return session_files(project._place)
+    return screens.session_files(project._place)
 
 
 def png(colour: str, size: tuple[int, int] = (30, 20)) -> bytes:
@@ -84,6 +85,28 @@ def test_equal_names_do_not_overwrite(project: Project, files: SessionFiles) -> 
     upload(files, None, **{"a.png": png("red"), "sub/a.png": png("blue")})
     upload(files, None, **{"A.png": png("green")})
     assert sorted(path.name for path in (project.root / "images").iterdir()) == ["A-3.png", "a-2.png", "a.png"]
+
+
+def test_uploads_of_two_people_at_once_do_not_overwrite(
+    project: Project, files: SessionFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, real = files.begin_upload(), session_files.free_name
+    files.add_part(batch, "a.png", png("red"), first=True)
+
+    def free_name(name: str, taken: set[str]) -> str:
+        """Let another person upload a file of this name after the names in use were read."""
+        monkeypatch.setattr(session_files, "free_name", real)
+        upload(screens.session_files(project._place), "plum", **{"a.png": png("blue")})
+        return real(name, taken)
+
+    monkeypatch.setattr(session_files, "free_name", free_name)
+    files.end_upload(batch, "train", "pear")
+    folder = project.root / "images"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.png": png("blue"), "a-2.png": png("red")}
+    labels = project.train_set.annotations.set_index("image")["label"]
+    assert {Path(name).name: label for name, label in labels.items() if Path(name).parent == folder} == {
+        "a.png": "plum", "a-2.png": "pear"
+    }  # fmt: skip
 
 
 def test_what_is_no_image_or_known_already_is_reported_and_not_kept(project: Project, files: SessionFiles) -> None:
