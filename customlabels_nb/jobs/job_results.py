@@ -354,11 +354,9 @@ def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
         return number
     reason = f"only {scores['right'][0]:,} of {scores['answers'][0]:,} known answers are right"
 
-    def work(connection: Connection) -> None:
-        only = f"state = 'active' AND role = 'labeler' AND reason <> '{TRUSTED}'"
+    only = f"state = 'active' AND role = 'labeler' AND reason <> '{TRUSTED}'"
+    with store.writing() as connection:  # the history needs the lock of the project, so take it first
         if stop(connection, job, who, "stopped", reason, only):
             after = {"job": row.name, "person": who, "reason": reason}
             record(connection, Action("stop in labelling job", PROGRAM, row.name), after=after)
-
-    transact(store, work)
     return number

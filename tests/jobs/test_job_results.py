@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.jobs import job_results, leases
+from customlabels_nb.jobs import worker as worker_module
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.store.database import record
 from tests.jobs.conftest import Place, check
 from tests.jobs.test_leases import answer_all
 
 Create = Callable[..., LabellingJob]
 sqlite_only = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+postgres_only = pytest.mark.parametrize("place", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 
 
 def answer(worker: Worker, image: str, given: Any) -> int:
@@ -496,6 +500,30 @@ def test_too_many_wrong_answers_to_gold_images_stop_a_person(place: Place, creat
     job.invite("guesser")
     guesser.submit(guesser.answered()[0], None)
     assert job.members.set_index("person").loc["guesser", "state"] == "active"  # the manager trusts them
+
+
+@postgres_only
+def test_stopping_a_person_waits_for_an_import_without_a_deadlock(
+    place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_GOLD_SHARE", 1.0)
+    monkeypatch.setattr(worker_module, "stop_by_gold", lambda *_: 0)
+    job = create(images=["11.jpg"], gold={f"{number:02}.jpg": "lemon" for number in range(11)})
+    guesser, again = job.worker("guesser"), place.reopened()
+    for task in guesser.lease(11):
+        guesser.submit(task, "lime")
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    with ThreadPoolExecutor(1) as threads:
+        with place.store.writing() as connection:  # like an import, which takes its number in the history at the end
+            stopping = threads.submit(job_results.stop_by_gold, again, job._id, "guesser", 0)
+            while connection.exec_driver_sql(blocked).scalar_one() == 0:
+                assert not stopping.done()
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+            record(connection, Action("import", "meg"))
+        assert stopping.result() == 11
+    again.close()
+    assert job.members["state"].iloc[-1] == "stopped"
+    assert {"import", "stop in labelling job"} < set(place.store.history()["what"])
 
 
 @sqlite_only
