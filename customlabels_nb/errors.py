@@ -243,7 +243,7 @@ class StaleEditError(StoreError):
 
 
 class OutdatedError(StoreError):
-    """Images have been added, removed or moved to the other split since they were listed. Nothing is written."""
+    """Others added, removed or moved images, or wrote results of a labelling job, meanwhile. Nothing is written."""
 
 
 class NotEnoughDataError(CustomLabelsError):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -521,9 +522,7 @@ class LabellingJob:
         True
         """
         self._allow("review")
-        job_results.settle(self._store, self._id)
-        with self._store.reading() as connection:
-            return job_results.read_disputed(self._store, connection, read_job(connection, self._id))
+        return job_results.read_decided(self._store, self._id, partial(job_results.read_disputed, self._store))
 
     def export(self, folder: str | os.PathLike[str]) -> Path:
         """Write the job to ``<folder>/<name>`` in the layout of SageMaker Ground Truth, also midway.
@@ -751,9 +750,7 @@ class LabellingJob:
     def _final(self, what: str, role: str = "reviewer") -> Consensus:
         """Combine all answers for a person with this role."""
         self._allow(what, role)
-        job_results.settle(self._store, self._id)
-        with self._store.reading() as connection:
-            return job_results.final_results(connection, read_job(connection, self._id))
+        return job_results.read_decided(self._store, self._id, job_results.final_results)
 
     def _has_role(self, connection: Connection, person: str, role: str) -> bool:
         sql = "SELECT role FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"

@@ -6,10 +6,10 @@ to a reviewer. This needs no lock of the project. Results are written as one act
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.errors import StaleEditError
+from customlabels_nb.errors import OutdatedError, StaleEditError
 from customlabels_nb.jobs import consolidation
 from customlabels_nb.jobs.agreement import GOLD_ANSWERS, find_wrong_gold, score_gold
 from customlabels_nb.jobs.answer_format import LabelNames, decode_answer, job_labels, read_answers
@@ -39,16 +39,17 @@ from customlabels_nb.jobs.leases import (
     transact,
 )
 from customlabels_nb.store import Action, SqlStore, schema
-from customlabels_nb.store.database import record, update_rows
+from customlabels_nb.store.database import counter, record, take_ids, update_rows
 from customlabels_nb.store.frames import annotation_keys, moment
 from customlabels_nb.store.trace import Trace
-from customlabels_nb.store.writing import Edit, change_images
+from customlabels_nb.store.writing import Edit, change_images, read_setting, write_setting
 
 #: Who writes results when the last answer of a job is in.
 PROGRAM = "customlabels_nb"
 _GROWTH = 0.5  # the accuracies of people are estimated again after this growth of the number of answers
 _TRIES = 5
 _AT_ONCE = 5000
+T = TypeVar("T")
 #: SQL condition: the image of task ``t`` is in a dataset.
 THERE = "EXISTS (SELECT 1 FROM images i WHERE i.split IN ('train', 'test') AND i.image = t.image)"
 #: SQL condition: no invited person can be asked about task ``t``. Managers and reviewers are if they have labelled.
@@ -172,17 +173,36 @@ def is_complete(connection: Connection, job: int) -> bool:
     """Check whether a job needs no more answers, and all those it has are combined."""
     left = f"""SELECT 1 FROM job_tasks t JOIN job_slots s ON s.task = t.id
         WHERE s.job = :job AND s.state <> 'answered' AND s.slot > 0 AND t.state = '{OPEN}' AND {THERE} LIMIT 1"""
-    waiting = f"SELECT 1 FROM job_tasks t WHERE t.job = :job AND t.state = '{ANSWERED}' LIMIT 1"
-    return one(connection, left, job=job) is None and one(connection, waiting, job=job) is None
+    return one(connection, left, job=job) is None and not _is_undecided(connection, job)
+
+
+def _is_undecided(connection: Connection, job: int) -> bool:
+    """Check whether tasks of a job have all their answers, but are not decided."""
+    sql = f"SELECT 1 FROM job_tasks t WHERE t.job = :job AND t.state = '{ANSWERED}' LIMIT 1"
+    return one(connection, sql, job=job) is not None
 
 
 def settle(store: SqlStore, job: int, *, again: bool = False) -> None:
     """Decide the tasks that have all their answers, with ``again`` also those decided before."""
     if again:
         transact(store, lambda connection: decide_again(connection, job))
-    for _ in range(MOST_ANNOTATORS):  # a late answer may take the slot of one person more
+    for _ in range(MOST_ANNOTATORS):  # a late answer may take the slot of one person more, or settings change
         if not _settle_once(store, job, again):
             return
+
+
+def read_decided(store: SqlStore, job: int, read: Callable[[Connection, Row[Any]], T]) -> T:
+    """Decide the tasks that have all their answers, and return ``read(connection, row)`` of the job.
+
+    If others change answers or settings meanwhile, so that tasks must be decided again, this is tried again.
+    """
+    for _ in range(_TRIES):
+        settle(store, job)
+        with store.reading() as connection:
+            if not _is_undecided(connection, job):
+                return read(connection, read_job(connection, job))
+    with store.reading() as connection:
+        return read(connection, read_job(connection, job))
 
 
 def decide_again(connection: Connection, job: int) -> None:
@@ -194,7 +214,7 @@ def decide_again(connection: Connection, job: int) -> None:
 def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
     key, waiting = f"accuracies of job {job}", f"t.state = '{ANSWERED}'"
     with store.reading() as connection:
-        if one(connection, f"SELECT 1 FROM job_tasks t WHERE t.job = :job AND {waiting} LIMIT 1", job=job) is None:
+        if not _is_undecided(connection, job):
             return False
     known = store.setting(key) or {"newest": 0, "answers": 0, "accuracy": None}
     counts = f"""SELECT t.id, count(a.id) AS answers, max(a.id) AS latest FROM job_tasks t
@@ -215,6 +235,9 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
     def decide(connection: Connection) -> bool:
         lock = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {waiting} ORDER BY t.id {{lock_task}}"
         run(connection, lock, job=job)
+        now = read_job(connection, job)
+        if (now.annotators, now.most, now.agreement) != (row.annotators, row.most, row.agreement):
+            return True
         rows = [task for task in run(connection, counts, job=job) if before.get(task.id) == (task.answers, task.latest)]
         alone = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {waiting} AND {NOBODY_LEFT}"
         ended = {task.id for task in run(connection, alone, job=job)}
@@ -237,9 +260,10 @@ def write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
     have nothing to label. Boxes that a person deleted do not come back until there is a new answer.
     """
     for _ in range(_TRIES):
-        with suppress(StaleEditError):  # somebody labels one of the images just now
+        settle(store, job)
+        with suppress(StaleEditError, OutdatedError):  # somebody labels one of the images, or answers, just now
             return _write_results(store, job, who)
-    return _write_results(store, job, who)
+    return _write_results(store, job, who, undecided=True)
 
 
 def finish(store: SqlStore, job: int) -> None:
@@ -261,19 +285,24 @@ def newest_answer(connection: Connection, job: int | None = None) -> int:
     return 0 if found is None else int(found.id)
 
 
-def _write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
-    last, bare_results = (store.setting(f"{kind} results of job {job}") for kind in ("written", "empty"))
-    empty = before_empty = set(bare_results or ())
+def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = False) -> JobConsolidation:
+    """Write the results. Without ``undecided``, raise OutdatedError if tasks are not decided."""
+    writes, written, without = (f"{kind} results of job {job}" for kind in ("writes of", "written", "empty"))
     with store.reading() as connection:
+        if _is_undecided(connection, job) and not undecided:
+            raise OutdatedError("Answers or settings of the job have changed. Nothing was written. Try again.")
+        number, last = counter(connection, writes), read_setting(connection, written)
+        empty = before_empty = set(read_setting(connection, without) or ())
         row, newest = read_job(connection, job), newest_answer(connection, job)
         found = final_results(connection, row)
         known = set(LabelNames(connection).names.values())
-        sql = "SELECT id, image, revision FROM job_tasks WHERE job = :job AND gold IS NULL"
+        sql = "SELECT id, image, revision, state FROM job_tasks WHERE job = :job AND gold IS NULL"
         tasks = {task.image: task for task in run(connection, sql, job=job)}
         sql = f"""SELECT t.image FROM job_answers a JOIN job_tasks t ON t.id = a.task
             WHERE t.job = :job AND a.id > :last AND (a.counted = 1 OR a.reason = '{REVIEWED}')"""
         fresh = {task.image for task in run(connection, sql, job=job, last=last or 0)}
     done = set(found.tasks.loc[found.tasks["state"] == RESOLVED, "image"])
+    waiting = {image for image, task in tasks.items() if task.state == ANSWERED}
     kept = found.annotations[found.annotations["kept"] & found.annotations["image"].isin(done)]
     kept = kept[[*t.ANNOTATION_COLUMNS]]
     unknown = set(kept.loc[~kept["label"].isin(known), "image"])
@@ -292,8 +321,9 @@ def _write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
         blocked |= name.isin([image for image in old if mine[image] != result.get(image)])
         left_out += name[final & (blocked | name.isin(unknown))].tolist()
         write = final & ~blocked & ~name.isin(unknown)
-        undone = ~final & ~blocked & (name.isin(marks.loc[own, "image"]) | (bare & ~touched & name.isin(empty)))
-        empty = empty - set(name) | set(name[write & ~name.isin(kept["image"])])
+        undone = name.isin(marks.loc[own, "image"]) | (bare & ~touched & name.isin(empty))
+        undone &= ~final & ~blocked & ~name.isin(waiting)
+        empty = empty - (set(name) - waiting) | set(name[write & ~name.isin(kept["image"])])
         images = stored[write | undone].reset_index(drop=True)
         others = marks[marks["image"].isin(name[undone]) & ~own]
         images["status"] = np.where(images["image"].isin(done | set(others["image"])), "labelled", "unlabelled")
@@ -301,6 +331,9 @@ def _write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
         chosen = name.isin(images["image"]), marks["image"].isin(images["image"])
         edits[split] = Edit(images, new, *(part[only] for part, only in zip((stored, marks), chosen, strict=True)))
     with store.writing() as connection:
+        if counter(connection, writes) != number:
+            raise OutdatedError("Somebody else has written results of the job. Nothing was written. Try again.")
+        take_ids(connection, writes, 1)
         trace = Trace(connection)
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
@@ -313,9 +346,10 @@ def _write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
         if before:
             action = Action("consolidate labelling job", who, row.name)
             record(connection, action, count=len(before), before=before, after=after, undo=trace.payload())
-    store.change_setting(f"written results of job {job}", lambda old: newest)
-    if empty != before_empty:
-        store.change_setting(f"empty results of job {job}", lambda old: sorted(empty))
+        if not waiting:
+            write_setting(connection, written, newest)
+        if empty != before_empty:
+            write_setting(connection, without, sorted(empty))
     return JobConsolidation(len(before), left_out)
 
 

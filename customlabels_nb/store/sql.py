@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -69,6 +68,7 @@ from customlabels_nb.store.trace import (
 )
 from customlabels_nb.store.undo import labels_of_actions, touched_images, undo_action, undo_refusal, undone_by
 from customlabels_nb.store.writing import (
+    SETTING,
     Edit,
     NewImages,
     bump_images_with_label,
@@ -85,10 +85,12 @@ from customlabels_nb.store.writing import (
     keep_images,
     note_image_change,
     read_named,
+    read_setting,
     refuse_stale,
     refuse_unknown,
     states,
     touch_dataset,
+    write_setting,
 )
 
 #: Images and their annotations.
@@ -98,7 +100,6 @@ Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 RUNNER = "runner:"
 
 _COPIED_AT_ONCE = 20_000
-_SETTING = "setting:"  # start of the keys of settings in the table ``meta``
 _READ_AT_ONCE = 50_000  # fewer annotations are read without a thread
 _VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
 _VERSION_JSON = ("tags", "config", "metrics", "statistics")
@@ -227,7 +228,7 @@ class SqlStore:
                 _copy_rows(self._database, path)
             with closing(sqlite3.connect(path)) as copy, copy:
                 # nothing runs for the copy
-                copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{_SETTING}{RUNNER}%",))
+                copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{SETTING}{RUNNER}%",))
                 copy.execute("UPDATE jobs SET state = 'paused' WHERE state = 'running'")
                 copy.execute("DELETE FROM job_slots WHERE state = 'held' AND slot < 0")
                 copy.execute(f"UPDATE job_slots SET {schema.OPEN_SLOT} WHERE state = 'held'")
@@ -268,7 +269,7 @@ class SqlStore:
     def setting(self, name: str) -> Any:
         """Return the value of a setting, or None if it was never set."""
         with self._database.read(once=True) as connection:
-            return _setting(connection, name)
+            return read_setting(connection, name)
 
     def change_setting(self, name: str, change: Callable[[Any], Any], action: Action | None = None) -> Any:
         """Replace the JSON value of a setting by ``change(value)`` in one transaction, and return the new value.
@@ -276,10 +277,9 @@ class SqlStore:
         ``action`` records the change in the history. Without it, the value is a note of the program.
         """
         with self._database.write() as connection:
-            old = _setting(connection, name)
-            new, key = change(old), _SETTING + name
-            connection.execute(delete(schema.meta).where(schema.meta.c.key == key))
-            insert_rows(connection, schema.meta, ("key", "value"), [(key, json.dumps(new))])
+            old = read_setting(connection, name)
+            new = change(old)
+            write_setting(connection, name, new)
             if action is not None:
                 record(connection, action, before=old, after=new)
             return new
@@ -1324,11 +1324,6 @@ def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> se
 
 
 # -- versions and predictions -----------------------------------------------------------------------
-def _setting(connection: Connection, name: str) -> Any:
-    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _SETTING + name))
-    return None if found is None else json.loads(found)
-
-
 def _has_version(connection: Connection, name: str) -> bool:
     return connection.scalar(select(schema.versions.c.id).where(schema.versions.c.name == name)) is not None
 

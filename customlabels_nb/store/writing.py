@@ -30,10 +30,25 @@ from customlabels_nb.store.trace import MARKS, Trace, delete_with
 
 #: Images and their annotations, and the files' metadata if known (image, bytes, mtime_ns).
 NewImages: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]
+#: Start of the keys of settings in the table ``meta``.
+SETTING = "setting:"
 _IMAGE_CHANGES = "image changes"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 # columns of an edited image that a trace stores: constant columns, editable columns and the revision
 _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
+
+
+# -- settings ---------------------------------------------------------------------------------------
+def read_setting(connection: Connection, name: str) -> Any:
+    """Return the JSON value of a setting, or None if it was never set."""
+    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == SETTING + name))
+    return None if found is None else json.loads(found)
+
+
+def write_setting(connection: Connection, name: str, value: Any) -> None:
+    """Replace the JSON value of a setting."""
+    connection.execute(delete(schema.meta).where(schema.meta.c.key == SETTING + name))
+    insert_rows(connection, schema.meta, ("key", "value"), [(SETTING + name, json.dumps(value))])
 
 
 # -- datasets ---------------------------------------------------------------------------------------

@@ -431,6 +431,104 @@ def test_a_label_given_while_results_are_written_stays(
     assert len(labels_of(place)) in (11, 12)  # the image without an answer may be this one
 
 
+def test_results_stay_while_others_let_tasks_be_decided_again(
+    place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = create()
+    ann, again, real = job.worker("ann"), place.reopened(), job_results._write_results
+    answer_all(ann)
+
+    def write_results(*given: Any, **options: Any) -> Any:
+        """Let another person change the agreement, who has not decided the tasks yet."""
+        monkeypatch.setattr(job_results, "_write_results", real)
+        leases.transact(again, lambda connection: job_results.decide_again(connection, job._id))
+        return real(*given, **options)
+
+    monkeypatch.setattr(job_results, "_write_results", write_results)
+    changed = ann.answered(1)[0]
+    ann.submit(changed, "lime")
+    again.close()
+    expected = {f"{number:02}.jpg": "lemon" for number in range(12)} | {changed.image: "lime"}
+    assert {image: rows[0][0] for image, rows in labels_of(place).items()} == expected
+    assert (job.state, set(states_of(place).values())) == ("completed", {"resolved"})
+
+
+def test_tasks_that_others_always_decide_again_keep_their_results(
+    place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = create()
+    ann = job.worker("ann")
+    answer_all(ann)
+    ann.submit(ann.answered(1)[0], None)
+    before, empty = labels_of(place), place.store.setting("empty results of job 1")
+    leases.transact(place.store, lambda connection: job_results.decide_again(connection, job._id))
+    with monkeypatch.context() as patch:
+        patch.setattr(job_results, "settle", lambda *_, **__: None)
+        assert job.consolidate().changed == 0
+    assert (len(before), len(empty), labels_of(place)) == (11, 1, before)
+    assert place.store.setting("empty results of job 1") == empty
+    assert len(job.results) == 12
+
+
+def test_settings_that_change_while_tasks_are_decided_are_used(
+    place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = create(images=["00.jpg", "01.jpg"], annotators=3, agreement=0.6)
+    people, real = [job.worker(name) for name in ("ann", "ben", "carl")], job_results.combine
+
+    def combine(*given: Any) -> Any:
+        monkeypatch.setattr(job_results, "combine", real)
+        found = real(*given)
+        place.sql("UPDATE jobs SET agreement = 0.9")
+        return found
+
+    answer(people[0], "00.jpg", "lime")
+    answer(people[1], "00.jpg", "lemon")
+    monkeypatch.setattr(job_results, "combine", combine)
+    answer(people[2], "00.jpg", "lemon")
+    assert states_of(place) == {"00.jpg": "needs_review", "01.jpg": "open"}
+
+
+def test_results_are_read_when_all_tasks_are_decided(
+    place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = create()
+    answer_all(job.worker("ann"))
+    real = job_results.settle
+
+    def settle(*given: Any) -> None:
+        """Let another person change the agreement after the tasks were decided here."""
+        monkeypatch.setattr(job_results, "settle", real)
+        real(*given)
+        leases.transact(place.store, lambda connection: job_results.decide_again(connection, job._id))
+
+    monkeypatch.setattr(job_results, "settle", settle)
+    assert len(job.results) == 12
+
+
+@pytest.mark.parametrize("labels", [("lemon", "lime"), ("lime", "lemon")])
+def test_older_results_do_not_replace_those_that_others_wrote_meanwhile(
+    place: Place, create: Create, monkeypatch: pytest.MonkeyPatch, labels: tuple[str, str]
+) -> None:
+    job = create(images=["00.jpg"])
+    ann, again, real = job.worker("ann"), place.reopened(), job_results.final_results
+    answer_all(ann, "lemon")
+
+    def final_results(*given: Any) -> Any:
+        """Let the person change the answer again in another notebook, and write that."""
+        monkeypatch.setattr(job_results, "final_results", real)
+        found = real(*given)
+        other = Worker(again, job._id, "ann")
+        other.submit(other.answered(1)[0], labels[1])
+        return found
+
+    monkeypatch.setattr(job_results, "final_results", final_results)
+    ann.submit(ann.answered(1)[0], labels[0])
+    again.close()
+    assert labels_of(place)["00.jpg"][0][0] == labels[1]
+    assert place.store.setting("written results of job 1") == job.answers["answer"].max() == 3
+
+
 def test_an_answer_that_changes_while_a_task_is_decided_is_not_overlooked(
     place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:
