@@ -410,25 +410,48 @@ class LabellingJob:
         """
         self.decide_many({image: answer})
 
-    def decide_many(self, answers: Mapping[str, Any]) -> None:
-        """Decide the results of several images at once. ``answers`` maps images to answers as in :meth:`decide`.
+    def decide_many(
+        self, answers: Mapping[str, Any], *, seen: Mapping[str, tuple[int, bool]] | None = None
+    ) -> dict[str, int]:
+        """Decide the results of several images at once, and return the number of each decision.
+
+        Parameters
+        ----------
+        answers : mapping
+            Answer to each image, as in :meth:`decide`.
+        seen : mapping, optional
+            For each image, the number of its newest answer, and whether it was decided or accepted, when you read
+            :meth:`disputed`.
+
+        Raises
+        ------
+        StaleEditError
+            If an image has another answer or decision than ``seen``. Nothing is stored.
 
         Examples
         --------
-        >>> job.decide_many(dict.fromkeys(project.train_set.images["image"][:2], "garden"))
+        >>> numbers = job.decide_many(dict.fromkeys(project.train_set.images["image"][:2], "garden"))
         >>> job.results["label"].tolist()
         ['garden', 'garden']
         """
         with self._acting("reviewer", "decide an image of") as (connection, person):
             found, kind = self._tasks(connection, answers), read_job(connection, self._id).task
+            job_results.refuse_changed(connection, found, seen or {})
             labels = job_labels(connection, self._id)
             payloads = {task: encode_answer(answers[name], kind, labels) for task, name in found.items()}
-            for task, payload in sorted(payloads.items()):
-                leases.store_decision(connection, task, person, payload)
+            numbers = {
+                found[task]: leases.store_decision(connection, task, person, payload)
+                for task, payload in sorted(payloads.items())
+            }
             self._note(connection, "decide image", person, {"images": list(found.values())}, len(found))
+        return numbers
 
-    def take_back_decision(self, images: str | Iterable[str]) -> None:
+    def take_back_decision(
+        self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None
+    ) -> None:
         """Let the answers of the labelers count again instead of the decisions about these images.
+
+        With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
@@ -439,6 +462,7 @@ class LabellingJob:
         """
         with self._acting("reviewer", "take back a decision in") as (connection, person):
             found = self._tasks(connection, images)
+            job_results.refuse_changed(connection, found, seen or {})
             for task in sorted(found):
                 leases.take_back_decision(connection, task)
             self._note(connection, "take back decision", person, {"images": list(found.values())}, len(found))
@@ -703,17 +727,20 @@ class LabellingJob:
             self._note(connection, "ask one more", person, {"images": list(found.values())}, number)
             return number
 
-    def accept_skipped(self, images: str | Iterable[str] | None = None) -> int:
+    def accept_skipped(
+        self, images: str | Iterable[str] | None = None, *, seen: Mapping[str, tuple[int, bool]] | None = None
+    ) -> int:
         """Leave skipped images without a result, by default all that wait, and return their number.
 
-        Images that nobody else can be asked about, but that have answers, are left to :meth:`review` instead.
+        Images that nobody else can be asked about, but that have answers, are left to :meth:`review` instead. With
+        ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
         >>> job.accept_skipped()
         0
         """
-        return self._settle_skipped(images, "accept skipped images of", leases.ACCEPTED)
+        return self._settle_skipped(images, "accept skipped images of", leases.ACCEPTED, seen or {})
 
     def return_skipped(self, images: str | Iterable[str] | None = None) -> int:
         """Ask again about skipped images, by default all that wait, and return their number. Skips are forgotten.
@@ -723,7 +750,7 @@ class LabellingJob:
         >>> job.return_skipped()
         0
         """
-        return self._settle_skipped(images, "return skipped images of", "open")
+        return self._settle_skipped(images, "return skipped images of", "open", {})
 
     # -- helpers ------------------------------------------------------------------------------------
     @property
@@ -793,10 +820,13 @@ class LabellingJob:
             raise InputError(f"{len(missing)} images are not in the job, for example {min(missing)!r}.")
         return found
 
-    def _settle_skipped(self, images: str | Iterable[str] | None, what: str, state: str) -> int:
+    def _settle_skipped(
+        self, images: str | Iterable[str] | None, what: str, state: str, seen: Mapping[str, tuple[int, bool]]
+    ) -> int:
         with self._acting("manager", what) as (connection, person):
             waiting = {row.id: row.image for row in run(connection, f"SELECT t.id, t.image {WAITING}", job=self._id)}
             chosen = waiting if images is None else self._tasks(connection, images)
+            job_results.refuse_changed(connection, chosen, seen)
             if wrong := chosen.keys() - waiting.keys():
                 raise NotAllowedError(f"{chosen[min(wrong)]!r} is not among the skipped images that wait.")
             if chosen:

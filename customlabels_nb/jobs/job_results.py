@@ -6,7 +6,7 @@ to a reviewer. This needs no lock of the project. Results are written as one act
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -133,6 +133,19 @@ def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, in
     sql = f"""SELECT task, max(id) AS latest FROM job_answers
         WHERE task IN :each AND (counted = 1 OR reason = '{REVIEWED}') GROUP BY task"""
     return {row.task: row.latest for row in run(connection, sql, each=list(tasks))}
+
+
+def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Mapping[str, tuple[int, bool]]) -> None:
+    """Raise StaleEditError if a task has another answer or decision than ``seen``. ``tasks`` maps ids to images."""
+    latest, each = newest_answers(connection, list(tasks)), list(tasks)
+    states = run(connection, "SELECT id, state FROM job_tasks WHERE id IN :each ORDER BY id", each=each) if each else ()
+    now = {tasks[row.id]: (latest.get(row.id, 0), row.state in (REVIEWED, ACCEPTED)) for row in states}
+    if stale := [image for image, state in now.items() if seen.get(image, state) != state]:
+        raise StaleEditError(
+            f"{len(stale)} of these images have other answers or decisions since you read them, for example "
+            f"{stale[0]!r}. Nothing was stored. Read job.disputed() again and decide again.",
+            images=stale, theirs=t.empty(t.ANNOTATION_COLUMNS), yours=t.empty(t.ANNOTATION_COLUMNS),
+        )  # fmt: skip
 
 
 def combine(

@@ -467,13 +467,14 @@ def reject(connection: Connection, answer: int) -> None:
     count_late_answers(connection, task.id)
 
 
-def store_decision(connection: Connection, task: int, who: str, payload: str) -> None:
-    """Store the decision of a reviewer as an answer that does not count, and end the task."""
+def store_decision(connection: Connection, task: int, who: str, payload: str) -> int:
+    """Store the decision of a reviewer as an answer that does not count, end the task, and return its number."""
     lock_task(connection, task)
     values = {"key": uuid4().hex, "task": task, "slot": None, "who": who, "edit": 0, "accepted": 0, "seconds": 0.0}
     stored = run(connection, _STORE, payload=payload, counted=0, reason=REVIEWED, **values)[0]
     run(connection, "UPDATE job_answers SET accepted = submitted WHERE id = :id", id=stored.id)
     run(connection, f"UPDATE job_tasks SET state = '{REVIEWED}' WHERE id = :task", task=task)
+    return int(stored.id)
 
 
 def take_back_decision(connection: Connection, task: int) -> None:

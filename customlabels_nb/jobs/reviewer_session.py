@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REVIEWED, has_tag, is_reviewed, with_review, without_review
-from customlabels_nb.errors import InputError, NotAllowedError, StoreError
+from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError, StoreError
 from customlabels_nb.jobs.disagreement import Reason, find_disagreements
 from customlabels_nb.jobs.identity import current_person
 from customlabels_nb.jobs.job import LabellingJob
@@ -29,7 +29,7 @@ from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW, one, run
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import Change
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
-from customlabels_nb.labeling.session import EditResult
+from customlabels_nb.labeling.session import Conflict, EditResult
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import SqlStore, create_store
 
@@ -309,7 +309,10 @@ class ReviewerSession(ReviewSession):
     def _edit(
         self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
     ) -> EditResult:
-        """Edit images, and store what is decided in the job. Otherwise nothing is edited."""
+        """Edit images, and store what is decided in the job. Otherwise nothing is edited.
+
+        Images that others have decided, or answered in another way, are conflicts.
+        """
 
         def undecided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             every = pd.Series(True, index=rows.index)
@@ -320,45 +323,75 @@ class ReviewerSession(ReviewSession):
         with self._lock:
             before = self._undo[-1:]
             outcome = super()._edit(images, undecided, what, revisions, **options)
+            yours = self._labels_here(outcome.images)
             try:
                 self.send(outcome.images)
-            except BaseException:
+            except BaseException as error:
                 if self._undo[-1:] != before:
                     super()._take_back(self._undo, [], "undo")
-                raise
+                if not isinstance(error, StaleEditError):
+                    raise
+                conflicts = outcome.conflicts + self._take_in_theirs(error, yours)
+                others = [name for name in outcome.images if name in self._facts and name not in error.images]
+                again = self._edit(others, change, what, None, **options)
+                return replace(again, conflicts=conflicts + again.conflicts)
             return outcome
 
     def _take_back(self, steps: list[Any], others: list[Any], verb: str) -> EditResult:
         with self._lock:
             outcome = super()._take_back(steps, others, verb)
+            yours = self._labels_here(outcome.images)
             try:
                 self.send(outcome.images)
-            except BaseException:
+            except BaseException as error:
                 if outcome.images:
                     super()._take_back(others, steps, "undo")
-                raise
+                if not isinstance(error, StaleEditError):
+                    raise
+                return EditResult((), self._take_in_theirs(error, yours), outcome.what)
             return outcome
 
+    def _take_in_theirs(self, error: StaleEditError, yours: Mapping[str, tuple[str, ...]]) -> tuple[Conflict, ...]:
+        """Show what others have decided or answered, and return the conflicts with ``yours``."""
+        self._take_in(self._job.disputed())
+        theirs = self._labels_here(error.images)
+        return tuple(Conflict(name, theirs[name], yours[name]) for name in error.images)
+
+    def _labels_here(self, images: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the labels of each image and of its shapes, none if it is not in the review any more."""
+        table, at = self.table, {name: self.table.position[name] for name in images}
+        return {
+            name: tuple(dict.fromkeys((*table.labels[i], *table.box_labels[i]))) if name in self._facts else ()
+            for name, i in at.items()
+        }
+
     def send(self, images: Iterable[str]) -> None:
-        """Store the decisions about images in the job, and take back those that were undone."""
+        """Store the decisions about images in the job, and take back those that were undone.
+
+        StaleEditError is raised if others have decided an image, or answered in another way, since it was read.
+        """
         with self._lock:
             now = {name: self._state(name) for name in images if name in self._facts}
             changed = {name: state for name, state in now.items() if state != self._states[name]}
             decided = {name: json.loads(answer) for name, (is_decided, answer) in changed.items() if is_decided}
             accepted = [name for name, answer in decided.items() if answer == json.loads(_SKIP)]
+            seen = {name: self._facts[name]["seen"] for name in changed}
+            new = {name: (seen[name][0], True) for name in accepted}
             if accepted:
-                self._job.accept_skipped(accepted)
+                self._job.accept_skipped(accepted, seen=seen)
             if answers := {name: answer for name, answer in decided.items() if name not in accepted}:
-                self._job.decide_many(answers)
+                numbers = self._job.decide_many(answers, seen=seen)
+                new |= {name: (number, True) for name, number in numbers.items()}
             self._states |= {name: changed[name] for name in decided}
             if undone := [name for name in changed if name not in decided and self._states[name][0]]:
-                self._job.take_back_decision(undone)
-            self._states |= changed
-            if decided or undone:
+                self._job.take_back_decision(undone, seen=seen)
+                tasks = {name: self._facts[name]["task"] for name in undone}
                 with self._project.reading() as connection:
-                    latest = newest_answers(connection, [self._facts[name]["task"] for name in changed])
-                for name, (is_decided, _) in changed.items():
-                    self._facts[name]["seen"] = latest.get(self._facts[name]["task"], 0), is_decided
+                    latest = newest_answers(connection, list(tasks.values()))
+                new |= {name: (latest.get(task, 0), False) for name, task in tasks.items()}
+            self._states |= changed
+            for name, state in new.items():
+                self._facts[name]["seen"] = state
 
     def _state(self, name: str) -> tuple[bool, str]:
         """Return whether an image is decided, and its answer as JSON."""

@@ -14,6 +14,7 @@ from customlabels_nb.jobs import reviewer_session
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.reviewer_session import BoxSession, JobReviewQuery, ReviewerSession
 from customlabels_nb.labeling.drawing import Shape
+from customlabels_nb.labeling.session import Conflict
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from tests.jobs.conftest import Place, check
@@ -457,3 +458,50 @@ def test_decisions_of_others_are_followed(create: Create, open_review: Open) -> 
     assert session.row("01.jpg")["labels"] == ["fig"]
     assert session.row("01.jpg")["reviewed"]
     assert isinstance(job.disputed().tasks, pd.DataFrame)
+
+
+def test_reviewers_do_not_overwrite_each_other(create: Create, open_review: Open) -> None:
+    job = disputed(create)
+    ann, bob = open_review(job), open_review(job)
+    ann.correct(["01.jpg"], "fig")
+    found = bob.correct(["03.jpg", "01.jpg"], "lemon")
+    assert (found.images, found.conflicts) == (("03.jpg",), (Conflict("01.jpg", ("fig",), ("lemon",)),))
+    assert {image: result(job, image) for image in ("01.jpg", "03.jpg")} == {
+        "01.jpg": [("fig", "resolved")], "03.jpg": [("lemon", "resolved")]
+    }  # fmt: skip
+    assert (bob.row("01.jpg")["labels"], bob.row("01.jpg")["reviewed"]) == (["fig"], True)
+    assert bob.correct(["01.jpg"], "lemon").conflicts == ()  # after he has seen it
+    undone = ann.undo()
+    assert (undone.images, undone.conflicts) == ((), (Conflict("01.jpg", ("lemon",), ()),))
+    assert result(job, "01.jpg") == [("lemon", "resolved")]
+    assert (ann.row("01.jpg")["labels"], ann.row("01.jpg")["reviewed"], ann.can_undo) == (["lemon"], True, False)
+    bob.undo()
+    assert result(job, "01.jpg") == [("fig", "resolved")]
+    ann.approve(["03.jpg"])
+    assert ann.row("03.jpg")["labels"] == ["lemon"]
+
+
+def test_an_accepted_skip_is_a_conflict_with_a_decision(place: Place, create: Create, open_review: Open) -> None:
+    job = skipped(create)
+    ann, bob, cem = open_review(job), open_review(job), open_review(job)
+    ann.approve(["02.jpg"])
+    assert bob.correct(["02.jpg"], "fig").conflicts == (Conflict("02.jpg", (), ("fig",)),)
+    assert bob.row("02.jpg")["accepted"]
+    job.return_to_queue("02.jpg")
+    assert cem.approve(["02.jpg"]).conflicts == (Conflict("02.jpg", (), ()),)
+    assert shown(cem, show="all") == []
+    assert result(job, "02.jpg") == []
+    check(place)
+
+
+def test_boxes_that_another_reviewer_decided_are_a_conflict(create: Create, open_review: Open) -> None:
+    job = create(annotators=2, most=2, task="boxes")
+    answer(job, {"05.jpg": [[BOX], []]}, PEOPLE[:2])
+    ann, bob = open_review(job), open_review(job)
+    boxes = BoxSession(bob)
+    ann.take(["05.jpg"], 1 + [len(one["shapes"]) for one in ann.row("05.jpg")["answers"]].index(1))
+    assert boxes.set_shapes("05.jpg", [Shape("lemon", 3, 4, 20, 20)]).conflicts
+    assert [shape["label"] for shape in boxes.shapes("05.jpg")["shapes"]] == ["lime"]
+    assert job.results["label"].tolist() == ["lime"]
+    boxes.set_shapes("05.jpg", [Shape("lemon", 3, 4, 20, 20)])
+    assert job.results["label"].tolist() == ["lemon"]
