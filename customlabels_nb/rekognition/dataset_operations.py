@@ -20,7 +20,7 @@ from customlabels_nb.rekognition.manifest_entries import (
 )
 from customlabels_nb.rekognition.served_versions import TRAINING, versions_of
 from customlabels_nb.rekognition.service_model import INVALID
-from customlabels_nb.rekognition.workspace import Call, ServedProject
+from customlabels_nb.rekognition.workspace import FAILED_BY_SERVICE, Call, ServedProject
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 
@@ -52,9 +52,13 @@ def create_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         state = served.ledger.add_dataset(split, "CREATE_IN_PROGRESS", "The dataset is being created.")
     nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)
     store, action = served.project._store, Action("create dataset", settings.user)
-    store.add_images(split, *nothing, action)
-    if "Tags" in request:
-        store.tag_dataset(split, request["Tags"], action)
+    try:
+        store.add_images(split, *nothing, action)
+        if "Tags" in request:
+            store.tag_dataset(split, request["Tags"], action)
+    except BaseException:  # a dataset in progress can be neither created again nor deleted
+        served.ledger.remove_dataset(split)
+        raise
 
     def create() -> None:
         if origin is not None:
@@ -191,8 +195,9 @@ def update_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any
         lines[source] = line
     if not lines:
         raise ServiceError(INVALID, "Changes.GroundTruth has no lines.")
-    _refuse_in_training(served)
-    _begin(served, state, "UPDATE_IN_PROGRESS", "The dataset is being updated.")
+    with served.version_lock:
+        _refuse_in_training(served)
+        _begin(served, state, "UPDATE_IN_PROGRESS", "The dataset is being updated.")
     served.start_job(
         (state.split,), "UPDATE", lambda: add_entries(served, state.split, list(lines.items()), "update entries")
     )
@@ -236,11 +241,16 @@ def distribute_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str,
 def delete_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteDataset."""
     served, state = _refreshed(call, request["DatasetArn"])
-    _refuse_in_training(served)
-    _begin(served, state, "DELETE_IN_PROGRESS", "The dataset is being deleted.")
-    with served.lock:
-        served.project.delete_dataset(state.split, confirm=True)
-        served.ledger.remove_dataset(state.split)
+    with served.version_lock:
+        _refuse_in_training(served)
+        _begin(served, state, "DELETE_IN_PROGRESS", "The dataset is being deleted.")
+    try:
+        with served.lock:
+            served.project.delete_dataset(state.split, confirm=True)
+            served.ledger.remove_dataset(state.split)
+    except BaseException:  # the same status as after a restart
+        served.ledger.set_status(state.split, "UPDATE_FAILED", FAILED_BY_SERVICE, "SERVICE_ERROR")
+        raise
     return {}
 
 
@@ -270,5 +280,6 @@ def _begin(
 
 
 def _refuse_in_training(served: ServedProject) -> None:
+    """Raise if a version is being trained. The caller holds the lock of versions, so that no training begins."""
     if any(version.status == TRAINING for version in versions_of(served)):
         raise ServiceError("ResourceInUseException", "A model of the project is being trained. Try again later.")

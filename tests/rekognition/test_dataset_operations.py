@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.rekognition import dataset_operations
+from customlabels_nb.errors import StoreError
+from customlabels_nb.rekognition import dataset_operations, version_training
+from customlabels_nb.store import SqlStore
 from tests.rekognition.service import Service, boxed, classified
 from tests.s3_server import Bucket
 
@@ -385,3 +388,85 @@ def test_datasets_are_kept_while_a_model_is_trained(service: Service) -> None:
     assert service.refused("update_dataset_entries", DatasetArn=arn, Changes=changes) == "ResourceInUseException"
     assert service.refused("delete_dataset", DatasetArn=arn) == "ResourceInUseException"
     project.close()
+
+
+class Announced:
+    """Lock that tells when a thread has to wait for it."""
+
+    def __init__(self) -> None:
+        self.lock, self.waiting = threading.RLock(), threading.Event()
+
+    def __enter__(self) -> None:
+        if not self.lock.acquire(blocking=False):
+            self.waiting.set()
+            self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+@pytest.mark.parametrize("change", ["update_dataset_entries", "delete_dataset"])
+def test_no_training_begins_beside_a_change_of_its_dataset(
+    service: Service, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(version_training, "_start_process", lambda _: None)
+    project, paused, lock = service.project(), Paused(monkeypatch), Announced()
+    paused.release.set()
+    arn = service.dataset(project, [classified("1.jpg", "a")])
+    paused.release.clear()
+    (workspace,) = service.server.endpoint._workspaces.values()
+    monkeypatch.setattr(workspace.find_project(project), "version_lock", lock)
+    check, codes = dataset_operations._refuse_in_training, list[Future[str]]()
+    train = {"ProjectArn": project, "VersionName": "v", "OutputConfig": {"S3Bucket": "photos"}}
+
+    def train_meanwhile(served: Any) -> None:
+        check(served)
+        codes.append(pool.submit(service.refused, "create_project_version", **train))
+        codes[0].add_done_callback(lambda _: lock.waiting.set())
+        assert lock.waiting.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(dataset_operations, "_refuse_in_training", train_meanwhile)
+        lines = {"Changes": {"GroundTruth": classified("2.jpg", "b").encode()}}
+        try:
+            service.call(change, DatasetArn=arn, **(lines if change == "update_dataset_entries" else {}))
+            assert codes[0].result() in ("ResourceInUseException", "InvalidParameterException")
+        finally:
+            paused.release.set()
+
+
+# -- failures of the store --------------------------------------------------------------------------
+def locked(*_: Any, **__: Any) -> None:
+    raise StoreError("The project's database is locked.")
+
+
+@pytest.mark.parametrize("step", ["add_images", "tag_dataset"])
+def test_a_dataset_that_could_not_be_created_is_not_in_progress(
+    service: Service, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    request = {"ProjectArn": service.project(), "DatasetType": "TRAIN"}
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, step, locked)
+        assert service.refused("create_dataset", **request, Tags={"a": "b"}) == "InternalServerError"
+    (found,) = service.call("describe_projects")["ProjectDescriptions"]
+    for dataset in found["Datasets"]:
+        service.call("delete_dataset", DatasetArn=dataset["DatasetArn"])
+    service.call("create_dataset", **request)
+    service.call("delete_project", ProjectArn=request["ProjectArn"])
+
+
+def test_a_dataset_that_could_not_be_deleted_can_be_deleted_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = service.dataset(service.project(), [classified("1.jpg", "a")])
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "delete_dataset", locked)
+        assert service.refused("delete_dataset", DatasetArn=arn) == "InternalServerError"
+    found = service.call("describe_dataset", DatasetArn=arn)["DatasetDescription"]
+    assert (found["Status"], found["StatusMessageCode"], stats(found)) == (
+        "UPDATE_FAILED",
+        "SERVICE_ERROR",
+        (1, 1, 1, 0),
+    )
+    service.call("delete_dataset", DatasetArn=arn)
+    assert service.refused("describe_dataset", DatasetArn=arn) == "ResourceNotFoundException"
