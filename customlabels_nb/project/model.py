@@ -265,16 +265,14 @@ class Model(Runnable):
                 predictor.start(idle_stop=idle_stop, views=views)
             else:
                 self._set("STARTING", "The model is starting.")
-                life = _RUNNING.get(self._key) or _RunningVersion(Predictor(self.folder, changed=self._note_change))
                 try:
+                    life = _RUNNING.get(self._key) or _RunningVersion(Predictor(self.folder, changed=self._note_change))
+                    _RUNNING[self._key] = life
                     life.predictor.start(chosen, engine=engine, idle_stop=idle_stop, views=views)
+                    self._note_running(life)
                 except BaseException as error:
-                    life.predictor.stop()
-                    self._forget()
-                    self._set("FAILED", f"The model could not be started: {error}")
+                    self._end("FAILED", f"The model could not be started: {error}")
                     raise
-                _RUNNING[self._key] = life
-                self._note_running(life)
         return self
 
     def stop(self) -> None:
@@ -300,14 +298,12 @@ class Model(Runnable):
             life, record = _RUNNING.get(self._key), self.record
             if life is not None:
                 self._set("STOPPING", "The model is stopping.")
-                life.predictor.stop()
-                self._forget()
             elif record.status not in _RUNNING_STATUSES:
                 return
             elif not is_settled(record):
                 where = f"{record.host}, {record.pid}"
                 raise NotAllowedError(f"{self.name!r} is running in another kernel ({where}). Stop it there.")
-            self._set("STOPPED", "The model has stopped running.")
+            self._end("STOPPED", "The model has stopped running.")
 
     # -- evaluation ---------------------------------------------------------------------------------
     def evaluate(
@@ -629,6 +625,15 @@ class Model(Runnable):
                 life.be_silent()
                 idle = in_words(life.predictor.idle_stop)
                 self._set("STOPPED", f"The model was stopped after {idle} without requests.")
+
+    def _end(self, status: str, message: str) -> None:
+        """Free the memory of the model, and store that it does not run."""
+        with _LOCKS[self._key]:
+            life = _RUNNING.get(self._key)
+            if life is not None:
+                life.predictor.stop()
+            self._forget()
+            self._set(status, message)
 
     def _forget(self) -> None:
         life = _RUNNING.pop(self._key, None)

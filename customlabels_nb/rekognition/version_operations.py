@@ -6,13 +6,14 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from customlabels_nb.errors import CustomLabelsError, NotAllowedError, ServiceError
+from customlabels_nb.project.model import Model
 from customlabels_nb.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.rekognition.project_operations import FEATURE
 from customlabels_nb.rekognition.served_versions import (
@@ -278,7 +279,8 @@ def begin_starting(version: ServedVersion, **units: Any) -> None:
     change_facts(version.served.ledger, version.local, is_wanted=True, **units)
     model = version.model
     model._set("STARTING", "The model is starting.")
-    version.served.workspace.jobs.submit(_run, partial(model.start, engine=version.served.workspace.options.engine))
+    workspace = version.served.workspace
+    workspace.jobs.submit(_run, model, partial(model.start, engine=workspace.options.engine))
 
 
 def stop_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -291,15 +293,21 @@ def stop_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         change_facts(version.served.ledger, version.local, is_wanted=None)
         model = version.model
         model._set("STOPPING", "The model is stopping.")
-        call.workspace.jobs.submit(_run, model.stop)
+        call.workspace.jobs.submit(_run, model, model.stop)
     return {"Status": "STOPPING"}
 
 
-def _run(work: Any) -> None:
-    """Start or stop a model, which records its failure as its status."""
+def _run(model: Model, work: Callable[[], Any]) -> None:
+    """Start or stop a model. If that fails, the model does not stay STARTING or STOPPING."""
     try:
         work()
-    except CustomLabelsError as error:
-        _log.warning("%s", error)
-    except Exception:
-        _log.exception("A model could not be started or stopped.")
+    except Exception as error:
+        if isinstance(error, CustomLabelsError):
+            _log.warning("%s", error)
+        else:
+            _log.exception("The model %s could not be started or stopped.", model.name)
+        status = model.status
+        if status == "STARTING":
+            model._end("FAILED", f"The model could not be started: {error}")
+        elif status == "STOPPING":
+            model._end("STOPPED", "The model has stopped running.")

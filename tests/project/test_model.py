@@ -199,9 +199,28 @@ def test_a_damaged_folder_is_a_typed_error(model: Model) -> None:
     with pytest.raises(ArtifactError, match=r"model\.safetensors"):
         model.start()
     assert model.status == "FAILED"
+    (model.folder / "config.json").write_text("{")
+    model._store.update_version("v1", status="STOPPED")
+    with pytest.raises(ArtifactError, match=r"config\.json"):
+        model.start()
+    assert model.status == "FAILED"
     shutil.rmtree(model.folder)
     with pytest.raises(ArtifactError, match="is missing"):
         model.start()
+
+
+def test_a_model_whose_start_cannot_be_stored_does_not_run(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise StoreError("The project's database is locked.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "_note_running", fail)
+        with pytest.raises(StoreError, match="locked"):
+            model.start()
+    assert (model.status, model.engine) == ("FAILED", None)
+    model.start()
+    assert model.status == "RUNNING"
+    model.stop()
 
 
 def test_a_running_version_of_a_dead_kernel_is_stopped_at_the_next_load(project: Project, model: Model) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
+from customlabels_nb.errors import StoreError
+from customlabels_nb.project.model import Model
 from customlabels_nb.rekognition import version_training
 from customlabels_nb.rekognition.served_versions import change_facts, end_job, versions_of
 from customlabels_nb.rekognition.signatures import AccessKey
@@ -23,6 +25,7 @@ from customlabels_nb.rekognition.workspace import Quotas
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
 from tests.rekognition.service import Service, classified
+from tests.rekognition.test_project_operations import version
 from tests.rekognition.training import OUTPUT, paint, train_here
 from tests.s3_server import Bucket
 
@@ -502,6 +505,37 @@ def test_failures_by_files_have_no_validation_files(
         "missing": CODES["ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"],
     }
     assert messages[case] in found["StatusMessage"]
+
+
+@pytest.mark.parametrize("case", ["no folder", "no config"])
+def test_a_version_that_cannot_be_started_has_failed(service: Service, case: str) -> None:
+    project = service.project()
+    arn = add_version(service, project, "STOPPED")
+    if case == "no config":
+        (service.root / "rooms" / "versions" / "v").mkdir(parents=True)
+    service.call("start_project_version", ProjectVersionArn=arn, MinInferenceUnits=1)
+    assert settle(service, arn)["Status"] == "FAILED"
+    assert service.refused("stop_project_version", ProjectVersionArn=arn) == "ResourceInUseException"
+    service.call("delete_project_version", ProjectVersionArn=arn)
+
+
+def test_a_version_whose_stop_could_not_be_stored_is_stopped(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise StoreError("The project's database is locked.")
+
+    arn = add_version(service, service.project(), "RUNNING", **this_process())
+    monkeypatch.setattr(Model, "stop", fail)
+    assert service.call("stop_project_version", ProjectVersionArn=arn) == {"Status": "STOPPING"}
+    assert settle(service, arn)["Status"] == "STOPPED"
+
+
+def add_version(service: Service, project: str, status: str, **more: Any) -> str:
+    """Add a version to the store, and return its ARN."""
+    python = cl.load_project(service.root / "rooms")
+    python._store.add_version(replace(version("v"), status=status, **more), Action("add", "test"))
+    python._store.close()
+    (found,) = service.call("describe_project_versions", ProjectArn=project)["ProjectVersionDescriptions"]
+    return str(found["ProjectVersionArn"])
 
 
 @pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.slow), False])
