@@ -147,26 +147,27 @@ def add_entries(served: ServedProject, split: str, lines: Lines, what: str) -> N
 def refresh_entries(served: ServedProject) -> None:
     """Bring the ledger up to date with the project's store, which notebooks may have changed.
 
-    Nothing happens while a job changes the datasets.
+    Nothing happens while a job changes the datasets. Another request that refreshes them is waited for.
     """
-    store, ledger = served.project._store, served.ledger
-    last = store.last_action()
-    seen = ledger.fact("action", [0, None])
-    if last == seen[0] and seen[1] == _existing(served):
-        return
-    if not served.lock.acquire(blocking=False):
-        return
-    try:
-        # whether only versions have changed, such as by training
-        moment = None if seen[1] is None else ledger.fact("moment")
-        same = seen[1] == _existing(served)
-        if not (same and moment is not None and store.changes_since(datetime.fromisoformat(moment))[0] == 0):
-            refresh_datasets(served)
-        newest = store.actions(limit=1)
-        if len(newest) and int(newest["id"].iloc[0]) == last:
-            ledger.set_facts(action=[last, _existing(served)], moment=newest["created"].iloc[0].isoformat())
-    finally:
-        served.lock.release()
+    with served.refreshing:
+        store, ledger = served.project._store, served.ledger
+        last = store.last_action()
+        seen = ledger.fact("action", [0, None])
+        if last == seen[0] and seen[1] == _existing(served):
+            return
+        if not served.lock.acquire(blocking=False):
+            return
+        try:
+            # whether only versions have changed, such as by training
+            moment = None if seen[1] is None else ledger.fact("moment")
+            same = seen[1] == _existing(served)
+            if not (same and moment is not None and store.changes_since(datetime.fromisoformat(moment))[0] == 0):
+                refresh_datasets(served)
+            newest = store.actions(limit=1)
+            if len(newest) and int(newest["id"].iloc[0]) == last:
+                ledger.set_facts(action=[last, _existing(served)], moment=newest["created"].iloc[0].isoformat())
+        finally:
+            served.lock.release()
 
 
 def refresh_datasets(served: ServedProject) -> None:

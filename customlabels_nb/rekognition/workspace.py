@@ -35,7 +35,8 @@ _log = logging.getLogger(__name__)
 class ServedProject:
     """Project with its ledger and its ARN.
 
-    ``lock`` is held while its datasets are changed or read again, ``version_lock`` while the status of a version is.
+    ``lock`` is held while its datasets are changed or read again, ``refreshing`` only while a request reads them again,
+    ``version_lock`` while the status of a version is changed.
     """
 
     workspace: Workspace
@@ -44,6 +45,7 @@ class ServedProject:
     digits: int
     mark: tuple[int, int]
     lock: threading.RLock = field(default_factory=threading.RLock)
+    refreshing: threading.Lock = field(default_factory=threading.Lock)
     version_lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property

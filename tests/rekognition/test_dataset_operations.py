@@ -12,7 +12,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.errors import StoreError
-from customlabels_nb.rekognition import dataset_operations, version_training
+from customlabels_nb.rekognition import dataset_operations, manifest_entries, version_training
 from customlabels_nb.store import SqlStore
 from tests.rekognition.service import Service, boxed, classified
 from tests.s3_server import Bucket
@@ -433,6 +433,31 @@ def test_no_training_begins_beside_a_change_of_its_dataset(
             assert codes[0].result() in ("ResourceInUseException", "InvalidParameterException")
         finally:
             paused.release.set()
+
+
+def test_a_request_waits_for_the_refresh_of_another(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version_training, "_start_process", lambda _: None)
+    project, lock = service.project(), Announced()
+    python = cl.load_project(service.root / "rooms")
+    python.update_entries("train", [json.loads(classified("1.jpg", "a"))], progress=False)
+    python.close()
+    (workspace,) = service.server.endpoint._workspaces.values()
+    monkeypatch.setattr(workspace.find_project(project), "refreshing", lock)
+    refresh, codes = manifest_entries.refresh_datasets, list[Future[Any]]()
+    request = {"ProjectArn": project, "VersionName": "v", "OutputConfig": {"S3Bucket": "photos"}}
+
+    def train_meanwhile(served: Any) -> None:
+        if not codes:
+            codes.append(pool.submit(service.call, "create_project_version", **request))
+            codes[0].add_done_callback(lambda _: lock.waiting.set())
+            assert lock.waiting.wait(20)
+        refresh(served)
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(manifest_entries, "refresh_datasets", train_meanwhile)
+        (found,) = service.call("describe_projects")["ProjectDescriptions"]
+        assert [one["DatasetType"] for one in found["Datasets"]] == ["TRAIN"]
+        assert codes[0].result()["ProjectVersionArn"]
 
 
 # -- failures of the store --------------------------------------------------------------------------
