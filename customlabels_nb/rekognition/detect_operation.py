@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class _Gate:
 
 
 _gates: defaultdict[Path, _Gate] = defaultdict(_Gate)
-_loaded: dict[Path, LoadedModel] = {}
+_loaded: dict[Path, tuple[datetime, LoadedModel]] = {}  # with the creation of the version
 _loading = threading.Lock()
 _recent: dict[tuple[Path, str], tuple[float, ServedVersion]] = {}
 
@@ -175,7 +176,7 @@ def _too_large(message: str) -> ServiceError:
 def _release(version: ServedVersion) -> None:
     """Free the memory of a model that ran in another process and has ended there."""
     with _loading:
-        loaded = _loaded.pop(_folder(version), None)
+        _, loaded = _loaded.pop(_folder(version), (None, None))
     if loaded is not None:
         loaded.stop()
 
@@ -185,11 +186,16 @@ def _predictor(version: ServedVersion) -> Predictor:
     model = version.model
     if model._predictor is not None:
         return model._predictor
+    assert version.record is not None
     with _loading:
-        folder = _folder(version)
-        if folder not in _loaded:
-            _loaded[folder] = load_model(folder).start()
-        return _loaded[folder]._running()
+        folder, now = _folder(version), version.record.created
+        created, loaded = _loaded.get(folder, (None, None))
+        if loaded is None or created != now:  # perhaps it was deleted, and another was trained under its name
+            if loaded is not None:
+                loaded.stop()
+            loaded = load_model(folder).start()
+            _loaded[folder] = now, loaded
+        return loaded._running()
 
 
 def _folder(version: ServedVersion) -> Path:

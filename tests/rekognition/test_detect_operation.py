@@ -256,3 +256,41 @@ def test_a_version_without_running_model_is_not_ready(service: Service, arn: str
     python.close()
     request = {"ProjectVersionArn": arn, "Image": {"Bytes": PNG}}
     assert service.refused("detect_custom_labels", **request) == "ResourceNotReadyException"
+
+
+def test_a_version_that_was_trained_again_elsewhere_is_loaded_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loaded(Fake):
+        """Model that a request loads."""
+
+        def __init__(self, _: Path) -> None:
+            super().__init__()
+            models.append(self)
+            name = ("old", "new")[len(models) - 1]
+            self.config = SimpleNamespace(**{**vars(Fake.config), "labels": (name,)})
+            self.stopped = False
+
+        def start(self) -> Loaded:
+            return self
+
+        def stop(self) -> None:
+            self.stopped = True
+
+        def _running(self) -> Loaded:
+            return self
+
+    models: list[Loaded] = []
+    monkeypatch.setattr(detect_operation, "load_model", Loaded)
+    request = {"ProjectVersionArn": running(service), "Image": {"Bytes": PNG}}
+    python = cl.load_project(service.root / "rooms")
+    found = []
+    for _ in range(2):
+        for _ in range(2):
+            found.append(service.call("detect_custom_labels", **request)["CustomLabels"][0]["Name"])
+        old = python.model("v").record
+        python._store.delete_version("v", Action("delete", "test"))
+        python._store.add_version(replace(old, created=datetime.now(UTC)), Action("add", "test"))
+    assert found == ["old", "old", "new", "new"]
+    assert [model.stopped for model in models] == [True, False]
+    python.close()
