@@ -13,6 +13,7 @@ from customlabels_nb.rekognition.served_versions import (
     TRANSITIONAL,
     ServedVersion,
     add_version,
+    count_versions,
     end_job,
     versions_of,
 )
@@ -36,8 +37,7 @@ def copy_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     with call.workspace.counting, target.version_lock:
         if any(version.name == request["VersionName"] for version in versions_of(target)):
             raise ServiceError("ResourceInUseException", f"The version {request['VersionName']!a} already exists.")
-        busy = sum(version.status == COPYING for served in call.workspace.projects() for version in versions_of(served))
-        call.workspace.options.quotas.check("copies", busy + 1)
+        call.workspace.options.quotas.check("copies", count_versions(call.workspace, COPYING) + 1)
         copy = add_version(target, request["VersionName"], facts)
     call.workspace.jobs.submit(_copy, source, copy)
     return {"ProjectVersionArn": str(copy.arn)}

@@ -66,7 +66,7 @@ def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     if FEATURE not in request.get("Features", [FEATURE]):
         found = []
     items, last = page.cut(found, lambda served: served.digits)
-    return pager.answer("ProjectDescriptions", [_described(served) for served in items], last)
+    return pager.answer("ProjectDescriptions", call.workspace.read_each(items, _described), last)
 
 
 def _described(served: ServedProject) -> dict[str, Any]:

@@ -125,6 +125,12 @@ def versions_of(served: ServedProject) -> list[ServedVersion]:
     return sorted(found, key=lambda version: -version.digits)
 
 
+def count_versions(workspace: Workspace, *statuses: str) -> int:
+    """Count the versions of an account with these statuses."""
+    found = workspace.read_each(workspace.projects(), versions_of)
+    return sum(version.status in statuses for versions in found for version in versions)
+
+
 def _rows(ledger: Ledger) -> dict[str, tuple[int, dict[str, Any]]]:
     """Return what the ledger knows of versions, by their names in Python."""
     return {name: (digits, json.loads(facts)) for name, digits, facts in ledger.rows("SELECT * FROM versions")}

@@ -23,6 +23,7 @@ from customlabels_nb.rekognition.served_versions import (
     ServedVersion,
     add_version,
     change_facts,
+    count_versions,
     end_job,
     find_version,
     forget_version,
@@ -57,15 +58,10 @@ def create_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any
         _check_datasets(served, uses_manifests="training" in facts)
         quotas.check("versions_per_project", len(versions) + 1)
         if quotas.trainings is not None:
-            quotas.check("trainings", _count(call.workspace, TRAINING) + 1)
+            quotas.check("trainings", count_versions(call.workspace, TRAINING) + 1)
         version = add_version(served, request["VersionName"], facts)
     _begin_training(version)
     return {"ProjectVersionArn": str(version.arn)}
-
-
-def _count(workspace: Workspace, *statuses: str) -> int:
-    """Count the versions of an account with these statuses."""
-    return sum(version.status in statuses for served in workspace.projects() for version in versions_of(served))
 
 
 def _manifests(request: dict[str, Any]) -> dict[str, Any]:
@@ -268,7 +264,7 @@ def start_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]
             raise ServiceError(INVALID, f"The version cannot be started, as it is {version.status}.")
         quotas.check("units_per_version", most or least, "LimitExceededException")
         if quotas.running is not None:
-            count = _count(call.workspace, "STARTING", "RUNNING", "STOPPING")
+            count = count_versions(call.workspace, "STARTING", "RUNNING", "STOPPING")
             quotas.check("running", count + 1, "LimitExceededException")
         begin_starting(version, min_units=least, max_units=most)
     return {"Status": "STARTING"}

@@ -6,12 +6,12 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import REKOGNITION, Limits
@@ -28,6 +28,7 @@ READY = "The dataset is ready."
 FAILED_BY_SERVICE = "Amazon Rekognition experienced a service issue."
 
 _JOBS = 8
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -193,6 +194,17 @@ class Workspace:
                 if folder not in self._open:
                     self._try_to_open(folder, mark)
             return sorted(self._open.values(), key=lambda served: -served.digits)
+
+    def read_each(self, projects: Iterable[ServedProject], read: Callable[[ServedProject], T]) -> list[T]:
+        """Return what ``read`` finds in each of the projects, without those that are deleted meanwhile."""
+        found = []
+        for served in projects:
+            try:
+                found.append(read(served))
+            except Exception:
+                if any(each is served for each in self.projects()):
+                    raise
+        return found
 
     def find(self, arn: str) -> tuple[ServedProject, ResourceName]:
         """Return the project of an ARN, of whatever resource in it, and the parsed ARN.

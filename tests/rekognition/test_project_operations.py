@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.rekognition import project_operations, served_versions
 from tests.rekognition.service import Service, classified
 
 
@@ -128,6 +130,40 @@ def test_concurrent_creation_makes_one_project(service: Service) -> None:
         made = list(pool.map(create, range(8)))
     assert len([arn for arn in made if arn]) == 1
     assert names(service) == ["rooms"]
+
+
+@pytest.mark.parametrize("how", ["endpoint", "notebook"])
+@pytest.mark.parametrize("read", ["_described", "versions_of"])
+def test_a_project_that_is_deleted_while_all_are_read_is_left_out(
+    service: Service, monkeypatch: pytest.MonkeyPatch, how: str, read: str
+) -> None:
+    first = service.project("a")
+    service.project("b")
+    (workspace,) = service.server.endpoint._workspaces.values()
+    module = project_operations if read == "_described" else served_versions
+    original, client, deleted = getattr(module, read), service.new_client(), list[str]()
+
+    def deleting(served: Any) -> Any:
+        if served.name == "a" and not deleted:
+            deleted.append("a")
+            if how == "endpoint":
+                client.delete_project(ProjectArn=first)
+            else:
+                cl.load_project(service.root / "a").delete(confirm=True)
+        return original(served)
+
+    monkeypatch.setattr(module, read, deleting)
+    if read == "_described":
+        assert names(service) == ["b"]
+    else:
+        assert served_versions.count_versions(workspace, "RUNNING") == 0
+    assert deleted == ["a"]
+
+
+def test_a_project_that_cannot_be_read_is_an_error(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.project()
+    monkeypatch.setattr(project_operations, "_described", lambda _: 1 / 0)
+    assert service.refused("describe_projects") == "InternalServerError"
 
 
 # -- projects made in Python ------------------------------------------------------------------------
