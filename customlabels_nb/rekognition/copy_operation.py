@@ -13,6 +13,7 @@ from customlabels_nb.rekognition.served_versions import (
     TRANSITIONAL,
     ServedVersion,
     add_version,
+    change_facts,
     count_versions,
     end_job,
     versions_of,
@@ -50,6 +51,7 @@ def _copy(source: ServedVersion, copy: ServedVersion) -> None:
     outputs = Outputs(served.workspace.buckets, copy.facts, served.name, copy.name)
     try:
         outputs.write(PROBE, b"")
+        change_facts(ledger, name, first_tags=source.model.record.tags)
         model = source.model._copy_to(served.project._place, name, progress=False)
         outputs.write_evaluation(model, str(source.arn))
         record = model.record

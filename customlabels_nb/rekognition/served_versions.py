@@ -49,7 +49,8 @@ class ServedVersion:
         End of its ARN.
     facts : dict
         What only the endpoint knows of it: its ``name`` in the ARN, ``output``, ``files`` and units. ``status`` and
-        ``tags`` are there until the endpoint has finished to train or copy it.
+        ``tags`` are there until the endpoint has finished to train or copy it, and ``first_tags``, those that its
+        record in the store begins with.
     record : VersionRecord, optional
         Record in the project's store, which a version has once its training or copying has begun.
     """
@@ -177,15 +178,25 @@ def change_facts(ledger: Ledger, local: str, **changes: Any) -> dict[str, Any]:
 
 
 def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: str, **facts: Any) -> None:
-    """Store the final status of a version that the endpoint has trained or copied, and the tags it has by now."""
+    """Store the final status of a version that the endpoint has trained or copied, and the tags it has by now.
+
+    Tags that a notebook has changed meanwhile are kept.
+    """
     with ledger.writing():
-        now, tags = datetime.now(UTC), change_facts(ledger, local).get("tags", {})
+        now, known = datetime.now(UTC), change_facts(ledger, local)
+        tags, first = known.get("tags", {}), known.get("first_tags", {})
         action = Action(status.lower().replace("_", " "), settings.user, local)
+
+        def ended(record: VersionRecord) -> dict[str, Any]:
+            kept = {key: text for key, text in record.tags.items() if key in tags or key not in first}
+            changed = {key: text for key, text in tags.items() if first.get(key) != text}
+            return {"status": status, "status_message": message, "tags": kept | changed}
+
         if any(record.name == local for record in store.versions()):
-            store.update_version(local, action, status=status, status_message=message, tags=tags)
+            store.change_version(local, ended, action)
         else:
             store.add_version(VersionRecord(local, status, message, f"versions/{local}", now, now, tags=tags), action)
-        change_facts(ledger, local, status=None, tags=None, ended=time.time(), **facts)
+        change_facts(ledger, local, status=None, tags=None, first_tags=None, ended=time.time(), **facts)
 
 
 def forget_version(ledger: Ledger, local: str) -> None:

@@ -155,7 +155,7 @@ class _Training:
         with self._trainable(data) as project:
             model = project.train(
                 name=self.name,
-                tags=self.facts["tags"],
+                tags=self.facts["first_tags"],
                 budget=self.task["budget"],
                 auto_labels=True,
                 progress=False,

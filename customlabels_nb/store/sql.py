@@ -1090,12 +1090,7 @@ class SqlStore:
         c = schema.versions.c
         with self._database.read() as connection:
             rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).order_by(c.id))
-            return [
-                VersionRecord(
-                    **{name: _read_field(name, value) for name, value in zip(_VERSION_FIELDS, row, strict=True)}
-                )
-                for row in rows
-            ]
+            return [_read_version(row) for row in rows]
 
     def add_version(self, version: VersionRecord, action: Action) -> WriteResult:
         """Add a version.
@@ -1115,13 +1110,26 @@ class SqlStore:
 
     def update_version(self, name: str, action: Action | None = None, **changes: Any) -> WriteResult:
         """Change fields of a version. Without an action, as for heartbeats, nothing is written to the history."""
+        return self.change_version(name, lambda _: changes, action)
+
+    def change_version(
+        self, name: str, change: Callable[[VersionRecord], Mapping[str, Any] | None], action: Action | None = None
+    ) -> WriteResult:
+        """Change the fields of a version to those in ``change(record)``, in one transaction.
+
+        No other kernel can change the version in between. If ``change`` returns None or raises, nothing is written.
+        """
         c = schema.versions.c
-        unknown = changes.keys() - set(_VERSION_FIELDS)
-        if "status" in changes and changes["status"] not in VERSION_STATUSES:
-            unknown = unknown or {changes["status"]}
         with self._database.write() as connection:
-            if not _has_version(connection, name):
+            rows = fetch(connection, select(*(c[field] for field in _VERSION_FIELDS)).where(c.name == name))
+            if not rows:
                 raise ModelNotFoundError(f"Version {name!r} does not exist.")
+            changes = change(_read_version(rows[0]))
+            if changes is None:
+                return WriteResult()
+            unknown = changes.keys() - set(_VERSION_FIELDS)
+            if "status" in changes and changes["status"] not in VERSION_STATUSES:
+                unknown = unknown or {changes["status"]}
             if unknown:
                 raise InputError(f"A version has no field or status {sorted(unknown)!r}.")
             values = {field: _written_field(field, value) for field, value in changes.items()}
@@ -1326,6 +1334,10 @@ def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> se
 # -- versions and predictions -----------------------------------------------------------------------
 def _has_version(connection: Connection, name: str) -> bool:
     return connection.scalar(select(schema.versions.c.id).where(schema.versions.c.name == name)) is not None
+
+
+def _read_version(row: tuple[Any, ...]) -> VersionRecord:
+    return VersionRecord(**{name: _read_field(name, value) for name, value in zip(_VERSION_FIELDS, row, strict=True)})
 
 
 def _read_field(name: str, value: Any) -> Any:

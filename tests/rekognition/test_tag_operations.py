@@ -9,7 +9,9 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
 from customlabels_nb.rekognition import version_training
+from customlabels_nb.rekognition.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.store import Action
+from customlabels_nb.training.status import this_process
 from tests.rekognition.service import Service, classified
 from tests.rekognition.test_project_operations import version
 from tests.rekognition.test_version_operations import OUTPUT, settle
@@ -82,6 +84,31 @@ def test_operations_that_create_take_tags(service: Service, monkeypatch: pytest.
     python = cl.load_project(service.root / "rooms")
     assert (python.versions["tags"].iloc[0], python.model("v").description) == ({"c": "3", "d": "4"}, "For (all)")
     python.close()
+
+
+def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = service.project()
+    service.dataset(project, [classified("1.jpg", "a")])
+
+    def trained(served: ServedVersion) -> None:
+        python = cl.load_project(service.root / "rooms")
+        record = replace(version("v"), status="TRAINING_IN_PROGRESS", tags=served.facts["first_tags"], **this_process())
+        python._store.add_version(record, Action("add", "test"))
+        service.call("tag_resource", ResourceArn=str(served.arn), Tags={"client": "2", "late": "1"})
+        service.call("untag_resource", ResourceArn=str(served.arn), TagKeys=["gone"])
+        python._store.update_version("v", tags={"kept": "1", "client": "1", "gone": "1"})  # without "removed"
+        python.model("v").tag(notebook="1")
+        end_job(python._store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
+        python.close()
+
+    monkeypatch.setattr(version_training, "_start_process", trained)
+    request = {"ProjectArn": project, "VersionName": "v", "OutputConfig": OUTPUT}
+    given = dict.fromkeys(("kept", "client", "gone", "removed"), "1")
+    arn = service.call("create_project_version", **request, Tags=given)["ProjectVersionArn"]
+    assert settle(service, arn)["StatusMessage"] == "It failed."
+    assert tags(service, arn) == {"kept": "1", "client": "2", "late": "1", "notebook": "1"}
+    served, _ = next(iter(service.server.endpoint._workspaces.values())).find(arn)
+    assert change_facts(served.ledger, "v").keys().isdisjoint(("tags", "first_tags"))
 
 
 def test_python_tags_datasets(service: Service) -> None:
