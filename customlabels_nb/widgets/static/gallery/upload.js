@@ -10,10 +10,12 @@ export function problemText({ message, count, files }) {
   return `${names}${more ? ` and ${more.toLocaleString("en")} more` : ""}: ${message}`;
 }
 
+const UPLOAD_TAKES = 600_000; // milliseconds; the kernel answers after it has imported all images, and a part may travel long
+
 export class Upload {
   // `request` sends to the kernel. `labels()` returns the labels. `done(report)` is called with the result.
   constructor({ root, panel, request, labels, done }) {
-    Object.assign(this, { panel, request, labels, done });
+    Object.assign(this, { root, panel, request, labels, done });
     this.chooser = fileChooser((files) => this.ask(files), `${PICTURE_TYPES},.zip`);
     root.append(this.chooser);
     watchDrops(root, "Drop images to add them", (files) => this.ask(files));
@@ -39,15 +41,16 @@ export class Upload {
       show(bar, true);
       try {
         const report = await this._send(files, field.value.trim() || null, (sent) => { bar.value = sent; setText(words, `${sent} of ${files.length} sent`); });
-        this.panel.close();
+        if (begin.isConnected) this.panel.close(); // else it was closed, and another one may be open
         this.done(report);
       } catch (error) {
         setText(words, `Could not add the images: ${error.message}`);
         begin.disabled = field.disabled = false;
+        if (!begin.isConnected && this.root.isConnected) this.done({ text: words.textContent, count: 0, problems: [] });
       }
     };
     begin.addEventListener("click", run);
-    field.addEventListener("keydown", (event) => { if (event.key === "Enter") run(); });
+    field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) run(); });
     this.panel.open(
       `Add ${count}`,
       element("p", {}, element("label", {}, "Label for all images: ", field)), element("datalist", { id: listId }, ...options),
@@ -56,12 +59,13 @@ export class Upload {
   }
 
   async _send(files, label, progress) {
-    const [{ batch }] = await this.request("upload begin", {});
+    const send = (kind, content, buffers = []) => this.request(kind, content, buffers, { patience: UPLOAD_TAKES });
+    const [{ batch }] = await send("upload begin", {});
     for (const [index, file] of files.entries()) {
-      await inParts(file, (part, first) => this.request("upload part", { batch, name: file.name, first }, [part]));
+      await inParts(file, (part, first) => send("upload part", { batch, name: file.name, first }, [part]));
       progress(index + 1);
     }
-    const [report] = await this.request("upload end", { batch, label });
+    const [report] = await send("upload end", { batch, label });
     return report;
   }
 }
