@@ -28,6 +28,26 @@ test("keys mean what the list of keys says", () => {
   assert.ok(DRAWING_HELP.every((row) => row.length === 2 && row.every((text) => typeof text === "string" && text)));
 });
 
+test("keys of other scripts count by their place", () => {
+  assert.deepEqual(key("я", { code: "KeyZ", ctrlKey: true }), { do: "undo" });
+  assert.deepEqual(key("с", { code: "KeyC", ctrlKey: true }), { do: "copy" });
+  assert.deepEqual(key("и", { code: "KeyB" }), { do: "tool", tool: "box" });
+  assert.deepEqual(key("ב", { code: "KeyC" }), null);
+  assert.deepEqual(key("z", { code: "KeyY", ctrlKey: true }), { do: "undo" });
+});
+
+test("a held key repeats moves and gradual changes only", () => {
+  const repeat = true;
+  for (const name of ["Enter", "Delete", "a", "n", "0", "3", "h"]) assert.deepEqual(key(name, { repeat }), { do: "held" }, name);
+  for (const name of ["ArrowLeft", "Tab", "PageDown", "+", "["]) assert.deepEqual(key(name, { repeat }), key(name), name);
+  const { screen, commands } = slowScreen();
+  let prevented = 0;
+  const press = (more) => commands.key({ key: "n", target: { closest: () => null }, preventDefault: () => { prevented += 1; }, stopPropagation: () => {}, ...more });
+  press({});
+  press({ repeat });
+  assert.deepEqual([screen.done, prevented], [[["labelled", 0]], 2]);
+});
+
 test("other keys are left to others", () => {
   for (const name of ["q", "F5", "Shift", "Control", "ä", "Dead"]) assert.equal(key(name), null);
   for (const name of ["s", "a", "f", "1", "p"]) assert.equal(key(name, { ctrlKey: true }), null); // the browser's, Lab's

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { commandOf } from "../../customlabels_nb/widgets/static/shared/keymap.js";
+import { commandOf, letterOf } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 
 const press = (key, modifiers = {}) => commandOf({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, isComposing: false, ...modifiers });
 
@@ -24,6 +24,25 @@ test("undo and redo on every keyboard", () => {
     assert.deepEqual(press("Enter", { [modifier]: true }), { do: "submit" });
     assert.equal(press("c", { [modifier]: true }), null); // copying text stays possible
   }
+});
+
+test("where letters are not Latin, a shortcut is at the place of the Latin letter; else the letter counts, wherever it is", () => {
+  for (const [key, code, command] of [["я", "KeyZ", "undo"], ["ф", "KeyA", "all"], ["ζ", "KeyZ", "undo"], ["ש", "KeyA", "all"], ["ئ", "KeyZ", "undo"], ["ผ", "KeyZ", "undo"]]) {
+    assert.deepEqual(press(key, { code, ctrlKey: true }), { do: command }, key);
+  }
+  assert.deepEqual(press("z", { code: "KeyY", ctrlKey: true }), { do: "undo" }); // QWERTZ
+  assert.deepEqual(press("a", { code: "KeyQ", ctrlKey: true }), { do: "all" }); // AZERTY
+  assert.equal(press("q", { code: "KeyA", ctrlKey: true }), null);
+  assert.equal(press("ß", { code: "KeyZ", ctrlKey: true }), null);
+  assert.deepEqual([letterOf({ key: "Я", code: "KeyZ" }), letterOf({ key: "لا", code: "KeyB" }), letterOf({ key: "б", code: "Comma" }), letterOf({ key: "é" })], ["z", "b", "б", "é"]);
+});
+
+test("moves repeat while their key is held; all else is done once, and is not left to the browser either", () => {
+  const repeat = true;
+  for (const key of ["Enter", " ", "Delete", "Escape", "0", "3", "+", "?", "/", "b"]) assert.deepEqual(press(key, { repeat }), { do: "held" }, key);
+  for (const key of ["a", "z", "Enter"]) assert.deepEqual(press(key, { ctrlKey: true, repeat }), { do: "held" }, key);
+  for (const key of ["ArrowLeft", "ArrowDown", "PageUp"]) assert.deepEqual(press(key, { repeat }), press(key), key);
+  assert.equal(press("F5", { repeat }), null);
 });
 
 test("letters of any script begin the search for a label", () => {

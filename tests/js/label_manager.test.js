@@ -65,6 +65,9 @@ test("keys on the list", () => {
   assert.deepEqual(key("z", { ctrlKey: true }), ["undo"]);
   assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), ["redo"]);
   assert.deepEqual(key("m"), ["merge"]);
+  assert.deepEqual([key("я", { code: "KeyZ", ctrlKey: true }), key("ь", { code: "KeyM" })], [["undo"], ["merge"]]);
+  for (const name of ["Delete", "Enter", "m"]) assert.deepEqual(key(name, { repeat: true }), ["held"]);
+  assert.deepEqual(key("ArrowDown", { altKey: true, repeat: true }), ["shift", 1]);
   for (const [name, more] of [["m", { ctrlKey: true }], ["m", { altKey: true }], ["x", {}], ["Enter", { isComposing: true }], ["toString", {}]]) {
     assert.equal(key(name, more), null, name);
   }

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { byLabel, countedRows, figureOf, NO_CHOICE, nothingSentence, takenRows, takenWords, toggledRow, withLabel, withoutLabel } from "../../customlabels_nb/widgets/static/quick_test/answers.js";
+import { Adding } from "../../customlabels_nb/widgets/static/quick_test/adding.js";
 import { whyNoCamera } from "../../customlabels_nb/widgets/static/quick_test/camera.js";
 import { meaningOf, TRYING_HELP } from "../../customlabels_nb/widgets/static/quick_test/keys.js";
 import { cornersOf, fitInto, placeTags, TAG_HEIGHT } from "../../customlabels_nb/widgets/static/quick_test/tags.js";
 import { incomingOf, inParts } from "../../customlabels_nb/widgets/static/shared/incoming.js";
+import { openPage, press } from "./fake_dom.js";
 import { forMany } from "./random.js";
 
 const row = (label, confidence, limit = 0.5, box = null) => ({ label, colour: "#c8553d", confidence, limit, box });
@@ -132,6 +134,9 @@ test("keys", () => {
   assert.deepEqual(key("O", { shiftKey: true }), { do: "open" });
   assert.deepEqual(key("Enter", { ctrlKey: true }), { do: "add" });
   assert.deepEqual(key("Z", { metaKey: true }), { do: "undo" });
+  assert.deepEqual([key("я", { code: "KeyZ", ctrlKey: true }), key("щ", { code: "KeyO" })], [{ do: "undo" }, { do: "open" }]);
+  for (const [name, more] of [["Enter", { ctrlKey: true }], ["s"], ["3"], [" "]]) assert.deepEqual(key(name, { ...more, repeat: true }), { do: "held" });
+  for (const name of ["ArrowLeft", "+"]) assert.deepEqual(key(name, { repeat: true }), key(name));
   for (const [name, more] of [["v", { ctrlKey: true }], ["Z", { ctrlKey: true, shiftKey: true }], ["a", { altKey: true }], ["a", { isComposing: true }], ["Enter"], ["0"], ["constructor"], ["x"]]) assert.equal(key(name, more), null);
   assert.ok(TRYING_HELP.every((entry) => entry.length === 2));
 });
@@ -161,4 +166,17 @@ test("why there is no camera", () => {
   assert.match(whyNoCamera({ name: "NotFoundError" }), /No camera/);
   assert.equal(whyNoCamera(new Error("odd")), "Cannot use the camera: odd");
   assert.match(whyNoCamera({ name: "constructor", message: "x" }), /Cannot use the camera: x/);
+});
+
+test("Enter that ends the composition of a label does not add it", () => {
+  const page = openPage();
+  const added = [];
+  const adding = new Adding({ label: (label) => added.push(label), leave: () => added.push(null) });
+  page.append(adding.node);
+  adding.field.value = "りんご";
+  adding.field.focus();
+  for (const key of ["Enter", "Escape"]) press(key, { isComposing: true });
+  assert.deepEqual([added, adding.field.value], [[], "りんご"]);
+  press("Enter");
+  assert.deepEqual(added, ["りんご"]);
 });

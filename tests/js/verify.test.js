@@ -43,5 +43,6 @@ test("keys", () => {
   assert.deepEqual(press("3"), { do: "label", number: 3 });
   assert.deepEqual(["0", "+", "=", "b"].map((key) => press(key)), [null, null, null, null]);
   assert.equal(press("a", { ctrlKey: true }).do, "all");
+  assert.deepEqual([press("ф", { code: "KeyA" })?.do, press("a", { repeat: true })?.do, press("Enter", { repeat: true })?.do], ["right", "held", "held"]);
   assert.ok(VERIFY_HELP.length > 10);
 });

@@ -377,6 +377,7 @@ class QuickTest extends TryingScreen {
       power: () => this._power(),
       toggle: () => { const index = this.list.shown[command.number - 1]; if (index !== undefined) this._toggle(index); },
       add: () => this._add(this.adding.split.value),
+      held: () => {},
       undo: () => this._undo(),
     };
   }

@@ -26,7 +26,7 @@ export class Commands {
     if (!command || (command.do === "cycle" && this._leavesByTab())) return;
     event.preventDefault();
     event.stopPropagation();
-    this.run(command);
+    if (command.do !== "held") this.run(command);
   }
 
   // Tab cycles through the shapes. After Esc, or without shapes, it moves to the next element as usual.

@@ -1,5 +1,7 @@
 // Map keys to commands of the annotator.
 
+import { letterOf, unlessHeld } from "../shared/keymap.js";
+
 export const DRAWING_HELP = [
   ["1 – 9", "choose the label of the next shape (after a click or Tab on a shape: change its label)"],
   ["/", "find or add a label"],
@@ -45,9 +47,14 @@ const SHIFT_KEYS = {
 };
 const CTRL_KEYS = { c: { do: "copy" }, v: { do: "paste" }, d: { do: "duplicate" }, y: { do: "redo" } };
 
-export function drawingCommand({ key, ctrlKey, metaKey, shiftKey, altKey, isComposing }) {
-  if (isComposing || altKey) return null;
-  const letter = key.toLowerCase();
+export function drawingCommand(event) {
+  return unlessHeld(event, drawingCommandOfPress(event), ["arrow", "cycle", "turn", "zoom", "combine", "simplify"]);
+}
+
+function drawingCommandOfPress(event) {
+  const { key, ctrlKey, metaKey, shiftKey } = event;
+  if (event.isComposing || event.altKey) return null;
+  const letter = letterOf(event);
   if (ctrlKey || metaKey) return letter === "z" ? { do: shiftKey ? "redo" : "undo" } : CTRL_KEYS[letter] ?? null;
   if (shiftKey && letter in SHIFT_KEYS) return SHIFT_KEYS[letter];
   if (key in ARROW_KEYS) return { do: "arrow", by: ARROW_KEYS[key].map((v) => (shiftKey ? 10 * v : v)) };

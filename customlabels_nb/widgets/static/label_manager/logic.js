@@ -1,6 +1,8 @@
 // Apply edits to the list of labels before the kernel has responded, and compute positions. Pure functions. A list is
 // [{ label, colour }, …] in order.
 
+import { letterOf } from "../shared/keymap.js";
+
 // Return labels whose name contains the text, in order.
 export function withText(labels, text) {
   const wanted = text.trim().toLocaleLowerCase();
@@ -73,15 +75,20 @@ const COMMANDS = new Map([
   ["m", ["merge"]], ["c", ["colour"]], ["/", ["filter"]], ["+", ["add"]],
 ]);
 
-// Map a key on the list to [command, argument], or null.
+// Map a key on the list to [command, argument], or null. Only moves repeat while their key is held.
 export function labelCommand(event) {
+  const command = labelCommandOfPress(event);
+  return event.repeat && command && !["move", "shift"].includes(command[0]) ? ["held"] : command;
+}
+
+function labelCommandOfPress(event) {
   const { key, altKey, shiftKey } = event;
   if (event.isComposing) return null;
   if (event.ctrlKey || event.metaKey) {
-    const letter = key.toLowerCase();
+    const letter = letterOf(event);
     if (letter === "z") return [shiftKey ? "redo" : "undo"];
     return letter === "y" ? ["redo"] : null;
   }
   if (altKey) return key === "ArrowUp" ? ["shift", -1] : key === "ArrowDown" ? ["shift", 1] : null;
-  return COMMANDS.get(key) ?? null;
+  return COMMANDS.get(key) ?? COMMANDS.get(letterOf(event)) ?? null;
 }

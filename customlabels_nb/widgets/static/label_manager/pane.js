@@ -267,6 +267,7 @@ export class LabelPane {
     const { shown, place, at } = this.list;
     const edits = {
       add: () => this.adder.focus(),
+      held: () => {},
       undo: () => this._takeBack("undo"),
       redo: () => this._takeBack("redo"),
       shift: () => this._shift(by),

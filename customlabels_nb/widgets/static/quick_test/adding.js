@@ -49,6 +49,7 @@ export class Adding {
 
   _key(event, on) {
     event.stopPropagation();
+    if (event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       this._give(on);

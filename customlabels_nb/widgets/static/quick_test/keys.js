@@ -1,5 +1,7 @@
 // Map keys to commands of the quick test.
 
+import { letterOf, unlessHeld } from "../shared/keymap.js";
+
 export const TRYING_HELP = [
   ["O", "choose photos"],
   ["Ctrl V", "paste a photo or its URL"],
@@ -33,14 +35,18 @@ const NAMED_KEYS = {
   s: { do: "power" },
 };
 
-// Takes `key`, `ctrlKey`, `metaKey`, `shiftKey` and `altKey` of a KeyboardEvent. Returns null for other keys.
+// Return the command of a KeyboardEvent, or null for other keys.
 export function meaningOf(event) {
+  return unlessHeld(event, meaningOfPress(event), ["turn", "nudge"]);
+}
+
+function meaningOfPress(event) {
   if (event.isComposing || event.altKey) return null;
   if (event.ctrlKey || event.metaKey) {
     if (event.key === "Enter") return { do: "add" };
-    return event.key.toLowerCase() === "z" && !event.shiftKey ? { do: "undo" } : null;
+    return letterOf(event) === "z" && !event.shiftKey ? { do: "undo" } : null;
   }
   if (/^[1-9]$/.test(event.key)) return { do: "toggle", number: Number(event.key) };
-  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const name = event.key.length === 1 ? letterOf(event) : event.key;
   return Object.hasOwn(NAMED_KEYS, name) ? NAMED_KEYS[name] : null;
 }

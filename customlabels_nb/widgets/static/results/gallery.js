@@ -1,6 +1,7 @@
 // Gallery of filtered test images in pages, with selection and keyboard control.
 
 import { dataUri, element, keepKeys, setText, show } from "../shared/dom.js";
+import { letterOf } from "../shared/keymap.js";
 import { Selection } from "../shared/selection.js";
 import { itemsOf } from "./choosing.js";
 import { ResultTile } from "./tiles.js";
@@ -171,7 +172,8 @@ export class ImageGallery {
 
   _key(event) {
     const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: this.size, PageUp: -this.size };
-    if (event.target !== this.grid || event.ctrlKey && event.key !== "a") return;
+    const isAll = event.ctrlKey && letterOf(event) === "a";
+    if (event.target !== this.grid || event.ctrlKey && !isAll) return;
     if (event.key in moves) {
       const target = Math.min(this.images.length - 1, Math.max(0, this.focus + moves[event.key]));
       if (target < 0) return;
@@ -182,7 +184,7 @@ export class ImageGallery {
       this.selection.toggle(this.inFocus);
       this._changed();
     } else if (event.key === "Enter" && this.inFocus !== null) this.onOpen(this.inFocus);
-    else if (event.key === "a" && event.ctrlKey) {
+    else if (isAll) {
       this.selection.clear();
       for (const image of this.images) this.selection.places.add(image);
       this._changed();

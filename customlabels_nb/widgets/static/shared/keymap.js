@@ -40,12 +40,29 @@ const NAMED = {
   "-": { do: "nothing" },
 };
 
-// Takes `key`, `ctrlKey`, `metaKey`, `shiftKey` and `altKey` of a KeyboardEvent. Returns null for other keys.
+const HELD = { do: "held" }; // nothing is done, here and by the browser
+
+// Return the lower-case letter of a shortcut. Where letters are not Latin, it is the one on a Latin keyboard.
+export function letterOf({ key, code }) {
+  const isOther = /[\p{L}\p{M}]/u.test(key) && !/\p{Script=Latin}/u.test(key);
+  return (isOther && /^Key([A-Z])$/.exec(code)?.[1] || key).toLowerCase();
+}
+
+// Return the command, or HELD if its key repeats and the command is not one of `repeating`.
+export function unlessHeld(event, command, repeating) {
+  return event.repeat && command && !repeating.includes(command.do) ? HELD : command;
+}
+
+// Return the command of a KeyboardEvent, or null for other keys.
 export function commandOf(event) {
+  return unlessHeld(event, commandOfPress(event), ["move", "page"]);
+}
+
+function commandOfPress(event) {
   const { key, shiftKey } = event;
   if (event.isComposing || event.altKey) return null;
   if (event.ctrlKey || event.metaKey) {
-    const letter = key.toLowerCase();
+    const letter = letterOf(event);
     if (letter === "z") return { do: shiftKey ? "redo" : "undo" };
     if (letter === "y") return { do: "redo" };
     if (letter === "a") return { do: "all" };

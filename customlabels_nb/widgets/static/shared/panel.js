@@ -63,11 +63,14 @@ export class Panel {
 
   _key(event) {
     event.stopPropagation();
+    if (event.isComposing) return;
     if (event.key === "Escape") {
       event.preventDefault();
       this.close();
+    } else if (event.key === "Enter" && event.repeat && event.target.closest("button, a")) {
+      event.preventDefault(); // the key may have opened the panel
     } else if (event.key === "Tab") {
-      const stops = [...this.body.querySelectorAll("button, input, select, textarea, a, [tabindex='0']")].filter((node) => !node.disabled);
+      const stops = [...this.body.querySelectorAll("button, input, select, textarea, a, [tabindex='0']")].filter((node) => !node.disabled && node.tabIndex >= 0 && !node.closest("[hidden]"));
       const edge = event.shiftKey ? stops[0] : stops.at(-1);
       if (stops.length && (event.target === edge || event.target === this.body)) {
         event.preventDefault();

@@ -1,7 +1,7 @@
 // Apply verdicts to the shown rows before the kernel has responded, and map keys to them. Rows are those of the gallery
 // with { size, guesses, drawn }, where the latter two are lists of [label, confidence, box or null].
 
-import { commandOf } from "../shared/keymap.js";
+import { commandOf, letterOf } from "../shared/keymap.js";
 
 export const VERIFY_HELP = [
   ["Enter", "right: the selected images, or all of the page that are not judged yet"],
@@ -26,7 +26,7 @@ const RENAMED = { submit: "page right", clear: "wrong" };
 export function verifyCommand(event) {
   if (event.isComposing || event.altKey) return null;
   const isPlain = !event.ctrlKey && !event.metaKey;
-  if (isPlain && event.key.toLowerCase() in LETTERS) return LETTERS[event.key.toLowerCase()];
+  if (isPlain && !event.repeat && letterOf(event) in LETTERS) return LETTERS[letterOf(event)];
   const command = commandOf(event);
   if (!command || ["skip", "accept", "like"].includes(command.do) || (command.do === "find" && command.text)) return null;
   return command.do in RENAMED ? { do: RENAMED[command.do] } : command;

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { element } from "../../customlabels_nb/widgets/static/shared/dom.js";
+import { Panel } from "../../customlabels_nb/widgets/static/shared/panel.js";
+import { openPage, press } from "./fake_dom.js";
+
+function newPanel() {
+  const page = openPage();
+  const panel = new Panel({ onClose: () => {} });
+  page.append(panel.node);
+  return panel;
+}
+
+test("the key that opened a question does not answer it while it is held", async () => {
+  const panel = newPanel();
+  const asked = panel.ask("Submit", "2 images have no label.", [{ value: "submit", label: "Submit", primary: true }]);
+  press("Enter", { repeat: true });
+  assert.equal(panel.isOpen, true);
+  press("Enter");
+  assert.equal(await asked, "submit");
+  const field = element("textarea", { data: { first: "" } });
+  panel.open("Instructions", field);
+  assert.equal(press("Enter", { repeat: true }).defaultPrevented, false); // new lines
+});
+
+test("Tab goes round the elements that can be focused and are shown", () => {
+  const panel = newPanel();
+  const [first, last] = [element("button", { data: { first: "" } }), element("button")];
+  panel.open("Instructions", first, last, element("button", { hidden: true }), element("p", { hidden: true }, element("input")), element("button", { tabIndex: -1 }));
+  last.focus();
+  assert.equal(press("Tab").defaultPrevented, true);
+  const closer = document.activeElement;
+  assert.equal(closer.getAttribute("aria-label"), "Close");
+  press("Tab", { shiftKey: true });
+  assert.equal(document.activeElement, last);
+  first.focus();
+  assert.equal(press("Tab").defaultPrevented, false);
+});
+
+test("Esc closes a panel, but not while a word is composed", () => {
+  const panel = newPanel();
+  panel.open("Instructions", element("textarea", { data: { first: "" } }));
+  press("Escape", { isComposing: true });
+  assert.equal(panel.isOpen, true);
+  press("Escape");
+  assert.equal(panel.isOpen, false);
+});
