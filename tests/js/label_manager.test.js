@@ -4,6 +4,8 @@ import { test } from "node:test";
 import {
   after, changed, counted, dropPlace, labelCommand, quoted, reordered, someOf, stepBefore, usesText, withText,
 } from "../../customlabels_nb/widgets/static/label_manager/logic.js";
+import { LabelPane } from "../../customlabels_nb/widgets/static/label_manager/pane.js";
+import { openPage } from "./fake_dom.js";
 
 const list = (...names) => names.map((label) => ({ label, colour: "#000000" }));
 const named = (labels) => labels.map(({ label }) => label);
@@ -71,4 +73,46 @@ test("keys on the list", () => {
   for (const [name, more] of [["m", { ctrlKey: true }], ["m", { altKey: true }], ["x", {}], ["Enter", { isComposing: true }], ["toString", {}]]) {
     assert.equal(key(name, more), null, name);
   }
+});
+
+// A pane whose edits are answered by `answers`, one function each.
+function paneWith(answers) {
+  const page = openPage();
+  const told = { labels: ABC, palette: [], done: 0, seen: 1, read_only: false, can_undo: false };
+  const request = async (kind) => {
+    if (kind === "labels uses") return [{ uses: [] }];
+    return kind === "labels" ? [told] : answers.shift()(told);
+  };
+  const pane = new LabelPane({ request });
+  page.append(pane.node);
+  return pane;
+}
+
+test("a label can be typed while the one before it is added", async () => {
+  let answer;
+  const pane = paneWith([(told) => new Promise((resolve) => { answer = () => resolve([{ ...told, labels: list("a", "b", "c", "cat"), count: 0 }]); })]);
+  await pane.follow();
+  pane.adder.value = "cat";
+  const adding = pane._addTyped();
+  assert.equal(pane.adder.value, "");
+  pane.adder.value = "dog";
+  await new Promise(setImmediate);
+  answer();
+  await adding;
+  assert.deepEqual([pane.adder.value, named(pane.labels)], ["dog", ["a", "b", "c", "cat"]]);
+  pane.close();
+});
+
+test("a label that could not be added is typed again, unless another one is there", async () => {
+  const refuse = () => { throw new Error("no"); };
+  const pane = paneWith([refuse, refuse]);
+  await pane.follow();
+  for (const [typed, left] of [["", "cat"], ["dog", "dog"]]) {
+    pane.adder.value = "cat";
+    const adding = pane._addTyped();
+    pane.adder.value = typed;
+    await adding;
+    assert.equal(pane.adder.value, left);
+  }
+  pane.close();
 });

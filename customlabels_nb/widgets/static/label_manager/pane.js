@@ -344,10 +344,10 @@ export class LabelPane {
       this.list.focusOn(name);
       return;
     }
+    this.adder.value = ""; // for the next label, which may be typed before the answer
     const answer = await this._add([[name, null]]);
-    if (!answer) return;
-    this.adder.value = "";
-    this.adder.focus();
+    if (answer) this.adder.focus();
+    else this.adder.value ||= name;
   }
 
   async _import() {
