@@ -7,12 +7,14 @@ import { colourDistance, mistakeColour } from "../../customlabels_nb/widgets/sta
 import { areKept } from "../../customlabels_nb/widgets/static/results/controls.js";
 import { gridPath } from "../../customlabels_nb/widgets/static/results/curves.js";
 import { Engine, GRID, samePosition, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
+import { ImageGallery } from "../../customlabels_nb/widgets/static/results/gallery.js";
 import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, rivalsOf, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
 import { cellAfter, confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
 import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
 import { viewerPlace, zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
 import { cellText, certainSign, deltaText, imagesText, intervalText, itemText, metricText, numberText, summaryText } from "../../customlabels_nb/widgets/static/results/text.js";
+import { openPage } from "./fake_dom.js";
 import { forMany } from "./random.js";
 
 const labels = [{ label: "apple", colour: "#ff0000" }, { label: "pear", colour: "#00ff00" }];
@@ -266,4 +268,28 @@ test("masks have their polygons, the IoU of the kernel, and a path of their own"
   const strokes = strokesOf(items, labels);
   assert.deepEqual(strokes.filter(({ isMask }) => isMask).map(({ kind }) => kind), ["truth", "truth", "predicted"]);
   assert.equal(strokes.find(({ kind, isMask }) => kind === "predicted" && isMask).outline, "M0 0L9 0L9 9L0 9ZM2 2L4 2L4 4Z");
+});
+
+test("thumbnails that could not be loaded are asked for again, ever more rarely", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  openPage();
+  let [asked, isGone] = [0, true];
+  const source = { thumbs: async (images) => { asked += 1; if (isGone) throw new Error("The kernel does not respond."); return images.map(() => ({})); } };
+  const gallery = new ImageGallery({ source });
+  gallery.paint = () => gallery._ask([0, 1]);
+  gallery.paint();
+  const pass = async (seconds) => {
+    for (let at = 0; at < 100 * seconds; at += 1) {
+      context.mock.timers.tick(10);
+      for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    }
+  };
+  await pass(10);
+  assert.ok(asked >= 3 && asked <= 10, asked);
+  isGone = false;
+  await pass(31);
+  assert.deepEqual([...gallery.pictures.keys()], [0, 1]);
+  const before = asked;
+  await pass(1);
+  assert.equal(asked, before);
 });

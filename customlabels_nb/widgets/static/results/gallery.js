@@ -11,6 +11,7 @@ const TILE = 134; // width in pixels
 const ROWS = 3;
 const KEPT = 1000;
 const WAIT = 60; // milliseconds, to skip requests while a slider moves
+const LONGEST_WAIT = 30_000; // after failures
 
 export class ImageGallery {
   // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]. `onOpen(image)`, `onSelect(images)`,
@@ -21,6 +22,7 @@ export class ImageGallery {
     this.asked = new Set();
     this.tiles = [];
     this.images = [];
+    this.failures = 0; // since the last success
     this.first = 0;
     this.focus = 0;
     this.columns = 8;
@@ -118,20 +120,24 @@ export class ImageGallery {
     const lacking = shown.filter((image) => !this.pictures.has(image) && !this.asked.has(image));
     if (!lacking.length) return;
     this.timer = setTimeout(async () => {
+      this.timer = null;
       for (const image of lacking) this.asked.add(image);
       try {
         const found = await this.source.thumbs(lacking, Math.ceil(TILE * Math.min(2, window.devicePixelRatio || 1)));
+        this.failures = 0;
         lacking.forEach((image, index) => this.pictures.set(image, found[index]));
         for (const image of this.pictures.keys()) {
           if (this.pictures.size <= KEPT) break;
           this.pictures.delete(image);
         }
       } catch {
-        // the screen reports that the kernel does not respond, and the next page tries again
+        this.failures += 1; // the screen reports that the kernel does not respond
       } finally {
         for (const image of lacking) this.asked.delete(image);
       }
-      if (!this.isClosed) this.paint();
+      if (this.isClosed) return;
+      if (!this.failures) this.paint();
+      else this.timer ??= setTimeout(() => this.paint(), Math.min(LONGEST_WAIT, WAIT * 2 ** this.failures));
     }, WAIT);
   }
 
