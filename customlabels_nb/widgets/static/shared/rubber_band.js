@@ -40,6 +40,10 @@ export class RubberBand {
 
   _move(event) {
     if (!this.from) return;
+    if (!event.buttons) { // released where this was not told
+      this._end(event);
+      return;
+    }
     const to = this._at(event);
     if (!this.dragging) {
       if (Math.hypot(to[0] - this.from[0], to[1] - this.from[1]) < STARTS_AFTER) return;
