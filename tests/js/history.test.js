@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { offerOf } from "../../customlabels_nb/widgets/static/history/list.js";
+import { momentText, slotCaption, slotText } from "../../customlabels_nb/widgets/static/dashboard/text.js";
+import { HistoryList, offerOf } from "../../customlabels_nb/widgets/static/history/list.js";
+import { openPage } from "./fake_dom.js";
 
 const row = (more) => ({ what: "label cat", undoable: true, undoes: null, undone_by: null, ...more });
 
@@ -14,4 +16,16 @@ test("an action is undone or redone in one place", () => {
   assert.equal(offerOf(row(undo)), "Redo");
   assert.equal(offerOf(row({ ...undo, undone_by: 4 })), null);
   assert.equal(offerOf(row({ what: "redo label cat", undoes: 3 })), null); // the original has the button
+});
+
+test("times begin at 00:00", () => {
+  openPage();
+  const created = new Date(2026, 0, 5, 0, 5, 7).getTime() * 1000;
+  const list = new HistoryList(() => {}, {});
+  list.rows = [{ ...row(), id: 1, created, who: "ann" }];
+  list._draw();
+  assert.equal(list.list.querySelector(".when").textContent, "00:05:07");
+  assert.match(momentText(created), /2026\D+00:05$/);
+  assert.match(slotText(created, "hour"), /00:05\D+01:05$/);
+  assert.equal(slotCaption(created, "hour"), "00:05");
 });

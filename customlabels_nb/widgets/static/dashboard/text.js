@@ -30,7 +30,7 @@ export function paceText(imagesPerHour) {
   return `${numeral(imagesPerHour < 10 ? Math.round(imagesPerHour * 10) / 10 : Math.round(imagesPerHour))}/h`;
 }
 
-const MINUTE = { hour: "2-digit", minute: "2-digit", hour12: false };
+const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 
 export function momentText(microseconds) {
   return new Date(microseconds / 1000).toLocaleString("en", { day: "numeric", month: "short", year: "numeric", ...MINUTE });

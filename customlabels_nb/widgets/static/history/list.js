@@ -2,7 +2,7 @@
 
 import { element, keepKeys, setText, show } from "../shared/dom.js";
 
-const WORD_OF_TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+const WORD_OF_TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
 function dayText(microseconds, now = Date.now()) {
   const at = new Date(microseconds / 1000);
