@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Export } from "../../customlabels_nb/widgets/static/dashboard/export.js";
+import { askPath } from "../../customlabels_nb/widgets/static/results/dialogs.js";
 import { element } from "../../customlabels_nb/widgets/static/shared/dom.js";
 import { Panel } from "../../customlabels_nb/widgets/static/shared/panel.js";
 import { openPage, press } from "./fake_dom.js";
@@ -45,4 +47,21 @@ test("Esc closes a panel, but not while a word is composed", () => {
   assert.equal(panel.isOpen, true);
   press("Escape");
   assert.equal(panel.isOpen, false);
+});
+
+test("Enter that ends the composition of a path does not write there", async () => {
+  const panel = newPanel();
+  const path = askPath(panel, { page: "report.html" });
+  press("Enter", { isComposing: true });
+  assert.equal(panel.isOpen, true);
+  press("Enter");
+  assert.deepEqual(await path, { what: "page", path: "report.html" });
+  const begun = [];
+  const sides = { labelled: 1, needs_review: 0, skipped: 0, unlabelled: 0 };
+  new Export(panel, { begin: async ({ folder }) => begun.push(folder) }).open(["coco"], { statuses: { train: sides, test: sides } }, null);
+  panel.body.querySelector("[data-choice='folder']").focus();
+  press("Enter", { isComposing: true });
+  assert.deepEqual(begun, []);
+  press("Enter");
+  assert.deepEqual(begun, ["export"]);
 });

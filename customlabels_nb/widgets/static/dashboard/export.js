@@ -45,7 +45,7 @@ export class Export {
       }
     };
     this.begin.addEventListener("click", run);
-    folder.addEventListener("keydown", (event) => { if (event.key === "Enter") run(); });
+    folder.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) run(); });
     this.panel.open(
       "Export labelled images",
       element("p", {}, element("label", {}, "Format: ", element("span", { class: "menu" }, format))),

@@ -89,7 +89,7 @@ export function askPath(panel, writes) {
     const rows = Object.entries(writes).map(([what, name], index) => {
       const field = element("input", { type: "text", value: name, data: index ? {} : { first: "" }, attributes: { "aria-label": `Path of ${kinds[what][0]}` } });
       const write = () => { answer = { what, path: field.value }; panel.close(); };
-      field.addEventListener("keydown", (event) => { if (event.key === "Enter") write(); });
+      field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) write(); });
       return element(
         "div", { class: "writer", data: { what } }, element("strong", { text: kinds[what][0] }), element("p", { class: "faint", text: kinds[what][1] }),
         element("div", { class: "choices" }, field, element("button", { type: "button", class: index ? "" : "primary", text: "Export", on: { click: write } })),
