@@ -103,6 +103,7 @@ def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
 
 def delete_project(place: ProjectLocation) -> None:
     """Delete the database and this package's files in the project's folder, see ``Project.delete``."""
+    refuse_if_busy(place.store, "deleted")  # here too: a kernel may have started one while the user was asked
     _refuse_if_trained(place.store, "deleted")
     try:
         place.store.destroy()

@@ -34,7 +34,7 @@ from customlabels_nb.project.runnable import Runnable
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.store.records import DESCRIPTION
-from customlabels_nb.training.status import Heartbeat, is_settled, remove_folder, this_process
+from customlabels_nb.training.status import Heartbeat, check_resumable, is_settled, remove_folder, this_process
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -407,8 +407,7 @@ class Model(Runnable):
         if launched_rank(where[0]):
             follow()
             return self
-        if record.status != "TRAINING_FAILED":
-            raise NotAllowedError(f"Only a failed training run can be resumed. {self.name!r} is {record.status}.")
+        check_resumable(record)
         labels = self._store.labels()
         colours = dict(zip(labels["label"], labels["colour"], strict=True))
         display = watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks)
@@ -491,12 +490,17 @@ class Model(Runnable):
         >>> len(project.versions)
         0
         """
+
+        def deleting(now: VersionRecord) -> dict[str, str]:
+            if now.status in _BUSY:
+                raise NotAllowedError(f"{self.name!r} cannot be deleted while it is {now.status}. Stop it first.")
+            return {"status": "DELETING", "status_message": "The model is being deleted."}
+
         record = self.record
-        if record.status in _BUSY:
-            raise NotAllowedError(f"{self.name!r} cannot be deleted while it is {record.status}. Stop it first.")
+        deleting(record)
         require_confirmation(f"Delete the version {self.name!r} permanently?", confirm)
+        self._store.change_version(self.name, deleting)  # again: another kernel may have resumed it meanwhile
         self._forget()
-        self._store.update_version(self.name, status="DELETING", status_message="The model is being deleted.")
         remove_folder(self._root / record.folder, self._root)
         self._store.delete_version(self.name, Action("delete version", settings.user, self.name))
 

@@ -49,7 +49,7 @@ from customlabels_nb.training.kinds import KindChoice, choose_kind
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import TrainingPlan, make_plan
 from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
-from customlabels_nb.training.status import honest_status, this_process
+from customlabels_nb.training.status import honest_status, resuming, this_process
 from customlabels_nb.training.stored import stored_evaluation
 
 COMPLETED = "The model is ready to run."
@@ -118,30 +118,36 @@ def resume_version(
 
     If the run was killed before the snapshots were written, it restarts with the current datasets. Features that have
     already been computed are reused from the cache, which finds them by content hash.
+
+    Raises
+    ------
+    NotAllowedError
+        If the version's training has not failed, or another kernel has already resumed it.
     """
     started, folder = time.perf_counter(), root / record.folder
-    if has_snapshots(folder):
-        train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
-        train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
-    else:  # killed before the snapshots were written
-        train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
-    train, test = with_current_hashes(store, (train, test), events)
-    options = TrainingOptions(**record.config)
-    plan = make_plan(train, test, kind=options.kind or record.kind)
-    if options.kind is None:  # chosen automatically
-        choice = choose_kind(train, test, task=store.project().task)
-        began = KindChoice(plan.kind, "the interrupted run started with it")
-        plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
-    device = choose_device(options.device)
-    if ranks is not None:
-        ranks.check(device, plan.train.images["image"], root)
-    store.update_version(
-        record.name,
-        Action("resume training", settings.user, record.name),
-        status="TRAINING_IN_PROGRESS",
-        status_message="The model is being trained.",
-        **this_process(),
-    )
+    with resuming(store, record):
+        if has_snapshots(folder):
+            train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
+            train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
+        else:  # killed before the snapshots were written
+            train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
+        train, test = with_current_hashes(store, (train, test), events)
+        options = TrainingOptions(**record.config)
+        plan = make_plan(train, test, kind=options.kind or record.kind)
+        if options.kind is None:  # chosen automatically
+            choice = choose_kind(train, test, task=store.project().task)
+            began = KindChoice(plan.kind, "the interrupted run started with it")
+            plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
+        device = choose_device(options.device)
+        if ranks is not None:
+            ranks.check(device, plan.train.images["image"], root)
+        store.update_version(
+            record.name,
+            Action("resume training", settings.user, record.name),
+            status="TRAINING_IN_PROGRESS",
+            status_message="The model is being trained.",
+            **this_process(),
+        )
     work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks)
     return _run(store, record, (train, test), work)
 

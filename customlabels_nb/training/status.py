@@ -28,23 +28,29 @@ def settle_orphans(store: SqlStore) -> list[str]:
     """Update the status of versions whose process is dead, and return their names."""
     settled: list[str] = []
     for version in [] if store.read_only else store.versions():
-        if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
-            status = "TRAINING_FAILED"
-            message = (
-                "The kernel that trained the version has ended. Call resume() to continue or delete() to remove it."
-            )
-        elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
-            status, message = "STOPPED", "The kernel that ran the version has ended."
-        elif version.status == "COPYING_IN_PROGRESS" and _is_gone(version):
-            status = "COPYING_FAILED"
-            message = "The kernel that copied the version has ended. Copy it again, or delete() the partial copy."
-        else:
+        if _settled(version) is None:
             continue
         action = Action("settle", "customlabels_nb", version.name)
         with suppress(ModelNotFoundError):  # another kernel has deleted it meanwhile
-            store.update_version(version.name, action, status=status, status_message=message)
-            settled.append(version.name)
+            # checked again: its training may have ended normally since it was read, or another kernel resumed it
+            if store.change_version(version.name, _settled, action).action is not None:
+                settled.append(version.name)
     return settled
+
+
+def _settled(version: VersionRecord) -> dict[str, str] | None:
+    """Return the true status of a version and its message if its process is dead, or None."""
+    if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
+        status = "TRAINING_FAILED"
+        message = "The kernel that trained the version has ended. Call resume() to continue or delete() to remove it."
+    elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
+        status, message = "STOPPED", "The kernel that ran the version has ended."
+    elif version.status == "COPYING_IN_PROGRESS" and _is_gone(version):
+        status = "COPYING_FAILED"
+        message = "The kernel that copied the version has ended. Copy it again, or delete() the partial copy."
+    else:
+        return None
+    return {"status": status, "status_message": message}
 
 
 def this_process() -> dict[str, Any]:
@@ -54,7 +60,11 @@ def this_process() -> dict[str, Any]:
 
 def is_settled(version: VersionRecord) -> bool:
     """Check whether the process in a version's record is the current process or dead."""
-    return (version.host, version.pid) == (socket.gethostname(), os.getpid()) or _is_gone(version)
+    return _is_own(version) or _is_gone(version)
+
+
+def _is_own(version: VersionRecord) -> bool:
+    return (version.host, version.pid) == (socket.gethostname(), os.getpid())
 
 
 def _is_gone(version: VersionRecord) -> bool:
@@ -123,7 +133,46 @@ def honest_status(store: SqlStore, name: str, doing: Doing = TRAINING) -> Iterat
     finally:
         heartbeat.stop()
         with suppress(CustomLabelsError):  # a heartbeat may be written after the final status
-            store.update_version(name, host=None, pid=None, heartbeat=None)
+            store.change_version(name, _released)
+
+
+def _released(version: VersionRecord) -> dict[str, None] | None:
+    """Return the changes that remove this process, or None if another one has started or resumed the version."""
+    return dict.fromkeys(("host", "pid", "heartbeat")) if _is_own(version) else None
+
+
+def check_resumable(version: VersionRecord) -> None:
+    """Raise NotAllowedError unless the version's training has failed."""
+    if version.status != "TRAINING_FAILED":
+        raise NotAllowedError(f"Only a failed training run can be resumed. {version.name!r} is {version.status}.")
+
+
+@contextmanager
+def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
+    """Claim a failed version for this process during the block, and restore its status if the block raises.
+
+    Raises
+    ------
+    NotAllowedError
+        If the version's training has not failed, or another kernel has already resumed it.
+    """
+
+    def claim(now: VersionRecord) -> dict[str, Any]:
+        check_resumable(now)
+        return {"status": "TRAINING_IN_PROGRESS", "status_message": "Training is being resumed.", **this_process()}
+
+    store.change_version(version.name, claim)
+    heartbeat = Heartbeat(store, version.name)
+    try:
+        yield
+    except BaseException:
+        heartbeat.stop()
+        before = {"status": version.status, "status_message": version.status_message}
+        with suppress(CustomLabelsError):  # the missing heartbeat reveals the failure
+            store.update_version(version.name, **before, host=None, pid=None, heartbeat=None)
+        raise
+    finally:
+        heartbeat.stop()
 
 
 def _note_failure(store: SqlStore, name: str, error: BaseException, doing: Doing) -> None:

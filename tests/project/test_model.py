@@ -33,7 +33,10 @@ from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.store import Action
+from customlabels_nb.store.records import DESCRIPTION
+from customlabels_nb.training.status import this_process
 from tests.facts import tells
+from tests.other_kernels import before_next_write
 
 RUN_AND_WAIT = """
 import sys, customlabels_nb as cl
@@ -182,6 +185,24 @@ def test_deleting_a_version_asks_and_is_refused_while_it_runs(
     project.close()  # nothing is left to stop
 
 
+def test_what_is_resumed_while_the_user_is_asked_is_not_deleted(
+    project: Project, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = load_project(project.root)._store
+
+    def resume_and_agree(question: str) -> str:
+        other.update_version("v1", status="TRAINING_IN_PROGRESS", **this_process())
+        return "yes"
+
+    monkeypatch.setattr("builtins.input", resume_and_agree)
+    for delete in (model.delete, project.delete):
+        other.update_version("v1", status="TRAINING_FAILED", host=None, pid=None)
+        with pytest.raises(NotAllowedError, match="TRAINING_IN_PROGRESS"):
+            delete()
+        assert model.status == "TRAINING_IN_PROGRESS"
+        assert (model.folder / "config.json").is_file()
+
+
 def test_a_folder_that_leads_elsewhere_is_never_deleted(project: Project, model: Model, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
@@ -225,8 +246,6 @@ def test_a_model_whose_start_cannot_be_stored_does_not_run(model: Model, monkeyp
 
 def test_a_running_version_of_a_dead_kernel_is_stopped_at_the_next_load(project: Project, model: Model) -> None:
     project._store.update_version("v1", status="RUNNING", pid=2**22 + 1, host=model.record.host or "")
-    from customlabels_nb.training.status import this_process
-
     project._store.update_version("v1", **{**this_process(), "pid": 2**22 + 1})
     assert load_project(project.root).model("v1").status == "STOPPED"
 

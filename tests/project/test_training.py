@@ -31,8 +31,10 @@ from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, VersionRecord
+from customlabels_nb.training import run
 from customlabels_nb.training.kept_files import CROSS_FITTED, read_predictions
-from customlabels_nb.training.run import TrainingOptions, train_version
+from customlabels_nb.training.run import TrainingOptions, resume_version, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
 from tests.facts import tells
 from tests.project.conftest import HOSTILE, draw
@@ -393,6 +395,28 @@ def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None
     (project.root / "versions" / "v1" / "images.json").unlink()
     (project.root / "versions" / "v1" / "test.manifest").unlink()
     assert project.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
+
+
+def test_a_second_kernel_cannot_resume_during_the_checks_of_the_first(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    failed = VersionRecord("v1", "TRAINING_FAILED", "Stopped by you.", "versions/v1", now, now, kind="single-label")
+    project._store.add_version(failed, Action("begin training", "ann"))
+    answers = []
+
+    def hash_slowly(*_: Any) -> None:
+        monkeypatch.setattr(run, "with_current_hashes", lambda *_: pytest.fail("two kernels train one version"))
+        with pytest.raises(NotAllowedError) as caught:
+            resume_version(project._store, project.root, failed, Events())
+        answers.append(str(caught.value))
+        raise NotEnoughDataError("The images are gone.")
+
+    monkeypatch.setattr(run, "with_current_hashes", hash_slowly)
+    with pytest.raises(NotEnoughDataError, match="gone"):
+        resume_version(project._store, project.root, failed, Events())
+    assert answers == ["Only a failed training run can be resumed. 'v1' is TRAINING_IN_PROGRESS."]
+    assert (project.model("v1").status, project.model("v1").status_message) == ("TRAINING_FAILED", "Stopped by you.")
 
 
 @pytest.mark.usefixtures("known_features")

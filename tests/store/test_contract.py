@@ -393,6 +393,24 @@ def test_versions_are_kept_and_followed(store: SqlStore) -> None:
     assert store.versions() == []
 
 
+def test_a_version_is_changed_by_what_is_stored_now(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
+    store.add_version(version("v1", tags={"a": "b"}), ACTION)
+    reopen().update_version("v1", tags={"a": "c"})
+    assert store.change_version("v1", lambda now: {"tags": {**now.tags, "d": "e"}}, ACTION).action is not None
+    (found,) = store.versions()
+    assert found.tags == {"a": "c", "d": "e"}
+    before = len(store.history())
+    assert store.change_version("v1", lambda now: None, ACTION).action is None
+
+    def refuse(_: VersionRecord) -> dict[str, object]:
+        raise NotAllowedError("busy")
+
+    with pytest.raises(NotAllowedError, match="busy"):
+        store.change_version("v1", refuse, ACTION)
+    assert store.versions() == [found]
+    assert len(store.history()) == before
+
+
 def test_a_published_name_moves(store: SqlStore) -> None:
     store.add_version(version("v1"), ACTION)
     store.add_version(version("v2"), ACTION)
