@@ -176,8 +176,9 @@ class Model(Runnable):
         >>> model.record.tags
         {'stage': 'test', 'customer': 'Smith'}
         """
-        merged = {**self.record.tags, **check_tags(tags)}
-        self._store.update_version(self.name, Action("tag version", settings.user, self.name), tags=merged)
+        added = check_tags(tags)
+        action = Action("tag version", settings.user, self.name)
+        self._store.change_version(self.name, lambda now: {"tags": {**now.tags, **added}}, action)
 
     @property
     def description(self) -> str:
@@ -198,9 +199,13 @@ class Model(Runnable):
         >>> model.description
         'Rooms of flats in daylight'
         """
-        tags = {**self.record.tags, DESCRIPTION: check_description(text)}
-        kept = {key: value for key, value in tags.items() if value or key != DESCRIPTION}
-        self._store.update_version(self.name, Action("describe version", settings.user, self.name), tags=kept)
+        description = check_description(text)
+
+        def described(now: VersionRecord) -> dict[str, dict[str, str]]:
+            tags = {**now.tags, DESCRIPTION: description}
+            return {"tags": {key: value for key, value in tags.items() if value or key != DESCRIPTION}}
+
+        self._store.change_version(self.name, described, Action("describe version", settings.user, self.name))
         self._write_card()
 
     # -- running ------------------------------------------------------------------------------------
@@ -227,13 +232,17 @@ class Model(Runnable):
         from customlabels_nb.models.artifact import load_config, update_config
 
         self._require_ready()
-        config = load_config(self.folder)
         if thresholds is None:
-            assumed = self.evaluate().per_label
-            thresholds = {row.label: row.threshold for row in assumed.itertuples() if row.label in config.labels}
-        merged = dict(zip(config.labels, resolve_thresholds(config, thresholds).tolist(), strict=True))
-        update_config(self.folder, replace(config, thresholds=merged))
-        self._store.update_version(self.name, Action("set thresholds", settings.user, self.name))
+            assumed, labels = self.evaluate().per_label, load_config(self.folder).labels
+            thresholds = {row.label: row.threshold for row in assumed.itertuples() if row.label in labels}
+
+        def merge(_: VersionRecord) -> dict[str, Any]:  # other kernels that set thresholds wait
+            config = load_config(self.folder)
+            merged = dict(zip(config.labels, resolve_thresholds(config, thresholds).tolist(), strict=True))
+            update_config(self.folder, replace(config, thresholds=merged))
+            return {}
+
+        self._store.change_version(self.name, merge, Action("set thresholds", settings.user, self.name))
         self._write_card()
 
     def start(

@@ -207,9 +207,11 @@ class Project:
         {'site': 'north'}
         """
         given = check_tags({key: text for key, text in tags.items() if text is not None})
-        record = self._store.dataset(t.check_split(split))
-        kept = {key: text for key, text in (record.tags if record else {}).items() if key not in tags}
-        self._store.tag_dataset(split, {**kept, **given}, self._action("tag dataset"))
+
+        def tagged(now: dict[str, str]) -> dict[str, str]:
+            return {**{key: text for key, text in now.items() if key not in tags}, **given}
+
+        self._store.tag_dataset(t.check_split(split), tagged, self._action("tag dataset"))
 
     @property
     def datasets(self) -> pd.DataFrame:
@@ -551,14 +553,16 @@ class Project:
             raise InputError(
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
-        rows: pd.DataFrame = _beside_others(self._store, str(image), table, model.strip()) if of_one else frame
+        rows: pd.DataFrame = table.assign(image=image) if of_one else frame
         if "image" in rows.columns and rows["image"].notna().all():
             train = dict(zip(rows["image"], _stored_names(self._store, t.TRAIN, rows["image"]), strict=True))
             names = pd.Series(list(train.values()), dtype=object)
             test = dict(zip(names, _stored_names(self._store, t.TEST, names), strict=True))
             rows = rows.assign(image=[test[train[name]] for name in rows["image"]])
         predictions = t.normalise_annotations(rows).assign(model=model.strip())
-        return self._store.replace_predictions(model.strip(), predictions, self._action("add predictions", note)).count
+        replaced = {image, image_uri(image)} if of_one else None
+        action = self._action("add predictions", note)
+        return self._store.replace_predictions(model.strip(), predictions, action, images=replaced).count
 
     def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
         """Remove images and their annotations from a dataset and return the number of images removed.
@@ -1434,13 +1438,6 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
     rows, old_rows = row_keys(images), row_keys(origin.images)
     marks, old_marks = annotation_keys(annotations), annotation_keys(origin.annotations)
     return {name for name in rows if rows[name] != old_rows.get(name) or marks.get(name) != old_marks.get(name)}
-
-
-def _beside_others(store: SqlStore, image: str, table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Return the model's stored predictions for other images, followed by those in ``table`` for ``image``."""
-    said, columns = store.predictions(model=model), ["image", *table.columns]
-    names = {image, image_uri(image)}
-    return pd.concat([said.loc[~said["image"].isin(names), columns], table.assign(image=image)[columns]])
 
 
 def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:

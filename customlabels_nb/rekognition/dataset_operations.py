@@ -55,7 +55,7 @@ def create_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     try:
         store.add_images(split, *nothing, action)
         if "Tags" in request:
-            store.tag_dataset(split, request["Tags"], action)
+            store.tag_dataset(split, lambda _: request["Tags"], action)
     except BaseException:  # a dataset in progress can be neither created again nor deleted
         served.ledger.remove_dataset(split)
         raise

@@ -50,7 +50,7 @@ def _tags(call: Call, arn: str, changes: Mapping[str, str | None]) -> dict[str, 
             if changes and own is not None:
                 change_facts(ledger, version.local, tags=found)
             elif changes:
-                store.update_version(version.local, action, tags=found)
+                store.change_version(version.local, lambda now: {"tags": _changed(now.tags, changes)}, action)
         return {key: text for key, text in found.items() if key != DESCRIPTION}
     if name.split is not None:
         refresh_entries(call.workspace.find(arn)[0])
@@ -58,7 +58,7 @@ def _tags(call: Call, arn: str, changes: Mapping[str, str | None]) -> dict[str, 
         record = served.project._store.dataset(state.split)
         found = _changed(record.tags if record else {}, changes)
         if changes:
-            served.project._store.tag_dataset(state.split, found, action)
+            served.project._store.tag_dataset(state.split, lambda tags: _changed(tags, changes), action)
         return found
     project = call.workspace.find_project(arn).project
     found = _changed(project.tags, changes)

@@ -318,17 +318,20 @@ class SqlStore:
             made, changed = frames.moment(created), frames.moment(updated)
             return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
 
-    def tag_dataset(self, split: str, tags: dict[str, str], action: Action) -> WriteResult:
-        """Replace the tags of the train or test dataset."""
+    def tag_dataset(
+        self, split: str, change: Callable[[dict[str, str]], dict[str, str]], action: Action
+    ) -> WriteResult:
+        """Replace the tags of the train or test dataset by ``change(tags)`` in one transaction."""
         c = schema.datasets.c
         with self._database.write() as connection:
             before = fetch(connection, select(c.tags).where(c.split == split))
             if not before:
                 raise InputError(f"The project has no {split} set. Import images first.")
-            values = {"tags": dump_json(tags), "updated": now_us()}
+            old = load_json(before[0][0], {})
+            new = change(dict(old))
+            values = {"tags": dump_json(new), "updated": now_us()}
             connection.execute(update(schema.datasets).where(c.split == split).values(**values))
-            old = {"tags": load_json(before[0][0], {})}
-            return record(connection, action, split=split, before=old, after={"tags": tags})
+            return record(connection, action, split=split, before={"tags": old}, after={"tags": new})
 
     def statistics(self, split: str) -> Statistics:
         """Count the dataset's images, labelled images, labels in use and boxes. All are 0 if it does not exist."""
@@ -1159,10 +1162,16 @@ class SqlStore:
         with self._database.read() as connection:
             return frames.read_annotations(connection, schema.predictions, split, model)
 
-    def replace_predictions(self, model: str, predictions: pd.DataFrame, action: Action) -> WriteResult:
-        """Replace all of a model's predictions for the project's images. ``count`` is the number of predictions."""
+    def replace_predictions(
+        self, model: str, predictions: pd.DataFrame, action: Action, *, images: Collection[str] | None = None
+    ) -> WriteResult:
+        """Replace a model's predictions for ``images``, by default all of them.
+
+        ``count`` is the number of predictions that the model has then.
+        """
+        p = schema.predictions.c
         with self._database.write() as connection:
-            _delete_predictions(connection, model)
+            _delete_predictions(connection, model, images)
             if len(predictions):
                 labels = ensure_labels(connection, predictions["label"].unique())
                 known = image_ids(connection, predictions["image"].unique().tolist())
@@ -1172,7 +1181,8 @@ class SqlStore:
                     raise TableError(f"Predictions refer to {error.args[0]!r}, which is not in the project.") from error
                 ids = take_ids(connection, schema.predictions, len(predictions))
                 insert_columns(connection, schema.predictions, {"id": ids, "model": model, **columns})
-            return record(connection, action, count=len(predictions), after={"model": model})
+            stored = connection.scalar(select(func.count()).select_from(schema.predictions).where(p.model == model))
+            return record(connection, action, count=int(stored or 0), after={"model": model})
 
 
 # -- copies -----------------------------------------------------------------------------------------
@@ -1352,6 +1362,10 @@ def _written_field(name: str, value: Any) -> Any:
     return frames.from_datetime(value) if name in _VERSION_TIMES else value
 
 
-def _delete_predictions(connection: Connection, model: str) -> None:
-    connection.execute(delete(schema.predictions).where(schema.predictions.c.model == model))
+def _delete_predictions(connection: Connection, model: str, images: Collection[str] | None = None) -> None:
+    p, i = schema.predictions.c, schema.images.c
+    chosen = delete(schema.predictions).where(p.model == model)
+    if images is not None:
+        chosen = chosen.where(p.image_id.in_(select(i.id).where(among(connection, i.image, images))))
+    connection.execute(chosen)
     note_prediction_change(connection, model)

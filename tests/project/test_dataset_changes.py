@@ -21,6 +21,7 @@ from customlabels_nb.errors import (
 from customlabels_nb.settings import settings
 from tests.facts import facts, tells
 from tests.images.pictures import write_folder
+from tests.other_kernels import before_next_write
 
 
 @pytest.fixture
@@ -38,6 +39,15 @@ def fill(project: cl.Project, counts: dict[str, int], *, split: str = "train", s
 
 def labels(dataset: cl.Dataset) -> dict[str, list[str]]:
     return dict(zip(dataset.images["image"], dataset.labels_of_images(), strict=True))
+
+
+def test_tags_of_a_dataset_from_two_kernels_are_merged(project: cl.Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(project, {"apple": 1})
+    other = cl.load_project(project.root)
+    before_next_write(monkeypatch, project._store, lambda: other.tag_dataset("train", site="north"))
+    project.tag_dataset("train", camera="left")
+    assert project.datasets["tags"].iloc[0] == {"site": "north", "camera": "left"}
+    other.close()
 
 
 # -- update -----------------------------------------------------------------------------------------

@@ -162,6 +162,18 @@ def test_tags_are_added(model: Model) -> None:
     assert model.record.tags == {"stage": "test", "owner": "ann"}
 
 
+def test_what_two_kernels_set_at_the_same_time_is_merged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = load_project(model.folder.parent.parent).model("v1")
+    before_next_write(monkeypatch, model._store, lambda: other.tag(owner="ann"))
+    model.tag(stage="test")
+    before_next_write(monkeypatch, model._store, lambda: other.tag(room="3"))
+    model.describe("Shapes on paper")
+    assert model.record.tags == {"owner": "ann", "stage": "test", "room": "3", DESCRIPTION: "Shapes on paper"}
+    before_next_write(monkeypatch, model._store, lambda: other.set_thresholds({"stripes": 0.75}))
+    model.set_thresholds({"disc": 0.25})
+    assert (model.thresholds["disc"], model.thresholds["stripes"]) == (0.25, 0.75)
+
+
 def test_deleting_a_version_asks_and_is_refused_while_it_runs(
     project: Project, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from customlabels_nb.errors import InputError, TableError
+from customlabels_nb.inference.detection import Detection
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import load_project
+from tests.other_kernels import before_next_write
 
 
 def test_they_are_kept_beside_the_labels_and_replaced_as_a_whole(project: Project) -> None:
@@ -22,6 +26,20 @@ def test_they_are_kept_beside_the_labels_and_replaced_as_a_whole(project: Projec
     gallery = project.label("train")
     assert gallery.session.row(train[0])["predicted"] == ["disc", 0.9]
     assert project.history["what"].iloc[0] == "add predictions"
+
+
+def test_detections_that_two_kernels_add_are_all_stored(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = project.train_set.images["image"].head(2)
+    other, table = load_project(project.root), pd.DataFrame({"label": ["disc"], "confidence": [0.9]})
+    before_next_write(
+        monkeypatch,
+        project._store,
+        lambda: other.add_predictions(Detection(Image.new("RGB", (4, 4)), second, table, {}), model="m"),
+    )
+    found = Detection(Image.new("RGB", (4, 4)), first, table, {})
+    assert project.add_predictions(found, model="m") == 2
+    assert project.add_predictions(found, model="m") == 2
+    assert sorted(project._store.predictions(model="m")["image"]) == sorted([first, second])
 
 
 def test_boxes_too(project: Project) -> None:

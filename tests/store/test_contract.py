@@ -430,6 +430,10 @@ def test_predictions_are_replaced_by_model_and_go_with_it(store: SqlStore) -> No
     assert len(store.annotations()) == 2
     store.replace_predictions("v1", frame.head(1), ACTION)
     assert len(store.predictions(model="v1")) == 1
+    assert store.replace_predictions("v1", labels_of(b="kiwi"), ACTION, images=["b", "c"]).count == 2
+    assert store.replace_predictions("v1", labels_of(b="apple"), ACTION, images=["b"]).count == 2
+    assert store.predictions(model="v1")[["image", "label"]].values.tolist() == [["a", "apple"], ["b", "apple"]]
+    assert store.replace_predictions("v1", frame.head(0), ACTION, images=["a"]).count == 1
     with pytest.raises(TableError, match="nowhere"):
         store.replace_predictions("v1", labels_of(nowhere="apple"), ACTION)
     store.delete_version("v1", ACTION)
