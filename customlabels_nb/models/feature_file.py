@@ -22,7 +22,7 @@ import numpy.typing as npt
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.transforms import TRANSFORM_VERSION
-from customlabels_nb.remote.content_cache import content_key, tag_cache
+from customlabels_nb.remote.content_cache import caches_of, content_key, tag_cache
 from customlabels_nb.settings import settings
 
 #: Rows of float16.
@@ -194,11 +194,7 @@ class FeatureCache:
 
 def project_features(root: Path | None) -> FeatureCache:
     """Return the feature cache of the project at ``root``, or of the user if None."""
-    base = settings.cache_dir if root is None else root / "cache"
-    if root is None:
-        with contextlib.suppress(OSError):
-            base.mkdir(parents=True, exist_ok=True)
-    return _cache(base / "features", int(settings.cache_gb * 2**30))
+    return _cache(caches_of(root) / "features", int(settings.cache_gb * 2**30))
 
 
 @lru_cache(maxsize=64)

@@ -42,7 +42,7 @@ class ContentCache:
     Parameters
     ----------
     folder : Path
-        Cache folder, created on the first write.
+        Cache folder, created on the first write, with the folder that contains it.
     limit_bytes : int
         Maximum size. It is checked each time 1/16 of it has been written, so the cache may exceed it by that amount.
     """
@@ -74,7 +74,9 @@ class ContentCache:
             return
         try:
             if not path.parent.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
+                # not above: the project may have been renamed or deleted
+                for folder in (self.folder.parent, self.folder, path.parent):
+                    folder.mkdir(exist_ok=True)
                 tag_cache(self.folder)
             with replacing(path, durable=False) as file:
                 file.write(data)
@@ -111,8 +113,16 @@ class ContentCache:
 
 def project_cache(root: Path | None, kind: str) -> ContentCache:
     """Return the cache for ``kind``, such as "thumbnails", of the project at ``root``, or of the user if None."""
-    base = settings.cache_dir if root is None else root / "cache"
-    return _cache(base / kind, int(settings.cache_gb * 2**30))
+    return _cache(caches_of(root) / kind, int(settings.cache_gb * 2**30))
+
+
+def caches_of(root: Path | None) -> Path:
+    """Return the folder with the caches of the project at ``root``, or of the user if None, which is created."""
+    if root is not None:
+        return root / "cache"
+    with contextlib.suppress(OSError):
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+    return settings.cache_dir
 
 
 @lru_cache(maxsize=64)

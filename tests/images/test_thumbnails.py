@@ -120,6 +120,21 @@ def test_the_projects_cache_lies_in_its_folder_and_the_users_elsewhere(tmp_path:
     assert project_cache(None, "thumbnails").folder == settings.cache_dir / "thumbnails"
 
 
+def test_a_cache_does_not_bring_back_the_folder_of_a_deleted_project(tmp_path: Path) -> None:
+    cache = project_cache(tmp_path / "fruit", "thumbnails")
+    cache.put("abcd", b"x")
+    assert not (tmp_path / "fruit").exists()
+    (tmp_path / "fruit").mkdir()
+    cache.put("abcd", b"x")
+    assert cache.get("abcd") == b"x"
+
+
+def test_the_users_cache_is_created_with_the_folders_above_it(tmp_path: Path) -> None:
+    settings.cache_dir = tmp_path / "home" / ".cache" / "customlabels_nb"
+    project_cache(None, "thumbnails").put("abcd", b"x")
+    assert project_cache(None, "thumbnails").get("abcd") == b"x"
+
+
 def test_a_thumbnail_is_made_once_for_a_content(tmp_path: Path) -> None:
     path, cache = tmp_path / "a.jpg", ContentCache(tmp_path / "cache", 1 << 20)
     path.write_bytes(jpeg(1, (400, 300)))
