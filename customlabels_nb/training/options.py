@@ -11,7 +11,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbone_sizes import is_size
 from customlabels_nb.models.backbones import backbone_named
-from customlabels_nb.models.detector_shape import OWN, STRIDE, check_detector
+from customlabels_nb.models.detector_shape import OWN, check_detector, check_input_size
 from customlabels_nb.training.budget import Budget, parse_budget
 
 DETECTOR_BUDGET = "2min"
@@ -73,9 +73,7 @@ class TrainingOptions:
         its_own = self.detector != OWN and self.backbone == self.detector
         if not its_own and not is_size(self.backbone):
             backbone_named(self.backbone)
-        size = self.input_size
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < STRIDE or size % STRIDE):
-            raise InputError(f"input_size={size!r} must be a multiple of {STRIDE}, or None to fit the boxes.")
+        check_input_size(self.input_size)
         check_workers(self.workers, self.on)
         if self.on and not self.workers:
             raise InputError(f"on={self.on!r} requires a number of processes to train with, such as workers=4.")

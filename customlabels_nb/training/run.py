@@ -29,9 +29,10 @@ from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
 from customlabels_nb.models.artifact import MASKS, save_artifact
+from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
-from customlabels_nb.models.detector_shape import OWN, check_masks
+from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_masks
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
@@ -175,7 +176,7 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
     Raises
     ------
     InputError
-        If the detector cannot predict masks, but is to be trained on them.
+        If the detector cannot predict masks, but is to be trained on them, or cannot have the backbone.
     WeightsUnavailableError
         If the weights cannot be downloaded. The message names an alternative.
     """
@@ -187,10 +188,16 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
 
         coco_weights(options.detector)
         return replace(options, backbone=options.detector)
-    images, seconds = len(plan.train.images) + len(plan.test.images), options.time().seconds
+    images = len(plan.train.images) + len(plan.test.images)
+    seconds = options.time().seconds if detector or options.is_timed else None  # the default limit is for detectors
     name = choose_backbone(
         options.backbone, detector=detector, images=images, seconds=seconds, device=device, events=events
     )
+    if detector and name != PACKAGED:
+        from customlabels_nb.models.detector_building import build_detector
+
+        with torch.device("meta"):  # without memory for weights
+            build_detector(DetectorShape(), len(plan.labels), name)
     fetch_backbone(name)
     return replace(options, backbone=name)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import huggingface_hub.constants
 import numpy as np
@@ -16,12 +18,14 @@ from customlabels_nb.errors import Cancelled, InputError, ModelNotFoundError, We
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models import backbones
 from customlabels_nb.models.artifact import load_config
+from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbone_sizes import SizedBackbone
 from customlabels_nb.models.detector_building import build_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
+from customlabels_nb.training import run
 from customlabels_nb.training.options import TrainingOptions
 from tests.facts import tells
 from tests.models.test_backbones import keep_timm_weights
@@ -211,6 +215,8 @@ def test_beginning_from_a_former_version(project: Project) -> None:
         ({"steps": 0}, "steps=0"),
         ({"detector": "yolo"}, "detector 'yolo'"),
         ({"input_size": 100}, "input_size=100"),
+        ({"input_size": 32}, "input_size=32"),
+        ({"input_size": 4096}, "input_size=4096"),
         ({"backbone": "resnet"}, "backbone 'resnet'"),
         ({"seed": -1}, "seed=-1"),
     ],
@@ -229,6 +235,41 @@ def test_weights_that_can_not_be_had_are_told_before_the_training(
     with pytest.raises(WeightsUnavailableError, match="needs no download"):
         boxed.train(detector="ssdlite320_mobilenet_v3_large", steps=2, progress=False)
     assert boxed.versions.empty
+
+
+@pytest.mark.parametrize("backbone", ["torchvision/resnet18", "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"])
+def test_backbones_that_detectors_cannot_have_are_refused_before_the_download(
+    boxed: Project, monkeypatch: pytest.MonkeyPatch, backbone: str
+) -> None:
+    monkeypatch.setattr(run, "fetch_backbone", lambda name: pytest.fail("downloaded"))
+    with pytest.raises(InputError, match=f"backbone='{backbone}'"):
+        boxed.train(backbone=backbone, **TINY)  # type: ignore[arg-type]
+    assert boxed.versions.empty
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "seconds"),
+    [
+        ("single-label", {}, None),
+        ("single-label", {"budget": "90s"}, 90),
+        ("single-label", {"steps": 5}, None),
+        ("detection", {}, 120),
+    ],
+)
+def test_the_time_for_a_backbone_is_that_of_the_training(
+    monkeypatch: pytest.MonkeyPatch, kind: str, given: dict, seconds: float | None
+) -> None:
+    asked: list[float | None] = []
+
+    def choose(wanted: str, *, seconds: float | None, **_: object) -> str:
+        asked.append(seconds)
+        return PACKAGED
+
+    monkeypatch.setattr(run, "choose_backbone", choose)
+    part = SimpleNamespace(images=[])
+    plan: Any = SimpleNamespace(kind=kind, train=part, test=part)
+    assert run.with_weights(plan, TrainingOptions(backbone="auto", **given), "cpu", Events()).backbone == PACKAGED
+    assert asked == [seconds]
 
 
 def test_a_detector_with_its_own_backbone_is_recorded_with_it(boxed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
