@@ -25,6 +25,7 @@ DATABASE = "project.db"
 LEDGER = "rekognition.db"
 #: Folder beside the projects with the endpoint's own files.
 STATE_FOLDER = ".rekognition"
+_GENERATED = "generated version name"  # setting: start and number of the last one
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
 #: File systems limit names to 255 bytes or so, and version names append a time to the project's name.
@@ -97,8 +98,17 @@ def new_version_name(place: ProjectLocation, name: str | None = None) -> str:
             raise NotAllowedError(f"Version {name!r} already exists. Choose another name.")
         return name
     stem = f"{place.store.project().name}.{datetime.now().strftime('%Y-%m-%dT%H.%M.%S')}"
-    candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-    return next(c for c in candidates if c not in taken and not (folder / c).exists())
+
+    def numbered(number: int) -> str:
+        return stem if number == 1 else f"{stem}-{number}"
+
+    def next_free(last: list[Any] | None) -> list[Any]:
+        # a version is only stored after long checks, during which another kernel may need a name
+        first = last[1] + 1 if last and last[0] == stem else 1
+        free = (n for n in count(first) if numbered(n) not in taken and not (folder / numbered(n)).exists())
+        return [stem, next(free)]
+
+    return numbered(place.store.change_setting(_GENERATED, next_free)[1])
 
 
 def check_tags(tags: object) -> dict[str, str]:

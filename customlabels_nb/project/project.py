@@ -652,7 +652,10 @@ class Project:
                 "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE",
             )
         moved = train.images.loc[chosen, "image"].tolist()
-        self._store.move_images(moved, t.TRAIN, t.TEST, self._action("distribute", str(test_fraction)))
+        action = self._action("distribute", str(test_fraction))
+        if self._store.move_images(moved, t.TRAIN, t.TEST, action, into_empty=True).action is None:
+            # another kernel has distributed the images meanwhile
+            return self.distribute(test_fraction, groups=groups, random_state=random_state, exist_ok=exist_ok)
         rare = rare_labels(train.labels_of_images(), train.groups_of_images(groups))
         counts = train.label_counts
         issues = issues_to_frame(
@@ -1105,7 +1108,7 @@ class Project:
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
                 make_plan(*set_aside(without_machine_labels(self.train_set)), kind=kind, task=self.task)
-                say(f"The project has no test set yet. Images were split: {self.distribute()}")
+                say(f"The project has no test set yet. Images were split: {self.distribute(exist_ok=True)}")
             colours = self.labels.colours
             with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
                 from customlabels_nb.training.run import train_version  # loads torch, which takes seconds

@@ -795,11 +795,19 @@ class SqlStore:
             note_image_change(connection)
             return record(connection, action, split=split, count=len(changed), after={"images": changed})
 
-    def move_images(self, images: Sequence[str], origin: str, target: str, action: Action) -> WriteResult:
-        """Move images and their annotations to the other dataset. ``count`` is the number of images."""
+    def move_images(
+        self, images: Sequence[str], origin: str, target: str, action: Action, *, into_empty: bool = False
+    ) -> WriteResult:
+        """Move images and their annotations to the other dataset. ``count`` is the number of images.
+
+        With ``into_empty``, nothing is moved if the other dataset already has images.
+        """
         t.check_split(origin)
         names = list(images)
         with self._database.write() as connection:
+            present = select(schema.images.c.id).where(schema.images.c.split == target).limit(1)
+            if into_empty and connection.scalar(present) is not None:
+                return WriteResult()
             trace = Trace(connection)
             ensure_dataset(connection, target, trace=trace)
             ids, there = (image_ids(connection, names, split) for split in (origin, target))

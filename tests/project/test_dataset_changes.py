@@ -239,6 +239,21 @@ def test_distributing_again_keeps_the_test_set_if_it_may_exist(project: cl.Proje
     assert project.test_set.images["image"].tolist() == before
 
 
+@pytest.mark.parametrize("exist_ok", [True, False])
+def test_two_kernels_distribute_once(project: cl.Project, monkeypatch: pytest.MonkeyPatch, exist_ok: bool) -> None:
+    fill(project, {"apple": 4, "pear": 4})
+    other = cl.load_project(project.root)
+    before_next_write(monkeypatch, project._store, lambda: other.distribute(0.5, random_state=1))
+    if exist_ok:
+        found = project.distribute(0.25, exist_ok=True)
+        assert (found.train, found.test) == (4, 4)
+    else:
+        with pytest.raises(NotAllowedError, match="already has 4 images"):
+            project.distribute(0.25)
+    assert len(project.test_set) == 4
+    other.close()
+
+
 def test_after_deleting_the_test_set_the_rest_is_distributed_again(project: cl.Project) -> None:
     images = fill(project, {"apple": 10})
     project.distribute(0.2)

@@ -32,7 +32,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, VersionRecord
-from customlabels_nb.training import run
+from customlabels_nb.training import plan, run
 from customlabels_nb.training.kept_files import CROSS_FITTED, read_predictions
 from customlabels_nb.training.run import TrainingOptions, resume_version, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
@@ -161,6 +161,24 @@ def test_without_a_test_set_it_distributes_first_and_says_so(
     project.train(progress=False)
     assert "no test set yet" in capsys.readouterr().out
     assert len(project.test_set) == 6
+
+
+@pytest.mark.usefixtures("known_features")
+def test_a_test_set_that_another_training_has_just_made_is_used(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = load_project(project.root)
+
+    def plan_slowly(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(plan, "make_plan", make_plan)
+        other.distribute()
+        return make_plan(*arguments, **named)
+
+    make_plan = plan.make_plan
+    monkeypatch.setattr(plan, "make_plan", plan_slowly)
+    assert project.train(progress=False).status == "TRAINING_COMPLETED"
+    assert len(project.test_set) == 6
+    other.close()
 
 
 def test_reasons_come_before_any_training(tmp_path: Path, shapes: Path) -> None:
