@@ -167,7 +167,7 @@ def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
         yield
     except BaseException:
         heartbeat.stop()
-        before = {"status": version.status, "status_message": version.status_message}
+        before: dict[str, Any] = {"status": version.status, "status_message": version.status_message}
         with suppress(CustomLabelsError):  # the missing heartbeat reveals the failure
             store.update_version(version.name, **before, host=None, pid=None, heartbeat=None)
         raise
