@@ -544,8 +544,12 @@ class Project:
         """
         model = getattr(model, "name", model)
         image, table = getattr(frame, "name", None), getattr(frame, "table", None)
-        of_one = isinstance(image, str) and isinstance(table, pd.DataFrame)
-        if not isinstance(frame, pd.DataFrame) and not of_one:
+        replaced: set[str] | None = None
+        if isinstance(frame, pd.DataFrame):
+            rows = frame
+        elif isinstance(image, str) and isinstance(table, pd.DataFrame):
+            rows, replaced = table.assign(image=image), {image, image_uri(image)}
+        else:
             raise InputError(
                 f"frame must be a DataFrame with columns image, label and confidence, not {type(frame).__name__}."
             )
@@ -553,14 +557,12 @@ class Project:
             raise InputError(
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
-        rows: pd.DataFrame = table.assign(image=image) if of_one else frame
         if "image" in rows.columns and rows["image"].notna().all():
             train = dict(zip(rows["image"], _stored_names(self._store, t.TRAIN, rows["image"]), strict=True))
             names = pd.Series(list(train.values()), dtype=object)
             test = dict(zip(names, _stored_names(self._store, t.TEST, names), strict=True))
             rows = rows.assign(image=[test[train[name]] for name in rows["image"]])
         predictions = t.normalise_annotations(rows).assign(model=model.strip())
-        replaced = {image, image_uri(image)} if of_one else None
         action = self._action("add predictions", note)
         return self._store.replace_predictions(model.strip(), predictions, action, images=replaced).count
 
