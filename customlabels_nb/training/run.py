@@ -8,6 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,7 +197,8 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
     if detector and name != PACKAGED:
         from customlabels_nb.models.detector_building import build_detector
 
-        with torch.device("meta"):  # without memory for weights
+        # without memory for weights; a constructor that reads values of tensors fails there
+        with suppress(NotImplementedError), torch.device("meta"):
             build_detector(DetectorShape(), len(plan.labels), name)
     fetch_backbone(name)
     return replace(options, backbone=name)
