@@ -46,7 +46,7 @@ class ImageClassifier(nn.Module):
 
 def probabilities(logits: torch.Tensor, activation: str) -> npt.NDArray[np.float64]:
     """Convert logits to float64 confidences, shape (n, k), with ``softmax`` (sum to 1) or ``sigmoid`` (independent)."""
-    exact = logits.detach().to("cpu", torch.float64)
+    exact = logits.detach().cpu().double()  # first to the CPU, because MPS has no float64
     if activation == "softmax":
         return np.asarray(exact.softmax(dim=1).numpy(), dtype=np.float64)
     if activation == "sigmoid":

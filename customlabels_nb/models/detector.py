@@ -172,7 +172,8 @@ def detect(
     detections on one canvas never depend on the other canvases. If ``thresholds`` has a confidence for each label, only
     detections that reach it get a mask.
     """
-    least = None if thresholds is None else torch.from_numpy(thresholds).to(device)
+    # MPS has no float64. Rounding never excludes a score that reaches its threshold, because scores are float32
+    least = None if thresholds is None else torch.from_numpy(thresholds).float().to(device)
     groups: dict[object, list[int]] = {}
     for position, canvas in enumerate(canvases):
         groups.setdefault(position if device == "cpu" else canvas.pixels.shape, []).append(position)

@@ -182,7 +182,7 @@ def forward_all(
             found = images.load_all(wanted[start : start + step])
             if found:
                 batch = to_batch([pixels for _, pixels in found], backbone.mean, backbone.std, device)
-                rows = network(batch.flip(-1) if mirrored else batch).to("cpu", torch.float64).numpy()
+                rows = network(batch.flip(-1) if mirrored else batch).cpu().double().numpy()  # MPS has no float64
                 parts += [(index, row) for (index, _), row in zip(found, rows, strict=True)]
             if events is not None:
                 events.progress(phase, min(start + step, len(wanted)), len(wanted))

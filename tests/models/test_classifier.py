@@ -7,6 +7,7 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import BACKBONES
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.transforms import to_batch, to_pixels
+from tests.models.on_mps import OnMps
 from tests.models.pictures import gradient
 
 
@@ -17,6 +18,13 @@ def test_softmax_and_sigmoid() -> None:
     assert probabilities(logits, "softmax").dtype == np.float64
     with pytest.raises(InputError, match="'tanh'"):
         probabilities(logits, "tanh")
+
+
+def test_confidences_from_mps_become_float64_on_the_cpu() -> None:
+    logits = torch.tensor([[0.0, 3.0]])
+    for activation in ("softmax", "sigmoid"):
+        found = probabilities(logits.as_subclass(OnMps), activation)
+        assert (found == probabilities(logits, activation)).all()
 
 
 def test_large_logits_stay_finite() -> None:

@@ -3,6 +3,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +142,34 @@ def test_what_is_found_does_not_depend_on_the_other_images(network: ImageDetecto
         assert np.array_equal(alone.boxes, found.boxes)
         assert np.array_equal(alone.confidences, found.confidences)
     assert find(network, []) == []
+
+
+class _Stub(torch.nn.Module):
+    """Network that keeps the arguments of each pass and detects two boxes per image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+
+    def forward(self, images: torch.Tensor, least: torch.Tensor | None) -> list[dict[str, torch.Tensor]]:
+        self.asked.append((images, least))
+        one = {
+            "boxes": torch.tensor([[0.0, 0, 9, 9]] * 2),
+            "scores": torch.tensor([0.7, 0.3]),
+            "labels": torch.arange(2),
+        }
+        return [one] * len(images)
+
+
+def test_thresholds_have_the_type_of_the_scores_because_mps_has_no_float64() -> None:
+    network: Any = _Stub()
+    scores = np.array([0.7, 0.3], dtype=np.float32).astype(np.float64)
+    detect(network, [to_canvas(gradient(), 96, GREY)], FACTS.mean, FACTS.std, "meta", scores)
+    [(images, least)] = network.asked
+    assert least is not None
+    assert (images.device.type, least.device.type, least.dtype) == ("meta", "meta", torch.float32)
+    detect(network, [to_canvas(gradient(), 96, GREY)], FACTS.mean, FACTS.std, "cpu", scores)
+    assert (torch.tensor([0.7, 0.3]) >= network.asked[-1][1]).all()  # a score equal to its threshold reaches it
 
 
 def test_the_table_of_what_was_found() -> None:

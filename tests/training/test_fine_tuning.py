@@ -31,6 +31,7 @@ from customlabels_nb.training.improving import (
 )
 from customlabels_nb.training.loop import PROBE
 from customlabels_nb.training.temperature import losses
+from tests.models.on_mps import OnMps
 
 SIDE = 64
 LABELS = 3
@@ -91,6 +92,19 @@ def said(events: Events) -> list[str]:
     found: list[str] = []
     events.subscribe(lambda event: found.append(event.text) if isinstance(event, Message) else None)
     return found
+
+
+class _OnMps(nn.Module):
+    """Network that computes on MPS."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean(dim=(2, 3)).as_subclass(OnMps)
+
+
+def test_outputs_from_mps_become_float64_on_the_cpu(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
+    found = forward_all(_OnMps(), ImagePixels(polygons[0], SIDE), range(3), SMALL, "cpu")
+    assert found.shape == (3, 3)
+    assert found.dtype == np.float64
 
 
 # -- training -------------------------------------------------------------------------------------------
