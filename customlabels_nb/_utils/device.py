@@ -1,8 +1,25 @@
-"""Choose the PyTorch device."""
+"""Choose the PyTorch device, and use no more memory than it has."""
 
 from __future__ import annotations
 
-from customlabels_nb.errors import DeviceError
+import gc
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from customlabels_nb.errors import DeviceError, ModelError
+from customlabels_nb.events import Events
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_SHORTAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "alloc_failed",  # cuBLAS and cuDNN
+    "allocation_failed",
+    "unable to find an engine",  # cuDNN without memory for its workspace
+)
 
 
 def choose_device(name: str | None = None) -> str:
@@ -32,4 +49,73 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
-    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
+    return any(words in text for words in _SHORTAGES)
+
+
+def release_memory(device: str) -> None:
+    """Collect garbage, and return the memory that PyTorch keeps for later use to the device."""
+    gc.collect()
+    if device == "cpu":
+        return
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+
+
+class BatchSize:
+    """Batch size that is halved whenever memory runs out.
+
+    Parameters
+    ----------
+    size : int
+        Batch size to begin with.
+    device : str
+        Device that computes the batches.
+    events : Events, optional
+        Receives a message whenever the batch size is reduced.
+
+    Attributes
+    ----------
+    size : int
+        Current batch size.
+    """
+
+    def __init__(self, size: int, device: str, events: Events | None = None) -> None:
+        self.size = size
+        self._device, self._events = device, events
+
+    def map(self, compute: Callable[[Sequence[_Item]], Iterable[_Result]], images: Sequence[_Item]) -> list[_Result]:
+        """Call ``compute`` with batches of ``images``, and return its results, one for each image.
+
+        Raises
+        ------
+        ModelError
+            If there is not enough memory for one image.
+        """
+        results: list[_Result] = []
+        while len(results) < len(images):
+            size, shortage = self.size, ""  # a different thread may change it
+            batch = images[len(results) : len(results) + size]
+            try:
+                results.extend(compute(batch))  # += would add up arrays
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                shortage = str(error).partition("\n")[0] or type(error).__name__
+            if shortage:  # outside the handler, because the exception keeps the memory alive
+                self._halve(len(batch), shortage)
+        return results
+
+    def _halve(self, tried: int, shortage: str) -> None:
+        release_memory(self._device)
+        if tried == 1:
+            raise ModelError(
+                f"Not enough memory on {self._device} for one image ({shortage}). Stop other models with model.stop(), "
+                "or use a different device, for example device='cpu'."
+            )
+        self.size = min(self.size, tried // 2)
+        if self._events is not None:
+            self._events.message(f"Out of memory with a batch of {tried} images. Continuing with {self.size}.")

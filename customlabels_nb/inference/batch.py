@@ -7,7 +7,6 @@ results of another are converted. The batch size is limited by the free memory.
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -22,11 +21,11 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from customlabels_nb._utils.device import is_out_of_memory
+from customlabels_nb._utils.device import BatchSize
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import Cancelled, ImageError, InputError, ModelError
+from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.inputs import expand_sources, located
@@ -284,8 +283,8 @@ class _Kept:
         return table
 
 
-class _BatchSize:
-    """Batched inference that reduces the batch size when memory runs out.
+class _BatchSize(BatchSize):
+    """Batch size of a running model.
 
     Parameters
     ----------
@@ -298,8 +297,6 @@ class _BatchSize:
 
     Attributes
     ----------
-    size : int
-        Current batch size.
     at_a_time : int
         Number of batches that are processed at the same time.
     """
@@ -307,10 +304,9 @@ class _BatchSize:
     def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
             raise InputError(f"batch_size={wanted!r} must be a positive integer, or None for the default.")
-        self._postprocessor, self._events = postprocessor, events
-        self._device = postprocessor.predictor.device or "cpu"
-        self.at_a_time = _batches_at_a_time(self._device)
-        self.size = int(wanted) if wanted is not None else self._fitting()
+        self._postprocessor, device = postprocessor, postprocessor.predictor.device or "cpu"
+        self.at_a_time = _batches_at_a_time(device)
+        super().__init__(int(wanted) if wanted is not None else self._fitting(device), device, events)
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
         """Run :meth:`Postprocessor.ask` on batches of at most ``size`` images.
@@ -320,37 +316,10 @@ class _BatchSize:
         ModelError
             If the model is not running, or there is not enough memory for one image.
         """
-        answers: list[ImagePrediction] = []
-        while len(answers) < len(images):
-            size, shortage = self.size, ""  # a different thread may change it
-            part = images[len(answers) : len(answers) + size]
-            try:
-                answers += self._postprocessor.ask(part, at_once=size)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                shortage = str(error).partition("\n")[0] or type(error).__name__
-            if shortage:  # outside the handler, because the exception keeps the memory alive
-                self._halve(len(part), shortage)
-        return answers
+        return self.map(lambda part: self._postprocessor.ask(part, at_once=len(part)), images)
 
-    def _halve(self, tried: int, shortage: str) -> None:
-        gc.collect()
-        if self._device.startswith("cuda"):
-            import torch
-
-            torch.cuda.empty_cache()
-        if tried == 1:
-            raise ModelError(
-                f"Not enough memory on {self._device} for one image ({shortage}). Stop other models with model.stop(), "
-                "or start this one on a different device, for example with model.start('cpu')."
-            )
-        self.size = min(self.size, tried // 2)
-        if self._events is not None:
-            self._events.message(f"Out of memory with a batch of {tried} images. Continuing with {self.size}.")
-
-    def _fitting(self) -> int:
-        free = free_bytes(self._device)
+    def _fitting(self, device: str) -> int:
+        free = free_bytes(device)
         usual = self._postprocessor.predictor.at_once
         one = self.at_a_time * _BYTES_A_PIXEL * self._postprocessor.config.input_size**2
         return usual if free is None else max(1, min(usual, int(free * _SHARE / one)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import threading
 import time
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.device import choose_device, release_memory
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.inference.box_fusion import fuse_boxes
@@ -377,8 +376,7 @@ class _Running:
         with self._free:
             self._free.wait_for(lambda: self._uses == 0)
             self._engine = None  # callers may still hold this object
-        gc.collect()
-        _free_memory(self.device)
+        release_memory(self.device)
 
     def warm_up(self) -> None:
         size = self.config.input_size
@@ -404,12 +402,3 @@ def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"images[{position}] is {got}. Pass a PIL image or a uint8 array (3, {size}, {size}).")
     return image
-
-
-def _free_memory(device: str) -> None:
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-    elif device == "mps":
-        torch.mps.empty_cache()

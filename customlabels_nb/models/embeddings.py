@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.device import BatchSize, choose_device
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
@@ -116,6 +117,7 @@ def embed(
     if missing:
         chosen = choose_device(device)
         network = load_backbone(backbone).to(chosen)
+        batches = BatchSize(batch_size or forward_batch(chosen), chosen, events)
         for batch in read_in_batches(
             images,
             missing,
@@ -124,7 +126,7 @@ def embed(
             known=given,
             at_least=facts.input_size,
             threads=decode_threads(chosen),
-            batch_size=batch_size or forward_batch(chosen),
+            batch_size=batches.size,
             events=events,
             phase=phase,
         ):
@@ -133,7 +135,8 @@ def embed(
             if not read:
                 continue
             at = [index for index, _, _ in read]
-            rows = _forward(network, [pixels for _, pixels, _ in read], facts, chosen)
+            forward = partial(_forward, network, facts=facts, device=chosen)
+            rows = np.stack(batches.map(forward, [pixels for _, pixels, _ in read]))
             features[at] = rows if file is None else _rounded(rows)
             if file is not None:
                 # not under the given key, because the file may have changed since the key was computed
@@ -323,7 +326,7 @@ def _rounded(rows: Features) -> Features:
     return np.where(np.isfinite(small).all(axis=1, keepdims=True), small, rows)
 
 
-def _forward(network: nn.Module, pixels: list[Pixels], facts: Backbone, device: str) -> Features:
+def _forward(network: nn.Module, pixels: Sequence[Pixels], facts: Backbone, device: str) -> Features:
     import torch
 
     with torch.inference_mode():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from customlabels_nb._utils.device import BatchSize
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
@@ -64,6 +66,7 @@ class DetectionLearner:
         self._prepared, self._options, self._device = prepared, options, device
         self.mean, self.std = normalisation(options.detector, options.backbone)
         self._fill = fill_of(self.mean)
+        self._batches = BatchSize(options.batch, device)
         self._found: pd.DataFrame | None = None
         source = prepared.source
         weights = frequencies([source.labels_of(index) for index in range(len(source))], len(labels))
@@ -166,7 +169,8 @@ class DetectionLearner:
         return {"ap50": average_precision_50(make_boxes(truth, predictions, names, labels=self.labels))}
 
     def _detect(self, network: Any, images: Sequence[tuple[Example, Canvas]]) -> pd.DataFrame:
-        found = detect(network.eval(), [canvas for _, canvas in images], self.mean, self.std, self._device)
+        find = partial(detect, network.eval(), mean=self.mean, std=self.std, device=self._device)
+        found = self._batches.map(find, [canvas for _, canvas in images])
         return to_table(_numbered(images), found, self.labels)
 
     def samples(self) -> tuple[list[Sample], str]:

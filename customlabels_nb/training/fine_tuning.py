@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from customlabels_nb._utils.device import BatchSize
 from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
@@ -174,6 +175,13 @@ def forward_all(
     Rows for images that cannot be read are NaN. ``events`` receives progress under the name ``phase``.
     """
     step = forward_batch(device)
+    batches = BatchSize(step, device, events)
+
+    def forward(pixels: Sequence[Pixels]) -> FloatArray:
+        batch = to_batch(pixels, backbone.mean, backbone.std, device)
+        rows: FloatArray = network(batch.flip(-1) if mirrored else batch).cpu().double().numpy()  # MPS has no float64
+        return rows
+
     wanted = [int(index) for index in indices]
     network.eval()
     parts: list[tuple[int, FloatArray]] = []
@@ -181,8 +189,7 @@ def forward_all(
         for start in range(0, len(wanted), step):
             found = images.load_all(wanted[start : start + step])
             if found:
-                batch = to_batch([pixels for _, pixels in found], backbone.mean, backbone.std, device)
-                rows = network(batch.flip(-1) if mirrored else batch).cpu().double().numpy()  # MPS has no float64
+                rows = batches.map(forward, [pixels for _, pixels in found])
                 parts += [(index, row) for (index, _), row in zip(found, rows, strict=True)]
             if events is not None:
                 events.progress(phase, min(start + step, len(wanted)), len(wanted))

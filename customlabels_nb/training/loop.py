@@ -31,7 +31,7 @@ from safetensors.torch import load, save
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from customlabels_nb._utils.device import is_out_of_memory
+from customlabels_nb._utils.device import is_out_of_memory, release_memory
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.cluster.ranks import LostRankError, Ranks
@@ -449,8 +449,7 @@ class _Loop:
                 "There is not enough memory to train on even one image at a time. "
                 "Close other programs, or choose a smaller input_size."
             )
-        if self.cuda:
-            torch.cuda.empty_cache()
+        release_memory(self.options.device)
         self.state.parts *= 2
         before, now = (math.ceil(images / parts) for parts in (self.state.parts // 2, self.state.parts))
         self.events.message(

@@ -2,15 +2,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.reading import inspect
+from customlabels_nb.models import embeddings
 from customlabels_nb.models.backbone import PACKAGED
-from customlabels_nb.models.backbones import backbone_named
+from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.embeddings import PackedFeatures, embed, most_similar, similar_order
 from customlabels_nb.models.feature_file import SUFFIX, FeatureCache, project_features
 from customlabels_nb.remote.content_cache import TAG_NAME
@@ -49,6 +52,21 @@ def test_one_row_an_image_whatever_the_batches(blots: list[str]) -> None:
     assert not whole.issues
     assert np.abs(embed(blots, batch_size=3).features - whole.features).max() < 1e-4
     assert np.abs(embed(blots[4:5]).features - whole.features[4]).max() < 1e-4
+
+
+def test_batches_that_do_not_fit_are_halved(blots: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    network, sizes = load_backbone(), []
+
+    def narrow(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        if len(images) > 3:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return network(images)  # type: ignore[no-any-return]
+
+    whole = embed(blots)
+    monkeypatch.setattr(embeddings, "load_backbone", lambda name: SimpleNamespace(to=lambda device: narrow))
+    assert np.abs(embed(blots, batch_size=5).features - whole.features).max() < 1e-4
+    assert sizes == [5, 2, 2, 1, 2, 2, 1]
 
 
 def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path: Path, cache: FeatureCache) -> None:

@@ -15,8 +15,11 @@ from customlabels_nb.evaluation.boxes import make_boxes
 from customlabels_nb.events import LEARNT_FROM, Event, Events, Message, Metrics, Progress, Samples
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.canvas import Canvas
+from customlabels_nb.models.detector import DetectedBoxes
 from customlabels_nb.models.detector_building import build_detector, pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.training import detection_learner
 from customlabels_nb.training.boxes_data import Example
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
@@ -182,12 +185,33 @@ def test_small_boxes_ask_for_a_larger_input_and_it_is_said(tmp_path: Path) -> No
     assert any("each step takes" in note for note in prepared.notes)
 
 
-def make_learner(examples: Sequence[Example]) -> DetectionLearner:
+def make_learner(examples: Sequence[Example], validation: Sequence[Example] | None = None) -> DetectionLearner:
     """Return a learner of a small detector."""
     chosen = options()
-    prepared = prepare(examples, LABELS, chosen, Events(), None, None)
+    prepared = prepare(examples, LABELS, chosen, Events(), None, validation)
     network = pretrained_detector(DetectorShape(channels=8, hidden=16), 2, PACKAGED, seed=0)
     return DetectionLearner(network, prepared, LABELS, chosen, "cpu")
+
+
+def test_validation_detects_in_batches_that_are_halved_if_memory_runs_out(
+    squares: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = make_learner(squares[:1], validation=squares[1:])
+    sizes: list[int] = []
+
+    def find(network: object, canvases: Sequence[Canvas], **facts: Any) -> list[DetectedBoxes]:
+        sizes.append(len(canvases))
+        if len(canvases) > most:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return [DetectedBoxes(np.array([[1.0, 1, 9, 9]]), np.array([0]), np.array([0.9]))] * len(canvases)
+
+    monkeypatch.setattr(detection_learner, "detect", find)
+    most = 2
+    assert "ap50" in learner.validate(learner.network)
+    assert sizes == [2, 2, 1]  # the batch size of training
+    most = 1
+    learner.validate(learner.network)
+    assert sizes[3:] == [2, 1, 1, 1, 1, 1]
 
 
 def test_a_batch_depends_on_its_step_alone(squares: list[Example]) -> None:

@@ -107,6 +107,30 @@ def test_outputs_from_mps_become_float64_on_the_cpu(polygons: tuple[list[str], n
     assert found.dtype == np.float64
 
 
+class _Narrow(nn.Module):
+    """Network that runs out of memory with more than two images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.sizes.append(len(images))
+        if len(images) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return images.mean(dim=(2, 3))
+
+
+def test_batches_that_do_not_fit_are_halved(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
+    network, images, events = _Narrow(), ImagePixels(polygons[0], SIDE), Events()
+    messages = said(events)
+    found = forward_all(network, images, range(5), SMALL, "cpu", events)
+    alone = [forward_all(network, images, [at], SMALL, "cpu")[0] for at in range(5)]
+    assert found == pytest.approx(np.array(alone), abs=1e-6)
+    assert network.sizes == [4, 2, 2, *[1] * 6]
+    assert len(messages) == 1
+
+
 # -- training -------------------------------------------------------------------------------------------
 Tuned = Callable[..., ImageClassifier]
 
