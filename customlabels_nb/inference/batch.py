@@ -334,7 +334,8 @@ def free_bytes(device: str) -> int | None:
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[0])
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # PyTorch uses it again
+        return int(torch.cuda.mem_get_info(device)[0]) + int(cached)
     if device != "cpu":
         return None
     return int(min(psutil.virtual_memory().available, _free_in_container()))

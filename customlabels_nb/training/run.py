@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.device import choose_device, release_memory
 from customlabels_nb._utils.installing import installed_version
 from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core import tables as t
@@ -205,26 +205,33 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
 
 
 def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> Evaluation:
-    """Train a version, write its files, and return its evaluation."""
-    with honest_status(store, record.name), torch_threads(work.device):
-        write_snapshots(work.folder, *datasets)
-        work = replace(work, base=_base(store, work.root, work.options.base))
-        for note in (str(work.plan.choice), *work.plan.notes):
-            work.events.message(note)
-        trained = recipe_for(work.plan.kind)(work)
-        for split, part in (("train", trained.train), ("test", trained.test)):
-            for issue in part.issues:
-                work.events.message(f"Excluded: {issue.where}: {issue.message}")
-            note_issues(store, split, part.issues)
-        metrics, result = _write_version(work, trained, store.images("test"))
-        store.update_version(
-            record.name,
-            Action("finish training", settings.user, record.name),
-            status="TRAINING_COMPLETED",
-            status_message=COMPLETED,
-            metrics=metrics,
-            statistics=_statistics(work.plan, trained),
-        )
+    """Train a version, write its files, return its evaluation, and leave no memory of the device in use."""
+    try:
+        with honest_status(store, record.name), torch_threads(work.device):
+            return _train(store, record, datasets, work)
+    finally:  # here, nothing refers to the network any more
+        release_memory(work.device)
+
+
+def _train(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> Evaluation:
+    write_snapshots(work.folder, *datasets)
+    work = replace(work, base=_base(store, work.root, work.options.base))
+    for note in (str(work.plan.choice), *work.plan.notes):
+        work.events.message(note)
+    trained = recipe_for(work.plan.kind)(work)
+    for split, part in (("train", trained.train), ("test", trained.test)):
+        for issue in part.issues:
+            work.events.message(f"Excluded: {issue.where}: {issue.message}")
+        note_issues(store, split, part.issues)
+    metrics, result = _write_version(work, trained, store.images("test"))
+    store.update_version(
+        record.name,
+        Action("finish training", settings.user, record.name),
+        status="TRAINING_COMPLETED",
+        status_message=COMPLETED,
+        metrics=metrics,
+        statistics=_statistics(work.plan, trained),
+    )
     return result
 
 

@@ -396,3 +396,9 @@ def test_batches_suit_the_free_memory(
         found = batch.free_bytes("cpu")
         assert found is not None
         assert found == free if free is not None else found > 10**8
+
+
+def test_memory_that_pytorch_keeps_on_a_gpu_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("mem_get_info", (300, 1000)), ("memory_reserved", 500), ("memory_allocated", 100)):
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    assert batch.free_bytes("cuda:0") == 700
