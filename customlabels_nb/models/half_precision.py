@@ -39,11 +39,20 @@ class HalfLinear(nn.Linear):
             return super().forward(rows).to(rows.dtype)
 
 
-def has_bfloat16() -> bool:
-    """Check whether this CPU has native bfloat16 instructions. Emulation would be slower than float32."""
+def has_bfloat16(device: str = "cpu") -> bool:
+    """Check whether a device has native bfloat16 instructions. Emulation would be slower than float32."""
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu":
+        return False
     capabilities: Callable[[], dict[str, bool]] | None = getattr(torch.cpu, "get_capabilities", None)
     known = capabilities() if capabilities is not None else {}
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def half_type(device: str) -> torch.dtype:
+    """Return bfloat16, or float16 for a device without native bfloat16 instructions."""
+    return torch.bfloat16 if has_bfloat16(device) else torch.float16
 
 
 def compute_in_half(network: nn.Module) -> None:

@@ -38,6 +38,7 @@ from customlabels_nb.cluster.ranks import LostRankError, Ranks
 from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
 from customlabels_nb.events import Events, Sample
 from customlabels_nb.models.compute_threads import fastest_threads
+from customlabels_nb.models.half_precision import half_type
 from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.data_parallel import Losses, Peers, usable_ranks
@@ -293,11 +294,8 @@ class _Loop:
         self.optimizer = torch.optim.AdamW(learner.groups())
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.average = AveragedModel(self.network, multi_avg_fn=self._follow)
-        half = (
-            torch.bfloat16 if self.cuda and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-        )
-        self.half = half
-        self.scaler = torch.amp.GradScaler("cuda", enabled=self.cuda and half is torch.float16)
+        self.half = half_type(options.device)
+        self.scaler = torch.amp.GradScaler("cuda", enabled=self.cuda and self.half is torch.float16)
         self.state = LoopState(total=options.budget.steps, seconds=options.spent)
         self.best: Tensors | None = None  # the best weights, if no checkpoint folder stores them
         self.whole = True  # False while the weights change, because a half-updated state must not be stored
@@ -404,7 +402,7 @@ class _Loop:
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, self.options.clip)
         self.whole = False
-        if self.cuda or bool(torch.isfinite(norm)):
+        if self.scaler.is_enabled() or bool(torch.isfinite(norm)):  # an enabled scaler skips infinite gradients itself
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.average.update_parameters(self.network)
@@ -669,7 +667,8 @@ class _Loop:
             index, _, name = key.partition(".")
             optimizer["state"].setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict(optimizer)
-        self.scaler.load_state_dict(scaler)
+        if scaler:  # the interrupted run may have used a device without a scaler
+            self.scaler.load_state_dict(scaler)
 
     def _take_best(self) -> None:
         best = self.best

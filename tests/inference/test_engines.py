@@ -186,7 +186,7 @@ def test_without_the_package_torch_goes_on(model_folder: Path, monkeypatch: pyte
 
 
 def test_where_the_processor_has_no_bfloat16(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(engine, "has_bfloat16", lambda device: False)
     with pytest.raises(ModelError, match=r"engine='bfloat16'.*does not support bfloat16"):
         Predictor(model_folder).start("cpu", engine="bfloat16")
 

@@ -611,6 +611,33 @@ def test_losses_that_are_no_numbers() -> None:
         train(Broken(), options(), Events(), None)
 
 
+def test_a_gpu_that_trains_in_bfloat16_skips_infinite_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = Toy()
+    steps = loop._Loop(learner, options(), Events(), None)
+    steps.cuda = True  # its scaler is only used with float16
+
+    def infinite(items: Sequence[Any]) -> dict[str, dict[int, float]]:
+        for parameter in learner.network.parameters():
+            parameter.grad = torch.full_like(parameter, math.inf)
+        return {"square": {0: 1.0}}
+
+    monkeypatch.setattr(steps, "_gradients", infinite)
+    before = weights(learner)
+    steps._step(learner.batch(0, 0.0))
+    assert same(weights(learner), before)
+    assert steps.state.step == 1
+
+
+def test_a_run_that_began_without_a_scaler_resumes_with_one() -> None:
+    begun = loop._Loop(Toy(), options(), Events(), None)
+    begun._step(begun.learner.batch(0, 0.0))
+    resumed = loop._Loop(Toy(), options(), Events(), None)
+    resumed.scaler = torch.amp.GradScaler("cpu")  # as with float16 on a GPU
+    resumed._restore(begun._snapshot())
+    assert resumed.state.step == 1
+    assert resumed.scaler.state_dict()["scale"] == torch.amp.GradScaler("cpu").state_dict()["scale"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes there")
 def test_a_full_disk_leaves_the_former_state_whole(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):

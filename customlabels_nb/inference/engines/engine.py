@@ -79,12 +79,8 @@ class Bfloat16Engine(Engine):
     name = BFLOAT16
 
     def __init__(self, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str) -> None:
-        if device == "cpu" and not has_bfloat16():
-            raise UnsuitableError("this CPU does not support bfloat16")
-        if device != "cpu" and not (
-            device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-        ):
-            raise UnsuitableError(f"{device} does not support bfloat16")
+        if not has_bfloat16(device):
+            raise UnsuitableError(f"{'this CPU' if device == 'cpu' else device} does not support bfloat16")
         super().__init__(network, config, device)
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
