@@ -18,6 +18,7 @@ from _measure import bound, figure, heading
 
 from customlabels_nb.models.backbone_sizes import CLASSIFIERS, DETECTORS
 from customlabels_nb.models.backbones import PACKAGED, backbone_named, build_backbone, forward_batch, freeze
+from customlabels_nb.models.half_precision import half_type
 
 ROUNDS = 3
 
@@ -29,7 +30,7 @@ def forward_seconds(name: str, device: str, images: int) -> float:
     batch = torch.rand(images, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
     clock = time.perf_counter if gpu else time.process_time
     times = []
-    with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16, enabled=gpu):
+    with torch.inference_mode(), torch.autocast("cuda", dtype=half_type(device), enabled=gpu):
         for _ in range(ROUNDS + 1):  # the first is the warm-up
             started = clock()
             network(batch)
@@ -41,7 +42,8 @@ def forward_seconds(name: str, device: str, images: int) -> float:
 
 def measure(device: str, images: int | None = None) -> None:
     """Print a line for each backbone, and on a CPU compare its cost with the table."""
-    unit = "bfloat16, images/s" if device.startswith("cuda") else "one thread, core-seconds per image"
+    half = str(half_type(device)).removeprefix("torch.")
+    unit = f"{half}, images/s" if device.startswith("cuda") else "one thread, core-seconds per image"
     heading(f"Backbones with random weights on {device}, {unit}:")
     known = {one.name: one.core_seconds for one in (*CLASSIFIERS.values(), *DETECTORS.values())}
     for name in (PACKAGED, *known):

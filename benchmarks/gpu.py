@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.engines.names import BFLOAT16, TORCH
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.settings import settings
 from customlabels_nb.training.detection_learner import truth_table
 
@@ -46,6 +48,7 @@ sys.path.insert(0, str(ROOT))
 
 _DRAWN = 200
 _DECODED_AT_ONCE = 32
+_MOST_SECONDS = 480
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,17 @@ def tests() -> None:
     heading("Tests marked cuda:")
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "-m", "cuda", "tests/inference/test_cuda.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    figure("OK" if done.returncode == 0 else "FAILED", done.stdout.strip().rpartition("\n")[2])
+    figure("summary", done.stdout.strip().rpartition("\n")[2])
     if done.returncode:
         print(done.stdout[-4000:], done.stderr[-2000:])
+        raise RuntimeError("tests failed")
 
 
 def inference(bench: Bench, sizes: Sizes) -> None:
-    """Compare ``detect_many`` with the slower of decoding and the network, in PyTorch and in bfloat16."""
+    """Compare ``detect_many`` with the slower of decoding and the network, in float32 and, if possible, bfloat16."""
+    engines = (TORCH, BFLOAT16) if sizes.device != "cpu" and has_bfloat16(sizes.device) else (TORCH,)
     for model, folder in bench.models.items():
-        for engine in (TORCH, BFLOAT16) if sizes.device != "cpu" else (TORCH,):
+        for engine in engines:
             task = {"model": str(folder), "images": bench.images, "threads": cores(), "device": sizes.device}
             runs = [parts({**task, "engine": engine}) for _ in range(sizes.rounds)]
             heading(f"detect_many, {model}, {engine}, {sizes.images:,} JPEGs of at most a megapixel, images/s:")
@@ -151,8 +156,8 @@ def training(folder: Path, sizes: Sizes) -> None:
     bound("mean AP on the device minus that on the CPU", apart, "", at_least=-0.03)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark and print the results."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark, print the results, and return 1 if a section failed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of JPEGs, searched recursively")
     parser.add_argument("--images", type=int, default=2000)
@@ -162,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not options.tiny and not torch.cuda.is_available():
         print("PyTorch finds no NVIDIA GPU, so nothing was measured. --tiny checks this program on a CPU.")
-        return
+        return 0
     squares = 0 if folder_of("raccoon").is_dir() else 96
     sizes = TINY if options.tiny else Sizes("cuda", options.images, options.steps, options.seeds, squares=squares)
     where = options.photos or folder_of("fruit")
@@ -176,13 +181,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
             draw_photos(folder / "drawn", min(_DRAWN, sizes.images))
             shown = sorted((folder / "drawn").iterdir())
         bench = Bench(folder, shown, sizes.images)
+        sections: dict[str, Callable[[], None]] = {
+            "inference": lambda: inference(bench, sizes),
+            "nvjpeg": lambda: nvjpeg(bench, sizes),
+            "training": lambda: training(folder, sizes),
+        }
         if not options.tiny:
-            tests()
-            backbones.measure(sizes.device)
-        inference(bench, sizes)
-        nvjpeg(bench, sizes)
-        training(folder, sizes)
-    heading(f"{time.perf_counter() - started:.0f} s in all")
+            sections = {"tests": tests, "backbones": lambda: backbones.measure(sizes.device), **sections}
+        failed = [name for name, section in sections.items() if not succeeds(name, section)]
+    heading("In all:")
+    bound("time", time.perf_counter() - started, " s", at_most=_MOST_SECONDS)
+    return int(bool(failed))
+
+
+def succeeds(name: str, section: Callable[[], None]) -> bool:
+    """Run a section, and return False if it failed, so that the others still run."""
+    try:
+        section()
+    except Exception as error:
+        traceback.print_exc()
+        figure("FAILED", f"{name}: {type(error).__name__}: {error}")
+        return False
+    return True
 
 
 def device_name(device: str) -> str:
@@ -194,4 +214,4 @@ def device_name(device: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

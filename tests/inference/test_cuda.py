@@ -15,6 +15,7 @@ from customlabels_nb.events import Events, Message
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.engines.selection import BOX_TOLERANCES, TOLERANCES
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.detection_data import DetectionOptions
 from customlabels_nb.training.detection_learner import average_precision_50, truth_table
@@ -33,11 +34,19 @@ def _gpu() -> None:
 
 
 @pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    name = str(request.param)
+    if name == "bfloat16" and not has_bfloat16("cuda"):
+        raise AllowedSkip("this GPU does not support bfloat16")
+    return name
+
+
+@pytest.fixture
 def photos(blots: dict[str, list[str]]) -> list[str]:
     return [path for paths in blots.values() for path in paths] * MANY
 
 
-@pytest.mark.parametrize("engine", ["torch", "bfloat16"])
+@pytest.mark.parametrize("engine", ["torch", "bfloat16"], indirect=True)
 def test_a_classifier_has_the_confidences_of_the_cpu(model_folder: Path, photos: list[str], engine: str) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cpu", engine="torch")
@@ -52,7 +61,7 @@ def test_a_classifier_has_the_confidences_of_the_cpu(model_folder: Path, photos:
     np.testing.assert_allclose(found["confidence"], truth["confidence"], atol=atol)
 
 
-@pytest.mark.parametrize("engine", ["torch", "bfloat16"])
+@pytest.mark.parametrize("engine", ["torch", "bfloat16"], indirect=True)
 def test_a_detector_finds_the_boxes_of_the_cpu(detector_folder: Path, engine: str) -> None:
     rng = np.random.default_rng(4)
     sizes = [(300, 200), (200, 300), (128, 128), (300, 200)]
