@@ -37,15 +37,16 @@ def to_batch(
 ) -> torch.Tensor:
     """Stack images into a normalised float32 batch of shape (n, 3, size, size) on ``device``, in channels-last format.
 
-    Pixels go to a GPU from pinned memory, so that the copy does not wait for the work that the GPU still has to do.
+    An NVIDIA GPU copies from pinned memory, so that the copy does not wait for the work that the GPU still has to do.
     The channels-last memory format changes features by less than 1e-5 and makes the forward pass 1.3 to 1.5 times as
     fast on a CPU.
     """
     import torch
 
-    stacked = torch.from_numpy(np.stack(pixels))
-    if torch.device(device).type == "cuda":
-        stacked = stacked.pin_memory()
-    batch = stacked.to(device, non_blocking=True).float().div_(255)
-    centre, spread = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
+    stacked, scale = torch.from_numpy(np.stack(pixels)), torch.tensor([list(mean), list(std)])
+    pinned = torch.device(device).type == "cuda"  # other devices might still read memory that is freed after the call
+    if pinned:
+        stacked, scale = stacked.pin_memory(), scale.pin_memory()
+    batch = stacked.to(device, non_blocking=pinned).float().div_(255)
+    centre, spread = scale.to(device, non_blocking=pinned).view(2, 1, 3, 1, 1)
     return batch.sub_(centre).div_(spread).contiguous(memory_format=torch.channels_last)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -58,3 +60,29 @@ def test_a_batch_is_normalised_as_the_weights_expect() -> None:
     assert batch.dtype == torch.float32
     assert batch[0].unique().tolist() == pytest.approx([-127 / 128])
     assert batch[1].unique().tolist() == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_only_pinned_memory_is_copied_to_a_gpu_without_waiting(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[torch.Tensor] = []
+    copied: list[tuple[bool, bool]] = []
+    tensor = torch.tensor
+
+    def pin(own: torch.Tensor) -> torch.Tensor:
+        pinned.append(own)
+        return own
+
+    def to(own: torch.Tensor, target: object, *, non_blocking: bool) -> torch.Tensor:
+        assert target == device
+        copied.append((any(own is one for one in pinned), non_blocking))
+        return own
+
+    def on_the_cpu(values: object, **options: Any) -> torch.Tensor:
+        assert "device" not in options  # copies from memory that is not pinned
+        return tensor(values, **options)
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    monkeypatch.setattr(torch, "tensor", on_the_cpu)
+    to_batch([np.zeros((3, 4, 4), np.uint8)], (0.5,) * 3, (0.5,) * 3, device)
+    assert copied == [(device == "cuda", device == "cuda")] * 2

@@ -105,6 +105,14 @@ def test_mirrored_is_mirrored_and_light_is_light() -> None:
     assert float(nearer[0, 0, 16, -1]) == pytest.approx(float(images[0, 0, 16, 24]), abs=0.1)
 
 
+def test_mixed_precision_moves_images_as_exactly() -> None:
+    images = to_batch([to_pixels(gradient(300, 200), 224)], (0.5,) * 3, (0.5,) * 3)
+    changes = [draw_change(np.random.default_rng(3))]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = apply_changes(images, changes)
+    assert torch.equal(found, apply_changes(images, changes))
+
+
 def test_changes_are_drawn_from_the_seed_alone_and_keep_most_of_the_image() -> None:
     first = [draw_change(np.random.default_rng([1, step])) for step in range(200)]
     again = [draw_change(np.random.default_rng([1, step])) for step in range(200)]
