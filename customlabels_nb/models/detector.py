@@ -20,6 +20,11 @@ from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.models.mask_head import MaskHead
 from customlabels_nb.models.transforms import to_batch
 
+# With mixed precision, torchvision would round coordinates to bfloat16, by up to 2 pixels on a canvas of 1024 pixels.
+# The names are those of its detectors of one stage and of two.
+_ANCHORS = ("anchor_generator", "rpn.anchor_generator")
+_OFFSETS = ("head", "rpn.head", "roi_heads.box_predictor")
+
 
 @dataclass(frozen=True)
 class DetectedMasks:
@@ -83,6 +88,11 @@ class ImageDetector(nn.Module):
     def __init__(self, network: nn.Module, shape: DetectorShape, n_labels: int, masks: MaskHead | None = None) -> None:
         super().__init__()
         network.transform = _AsItIs()
+        for name, layer in network.named_modules():
+            if name in _ANCHORS:
+                layer.register_forward_pre_hook(_for_float32)
+            elif name in _OFFSETS:
+                layer.register_forward_hook(_to_float32)
         self.network: Any = network
         self.shape = shape
         self.n_labels = n_labels
@@ -224,3 +234,20 @@ class _AsItIs(nn.Module):
 
     def postprocess(self, result: list[dict[str, torch.Tensor]], *sizes: object) -> list[dict[str, torch.Tensor]]:
         return result
+
+
+def _for_float32(layer: nn.Module, inputs: tuple[ImageList, list[torch.Tensor]]) -> Any:
+    """Let a generator compute anchors in float32. It computes them in the type of the feature maps."""
+    images, features = inputs
+    if features[0].dtype == torch.float32:
+        return None
+    return images, [one.new_empty((), dtype=torch.float32).expand(one.shape) for one in features]  # only shapes matter
+
+
+def _to_float32(layer: nn.Module, inputs: object, output: Any) -> Any:
+    """Convert the output of a layer to float32. Boxes are computed in the type of their offsets."""
+    if isinstance(output, torch.Tensor):
+        return output if output.dtype == torch.float32 else output.float()
+    if isinstance(output, dict):
+        return {name: _to_float32(layer, inputs, value) for name, value in output.items()}
+    return type(output)(_to_float32(layer, inputs, value) for value in output)

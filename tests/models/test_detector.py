@@ -1,6 +1,8 @@
 import hashlib
 import json
+import pickle
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ from customlabels_nb.models.detector_shape import (
     anchors_for,
     check_input_size,
 )
+from customlabels_nb.models.mask_head import CELLS
 from customlabels_nb.models.transforms import to_batch
 from customlabels_nb.settings import settings
 from tests.models.pictures import gradient
@@ -239,6 +242,53 @@ def test_coco_detectors_train_and_find(name: str) -> None:
     mean, std = normalisation(name, name)
     [found] = detect(detector.eval(), [canvas], mean, std, "cpu")
     assert set(found.labels) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn", OWN])
+def test_mixed_precision_does_not_round_coordinates(name: str) -> None:
+    shape = DetectorShape(OWN, channels=8, hidden=16, anchors=((24,), (64,), (300,))) if name == OWN else None
+    detector = build_detector(shape or DetectorShape(name), 2, PACKAGED).eval()
+    stage = getattr(detector.network, "rpn", detector.network)
+    anchors: list[torch.Tensor] = []
+    stage.anchor_generator.register_forward_hook(lambda layer, inputs, found: anchors.append(found[0]))
+    images = torch.randn(1, 3, 320, 320, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        exact = detector(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            [found] = detector(images)
+        again = detector(images)
+    assert found["boxes"].dtype == found["scores"].dtype == torch.float32
+    assert torch.equal(anchors[1], anchors[0])
+    assert torch.equal(again[0]["boxes"], exact[0]["boxes"])
+
+
+@pytest.mark.parametrize("cascade", [True, False])
+def test_mixed_precision_does_not_round_ground_truth(cascade: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = build_detector(DetectorShape(channels=8, hidden=16, cascade=cascade), 2, PACKAGED, masks=True).train()
+    heads, seen = detector.network.roi_heads, []
+    add = heads.add_gt_proposals
+
+    def keep(proposals: list[torch.Tensor], boxes: list[torch.Tensor]) -> Any:
+        seen.extend([*proposals, *boxes])
+        return add(proposals, boxes)
+
+    monkeypatch.setattr(heads, "add_gt_proposals", keep)
+    boxes = torch.tensor([[10.3, 10.7, 200.9, 201.1]])
+    masks = (boxes, torch.ones(1, CELLS, CELLS))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = detector.losses(torch.randn(1, 3, 224, 224), [boxes], [torch.tensor([1])], [masks])
+    assert bool(torch.stack(list(losses.values())).isfinite().all())
+    assert seen[0].dtype == torch.float32
+    assert torch.equal(seen[1], boxes)
+
+
+def test_hooks_for_mixed_precision_travel_with_a_detector(network: ImageDetector) -> None:
+    copies = (deepcopy(network), pickle.loads(pickle.dumps(network)))  # noqa: S301
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for copy in copies:
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            [objectness, *_], _ = copy.network.rpn.head(list(copy.network.backbone(images).values()))
+        assert objectness.dtype == torch.float32
 
 
 def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
