@@ -239,6 +239,43 @@ test("an image is stale when its row is newer, unless its own changes are on the
   assert.equal(store.isStale({ name: "never opened", revision: 9 }), false);
 });
 
+// An image that is read again because its predictions have changed. `answer(revision)` is the response.
+async function readAgain() {
+  const pending = new Set();
+  let answer = null;
+  const facts = { width: 100, height: 100, shapes: [], status: "unlabelled", revision: 4, predicted: ["apple", 0.5] };
+  const respond = (change) => ({ facts: { ...facts, ...change }, view: {} });
+  const store = new AnnotationStore({ isPending: (name) => pending.has(name), load: () => new Promise((resolve) => { answer = (change = {}) => resolve(respond(change)); }) });
+  const opening = store.open("a");
+  answer();
+  const { imageShapes } = await opening;
+  store.forget("a");
+  const again = store.open("a");
+  const read = async (revision) => { answer({ revision, predicted: ["apple", 0.6] }); return (await again).imageShapes; };
+  return { store, pending, imageShapes, read, row: { name: "a", revision: 5, predicted: ["apple", 0.6] } };
+}
+
+test("a shape that is drawn while its image is read again is kept, saved or not", async () => {
+  for (const [isSaved, revision] of [[false, 4], [true, 4], [true, 5]]) {
+    const { store, pending, imageShapes, read, row } = await readAgain();
+    assert.equal(store.isStale({ ...row, revision: 4 }), false); // it is being read
+    imageShapes.add(BOX);
+    pending.add("a");
+    const save = () => { pending.delete("a"); store.stored("a", 5); };
+    if (isSaved) save();
+    assert.equal(await read(revision), imageShapes);
+    if (!isSaved) save();
+    assert.deepEqual([imageShapes.shapes.length, imageShapes.revision, store.isStale(row)], [1, 5, false]);
+  }
+});
+
+test("an image that is read again without changes is replaced", async () => {
+  const { store, imageShapes, read } = await readAgain();
+  const now = await read(4);
+  assert.notEqual(now, imageShapes);
+  assert.equal((await store.open("a")).imageShapes, now);
+});
+
 test("one can wait until all is saved, or can't be for now", async () => {
   const base = kernel();
   let answer = null;

@@ -138,12 +138,12 @@ class Annotator extends Turning {
     this.listing.renew(rows.filter((row) => row.revision >= (this.listing.rows.get(row.name)?.revision ?? 0) && !this.saving.isPending(row.name)));
   }
 
-  // Reload the saved image. Its undo history is lost.
+  // Reload the saved image. Its undo history is lost, unless the user changes the image before the response.
   async _readAgain(name) {
     this.store.forget(name);
     if (name !== this.imageShapes?.image.name) return null;
     const opened = await this.store.open(name).catch(() => null);
-    if (opened && !this.closed && name === this.imageShapes?.image.name) this._open(opened);
+    if (opened && !this.closed && name === this.imageShapes?.image.name && opened.imageShapes !== this.imageShapes) this._open(opened);
     return opened?.imageShapes ?? null;
   }
 

@@ -13,6 +13,7 @@ export class AnnotationStore {
     this.shapesByName = new Map(); // name → ImageShapes
     this.opened = new Map(); // name → Promise of { imageShapes, view }, least recently used first
     this.foretold = new Map(); // name → predictions in its row when the image was loaded
+    this.forgotten = new Map(); // name → state of the shapes that the next response replaces
   }
 
   // Return a Promise of { imageShapes, view }, resolved immediately if the image was prefetched.
@@ -30,12 +31,15 @@ export class AnnotationStore {
     return opening;
   }
 
-  // The undo history of an image is kept as long as nobody else changes the image.
+  // The undo history of an image is kept as long as nobody else changes the image. A response that was on its way
+  // while the user changed the image is outdated.
   _shapesOf(name, facts) {
     const known = this.shapesByName.get(name);
-    const imageShapes = known && (this.isPending(name) || known.revision === facts.revision)
+    const isForgotten = known?.state === this.forgotten.get(name);
+    const imageShapes = known && (this.isPending(name) || known.revision > facts.revision || (known.revision === facts.revision && !isForgotten))
       ? known
       : new ImageShapes({ name, short: facts.short, width: facts.width, height: facts.height }, facts);
+    this.forgotten.delete(name);
     this.shapesByName.delete(name);
     this.shapesByName.set(name, imageShapes);
     this.foretold.set(name, JSON.stringify(facts.predicted ?? null));
@@ -51,7 +55,7 @@ export class AnnotationStore {
   // Return true if the row of an image is newer than its cached shapes.
   isStale(row) {
     const imageShapes = this.shapesByName.get(row.name);
-    if (!imageShapes || this.isPending(row.name)) return false;
+    if (!imageShapes || this.forgotten.has(row.name) || this.isPending(row.name)) return false;
     if (row.revision > imageShapes.revision) return true;
     return !imageShapes.past.length && !imageShapes.future.length && JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name);
   }
@@ -61,8 +65,10 @@ export class AnnotationStore {
     this.opened.clear();
   }
 
+  // Reload an image when it is opened next, and replace its shapes unless they are changed before the response.
   forget(name) {
-    this.shapesByName.delete(name);
+    const known = this.shapesByName.get(name);
+    if (known) this.forgotten.set(name, known.state);
     this.opened.delete(name);
   }
 }
