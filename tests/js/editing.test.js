@@ -77,3 +77,55 @@ test("an edit says how many images it changes", async () => {
   const [, count] = await editing.edit({ op: "clear" }, { rows: [{ name: "x", revision: 1 }, { name: "y", revision: 1 }] });
   assert.equal(count, 1);
 });
+
+test("an edit of many images applies to the view in which it was made", async () => {
+  const sent = [];
+  const { editing } = opened(async (kind, { label, split, view }) => { sent.push([label, split, view]); await turn(); return [answer]; });
+  await editing.edit({ op: "label", label: "apple" }, one);
+  const made = editing.edit({ op: "label", label: "pear" });
+  Object.assign(editing.screen.info, { split: "test" }); // while the first edit is saved
+  editing.listing.view = 4;
+  await made;
+  assert.deepEqual(sent[1], ["pear", "train", 3]);
+});
+
+test("an edit applies to what was aimed at before, with the latest revisions", async () => {
+  const sent = [];
+  const { editing } = opened(async (kind, edit) => { sent.push([edit.split, edit.images, edit.revisions]); return [answer]; });
+  const { listing, screen } = editing;
+  listing.rowsAt = () => [{ name: "x", revision: 1 }];
+  const at = editing.aim();
+  listing.rowsAt = () => [{ name: "y", revision: 1 }];
+  listing.rows.set("x", { name: "x", revision: 2 });
+  await editing.edit({ op: "clear" }, { at });
+  await turn();
+  screen.info.split = "test"; // its image of this name is another one
+  screen.count = () => assert.fail("not of this dataset");
+  screen.foresee = (row) => ({ ...row });
+  await editing.edit({ op: "clear" }, { at });
+  await turn();
+  assert.deepEqual(sent, [["train", ["x"], { x: 2 }], ["train", ["x"], { x: 1 }]]);
+});
+
+test("conflicts of the other dataset are told and can be overruled, and its later edits get the new revisions", async () => {
+  const sent = [];
+  const conflicts = [{ image: "x", short: "x", theirs: ["fig"], yours: ["pear"] }];
+  const { editing } = opened(async (kind, edit) => {
+    sent.push([edit.split, edit.label, edit.revisions]);
+    await turn();
+    return [{ ...answer, split: edit.split, rows: [{ name: "x", revision: 5 }], conflicts: sent.length === 1 ? conflicts : [], edit: { op: "label", label: edit.label } }];
+  });
+  let step = null;
+  editing.screen.notices.say = (name, text, options) => { ({ step } = options); };
+  editing.edit({ op: "label", label: "pear" }, one);
+  editing.edit({ op: "label", label: "kiwi" }, one);
+  editing.screen.info.split = "test";
+  editing.edit({ op: "label", label: "lime" }, one); // another image of the same name
+  await editing.queue.whenSettled("a");
+  assert.equal(step.label, "Keep mine");
+  await step.run();
+  await editing.queue.whenSettled("a");
+  assert.deepEqual(sent, [
+    ["train", "pear", { x: 1 }], ["train", "kiwi", { x: 5 }], ["test", "lime", { x: 1 }], ["train", "pear", { x: 5 }],
+  ]);
+});

@@ -82,3 +82,14 @@ test("a page that somebody turned away from has nothing decoded", async (t) => {
   assert.deepEqual(asked, [4]);
   assert.deepEqual(decoded, []);
 });
+
+test("rows that arrive after another list was shown are returned, and not shown in it", async () => {
+  const { listing } = listingOf(10);
+  let arrive = null;
+  listing.request = () => new Promise((resolve) => { arrive = resolve; });
+  const fetched = listing.fetchRows([[4, 5]]);
+  listing.begin(2, ...pageOf(0, 10), SIZE);
+  arrive([{ places: [4, 5], rows: [{ name: "old 4" }, { name: "old 5" }] }]);
+  assert.deepEqual((await fetched).map(({ name }) => name), ["old 4", "old 5"]);
+  assert.equal(listing.rowAt(4), undefined);
+});

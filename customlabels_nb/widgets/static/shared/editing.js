@@ -22,21 +22,28 @@ export class Editing extends Sending {
     return answer;
   }
 
-  // `edit` has op and its arguments. It applies to the given rows, or to the positions of the target. Returns a Promise
-  // of the edit that was made and the number of images that it changed, or of null.
-  async edit(edit, { rows = null } = {}) {
-    const { info, notices } = this.screen;
+  // Return what an edit applies to: the given rows, or the positions of the target. Another page may be shown before the
+  // edit is made.
+  aim(rows = null) {
     const ranges = rows ? [] : this.screen.target();
-    if (info.read_only || (!ranges.length && !rows?.length)) return null;
+    return { split: this.screen.info.split, view: this.listing.view, ranges, rows: rows ?? this.listing.rowsAt(ranges) };
+  }
+
+  // `edit` has op and its arguments. It applies to the given rows, or to what aim() returned. Returns a Promise of the
+  // edit that was made and the number of images that it changed, or of null.
+  async edit(edit, { rows = null, at = this.aim(rows) } = {}) {
+    const { info, notices } = this.screen;
+    const { split, view, ranges } = at;
+    if (info.read_only || (!ranges.length && !at.rows?.length)) return null;
     const count = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-    let known = rows ?? this.listing.rowsAt(ranges);
+    let known = at.rows?.map((row) => this._latest(row, split));
     try {
-      if (!known && count <= LARGEST_KNOWN) known = await this.listing.fetchRows(ranges);
+      if (!known && count <= LARGEST_KNOWN) known = await this.listing.fetchRows(ranges, view);
       if (!known) {
         await this.queue.whenSettled(this.own.id); // it must not overtake earlier edits
         if (this.pending.length) throw new Error(`${this._count(this.pending.length, "is", "are")} still being saved. Try again.`);
         this.screen.showState("saving", 1);
-        const [answer] = await this.request("edit", { ...edit, split: info.split, view: this.listing.view, ranges, forget: this.savedElsewhere });
+        const [answer] = await this.request("edit", { ...edit, split, view, ranges, forget: this.savedElsewhere });
         this.savedElsewhere = false;
         this.answered(answer);
         this.tellState();
@@ -49,20 +56,26 @@ export class Editing extends Sending {
     }
     const op = edit.op === "toggle" ? (allHave(known, edit.label) ? "unlabel" : "label") : edit.op;
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
-    const whole = { ...edit, by: this.own.id, op, split: info.split, images: known.map((row) => row.name), revisions };
+    const whole = { ...edit, by: this.own.id, op, split, images: known.map((row) => row.name), revisions };
     if (op === "accept") whole.labels = Object.fromEntries(known.map((row) => [row.name, offeredLabels(row)]));
     const changed = this._foresee(whole, known);
     this.queue.add(whole);
     return [whole, changed];
   }
 
+  _latest(row, split) {
+    return (split === this.screen.info.split && this.listing.rows.get(row.name)) || row;
+  }
+
   // Apply the edit to its rows now, and return how many change. The kernel's response replaces the result.
   _foresee(edit, known) {
+    const isShown = edit.split === this.screen.info.split;
     let changed = 0;
     for (const row of known) {
       const after = this.screen.foresee(row, edit);
       if (after === row) continue;
       changed += 1;
+      if (!isShown) continue;
       this.screen.count(row, -1);
       this.screen.count(after, +1);
       this.listing.rows.set(row.name, after);
@@ -94,13 +107,15 @@ export class Editing extends Sending {
   // `isHere`: the response comes from this screen's kernel. `isMine`: this screen sent the edit.
   answered(answer, { isMine = true, isHere = true } = {}) {
     const { info } = this.screen;
-    if (answer.split !== info.split) return;
-    const pending = new Set(this.queue.waiting.flatMap((edit) => edit.images ?? []));
-    const fresh = answer.rows.filter((row) => !pending.has(row.name));
+    const later = this.queue.waiting.filter((edit) => edit.split === answer.split);
     const revisions = new Map(answer.rows.map((row) => [row.name, row.revision]));
-    for (const edit of this.queue.waiting) { // a later edit is based on the result of this one
+    for (const edit of later) { // they are based on the result of this one
       for (const name of edit.images ?? []) if (revisions.has(name)) edit.revisions[name] = revisions.get(name);
     }
+    if (isMine && answer.conflicts?.length) this._conflict(answer);
+    if (answer.split !== info.split) return;
+    const pending = new Set(later.flatMap((edit) => edit.images ?? []));
+    const fresh = answer.rows.filter((row) => !pending.has(row.name));
     this.listing.renew(fresh);
     this.screen.repaint(new Set(fresh.map((row) => row.name)));
     if (!this.pending.length) {
@@ -108,19 +123,18 @@ export class Editing extends Sending {
       Object.assign(info, isHere ? answer.info : { counts, statuses, review });
       this.screen.showToolbars();
     }
-    if (isMine && answer.conflicts?.length) this._conflict(answer);
     if (answer.reload) this.screen.show({});
   }
 
-  _conflict({ conflicts, edit }) {
+  _conflict({ conflicts, edit, rows, split }) {
     const [first] = conflicts;
     const more = conflicts.length > 1 ? ` and ${conflicts.length - 1} more` : "";
-    const rows = () => conflicts.map(({ image }) => this.listing.rows.get(image)).filter(Boolean);
+    const theirs = rows.filter(({ name }) => conflicts.some(({ image }) => image === name));
     const isOffer = edit?.op === "accept"; // predicted anew, or changed by somebody
     this.screen.notices.say(
       "conflict",
       `${isOffer ? "Not accepted, because it has changed:" : "Someone else has changed"} ${first.short}${more}: ${this.screen.conflictWords(first, edit)}`,
-      { kind: "error", step: edit && !isOffer ? { label: "Keep mine", run: () => this.edit(edit, { rows: rows() }) } : null },
+      { kind: "error", step: edit && !isOffer ? { label: "Keep mine", run: () => this.edit(edit, { at: { split, ranges: [], rows: theirs } }) } : null },
     );
   }
 
@@ -138,8 +152,8 @@ export class Editing extends Sending {
     try {
       this.screen.showState("saving", 1);
       const [answer] = await this.request(kind, {});
+      this.answered(answer);
       if (answer.split !== this.screen.info.split) await this.screen.show({ split: answer.split, place: 0 });
-      else this.answered(answer);
       if (answer.images.length) this.screen.bring(answer.images[0]);
       else if (!answer.conflicts?.length) this.screen.notices.say("undo", `Nothing to ${kind}.`);
     } catch (error) {

@@ -79,8 +79,10 @@ export class Listing {
     return rows;
   }
 
-  async fetchRows(ranges) {
-    const [answer] = await this.request("rows", { view: this.view, ranges });
+  // Return the rows of position ranges of a view. They are not cached if another one is shown meanwhile.
+  async fetchRows(ranges, view = this.view) {
+    const [answer] = await this.request("rows", { view, ranges });
+    if (view !== this.view) return answer.rows;
     answer.rows.forEach((row, index) => {
       this.rows.set(row.name, row);
       this.names[answer.places[index]] = row.name;
