@@ -34,8 +34,8 @@ class Gallery extends PicturePages {
     this.notices = new Notices();
     this.toolbar = new Toolbar({
       leave,
-      split: (split) => this.show({ split, place: 0, query: { ...this.info.query, queue: split === "test" && !this.info.assist?.test ? null : this.info.query.queue, like: null } }),
-      query: (change) => { this.notices.drop("like"); this.show({ query: { ...this.info.query, ...change }, place: 0 }); },
+      split: (split) => this.show({ split, place: 0, query: { ...this.query, queue: split === "test" && !this.info.assist?.test ? null : this.query.queue, like: null } }),
+      query: (change) => { this.notices.drop("like"); this.show({ query: { ...this.query, ...change }, place: 0 }); },
       upload: () => this.upload.choose(),
       labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
@@ -64,8 +64,8 @@ class Gallery extends PicturePages {
     });
     this.footer = new Footer({
       leave,
-      page: (by) => this._turn(by)?.then(() => this._bringFocus()),
-      jump: (number) => this._go(number * this.listing.size),
+      page: (by) => this._do({ do: "page", by }),
+      jump: (number) => this._do({ do: "jump", number }),
       size: (size) => { this.tileWidth = null; this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }); },
       help: () => openHelp(this.panel),
     });
@@ -433,12 +433,9 @@ class Gallery extends PicturePages {
 
   // Keys pressed meanwhile apply to the new page.
   _renewQueue(change) {
-    const renewed = this.editing.queue.whenSettled(this.editing.own.id)
-      .then(() => this.show({ ...change, query: { ...this.info.query, like: null }, place: 0 }))
-      .then(() => { this._bringFocus(); return true; })
-      .finally(() => { if (this.turned === renewed) this.turned = null; });
-    this.turned = renewed;
-    return renewed;
+    return this._hold(this.editing.queue.whenSettled(this.editing.own.id)
+      .then(() => this.turnTo({ ...change, query: { ...this.query, like: null }, place: 0 }))
+      .then((arrived) => { this._bringFocus(); return arrived; }));
   }
 
   async _askToSkip(rows) {

@@ -43,7 +43,7 @@ class JobReview extends ReviewPages {
     const leave = () => this.root.focus({ preventScroll: true });
     this.reasons = new ReasonList({
       leave,
-      choose: (reason) => this.show({ query: { ...this.info.query, reason }, place: 0 }),
+      choose: (reason) => this.show({ query: { ...this.query, reason }, place: 0 }),
       loadPicture: async (path) => { const [{ mime }, [bytes]] = await this.request("picture", { path }); return dataUri(bytes, mime); },
     });
     this.image = new DisputedImage((row) => this.listing.full(row));

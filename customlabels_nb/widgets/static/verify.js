@@ -38,7 +38,7 @@ class Verify extends PicturePages {
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.title = element("strong", { class: "project" });
-    this.shown = element("select", { attributes: { "aria-label": "Show" }, data: { menu: "show" }, on: { change: () => { leave(); this.show({ query: { ...this.info.query, show: this.shown.value }, place: 0 }); } } },
+    this.shown = element("select", { attributes: { "aria-label": "Show" }, data: { menu: "show" }, on: { change: () => { leave(); this.show({ query: { ...this.query, show: this.shown.value }, place: 0 }); } } },
       ...SHOWN.map(([value, text]) => element("option", { value, text })));
     this.sentence = element("span", { class: "sentence", attributes: { role: "status" } });
     this.fixing = button("Fix boxes", "fix", "Correct the boxes of this image, and draw missed ones (E)", () => this._fix());
@@ -52,8 +52,8 @@ class Verify extends PicturePages {
     this.labelbar = new LabelBar({ leave, choose: (label) => this._correct(label), add: (label) => this._addLabel(label), task: () => {} });
     this.footer = new VerifyFooter({
       leave,
-      page: (by) => this._turn(by),
-      jump: (number) => this._go(number * this.listing.size),
+      page: (by) => this._do({ do: "page", by }),
+      jump: (number) => this._do({ do: "jump", number }),
       size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
       help: () => openKeys(this.panel, VERIFY_HELP),
     });

@@ -24,12 +24,12 @@ export class ReviewPages extends PicturePages {
   _build(el) {
     this.root = keepKeys(element("div", { class: "clnb clnb-review loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Labelled images to review" } }));
     const leave = () => this.root.focus({ preventScroll: true });
-    const query = (change) => this.show({ query: { ...this.info.query, ...change }, place: 0 });
+    const query = (change) => this.show({ query: { ...this.query, ...change }, place: 0 });
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.toolbar = this.makeToolbar({
       leave, query,
-      split: (split) => this.show({ split, place: 0, query: { ...this.info.query, queue: split === "test" && !this.info.assist?.test ? null : this.info.query.queue } }),
+      split: (split) => this.show({ split, place: 0, query: { ...this.query, queue: split === "test" && !this.info.assist?.test ? null : this.query.queue } }),
       takeBack: (kind) => this._do({ do: kind }),
       approve: () => this._decide({ op: "approve" }),
       reject: () => this._decide({ op: "reject" }),
@@ -43,8 +43,8 @@ export class ReviewPages extends PicturePages {
     });
     this.footer = this.makeFooter({
       leave,
-      page: (by) => this._turn(by),
-      jump: (number) => this._go(number * this.listing.size),
+      page: (by) => this._do({ do: "page", by }),
+      jump: (number) => this._do({ do: "jump", number }),
       size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
       help: () => openKeys(this.panel, this.help),
     });

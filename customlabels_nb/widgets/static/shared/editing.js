@@ -7,7 +7,7 @@ const LARGEST_KNOWN = 2_000; // images that an edit lists by name; the kernel lo
 
 export class Editing extends Sending {
   // `screen` has info, notices, target(), repaint(names), showToolbars(), showState(state, waiting), show(change),
-  // bring(name), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
+  // turnTo(change), bring(name), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
   constructor({ request, listing, screen, key }) {
     super({ request, screen, key, id: screen.info.screen });
     this.listing = listing;
@@ -138,27 +138,30 @@ export class Editing extends Sending {
     );
   }
 
-  // `kind` is "undo" or "redo".
+  // `kind` is "undo" or "redo". Returns a Promise of true if it was possible.
   async takeBack(kind) {
     await this.queue.whenSettled(this.own.id);
     if (this.pending.length) {
       this.screen.notices.say("undo", `Cannot ${kind} yet: some edits are still being saved.`, { kind: "error" });
-      return;
+      return false;
     }
     if (this.savedElsewhere) {
       this.screen.notices.say("undo", "The last edits were saved through another kernel and cannot be undone here. Change the labels back by hand.");
-      return;
+      return false;
     }
+    let isDone = false;
     try {
       this.screen.showState("saving", 1);
       const [answer] = await this.request(kind, {});
       this.answered(answer);
-      if (answer.split !== this.screen.info.split) await this.screen.show({ split: answer.split, place: 0 });
+      if (answer.split !== this.screen.info.split) await this.screen.turnTo({ split: answer.split, place: 0 });
       if (answer.images.length) this.screen.bring(answer.images[0]);
       else if (!answer.conflicts?.length) this.screen.notices.say("undo", `Nothing to ${kind}.`);
+      isDone = true;
     } catch (error) {
       this.screen.notices.say("undo", error.message, { kind: "error" });
     }
     this.tellState();
+    return isDone;
   }
 }

@@ -30,7 +30,9 @@ export class PageView {
     this.room = 1; // chips that a tile has space for
     this.closed = false;
     this.turning = 0;
-    this.turned = null;
+    this.turned = null; // Promise of what keys wait for; it resolves to true if they then apply
+    this.paging = null; // the latest Promise of a page of the same list
+    this.asked = null; // changes of view that are not answered yet
     this.labelPane = null; // the label manager, if it is open
     this.id = `clnb-${Math.random().toString(36).slice(2)}`;
     this._build(el);
@@ -87,17 +89,36 @@ export class PageView {
     }
   }
 
-  // Change split, query, position or page size. Without a position, the visible images stay visible.
-  async show({ keep = null, ...change }) {
-    if (!this.info) return;
-    const { listing } = this;
-    const wanted = { split: this.info.split, query: this.info.query, place: listing.start, size: listing.size, ...change };
-    wanted.pixels = this._pixels(wanted.size);
-    if (change.place === undefined) wanted.near = listing.namesOnPage();
+  // The query that is shown or loading.
+  get query() {
+    return this.asked?.query ?? this.info.query;
+  }
+
+  // Change split, query, position or page size. Without a position, the visible images stay visible. Keys pressed
+  // meanwhile apply to the new page.
+  async show(change) {
+    return this._hold(this.turnTo(change));
+  }
+
+  // Like show(), as a part of what keys wait for. Changes that are not answered yet are sent again with the new ones.
+  async turnTo({ left, ...change }) {
+    if (!this.info) return false;
+    const { listing, info: { split, query } } = this;
+    const another = change.place === undefined ? {} : { near: undefined, keep: null };
+    const asked = { split, query, size: listing.size, keep: null, ...this.asked, ...another, ...change };
+    this.asked = asked;
+    const { keep, ...wanted } = { place: listing.start, ...asked, ...(left && { left }), pixels: this._pixels(asked.size) };
+    if (asked.place === undefined) wanted.near = listing.namesOnPage();
+    let arrived = false;
     await this._whileTurning(async (isLatest) => {
       const [answer, buffers] = await this.request("show", wanted);
-      if (isLatest()) this._take(answer, buffers, wanted, keep);
+      if (!isLatest()) return;
+      this.asked = null;
+      this._take(answer, buffers, wanted, keep);
+      arrived = true;
     });
+    if (this.asked === asked) this.asked = null;
+    return arrived;
   }
 
   _take(answer, buffers, { size, near }, keep = null) {
@@ -138,11 +159,18 @@ export class PageView {
     }
   }
 
-  // `turned` is a Promise while a page is loading. It resolves to true if the page was loaded.
-  _go(place, { focus = null } = {}) {
-    const turned = this._load(place, focus).finally(() => { if (this.turned === turned) this.turned = null; });
+  // Let keys wait for a Promise. It resolves to true if they then apply.
+  _hold(promise) {
+    const turned = promise.finally(() => { if (this.turned === turned) this.turned = null; });
     this.turned = turned;
     return turned;
+  }
+
+  // Load another page of the list, unless a new list is loading.
+  _go(place, { focus = null } = {}) {
+    if (this.asked) return Promise.resolve(false);
+    this.paging = this._hold(this._load(place, focus));
+    return this.paging;
   }
 
   async _load(place, focus) {

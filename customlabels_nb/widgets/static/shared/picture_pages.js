@@ -58,9 +58,11 @@ export class PicturePages extends PageView {
     this._do(command);
   }
 
-  // Keys pressed while a page is loading apply to the new page, or are dropped if it fails to load.
+  // Keys pressed while a page is loading or an edit is undone apply to the result. If that fails, they are
+  // dropped. Pages of the same list can be turned faster than they load.
   _do(command) {
-    if (this.turned && command.do !== "page" && command.do !== "escape") this.turned.then((arrived) => { if (arrived && !this.closed) this._do(command); });
+    const isAtOnce = command.do === "escape" || (["page", "jump"].includes(command.do) && this.turned === this.paging);
+    if (this.turned && !isAtOnce) this.turned.then((arrived) => { if (arrived && !this.closed) this._do(command); });
     else this.actions(command)[command.do]?.();
   }
 
@@ -71,11 +73,12 @@ export class PicturePages extends PageView {
       move: () => this._move(command.direction, command.select),
       edge: () => this._focusOn(command.at === "first" ? listing.start : listing.end - 1),
       page: () => this._turn(command.by)?.then(() => this._bringFocus()),
+      jump: () => this._go(command.number * listing.size),
       select: () => this._toggleFocused(),
       all: () => this._selectAll(),
       escape: () => this._escape(),
-      undo: () => this.editing.takeBack("undo"),
-      redo: () => this.editing.takeBack("redo"),
+      undo: () => this._hold(this.editing.takeBack("undo")),
+      redo: () => this._hold(this.editing.takeBack("redo")),
       look: () => this._look(this.focus),
     };
   }

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Editing } from "../../customlabels_nb/widgets/static/shared/editing.js";
+import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js";
+import { PicturePages } from "../../customlabels_nb/widgets/static/shared/picture_pages.js";
+import { Selection } from "../../customlabels_nb/widgets/static/shared/selection.js";
+
+const TOTAL = 6;
+const settled = () => new Promise((resolve) => { setTimeout(resolve, 2); });
+let project = 0;
+
+function pageOf({ place = 0, size }, list) {
+  const rows = Array.from({ length: size }, (_, index) => ({ name: `${list} ${place + index}`, labels: [], boxes: [], status: "unlabelled", revision: 1 }));
+  return { place, total: TOTAL, rows, thumbs: rows.map(() => "none") };
+}
+
+// Pages of two images, without DOM. `held` has the requests of the kinds in `holds`, answered by their answer() or
+// fail(). Other requests are answered at once. The names of images are those of the list that is shown.
+function opened({ holds = [], single = false } = {}) {
+  const asked = [];
+  const held = [];
+  const said = [];
+  const revisions = new Map();
+  let view = 1;
+  const answers = {
+    show: ({ query, split, ...content }) => [{ info: { query, split, view: (view += 1) }, page: pageOf(content, `${query.show} ${query.label}`) }, []],
+    page: (content) => [pageOf(content, `list ${content.view}`), []],
+    edit: ({ images, labels, label, split }) => [{ split, rows: images.map((name) => { revisions.set(name, (revisions.get(name) ?? 1) + 1); return { name, labels: labels ?? [label], boxes: [], status: "labelled", revision: revisions.get(name) }; }), info: {}, conflicts: [], images }],
+    undo: () => { const edit = asked.findLast(([kind]) => kind === "edit")[1]; return answers.edit({ ...edit, labels: [] }); },
+    select: () => [{}],
+  };
+  const request = (kind, content) => {
+    asked.push([kind, structuredClone(content)]);
+    if (!holds.includes(kind)) return Promise.resolve(answers[kind](content));
+    return new Promise((resolve, reject) => { held.push({ answer: () => resolve(answers[kind](content)), fail: () => reject(new Error("failed")) }); });
+  };
+  const nothing = () => {};
+  const page = Object.assign(Object.create(PicturePages.prototype), {
+    request, single, info: { screen: "a", split: "train", query: { show: "all", label: null }, labels: [], counts: {}, statuses: {}, alone: false },
+    listing: new Listing(request, () => 160), selection: new Selection(), focus: 0, columns: 2, tiles: [], turning: 0, turned: null, asked: null, closed: false,
+    notices: { say: (name, text) => said.push(text), drop: nothing }, root: { classList: { add: nothing, remove: nothing } }, preview: { close: nothing },
+    _pixels: () => 160, _layout: nothing, _paint: nothing, _mark: nothing, _tellSelection: nothing, showToolbars: nothing, showCounts: nothing, showState: nothing, repaint: nothing,
+  });
+  page.actions = (command) => ({ ...PicturePages.prototype.actions.call(page, command), label: () => { page.editing.edit({ op: "label", label: command.label }); if (single) page._advance(); } });
+  page.listing.prefetch = nothing;
+  page.listing.begin(1, pageOf({ size: 2 }, "list 1"), [], 2);
+  page.editing = new Editing({ request, listing: page.listing, screen: page, key: `pages ${project += 1}` });
+  return { page, asked, held, said, of: (wanted) => asked.filter(([kind]) => kind === wanted).map(([, content]) => content) };
+}
+
+test("a second change of the filter keeps the first one, which is not answered yet", async () => {
+  const { page, held, of } = opened({ holds: ["show"] });
+  page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
+  page.show({ query: { ...page.query, label: "pear" }, place: 0 });
+  page.show({}); // read again
+  assert.deepEqual(of("show").map(({ query, place, near }) => [query.show, query.label, place, near]), [
+    ["unlabelled", null, 0, undefined], ["unlabelled", "pear", 0, undefined], ["unlabelled", "pear", 0, undefined],
+  ]);
+  for (const { answer } of held) answer();
+  await settled();
+  assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
+  assert.deepEqual([page.asked, page.turned, page.query.label], [null, null, "pear"]);
+  page.show({});
+  assert.deepEqual(of("show").at(-1).near, page.listing.names);
+});
+
+test("keys and turns of the page wait for another list", async () => {
+  const { page, held, of } = opened({ holds: ["show"] });
+  page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
+  page._do({ do: "label", label: "pear" });
+  page._do({ do: "page", by: 1 });
+  page._do({ do: "label", label: "fig" });
+  page._turn(1); // not with a key: the list is about to be replaced
+  assert.deepEqual([of("page"), of("edit")], [[], []]);
+  held[0].answer();
+  await settled();
+  assert.deepEqual([of("page").map(({ view, place }) => [view, place]), page.listing.start, page.info.query.show], [[[2, 2]], 2, "unlabelled"]);
+  assert.deepEqual(of("edit").map(({ images, label }) => [images, label]), [[["unlabelled null 0"], "pear"], [["list 2 2"], "fig"]]);
+});
+
+test("keys are dropped if the list fails to load", async () => {
+  const { page, held, of, said } = opened({ holds: ["show"] });
+  page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
+  page._do({ do: "label", label: "pear" });
+  held[0].fail();
+  await settled();
+  assert.deepEqual([of("edit"), said, page.query.show, page.turned], [[], ["failed"], "all", null]);
+});
+
+test("pages of one list are turned faster than they load", async () => {
+  const { page, held, of } = opened({ holds: ["page"] });
+  page._do({ do: "page", by: 1 });
+  page._do({ do: "jump", number: 2 });
+  page._do({ do: "label", label: "pear" });
+  for (const { answer } of held) answer();
+  await settled();
+  assert.deepEqual([of("page").map(({ place }) => place), page.listing.start], [[2, 4], 4]);
+  assert.deepEqual(of("edit").map(({ images }) => images), [["list 1 4"]]);
+});
+
+test("a key after undo waits for it, and is based on its result", async () => {
+  for (const holds of [["edit"], ["undo"]]) { // saving is slow, or the undo
+    const { page, asked, held, of, said } = opened({ holds, single: true });
+    const answer = async () => { await settled(); held.shift().answer(); await settled(); };
+    page._do({ do: "label", label: "pear" });
+    await settled();
+    page._do({ do: "undo" });
+    page._do({ do: "label", label: "fig" });
+    await answer();
+    if (holds[0] === "edit") await answer();
+    assert.deepEqual(asked.map(([kind]) => kind), ["edit", "undo", "edit"]);
+    assert.deepEqual(of("edit").map(({ images, label, revisions }) => [images, label, Object.values(revisions)]), [
+      [["list 1 0"], "pear", [1]], [["list 1 0"], "fig", [3]],
+    ]);
+    assert.deepEqual([page.focus, said, page.turned], [1, [], null]);
+    page.editing.close();
+  }
+});
