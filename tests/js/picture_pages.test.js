@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Gallery } from "../../customlabels_nb/widgets/static/gallery.js";
+import { ReviewPages } from "../../customlabels_nb/widgets/static/review/review_pages.js";
 import { Editing } from "../../customlabels_nb/widgets/static/shared/editing.js";
 import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js";
 import { PicturePages } from "../../customlabels_nb/widgets/static/shared/picture_pages.js";
 import { Selection } from "../../customlabels_nb/widgets/static/shared/selection.js";
+import { Verify } from "../../customlabels_nb/widgets/static/verify.js";
 
 const TOTAL = 6;
+const NONE = { label: null, queue: null };
 const settled = () => new Promise((resolve) => { setTimeout(resolve, 2); });
 let project = 0;
 
@@ -17,7 +21,7 @@ function pageOf({ place = 0, size }, list) {
 
 // Pages of two images, without DOM. `held` has the requests of the kinds in `holds`, answered by their answer() or
 // fail(). Other requests are answered at once. The names of images are those of the list that is shown.
-function opened({ holds = [], single = false } = {}) {
+function opened({ holds = [], single = false, Kind = PicturePages } = {}) {
   const asked = [];
   const held = [];
   const said = [];
@@ -29,6 +33,7 @@ function opened({ holds = [], single = false } = {}) {
     edit: ({ images, labels, label, split }) => [{ split, rows: images.map((name) => { revisions.set(name, (revisions.get(name) ?? 1) + 1); return { name, labels: labels ?? [label], boxes: [], status: "labelled", revision: revisions.get(name) }; }), info: {}, conflicts: [], images }],
     undo: () => { const edit = asked.findLast(([kind]) => kind === "edit")[1]; return answers.edit({ ...edit, labels: [] }); },
     select: () => [{}],
+    "add label": ({ label }) => [{ info: {}, label }],
   };
   const request = (kind, content) => {
     asked.push([kind, structuredClone(content)]);
@@ -36,13 +41,13 @@ function opened({ holds = [], single = false } = {}) {
     return new Promise((resolve, reject) => { held.push({ answer: () => resolve(answers[kind](content)), fail: () => reject(new Error("failed")) }); });
   };
   const nothing = () => {};
-  const page = Object.assign(Object.create(PicturePages.prototype), {
-    request, single, info: { screen: "a", split: "train", query: { show: "all", label: null }, labels: [], counts: {}, statuses: {}, alone: false },
+  const page = Object.assign(Object.create(Kind.prototype), {
+    request, single, info: { screen: "a", split: "train", query: { show: "all", ...NONE }, labels: [], counts: {}, statuses: {}, alone: false },
     listing: new Listing(request, () => 160), selection: new Selection(), focus: 0, columns: 2, tiles: [], turning: 0, turned: null, asked: null, closed: false,
-    notices: { say: (name, text) => said.push(text), drop: nothing }, root: { classList: { add: nothing, remove: nothing } }, preview: { close: nothing },
+    toast: { say: nothing, close: nothing }, notices: { say: (name, text) => said.push(text), drop: nothing }, root: { classList: { add: nothing, remove: nothing } }, preview: { close: nothing },
     _pixels: () => 160, _layout: nothing, _paint: nothing, _mark: nothing, _tellSelection: nothing, showToolbars: nothing, showCounts: nothing, showState: nothing, repaint: nothing,
   });
-  page.actions = (command) => ({ ...PicturePages.prototype.actions.call(page, command), label: () => { page.editing.edit({ op: "label", label: command.label }); if (single) page._advance(); } });
+  page.actions = (command) => ({ ...Kind.prototype.actions.call(page, command), label: () => { page.editing.edit({ op: "label", label: command.label }); if (single) page._advance(); } });
   page.listing.prefetch = nothing;
   page.listing.begin(1, pageOf({ size: 2 }, "list 1"), [], 2);
   page.editing = new Editing({ request, listing: page.listing, screen: page, key: `pages ${project += 1}` });
@@ -115,5 +120,53 @@ test("a key after undo waits for it, and is based on its result", async () => {
     ]);
     assert.deepEqual([page.focus, said, page.turned], [1, [], null]);
     page.editing.close();
+  }
+});
+
+// Answer `ask` once another list is shown in place of the first, and return the images that were edited.
+async function answeredLate(page, of, act, choose = null) {
+  let answer = choose;
+  page.panel = { ask: () => new Promise((resolve) => { answer = resolve; }), open: () => {}, onceClosed: (closed) => { page.panel.close = closed; } };
+  page.listing.rowAt(0).labels.push("apple");
+  const acted = act();
+  await page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
+  answer("remove");
+  await acted;
+  await settled();
+  return of("edit").map(({ images }) => images);
+}
+
+test("what is skipped is what was asked about, also if another page has arrived", async () => {
+  for (const single of [false, true]) {
+    const { page, of } = opened({ Kind: Gallery, single });
+    assert.deepEqual(await answeredLate(page, of, () => page._skip()), [["list 1 0"]]);
+    assert.equal(page.focus, 0); // nothing to go on from
+  }
+  const { page, of } = opened({ Kind: Gallery });
+  assert.deepEqual(await answeredLate(page, of, () => page._skip({ ofPage: true })), [["list 1 0", "list 1 1"]]);
+});
+
+test("the reason of a skipped task belongs to the task that it was asked for", async (t) => {
+  const before = globalThis.document;
+  let click = null; // on the last button
+  const node = { dataset: {}, append: () => {}, setAttribute: () => {}, addEventListener: (type, listener) => { if (type === "click") click = listener; } };
+  globalThis.document = { createElement: () => node };
+  t.after(() => { globalThis.document = before; });
+  const { page, of } = opened({ Kind: Gallery });
+  assert.deepEqual(await answeredLate(page, of, () => page._skipTask(), () => click()), [["list 1 0"]]);
+});
+
+test("a new label is given to the image that was shown when it was typed", async () => {
+  for (const Kind of [Gallery, Verify, ReviewPages]) {
+    const { page, held, of } = opened({ Kind, holds: ["add label"] });
+    page.foresee = (row) => row;
+    Object.assign(page.info, { alone: true, review: { left: 0, done: 0 } });
+    const adding = page._addLabel("fig");
+    page._focusOn(1);
+    held[0].answer();
+    await adding;
+    await settled();
+    assert.deepEqual(of("edit").map(({ images, label }) => [images, label]), [[["list 1 0"], "fig"]], Kind.name);
+    assert.equal(page.focus, 1);
   }
 });

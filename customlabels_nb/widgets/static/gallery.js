@@ -26,7 +26,7 @@ import { problemText, Upload } from "./gallery/upload.js";
 const CHIP = 110; // pixels of a chip in a caption
 const WITHDRAWN = "The latest training does not trust the predictions of this page any more.";
 
-class Gallery extends PicturePages {
+export class Gallery extends PicturePages {
   _build(el) {
     this.root = keepKeys(element("div", { class: "clnb clnb-gallery loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Gallery of images to label" } }));
     const leave = () => this.root.focus({ preventScroll: true });
@@ -324,24 +324,25 @@ class Gallery extends PicturePages {
 
   // With several labels, a key changes the predicted ones, which are accepted first. A cluster page whose images all have
   // their one label is left without a further key.
-  _label(label) {
+  _label(label, at = this.editing.aim()) {
     const { alone, query } = this.info;
     if (!alone && query.queue === "prelabelled") {
-      const offered = (this.listing.rowsAt(this.target()) ?? []).filter((row) => row.status === "unlabelled" && row.prelabels.length);
-      if (offered.length) this.editing.edit({ op: "accept" }, { rows: offered });
+      const offered = (at.rows ?? []).filter((row) => row.status === "unlabelled" && row.prelabels.length);
+      if (offered.length) this.editing.edit({ op: "accept" }, { at: { ...at, rows: offered } });
     }
-    const edited = this._edit({ op: "toggle", label });
-    if (this.single && alone) this._advance();
-    else if (this.clustered && alone && !this.turned && !asideOf(this.listing.rowsOnPage(), () => true)[1].length) this._leaveCluster();
+    const edited = this._edit({ op: "toggle", label }, { at });
+    if (alone) this._advanceFrom(at);
+    if (this.clustered && alone && !this.turned && !asideOf(this.listing.rowsOnPage(), () => true)[1].length) this._leaveCluster();
     return edited;
   }
 
   // The first label is also assigned to the image in focus.
   async _addLabel(name) {
-    const isFirst = !this.info.labels.length;
+    const applies = !this.info.labels.length || this.selection.size || this.single;
+    const at = this.editing.aim();
     const answer = await this._ask("add label", "label", { label: name });
     if (!answer) return;
-    if (isFirst || this.selection.size || this.single) await this._label(answer.label);
+    if (applies) await this._label(answer.label, at);
     offerReview(this, answer.label).catch(() => {}); // it was added in any case
   }
 
@@ -364,30 +365,36 @@ class Gallery extends PicturePages {
     if (this.info.read_only) return;
     const edit = { op: "status", status: "skipped" };
     if (ofPage && !this.single && !this.selection.size) {
-      const bare = () => this.listing.rowsOnPage().filter((row) => row.status === "unlabelled");
-      if (await askToSkipPage(this.panel, bare().length)) this._edit(edit, { rows: bare() });
+      const bare = this.editing.aim(this.listing.rowsOnPage().filter((row) => row.status === "unlabelled"));
+      if (await askToSkipPage(this.panel, bare.rows.length)) this._edit(edit, { at: bare });
       return;
     }
-    const rows = this.listing.rowsAt(this.target()); // null if some pages were not shown yet
+    const at = this.editing.aim();
+    const { rows } = at; // null if some pages were not shown yet
     if (!rows || rows.some(isAnnotated)) {
       const answer = await askToSkip(this.panel, rows?.filter(isAnnotated).length);
       if (!answer) return;
       edit.remove_labels = answer === "remove";
     }
-    this._edit(edit);
-    if (this.single) this._advance();
+    this._answer(edit, at);
   }
 
-  _answer(edit) {
-    this._edit(edit);
-    if (this.single) this._advance();
+  _answer(edit, at = this.editing.aim()) {
+    this._edit(edit, { at });
+    this._advanceFrom(at);
+  }
+
+  // Show the next image, unless another one is shown already.
+  _advanceFrom(at) {
+    if (this.single && this._isStillTarget(at)) this._advance();
   }
 
   // The labeler of a job says why.
   async _skipTask() {
     if (!this.listing.total) return;
+    const at = this.editing.aim();
     const reason = await askReason(this.panel);
-    if (reason !== null && !this.closed) this._answer({ op: "status", status: "skipped", remove_labels: true, reason });
+    if (reason !== null && !this.closed) this._answer({ op: "status", status: "skipped", remove_labels: true, reason }, at);
   }
 
   async _submit({ asked = false } = {}) {

@@ -30,7 +30,7 @@ class VerifyFooter extends Footer {
   }
 }
 
-class Verify extends PicturePages {
+export class Verify extends PicturePages {
   _build(el) {
     this.root = keepKeys(element("div", { class: "clnb clnb-verify loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Predictions to verify" } }));
     const leave = () => this.root.focus({ preventScroll: true });
@@ -123,23 +123,25 @@ class Verify extends PicturePages {
   }
 
   // With several labels, the next key may change another label of the same image.
-  _correct(label) {
-    const rows = this.listing.rowsAt(this.target()) ?? [];
+  _correct(label, at = this.editing.aim()) {
+    const rows = at.rows ?? [];
     const isToggled = !this.info.alone && !this.info.draws;
-    if (isToggled && rows.length && rows.every((row) => statedLabels(row).includes(label))) this.editing.edit({ op: "unlabel", label });
-    else if (isToggled) this.editing.edit({ op: "label", label });
-    else this._judge({ op: "label", label });
+    if (isToggled && rows.length && rows.every((row) => statedLabels(row).includes(label))) this.editing.edit({ op: "unlabel", label }, { at });
+    else if (isToggled) this.editing.edit({ op: "label", label }, { at });
+    else this._judge({ op: "label", label }, at);
   }
 
   async _addLabel(name) {
+    const at = this.editing.aim();
     const answer = await this._ask("add label", "label", { label: name });
-    if (answer) this._correct(answer.label);
+    if (answer) this._correct(answer.label, at);
   }
 
-  _judge(edit) {
-    if (this.info.read_only || !this.target().length) return;
+  _judge(edit, at = this.editing.aim()) {
+    if (this.info.read_only || !at.ranges.length) return;
+    this.editing.edit(edit, { at });
+    if (!this._isStillTarget(at)) return;
     const moves = !this.selection.size;
-    this.editing.edit(edit);
     this.selection.clear();
     if (moves) this._advance();
     this._selected();

@@ -157,21 +157,22 @@ export class ReviewPages extends PicturePages {
     return (task ?? "multi-label") === "multi-label" && !alone && query.label === null;
   }
 
-  _correct(label) {
-    if (this._toggles) this.editing.edit({ op: "toggle", label }); // other labels may also need correction
-    else this._decide({ op: "label", label, instead_of: this.info.query.label || null });
+  _correct(label, at = this.editing.aim()) {
+    if (this._toggles) this.editing.edit({ op: "toggle", label }, { at }); // other labels may also need correction
+    else this._decide({ op: "label", label, instead_of: this.info.query.label || null }, at);
   }
 
   async _addLabel(name) {
+    const at = this.editing.aim();
     const answer = await this._ask("add label", "label", { label: name });
-    if (answer) this._correct(answer.label);
+    if (answer) this._correct(answer.label, at);
   }
 
   async _acceptTarget() {
-    const ranges = this.target();
+    const at = this.editing.aim();
     if (this.info.query.queue === "suspect") return this._takeSuggestions();
     try {
-      this._acceptPredictions(this.listing.rowsAt(ranges) ?? await this.listing.fetchRows(ranges));
+      this._acceptPredictions(at.rows ?? await this.listing.fetchRows(at.ranges, at.view), at);
     } catch (error) {
       this.notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
     }
@@ -184,21 +185,22 @@ export class ReviewPages extends PicturePages {
     else this._decide({ op: "suggest" });
   }
 
-  _acceptPredictions(rows) {
+  _acceptPredictions(rows, at = this.editing.aim(rows)) {
     const byLabel = new Map();
     const wanted = rows.filter((row) => row.predicted && !row.agrees);
     if (wanted.length && !wanted.some(correctable)) this.notices.say("accept", ELSEWHERE);
     for (const row of wanted.filter(correctable)) {
       byLabel.set(row.predicted[0], [...(byLabel.get(row.predicted[0]) ?? []), row]);
     }
-    for (const [label, own] of byLabel) this.editing.edit({ op: "label", label, instead_of: null }, { rows: own });
+    for (const [label, own] of byLabel) this.editing.edit({ op: "label", label, instead_of: null }, { at: { ...at, rows: own } });
   }
 
   // A decision completes its images: continue with the images after them.
-  _decide(edit) {
-    const ranges = this.target();
+  _decide(edit, at = this.editing.aim()) {
+    const { ranges } = at;
     if (this.info.read_only || !ranges.length) return;
-    this.editing.edit(edit);
+    this.editing.edit(edit, { at });
+    if (!this._isStillTarget(at)) return;
     const next = ranges.at(-1)[1] + 1;
     this.selection.clear();
     if (next < this.listing.total) this._focusOn(next);

@@ -172,6 +172,11 @@ export class PicturePages extends PageView {
     return this.listing.total ? [[this.focus, this.focus]] : [];
   }
 
+  // Return true if what an edit was aimed at is still the target.
+  _isStillTarget({ view, ranges }) {
+    return view === this.listing.view && JSON.stringify(ranges) === JSON.stringify(this.target());
+  }
+
   // Go to the page of an image, if it is known and not the current one.
   bring(name) {
     const place = this.listing.names.indexOf(name);
