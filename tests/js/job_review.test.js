@@ -143,3 +143,10 @@ test("answers are said with the name only after the decision", () => {
   assert.deepEqual(countedLabels(drawn), [["lime", 2], ["fig", 1]]);
   assert.equal(answerText(drawn), "A: lime ×2, fig");
 });
+
+test("a held key decides once, and letters are those of a Latin keyboard", () => {
+  assert.notEqual(press("b", { repeat: true })?.do, "take");
+  assert.notEqual(press("r", { repeat: true })?.do, "ask");
+  assert.equal(press("Tab", { repeat: true }).do, "difference");
+  assert.deepEqual(press("и", { code: "KeyB" }), { do: "take", number: 2 });
+});

@@ -93,3 +93,9 @@ test("times are said as people do", () => {
   assert.equal(whenSaid(before(60 * 24), now), "2024-05-01");
   assert.equal(whenSaid("no date", now), "");
 });
+
+test("a held key decides once, and letters are those of a Latin keyboard", () => {
+  assert.equal(press("a", { repeat: true })?.do === "approve", false);
+  assert.equal(press("Enter", { repeat: true }).do, "held");
+  assert.deepEqual(press("ф", { code: "KeyA" }), { do: "approve" });
+});

@@ -2,6 +2,7 @@
 // candidates, tie, acceptable, reasons, shapes, accepted, size }. An answer has { letter, labels, shapes, person }, and the person only
 // after the decision. `gone` is the edit after which the image left the review: "ask" or "reject".
 
+import { letterOf } from "../shared/keymap.js";
 import { decided } from "./decisions.js";
 import { reviewCommand } from "./keys.js";
 
@@ -27,10 +28,10 @@ const JOB_LETTERS = { r: { do: "ask" }, e: { do: "fix" }, h: { do: "hide" } };
 
 export function jobReviewCommand(event) {
   if (event.isComposing || event.altKey) return null;
-  if (!event.ctrlKey && !event.metaKey) {
+  if (!event.ctrlKey && !event.metaKey && (!event.repeat || event.key === "Tab")) {
     const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code ?? ""); // with Shift, `key` depends on the layout
     if (event.shiftKey && digit) return { do: "take", number: Number(digit[1]) };
-    const letter = event.key.toLowerCase();
+    const letter = letterOf(event);
     if (letter.length === 1 && LETTER_KEYS.includes(letter)) return { do: "take", number: LETTER_KEYS.indexOf(letter) + 1 };
     if (Object.hasOwn(JOB_LETTERS, letter)) return JOB_LETTERS[letter];
     if (event.key === "Tab") return { do: "difference", by: event.shiftKey ? -1 : 1 };

@@ -1,6 +1,6 @@
 // Map keys to commands of the review. Letters are decisions, so only "/" starts the search for a label.
 
-import { commandOf } from "../shared/keymap.js";
+import { commandOf, letterOf } from "../shared/keymap.js";
 
 export const REVIEW_HELP = [
   ["Enter or A", "approve the selected images, or the one in focus"],
@@ -25,7 +25,7 @@ const RENAMED = { submit: "approve", clear: "reject" };
 export function reviewCommand(event) {
   if (event.isComposing || event.altKey) return null;
   const isPlain = !event.ctrlKey && !event.metaKey;
-  if (isPlain && event.key.toLowerCase() in LETTERS) return LETTERS[event.key.toLowerCase()];
+  if (isPlain && !event.repeat && letterOf(event) in LETTERS) return LETTERS[letterOf(event)];
   const command = commandOf(event);
   if (!command || command.do === "skip" || (command.do === "find" && command.text)) return null;
   return command.do in RENAMED ? { do: RENAMED[command.do] } : command;

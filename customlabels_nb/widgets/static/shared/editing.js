@@ -4,6 +4,7 @@ import { allHave, offeredLabels } from "./rows.js";
 import { Sending } from "./sending.js";
 
 const LARGEST_KNOWN = 2_000; // images that an edit lists by name; the kernel looks up larger edits
+const BULK_TAKES = 600_000; // milliseconds; the kernel answers after a larger edit is stored
 
 export class Editing extends Sending {
   // `screen` has info, notices, target(), repaint(names), showToolbars(), showState(state, waiting), show(change),
@@ -43,7 +44,7 @@ export class Editing extends Sending {
         await this.queue.whenSettled(this.own.id); // it must not overtake earlier edits
         if (this.pending.length) throw new Error(`${this._count(this.pending.length, "is", "are")} still being saved. Try again.`);
         this.screen.showState("saving", 1);
-        const [answer] = await this.request("edit", { ...edit, split, view, ranges, forget: this.savedElsewhere });
+        const [answer] = await this.request("edit", { ...edit, split, view, ranges, forget: this.savedElsewhere }, [], { patience: BULK_TAKES });
         this.savedElsewhere = false;
         this.answered(answer);
         this.tellState();
