@@ -331,7 +331,7 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
     def predicted(images: pd.Series, half: BoolArray, phase: str) -> pd.DataFrame:
         relay = _relay(steps.events, phase)
         asked = zip(detectors, (images[~half].tolist(), images[half].tolist()), strict=True)
-        return pd.concat(predict_boxes(one, own, names, root=root, events=relay)[0] for one, own in asked if own)
+        return pd.concat(predict_boxes(one, own, names, root=root, events=relay)[0] for one, own in asked)
 
     half = split_groups(data.copies[data.at])
     if any(not marks["image"].isin(images.loc[own, "image"]).any() for own in (half, ~half)):

@@ -29,6 +29,7 @@ from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import HelperError, InputError, NotAllowedError
 from customlabels_nb.events import Events
+from customlabels_nb.models.detector import DetectedBoxes, to_table
 from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
@@ -602,6 +603,33 @@ def test_boxes_are_prelabelled_and_suspected(
     labels = project.assist.auto_label(progress=False)
     made = project.train_set.annotations
     assert t.by_machine(made).sum() == len(labels.frame) > 0
+    project.close()
+
+
+def test_boxes_are_suspected_when_no_image_waits_for_a_label(
+    tmp_path: Path, noise: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from customlabels_nb.training import detector_recipe
+
+    def predict(
+        trained: Any, images: list[str], labels: list[str], **_: Any
+    ) -> tuple[pd.DataFrame, list[str], list[Any]]:
+        box, label = np.array([[10.0, 10.0, 50.0, 40.0]]), np.zeros(1, np.int64)
+        found = [DetectedBoxes(box, label, np.array([0.95 if name == order[-1] else 0.9])) for name in images]
+        return to_table(images, found, ["lime"]), images, []
+
+    monkeypatch.setattr(detector_recipe, "train_detector", lambda *_, **__: None)
+    monkeypatch.setattr(detector_recipe, "predict_boxes", predict)
+    project = make(tmp_path, "boxes")
+    order = names_in_order(project)
+    rows = [(name, "lime", 12.0, 9.0, 50.0, 40.0) for name in order[:-1]]
+    rows.append((order[-1], "lemon", 12.0, 9.0, 50.0, 40.0))
+    project.update("train", pd.DataFrame(rows, columns=["image", "label", *t.BOX_COLUMNS]))
+    run = train(project)
+    assert "All images" in run["note"]
+    assert project.assist.results is not None
+    assert project.assist.results.prelabels.empty
+    assert set(project.assist.suspects()["image"]) == {order[-1]}
     project.close()
 
 
