@@ -130,7 +130,8 @@ def resume_version(
     with resuming(store, record):
         if has_snapshots(folder):
             train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
-            train = Dataset(train.images, train.annotations, store.labels(), name="train", root=root)
+            labels = _in_order(record.statistics["labels"], store.labels())
+            train = Dataset(train.images, train.annotations, labels, name="train", root=root)
         else:  # killed before the snapshots were written
             train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
         train, test = with_current_hashes(store, (train, test), events)
@@ -148,10 +149,17 @@ def resume_version(
             Action("resume training", settings.user, record.name),
             status="TRAINING_IN_PROGRESS",
             status_message="The model is being trained.",
+            statistics=_statistics(plan),
             **this_process(),
         )
     work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks)
     return _run(store, record, (train, test), work)
+
+
+def _in_order(first: Sequence[str], labels: pd.DataFrame) -> pd.DataFrame:
+    """Return a labels table that starts with the labels ``first``, some of which ``labels`` may lack."""
+    order = dict.fromkeys([*first, *labels["label"]])
+    return labels.set_index("label").reindex(list(order)).reset_index()
 
 
 def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:

@@ -502,6 +502,30 @@ def test_only_images_that_count_as_labelled_are_trained_on_also_after_a_resume(p
     assert (project.model("v1").folder / "evaluation").is_dir()
 
 
+@pytest.mark.usefixtures("known_features")
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_resumed_run_keeps_the_order_of_its_labels(project: Project, kept: bool) -> None:
+    project.distribute()
+    events = Events()
+    events.subscribe(lambda event: events.cancel() if isinstance(event, Progress) else None)
+    with pytest.raises(Cancelled):
+        project.train("v1", progress=False, events=events)
+    project.labels.rename("disc", "circle")
+    project.labels.reorder(["triangle", "circle", "stripes"])
+    if not kept:  # killed before its snapshots were written, so it starts again
+        (project.model("v1").folder / "images.json").unlink()
+        with pytest.raises(Cancelled):
+            project.model("v1").resume(progress=False, events=events)
+        project.labels.reorder(["stripes", "circle", "triangle"])
+    order = ["disc", "stripes", "triangle"] if kept else ["triangle", "circle", "stripes"]
+    assert project.model("v1").record.statistics["labels"] == order
+    model = project.model("v1").resume(progress=False)
+    config = json.loads((model.folder / "config.json").read_text())
+    assert config["labels"] == order
+    colours = dict(zip(config["labels"], config["colours"], strict=True))
+    assert colours["stripes"] == project.labels.colours["stripes"]
+
+
 def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
     for label, name in enumerate(("disc", "stripes")):
         for seed in range(8):
