@@ -16,12 +16,15 @@ import hashlib
 import json
 import math
 import re
+import signal
 import statistics
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -59,6 +62,7 @@ _PATIENCE = 0.3  # early stopping: share of all steps without improvement on hel
 _LEAST_PATIENCE = 8  # epochs
 _MOST_LOADERS = 8
 _BETWEEN_LOSSES = 2.0  # seconds between two reports of the losses within an epoch
+_BETWEEN_CHECKPOINTS = 300.0  # seconds between two checkpoints within an epoch
 _ANY = 10**9  # steps
 _LOOK = 0.1  # share of a budget; a longer validation only runs at the end
 _SLOW_PROBE = 0.25  # share of a budget after which three steps are enough to estimate the time per step
@@ -133,7 +137,7 @@ class LoopOptions:
     best_steps : int
         Largest number of steps for the budget "best".
     epoch_steps : int
-        Steps between two validations, each followed by a checkpoint.
+        Steps between two validations, each followed by a checkpoint. A long epoch also has checkpoints within.
     seed : int
         Random seed.
     device : str
@@ -298,10 +302,10 @@ class _Loop:
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.cuda and self.half is torch.float16)
         self.state = LoopState(total=options.budget.steps, seconds=options.spent)
         self.best: Tensors | None = None  # the best weights, if no checkpoint folder stores them
-        self.whole = True  # False while the weights change, because a half-updated state must not be stored
+        self.whole = True  # False while the state changes, because a half-updated state must not be stored
         self.times: list[float] = []
         self.told = _Told(at=time.perf_counter())
-        self.since = time.perf_counter()
+        self.since = self.kept = time.perf_counter()
         self.peers: Peers | None = None
         self.lost: list[int] = []  # the step of each loss of a process
 
@@ -312,6 +316,8 @@ class _Loop:
         elif self.options.budget.seconds is None and self.state.total is None:
             self.state.total = self.options.best_steps
         try:
+            if self._misses_validation():  # the run was stopped before or during it
+                self._end_epoch()
             while not self._finished():
                 if self.peers is None and self.options.ranks is not None:
                     self._start_ranks(self.options.ranks)
@@ -360,6 +366,8 @@ class _Loop:
                 self._follow_pace()
                 if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and not self._is_epoch_end():
                     self.events.metrics(state.step, **self._losses_since_told())
+                if time.perf_counter() - self.kept >= _BETWEEN_CHECKPOINTS and not self._is_epoch_end():
+                    self._keep()
                 if self._is_probed() or state.total != total:
                     break
         if self._is_epoch_end():
@@ -367,6 +375,10 @@ class _Loop:
 
     def _is_epoch_end(self) -> bool:
         return self.state.step % self.epoch_steps == 0 or self.state.step == self.state.total
+
+    def _misses_validation(self) -> bool:
+        step, history = self.state.step, self.state.history
+        return step > 0 and self._is_epoch_end() and (not history or history[-1]["step"] != step)
 
     def _batches(self, start: int, stop: int) -> Generator[Sequence[Any], None, None]:
         def make(step: int) -> Sequence[Any]:
@@ -401,18 +413,17 @@ class _Loop:
             self._halve(len(items) if self.peers is None else self.peers.images)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, self.options.clip)
-        self.whole = False
-        if self.scaler.is_enabled() or bool(torch.isfinite(norm)):  # an enabled scaler skips infinite gradients itself
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-        self.average.update_parameters(self.network)
-        for name, parts in losses.items():
-            value = 0.0
-            for part in parts.values():
-                value += part
-            state.sums[name] = state.sums.get(name, 0.0) + value
-        state.step += 1
-        self.whole = True
+        with self._undivided():
+            if self.scaler.is_enabled() or bool(torch.isfinite(norm)):  # an enabled scaler skips infinite gradients itself
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
+            self.average.update_parameters(self.network)
+            for name, parts in losses.items():
+                value = 0.0
+                for part in parts.values():
+                    value += part
+                state.sums[name] = state.sums.get(name, 0.0) + value
+            state.step += 1
 
     def _gradients(self, items: Sequence[Any]) -> Losses:
         """Compute the gradients of a batch or this rank's share of it, split into parts if needed, and the losses."""
@@ -581,13 +592,14 @@ class _Loop:
         latest = {**metrics, **self._losses_since_told()}
         found = metrics.get(self.options.metric)
         best: Tensors | None = None
-        if found is not None and (state.best is None or found >= state.best):
-            state.best, state.best_step = found, state.step
-            best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
-        state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
-        state.sums = {}
-        self.told = _Told(state.step, at=time.perf_counter())
-        self._keep(best)
+        with self._undivided():  # the best metric and the best weights belong together
+            if found is not None and (state.best is None or found >= state.best):
+                state.best, state.best_step = found, state.step
+                best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
+            state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
+            state.sums = {}
+            self.told = _Told(state.step, at=time.perf_counter())
+            self._keep(best)
         self.events.metrics(state.step, **latest, learning_rate=self.optimizer.param_groups[-1]["lr"])
         if isinstance(self.learner, Showing):
             samples, of = self.learner.samples()
@@ -611,6 +623,14 @@ class _Loop:
             return state.step - state.best_step >= patience
         return True
 
+    @contextmanager
+    def _undivided(self) -> Iterator[None]:
+        """Run a block that changes the state. Ctrl-C takes effect after it, and a half-updated state is not stored."""
+        self.whole = False
+        with _deferred_interrupts():
+            yield
+            self.whole = True
+
     def _stopped(self, error: BaseException) -> None:
         epochs = self.state.step // self.epoch_steps
         total = self.state.total
@@ -630,8 +650,9 @@ class _Loop:
         if self.checkpoints is None:
             self.best = best or self.best
             return
-        kept = self._snapshot()
-        self.checkpoints.save(kept.facts, kept.tensors, best=best)
+        snapshot = self._snapshot()
+        self.checkpoints.save(snapshot.facts, snapshot.tensors, best=best)
+        self.kept = time.perf_counter()
 
     def _snapshot(self) -> Loaded:
         """Return the current state, as a checkpoint stores it."""
@@ -690,6 +711,23 @@ def _time(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+@contextmanager
+def _deferred_interrupts() -> Iterator[None]:
+    """Handle Ctrl-C after the block. Only the main thread receives it."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    received: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *arguments: received.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if received:
+            handler(*received[0])
 
 
 @contextmanager

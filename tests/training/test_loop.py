@@ -1,10 +1,12 @@
 import json
 import math
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, ModelError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
 from customlabels_nb.training import budget, loop
@@ -217,6 +220,92 @@ def test_a_half_done_step_is_never_kept(tmp_path: Path) -> None:
     again = Toy()
     train(again, options(), Events(), tmp_path)
     assert same(weights(again), trained())
+
+
+def test_an_interrupt_during_a_step_loses_nothing(tmp_path: Path) -> None:
+    calls = 0
+
+    def interrupt(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    hook = register_optimizer_step_post_hook(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="Stopped by you after epoch 1 of 3"):
+            train(Toy(), options(), Events(), tmp_path)
+    finally:
+        hook.remove()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert Checkpoints(tmp_path).load().facts["step"] == 7  # type: ignore[union-attr]
+    again = Toy()
+    train(again, options(), Events(), tmp_path)
+    assert same(weights(again), trained())
+
+
+def test_other_threads_train_without_a_handler_of_interrupts(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(train, Toy(), options(), Events(), tmp_path).result().step == 12
+
+
+@pytest.mark.parametrize("name", ["best-8.safetensors", "last-8.safetensors", STATE])
+def test_an_interrupt_while_the_best_weights_are_written_keeps_them_with_their_metric(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(path: Path, data: bytes) -> None:
+        if path.name == name and (name != STATE or b'"best_step": 8' in data):
+            monkeypatch.setattr(loop, "write_whole", write_whole)
+            signal.raise_signal(signal.SIGINT)
+        write_whole(path, data)
+
+    monkeypatch.setattr(loop, "write_whole", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="after epoch 2 of 3"):
+        train(Toy(validation=[0.1, 0.7]), options(), Events(), tmp_path)
+    again, whole = Toy(validation=[0.2]), Toy(validation=[0.1, 0.7, 0.2])
+    state = train(again, options(), Events(), tmp_path)
+    train(whole, options(), Events(), None)
+    assert (state.best, state.best_step) == (0.7, 8)
+    assert same(weights(again), weights(whole))
+
+
+@pytest.mark.parametrize(("step", "held_out"), [(4, [0.7, 0.2, 0.2]), (8, [0.7, 0.2]), (12, [0.7])])
+@pytest.mark.parametrize("during", ["the last step", "validation"])
+def test_a_validation_that_was_interrupted_is_made_up_for(
+    tmp_path: Path, step: int, held_out: list[float], during: str
+) -> None:
+    class Stopped(Toy):
+        def validate(self, network: nn.Module) -> dict[str, float]:
+            if during == "validation" and self.looks == step // 4 - 1:
+                raise KeyboardInterrupt
+            return super().validate(network)
+
+    def interrupt(event: Event) -> None:
+        if during == "the last step" and isinstance(event, Progress) and event.done == step:
+            raise KeyboardInterrupt
+
+    events = Events()
+    events.subscribe(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(Stopped(validation=[0.1]), options(), events, tmp_path)
+    again = Toy(validation=held_out)
+    state = train(again, options(), Events(), tmp_path)
+    assert [entry["step"] for entry in state.history] == [4, 8, 12]
+    assert (state.best, state.best_step) == (0.7, step)
+    whole = Toy(validation=[*[0.1] * (step // 4 - 1), *held_out])
+    uninterrupted = train(whole, options(), Events(), None)
+    assert same(weights(again), weights(whole))
+    assert [entry["loss"] for entry in state.history] == [entry["loss"] for entry in uninterrupted.history]
+
+
+def test_a_long_epoch_is_stored_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    with pytest.raises(Killed):
+        train(Timed(machine, 100.0, kill_at=8, error=Killed()), options(epoch=12), Events(), tmp_path)
+    assert Checkpoints(tmp_path).load().facts["step"] == 6  # type: ignore[union-attr]
+    again = Timed(machine, 100.0)
+    train(again, options(epoch=12), Events(), tmp_path)
+    assert same(weights(again), trained(epoch=12))
 
 
 @pytest.mark.slow
