@@ -193,7 +193,10 @@ def forward_all(
                 parts += [(index, row) for (index, _), row in zip(found, rows, strict=True)]
             if events is not None:
                 events.progress(phase, min(start + step, len(wanted)), len(wanted))
-    width = len(parts[0][1]) if parts else 0
+        if not parts:  # a blank image shows the number of outputs
+            width = network(torch.zeros(1, 3, images.side, images.side, device=device)).shape[1]
+        else:
+            width = len(parts[0][1])
     known = dict(parts)
     nothing = np.full(width, np.nan)
     return np.array([known.get(index, nothing) for index in wanted], dtype=np.float64).reshape(len(wanted), width)
@@ -281,7 +284,7 @@ class _Learner:
             return {}
         logits = forward_all(network, self.images, self.held_out, self.backbone, self.options.device)
         known = np.isfinite(logits).all(axis=1)
-        if not known.any() or not logits.shape[1]:
+        if not known.any():
             return {}
         loss = float(losses(logits[known], self.truth[self.held_out[known]]).mean())
         return {"held_out_log_loss": loss, METRIC: float(np.exp(-loss))}

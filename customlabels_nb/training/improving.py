@@ -268,15 +268,16 @@ class _Work:
         )
         logits = forward_all(network, self.pixels, held_out, self.backbone, self.options.device)
         known = np.isfinite(logits).all(axis=1)
-        softened = fit_temperature(logits[known], self.truth[held_out][known], seed=self.options.seed)
-        network.set_head(*(p.detach().cpu().numpy() / softened.value for p in (network.head.weight, network.head.bias)))
-        found = np.full(len(held_out), np.nan)
-        found[known] = softened.losses
+        found, temperature = np.full(len(held_out), np.nan), 1.0
+        if known.any():
+            softened = fit_temperature(logits[known], self.truth[held_out][known], seed=self.options.seed)
+            found[known], temperature = softened.losses, softened.value
+        network.set_head(*(p.detach().cpu().numpy() / temperature for p in (network.head.weight, network.head.bias)))
         self._compare(_Option(TUNED_NAME, found, lambda: network), "fine_tuning")
         self.facts["fine_tuning"] |= {
             "steps": state.step, "planned_steps": state.total, "seconds": round(state.seconds, 3),
             "best_step": state.best_step, "budget": str(self.options.budget), "batch": self.options.batch,
-            "parts": state.parts, "temperature": softened.value, "mirror": mirror, "history": state.history,
+            "parts": state.parts, "temperature": temperature, "mirror": mirror, "history": state.history,
         }  # fmt: skip
 
     def _may_be_mirrored(self, network: ImageClassifier, held_out: npt.NDArray[np.int64]) -> bool:
@@ -286,6 +287,8 @@ class _Work:
             for value in (False, True)
         )
         known = np.isfinite(plain).all(axis=1)
+        if not known.any():
+            return True
         truth = self.truth[held_out][known]
         worse = losses(mirrored[known], truth) - losses(plain[known], truth)
         harmless = worse.mean() <= max(_MIRRORED_WORSE, 2 * standard_error(worse))

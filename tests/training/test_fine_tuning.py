@@ -26,12 +26,14 @@ from customlabels_nb.training.improving import (
     TUNED_NAME,
     Former,
     Improved,
+    hold_out,
     improve,
     why_not_fine_tune,
 )
 from customlabels_nb.training.loop import PROBE
 from customlabels_nb.training.temperature import losses
 from tests.models.on_mps import OnMps
+from tests.facts import tells
 
 SIDE = 64
 LABELS = 3
@@ -233,7 +235,9 @@ def test_rows_of_images_that_cannot_be_read_are_nan(polygons: tuple[list[str], n
     found = forward_all(load_backbone(), images, [2, 1, 0], SMALL, "cpu")
     assert np.isnan(found).all(axis=1).tolist() == [False, True, False]
     assert found[[0, 2]] == pytest.approx(features[[2, 0]], abs=1e-4)
-    assert forward_all(load_backbone(), images, [1], SMALL, "cpu").shape[0] == 1
+    nothing = forward_all(load_backbone(), images, [1], SMALL, "cpu")
+    assert nothing.shape == (1, SMALL.features)
+    assert np.isnan(nothing).all()
 
 
 def test_what_is_frozen_is_a_share_of_the_weights() -> None:
@@ -282,6 +286,19 @@ def test_what_does_not_win_is_not_kept(polygons: tuple[list[str], np.ndarray, np
     assert f"Kept {FROZEN_NAME}" in found.notes[-1]
     assert heard[-len(found.notes) :] == found.notes
     json.dumps(found.facts, allow_nan=False)
+
+
+def test_held_out_images_that_cannot_be_read_decide_nothing(
+    polygons: tuple[list[str], np.ndarray, np.ndarray],
+) -> None:
+    paths, targets, features = polygons
+    held_out = hold_out([[str(target)] for target in targets], seed=0)
+    assert held_out is not None
+    left = ["gone.png" if gone else path for path, gone in zip(paths, held_out, strict=True)]
+    found = run_improve((left, targets, features), 1)
+    assert found.network is None
+    assert tells(found.notes[-1], FROZEN_NAME, "none of the held-out images can still be read")
+    assert found.facts["fine_tuning"]["temperature"] == 1
 
 
 def test_images_are_not_mirrored_where_left_and_right_are_labels(tmp_path: Path) -> None:
