@@ -216,9 +216,11 @@ def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Datase
     """Train a version, write its files, return its evaluation, and leave no memory of the device in use."""
     try:
         with honest_status(store, record.name), torch_threads(work.device):
-            return _train(store, record, datasets, work)
+            result = _train(store, record, datasets, work)
     finally:  # here, nothing refers to the network any more
         release_memory(work.device)
+    shutil.rmtree(work.checkpoints, ignore_errors=True)  # a run that fails before this can be resumed
+    return result
 
 
 def _train(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> Evaluation:
@@ -274,7 +276,6 @@ def _write_version(
     if trained.held_out:
         write_json(work.folder / HELD_OUT, trained.held_out)
     save_artifact(work.folder, trained.network, replace(trained.config, thresholds=thresholds, training=facts))
-    shutil.rmtree(work.checkpoints, ignore_errors=True)
     metrics = metrics_of(result) | {name: facts[name] for name in _ALSO_METRICS if name in facts}
     write_json(work.folder / "metrics.json", metrics)
     return metrics, result

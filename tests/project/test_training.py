@@ -24,17 +24,25 @@ from safetensors.numpy import load_file
 
 import customlabels_nb as cl
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
-from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotReadyError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.errors import (
+    Cancelled,
+    CustomLabelsError,
+    ModelNotReadyError,
+    NotAllowedError,
+    NotEnoughDataError,
+    StoreError,
+)
 from customlabels_nb.evaluation import result as result_module
 from customlabels_nb.events import Event, Events, Message, Progress, Result
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training import plan, run
 from customlabels_nb.training.kept_files import CROSS_FITTED, read_predictions
-from customlabels_nb.training.run import TrainingOptions, resume_version, train_version
+from customlabels_nb.training.recipe import TrainingJob, TrainingResult
+from customlabels_nb.training.run import TrainingOptions, recipe_for, resume_version, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
 from tests.facts import tells
 from tests.project.conftest import HOSTILE, draw
@@ -524,6 +532,30 @@ def test_a_resumed_run_keeps_the_order_of_its_labels(project: Project, kept: boo
     assert config["labels"] == order
     colours = dict(zip(config["labels"], config["colours"], strict=True))
     assert colours["stripes"] == project.labels.colours["stripes"]
+
+
+@pytest.mark.usefixtures("known_features")
+def test_checkpoints_stay_until_the_version_is_complete(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def recipe(work: TrainingJob) -> TrainingResult:
+        work.checkpoints.mkdir(exist_ok=True)
+        return recipe_for(work.plan.kind)(work)
+
+    def update_version(*given: Any, **named: Any) -> None:
+        if named.get("status") == "TRAINING_COMPLETED":
+            raise StoreError("The disk is full.")
+        original(*given, **named)
+
+    original = SqlStore.update_version
+    project.distribute()
+    monkeypatch.setattr(run, "recipe_for", lambda kind: recipe)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "update_version", update_version)
+        with pytest.raises(StoreError, match="disk is full"):
+            project.train("v1", progress=False)
+    model = project.model("v1")
+    assert (model.folder / "checkpoints").is_dir()
+    assert model.resume(progress=False).status == "TRAINING_COMPLETED"
+    assert not (model.folder / "checkpoints").exists()
 
 
 def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
