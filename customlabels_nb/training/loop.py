@@ -414,7 +414,8 @@ class _Loop:
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, self.options.clip)
         with self._undivided():
-            if self.scaler.is_enabled() or bool(torch.isfinite(norm)):  # an enabled scaler skips infinite gradients itself
+            # an enabled scaler skips infinite gradients itself
+            if self.scaler.is_enabled() or bool(torch.isfinite(norm)):
                 self.scaler.step(self.optimizer)
                 self.scaler.update()
             self.average.update_parameters(self.network)

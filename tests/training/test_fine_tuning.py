@@ -32,8 +32,8 @@ from customlabels_nb.training.improving import (
 )
 from customlabels_nb.training.loop import PROBE
 from customlabels_nb.training.temperature import losses
-from tests.models.on_mps import OnMps
 from tests.facts import tells
+from tests.models.on_mps import OnMps
 
 SIDE = 64
 LABELS = 3
