@@ -166,7 +166,7 @@ def test_a_box_found_below_its_threshold_is_missed_with_that_confidence() -> Non
         assert (label, value, details["is-false-negative"]) == ("cat", told, True)
 
 
-def test_crowds_are_marked_and_what_lies_on_them_is_left_out() -> None:
+def test_crowds_are_marked_and_what_lies_on_them_is_left_out(tmp_path: Path) -> None:
     truth = pd.DataFrame(
         [("a", "cat", 0, 0, 100, 100, True), ("a", "cat", 200, 0, 10, 10, False)],
         columns=[*BOXED, "crowd"],
@@ -177,6 +177,11 @@ def test_crowds_are_marked_and_what_lies_on_them_is_left_out() -> None:
     assert [box.get("iscrowd") for box in line[f"{TRAINING}-0"]["annotations"]] == [1, None]
     assert len(entries(line)) == 1
     assert_counts_agree(found)
+    path = written(tmp_path / "snapshot.manifest", found)
+    again = evaluate(*read_evaluation_snapshot(path))
+    for metric in ("f1", "recall", "mean_average_precision"):
+        assert again.metric(metric) == found.metric(metric) == 1
+    assert cl.read_dataset(path).annotations["crowd"].tolist() == [True, False]
 
 
 def test_sizes_come_from_the_header_where_the_table_has_none(tmp_path: Path) -> None:

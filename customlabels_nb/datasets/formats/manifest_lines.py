@@ -34,6 +34,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     expand_multi_label,
     finding,
     is_box,
+    is_crowd,
     is_ignored,
     label_or_none,
     loads,
@@ -415,7 +416,7 @@ class _Attribute:
             self.labels = [Label(str(names[given[0]]), self.confidences[0], job, created, annotator=annotator)]
             return
         self.labels = [
-            Label(str(names[name]), sure, job, created, box_of(box), annotator)
+            Label(str(names[name]), sure, job, created, box_of(box), annotator, is_crowd(box))
             for name, sure, box in zip(given, self.confidences, self.boxes, strict=True)
         ]
 

@@ -44,6 +44,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     attributes_of,
     bucket_of,
     finding,
+    is_crowd,
     label_or_none,
     moment,
     origin_of,
@@ -155,6 +156,7 @@ class ManifestTable:
                 "image": images["image"].array.take(np.searchsorted(self.numbers, rows.lines)),
                 "label": pd.array(self.labels, dtype="str").take(rows.labels),
                 **{side: rows.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
+                "crowd": rows.crowds,
                 "confidence": rows.confidences,
                 "annotator": pd.array([annotator for _, annotator in self.origins], dtype="str").take(rows.origins),
                 "job": pd.array([job for job, _ in self.origins], dtype="str").take(rows.origins),
@@ -350,6 +352,7 @@ class ManifestReader:
             _ints(codes.origin((label.job, label.annotator)) for _, label in found),
             _ints(NO_DATE if label.created is None else label.created for _, label in found),
             np.array([label.box or nowhere for _, label in found], dtype=np.float64).reshape(-1, 4),
+            np.array([label.crowd for _, label in found], dtype=bool),
         )
 
 
@@ -378,7 +381,7 @@ def _sides(sizes: _IntArray) -> pd.arrays.IntegerArray:
 
 @dataclass(slots=True)
 class _AnnotationColumns:
-    """Annotation columns: line number, label and origin code, confidence, time in µs since 1970, and box (or NaN)."""
+    """Annotation columns: line, label and origin code, confidence, time in µs since 1970, box (or NaN), crowd flag."""
 
     lines: _IntArray
     labels: _IntArray
@@ -386,6 +389,7 @@ class _AnnotationColumns:
     origins: _IntArray
     created: _IntArray
     boxes: _FloatArray
+    crowds: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -664,6 +668,7 @@ class _Gathering:
             np.array(origin, dtype=np.int64),
             np.array(created, dtype=np.int64),
             np.full((len(number), 4), np.nan),
+            np.zeros(len(number), dtype=bool),
         )
         of = self._of_attributes[self._box_attributes]
         return _PlainLines(
@@ -673,6 +678,12 @@ class _Gathering:
             np.array(self._sizes, dtype=np.int64).reshape(-1, 2),
             labels,
             _AnnotationColumns(
-                of[:, 0], self._box_labels, self._confidences, of[:, 1], of[:, 2], self._numbers_of_boxes
+                of[:, 0],
+                self._box_labels,
+                self._confidences,
+                of[:, 1],
+                of[:, 2],
+                self._numbers_of_boxes,
+                np.fromiter(map(is_crowd, self._boxes), dtype=bool, count=len(self._boxes)),
             ),
         )

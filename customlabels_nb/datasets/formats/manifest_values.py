@@ -86,6 +86,7 @@ class Label:
     created: int | None
     box: tuple[float, float, float, float] | None = None
     annotator: str | None = None
+    crowd: bool = False
 
 
 @dataclass(slots=True)
@@ -239,6 +240,11 @@ def is_box(box: Any) -> bool:
 def box_of(box: dict[str, Any]) -> tuple[float, float, float, float]:
     """Return the left, top, width and height of a valid annotation."""
     return float(box["left"]), float(box["top"]), float(box["width"]), float(box["height"])
+
+
+def is_crowd(box: dict[str, Any]) -> bool:
+    """Check whether an annotation is marked as a crowd, as in COCO and in evaluation snapshots."""
+    return box.get("iscrowd") == 1
 
 
 def size_of(value: Any, *, strict: bool = False) -> tuple[int, int] | None:

@@ -36,9 +36,9 @@ def many(raws: list[bytes], limits: Limits) -> Any:
     table = reader.table()
     rows: dict[int, list[Any]] = {number: [] for number in table.numbers.tolist()}
     each = zip(*(getattr(table.rows, name).tolist() for name in table.rows.__slots__), strict=True)
-    for number, label, confidence, origin, created, box in each:
+    for number, label, confidence, origin, created, box, crowd in each:
         place = None if np.isnan(box[0]) else tuple(box)
-        rows[number].append((table.labels[label], confidence, *table.origins[origin], created, place))
+        rows[number].append((table.labels[label], confidence, *table.origins[origin], created, place, crowd))
     facts = zip(table.numbers.tolist(), table.sources, table.labelled.tolist(), table.sizes.tolist(), strict=True)
     images = {number: (source, labelled, tuple(size)) for number, source, labelled, size in facts}
     return images, rows, {note.number: note.parsed.findings for note in reader.notes()}
@@ -63,6 +63,7 @@ def one_by_one(raws: list[bytes], limits: Limits) -> Any:
                     label.annotator,
                     NO_DATE if label.created is None else label.created,
                     label.box,
+                    label.crowd,
                 )
                 for label in parsed.labels
             ]
@@ -123,6 +124,7 @@ PLACES = [
 @PROFILES
 def test_one_odd_number_at_any_place_among_plain_lines(limits: Limits) -> None:
     odd = [changed(BOX_LINE, **{place: value}) for place in PLACES for value in [*NUMBERS, ...]]
+    odd += [changed(BOX_LINE, **{"bounding-box.annotations.0.iscrowd": value}) for value in NUMBERS]
     odd += [changed(LABEL_LINE, sunrise=value) for value in NUMBERS]
     odd += [changed(LABEL_LINE, **{"sunrise-metadata.confidence": value}) for value in [*NUMBERS, ...]]
     odd += [line for line, _ in BAD_LINES if isinstance(line, dict)]
@@ -138,6 +140,13 @@ def test_plain_lines_are_taken_together(limits: Limits) -> None:
     raws = unlike([json.dumps(line).encode() for line in [BOX_LINE, LABEL_LINE, {**LABEL_LINE, **BOX_LINE}]])
     parts = list(gather([(n, raw, json.loads(raw)) for n, raw in enumerate(raws, 1)], Codes(limits), limits))
     assert [(len(plain.numbers), others) for plain, others in parts if plain is not None] == [(3, [])]
+
+
+@PROFILES
+def test_crowds_are_read_from_plain_lines(limits: Limits) -> None:
+    raws = unlike([json.dumps(changed(BOX_LINE, **{"bounding-box.annotations.1.iscrowd": 1})).encode()])
+    (row, crowd) = many(raws, limits)[1][1]
+    assert (row[-1], crowd[-1]) == (False, True)
 
 
 @given(
