@@ -82,10 +82,10 @@ class Snapshot:
 def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = None) -> Snapshot:
     """Create the snapshot of an evaluation, with one line per test image, in order.
 
-    For a classifier, a line contains the confidence of every label that the model predicts, whether or not it reaches
-    the threshold. For a detector, a line contains all predictions that are accepted or have a confidence of at least
-    0.05, and every unmatched true box with confidence 0. Predictions on a crowd, which count as neither right nor
-    wrong, are omitted.
+    For a classifier, a line contains all predictions, whether or not they reach the threshold, and the true labels
+    without a prediction, with confidence 0. For a detector, a line contains all predictions that are accepted or have
+    a confidence of at least 0.05, and every unmatched true box with confidence 0. Predictions on a crowd, which count
+    as neither right nor wrong, are omitted.
 
     Manifests have a maximum line length (100,000 characters) and file size (1 GB). To stay below these limits, the
     least confident true negatives are omitted.
@@ -154,6 +154,7 @@ class _ScoreLines:
         self._scores, self._date = scores, date
         self._known = np.flatnonzero(scores.known)
         self._kinds = (2 * scores.truth.astype(np.int8) + scores.accepted(thresholds))[:, self._known]
+        self._listed = (scores.given | scores.truth)[:, self._known]
         self._texts = [_text(label) for label in scores.labels]
         facts = _metadata(IMAGE_LEVEL, "no", f"{EVALUATION}-job", date)
         self._attributes = [
@@ -167,9 +168,10 @@ class _ScoreLines:
             confidences, kinds = self._scores.confidence[row, self._known].tolist(), self._kinds[row].tolist()
             own = np.flatnonzero(self._scores.truth[row]).tolist()
             head = {SOURCE: _text(image)} | _true_labels(self._texts, self._date, own)
-            negatives = [(confidences[n], n) for n, kind in enumerate(kinds) if not kind]
+            listed = np.flatnonzero(self._listed[row]).tolist()
+            negatives = [(confidences[n], n) for n in listed if not kinds[n]]
             line = partial(self._line, head, confidences, kinds)
-            yield _fitting(line, range(len(self._attributes)), longest, negatives)
+            yield _fitting(line, listed, longest, negatives)
 
     def _line(self, head: dict[str, Any], confidences: list[float], kinds: list[int], chosen: Iterable[int]) -> bytes:
         value = dict(head)
@@ -390,8 +392,8 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
 
     Pass the result to ``evaluate(*tables)`` to evaluate it again. Ground truth is read as from any manifest.
     Predictions are read from the attributes ``rekognition-custom-labels-evaluation``, with or without a number. The
-    confidence of a box is read from its entry in ``objects`` or, failing that, from the metadata. Missed true boxes,
-    which snapshots list as predictions with confidence 0, are ignored.
+    confidence of a box is read from its entry in ``objects`` or, failing that, from the metadata. Missed true labels
+    and boxes, which snapshots list as predictions with confidence 0, are ignored.
 
     Returns
     -------
@@ -460,7 +462,9 @@ def _taken(line: dict[str, Any] | None, where: str) -> Iterator[tuple[Any, list[
 def _predictions(value: Any, facts: dict[str, Any]) -> Iterator[Prediction]:
     kind = facts.get("type")
     if kind == IMAGE_LEVEL:
-        yield _label(facts["class-name"]), _confidence(facts), math.nan, math.nan, math.nan, math.nan
+        label, confidence = _label(facts["class-name"]), _confidence(facts)
+        if not _is_missed(confidence, facts):
+            yield label, confidence, math.nan, math.nan, math.nan, math.nan
         return
     if kind != BOXES:
         raise ValueError(kind)
@@ -472,8 +476,13 @@ def _predictions(value: Any, facts: dict[str, Any]) -> Iterator[Prediction]:
         if not is_box(box):
             raise ValueError(box)
         confidence = _confidence(merged)
-        if confidence or not merged.get(DETAILS, {}).get("is-false-negative"):
+        if not _is_missed(confidence, merged):
             yield _label(facts["class-map"][str(box["class_id"])]), confidence, *box_of(box)
+
+
+def _is_missed(confidence: float, facts: dict[str, Any]) -> bool:
+    """Check whether an entry is not a prediction, but a true label or box without one."""
+    return not confidence and bool(facts.get(DETAILS, {}).get("is-false-negative"))
 
 
 def _label(name: Any) -> str:

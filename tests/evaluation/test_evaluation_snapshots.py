@@ -80,7 +80,7 @@ def test_a_classifiers_snapshot_counts_again_what_the_table_says(thresholds: Any
     truth, predictions = random_tables(60, ["a", "b", "c"])
     found = evaluate(truth, predictions, [*truth["image"], "nothing on it.jpg"], thresholds=thresholds)
     lines = lines_of(found)
-    assert [len(entries(line)) for line in lines] == [3] * 61  # every label of every image
+    assert [len(entries(line)) for line in lines] == [3] * 60 + [0]  # every label of every image with predictions
     assert_counts_agree(found)
 
 
@@ -439,8 +439,26 @@ def test_any_labels_come_back(tmp_path_factory: Any, seed: int, share: float, th
         zip(truth["image"], truth["label"], strict=True)
     )
     if found.outcomes.known.any():
-        predictions = read_evaluation_snapshot(path).predictions
-        assert len(predictions) == 8 * found.outcomes.known.sum()
-        values = predictions.pivot(index="image", columns="label", values="confidence")
-        at = list(found.outcomes.images), [label for label in found.outcomes.labels if label in values]
-        assert (values.loc[at].to_numpy() == found.outcomes.confidence[:, found.outcomes.known]).all()
+        expected = predictions.merge(truth, on=["image", "label"], how="left", indicator="true")
+        threshold = expected["label"].map(dict(zip(found.outcomes.labels, found.thresholds, strict=True)))
+        # a true label that is predicted with confidence 0 and not accepted is the same as one without a prediction
+        nothing = (expected["confidence"] == 0) & (expected["true"] == "both") & (threshold > 0)
+        again = read_evaluation_snapshot(path).predictions
+        columns = ["image", "label", "confidence"]
+        assert sorted(again[columns].itertuples(index=False, name=None)) == sorted(
+            expected.loc[~nothing, columns].itertuples(index=False, name=None)
+        )
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_labels_without_a_prediction_are_not_read_as_predictions(tmp_path: Path, task: str) -> None:
+    truth = pd.DataFrame({"image": ["a", "b", "c"], "label": ["cat", "dog", "cat"]})
+    predictions = pd.DataFrame({"image": ["a", "b"], "label": ["cat", "dog"], "confidence": [0.9, 0.8]})
+    found = evaluate(truth, predictions, task=task)
+    assert_counts_agree(found)
+    assert [[label for label, *_ in entries(line)] for line in lines_of(found)] == [["cat"], ["dog"], ["cat"]]
+    tables = read_evaluation_snapshot(written(tmp_path / "snapshot.manifest", found))
+    assert len(tables.predictions) == 2
+    again = evaluate(*tables, task=task)
+    pd.testing.assert_frame_equal(again.per_label, found.per_label)
+    assert again.metric("f1") == found.metric("f1")
