@@ -98,10 +98,15 @@ def is_remote(uri: str) -> bool:
 
 def to_path(uri: str, root: Path | None = None) -> Path:
     """Return the local path of ``uri``, resolving a relative path against ``root`` (the project folder)."""
-    if uri[:7].lower() == "file://":
-        return Path(os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost"))))
-    path = Path(uri)
+    path = Path(without_scheme(uri))
     return path if root is None or path.is_absolute() else root / path
+
+
+def without_scheme(uri: str) -> str:
+    """Return the decoded path in a ``file:`` URL, or any other path or URL unchanged."""
+    if uri[:7].lower() != "file://":
+        return uri
+    return os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost")))
 
 
 def local_path(path: str | os.PathLike[str], argument: str) -> Path:

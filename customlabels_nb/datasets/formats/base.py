@@ -19,7 +19,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
+from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri, without_scheme
 
 #: Kinds of data that a format may store in addition to images and their labels.
 CAPABILITIES = frozenset(
@@ -133,7 +133,8 @@ class ImageFinder:
         Folder that is searched recursively for images by file name. If several files have the same name, the names of
         their parent folders are compared as well.
     relocate : mapping, optional
-        Old prefix → new prefix, for URLs and paths. The longest matching prefix is used.
+        Old prefix → new prefix, for URLs and paths. The longest matching prefix is used. A path and its ``file:`` URL
+        are the same.
     """
 
     def __init__(
@@ -148,7 +149,8 @@ class ImageFinder:
         self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
         if relocate is not None and not isinstance(relocate, Mapping):
             raise InputError(f"relocate={relocate!r} must be a dict that maps old prefixes to new ones.")
-        self._relocate = sorted((relocate or {}).items(), key=lambda pair: -len(pair[0]))
+        prefixes = [_without_schemes(old, new) for old, new in (relocate or {}).items()]
+        self._relocate = sorted(prefixes, key=lambda pair: -len(pair[0]))
         self._by_name = None if images is None else _files_by_name(images)
         self._moved = bool(self._relocate) or self._by_name is not None
         self.missing: list[str] = []
@@ -193,17 +195,28 @@ class ImageFinder:
 
     def _known_place(self, name: str, *urls: str) -> str | None:
         for candidate in (name, *urls):
+            path = without_scheme(candidate)
             for old, new in self._relocate:
-                if candidate.startswith(old):
-                    moved = new + candidate[len(old) :]
+                if path.startswith(old):
+                    rest = path[len(old) :]
+                    if path != candidate and new.startswith(("http://", "https://")):
+                        rest = quote(rest)
+                    moved = new + rest
                     return moved if is_remote(moved) else to_uri(moved)
         if self._by_name is not None:
-            parts = PurePosixPath(name.replace("\\", "/")).parts
+            parts = PurePosixPath(without_scheme(name).replace("\\", "/")).parts
             found = _most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
             if found is not None:
                 return found
             self.missing.append(name)
         return None
+
+
+def _without_schemes(old: str, new: str) -> tuple[str, str]:
+    """Return an old and a new prefix with paths instead of ``file:`` URLs."""
+    if old == "file://":  # the path would be empty, which is the start of any name
+        old, new = "file:///", f"{new}/"
+    return without_scheme(old), without_scheme(new)
 
 
 def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:

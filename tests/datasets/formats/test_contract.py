@@ -16,6 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.datasets import formats
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import InputError, ManifestError
 
 HOSTILE = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎", "x-metadata", "source-ref"]
@@ -382,6 +383,39 @@ def test_of_files_with_one_name_that_in_the_same_folders_is_meant(tmp_path: Path
         assert found.images["image"].tolist()[0] not in places, "mon or tue: ambiguous"
         assert found.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
         assert "several files" in found.issues["message"].iloc[0]
+
+
+@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+def test_images_outside_the_folder_are_found_where_they_were_moved(tmp_path: Path, name: str) -> None:
+    kind = "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels"
+    before = dataset(tmp_path, kind).filter("label.notna()")
+    before.to(name, target(name, tmp_path / "out"))
+    now = tmp_path / "now %20"
+    (tmp_path / "photos").rename(now)
+    old = tmp_path / "photos"
+    for options in (
+        {"relocate": {f"{old}/": f"{now}/"}},
+        {"relocate": {f"{old.as_uri()}/": f"{now}/"}},
+        {"relocate": {f"{old.as_uri()}/": f"{now.as_uri()}/"}},
+        {"images": now},
+    ):
+        after = cl.read_dataset(target(name, tmp_path / "out"), **options)  # type: ignore[arg-type]
+        assert sorted(after.images["image"]) == sorted(str(now / Path(image).name) for image in before.images["image"])
+        assert len(after.annotations) == len(before.annotations)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("file://", "", "/old/my photo.jpg"),
+        ("file://", "/mnt", "/mnt/old/my photo.jpg"),
+        ("/old/", "s3://bucket/", "s3://bucket/my photo.jpg"),
+        ("file:///old/", "https://there/", "https://there/my%20photo.jpg"),
+    ],
+)
+def test_file_urls_are_decoded_unless_a_web_address_replaces_them(old: str, new: str, expected: str) -> None:
+    finder = ImageFinder(Path("/base"), relocate={old: new})
+    assert finder.find("file:///old/my%20photo.jpg") == expected
 
 
 def test_two_names_that_lead_to_one_file_do_not_make_one_image_of_two_silently(tmp_path: Path) -> None:
