@@ -100,6 +100,11 @@ class Collector:
         """Add an annotation with a valid label, box and confidence."""
         self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, annotator, job, created))
 
+    def settle(self, uri: str, read: list[bool]) -> None:
+        """Mark an image as unlabelled if none of its entries could be read, because it is not empty."""
+        if read and not any(read):
+            self.images[uri]["status"] = "unlabelled"
+
     def confidence(self, value: float | None, given: object, *, what: str = "confidence", **place: Any) -> float:
         """Return ``value``, or add an issue that quotes ``given`` and return 1 if it is not between 0 and 1."""
         if value is not None and 0 <= value <= 1:

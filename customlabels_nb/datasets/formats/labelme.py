@@ -18,6 +18,7 @@ import base64
 import json
 import math
 import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -87,9 +88,11 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         size = size_of(number_or_none(data.get("imageWidth")), number_or_none(data.get("imageHeight")))
         split = t.TEST if name in index.test else t.TRAIN
         collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
-        _read_flags(data.get("flags"), uri, collected, to_uri(file))
+        read = list(_read_flags(data.get("flags"), uri, collected, to_uri(file)))
         for number, shape in enumerate(data["shapes"], 1):
-            _read_shape(shape, uri, collected, left_out, {"where": f"shape {number}", "source": to_uri(file)})
+            place = {"where": f"shape {number}", "source": to_uri(file)}
+            read.append(_read_shape(shape, uri, collected, left_out, place))
+        collected.settle(uri, read)
     for what, count in left_out.items():
         if count:
             collected.adjusted(f"{count:,} shapes have the property {what!r}, which is not imported.", where=what)
@@ -132,20 +135,25 @@ def _from_base(given: str, folder: PurePosixPath) -> str:
     return os.path.normpath(folder / plain).replace("\\", "/")
 
 
-def _read_flags(flags: object, uri: str, collected: Collector, source: str) -> None:
+def _read_flags(flags: object, uri: str, collected: Collector, source: str) -> Iterator[bool]:
+    """Read the image's flags, and yield True for each one that was read and False for each one that was reported."""
     if flags is not None and not isinstance(flags, dict):
         collected.unreadable(f"Its flags are {shown(flags)}, not an object.", where="flags", source=source)
+        yield False
         return
     for name, is_set in (flags or {}).items():
         if is_set is not True:
             continue
         try:
             collected.add_annotation(uri, collected.label(name))
+            yield True
         except LabelError as error:
             collected.unreadable(str(error), where="flags", source=source)
+            yield False
 
 
-def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[str, int], place: dict[str, Any]) -> None:
+def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[str, int], place: dict[str, Any]) -> bool:
+    """Read a shape, or report it and return False if it cannot be read."""
     try:
         if not isinstance(shape, dict):
             raise UnreadableError(f"It is {shown(shape)}, not an object.")
@@ -156,7 +164,7 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
         box, polygon = _outline(shape)
     except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **place)
-        return
+        return False
     left_out["group_id"] += shape.get("group_id") is not None
     left_out["mask"] += polygon is None and shape.get("mask") is not None
     flags = shape.get("flags")
@@ -165,6 +173,7 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
     number = 1.0 if score is None else number_or_none(score)
     confidence = collected.confidence(number, score, what="score", **place)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
+    return True
 
 
 def _outline(shape: dict[str, Any]) -> tuple[Box, Polygon | None]:

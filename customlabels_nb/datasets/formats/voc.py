@@ -98,11 +98,13 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     for file, root, name, uri in folder.each(_parse, _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
         collected.add_image(uri, size=size, status="labelled", split=splits.get(file.stem, t.TRAIN))
+        read: list[bool] = []
         for number, entry in enumerate(root.findall("object"), 1):
             for mark in _MARKS:
                 marks[mark] += _text(entry, mark) == "1"
             marks["part"] += entry.find("part") is not None
-            _read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)})
+            read.append(_read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)}))
+        collected.settle(uri, read)
     for mark, count in marks.items():
         if count:
             collected.adjusted(f"{count:,} objects have <{mark}>, which is not imported.", where=mark)
@@ -157,19 +159,21 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     return name, uri
 
 
-def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str, Any]) -> None:
+def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str, Any]) -> bool:
+    """Read an object, or report it and return False if it cannot be read."""
     try:
         label = collected.label(_text(entry, "name"))
         polygon = _polygon(entry)
         box = _box(entry, polygon, collected, place)
     except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **place)
-        return
+        return False
     if polygon is None and entry.find("polygon") is not None:
         collected.adjusted("Its polygon cannot be read. Only the box was read.", **place)
     said = _text(entry, "confidence") or _text(entry, "score")
     confidence = collected.confidence(finite(said) if said else 1.0, said, **place)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
+    return True
 
 
 def _box(entry: Element, polygon: Polygon | None, collected: Collector, place: dict[str, Any]) -> Box:

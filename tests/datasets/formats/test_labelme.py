@@ -100,6 +100,14 @@ def test_a_shape_that_can_not_be_read_is_told_and_the_others_are(tmp_path: Path,
     assert found.issues[0].where == "shape 1"
 
 
+def test_an_image_is_not_empty_if_its_shapes_cannot_be_read(tmp_path: Path) -> None:
+    bad = shape("polygon", [1, 2])
+    labelme(tmp_path / "a.json", bad)
+    labelme(tmp_path / "b.json", bad, image="b.jpg", flags={"indoors": True})
+    labelme(tmp_path / "c.json", image="c.jpg", flags={" ": True})
+    assert statuses(read(FORMAT, tmp_path)) == {"a.jpg": "unlabelled", "b.jpg": "labelled", "c.jpg": "unlabelled"}
+
+
 def test_masks_are_read_as_polygons(tmp_path: Path) -> None:
     pixels = np.zeros((6, 5), dtype=np.uint8)
     pixels[1:5, 0:4], pixels[2, 2] = 255, 0

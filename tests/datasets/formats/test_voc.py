@@ -152,6 +152,14 @@ def test_a_bad_object_is_named_and_the_rest_is_read(tmp_path: Path, bad: str, sa
     assert says in found.issues[0].message
 
 
+def test_an_image_is_not_empty_if_its_objects_cannot_be_read(tmp_path: Path) -> None:
+    bad = "<object><name>cat</name></object>"
+    voc(tmp_path / "a.xml", bad)
+    voc(tmp_path / "b.xml", bad + OBJECT, filename="b.jpg")
+    voc(tmp_path / "c.xml", "", filename="c.jpg")
+    assert statuses(read(FORMAT, tmp_path)) == {"a.jpg": "unlabelled", "b.jpg": "labelled", "c.jpg": "labelled"}
+
+
 def test_corners_in_the_wrong_order_are_turned_and_said(tmp_path: Path) -> None:
     turned = OBJECT.replace("<xmin>1<", "<xmin>11<").replace("<xmax>11", "<xmax>1")
     found = read(FORMAT, voc(tmp_path / "a.xml", turned))
