@@ -29,6 +29,8 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.text import plain_url, without_passwords
+from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.core.polygons import readable_rings
 from customlabels_nb.errors import InputError, LabelError, TableError
 
 TRAIN, TEST = "train", "test"
@@ -177,7 +179,8 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     """Create an annotations table from a DataFrame with ``image``, ``label`` and, for boxes, four coordinate columns.
 
     Boxes may be given as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
-    image. Rows without a label (unlabelled images) and duplicate image-level labels are dropped.
+    image. A polygon without a box gets its bounding box. Rows without a label (unlabelled images) and duplicate
+    image-level labels are dropped.
 
     Raises
     ------
@@ -201,6 +204,8 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
         elif name in ("crowd", "confidence", "created") and result[name].isna().any():
             result[name] = result[name].astype("object").where(result[name].notna(), defaults[name])
         result[name] = _cast(result[name], name, dtype)
+    if "polygon" in frame.columns:
+        _fill_boxes(result)
     _check_boxes(result)
     outside = ~result["confidence"].between(0, 1)
     if outside.any():
@@ -310,6 +315,17 @@ def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> N
     wrong = ~frame[name].isin(allowed)
     if wrong.any():
         raise TableError(f"{name}={frame.loc[wrong, name].iloc[0]!r} is unknown. Choose one of: {', '.join(allowed)}.")
+
+
+def _fill_boxes(frame: pd.DataFrame) -> None:
+    """Add the bounding boxes of polygons without a box, except of values that are not polygons."""
+    lacking = frame["polygon"].notna() & frame[list(BOX_COLUMNS)].isna().all(axis=1)
+    if not lacking.any():
+        return
+    rings = frame.loc[lacking, "polygon"].map(readable_rings)
+    rings = rings[rings.map(lambda each: bool(each) and all(np.isfinite(ring).all() for ring in each)).astype(bool)]
+    if len(rings):
+        frame.loc[rings.index, list(BOX_COLUMNS)] = np.stack(rings.map(polygon_to_ltwh).tolist())
 
 
 def _check_boxes(frame: pd.DataFrame) -> None:

@@ -143,6 +143,25 @@ def test_both_notations_of_boxes_are_read() -> None:
         assert t.normalise_annotations(frame)[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[1, 2, 10, 20]]
 
 
+def test_polygons_without_a_box_get_their_bounding_box() -> None:
+    hole = [[2.0, 2.0], [3.0, 2.0], [3.0, 3.0]]
+    polygons = [
+        [[1, 1.5], [50, 1], [50, 40]],
+        [[[0, 0], [9, 0], [9, 9]], hole],
+        None,
+        [],
+        [[1, float("nan")]],
+        [[5, 5]],
+    ]
+    frame = pd.DataFrame({"image": "a.jpg", "label": list("bcdefg"), "polygon": polygons})
+    boxes = t.normalise_annotations(frame)[list(t.BOX_COLUMNS)]
+    assert boxes.loc[[0, 1, 5]].to_numpy().tolist() == [[1, 1, 49, 39], [0, 0, 9, 9], [5, 5, 0, 0]]
+    assert boxes.loc[[2, 3, 4]].isna().all(axis=None)
+    own = t.normalise_annotations(frame.assign(left=0, top=0, width=7, height=8))
+    assert own["width"].tolist() == [7] * 6
+    assert "left" not in frame
+
+
 def test_boxes_and_labels_of_whole_images_stand_together() -> None:
     corners = {"xmin": [1, None], "ymin": [2, None], "xmax": [3, None], "ymax": [4, None]}
     frame = t.normalise_annotations(pd.DataFrame({"image": ["a", "a"], "label": ["x", "y"], **corners}))

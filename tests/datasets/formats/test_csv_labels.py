@@ -231,6 +231,14 @@ def test_raccoons_agree_with_their_xml(test_data: Path) -> None:
     assert found.issues == []
 
 
+def test_polygons_need_no_box(tmp_path: Path) -> None:
+    put(tmp_path / "x.csv", 'image,label,polygon\na.jpg,cat,"[[1,1],[50,1],[50,40]]"\n')
+    found = cl.read_dataset(tmp_path / "x.csv")
+    found.to("ground_truth", tmp_path / "x.manifest")
+    assert "bounding-box" in (tmp_path / "x.manifest").read_text()
+    assert found.relabel("dog").annotations["label"].tolist() == ["cat", "dog"]
+
+
 def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "image,label\n/old/in/a.jpg,cat\n")
     found = read(FORMAT, path, relocate={"/old/": "s3://bucket/"})
