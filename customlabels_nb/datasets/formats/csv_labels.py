@@ -3,10 +3,11 @@
 Without a header, a row is ``image,label,label,…``. Empty cells and blank rows are skipped, and each image has one row.
 With a header, a row is an annotation, or an image without annotations. Known columns are ``image`` (or ``filename``,
 ``file_name``, ``file``, ``path``, ``image_path``, ``image_name``), ``label`` (``class``, ``class_name``, ``category``,
-``tag``), a box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, the image size as ``image_width,
-image_height`` (with ``xmin`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings),
-``crowd``, ``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Other columns are
-ignored. Cells may also be separated by ``;`` or tabs.
+``tag``), a box as ``left, top, width, height``, ``xmin, ymin, width, height`` or ``xmin, ymin, xmax, ymax``, the image
+size as ``image_width, image_height`` (with ``xmax`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]`` or a
+list of such rings), ``crowd``, ``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` and
+``status``. Other columns are ignored, and reported if they look like boxes. Cells may also be separated by ``;`` or
+tabs.
 
 Files are written with a header and only the columns that contain data.
 """
@@ -68,6 +69,11 @@ _KNOWN = {
     "image", "label", *t.BOX_COLUMNS, *_CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created",
     "split", "status", "image_width", "image_height",
 }  # fmt: skip
+
+#: Columns in which other programs write boxes, in various units.
+_LIKE_BOXES = frozenset(
+    f"{axis}{sign}{end}" for axis in "xywh" for sign in ("", "_") for end in ("", "0", "1", "2", "min", "max", "center")
+) | {"cx", "cy", "right", "bottom", "bbox_x", "bbox_y", "bbox_width", "bbox_height", "bbox_w", "bbox_h"}
 
 _PLACES = 9
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -172,12 +178,21 @@ def _read_labels(
 
 
 def _read_table(columns: dict[str, int], located: _Located, collected: Collector) -> None:
+    unused = [name for name in columns if name in _LIKE_BOXES - _KNOWN]
+    if len(unused) >= 4 and not {"left", "xmin", "polygon"} & columns.keys():
+        names = ", ".join(map(repr, unused))
+        collected.adjusted(
+            f"The columns {names} were not read. If they are boxes in pixels, rename them to left, top, width and "
+            "height, or to xmin, ymin, xmax and ymax."
+        )
     for row, name, uri in located:
         cells = _Cells(row, columns, name, collected)
         if uri not in collected.images:
             facts = {"split": cells.split(), "status": cells.status()}
             size = size_of(finite(cells["image_width"]), finite(cells["image_height"]))
             collected.add_image(uri, size=size, **facts)
+        else:
+            cells.compare_split(collected.images[uri]["split"])
         try:
             box, polygon = cells.box(), cells.polygon()
             if cells["label"]:
@@ -213,12 +228,23 @@ class _Cells:
         self._collected.adjusted(message, **self._place)
 
     def split(self) -> str:
-        said = self["split"].lower()
-        split = {"": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST}.get(said, said)
+        split = self._given_split() or t.TRAIN
         if split not in t.SPLITS:
-            self._adjusted(f"The split {shown(said)} is unknown. It was read as 'train'.")
+            self._adjusted(f"The split {shown(split)} is unknown. It was read as 'train'.")
             return t.TRAIN
         return split
+
+    def compare_split(self, first: str) -> None:
+        """Report the split if it differs from that in the ``first`` row of the image."""
+        split = self._given_split()
+        if split in t.SPLITS and split != first:
+            self._adjusted(
+                f"The split {split!r} was ignored, because an earlier row of the image was read as {first!r}."
+            )
+
+    def _given_split(self) -> str:
+        said = self["split"].lower()
+        return t.TEST if said in ("val", "valid", "validation") else said
 
     def status(self) -> str:
         said = self["status"] or "unlabelled"
@@ -357,16 +383,15 @@ def _rows(text: str, delimiter: str) -> Iterator[_Row]:
 
 def _find_delimiter(head: str) -> str | None:
     """Detect the delimiter from the first row, or return None if it is not a header and does not name an image."""
-    first = next((line for line in head.splitlines() if line.strip()), "")
     for delimiter in _DELIMITERS:
-        cells = next((row.cells for row in _rows(first, delimiter)), [])
+        cells = next((row.cells for row in _rows(head, delimiter)), [])
         if cells and (_columns(cells) is not None or _is_image(cells[0])):
             return delimiter
     return None
 
 
 def _columns(cells: list[str]) -> dict[str, int] | None:
-    """Return the position of each known column if the row is a header, else None."""
+    """Return the position of each column that is known or looks like a box if the row is a header, else None."""
     result: dict[str, int] = {}
     for position, cell in enumerate(cells):
         name = cell.strip().lower()
@@ -374,10 +399,14 @@ def _columns(cells: list[str]) -> dict[str, int] | None:
     if "image" not in result or (len(cells) > 1 and len(_KNOWN & result.keys()) < 2):
         return None
     if "xmin" in result and "left" not in result:
-        for side in ("width", "height"):
-            if side in result:
-                result.setdefault(f"image_{side}", result.pop(side))
-    return {name: position for name, position in result.items() if name in _KNOWN}
+        if "xmax" not in result and {"width", "height"} <= result.keys():
+            renamed = {"xmin": "left", "ymin": "top"}
+        else:
+            renamed = {"width": "image_width", "height": "image_height"}
+        for old, new in renamed.items():
+            if old in result:
+                result.setdefault(new, result.pop(old))
+    return {name: position for name, position in result.items() if name in _KNOWN | _LIKE_BOXES}
 
 
 def _is_image(cell: str) -> bool:

@@ -71,6 +71,12 @@ def test_each_further_cell_is_a_label(tmp_path: Path) -> None:
     assert found.issues == []
 
 
+def test_a_label_with_a_line_break_in_the_first_row(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", '\n,\na.jpg,"cat\nor dog"\nb.jpg,cat\n')
+    assert FORMAT.recognise(path)
+    assert labels(read(FORMAT, path)) == [("a.jpg", "cat\nor dog"), ("b.jpg", "cat")]
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_other_delimiters(tmp_path: Path, delimiter: str) -> None:
     path = put(tmp_path / "x.txt", f"a.jpg{delimiter}black, white\n")
@@ -229,6 +235,36 @@ def test_raccoons_agree_with_their_xml(test_data: Path) -> None:
     ]
     assert sizes[0] == {name: size for name, size in sizes[1].items() if name in sizes[0]}
     assert found.issues == []
+
+
+def test_a_size_after_a_corner_is_that_of_the_box(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", "image,label,xmin,ymin,width,height\na.jpg,cat,1,2,10,20\n")
+    found = read(FORMAT, path)
+    assert boxes(found) == [("a.jpg", "cat", 1, 2, 10, 20)]
+    assert found.images[["width", "height"]].isna().all(axis=None)
+    put(path, "image,label,xmin,ymin,xmax,ymax,width,height\na.jpg,cat,1,2,11,22,100,200\n")
+    found = read(FORMAT, path)
+    assert boxes(found) == [("a.jpg", "cat", 1, 2, 10, 20)]
+    assert found.images[["width", "height"]].to_numpy().tolist() == [[100, 200]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "ignored"), [("x,y,w,h", True), ("x1,y1,x2,y2", True), ("x_min,y_min,x_max,y_max", True),
+                             ("x,y,site,day", False), ("left,top,width,height,x,y,w,h", False)]
+)  # fmt: skip
+def test_columns_that_look_like_boxes_are_not_ignored_silently(tmp_path: Path, columns: str, ignored: bool) -> None:
+    cells = ",".join("1" for _ in columns.split(","))
+    found = read(FORMAT, put(tmp_path / "x.csv", f"image,label,{columns}\na.jpg,cat,{cells}\nb.jpg,cat,{cells}\n"))
+    assert codes(found) == ["ENTRY_ADJUSTED"] * ignored
+    if ignored:
+        assert ", ".join(map(repr, columns.split(","))) in found.issues[0].message
+
+
+def test_a_split_that_differs_from_that_of_an_earlier_row_is_reported(tmp_path: Path) -> None:
+    rows = ["a.jpg,cat,train", "a.jpg,dog,val", "a.jpg,cow,", "a.jpg,ape,train", "b.jpg,cat,val", "b.jpg,dog,test"]
+    found = read(FORMAT, put(tmp_path / "x.csv", "\n".join(["image,label,split", *rows])))
+    assert found.images["split"].tolist() == ["train", "test"]
+    assert [(issue.code, issue.where, issue.line) for issue in found.issues] == [("ENTRY_ADJUSTED", "a.jpg", 3)]
 
 
 def test_polygons_need_no_box(tmp_path: Path) -> None:
