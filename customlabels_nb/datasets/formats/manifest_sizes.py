@@ -105,7 +105,8 @@ def _fitted(
 ) -> npt.NDArray[np.float64] | None:
     """Convert boxes from the ``given`` size to pixels of the image, or return None if the sizes do not match."""
     size = (header.width, header.height)
-    if _same_shape(given, size):
+    turned = header.orientation >= 5 and given[::-1] == size  # a nearly square image also has the same shape
+    if _same_shape(given, size) and not turned:
         scale = np.array([size[0] / given[0], size[1] / given[1]] * 2)
         scaled: npt.NDArray[np.float64] = boxes * scale
         return scaled

@@ -1,11 +1,11 @@
 """Read and write YOLO datasets: a ``data.yaml`` with labels and images, and a text file of boxes for each image.
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
-polygon), all relative to the image size, optionally followed by a confidence. The rings of a polygon with holes or
-several parts are joined by edges that are followed in both directions, as Ultralytics' converter does. An empty file
-means that the image shows no objects, a missing file that the image was not reviewed. The label file of
-``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is replaced by ``labels``. Without such a
-folder, the file is next to the image.
+polygon), all relative to the image size, optionally followed by a confidence. The number of a tracked object (2 or
+more) after the confidence of a box is ignored. The rings of a polygon with holes or several parts are joined by edges
+that are followed in both directions, as Ultralytics' converter does. An empty file means that the image shows no
+objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the
+last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
 
 The reader accepts a ``data.yaml`` (with any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
 ``val`` and ``test`` are image folders or lists of images. Images in ``val`` and ``test`` become test images. Entries
@@ -153,6 +153,8 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
     rest = values[1:]
     if layout.keypoints and len(rest) >= 4 + layout.keypoints:
         rest = rest[:4]
+    if len(rest) == 6 and rest[5] > 1 and rest[5].is_integer() and 0 <= rest[4] <= 1:
+        rest.pop()  # number of a tracked object: the numbers of a polygon are at most 1
     if len(rest) < 4:
         raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(rest)}.")
     confidence = rest.pop() if len(rest) % 2 else 1.0

@@ -310,6 +310,14 @@ def test_boxes_drawn_before_the_image_was_turned_go_with_the_turn(tmp_path: Path
     assert found.images[["width", "height"]].to_numpy().tolist() == [[60, 100]]
 
 
+def test_a_nearly_square_image_is_turned_and_not_scaled(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (101, 100)).save(tmp_path / "a.png", exif=exif)
+    found = cl.read_dataset(write(tmp_path / "m", with_boxes(tmp_path / "a.png", (101, 100), (0, 0, 30, 10))))
+    assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[90, 0, 10, 30]]
+
+
 def test_boxes_of_another_shape_are_kept_and_that_is_said(tmp_path: Path) -> None:
     image = picture(tmp_path / "a.jpg", 200, 100)
     found = cl.read_dataset(write(tmp_path / "m", with_boxes(image, (100, 200), (1, 2, 3, 4))))

@@ -117,6 +117,13 @@ def test_polygons_and_confidences(tmp_path: Path) -> None:
     assert table[["left", "top", "width", "height"]].to_numpy().tolist() == [[0, 0, 24, 32]] * 2 + [list(BOX[1:])]
 
 
+def test_numbers_of_tracked_objects_are_not_taken_for_polygons(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, line=f"{LINE} 0.75 7\n0 0 0 0.5 0 0.5 1\n"))
+    assert found.annotations["confidence"].tolist() == [0.75, 1]
+    assert found.annotations["polygon"].tolist() == [None, [[0, 0], [24, 0], [24, 32]]]
+    assert boxes(found)[0] == ("a.jpg", *BOX)
+
+
 def test_keypoints_are_not_taken_for_polygons(tmp_path: Path) -> None:
     found = read(FORMAT, dataset(tmp_path, YAML + "kpt_shape: [2, 3]\n", LINE + " 0.1 0.1 2 0.2 0.2 2"))
     assert boxes(found) == [("a.jpg", *BOX)]
