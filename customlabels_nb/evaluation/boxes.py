@@ -138,6 +138,11 @@ class Boxes(Outcomes):
     def bare(self) -> BoolArray:
         return np.asarray(np.bincount(self.truth_image, minlength=len(self.images)) == 0)
 
+    @property
+    def with_targets(self) -> BoolArray:
+        """True for images with a true box that is not a crowd."""
+        return np.asarray(np.bincount(self.truth_image[~self.truth_crowd], minlength=len(self.images)) > 0)
+
     def _by_label(self, label: IntArray) -> IntArray:
         return np.bincount(label, minlength=len(self.labels)).astype(np.int64)
 

@@ -522,7 +522,7 @@ def _about_help(images: pd.DataFrame) -> Iterator[str]:
 def _about_images(outcomes: Outcomes) -> Iterator[str]:
     silent, one, all_of_it = ~outcomes.answered, "label", "labels"
     if isinstance(outcomes, Boxes):
-        silent, one, all_of_it = silent & ~outcomes.bare, "box", "boxes"
+        silent, one, all_of_it = silent & outcomes.with_targets, "box", "boxes"
     for number, text in (
         (int(silent.sum()), f"test images have no predictions. Their {all_of_it} count as missed."),
         (int(outcomes.bare.sum()), f"test images have no {one}. Any prediction there is a false positive."),

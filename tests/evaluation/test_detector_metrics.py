@@ -337,6 +337,14 @@ def test_crowds_are_not_to_be_found_and_forgive() -> None:
     assert "Boxes around crowds: 1." in "\n".join(found.notes)
 
 
+def test_an_image_of_crowds_is_not_said_to_be_missed() -> None:
+    truth = true_boxes(("1.jpg", "a", 0, 0, 10, 10), ("2.jpg", "a", 0, 0, 100, 100, True))
+    predictions = predicted_boxes(("1.jpg", "a", 0.9, 0, 0, 10, 10))
+    assert "count as missed" not in "\n".join(evaluate(truth, predictions).notes)
+    notes = evaluate(truth.assign(crowd=False), predictions).notes
+    assert any(tells(note, 1, 2, "no predictions", "count as missed") for note in notes)
+
+
 def test_images_without_anything_count() -> None:
     found = evaluate(TRUTH, PREDICTIONS, ["1.jpg", "2.jpg", "3.jpg", "4.jpg"])
     assert found.metric("test_images") == 4
