@@ -100,6 +100,7 @@ IMPORT_FINDINGS = {
     "IMAGE_UNUSABLE": "The image cannot be used.",
     "IMAGE_CHANGED": "The content of the file has changed since the import. The labels of the image are kept.",
     "IMAGE_HAS_FRAMES": "The file has several pages or frames. The first one is used.",
+    "IMAGE_SIZE_DIFFERS": "The annotations give another size of the image. Its boxes may not fit.",
     "SOURCE_UNREACHABLE": "The source cannot be accessed.",
     "FOLDER_UNREADABLE": "The folder is not readable.",
     "FOLDER_IS_PROJECT": "The folder belongs to a project and was skipped.",

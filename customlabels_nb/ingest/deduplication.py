@@ -148,10 +148,13 @@ class Deduplication:
             elif content.accept(names[index], facts[index]):
                 kept.append(index)
         images = found.images.iloc[kept].reset_index(drop=True)
+        sizes = [(facts[i].width, facts[i].height) for i in kept]
+        if {"width", "height"} <= set(images.columns):
+            issues += _other_sizes(images, sizes, found.annotations, self._source)
         images = images.assign(
             split=options.split,
-            width=pd.array([facts[i].width for i in kept], dtype="Int64"),
-            height=pd.array([facts[i].height for i in kept], dtype="Int64"),
+            width=pd.array([width for width, _ in sizes], dtype="Int64"),
+            height=pd.array([height for _, height in sizes], dtype="Int64"),
             sha256=[facts[i].sha256 for i in kept],
             source=self._source,
         )
@@ -289,6 +292,23 @@ def _taken_as_said(
         stat = stats[index]
         facts[index] = UnreadFacts(widths[index], heights[index], contents[index], stat[0] if stat else None)
     return facts
+
+
+def _other_sizes(
+    images: pd.DataFrame, sizes: Sequence[tuple[int | None, int | None]], annotations: pd.DataFrame, source: str
+) -> Iterator[Issue]:
+    """Yield an issue for each image with boxes whose size in the table differs from its actual size in ``sizes``."""
+    stated = zip(_pixel_column(images["width"]), _pixel_column(images["height"]), strict=True)
+    pairs = zip(images["image"].tolist(), stated, sizes, strict=True)
+    different = [(image, old, new) for image, old, new in pairs if old != new and None not in (*old, *new)]
+    boxed = set(annotations.loc[annotations["left"].notna(), "image"]) if different else ()
+    for image, old, new in different:
+        if image in boxed:
+            message = f"The size is given as {old[0]} × {old[1]}, but it is {new[0]} × {new[1]} pixels. "
+            if old[::-1] == new:
+                message += "The boxes seem to be drawn before the image was turned. "
+            message += "Check its boxes, which were not changed."
+            yield Issue("IMAGE_SIZE_DIFFERS", message, image, source)
 
 
 def _pixel_column(values: pd.Series) -> list[int | None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 import customlabels_nb as cl
 from customlabels_nb.errors import (
@@ -260,3 +261,21 @@ def test_what_a_newcomer_gives_is_answered_with_what_to_give(project: cl.Project
         project.import_dataset("boards.json")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="an empty list"):
         add([])
+
+
+def test_boxes_of_another_image_size_are_reported(project: cl.Project, tmp_path: Path) -> None:
+    places = [tmp_path / f"{name}.png" for name in ("same", "scaled", "turned", "no boxes")]
+    for number, path in enumerate(places):
+        Image.new("RGB", (60, 40), (50 * number, 0, 0)).save(path)
+    images = pd.DataFrame({"image": map(str, places), "width": [60, 120, 40, 9], "height": [40, 80, 60, 9]})
+    boxes = pd.DataFrame({"image": images["image"][:3], "label": "cat", "left": 1, "top": 2, "width": 3, "height": 4})
+    cl.Dataset(images, boxes).to("coco", tmp_path / "set.json")
+    given = cl.read_dataset(tmp_path / "set.json")
+    report = project.import_dataset(given, progress=False)
+    assert codes(report) == [("IMAGE_SIZE_DIFFERS", "scaled.png"), ("IMAGE_SIZE_DIFFERS", "turned.png")]
+    scaled, turned = report.issues["message"]
+    assert tells(scaled, 120, 80, 60, 40, "not changed")
+    assert "turned" in turned
+    assert "turned" not in scaled
+    assert project.train_set.images["width"].tolist() == [60] * 4
+    assert project.train_set.annotations["left"].tolist() == [1, 1, 1]
