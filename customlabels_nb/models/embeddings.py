@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +117,10 @@ def embed(
         chosen = choose_device(device)
         network = load_backbone(backbone).to(chosen)
         batches = BatchSize(batch_size or forward_batch(chosen), chosen, events)
+
+        def forward(pixels: Sequence[Pixels]) -> Features:
+            return _forward(network, pixels, facts, chosen)
+
         for batch in read_in_batches(
             images,
             missing,
@@ -135,7 +138,6 @@ def embed(
             if not read:
                 continue
             at = [index for index, _, _ in read]
-            forward = partial(_forward, network, facts=facts, device=chosen)
             rows = np.stack(batches.map(forward, [pixels for _, pixels, _ in read]))
             features[at] = rows if file is None else _rounded(rows)
             if file is not None:
