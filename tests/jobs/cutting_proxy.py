@@ -56,10 +56,10 @@ class CuttingProxy:
             while data := source.recv(2**16):
                 if commits and self.cuts and b"COMMIT" in data:
                     self.cuts -= 1
+                    self.done += 1  # before the client can notice
                     # the thread of the other direction must not forward the reply
                     source.shutdown(socket.SHUT_RDWR)
                     target.sendall(data)
-                    self.done += 1
                     return
                 target.sendall(data)
         with suppress(OSError):
