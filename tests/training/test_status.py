@@ -46,18 +46,19 @@ def found(store: SqlStore, name: str) -> VersionRecord:
 
 
 @pytest.mark.parametrize(
-    "meanwhile",
+    ("status", "is_alive"),
     [
-        {"status": "TRAINING_COMPLETED", **NOBODY},  # it ended normally, and its kernel too
-        {"status": "TRAINING_FAILED", "status_message": "Stopped by you.", **NOBODY},
-        {"status": "TRAINING_IN_PROGRESS", **this_process()},  # resumed
-        {"status": "RUNNING", **this_process()},
+        ("TRAINING_COMPLETED", False),  # it ended normally, and its kernel too
+        ("TRAINING_FAILED", False),
+        ("TRAINING_IN_PROGRESS", True),  # resumed
+        ("RUNNING", True),
     ],
 )
 def test_a_version_that_changed_before_it_could_be_settled_stays_as_it_is(
-    store: SqlStore, other: SqlStore, monkeypatch: pytest.MonkeyPatch, meanwhile: dict[str, Any]
+    store: SqlStore, other: SqlStore, monkeypatch: pytest.MonkeyPatch, status: str, is_alive: bool
 ) -> None:
     add(store, "v1", **DEAD)
+    meanwhile = {"status": status, "status_message": "Meanwhile.", **(this_process() if is_alive else NOBODY)}
     before_next_write(monkeypatch, store, lambda: other.update_version("v1", **meanwhile))
     assert settle_orphans(store) == []
     record = found(store, "v1")

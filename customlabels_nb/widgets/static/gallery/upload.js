@@ -10,7 +10,7 @@ export function problemText({ message, count, files }) {
   return `${names}${more ? ` and ${more.toLocaleString("en")} more` : ""}: ${message}`;
 }
 
-const UPLOAD_TAKES = 600_000; // milliseconds; the kernel answers after it has imported all images, and a part may travel long
+const UPLOADING = { patience: 600_000 }; // milliseconds; the kernel answers after it has imported all images, and a part may travel long
 
 export class Upload {
   // `request` sends to the kernel. `labels()` returns the labels. `done(report)` is called with the result.
@@ -59,13 +59,12 @@ export class Upload {
   }
 
   async _send(files, label, progress) {
-    const send = (kind, content, buffers = []) => this.request(kind, content, buffers, { patience: UPLOAD_TAKES });
-    const [{ batch }] = await send("upload begin", {});
+    const [{ batch }] = await this.request("upload begin", {}, [], UPLOADING);
     for (const [index, file] of files.entries()) {
-      await inParts(file, (part, first) => send("upload part", { batch, name: file.name, first }, [part]));
+      await inParts(file, (part, first) => this.request("upload part", { batch, name: file.name, first }, [part], UPLOADING));
       progress(index + 1);
     }
-    const [report] = await send("upload end", { batch, label });
+    const [report] = await this.request("upload end", { batch, label }, [], UPLOADING);
     return report;
   }
 }
