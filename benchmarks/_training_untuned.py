@@ -41,7 +41,7 @@ KINDS = {
 }
 
 
-def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None) -> None:
+def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None, input_size: int | None) -> None:
     """Print AP50 and AP of each kind."""
     from customlabels_nb.training.detection_learner import truth_table
 
@@ -50,6 +50,7 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None)
     if not grounds or not all(fruit.values()):
         print(f"There are no photos in {folder_of('fruit')}, so small, many and rare objects are skipped.")
         return
+    how = {"budget": budget, "steps": steps, "input_size": input_size}
     heading(f"Fruit on photos, {TRAIN} for training, {TEST} for testing, {budget or f'{steps} steps'}:")
     for name, kind in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -57,10 +58,7 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None)
             tests = [example.image for example in test]
             truth = truth_table(tests, test, LABELS)
             judged = [
-                train_and_judge(
-                    f"{name}, seed {seed}", train, tests, truth, LABELS, seed=seed, budget=budget, steps=steps
-                )
-                for seed in seeds
+                train_and_judge(f"{name}, seed {seed}", train, tests, truth, LABELS, seed=seed, **how) for seed in seeds
             ]
         means = [statistics.mean(column) for column in zip(*judged, strict=True)]
         figure(f"{name}: AP50, AP, mean", ", ".join(f"{value:.3f}" for value in means))

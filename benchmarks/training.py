@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--budget")
     parser.add_argument("--steps", type=int)
     parser.add_argument(
-        "--input-size", type=int, help="pixels, for sets of real photos; by default chosen by the boxes"
+        "--input-size", type=int, help="pixels, for real photos and untuned sets; by default chosen by the boxes"
     )
     parser.add_argument("--threads", type=int, help="number of torch threads, by default all cores")
     options = parser.parse_args()
@@ -58,7 +58,8 @@ def main() -> None:
         elif part == "masks":
             masks_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
         elif part == "untuned":
-            untuned_part(options.seeds, budget=None if options.steps else options.budget or "2min", steps=options.steps)
+            budget = None if options.steps else options.budget or "2min"
+            untuned_part(options.seeds, budget=budget, steps=options.steps, input_size=options.input_size)
         elif not folder_of("raccoon" if part == "peer" else part).is_dir():
             print(f"There are no photos in {folder_of(part)}, so {part} is skipped.")
         elif part == "peer":

@@ -117,11 +117,9 @@ class _Pyramid(nn.Module):
 
 def _freeze_before(body: nn.Module, first: str) -> None:
     """Freeze all parameters that are registered before the module ``first``."""
-    start = f"{first}."
-    if not any(name.startswith(start) for name, _ in body.named_parameters()):
-        start = f"{first.replace('.', '_')}."  # timm renames the parts of sequences
+    names = f"{first}.", f"{first.replace('.', '_')}."  # timm renames the parts of sequences
     for name, parameter in body.named_parameters():
-        if name.startswith(start):
+        if name.startswith(names):
             return
         parameter.requires_grad_(False)
 

@@ -157,7 +157,7 @@ def resume_version(
 
 
 def _in_order(first: Sequence[str], labels: pd.DataFrame) -> pd.DataFrame:
-    """Return a labels table that starts with the labels ``first``, some of which ``labels`` may lack."""
+    """Return the table ``labels`` with the labels ``first`` at the top, including those that it does not contain."""
     order = dict.fromkeys([*first, *labels["label"]])
     return labels.set_index("label").reindex(list(order)).reset_index()
 

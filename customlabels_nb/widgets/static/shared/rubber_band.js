@@ -40,7 +40,7 @@ export class RubberBand {
 
   _move(event) {
     if (!this.from) return;
-    if (!event.buttons) { // released where this was not told
+    if (!event.buttons) { // the release happened outside the window
       this._end(event);
       return;
     }
