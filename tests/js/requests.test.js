@@ -9,6 +9,7 @@ function fakeComm() {
     sent: [],
     on: (name, listener) => listeners.add(listener),
     off: (name, listener) => listeners.delete(listener),
+    set: () => {},
     send(message, callbacks, buffers) {
       this.sent.push({ message, buffers });
     },
@@ -49,6 +50,28 @@ test("an error in the answer rejects with its text", async () => {
   const later = makeRequester(comm)("save", {});
   comm.answerTo(2, { error: "the disk is full", again: true });
   await assert.rejects(later, { refused: false });
+});
+
+test("messages go around anywidget, which rejects them where a page was slow", () => {
+  class Model {
+    received = [];
+    _handle_comm_msg(message) { this.received.push(message); }
+  }
+  class AnyModel extends Model {
+    comm = { on_msg: (receive) => { this.comm.receive = receive; } };
+    _handle_comm_msg() { throw new Error("Failed to initialize model."); }
+  }
+  const owner = new AnyModel();
+  const [events, state] = [new Map(), {}];
+  makeRequester({
+    on: (name, listener) => events.set(name, listener),
+    off: (name) => events.delete(name),
+    set: (name, value) => { state[name] = value; events.get(`change:${name}`)?.(owner, value); },
+  });
+  owner.comm.receive("hello");
+  assert.deepEqual(owner.received, ["hello"]);
+  assert.deepEqual([...events.keys()], ["msg:custom"]);
+  assert.equal(JSON.stringify(state), "{}");
 });
 
 test("silence means that the kernel is gone, and a late answer changes nothing", async () => {

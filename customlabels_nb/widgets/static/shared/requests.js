@@ -27,6 +27,7 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
     if (message.error) request.reject(Object.assign(new Error(message.error), { refused: !message.again }));
     else request.resolve([message.content, buffers ?? []]);
   };
+  receiveAlways(model);
   model.on("msg:custom", onMessage);
 
   // Slow requests may pass a longer timeout.
@@ -50,6 +51,19 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
     for (const id of [...open.keys()]) settle(id).reject(new KernelGone());
   };
   return request;
+}
+
+// Receive messages however long the page took to load the module: after 2 s, anywidget shows the widget nevertheless, but
+// rejects all messages of the kernel for good. `model` is only a proxy, and its events bring the model with the comm.
+function receiveAlways(model) {
+  const onChange = (owner) => {
+    const { _handle_comm_msg: receive } = Object.getPrototypeOf(Object.getPrototypeOf(owner)); // that of ipywidgets
+    owner.comm?.on_msg((message) => receive.call(owner, message));
+  };
+  model.on("change:_received", onChange);
+  model.set("_received", true);
+  model.off("change:_received", onChange);
+  model.set("_received", undefined); // the state of widgets can be saved in a notebook
 }
 
 const GREETINGS = [0, 2_000, 6_000, 14_000]; // milliseconds; a comm's first message may be delayed until the cell has finished, or be lost
