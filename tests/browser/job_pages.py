@@ -74,7 +74,7 @@ class JobPage:
 
     def ready(self) -> JobPage:
         """Wait for the images and focus the gallery."""
-        self.gallery.locator(".tile img[src^='data:']").first.wait_for(timeout=90_000)
+        self.gallery.locator(".tile img[src^='data:']").first.wait_for(timeout=180_000)
         self.gallery.focus()
         return self
 

@@ -69,7 +69,9 @@ def after_applied(ns):
 
 def after_stopped(ns):
     assert not ns["assist"].on
-    assert ns["assist"].runs["state"].iloc[-1] == "done"
+    states = ns["assist"].runs["state"].tolist()  # one in the background may have been under way
+    assert states.count("done") >= 3
+    assert set(states) <= {"done", "stopped"}
 
 
 def outputs(notebook):
