@@ -63,11 +63,11 @@ def test_screens_work_although_the_page_was_slow_to_load_them(lab: Lab) -> None:
     page.run_cell(1)
     out = page.output(1)
     gallery = GalleryPage(page, 1).ready()
-    gallery.press("1")
-    gallery.expect_saved()
     expect(out.locator(".clnb-label-manager .label-row .name").last).to_have_text("late")
     expect(out.locator(".clnb-history .action .what").first).to_contain_text("add label")
     expect(out.locator(".clnb-dashboard .label-rows .name")).to_have_count(4)
+    gallery.press("1")
+    gallery.expect_saved()
     assert gallery.labelled() == {"000": "apple"}
     late, page.page_errors = page.page_errors, []
     assert [SLOW in error for error in late] == [True] * 4
