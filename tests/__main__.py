@@ -180,4 +180,5 @@ def main(argv: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the database server then as well
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
     sys.exit(main())
