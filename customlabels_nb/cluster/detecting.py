@@ -60,7 +60,7 @@ def detect_with(
         raise InputError(f"on={on!r} requires `to`, a folder to which all workers can write, such as 's3://b/found/'.")
 
     def spread(writing: FolderWriting, before: int) -> bool:
-        runs = writing.remaining()
+        runs = writing.runs
         if not runs:
             return True
         own, total = writing.postprocessor, before + writing.left

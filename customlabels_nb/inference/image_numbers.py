@@ -87,38 +87,50 @@ def _equal_at_start(folder: OutputFolder, names: Sequence[str], images: Sequence
 def _matched(
     folder: OutputFolder, frozen: Sequence[tuple[int, int, str]], images: Sequence[str], done: Done
 ) -> tuple[list[Run], list[str]]:
-    """Give each image a stored number, an image that is named twice the first two. Return the rest separately."""
+    """Return the runs of stored images to process, and the names that are not stored.
+
+    A name that is stored several times takes the numbers first that are done.
+    """
+    finished = np.zeros(frozen[-1][1], dtype=bool)
+    for begin, end in done.ranges:
+        finished[begin:end] = True
     first: dict[str, int] = {}
     more: dict[str, deque[int]] = {}
-    for number, name in enumerate(_stored(folder, [name for _, _, name in frozen]), frozen[0][0] if frozen else 0):
+    for number, name in enumerate(_stored(folder, [name for _, _, name in frozen]), frozen[0][0]):
         if first.setdefault(name, number) != number:
             more.setdefault(name, deque()).append(number)
+    for name, later in more.items():
+        first[name], *rest = sorted([first[name], *later], key=lambda number: not finished[number])
+        more[name] = deque(rest)
     numbers = np.full(len(images), -1, dtype=np.int64)
     for index, image in enumerate(images):
         name = plain(image)
         numbers[index] = first.pop(name, -1)
-        if numbers[index] >= 0 and (left := more.get(name)):
-            first[name] = left.popleft()
-    order = np.argsort(numbers, kind="stable")[int((numbers < 0).sum()) :]
+        if numbers[index] >= 0 and (others := more.get(name)):
+            first[name] = others.popleft()
+    new = [images[index] for index in np.flatnonzero(numbers < 0).tolist()]
+    order = np.argsort(numbers, kind="stable")[len(new) :]
+    order = order[~finished[numbers[order]]]
     ends = np.flatnonzero(np.diff(numbers[order]) != 1) + 1
     runs = [
         Run(int(numbers[part[0]]), [images[index] for index in part.tolist()])
         for part in np.split(order, ends)
         if len(part)
     ]
-    new = [images[index] for index in np.flatnonzero(numbers < 0).tolist()]
-    return [part for run in runs for part in without(run, done.ranges)], new
+    return runs, new
 
 
 def without(run: Run, ranges: Sequence[tuple[int, int]]) -> Iterator[Run]:
     """Yield the parts of a run that are outside all ranges."""
-    at = run.first
+    start = run.first
     for first, stop in sorted(ranges):
-        if first > at and first < run.stop:
-            yield Run(at, run.images[at - run.first : first - run.first])
-        at = min(max(at, stop), run.stop)
-    if at < run.stop:
-        yield Run(at, run.images[at - run.first :])
+        if first >= run.stop:
+            break
+        if first > start:
+            yield Run(start, run.images[start - run.first : first - run.first])
+        start = max(start, stop)
+    if start < run.stop:
+        yield Run(start, run.images[start - run.first :])
 
 
 def plain(name: str) -> str:
