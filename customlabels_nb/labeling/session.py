@@ -542,10 +542,10 @@ class LabellingSession(ProjectScreen):
         return self._edit(images, change, f"label {name}", revisions)
 
     def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Toggle a label: remove it if all the images have it, otherwise add it."""
+        """Add a label, or remove it if all the images have it and :attr:`assigns_one` is False."""
         with self._lock:
             has = [label in self.table.labels[self.table.position[name]] for name in images]
-        return self.assign(images, label, on=not has or not all(has), revisions=revisions)
+        return self.assign(images, label, on=self.assigns_one or not has or not all(has), revisions=revisions)
 
     def set_labels(
         self, images: Sequence[str], labels: Sequence[str], *, revisions: Mapping[str, int] | None = None

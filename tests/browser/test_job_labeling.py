@@ -88,6 +88,15 @@ def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
     expect(bar.locator(".end")).to_have_text("No more images need an answer from you now. Thank you!")
     gallery.expect_saved()
     assert len(page.value(ANSWERS)) == 11
+    # confirming an answer keeps it, also the last one; Delete withdraws it
+    gallery.press("1", "ArrowLeft", "1", "1")
+    gallery.expect_saved()
+    assert len(page.value(ANSWERS)) == 11
+    gallery.press("Delete")
+    expect(root.locator(".toast")).to_contain_text("1 answer withdrawn")
+    expect(bar.locator(".job-progress")).to_have_text("10 done, about 2 left for all")
+    gallery.press("Control+z")
+    expect(bar.locator(".job-progress")).to_have_text("11 done, about 1 left for all")
     gallery.press("Control+z")
     expect(bar.locator(".job-progress")).to_have_text("10 done, about 2 left for all")
     assert len(page.value(ANSWERS)) == 10

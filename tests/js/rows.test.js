@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { allHave, edited, findLabels } from "../../customlabels_nb/widgets/static/shared/rows.js";
+import { edited, findLabels, labelOp } from "../../customlabels_nb/widgets/static/shared/rows.js";
 
 const row = (change = {}) => ({ name: "a.jpg", labels: [], boxes: [], predicted: null, findings: [], status: "unlabelled", revision: 1, ...change });
 
@@ -26,6 +27,8 @@ test("an edit that changes nothing returns the same row", () => {
   for (const same of [row(), row({ boxes: ["cat"], status: "labelled" })]) {
     for (const edit of [{ op: "clear" }, { op: "unlabel", label: "apple" }, { op: "accept" }]) assert.equal(edited(same, edit), same);
   }
+  const confirmed = row({ labels: ["apple"], status: "labelled" });
+  assert.equal(edited(confirmed, { op: "label", label: "apple" }, { alone: true }), confirmed);
   assert.equal(edited(row({ status: "skipped" }), { op: "clear" }).status, "unlabelled");
 });
 
@@ -63,11 +66,15 @@ test("rows are never changed in place", () => {
   for (const edit of [{ op: "label", label: "x" }, { op: "unlabel", label: "apple" }, { op: "clear" }, { op: "status", status: "skipped" }]) edited(before, edit);
 });
 
-test("all have it only if there are any", () => {
-  assert.equal(allHave([], "a"), false);
-  assert.equal(allHave([row({ labels: ["a"] }), row({ labels: ["a", "b"] })], "a"), true);
-  assert.equal(allHave([row({ labels: ["a"] }), row()], "a"), false);
-});
+for (const { name, alone, before, key, after } of JSON.parse(readFileSync(new URL("../labeling/label_keys.json", import.meta.url)))) {
+  test(`as in tests/labeling/test_session.py: ${name}`, () => {
+    const rows = before.map((labels) => row({ labels, status: labels.length ? "labelled" : "unlabelled" }));
+    const edit = { op: labelOp(rows, key, { alone }), label: key };
+    const found = rows.map((each) => edited(each, edit, { alone }));
+    assert.deepEqual(found.map(({ labels }) => labels), after);
+    assert.deepEqual(found.map(({ status }) => status), after.map((labels) => (labels.length ? "labelled" : "unlabelled")));
+  });
+}
 
 test("labels are found by any part of the name, those that begin with it first", () => {
   const labels = ["crab apple", "Apple", "pear"].map((label) => ({ label }));

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,6 +19,8 @@ from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import SqlStore
 from tests.labeling.conftest import another, named
+
+LABEL_KEYS = Path(__file__).with_name("label_keys.json")
 
 
 def each(images: list[str], *labels: str) -> dict[str, list[str]]:
@@ -65,14 +70,19 @@ def test_several_labels_add_up_where_the_task_has_several(project: Project, sess
         session.set_task("both")
 
 
-def test_the_same_key_takes_the_label_away_only_if_all_have_it(project: Project, session: LabellingSession) -> None:
-    mixed = named(session, 1, 2)
-    session.assign(mixed[:1], "apple")
-    session.toggle(mixed, "apple")
-    assert stored(project) == each(mixed, "apple")
-    session.toggle(mixed, "apple")
-    assert stored(project) == {}
-    assert {row["status"] for row in session.rows(mixed)} == {"unlabelled"}
+@pytest.mark.parametrize("case", json.loads(LABEL_KEYS.read_text("utf-8")), ids=lambda case: case["name"])
+def test_a_label_key_sets_one_label_and_toggles_several(
+    project: Project, session: LabellingSession, case: dict[str, Any]
+) -> None:
+    """The page predicts the result by the same cases, see tests/js/rows.test.js."""
+    session.set_task("single-label" if case["alone"] else "multi-label")
+    images = named(session, *range(1, 1 + len(case["before"])))
+    for image, labels in zip(images, case["before"], strict=True):
+        session.set_labels([image], labels)
+    session.toggle(images, case["key"])
+    found = session.rows(images)
+    assert [row["labels"] for row in found] == case["after"]
+    assert [row["status"] for row in found] == ["labelled" if labels else "unlabelled" for labels in case["after"]]
 
 
 def test_boxes_stay_when_labels_of_the_whole_image_change(project: Project, session: LabellingSession) -> None:

@@ -13,7 +13,7 @@ import { firstLabelText, LabelBar } from "./shared/labelbar.js";
 import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
-import { isAnnotated, offeredLabels } from "./shared/rows.js";
+import { isAnnotated, labelOp, offeredLabels } from "./shared/rows.js";
 import { emptyQueueText } from "./shared/queue_text.js";
 import { RubberBand } from "./shared/rubber_band.js";
 import { asideOf, clusterColumns, ClusterHints } from "./gallery/queue.js";
@@ -239,7 +239,7 @@ export class Gallery extends PicturePages {
   // Apply an edit and say what it did, with a button to undo it.
   async _edit(edit, options) {
     const made = await this.editing.edit(edit, options);
-    const text = made?.[1] && editText(...made);
+    const text = made?.[1] && editText(...made, { isJob: Boolean(this.info.job) });
     if (text && !this.closed) this.toast.say(text);
   }
 
@@ -324,8 +324,13 @@ export class Gallery extends PicturePages {
 
   // With several labels, a key changes the predicted ones, which are accepted first. A cluster page whose images all have
   // their one label is left without a further key.
+  // In a labelling job, no key of a label withdraws an answer.
   _label(label, at = this.editing.aim()) {
-    const { alone, query } = this.info;
+    const { alone, job, query } = this.info;
+    if (job && labelOp(at.rows ?? [], label, { alone }) === "unlabel" && at.rows.some((row) => row.labels.length === 1)) {
+      return this.notices.say("last", `\u2068${label}\u2069 is the only label of your answer. Delete withdraws the answer, − answers “nothing here”.`);
+    }
+    this.notices.drop("last");
     if (!alone && query.queue === "prelabelled") {
       const offered = (at.rows ?? []).filter((row) => row.status === "unlabelled" && row.prelabels.length);
       if (offered.length) this.editing.edit({ op: "accept" }, { at: { ...at, rows: offered } });

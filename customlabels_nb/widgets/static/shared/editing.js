@@ -1,6 +1,6 @@
 // Edits: applied optimistically, sent through the queue, and reconciled with the kernel's responses.
 
-import { allHave, offeredLabels } from "./rows.js";
+import { labelOp, offeredLabels } from "./rows.js";
 import { Sending } from "./sending.js";
 
 const LARGEST_KNOWN = 2_000; // images that an edit lists by name; the kernel looks up larger edits
@@ -55,7 +55,7 @@ export class Editing extends Sending {
       this.tellState();
       return null;
     }
-    const op = edit.op === "toggle" ? (allHave(known, edit.label) ? "unlabel" : "label") : edit.op;
+    const op = edit.op === "toggle" ? labelOp(known, edit.label, this.screen.info) : edit.op;
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
     const whole = { ...edit, by: this.own.id, op, split, images: known.map((row) => row.name), revisions };
     if (op === "accept") whole.labels = Object.fromEntries(known.map((row) => [row.name, offeredLabels(row)]));

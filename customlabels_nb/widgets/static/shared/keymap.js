@@ -1,14 +1,14 @@
 // Map keys to commands in a page of images. Letters start the search for a label.
 
 export const HELP = [
-  ["1 – 9", "toggle this label on the selected images"],
+  ["1 – 9", "set this label on the selected images (with several labels per image: add or remove it)"],
   ["a letter or /", "find or add a label"],
   ["arrows", "move the focus (with Shift: extend the selection)"],
   ["Space", "select or deselect the image"],
   ["Ctrl A", "select the page, then all shown images"],
   ["Esc", "clear the selection"],
   ["Shift click", "select a range, also across pages"],
-  ["Delete", "remove all labels of the selected images"],
+  ["Delete", "remove all labels of the selected images (in a labelling job: withdraw your answer)"],
   ["+", "accept the predicted (dashed) labels of the selected images"],
   ["0", "skip the selected images, or the one in focus"],
   ["−", "nothing here (in a labelling job)"],

@@ -1,8 +1,13 @@
 // Apply edits to the shown rows before the kernel has responded. A row is { name, labels, boxes, predicted,
 // predicted_drawn, prelabels, findings, status, revision }.
 
-export function allHave(rows, label) {
+function allHave(rows, label) {
   return rows.length > 0 && rows.every((row) => row.labels.includes(label));
+}
+
+// Return the edit that a label's key makes: "label", or "unlabel" if there can be several labels and all rows have it.
+export function labelOp(rows, label, { alone = false } = {}) {
+  return !alone && allHave(rows, label) ? "unlabel" : "label";
 }
 
 export function isAnnotated(row) {
@@ -21,6 +26,7 @@ export function edited(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
   if (op === "label") {
     const has = row.labels.includes(label);
+    if (has && row.status === "labelled" && (!alone || row.labels.length === 1)) return row;
     const labels = alone ? [label] : has ? row.labels : [...row.labels, label];
     return { ...row, labels, status: "labelled" };
   }

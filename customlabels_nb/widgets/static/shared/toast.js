@@ -26,12 +26,13 @@ export class Toast {
   }
 }
 
-// Describe an edit of the gallery of `count` images, or return null if no message is needed.
-export function editText({ op, label, status }, count) {
+// Describe an edit of the gallery of `count` images, or return null if no message is needed. In a labelling job, images
+// without a label have no answer.
+export function editText({ op, label, status }, count, { isJob = false } = {}) {
   const images = count.toLocaleString("en");
   if (op === "label") return `${images} → \u2068${label}\u2069`;
   if (op === "unlabel") return `${images} without \u2068${label}\u2069`;
-  if (op === "clear") return `${images} without labels`;
+  if (op === "clear") return isJob ? `${images} ${count === 1 ? "answer" : "answers"} withdrawn` : `${images} without labels`;
   if (op === "status" && status === "labelled") return `${images}: nothing here`;
   if (op === "status") return `${images} ${status.replace("_", " ")}`;
   return op === "accept" ? `${images} accepted` : null;
