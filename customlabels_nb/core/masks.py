@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customlabels_nb.core.polygons import Polygon, box_polygon, clipped, polygon_of, rings_of
+from customlabels_nb.errors import InputError
 
 Rle: TypeAlias = dict[str, Any]
 Mask = npt.NDArray[np.uint8]
@@ -20,7 +21,13 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Largest mask that is read.
 MOST_PIXELS = 2**28
+#: Longest outline of a mask, in pixel edges. Outlines of objects are far shorter, those of noise take minutes to trace.
+MOST_EDGES = 2**19
 _GRID = 2048  # pixels of the longer side on which rings are compared
+
+
+class OutlineTooLongError(InputError):
+    """Raised for a mask of noise, whose outline is too long to be traced."""
 
 
 def polygon_to_rle(polygon: Any, size: tuple[int, int]) -> Rle:
@@ -111,13 +118,15 @@ def as_rle(given: object) -> Rle:
     Raises
     ------
     ValueError
-        If it is not a valid RLE.
+        If it is not a valid RLE, or an OutlineTooLongError if its outline has more than ``MOST_EDGES`` edges.
     """
     if not isinstance(given, Mapping) or not isinstance(size := given.get("size"), list | tuple) or len(size) != 2:
         raise ValueError("An RLE needs size: [height, width] and counts.")
     if not all(type(side) is int and side > 0 for side in size) or size[0] * size[1] > MOST_PIXELS:
         raise ValueError(f"The size {list(size)!r} of the mask is invalid.")
     counts = given.get("counts")
+    if isinstance(counts, str | bytes | list) and len(counts) > MOST_EDGES * (1 if isinstance(counts, list) else 4):
+        raise OutlineTooLongError(f"The mask has {len(counts):,} counts. Its outline would be too long.")
     runs = _runs(counts) if isinstance(counts, str | bytes) else counts
     if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
         raise ValueError("The counts of the mask are invalid.")
@@ -153,6 +162,11 @@ def mask_to_polygon(mask: npt.ArrayLike) -> Polygon | None:
     """Return the outline of a mask along the edges of its pixels, or None if it is empty.
 
     Parts and holes become rings. Rasterised again, the polygon gives the same mask.
+
+    Raises
+    ------
+    OutlineTooLongError
+        If the outline has more than ``MOST_EDGES`` pixel edges.
     """
     filled = np.pad(np.asarray(mask, dtype=bool), 1)
     rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
@@ -172,6 +186,8 @@ def _traced(filled: npt.NDArray[np.bool_]) -> list[FloatArray]:
     starts = (  # corners from which an edge leads right, down, left and up
         filled & ~above, ~filled & before, np.roll(~filled & above, 1, axis=1), np.roll(filled & ~before, 1, axis=0)
     )  # fmt: skip
+    if (count := sum(map(np.count_nonzero, starts))) > MOST_EDGES:
+        raise OutlineTooLongError(f"The outline of the mask has {count:,} pixel edges, more than {MOST_EDGES:,}.")
     edges = [frozenset(np.flatnonzero(one).tolist()) for one in starts]
     wide = filled.shape[1]
     steps = (1, wide, -1, -wide)

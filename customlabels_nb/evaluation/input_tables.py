@@ -317,7 +317,8 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
     ----------
     frame : DataFrame
         Columns ``image``, ``label``, the box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, and
-        ``confidence`` for predictions. Optional columns are ``crowd``, and ``polygon`` for rows without a box.
+        ``confidence`` for predictions. Optional columns are ``crowd``, and ``polygon`` for rows without a box, or
+        instead of the columns of the box.
     name : {"truth", "predictions"}
 
     Raises
@@ -326,6 +327,8 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
         If the table or a box is not valid.
     """
     by_corners = isinstance(frame, pd.DataFrame) and "left" not in frame.columns and "xmin" in frame.columns
+    if isinstance(frame, pd.DataFrame) and not {"left", "xmin"} & set(frame.columns) and "polygon" in frame.columns:
+        frame = frame.assign(**dict.fromkeys(BOX_COLUMNS, np.nan))
     needed = ("image", "label", *(CORNER_COLUMNS if by_corners else BOX_COLUMNS))
     table = clean_table(frame, name, (*needed, "confidence") if name == "predictions" else needed)
     box = np.stack([_numbers(table, column, name) for column in needed[2:]], axis=1)

@@ -50,6 +50,18 @@ def test_damaged_masks_are_refused(given: object) -> None:
         m.as_rle(given)
 
 
+def test_masks_of_noise_are_refused_before_their_outline_is_traced() -> None:
+    side = 1000
+    pixels = {"size": [side, side], "counts": [1] * side**2}
+    packed = {"size": [side, side], "counts": "1" * 4 * m.MOST_EDGES + "1"}
+    for noise in (pixels, packed):
+        with pytest.raises(m.OutlineTooLongError, match="counts"):
+            m.as_rle(noise)
+    stripes = np.arange(side)[None, :] % 2 * np.ones((side, 1), dtype=np.uint8)  # few counts, but long edges
+    with pytest.raises(m.OutlineTooLongError, match="1,001,000 pixel edges"):
+        m.rle_to_polygon(m.as_rle({"size": [side, side], "counts": m.encode(stripes)["counts"].decode()}))
+
+
 def test_holes_and_parts_follow_the_even_odd_rule() -> None:
     polygon = [SQUARE, HOLE, PART]
     mask = m.polygon_to_mask(polygon, (60, 40))

@@ -17,6 +17,7 @@ from pycocotools.cocoeval import COCOeval
 import customlabels_nb as cl
 from customlabels_nb.core.masks import polygon_to_rle
 from customlabels_nb.core.polygons import rings_of
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.comparison.comparing import compare
@@ -66,6 +67,18 @@ def test_average_precision_is_that_of_pycocotools(seed: int) -> None:
     assert found.metric("mean_average_precision") == pytest.approx(expected[1], abs=1e-6)
     assert found.task == "masks"
     assert found.metric("coco_map") != pytest.approx(evaluate(truth, predictions, images).metric("coco_map"), abs=1e-3)
+
+
+@pytest.mark.parametrize("task", ["masks", None])
+def test_tables_of_polygons_need_no_columns_of_boxes(task: str | None) -> None:
+    truth, predictions, images = drawn_masks(0)
+    tables = truth[truth["polygon"].notna()], predictions[predictions["polygon"].notna()]
+    plain = [table.drop(columns=[name for name in (*BOX_COLUMNS, *CORNERS) if name in table]) for table in tables]
+    around = [table.assign(**dict.fromkeys(BOX_COLUMNS, np.nan)) for table in plain]
+    found, expected = (cl.evaluate(*pair, images, task=task) for pair in (plain, around))
+    assert found.metric("coco_map") == expected.metric("coco_map") > 0
+    pd.testing.assert_frame_equal(found.per_image, expected.per_image)
+    assert "mAP" in repr(found)
 
 
 def frames() -> tuple[pd.DataFrame, pd.DataFrame]:

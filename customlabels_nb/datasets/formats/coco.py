@@ -32,7 +32,9 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh
 from customlabels_nb.core.masks import (
+    MOST_EDGES,
     MOST_PIXELS,
+    OutlineTooLongError,
     areas_of_masks,
     as_rle,
     parts_overlap,
@@ -335,12 +337,17 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
     squares = np.full(len(entries), np.nan)
     squares[list(plain)] = found
     lost = broken = cut = 0
+    long: list[int] = []
     readable = np.ones(len(entries), dtype=bool)
     for number in shapes.keys() - plain.keys():
         entry, given = entries[number], shapes[number]
         parts = 1
         if isinstance(given, dict):
-            polygon, squares[number] = _of_mask(given, entry.get(_RINGS))
+            try:
+                polygon, squares[number] = _of_mask(given, entry.get(_RINGS))
+            except OutlineTooLongError:
+                polygon = None
+                long.append(number)
         else:
             rings, parts = as_rings(given)
             polygon, whole = _of_parts(rings)
@@ -351,13 +358,19 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
             polygons[number] = polygon
         elif parts:
             readable[number] = has_box = bool(entry.get("bbox"))
-            broken += has_box
+            broken += has_box and number not in long
     if lost:
         findings.adjusted("annotations", f"{lost:,} polygons have parts that are not polygons. They were left out.")
     if cut:
         findings.adjusted(
             "annotations",
             f"{cut:,} polygons have parts that overlap and are too large to be united. Only the largest part was read.",
+        )
+    if long:
+        findings.adjusted(
+            "annotations",
+            f"{len(long):,} masks, the first of annotation {shown(entries[long[0]].get('id'))}, have outlines of more "
+            f"than {MOST_EDGES:,} pixel edges. Only their boxes were read.",
         )
     if broken:
         findings.adjusted(
@@ -378,7 +391,10 @@ def _of_parts(rings: list[Ring]) -> tuple[Polygon | None, bool]:
     width, height = (np.ceil(points.max(axis=0) - low).astype(int) + 1).tolist()
     if width * height > MOST_PIXELS:
         return max(rings, key=lambda ring: ring_area(np.array(ring))), False
-    united = union([np.array(ring) - low for ring in rings], (width, height))
+    try:
+        united = union([np.array(ring) - low for ring in rings], (width, height))
+    except OutlineTooLongError:
+        return max(rings, key=lambda ring: ring_area(np.array(ring))), False
     return polygon_of(ring + low for ring in rings_of(united)), True
 
 
@@ -386,6 +402,8 @@ def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float
     """Return the outline of a mask, which is in the key "rings" if this package wrote the file, and its area."""
     try:
         rle = as_rle(mask)
+    except OutlineTooLongError:
+        raise
     except ValueError:
         return None, np.nan
     known, parts = as_rings(rings)

@@ -192,6 +192,7 @@ class _Rows:
         named = [job_name_of(job, annotator) for job, annotator in zip(jobs, people, strict=True)]
         self.jobs = [job for job, _ in named]
         self.human = ["yes" if by_human and not machine else "no" for _, machine in named]
+        self.crowds: list[bool] = annotations["crowd"].tolist()
         self.boxed: list[bool] = annotations["left"].notna().tolist()
         self.left, self.top, self.width, self.height = (annotations[side].tolist() for side in t.BOX_COLUMNS)
         # rank of each row's date, and the string for each distinct date
@@ -246,6 +247,7 @@ def _box_attribute(
             "top": rows.top[row],
             "width": rows.width[row],
             "height": rows.height[row],
+            **({"iscrowd": 1} if rows.crowds[row] else {}),
         }
         for row in boxes
     ]
@@ -297,6 +299,6 @@ FORMAT = Format(
     _recognise,
     _read,
     _write_manifest,
-    frozenset({"image_labels", "boxes", "confidence", "job", "created", "empty", "unlabelled", "size"}),
+    frozenset({"image_labels", "boxes", "crowd", "confidence", "job", "created", "empty", "unlabelled", "size"}),
     machine_labels=True,
 )

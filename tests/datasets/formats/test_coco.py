@@ -17,7 +17,7 @@ from pycocotools import mask as coco_mask
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.masks import polygon_to_mask
+from customlabels_nb.core.masks import encode, polygon_to_mask
 from customlabels_nb.core.polygons import area
 from customlabels_nb.datasets.formats.coco import FORMAT
 from customlabels_nb.datasets.formats.json_file import as_rings, plain_polygons
@@ -142,6 +142,17 @@ def test_masks_parts_and_holes_are_polygons(file: Path) -> None:
         "2 segmentations are neither polygons nor masks. Only their boxes were read.",
     ]
     assert [issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"] == ["annotations[6]"]
+
+
+def test_masks_of_noise_are_read_as_boxes(file: Path) -> None:
+    stripes = np.arange(1000)[None, :] % 2 * np.ones((1000, 1), dtype=np.uint8)
+    found = read(FORMAT, file, coco(annotations=[
+        box(id=5, segmentation={"size": [2000, 2000], "counts": [1] * 2000**2}),
+        box(id=6, segmentation={"size": [1000, 1000], "counts": encode(stripes)["counts"].decode()}),
+    ]))  # fmt: skip
+    assert found.annotations["polygon"].tolist() == [None, None]
+    (issue,) = found.issues
+    assert tells(issue.message, 2, "annotation 5", "524,288", "Only their boxes were read.")
 
 
 def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
