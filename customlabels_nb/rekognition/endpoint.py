@@ -6,7 +6,7 @@ import hmac
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,17 @@ from customlabels_nb.rekognition import tag_operations as tags
 from customlabels_nb.rekognition import version_operations as versions
 from customlabels_nb.rekognition.buckets import Buckets
 from customlabels_nb.rekognition.detect_operation import detect_custom_labels
-from customlabels_nb.rekognition.service_model import TARGET, read_request, status_of, write_answer
-from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey, load_keys, verify
+from customlabels_nb.rekognition.resource_names import parse_arn
+from customlabels_nb.rekognition.service_model import (
+    INVALID,
+    MOST_BYTES,
+    MOST_BYTES_WITH_BLOBS,
+    TARGET,
+    read_request,
+    status_of,
+    write_answer,
+)
+from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey, load_keys, read_claim, verify
 from customlabels_nb.rekognition.workspace import Call, ServingOptions, Workspace
 from customlabels_nb.settings import settings
 
@@ -89,26 +98,35 @@ class Endpoint:
     ) -> None:
         self.root = root.absolute()
         self.options = options
-        roots = {ACCOUNT: self.root, **{name: folder.absolute() for name, folder in (accounts or {}).items()}}
+        roots = {ACCOUNT: self.root}
+        for name, folder in (accounts or {}).items():
+            if name == ACCOUNT or not re.fullmatch(r"\d{12}", name, re.ASCII):
+                raise InputError(f"account={name!r} must have 12 digits and not be {ACCOUNT}, the account of root.")
+            roots[name] = folder.absolute()
+        owned, self._buckets = _owned_buckets(buckets or {}, roots)
         for name, folder in roots.items():
-            if not folder.is_dir() or not re.fullmatch(r"\d{12}", name, re.ASCII):
-                raise InputError(f"root={str(folder)!r} is not a folder, or account={name!r} has not 12 digits.")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise InputError(f"{str(folder)!r} is not a folder. Choose another for account {name}.") from error
         self.key_file = self.root / STATE_FOLDER / "keys.json"
         self.key = key
-        self._buckets: dict[str, Path] = dict(buckets or {})
         self._workspaces: dict[str, Workspace] = {}
         self._locks: list[IO[bytes]] = []
         try:
             for folder in roots.values():
                 self._locks.append(_lock(folder / STATE_FOLDER))
             self.keys = load_keys(self.key_file, key, roots)
-            training = threading.Lock()
+            training, consoles = threading.Lock(), {}
             for name, folder in roots.items():
                 (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
                 tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
-                console = f"custom-labels-console-{options.region}-{tail}"
-                self._buckets[console] = folder
-                self._workspaces[name] = Workspace(folder, name, options, Buckets(console), training)
+                consoles[name] = f"custom-labels-console-{options.region}-{tail}"
+                self._buckets[consoles[name]] = folder
+                owned[name].add(consoles[name])
+            for name, folder in roots.items():
+                own = Buckets(consoles[name], frozenset().union(*owned.values()) - owned[name])
+                self._workspaces[name] = Workspace(folder, name, options, own, training)
             settings.buckets.update(self._buckets)
             for workspace in self._workspaces.values():
                 versions.go_on(workspace)
@@ -125,21 +143,28 @@ class Endpoint:
         for lock in self._locks:
             lock.close()
 
+    def admit(self, uri: str, headers: Mapping[str, str], length: int | None) -> int:
+        """Check a request before its body is read, and return the length of the body.
+
+        Raises
+        ------
+        ServiceError
+            If the length is missing or too large for the operation, or the signature cannot be valid.
+        """
+        if length is None:
+            raise ServiceError("SerializationException", "The request needs a Content-Length, not a Transfer-Encoding.")
+        read_claim(self.keys.keys, uri, headers, datetime.now(UTC))
+        most = MOST_BYTES_WITH_BLOBS.get(headers["X-Amz-Target"].removeprefix(TARGET), MOST_BYTES)
+        if length > most:
+            raise ServiceError(INVALID, f"The request has {length:,} bytes, but at most {most:,} are allowed.")
+        return length
+
     def answer(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request to ``uri`` (path and query as sent). Errors are answers too."""
-        request_id = str(uuid4())
         try:
-            content, status, extra = self._result(method, uri, headers, body), 200, {}
-        except ServiceError as error:
-            status, extra = status_of(error.code), {"x-amzn-ErrorType": error.code}
-            content = write_answer({"__type": error.code, "Message": str(error)})
-        except Exception:
-            _log.exception("Request %s failed.", request_id)
-            status, extra = 500, {"x-amzn-ErrorType": "InternalServerError"}
-            said = f"The endpoint failed. Its log has the reason, under {request_id}."
-            content = write_answer({"__type": "InternalServerError", "Message": said})
-        kind = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id}
-        return Answer(status, kind | extra, content)
+            return _answer(200, {}, self._result(method, uri, headers, body))
+        except Exception as error:
+            return failure(error)
 
     def _result(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> bytes:
         key = verify(self.keys.keys, method, uri, headers, body, datetime.now(UTC))
@@ -155,13 +180,63 @@ class Endpoint:
             raise ServiceError("AccessDeniedException", f"The account {key.account} has no projects here.")
         call = Call(name, workspace, self._workspaces, key.principal, self.keys.secret)
         request = read_request(name, body)
-        arns = [value for member, value in request.items() if member.endswith("Arn")]
-        arns += [dataset["Arn"] for dataset in request.get("Datasets", ())]
-        copied = [arn for arn in [request.get("DatasetSource", {}).get("DatasetArn")] if arn]
+        arns = [*_parse_arns(request), *(arn for each in request.get("Datasets", ()) for arn in _parse_arns(each))]
+        copied = _parse_arns(request.get("DatasetSource", {}))
         if not key.may(name, arns) or (copied and not key.may("ListDatasetEntries", copied)):
             said = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
             raise ServiceError("AccessDeniedException", said)
         return write_answer(operation(call, request))
+
+
+def body_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of a body in bytes, or None if the headers do not give it."""
+    length = headers.get("Content-Length", "0")
+    is_given = "Transfer-Encoding" not in headers and re.fullmatch(r"\d{1,18}", length, re.ASCII)
+    return int(length) if is_given else None
+
+
+def failure(error: Exception) -> Answer:
+    """Return the answer for an error. If it is not a ServiceError, it is logged, and the answer does not show it."""
+    request_id = str(uuid4())
+    code, said = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
+    if isinstance(error, ServiceError):
+        code, said = error.code, str(error)
+    else:
+        _log.error("Request %s failed.", request_id, exc_info=error)
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
+    if code == "ThrottlingException":
+        headers["Retry-After"] = "1"
+    return _answer(status_of(code), headers, write_answer({"__type": code, "Message": said}))
+
+
+def _answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
+    length = {"Content-Type": "application/x-amz-json-1.1", "Content-Length": str(len(body))}
+    return Answer(status, {"x-amzn-RequestId": str(uuid4())} | length | headers, body)
+
+
+def _parse_arns(members: dict[str, Any]) -> list[str]:
+    """Replace the ARNs among the members of a structure by the names that they spell, and return them."""
+    arns = [member for member in members if member.endswith("Arn")]
+    members |= {member: parse_arn(members[member]) for member in arns}
+    return [str(members[member]) for member in arns]
+
+
+def _owned_buckets(given: Mapping[str, Path], accounts: Iterable[str]) -> tuple[dict[str, set[str]], dict[str, Path]]:
+    """Return the names of the buckets of each account, and the folders of those that are given.
+
+    Buckets that the settings have already belong to the account of the root folder.
+    """
+    owned: dict[str, set[str]] = {account: set() for account in accounts}
+    folders: dict[str, Path] = {}
+    for key, folder in given.items():
+        account, _, name = key.rpartition(":")
+        if (account or ACCOUNT) not in owned:
+            raise InputError(f"bucket={key!r} is for the account {account!r}, which is not served.")
+        if folders.setdefault(name, folder) != folder:
+            raise InputError(f"bucket={key!r} has different folders in different accounts. Choose another name.")
+        owned[account or ACCOUNT].add(name)
+    owned[ACCOUNT] |= settings.buckets.keys() - folders.keys()
+    return owned, folders
 
 
 def _lock(folder: Path) -> IO[bytes]:

@@ -8,24 +8,34 @@ import ssl
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    ResponseStartLine,
+)
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
 
-from customlabels_nb.errors import InputError
-from customlabels_nb.rekognition.endpoint import Endpoint
+from customlabels_nb.errors import InputError, ServiceError
+from customlabels_nb.rekognition.endpoint import Answer, Endpoint, body_length, failure
 from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey
 from customlabels_nb.rekognition.workspace import ServingOptions
 
-#: Enough for the largest images that are answered with ImageTooLargeException, encoded as base64.
-MOST_BODY_BYTES = 16 * 2**20
+#: Maximum size of all requests that are being read or answered, in bytes.
+MOST_BYTES_AT_ONCE = 256 * 2**20
 PORT = 8766
 
 _DEFAULT = ServingOptions()
-_THREADS = 64
+_THREADS = 96  # more than those that may wait: MOST_DETECTIONS and MOST_HELD
+_IDLE_SECONDS = 120.0  # until the headers of the next request have arrived
+_BODY_SECONDS = 60.0  # until all of a body has arrived
+_MOST_DISCARDED = 2**16  # bytes of a refused request that are read so that the connection can be used again
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -37,7 +47,7 @@ class EndpointServer:
     Parameters
     ----------
     root : path
-        Folder that holds the projects.
+        Folder that holds the projects. It is created if it does not exist.
     port : int
         Port to listen on. 0 chooses a free one.
     address : str
@@ -45,7 +55,8 @@ class EndpointServer:
     key : AccessKey, optional
         The only key that is accepted, for tests. By default, the keys in ``.rekognition/keys.json`` in ``root``.
     buckets : mapping, optional
-        Folders that stand in for S3 buckets, by name.
+        Folders that stand in for S3 buckets, by name. They belong to the account of ``root``, and those named
+        "account:name" to another one. A bucket that several accounts share is given once for each.
     options : ServingOptions
         Region, limits and others.
     accounts : mapping, optional
@@ -56,7 +67,8 @@ class EndpointServer:
     Raises
     ------
     InputError
-        If a test key would be accepted from other machines, or the port is taken.
+        If a test key would be accepted from other machines, the port is taken, a folder is a file, or other users may
+        read the keys.
 
     Examples
     --------
@@ -175,9 +187,11 @@ class EndpointServer:
     async def _serve(self, started: Future[None]) -> None:
         try:
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-            handler = {"endpoint": self.endpoint, "pool": self._pool}
             server = HTTPServer(
-                Application([(r".*", _Handler, handler)]), ssl_options=self._tls, max_body_size=MOST_BODY_BYTES
+                _Connections(self.endpoint, self._pool),
+                ssl_options=self._tls,
+                idle_connection_timeout=_IDLE_SECONDS,
+                body_timeout=_BODY_SECONDS,
             )
             server.add_sockets(self._sockets)
             started.set_result(None)
@@ -189,22 +203,73 @@ class EndpointServer:
         await server.close_all_connections()
 
 
-class _Handler(RequestHandler):
-    """Handler that passes requests to the endpoint, in threads."""
+class _Connections(HTTPServerConnectionDelegate):
+    """Requests of all connections, with the bytes of their bodies."""
 
-    def initialize(self, endpoint: Endpoint, pool: ThreadPoolExecutor) -> None:
-        self._endpoint, self._pool = endpoint, pool
+    def __init__(self, endpoint: Endpoint, pool: ThreadPoolExecutor) -> None:
+        self.endpoint, self.pool = endpoint, pool
+        self.bytes = 0
+        self.tasks: set[asyncio.Task[None]] = set()
 
-    async def _answer(self, *_: Any) -> None:
-        request = self.request
-        given = request.method or "", request.uri or "/", request.headers, request.body
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._endpoint.answer, *given)
-        self.set_status(answer.status)
-        for name, value in answer.headers.items():
-            self.set_header(name, value)
-        self.finish(answer.body)
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        return _Request(self, request_conn)
 
-    get = post = put = patch = delete = options = _answer  # type: ignore[assignment,unused-ignore]
 
-    def log_exception(self, *_: Any) -> None:
-        """Keep quiet about clients that go away."""
+class _Request(HTTPMessageDelegate):
+    """Request that is answered before its body is read if it is refused by its headers."""
+
+    def __init__(self, connections: _Connections, connection: HTTPConnection) -> None:
+        self._connections, self._connection = connections, connection
+        self._body = bytearray()
+        self._reserved = 0
+        self._is_refused = False
+
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
+        """Refuse the request, or reserve memory for its body."""
+        self._line, self._headers = start_line, headers
+        length = body_length(headers)
+        try:
+            reserved = self._connections.endpoint.admit(start_line.path, headers, length)
+            if self._connections.bytes + reserved > MOST_BYTES_AT_ONCE:
+                raise ServiceError("ThrottlingException", "Too many large requests at once. Try again later.")
+        except Exception as error:
+            self._is_refused = True
+            self._write(failure(error))
+            if length is None or length > _MOST_DISCARDED or "Expect" in headers:
+                self._connection.finish()  # before the body has arrived, which closes the connection
+        else:
+            self._reserved = reserved
+            self._connections.bytes += reserved
+
+    def data_received(self, chunk: bytes) -> None:
+        """Store a part of the body, or discard it if the request was refused."""
+        if not self._is_refused:
+            self._body += chunk
+
+    def finish(self) -> None:
+        """Answer the whole request."""
+        if self._is_refused:
+            self._connection.finish()
+            return
+        task = asyncio.create_task(self._answer())
+        self._connections.tasks.add(task)  # the loop keeps no reference
+        task.add_done_callback(self._connections.tasks.discard)
+
+    def on_connection_close(self) -> None:
+        """Release the memory of a body that has not arrived in full."""
+        self._connections.bytes -= self._reserved
+
+    async def _answer(self) -> None:
+        request = self._line.method, self._line.path, self._headers, bytes(self._body)
+        try:
+            loop, connections = asyncio.get_running_loop(), self._connections
+            answer = await loop.run_in_executor(connections.pool, connections.endpoint.answer, *request)
+        finally:
+            self._connections.bytes -= self._reserved
+        self._write(answer)
+        self._connection.finish()
+
+    def _write(self, answer: Answer) -> None:
+        line = ResponseStartLine("HTTP/1.1", answer.status, responses[answer.status])
+        body = b"" if self._line.method == "HEAD" else answer.body
+        self._connection.write_headers(line, HTTPHeaders(answer.headers), body)

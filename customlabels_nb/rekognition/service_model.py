@@ -38,6 +38,10 @@ WIRE_ERRORS = frozenset({
     "IncompleteSignatureException", "UnrecognizedClientException", "InvalidSignatureException",
 })  # fmt: skip
 
+#: Maximum size of a request in bytes. Images are received beyond their limit, to answer with ImageTooLargeException.
+MOST_BYTES = 2**20
+MOST_BYTES_WITH_BLOBS = {"DetectCustomLabels": 16 * 2**20, "UpdateDatasetEntries": 8 * 2**20}
+
 _FAULTS = ("InternalServerError", "ThrottlingException")  # the model marks them as faults of the server
 _CHECKED_LATER = ("ImageBlob",)  # too large an image has an error of its own
 _LARGEST = {"integer": 2**31 - 1, "long": 2**63 - 1}

@@ -16,6 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, NotAllowedError, ServiceEr
 from customlabels_nb.project.model import Model
 from customlabels_nb.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.rekognition.project_operations import FEATURE
+from customlabels_nb.rekognition.resource_names import ResourceName
 from customlabels_nb.rekognition.served_versions import (
     COPYING,
     TRAINING,
@@ -36,6 +37,10 @@ from customlabels_nb.rekognition.workspace import FAILED_BY_SERVICE, Call, Serve
 from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import is_settled
 
+#: Maximum number of descriptions that wait at once. Others are answered at once.
+MOST_HELD = 16
+
+_holding = threading.BoundedSemaphore(MOST_HELD)
 _STARTABLE = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STOPPED", "FAILED")
 _IN_USE = "ResourceInUseException"
 _POLL_SECONDS = 0.2
@@ -145,14 +150,27 @@ def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, 
         ]
 
     found = find()
-    before, deadline = [version.status for version in found], time.monotonic() + call.workspace.options.hold
-    while len(names or ()) == 1 and set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
+    hold = call.workspace.options.hold
+    if hold and len(names or ()) == 1 and _holding.acquire(blocking=False):
+        try:
+            found = _after_change(found, find, hold)
+        finally:
+            _holding.release()
+    items, last = page.cut(found, lambda version: version.digits)
+    return pager.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
+
+
+def _after_change(
+    found: list[ServedVersion], find: Callable[[], list[ServedVersion]], seconds: float
+) -> list[ServedVersion]:
+    """Return the versions once the status of one in transition has changed, or after some seconds."""
+    before, deadline = [version.status for version in found], time.monotonic() + seconds
+    while set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
         found = find()
         if [version.status for version in found] != before:
             break
-    items, last = page.cut(found, lambda version: version.digits)
-    return pager.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
+    return found
 
 
 def _described(version: ServedVersion) -> dict[str, Any]:
@@ -246,10 +264,10 @@ def _delete(version: ServedVersion) -> None:
 
 
 @contextmanager
-def _locked(call: Call, arn: str) -> Iterator[ServedVersion]:
-    """Yield the version with an ARN, while no other request changes its status."""
-    with find_version(call.workspace, arn).served.version_lock:
-        yield find_version(call.workspace, arn)
+def _locked(call: Call, name: ResourceName) -> Iterator[ServedVersion]:
+    """Yield the version with a name, while no other request changes its status."""
+    with find_version(call.workspace, name).served.version_lock:
+        yield find_version(call.workspace, name)
 
 
 def start_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
