@@ -661,3 +661,24 @@ def test_images_manifests_and_outputs_may_be_on_an_s3_server(
     found = settle(service, missing)
     assert found["Status"] == "TRAINING_FAILED"
     assert "cannot be written" in found["StatusMessage"]
+
+
+@pytest.mark.parametrize("on_server", [True, False])
+def test_a_training_reads_photos_as_they_are_now(
+    service: Service, monkeypatch: pytest.MonkeyPatch, bucket: Bucket, on_server: bool
+) -> None:
+    train_here(monkeypatch)
+    lines = paint(service.photos)
+    for number in range(len(lines)):
+        bucket.put(f"{number}.jpg", (service.photos / f"{number}.jpg").read_bytes())
+    project = service.project()
+    place = bucket.name if on_server else "photos"
+    service.dataset(project, [line.replace("s3://photos/", f"s3://{place}/") for line in lines])
+    assert settle(service, train(service, project))["Status"] == "TRAINING_COMPLETED"
+    for number in range(3):
+        service.put(f"{number}.jpg", "no photo")
+        bucket.put(f"{number}.jpg", b"no photo")
+    found = settle(service, train(service, project, "v2"))
+    assert found["Status"] == "TRAINING_FAILED", "a quarter of the photos cannot be read"
+    checked = (service.photos / key_of(found["TrainingDataResult"]["Validation"])).read_text().splitlines()
+    assert sum("ERROR_INVALID_IMAGE" in line for line in checked) == 3
