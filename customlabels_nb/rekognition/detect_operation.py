@@ -27,10 +27,7 @@ from customlabels_nb.rekognition.workspace import Call
 
 #: Limit of images that are sent in the request.
 MOST_BYTES = 4_000_000
-#: Maximum number of requests at once, of all versions, so that other requests get a thread of the server.
-MOST_DETECTIONS = 64
-
-_MOST_WAITING = 40  # of one version
+_MOST_WAITING = 40  # for one version, less than the server's threads for detections
 _UNITS = 4  # of a version that was started in a notebook
 _SECONDS = 0.2
 _FORMATS = ("JPEG", "MPO", "PNG")
@@ -93,7 +90,6 @@ class _Gate:
         return request.found
 
 
-_detecting = threading.BoundedSemaphore(MOST_DETECTIONS)
 _gates: defaultdict[Path, _Gate] = defaultdict(_Gate)
 _loaded: dict[Path, tuple[datetime, LoadedModel]] = {}  # with the creation of the version
 _loading = threading.Lock()
@@ -102,15 +98,6 @@ _recent: dict[tuple[Path, ResourceName], tuple[float, ServedVersion]] = {}
 
 def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DetectCustomLabels."""
-    if not _detecting.acquire(blocking=False):
-        raise ServiceError("ProvisionedThroughputExceededException", "Too many requests wait for models.")
-    try:
-        return _detect(call, request)
-    finally:
-        _detecting.release()
-
-
-def _detect(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     version = _running(call, request["ProjectVersionArn"])
     data = _image(call, request["Image"])
     _check_image(data, call.workspace.limits)

@@ -6,7 +6,7 @@ import hmac
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,15 +26,7 @@ from customlabels_nb.rekognition import version_operations as versions
 from customlabels_nb.rekognition.buckets import Buckets
 from customlabels_nb.rekognition.detect_operation import detect_custom_labels
 from customlabels_nb.rekognition.resource_names import parse_arn
-from customlabels_nb.rekognition.service_model import (
-    INVALID,
-    MOST_BYTES,
-    MOST_BYTES_WITH_BLOBS,
-    TARGET,
-    read_request,
-    status_of,
-    write_answer,
-)
+from customlabels_nb.rekognition.service_model import INVALID, TARGET, most_bytes, read_request, status_of, write_answer
 from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey, load_keys, read_claim, verify
 from customlabels_nb.rekognition.workspace import Call, ServingOptions, Workspace
 from customlabels_nb.settings import settings
@@ -103,7 +95,18 @@ class Endpoint:
             if name == ACCOUNT or not re.fullmatch(r"\d{12}", name, re.ASCII):
                 raise InputError(f"account={name!r} must have 12 digits and not be {ACCOUNT}, the account of root.")
             roots[name] = folder.absolute()
-        owned, self._buckets = _owned_buckets(buckets or {}, roots)
+        self._buckets: dict[str, Path] = {}
+        owners: dict[str, set[str]] = {}
+        for given, folder in (buckets or {}).items():
+            *_, account, name = f"{ACCOUNT}:{given}".split(":")
+            if account not in roots:
+                raise InputError(
+                    f"bucket={given!r} is for an account that is not served. Use account={account!r}, too."
+                )
+            if self._buckets.setdefault(name, folder) != folder:
+                raise InputError(f"bucket={given!r} stands for another folder already. Choose another name.")
+            owners.setdefault(name, set()).add(account)
+        owners = {name: {ACCOUNT} for name in settings.buckets} | owners
         for name, folder in roots.items():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -117,16 +120,13 @@ class Endpoint:
             for folder in roots.values():
                 self._locks.append(_lock(folder / STATE_FOLDER))
             self.keys = load_keys(self.key_file, key, roots)
-            training, consoles = threading.Lock(), {}
+            training = threading.Lock()
             for name, folder in roots.items():
                 (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
                 tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
-                consoles[name] = f"custom-labels-console-{options.region}-{tail}"
-                self._buckets[consoles[name]] = folder
-                owned[name].add(consoles[name])
-            for name, folder in roots.items():
-                own = Buckets(consoles[name], frozenset().union(*owned.values()) - owned[name])
-                self._workspaces[name] = Workspace(folder, name, options, own, training)
+                console = f"custom-labels-console-{options.region}-{tail}"
+                self._buckets[console], owners[console] = folder, {name}
+                self._workspaces[name] = Workspace(folder, name, options, Buckets(console, name, owners), training)
             settings.buckets.update(self._buckets)
             for workspace in self._workspaces.values():
                 versions.go_on(workspace)
@@ -144,18 +144,11 @@ class Endpoint:
             lock.close()
 
     def admit(self, uri: str, headers: Mapping[str, str], length: int | None) -> int:
-        """Check a request before its body is read, and return the length of the body.
-
-        Raises
-        ------
-        ServiceError
-            If the length is missing or too large for the operation, or the signature cannot be valid.
-        """
+        """Return the length of a body that is to be read, or raise ServiceError if the request cannot be accepted."""
         if length is None:
             raise ServiceError("SerializationException", "The request needs a Content-Length, not a Transfer-Encoding.")
         read_claim(self.keys.keys, uri, headers, datetime.now(UTC))
-        most = MOST_BYTES_WITH_BLOBS.get(headers["X-Amz-Target"].removeprefix(TARGET), MOST_BYTES)
-        if length > most:
+        if length > (most := most_bytes(headers["X-Amz-Target"].removeprefix(TARGET))):
             raise ServiceError(INVALID, f"The request has {length:,} bytes, but at most {most:,} are allowed.")
         return length
 
@@ -196,7 +189,7 @@ def body_length(headers: Mapping[str, str]) -> int | None:
 
 
 def failure(error: Exception) -> Answer:
-    """Return the answer for an error. If it is not a ServiceError, it is logged, and the answer does not show it."""
+    """Return the answer for an error. Anything but a ServiceError is logged and not shown."""
     request_id = str(uuid4())
     code, said = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
     if isinstance(error, ServiceError):
@@ -219,24 +212,6 @@ def _parse_arns(members: dict[str, Any]) -> list[str]:
     arns = [member for member in members if member.endswith("Arn")]
     members |= {member: parse_arn(members[member]) for member in arns}
     return [str(members[member]) for member in arns]
-
-
-def _owned_buckets(given: Mapping[str, Path], accounts: Iterable[str]) -> tuple[dict[str, set[str]], dict[str, Path]]:
-    """Return the names of the buckets of each account, and the folders of those that are given.
-
-    Buckets that the settings have already belong to the account of the root folder.
-    """
-    owned: dict[str, set[str]] = {account: set() for account in accounts}
-    folders: dict[str, Path] = {}
-    for key, folder in given.items():
-        account, _, name = key.rpartition(":")
-        if (account or ACCOUNT) not in owned:
-            raise InputError(f"bucket={key!r} is for the account {account!r}, which is not served.")
-        if folders.setdefault(name, folder) != folder:
-            raise InputError(f"bucket={key!r} has different folders in different accounts. Choose another name.")
-        owned[account or ACCOUNT].add(name)
-    owned[ACCOUNT] |= settings.buckets.keys() - folders.keys()
-    return owned, folders
 
 
 def _lock(folder: Path) -> IO[bytes]:

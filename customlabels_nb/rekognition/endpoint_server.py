@@ -12,14 +12,8 @@ from http.client import responses
 from pathlib import Path
 from typing import Any
 
+from tornado import httputil
 from tornado.httpserver import HTTPServer
-from tornado.httputil import (
-    HTTPConnection,
-    HTTPHeaders,
-    HTTPMessageDelegate,
-    HTTPServerConnectionDelegate,
-    ResponseStartLine,
-)
 from tornado.netutil import bind_sockets
 
 from customlabels_nb.errors import InputError, ServiceError
@@ -32,7 +26,7 @@ MOST_BYTES_AT_ONCE = 256 * 2**20
 PORT = 8766
 
 _DEFAULT = ServingOptions()
-_THREADS = 96  # more than those that may wait: MOST_DETECTIONS and MOST_HELD
+_DETECTIONS, _THREADS = 64, 32  # threads for detections, which may wait for long, and for other requests
 _IDLE_SECONDS = 120.0  # until the headers of the next request have arrived
 _BODY_SECONDS = 60.0  # until all of a body has arrived
 _MOST_DISCARDED = 2**16  # bytes of a refused request that are read so that the connection can be used again
@@ -55,8 +49,8 @@ class EndpointServer:
     key : AccessKey, optional
         The only key that is accepted, for tests. By default, the keys in ``.rekognition/keys.json`` in ``root``.
     buckets : mapping, optional
-        Folders that stand in for S3 buckets, by name. They belong to the account of ``root``, and those named
-        "account:name" to another one. A bucket that several accounts share is given once for each.
+        Folders that stand in for S3 buckets, by name, or by "account:name" for another account than that of ``root``.
+        A bucket that several accounts share is given once for each.
     options : ServingOptions
         Region, limits and others.
     accounts : mapping, optional
@@ -109,7 +103,7 @@ class EndpointServer:
             for socket in self._sockets:
                 socket.close()
             raise
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rekognition")
+        self._pools = [ThreadPoolExecutor(size, thread_name_prefix="rekognition") for size in (_THREADS, _DETECTIONS)]
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -175,7 +169,8 @@ class EndpointServer:
             self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join()
             self._thread = None
-        self._pool.shutdown()
+        for pool in self._pools:
+            pool.shutdown()
         self.endpoint.close()
 
     def __enter__(self) -> EndpointServer:
@@ -188,7 +183,7 @@ class EndpointServer:
         try:
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
             server = HTTPServer(
-                _Connections(self.endpoint, self._pool),
+                _Connections(self.endpoint, *self._pools),
                 ssl_options=self._tls,
                 idle_connection_timeout=_IDLE_SECONDS,
                 body_timeout=_BODY_SECONDS,
@@ -203,73 +198,65 @@ class EndpointServer:
         await server.close_all_connections()
 
 
-class _Connections(HTTPServerConnectionDelegate):
-    """Requests of all connections, with the bytes of their bodies."""
+class _Connections(httputil.HTTPServerConnectionDelegate):
+    """Requests of all connections. ``bytes`` counts those of their bodies."""
 
-    def __init__(self, endpoint: Endpoint, pool: ThreadPoolExecutor) -> None:
-        self.endpoint, self.pool = endpoint, pool
+    def __init__(self, endpoint: Endpoint, pool: ThreadPoolExecutor, detections: ThreadPoolExecutor) -> None:
+        self.endpoint, self.pool, self.detections = endpoint, pool, detections
         self.bytes = 0
-        self.tasks: set[asyncio.Task[None]] = set()
 
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> _Request:
         return _Request(self, request_conn)
 
 
-class _Request(HTTPMessageDelegate):
-    """Request that is answered before its body is read if it is refused by its headers."""
+class _Request(httputil.HTTPMessageDelegate):
+    """Request that is refused by its headers, or answered once its body has arrived."""
 
-    def __init__(self, connections: _Connections, connection: HTTPConnection) -> None:
-        self._connections, self._connection = connections, connection
+    def __init__(self, connections: _Connections, connection: httputil.HTTPConnection) -> None:
+        self._all, self._connection = connections, connection
         self._body = bytearray()
-        self._reserved = 0
         self._is_refused = False
+        self._reserved = 0
 
-    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
-        """Refuse the request, or reserve memory for its body."""
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
         self._line, self._headers = start_line, headers
         length = body_length(headers)
         try:
-            reserved = self._connections.endpoint.admit(start_line.path, headers, length)
-            if self._connections.bytes + reserved > MOST_BYTES_AT_ONCE:
+            reserved = self._all.endpoint.admit(start_line.path, headers, length)
+            if self._all.bytes + reserved > MOST_BYTES_AT_ONCE:
                 raise ServiceError("ThrottlingException", "Too many large requests at once. Try again later.")
+            self._reserved = reserved
+            self._all.bytes += reserved
         except Exception as error:
             self._is_refused = True
             self._write(failure(error))
             if length is None or length > _MOST_DISCARDED or "Expect" in headers:
                 self._connection.finish()  # before the body has arrived, which closes the connection
-        else:
-            self._reserved = reserved
-            self._connections.bytes += reserved
 
     def data_received(self, chunk: bytes) -> None:
-        """Store a part of the body, or discard it if the request was refused."""
         if not self._is_refused:
             self._body += chunk
 
     def finish(self) -> None:
-        """Answer the whole request."""
         if self._is_refused:
             self._connection.finish()
-            return
-        task = asyncio.create_task(self._answer())
-        self._connections.tasks.add(task)  # the loop keeps no reference
-        task.add_done_callback(self._connections.tasks.discard)
+        else:
+            self._task = asyncio.create_task(self._answer())
 
     def on_connection_close(self) -> None:
-        """Release the memory of a body that has not arrived in full."""
-        self._connections.bytes -= self._reserved
+        self._all.bytes -= self._reserved  # the body has not arrived
 
     async def _answer(self) -> None:
         request = self._line.method, self._line.path, self._headers, bytes(self._body)
+        pool = self._all.detections if self._headers["X-Amz-Target"].endswith(".DetectCustomLabels") else self._all.pool
         try:
-            loop, connections = asyncio.get_running_loop(), self._connections
-            answer = await loop.run_in_executor(connections.pool, connections.endpoint.answer, *request)
+            answer = await asyncio.get_running_loop().run_in_executor(pool, self._all.endpoint.answer, *request)
         finally:
-            self._connections.bytes -= self._reserved
+            self._all.bytes -= self._reserved
         self._write(answer)
         self._connection.finish()
 
     def _write(self, answer: Answer) -> None:
-        line = ResponseStartLine("HTTP/1.1", answer.status, responses[answer.status])
+        line = httputil.ResponseStartLine("HTTP/1.1", answer.status, responses[answer.status])
         body = b"" if self._line.method == "HEAD" else answer.body
-        self._connection.write_headers(line, HTTPHeaders(answer.headers), body)
+        self._connection.write_headers(line, httputil.HTTPHeaders(answer.headers), body)

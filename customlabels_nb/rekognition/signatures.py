@@ -90,12 +90,7 @@ def parse_key(text: str) -> AccessKey:
 def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str] = (ACCOUNT,)) -> KeyFile:
     """Read the key file, which only its owner can read, with new keys for accounts that have none.
 
-    ``given`` replaces all keys.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, or other users may read or change it.
+    ``given`` replaces all keys. Raises InputError if the file is damaged, or other users may read or change it.
     """
     if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
         command = f"chmod 600 {shlex.quote(str(path))}"
@@ -124,18 +119,10 @@ def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str
         raise InputError(f"The key file {str(path)!r} is damaged ({error}). Delete it to make new keys.") from error
 
 
-@dataclass(frozen=True)
-class Claim:
-    """Key that a request claims to be signed with, the region, the names of the signed headers, and the signature."""
-
-    key: AccessKey
-    region: str
-    signed: Sequence[str]
-    signature: str
-
-
-def read_claim(keys: Mapping[str, AccessKey], uri: str, headers: Mapping[str, str], now: datetime) -> Claim:
-    """Check everything about a signature that can be checked before the body is read.
+def read_claim(
+    keys: Mapping[str, AccessKey], uri: str, headers: Mapping[str, str], now: datetime
+) -> tuple[AccessKey, str, list[str], str]:
+    """Return the key, the region, the signed headers and the signature of a request whose body has not been read yet.
 
     Raises
     ------
@@ -162,29 +149,22 @@ def read_claim(keys: Mapping[str, AccessKey], uri: str, headers: Mapping[str, st
         urlsplit(f"http://{headers['Host']}{uri}")
     except ValueError as error:
         raise _incomplete(f"The Host header {headers['Host'][:100]!a} or the URL is malformed.") from error
-    return Claim(key, region, signed, fields["Signature"])
+    return key, region, signed, fields["Signature"]
 
 
 def verify(
     keys: Mapping[str, AccessKey], method: str, uri: str, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> AccessKey:
-    """Return the key that signed a request.
-
-    Raises
-    ------
-    ServiceError
-        As :func:`read_claim`, or if the signature is wrong.
-    """
-    claim = read_claim(keys, uri, headers, now)
-    key = claim.key
+    """Return the key that signed a request, or raise ServiceError as :func:`read_claim` or for a wrong signature."""
+    key, region, signed, signature = read_claim(keys, uri, headers, now)
     content = headers.get("X-Amz-Content-SHA256", "")
     if content and content != hashlib.sha256(body).hexdigest():
         raise _wrong("X-Amz-Content-SHA256 is not the hash of the body.")
-    request = AWSRequest(method, f"http://{headers['Host']}{uri}", {each: headers[each] for each in claim.signed}, body)
+    request = AWSRequest(method, f"http://{headers['Host']}{uri}", {each: headers[each] for each in signed}, body)
     request.context["timestamp"] = headers["X-Amz-Date"]
-    signer = _Signer(Credentials(key.access_key, key.secret_key), _SERVICE, claim.region)
+    signer = _Signer(Credentials(key.access_key, key.secret_key), _SERVICE, region)
     expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-    if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
+    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
         raise _wrong("The signature does not match. Check the secret key, and that nothing changes the request.")
     return key
 

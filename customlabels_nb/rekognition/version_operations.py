@@ -37,10 +37,7 @@ from customlabels_nb.rekognition.workspace import FAILED_BY_SERVICE, Call, Serve
 from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import is_settled
 
-#: Maximum number of descriptions that wait at once. Others are answered at once.
-MOST_HELD = 16
-
-_holding = threading.BoundedSemaphore(MOST_HELD)
+_holding = threading.BoundedSemaphore(16)  # of the server's threads. Further descriptions do not wait.
 _STARTABLE = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STOPPED", "FAILED")
 _IN_USE = "ResourceInUseException"
 _POLL_SECONDS = 0.2
@@ -150,27 +147,18 @@ def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, 
         ]
 
     found = find()
-    hold = call.workspace.options.hold
-    if hold and len(names or ()) == 1 and _holding.acquire(blocking=False):
+    before, deadline = [version.status for version in found], time.monotonic() + call.workspace.options.hold
+    if len(names or ()) == 1 and _holding.acquire(blocking=False):
         try:
-            found = _after_change(found, find, hold)
+            while set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+                found = find()
+                if [version.status for version in found] != before:
+                    break
         finally:
             _holding.release()
     items, last = page.cut(found, lambda version: version.digits)
     return pager.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
-
-
-def _after_change(
-    found: list[ServedVersion], find: Callable[[], list[ServedVersion]], seconds: float
-) -> list[ServedVersion]:
-    """Return the versions once the status of one in transition has changed, or after some seconds."""
-    before, deadline = [version.status for version in found], time.monotonic() + seconds
-    while set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
-        found = find()
-        if [version.status for version in found] != before:
-            break
-    return found
 
 
 def _described(version: ServedVersion) -> dict[str, Any]:

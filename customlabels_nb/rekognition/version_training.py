@@ -102,9 +102,8 @@ def _is_alive(pid: int, created: float) -> bool:
 
 
 def _start_process(version: ServedVersion) -> None:
-    foreign = version.served.workspace.buckets.foreign  # their images cannot be read for this account
-    own = {name: folder for name, folder in settings.buckets.items() if name not in foreign}
-    buckets = os.pathsep.join(f"{name}={folder}" for name, folder in own.items())
+    may_use = version.served.workspace.buckets.may_use  # images of others must not be read for this account
+    buckets = os.pathsep.join(f"{name}={folder}" for name, folder in settings.buckets.items() if may_use(name))
     command = [sys.executable, "-c", _PROGRAM, json.dumps(training_task(version))]
     process = subprocess.Popen(
         command,

@@ -359,7 +359,10 @@ def test_the_bytes_of_all_requests_are_limited(service: Service, monkeypatch: py
     signed = Signed(service)
     monkeypatch.setattr(endpoint_server, "MOST_BYTES_AT_ONCE", 2 * len(signed.body))
     whole = Signed(service, body=signed.body.ljust(2 * len(signed.body)))
-    first, second = (Connection(service).send(signed.raw()) for _ in range(2))
+    first, second = (Connection(service).send(signed.raw(Expect="100-continue")) for _ in range(2))
+    for connection in (first, second):
+        assert connection.received.readline().startswith(b"HTTP/1.1 100 ")
+        assert connection.received.readline() == b"\r\n"
 
     def code_of(signed: Signed) -> str:
         connection = Connection(service).send(signed.raw() + signed.body)
@@ -368,7 +371,7 @@ def test_the_bytes_of_all_requests_are_limited(service: Service, monkeypatch: py
         assert (status, headers.get("Retry-After")) == ((500, "1") if code == "ThrottlingException" else (400, None))
         return code
 
-    wait_until(lambda: code_of(signed) == "ThrottlingException")
+    assert code_of(signed) == "ThrottlingException"
     assert first.send(signed.body).answer()[1] == "ResourceInUseException"
     assert code_of(signed) == "ResourceInUseException"
     assert code_of(whole) == "ThrottlingException"
@@ -387,9 +390,7 @@ def test_a_body_that_does_not_arrive_ends_the_connection(service: Service, monke
     assert service.call("describe_projects") == {"ProjectDescriptions": []}
 
 
-def test_requests_that_wait_leave_threads_for_others(
-    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.options["options"] = ServingOptions(hold=300)
     service.restart()
     fake = Fake()
@@ -417,7 +418,4 @@ def test_requests_that_wait_leave_threads_for_others(
         answers = [connection.answer()[:2] for connection in waiting]
         for connection in waiting:
             connection.close()
-    refused = (400, "ProvisionedThroughputExceededException")
-    assert set(answers[:88]) == {(200, ""), refused}
-    assert answers[:88].count((200, "")) >= detect_operation.MOST_DETECTIONS
-    assert answers[88:] == [(200, "")] * 70
+    assert answers == [(200, "")] * len(requests)
