@@ -100,9 +100,7 @@ class Endpoint:
         for given, folder in (buckets or {}).items():
             *_, account, name = f"{ACCOUNT}:{given}".split(":")
             if account not in roots:
-                raise InputError(
-                    f"bucket={given!r} is for an account that is not served. Use account={account!r}, too."
-                )
+                raise InputError(f"bucket={given!r} is for an account that is not served. Add the account, too.")
             if self._buckets.setdefault(name, folder) != folder:
                 raise InputError(f"bucket={given!r} stands for another folder already. Choose another name.")
             owners.setdefault(name, set()).add(account)

@@ -248,7 +248,8 @@ class _Request(httputil.HTTPMessageDelegate):
 
     async def _answer(self) -> None:
         request = self._line.method, self._line.path, self._headers, bytes(self._body)
-        pool = self._all.detections if self._headers["X-Amz-Target"].endswith(".DetectCustomLabels") else self._all.pool
+        self._body.clear()
+        pool = self._all.detections if self._headers["X-Amz-Target"].endswith("DetectCustomLabels") else self._all.pool
         try:
             answer = await asyncio.get_running_loop().run_in_executor(pool, self._all.endpoint.answer, *request)
         finally:

@@ -350,8 +350,8 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
 
 def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
-    unknown = filter(is_remote, images.loc[images["sha256"].isna() | images["image"].map(was_asked_for), "image"])
-    asked = look_up_all(unknown, events=events, phase=f"checking {dataset.name} images")
+    unknown = images.loc[images["sha256"].isna() | images["image"].map(was_asked_for).astype(bool), "image"]
+    asked = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
         row = known.get(image)
         now = sha256
