@@ -121,14 +121,14 @@ def _add_serve(commands: Any) -> None:
         "Amazon Rekognition Custom Labels. Needs the extra customlabels-nb[rekognition].",
         epilog="example: customlabels-nb serve --root projects --bucket photos=/data/photos",
     )
-    serve.add_argument("--root", required=True, metavar="DIR", help="folder that holds the projects")
+    serve.add_argument("--root", required=True, metavar="DIR", help="folder that holds the projects, or a new one")
     serve.add_argument("--port", type=int, metavar="N", help="port, 0 for any free one (default: 8766)")
     serve.add_argument(
         "--address", default="127.0.0.1", help="address to listen on (default: %(default)s, only this machine)"
     )
     serve.add_argument("--region", default="us-east-1", help="region in ARNs (default: %(default)s)")
     serve.add_argument(
-        "--bucket", action="append", default=[], metavar="NAME=DIR", help="folder that stands in for an S3 bucket"
+        "--bucket", action="append", default=[], metavar="[ACCOUNT:]NAME=DIR", help="folder that acts as an S3 bucket"
     )
     serve.add_argument(
         "--account", action="append", default=[], metavar="ID=DIR", help="folder with the projects of another account"

@@ -23,7 +23,7 @@ ACCOUNT_FILE = "account"
 
 _ACTION = "rekognition:copyprojectversion"
 _PRINCIPAL = re.compile(r"\*|\d{12}|arn:aws:iam::\d{12}:(?:root|(?:user|role)/[\w+=,.@/-]{1,512})", re.ASCII)
-_RESOURCE = re.compile(r"(arn:aws:rekognition:[^/]+:project/[^/]+)/version/(?:\*|[a-zA-Z0-9_.\-]+/(\d+))", re.ASCII)
+_RESOURCE = re.compile(r"(arn:aws:rekognition:[^/]+:project/[^/]+)/version/(?:\*|[\w.\-]+/([1-9]\d*))", re.ASCII)
 _SECONDS = 30
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,12 +18,15 @@ from customlabels_nb.settings import settings
 
 @dataclass(frozen=True)
 class Buckets:
-    """Buckets of an endpoint: folders (``settings.buckets``), and all others on the S3 server of the environment.
+    """Buckets of an account: folders (``settings.buckets``), and all others on the S3 server of the environment.
 
-    ``console`` is the name of the bucket that stands for the endpoint's root folder.
+    ``console`` is the name of the bucket that stands for the account's folder. ``owners`` has the accounts that may use
+    a bucket. Buckets that are not in it are open to all.
     """
 
     console: str
+    account: str = ""
+    owners: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def size(self, s3_object: Mapping[str, Any]) -> int:
         """Return the size of an object in bytes, or raise ServiceError (InvalidS3ObjectException)."""
@@ -50,6 +53,7 @@ class Buckets:
         """Write an object, encrypted by an S3 server with ``kms_key`` if one is given, or raise InputError."""
         url = f"s3://{bucket}/{key}"
         try:
+            self._check(bucket)
             if (place := path_in_bucket(url)) is not None:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(place, data)
@@ -68,7 +72,7 @@ class Buckets:
             return self.external(image)
         place = Path(os.path.abspath(to_path(image, root)))
         for name, folder in settings.buckets.items():
-            if place.is_relative_to(folder) and name != self.console:
+            if place.is_relative_to(folder) and name != self.console and self.may_use(name):
                 return f"s3://{name}/{_key(place.relative_to(folder))}"
         home = settings.buckets.get(self.console)
         if home is not None and place.is_relative_to(home):
@@ -79,7 +83,16 @@ class Buckets:
         """Return the URI that stands for an image outside all buckets."""
         return f"s3://{self.console}/external/{quote(name)}"
 
+    def may_use(self, bucket: str) -> bool:
+        """Check whether a bucket is the account's own, or open to all."""
+        return self.account in self.owners.get(bucket, [self.account])
+
+    def _check(self, bucket: str) -> None:
+        if not self.may_use(bucket):
+            raise InputError("the bucket belongs to another account.")
+
     def _open(self, url: str, version: Mapping[str, str]) -> tuple[Any, str]:
+        self._check(url.split("/")[2])
         if not version:
             return open_system(url)
         if path_in_bucket(url) is not None:

@@ -18,6 +18,7 @@ from customlabels_nb.rekognition.manifest_entries import (
     refresh_entries,
     usable_lines,
 )
+from customlabels_nb.rekognition.resource_names import ResourceName
 from customlabels_nb.rekognition.served_versions import TRAINING, versions_of
 from customlabels_nb.rekognition.service_model import INVALID
 from customlabels_nb.rekognition.workspace import FAILED_BY_SERVICE, Call, ServedProject
@@ -254,16 +255,16 @@ def delete_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _refreshed(call: Call, arn: str) -> tuple[ServedProject, DatasetState]:
+def _refreshed(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
     """Find a dataset, and bring its entries up to date with the project."""
-    served, _ = call.workspace.find_dataset(arn)
+    served, _ = call.workspace.find_dataset(name)
     refresh_entries(served)
-    return call.workspace.find_dataset(arn)
+    return call.workspace.find_dataset(name)
 
 
-def _readable(call: Call, arn: str) -> tuple[ServedProject, DatasetState]:
+def _readable(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
     """Find a dataset whose entries can be listed."""
-    served, state = _refreshed(call, arn)
+    served, state = _refreshed(call, name)
     if state.status == "CREATE_IN_PROGRESS":
         raise ServiceError("ResourceNotReadyException", "The dataset is still being created. Try again later.")
     if state.is_busy:

@@ -20,13 +20,14 @@ from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import choose
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.project.runnable import LoadedModel, load_model
+from customlabels_nb.rekognition.resource_names import ResourceName
 from customlabels_nb.rekognition.served_versions import ServedVersion, find_version
 from customlabels_nb.rekognition.service_model import INVALID
 from customlabels_nb.rekognition.workspace import Call
 
 #: Limit of images that are sent in the request.
 MOST_BYTES = 4_000_000
-_MOST_WAITING = 40  # less than the threads of the server, so that other requests get one
+_MOST_WAITING = 40  # for one version, less than the server's threads for detections
 _UNITS = 4  # of a version that was started in a notebook
 _SECONDS = 0.2
 _FORMATS = ("JPEG", "MPO", "PNG")
@@ -92,7 +93,7 @@ class _Gate:
 _gates: defaultdict[Path, _Gate] = defaultdict(_Gate)
 _loaded: dict[Path, tuple[datetime, LoadedModel]] = {}  # with the creation of the version
 _loading = threading.Lock()
-_recent: dict[tuple[Path, str], tuple[float, ServedVersion]] = {}
+_recent: dict[tuple[Path, ResourceName], tuple[float, ServedVersion]] = {}
 
 
 def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -122,15 +123,15 @@ def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"CustomLabels": api_entries(names, found.confidences[kept], found.boxes[kept], size, polygons)}
 
 
-def _running(call: Call, arn: str) -> ServedVersion:
+def _running(call: Call, name: ResourceName) -> ServedVersion:
     """Return a running version. One that runs in this process is looked up again only after a moment."""
-    until, version = _recent.get((call.workspace.root, arn), (0.0, None))
+    until, version = _recent.get((call.workspace.root, name), (0.0, None))
     if version is None or until < time.monotonic() or version.model._predictor is None:
-        version = find_version(call.workspace, arn)
+        version = find_version(call.workspace, name)
         if version.status != "RUNNING":
             _release(version)
             raise ServiceError("ResourceNotReadyException", f"The version is {version.status}, not RUNNING.")
-        _recent[call.workspace.root, arn] = time.monotonic() + _SECONDS, version
+        _recent[call.workspace.root, name] = time.monotonic() + _SECONDS, version
     return version
 
 

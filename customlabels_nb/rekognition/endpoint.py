@@ -25,8 +25,9 @@ from customlabels_nb.rekognition import tag_operations as tags
 from customlabels_nb.rekognition import version_operations as versions
 from customlabels_nb.rekognition.buckets import Buckets
 from customlabels_nb.rekognition.detect_operation import detect_custom_labels
-from customlabels_nb.rekognition.service_model import TARGET, read_request, status_of, write_answer
-from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey, load_keys, verify
+from customlabels_nb.rekognition.resource_names import parse_arn
+from customlabels_nb.rekognition.service_model import INVALID, TARGET, most_bytes, read_request, status_of, write_answer
+from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey, load_keys, read_claim, verify
 from customlabels_nb.rekognition.workspace import Call, ServingOptions, Workspace
 from customlabels_nb.settings import settings
 
@@ -89,13 +90,28 @@ class Endpoint:
     ) -> None:
         self.root = root.absolute()
         self.options = options
-        roots = {ACCOUNT: self.root, **{name: folder.absolute() for name, folder in (accounts or {}).items()}}
+        roots = {ACCOUNT: self.root}
+        for name, folder in (accounts or {}).items():
+            if name == ACCOUNT or not re.fullmatch(r"\d{12}", name, re.ASCII):
+                raise InputError(f"account={name!r} must have 12 digits and not be {ACCOUNT}, the account of root.")
+            roots[name] = folder.absolute()
+        self._buckets: dict[str, Path] = {}
+        owners: dict[str, set[str]] = {}
+        for given, folder in (buckets or {}).items():
+            *_, account, name = f"{ACCOUNT}:{given}".split(":")
+            if account not in roots:
+                raise InputError(f"bucket={given!r} is for an account that is not served. Add the account, too.")
+            if self._buckets.setdefault(name, folder) != folder:
+                raise InputError(f"bucket={given!r} stands for another folder already. Choose another name.")
+            owners.setdefault(name, set()).add(account)
+        owners = {name: {ACCOUNT} for name in settings.buckets} | owners
         for name, folder in roots.items():
-            if not folder.is_dir() or not re.fullmatch(r"\d{12}", name, re.ASCII):
-                raise InputError(f"root={str(folder)!r} is not a folder, or account={name!r} has not 12 digits.")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise InputError(f"{str(folder)!r} is not a folder. Choose another for account {name}.") from error
         self.key_file = self.root / STATE_FOLDER / "keys.json"
         self.key = key
-        self._buckets: dict[str, Path] = dict(buckets or {})
         self._workspaces: dict[str, Workspace] = {}
         self._locks: list[IO[bytes]] = []
         try:
@@ -107,8 +123,8 @@ class Endpoint:
                 (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
                 tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
                 console = f"custom-labels-console-{options.region}-{tail}"
-                self._buckets[console] = folder
-                self._workspaces[name] = Workspace(folder, name, options, Buckets(console), training)
+                self._buckets[console], owners[console] = folder, {name}
+                self._workspaces[name] = Workspace(folder, name, options, Buckets(console, name, owners), training)
             settings.buckets.update(self._buckets)
             for workspace in self._workspaces.values():
                 versions.go_on(workspace)
@@ -125,21 +141,21 @@ class Endpoint:
         for lock in self._locks:
             lock.close()
 
+    def admit(self, uri: str, headers: Mapping[str, str], length: int | None) -> int:
+        """Return the length of a body that is to be read, or raise ServiceError if the request cannot be accepted."""
+        if length is None:
+            raise ServiceError("SerializationException", "The request needs a Content-Length, not a Transfer-Encoding.")
+        read_claim(self.keys.keys, uri, headers, datetime.now(UTC))
+        if length > (most := most_bytes(headers["X-Amz-Target"].removeprefix(TARGET))):
+            raise ServiceError(INVALID, f"The request has {length:,} bytes, but at most {most:,} are allowed.")
+        return length
+
     def answer(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request to ``uri`` (path and query as sent). Errors are answers too."""
-        request_id = str(uuid4())
         try:
-            content, status, extra = self._result(method, uri, headers, body), 200, {}
-        except ServiceError as error:
-            status, extra = status_of(error.code), {"x-amzn-ErrorType": error.code}
-            content = write_answer({"__type": error.code, "Message": str(error)})
-        except Exception:
-            _log.exception("Request %s failed.", request_id)
-            status, extra = 500, {"x-amzn-ErrorType": "InternalServerError"}
-            said = f"The endpoint failed. Its log has the reason, under {request_id}."
-            content = write_answer({"__type": "InternalServerError", "Message": said})
-        kind = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id}
-        return Answer(status, kind | extra, content)
+            return _answer(200, {}, self._result(method, uri, headers, body))
+        except Exception as error:
+            return failure(error)
 
     def _result(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> bytes:
         key = verify(self.keys.keys, method, uri, headers, body, datetime.now(UTC))
@@ -155,13 +171,45 @@ class Endpoint:
             raise ServiceError("AccessDeniedException", f"The account {key.account} has no projects here.")
         call = Call(name, workspace, self._workspaces, key.principal, self.keys.secret)
         request = read_request(name, body)
-        arns = [value for member, value in request.items() if member.endswith("Arn")]
-        arns += [dataset["Arn"] for dataset in request.get("Datasets", ())]
-        copied = [arn for arn in [request.get("DatasetSource", {}).get("DatasetArn")] if arn]
+        arns = [*_parse_arns(request), *(arn for each in request.get("Datasets", ()) for arn in _parse_arns(each))]
+        copied = _parse_arns(request.get("DatasetSource", {}))
         if not key.may(name, arns) or (copied and not key.may("ListDatasetEntries", copied)):
             said = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
             raise ServiceError("AccessDeniedException", said)
         return write_answer(operation(call, request))
+
+
+def body_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of a body in bytes, or None if the headers do not give it."""
+    length = headers.get("Content-Length", "0")
+    is_given = "Transfer-Encoding" not in headers and re.fullmatch(r"\d{1,18}", length, re.ASCII)
+    return int(length) if is_given else None
+
+
+def failure(error: Exception) -> Answer:
+    """Return the answer for an error. Anything but a ServiceError is logged and not shown."""
+    request_id = str(uuid4())
+    code, said = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
+    if isinstance(error, ServiceError):
+        code, said = error.code, str(error)
+    else:
+        _log.error("Request %s failed.", request_id, exc_info=error)
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
+    if code == "ThrottlingException":
+        headers["Retry-After"] = "1"
+    return _answer(status_of(code), headers, write_answer({"__type": code, "Message": said}))
+
+
+def _answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
+    length = {"Content-Type": "application/x-amz-json-1.1", "Content-Length": str(len(body))}
+    return Answer(status, {"x-amzn-RequestId": str(uuid4())} | length | headers, body)
+
+
+def _parse_arns(members: dict[str, Any]) -> list[str]:
+    """Replace the ARNs among the members of a structure by the names that they spell, and return them."""
+    arns = [member for member in members if member.endswith("Arn")]
+    members |= {member: parse_arn(members[member]) for member in arns}
+    return [str(members[member]) for member in arns]
 
 
 def _lock(folder: Path) -> IO[bytes]:

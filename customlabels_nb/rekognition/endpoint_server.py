@@ -8,24 +8,28 @@ import ssl
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
+from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
 
-from customlabels_nb.errors import InputError
-from customlabels_nb.rekognition.endpoint import Endpoint
+from customlabels_nb.errors import InputError, ServiceError
+from customlabels_nb.rekognition.endpoint import Answer, Endpoint, body_length, failure
 from customlabels_nb.rekognition.signatures import ACCOUNT, AccessKey
 from customlabels_nb.rekognition.workspace import ServingOptions
 
-#: Enough for the largest images that are answered with ImageTooLargeException, encoded as base64.
-MOST_BODY_BYTES = 16 * 2**20
+#: Maximum size of all requests that are being read or answered, in bytes.
+MOST_BYTES_AT_ONCE = 256 * 2**20
 PORT = 8766
 
 _DEFAULT = ServingOptions()
-_THREADS = 64
+_DETECTIONS, _THREADS = 64, 32  # threads for detections, which may wait for long, and for other requests
+_IDLE_SECONDS = 120.0  # until the headers of the next request have arrived
+_BODY_SECONDS = 60.0  # until all of a body has arrived
+_MOST_DISCARDED = 2**16  # bytes of a refused request that are read so that the connection can be used again
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -37,7 +41,7 @@ class EndpointServer:
     Parameters
     ----------
     root : path
-        Folder that holds the projects.
+        Folder that holds the projects. It is created if it does not exist.
     port : int
         Port to listen on. 0 chooses a free one.
     address : str
@@ -45,7 +49,8 @@ class EndpointServer:
     key : AccessKey, optional
         The only key that is accepted, for tests. By default, the keys in ``.rekognition/keys.json`` in ``root``.
     buckets : mapping, optional
-        Folders that stand in for S3 buckets, by name.
+        Folders that stand in for S3 buckets, by name, or by "account:name" for another account than that of ``root``.
+        A bucket that several accounts share is given once for each.
     options : ServingOptions
         Region, limits and others.
     accounts : mapping, optional
@@ -56,7 +61,8 @@ class EndpointServer:
     Raises
     ------
     InputError
-        If a test key would be accepted from other machines, or the port is taken.
+        If a test key would be accepted from other machines, the port is taken, a folder is a file, or other users may
+        read the keys.
 
     Examples
     --------
@@ -97,7 +103,7 @@ class EndpointServer:
             for socket in self._sockets:
                 socket.close()
             raise
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rekognition")
+        self._pools = [ThreadPoolExecutor(size, thread_name_prefix="rekognition") for size in (_THREADS, _DETECTIONS)]
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -163,7 +169,8 @@ class EndpointServer:
             self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join()
             self._thread = None
-        self._pool.shutdown()
+        for pool in self._pools:
+            pool.shutdown()
         self.endpoint.close()
 
     def __enter__(self) -> EndpointServer:
@@ -175,9 +182,11 @@ class EndpointServer:
     async def _serve(self, started: Future[None]) -> None:
         try:
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-            handler = {"endpoint": self.endpoint, "pool": self._pool}
             server = HTTPServer(
-                Application([(r".*", _Handler, handler)]), ssl_options=self._tls, max_body_size=MOST_BODY_BYTES
+                _Connections(self.endpoint, *self._pools),
+                ssl_options=self._tls,
+                idle_connection_timeout=_IDLE_SECONDS,
+                body_timeout=_BODY_SECONDS,
             )
             server.add_sockets(self._sockets)
             started.set_result(None)
@@ -189,22 +198,66 @@ class EndpointServer:
         await server.close_all_connections()
 
 
-class _Handler(RequestHandler):
-    """Handler that passes requests to the endpoint, in threads."""
+class _Connections(httputil.HTTPServerConnectionDelegate):
+    """Requests of all connections. ``bytes`` counts those of their bodies."""
 
-    def initialize(self, endpoint: Endpoint, pool: ThreadPoolExecutor) -> None:
-        self._endpoint, self._pool = endpoint, pool
+    def __init__(self, endpoint: Endpoint, pool: ThreadPoolExecutor, detections: ThreadPoolExecutor) -> None:
+        self.endpoint, self.pool, self.detections = endpoint, pool, detections
+        self.bytes = 0
 
-    async def _answer(self, *_: Any) -> None:
-        request = self.request
-        given = request.method or "", request.uri or "/", request.headers, request.body
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._endpoint.answer, *given)
-        self.set_status(answer.status)
-        for name, value in answer.headers.items():
-            self.set_header(name, value)
-        self.finish(answer.body)
+    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> _Request:
+        return _Request(self, request_conn)
 
-    get = post = put = patch = delete = options = _answer  # type: ignore[assignment,unused-ignore]
 
-    def log_exception(self, *_: Any) -> None:
-        """Keep quiet about clients that go away."""
+class _Request(httputil.HTTPMessageDelegate):
+    """Request that is refused by its headers, or answered once its body has arrived."""
+
+    def __init__(self, connections: _Connections, connection: httputil.HTTPConnection) -> None:
+        self._all, self._connection = connections, connection
+        self._body = bytearray()
+        self._is_refused = False
+        self._reserved = 0
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        self._line, self._headers = start_line, headers
+        length = body_length(headers)
+        try:
+            reserved = self._all.endpoint.admit(start_line.path, headers, length)
+            if self._all.bytes + reserved > MOST_BYTES_AT_ONCE:
+                raise ServiceError("ThrottlingException", "Too many large requests at once. Try again later.")
+            self._reserved = reserved
+            self._all.bytes += reserved
+        except Exception as error:
+            self._is_refused = True
+            self._write(failure(error))
+            if length is None or length > _MOST_DISCARDED or "Expect" in headers:
+                self._connection.finish()  # before the body has arrived, which closes the connection
+
+    def data_received(self, chunk: bytes) -> None:
+        if not self._is_refused:
+            self._body += chunk
+
+    def finish(self) -> None:
+        if self._is_refused:
+            self._connection.finish()
+        else:
+            self._task = asyncio.create_task(self._answer())
+
+    def on_connection_close(self) -> None:
+        self._all.bytes -= self._reserved  # the body has not arrived
+
+    async def _answer(self) -> None:
+        request = self._line.method, self._line.path, self._headers, bytes(self._body)
+        self._body.clear()
+        pool = self._all.detections if self._headers["X-Amz-Target"].endswith("DetectCustomLabels") else self._all.pool
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(pool, self._all.endpoint.answer, *request)
+        finally:
+            self._all.bytes -= self._reserved
+        self._write(answer)
+        self._connection.finish()
+
+    def _write(self, answer: Answer) -> None:
+        line = httputil.ResponseStartLine("HTTP/1.1", answer.status, responses[answer.status])
+        body = b"" if self._line.method == "HEAD" else answer.body
+        self._connection.write_headers(line, httputil.HTTPHeaders(answer.headers), body)

@@ -40,7 +40,7 @@ class Pager:
 
     def __init__(self, secret: bytes, account: str, operation: str, request: Mapping[str, Any]) -> None:
         filters = {name: value for name, value in request.items() if name not in _PAGING}
-        bound = json.dumps([account, operation, filters], sort_keys=True).encode()
+        bound = json.dumps([account, operation, filters], sort_keys=True, default=str).encode()
         self._secret = hmac.digest(secret, bound, hashlib.sha256)
         self._request = request
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import decide, read_policy
-from customlabels_nb.rekognition.resource_names import parse_arn
+from customlabels_nb.rekognition.resource_names import ResourceName
 from customlabels_nb.rekognition.served_versions import ServedVersion, find_version
 from customlabels_nb.rekognition.service_model import INVALID
 from customlabels_nb.rekognition.workspace import Call, ServedProject
@@ -85,14 +85,13 @@ def delete_project_policy(call: Call, request: dict[str, Any]) -> dict[str, Any]
     return {}
 
 
-def find_version_to_copy(call: Call, project: str, version: str) -> ServedVersion:
+def find_version_to_copy(call: Call, project: ResourceName, version: ResourceName) -> ServedVersion:
     """Return a version of any account, or raise ServiceError unless it exists and the caller may copy it."""
-    owner, name = parse_arn(project), parse_arn(version)
-    if (owner.region, owner.account, owner.project) != (name.region, name.account, name.project):
+    if (project.region, project.account, project.project) != (version.region, version.account, version.project):
         raise ServiceError(INVALID, "SourceProjectVersionArn is not of the project SourceProjectArn.")
-    own = name.account == call.workspace.account
+    own = version.account == call.workspace.account
     try:
-        home = call.accounts[name.account]
+        home = call.accounts[version.account]
         found = find_version(home, version)
         home.find_project(project)
     except (KeyError, ServiceError):
@@ -109,6 +108,6 @@ def _documents(served: ServedProject) -> list[str]:
     return [document for (document,) in served.ledger.rows("SELECT document FROM policies")]
 
 
-def _denied(version: str) -> ServiceError:
-    said = f"The policies of the source project do not allow rekognition:CopyProjectVersion on {version[:400]}."
+def _denied(version: ResourceName) -> ServiceError:
+    said = f"The policies of the source project do not allow rekognition:CopyProjectVersion on {str(version)[:400]}."
     return ServiceError("AccessDeniedException", said)

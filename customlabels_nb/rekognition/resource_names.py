@@ -10,7 +10,7 @@ from customlabels_nb.errors import ServiceError
 _NAME = r"[a-zA-Z0-9_.\-]{1,255}"
 _ARN = re.compile(
     rf"arn:aws:rekognition:(?P<region>[a-z\d-]+):(?P<account>\d{{12}}):project/(?P<project>{_NAME})/"
-    rf"(?:dataset/(?P<split>train|test)/|version/(?P<version>{_NAME})/)?(?P<digits>\d{{1,18}})",
+    rf"(?:dataset/(?P<split>train|test)/|version/(?P<version>{_NAME})/)?(?P<digits>[1-9]\d{{0,17}})",
     re.ASCII,
 )
 
@@ -50,7 +50,7 @@ def name_in_arn(name: str, digits: int) -> str:
 
 
 def parse_arn(text: str) -> ResourceName:
-    """Parse the ARN of a project, dataset or version.
+    """Parse the ARN of a project, dataset or version, which has one spelling: ``str`` of the result is ``text``.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def parse_arn(text: str) -> ResourceName:
     match = _ARN.fullmatch(text)
     if match is None:
         if re.fullmatch(r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{12}:project/.+/\d+", text, re.ASCII):
-            raise not_found(text)  # another partition, or more digits than a time has
+            raise not_found(text)  # another partition, leading zeros, or more digits than a time has
         raise ServiceError("InvalidParameterException", f"{text[:200]!a} is not the ARN of a resource.")
     parts = match.groupdict()
     return ResourceName(**{**parts, "digits": int(parts["digits"])})  # type: ignore[arg-type]

@@ -137,13 +137,13 @@ def _rows(ledger: Ledger) -> dict[str, tuple[int, dict[str, Any]]]:
     return {name: (digits, json.loads(facts)) for name, digits, facts in ledger.rows("SELECT * FROM versions")}
 
 
-def find_version(workspace: Workspace, arn: str) -> ServedVersion:
-    """Return the version with an ARN, or raise ServiceError."""
-    served, name = workspace.find(arn)
+def find_version(workspace: Workspace, name: ResourceName) -> ServedVersion:
+    """Return the version with a name, or raise ServiceError."""
+    served = workspace.find(name)
     for version in versions_of(served) if name.version else ():
         if (version.name, version.digits) == (name.version, name.digits):
             return version
-    raise not_found(arn)
+    raise not_found(name)
 
 
 def add_version(served: ServedProject, name: str, facts: dict[str, Any]) -> ServedVersion:

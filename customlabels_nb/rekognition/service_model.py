@@ -39,6 +39,7 @@ WIRE_ERRORS = frozenset({
 })  # fmt: skip
 
 _FAULTS = ("InternalServerError", "ThrottlingException")  # the model marks them as faults of the server
+_MOST_BYTES = {"DetectCustomLabels": 16 * 2**20, "UpdateDatasetEntries": 8 * 2**20}  # operations with blobs
 _CHECKED_LATER = ("ImageBlob",)  # too large an image has an error of its own
 _LARGEST = {"integer": 2**31 - 1, "long": 2**63 - 1}
 _SHOWN = 80
@@ -60,6 +61,11 @@ def declared_errors(operation: str) -> frozenset[str]:
 def status_of(code: str) -> int:
     """Return the HTTP status of an error."""
     return 500 if code in _FAULTS else 400
+
+
+def most_bytes(operation: str) -> int:
+    """Return the maximum size of a request, in which images that are too large for the service can be received."""
+    return _MOST_BYTES.get(operation, 2**20)
 
 
 def read_request(operation: str, body: bytes) -> dict[str, Any]:

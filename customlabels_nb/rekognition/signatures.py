@@ -8,12 +8,14 @@ import json
 import os
 import re
 import secrets
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, HTTPHeaders
@@ -52,6 +54,8 @@ class AccessKey:
     def __post_init__(self) -> None:
         if not all(isinstance(each, str) for each in (*self.allow, *self.deny)):
             raise TypeError("permissions must be texts")
+        if wrong := [each for each in (*self.allow, *self.deny) if re.search(r"/0\d*$", each)]:
+            raise ValueError(f"no ARN has leading zeros, as in the permission {wrong[0]!r}")
 
     def may(self, operation: str, arns: Sequence[str]) -> bool:
         """Check whether the key may call an operation on resources."""
@@ -86,8 +90,11 @@ def parse_key(text: str) -> AccessKey:
 def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str] = (ACCOUNT,)) -> KeyFile:
     """Read the key file, which only its owner can read, with new keys for accounts that have none.
 
-    ``given`` replaces all keys.
+    ``given`` replaces all keys. Raises InputError if the file is damaged, or other users may read or change it.
     """
+    if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
+        command = f"chmod 600 {shlex.quote(str(path))}"
+        raise InputError(f"Other users may read or change the access keys in {str(path)!r}. Run: {command}")
     try:
         content: dict[str, Any] = {"secret": secrets.token_hex(32), "keys": []}
         if path.exists():
@@ -112,15 +119,15 @@ def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str
         raise InputError(f"The key file {str(path)!r} is damaged ({error}). Delete it to make new keys.") from error
 
 
-def verify(
-    keys: Mapping[str, AccessKey], method: str, uri: str, headers: Mapping[str, str], body: bytes, now: datetime
-) -> AccessKey:
-    """Return the key that signed a request.
+def read_claim(
+    keys: Mapping[str, AccessKey], uri: str, headers: Mapping[str, str], now: datetime
+) -> tuple[AccessKey, str, list[str], str]:
+    """Return the key, the region, the signed headers and the signature of a request whose body has not been read yet.
 
     Raises
     ------
     ServiceError
-        If the request is not signed, or its signature is incomplete, wrong, or for another service or time.
+        If the request is not signed, its key is unknown, or its signature is incomplete or for another service or time.
     """
     given = headers.get("Authorization", "")
     if given.partition(" ")[0] != _ALGORITHM:
@@ -138,14 +145,26 @@ def verify(
     if key is None:
         raise ServiceError("UnrecognizedClientException", "The security token included in the request is invalid.")
     _check_scope(headers["X-Amz-Date"], date, service, now)
+    try:
+        urlsplit(f"http://{headers['Host']}{uri}")
+    except ValueError as error:
+        raise _incomplete(f"The Host header {headers['Host'][:100]!a} or the URL is malformed.") from error
+    return key, region, signed, fields["Signature"]
+
+
+def verify(
+    keys: Mapping[str, AccessKey], method: str, uri: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> AccessKey:
+    """Return the key that signed a request, or raise ServiceError as :func:`read_claim` or for a wrong signature."""
+    key, region, signed, signature = read_claim(keys, uri, headers, now)
     content = headers.get("X-Amz-Content-SHA256", "")
     if content and content != hashlib.sha256(body).hexdigest():
         raise _wrong("X-Amz-Content-SHA256 is not the hash of the body.")
     request = AWSRequest(method, f"http://{headers['Host']}{uri}", {each: headers[each] for each in signed}, body)
     request.context["timestamp"] = headers["X-Amz-Date"]
-    signer = _Signer(Credentials(key.access_key, key.secret_key), service, region)
+    signer = _Signer(Credentials(key.access_key, key.secret_key), _SERVICE, region)
     expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-    if not hmac.compare_digest(expected.encode(), fields["Signature"].encode("utf-8", "replace")):
+    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
         raise _wrong("The signature does not match. Check the secret key, and that nothing changes the request.")
     return key
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from customlabels_nb.errors import ServiceError
 from customlabels_nb.rekognition.manifest_entries import refresh_entries
-from customlabels_nb.rekognition.resource_names import parse_arn
+from customlabels_nb.rekognition.resource_names import ResourceName
 from customlabels_nb.rekognition.served_versions import change_facts, find_version
 from customlabels_nb.rekognition.workspace import Call
 from customlabels_nb.settings import settings
@@ -32,17 +32,17 @@ def list_tags_for_resource(call: Call, request: dict[str, Any]) -> dict[str, Any
     return {"Tags": _tags(call, request["ResourceArn"], {})}
 
 
-def _change(call: Call, arn: str, changes: Mapping[str, str | None]) -> dict[str, Any]:
-    with call.workspace.find(arn)[0].version_lock:
-        _tags(call, arn, changes)
+def _change(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, Any]:
+    with call.workspace.find(name).version_lock:
+        _tags(call, name, changes)
     return {}
 
 
-def _tags(call: Call, arn: str, changes: Mapping[str, str | None]) -> dict[str, str]:
+def _tags(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, str]:
     """Change the tags of a resource, where None removes a tag, and return them."""
-    name, action = parse_arn(arn), Action("tag", settings.user, "Rekognition endpoint")
+    action = Action("tag", settings.user, "Rekognition endpoint")
     if name.version is not None:
-        version = find_version(call.workspace, arn)
+        version = find_version(call.workspace, name)
         store, ledger = version.served.project._store, version.served.ledger
         with ledger.writing():  # a training that ends at this moment waits
             own = change_facts(ledger, version.local).get("tags")
@@ -53,14 +53,14 @@ def _tags(call: Call, arn: str, changes: Mapping[str, str | None]) -> dict[str, 
                 store.change_version(version.local, lambda now: {"tags": _changed(now.tags, changes)}, action)
         return {key: text for key, text in found.items() if key != DESCRIPTION}
     if name.split is not None:
-        refresh_entries(call.workspace.find(arn)[0])
-        served, state = call.workspace.find_dataset(arn)
+        refresh_entries(call.workspace.find(name))
+        served, state = call.workspace.find_dataset(name)
         record = served.project._store.dataset(state.split)
         found = _changed(record.tags if record else {}, changes)
         if changes:
             served.project._store.tag_dataset(state.split, lambda tags: _changed(tags, changes), action)
         return found
-    project = call.workspace.find_project(arn).project
+    project = call.workspace.find_project(name).project
     found = _changed(project.tags, changes)
     if changes:
         project._store.set_project(action, tags=found)

@@ -16,6 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, NotAllowedError, ServiceEr
 from customlabels_nb.project.model import Model
 from customlabels_nb.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.rekognition.project_operations import FEATURE
+from customlabels_nb.rekognition.resource_names import ResourceName
 from customlabels_nb.rekognition.served_versions import (
     COPYING,
     TRAINING,
@@ -36,6 +37,7 @@ from customlabels_nb.rekognition.workspace import FAILED_BY_SERVICE, Call, Serve
 from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import is_settled
 
+_holding = threading.BoundedSemaphore(16)  # of the server's threads. Further descriptions do not wait.
 _STARTABLE = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STOPPED", "FAILED")
 _IN_USE = "ResourceInUseException"
 _POLL_SECONDS = 0.2
@@ -146,11 +148,15 @@ def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, 
 
     found = find()
     before, deadline = [version.status for version in found], time.monotonic() + call.workspace.options.hold
-    while len(names or ()) == 1 and set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
-        found = find()
-        if [version.status for version in found] != before:
-            break
+    if len(names or ()) == 1 and _holding.acquire(blocking=False):
+        try:
+            while set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+                found = find()
+                if [version.status for version in found] != before:
+                    break
+        finally:
+            _holding.release()
     items, last = page.cut(found, lambda version: version.digits)
     return pager.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
 
@@ -246,10 +252,10 @@ def _delete(version: ServedVersion) -> None:
 
 
 @contextmanager
-def _locked(call: Call, arn: str) -> Iterator[ServedVersion]:
-    """Yield the version with an ARN, while no other request changes its status."""
-    with find_version(call.workspace, arn).served.version_lock:
-        yield find_version(call.workspace, arn)
+def _locked(call: Call, name: ResourceName) -> Iterator[ServedVersion]:
+    """Yield the version with a name, while no other request changes its status."""
+    with find_version(call.workspace, name).served.version_lock:
+        yield find_version(call.workspace, name)
 
 
 def start_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:

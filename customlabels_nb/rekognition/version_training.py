@@ -102,7 +102,8 @@ def _is_alive(pid: int, created: float) -> bool:
 
 
 def _start_process(version: ServedVersion) -> None:
-    buckets = os.pathsep.join(f"{name}={folder}" for name, folder in settings.buckets.items())
+    may_use = version.served.workspace.buckets.may_use  # images of others must not be read for this account
+    buckets = os.pathsep.join(f"{name}={folder}" for name, folder in settings.buckets.items() if may_use(name))
     command = [sys.executable, "-c", _PROGRAM, json.dumps(training_task(version))]
     process = subprocess.Popen(
         command,

@@ -22,7 +22,7 @@ from customlabels_nb.project.projects import load_project
 from customlabels_nb.rekognition.buckets import Buckets
 from customlabels_nb.rekognition.ledger import DatasetState, Ledger, unused_digits
 from customlabels_nb.rekognition.page_tokens import Pager
-from customlabels_nb.rekognition.resource_names import ResourceName, name_in_arn, not_found, parse_arn
+from customlabels_nb.rekognition.resource_names import ResourceName, name_in_arn, not_found
 
 READY = "The dataset is ready."
 FAILED_BY_SERVICE = "Amazon Rekognition experienced a service issue."
@@ -206,34 +206,26 @@ class Workspace:
                     raise
         return found
 
-    def find(self, arn: str) -> tuple[ServedProject, ResourceName]:
-        """Return the project of an ARN, of whatever resource in it, and the parsed ARN.
-
-        Raises
-        ------
-        ServiceError
-            If the ARN is malformed, or there is no such project in this account and region.
-        """
-        name = parse_arn(arn)
+    def find(self, name: ResourceName) -> ServedProject:
+        """Return the project of a resource, or raise ServiceError if it is not in this account and region."""
         if (name.region, name.account) == (self.options.region, self.account):
             for served in self.projects():
                 if served.name == name.project and (name.split or name.version or served.digits == name.digits):
-                    return served, name
-        raise not_found(arn)
+                    return served
+        raise not_found(name)
 
-    def find_project(self, arn: str) -> ServedProject:
-        """Return the project with an ARN."""
-        served, name = self.find(arn)
+    def find_project(self, name: ResourceName) -> ServedProject:
+        """Return the project with a name."""
         if name.split or name.version:
-            raise not_found(arn)
-        return served
+            raise not_found(name)
+        return self.find(name)
 
-    def find_dataset(self, arn: str) -> tuple[ServedProject, DatasetState]:
+    def find_dataset(self, name: ResourceName) -> tuple[ServedProject, DatasetState]:
         """Return the project and the state of a dataset."""
-        served, name = self.find(arn)
+        served = self.find(name)
         state = served.ledger.datasets().get(name.split or "")
         if state is None or state.digits != name.digits:
-            raise not_found(arn)
+            raise not_found(name)
         return served, state
 
     def forget(self, served: ServedProject) -> None:

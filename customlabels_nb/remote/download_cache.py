@@ -42,6 +42,9 @@ class _Seen:
         identity, since = self._known.get(url, ("", 0.0))
         return identity if identity and time.monotonic() - since < _TRUSTED_SECONDS else None
 
+    def __contains__(self, url: str) -> bool:
+        return url in self._known
+
     def note(self, url: str, identity: str | None) -> None:
         with self._lock:
             if len(self._known) >= _MOST_REMEMBERED:
@@ -55,13 +58,19 @@ class _Seen:
 _seen = _Seen()
 
 
-def _start_anew() -> None:
+def forget_answers() -> None:
+    """Forget the identities that servers have reported, so that each file is asked for again before it is read."""
     global _seen
-    _seen = _Seen()  # another thread may have held the lock when the process forked
+    _seen = _Seen()  # a new lock, too: another thread may have held it when the process forked
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+    os.register_at_fork(after_in_child=forget_answers)
+
+
+def was_asked_for(url: str) -> bool:
+    """Check whether an object store has reported the identity of a file to this process, however long ago."""
+    return url in _seen
 
 
 def fetch(

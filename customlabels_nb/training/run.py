@@ -34,7 +34,7 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_masks
-from customlabels_nb.remote.download_cache import look_up_all
+from customlabels_nb.remote.download_cache import look_up_all, was_asked_for
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
@@ -341,7 +341,8 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
 
     Only files whose size or modification time differs from the stored values are read. Files whose content has changed
     are reported and stored as issues, and keep their labels. Remote files keep their stored identity string. Servers
-    are only queried for files that were imported without one.
+    are only queried for files that were imported without one, and for those that this process has read, which may have
+    changed since.
     """
     known = {row.image: row for row in store.files()[0].itertuples(index=False)}
     return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
@@ -349,8 +350,8 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
 
 def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
-    unknown = filter(is_remote, images.loc[images["sha256"].isna(), "image"])
-    asked = look_up_all(unknown, events=events, phase=f"checking {dataset.name} images")
+    unknown = images.loc[images["sha256"].isna() | images["image"].map(was_asked_for).astype(bool), "image"]
+    asked = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
         row = known.get(image)
         now = sha256

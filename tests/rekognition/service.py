@@ -31,10 +31,15 @@ class Service:
         *,
         key: AccessKey | None = KEY,
         accounts: dict[str, Path] | None = None,
+        buckets: dict[str, Path] | None = None,
         **options: Any,
     ) -> None:
         self.root, self.photos = root, photos
-        given = {"buckets": {"photos": photos}, "accounts": accounts, "options": ServingOptions(**options)}
+        given = {
+            "buckets": {"photos": photos} | (buckets or {}),
+            "accounts": accounts,
+            "options": ServingOptions(**options),
+        }
         self.options: dict[str, Any] = {"port": 0, "key": key, **given}
 
     def __enter__(self) -> Service:
@@ -128,6 +133,15 @@ def _check_answer(parsed: dict[str, Any], model: Any, http_response: Any, **_: A
     assert http_response.status_code == (500 if code in ("InternalServerError", "ThrottlingException") else 400)
     assert parsed["Error"]["Message"]
     assert service_model().operation_names
+
+
+def write_keys(root: Path, *keys: dict[str, Any]) -> Path:
+    """Write the file of access keys in a new root folder, and return it."""
+    path = root / ".rekognition" / "keys.json"
+    path.parent.mkdir(exist_ok=True)
+    path.touch(0o600)
+    path.write_text(json.dumps({"secret": "00" * 32, "keys": keys}))
+    return path
 
 
 def classified(key: str, *labels: str, **more: Any) -> str:

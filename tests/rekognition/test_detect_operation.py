@@ -45,12 +45,13 @@ class Fake:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.seconds = 20.0
         self.go_on = threading.Event()
         self.go_on.set()
 
     def boxes(self, images: list[Any], at_once: int | None = None, thresholds: object = None) -> list[Any]:
         self.batches.append(len(images))
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(self.seconds)
         box = np.array([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 20.0, 10.0]])
         labels, confidences = np.array([0, 0]), np.array([0.5, 0.3])
         return [SimpleNamespace(boxes=box, labels=labels, confidences=confidences, masks=None) for _ in images]

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.errors import NotAllowedError
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.rekognition import EndpointServer
 from customlabels_nb.rekognition.signatures import ACCOUNT
 from customlabels_nb.store import Action
-from tests.rekognition.service import Service
+from tests.rekognition.server_process import wait_until
+from tests.rekognition.service import Service, classified, write_keys
 from tests.rekognition.test_project_operations import version
 
 OTHER = "111122223333"
@@ -97,6 +103,8 @@ BAD: list[dict[str, Any]] = [
     {"Principal": "everyone"},
     {"Resource": "*"},
     {"Resource": "arn:aws:rekognition:us-east-1:123456789012:project/other/version/*"},
+    {"Resource": "{project}/version/v1/0123"},
+    {"Resource": "{project}/version/v1/\u0661"},
     {"Condition": {}},
     {"NotPrincipal": "*"},
     {"NotAction": "a"},
@@ -107,7 +115,8 @@ def test_malformed_policies_are_refused(service: Service) -> None:
     project = service.project()
     good = statement(project)
     texts = ["{}", "[]", "[" * 1500, "x", '{"Version": "2012-10-17"}', document(), document({})]
-    texts += [document({**good, **bad}) for bad in BAD]
+    place = project.rpartition("/")[0]
+    texts += [document({**good, **bad}).replace("{project}", place) for bad in BAD]
     texts += [json.dumps({"Version": "2008-10-17", "Statement": good}), document(good, Other=1)]
     texts += [document({key: value for key, value in good.items() if key != missing}) for missing in good]
     for text in texts:
@@ -131,14 +140,12 @@ def accounts(tmp_path: Path) -> Iterator[tuple[Service, Any]]:
     for name in ("root", "photos", "other"):
         (tmp_path / name).mkdir()
     service = Service(tmp_path / "root", tmp_path / "photos", accounts={OTHER: tmp_path / "other"}, key=None)
-    keys = [
+    write_keys(
+        tmp_path / "root",
         {"access_key": "test", "secret_key": "test"},
         {"access_key": "other", "secret_key": "test", "account": OTHER, "principal": ROLE},
         {"access_key": "stray", "secret_key": "test", "account": "999999999999"},
-    ]
-    (tmp_path / "root" / ".rekognition").mkdir()
-    content = {"secret": "00" * 32, "keys": keys}
-    (tmp_path / "root" / ".rekognition" / "keys.json").write_text(json.dumps(content))
+    )
     with service:
         yield service, service.new_client("other")
 
@@ -165,6 +172,61 @@ def test_an_account_has_projects_of_its_own(accounts: tuple[Service, Any]) -> No
     stray = service.new_client("stray")
     with pytest.raises(stray.exceptions.AccessDeniedException):
         stray.describe_projects()
+
+
+def test_an_account_has_buckets_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = {name: tmp_path / name for name in ("root", "photos", "other", "theirs", "both")}
+    for folder in folders.values():
+        folder.mkdir()
+    write_keys(
+        folders["root"],
+        {"access_key": "test", "secret_key": "test"},
+        {"access_key": "other", "secret_key": "test", "account": OTHER},
+    )
+    buckets = {f"{OTHER}:theirs": folders["theirs"], "both": folders["both"], f"{OTHER}:both": folders["both"]}
+    given: dict[str, Any] = {"key": None, "accounts": {OTHER: folders["other"]}, "buckets": buckets}
+    for name in ("photos", "theirs", "both"):
+        (folders[name] / "a.manifest").write_text(classified("1.jpg", "a") + "\n")
+    started: list[dict[str, str]] = []
+
+    def start(*_: object, env: dict[str, str], **__: object) -> SimpleNamespace:
+        started.append(env)
+        return SimpleNamespace(wait=lambda: 0)
+
+    def datasets_are_created(client: Any) -> bool:
+        (found,) = client.describe_projects()["ProjectDescriptions"]
+        return {one["Status"] for one in found["Datasets"]} == {"CREATE_COMPLETE"}
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with Service(folders["root"], folders["photos"], **given) as service:
+        consoles = [workspace.buckets.console for workspace in service.server.endpoint._workspaces.values()]
+        clients = {"photos": service.client, "theirs": service.new_client("other")}
+        for own, (mine, foreign) in zip(clients, (consoles, consoles[::-1]), strict=True):
+            client = clients[own]
+            arn = client.create_project(ProjectName="p")["ProjectArn"]
+            request = {"ProjectArn": arn, "DatasetType": "TRAIN"}
+            (other,) = clients.keys() - {own}
+            for bucket in (other, foreign):
+                place = {"Bucket": bucket, "Name": "a.manifest"}
+                with pytest.raises(client.exceptions.InvalidS3ObjectException, match="belongs to another account"):
+                    client.create_dataset(**request, DatasetSource={"GroundTruthManifest": {"S3Object": place}})
+            workspace = service.server.endpoint._workspaces[arn.split(":")[4]]
+            with pytest.raises(InputError, match="belongs to another account"):
+                workspace.buckets.write(other, "a", b"")
+            for kind, bucket in (("TRAIN", own), ("TEST", "both")):
+                place = {"Bucket": bucket, "Name": "a.manifest"}
+                source = {"GroundTruthManifest": {"S3Object": place}}
+                made = client.create_dataset(ProjectArn=arn, DatasetType=kind, DatasetSource=source)
+                assert made["DatasetArn"]
+            wait_until(partial(datasets_are_created, client))
+            output = {"S3Bucket": own, "S3KeyPrefix": ""}
+            client.create_project_version(ProjectArn=arn, VersionName="v", OutputConfig=output)
+            wait_until(lambda: len(started) > 0)
+            passed = {pair.partition("=")[0] for pair in started.pop()["CUSTOMLABELS_NB_BUCKETS"].split(os.pathsep)}
+            assert passed & {*clients, *consoles, "both"} == {own, mine, "both"}
+            assert not (folders[other] / "a").exists()
+    with pytest.raises(InputError, match="stands for another folder"):
+        EndpointServer(folders["root"], port=0, accounts=given["accounts"], buckets={**buckets, "theirs": tmp_path})
 
 
 PRINCIPALS = {

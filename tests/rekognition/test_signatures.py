@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 import stat
+import subprocess
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -15,10 +18,12 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from customlabels_nb.errors import InputError
+from customlabels_nb.rekognition import EndpointServer
 from customlabels_nb.rekognition.signatures import load_keys, parse_key
-from tests.rekognition.service import Service
+from tests.rekognition.service import Service, classified, write_keys
 
 
 class Signed:
@@ -37,6 +42,14 @@ class Signed:
             monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: datetime.now(UTC) + later)
         SigV4Auth(Credentials(key, secret, token), name, "eu-west-3").add_auth(request)
         self.headers = dict(request.headers.items())
+
+    def raw(self, method: str = "POST", url: str | None = None, **more: str) -> bytes:
+        """Return the request line and the headers as they are sent, with some replaced."""
+        _, _, host, path = self.url.split("/", 3)
+        headers = {"Host": host, "Content-Length": str(len(self.body)), **self.headers}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
+        lines = [f"{method} {url or f'/{path}'} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def send(self) -> tuple[int, str | None, dict[str, Any]]:
         """Return the status, the error's code, and the body."""
@@ -173,23 +186,63 @@ def test_a_key_of_another_form_is_refused_without_showing_it(text: str) -> None:
 
 
 def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "keys.json").write_text("{}")
+    path = write_keys(tmp_path)
+    path.write_text("{}")
     with pytest.raises(InputError, match=r"keys\.json"):
-        load_keys(tmp_path / "keys.json")
+        load_keys(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no permission bits")
+def test_keys_that_others_can_read_are_refused_with_the_command_that_fixes_it(tmp_path: Path) -> None:
+    (tmp_path / "my projects").mkdir()
+    path = write_keys(tmp_path / "my projects", {"access_key": "test", "secret_key": "test"})
+    for mode in (0o640, 0o604, 0o620):
+        path.chmod(mode)
+        with pytest.raises(InputError) as caught:
+            EndpointServer(tmp_path / "my projects", port=0)
+        command = str(caught.value).partition("Run: ")[2]
+        assert command == f"chmod 600 '{path}'"
+        subprocess.run(shlex.split(command), check=True)
+        assert list(load_keys(path).keys) == ["test"]
+
+
+def test_a_denial_holds_for_every_spelling_of_an_arn(tmp_path: Path) -> None:
+    for name in ("root", "photos"):
+        (tmp_path / name).mkdir()
+    keys = [{"access_key": "test", "secret_key": "test"}, {"access_key": "other", "secret_key": "test"}]
+    path = write_keys(tmp_path / "root", *keys)
+    with Service(tmp_path / "root", tmp_path / "photos", key=None) as service:
+        project = service.project()
+        dataset = service.dataset(project, [classified("1.jpg", "a")])
+        service.server.stop()
+        denied = [f"rekognition:* {arn.partition(':project/')[2]}" for arn in (project, dataset)]
+        write_keys(tmp_path / "root", keys[0], {**keys[1], "deny": denied})
+        assert path.exists()
+        with service:
+            other = service.new_client("other")
+            for digits, code in (("", "AccessDeniedException"), ("0", "ResourceNotFoundException")):
+                arns = [f"{arn.rpartition('/')[0]}/{digits}{arn.rpartition('/')[2]}" for arn in (project, dataset)]
+                for operation, request in (
+                    ("delete_project", {"ProjectArn": arns[0]}),
+                    ("list_dataset_entries", {"DatasetArn": arns[1]}),
+                    ("tag_resource", {"ResourceArn": arns[0], "Tags": {"a": "b"}}),
+                    ("distribute_dataset_entries", {"Datasets": [{"Arn": arns[1]}] * 2}),
+                ):
+                    with pytest.raises(ClientError) as caught:
+                        getattr(other, operation)(**request)
+                    assert caught.value.response["Error"]["Code"] == code
 
 
 def test_a_key_may_do_what_its_permissions_say(tmp_path: Path) -> None:
     for name in ("root", "photos"):
         (tmp_path / name).mkdir()
-    folder = tmp_path / "root" / ".rekognition"
-    folder.mkdir()
-    keys = [
+    keys: list[dict[str, Any]] = [
         {"access_key": "test", "secret_key": "test"},
         {"access_key": "lister", "secret_key": "test", "allow": ["rekognition:Describe*"]},
         {"access_key": "room", "secret_key": "test", "allow": ["rekognition:* project/rooms/*"]},
         {"access_key": "careful", "secret_key": "test", "deny": ["rekognition:Delete*", "rekognition:List* /test/*"]},
     ]
-    (folder / "keys.json").write_text(json.dumps({"secret": "00" * 32, "keys": keys}))
+    path = write_keys(tmp_path / "root", *keys)
     with Service(tmp_path / "root", tmp_path / "photos", key=None) as service:
         arns = {name: service.project(name) for name in ("rooms", "other")}
         datasets = {name: service.dataset(arn) for name, arn in arns.items()}
@@ -223,7 +276,8 @@ def test_a_key_may_do_what_its_permissions_say(tmp_path: Path) -> None:
         both = [{"Arn": datasets["rooms"]}, {"Arn": datasets["other"]}]
         assert not may("room", "distribute_dataset_entries", Datasets=both)
         assert len(service.call("describe_projects")["ProjectDescriptions"]) == 2
-    keys[1]["allow"] = [3]  # type: ignore[list-item]
-    (folder / "keys.json").write_text(json.dumps({"secret": "00" * 32, "keys": keys}))
-    with pytest.raises(InputError, match="damaged"):
-        load_keys(folder / "keys.json")
+    for wrong in (3, "rekognition:* project/rooms/0123"):
+        keys[1]["allow"] = [wrong]
+        write_keys(tmp_path / "root", *keys)
+        with pytest.raises(InputError, match="damaged"):
+            load_keys(path)

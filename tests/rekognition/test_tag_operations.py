@@ -9,6 +9,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
 from customlabels_nb.rekognition import version_training
+from customlabels_nb.rekognition.resource_names import parse_arn
 from customlabels_nb.rekognition.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
@@ -107,7 +108,7 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
     arn = service.call("create_project_version", **request, Tags=given)["ProjectVersionArn"]
     assert settle(service, arn)["StatusMessage"] == "It failed."
     assert tags(service, arn) == {"kept": "1", "client": "2", "late": "1", "notebook": "1"}
-    served, _ = next(iter(service.server.endpoint._workspaces.values())).find(arn)
+    served = next(iter(service.server.endpoint._workspaces.values())).find(parse_arn(arn))
     assert change_facts(served.ledger, "v").keys().isdisjoint(("tags", "first_tags"))
 
 

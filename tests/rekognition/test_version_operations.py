@@ -19,6 +19,7 @@ from customlabels_nb.core.issues import CODES
 from customlabels_nb.errors import StoreError
 from customlabels_nb.project.model import Model
 from customlabels_nb.rekognition import version_training
+from customlabels_nb.rekognition.resource_names import parse_arn
 from customlabels_nb.rekognition.served_versions import change_facts, end_job, versions_of
 from customlabels_nb.rekognition.signatures import AccessKey
 from customlabels_nb.rekognition.workspace import Quotas
@@ -73,8 +74,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service,
     folder = tmp_path_factory.mktemp("trained")
     for name in ("root", "photos", "other"):
         (folder / name).mkdir()
-    accounts = {OTHER: folder / "other"}
-    with Service(folder / "root", folder / "photos", accounts=accounts, hold=20, engine="torch") as service:
+    more: dict[str, Any] = {
+        "accounts": {OTHER: folder / "other"},
+        "buckets": {f"{OTHER}:theirs": folder / "photos" / "theirs"},
+    }
+    with Service(folder / "root", folder / "photos", hold=20, engine="torch", **more) as service:
         project = service.project()
         service.dataset(project, paint(service.photos))
         with pytest.MonkeyPatch.context() as patch:
@@ -200,7 +204,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     request = {"SourceProjectArn": project, "SourceProjectVersionArn": arn, "DestinationProjectArn": target}
     more = {"OutputConfig": output, "Tags": {"k": "w"}, "KmsKeyId": "key/2"}
     (workspace, *_) = service.server.endpoint._workspaces.values()
-    served = workspace.find_project(target)
+    served = workspace.find_project(parse_arn(target))
     began, go_on = threading.Event(), threading.Event()
     copy_to = cl.project.model.Model._copy_to
 
@@ -318,7 +322,7 @@ def test_a_version_goes_to_another_account(trained: tuple[Service, str, str]) ->
     target = other.create_project(ProjectName="theirs")["ProjectArn"]
     request = {
         "SourceProjectArn": project, "SourceProjectVersionArn": arn, "DestinationProjectArn": target,
-        "VersionName": "v", "OutputConfig": {"S3Bucket": "photos", "S3KeyPrefix": "theirs"},
+        "VersionName": "v", "OutputConfig": {"S3Bucket": "theirs"},
     }  # fmt: skip
     with pytest.raises(other.exceptions.AccessDeniedException):
         other.copy_project_version(**request)
@@ -546,7 +550,7 @@ def test_a_version_is_trained_in_a_process_of_its_own(
     project = service.project()
     service.dataset(project, paint(service.photos) if whole else paint(service.photos)[::2])
     arn = train(service, project)
-    served = next(iter(service.server.endpoint._workspaces.values())).find_project(project)
+    served = next(iter(service.server.endpoint._workspaces.values())).find_project(parse_arn(project))
     for _ in range(400):
         if (process := change_facts(served.ledger, "v1").get("process")) is not None:
             break
@@ -574,7 +578,7 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
     with workspace.training:
         arns = [train(service, project, name) for name in ("a", "b")]
         assert [described(service, arn)["Status"] for arn in arns] == ["TRAINING_IN_PROGRESS"] * 2
-        served = workspace.find_project(project)
+        served = workspace.find_project(parse_arn(project))
         change_facts(served.ledger, "a", process=(2**22 - 1, 0.0))  # of a process that has ended
         assert begun == []
         service.restart()
@@ -588,7 +592,7 @@ def test_a_version_whose_training_ends_is_always_found(service: Service, monkeyp
     (workspace,) = service.server.endpoint._workspaces.values()
     with workspace.training:
         train(service, project)
-        served = workspace.find_project(project)
+        served = workspace.find_project(parse_arn(project))
         store, ending = served.project._store, ["v1"]
         read = type(store).versions
 
@@ -657,3 +661,24 @@ def test_images_manifests_and_outputs_may_be_on_an_s3_server(
     found = settle(service, missing)
     assert found["Status"] == "TRAINING_FAILED"
     assert "cannot be written" in found["StatusMessage"]
+
+
+@pytest.mark.parametrize("on_server", [True, False])
+def test_a_training_reads_photos_as_they_are_now(
+    service: Service, monkeypatch: pytest.MonkeyPatch, bucket: Bucket, on_server: bool
+) -> None:
+    train_here(monkeypatch)
+    lines = paint(service.photos)
+    for number in range(len(lines)):
+        bucket.put(f"{number}.jpg", (service.photos / f"{number}.jpg").read_bytes())
+    project = service.project()
+    place = bucket.name if on_server else "photos"
+    service.dataset(project, [line.replace("s3://photos/", f"s3://{place}/") for line in lines])
+    assert settle(service, train(service, project))["Status"] == "TRAINING_COMPLETED"
+    for number in range(3):
+        service.put(f"{number}.jpg", "no photo")
+        bucket.put(f"{number}.jpg", b"no photo")
+    found = settle(service, train(service, project, "v2"))
+    assert found["Status"] == "TRAINING_FAILED", "a quarter of the photos cannot be read"
+    checked = (service.photos / key_of(found["TrainingDataResult"]["Validation"])).read_text().splitlines()
+    assert sum("ERROR_INVALID_IMAGE" in line for line in checked) == 3

@@ -380,6 +380,19 @@ def test_a_dataset_in_a_bucket_is_used_without_being_copied(
     assert project.train_set.annotations[["left", "top", "width", "height"]].to_numpy().tolist() == [[1, 2, 10, 9]] * 4
 
 
+def test_training_asks_again_for_the_images_that_were_read(project: cl.Project, add: Add, photos: Bucket) -> None:
+    add(f"{photos.url}/photos/")
+    before = project.train_set.images
+    open_image(before["image"][0])
+    photos.put("photos/apple/0.jpg", jpeg(77))
+    photos.asked()
+    current = with_current_hashes(project._store, [project.train_set], Events())[0].images
+    assert photos.asked() == [f"HEAD /{photos.name}/photos/apple/0.jpg"]
+    assert (current["sha256"] != before["sha256"]).tolist() == [True, False, False, False]
+    assert project.issues["code"].tolist() == ["IMAGE_CHANGED"]
+    assert read_content(before["image"][0], known=current["sha256"][0]) == (jpeg(77), current["sha256"][0])
+
+
 def test_annotations_in_a_bucket_are_read_beside_their_images(
     project: cl.Project, photos: Bucket, tmp_path: Path
 ) -> None:

@@ -34,7 +34,7 @@ from customlabels_nb.datasets.validation.manifest_findings import (
 )
 from customlabels_nb.errors import ImageError, ImageNotFoundError, InputError, ManifestError
 from customlabels_nb.images.reading import ImageHeader, is_remote, read_header
-from customlabels_nb.remote.download_cache import connections
+from customlabels_nb.remote.download_cache import connections, forget_answers
 from customlabels_nb.settings import settings
 
 #: Codes that prevent a line from being imported when a dataset is created.
@@ -94,6 +94,7 @@ def check_manifests(
     if stage not in ("training", "creation"):
         raise InputError(f"stage={stage!r} must be 'training' or 'creation'.")
     options = _Options(limits, images, relocate, check_images)
+    forget_answers()  # an image may just have been replaced
     sides = [_check(train, options, list(extra_lines))]
     if test is not None:
         sides.append(_check(test, options))
