@@ -14,7 +14,7 @@ import sqlite3
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -24,10 +24,10 @@ from customlabels_nb._utils.files import replacing, scratch
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.formats.zip_files import unpack_whole
-from customlabels_nb.errors import ArchiveError, ProjectError, ProjectExistsError, StoreError
+from customlabels_nb.errors import ArchiveError, ProjectError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, to_path
-from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name
+from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name, new_project_folder
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord, open_store
 from customlabels_nb.training.kept_files import relocated_files
@@ -197,32 +197,11 @@ def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) ->
     archive = os.path.expanduser(os.fspath(path))
     name = check_name(_about(archive) if name is None else name)
     target = into / name
-    if os.path.lexists(target):
-        raise ProjectExistsError(f"{str(target)!r} already exists. Pass a different name= or folder.")
-    with _staged(into) as folder:
+    with new_project_folder(target) as folder:
         unpack_whole(archive, folder, allowed=_belongs)
         (folder / _ABOUT).unlink()
         _check_database(folder / DATABASE, name)
-        if os.path.lexists(target):
-            raise ProjectExistsError(
-                f"{str(target)!r} was created while the archive was being unpacked. Nothing was overwritten."
-            )
-        folder.rename(target)
     return target
-
-
-@contextmanager
-def _staged(into: Path) -> Iterator[Path]:
-    """Yield an empty folder inside a hidden one, so that no partial project remains if unpacking is interrupted."""
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        with scratch(into) as hidden:
-            (hidden / "project").mkdir()
-            yield hidden / "project"
-    except OSError as error:
-        raise ProjectError(
-            f"Cannot write to {str(into)!r}: {error.strerror or error}. Nothing was unpacked."
-        ) from error
 
 
 def _about(archive: str) -> str:

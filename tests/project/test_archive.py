@@ -18,7 +18,6 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ArchiveError, CustomLabelsError, ProjectError, ProjectExistsError, ProjectNameError
-from customlabels_nb.project import archive as packing
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.project.conftest import draw
@@ -287,15 +286,6 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_project(
         with pytest.raises(ArchiveError, match="disk is full"):
             cl.unpack_project(tmp_path / "class.zip", tmp_path / "x")
     assert list((tmp_path / "x").iterdir()) == []
-
-
-def test_what_a_killed_unpacking_leaves_is_no_project(rich: Project, tmp_path: Path) -> None:
-    rich.pack(tmp_path / "class.zip", progress=False)
-    with packing._staged(tmp_path / "x") as folder:
-        shutil.copy(rich.root / "project.db", folder)
-        shutil.copytree(folder.parent, tmp_path / "y" / folder.parent.name)  # as if the process had been killed here
-    assert list((tmp_path / "x").iterdir()) == []
-    assert cl.list_projects(tmp_path / "y").empty
 
 
 def test_a_place_that_can_not_be_written_is_named(rich: Project, tmp_path: Path) -> None:
