@@ -21,12 +21,14 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing, scratch
+from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.formats.zip_files import unpack_whole
 from customlabels_nb.errors import ArchiveError, ProjectError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.project.auto_refresh import interval, set_interval
 from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name, new_project_folder
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord, open_store
@@ -243,6 +245,12 @@ def _check_database(path: Path, name: str) -> None:
                 raise ArchiveError(f"A version refers to the folder {strange[0]!r}, which is outside the project.")
             if store.setting("assist") is not None:  # no training starts by itself on the receiver's computer
                 store.change_setting("assist", lambda old: {**old, "on": False})
+            if interval(store) is not None:  # nor does a screen request URLs that the sender has chosen
+                set_interval(store, None)
+                say(
+                    "Automatic refreshes are switched off in the unpacked project. Check the sources in "
+                    "project.datasets before you switch them on with project.auto_refresh('1d')."
+                )
             if store.project().name != name:
                 store.set_project(Action("unpack", settings.user), name=name)
     except (sqlite3.Error, StoreError) as error:

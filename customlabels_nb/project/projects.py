@@ -164,6 +164,8 @@ def unpack_project(
 ) -> Project:
     """Unpack a zip file written by ``project.pack`` into a new folder ``<into>/<name>`` and open the project.
 
+    Assist and automatic refreshes are switched off in it, so that no training starts and no URL is requested by itself.
+
     Parameters
     ----------
     path : path
