@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from customlabels_nb._utils.files import replacing, scratch
+from customlabels_nb._utils.files import is_disk_full, replacing, scratch
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
@@ -92,8 +92,14 @@ def pack(
                     if events is not None:
                         events.progress("packing images", done, len(there))
             (folder / "packed").replace(path)
-    except OSError as error:
-        raise ProjectError(f"Cannot write {str(path)!r}: {error.strerror or error}. No file was created.") from error
+    except (OSError, StoreError) as error:
+        what = f"Cannot write {str(path)!r}"
+        if is_disk_full(error):
+            advice = "Free some space, or pass a path on another disk."
+            raise ProjectError(f"{what}: the disk is full. {advice} No file was created.") from error
+        if isinstance(error, StoreError):
+            raise
+        raise ProjectError(f"{what}: {error.strerror or error}. No file was created.") from error
     if any((place.root / "feedback").glob("*.db")):
         issues.append(Issue("NOT_HELD", "Verdicts that were not submitted are left out.", where="feedback"))
     remote = sum(map(is_remote, names))

@@ -276,11 +276,19 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_project(
     def full(*arguments: object, **named: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(zipfile.ZipFile, "writestr", full)
-        with pytest.raises(ProjectError, match="No space left"):
-            rich.pack(tmp_path / "class.zip", progress=False)
-    assert (tmp_path / "class.zip").read_bytes() == old
+    def small(path: str) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count = 2")
+        return connection
+
+    connect = sqlite3.connect
+    for where, name, replaced in ((zipfile.ZipFile, "writestr", full), (sqlite3, "connect", small)):
+        with monkeypatch.context() as patched:
+            patched.setattr(where, name, replaced)
+            with pytest.raises(ProjectError, match=r"class\.zip': the disk is full\. Free some space"):
+                rich.pack(tmp_path / "class.zip", progress=False)
+        assert (tmp_path / "class.zip").read_bytes() == old
+        assert not list(tmp_path.glob(".*"))
     with monkeypatch.context() as patched:
         patched.setattr("shutil.copyfileobj", full)
         with pytest.raises(ArchiveError, match="disk is full"):
