@@ -1,6 +1,6 @@
 """Create or unpack a project in forks that are killed at each call in turn, run by ``test_killed_creation.py``.
 
-Arguments: "create" or "unpack", and an empty folder. Prints the number of calls.
+Arguments: "create", "unpack" or "serve", and an empty folder. Prints the number of calls.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from sqlalchemy.engine import Engine
 import customlabels_nb as cl
 from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
 from customlabels_nb.project.project import Project
+from customlabels_nb.rekognition.buckets import Buckets
+from customlabels_nb.rekognition.project_operations import create_project_operation
+from customlabels_nb.rekognition.workspace import Call, ServingOptions, Workspace
 
 _CALLS = ("open", "os.", "shutil.", "sqlite3.", "fcntl.")
 
@@ -64,16 +67,28 @@ def main(kind: str, folder: Path) -> None:
         except ProjectExistsError:
             return cl.load_project(work / "fruit")
 
+    def serve() -> Project:
+        """Create the project as a client of the endpoint, unless it lists the project already."""
+        workspace = Workspace(work, "1" * 12, ServingOptions(), Buckets("console"))
+        if not workspace.projects():
+            request = {"ProjectName": "fruit", "Tags": facts["tags"]}
+            create_project_operation(Call("CreateProject", workspace, {}, "", b""), request)
+        (served,) = workspace.projects()
+        assert served.name == "fruit"
+        served.project.task = facts["task"]
+        workspace.close()
+        return cl.load_project(work / "fruit")
+
     for number in count(1):
         work.mkdir()
         (work / "mine.txt").write_text("mine")
         child = os.fork()
         if child == 0:
             die_at(number)
-            create()
+            serve() if kind == "serve" else create()
             os._exit(0)
         status = os.waitpid(child, 0)[1]
-        project = finished(work, number, create)
+        project = serve() if kind == "serve" else finished(work, number, create)
         assert (project.name, project.task, project.tags) == ("fruit", "boxes", {"team": "a"}), number
         project.labels.add("apple")
         assert sorted(os.listdir(work)) == ["fruit", "mine.txt"], (number, os.listdir(work))
