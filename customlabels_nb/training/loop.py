@@ -107,13 +107,8 @@ class Learner(Protocol):
         """Compute the metrics of a network in eval mode on held-out images, or an empty dict if there are none."""
         ...
 
-
-@runtime_checkable
-class Shared(Protocol):
-    """Learner that other processes can train together with this one."""
-
     def for_ranks(self) -> RankTask:
-        """Return the function that creates the learner in another process, and its arguments."""
+        """Return the function that creates the learner in another process of the run, and its arguments."""
         ...
 
 
@@ -286,6 +281,7 @@ class OtherRank:
         options = task.facts["options"]
         self.learner = learner
         self.options = LoopOptions(**{**options, "budget": Budget(**options["budget"])})
+        # names in the state begin with "network." and the like, those of the learner's arguments have no dot
         self.loaded = Loaded(task.facts["state"], {k: v for k, v in task.tensors.items() if "." in k})
 
     def prepare(self) -> None:
@@ -491,7 +487,6 @@ class _Loop:
         if not self.cuda:
             torch.set_num_threads(max(1, min(torch.get_num_threads(), ranks.threads)))
         self.state.parts = size * math.ceil(self.state.parts / size)
-        assert isinstance(self.learner, Shared)
         own, state = self.learner.for_ranks(), self._snapshot()
         options = replace(self.options, expect=None, ranks=None)
         facts = {"learner": own.facts, "options": options, "state": state.facts}

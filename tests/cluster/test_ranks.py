@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from customlabels_nb.cluster.ranks import KEY, Ranks, RankTask, launched_rank, ranks
+from customlabels_nb.cluster.ranks import KEY, Ranks, RankTask, _plain, launched_rank, ranks
 from customlabels_nb.errors import Cancelled, HelperError, InputError, ModelError
 from customlabels_nb.events import Events, Message, Progress
 from customlabels_nb.models.backbone import PACKAGED
@@ -29,7 +29,8 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
 from customlabels_nb.training import detector_recipe, fine_tuning
-from customlabels_nb.training.brands import BrandScenes
+from customlabels_nb.training.boxes_data import Photos
+from customlabels_nb.training.brands import BrandScenes, MixedScenes
 from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.data_parallel import usable_ranks
 from customlabels_nb.training.detection_data import DetectionOptions
@@ -178,14 +179,20 @@ def test_a_detector_and_a_fine_tuned_classifier_train_the_same(
     assert without_times(shared.state) == without_times(alone.state)
 
 
-def test_scenes_of_logos_reach_other_processes(tmp_path: Path) -> None:
-    logos = [(example.image, "red") for example in drawn_squares(tmp_path, 4)]
-    scenes = BrandScenes(logos, ["red"])
-    sent = detector_recipe._source(json.loads(json.dumps(scenes.facts)))
-    first, second = scenes.load(3, 1), sent.load(3, 1)
-    assert first is not None
-    assert second is not None
-    assert np.array_equal(first.pixels, second.pixels)
+def test_scenes_reach_other_processes(tmp_path: Path) -> None:
+    squares = drawn_squares(tmp_path, 4)
+    outlined = replace(squares[0], polygons=[[[1.5, 2.0], [9.25, 2.0], [9.25, 9.0]]], ignored=np.ones((1, 4)))
+    scenes = BrandScenes([(example.image, "red") for example in squares], ["red"], length=8, masks=True)
+    mixed = MixedScenes(scenes, Photos([outlined, *squares[1:]], root=tmp_path))
+    sent = detector_recipe._source(json.loads(json.dumps(mixed.facts, default=_plain)))
+    for index in range(8):
+        first, second = mixed.load(index, 1), sent.load(index, 1)
+        assert first is not None
+        assert second is not None
+        for name in ("pixels", "boxes", "labels"):
+            assert np.array_equal(getattr(first, name), getattr(second, name))
+        assert repr(first.outlines) == repr(second.outlines)
+        assert np.array_equal(mixed.labels_of(index), sent.labels_of(index))
 
 
 # -- projects --------------------------------------------------------------------------------------------
