@@ -410,7 +410,7 @@ def exchange(operation: Callable[..., object], *arguments: Any, **options: Any) 
         raise LostRankError(f"Lost the connection to another process: {error}") from error
 
 
-class Channel:
+class RankChannel:
     """Authenticated messages from rank 0 to the others, in order and each once.
 
     Parameters
@@ -459,7 +459,7 @@ class Channel:
         return hmac.digest(self._key, b"from rank 0" + self._messages.to_bytes(8, "big") + head, "sha256")
 
 
-_channels: list[Channel] = []  # that of the connection, if there is one
+_channels: list[RankChannel] = []  # that of the connection, if there is one
 
 
 def _open_channel(key: str) -> None:
@@ -474,7 +474,7 @@ def _open_channel(key: str) -> None:
     own = torch.frombuffer(bytearray(os.urandom(_TAG_BYTES)), dtype=torch.uint8)
     all_ = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     exchange(dist.all_gather, all_, own)
-    _channels[:] = [Channel(key, torch.cat(all_).numpy().tobytes(), broadcast)]
+    _channels[:] = [RankChannel(key, torch.cat(all_).numpy().tobytes(), broadcast)]
 
 
 def _connect(store: Store, rank: int, size: int, host: str, key: str) -> None:

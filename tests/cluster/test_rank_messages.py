@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from customlabels_nb.cluster import ranks
-from customlabels_nb.cluster.ranks import KEY, Channel, RankTask
+from customlabels_nb.cluster.ranks import KEY, RankChannel, RankTask
 from customlabels_nb.errors import HelperError
 
 SECRET = "k" * 32
@@ -30,16 +30,16 @@ def sent(messages: list[bytes], key: str = SECRET, session: bytes = b"session") 
         parts.append(data)
         return data
 
-    channel = Channel(key, session, broadcast)
+    channel = RankChannel(key, session, broadcast)
     for message in messages:
         channel.send(message)
     return parts
 
 
-def receiver(parts: list[bytes]) -> Channel:
+def receiver(parts: list[bytes]) -> RankChannel:
     """Return the channel of another rank that receives these parts."""
     left = iter(parts)
-    return Channel(SECRET, b"session", lambda data: next(left)[: len(data)].ljust(len(data), b"\0"))
+    return RankChannel(SECRET, b"session", lambda data: next(left)[: len(data)].ljust(len(data), b"\0"))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=5))
