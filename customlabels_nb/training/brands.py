@@ -292,9 +292,13 @@ class MixedScenes:
         if not len(real):
             raise InputError("real contains no images. Train on the synthetic scenes alone.")
         self._scenes, self._real = scenes, real
-        self.facts = {"scenes": scenes.facts, "real": real.facts}
         room = max(1, round(REAL_SHARE * len(scenes)))
         self._slots = min(room, len(real) * min(REAL_TURNS, max(1, room // len(real))))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See :class:`customlabels_nb.training.scene_sources.SceneSource`."""
+        return {"scenes": self._scenes.facts, "real": self._real.facts}
 
     def __len__(self) -> int:
         return len(self._scenes)
