@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -59,6 +60,17 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` atomically with :func:`replacing`."""
     with replacing(path) as file:
         file.write(data)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Check whether an error of a file or an SQLite database, or one of its causes, is that the disk is full."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if getattr(error, "sqlite_errorname", None) in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
+            return True
+        error = error.__cause__
+    return False
 
 
 def sync_folder(folder: Path) -> None:

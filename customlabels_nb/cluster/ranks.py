@@ -1,22 +1,27 @@
 """Start the processes (ranks) of a training run, and connect them with torch.distributed.
 
 Rank 0 is the process that trains. The others are workers of :mod:`customlabels_nb.cluster.workers`, or processes that
-``torchrun`` has started. They receive their work through the connection. Workers check its hash, which comes with their
-task. Processes of ``torchrun`` have no task, and run what they receive. The connection uses gloo for CPU tensors and
-nccl for CUDA tensors. All ports listen on one address only, by default 127.0.0.1, and ask for no password.
+``torchrun`` has started. They receive their work through the connection: the name of a function, JSON values and
+tensors, never pickled objects. Each of these messages is authenticated with a key. Workers get it with their task, and
+processes of ``torchrun`` from the environment variable :data:`KEY`. Numbers of steps and gradients, which cannot run
+code, are not authenticated. The connection uses gloo for CPU tensors and nccl for CUDA tensors. Its ports listen on
+127.0.0.1 if all processes are on this machine, otherwise on the address of the Ray node, or of ``torchrun``.
 """
 
 from __future__ import annotations
 
 import atexit
 import hashlib
+import hmac
 import importlib
-import io
+import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,8 +37,20 @@ from customlabels_nb.events import Events
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.distributed import Store
 
+#: Environment variable with the key of the processes that ``torchrun`` starts.
+KEY = "CUSTOMLABELS_NB_RANKS_KEY"
+#: Functions that rank 0 can name. Each returns a :class:`RankWork` for the fields of a :class:`RankTask`.
+FUNCTIONS = {
+    "detector": "customlabels_nb.training.detector_recipe:detector_rank",
+    "classifier": "customlabels_nb.training.fine_tuning:classifier_rank",
+}
+_END = "end"  # in place of a function: there are no more runs
+_MESSAGE = "message"  # JSON among the tensors of a message
+_KEY_CHARACTERS = 32
+_HEAD_BYTES, _TAG_BYTES = 8 + 32, 32  # length and SHA-256 hash of a message, and their HMAC
 _LOOPBACK = "127.0.0.1"
 _ENTRY = "customlabels_nb.cluster.ranks:take_part"
 _TIMEOUT = timedelta(minutes=10)  # without a response
@@ -48,8 +65,27 @@ class LostRankError(HelperError):
     """A process of a training run has ended, or can no longer be reached."""
 
 
+@dataclass(frozen=True)
+class RankTask:
+    """Work of the ranks other than 0, as rank 0 sends it.
+
+    Attributes
+    ----------
+    function : str
+        Key of :data:`FUNCTIONS`.
+    facts : dict
+        JSON values. Arrays become lists, dataclasses dicts, and paths strings.
+    tensors : dict of str to Tensor
+        Tensors, which are received on the CPU.
+    """
+
+    function: str
+    facts: dict[str, Any]
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+
 class RankWork(Protocol):
-    """Picklable work of the ranks other than 0."""
+    """Work of a rank other than 0."""
 
     def prepare(self) -> None:
         """Do what takes long and needs no other rank."""
@@ -90,8 +126,8 @@ class Ranks(Protocol):
         """
         ...
 
-    def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
-        """Connect the first ``size`` processes and let the others run ``work``.
+    def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
+        """Connect the first ``size`` processes and let the others run ``task``.
 
         ``ready`` is called regularly with the number of processes that are ready, until all are.
 
@@ -156,14 +192,14 @@ class WorkerRanks:
             return
         self._probes = readable_everywhere(list(images), root, shared=self._shared)
 
-    def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
+    def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
         try:
-            self._start(_packed(work), size, ready)
+            self._start(task, size, ready)
         except BaseException:
             disconnect()
             raise
 
-    def _start(self, data: bytes, size: int, ready: Callable[[int], None]) -> None:
+    def _start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
         from torch.distributed import TCPStore
 
         if self._workers is None:
@@ -186,14 +222,14 @@ class WorkerRanks:
         listener = socket.create_server((host, 0))
         port = listener.getsockname()[1]
         store = TCPStore(host, port, size, True, _TIMEOUT, wait_for_workers=False, master_listen_fd=listener.detach())
-        common = {"size": size, "host": host, "port": port, "sha256": hashlib.sha256(data).hexdigest()}
+        common = {"size": size, "host": host, "port": port, "key": secrets.token_hex()}
         for rank in range(1, size):
             self._tasks += 1
             self._running.add(self._tasks)
             self._workers.submit(self._tasks, {"rank": rank, "device": 0 if self._on else rank, **common})
         self._wait(store, "here", size, ready)
-        _connect(store, 0, size, host)
-        _send(data)
+        _connect(store, 0, size, host, common["key"])
+        _send(task)
         self._wait(store, "ready", size, ready)
 
     def reason(self) -> str:
@@ -248,11 +284,11 @@ class TorchrunRanks:
         if device not in ("cpu", "cuda"):
             raise InputError(f"workers={self.size} requires device='cpu' or 'cuda', not {device!r}.")
 
-    def start(self, work: RankWork, size: int, ready: Callable[[int], None]) -> None:
+    def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
         if size != self.size:
             raise InputError(f"workers={self.size} cannot share the images of a batch equally. Start {size} processes.")
         _join()
-        _send(_packed(work))
+        _send(task)
 
     def reason(self) -> str:
         raise HelperError("Another process of this training run has ended. Start torchrun again, and call resume().")
@@ -288,7 +324,7 @@ def ranks(
     elif launched_rank(workers) is not None:
         yield TorchrunRanks()
         _join()
-        _send(_packed(version))
+        _send(RankTask(_END, {"version": version}))
     else:
         found = WorkerRanks(workers, on, shared=shared)
         try:
@@ -303,13 +339,19 @@ def launched_rank(workers: int | None) -> int | None:
     Raises
     ------
     InputError
-        If ``workers`` differs from the number of these processes.
+        If ``workers`` differs from the number of these processes, or they have no key.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if workers in (None, 1) or size == 1 or not {"RANK", "MASTER_ADDR"} <= os.environ.keys():
         return None
     if workers != size:
         raise InputError(f"workers={workers} must be {size}, the number of processes that torchrun has started.")
+    if len(os.environ.get(KEY, "")) < _KEY_CHARACTERS:
+        raise InputError(
+            f"workers={workers} with torchrun requires a key of at least {_KEY_CHARACTERS} characters in the "
+            f"environment variable {KEY}. Start it with {KEY}=$(openssl rand -hex 32) torchrun …, and the same key on "
+            "all machines."
+        )
     return int(os.environ["RANK"])
 
 
@@ -327,8 +369,8 @@ def _take_part(task: Mapping[str, Any], events: Events) -> str:
     try:
         store = TCPStore(task["host"], task["port"], size, False, _TIMEOUT)
         store.set(f"here/{rank}", "")
-        _connect(store, rank, size, task["host"])
-        work = _received(task["device"], task["sha256"])
+        _connect(store, rank, size, task["host"], task["key"])
+        work = _work(_received(), task["device"])
         work.prepare()
         store.set(f"ready/{rank}", "")
         work.run(rank, size)
@@ -346,10 +388,11 @@ def follow() -> str:
     """
     _join()
     device = int(os.environ.get("LOCAL_RANK", "0"))
-    while not isinstance(work := _received(device), str):
+    while (received := _received()).function != _END:
+        work = _work(received, device)
         work.prepare()
         work.run(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    return str(work)
+    return str(received.facts["version"])
 
 
 # -- connection -------------------------------------------------------------------------------------
@@ -367,7 +410,74 @@ def exchange(operation: Callable[..., object], *arguments: Any, **options: Any) 
         raise LostRankError(f"Lost the connection to another process: {error}") from error
 
 
-def _connect(store: Store, rank: int, size: int, host: str) -> None:
+class RankChannel:
+    """Authenticated messages from rank 0 to the others, in order and each once.
+
+    Parameters
+    ----------
+    key : str
+        Key that rank 0 and the others share.
+    session : bytes
+        Random bytes of this connection, to which each rank has contributed.
+    broadcast : callable
+        Function that is called by all ranks with equally many bytes, and returns those of rank 0.
+    """
+
+    def __init__(self, key: str, session: bytes, broadcast: Callable[[bytes], bytes]) -> None:
+        self._key = hmac.digest(key.encode(), session, "sha256")
+        self._broadcast = broadcast
+        self._messages = 0
+
+    def send(self, data: bytes) -> None:
+        """Send a message, as rank 0."""
+        head = len(data).to_bytes(8, "big") + hashlib.sha256(data).digest()
+        self._broadcast(head + self._tag(head))
+        self._broadcast(data)
+
+    def receive(self) -> bytes:
+        """Return the next message, as another rank.
+
+        Raises
+        ------
+        HelperError
+            If rank 0 has not sent it with the same key, or it is not the next one.
+        """
+        signed = self._broadcast(bytes(_HEAD_BYTES + _TAG_BYTES))
+        head, tag = signed[:_HEAD_BYTES], signed[_HEAD_BYTES:]
+        if hmac.compare_digest(tag, self._tag(head)):
+            data = self._broadcast(bytes(int.from_bytes(head[:8], "big")))
+            if hmac.compare_digest(hashlib.sha256(data).digest(), head[8:]):
+                return data
+        raise HelperError(
+            f"A message was refused, because rank 0 did not send it with the key of this process. If torchrun runs on "
+            f"several machines, set {KEY} to the same key on all of them.",
+            "ValueError",
+        )
+
+    def _tag(self, head: bytes) -> bytes:
+        self._messages += 1
+        return hmac.digest(self._key, b"from rank 0" + self._messages.to_bytes(8, "big") + head, "sha256")
+
+
+_channels: list[RankChannel] = []  # that of the connection, if there is one
+
+
+def _open_channel(key: str) -> None:
+    import torch
+    import torch.distributed as dist
+
+    def broadcast(data: bytes) -> bytes:
+        content = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        exchange(dist.broadcast, content, src=0)
+        return bytes(content.numpy())
+
+    own = torch.frombuffer(bytearray(os.urandom(_TAG_BYTES)), dtype=torch.uint8)
+    all_ = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    exchange(dist.all_gather, all_, own)
+    _channels[:] = [RankChannel(key, torch.cat(all_).numpy().tobytes(), broadcast)]
+
+
+def _connect(store: Store, rank: int, size: int, host: str, key: str) -> None:
     import torch.distributed as dist
 
     # if the optimizer imports it later, its modules keep the connection open after disconnect()
@@ -379,14 +489,20 @@ def _connect(store: Store, rank: int, size: int, host: str) -> None:
         os.environ[name] = _interface(host)
     timeout = _PATIENCE if rank else _TIMEOUT  # the end of rank 0 closes their connections
     exchange(dist.init_process_group, _backends(), store=store, rank=rank, world_size=size, timeout=timeout)
+    _open_channel(key)
 
 
 def _join() -> None:
     import torch.distributed as dist
 
     if not dist.is_initialized():
+        if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:  # all are on this machine
+            for name in _INTERFACES:
+                os.environ.setdefault(name, _interface(_LOOPBACK))
         dist.init_process_group(_backends(), timeout=_PATIENCE)  # torchrun ends all if one ends
         atexit.register(disconnect)  # connecting again would find the addresses of the former connection
+    if not _channels:
+        _open_channel(os.environ[KEY])
 
 
 def disconnect() -> None:
@@ -395,6 +511,7 @@ def disconnect() -> None:
 
     if dist.is_initialized():
         dist.destroy_process_group()
+    _channels.clear()
     for name in _INTERFACES:
         os.environ.pop(name, None)
 
@@ -420,38 +537,37 @@ def _interface(host: str) -> str:
     raise InputError(f"This machine has no network interface with the address {host}.")
 
 
-def _packed(work: object) -> bytes:
+def _send(task: RankTask) -> None:
+    import torch
+    from safetensors.torch import save
+
+    message = json.dumps({"function": task.function, "facts": task.facts}, default=_plain).encode()
+    tensors = {name: value.detach().cpu().contiguous() for name, value in task.tensors.items()}
+    _channels[0].send(save({**tensors, _MESSAGE: torch.frombuffer(bytearray(message), dtype=torch.uint8)}))
+
+
+def _plain(value: Any) -> Any:
+    """Convert an array, a path or a dataclass to a JSON value."""
+    if isinstance(value, Path):
+        return str(value)
+    return value.tolist() if hasattr(value, "tolist") else vars(value)
+
+
+def _received() -> RankTask:
+    from safetensors.torch import load
+
+    tensors = load(_channels[0].receive())
+    return RankTask(**json.loads(tensors.pop(_MESSAGE).numpy().tobytes()), tensors=tensors)
+
+
+def _work(task: RankTask, device: int) -> RankWork:
+    """Return the work of a task, with its network on the CUDA device with this number if there is one."""
     import torch
 
-    file = io.BytesIO()
-    torch.save(work, file)
-    return file.getvalue()
-
-
-def _send(data: bytes) -> None:
-    import torch
-    import torch.distributed as dist
-
-    exchange(dist.broadcast, torch.tensor([len(data)]), src=0)
-    exchange(dist.broadcast, torch.frombuffer(bytearray(data), dtype=torch.uint8), src=0)
-
-
-def _received(device: int, sha256: str | None = None) -> Any:
-    """Receive an object from rank 0, with its CUDA tensors on the device with this number."""
-    import torch
-    import torch.distributed as dist
-
-    length = torch.zeros(1, dtype=torch.int64)
-    exchange(dist.broadcast, length, src=0)
-    content = torch.empty(int(length), dtype=torch.uint8)
-    exchange(dist.broadcast, content, src=0)
-    data = content.numpy().tobytes()
-    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-        raise HelperError("This process received other work than it was started for.", "ValueError")
+    if task.function not in FUNCTIONS:
+        raise HelperError(f"Rank 0 named {task.function!r}, but only {list(FUNCTIONS)} can run. Install one version.")
     if torch.cuda.is_available():
         torch.cuda.set_device(device)
-
-    def place(storage: Any, location: str) -> Any:
-        return storage.cuda(device) if location.startswith("cuda") else storage
-
-    return torch.load(io.BytesIO(data), map_location=place, weights_only=False)
+    module, _, name = FUNCTIONS[task.function].partition(":")
+    work: RankWork = getattr(importlib.import_module(module), name)(task)
+    return work

@@ -204,6 +204,7 @@ def pretrained_detector(
     proposals: int = 128,
     lean: bool = False,
     masks: bool = False,
+    weights: bool = True,
 ) -> ImageDetector:
     """Build a detector for training from a pretrained backbone, or from a COCO detector without its last layers.
 
@@ -219,6 +220,8 @@ def pretrained_detector(
         Skip computations that are expensive on a CPU and contribute little to training.
     masks : bool
         Add a mask head.
+    weights : bool
+        Load the pretrained weights. Without them, nothing is downloaded.
 
     Raises
     ------
@@ -234,9 +237,11 @@ def pretrained_detector(
         candidates = _LEAN_CANDIDATES if lean else CANDIDATES
         detector = build_detector(shape, n_labels, backbone, candidates=candidates, masks=masks)
     if shape.architecture != OWN:
-        _take_over(detector.network, coco_weights(shape.architecture))
+        if weights:
+            _take_over(detector.network, coco_weights(shape.architecture))
         return detector
-    detector.network.backbone.body.load_state_dict(_pretrained_body(backbone).state_dict())
+    if weights:
+        detector.network.backbone.body.load_state_dict(_pretrained_body(backbone).state_dict())
     detector.network.backbone.freeze(frozen_stages, lean=lean)
     if lean and has_bfloat16():
         compute_in_half(detector)

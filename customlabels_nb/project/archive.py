@@ -14,20 +14,22 @@ import sqlite3
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from customlabels_nb._utils.files import replacing, scratch
+from customlabels_nb._utils.files import is_disk_full, replacing, scratch
+from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.formats.zip_files import unpack_whole
-from customlabels_nb.errors import ArchiveError, ProjectError, ProjectExistsError, StoreError
+from customlabels_nb.errors import ArchiveError, ProjectError, StoreError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, to_path
-from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name
+from customlabels_nb.project.auto_refresh import interval, set_interval
+from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name, new_project_folder
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord, open_store
 from customlabels_nb.training.kept_files import relocated_files
@@ -90,8 +92,14 @@ def pack(
                     if events is not None:
                         events.progress("packing images", done, len(there))
             (folder / "packed").replace(path)
-    except OSError as error:
-        raise ProjectError(f"Cannot write {str(path)!r}: {error.strerror or error}. No file was created.") from error
+    except (OSError, StoreError) as error:
+        what = f"Cannot write {str(path)!r}"
+        if is_disk_full(error):
+            advice = "Free some space, or pass a path on another disk."
+            raise ProjectError(f"{what}: the disk is full. {advice} No file was created.") from error
+        if isinstance(error, StoreError):
+            raise
+        raise ProjectError(f"{what}: {error.strerror or error}. No file was created.") from error
     if any((place.root / "feedback").glob("*.db")):
         issues.append(Issue("NOT_HELD", "Verdicts that were not submitted are left out.", where="feedback"))
     remote = sum(map(is_remote, names))
@@ -197,32 +205,11 @@ def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) ->
     archive = os.path.expanduser(os.fspath(path))
     name = check_name(_about(archive) if name is None else name)
     target = into / name
-    if os.path.lexists(target):
-        raise ProjectExistsError(f"{str(target)!r} already exists. Pass a different name= or folder.")
-    with _staged(into) as folder:
+    with new_project_folder(target) as folder:
         unpack_whole(archive, folder, allowed=_belongs)
         (folder / _ABOUT).unlink()
         _check_database(folder / DATABASE, name)
-        if os.path.lexists(target):
-            raise ProjectExistsError(
-                f"{str(target)!r} was created while the archive was being unpacked. Nothing was overwritten."
-            )
-        folder.rename(target)
     return target
-
-
-@contextmanager
-def _staged(into: Path) -> Iterator[Path]:
-    """Yield an empty folder inside a hidden one, so that no partial project remains if unpacking is interrupted."""
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        with scratch(into) as hidden:
-            (hidden / "project").mkdir()
-            yield hidden / "project"
-    except OSError as error:
-        raise ProjectError(
-            f"Cannot write to {str(into)!r}: {error.strerror or error}. Nothing was unpacked."
-        ) from error
 
 
 def _about(archive: str) -> str:
@@ -264,6 +251,12 @@ def _check_database(path: Path, name: str) -> None:
                 raise ArchiveError(f"A version refers to the folder {strange[0]!r}, which is outside the project.")
             if store.setting("assist") is not None:  # no training starts by itself on the receiver's computer
                 store.change_setting("assist", lambda old: {**old, "on": False})
+            if interval(store) is not None:  # nor does a screen request URLs that the sender has chosen
+                set_interval(store, None)
+                say(
+                    "Automatic refreshes are switched off in the unpacked project. Check the sources in "
+                    "project.datasets before you switch them on with project.auto_refresh('1d')."
+                )
             if store.project().name != name:
                 store.set_project(Action("unpack", settings.user), name=name)
     except (sqlite3.Error, StoreError) as error:

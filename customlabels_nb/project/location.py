@@ -7,6 +7,8 @@ import errno
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -14,10 +16,21 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from customlabels_nb._utils.files import scratch
 from customlabels_nb.core.tables import TASKS
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import InputError, NotAllowedError, ProjectNameError, ProjectNotFoundError, StoreError
-from customlabels_nb.store import SqlStore, create_store, open_store
+from customlabels_nb.errors import (
+    CustomLabelsError,
+    InputError,
+    NotAllowedError,
+    ProjectError,
+    ProjectExistsError,
+    ProjectNameError,
+    ProjectNotFoundError,
+    StoreError,
+)
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, SqlStore, create_store, open_store
 
 POINTER = "project.json"
 DATABASE = "project.db"
@@ -148,19 +161,58 @@ def is_project(path: Path) -> bool:
         raise
 
 
-def create_project_store(root: Path, name: str, url: str | None, task: str | None) -> SqlStore:
+@contextmanager
+def new_project_folder(root: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes the project folder ``root`` at the end of the block.
+
+    Until then it is in a hidden folder beside ``root``. If the process is killed, there is no partial project, and the
+    next project that is created or opened beside it removes the hidden folder.
+
+    Raises
+    ------
+    ProjectExistsError
+        If there is a file or folder ``root``. It is never changed.
+    ProjectError
+        If the folder cannot be created.
+    """
+    try:
+        if os.path.lexists(root):
+            raise FileExistsError
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with scratch(root.parent) as hidden:
+            folder = hidden / "project"
+            folder.mkdir()
+            yield folder
+            if os.path.lexists(root):  # an empty folder would be replaced
+                raise FileExistsError
+            folder.rename(root)
+    except CustomLabelsError:
+        raise
+    except (OSError, ValueError) as error:
+        if os.path.lexists(root):
+            what = f"{str(root)!r} already exists. Nothing was overwritten. Choose another name or folder."
+            raise ProjectExistsError(what) from error
+        reason = getattr(error, "strerror", None) or error
+        raise ProjectError(f"Cannot create the folder {str(root)!r}: {reason}. Nothing was created.") from error
+
+
+def create_project_store(root: Path, name: str, url: str | None, task: str | None, tags: dict[str, str]) -> None:
     """Create the database of a new project: a file in its folder, or a separate schema in the database at ``url``."""
     if url is None:
-        return create_store(str(root / DATABASE), name, task=task)
-    kept = _without_password(url)
-    schema = f"customlabels_{uuid4().hex[:16]}"
-    store = create_store(url, name, schema=schema, task=task)
+        store = create_store(str(root / DATABASE), name, task=task)
+    else:
+        kept = _without_password(url)
+        schema = f"customlabels_{uuid4().hex[:16]}"
+        store = create_store(url, name, schema=schema, task=task)
     try:
-        (root / POINTER).write_text(json.dumps({"store": kept, "schema": schema}) + "\n", "utf-8")
+        if url is not None:
+            (root / POINTER).write_text(json.dumps({"store": kept, "schema": schema}) + "\n", "utf-8")
+        if tags:
+            store.set_project(Action("tag project", settings.user), tags=tags)
     except BaseException:
         store.destroy()
         raise
-    return store
+    store.close()
 
 
 def _without_password(url: str) -> str:

@@ -1065,7 +1065,8 @@ class Project:
             Number of processes, including this one, that share the images of each training step. The size of a step
             stays the same: 8 images for a detector, so up to 8 processes can share it. For a classifier, only
             fine-tuning is shared, up to 16 processes. With ``device="cuda"``, each process uses one device. Processes
-            that end are replaced. In a program that ``torchrun`` starts, pass the number of its processes.
+            that end are replaced. In a program that ``torchrun`` starts, pass the number of its processes, and set the
+            environment variable ``CUSTOMLABELS_NB_RANKS_KEY`` to the same 32 or more random characters for all of them.
         on : {"ray"}, optional
             Start the other processes on the Ray cluster of the environment variable ``RAY_ADDRESS``. By default, they
             run on this machine.

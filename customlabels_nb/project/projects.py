@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,11 @@ from customlabels_nb.project.location import (
     check_task,
     create_project_store,
     is_project,
+    new_project_folder,
+    open_project_store,
 )
 from customlabels_nb.project.project import Project
-from customlabels_nb.settings import settings
-from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store import SqlStore
 from customlabels_nb.store.network_disks import warning_for
 from customlabels_nb.training.status import settle_orphans
 
@@ -81,8 +81,9 @@ def create_project(
     check_task(task)
     tags = check_tags(tags or {})
     try:
-        root.mkdir(parents=True)
-    except FileExistsError as error:
+        with new_project_folder(root) as hidden:
+            create_project_store(hidden, name, store, task, tags)
+    except ProjectExistsError as error:
         if is_project(root):
             if exist_ok:
                 return _reopen(root, task, store)
@@ -90,19 +91,9 @@ def create_project(
         else:
             advice = "It is not a project. Remove it"
         raise ProjectExistsError(f"{str(root)!r} already exists. {advice}, or choose another name.") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ProjectError(f"Cannot create the folder {str(root)!r}: {reason}.") from error
-    try:
-        opened = create_project_store(root, name, store, task)
-    except BaseException:
-        shutil.rmtree(root, ignore_errors=True)
-        raise
+    opened = open_project_store(root, store)
     _warn_of_network_disk(root, opened)
-    project = Project(ProjectLocation(root, opened, store))
-    if tags:
-        opened.set_project(Action("tag project", settings.user), tags=tags)
-    return project
+    return Project(ProjectLocation(root, opened, store))
 
 
 def _reopen(root: Path, task: str | None, store: str | None) -> Project:
@@ -172,6 +163,8 @@ def unpack_project(
     path: str | os.PathLike[str], into: str | os.PathLike[str] = ".", *, name: str | None = None
 ) -> Project:
     """Unpack a zip file written by ``project.pack`` into a new folder ``<into>/<name>`` and open the project.
+
+    Assist and automatic refreshes are switched off in it, so that no training starts and no URL is requested by itself.
 
     Parameters
     ----------

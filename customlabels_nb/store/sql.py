@@ -223,7 +223,10 @@ class SqlStore:
             if self._database.is_sqlite:
                 with self._database.read() as connection, closing(sqlite3.connect(path)) as copy:
                     source: Any = connection.connection.driver_connection
-                    source.backup(copy)
+                    try:
+                        source.backup(copy)
+                    except sqlite3.OperationalError as error:  # of the copy. A damaged source is a DatabaseError
+                        raise OSError(str(error)) from error
             else:
                 _copy_rows(self._database, path)
             with closing(sqlite3.connect(path)) as copy, copy:

@@ -150,6 +150,11 @@ class Photos(DecodedImages[TrainingScene]):
         self.examples = list(examples)
         self.side = side
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See :class:`customlabels_nb.training.scene_sources.SceneSource`. Each process has its own memory limit."""
+        return {"examples": self.examples, "root": self.root, "side": self.side}
+
     def labels_of(self, index: int) -> IntArray:
         """Return the labels of an example's boxes, without decoding the image."""
         return self.examples[index].labels

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,8 @@ class BrandScenes:
     composed : bool
         Always True: a scene already shows several objects, so it is not combined into a mosaic. Nor is it mirrored,
         because a mirrored logo is a different logo.
+    facts : dict
+        See :class:`customlabels_nb.training.scene_sources.SceneSource`.
     issues : list of Issue
         One issue for each image that cannot be used.
     notes : list of str
@@ -126,6 +128,10 @@ class BrandScenes:
             raise InputError(f"logos contains the label {unknown[0]!r}, which is not in labels={list(labels)!r}.")
         if size < 64 or length < 1:
             raise InputError(f"size={size!r} must be at least 64 and length={length!r} at least 1.")
+        self.facts: dict[str, Any] = {
+            "logos": list(logos), "labels": list(labels), "backgrounds": list(backgrounds or ()), "root": root,
+            "seed": seed, "size": size, "length": length, "cache_bytes": cache_bytes, "masks": masks,
+        }  # fmt: skip
         self.issues: list[Issue] = []
         self._root, self._seed, self._size, self._length, self._masks = root, seed, size, length, masks
         self._backgrounds = list(backgrounds or ())
@@ -289,6 +295,11 @@ class MixedScenes:
         room = max(1, round(REAL_SHARE * len(scenes)))
         self._slots = min(room, len(real) * min(REAL_TURNS, max(1, room // len(real))))
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See :class:`customlabels_nb.training.scene_sources.SceneSource`."""
+        return {"scenes": self._scenes.facts, "real": self._real.facts}
+
     def __len__(self) -> int:
         return len(self._scenes)
 
@@ -340,9 +351,6 @@ class _Kept:
         self._limit, self._bytes = limit, 0
         self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._lock = Lock()
-
-    def __reduce__(self) -> tuple[type[_Kept], tuple[int]]:
-        return _Kept, (self._limit,)  # pickled for another process, empty
 
     def get(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
         """Return the cached value of ``key``, or create it with ``make``. Two threads may both create it."""

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import psutil
 
@@ -25,8 +25,11 @@ _GIGABYTE = 2**30
 
 
 def default_cache_bytes() -> int:
-    """Return the default memory limit for decoded images in bytes: a quarter of the free memory, at most 2 GB."""
-    return min(2 * _GIGABYTE, int(psutil.virtual_memory().available) // 4)
+    """Return the default memory limit for decoded images in bytes: a quarter of the free memory, at most 2 GB.
+
+    Processes of a training run on one machine share it.
+    """
+    return min(2 * _GIGABYTE, int(psutil.virtual_memory().available) // 4) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 class DecodedImages(ABC, Generic[Decoded]):
@@ -56,16 +59,6 @@ class DecodedImages(ABC, Generic[Decoded]):
         self._kept: dict[int, Decoded] = {}
         self._unusable: set[int] = set()
         self._lock = threading.Lock()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle without the decoded images."""
-        return {name: value for name, value in vars(self).items() if name not in ("_kept", "_lock")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Start with an empty cache, and share the free memory with the other processes of a training run."""
-        vars(self).update(state, _kept={}, cached_bytes=0, _lock=threading.Lock())
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        self.cache_bytes = min(self.cache_bytes, default_cache_bytes() // processes)
 
     def __len__(self) -> int:
         """Return the number of images, including unusable ones."""

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from customlabels_nb._utils.device import BatchSize
+from customlabels_nb.cluster.ranks import RankTask
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
@@ -105,9 +106,13 @@ class DetectionLearner:
             for (body, matrix), parameters in groups.items()
         ]
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle the learner for another process, which does not validate."""
-        return {**vars(self), "_prepared": replace(self._prepared, held_out=[], shown=[]), "_found": None}
+    def for_ranks(self) -> RankTask:
+        """Return what :func:`customlabels_nb.training.detector_recipe.detector_rank` needs."""
+        facts = {
+            "shape": self.network.shape, "labels": self.labels, "options": self._options, "device": self._device,
+            "size": self._prepared.size, "source": self._prepared.source.facts,
+        }  # fmt: skip
+        return RankTask("detector", facts)
 
     def preload(self) -> None:
         """Decode training images that fit into memory."""

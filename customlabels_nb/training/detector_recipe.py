@@ -16,7 +16,7 @@ import torch
 
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.cluster.ranks import Ranks
+from customlabels_nb.cluster.ranks import Ranks, RankTask
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import emptiness
 from customlabels_nb.errors import ImageError, NotEnoughDataError
@@ -32,11 +32,11 @@ from customlabels_nb.models.detector_shape import OWN, DetectorShape, anchors_fo
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.training.boxes_data import Example, Photos, make_examples
 from customlabels_nb.training.brands import BrandScenes, MixedScenes
-from customlabels_nb.training.budget import Clock
-from customlabels_nb.training.detection_data import DetectionOptions, prepare
+from customlabels_nb.training.budget import Budget, Clock
+from customlabels_nb.training.detection_data import DetectionOptions, Prepared, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
 from customlabels_nb.training.kinds import BRANDS
-from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, train
+from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, OtherRank, train
 from customlabels_nb.training.plan import TrainingPlan, UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
@@ -265,18 +265,7 @@ def train_detector(
     shape = DetectorShape(options.detector, cascade=cascade)
     if own:
         shape = replace(shape, anchors=anchors_for(size, prepared.smallest))
-    few = device == "cpu"  # on a slow device, halving the work per step hardly changes the number of steps needed
-    network = pretrained_detector(
-        shape,
-        len(labels),
-        options.backbone,
-        seed=options.seed,
-        frozen_stages=_FROZEN,
-        proposals=_PROPOSALS[few] * (2 if prepared.crowded else 1),
-        lean=few,
-        masks=options.masks,
-    )
-    network = network.to(device).to(memory_format=torch.channels_last)
+    network = _network(prepared, shape, labels, options, device)
     learner = DetectionLearner(network, prepared, labels, options, device)
     if learner.repeated > 1:
         notes.append(f"Images of rare labels are used up to {learner.repeated:.1f} times as often as others.")
@@ -323,6 +312,51 @@ def train_detector(
     }
     issues: list[Issue] = list(getattr(prepared.source, "issues", []))
     return TrainedDetector(network, shape, size, learner.mean, learner.std, state, facts, issues)
+
+
+def _network(
+    prepared: Prepared,
+    shape: DetectorShape,
+    labels: Sequence[str],
+    options: DetectionOptions,
+    device: str,
+    *,
+    weights: bool = True,
+) -> ImageDetector:
+    """Build the network to train, with or without its pretrained weights."""
+    few = device == "cpu"  # on a slow device, halving the work per step hardly changes the number of steps needed
+    network = pretrained_detector(
+        shape,
+        len(labels),
+        options.backbone,
+        seed=options.seed,
+        frozen_stages=_FROZEN,
+        proposals=_PROPOSALS[few] * (2 if prepared.crowded else 1),
+        lean=few,
+        masks=options.masks,
+        weights=weights,
+    )
+    return network.to(device).to(memory_format=torch.channels_last)
+
+
+def detector_rank(task: RankTask) -> OtherRank:
+    """Return the work of another process that trains a detector, see :meth:`DetectionLearner.for_ranks`."""
+    facts = task.facts["learner"]
+    labels, device = facts["labels"], facts["device"]
+    options = DetectionOptions(**{**facts["options"], "budget": Budget(**facts["options"]["budget"])})
+    prepared = Prepared(_source(facts["source"]), [], [], facts["size"], 0.0, [])
+    network = _network(prepared, DetectorShape(**facts["shape"]), labels, options, device, weights=False)
+    return OtherRank(DetectionLearner(network, prepared, labels, options, device), task)
+
+
+def _source(facts: dict[str, Any]) -> SceneSource:
+    """Create a scene source from its ``facts``."""
+    if "real" in facts:
+        return MixedScenes(_source(facts["scenes"]), _source(facts["real"]))
+    facts["root"] = facts["root"] and Path(facts["root"])
+    if "examples" not in facts:
+        return BrandScenes(**facts)
+    return Photos([Example(**example) for example in facts.pop("examples")], **facts)
 
 
 def predict_boxes(

@@ -19,17 +19,17 @@ from torch import nn
 from torch.nn import functional
 
 from customlabels_nb._utils.device import BatchSize
-from customlabels_nb.cluster.ranks import Ranks
+from customlabels_nb.cluster.ranks import Ranks, RankTask
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.backbones import forward_batch
+from customlabels_nb.models.backbones import backbone_named, build_backbone, forward_batch, freeze
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.transforms import Pixels, to_batch
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
-from customlabels_nb.training.loop import LoopOptions, LoopState, train
+from customlabels_nb.training.loop import LoopOptions, LoopState, OtherRank, train
 from customlabels_nb.training.temperature import losses
 
 #: Images per step (batch size).
@@ -238,7 +238,7 @@ class _Learner:
         self.network: nn.Module = network
         self.images, self.truth, self.train_on, self.held_out = images, truth, train_on, held_out
         self.backbone, self.mirror = backbone, mirror
-        self.options = replace(options, clock=None, ranks=None)  # other processes receive the learner
+        self.options = replace(options, clock=None, ranks=None)  # not for other processes
         self.batch_size = options.batch
         self.weights = np.ones(truth.shape) if weights is None else weights
         self.trained = unfreeze_last_stages(network.backbone)
@@ -257,6 +257,15 @@ class _Learner:
             {"params": others, "lr": _BACKBONE_RATE, "weight_decay": 0.0},
             {"params": self.head, "lr": _HEAD_RATE, "weight_decay": 0.0},
         ]
+
+    def for_ranks(self) -> RankTask:
+        facts = {
+            "images": self.images.images, "root": self.images.root, "side": self.images.side, "mirror": self.mirror,
+            "train_on": self.train_on, "held_out": self.held_out, "backbone": self.backbone.name,
+            "options": self.options, "outputs": self.identity["outputs"],
+        }  # fmt: skip
+        arrays = {"truth": self.truth, "weights": self.weights}
+        return RankTask("classifier", facts, {name: torch.from_numpy(array) for name, array in arrays.items()})
 
     def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> list[_Item]:
         rng = np.random.default_rng([self.options.seed, step])
@@ -300,3 +309,18 @@ class _Learner:
             if pixels is not None:
                 return index, pixels
         raise NotEnoughDataError("None of the training images can still be read. See project.issues.")
+
+
+def classifier_rank(task: RankTask) -> OtherRank:
+    """Return the work of another process that fine-tunes a classifier, see :meth:`_Learner.for_ranks`."""
+    facts = task.facts["learner"]
+    options = TuningOptions(**{**facts["options"], "budget": Budget(**facts["options"]["budget"])})
+    backbone = backbone_named(facts["backbone"])
+    network = freeze(ImageClassifier(build_backbone(backbone.name), backbone.features, facts["outputs"]))
+    images = ImagePixels(facts["images"], facts["side"], root=facts["root"] and Path(facts["root"]))
+    truth, weights = (task.tensors[name].numpy() for name in ("truth", "weights"))
+    train_on, held_out = (np.array(facts[name], dtype=np.int64) for name in ("train_on", "held_out"))
+    learner = _Learner(
+        network.to(options.device), images, truth, train_on, held_out, backbone, options, weights, facts["mirror"]
+    )
+    return OtherRank(learner, task)

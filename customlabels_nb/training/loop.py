@@ -37,7 +37,7 @@ from torch.optim.swa_utils import AveragedModel
 from customlabels_nb._utils.device import is_out_of_memory, release_memory
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.cluster.ranks import LostRankError, Ranks
+from customlabels_nb.cluster.ranks import LostRankError, Ranks, RankTask
 from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
 from customlabels_nb.events import Events, Sample
 from customlabels_nb.models.compute_threads import fastest_threads
@@ -105,6 +105,10 @@ class Learner(Protocol):
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Compute the metrics of a network in eval mode on held-out images, or an empty dict if there are none."""
+        ...
+
+    def for_ranks(self) -> RankTask:
+        """Return the function that creates the learner in another process of the run, and its arguments."""
         ...
 
 
@@ -262,21 +266,23 @@ def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: P
     return _Loop(learner, options, events, Checkpoints(checkpoints) if checkpoints is not None else None).go()
 
 
-@dataclass(frozen=True)
 class OtherRank:
     """Work of the other processes of a run, see :class:`customlabels_nb.cluster.ranks.RankWork`.
 
-    Attributes
+    Parameters
     ----------
-    learner, options : Learner, LoopOptions
-        Arguments of :func:`train`.
-    loaded : Loaded
-        Current state of the run.
+    learner : Learner
+        Learner like that of rank 0, whatever its weights.
+    task : RankTask
+        Options and state of the run, as :func:`train` has sent them.
     """
 
-    learner: Learner
-    options: LoopOptions
-    loaded: Loaded
+    def __init__(self, learner: Learner, task: RankTask) -> None:
+        options = task.facts["options"]
+        self.learner = learner
+        self.options = LoopOptions(**{**options, "budget": Budget(**options["budget"])})
+        # names in the state begin with "network." and the like, those of the learner's arguments have no dot
+        self.loaded = Loaded(task.facts["state"], {k: v for k, v in task.tensors.items() if "." in k})
 
     def prepare(self) -> None:
         """Decode images."""
@@ -481,7 +487,10 @@ class _Loop:
         if not self.cuda:
             torch.set_num_threads(max(1, min(torch.get_num_threads(), ranks.threads)))
         self.state.parts = size * math.ceil(self.state.parts / size)
-        work = OtherRank(self.learner, replace(self.options, expect=None, ranks=None), self._snapshot())
+        own, state = self.learner.for_ranks(), self._snapshot()
+        options = replace(self.options, expect=None, ranks=None)
+        facts = {"learner": own.facts, "options": options, "state": state.facts}
+        task = RankTask(own.function, facts, {**own.tensors, **state.tensors})
         known = -1
 
         def tell(ready: int) -> None:
@@ -491,7 +500,7 @@ class _Loop:
                 self.events.progress("starting workers", ready, size - 1, unit="workers")
 
         try:
-            ranks.start(work, size, tell)
+            ranks.start(task, size, tell)
             self.peers = Peers(0, size, images)
         except LostRankError as error:
             self._note_loss(str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,11 @@ class SceneSource(Protocol):
     exactly where it stopped. A source whose attribute ``composed`` is True already creates scenes with several objects
     at various sizes. Training does not combine these scenes into mosaics or mirror them.
     """
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Arguments that create the same source in another process of a training run."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of scenes per epoch."""

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from customlabels_nb.cluster import ranks
+from customlabels_nb.cluster.ranks import RankTask
+from customlabels_nb.cluster.workers import WorkerJob
+from customlabels_nb.events import Events
+from customlabels_nb.training.loop import OtherRank
+
 BATCH = 8
+
+
+def take_part(job: WorkerJob) -> Callable[[dict[str, Any], Events], str]:
+    """Return what workers run for a rank, and let rank 0 name :func:`plane_rank` too."""
+    ranks.FUNCTIONS["plane"] = "tests.cluster.plane:plane_rank"
+    return ranks.take_part(job)
+
+
+def plane_rank(task: RankTask) -> OtherRank:
+    """Return the work of another process that trains a plane."""
+    facts = task.facts["learner"]
+    parent, once = facts.pop("parent"), facts.pop("once")
+    plane = Plane(**facts, once=once and Path(once))
+    plane.parent = parent
+    return OtherRank(plane, task)
 
 
 class Plane:
@@ -31,6 +52,7 @@ class Plane:
     def __init__(
         self, *, most: int = BATCH, die_at: int = -1, once: Path | None = None, fail: str = "", roomy: bool = False
     ) -> None:
+        self.facts = {"most": most, "die_at": die_at, "once": once, "fail": fail, "roomy": roomy}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(7)
             self.network: nn.Module = nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 1), nn.Linear(1, 1))
@@ -38,6 +60,9 @@ class Plane:
         self.batch_size = BATCH
         self.most, self.die_at, self.once, self.fail, self.roomy = most, die_at, once, fail, roomy
         self.parent = os.getpid()
+
+    def for_ranks(self) -> RankTask:
+        return RankTask("plane", {**self.facts, "parent": self.parent})
 
     def groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.network.parameters()), "lr": 0.05}]

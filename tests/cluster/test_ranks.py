@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,19 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
-from customlabels_nb.cluster.ranks import Ranks, launched_rank, ranks
+from customlabels_nb.cluster.ranks import KEY, Ranks, RankTask, _plain, launched_rank, ranks
 from customlabels_nb.errors import Cancelled, HelperError, InputError, ModelError
 from customlabels_nb.events import Events, Message, Progress
-from customlabels_nb.models.backbone import Backbone
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
-from customlabels_nb.training import fine_tuning
-from customlabels_nb.training.brands import BrandScenes
+from customlabels_nb.training import detector_recipe, fine_tuning
+from customlabels_nb.training.boxes_data import Photos
+from customlabels_nb.training.brands import BrandScenes, MixedScenes
 from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.data_parallel import usable_ranks
 from customlabels_nb.training.detection_data import DetectionOptions
@@ -59,17 +61,10 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Ranks]:
-    with ranks(2) as found:
+    with pytest.MonkeyPatch.context() as patch, ranks(2) as found:
+        patch.setattr("customlabels_nb.cluster.ranks._ENTRY", "tests.cluster.plane:take_part")
         assert found is not None
         yield found
-
-
-class Waiting:
-    """Work that is never started."""
-
-    def prepare(self) -> None: ...
-
-    def run(self, rank: int, size: int) -> None: ...
 
 
 def run(learner: Plane, folder: Path | None = None, on: Ranks | None = None, events: Events | None = None) -> LoopState:
@@ -168,9 +163,8 @@ def test_a_detector_and_a_fine_tuned_classifier_train_the_same(
 
     def classifier(on: Ranks | None) -> dict[str, Any]:
         torch.manual_seed(0)
-        layers = [nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        network = ImageClassifier(nn.Sequential(*layers), 8, 2)
-        backbone = Backbone("tiny", "tiny", "none", 0.0, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3), input_size=32, features=8)
+        backbone = replace(backbone_named(PACKAGED), input_size=32)
+        network = ImageClassifier(load_backbone(PACKAGED), backbone.features, 2)
         chosen = TuningOptions(Budget(steps=6), batch=4, ranks=on)
         pixels, truth = ImagePixels(images, 32), np.arange(12) % 2
         fine_tune(network, pixels, truth, np.arange(4, 12), np.arange(4), backbone, chosen, Events())
@@ -185,14 +179,20 @@ def test_a_detector_and_a_fine_tuned_classifier_train_the_same(
     assert without_times(shared.state) == without_times(alone.state)
 
 
-def test_scenes_of_logos_reach_other_processes(tmp_path: Path) -> None:
-    logos = [(example.image, "red") for example in drawn_squares(tmp_path, 4)]
-    scenes = BrandScenes(logos, ["red"])
-    sent = pickle.loads(pickle.dumps(scenes))  # noqa: S301
-    first, second = scenes.load(3, 1), sent.load(3, 1)
-    assert first is not None
-    assert second is not None
-    assert np.array_equal(first.pixels, second.pixels)
+def test_scenes_reach_other_processes(tmp_path: Path) -> None:
+    squares = drawn_squares(tmp_path, 4)
+    outlined = replace(squares[0], polygons=[[[1.5, 2.0], [9.25, 2.0], [9.25, 9.0]]], ignored=np.ones((1, 4)))
+    scenes = BrandScenes([(example.image, "red") for example in squares], ["red"], length=8, masks=True)
+    mixed = MixedScenes(scenes, Photos([outlined, *squares[1:]], root=tmp_path))
+    sent = detector_recipe._source(json.loads(json.dumps(mixed.facts, default=_plain)))
+    for index in range(8):
+        first, second = mixed.load(index, 1), sent.load(index, 1)
+        assert first is not None
+        assert second is not None
+        for name in ("pixels", "boxes", "labels"):
+            assert np.array_equal(getattr(first, name), getattr(second, name))
+        assert repr(first.outlines) == repr(second.outlines)
+        assert np.array_equal(mixed.labels_of(index), sent.labels_of(index))
 
 
 # -- projects --------------------------------------------------------------------------------------------
@@ -247,7 +247,8 @@ def test_a_stopped_run_is_resumed_by_torchrun(project: Project, tmp_path: Path) 
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
     done = subprocess.run(
         [*launch, "--nproc-per-node=2", str(program), str(project.root)],
-        capture_output=True, text=True, timeout=500, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, timeout=500,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), KEY: "k" * 32},
     )  # fmt: skip
     told = [f"{rank} TRAINING_COMPLETED launched TRAINING_COMPLETED" for rank in (0, 1)]
     assert [line for line in told if line in done.stdout] == told, done.stdout + done.stderr
@@ -270,7 +271,7 @@ def test_a_run_whose_workers_do_not_start_ends(monkeypatch: pytest.MonkeyPatch) 
     with ranks(3) as found:
         assert found is not None
         with pytest.raises(HelperError, match=r"^Only 0 of 2 workers have started.*Pass workers=1, or add nodes\.$"):
-            found.start(Waiting(), 3, lambda ready: None)
+            found.start(RankTask("plane", {}), 3, lambda ready: None)
 
 
 def test_invalid_numbers_of_processes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,8 +283,11 @@ def test_invalid_numbers_of_processes(project: Project, monkeypatch: pytest.Monk
         with pytest.raises(InputError, match=message):
             project.train("wrong", **TINY, **wrong)
     assert [usable_ranks(size, 8) for size in (1, 2, 3, 4, 5, 8, 64)] == [1, 2, 3, 4, 4, 8, 8]
-    for name, value in (("WORLD_SIZE", "4"), ("RANK", "1"), ("MASTER_ADDR", "127.0.0.1")):
+    for name, value in (("WORLD_SIZE", "4"), ("RANK", "1"), ("MASTER_ADDR", "127.0.0.1"), (KEY, "k" * 32)):
         monkeypatch.setenv(name, value)
     assert (launched_rank(4), launched_rank(None)) == (1, None)
     with pytest.raises(InputError, match="workers=2 must be 4"):
         project.train("wrong", workers=2, **TINY)
+    monkeypatch.setenv(KEY, "short")
+    with pytest.raises(InputError, match=rf"at least 32 characters.*{KEY}=\$\(openssl rand -hex 32\) torchrun"):
+        project.train("wrong", workers=4, **TINY)

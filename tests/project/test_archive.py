@@ -18,7 +18,6 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ArchiveError, CustomLabelsError, ProjectError, ProjectExistsError, ProjectNameError
-from customlabels_nb.project import archive as packing
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.project.conftest import draw
@@ -277,25 +276,24 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_project(
     def full(*arguments: object, **named: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(zipfile.ZipFile, "writestr", full)
-        with pytest.raises(ProjectError, match="No space left"):
-            rich.pack(tmp_path / "class.zip", progress=False)
-    assert (tmp_path / "class.zip").read_bytes() == old
+    def small(path: str) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count = 2")
+        return connection
+
+    connect = sqlite3.connect
+    for where, name, replaced in ((zipfile.ZipFile, "writestr", full), (sqlite3, "connect", small)):
+        with monkeypatch.context() as patched:
+            patched.setattr(where, name, replaced)
+            with pytest.raises(ProjectError, match=r"class\.zip': the disk is full\. Free some space"):
+                rich.pack(tmp_path / "class.zip", progress=False)
+        assert (tmp_path / "class.zip").read_bytes() == old
+        assert not list(tmp_path.glob(".*"))
     with monkeypatch.context() as patched:
         patched.setattr("shutil.copyfileobj", full)
         with pytest.raises(ArchiveError, match="disk is full"):
             cl.unpack_project(tmp_path / "class.zip", tmp_path / "x")
     assert list((tmp_path / "x").iterdir()) == []
-
-
-def test_what_a_killed_unpacking_leaves_is_no_project(rich: Project, tmp_path: Path) -> None:
-    rich.pack(tmp_path / "class.zip", progress=False)
-    with packing._staged(tmp_path / "x") as folder:
-        shutil.copy(rich.root / "project.db", folder)
-        shutil.copytree(folder.parent, tmp_path / "y" / folder.parent.name)  # as if the process had been killed here
-    assert list((tmp_path / "x").iterdir()) == []
-    assert cl.list_projects(tmp_path / "y").empty
 
 
 def test_a_place_that_can_not_be_written_is_named(rich: Project, tmp_path: Path) -> None:

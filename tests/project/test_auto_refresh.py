@@ -14,6 +14,9 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.project import auto_refresh
 from customlabels_nb.settings import settings
 from tests.images.pictures import jpeg, write_folder
+from tests.remote.conftest import Web, web
+
+__all__ = ["web"]
 
 
 @pytest.fixture
@@ -232,3 +235,25 @@ def test_durations_that_are_none_are_refused(project: cl.Project, every: Any) ->
     with pytest.raises(InputError, match="every="):
         project.auto_refresh(every)
     assert project.auto_refresh() == 1e-6
+
+
+def test_no_screen_of_an_unpacked_project_requests_the_urls_of_its_sender(
+    project: cl.Project, web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (web.root / "a.jpg").write_bytes(jpeg(1))
+    project.add_images(f"{web.url}/a.jpg", progress=False)
+    project.jobs.create("leaves-1", project.train_set)
+    project.pack(tmp_path / "leaves.zip", progress=False)
+    web.requests.clear()
+    project.label()
+    assert web.requests, "the project has no source that screens request"
+    web.requests.clear()
+    capsys.readouterr()
+    received = cl.unpack_project(tmp_path / "leaves.zip", tmp_path / "received")
+    assert "Automatic refreshes are switched off" in capsys.readouterr().out
+    for open_screen in open_screens(received, received.jobs["leaves-1"]).values():
+        open_screen()
+    assert web.requests == []
+    assert received.auto_refresh() is None
+    assert received.auto_refresh("1d") == 86_400
+    received.close()

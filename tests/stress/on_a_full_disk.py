@@ -56,6 +56,13 @@ def main() -> None:
     assert state(project) == whole
     print("rename:", refused(project.rename, "q"))
     assert (project.name, project.root) == ("p", disk / "p")
+    for leave in (0, 100_000, 250_000, 300_000):  # the copy of the database fits or does not fit
+        fill(disk, leave)
+        before = sorted(disk.iterdir())
+        said = refused(project.pack, disk / "p.zip", progress=False)
+        assert "p.zip': the disk is full" in said, said
+        assert sorted(disk.iterdir()) == before
+    fill(disk, leave=0)
     print("create:", refused(cl.create_project, "q", disk))
     assert not (disk / "q").exists()
     assert state(cl.load_project(disk / "p")) == whole

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
+from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.image_folder import is_image_name
@@ -145,7 +145,7 @@ def _extract(
         temporary.replace(path)
         taken.add(_identity(path))
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise ArchiveError(f"The disk is full: {name!r} was not unpacked completely.") from error
         return f"It cannot be written ({error.strerror or error})."
     except Exception as error:  # each compression method raises its own errors for damaged data
