@@ -32,6 +32,7 @@ from customlabels_nb.jobs.leases import (
     SKIPPED,
     SKIPS_TO_REVIEW,
     TRUSTED,
+    name_in,
     one,
     read_job,
     run,
@@ -389,6 +390,7 @@ def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
     of_gold = """SELECT count(*) AS number FROM job_tasks t JOIN job_answers a ON a.task = t.id
         WHERE t.job = :job AND t.gold IS NOT NULL AND a.who = :who AND a.counted = 1"""
     with store.reading() as connection:
+        who = name_in(connection, job, who, exact=True)
         number = int(run(connection, of_gold, job=job, who=who)[0].number)
         if number < GOLD_ANSWERS or number == scored:
             return number

@@ -77,7 +77,7 @@ class ReviewerSession(ReviewSession):
         found = job.disputed()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
         own = create_store(str(Path(self._folder.name) / "review.db"), job.name, task=job.task)
-        super().__init__(own, root, user=current_person(store))
+        super().__init__(own, root, user=current_person(store)[0])
         self._take_in(found)
 
     def close(self) -> None:
