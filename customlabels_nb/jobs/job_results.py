@@ -177,7 +177,7 @@ def final_results(connection: Connection, row: Row[Any]) -> Consensus:
     found = combine(connection, row)
     sql = "SELECT id, state FROM job_tasks WHERE job = :job AND gold IS NULL"
     stored = found.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})
-    tied = (found.tasks["state"] != RESOLVED) & ~found.tasks["task"].isin(found.annotations.query("kept")["task"])
+    tied = found.tasks["tie"] & ~found.tasks["task"].isin(found.annotations.query("kept")["task"])
     sure = (stored == REVIEWED) | ((stored == RESOLVED) & ~tied)
     states = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
     return replace(found, tasks=found.tasks.assign(state=pd.array(states, dtype="str")))

@@ -172,6 +172,9 @@ class ReviewerSession(ReviewSession):
         skipped = {task for task, rows in skips.items() if len(rows) >= SKIPS_TO_REVIEW}
         shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]  # no consensus on skipped images
         marks = found.annotations[found.annotations["image"].isin(shown)]
+        if self._job.task == t.TASKS[0]:  # weights alone are no consensus
+            tied = {task for task, why in reasons.items() if ("tie",) in why} - set(tasks.loc[tasks["decided"], "task"])
+            marks = marks.assign(kept=marks["kept"] & ~marks["task"].isin(tied))
         of_image = marks.groupby("image").groups
         tags = []
         for task in tasks.itertuples(index=False):
