@@ -438,7 +438,7 @@ class LabellingJob:
         Raises
         ------
         StaleEditError
-            If an image has another answer or decision than ``seen``. Nothing is stored.
+            If an image has another answer or decision than ``seen``, or needs none any more. Nothing is stored.
 
         Examples
         --------
@@ -479,8 +479,12 @@ class LabellingJob:
                 leases.take_back_decision(connection, task)
             self._note(connection, "take back decision", person, {"images": list(found.values())}, len(found))
 
-    def return_to_queue(self, images: str | Iterable[str]) -> int:
+    def return_to_queue(
+        self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None
+    ) -> int:
         """Reject all answers to these images, so that everybody is asked again, and return the number of answers.
+
+        With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
@@ -490,6 +494,7 @@ class LabellingJob:
         """
         with self._acting("reviewer", "reject answers of") as (connection, person):
             found = self._tasks(connection, images)
+            job_results.refuse_changed(connection, found, seen or {})
             number = sum([leases.ask_again(connection, task) for task in sorted(found)])
             self._note(connection, "return to queue", person, {"images": list(found.values())}, number)
             return number
@@ -759,8 +764,16 @@ class LabellingJob:
             leases.reject(connection, answer)
             self._note(connection, "reject answer", person, {"answer": answer})
 
-    def ask_one_more(self, images: str | Iterable[str], *, most: int | None = None) -> int:
+    def ask_one_more(
+        self,
+        images: str | Iterable[str],
+        *,
+        most: int | None = None,
+        seen: Mapping[str, tuple[int, bool]] | None = None,
+    ) -> int:
         """Ask one more person about these images, up to ``most`` (by default the job's), and return their number.
+
+        With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
@@ -770,6 +783,7 @@ class LabellingJob:
         """
         with self._acting("reviewer", "ask more people in") as (connection, person):
             limit, found = most or read_job(connection, self._id).most, self._tasks(connection, images)
+            job_results.refuse_changed(connection, found, seen or {})
             number = sum([job_tasks.ask_one_more(connection, task, limit) for task in found])
             self._note(connection, "ask one more", person, {"images": list(found.values())}, number)
             return number
@@ -789,15 +803,19 @@ class LabellingJob:
         """
         return self._settle_skipped(images, "accept skipped images of", leases.ACCEPTED, seen or {})
 
-    def return_skipped(self, images: str | Iterable[str] | None = None) -> int:
+    def return_skipped(
+        self, images: str | Iterable[str] | None = None, *, seen: Mapping[str, tuple[int, bool]] | None = None
+    ) -> int:
         """Ask again about skipped images, by default all that wait, and return their number. Skips are forgotten.
+
+        With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
         >>> job.return_skipped()
         0
         """
-        return self._settle_skipped(images, "return skipped images of", "open", {})
+        return self._settle_skipped(images, "return skipped images of", "open", seen or {})
 
     # -- helpers ------------------------------------------------------------------------------------
     def _me(self) -> str:

@@ -137,10 +137,15 @@ def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, in
 
 
 def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Mapping[str, tuple[int, bool]]) -> None:
-    """Raise StaleEditError if a task has another answer or decision than ``seen``. ``tasks`` maps ids to images."""
+    """Raise StaleEditError if a task has another answer or decision than ``seen``, or needs no decision any more.
+
+    ``tasks`` maps ids to images.
+    """
     latest, each = newest_answers(connection, list(tasks)), list(tasks)
-    states = run(connection, "SELECT id, state FROM job_tasks WHERE id IN :each ORDER BY id", each=each) if each else ()
-    now = {tasks[row.id]: (latest.get(row.id, 0), row.state in (REVIEWED, ACCEPTED)) for row in states}
+    sql = f"""SELECT t.id, CASE WHEN t.state IN ('{REVIEWED}', '{ACCEPTED}') THEN 1
+            WHEN t.state IN ('{NEEDS_REVIEW}', '{ANSWERED}', '{SKIPPED}') OR ({ALONE}) THEN 0 END AS decided
+        FROM job_tasks t WHERE t.id IN :each ORDER BY t.id"""
+    now = {tasks[row.id]: (latest.get(row.id, 0), row.decided) for row in run(connection, sql, each=each)}
     if stale := [image for image, state in now.items() if seen.get(image, state) != state]:
         raise StaleEditError(
             f"{len(stale)} of these images have other answers or decisions since you read them, for example "
