@@ -118,7 +118,8 @@ class JobReview(Review):
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: dict[str, Any] | None = None) -> Any:
         answer = super()._outcome(outcome, images, edit)
-        return {**answer, "reload": answer["reload"] or bool(outcome.conflicts)}  # they may have left the review
+        left = {conflict.image for conflict in outcome.conflicts} - {row["name"] for row in answer["rows"]}
+        return {**answer, "reload": answer["reload"] or bool(left)}
 
     def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
         before = len(self.session.table)

@@ -188,7 +188,7 @@ def test_the_manager_pauses_closes_and_decides(lab: Lab) -> None:
     expect(question.get_by_role("button", name="Cancel")).to_be_focused()
     question.get_by_role("button", name="Merge", exact=True).click()
     expect(root.locator(".hint-list")).not_to_contain_text("similar names")
-    assert page.value("job.members['person'].tolist()") == ["meg", "anna", "ben", "carl"]
+    assert page.value("job.members['person'].tolist()") == ["you", "anna", "ben", "carl"]
     # somebody who is no manager any more is refused, and told who can help
     page.kernel_client().execute("from customlabels_nb.settings import settings; settings.user = 'anna'", reply=True)
     root.get_by_role("button", name="Pause").click()

@@ -143,9 +143,12 @@ def test_a_page_overrides_nothing_that_it_has_not_shown(
     page.widget.session.refresh()  # for another page
     answer = page.edit(op, row, number=1)
     assert [conflict["theirs"] for conflict in answer["conflicts"]] == [["fig"]]
-    assert answer["reload"]
+    assert not answer["reload"]
     assert job.results.query("state == 'resolved'")["label"].tolist() == ["fig"]
-    assert page.edit(op, answer["rows"][0], number=1)["conflicts"] == []
+    job.return_to_queue(row["name"])
+    answer = page.edit(op, answer["rows"][0], number=1)
+    assert ([conflict["theirs"] for conflict in answer["conflicts"]], answer["reload"]) == ([[]], True)
+    assert row["name"] not in [shown["name"] for shown in page.rows()]
 
 
 def test_boxes_are_edited_in_an_annotator_below(

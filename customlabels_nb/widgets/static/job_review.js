@@ -104,6 +104,7 @@ class JobReview extends ReviewPages {
   }
 
   conflictWords(conflict) {
+    this.toast.close(); // nothing was stored
     return conflict.theirs.length ? super.conflictWords(conflict) : "others have answered or decided it. It is shown as it is now.";
   }
 
