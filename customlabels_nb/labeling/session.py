@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
@@ -427,11 +428,12 @@ class LabellingSession(ProjectScreen):
         ``outlines`` are the boxes ``[left, top, width, height]`` and polygons of ``boxes``, in pixels of ``size`` (None
         if unknown). ``guesses`` are the predicted shapes of an image without own shapes: label, confidence and outline.
         """
-        with self._lock:
+        with self._lock, collection_paused():
             sizes, position = self.table.sizes, self.table.position
-            own = shapes_by_image(self._store.tables(self.split, [row["name"] for row in rows if row["boxes"]])[1])
+            boxed = [row["name"] for row in rows if row["boxes"]]
+            own = shapes_by_image(self._store.tables(self.split, boxed)[1]) if boxed else {}
             bare = [row["name"] for row in rows if row["name"] not in own and "guesses" not in row]
-            guesses = shapes_by_image(self._predicted(bare))
+            guesses = shapes_by_image(self._predicted(bare)) if self.predictions else {}
             for row in rows:
                 name, drawn = row["name"], own.get(row["name"], [])
                 row |= {"size": sizes[position[name]], "boxes": [label for label, *_ in drawn]}

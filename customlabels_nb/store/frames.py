@@ -142,11 +142,12 @@ def read_annotations(
     where = [] if model is None else [c.model == model]
     if split is not None:
         chosen = chosen.where(i.split == split)
+    if images is not None:
+        chosen = chosen.where(among(connection, i.image, images))
+    elif split is not None:
         where.append(c.image_id.in_(select(i.id).where(i.split == split)))
     if _is_empty(connection, table):
         chosen, where = chosen.where(false()), [false()]
-    elif images is not None:
-        chosen = chosen.where(among(connection, i.image, images))
     ids, names = fetch_columns(connection, chosen, "io")
     if images is not None:
         where.append(among(connection, c.image_id, ids.tolist()))

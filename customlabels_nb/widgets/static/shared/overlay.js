@@ -8,9 +8,8 @@ import { inkOn } from "./colours.js";
 import { boundsOf, outlinePath, pointsOf } from "./geometry.js";
 import { cornersOf, placeTags, shortLabel, tagNode, tagWidth } from "./tags.js";
 
-const DENSE = 300; // shapes from which lines are thin and without an edge
+const DENSE = 300; // shapes from which lines are thin, without edges and names
 const MOST_NAMES = 60; // of the largest shapes
-const MOST_AVOIDED = 400; // shapes that names do not cover
 const MOST_COVERED = 0.12; // cost of the place of a name, see placeTags
 const LEAST_NAMED = 200; // CSS pixels of an image from which its shapes have names
 const SHORTEST_NAME = 8; // characters
@@ -68,8 +67,9 @@ export function overlayOf(shapes, size, { marked = [], scale = 0 } = {}) {
 
 // Name the largest shapes where a name fits, whole or shortened, without covering what is drawn.
 function namesOf(shapes, [width, height], scale) {
+  if (shapes.length > DENSE) return svgElement("g", { class: "names" });
   const room = { width: width * scale, height: height * scale };
-  const ordered = [...shapes].sort((a, b) => b.width * b.height - a.width * a.height).slice(0, MOST_AVOIDED);
+  const ordered = [...shapes].sort((a, b) => b.width * b.height - a.width * a.height);
   const corners = ordered.map((shape) => cornersOf([shape.left, shape.top, shape.width, shape.height], scale, room));
   const texts = ordered.slice(0, MOST_NAMES).map(({ label, number }) => (label === undefined ? [] : [undefined, SHORTEST_NAME].map((most) => [shortLabel(label, most), number].filter(Boolean).join(" "))));
   const places = placeTags(corners, texts.map((pair) => pair.map(tagWidth)), room, MOST_COVERED);

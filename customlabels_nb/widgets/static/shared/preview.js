@@ -114,10 +114,13 @@ export class Preview {
   _place(tile, full) {
     const bounds = visiblePart(this.within());
     const origin = this.node.offsetParent.getBoundingClientRect();
-    this.node.style.width = `${NARROWEST_PREVIEW}px`; // for the height of the text
-    const around = { x: 2 * PREVIEW_EDGE, y: 2 * PREVIEW_EDGE + this.words.offsetHeight };
-    const box = besideTile(tile.getBoundingClientRect(), bounds, full, around, { anywhere: this.pinned });
-    if (!box) return this.close();
+    let box = { width: NARROWEST_PREVIEW };
+    for (let pass = 0; pass < 2; pass += 1) { // the height of the text depends on the width, and the width on the height
+      this.node.style.width = `${box.width}px`;
+      const around = { x: 2 * PREVIEW_EDGE, y: 2 * PREVIEW_EDGE + this.words.offsetHeight };
+      box = besideTile(tile.getBoundingClientRect(), bounds, full, around, { anywhere: this.pinned });
+      if (!box) return this.close();
+    }
     const at = { left: box.left - origin.left, top: box.top - origin.top, width: box.width, height: box.height };
     for (const [name, value] of Object.entries(at)) this.node.style.setProperty(name, `${value}px`);
     return undefined;
