@@ -136,7 +136,7 @@ class Verification(DrawingSession):
         return super().add_label(name)
 
     def row(self, image: str) -> dict[str, Any]:
-        """Return :meth:`LabellingSession.row` with ``guesses``: lists of predicted label, confidence, and box or None."""
+        """Return :meth:`LabellingSession.row` with ``guesses``: lists of label, confidence, and box or None."""
         return {**super().row(image), "guesses": _as_lists(self._guesses([image]))}
 
     def _guesses(self, images: Sequence[str]) -> pd.DataFrame:

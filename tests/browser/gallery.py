@@ -57,7 +57,7 @@ class GalleryPage:
         return self.root.locator(".tile").nth(index)
 
     def outlines(self, node: Locator) -> list[tuple[float, ...]]:
-        """Return left, top, right and bottom of the shapes drawn in a node, as shares of its image, in drawing order."""
+        """Return left, top, right and bottom of the shapes drawn in a node, as shares of its image."""
         found = node.evaluate("""node => {
             const image = node.querySelector("img"), room = image.getBoundingClientRect();
             const scale = Math.min(room.width / image.naturalWidth, room.height / image.naturalHeight);
@@ -65,7 +65,8 @@ class GalleryPage:
             const [left, top] = [room.left + (room.width - width) / 2, room.top + (room.height - height) / 2];
             return [...node.querySelectorAll(".overlay path:not(.halo)")].map((path) => {
                 const box = path.getBoundingClientRect();
-                return [(box.left - left) / width, (box.top - top) / height, (box.right - left) / width, (box.bottom - top) / height];
+                const [x, y] = [(side) => (side - left) / width, (side) => (side - top) / height];
+                return [x(box.left), y(box.top), x(box.right), y(box.bottom)];
             });
         }""")
         return [tuple(shares) for shares in found]

@@ -728,8 +728,9 @@ images = sorted(project.train_set.images["image"])
 ring = [[45.0, 60.0], [81.0, 60.0], [81.0, 108.0], [45.0, 108.0]]
 hole = [[54.0, 72.0], [63.0, 72.0], [63.0, 84.0]]
 def shapes(left):
-    rows = [(images[0], "<b>apple</b>", left, 12.0, 27.0, 36.0, None), (images[0], "pear", None, None, None, None, [ring, hole])]
-    return pd.DataFrame(rows, columns=["image", "label", "left", "top", "width", "height", "polygon"])
+    rows = [("<b>apple</b>", left, 12.0, 27.0, 36.0, None), ("pear", None, None, None, None, [ring, hole])]
+    frame = pd.DataFrame(rows, columns=["label", "left", "top", "width", "height", "polygon"])
+    return frame.assign(image=images[0])
 project.update("train", shapes(9.0))
 """
 SHAPES_SHOWN = "g = project.label(sort='name', page_size=4)\ng"
@@ -737,7 +738,9 @@ SHAPES_SHOWN = "g = project.label(sort='name', page_size=4)\ng"
 
 @pytest.mark.storing
 def test_boxes_and_polygons_are_drawn_at_every_size(lab: Lab) -> None:
-    page = lab.open(notebook(SETUP + SHAPES, SHAPES_SHOWN, "s = project.label(sort='name', mode='single')\ns"), width=1400)
+    page = lab.open(
+        notebook(SETUP + SHAPES, SHAPES_SHOWN, "s = project.label(sort='name', mode='single')\ns"), width=1400
+    )
     page.run_all()
     gallery, single = GalleryPage(page, 1).ready(), GalleryPage(page, 2).ready()
     wanted = [(0.1, 0.1, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)]
