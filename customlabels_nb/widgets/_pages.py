@@ -393,7 +393,7 @@ class EditedPages(ImagePages):
             raise InputError(f"op={content['op']!r} is not an operation. Choose one of {sorted(self.operations)!r}.")
         with session.giving(*[content["label"]] if content["op"] in self.giving else []):
             self._about_to(content["op"], images)
-            outcome = operation(session, images, content, content.get("revisions"))
+            outcome = operation(session, images, content, content.get("revisions")) if images else EditResult()
         return self._outcome(outcome, images if named else None, content)
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:

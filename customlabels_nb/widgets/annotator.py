@@ -119,7 +119,7 @@ class Annotator(ImagePages):
         if content["split"] != session.split:
             session.open(content["split"])
         shapes = [Shape.read(value) for value in content["shapes"]]
-        with session.giving(*{*(shape.label for shape in shapes), *content["labels"]}):
+        with session.giving(*dict.fromkeys([*(shape.label for shape in shapes), *content["labels"]])):
             outcome = session.set_shapes(
                 name, shapes, labels=content["labels"], status=content["status"], revision=content.get("revision")
             )
