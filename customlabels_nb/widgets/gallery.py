@@ -185,9 +185,9 @@ class Gallery(EditedPages):
         return super()._show(split, query, size, place, pixels, near)
 
     def _about_to(self, op: str, images: Sequence[str]) -> None:
-        if op != "submit":
+        if op != "submit" or not self._submitted:
             return
-        data: Any = {name: self.session.data_of(name) for name in images}
+        data: Any = {name: self.session.data_of(self._known(name)) for name in images}
         for callback in self._submitted:
             callback(next(iter(data.values()), None) if self._mode == "single" else data)
 

@@ -114,6 +114,12 @@ def _quick_test(project: Project) -> QuickTest:
     return widget
 
 
+def _gallery(project: Project) -> Any:
+    gallery = project.label("train")
+    gallery.on_submit(len)
+    return gallery
+
+
 def _dashboard(project: Project) -> Any:
     dashboard = project.dashboard()
     dashboard.session.assist = FakeAssist()
@@ -137,7 +143,7 @@ def _decided_boxes(project: Project) -> Any:
 LABELERS = ("job gallery", "job annotator", "name question")
 
 OPEN: dict[str, Callable[[Project], Any]] = {
-    "gallery": lambda project: project.label("train"),
+    "gallery": _gallery,
     "annotator": lambda project: project.annotate("train"),
     "review": lambda project: project.review("train"),
     "verify": _verify,
