@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, LabelError, NotAllowedError, StoreError
 from customlabels_nb.images.thumbnails import BrowserImage
 from customlabels_nb.jobs.job import LabellingJob
@@ -419,6 +420,18 @@ class JobFiles(SessionFiles):
         """Crop a region."""
         with self._without_folders(image) as source:
             return super().region(source, box, pixels)
+
+    def outline(self, image: str, **prompts: Any) -> tuple[Polygon | None, float]:
+        """Find the outline of an object."""
+        with self._without_folders(image) as source:
+            return super().outline(source, **prompts)
+
+    def instruction_picture(self, path: str) -> bytes:
+        """Return an image from the instructions. Errors do not tell which files exist."""
+        try:
+            return super().instruction_picture(path)
+        except ImageError:
+            raise InputError("This picture of the instructions cannot be shown. Tell the manager of the job.") from None
 
     @contextmanager
     def _without_folders(self, image: str) -> Iterator[str]:

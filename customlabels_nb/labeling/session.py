@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
 _UNDO_STEPS = 200
 _LONGEST_INSTRUCTIONS = 20_000
+_PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 #: Actions that change only the images they name, and the label names of predictions.
 _OF_LABELS = ("rename label", "merge labels", "remove label")
 #: Prefixes of actions that do not concern images, after which the displayed images stay the same.
@@ -180,6 +182,24 @@ class LabellingSession(ProjectScreen):
         if not isinstance(text, str) or len(text) > _LONGEST_INSTRUCTIONS or "\0" in text:
             raise InputError(f"Instructions must be text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
         self._store.set_project(self._action("set instructions"), instructions=text)
+
+    def picture_in(self, instructions: str, line: int) -> str:
+        """Return the path or URL of the picture in a line of the instructions, counted from 0.
+
+        Raises
+        ------
+        OutdatedError
+            If the session has other instructions.
+        InputError
+            If the line has no picture.
+        """
+        if instructions != self.instructions:
+            raise OutdatedError("The instructions have changed. Open them again.")
+        lines = instructions.split("\n")
+        found = _PICTURE.fullmatch(lines[line].strip()) if 0 <= line < len(lines) else None
+        if found is None:
+            raise InputError(f"line={line} of the instructions has no picture.")
+        return found[1]
 
     def labels(self) -> pd.DataFrame:
         """Return the labels table, in order."""
@@ -577,6 +597,7 @@ class LabellingSession(ProjectScreen):
     def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Add a label, or remove it if all the images have it and :attr:`assigns_one` is False."""
         with self._lock:
+            self._check_here(images)
             has = [label in self.table.labels[self.table.position[name]] for name in images]
         return self.assign(images, label, on=self.assigns_one or not has or not all(has), revisions=revisions)
 

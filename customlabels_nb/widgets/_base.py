@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 
 from customlabels_nb.errors import CustomLabelsError, DamagedError, InputError, OutdatedError, StoreError
 from customlabels_nb.labeling import change_signal
+from customlabels_nb.widgets._requests import MalformedError, call
 
-Handler: TypeAlias = Callable[[dict[str, Any], list[Any]], Any]
+Handler: TypeAlias = Callable[..., Any]
 
 STATIC = Path(__file__).parent / "static"
 
@@ -78,9 +79,9 @@ class MessageHandler:
     """Mixin for widgets whose page sends requests.
 
     It responds to messages of ``{id, kind, content}`` with the same id. A subclass fills ``handlers`` in its
-    ``__init__`` and passes :meth:`answer` to ``on_msg``. Handlers take content and buffers and return content, or
-    content and buffers. The content is JSON. Handlers may run in any thread, also while a cell runs. Put this class
-    before the widget's base class.
+    ``__init__`` and passes :meth:`answer` to ``on_msg``. The parameters of a handler are the fields of the content, see
+    :func:`~customlabels_nb.widgets._requests.call`. It returns content, or content and buffers. The content is JSON.
+    Handlers may run in any thread, also while a cell runs. Put this class before the widget's base class.
     """
 
     handlers: dict[str, Handler]
@@ -91,20 +92,22 @@ class MessageHandler:
         """Handle one message of the page and send the response, or the message of the error."""
         if not isinstance(message, dict) or "id" not in message:
             return
-        handler = self.handlers.get(str(message.get("kind")))
+        kind = str(message.get("kind"))
+        handler = self.handlers.get(kind)
         try:
             if handler is None:
-                raise InputError(
-                    f"Unknown request {message.get('kind')!r}. The page was loaded by another release: reload it."
-                )
-            found = handler(message.get("content") or {}, buffers or [])
+                raise InputError(f"Unknown request {kind!r}. The page was loaded by another release: reload it.")
+            content = message.get("content")
+            found = call(handler, {} if content is None else content, buffers or [])
             content, sent = found if isinstance(found, tuple) else (found, [])
             self.send({"answer": message["id"], "content": content}, list(sent))
+        except MalformedError as error:
+            self.send({"answer": message["id"], "error": f"Malformed request {kind!r}: {error}. Reload the page."})
         except CustomLabelsError as error:
             again = isinstance(error, StoreError) and not isinstance(error, OutdatedError | DamagedError)
             self.send({"answer": message["id"], "error": str(error), "again": again})
         except Exception as error:
-            logging.getLogger("customlabels_nb").exception("A widget failed to handle %r.", message.get("kind"))
+            logging.getLogger("customlabels_nb").exception("A widget failed to handle %r.", kind)
             self.send({"answer": message["id"], "error": f"{type(error).__name__}: {error}"})
 
     def open(self) -> None:

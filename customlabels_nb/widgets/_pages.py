@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import anywidget
 import pandas as pd
@@ -18,15 +18,41 @@ from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES, Query, View
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
+from customlabels_nb.widgets._requests import call
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
-_QUERY_FIELDS = ("show", "label", "predicted", "annotator", "search", "images", "sort", "seed", "like", "confidence",
-                 "queue", "reason")  # fmt: skip
+#: First and last positions in a view.
+Ranges: TypeAlias = Sequence[tuple[int, int]]
+#: Names of images on a page, None for positions whose names the page does not know.
+Near: TypeAlias = Sequence[str | None]
 #: Applies an edit. Takes the session, image names, the request of the page and the revisions that it is based on.
-Operation: TypeAlias = Callable[[Any, Sequence[str], dict[str, Any], Any], EditResult]
+Operation: TypeAlias = Callable[[Any, Sequence[str], Any, Any], EditResult]
 
 _MOST_ROWS = 2_000
 _SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of", "number")
+
+
+class _EditOfAny(TypedDict):
+    op: str
+    split: str
+
+
+class Edit(_EditOfAny, total=False):
+    """Edit of images, which are listed or, if they are many, at ranges of a view. Operations need different fields."""
+
+    images: list[str]
+    view: int
+    ranges: Ranges
+    revisions: dict[str, int] | None
+    guest: bool
+    forget: bool
+    label: str
+    instead_of: str | None
+    status: str
+    remove_labels: bool
+    labels: dict[str, list[str]]
+    number: int
+    reason: str | None
 
 
 class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
@@ -209,7 +235,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run the cell to continue."
 
     # -- requests of the page -----------------------------------------------------------------------
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _hello(self) -> Any:
         return {**self._info(), "screen": self.model_id, "key": self._key, "size": self._size, "place": self._place}
 
     def _info(self) -> dict[str, Any]:
@@ -235,33 +261,31 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "view": session.view.number,
         }
 
-    def _show(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _show(self, split: str, query: dict[str, Any], size: int, place: int, pixels: int, near: Near = ()) -> Any:
         """Apply a query and return the page around the first image of ``near`` that is shown, or around a position."""
-        session, wanted = self.session, content["query"]
-        self._size = check_page_size("size", content["size"])
-        images = session.view.query.images if wanted.pop("images", False) else None
-        wanted["images"] = images
-        query = session.query_type(**{name: wanted[name] for name in _QUERY_FIELDS if name in wanted})
-        session.check_queue(query, content["split"])
-        if content["split"] != session.split:
-            session.open(content["split"])
-        return self._shown(session.show(query), content)
+        session = self.session
+        fields = {name: query[name] for name in query if name != "images"}
+        images = session.view.query.images if query.get("images") else None
+        wanted = replace(call(session.query_type, fields), images=images)
+        session.check_queue(wanted, split)
+        self._size = check_page_size("size", size)
+        if split != session.split:
+            session.open(split)
+        return self._shown(session.show(wanted), place, pixels, near)
 
-    def _arrange(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _arrange(self, place: int, pixels: int, near: Near = ()) -> Any:
         """Return the page once the sort order of the view has been computed."""
         view = self.session.arrange()
-        return {"wait": view.waiting} if view.waiting else self._shown(view, content)
+        return {"wait": view.waiting} if view.waiting else self._shown(view, place, pixels, near)
 
-    def _shown(self, view: View, content: dict[str, Any]) -> Any:
-        places = (self.session.place_of(name) for name in content.get("near") or ())
-        place = next((place for place in places if place is not None), int(content["place"]))
-        page, sent = self._pages(view, place, int(content["pixels"]))
+    def _shown(self, view: View, place: int, pixels: int, near: Near) -> Any:
+        places = (self.session.place_of(name) for name in near if name is not None)
+        page, sent = self._pages(view, next((found for found in places if found is not None), place), pixels)
         self._place = page["place"]
         return {"info": self._info(), "page": page, "wait": view.waiting}, sent
 
-    def _page(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        view = self.session.view_numbered(int(content["view"]))
-        return self._pages(view, int(content["place"]), int(content["pixels"]))
+    def _page(self, view: int, place: int, pixels: int) -> Any:
+        return self._pages(self.session.view_numbered(view), place, pixels)
 
     def _pages(self, view: View, place: int, pixels: int) -> tuple[dict[str, Any], list[bytes]]:
         start, names = self.session.page(place, self._size, view)
@@ -282,12 +306,11 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "thumbs": thumbs,
         }, sent
 
-    def _rows(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _rows(self, view: int, ranges: Ranges) -> Any:
         """Return rows of positions that no page has shown yet."""
-        view = self.session.view_numbered(int(content["view"]))
-        places = [place for first, last in content["ranges"] for place in range(int(first), int(last) + 1)]
-        rows = self.session.rows(self.session.images_at(content["ranges"], view))
-        return {"places": places, "rows": self._drawn(rows)}
+        order = self.session.view_numbered(view)
+        places = [place for first, last in ranges for place in range(len(order))[max(0, first) : last + 1]]
+        return {"places": places, "rows": self._drawn(self.session.rows(self.session.images_at(ranges, order)))}
 
     def _drawn(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Add the shapes of images to their rows, unless there are more than a page shows."""
@@ -300,46 +323,48 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
                         row["size"] = round(view.width / view.scale), round(view.height / view.scale)
         return rows
 
-    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _follow(self, images: Near = ()) -> Any:
         before = len(self.session.table)
         changed = self.session.follow()
         if changed is not None and not changed and self._labels_seen == self.session.label_state():
             return {}
         self._labels_seen = self.session.label_state()
-        rows = self._drawn(self.session.rows(content.get("images") or []))
+        rows = self._drawn(self.session.rows(name for name in images if name is not None))
         if self._shown_fallback is not None and self._fallback_text() != self._fallback_says:
             self._shown_fallback.draw(self._fallback)
         return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before)}
 
-    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        view = self.session.view_numbered(int(content["view"]))
-        self._place, self._focus = int(content["place"]), int(content["focus"])
-        ranges = content["ranges"] or ([[self._focus, self._focus]] if len(view) else [])
-        self.selection = tuple(self.session.images_at(ranges, view))
+    def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
+        order = self.session.view_numbered(view)
+        self._place, self._focus = place, focus
+        self.selection = tuple(self.session.images_at(ranges or [(focus, focus)], order))
         return {}
 
-    def _add_label(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        label = self.session.add_label(content["label"])
+    def _add_label(self, label: str) -> Any:
+        name = self.session.add_label(label)
         change_signal.notify(self.session.root)
-        return {"info": self._info(), "label": label}
+        return {"info": self._info(), "label": name}
 
-    def _set_task(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.session.set_task(content["task"])
+    def _set_task(self, task: str) -> Any:
+        self.session.set_task(task)
         return {"info": self._info()}
 
-    def _set_instructions(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.session.set_instructions(content["text"])
+    def _set_instructions(self, text: str) -> Any:
+        self.session.set_instructions(text)
         return {"info": self._info()}
 
-    def _full(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        name = content["image"]
-        if name not in self.session.table.position:
-            raise InputError(f"The image {name!r} is not in the {self.session.split} set.")
-        view = self._files.full(name, self.session.content_of(name))
+    def _full(self, image: str) -> Any:
+        view = self._files.full(self._known(image), self.session.content_of(image))
         return {"mime": view.mime, "width": view.width, "height": view.height}, [view.data]
 
-    def _picture(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {"mime": "image/jpeg"}, [self._files.instruction_picture(str(content["path"]))]
+    def _picture(self, instructions: str, line: int) -> Any:
+        path = self.session.picture_in(instructions, line)
+        return {"mime": "image/jpeg"}, [self._files.instruction_picture(path)]
+
+    def _known(self, image: str) -> str:
+        if image not in self.session.table.position:
+            raise InputError(f"The image {image!r} is not in the {self.session.split} set.")
+        return image
 
 
 class EditedPages(ImagePages):
@@ -366,25 +391,25 @@ class EditedPages(ImagePages):
     def _undone_by_page(self) -> None:
         """Run when the page has undone an edit."""
 
-    def _edit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        undoable, forget = not content.get("guest"), bool(content.get("forget"))
+    def _edit(self, content: Edit) -> Any:
+        undoable, forget = not content.get("guest"), content.get("forget", False)
         with self.session.visiting(content["split"], undoable=undoable, forget=forget):
             return self._edit_here(content)
 
-    def _edit_here(self, content: dict[str, Any]) -> Any:
+    def _edit_here(self, content: Edit) -> Any:
         session = self.session
         images, named = content.get("images"), True
         if images is None:
-            images, named = session.images_at(content["ranges"], session.view_numbered(int(content["view"]))), False
+            images, named = session.images_at(content["ranges"], session.view_numbered(content["view"])), False
         operation = self.operations.get(content["op"])
         if operation is None:
             raise InputError(f"op={content['op']!r} is not an operation. Choose one of {sorted(self.operations)!r}.")
         with session.giving(*[content["label"]] if content["op"] in self.giving else []):
             self._about_to(content["op"], images)
-            outcome = operation(session, images, content, content.get("revisions"))
+            outcome = operation(session, images, content, content.get("revisions")) if images else EditResult()
         return self._outcome(outcome, images if named else None, content)
 
-    def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: dict[str, Any] | None = None) -> Any:
+    def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
         conflicts = [
             {"image": c.image, "short": short_name(c.image), "theirs": c.theirs, "yours": c.yours}
             for c in outcome.conflicts
@@ -400,14 +425,15 @@ class EditedPages(ImagePages):
             "reload": images is None,
         }
 
-    def _take_back(self, content: dict[str, Any], buffers: list[Any], *, redo: bool = False) -> Any:
-        outcome = self.session.redo() if redo else self.session.undo()
-        if outcome.images and not redo:
+    def _take_back(self) -> Any:
+        outcome = self.session.undo()
+        if outcome.images:
             self._undone_by_page()
         return self._outcome(outcome, outcome.images[:_MOST_ROWS])
 
-    def _redo(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return self._take_back(content, buffers, redo=True)
+    def _redo(self) -> Any:
+        outcome = self.session.redo()
+        return self._outcome(outcome, outcome.images[:_MOST_ROWS])
 
 
 def shown(query: Query) -> dict[str, Any]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
-from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import to_one_ring
-from customlabels_nb.errors import InputError
-from customlabels_nb.images.outlining import Box, Click
+from customlabels_nb.images.outlining import Click
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.image_table import short_name
@@ -16,6 +14,28 @@ from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._pages import ImagePages
+
+
+class _Area(NamedTuple):
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class _DrawnShapes(TypedDict):
+    split: str
+    image: str
+    shapes: list[dict[str, Any]]
+    labels: list[str]
+    status: str
+
+
+class Drawn(_DrawnShapes, total=False):
+    """All shapes, labels and the status of an image to save."""
+
+    revision: int | None
+    reason: str | None
 
 
 class Annotator(ImagePages):
@@ -82,26 +102,25 @@ class Annotator(ImagePages):
         self._focus = self._place_of(image)
         self.send({"push": "go", "place": self._focus})
 
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {**super()._hello(content, buffers), "place": self._focus}
+    def _hello(self) -> Any:
+        return {**super()._hello(), "place": self._focus}
 
-    def _image(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _image(self, image: str, pixels: int) -> Any:
         """Return an image with its shapes."""
-        name = content["image"]
-        facts = self.session.shapes(name)
-        view = self._files.drawing_view(name, self.session.content_of(name), int(content["pixels"]))
+        facts = self.session.shapes(image)
+        view = self._files.drawing_view(image, self.session.content_of(image), pixels)
         width = facts["width"] or round(view.width / view.scale)
         height = facts["height"] or round(view.height / view.scale)
         shown = {"mime": view.mime, "view_width": view.width, "view_height": view.height}
         return {**facts, **shown, "width": width, "height": height}, [view.data]
 
-    def _save(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _save(self, content: Drawn) -> Any:
         """Save an image's shapes, labels and status."""
         session, name = self.session, content["image"]
         if content["split"] != session.split:
             session.open(content["split"])
         shapes = [Shape.read(value) for value in content["shapes"]]
-        with session.giving(*{*(shape.label for shape in shapes), *map(str, content["labels"])}):
+        with session.giving(*dict.fromkeys([*(shape.label for shape in shapes), *content["labels"]])):
             outcome = session.set_shapes(
                 name, shapes, labels=content["labels"], status=content["status"], revision=content.get("revision")
             )
@@ -116,29 +135,14 @@ class Annotator(ImagePages):
             "conflict": bool(outcome.conflicts),
         }
 
-    def _region(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        name, region = self._known(content["image"]), content["region"]
-        left, top, width, height = (int(region[side]) for side in t.BOX_COLUMNS)
-        return {"mime": "image/jpeg"}, [self._files.region(name, (left, top, width, height), int(content["pixels"]))]
+    def _region(self, image: str, region: _Area, pixels: int) -> Any:
+        left, top, width, height = map(int, region)
+        return {"mime": "image/jpeg"}, [self._files.region(self._known(image), (left, top, width, height), pixels)]
 
-    def _outline(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _outline(self, image: str, points: list[Click], box: _Area | None = None, view: _Area | None = None) -> Any:
         """Find the outline of an object from a box or clicks."""
-        box, view = (_box(content.get(name)) for name in ("box", "view"))
-        clicks = [Click(float(one["x"]), float(one["y"]), bool(one["inside"])) for one in content["points"]]
-        polygon, pixel = self._files.outline(self._known(content["image"]), box=box, clicks=clicks, view=view)
+        polygon, pixel = self._files.outline(self._known(image), box=box, clicks=points, view=view)
         return {"polygon": polygon, "pixel": pixel}
-
-    def _known(self, name: str) -> str:
-        if name not in self.session.table.position:
-            raise InputError(f"The image {name!r} is not in the {self.session.split} set.")
-        return name
-
-
-def _box(value: dict[str, Any] | None) -> Box | None:
-    if value is None:
-        return None
-    left, top, width, height = (float(value[side]) for side in t.BOX_COLUMNS)
-    return left, top, width, height
 
 
 def _in_other_words(shape: dict[str, Any]) -> dict[str, Any]:

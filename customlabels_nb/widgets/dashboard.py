@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import anywidget
 import ipywidgets
@@ -16,7 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.labeling.dashboard import DashboardCheck, DashboardSession, DashboardTotals, LastVersion
-from customlabels_nb.labeling.exporting import MORE, DashboardExport
+from customlabels_nb.labeling.exporting import DashboardExport
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import UNITS, microseconds
 from customlabels_nb.labeling.view import Query
@@ -26,9 +26,22 @@ from customlabels_nb.widgets.static_fallback import display_with_fallback, still
 
 _MOST_ISSUES = 50
 _PATIENCE = 0.3  # seconds to wait before the page shows partial totals
-_LARGEST_OFFSET = timedelta(hours=15)
+_LARGEST_OFFSET = 15 * 60  # minutes
 _Place: TypeAlias = tuple[str, str | None]  # dataset and queue
 _STATUS_WORDS = {"labelled": "labelled", "needs_review": "to review", "skipped": "skipped", "unlabelled": "unlabelled"}
+
+
+class _Link(TypedDict, total=False):
+    """A number of the page, see :meth:`.DashboardSession.query`."""
+
+    show: str
+    label: str
+    annotator: str
+    queue: str
+    work: tuple[int, str]
+    since: int
+    finding: int
+    action: int
 
 
 class Dashboard(MessageHandler, anywidget.AnyWidget):
@@ -159,26 +172,22 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         lines.append(f"{self.session.project}: labelling progress. Run this cell to see the current state.")
         return still_html(*lines)
 
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        offset = timedelta(minutes=int(content.get("offset") or 0))
+    def _hello(self, offset: int = 0) -> Any:
         if abs(offset) > _LARGEST_OFFSET:
-            raise InputError(f"offset={content['offset']!r} is not a valid time zone offset in minutes.")
-        self._offset = offset
-        return {**self._news({}), "formats": list(FORMATS)}
+            raise InputError(f"offset={offset!r} is not a valid time zone offset in minutes.")
+        self._offset = timedelta(minutes=offset)
+        return {**self._follow(), "formats": list(FORMATS)}
 
-    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return self._news(content)
-
-    def _news(self, known: Mapping[str, Any]) -> dict[str, Any]:
+    def _follow(self, seen: int | None = None, jobs: int | None = None, assist: Any = None) -> Any:
         """Return changes that the page does not know yet: totals and the state of jobs."""
         self._watch.awake()
         told: dict[str, Any] = {}
-        if known.get("seen") != self.session.last_action():
+        if seen != self.session.last_action():
             told["figures"] = self._totals()
-        if known.get("jobs") != self._job_changes():
+        if jobs != self._job_changes():
             told["jobs"] = self._jobs()
-        if known.get("assist") != (assist := self._assist()):
-            told["assist"] = assist
+        if assist != (now := self._assist()):
+            told["assist"] = now
         return told
 
     def _totals(self) -> dict[str, Any]:
@@ -209,23 +218,24 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         assist = self.session.assist
         return None if assist is None else assist.summary()
 
-    def _change_assist(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _change_assist(
+        self, do: Literal["start", "stop", "train"], target: float = 0.95, budget: Any = "2min", test: bool = False
+    ) -> Any:
         """Switch the assistance on or off, change its settings, or train now."""
-        settings = {name: content[name] for name in ("target", "budget", "test") if name in content}
-        if content["do"] == "train":
+        if do == "train":
             self.session.train()
-        elif content["do"] == "stop":
+        elif do == "stop":
             self.session.assisting.stop()
             self.session.assist.stop(wait=False)
         else:
-            self.session.assist.start(**settings)
+            self.session.assist.start(target=target, budget=budget, test=test)
         return {"assist": self._assist()}
 
-    def _find_rest(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _find_rest(self) -> Any:
         self.session.find_rest()
         return {"assist": self._assist()}
 
-    def _label_rest(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _label_rest(self) -> Any:
         rest = self.session.assisting.state.result
         if not isinstance(rest, AutoLabels):
             raise NotAllowedError("The model was trained again in the meantime. Open “Label the rest…” again.")
@@ -240,34 +250,31 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         check = _job_as_json(self.session.checking, _checked_as_json)
         return {"changes": changes, "check": check, "export": _job_as_json(self.session.exporting, _exported_as_json)}
 
-    def _set_unit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        if content["unit"] not in UNITS:
-            raise InputError(f"unit={content['unit']!r} is not a unit of time. Choose one of {tuple(UNITS)!r}.")
-        self._unit = content["unit"]
+    def _set_unit(self, unit: str) -> Any:
+        if unit not in UNITS:
+            raise InputError(f"unit={unit!r} is not a unit of time. Choose one of {tuple(UNITS)!r}.")
+        self._unit = unit
         return {"figures": self._totals()}
 
-    def _open(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        gallery = self.show_images(content["split"], **content["link"])
-        return {"total": len(gallery.session.view)}
+    def _open(self, split: str, link: _Link) -> Any:
+        return {"total": len(self.show_images(split, **link).session.view)}
 
-    def _close(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _close(self) -> Any:
         self._shown = None
         self._box.children = (self,)
         return {}
 
-    def _check(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _check(self) -> Any:
         self.session.check()
         return {"jobs": self._jobs()}
 
-    def _export(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        include = [name for name in MORE if name in content["include"]]
-        options = {"splits": content["splits"], "include": include, "copy_images": bool(content["copy_images"])}
-        self.session.export(str(content["folder"]), content["format"], **options)
+    def _export(self, folder: str, format: str, splits: list[str], include: list[str], copy_images: bool) -> Any:
+        self.session.export(folder, format, splits=splits, include=include, copy_images=copy_images)
         return {"jobs": self._jobs()}
 
-    def _stop(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        job: Job[Any] = self.session.checking if content["job"] == "check" else self.session.exporting
-        job.stop()
+    def _stop(self, job: Literal["check", "export"]) -> Any:
+        running: Job[Any] = self.session.checking if job == "check" else self.session.exporting
+        running.stop()
         return {}
 
 

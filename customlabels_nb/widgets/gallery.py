@@ -11,7 +11,7 @@ from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
-from customlabels_nb.widgets._pages import EditedPages, Operation, check_page_size
+from customlabels_nb.widgets._pages import EditedPages, Near, Operation, Ranges, check_page_size
 
 MODES = ("grid", "single")
 
@@ -26,7 +26,7 @@ _OPERATIONS: dict[str, Operation] = {
     "toggle": lambda session, images, edit, revisions: session.toggle(images, edit["label"], revisions=revisions),
     "clear": lambda session, images, edit, revisions: session.clear(images, revisions=revisions),
     "status": lambda session, images, edit, revisions: session.set_status(
-        images, edit["status"], remove_labels=bool(edit.get("remove_labels")), revisions=revisions
+        images, edit["status"], remove_labels=edit.get("remove_labels", False), revisions=revisions
     ),
     "submit": lambda session, images, edit, revisions: session.submit(images, revisions=revisions),
     "accept": lambda session, images, edit, revisions: session.accept_predictions(
@@ -104,8 +104,8 @@ class Gallery(EditedPages):
             place = self._focus if self._mode == "single" else self._place
             _LAST_PLACES[self._call] = (query, self._size, self.session.images_at([(place, place)])[0])
 
-    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        answer = super()._select(content, buffers)
+    def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
+        answer = super()._select(view, place, focus, ranges)
         self._remember_place()
         return answer
 
@@ -164,21 +164,30 @@ class Gallery(EditedPages):
         """
         self._undone.append(callback)
 
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {**super()._hello(content, buffers), "mode": self._mode}
+    def _hello(self) -> Any:
+        return {**super()._hello(), "mode": self._mode}
 
-    def _show(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _show(
+        self,
+        split: str,
+        query: dict[str, Any],
+        size: int,
+        place: int,
+        pixels: int,
+        near: Near = (),
+        left: tuple[list[str], list[str]] | None = None,
+    ) -> Any:
         """Show images. ``left`` names images of a cluster page that were not labelled: taken out, and the others."""
-        if "left" in content:
-            self.session.leave_cluster(*content["left"])
+        if left is not None:
+            self.session.leave_cluster(*left)
         if self._mode == "grid":
-            self.session.cluster_size = check_page_size("size", content["size"])
-        return super()._show(content, buffers)
+            self.session.cluster_size = check_page_size("size", size)
+        return super()._show(split, query, size, place, pixels, near)
 
     def _about_to(self, op: str, images: Sequence[str]) -> None:
-        if op != "submit":
+        if op != "submit" or not self._submitted:
             return
-        data: Any = {name: self.session.data_of(name) for name in images}
+        data: Any = {name: self.session.data_of(self._known(name)) for name in images}
         for callback in self._submitted:
             callback(next(iter(data.values()), None) if self._mode == "single" else data)
 
@@ -186,14 +195,14 @@ class Gallery(EditedPages):
         for callback in self._undone:
             callback()
 
-    def _begin_upload(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _begin_upload(self) -> Any:
         return {"batch": self._files.begin_upload()}
 
-    def _add_part(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self._files.add_part(content["batch"], str(content["name"]), buffers[0], first=bool(content["first"]))
+    def _add_part(self, batch: str, name: str, first: bool, buffer: memoryview) -> Any:
+        self._files.add_part(batch, name, buffer, first=first)
         return {}
 
-    def _end_upload(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        report = self._files.end_upload(content["batch"], self.session.split, content.get("label"))
+    def _end_upload(self, batch: str, label: str | None = None) -> Any:
+        report = self._files.end_upload(batch, self.session.split, label)
         self.session.follow()
         return report_as_json(report)

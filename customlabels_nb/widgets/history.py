@@ -20,14 +20,16 @@ _MOST_ROWS = 1_000
 def history_handlers(actions: ActionList) -> Mapping[str, Handler]:
     """Return the handlers of a page that shows the history, also for widgets that show it in a panel."""
 
-    def page(content: dict[str, Any], buffers: list[Any]) -> Any:
-        seen = actions.last_action()  # read first, so that later changes are found by the next request
-        if content.get("seen") == seen:
+    def page(
+        who: str | None = None, before: int | None = None, limit: int | None = None, seen: int | None = None
+    ) -> Any:
+        newest = actions.last_action()  # read first, so that later changes are found by the next request
+        if seen == newest:
             return {}
-        limit = min(max(int(content.get("limit") or PAGE), 1), _MOST_ROWS)
-        rows = actions.rows(before=content.get("before"), who=content.get("who"), limit=limit + 1)
+        limit = min(max(limit or PAGE, 1), _MOST_ROWS)
+        rows = actions.rows(before=before, who=who, limit=limit + 1)
         return {
-            "seen": seen,
+            "seen": newest,
             "project": actions.project,
             "people": actions.people(),
             "rows": rows[:limit],
@@ -35,11 +37,11 @@ def history_handlers(actions: ActionList) -> Mapping[str, Handler]:
             "read_only": actions.read_only,
         }
 
-    def details(content: dict[str, Any], buffers: list[Any]) -> Any:
-        return actions.details(int(content["id"]))
+    def details(id: int) -> Any:
+        return actions.details(id)
 
-    def undo(content: dict[str, Any], buffers: list[Any]) -> Any:
-        return {"images": actions.undo(int(content["id"])), "undone_by": actions.last_action()}
+    def undo(id: int) -> Any:
+        return {"images": actions.undo(id), "undone_by": actions.last_action()}
 
     return {"history": page, "history details": details, "history undo": undo}
 
@@ -98,9 +100,9 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return self.actions.undo(action_id)
 
     def _opened(self, details: Handler) -> Handler:
-        def handler(content: dict[str, Any], buffers: list[Any]) -> Any:
-            self.action = int(content["id"])
-            return details(content, buffers)
+        def handler(id: int) -> Any:
+            self.action = id
+            return details(id)
 
         return handler
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
 
 import anywidget
 import ipywidgets
@@ -15,6 +15,18 @@ from customlabels_nb.widgets._base import STATIC, ChangeListener, MessageHandler
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
 _PATIENCE = 0.3  # seconds to wait for people and agreement before the page shows the rest
+
+
+class _Link(TypedDict, total=False):
+    """A number of the page, see :meth:`.ManagerSession.images`."""
+
+    state: str
+    person: str
+    skipped_by: str
+    skips: str
+    label: str
+    image: str
+    mixed: tuple[str | None, str | None, str | None, str | None]
 
 
 class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
@@ -42,7 +54,7 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self._gallery, self._review = gallery, review
         self._box = ipywidgets.VBox([self])
         self.handlers = {
-            "hello": self._follow,
+            "hello": self._hello,
             "follow": self._follow,
             "open": self._open,
             "close": self._close,
@@ -112,30 +124,33 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _push(self) -> None:
         self.send({"push": "news", "news": self.session.figures})
 
-    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _hello(self) -> Any:
         self.session.refresh()
-        if not content:  # the page has nothing to show yet
-            self.session.measuring.wait(_PATIENCE)
-        return {} if content.get("changes") == self.session.changes else self.session.figures
+        self.session.measuring.wait(_PATIENCE)
+        return self.session.figures
 
-    def _open(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        if "review" in content["link"]:
+    def _follow(self, changes: int | None = None) -> Any:
+        self.session.refresh()
+        return {} if changes == self.session.changes else self.session.figures
+
+    def _open(self, link: _Link) -> Any:
+        if "review" in link:
             return {"total": self._show(self._review()).progress["left"]}
-        split, query, others = self._chosen(content["link"])
+        split, query, others = self._chosen(link)
         total = len(self._show(self._gallery(split, query)).session.view)
         return {"total": total, "more": f", and {others:,} in the other dataset" if others else ""}
 
-    def _chosen(self, link: dict[str, Any]) -> tuple[str, Query, int]:
+    def _chosen(self, link: Mapping[str, Any]) -> tuple[str, Query, int]:
         """Return the dataset that has most of the images behind a number, the query, and the number of the others."""
         images = self.session.images(link)
         datasets = self.session.datasets_of(images)
         split = max(t.SPLITS, key=datasets.count)
         return split, Query(images=frozenset(images), sort="name"), len(datasets) - datasets.count(split)
 
-    def _close(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _close(self) -> Any:
         self._show(None)
         return {}
 
-    def _act(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.session.act(content["action"], content.get("about", ""))
+    def _act(self, action: str, about: str = "") -> Any:
+        self.session.act(action, about)
         return self.session.figures

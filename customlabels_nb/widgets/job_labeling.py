@@ -7,14 +7,14 @@ from typing import Any
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.jobs.labeler_session import JobFiles, LabelerSession
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.widgets._pages import ImagePages
-from customlabels_nb.widgets.annotator import Annotator
+from customlabels_nb.widgets._pages import Edit, ImagePages, Near, Ranges
+from customlabels_nb.widgets.annotator import Annotator, Drawn
 from customlabels_nb.widgets.gallery import Gallery
 
 _OF_MANAGERS = ("add label", "task", "instructions", "upload begin")
 
 
-def _refuse(content: dict[str, Any], buffers: list[Any]) -> Any:
+def _refuse() -> Any:
     raise NotAllowedError(
         "The manager of a labelling job chooses its labels, task, instructions and images. If no label fits, skip the "
         "image with a reason."
@@ -36,12 +36,12 @@ class _JobPages(ImagePages):
     def _info(self) -> dict[str, Any]:
         return {**super()._info(), "job": self.session.progress}
 
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _hello(self) -> Any:
         """Start with the first image without an answer."""
         self.session.touch()
         self.session.refresh()
         self._go_to_first()
-        return {**super()._hello(content, buffers), "focus": self._focus}
+        return {**super()._hello(), "focus": self._focus}
 
     def _go_to_first(self) -> None:
         waiting = self.session.waiting
@@ -49,11 +49,11 @@ class _JobPages(ImagePages):
         self._focus = max(0, place or 0)
         self._place = self._focus // self._size * self._size
 
-    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _follow(self, images: Near = ()) -> Any:
         if self.session.refresh():
             self._go_to_first()
             self.send({"push": "show", "change": {"place": self._focus, "keep": self._focus}})
-        return super()._follow(content, buffers)
+        return super()._follow(images)
 
     def _after(self, answer: Any) -> Any:
         """Let the page ask for more tasks at once if few are left."""
@@ -61,16 +61,16 @@ class _JobPages(ImagePages):
             self.send({"push": "follow"})
         return answer
 
-    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
         self.session.touch()
-        return super()._select(content, buffers)
+        return super()._select(view, place, focus, ranges)
 
-    def _leave(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _leave(self) -> Any:
         """Give back the tasks, because the page was closed."""
         self.session.leave()
         return {}
 
-    def _here(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _here(self) -> Any:
         """Note that the page is hidden, but not closed."""
         self.session.heard()
         return {}
@@ -95,9 +95,9 @@ class _JobPages(ImagePages):
 class JobGallery(_JobPages, Gallery):
     """Gallery of a labelling job with image-level labels, created by ``job.label()``."""
 
-    def _edit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _edit(self, content: Edit) -> Any:
         with self.session.skipping(content.get("reason")):
-            return self._after(super()._edit(content, buffers))
+            return self._after(super()._edit(content))
 
     def _return_to_place(self) -> None:
         """Start with the first image without an answer instead."""
@@ -111,6 +111,6 @@ class JobAnnotator(_JobPages, Annotator):
 
     session: LabelerSession
 
-    def _save(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _save(self, content: Drawn) -> Any:
         with self.session.skipping(content.get("reason")):
-            return self._after(super()._save(content, buffers))
+            return self._after(super()._save(content))

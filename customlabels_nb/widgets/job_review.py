@@ -13,7 +13,7 @@ from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
-from customlabels_nb.widgets._pages import Operation
+from customlabels_nb.widgets._pages import Near, Operation
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.review import Review
 
@@ -25,7 +25,7 @@ _JOB_OPERATIONS: dict[str, Operation] = {
 _OF_MANAGERS = ("add label", "task", "instructions")
 
 
-def _refuse(content: dict[str, Any], buffers: list[Any]) -> Any:
+def _refuse() -> Any:
     raise NotAllowedError("The manager of a labelling job chooses its labels, task and instructions: job.update(…).")
 
 
@@ -121,13 +121,13 @@ class JobReview(Review):
         left = {conflict.image for conflict in outcome.conflicts} - {row["name"] for row in answer["rows"]}
         return {**answer, "reload": answer["reload"] or bool(left)}
 
-    def _follow(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _follow(self, images: Near = ()) -> Any:
         before = len(self.session.table)
         self.session.refresh()
-        answer = super()._follow(content, buffers)
+        answer = super()._follow(images)
         return {**answer, "more": abs(len(self.session.table) - before)} if answer else answer
 
-    def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _fix(self, image: str) -> Any:
         """Open an image in an annotator below."""
         if not self.session.draws:
             raise NotAllowedError("The answers to this job are labels, so there are no boxes to edit.")
@@ -139,5 +139,5 @@ class JobReview(Review):
             self._annotator.handlers |= dict.fromkeys(_OF_MANAGERS, _refuse)
             self._box.children = (self, self._annotator)
         self._annotator.session.follow()
-        self._annotator.display(content["image"])
+        self._annotator.display(image)
         return {}

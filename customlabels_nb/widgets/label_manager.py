@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import anywidget
 import traitlets
@@ -20,16 +20,27 @@ LabelsIn: TypeAlias = Callable[[str], list[tuple[str, str | None]]]
 
 _MOST_IMPORTED = 10_000
 
-_OPERATIONS: dict[str, Callable[[LabelEditing, dict[str, Any]], int | None]] = {
-    "add": lambda editing, edit: editing.add_all(
-        [(str(name), colour) for name, colour in edit["labels"]], review=bool(edit.get("review"))
-    ),
+
+class _LabelEdit(TypedDict, total=False):
+    op: str
+    label: str
+    labels: list[tuple[str, str | None]]
+    review: bool
+    name: str
+    colour: str
+    before: str | None
+    into: str
+    with_annotations: bool
+
+
+_OPERATIONS: dict[str, Callable[[LabelEditing, _LabelEdit], int | None]] = {
+    "add": lambda editing, edit: editing.add_all(edit["labels"], review=edit.get("review", False)),
     "review": lambda editing, edit: editing.review_without(edit["label"]),
     "rename": lambda editing, edit: editing.rename(edit["label"], edit["name"]),
     "recolour": lambda editing, edit: editing.recolour(edit["label"], edit["colour"]),
     "move": lambda editing, edit: editing.move(edit["label"], edit["before"]),
     "merge": lambda editing, edit: editing.merge(edit["label"], into=edit["into"]),
-    "remove": lambda editing, edit: editing.remove(edit["label"], with_annotations=bool(edit.get("with_annotations"))),
+    "remove": lambda editing, edit: editing.remove(edit["label"], with_annotations=edit.get("with_annotations", False)),
 }
 
 
@@ -54,9 +65,9 @@ class _Desk:
         self._labels_in = labels_in
         self._finding = threading.Lock()
 
-    def labels(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def labels(self, seen: int | None = None) -> Any:
         """Return the labels in order, or nothing if there was no action since the one that the page has seen."""
-        if content.get("seen") == self._editing.last_action():
+        if seen == self._editing.last_action():
             return {}
         return self._state()
 
@@ -78,12 +89,12 @@ class _Desk:
             "can_redo": editing.can_redo,
         }
 
-    def uses(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def uses(self, label: str | None = None) -> Any:
         """Count uses of each label, or of one: pairs of its name and [images in train, in test, annotations]."""
-        table = self._editing.uses(content.get("label"))
+        table = self._editing.uses(label)
         return {"uses": [[name, counts] for name, *counts in table.itertuples(index=False, name=None)]}
 
-    def change(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def change(self, content: _LabelEdit) -> Any:
         """Apply an edit."""
         operation = _OPERATIONS.get(content["op"])
         if operation is None:
@@ -91,19 +102,18 @@ class _Desk:
         count = operation(self._editing, content)
         return {**self._state(), "count": count or 0}
 
-    def undo(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def undo(self) -> Any:
         """Undo the last edit."""
         said = self._editing.undo()
         return {**self._state(), "said": said}
 
-    def redo(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def redo(self) -> Any:
         """Redo the edit that was undone last."""
         said = self._editing.redo()
         return {**self._state(), "said": said}
 
-    def find(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def find(self, source: str) -> Any:
         """Find the labels of another project or of a file, and the ones that are new here."""
-        source = str(content["source"])
         with self._finding:
             try:
                 found = self._labels_in(source)
@@ -179,8 +189,8 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
         """
         self.editing.redo()
 
-    def _focus(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.label = str(content["label"] or "")
+    def _focus(self, label: str | None) -> Any:
+        self.label = label or ""
         return {}
 
     def _ipython_display_(self) -> None:

@@ -44,10 +44,10 @@ class NameQuestion(MessageHandler, anywidget.AnyWidget):
         self.handlers = {"name": self._start}
         self.on_msg(self.answer)
 
-    def _start(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _start(self, name: str) -> Any:
         """Open the screen for a person. If they cannot label, the question remains, with the reason."""
         if self.screen is None:
-            before, settings.user = settings.user, check_person(content.get("name"))
+            before, settings.user = settings.user, check_person(name)
             try:
                 screen = self._open_screen()
                 end = getattr(screen.session, "end", DONE)

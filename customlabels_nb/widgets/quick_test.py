@@ -223,43 +223,44 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         return None if value is None else float(value)
 
     # -- requests of the page -----------------------------------------------------------------------
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _hello(self) -> Any:
         trials, pictures = self._strip()
         return {**self._state(), "trials": trials}, pictures
 
-    def _tell_state(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _tell_state(self) -> Any:
         return self._state()
 
-    def _choose(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.session.choose(str(content["model"]))
+    def _choose(self, model: str) -> Any:
+        self.session.choose(model)
         return self._state()
 
-    def _start(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _start(self) -> Any:
         self.session.start()
         return self._state()
 
-    def _stop(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _stop(self) -> Any:
         self.session.stop()
         return self._state()
 
-    def _take_part(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self._parts.add(str(content["key"]), buffers[0], first=bool(content["first"]))
+    def _take_part(self, key: str, first: bool, buffer: memoryview) -> Any:
+        self._parts.add(key, buffer, first=first)
         return {}
 
-    def _ask(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        if "url" in content:
-            trial = self.session.ask(_checked_url(content["url"]))
+    def _ask(self, url: str | None = None, key: str = "", name: str = "") -> Any:
+        """Run the model on the image at a URL, or on the uploaded file ``key``."""
+        if url is not None:
+            trial = self.session.ask(_checked_url(url))
         else:
-            trial = self.session.ask(self._parts.take(str(content["key"])), str(content["name"]))
+            trial = self.session.ask(self._parts.take(key), name)
         self._asked(trial)
         return self._shown(trial)
 
-    def _glance(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        answer, (width, height) = self.session.glance(bytes(buffers[0]))
+    def _glance(self, buffer: memoryview) -> Any:
+        answer, (width, height) = self.session.glance(bytes(buffer))
         return {"answer": _answer_as_json(answer), "width": width, "height": height}
 
-    def _show(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        trial = self.session.again(int(content["number"]))
+    def _show(self, number: int) -> Any:
+        trial = self.session.again(number)
         self._draw_still()
         return self._shown(trial)
 
@@ -268,21 +269,19 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         facts = {**_short(trial), "answer": None if answer is None else _answer_as_json(answer)}
         return {"state": self._state(), "trial": facts}, [trial.view, trial.small]
 
-    def _set_threshold(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _set_threshold(self, threshold: float | None) -> Any:
         self._by_page = True
         try:
-            self.threshold = content["threshold"]
+            self.threshold = threshold
         finally:
             self._by_page = False
         return {}
 
-    def _add(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        number, rows = int(content["number"]), [int(row) for row in content["rows"]]
-        labels = [str(label) for label in content["labels"]]
-        self.session.add(number, str(content["split"]), rows, labels, model=str(content["model"]))
+    def _add(self, number: int, split: str, rows: list[int], labels: list[str], model: str) -> Any:
+        self.session.add(number, split, rows, labels, model=model)
         return self._state() | {"trials": self._strip()[0]}
 
-    def _take_back(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _take_back(self) -> Any:
         trial = self.session.undo()
         return self._state() | {"trials": self._strip()[0], "undone": None if trial is None else trial.number}
 
@@ -328,9 +327,9 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
     }
 
 
-def _checked_url(url: object) -> str:
+def _checked_url(url: str) -> str:
     """Return a URL that the kernel may fetch, not a path on its own disk."""
-    text = str(url).strip()
+    text = url.strip()
     if "::" in text or text.partition("://")[0].lower() not in _PROTOCOLS:
         raise InputError(f"{text[:200]!r} is not a URL such as https://…. Call w.ask(path) to open a local file.")
     return text

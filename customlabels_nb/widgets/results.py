@@ -11,9 +11,9 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anywidget
 import ipywidgets
@@ -77,6 +77,15 @@ class About:
         return None if counts is None else dict(counts)
 
 
+class _PagePosition(NamedTuple):
+    """Fields of :class:`~customlabels_nb.evaluation.exploring.Position`, as the page names them."""
+
+    mode: str
+    one: float
+    own: Mapping[str, float]
+    overlap: float | None
+
+
 class Results(MessageHandler, anywidget.AnyWidget):
     """Widget to explore metrics, test images and thresholds together, created by :meth:`.Report.show`.
 
@@ -127,7 +136,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
             "compare": self._compare,
             "export": self._export,
         }
-        self.handlers = {kind: partial(self._alone, handler) for kind, handler in own.items()}
+        self.handlers = {kind: self._alone(handler) for kind, handler in own.items()}
         self.handlers |= {"thumbs": self._thumbs, "view": self._view, "training": self._training}
         self.on_msg(self.answer)
 
@@ -378,11 +387,15 @@ class Results(MessageHandler, anywidget.AnyWidget):
         )
 
     # -- requests of the page -----------------------------------------------------------------------
-    def _alone(self, handler: Handler, content: dict[str, Any], buffers: list[Any]) -> Any:
-        with self._lock:
-            return handler(content, buffers)
+    def _alone(self, handler: Handler) -> Handler:
+        @wraps(handler)
+        def handle(**fields: Any) -> Any:
+            with self._lock:
+                return handler(**fields)
 
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+        return handle
+
+    def _hello(self) -> Any:
         content, sent = _packed(self.exploration, self._about, self._actions)
         content["facts"] |= {
             "writes": {name: default_name(name, self._about.name) for name in self._about.writers},
@@ -390,66 +403,75 @@ class Results(MessageHandler, anywidget.AnyWidget):
         }
         return content, sent
 
-    def _moved(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.exploration.move_to(Position.from_dict(content["position"]))
+    def _moved(self, position: _PagePosition) -> Any:
+        self.exploration.move_to(Position(*position))
         self.position = self.exploration.position.to_dict()
         return {}
 
-    def _filtered(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.exploration.filter = self.exploration.check(Filter(**content["filter"]))
+    def _filtered(self, filter: Filter) -> Any:
+        self.exploration.filter = self.exploration.check(filter)
         return {}
 
-    def _select(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.selection = tuple(self.exploration.names[int(at)] for at in content["images"])
+    def _select(self, images: list[int]) -> Any:
+        self.selection = tuple(self._names(images))
         return {}
 
-    def _intervals(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self._moved(content, buffers)
+    def _names(self, images: Sequence[int]) -> list[str]:
+        return [self.exploration.names[at] for at in self._places(images)]
+
+    def _places(self, images: Sequence[int]) -> Sequence[int]:
+        """Return the numbers of test images if there are images with these numbers."""
+        for at in images:
+            if not 0 <= at < len(self.exploration.names):
+                raise InputError(f"There is no test image {at}. The page is outdated: reload it.")
+        return images
+
+    def _intervals(self, position: _PagePosition) -> Any:
+        self._moved(position)
         return {"intervals": self.exploration.intervals()}
 
-    def _advice(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _advice(self) -> Any:
         return _advice_as_json(self.exploration)
 
-    def _training(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _training(self) -> Any:
         return {"counts": self._about.training_counts()}
 
-    def _thumbs(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        at = [int(one) for one in content["images"]][:200]
-        found = self._pictures.thumbnails(at, int(content["pixels"]))
+    def _thumbs(self, images: list[int], pixels: int) -> Any:
+        at = self._places(images)[:200]
+        found = self._pictures.thumbnails(at, pixels)
         sent = [data for data in found if isinstance(data, bytes)]
         said: list[int | str] = []
         for data in found:
             said.append(data.reason if isinstance(data, ImageError) else sum(isinstance(one, int) for one in said))
         return {"thumbs": said, "sizes": [self._pictures.size(one) for one in at]}, sent
 
-    def _view(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        view = self._pictures.view(int(content["image"]))
+    def _view(self, image: int) -> Any:
+        view = self._pictures.view(*self._places([image]))
         size = [round(view.width / view.scale), round(view.height / view.scale)]
         return {"mime": view.mime, "size": size}, [view.data]
 
-    def _keep(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        self.exploration.move_to(Position.from_dict(content["position"]))
+    def _keep(self, position: _PagePosition) -> Any:
+        self.exploration.move_to(Position(*position))
         self.keep_thresholds()
         return {"thresholds": self.thresholds}
 
-    def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _fix(self, images: list[int]) -> Any:
         actions = self._actions_for("open_images", "This report has no project whose labels could be corrected.")
-        at = [int(one) for one in content["images"]]
-        names = [self.exploration.names[one] for one in at]
+        names = self._names(images)
         before, self._below = self._below, actions.open_images(names)
         self._box.children = (self, self._below)
         if before is not None:
             before.close()
         return {"count": len(names)}
 
-    def _close(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _close(self) -> Any:
         before, self._below = self._below, None
         self._box.children = (self,)
         if before is not None:
             before.close()
         return {}
 
-    def _changed(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _changed(self) -> Any:
         """Count test images whose ground truth has changed, recomputed only after a new action."""
         actions = self._actions
         if actions is None or "truth_now" not in actions.can:
@@ -459,9 +481,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
             self._seen, self._differ = moment, len(changed_images(self.exploration.evaluation, *actions.truth_now()))
         return {"count": self._differ}
 
-    def _refresh(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _refresh(self) -> Any:
         self._judge_again()
-        return self._hello({}, [])
+        return self._hello()
 
     def _judge_again(self) -> list[str]:
         actions = self._actions_for("truth_now", "This report has no project whose labels could have changed.")
@@ -479,34 +501,29 @@ class Results(MessageHandler, anywidget.AnyWidget):
         self.position = self.exploration.position.to_dict()
         return changed
 
-    def _add(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _add(self, images: list[int], label: str | None = None) -> Any:
         actions = self._actions_for("add_to_train", "This report has no project to add training images to.")
-        names = [self.exploration.names[int(at)] for at in content["images"]]
-        return {"count": actions.add_to_train(names, content.get("label") or None)}
+        return {"count": actions.add_to_train(self._names(images), label or None)}
 
-    def _versions(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _versions(self) -> Any:
         return {"names": self._actions.versions() if self._actions else []}
 
-    def _compare(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        name = content.get("name")
+    def _compare(self, name: str | None = None) -> Any:
         other = None
         if name is not None:
             actions = self._actions_for("versions", "There is no other version to compare with.")
-            other = actions.evaluation_of(str(name))
+            other = actions.evaluation_of(name)
         self.exploration.compare_with(other, str(name))
         groups = {group: mask.nonzero()[0].tolist() for group, mask in self.exploration.compared.items()}
         return {"comparison": comparison_as_json(self.exploration), "groups": groups}
 
-    def _export(self, content: dict[str, Any], buffers: list[Any]) -> Any:
-        writer = self._about.writers.get(str(content.get("what")))
+    def _export(self, what: str, path: str) -> Any:
+        writer = self._about.writers.get(what)
         if writer is None:
-            raise InputError(
-                f"what={content.get('what')!r} cannot be exported. Choose one of {list(self._about.writers)!r}."
-            )
-        path = str(content.get("path") or "").strip()
-        if not path or "\0" in path:
+            raise InputError(f"what={what!r} cannot be exported. Choose one of {list(self._about.writers)!r}.")
+        path = expand_home(path.strip())
+        if not path:
             raise InputError(f"path={path!r} is not the path of a file or folder.")
-        path = expand_home(path)
         try:
             writer(path)
         except OSError as error:

@@ -259,16 +259,16 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         return self._colours.setdefault(label, label_colour(len(self._colours)))
 
     # -- requests of the page -------------------------------------------------------------------------
-    def _awake(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _awake(self) -> Any:
         """Respond to the first message of a page, which may wait until the cell has finished."""
         return {}
 
-    def _hello(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _hello(self) -> Any:
         self._heard_of_page = True
         with self.progress.lock:
             return self._news(_Told())
 
-    def _stop(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _stop(self) -> Any:
         self.stop()
         return {"status": self.progress.status}
 

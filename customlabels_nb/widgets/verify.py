@@ -162,18 +162,18 @@ class Verify(EditedPages):
         session = self.session
         return {**super()._info(), "draws": session.draws, "model": session.model, "sentence": session.sentence}
 
-    def _submit(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _submit(self) -> Any:
         done = self.submit()
         undo = "project.undo(), called twice," if done.train and done.test else "project.undo()"
         return {"info": self._info(), "text": f"{done!r} {undo} takes them out again."}
 
-    def _fix(self, content: dict[str, Any], buffers: list[Any]) -> Any:
+    def _fix(self, image: str) -> Any:
         """Open an image in an annotator below."""
         if self._annotator is None:
             self._annotator = self._new_annotator()
             self._box.children = (self, self._annotator)
         self._annotator.session.follow()
-        self._annotator.display(content["image"])
+        self._annotator.display(image)
         return {}
 
     def _fallback_text(self) -> str:

@@ -125,7 +125,7 @@ SLOW = """
 import time
 r = project.review(sort="name", page_size=4)
 answer = r.handlers["page"]
-r.handlers["page"] = lambda content, buffers: (time.sleep(0.7), answer(content, buffers))[1]
+r.handlers["page"] = lambda view, place, pixels: (time.sleep(0.7), answer(view, place, pixels))[1]
 r
 """
 

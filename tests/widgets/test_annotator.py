@@ -106,8 +106,12 @@ def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_r
     ("kind", "content", "words"),
     [
         ("image", {"image": "/etc/passwd", "pixels": 800}, "not in the train set"),
-        ("region", {"image": "/etc/passwd", "region": {}, "pixels": 800}, "not in the train set"),
-        ("image", {"pixels": 800}, "KeyError"),
+        (
+            "region",
+            {"image": "/etc/passwd", "region": {side: BOX[side] for side in t.BOX_COLUMNS}, "pixels": 800},
+            "not in the train set",
+        ),
+        ("image", {"pixels": 800}, "image is missing"),
         ("edit", {"op": "label"}, "Unknown request 'edit'"),
     ],
 )

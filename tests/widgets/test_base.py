@@ -90,7 +90,7 @@ class Asked(MessageHandler, anywidget.AnyWidget):
 
     def __init__(self, answers: dict[str, Any]) -> None:
         super().__init__()
-        self.handlers = {kind: lambda content, buffers, found=found: found for kind, found in answers.items()}
+        self.handlers = {kind: lambda found=found: found for kind, found in answers.items()}
         self.sent: list[Any] = []
         nothing = lambda *_, **__: None  # noqa: E731
         self.comm = SimpleNamespace(

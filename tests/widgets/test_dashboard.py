@@ -211,7 +211,10 @@ def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypat
     assert on["on"]
     assert ask("follow", **state, assist=known["assist"]) == {"assist": on}
     assert ask("assist", do="start", target=0.9, budget="5min", test=True)["assist"]["target"] == 0.9
-    assert assist.asked == [("start", {}), ("start", {"target": 0.9, "budget": "5min", "test": True})]
+    assert assist.asked == [
+        ("start", {"target": 0.95, "budget": "2min", "test": False}),
+        ("start", {"target": 0.9, "budget": "5min", "test": True}),
+    ]
     # a training does not keep the page waiting, and its end or error is pushed
     for error in ("", "Two labels are needed."):
         sent.clear()

@@ -168,11 +168,12 @@ def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -
         ("edit", {"op": "drop", "split": "train", "images": []}, "op='drop'"),
         ("edit", {"op": "label", "label": "", "split": "train", "images": []}, "Label '' no longer exists"),
         ("full", {"image": "/etc/passwd"}, "not in the train set"),
-        ("picture", {"path": "project.db"}, "not an image"),
+        ("picture", {"instructions": "", "line": 0}, "has no picture"),
         ("page", {"view": 999, "place": 0, "pixels": 160}, "outdated"),
         ("task", {"task": "everything"}, "task='everything'"),
-        ("instructions", {"text": None}, "Instructions must be text"),
-        ("show", {"split": "train"}, "KeyError"),
+        ("instructions", {"text": "x" * 20_001}, "Instructions must be text"),
+        ("instructions", {"text": None}, "Malformed request 'instructions': text=None must be a string"),
+        ("show", {"split": "train"}, "query is missing"),
     ],
 )
 def test_what_cannot_be_answered_is_an_error_in_words(page: Page, kind: str, content: dict, words: str) -> None:

@@ -252,11 +252,6 @@ class Annotator extends Turning {
     this.takeInfo(info);
     this.shown();
   }
-
-  async readPicture(path) {
-    const [{ mime }, [bytes]] = await this.request("picture", { path });
-    return dataUri(bytes, mime);
-  }
 }
 
 export default {

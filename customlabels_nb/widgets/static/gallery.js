@@ -1,7 +1,7 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
-import { dataUri, element, followFullScreen, keepKeys, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
+import { element, followFullScreen, keepKeys, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
 import { areNewInstructions, askReason, endText, giveBackAtEnd, growListing, JobBar } from "./shared/job_bar.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
@@ -467,7 +467,7 @@ export class Gallery extends PicturePages {
     openInstructions(this.panel, this.info.instructions, {
       readOnly: this.info.read_only || Boolean(this.info.job),
       save: async (text) => { const [{ info }] = await this.request("instructions", { text }); Object.assign(this.info, info); },
-      loadPicture: async (path) => { const [{ mime }, [bytes]] = await this.request("picture", { path }); return dataUri(bytes, mime); },
+      request: this.request,
     });
   }
 

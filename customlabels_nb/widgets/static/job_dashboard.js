@@ -215,8 +215,7 @@ class JobDashboardScreen extends FollowingScreen {
   }
 
   _instructions(text) {
-    const picture = (name) => Promise.reject(new Error(name));
-    const parts = text.trim() ? instructionNodes(text, picture) : [element("p", { class: "faint", text: "None. Set them with job.update(instructions=…)." })];
+    const parts = text.trim() ? instructionNodes(text) : [element("p", { class: "faint", text: "None. Set them with job.update(instructions=…)." })];
     return [element("h3", { text: "Instructions" }), ...parts];
   }
 }

@@ -1,6 +1,6 @@
 // Review of a labelling job: decide the images on which people disagree. The kernel side is in job_review.py.
 
-import { dataUri, element, hint, setText } from "./shared/dom.js";
+import { element, hint, setText } from "./shared/dom.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { Toast } from "./shared/toast.js";
 import { DecisionPanel } from "./review/decision_panel.js";
@@ -44,7 +44,7 @@ class JobReview extends ReviewPages {
     this.reasons = new ReasonList({
       leave,
       choose: (reason) => this.show({ query: { ...this.query, reason }, place: 0 }),
-      loadPicture: async (path) => { const [{ mime }, [bytes]] = await this.request("picture", { path }); return dataUri(bytes, mime); },
+      request: this.request,
     });
     this.image = new DisputedImage((row) => this.listing.full(row));
     this.side = new DecisionPanel({

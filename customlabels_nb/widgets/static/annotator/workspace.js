@@ -29,7 +29,7 @@ const number = (value) => value.toLocaleString("en");
 
 export class Workspace {
   // Subclasses have changes, commands, store, listing, imageShapes, info, place, turn(by), go(place), done(),
-  // changed(), detail(region, pixels), readPicture(path) and saveInstructions(text).
+  // changed(), detail(region, pixels), request(kind, content) and saveInstructions(text).
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
     this.root = keepKeys(element("div", {
@@ -343,7 +343,7 @@ export class Workspace {
   _instructions() {
     if (!this.info) return;
     openInstructions(this.panel, this.info.instructions, {
-      readOnly: this.info.read_only || Boolean(this.info.job), save: (text) => this.saveInstructions(text), loadPicture: (path) => this.readPicture(path),
+      readOnly: this.info.read_only || Boolean(this.info.job), save: (text) => this.saveInstructions(text), request: this.request,
     });
   }
 }

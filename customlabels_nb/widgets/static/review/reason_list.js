@@ -8,7 +8,7 @@ import { reasonText, shapeWords } from "./job_decisions.js";
 const MOST_PAIRS = 12;
 
 export class ReasonList {
-  // `on` has leave(), choose(reason) with null for all, and loadPicture(path) → Promise of its URI.
+  // `on` has leave(), choose(reason) with null for all, and request(kind, content).
   constructor(on) {
     this.on = on;
     this.list = element("div", { class: "reason-groups", attributes: { role: "toolbar", "aria-label": "Reasons", "aria-orientation": "vertical" } });
@@ -24,7 +24,7 @@ export class ReasonList {
     if (instructions === this.instructions) return;
     this.instructions = instructions;
     show(this.about, Boolean(instructions.trim()));
-    this.text.replaceChildren(...instructionNodes(instructions, this.on.loadPicture));
+    this.text.replaceChildren(...instructionNodes(instructions, this.on.request));
   }
 
   _build({ reasons, query, labels, draws, task, review }) {

@@ -1,6 +1,6 @@
 // Panels of the gallery: keyboard shortcuts, instructions and their editor.
 
-import { element, keyHint, show } from "./dom.js";
+import { dataUri, element, keyHint, show } from "./dom.js";
 import { HELP } from "./keymap.js";
 
 export function openHelp(panel) {
@@ -31,13 +31,18 @@ export function askToSkipPage(panel, count) {
 const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 const PICTURE = /^!\[([^\]]*)\]\(([^)]+)\)$/;
 
-// Convert text to nodes, with links, and an image for each line such as `![caption](picture.jpg)`.
-export function instructionNodes(text, loadPicture) {
-  return text.split("\n").map((line) => {
+// Convert instructions to nodes, with links, and an image for each line such as `![caption](picture.jpg)`. The kernel reads
+// the image in a line of its instructions, never one by a name from the page. Without `request`, the name is shown.
+export function instructionNodes(text, request = null) {
+  return text.split("\n").map((line, number) => {
     const picture = PICTURE.exec(line.trim());
     if (picture) {
+      if (!request) return element("p", {}, element("em", { text: picture[2] }));
       const image = element("img", { alt: picture[1] || picture[2], title: picture[1] });
-      loadPicture(picture[2]).then((uri) => { image.src = uri; }, (error) => image.replaceWith(element("em", { text: String(error.message ?? error) })));
+      request("picture", { instructions: text, line: number }).then(
+        ([{ mime }, [bytes]]) => { image.src = dataUri(bytes, mime); },
+        (error) => image.replaceWith(element("em", { text: error.message })),
+      );
       return element("p", {}, image);
     }
     const parts = [];
@@ -51,10 +56,10 @@ export function instructionNodes(text, loadPicture) {
 }
 
 // `save(text)` → Promise. With `readOnly` the text cannot be edited.
-export function openInstructions(panel, text, { save, loadPicture, readOnly }) {
+export function openInstructions(panel, text, { save, request, readOnly }) {
   const shown = element("div", { class: "instructions" });
   const show_ = (value) => shown.replaceChildren(...(value.trim()
-    ? instructionNodes(value, loadPicture)
+    ? instructionNodes(value, request)
     : [element("p", { class: "faint", text: "There are no labelling instructions yet." })]));
   show_(text);
   const field = element("textarea", { value: text, rows: 8, hidden: true, attributes: { "aria-label": "Instructions" } });
