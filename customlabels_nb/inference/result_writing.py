@@ -22,7 +22,7 @@ from customlabels_nb.errors import InputError, MissingDependencyError, ModelErro
 from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
 from customlabels_nb.inference.journal import COLUMNS, ENGINE, Done, Failure, Mark, read_journal
 from customlabels_nb.inference.output_folder import OutputFolder
-from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts, table_of_arrow
+from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts
 from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, Postprocessor
 from customlabels_nb.models.artifact import MASKS, model_identity
 
@@ -88,7 +88,7 @@ class WrittenDetections:
         """
         if not isinstance(self._output, ParquetParts):
             return self.table().head(rows)
-        return table_of_arrow(self.scan().head(rows))
+        return self._output.read(self._marks, rows).reindex(columns=self._columns)
 
     def scan(self) -> Any:
         """Return the predictions in a folder as a pyarrow dataset, which DuckDB and Polars can query.
@@ -164,7 +164,7 @@ class Writing:
             if resume and not known and there:
                 raise InputError(
                     f"resume=True cannot continue to={to!r}, because its journal {output.journal!r} "
-                    "does not exist. Pass a different `to`."
+                    "does not exist or is empty. Pass a different `to`."
                 )
             output.make_room()
             self._journal = output.open_journal(self._facts())

@@ -17,7 +17,6 @@ from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
 from customlabels_nb.core.tables import settle_statuses
-from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.outcomes import DRAWN_TASKS
 from customlabels_nb.evaluation.result import Evaluation
@@ -424,6 +423,7 @@ class Report(Evaluation):
         ['confusion_matrix.csv', 'per_image.csv', 'per_label.csv', 'summary.csv']
         """
         from customlabels_nb._utils.garbage import collection_paused
+        from customlabels_nb.datasets.formats.staging import staged
         from customlabels_nb.evaluation.evaluation_snapshots import snapshot_file_names
         from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
         from customlabels_nb.images.reading import local_path

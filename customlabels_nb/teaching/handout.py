@@ -145,8 +145,8 @@ def _read(path: Path) -> Any:
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"The notebook {str(path)!r} is not a file.")
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
+        notebook = nbformat.convert(nbformat.reader.reads(path.read_text("utf-8")), 4)
+        nbformat.validate(notebook)  # nbformat.read only logs what is invalid
         nbformat.writes(notebook).encode()  # raises an error for lone surrogates
     except InputError:
         raise
