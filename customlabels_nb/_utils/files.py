@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from customlabels_nb.errors import CustomLabelsError, InputError, StoreError
+
 _PREFIX = ".clnb-"
 # a network file system may not show other machines' locks, so a machine relies on locks only for folders it created
 _OURS = f"{_PREFIX}{zlib.crc32(socket.gethostname().encode()):08x}-"
@@ -63,14 +65,34 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Check whether an error of a file or an SQLite database, or one of its causes, is that the disk is full."""
+    """Check whether an error of a file or a database, or one of its causes, is that the disk is full."""
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return True
         if getattr(error, "sqlite_errorname", None) in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
             return True
+        if getattr(error, "sqlstate", None) == "53100":  # of PostgreSQL
+            return True
         error = error.__cause__
     return False
+
+
+def why_not_written(error: BaseException) -> str:
+    """Return the reason for a failed write, without a full stop."""
+    if is_disk_full(error):
+        return "the disk is full. Free some space and try again"
+    return getattr(error, "strerror", None) or str(error)
+
+
+@contextmanager
+def write_errors(target: str, kind: type[CustomLabelsError] = InputError) -> Iterator[None]:
+    """Convert errors of the operating system, and full disks under a database, to an error that names ``target``."""
+    try:
+        yield
+    except (OSError, StoreError) as error:
+        if isinstance(error, StoreError) and not is_disk_full(error):
+            raise
+        raise kind(f"{target} cannot be written: {why_not_written(error)}.") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from customlabels_nb._utils.files import why_not_written
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.assistant import FEWEST_BOXES, FEWEST_IMAGES
 from customlabels_nb.assist.clusters import cluster_pages
@@ -192,7 +193,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         images = data.table["image"].to_numpy(dtype=str)
         AssistResults(number, images, queue, pages, prelabels.reset_index(drop=True), found.suspects).write(root)
     except OSError as error:
-        raise StoreError(f"The results cannot be stored ({error.strerror}). Check the free disk space.") from error
+        raise StoreError(f"The results cannot be stored: {why_not_written(error)}.") from error
     return report
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb._utils.files import write_errors
 from customlabels_nb.cluster.shared_files import readable_everywhere
 from customlabels_nb.cluster.spreading import FAILED, check_workers, open_workers, process_tasks, worker_options
 from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
@@ -19,7 +20,7 @@ from customlabels_nb.inference.image_numbers import Run
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import Looked, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
-from customlabels_nb.inference.result_writing import FolderWriting, telling
+from customlabels_nb.inference.result_writing import FolderWriting
 from customlabels_nb.models.artifact import model_identity
 from customlabels_nb.remote.remote_files import NOT_THERE
 from customlabels_nb.settings import settings
@@ -137,7 +138,7 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
         if len(found) > 1 and all(map(_is_cut_off, found)):
             assert found[0].failure is not None
             raise OSError(f"{found[0].image!r}: {found[0].failure['message']}")  # another worker may have access
-        with telling(output):
+        with write_errors(f"to={str(output.path)!r}"):
             mark = output.write(found, task["first"])
         return {
             "mark": mark,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError
 from customlabels_nb.inference.journal import Done
 from customlabels_nb.inference.output_folder import OutputFolder
@@ -120,7 +121,7 @@ def _matched(
     return runs, new
 
 
-def without(run: Run, ranges: Sequence[tuple[int, int]]) -> Iterator[Run]:
+def without(run: Run, ranges: Iterable[tuple[int, int]]) -> Iterator[Run]:
     """Yield the parts of a run that are outside all ranges."""
     start = run.first
     for first, stop in sorted(ranges):
@@ -143,9 +144,18 @@ def _stored(folder: OutputFolder, names: Sequence[str]) -> Iterator[str]:
     from pyarrow import parquet
 
     for name in names:
-        file = parquet.ParquetFile(arrow.BufferReader(folder.read(name)))
-        for batch in file.iter_batches(_ROWS, columns=["image"]):
-            yield from batch.column(0).to_pylist()
+        first, stop = map(int, _LISTING.fullmatch(name).groups())  # type: ignore[union-attr]
+        try:
+            file = parquet.ParquetFile(arrow.BufferReader(folder.read(name)), page_checksum_verification=True)
+            if file.metadata.num_rows != stop - first:
+                raise arrow.ArrowInvalid(f"{file.metadata.num_rows:,} rows")
+            for batch in file.iter_batches(_ROWS, columns=["image"]):
+                yield from batch.column("image").to_pylist()
+        except (OSError, KeyError, arrow.ArrowException) as error:
+            raise InputError(
+                f"{f'{folder}/{name}'!r}, which lists images, is damaged ({first_line(error)}). Restore it. Otherwise, "
+                "empty the folder to start again, or pass a different `to`."
+            ) from error
 
 
 def _parquet(images: Sequence[str]) -> Any:
@@ -154,7 +164,7 @@ def _parquet(images: Sequence[str]) -> Any:
 
     schema = arrow.schema([("image", arrow.string())])
     sink = arrow.BufferOutputStream()
-    with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
         for start in range(0, len(images), _ROWS):
             rows = [plain(name) for name in images[start : start + _ROWS]]
             writer.write_table(arrow.table({"image": rows}, schema=schema))

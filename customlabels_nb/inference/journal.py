@@ -5,7 +5,8 @@ other line records one finished step: its images, the images that could not be r
 mark up to which the output is complete. The output is flushed to disk before the line that records it. Anything in the
 output after the last mark therefore belongs to an unfinished step and is removed.
 
-The images of a step are names or, in a folder that lists its images, a range of their numbers. Behind a URL, where
+The images of a step are names, after the mark of the step before, or, in a folder that lists its images, a range of
+their numbers. A step whose file in the folder is missing is processed again. Behind a URL, where
 nothing can be appended to a file, each step is an object whose name contains the range and the number of predictions.
 It is empty if all images could be read, so that one listing of the folder reads the journal.
 """
@@ -16,7 +17,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,14 +56,14 @@ class Done:
     ----------
     images : Counter
         Names of images, how often each was processed.
-    ranges : list of (int, int)
+    ranges : dict of (int, int) to None
         Numbers of other images that were processed: the first, and the one after the last.
     failures, marks, found
         Images that could not be read, marks of the output, and number of predictions.
     """
 
     images: Counter[str] = field(default_factory=Counter)
-    ranges: list[tuple[int, int]] = field(default_factory=list)
+    ranges: dict[tuple[int, int], None] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     found: int = 0
@@ -74,6 +75,11 @@ class Done:
         for first, stop in sorted(self.ranges):  # those of two programs may overlap
             count, end = count + max(0, stop - max(first, end)), max(end, stop)
         return self.images.total() + count
+
+    @property
+    def last(self) -> Mark | None:
+        """Last mark of the output."""
+        return self.marks[-1] if self.marks else None
 
     @property
     def stop(self) -> int:
@@ -93,9 +99,11 @@ class Done:
         return rest
 
     def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
-        """Add one step."""
+        """Add one step, unless its range has been added."""
         if isinstance(images, tuple):
-            self.ranges.append(images)
+            if images in self.ranges:
+                return
+            self.ranges[images] = None
         else:
             self.images.update(images)
         self.failures += failures
@@ -113,6 +121,8 @@ class Journal:
         Journal file, created if it does not exist.
     facts : mapping
         Description of the run, as JSON values.
+    folder : OutputFolder, optional
+        Folder of the output. Steps whose file is missing in it are left out.
 
     Attributes
     ----------
@@ -131,13 +141,13 @@ class Journal:
         If another process, or another cell of this notebook, is writing to the file.
     """
 
-    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, facts: Mapping[str, Any], folder: OutputFolder | None = None) -> None:
         self._failed = False
         self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - stays open and locked until close()
         try:
             _lock(self._file, path)
             self._file.seek(0)
-            there, self.done, whole = _parsed(self._file, str(path))
+            there, self.done, whole = _parsed(self._file, str(path), () if folder is None else folder.sizes())
             self.begun, self.engine = there is not None, _same_run(there, facts, str(path))
             self._file.truncate(whole)  # an incomplete last line
             if not self.begun:
@@ -148,8 +158,8 @@ class Journal:
 
     def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
         """Append a step and flush it to disk."""
-        kind = "range" if isinstance(images, tuple) else "images"
-        self._write({kind: images, "errors": failures, "found": found, "mark": mark})
+        which = {"range": images} if isinstance(images, tuple) else {"images": images, "after": self.done.last}
+        self._write({**which, "errors": failures, "found": found, "mark": mark})
         self.done.add(images, failures, found, mark)
 
     def close(self) -> None:
@@ -193,10 +203,10 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Done]:
     if folder.local is not None:
         if JOURNAL not in sizes:
             return None, Done()
-        return _parsed(folder.read(JOURNAL).splitlines(keepends=True), str(folder.local / JOURNAL))[:2]
+        return _parsed(folder.read(JOURNAL).splitlines(keepends=True), str(folder.local / JOURNAL), sizes)[:2]
     if RUN not in sizes:
         return None, Done()
-    there, done, _ = _parsed([folder.read(RUN) + b"\n"], str(folder))
+    there, done, _ = _parsed([folder.read(RUN) + b"\n"], str(folder), sizes)
     steps = sorted(filter(_STEP.fullmatch, sizes))
     filled = [name for name in steps if sizes[name]]
     contents = dict(zip(filled, folder.read_all(filled), strict=True))
@@ -204,7 +214,7 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Done]:
         first, stop, found = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
         step = _json(contents[name], str(folder), number) if sizes[name] else {"errors": []}
         mark = part_name(first, stop) if found else None
-        _take({"range": [first, stop], "found": found, "mark": mark, **step}, done, str(folder), number)
+        _take({"range": [first, stop], "found": found, "mark": mark, **step}, done, str(folder), number, sizes)
     return there, done
 
 
@@ -217,7 +227,7 @@ def _encoded(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record).encode("ascii")
 
 
-def _parsed(lines: Iterable[bytes], place: str) -> tuple[dict[str, Any] | None, Done, int]:
+def _parsed(lines: Iterable[bytes], place: str, files: Collection[str] = ()) -> tuple[dict[str, Any] | None, Done, int]:
     """Return the description of the run, its steps, and the size of the complete lines in bytes."""
     facts, done, whole = None, Done(), 0
     for number, line in enumerate(lines, 1):
@@ -225,7 +235,7 @@ def _parsed(lines: Iterable[bytes], place: str) -> tuple[dict[str, Any] | None, 
             break
         record = _json(line, place, number)
         if facts is not None:
-            _take(record, done, place, number)
+            _take(record, done, place, number, files)
         elif record.get("journal") in _VERSIONS:
             facts = record
         else:
@@ -244,8 +254,8 @@ def _json(line: bytes, place: str, number: int) -> dict[str, Any]:
     return record
 
 
-def _take(record: dict[str, Any], done: Done, place: str, number: int) -> None:
-    """Add one step to ``done``."""
+def _take(record: dict[str, Any], done: Done, place: str, number: int, files: Collection[str]) -> None:
+    """Add one step to ``done``, unless its file is missing."""
     match record:
         case {
             "images": list(images),
@@ -253,19 +263,22 @@ def _take(record: dict[str, Any], done: Done, place: str, number: int) -> None:
             "found": int(found),
             "mark": int() | str() | None as mark,
         }:
-            good = all(isinstance(image, str) for image in images)
+            good = all(isinstance(image, str) for image in images) and record.get("after", done.last) == done.last
         case {
             "range": [int(first), int(stop)],
             "errors": list(failures),
             "found": int(found),
             "mark": str() | None as mark,
         }:
-            good = 0 <= first < stop
+            good = 0 <= first < stop and mark == (part_name(first, stop) if found else None)
         case _:
             raise _damaged(place, number)
     if not good or not all(isinstance(one, dict) and one.keys() == {"image", "code", "message"} for one in failures):
         raise _damaged(place, number)
-    done.add((first, stop) if "range" in record else images, failures, found, mark)
+    if "range" not in record:
+        done.add(images, failures, found, mark)
+    elif mark is None or mark in files:
+        done.add((first, stop), failures, found, mark)
 
 
 def _same_run(there: Mapping[str, Any] | None, facts: Mapping[str, Any], place: str) -> str | None:

@@ -11,6 +11,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import sync_folder
 from customlabels_nb._utils.installing import extra_command
+from customlabels_nb._utils.text import first_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ratios_to_ltwh
 from customlabels_nb.core.polygons import from_one_ring, polygon_of, rings_of
@@ -129,7 +131,9 @@ class LineOutput(ABC):
         return os.path.lexists(self.path)
 
     def has_journal(self) -> bool:
-        return os.path.isfile(self.journal)
+        with suppress(OSError), open(self.journal, "rb") as file:
+            return file.readline().endswith(b"\n")
+        return False
 
     def open_journal(self, facts: Mapping[str, Any]) -> Journal:
         return Journal(Path(self.journal), facts)
@@ -325,7 +329,7 @@ class ParquetParts:
 
     def open_journal(self, facts: Mapping[str, Any]) -> Journal:
         if self.folder.local is not None:
-            return Journal(self.folder.local / JOURNAL, facts)
+            return Journal(self.folder.local / JOURNAL, facts, self.folder)
         return ObjectJournal(self.folder, facts)
 
     def begin(self) -> None:
@@ -362,11 +366,39 @@ class ParquetParts:
         names = sorted(set(filter(_PART.fullmatch, map(str, marks))), key=_number_in)
         if not names:
             return _imported("pyarrow.dataset").dataset(schema.empty_table())
-        files = [f"{path}/{name}" for name in names]
-        return _imported("pyarrow.dataset").dataset(files, schema=schema, format="parquet", filesystem=system)
+        files, datasets = [f"{path}/{name}" for name in names], _imported("pyarrow.dataset")
+        options = datasets.ParquetFragmentScanOptions(page_checksum_verification=True)
+        form = datasets.ParquetFileFormat(default_fragment_scan_options=options)
+        return datasets.dataset(files, schema=schema, format=form, filesystem=system)
 
-    def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
-        return table_of_arrow(self.dataset(marks, ("image", *DETECTION_COLUMNS, "polygon")).to_table())
+    def read(self, marks: Iterable[Mark] = (), rows: int | None = None) -> pd.DataFrame:
+        """Read the first ``rows`` that were written, or all.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or damaged.
+        """
+        marks, broken = list(marks), (OSError, self._arrow.ArrowException)
+        try:
+            return table_of_arrow(self._table(marks, rows))
+        except broken:
+            for mark in marks:
+                try:
+                    self._table([mark])
+                except broken as error:
+                    raise InputError(
+                        f"{f'{self.folder}/{mark}'!r} is missing or damaged ({first_line(error)}). Delete it, and use "
+                        "detect_many(resume=True), which processes its images again."
+                    ) from error
+            raise
+
+    def _table(self, marks: Iterable[Mark], rows: int | None = None) -> Any:
+        found = self.dataset(marks, ("image", *DETECTION_COLUMNS, "polygon"))
+        table = found.to_table() if rows is None else found.head(rows)
+        if any(table[name].null_count for name in ("image", "label", "confidence")):
+            raise self._arrow.ArrowInvalid("other columns")
+        return table
 
     def _schema(self, columns: Sequence[str]) -> Any:
         text, number, several = self._arrow.string(), self._arrow.float64(), self._arrow.list_
@@ -393,7 +425,8 @@ class ParquetParts:
             rings = [[ring.tolist() for ring in rings_of(polygon)] for polygon in polygons]
             arrays.append(self._arrow.array(rings, type=schema.field("polygon").type))
         sink = self._arrow.BufferOutputStream()
-        self._parquet.write_table(self._arrow.table(arrays, schema=schema), sink, compression="zstd")
+        table = self._arrow.table(arrays, schema=schema)
+        self._parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
         return bytes(sink.getvalue().to_pybytes())
 
 

@@ -7,21 +7,22 @@ import queue
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
 from customlabels_nb.inference.journal import COLUMNS, ENGINE, Done, Failure, Mark, read_journal
 from customlabels_nb.inference.output_folder import OutputFolder
-from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts, table_of_arrow
+from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts
 from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, Postprocessor
 from customlabels_nb.models.artifact import MASKS, model_identity
 
@@ -87,7 +88,7 @@ class WrittenDetections:
         """
         if not isinstance(self._output, ParquetParts):
             return self.table().head(rows)
-        return table_of_arrow(self.scan().head(rows))
+        return self._output.read(self._marks, rows).reindex(columns=self._columns)
 
     def scan(self) -> Any:
         """Return the predictions in a folder as a pyarrow dataset, which DuckDB and Polars can query.
@@ -149,7 +150,7 @@ class Writing:
         self._rows = self.left = 0
         self._since = time.monotonic()
         to = str(output.path)
-        with telling(output):
+        with write_errors(f"to={to!r}"):
             known, there = output.has_journal(), output.there()
             if known and not resume and not there:
                 raise InputError(
@@ -163,7 +164,7 @@ class Writing:
             if resume and not known and there:
                 raise InputError(
                     f"resume=True cannot continue to={to!r}, because its journal {output.journal!r} "
-                    "does not exist. Pass a different `to`."
+                    "does not exist or is empty. Pass a different `to`."
                 )
             output.make_room()
             self._journal = output.open_journal(self._facts())
@@ -199,7 +200,7 @@ class Writing:
             self._step()
             if complete:
                 marks = self._journal.done.marks
-                with telling(self._output):
+                with write_errors(f"to={str(self._output.path)!r}"):
                     self._output.go_on(marks, ())  # without files of workers that were cut off
                     if not marks:
                         self._output.finish()
@@ -231,7 +232,7 @@ class Writing:
 
     def _step(self) -> None:
         if self._buffer:
-            with telling(self._output):
+            with write_errors(f"to={str(self._output.path)!r}"):
                 self._write([one.failure for one in self._buffer if one.failure is not None])
             self.left -= len(self._buffer)
             self._buffer, self._rows, self._since = [], 0, time.monotonic()
@@ -252,7 +253,7 @@ class FolderWriting(Writing):
         super().__init__(output, postprocessor, resume=resume)
 
     def begin(self, images: Sequence[str]) -> Sequence[str]:
-        with telling(self.output):
+        with write_errors(f"to={str(self.output.path)!r}"):
             self.runs = unprocessed(self.output.folder, images, self._journal.done)
         self.left = sum(len(run.images) for run in self.runs)
         return self.runs[0].images if len(self.runs) == 1 else [name for run in self.runs for name in run.images]
@@ -263,7 +264,7 @@ class FolderWriting(Writing):
 
     def record(self, chunk: Run, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
         """Add a chunk to the journal whose predictions a worker has written."""
-        with telling(self.output):
+        with write_errors(f"to={str(self.output.path)!r}"):
             self._journal.add((chunk.first, chunk.stop), failures, found, mark)
         self.left -= len(chunk.images)
 
@@ -395,15 +396,6 @@ def open_writing(
         )
     output = ManifestOutput(folder.local, config, root) if manifest else JsonLines(folder.local, config)
     return Writing(output, postprocessor, resume=resume)
-
-
-@contextmanager
-def telling(output: Output) -> Iterator[None]:
-    """Convert operating system errors to errors that name the output."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"to={str(output.path)!r} cannot be written: {error.strerror or error}.") from error
 
 
 class _Behind:

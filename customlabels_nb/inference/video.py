@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.durations import read_seconds
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import file_name, one_line
@@ -402,10 +402,8 @@ class VideoDetection:
         >>> found.write(target_of("street.json", found.name), cl.Events())  # doctest: +SKIP
         """
         if target.answers is not None:
-            try:
+            with write_errors(f"to={str(target.answers)!r}"):
                 write_whole(target.answers, orjson.dumps(self.response["CustomLabels"], option=orjson.OPT_INDENT_2))
-            except OSError as error:
-                raise InputError(f"to={str(target.answers)!r} cannot be written: {error.strerror or error}.") from error
             self.answers = target.answers
         if target.video is not None:
             assert self.reopen is not None
@@ -525,13 +523,11 @@ def target_of(to: str | os.PathLike[str] | None, video: str) -> _Target:
         )
     is_file = kind in (".mp4", ".json") and not path.is_dir()
     folder = path.parent if is_file else path
-    try:
+    with write_errors(f"to={str(path)!r}"):
         if not is_file:
             path.mkdir(parents=True, exist_ok=True)
         if not folder.is_dir():
             raise InputError(f"to={str(path)!r} cannot be written: the folder {str(folder)!r} does not exist.")
-    except OSError as error:
-        raise InputError(f"to={str(path)!r} cannot be written: {error.strerror or error}.") from error
     if is_file:
         return _Target(video=path) if kind == ".mp4" else _Target(answers=path)
     name = _file_name(video)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.files import replacing, why_not_written
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
@@ -431,7 +431,7 @@ def _copy(image: str, sha256: str, root: Path) -> str:
         with replacing(target, durable=False) as file:
             file.write(read_bytes(image, root))
     except OSError as error:
-        raise InputError(f"copy=True: cannot copy {image!r} to {str(target)!r} ({error.strerror}).") from error
+        raise InputError(f"copy=True: cannot copy {image!r} to {str(target)!r}: {why_not_written(error)}.") from error
     return name
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import to_one_ring
 from customlabels_nb.datasets.formats import coco
@@ -92,19 +92,20 @@ def write_job_output(output: JobOutput, folder: Path) -> Path:
     is unchanged. InputError is raised if a folder of this name is not the output of a job.
     """
     target = folder / check_job_name(output.job)
-    folder.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(target) and (target.is_symlink() or not (target / SUMMARY).is_file()):
         raise InputError(f"folder={str(folder)!r} has {target.name!r}, which is not the output of a job. Rename it.")
-    with scratch(folder) as beside:
-        _write_files(output, beside / "new")
-        with suppress(FileNotFoundError):
-            target.rename(beside / "old")
-        try:
-            (beside / "new").rename(target)
-        except OSError:
+    with write_errors(f"folder={str(folder)!r}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch(folder) as beside:
+            _write_files(output, beside / "new")
             with suppress(FileNotFoundError):
-                (beside / "old").rename(target)
-            raise
+                target.rename(beside / "old")
+            try:
+                (beside / "new").rename(target)
+            except OSError:
+                with suppress(FileNotFoundError):
+                    (beside / "old").rename(target)
+                raise
     return target
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL
 from customlabels_nb.errors import NotAllowedError
@@ -135,12 +135,10 @@ class Feedback(ProjectScreen):
         with opened(data, name, LOCAL.max_pixels) as image:
             wanted = file_name(name, image.format or "")
         folder = self.root / "images"
-        try:
+        with write_errors(f"The image in {str(folder)!r}", NotAllowedError):
             folder.mkdir(parents=True, exist_ok=True)
             path = reserve(folder, wanted, {path.name.lower() for path in folder.iterdir()})
             write_whole(path, data)
-        except OSError as error:
-            raise NotAllowedError(f"The image cannot be written to {str(folder)!r} ({error.strerror}).") from error
         return path
 
 

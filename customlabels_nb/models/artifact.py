@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
 from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
@@ -195,12 +195,10 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
     if rows != len(config.labels):
         raise InputError(f"The model has {rows} outputs, but its config has {len(config.labels)} labels.")
     _check_finite(weights, f"The model for {str(folder)!r}", "Training failed: lower the learning rate.")
-    try:
+    with write_errors(f"The folder {str(folder)!r}", ArtifactError):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
         write_whole(folder / CONFIG, _to_json(config))
-    except OSError as error:
-        raise ArtifactError(f"The folder {str(folder)!r} cannot be written: {error.strerror or error}.") from error
 
 
 def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelConfig]:
@@ -307,10 +305,8 @@ def update_config(folder: Path, config: ModelConfig) -> None:
         before, after = getattr(present, name), getattr(config, name)
         if before != after:
             raise InputError(f"{name}={after!r} does not match the trained weights, which require {before!r}.")
-    try:
+    with write_errors(repr(str(folder / CONFIG)), ArtifactError):
         write_whole(folder / CONFIG, _to_json(config))
-    except OSError as error:
-        raise ArtifactError(f"{str(folder / CONFIG)!r} cannot be written: {error.strerror or error}.") from error
 
 
 def _check_shapes(config: ModelConfig, path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from customlabels_nb._utils.files import is_disk_full, replacing, scratch
+from customlabels_nb._utils.files import replacing, scratch, write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
@@ -68,38 +68,29 @@ def pack(
     issues: list[Issue] = []
     if path.is_dir():
         raise ProjectError(f"{str(path)!r} is a folder. Pass the path of a zip file, such as 'class.zip'.")
-    try:
-        with scratch(path.parent) as folder:
-            (folder / "database").mkdir()  # not in ``folder``, whose lock writers would wait for
-            copy = os.path.join(folder, "database", DATABASE)
-            place.store.copy_to(copy)
-            with closing(open_store(copy)) as store:
-                kept = _settle_versions(store, place.root, versions, issues)
-                names = store.images()["image"].tolist()
-                there = _in_zip(names, place.root, issues) if images else {}
-                moved = {image: name for image, name in there.items() if image != name}
-                if moved:
-                    store.rename_images(moved)
-                about = {"format": _FORMAT, "name": store.project().name}
-            with replacing(folder / "packed") as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-                archive.writestr(_ABOUT, json.dumps(about, ensure_ascii=False))
-                archive.write(copy, DATABASE, zipfile.ZIP_DEFLATED)
-                for source, name in _version_files(kept, place.root, archive, moved):
-                    archive.write(source, name, zipfile.ZIP_DEFLATED)
-                for done, (image, name) in enumerate(there.items(), 1):
-                    # images are compressed already
-                    archive.write(to_path(image, place.root), name, zipfile.ZIP_STORED)
-                    if events is not None:
-                        events.progress("packing images", done, len(there))
-            (folder / "packed").replace(path)
-    except (OSError, StoreError) as error:
-        what = f"Cannot write {str(path)!r}"
-        if is_disk_full(error):
-            advice = "Free some space, or pass a path on another disk."
-            raise ProjectError(f"{what}: the disk is full. {advice} No file was created.") from error
-        if isinstance(error, StoreError):
-            raise
-        raise ProjectError(f"{what}: {error.strerror or error}. No file was created.") from error
+    with write_errors(f"path={str(path)!r}", ProjectError), scratch(path.parent) as folder:
+        (folder / "database").mkdir()  # not in ``folder``, whose lock writers would wait for
+        copy = os.path.join(folder, "database", DATABASE)
+        place.store.copy_to(copy)
+        with closing(open_store(copy)) as store:
+            kept = _settle_versions(store, place.root, versions, issues)
+            names = store.images()["image"].tolist()
+            there = _in_zip(names, place.root, issues) if images else {}
+            moved = {image: name for image, name in there.items() if image != name}
+            if moved:
+                store.rename_images(moved)
+            about = {"format": _FORMAT, "name": store.project().name}
+        with replacing(folder / "packed") as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+            archive.writestr(_ABOUT, json.dumps(about, ensure_ascii=False))
+            archive.write(copy, DATABASE, zipfile.ZIP_DEFLATED)
+            for source, name in _version_files(kept, place.root, archive, moved):
+                archive.write(source, name, zipfile.ZIP_DEFLATED)
+            for done, (image, name) in enumerate(there.items(), 1):
+                # images are compressed already
+                archive.write(to_path(image, place.root), name, zipfile.ZIP_STORED)
+                if events is not None:
+                    events.progress("packing images", done, len(there))
+        (folder / "packed").replace(path)
     if any((place.root / "feedback").glob("*.db")):
         issues.append(Issue("NOT_HELD", "Verdicts that were not submitted are left out.", where="feedback"))
     remote = sum(map(is_remote, names))

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import why_not_written, write_whole
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.project.location import (
@@ -88,7 +88,9 @@ def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
         write_whole(place.root / _RENAMING, os.fsencode(f"{place.root.name}\0{name}"))
         place.store.set_project(action, name=name)  # from here on, opening the project finishes the rename
     except OSError as error:
-        raise ProjectError(f"Cannot rename {str(place.root)!r}: {error.strerror}. Nothing was changed.") from error
+        raise ProjectError(
+            f"Cannot rename {str(place.root)!r}: {why_not_written(error)}. Nothing was changed."
+        ) from error
     except StoreError:  # the old name is still stored
         (place.root / _RENAMING).unlink(missing_ok=True)
         raise

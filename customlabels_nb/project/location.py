@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.files import is_disk_full, scratch, why_not_written
 from customlabels_nb.core.tables import TASKS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import (
@@ -186,13 +186,13 @@ def new_project_folder(root: Path) -> Iterator[Path]:
             if os.path.lexists(root):  # an empty folder would be replaced
                 raise FileExistsError
             folder.rename(root)
-    except CustomLabelsError:
-        raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StoreError) as error:
+        if isinstance(error, CustomLabelsError) and not (isinstance(error, StoreError) and is_disk_full(error)):
+            raise
         if os.path.lexists(root):
             what = f"{str(root)!r} already exists. Nothing was overwritten. Choose another name or folder."
             raise ProjectExistsError(what) from error
-        reason = getattr(error, "strerror", None) or error
+        reason = why_not_written(error)
         raise ProjectError(f"Cannot create the folder {str(root)!r}: {reason}. Nothing was created.") from error
 
 

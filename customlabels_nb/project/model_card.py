@@ -20,13 +20,13 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.checks.box_rules import check_boxes
 from customlabels_nb.checks.label_rules import check_labels
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import CustomLabelsError, InputError
+from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation import Evaluation
 from customlabels_nb.evaluation.outcomes import DETECTION, DRAWN_TASKS, MULTI_LABEL, SINGLE_LABEL
 from customlabels_nb.images.reading import is_remote, local_path
@@ -134,10 +134,8 @@ class ModelCard:
             text = render("model_card_page.html", title=self.name, blocks=self.blocks)
         else:
             text = self.text
-        try:
+        with write_errors(f"path={str(target)!r}"):
             write_whole(target, text.encode())
-        except OSError as error:
-            raise InputError(f"Cannot write path={str(target)!r}: {error.strerror or error}.") from error
         return target
 
     def __str__(self) -> str:

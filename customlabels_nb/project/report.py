@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
@@ -397,7 +397,7 @@ class Report(Evaluation):
         return plot_box_sizes(self, ax, label=label, theme=theme)
 
     def to(self, folder: str | os.PathLike[str], *, plots: bool = False) -> list[Path]:
-        """Write Rekognition's summary and snapshot files, and the tables as CSV. Each file is written atomically.
+        """Write Rekognition's summary and snapshot files, and the tables as CSV. All files are written, or none.
 
         Parameters
         ----------
@@ -414,7 +414,7 @@ class Report(Evaluation):
         Raises
         ------
         InputError
-            If ``folder`` is a file.
+            If ``folder`` is a file or cannot be written.
 
         Examples
         --------
@@ -423,6 +423,7 @@ class Report(Evaluation):
         ['confusion_matrix.csv', 'per_image.csv', 'per_label.csv', 'summary.csv']
         """
         from customlabels_nb._utils.garbage import collection_paused
+        from customlabels_nb.datasets.formats.staging import staged
         from customlabels_nb.evaluation.evaluation_snapshots import snapshot_file_names
         from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
         from customlabels_nb.images.reading import local_path
@@ -430,10 +431,9 @@ class Report(Evaluation):
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
             raise InputError(f"folder={str(folder)!r} is a file. Pass a folder.")
-        target.mkdir(parents=True, exist_ok=True)
-        names = (self.project, self.name)
-        paths, notes = [], []
-        with collection_paused():
+        names, notes = (self.project, self.name), []
+        with write_errors(f"folder={str(folder)!r}"), collection_paused():
+            target.mkdir(parents=True, exist_ok=True)
             content = evaluation_summary(
                 self,
                 project_version_arn=str(self.details.get("project_version_arn", self.name)),
@@ -445,16 +445,15 @@ class Report(Evaluation):
                 if snapshot is not None:
                     files[name] = (line + b"\n" for line in snapshot)
                     notes += [_ESTIMATED.format(name, snapshot.estimated)] if snapshot.estimated else []
-            for name, lines in (files | self._tables()).items():
-                with replacing(target / name) as file:
-                    file.writelines(lines)
-                paths.append(target / name)
-        for name, draw in self._drawings().items() if plots else ():
-            paths.append(target / f"{name}.png")
-            write_whole(paths[-1], _picture(draw))
+            with staged(target) as written:
+                for name, lines in (files | self._tables()).items():
+                    with written.open(target / name, durable=True) as file:
+                        file.writelines(lines)
+                for name, draw in self._drawings().items() if plots else ():
+                    written.write(target / f"{name}.png", _picture(draw), durable=True)
         for note in notes:
             say(note)
-        return paths
+        return written.files
 
     def _snapshots(self) -> Iterator[Snapshot | None]:
         """Yield the snapshots of the test images and the training images."""

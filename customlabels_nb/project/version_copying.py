@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb._utils.files import replacing, why_not_written, write_whole
 from customlabels_nb.errors import ArtifactError, InputError, NotAllowedError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
@@ -187,4 +187,4 @@ def _copy_files(
                 if hashlib.file_digest(copied, "sha256").digest() != written.digest():
                     raise ArtifactError(f"The copy {str(to / name)!r} differs from what was written. Check the disk.")
     except OSError as error:
-        raise ArtifactError(f"Cannot copy {str(folder)!r} to {str(to)!r}: {error.strerror or error}.") from error
+        raise ArtifactError(f"Cannot copy {str(folder)!r} to {str(to)!r}: {why_not_written(error)}.") from error

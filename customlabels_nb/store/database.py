@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.errors import (
     CustomLabelsError,
@@ -272,7 +273,7 @@ class Database:
             raise InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.") from error
         except DBAPIError as error:
             cause, kind = str(error.orig), StoreError
-            if "disk is full" in cause or "No space left" in cause:
+            if is_disk_full(error):
                 hint = "The disk is full. Free some space and try again."
             elif "locked" in cause and self.is_sqlite:
                 hint = f"Another program has locked it for more than {_BUSY_SECONDS} s. Close that program and retry."

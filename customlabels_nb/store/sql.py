@@ -216,7 +216,7 @@ class SqlStore:
 
         Raises
         ------
-        StoreError
+        OSError
             If the file cannot be written. A partly written file is unusable.
         """
         try:
@@ -235,8 +235,8 @@ class SqlStore:
                 copy.execute("UPDATE jobs SET state = 'paused' WHERE state = 'running'")
                 copy.execute("DELETE FROM job_slots WHERE state = 'held' AND slot < 0")
                 copy.execute(f"UPDATE job_slots SET {schema.OPEN_SLOT} WHERE state = 'held'")
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"Cannot copy the database to {path!r} ({error}). Check the free disk space.") from error
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from error
 
     def rename_images(self, names: Mapping[str, str]) -> int:
         """Rename images everywhere in the store, including history and snapshots, and return their number.

@@ -15,20 +15,23 @@ from __future__ import annotations
 import os
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from customlabels_nb._utils.files import scratch, write_whole
-from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.files import write_errors
+from customlabels_nb._utils.text import counted, first_line, one_line
+from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError
+from customlabels_nb.images.reading import local_path
 from customlabels_nb.quickstart import notebooks_folder
 
 STUDENT, SOLUTION = "student", "solution"
-_TAG = re.compile(r"(answer|check|solution)_([1-9]\d*)")
-_MINUTES = re.compile(r"^#+ .*· (\d+) minutes?$", re.MULTILINE)
+_TAG = re.compile(r"(answer|check|solution)_(.+)", re.DOTALL)
+_MINUTES = re.compile(r"^#+ .*· (\d{1,4}) minutes?$", re.MULTILINE)
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _CONFIG = f'''# Makes this folder a course of nbgrader. In this folder: nbgrader generate_assignment NAME --force
 c = get_config()
@@ -62,7 +65,7 @@ class HandedOut:
 
     def __str__(self) -> str:
         time = f", {counted(self.minutes, 'minute')}" if self.minutes else ""
-        return f"{self.name}: {counted(self.exercises, 'exercise')}{time}"
+        return f"{one_line(self.name)}: {counted(self.exercises, 'exercise')}{time}"
 
 
 def write_handout(
@@ -89,7 +92,8 @@ def write_handout(
     Raises
     ------
     InputError
-        If ``out`` exists and is not empty, or if a notebook cannot be read, has no exercises, or lacks cells.
+        If ``out`` exists and is not empty, or cannot be written, or if a notebook cannot be read, has no exercises, or
+        lacks cells. Nothing is written then.
 
     Examples
     --------
@@ -101,33 +105,33 @@ def write_handout(
     """
     import nbformat
 
-    place = Path(out)
-    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-        raise InputError(f"out={os.fspath(out)!r} already exists and is not empty. Choose a new folder.")
-    read = _chosen(notebooks)
-    labs = [(path.stem, notebook, _exercises(notebook, path)) for path, notebook in read.items()]
-    place.mkdir(parents=True, exist_ok=True)
-    written = []
-    with scratch(place) as folder:
-        for name, notebook, count in labs:
-            for kind, copy in ((STUDENT, _student_copy(notebook)), (SOLUTION, _solution_copy(notebook))):
-                (folder / kind / name).mkdir(parents=True)
-                nbformat.write(copy, folder / kind / name / f"{name}.ipynb")
-            student, solution = (place / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
-            minutes = sum(int(time) for cell in notebook.cells for time in _MINUTES.findall(cell.source))
-            written.append(HandedOut(name, student, solution, count, minutes))
-        for kind in (STUDENT, SOLUTION):
-            (folder / kind).rename(place / kind)
-    write_whole(place / "nbgrader_config.py", _CONFIG.encode())
+    place = local_path(out, "out")
+    with write_errors(f"out={os.fspath(out)!r}"):
+        if os.path.lexists(place) and not (place.is_dir() and not any(place.iterdir())):
+            raise InputError(f"out={os.fspath(out)!r} is a file, or a folder that is not empty. Choose a new folder.")
+        labs = [(path.stem, notebook, _exercises(notebook, path)) for path, notebook in _chosen(notebooks).items()]
+        place.mkdir(parents=True, exist_ok=True)
+        written = []
+        with staged(place) as files:
+            for name, notebook, count in labs:
+                student, solution = (place / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
+                files.write(student, nbformat.writes(_student_copy(notebook)).encode())
+                files.write(solution, nbformat.writes(_solution_copy(notebook)).encode())
+                minutes = sum(int(time) for cell in notebook.cells for time in _MINUTES.findall(cell.source))
+                written.append(HandedOut(name, student, solution, count, minutes))
+            files.write(place / "nbgrader_config.py", _CONFIG.encode())
     return tuple(written)
 
 
 def _chosen(notebooks: Iterable[str | os.PathLike[str]]) -> dict[Path, Any]:
     """Read the chosen notebooks, or the labs of this package."""
-    paths = [Path(path) for path in notebooks]
-    repeated = {path.stem for path in paths if [other.stem for other in paths].count(path.stem) > 1}
-    if repeated:
-        raise InputError(f"notebooks has several files with the name {sorted(repeated)[0]!r}. Rename one of them.")
+    if isinstance(notebooks, str | bytes) or not isinstance(notebooks, Iterable):
+        raise InputError(f"notebooks={notebooks!r} must be a list of paths.")
+    paths = [local_path(path, "notebooks") for path in notebooks]
+    names = Counter(path.stem.casefold() for path in paths)
+    for path in paths:
+        if names[path.stem.casefold()] > 1 or not path.stem.strip("."):
+            raise InputError(f"{str(path)!r} has the name of another notebook, or no name. Rename it.")
     if paths:
         return {path: _read(path) for path in paths}
     packaged = {path: _read(path) for path in sorted(notebooks_folder().glob("*.ipynb"))}
@@ -139,19 +143,28 @@ def _read(path: Path) -> Any:
     import nbformat
 
     try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise InputError(f"The notebook {str(path)!r} does not exist.") from None
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
-        raise InputError(f"{str(path)!r} is not a Jupyter notebook: {error}") from error
+        if path.exists() and not path.is_file():
+            raise InputError(f"The notebook {str(path)!r} is not a file.")
+        notebook = nbformat.convert(nbformat.reader.reads(path.read_text("utf-8")), 4)
+        nbformat.validate(notebook)  # nbformat.read only logs what is invalid
+        nbformat.writes(notebook).encode()  # raises an error for lone surrogates
+    except InputError:
+        raise
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise InputError(f"The notebook {str(path)!r} {reason}.") from error
+    except Exception as error:  # nbformat raises errors of many types for damaged files
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"{str(path)!r} is not a Jupyter notebook ({reason}). Save it in JupyterLab first.") from error
+    return notebook
 
 
-def _tagged(notebook: Any) -> Iterator[tuple[str, int, Any]]:
+def _tagged(notebook: Any) -> Iterator[tuple[str, str, Any]]:
     """Yield the kind, the number and the cell of every tag of an exercise."""
     for cell in notebook.cells:
         for tag in cell.metadata.get("tags", ()):
             if found := _TAG.fullmatch(tag):
-                yield found[1], int(found[2]), cell
+                yield found[1], found[2], cell
 
 
 def _exercises(notebook: Any, path: Path) -> int:
@@ -160,16 +173,23 @@ def _exercises(notebook: Any, path: Path) -> int:
     Raises
     ------
     InputError
-        If there are none, or if cells are missing, repeated or of the wrong type.
+        If there are none, or if cells are missing, repeated, misnumbered or of the wrong type.
     """
-    cells: dict[tuple[str, int], list[Any]] = {}
-    for kind, number, cell in _tagged(notebook):
+    tagged = list(_tagged(notebook))
+    cells: dict[tuple[str, str], list[Any]] = {}
+    for kind, number, cell in tagged:
         cells.setdefault((kind, number), []).append(cell)
-    count = max((number for _, number in cells), default=0)
-    if not count:
+    if not cells:
         raise InputError(f"{str(path)!r} has no exercises. Tag their cells answer_1, check_1, solution_1 and so on.")
-    wrong = []
-    for number in range(1, count + 1):
+    numbers = [str(number) for number in range(1, len({number for _, number in cells}) + 1)]
+    wrong = [
+        f"a cell tagged {f'{kind}_{number}'[:40]!r}, expected numbers from 1 to {len(numbers)}"
+        for kind, number in cells
+        if number not in numbers
+    ][:1]
+    if len({id(cell) for _, _, cell in tagged}) < len(tagged):
+        wrong.append("a cell with several of these tags")
+    for number in () if wrong else numbers:
         for kind in ("answer", "check", "solution"):
             found = cells.get((kind, number), [])
             cell_type = "markdown" if kind == "solution" else "code"
@@ -179,7 +199,7 @@ def _exercises(notebook: Any, path: Path) -> int:
                 wrong.append(f"no ```python block in the cell tagged solution_{number}")
     if wrong:
         raise InputError(f"{str(path)!r} has {'; '.join(wrong)}.")
-    return count
+    return len(numbers)
 
 
 def _student_copy(notebook: Any) -> Any:
@@ -210,8 +230,8 @@ def _graded_copy(notebook: Any) -> Any:
     """Return a copy without the cells of solutions, with collapsed checks and nbgrader's metadata."""
     copy = deepcopy(notebook)
     copy.metadata.pop("sources", None)
-    solutions = [cell.id for kind, _, cell in _tagged(copy) if kind == "solution"]
-    copy.cells = [cell for cell in copy.cells if cell.id not in solutions]
+    solutions = {id(cell) for kind, _, cell in _tagged(copy) if kind == "solution"}
+    copy.cells = [cell for cell in copy.cells if id(cell) not in solutions]
     for kind, number, cell in _tagged(copy):
         _mark(cell, f"{kind}_{number}", "" if kind == "answer" else f"# Run this cell to check answer {number}\n")
     for cell in copy.cells:

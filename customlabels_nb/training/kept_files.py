@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.dataset import Dataset
@@ -108,11 +108,9 @@ def write_file(path: Path, data: bytes) -> None:
     ArtifactError
         If the file cannot be written.
     """
-    try:
+    with write_errors(repr(str(path)), ArtifactError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
-    except OSError as error:
-        raise ArtifactError(f"Cannot write {str(path)!r}: {error.strerror or error}.") from error
 
 
 def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:

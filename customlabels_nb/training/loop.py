@@ -35,7 +35,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from customlabels_nb._utils.device import is_out_of_memory, release_memory
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import why_not_written, write_whole
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.cluster.ranks import LostRankError, Ranks, RankTask
 from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
@@ -800,7 +800,7 @@ class Checkpoints:
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise ArtifactError(
-                f"Cannot write the checkpoint to {str(self.folder)!r}: {error.strerror or error}. "
+                f"Cannot write the checkpoint to {str(self.folder)!r}: {why_not_written(error)}. "
                 "The previous checkpoint is still valid."
             ) from error
 

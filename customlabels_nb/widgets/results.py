@@ -21,7 +21,7 @@ import pandas as pd
 import traitlets
 from markupsafe import Markup
 
-from customlabels_nb._utils.files import expand_home, write_whole
+from customlabels_nb._utils.files import expand_home, write_errors, write_whole
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
@@ -524,10 +524,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
         path = expand_home(path.strip())
         if not path:
             raise InputError(f"path={path!r} is not the path of a file or folder.")
-        try:
+        with write_errors(f"path={path!r}"):
             writer(path)
-        except OSError as error:
-            raise InputError(f"Cannot write {path!r}: {error}") from error
         return {"written": str(Path(path).absolute())}
 
 
@@ -565,7 +563,8 @@ def write_results_file(
         content=Markup(_as_script(_content(exploration, about, images, pixels))),
         code=Markup(join_modules(STATIC / "results" / "page.js")),
     )
-    write_whole(target, text.encode("utf-8"))
+    with write_errors(f"path={str(path)!r}"):
+        write_whole(target, text.encode("utf-8"))
     return target
 
 

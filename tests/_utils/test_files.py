@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from customlabels_nb._utils.files import remove_abandoned, scratch
+from customlabels_nb._utils.files import remove_abandoned, scratch, write_errors
+from customlabels_nb.errors import ProjectError, StoreError
 
 DAY = 24 * 3600
 
@@ -35,6 +40,29 @@ def test_age_tells_what_other_machines_left(tmp_path: Path, days: int, stays: bo
     os.utime(folder, (then, then))
     remove_abandoned(tmp_path)
     assert folder.exists() == stays
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device on this system")
+def test_errors_of_writing_name_the_target_and_a_full_disk(tmp_path: Path) -> None:
+    def create_table() -> None:
+        with closing(sqlite3.connect(tmp_path / "small.db")) as small:
+            small.execute("PRAGMA max_page_count = 1")
+            try:
+                small.execute("CREATE TABLE t (x)")
+            except sqlite3.Error as error:
+                raise StoreError("the database failed") from error
+
+    errors: dict[Callable[[], object], str] = {
+        partial(Path("/dev/full").write_bytes, b"x"): "the disk is full. Free some space and try again.",
+        create_table: "the disk is full. Free some space and try again.",
+        partial((tmp_path / "none" / "x").write_bytes, b"x"): "No such file or directory.",
+    }
+    for write, reason in errors.items():
+        with pytest.raises(ProjectError) as caught, write_errors("to='x'", ProjectError):
+            write()
+        assert str(caught.value) == f"to='x' cannot be written: {reason}"
+    with pytest.raises(StoreError, match="locked"), write_errors("to='x'"):
+        raise StoreError("locked")
 
 
 def test_an_interrupt_while_a_folder_is_locked_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

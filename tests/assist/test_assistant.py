@@ -460,7 +460,7 @@ def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: 
 
 @pytest.mark.parametrize(
     ("error", "text"),
-    [(OSError(errno.ENOSPC, "No space left on device"), "free disk space"), (MemoryError(), "memory")],
+    [(OSError(errno.ENOSPC, "No space left on device"), "the disk is full"), (MemoryError(), "memory")],
 )
 def test_a_full_disk_or_memory_ends_in_a_sentence(
     project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str

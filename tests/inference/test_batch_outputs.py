@@ -228,7 +228,7 @@ def test_a_disk_that_becomes_full_is_told_and_what_was_written_stays(
         return write(self, looked)  # type: ignore[arg-type]
 
     monkeypatch.setattr(JsonLines, "write", filling)
-    with pytest.raises(InputError, match=r"found\.jsonl' cannot be written: No space left"):
+    with pytest.raises(InputError, match=r"found\.jsonl' cannot be written: the disk is full"):
         detect_many(predictor, images, to=tmp_path / "found.jsonl", batch_size=2)
     result = written(predictor, images, tmp_path / "found.jsonl", resume=True, batch_size=2)
     assert result.images == 18

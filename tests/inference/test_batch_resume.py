@@ -259,11 +259,22 @@ def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str]
     record = json.loads(second)
     record["mark"] = "../../part-000000.parquet" if to.is_dir() else 10**9
     journal.write_bytes(head + first + json.dumps(record).encode() + b"\n")
-    with pytest.raises(InputError, match="is missing"):
+    with pytest.raises(InputError, match="is corrupted at line 3" if to.is_dir() else "is missing"):
         detect_many(predictor, images, to=to, resume=True)
+    if to.is_dir():
+        return
+    for lines in ([head, second], [head, first, first, second]):  # in a folder, the images have numbers
+        journal.write_bytes(b"".join(lines))
+        with pytest.raises(InputError, match="is corrupted at line"):
+            detect_many(predictor, images, to=to, resume=True)
+    kept = to.read_bytes()
+    journal.write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(InputError, match="does not exist or is empty"):
+            detect_many(predictor, images, to=to, resume=True)
+    assert to.read_bytes() == kept
     journal.write_bytes(whole)
-    part = to / "part-000000000-000000004.parquet" if to.is_dir() else to
-    part.unlink()
+    to.unlink()
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
 
@@ -282,7 +293,7 @@ def test_a_journal_on_a_full_disk_can_be_closed(tmp_path: Path) -> None:
     finally:
         process.rlimit(psutil.RLIMIT_FSIZE, before)
     again = Journal(tmp_path / "journal", facts)
-    assert again.done.ranges == [(0, 4)]
+    assert list(again.done.ranges) == [(0, 4)]
     again.close()
 
 

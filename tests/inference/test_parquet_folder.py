@@ -15,6 +15,7 @@ from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ParquetParts
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.result_writing import WrittenDetections
 
 COLUMNS = ["image", "label", "confidence", "left", "top", "width", "height"]
 
@@ -46,6 +47,42 @@ def test_a_parquet_folder_without_rows_is_a_table_too(
         assert pd.read_parquet(tmp_path / f"{name}.parquet").empty
 
 
+@pytest.mark.parametrize("kind", ["part", "_images"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "gone", *range(12)])
+def test_damaged_files_are_named_and_parts_made_again(
+    predictor: Predictor, blots: dict[str, list[str]], tmp_path: Path, kind: str, damage: str | int
+) -> None:
+    to = tmp_path / "parts"
+    whole = detect_many(predictor, blots["red"], to=to, threshold=0)
+    assert isinstance(whole, WrittenDetections)
+    table = whole.table()
+    (file,) = to.glob(f"{kind}*")
+    content = bytearray(file.read_bytes())
+    if damage == "foreign":
+        pd.DataFrame({"x": [1] * 6}).to_parquet(file)
+    elif damage == "gone":
+        file.unlink()
+    else:
+        if isinstance(damage, int):
+            content[damage * (len(content) - 1) // 11] ^= 16
+        file.write_bytes({"cut": content[:-9], "empty": b""}.get(str(damage), bytes(content)))
+    try:
+        found = detect_many(predictor, blots["red"], to=to, threshold=0, resume=True)
+        assert isinstance(found, WrittenDetections)
+        pd.testing.assert_frame_equal(found.table(), table)  # a changed byte may not matter
+    except InputError as error:
+        assert (file.name if damage != "gone" else "_images-…") in str(error)  # noqa: PT017
+        if kind == "_images":
+            return
+        with pytest.raises(InputError, match=file.name):
+            found.head(3)
+        file.unlink()
+        again = detect_many(predictor, blots["red"], to=to, threshold=0, resume=True)
+        assert isinstance(again, WrittenDetections)
+        assert (again.images, again.found, again.left) == (whole.images, whole.found, 0)
+        pd.testing.assert_frame_equal(again.table(), table)
+
+
 def test_files_of_chunks_that_begin_alike_stay_apart(
     predictor: Predictor, blots: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,8 +92,9 @@ def test_files_of_chunks_that_begin_alike_stay_apart(
     # the first file as release 0.1.0 named it
     journal = to / "_journal.jsonl"
     (to / "part-000000000-000000004.parquet").rename(to / "part-000000.parquet")
-    journal.write_text(journal.read_text().replace("part-000000000-000000004", "part-000000"))
-    assert json.loads(journal.read_text().splitlines()[1])["mark"] == "part-000000.parquet"
+    head, first, *rest = journal.read_text().splitlines()
+    first = json.dumps({"images": images[:4], "errors": [], "found": 12, "mark": "part-000000.parquet"})
+    journal.write_text("\n".join([head, first, *rest, ""]))
     # a worker of an earlier run, which this one believes to have ended, writes a longer chunk
     events, late = Events(), to / "part-000000008-000000018.parquet"
     events.subscribe(lambda event: late.write_bytes((to / "part-000000004-000000008.parquet").read_bytes()))

@@ -171,15 +171,23 @@ class Resuming(RuleBasedStateMachine):
 
     @precondition(lambda self: self.is_folder)
     @rule(chance=chances)
-    def lose_a_step_of_the_journal(self, chance: random.Random) -> None:
+    def lose_or_repeat_a_step_of_the_journal(self, chance: random.Random) -> None:
         folder = OutputFolder(self.to)
         if folder.local is None:
             steps = sorted(name for name in folder.sizes() if name.startswith("_journal/"))
             folder.remove(chance.sample(steps, min(1, len(steps))))
         elif (journal := folder.local / JOURNAL).is_file():
             head, *steps = journal.read_bytes().splitlines(keepends=True) or [b""]
-            del steps[(at := chance.randrange(len(steps) + 1)) : at + 1]
+            at = chance.randrange(len(steps) + 1)
+            steps[at : at + 1] = chance.choice([0, 0, 2]) * steps[at : at + 1]
             journal.write_bytes(head + b"".join(steps))
+
+    @precondition(lambda self: self.is_folder)
+    @rule(chance=chances)
+    def lose_a_file(self, chance: random.Random) -> None:
+        folder = OutputFolder(self.to)
+        parts = sorted(name for name in folder.sizes() if name.startswith("part-"))
+        folder.remove(chance.sample(parts, min(1, len(parts))))
 
     @rule(chance=chances)
     def run(self, chance: random.Random, end: str | None = None) -> None:

@@ -325,7 +325,7 @@ def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = write_job_output(make_output("single-label"), tmp_path)
     before = files_of(folder)
     monkeypatch.setattr(job_output, "_answers_csv", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match=r"folder='.*' cannot be written: the disk is full\."):
         write_job_output(make_output("boxes"), tmp_path)
     assert files_of(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["leaves-1"]
@@ -341,7 +341,7 @@ def test_an_output_that_cannot_be_moved_leaves_the_earlier_one(tmp_path: Path, m
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(InputError, match="cannot be written: Input/output"):
         write_job_output(make_output("boxes"), tmp_path)
     assert files_of(folder) == before
 

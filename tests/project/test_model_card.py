@@ -218,7 +218,7 @@ def test_a_card_is_written_where_one_wants_it(model: Model, tmp_path: Path) -> N
     page = model.card.to(str(tmp_path / "page.html")).read_text("utf-8")
     assert page.startswith("<!doctype html>")
     assert "<script" not in page
-    with pytest.raises(InputError, match="Cannot write"):
+    with pytest.raises(InputError, match="cannot be written"):
         model.card.to(tmp_path / "nowhere" / "card.md")
     model._store.update_version("v1", status="TRAINING_FAILED", status_message="It failed.")
     with pytest.raises(ModelNotReadyError, match="It failed"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -256,16 +257,19 @@ def test_drawings_are_written_on_request(tmp_path: Path, case: Any) -> None:
     assert not plt.get_fignums()
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = fruit()
     old = {path.name: path.read_bytes() for path in report.to(tmp_path)}
+    written = []
 
-    def full_disk(self: Path, target: Path) -> Path:
-        raise OSError("No space left on device")
+    def full_disk(file: int) -> None:
+        written.append(file)
+        if len(written) == len(old):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        report.to(tmp_path)
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(InputError, match=r"folder='.*' cannot be written: the disk is full"):
+        evaluate(*random_tables(27, ["apple", "orange"])).to(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 

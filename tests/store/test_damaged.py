@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
@@ -121,6 +122,15 @@ def test_the_error_names_the_file_and_the_snapshot_that_repairs_it(tmp_path: Pat
     project.snapshots.restore("kept")
     assert project.train_set.annotations["label"].tolist() == before["label"].tolist()
     project.close()
+
+
+def test_a_full_disk_is_no_damage(tmp_path: Path) -> None:
+    store = create_store(str(tmp_path / "project.db"), "fruit")
+    full = sqlite3.OperationalError("disk I/O error")  # SQLite cannot enlarge its file of shared memory
+    full.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    with pytest.raises(StoreError, match="The disk is full") as caught, store._database._translated():
+        raise OperationalError("SELECT", None, full) from full
+    assert type(caught.value) is StoreError
 
 
 def test_a_snapshot_that_is_damaged_itself_is_not_recommended(tmp_path: Path, sound: bytes) -> None:

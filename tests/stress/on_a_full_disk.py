@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import customlabels_nb as cl
+from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.project.project import Project
 
@@ -60,7 +63,7 @@ def main() -> None:
         fill(disk, leave)
         before = sorted(disk.iterdir())
         said = refused(project.pack, disk / "p.zip", progress=False)
-        assert "p.zip': the disk is full" in said, said
+        assert "p.zip' cannot be written: the disk is full" in said, said
         assert sorted(disk.iterdir()) == before
     fill(disk, leave=0)
     print("create:", refused(cl.create_project, "q", disk))
@@ -76,6 +79,45 @@ def main() -> None:
     assert project.update("train", project.train_set.relabel("third", "image.str.contains('disc')")) > 0
     assert project.add_images(files[1::2], label="fourth", copy=True, progress=False).added == len(files[1::2])
     print("resumed:", model.resume(progress=False).status)
+    write_outputs(project, disk / "out")
+    project.close()
+    fill(disk, leave=0)
+    print("load:", refused(cl.load_project, disk / "p"))
+
+
+def write_outputs(project: Project, out: Path) -> None:
+    """Write each kind of output to the disk, which is full or becomes full. An output is there as a whole or not."""
+    model = project.model("v1")
+    report, job = model.evaluate(), project.jobs.create("job-1", "train")
+    writers: dict[str, Callable[[], object]] = {
+        "handout": lambda: cl.teaching.write_handout(out / "course"),
+        "job": lambda: job.export(out),
+        "report": lambda: report.to(out / "report"),
+        "validation": lambda: project.train_set.validate().to(out / "validation"),
+        "card": lambda: model.card.to(out / "card.html"),
+        "onnx": lambda: model.export("onnx", out / "onnx"),
+        "pt2": lambda: model.export("pt2", out / "pt2"),
+        "results": lambda: report.to_html(out / "results.html"),
+        **{
+            format: partial(project.train_set.to, format, out / format / ("data.csv" if format == "csv" else "data"))
+            for format in FORMATS
+        },
+    }
+    out.mkdir()
+    for name, write in writers.items():
+        for leave in (0, 20_000) if name not in ("onnx", "pt2") else (20_000,):
+            fill(out.parent, leave)
+            message = ""
+            try:
+                write()
+            except CustomLabelsError as error:
+                message = str(error)
+                assert "cannot be written: the disk is full. Free some space" in message, (name, message)
+                assert str(out) in message, (name, message)
+                assert not [path for path in out.rglob("*") if path.is_file()], name
+            assert message or leave, f"{name} did not notice the full disk"
+            shutil.rmtree(out)
+            out.mkdir()
 
 
 if __name__ == "__main__":

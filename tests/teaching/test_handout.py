@@ -2,19 +2,28 @@ from __future__ import annotations
 
 import ast
 import csv
+import errno
+import json
 import os
 import subprocess
 import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from customlabels_nb.cli import main
+from customlabels_nb.datasets.formats.staging import Staged
 from customlabels_nb.errors import InputError
 from customlabels_nb.quickstart import notebooks_folder
 from customlabels_nb.teaching import write_handout
+from tests.images.pictures import tree
 
 LABS = ["08_teaching_lab", "13_lab_boxes", "14_lab_bias_and_noise"]
 GRADED = {"schema_version": 3, "task": False}
@@ -28,9 +37,10 @@ def own_lab(path: Path, *kinds: str, answer: str = "answer_1 = ...") -> Path:
     """Write a lab with the cells of one exercise and return its path."""
     sources = {"answer": answer, "check": "answer_1", "solution": "Count.\n\n```python\nanswer_1 = 3\n```"}
     make = {"solution": nbformat.v4.new_markdown_cell}
-    cells = [make.get(kind, nbformat.v4.new_code_cell)(sources[kind]) for kind in kinds]
+    names = [kind.partition("_")[0] for kind in kinds]
+    cells = [make.get(name, nbformat.v4.new_code_cell)(sources[name]) for name in names]
     for kind, cell in zip(kinds, cells, strict=True):
-        cell.metadata["tags"] = [f"{kind}_1"]
+        cell.metadata["tags"] = kind.split() if "_" in kind else [f"{kind}_1"]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     return path
 
@@ -93,6 +103,8 @@ def test_a_check_that_is_left_out_stops_no_other_cell(name: str) -> None:
         ((), "has no exercises"),
         (("answer", "check"), "0 cells tagged solution_1, expected one markdown cell"),
         (("answer", "check", "check", "solution"), "2 cells tagged check_1"),
+        (("answer", "check", "solution", "solution_01"), "'solution_01', expected numbers from 1 to 2"),
+        (("answer_1 check_1", "solution"), "a cell with several of these tags"),
     ],
 )
 def test_a_lab_that_lacks_cells_is_refused_and_nothing_is_written(
@@ -102,6 +114,90 @@ def test_a_lab_that_lacks_cells_is_refused_and_nothing_is_written(
     with pytest.raises(InputError, match=message):
         write_handout(tmp_path / "course", [lab])
     assert not (tmp_path / "course").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "notebooks", "message"),
+    [
+        ("lab.ipynb", ["lab.ipynb"], "out='lab.ipynb' is a file"),
+        (".", ["lab.ipynb"], "out='.' is a file, or a folder that is not empty"),
+        ("lab.ipynb/course", ["lab.ipynb"], "out='lab.ipynb/course' cannot be written: Not a directory"),
+        ("x" * 300, ["lab.ipynb"], "out='xxx.*' cannot be written: File name too long"),
+        ("a\0b", ["lab.ipynb"], r"out='a\\x00b' is not a valid path"),
+        (None, ["lab.ipynb"], "out=None is not a path"),
+        ("course", None, "notebooks=None must be a list of paths"),
+        ("course", "lab.ipynb", "notebooks='lab.ipynb' must be a list of paths"),
+        ("course", [3], "notebooks=3 is not a path"),
+        ("course", ["none.ipynb"], "'none.ipynb' does not exist"),
+        ("course", ["folder.ipynb"], "'folder.ipynb' is not a file"),
+        ("course", ["x" * 300], "cannot be read .File name too long"),
+        ("course", ["lab.ipynb", "folder.ipynb/LAB.ipynb"], "'lab.ipynb' has the name of another notebook"),
+        ("course", ["...ipynb"], "'...ipynb' has .* no name. Rename it"),
+    ],
+)
+def test_bad_paths_are_refused_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: Any, notebooks: Any, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.ipynb").mkdir()
+    own_lab(tmp_path / "lab.ipynb", "answer", "check", "solution")
+    before = tree(tmp_path)
+    with pytest.raises(InputError, match=message):
+        write_handout(out, notebooks)
+    assert tree(tmp_path) == before
+
+
+def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each container in a JSON value with each of its keys."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from places_in(value[key])
+
+
+@given(
+    place=st.integers(0, 99),
+    value=st.sampled_from([None, 3, -1, "x", "\ud800", [], [3], {}, "check_" + "9" * 5000, ["check_1"], ["check_7"]]),
+    cut=st.none() | st.integers(0, 500),
+)
+@settings(max_examples=200, deadline=None)
+def test_damaged_notebooks_are_written_whole_or_refused(place: int, value: Any, cut: int | None) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lab, out = own_lab(Path(folder, "lab.ipynb"), "answer", "check", "solution"), Path(folder, "course")
+        content = json.loads(lab.read_text())
+        every = list(places_in(content))
+        container, key = every[place % len(every)]
+        container[key] = value
+        lab.write_bytes(json.dumps(content).encode()[:cut])
+        refused = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of nbformat
+            try:
+                (written,) = write_handout(out, [lab])
+            except InputError as error:
+                refused = str(error)
+        if refused is None:
+            nbformat.validate(nbformat.read(written.student, as_version=4))
+            assert "answer_1 = 3" not in written.student.read_text()
+        else:
+            assert "lab.ipynb'" in refused
+            assert not out.exists()
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = own_lab(tmp_path / "mine.ipynb", "answer", "check", "solution")
+    written = []
+
+    def write(files: Staged, path: Path, data: bytes, **options: Any) -> None:
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(files, path, data, **options)
+
+    original = Staged.write
+    monkeypatch.setattr(Staged, "write", write)
+    with pytest.raises(InputError, match=r"out='.*course' cannot be written: the disk is full\. Free some space"):
+        write_handout(tmp_path / "course", [lab])
+    assert list((tmp_path / "course").iterdir()) == []
 
 
 def test_the_command_writes_labs_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
@@ -200,11 +200,8 @@ def write(
         if chosen.name != "csv":
             raise InputError(f"escape_formulas=True works only with format='csv', not {format!r}.")
         chosen = replace(chosen, write=partial(write_csv, escape_formulas=True))
-    try:
+    with write_errors(f"path={str(path)!r}"):
         return _write(contents, chosen, place, root, copy_images)
-    except OSError as error:
-        where = f" ({error.filename!r})" if error.filename is not None else ""
-        raise InputError(f"path={str(path)!r} cannot be written: {error.strerror or error}{where}.") from error
 
 
 def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, copy_images: bool) -> Written:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.masks import mask_to_polygon, masks_of
+from customlabels_nb.core.masks import OutlineTooLongError, mask_to_polygon, masks_of
+from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import (
     boxes_of,
@@ -102,9 +104,10 @@ def from_supervision(dataset: Any) -> Contents:
             continue
         frame = _rows(sv, found, uris[path], classes)
         frames.append(frame)
-        masks = getattr(found, "mask", None)
-        if masks is not None and (empty := sum(not np.any(mask) for mask in masks)):
-            issues.append(Issue("ENTRY_ADJUSTED", f"{empty} empty masks were read as boxes.", where=uris[path]))
+        if getattr(found, "mask", None) is not None and (lost := int(frame["polygon"].isna().sum())):
+            issues.append(
+                Issue("ENTRY_ADJUSTED", f"{lost} masks that are empty or noise were read as boxes.", where=uris[path])
+            )
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
     )
@@ -123,5 +126,11 @@ def _rows(sv: Any, found: Any, uri: str, classes: list[str]) -> pd.DataFrame:
     frame[list(t.BOX_COLUMNS)] = xyxy_to_ltwh(found.xyxy)
     frame = frame.assign(**{name: list(found.data[name]) for name in _KEPT if name in found.data})
     if "polygon" not in frame.columns and found.mask is not None:
-        frame["polygon"] = pd.Series([mask_to_polygon(mask) for mask in found.mask], index=frame.index, dtype=object)
+        frame["polygon"] = pd.Series(list(map(_outline, found.mask)), index=frame.index, dtype=object)
     return frame
+
+
+def _outline(mask: Any) -> Polygon | None:
+    with suppress(OutlineTooLongError):
+        return mask_to_polygon(mask)
+    return None

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
 
+from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line, printable
@@ -169,8 +170,9 @@ class ValidationReport(Generic[Fixed]):
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():
             raise InputError(f"folder={os.fspath(folder)!r} is a file. Pass a folder.")
-        target.mkdir(parents=True, exist_ok=True)
-        return written_files.write_outputs(self._checked, target)
+        with write_errors(f"folder={str(folder)!r}"):
+            target.mkdir(parents=True, exist_ok=True)
+            return written_files.write_outputs(self._checked, target)
 
     def fix(self, *names: str, split: str = t.TRAIN) -> Fixed:
         """Repair the lines with findings and return them as a new dataset.

@@ -6,6 +6,7 @@ Before the exported file is saved, it is run and its output is compared with the
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line, one_line
 from customlabels_nb.core.geometry import FloatArray
@@ -143,7 +144,7 @@ def export(
     folder = _folder(path, name, ending)
     network, config = load_artifact(model)
     facts = facts_of(network, config, name)
-    try:
+    with write_errors(f"path={str(folder)!r}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with scratch(folder.parent) as beside:
             file = beside / f"model.{ending}"
@@ -158,8 +159,6 @@ def export(
             folder.mkdir(exist_ok=True)
             for each in (file.name, _SNIPPET):
                 Path(beside, each).replace(folder / each)
-    except OSError as error:
-        raise InputError(f"path={str(folder)!r} cannot be written: {error.strerror or error}.") from error
     return Exported(folder, folder / file.name, folder / _SNIPPET, apart, photos)
 
 
@@ -242,8 +241,9 @@ def write_pt2(graph: nn.Module, config: ModelConfig, facts: str, path: Path) -> 
     """Write ``graph`` for ``torch.export.load``."""
     with _quietly("pt2"):
         traced = _traced(graph, config)
-        with path.open("wb") as file:
-            torch.export.save(traced, file, extra_files={FACTS: facts})
+        content = io.BytesIO()  # torch ends the process if a file cannot be written
+        torch.export.save(traced, content, extra_files={FACTS: facts})
+        path.write_bytes(content.getbuffer())
 
 
 #: Export functions by format.

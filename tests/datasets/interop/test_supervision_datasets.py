@@ -106,10 +106,13 @@ def test_masks_become_polygons(tmp_path: Path) -> None:
     for mask, polygon in zip((whole, parts), back.annotations["polygon"], strict=True):
         np.testing.assert_array_equal(polygon_to_mask(polygon, (48, 32)), mask)
     assert back.issues.empty
-    found.mask[1] = False
-    back = cl.from_supervision(sv.DetectionDataset(["x"], [str(tmp_path / "a.jpg")], {str(tmp_path / "a.jpg"): found}))
-    assert back.annotations["polygon"].isna().tolist() == [False, True]
-    assert back.issues["message"].tolist() == ["1 empty masks were read as boxes."]
+    stripes = np.arange(800)[None, :] % 2 * np.ones((800, 1), dtype=bool) > 0
+    for mask in (parts & False, stripes):
+        found.mask = np.stack([np.pad(whole, (0, 800))[: len(mask), : len(mask[0])], mask])
+        images = [str(tmp_path / "a.jpg")]
+        back = cl.from_supervision(sv.DetectionDataset(["x"], images, {images[0]: found}))
+        assert back.annotations["polygon"].isna().tolist() == [False, True]
+        assert back.issues["message"].tolist() == ["1 masks that are empty or noise were read as boxes."]
 
 
 def test_polygons_become_masks(tmp_path: Path) -> None:
