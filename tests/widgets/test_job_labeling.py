@@ -266,18 +266,23 @@ def test_a_question_remains_until_the_person_may_label(project: Project, monkeyp
     with pytest.raises(RuntimeError, match=r"'<b>' is not a labeler of the job 'closed-1'. The manager 'anna' can add"):
         page.ask("name", name="<b>")
     assert (settings.user, page.widget.screen) == ("anna", None)
-    assert page.ask("name", name="ben") == {}
+    assert page.ask("name", name="BEN\u200b") == {}
     assert page.widget.screen.session.user == "ben"
     page.widget.close()
 
 
-def test_the_page_of_a_job_says_why_there_is_no_screen(project: Project) -> None:
+def test_the_page_of_a_job_shows_a_screen_a_question_or_why_there_is_none(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("JUPYTERHUB_USER", "CUSTOMLABELS_NB_USER"):
+        monkeypatch.setenv(variable, "service")  # restored after the test
     job = project.jobs.create("leaves-1", images=project.train_set)
     assert isinstance(show_job(str(project.root), "leaves-1"), NameQuestion)
-    screen = show_job(str(project.root), "leaves-1", "dora")
+    job.worker("Dora")
+    screen = show_job(str(project.root), "leaves-1", "dora")  # the exact name of a user of JupyterHub
     assert (screen.session.user, settings.user) == ("dora", "dora")
     screen.close()
-    assert job.members["person"].tolist() == ["anna", "dora"]
+    assert job.members["person"].tolist() == ["anna", "Dora", "dora"]
     assert "&lt;i&gt;" in show_job(str(project.root), "<i>").data
 
 
