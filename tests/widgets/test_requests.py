@@ -311,6 +311,7 @@ def test_malformed_requests_change_nothing_and_log_nothing(
         assert not failures, (kind, content, failures.pop())
         if "error" in answer:
             assert stored(screen) == before
+        screen.renew()
 
     for kind in screen.widget.handlers:
         right, often = buffers_of(screen, kind), 20 if screen.content(kind, *screen.optional(kind)) else 3
