@@ -10,7 +10,8 @@ against each label that somebody gave. With boxes, they vote for the label of ea
 nothing. Few votes are counted. More votes are weighted by the accuracy of each person, estimated from the answers alone
 (Dawid and Skene: Maximum Likelihood Estimation of Observer Error-Rates, 1979). One accuracy per person instead of a
 confusion matrix, smoothed by :data:`PRIOR`, needs far fewer answers. All labels are equally probable beforehand,
-because otherwise rare labels would lose against frequent ones.
+because otherwise rare labels would lose against frequent ones. Weights never overrule people: a label resolves a task
+only if more than half of them gave it.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Consensus:
     """Result of combining answers.
 
     ``tasks`` has one row per task with answers: ``task``, ``image``, ``state``, ``answers`` (their number),
-    ``agreement`` (0 to 1), ``annotator`` (the people, joined by "+") and ``created`` (of the last answer).
+    ``agreement`` (0 to 1), ``tie`` (bool, weights leave two values equal), ``annotator`` (the people, joined by "+")
+    and ``created`` (of the last answer).
     ``annotations`` has the columns of annotations, ``task``, and ``kept`` (bool): True for the result, False for other
     candidates. ``people`` has ``person`` and ``accuracy``, the estimated share of right votes.
     """
@@ -107,9 +109,11 @@ def consolidate(
 ) -> Consensus:
     """Combine the counted answers of each task. Answers to gold tasks only help to estimate the people's accuracy.
 
-    The agreement of a task is the probability of its label. With several labels it is that of the least certain label.
-    With boxes it is the mean over the drawn objects, where the probability of a box is multiplied by the mean IoU of
-    the drawn boxes with the result. A tie has no result and is never resolved. A single answer has the agreement 1.
+    The label of a task is the one that more than half of its people gave, or else the most probable one. A task is
+    resolved if it is both. With several labels, this holds for each of them. The agreement of a task is the probability
+    of its label. With several labels it is that of the least certain label. With boxes it is the mean over the drawn
+    objects, where the probability of a box is multiplied by the mean IoU of the drawn boxes with the result. A tie has
+    no result and is never resolved. A single answer has the agreement 1.
 
     Parameters
     ----------
@@ -129,11 +133,13 @@ def consolidate(
     rows = votes.answers
     start, count = spans(rows["task_at"].to_numpy(), len(votes.tasks))
     found = items.groupby("task_at").agg(
-        agreement=("agreement", "mean" if kind in t.TASKS[2:] else "min"), tie=("tie", "max")
+        agreement=("agreement", "mean" if kind in t.TASKS[2:] else "min"),
+        tie=("tie", "max"),
+        majority=("majority", "min"),
     )
     found = found.reindex(range(len(count)))  # nobody gave a label or drew a box in the other tasks
-    agreed = found["agreement"].fillna(1.0).to_numpy()
-    clear = (agreed >= agreement - _TIE) & (found["tie"] != 1).to_numpy()
+    agreed, tie = found["agreement"].fillna(1.0).to_numpy(), (found["tie"] == 1).to_numpy()
+    clear = (agreed >= agreement - _TIE) & ~tie & (found["majority"] != 0).to_numpy()
     enough = [count < annotators, clear, count < (annotators if most is None else most)]
     who = np.split(rows["person"].to_numpy(dtype=object), start[1:]) if len(start) else []
     tasks = pd.DataFrame({
@@ -142,6 +148,7 @@ def consolidate(
         "state": pd.array(np.select(enough, [OPEN, RESOLVED, ASK_AGAIN], NEEDS_REVIEW), dtype="str"),
         "answers": count,
         "agreement": agreed,
+        "tie": tie,
         "annotator": pd.array(["+".join(people) for people in who], dtype="str"),
         "created": rows.groupby("task_at")["submitted"].max().astype(t.CREATED_DTYPE).array,
     })  # fmt: skip
@@ -284,17 +291,24 @@ def _best(weighed: Weighed, pairs: IntArray, items: int) -> tuple[IntArray, Bool
 
 
 def _label_results(votes: Votes, weighed: Weighed, kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the agreement on each item, and the labels that got votes."""
+    """Return the agreement on each item, and the labels that got votes.
+
+    ``majority`` is True if more than half of the people gave the most probable value.
+    """
     given = np.flatnonzero(weighed.value)
-    sure = weighed.probability
+    sure, share = weighed.probability, 2 * weighed.count / np.bincount(votes.item)[weighed.item]
     if kind == "single-label":
         best, tie = _best(weighed, np.arange(len(sure)), len(votes.item_task))
-        agreement = sure[best]
+        most, top = np.flatnonzero(share > 1), sure[best]
+        best[weighed.item[most]], tie[weighed.item[most]] = most, False
+        agreement, majority = sure[best], (share[best] > 1) & (sure[best] >= top - _TIE)
         kept = (best[weighed.item] == np.arange(len(sure))) & ~tie[weighed.item]
     else:  # each item has one pair for its label
-        agreement, tie = np.maximum(sure[given], 1 - sure[given]), np.abs(sure[given] - 0.5) < _TIE
-        kept = sure >= 0.5
-    items = pd.DataFrame({"task_at": votes.item_task, "agreement": agreement, "tie": tie})
+        kept = np.where(share == 1, sure >= 0.5, share > 1)
+        agreement = np.where(kept, sure, 1 - sure)[given]
+        tie = (np.abs(sure - 0.5) < _TIE)[given]
+        majority = (share != 1)[given] & (agreement >= 0.5 - _TIE)
+    items = pd.DataFrame({"task_at": votes.item_task, "agreement": agreement, "tie": tie, "majority": majority})
     return items, _annotations(votes, weighed.item[given], weighed.value[given], sure[given], kept[given])
 
 
@@ -321,7 +335,7 @@ def _drawn_results(votes: Votes, weighed: Weighed) -> tuple[pd.DataFrame, pd.Dat
     tie |= 2 * here == people
     kept, sure = (2 * here > people) & ~tie, weighed.probability[best] * close
     agreement = np.where(2 * here > people, sure, nothing)
-    items = pd.DataFrame({"task_at": votes.item_task, "agreement": agreement, "tie": tie})
+    items = pd.DataFrame({"task_at": votes.item_task, "agreement": agreement, "tie": tie, "majority": True})
     return items, _annotations(votes, np.arange(many), weighed.value[best], sure, kept, box, polygon)
 
 

@@ -1,20 +1,41 @@
-"""Find out who is labelling: ``cl.whoami(project)``."""
+"""Find out who is labelling: ``cl.whoami(project)``, and let two names be one person."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
+
+from sqlalchemy import Connection
 
 from customlabels_nb._utils.text import one_line
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core.tables import MACHINE, storable
 from customlabels_nb.errors import InputError
-from customlabels_nb.jobs.leases import run
+from customlabels_nb.jobs.consolidation import OPEN
+from customlabels_nb.jobs.leases import (
+    CHANGED,
+    LATE,
+    MERGED,
+    SKIPPED,
+    SKIPS_TO_REVIEW,
+    name_in,
+    name_key,
+    note_states,
+    one,
+    reject,
+    reopen,
+    run,
+    uncount,
+)
 from customlabels_nb.settings import find_user, is_nobody, settings
 from customlabels_nb.store import SqlStore
 
+#: Roles, each with the rights of those before it.
+ROLES = ("labeler", "reviewer", "manager")
 _LONGEST = 100
+_TYPED = ("CUSTOMLABELS_NB_USER", "settings.user")
 _warned = False
 
 
@@ -59,17 +80,22 @@ def whoami(project: Any) -> Identity:
     """
     store: SqlStore = project._store
     name, source = _name_and_source(store)
+    roles = {}
     with store.reading() as connection:
-        of_jobs = """SELECT j.name, m.role FROM job_members m JOIN jobs j ON j.id = m.job
-            WHERE m.who = :who AND m.state <> 'removed' ORDER BY j.id"""
-        roles = {row.name: row.role for row in run(connection, of_jobs, who=name)}
+        for job in run(connection, "SELECT id, name FROM jobs ORDER BY id"):
+            who = name_in(connection, job.id, name, exact=source not in _TYPED)
+            if role := find_role(connection, job.id, who):
+                roles[job.name] = role
     return Identity(name, source, roles)
 
 
-def current_person(store: SqlStore) -> str:
-    """Return the person who works with the project, with a warning if the login is shared by many people."""
+def current_person(store: SqlStore) -> tuple[str, bool]:
+    """Return the person who works with the project, with a warning if the login is shared by many people.
+
+    The second value is True for an exact name: that of JupyterHub, a login or a role, not one that was typed.
+    """
     global _warned
-    name, _ = _name_and_source(store)
+    name, source = _name_and_source(store)
     if is_nobody(name) and not _warned:
         _warned = True
         warnings.warn(
@@ -77,7 +103,14 @@ def current_person(store: SqlStore) -> str:
             "environment variable CUSTOMLABELS_NB_USER to your name.",
             stacklevel=users_level(),
         )
-    return name
+    return name, source not in _TYPED
+
+
+def find_role(connection: Connection, job: int, person: str) -> str:
+    """Return the role of a member of a job, "" for others."""
+    sql = "SELECT role FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
+    found = one(connection, sql, job=job, who=person)
+    return "" if found is None else str(found.role)
 
 
 def _name_and_source(store: SqlStore) -> tuple[str, str]:
@@ -90,6 +123,48 @@ def _name_and_source(store: SqlStore) -> tuple[str, str]:
 def check_person(name: object) -> str:
     """Return a person's name without surrounding white space, or raise InputError if it cannot be one."""
     found = name.strip() if isinstance(name, str) else ""
-    if not 1 <= len(found) <= _LONGEST or not storable(found) or found.startswith(MACHINE):
+    if len(found) > _LONGEST or not name_key(found) or not storable(found) or found.startswith(MACHINE):
         raise InputError(f"{name!r} is not a person's name. Use 1 to {_LONGEST} characters, and not {MACHINE!r} first.")
     return found
+
+
+def merge_names(connection: Connection, job: int, who: str, into: str) -> None:
+    """Let the answers, skips, leases and rights of one member of a job be those of another one.
+
+    Of two answers to a task, the counted one stays, or else the later one. The slot of a counted one that goes is open
+    again. Whoever still labels under the old name does so under the other one from then on.
+    """
+    names, of_job = {"job": job, "who": who, "into": into}, "task IN (SELECT id FROM job_tasks WHERE job = :job)"
+    lock = "FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+    sql = f"SELECT * FROM job_members WHERE job = :job AND who IN (:who, :into) ORDER BY id {lock}"
+    old, new = sorted(run(connection, sql, **names), key=lambda member: bool(member.who == into))
+    run(connection, "SELECT t.id FROM job_tasks t WHERE t.job = :job ORDER BY t.id {lock_task}", job=job)
+    sql = f"""SELECT id, task, counted FROM job_answers WHERE who IN (:who, :into) AND {of_job}
+        AND reason IN ('', '{LATE}') ORDER BY task, counted DESC, id DESC"""
+    again = [row for kept, row in pairwise(run(connection, sql, **names)) if row.task == kept.task]
+    uncount(connection, CHANGED, "id IN :each", each=[row.id for row in again if not row.counted])
+    sql = """SELECT token FROM job_slots WHERE job = :job AND holder IN (:who, :into) AND state = 'held' AND task IN
+        (SELECT task FROM job_slots WHERE job = :job AND holder IN (:who, :into) GROUP BY task HAVING count(*) > 1)"""
+    held = [row.token for row in run(connection, sql, **names)]
+    for name in (who, into):
+        reopen(connection, job, name, held)
+    for row in again:
+        if row.counted:
+            reject(connection, row.id, CHANGED)
+    also = "task IN (SELECT task FROM job_skips WHERE who = :into)"
+    run(connection, f"DELETE FROM job_skips WHERE who = :who AND {of_job} AND {also}", **names)
+    for table in ("job_answers", "job_skips"):
+        run(connection, f"UPDATE {table} SET who = :into WHERE who = :who AND {of_job}", **names)
+    run(connection, "UPDATE job_slots SET holder = :into WHERE job = :job AND holder = :who", **names)
+    sql = f"""UPDATE job_tasks SET state = '{OPEN}' WHERE job = :job AND state = '{SKIPPED}'
+        AND (SELECT count(*) FROM job_skips k WHERE k.task = job_tasks.id) < {SKIPS_TO_REVIEW}"""
+    run(connection, sql, **names)
+    note_states(connection, f"t.job = :job AND t.state = '{OPEN}'", job=job)
+    member = old if new.state == "removed" else new
+    role = max([row.role for row in (old, new) if row.state != "removed"], key=ROLES.index, default=new.role)
+    seen = max([row.seen for row in (old, new) if row.seen is not None], default=None)
+    rights = "UPDATE job_members SET role = :role, state = :state, reason = :reason, seen = :seen WHERE id = :id"
+    run(connection, rights, role=role, state=member.state, reason=member.reason, seen=seen, id=new.id)
+    sql = f"""UPDATE job_members SET role = '{MERGED}', state = 'removed', reason = :into
+        WHERE job = :job AND (who = :who OR (role = '{MERGED}' AND reason = :who))"""
+    run(connection, sql, **names)

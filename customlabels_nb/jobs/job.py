@@ -22,10 +22,10 @@ from customlabels_nb.jobs import job_results, job_tasks, leases
 from customlabels_nb.jobs.agreement import Agreement, describe_people, measure_agreement
 from customlabels_nb.jobs.answer_format import encode_answer, job_labels, read_answers
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, RESOLVED, Consensus
-from customlabels_nb.jobs.identity import check_person, current_person
+from customlabels_nb.jobs.identity import ROLES, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
 from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks
-from customlabels_nb.jobs.leases import one, read_job, run
+from customlabels_nb.jobs.leases import MERGED, name_in, name_key, one, read_job, run
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us, record, update_rows
@@ -33,8 +33,6 @@ from customlabels_nb.store.frames import moment, times
 from customlabels_nb.store.schema import jobs as jobs_table
 from customlabels_nb.store.writing import ensure_labels
 
-#: Roles, each with the rights of those before it.
-ROLES = ("labeler", "reviewer", "manager")
 _REASONS = {"keep": "", "ask_again": leases.ASKED_AGAIN, "discard": leases.DISCARDED}
 _LONGEST_INSTRUCTIONS = 100_000
 
@@ -132,12 +130,25 @@ class LabellingJob:
     @property
     def members(self) -> pd.DataFrame:
         """Table of the people: person, role, state ("active", "stopped", "removed"), reason, joined, last_seen."""
-        sql = "SELECT who AS person, role, state, reason, joined, seen FROM job_members WHERE job = :job ORDER BY id"
+        sql = f"""SELECT who AS person, role, state, reason, joined, seen FROM job_members
+            WHERE job = :job AND role <> '{MERGED}' ORDER BY id"""
         with self._store.reading() as connection:
             rows = run(connection, sql, job=self._id)
         found = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype="str")
         seen = [pd.NaT if row.seen is None else moment(row.seen) for row in rows]
         return found.assign(joined=times([row.joined for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
+
+    @property
+    def similar_names(self) -> list[list[str]]:
+        """Groups of names that differ only in capitals or invisible characters, each with the first spelling first.
+
+        The names of a group are probably of one person, see :meth:`merge_people`. Only for managers.
+        """
+        self._allow("see similar names in", "manager")
+        groups: dict[str, list[str]] = {}
+        for name in self.members["person"]:
+            groups.setdefault(name_key(name), []).append(name)
+        return [names for names in groups.values() if len(names) > 1]
 
     @property
     def progress(self) -> JobProgress:
@@ -174,7 +185,7 @@ class LabellingJob:
         decisions of reviewers, and ``gold`` marks images with known answers. Labelers see only their own answers,
         without ``gold``.
         """
-        person = current_person(self._store)
+        person = self._me()
         with self._store.reading() as connection:
             row = read_job(connection, self._id)
             if self._has_role(connection, person, "reviewer"):
@@ -343,7 +354,8 @@ class LabellingJob:
             if members is not None and not isinstance(members, str):
                 sql = "SELECT who FROM job_members WHERE job = :job AND state = 'active'"
                 active = {row.who for row in run(connection, sql, job=self._id)}  # who keep their roles
-                self._add_people(connection, set(map(check_person, members)) - active, "labeler")
+                names = [name_in(connection, self._id, check_person(name)) for name in members]
+                self._add_people(connection, [name for name in names if name not in active], "labeler")
             if labels is not None:
                 values["labels"] = label_ids(connection, labels)
             changes = {name: value for name, value in values.items() if value != before[name]}
@@ -426,7 +438,7 @@ class LabellingJob:
         Raises
         ------
         StaleEditError
-            If an image has another answer or decision than ``seen``. Nothing is stored.
+            If an image has another answer or decision than ``seen``, or needs none any more. Nothing is stored.
 
         Examples
         --------
@@ -467,8 +479,12 @@ class LabellingJob:
                 leases.take_back_decision(connection, task)
             self._note(connection, "take back decision", person, {"images": list(found.values())}, len(found))
 
-    def return_to_queue(self, images: str | Iterable[str]) -> int:
+    def return_to_queue(
+        self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None
+    ) -> int:
         """Reject all answers to these images, so that everybody is asked again, and return the number of answers.
+
+        With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
@@ -478,6 +494,7 @@ class LabellingJob:
         """
         with self._acting("reviewer", "reject answers of") as (connection, person):
             found = self._tasks(connection, images)
+            job_results.refuse_changed(connection, found, seen or {})
             number = sum([leases.ask_again(connection, task) for task in sorted(found)])
             self._note(connection, "return to queue", person, {"images": list(found.values())}, number)
             return number
@@ -584,7 +601,7 @@ class LabellingJob:
         Parameters
         ----------
         people : str or list of str
-            Names, as ``cl.whoami(project)`` shows them.
+            Names, as ``cl.whoami(project)`` shows them. Capitals do not matter for names that are in the job.
         role : {"labeler", "reviewer", "manager"}
             Role of these people. Any other raises an InputError.
 
@@ -598,7 +615,7 @@ class LabellingJob:
             raise InputError(f"role={role!r} is unknown. Choose one of {ROLES!r}.")
         names = [check_person(name) for name in ([people] if isinstance(people, str) else people)]
         with self._acting("manager", "invite people to") as (connection, person):
-            self._add_people(connection, names, role)
+            names = self._add_people(connection, names, role)
             self._check_managers(connection)
             self._note(connection, "invite to labelling job", person, {"people": names, "role": role})
 
@@ -616,11 +633,44 @@ class LabellingJob:
         >>> job.remove("ben")
         """
         with self._acting("manager", f"remove {person!r} from") as (connection, me):
+            person = name_in(connection, self._id, person)
             if not leases.stop(connection, self._id, person, "removed"):
                 known = self.members.query("state != 'removed'")["person"].tolist()
                 raise InputError(f"person={person!r} is not a member of the job. Members: {known[:20]!r}.")
             self._check_managers(connection)
             self._note(connection, "remove from labelling job", me, {"person": person})
+
+    def merge_people(self, person: str, *, into: str) -> None:
+        """Let two names be one person: the answers of ``person`` are those of ``into`` from now on.
+
+        This cannot be undone. No answer is lost. Where both have answered an image, the later answer counts, and
+        somebody else is asked. Whoever uses the name ``person`` in the job is ``into``.
+
+        Parameters
+        ----------
+        person, into : str
+            Two names of :attr:`members`, for example of :attr:`similar_names`. They are compared exactly.
+
+        Raises
+        ------
+        InputError
+            If one of them is not a member of the job, or both are the same.
+
+        Examples
+        --------
+        >>> job.invite("ben")
+        >>> job.merge_people("ben", into="anna")
+        >>> job.members["person"].tolist()
+        ['anna']
+        """
+        with self._acting("manager", "merge people of") as (connection, me):
+            known = self.members["person"].tolist()
+            for argument, name in (("person", person), ("into", into)):
+                if name not in known or person == into:
+                    raise InputError(f"{argument}={name!r} must be another member of the job. Members: {known[:20]!r}.")
+            merge_names(connection, self._id, person, into)
+            self._check_managers(connection)
+            self._note(connection, "merge people of labelling job", me, {"person": person, "into": into})
 
     def release(self, person: str) -> int:
         """Give back all tasks that a person has leased, for example on a computer that crashed.
@@ -631,11 +681,12 @@ class LabellingJob:
         >>> job.release("anna")
         3
         """
-        me = current_person(self._store)
+        me = self._me()
         with self._store.writing(lock=False) as connection:
-            if me != person:
-                self._check_role(connection, me, "manager", f"release the tasks of {person!r} in")
-            return leases.reopen(connection, self._id, person)
+            who = name_in(connection, self._id, person)
+            if me != who:
+                self._check_role(connection, me, "manager", f"release the tasks of {who!r} in")
+            return leases.reopen(connection, self._id, who)
 
     def worker(self, name: str | None = None) -> Worker:
         """Return a worker that leases and answers tasks as you, or as somebody else if you are a manager.
@@ -645,12 +696,13 @@ class LabellingJob:
         >>> job.worker("anna")
         Worker('anna': 0 tasks leased)
         """
-        me = current_person(self._store)
+        me = self._me()
         chosen = check_person(me if name is None else name)
-        if chosen != me:
-            with self._store.reading() as connection:
+        with self._store.reading() as connection:
+            if name is not None and name_in(connection, self._id, chosen) != me:
                 self._check_role(connection, me, "manager", f"label as {chosen!r} in")
-        return Worker(self._store, self._id, chosen)
+        exact = name is None and current_person(self._store)[1]
+        return Worker(self._store, self._id, chosen, exact=exact)
 
     def label(self, *, mode: str = "single", page_size: int = 24, ask: bool | None = None) -> Any:
         """Open the screen in which you answer the tasks of the job, without seeing anybody else's answers.
@@ -712,8 +764,16 @@ class LabellingJob:
             leases.reject(connection, answer)
             self._note(connection, "reject answer", person, {"answer": answer})
 
-    def ask_one_more(self, images: str | Iterable[str], *, most: int | None = None) -> int:
+    def ask_one_more(
+        self,
+        images: str | Iterable[str],
+        *,
+        most: int | None = None,
+        seen: Mapping[str, tuple[int, bool]] | None = None,
+    ) -> int:
         """Ask one more person about these images, up to ``most`` (by default the job's), and return their number.
+
+        With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
@@ -723,6 +783,7 @@ class LabellingJob:
         """
         with self._acting("reviewer", "ask more people in") as (connection, person):
             limit, found = most or read_job(connection, self._id).most, self._tasks(connection, images)
+            job_results.refuse_changed(connection, found, seen or {})
             number = sum([job_tasks.ask_one_more(connection, task, limit) for task in found])
             self._note(connection, "ask one more", person, {"images": list(found.values())}, number)
             return number
@@ -742,17 +803,27 @@ class LabellingJob:
         """
         return self._settle_skipped(images, "accept skipped images of", leases.ACCEPTED, seen or {})
 
-    def return_skipped(self, images: str | Iterable[str] | None = None) -> int:
+    def return_skipped(
+        self, images: str | Iterable[str] | None = None, *, seen: Mapping[str, tuple[int, bool]] | None = None
+    ) -> int:
         """Ask again about skipped images, by default all that wait, and return their number. Skips are forgotten.
+
+        With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
         >>> job.return_skipped()
         0
         """
-        return self._settle_skipped(images, "return skipped images of", "open", {})
+        return self._settle_skipped(images, "return skipped images of", "open", seen or {})
 
     # -- helpers ------------------------------------------------------------------------------------
+    def _me(self) -> str:
+        """Return the current person, as the job spells their name."""
+        name, exact = current_person(self._store)
+        with self._store.reading() as connection:
+            return name_in(connection, self._id, name, exact=exact)
+
     @property
     def _row(self) -> Row[Any]:
         with self._store.reading() as connection:
@@ -761,7 +832,7 @@ class LabellingJob:
     @contextmanager
     def _acting(self, role: str, what: str) -> Iterator[tuple[Connection, str]]:
         """Open a write transaction for a person with this role, or raise NotAllowedError. Then decide the tasks."""
-        person = current_person(self._store)
+        person = self._me()
         with self._store.writing() as connection:
             self._check_role(connection, person, role, what)
             yield connection, person
@@ -769,7 +840,7 @@ class LabellingJob:
 
     def _allow(self, what: str, role: str = "reviewer") -> str:
         """Return the current person, or raise NotAllowedError if they do not have this role."""
-        person = current_person(self._store)
+        person = self._me()
         with self._store.reading() as connection:
             self._check_role(connection, person, role, what)
         return person
@@ -780,9 +851,7 @@ class LabellingJob:
         return job_results.read_decided(self._store, self._id, job_results.final_results)
 
     def _has_role(self, connection: Connection, person: str, role: str) -> bool:
-        sql = "SELECT role FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
-        found = one(connection, sql, job=self._id, who=person)
-        return found is not None and ROLES.index(found.role) >= ROLES.index(role)
+        return find_role(connection, self._id, person) in ROLES[ROLES.index(role) :]
 
     def _check_role(self, connection: Connection, person: str, role: str, what: str) -> None:
         """Raise NotAllowedError unless the person has this role, and name those who have it."""
@@ -798,13 +867,15 @@ class LabellingJob:
             f"{person!r} is {own} of the job {name!r}, and only a {' or '.join(wanted)} can {what} it. Ask {can}."
         )
 
-    def _add_people(self, connection: Connection, people: Iterable[str], role: str) -> None:
+    def _add_people(self, connection: Connection, people: Iterable[str], role: str) -> list[str]:
+        """Let people take part with a role, and return how the job spells their names."""
         change = f"""UPDATE job_members SET role = :role, state = 'active',
             reason = CASE WHEN state = 'stopped' THEN '{leases.TRUSTED}' ELSE reason END
             WHERE job = :job AND who = :who"""
-        for name in map(check_person, people):
-            leases.add_member(connection, self._id, name, role)
+        names = [leases.add_member(connection, self._id, name, role) for name in people]
+        for name in names:
             run(connection, change, job=self._id, who=name, role=role)
+        return names
 
     def _check_managers(self, connection: Connection) -> None:
         sql = "SELECT 1 FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' LIMIT 1"

@@ -117,7 +117,7 @@ class LabellingJobs:
         people = [] if isinstance(members, str) else [check_person(person) for person in members]
         known = gold_of(self._place, gold, task)
         names = images_of(self._place, images)
-        manager = check_person(current_person(store))
+        manager = check_person(current_person(store)[0])
         with store.writing() as connection:
             there = one(connection, "SELECT name FROM jobs WHERE lower(name) = :name", name=name.lower())
             if there is not None:
@@ -130,9 +130,9 @@ class LabellingJobs:
             row = {"id": id_, "name": name, "state": "running", "task": task, "who": manager, "created": now,
                    "updated": now, "labels": label_ids(connection, labels), **values}  # fmt: skip
             insert_rows(connection, jobs_table, tuple(row), [tuple(row.values())])
-            add_member(connection, id_, manager, "manager")
+            add_member(connection, id_, manager, "manager", exact=True)
             for person in people:
-                add_member(connection, id_, person, "labeler")
+                add_member(connection, id_, person)
             count = add_tasks(connection, id_, names, encoded_gold(connection, id_, known, task), annotators)
             after = {"job": name, **values}
             record(connection, Action("create labelling job", manager, name), count=count, after=after)

@@ -32,6 +32,7 @@ from customlabels_nb.jobs.leases import (
     SKIPPED,
     SKIPS_TO_REVIEW,
     TRUSTED,
+    name_in,
     one,
     read_job,
     run,
@@ -136,10 +137,15 @@ def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, in
 
 
 def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Mapping[str, tuple[int, bool]]) -> None:
-    """Raise StaleEditError if a task has another answer or decision than ``seen``. ``tasks`` maps ids to images."""
+    """Raise StaleEditError if a task has another answer or decision than ``seen``, or needs no decision any more.
+
+    ``tasks`` maps ids to images.
+    """
     latest, each = newest_answers(connection, list(tasks)), list(tasks)
-    states = run(connection, "SELECT id, state FROM job_tasks WHERE id IN :each ORDER BY id", each=each) if each else ()
-    now = {tasks[row.id]: (latest.get(row.id, 0), row.state in (REVIEWED, ACCEPTED)) for row in states}
+    sql = f"""SELECT t.id, CASE WHEN t.state IN ('{REVIEWED}', '{ACCEPTED}') THEN 1
+            WHEN t.state IN ('{NEEDS_REVIEW}', '{ANSWERED}', '{SKIPPED}') OR ({ALONE}) THEN 0 END AS decided
+        FROM job_tasks t WHERE t.id IN :each ORDER BY t.id"""
+    now = {tasks[row.id]: (latest.get(row.id, 0), row.decided) for row in run(connection, sql, each=each)}
     if stale := [image for image, state in now.items() if seen.get(image, state) != state]:
         raise StaleEditError(
             f"{len(stale)} of these images have other answers or decisions since you read them, for example "
@@ -176,7 +182,7 @@ def final_results(connection: Connection, row: Row[Any]) -> Consensus:
     found = combine(connection, row)
     sql = "SELECT id, state FROM job_tasks WHERE job = :job AND gold IS NULL"
     stored = found.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})
-    tied = (found.tasks["state"] != RESOLVED) & ~found.tasks["task"].isin(found.annotations.query("kept")["task"])
+    tied = found.tasks["tie"] & ~found.tasks["task"].isin(found.annotations.query("kept")["task"])
     sure = (stored == REVIEWED) | ((stored == RESOLVED) & ~tied)
     states = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
     return replace(found, tasks=found.tasks.assign(state=pd.array(states, dtype="str")))
@@ -389,6 +395,7 @@ def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
     of_gold = """SELECT count(*) AS number FROM job_tasks t JOIN job_answers a ON a.task = t.id
         WHERE t.job = :job AND t.gold IS NOT NULL AND a.who = :who AND a.counted = 1"""
     with store.reading() as connection:
+        who = name_in(connection, job, who, exact=True)
         number = int(run(connection, of_gold, job=job, who=who)[0].number)
         if number < GOLD_ANSWERS or number == scored:
             return number

@@ -9,10 +9,12 @@ counted answer of one person, is tried again with the new state.
 from __future__ import annotations
 
 import random
+import re
 import time
+import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -29,6 +31,8 @@ LATE, REJECTED, CHANGED, ASKED_AGAIN, DISCARDED = "late", "rejected", "changed",
 SKIPS_TO_REVIEW = 2
 #: Reason with which a manager let a stopped person label again.
 TRUSTED = "trusted again"
+#: Role of a name that was merged into another one, which is then its reason.
+MERGED = "merged"
 #: More states of a task: all answers are in and wait to be combined, a reviewer has decided, people have skipped it and
 #: it waits for the manager, and the manager leaves it without a result.
 ANSWERED, REVIEWED, SKIPPED, ACCEPTED = "answered", "reviewed", "skipped", "accepted"
@@ -39,6 +43,8 @@ _PATIENCE_SECONDS = 30.0
 _LONGEST_PAUSE = 2.0
 _END = 2**62
 _FIRST_WINDOW = 120
+# invisible characters with other categories than Cc and Cf
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 T = TypeVar("T")
 
 _DIALECTS = {
@@ -46,6 +52,7 @@ _DIALECTS = {
         "now": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
         "token": "lower(hex(randomblob(16)))",
         "lock_task": "",
+        "lock_name": "",
         "lock_slots": "",
         "skip_locked": "",
     },
@@ -53,6 +60,7 @@ _DIALECTS = {
         "now": "CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS BIGINT)",
         "token": "CAST(gen_random_uuid() AS TEXT)",
         "lock_task": "FOR NO KEY UPDATE OF t",
+        "lock_name": "FOR KEY SHARE",
         "lock_slots": "FOR UPDATE",
         "skip_locked": "FOR UPDATE OF s SKIP LOCKED",
     },
@@ -95,6 +103,7 @@ VALUES (:key, :task, :slot, :who, :edit, :accepted, {now}, :seconds, :payload, :
 class Lease:
     """Slot of a task that a person holds. Times are microseconds since 1970, UTC."""
 
+    job: int
     task: int
     image: str
     token: str
@@ -170,6 +179,14 @@ def transact(store: SqlStore, work: Callable[[Connection], T], *, patience: floa
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
+def _transact_as(
+    store: SqlStore, job: int, who: str, work: Callable[[Connection, str], T], *, patience: float = 0.0
+) -> T:
+    """Run ``work`` as :func:`transact` does, with the name that a person has now and keeps until the end."""
+    named = partial(name_in, job=job, name=who, exact=True, lock="{lock_name}")
+    return transact(store, lambda connection: work(connection, named(connection)), patience=patience)
+
+
 # -- leasing ----------------------------------------------------------------------------------------
 def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
     """Lease up to ``count`` tasks that the person has neither held, answered nor skipped, for ``count`` time limits.
@@ -178,7 +195,7 @@ def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
     NotAllowedError is raised if the job does not run, or the person may not label.
     """
 
-    def work(connection: Connection) -> list[Lease]:
+    def work(connection: Connection, who: str) -> list[Lease]:
         found, member, cursor = check_in(connection, job, who)
         values: dict[str, Any] = {"job": job, "who": who, "time": found.time_limit * count}
         gold = _lease_gold(connection, count, slot=-member, **values) if found.gold else ()
@@ -189,9 +206,9 @@ def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
         rows += _lease_from(connection, 0, cursor, count - len(gold) - len(rows), **values)
         for row in gold:
             rows.insert(random.randint(0, len(rows)), row)
-        return [Lease(row.task, row.image, row.token, row.since, row.until) for row in rows]
+        return [Lease(job, row.task, row.image, row.token, row.since, row.until) for row in rows]
 
-    return transact(store, work)
+    return _transact_as(store, job, who, work)
 
 
 def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int, int]:
@@ -203,7 +220,7 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
     seen = "UPDATE job_members SET seen = {now} WHERE job = :job AND who = :who RETURNING id, state, reason, cursor"
     member = one(connection, seen, job=job, who=who)
     if member is None and found.members == "open":
-        add_member(connection, job, who, "labeler")
+        add_member(connection, job, who, exact=True)
         member = one(connection, seen, job=job, who=who)
     name, why = found.name, None
     if found.state != "running":
@@ -221,11 +238,37 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
     return found, member.id, member.cursor
 
 
-def add_member(connection: Connection, job: int, who: str, role: str) -> None:
-    """Add a member to the job, unless they are one."""
+def add_member(connection: Connection, job: int, name: str, role: str = "labeler", *, exact: bool = False) -> str:
+    """Add a member to the job, unless they are one, and return how the job spells their name, see :func:`name_in`."""
+    run(connection, "SELECT t.id FROM jobs t WHERE t.id = :job {lock_task}", job=job)  # other spellings have to wait
+    who = name_in(connection, job, name, exact=exact)
     insert = """INSERT INTO job_members (job, who, role, state, reason, cursor, joined)
         VALUES (:job, :who, :role, 'active', '', 0, {now}) ON CONFLICT (job, who) DO NOTHING"""
     run(connection, insert, job=job, who=who, role=role)
+    return who
+
+
+def name_in(connection: Connection, job: int, name: str, *, exact: bool = False, lock: str = "") -> str:
+    """Return how a job spells a name: as it is if the job has it, otherwise like the first one that looks the same.
+
+    With ``exact``, other spellings are other people. A name that was merged into another one is that one.
+    """
+    sql = "SELECT who, role, reason FROM job_members WHERE job = :job"
+    row = one(connection, f"{sql} AND who = :who {lock}", job=job, who=name)
+    if row is None and not exact:
+        key, members = name_key(name), run(connection, f"{sql} ORDER BY id", job=job)
+        row = next((member for member in members if name_key(member.who) == key), None)
+    return name if row is None else str(row.reason if row.role == MERGED else row.who)
+
+
+def name_key(name: str) -> str:
+    """Return a text that is the same for all spellings of a name that look the same apart from capitals.
+
+    It is empty if nothing of the name is visible.
+    """
+    shown = _BLANK.sub("", unicodedata.normalize("NFKC", name))
+    shown = "".join(sign for sign in shown if sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cf"))
+    return " ".join(unicodedata.normalize("NFKC", shown.casefold()).split())
 
 
 def stop(connection: Connection, job: int, who: str, state: str, reason: str = "", only: str = "TRUE") -> bool:
@@ -267,10 +310,10 @@ def _lease_from(connection: Connection, after: int, stop: int, count: int, **val
 def _lease_gold(connection: Connection, count: int, *, job: int, slot: int, **values: Any) -> Sequence[Row[Any]]:
     """Lease images with known answers: the first five tasks of a person, then one in ten at random."""
     counts = """SELECT count(*) AS total, count(s.slot) AS had
-        FROM job_tasks t LEFT JOIN job_slots s ON s.task = t.id AND s.slot = :slot
+        FROM job_tasks t LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who AND s.slot < 0
             AND (s.state = 'answered' OR s.until >= {now})
         WHERE t.job = :job AND t.gold IS NOT NULL"""
-    found = one(connection, counts, job=job, slot=slot)
+    found = one(connection, counts, job=job, who=values["who"])
     if found is None or found.total <= found.had:
         return ()
     first = max(0, min(count, _FIRST_GOLD - found.had))
@@ -286,14 +329,16 @@ def renew(store: SqlStore, job: int, who: str, tokens: Sequence[str]) -> dict[st
     """Renew leases from now on, and return the new end of each that is still held."""
     sql = """UPDATE job_slots SET until = {now} + :count * (SELECT time_limit FROM jobs WHERE id = :job)
         WHERE job = :job AND holder = :who AND state = 'held' AND token IN :each RETURNING token, until"""
-    values = {"job": job, "who": who, "each": list(tokens), "count": len(tokens)}
-    rows = transact(store, lambda connection: run(connection, sql, **values)) if tokens else ()
+    values = {"job": job, "each": list(tokens), "count": len(tokens)}
+    if not tokens:
+        return {}
+    rows = _transact_as(store, job, who, lambda connection, who: run(connection, sql, who=who, **values))
     return {row.token: row.until for row in rows}
 
 
 def give_back(store: SqlStore, job: int, who: str, tokens: Sequence[str] | None = None) -> int:
     """Give back leases, or all of a person's leases, and return their number."""
-    return transact(store, lambda connection: reopen(connection, job, who, tokens))
+    return _transact_as(store, job, who, lambda connection, who: reopen(connection, job, who, tokens))
 
 
 def reopen(connection: Connection, job: int, who: str, tokens: Sequence[str] | None = None) -> int:
@@ -328,7 +373,7 @@ def submit(
     a connection, it is tried again for ``patience`` seconds.
     """
 
-    def work(connection: Connection) -> Acknowledgement:
+    def work(connection: Connection, who: str) -> Acknowledgement:
         task = lock_task(connection, lease.task, who)
         earlier = f"""SELECT id, key, slot, edit, counted, reason FROM job_answers
             WHERE key = :key OR (task = :task AND who = :who AND reason IN ('', '{LATE}'))"""
@@ -355,7 +400,7 @@ def submit(
             note_states(connection, "t.id = :task", task=lease.task)
         return Acknowledgement(stored.id, not reason, reason)
 
-    return transact(store, work, patience=patience)
+    return _transact_as(store, lease.job, who, work, patience=patience)
 
 
 def lock_task(connection: Connection, task: int, who: str = "") -> Row[Any]:
@@ -403,7 +448,7 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
     NotAllowedError is raised if the person has answered the task and the answer is final.
     """
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection, who: str) -> None:
         task = lock_task(connection, lease.task, who)
         insert = """INSERT INTO job_skips (task, who, reason, created) VALUES (:task, :who, :reason, {now})
             ON CONFLICT (task, who) DO UPDATE SET reason = :reason"""
@@ -418,7 +463,7 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
             AND (SELECT count(*) FROM job_skips WHERE task = :task) >= :most"""
         run(connection, to_review, task=lease.task, most=SKIPS_TO_REVIEW)
 
-    transact(store, work, patience=_PATIENCE_SECONDS)
+    _transact_as(store, lease.job, who, work, patience=_PATIENCE_SECONDS)
 
 
 def take_back(store: SqlStore, lease: Lease, who: str) -> Lease:
@@ -427,7 +472,7 @@ def take_back(store: SqlStore, lease: Lease, who: str) -> Lease:
     NotAllowedError is raised if the answer is final.
     """
 
-    def work(connection: Connection) -> Lease:
+    def work(connection: Connection, who: str) -> Lease:
         task = lock_task(connection, lease.task, who)
         own = {"task": lease.task, "who": who}
         run(connection, "DELETE FROM job_skips WHERE task = :task AND who = :who", **own)
@@ -440,9 +485,9 @@ def take_back(store: SqlStore, lease: Lease, who: str) -> Lease:
             WHERE task = :task AND holder = :who RETURNING token, since, until"""
         row = one(connection, hold, **own)
         note_states(connection, "t.id = :task", task=lease.task)
-        return lease if row is None else Lease(lease.task, lease.image, row.token, row.since, row.until)
+        return lease if row is None else replace(lease, token=row.token, since=row.since, until=row.until)
 
-    return transact(store, work)
+    return _transact_as(store, lease.job, who, work)
 
 
 def _take_back_answer(connection: Connection, task: Row[Any], who: str) -> None:
@@ -451,7 +496,7 @@ def _take_back_answer(connection: Connection, task: Row[Any], who: str) -> None:
         raise NotAllowedError(f"The answer stays, because the job is closed, or {who!r} is no longer a member of it.")
 
 
-def reject(connection: Connection, answer: int) -> None:
+def reject(connection: Connection, answer: int, reason: str = REJECTED) -> None:
     """Stop counting an answer. The earliest late answer to its task takes its place, otherwise its slot reopens."""
     found = one(connection, "SELECT task FROM job_answers WHERE id = :id", id=answer)
     if found is None:
@@ -461,7 +506,7 @@ def reject(connection: Connection, answer: int) -> None:
     row = one(connection, "SELECT slot FROM job_answers WHERE id = :id AND counted = 1", id=answer)
     if row is None:
         raise NotAllowedError(f"Answer {answer} does not count already, so it cannot be rejected.")
-    uncount(connection, REJECTED, "id = :id", id=answer)
+    uncount(connection, reason, "id = :id", id=answer)
     again = "DELETE FROM job_slots" if task.gold else f"UPDATE job_slots SET {OPEN_SLOT}"
     run(connection, f"{again} WHERE task = :task AND slot = :slot", task=task.id, slot=row.slot)
     count_late_answers(connection, task.id)

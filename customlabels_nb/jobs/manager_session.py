@@ -173,6 +173,11 @@ class ManagerSession:
                 kept = f" gets no more tasks: {row['reason']}. The {counted(row['done'], 'answer')} still count."
                 link = {"person": row["person"]}
                 found.append(_hint([link, kept], link, f"Show {row['done']:,}", ("trust", "Let them go on")))
+        for first, *others in self.job.similar_names:
+            for name in others:
+                text = " have similar names, but count as two people. Are they one person?"
+                parts = [{"person": first}, " and ", {"person": name}, text]
+                found.append(_hint(parts, {"person": name}, "Show answers", ("merge", "Merge…")))
         gold, skipped = self.job.gold, self.job.skipped
         usable = usable_gold(answers, self.job.task, gold, self.job.labels)
         for image in gold.loc[~gold["image"].isin(usable["image"]), "image"]:
@@ -259,11 +264,14 @@ class ManagerSession:
 
     # -- decisions ----------------------------------------------------------------------------------
     def act(self, action: str, person: str = "") -> None:
-        """Pause, resume or close the job, trust a stopped person, or accept or return the skipped images that wait."""
+        """Pause, resume or close the job, trust or merge a person, or accept or return the skipped images that wait.
+
+        A person is merged into the first name that is similar to theirs.
+        """
         actions: dict[str, Callable[[], object]] = {
             "pause": self.job.pause, "resume": self.job.resume, "close": self.job.close,
             "trust": lambda: self.job.invite(person), "accept": self.job.accept_skipped,
-            "return": self.job.return_skipped,
+            "return": self.job.return_skipped, "merge": lambda: self._merge(person),
         }  # fmt: skip
         if action not in actions:
             raise InputError(f"action={action!r} must be one of {tuple(actions)!r}.")
@@ -271,6 +279,10 @@ class ManagerSession:
         with self._lock:
             self._count_after = self._measure_after = 0.0
         self.refresh()
+
+    def _merge(self, person: str) -> None:
+        first = next((names[0] for names in self.job.similar_names if person in names), person)
+        self.job.merge_people(person, into=first)
 
 
 def describe_pace(submitted: IntArray, now: int, left: int) -> dict[str, str]:

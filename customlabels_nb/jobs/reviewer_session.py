@@ -6,7 +6,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,8 @@ from customlabels_nb.labeling.edit_rules import Change
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import Conflict, EditResult
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.store import SqlStore, create_store
+from customlabels_nb.store import SqlStore, create_store, schema
+from customlabels_nb.store.database import update_rows
 
 LETTERS = "ABCDEFGHI"
 _LOOK_SECONDS = 10.0  # between looks at the job for new disputes
@@ -77,7 +78,7 @@ class ReviewerSession(ReviewSession):
         found = job.disputed()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
         own = create_store(str(Path(self._folder.name) / "review.db"), job.name, task=job.task)
-        super().__init__(own, root, user=current_person(store))
+        super().__init__(own, root, user=current_person(store)[0])
         self._take_in(found)
 
     def close(self) -> None:
@@ -172,6 +173,9 @@ class ReviewerSession(ReviewSession):
         skipped = {task for task, rows in skips.items() if len(rows) >= SKIPS_TO_REVIEW}
         shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]  # no consensus on skipped images
         marks = found.annotations[found.annotations["image"].isin(shown)]
+        if self._job.task == t.TASKS[0]:  # weights alone are no consensus
+            tied = {task for task, why in reasons.items() if ("tie",) in why} - set(tasks.loc[tasks["decided"], "task"])
+            marks = marks.assign(kept=marks["kept"] & ~marks["task"].isin(tied))
         of_image = marks.groupby("image").groups
         tags = []
         for task in tasks.itertuples(index=False):
@@ -196,6 +200,10 @@ class ReviewerSession(ReviewSession):
         kept = marks.loc[marks["kept"].to_numpy(dtype=np.bool_), ["image", *_SHAPE]]
         table = t.normalise_annotations(kept) if len(kept) else t.empty(t.ANNOTATION_COLUMNS)
         self._store.add_images(t.TRAIN, t.normalise_images(images), table, self._action("read job"))
+        before = [(name, self.table.position[name]) for name in images["image"] if name in self.table.position]
+        with self._store.writing() as connection:  # the page may still show an earlier state
+            newer = [(self.table.revisions[at] + 1, name) for name, at in before]
+            update_rows(connection, schema.images, ("revision",), newer, key="image")
         self.reread(images["image"].tolist())
         self._states |= {name: self._state(name) for name in images["image"]}
 
@@ -263,11 +271,17 @@ class ReviewerSession(ReviewSession):
 
         return self._edit(images, change, f"take answer {LETTERS[number - 1]}", revisions, looked_through=True)
 
-    def ask_one_more(self, images: Sequence[str]) -> EditResult:
+    def ask_one_more(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Ask one person more about images, also beyond the job's most. They leave the review until then.
 
-        NotAllowedError is raised if people skipped one of them, nobody is left to ask, or nine people are asked.
+        Images that others have decided or answered since they were shown are conflicts. NotAllowedError is raised if
+        people skipped one of them, nobody is left to ask, or nine people are asked.
         """
+
+        def ask(names: Sequence[str], *, seen: Mapping[str, tuple[int, bool]]) -> None:
+            if not self._job.ask_one_more(names, most=MOST_ANNOTATORS, seen=seen):
+                raise NotAllowedError(f"{MOST_ANNOTATORS} people are asked about these images already. Decide them.")
+
         with self._lock:
             self._check_here(images)
             if skipped := [name for name in images if self._facts[name]["skips"]]:
@@ -281,25 +295,44 @@ class ReviewerSession(ReviewSession):
                 raise NotAllowedError(
                     f"Nobody is left to ask about {alone.image!r}. A manager can invite more people: job.invite([…])."
                 )
-            if not self._job.ask_one_more(images, most=MOST_ANNOTATORS):
-                raise NotAllowedError(f"{MOST_ANNOTATORS} people are asked about these images already. Decide them.")
-            self._read_job()
-            return EditResult(tuple(images), what="ask one person more")
+            return self._send_back(images, self._states_shown(images, revisions), ask, "ask one person more")
 
     def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Return images to the queue: everybody is asked again.
 
-        Their answers do not count any more, except those to images that others skipped and that are not decided.
+        Their answers do not count any more, except those to images that others skipped and that are not decided. Images
+        that others have decided or answered since they were shown are conflicts.
         """
         with self._lock:
             self._check_here(images)
+            seen, what = self._states_shown(images, revisions), "return to queue"
             waiting = [name for name in images if self._facts[name]["skips"] and not self._states[name][0]]
-            if waiting:
-                self._job.return_skipped(waiting)
-            if others := [name for name in images if name not in waiting]:
-                self._job.return_to_queue(others)
-            self._read_job()
-            return EditResult(tuple(images), what="return to queue")
+            others = [name for name in images if name not in waiting]
+            first = self._send_back(waiting, seen, self._job.return_skipped, what)
+            then = self._send_back(others, seen, self._job.return_to_queue, what)
+            return EditResult(first.images + then.images, first.conflicts + then.conflicts, what)
+
+    def _states_shown(self, images: Iterable[str], revisions: Mapping[str, int] | None) -> dict[str, tuple[int, bool]]:
+        """Return the state of images as in ``job.disputed()``, an impossible one if the page shows an older one."""
+        now = {name: self.table.revisions[self.table.position[name]] for name in images}
+        known = now | dict(revisions or {})
+        return {name: self._facts[name]["seen"] if known[name] == now[name] else (-1, False) for name in now}
+
+    def _send_back(
+        self, images: Sequence[str], seen: Mapping[str, tuple[int, bool]], send: Callable[..., object], what: str
+    ) -> EditResult:
+        """Send images back to the labelers. Those that have changed since they were seen are conflicts instead."""
+        left, stale = list(images), list[str]()
+        while left:
+            try:
+                send(left, seen=seen)
+                break
+            except StaleEditError as error:
+                stale += error.images
+                left = [name for name in left if name not in stale]
+        self._take_in(self._job.disputed())
+        theirs = self._labels_here(stale)
+        return EditResult(tuple(left), tuple(Conflict(name, theirs[name], ()) for name in stale), what)
 
     def _check_here(self, images: Iterable[str]) -> None:
         gone = next((name for name in images if name not in self._facts), None)

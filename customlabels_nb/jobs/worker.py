@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -81,7 +82,7 @@ class Worker:
     8
     """
 
-    def __init__(self, store: SqlStore, job: int, name: str) -> None:
+    def __init__(self, store: SqlStore, job: int, name: str, *, exact: bool = False) -> None:
         self.name = name
         self._store, self._job = store, job
         self._turn = threading.RLock()  # one database connection is enough
@@ -91,7 +92,7 @@ class Worker:
         self._checked = self._settled = 0.0
         self._scored = 0
         self._check_disk()
-        self._kind = leases.transact(store, self._join)
+        self._kind = leases.transact(store, partial(self._join, exact=exact))
 
     @property
     def held(self) -> list[LeasedTask]:
@@ -115,7 +116,8 @@ class Worker:
         counts = """SELECT count(*) AS number FROM job_answers a JOIN job_tasks t ON t.id = a.task
             WHERE t.job = :job AND a.who = :who AND a.counted = 1"""
         with self._store.reading() as connection:
-            return int(run(connection, counts, job=self._job, who=self.name)[0].number)
+            who = leases.name_in(connection, self._job, self.name, exact=True)
+            return int(run(connection, counts, job=self._job, who=who)[0].number)
 
     @property
     def left(self) -> int:
@@ -325,11 +327,14 @@ class Worker:
             LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who
             WHERE t.job = :job AND {chosen}"""
         with self._turn, self._store.reading() as connection:
+            who = leases.name_in(connection, self._job, self.name, exact=True)
             names = LabelNames(connection)
             self._labels |= job_labels(connection, self._job)
             found = []
-            for row in run(connection, sql, job=self._job, who=self.name, **values):
-                lease = Lease(row.id, row.image, row.token or "", row.accepted or row.since or 0, row.until or 0)
+            for row in run(connection, sql, job=self._job, who=who, **values):
+                lease = Lease(
+                    self._job, row.id, row.image, row.token or "", row.accepted or row.since or 0, row.until or 0
+                )
                 known = LeasedTask(lease.token, row.image, moment(lease.until), _lease=lease, _edit=row.edit or 0)
                 known.answer = None if row.payload is None else as_passed(row.payload, row.kind, names)
                 found.append(known)
@@ -359,11 +364,11 @@ class Worker:
         self._labels |= self.label_ids
         return encode_answer(answer, self._kind, self._labels)
 
-    def _join(self, connection: Connection) -> str:
+    def _join(self, connection: Connection, exact: bool) -> str:
         """Become a labeler of an open job, and return the job's task. Only leasing is refused otherwise."""
         row = leases.read_job(connection, self._job)
-        if row.members == "open":
-            leases.add_member(connection, self._job, self.name, "labeler")
+        join = leases.add_member if row.members == "open" else leases.name_in
+        self.name = join(connection, self._job, self.name, exact=exact)
         return str(row.task)
 
     def _check_disk(self) -> None:

@@ -80,10 +80,6 @@ class Shape:
 class DrawingSession(LabellingSession):
     """Session of an annotator, which saves all shapes of an image in one transaction."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self._drawn_predictions: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
-        super().__init__(*args, **options)
-
     def shapes(self, image: str) -> dict[str, Any]:
         """Return an image with its shapes, image-level labels and predictions for the front end.
 
@@ -101,7 +97,7 @@ class DrawingSession(LabellingSession):
         whole = is_whole(marks)
         size = self.table.sizes[self.table.position[image]]
         row = self.row(image)
-        predictions = self._predicted(image)
+        predictions = self._predicted([image])
         return {
             "name": image,
             "short": row["short"],
@@ -111,26 +107,10 @@ class DrawingSession(LabellingSession):
             "revision": row["revision"],
             "labels": marks.loc[whole, "label"].tolist(),
             "shapes": shape_dicts(marks[~whole]),
-            "predictions": shape_dicts(predictions),
+            "predictions": shape_dicts(predictions[~is_whole(predictions)]),
             "predicted": row["predicted"],
             "predicted_drawn": row["predicted_drawn"],
         }
-
-    def _predicted(self, image: str) -> pd.DataFrame:
-        """Return the predicted shapes of an image, or its prelabels while it is unlabelled."""
-        offered = self.prelabels(image, drawn=True)
-        if offered:
-            marks = [(label, *box, confidence) for label, box, confidence in offered]
-            return pd.DataFrame(marks, columns=["label", *t.BOX_COLUMNS, "confidence"]).assign(
-                polygon=None, crowd=False
-            )
-        known = self._drawn_predictions.get(self.split)
-        if known is None:
-            predictions = self._store.predictions(self.split)
-            drawn = predictions[~is_whole(predictions)].reset_index(drop=True)
-            known = self._drawn_predictions[self.split] = (drawn, drawn.groupby("image").indices)
-        drawn, rows = known
-        return drawn.iloc[[] if self._is_blind(image) else rows.get(image, [])]
 
     def set_shapes(
         self,
@@ -161,14 +141,6 @@ class DrawingSession(LabellingSession):
         size = self.table.sizes[self.table.position[image]] if image in self.table.position else None
         change = _set_shapes(shapes, names, status, size=size, annotator=self.user)
         return self._edit([image], change, "draw", None if revision is None else {image: revision})
-
-    def _reread_predictions(self, *, always: bool = False) -> None:
-        super()._reread_predictions(always=always)
-        self._drawn_predictions = {}
-
-    def _reread_all(self) -> None:
-        super()._reread_all()
-        self._drawn_predictions = {}
 
 
 def _set_shapes(

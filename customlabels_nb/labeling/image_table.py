@@ -9,9 +9,12 @@ from itertools import repeat
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.polygons import polygon_of, readable_rings
 from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.store import SqlStore
@@ -172,6 +175,21 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
         if isinstance(person, str) and person not in people.get(image, ()):
             people[image] = (*people.get(image, ()), person)
     return whole, shapes, people
+
+
+def shapes_by_image(rows: pd.DataFrame) -> dict[str, list[list[Any]]]:
+    """Return the shapes of each image for the front end, with coordinates rounded to a tenth of a pixel.
+
+    A shape is a list of label, confidence and outline: ``[left, top, width, height]``, or a polygon.
+    """
+    drawn = rows[~is_whole(rows)]
+    outlines = drawn[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64).round(1).tolist()
+    columns = (drawn[name].tolist() for name in ("image", "label", "confidence", "polygon"))
+    found: dict[str, list[list[Any]]] = {}
+    for image, label, confidence, polygon, box in zip(*columns, outlines, strict=True):
+        outline = box if polygon is None else polygon_of(ring.round(1) for ring in readable_rings(polygon))
+        found.setdefault(image, []).append([label, confidence, outline])
+    return found
 
 
 def top_predictions(predictions: pd.DataFrame) -> dict[str, Prediction]:

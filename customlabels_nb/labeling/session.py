@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.labeling import edit_rules
-from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name, top_predictions
+from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, short_name, top_predictions
 from customlabels_nb.labeling.queues import Queues, tag_answers
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
@@ -440,6 +441,38 @@ class LabellingSession(ProjectScreen):
         with self._lock:
             position, gone = self.table.position, self.table.gone
             return [self.row(name) for name in images if name in position and position[name] not in gone]
+
+    def add_shapes(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add the shapes of images to their rows (:meth:`row`) for a page that draws them.
+
+        ``outlines`` are the boxes ``[left, top, width, height]`` and polygons of ``boxes``, in pixels of ``size`` (None
+        if unknown). ``guesses`` are the predicted shapes of an image without own shapes: label, confidence and outline.
+        """
+        with self._lock, collection_paused():
+            sizes, position = self.table.sizes, self.table.position
+            boxed = [row["name"] for row in rows if row["boxes"]]
+            own = shapes_by_image(self._store.tables(self.split, boxed)[1]) if boxed else {}
+            bare = [row["name"] for row in rows if row["name"] not in own and "guesses" not in row]
+            guesses = shapes_by_image(self._predicted(bare)) if self.predictions else {}
+            for row in rows:
+                name, drawn = row["name"], own.get(row["name"], [])
+                row |= {"size": sizes[position[name]], "boxes": [label for label, *_ in drawn]}
+                row |= {"outlines": [outline for *_, outline in drawn]}
+                row.setdefault("guesses", guesses.get(name, []))
+
+    def _predicted(self, images: Sequence[str]) -> pd.DataFrame:
+        """Return the predictions of images, or the prelabelled shapes of those that are unlabelled."""
+        offered = [
+            (name, label, *box, confidence)
+            for name in images
+            for label, box, confidence in self.prelabels(name, drawn=True)
+        ]
+        columns = ["image", "label", *t.BOX_COLUMNS, "confidence"]
+        prelabels = pd.DataFrame(offered, columns=columns).assign(polygon=None, crowd=False)
+        has = set(prelabels["image"])
+        others = [name for name in images if name in self.predictions and name not in has and not self._is_blind(name)]
+        found = self._store.predictions(self.split, images=others)
+        return pd.concat([prelabels, found], ignore_index=True) if offered else found
 
     def content_of(self, image: str) -> str | None:
         """Return the content hash of an image, or None if unknown."""

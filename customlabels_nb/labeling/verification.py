@@ -136,11 +136,8 @@ class Verification(DrawingSession):
         return super().add_label(name)
 
     def row(self, image: str) -> dict[str, Any]:
-        """Return :meth:`LabellingSession.row` with ``size``, and ``guesses`` and ``drawn``: lists of label and box."""
-        marks = self._store.tables(self.split, [image])[1] if self.draws else self._nothing
-        guesses, size = self._guesses([image]), self.table.sizes[self.table.position[image]]
-        more = {"size": size, "guesses": _as_lists(guesses), "drawn": _as_lists(marks[~is_whole(marks)])}
-        return {**super().row(image), **more}
+        """Return :meth:`LabellingSession.row` with ``guesses``: lists of label, confidence, and box or None."""
+        return {**super().row(image), "guesses": _as_lists(self._guesses([image]))}
 
     def _guesses(self, images: Sequence[str]) -> pd.DataFrame:
         own = [self._shown[name] for name in images if name in self._shown]
@@ -370,6 +367,6 @@ def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def _as_lists(rows: pd.DataFrame) -> list[list[Any]]:
-    boxes = rows[list(t.BOX_COLUMNS)].astype(object).where(rows["left"].notna(), None).to_numpy().tolist()
+    boxes = rows[list(t.BOX_COLUMNS)].round(1).astype(object).where(rows["left"].notna(), None).to_numpy().tolist()
     columns = zip(rows["label"].tolist(), rows["confidence"].tolist(), boxes, strict=True)
     return [[label, confidence, None if box[0] is None else box] for label, confidence, box in columns]

@@ -162,8 +162,9 @@ def _origin(host: str, port: int) -> str:
 def show_job(folder: str, job: str, person: str = "") -> Any:
     """Return what the page of a job shows: the screen of a person, a question who they are, or why there is none."""
     try:
-        if person:
-            settings.user = person
+        if person:  # an exact name, not one that somebody typed
+            os.environ.pop("CUSTOMLABELS_NB_USER", None)
+            os.environ["JUPYTERHUB_USER"] = settings.user = person
         return load_project(folder).jobs[job].label(ask=not person)
     except CustomLabelsError as error:
         from IPython.display import HTML

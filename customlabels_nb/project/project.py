@@ -895,9 +895,9 @@ class Project:
     ) -> Any:
         """Review labelled images: approve (Enter), correct (1–9) or reject (Delete). Decisions are stored immediately.
 
-        Approved and corrected images get the tag "reviewed" and the status "labelled". Changing their labels later
-        removes the tag. Rejected images lose their labels and become unlabelled again. The old labels remain in the
-        history.
+        Tiles and previews show boxes and polygons. H hides them. Approved and corrected images get the tag "reviewed"
+        and the status "labelled". Changing their labels later removes the tag. Rejected images lose their labels and
+        become unlabelled again. The old labels remain in the history.
 
         Parameters
         ----------

@@ -129,18 +129,29 @@ def read_labels(connection: Connection) -> pd.DataFrame:
     return frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
 
 
-def read_annotations(connection: Connection, table: Table, split: str | None, model: str | None = None) -> pd.DataFrame:
-    """Read annotations or predictions."""
+def read_annotations(
+    connection: Connection,
+    table: Table,
+    split: str | None,
+    model: str | None = None,
+    images: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Read annotations or predictions, or only those for ``images``."""
     c, i = table.c, schema.images.c
     chosen = select(i.id, i.image).order_by(i.id)
     where = [] if model is None else [c.model == model]
     if split is not None:
         chosen = chosen.where(i.split == split)
+    if images is not None:
+        chosen = chosen.where(among(connection, i.image, images))
+    elif split is not None:
         where.append(c.image_id.in_(select(i.id).where(i.split == split)))
     if _is_empty(connection, table):
         chosen, where = chosen.where(false()), [false()]
-    ids, images = fetch_columns(connection, chosen, "io")
-    return _read_marks(connection, table, where, ids, images)
+    ids, names = fetch_columns(connection, chosen, "io")
+    if images is not None:
+        where.append(among(connection, c.image_id, ids.tolist()))
+    return _read_marks(connection, table, where, ids, names)
 
 
 def _is_empty(connection: Connection, table: Table) -> bool:

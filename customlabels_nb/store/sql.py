@@ -1168,10 +1168,12 @@ class SqlStore:
             connection.execute(delete(schema.versions).where(schema.versions.c.name == name))
             return record(connection, action, before={"version": name})
 
-    def predictions(self, split: str | None = None, model: str | None = None) -> pd.DataFrame:
-        """Return the predictions table."""
+    def predictions(
+        self, split: str | None = None, model: str | None = None, images: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the predictions table, or only the rows for ``images``."""
         with self._database.read() as connection:
-            return frames.read_annotations(connection, schema.predictions, split, model)
+            return frames.read_annotations(connection, schema.predictions, split, model, images)
 
     def replace_predictions(
         self, model: str, predictions: pd.DataFrame, action: Action, *, images: Collection[str] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any, TypeAlias, TypedDict
 
@@ -69,6 +70,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     """
 
     selection = traitlets.Tuple()
+    _with_shapes = True  # the tiles show boxes and polygons
 
     def __init__(
         self,
@@ -300,7 +302,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return {
             "place": start,
             "total": len(view),
-            "rows": [self.session.row(n) for n in names],
+            "rows": self._drawn([self.session.row(n) for n in names]),
             "thumbs": thumbs,
         }, sent
 
@@ -308,7 +310,18 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         """Return rows of positions that no page has shown yet."""
         order = self.session.view_numbered(view)
         places = [place for first, last in ranges for place in range(len(order))[max(0, first) : last + 1]]
-        return {"places": places, "rows": self.session.rows(self.session.images_at(ranges, order))}
+        return {"places": places, "rows": self._drawn(self.session.rows(self.session.images_at(ranges, order)))}
+
+    def _drawn(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Add the shapes of images to their rows, unless there are more than a page shows."""
+        if self._with_shapes and len(rows) <= PAGE_SIZES[-1]:
+            self.session.add_shapes(rows)
+            for row in rows:
+                if row["size"] is None and (row["outlines"] or row["guesses"]):  # a remote image that was not checked
+                    with suppress(ImageError):
+                        view = self._files.full(row["name"], self.session.content_of(row["name"]))
+                        row["size"] = round(view.width / view.scale), round(view.height / view.scale)
+        return rows
 
     def _follow(self, images: Near = ()) -> Any:
         before = len(self.session.table)
@@ -316,7 +329,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         if changed is not None and not changed and self._labels_seen == self.session.label_state():
             return {}
         self._labels_seen = self.session.label_state()
-        rows = self.session.rows(name for name in images if name is not None)
+        rows = self._drawn(self.session.rows(name for name in images if name is not None))
         if self._shown_fallback is not None and self._fallback_text() != self._fallback_says:
             self._shown_fallback.draw(self._fallback)
         return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before)}
@@ -405,7 +418,7 @@ class EditedPages(ImagePages):
         return {
             "info": self._info(),
             "split": self.session.split,
-            "rows": self.session.rows(images if images is not None else outcome.images[:_MOST_ROWS]),
+            "rows": self._drawn(self.session.rows(outcome.images[:_MOST_ROWS] if images is None else images)),
             "images": outcome.images[:1],
             "conflicts": conflicts,
             "edit": retry,

@@ -56,6 +56,7 @@ class Annotator(ImagePages):
     _css = join_styles("shared/base.css", "annotator.css", "label_manager.css")
 
     session: DrawingSession
+    _with_shapes = False
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from customlabels_nb.widgets.review import Review
 _JOB_OPERATIONS: dict[str, Operation] = {
     **{name: Review.operations[name] for name in ("approve", "label", "unlabel", "toggle", "reject")},
     "take": lambda session, images, edit, revisions: session.take(images, edit["number"], revisions=revisions),
-    "ask": lambda session, images, edit, revisions: session.ask_one_more(images),
+    "ask": lambda session, images, edit, revisions: session.ask_one_more(images, revisions=revisions),
 }
 _OF_MANAGERS = ("add label", "task", "instructions")
 
@@ -115,6 +115,11 @@ class JobReview(Review):
         session = self.session
         more = {"draws": session.draws, "reasons": session.reasons(), "agreement": session.threshold}
         return {**super()._info(), **more}
+
+    def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: dict[str, Any] | None = None) -> Any:
+        answer = super()._outcome(outcome, images, edit)
+        left = {conflict.image for conflict in outcome.conflicts} - {row["name"] for row in answer["rows"]}
+        return {**answer, "reload": answer["reload"] or bool(left)}
 
     def _follow(self, images: Near = ()) -> Any:
         before = len(self.session.table)

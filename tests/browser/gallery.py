@@ -56,6 +56,21 @@ class GalleryPage:
         """Return a tile of the page, counted from 0."""
         return self.root.locator(".tile").nth(index)
 
+    def outlines(self, node: Locator) -> list[tuple[float, ...]]:
+        """Return left, top, right and bottom of the shapes drawn in a node, as shares of its image."""
+        found = node.evaluate("""node => {
+            const image = node.querySelector("img"), room = image.getBoundingClientRect();
+            const scale = Math.min(room.width / image.naturalWidth, room.height / image.naturalHeight);
+            const [width, height] = [scale * image.naturalWidth, scale * image.naturalHeight];
+            const [left, top] = [room.left + (room.width - width) / 2, room.top + (room.height - height) / 2];
+            return [...node.querySelectorAll(".overlay path:not(.halo)")].map((path) => {
+                const box = path.getBoundingClientRect();
+                const [x, y] = [(side) => (side - left) / width, (side) => (side - top) / height];
+                return [x(box.left), y(box.top), x(box.right), y(box.bottom)];
+            });
+        }""")
+        return [tuple(shares) for shares in found]
+
     def chips(self, index: int) -> Locator:
         """Return the labels under a tile."""
         return self.tile(index).locator(".chip:not(.predicted)")

@@ -714,6 +714,64 @@ def test_the_preview_is_beside_its_tile_and_can_be_turned_off(lab: Lab) -> None:
     gallery.act("Preview on hover")
 
 
+#: Image 0 is stored rotated by a quarter, so that it is 90 × 120 upright. It has a box and a polygon with a hole.
+SHAPES = """
+import pandas as pd
+draw(6)
+exif = Image.Exif()
+exif[0x0112] = 6
+Image.open("photos/000.png").save("photos/000.jpg", exif=exif)
+Path("photos/000.png").unlink()
+project = cl.create_project("things", task="polygons")
+project.add_images("photos", progress=False)
+images = sorted(project.train_set.images["image"])
+ring = [[45.0, 60.0], [81.0, 60.0], [81.0, 108.0], [45.0, 108.0]]
+hole = [[54.0, 72.0], [63.0, 72.0], [63.0, 84.0]]
+def shapes(left):
+    rows = [("<b>apple</b>", left, 12.0, 27.0, 36.0, None), ("pear", None, None, None, None, [ring, hole])]
+    frame = pd.DataFrame(rows, columns=["label", "left", "top", "width", "height", "polygon"])
+    return frame.assign(image=images[0])
+project.update("train", shapes(9.0))
+"""
+SHAPES_SHOWN = "g = project.label(sort='name', page_size=4)\ng"
+
+
+@pytest.mark.storing
+def test_boxes_and_polygons_are_drawn_at_every_size(lab: Lab) -> None:
+    page = lab.open(
+        notebook(SETUP + SHAPES, SHAPES_SHOWN, "s = project.label(sort='name', mode='single')\ns"), width=1400
+    )
+    page.run_all()
+    gallery, single = GalleryPage(page, 1).ready(), GalleryPage(page, 2).ready()
+    wanted = [(0.1, 0.1, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)]
+    preview, stage = gallery.root.locator(".preview"), single.root.locator(".stage .frame")
+    expect(gallery.tile(0).locator(".overlay text")).to_have_text([re.compile("pear"), re.compile("<b>apple</b>")])
+    gallery.root.focus()
+    gallery.press("Shift+Space")
+    for node in (preview, stage):
+        expect(node.locator(".overlay .truth")).to_have_count(2)
+    for node in (gallery.tile(0), preview, single.tile(0), stage):
+        assert gallery.outlines(node) == [pytest.approx(shares, abs=0.03) for shares in wanted]
+    page.kernel_client().execute("project.update('train', shapes(36.0))", reply=True)
+    moved = re.compile(r"^M36 12")
+    for node in (gallery.tile(0), preview, stage):
+        expect(node.locator(".overlay .truth").first).to_have_attribute("d", moved)
+    gallery.press("Escape")
+    gallery.act("Full screen")
+    expect(gallery.root).to_have_css("width", f"{page.page.evaluate('screen.width')}px")
+    wanted[0] = (0.4, 0.1, 0.7, 0.4)
+    assert gallery.outlines(gallery.tile(0)) == [pytest.approx(shares, abs=0.03) for shares in wanted]
+    gallery.act("Leave full screen")
+    gallery.press(".")
+    expect(gallery.tile(0).locator(".overlay")).to_be_hidden()
+    page.run_cell(1)  # the choice is remembered
+    gallery = GalleryPage(page, 1).ready()
+    expect(gallery.root.locator(".notice")).to_contain_text("Boxes and polygons are hidden.")
+    expect(gallery.tile(0).locator(".overlay")).to_be_hidden()
+    gallery.press(".")
+    expect(gallery.tile(0).locator(".overlay")).to_be_visible()
+
+
 READABLE = (
     ".project", ".rule", ".label bdi", ".label .count", ".chip bdi", ".excuse", ".finding", ".hints", ".done", ".state",
     ".tab:not(.current)", ".tab.current", "button.primary", ".menu select",

@@ -43,6 +43,11 @@ for name in ("dora", "emil", "fay"):
         for task in tasks:
             worker.submit(task, "apple")
 """
+SECOND_SPELLING = """
+from customlabels_nb.jobs.worker import Worker
+Worker(project._store, 1, "Anna", exact=True)
+job.update(agreement=0.71)
+"""
 HOSTILE = """
 hostile = "<img src=x onerror=window.hacked=1>"
 project.labels.add(hostile)
@@ -176,6 +181,14 @@ def test_the_manager_pauses_closes_and_decides(lab: Lab) -> None:
     expect(dashboard.number("state skipped")).to_have_text("0")
     expect(root.locator(".hint-list")).not_to_contain_text("skipped image")
     assert page.value("len(job.skipped)") == 0
+    # one person with two spellings of a name
+    page.kernel_client().execute(SECOND_SPELLING, reply=True)
+    root.get_by_role("button", name="Merge…").click(timeout=30_000)
+    expect(question).to_contain_text("Merge \u2068Anna\u2069 into \u2068anna\u2069?")
+    expect(question.get_by_role("button", name="Cancel")).to_be_focused()
+    question.get_by_role("button", name="Merge", exact=True).click()
+    expect(root.locator(".hint-list")).not_to_contain_text("similar names")
+    assert page.value("job.members['person'].tolist()") == ["you", "anna", "ben", "carl"]
     # somebody who is no manager any more is refused, and told who can help
     page.kernel_client().execute("from customlabels_nb.settings import settings; settings.user = 'anna'", reply=True)
     root.get_by_role("button", name="Pause").click()

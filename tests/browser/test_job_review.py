@@ -97,6 +97,16 @@ def test_keys_decide_and_names_show_then(lab: Lab) -> None:
     expect(root.locator(".toast")).to_contain_text("is in the queue again: everybody is asked again")
     review.expect_saved()
     assert review.page.value("job.progress.left") == 4
+    # another reviewer decides meanwhile, which the page does not show yet
+    decide = "r.session._looked += 1000\njob.decide(r.session.images_at([(1, 1)])[0], 'apple')"
+    review.page.kernel_client().execute(decide, reply=True)
+    review.tile(1).click()
+    review.press("Delete")
+    expect(root.locator(".notice.error")).to_contain_text("is “apple” now. Please check it again.")
+    expect(root.locator(".toast")).to_be_hidden(timeout=1_000)
+    expect(review.tile(1)).to_contain_text("apple")
+    expect(root.locator(".side")).not_to_contain_text("queue again")
+    assert review.page.value("job.progress.left") == 4
 
 
 def test_skipped_images_are_accepted_returned_and_decided(lab: Lab) -> None:

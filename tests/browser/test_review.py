@@ -172,6 +172,8 @@ said = pd.DataFrame({"image": [images[4], images[10]], "label": "pear", "left": 
                      "height": 9.0, "confidence": [0.9, 0.8]})
 project.add_predictions(said, model="boxes")
 LabellingSession(project._store, project.root).set_status([images[10]], "labelled")
+own = pd.DataFrame({"image": [images[5]], "label": "plum", "left": 30.0, "top": 20.0, "width": 60.0, "height": 45.0})
+project.update("train", own)
 r = project.review()
 r
 """
@@ -181,6 +183,17 @@ r
 def test_a_predicted_box_never_becomes_a_label_of_the_whole_image(lab: Lab) -> None:
     review = opened(lab, show=DRAWN)
     assert review.names()[:2] == ["002", "004"]
+    own = review.tile(review.names().index("005"))
+    expect(own.locator(".overlay .truth")).to_have_count(1)
+    assert review.outlines(own) == [pytest.approx((0.25, 20 / 90, 0.75, 65 / 90), abs=0.03)]
+    expect(review.tile(1).locator(".overlay .predicted")).to_have_count(1)
+    review.press("h")
+    expect(own.locator(".overlay")).to_be_hidden()
+    expect(review.root.locator(".notice")).to_contain_text("Boxes and polygons are hidden.")
+    review.root.get_by_role("button", name="Show", exact=True).click()
+    expect(own.locator(".overlay")).to_be_visible()
+    expect(review.root.locator(".notice")).to_have_count(0)
+    review.root.focus()
     review.choose("show", "disagrees")
     expect(review.root.locator(".position")).to_have_text("1–4 of 4")
     drawn = [review.names().index(name) for name in ("004", "010")]

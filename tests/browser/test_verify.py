@@ -92,9 +92,10 @@ def test_by_mouse_and_keys_and_again_after_a_restart(lab: Lab) -> None:
 
 def test_boxes_are_fixed_in_the_annotator_below(lab: Lab) -> None:
     verify = opened(lab, BOXES)
-    expect(verify.root.locator("rect.predicted")).to_have_count(4)
+    expect(verify.root.locator(".overlay .predicted")).to_have_count(4)
+    assert verify.outlines(verify.tile(2)) == [pytest.approx((30 / 120, 20 / 90, 80 / 120, 60 / 90), abs=0.03)]
     verify.press("a")
-    expect(verify.tile(0).locator("rect:not(.predicted)")).to_have_count(1)
+    expect(verify.tile(0).locator(".overlay .truth")).to_have_count(1)
     verify.press("e")
     annotator = verify.page.output(1).locator(".clnb-annotator")
     annotator.locator(".photo[src^='data:']").wait_for()

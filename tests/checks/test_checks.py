@@ -225,14 +225,14 @@ def test_files_that_are_missing_damaged_or_changed(project: Project, tmp_path: P
 
 
 def test_files_of_which_nothing_is_known_are_looked_at(tmp_path: Path) -> None:
-    for name, size in (("small", (40, 50)), ("long", (900, 100)), ("good", (300, 200))):
+    for name, size in (("small", (40, 50)), ("long", (400, 100)), ("good", (399, 100))):
         Image.effect_noise(size, 60).convert("RGB").save(tmp_path / f"{name}.png")
     images = pd.DataFrame({"image": ["small.png", "long.png", "good.png", "gone.png"], "split": "train"})
     report = check_datasets(Dataset(images, name="train", root=tmp_path), dataset({}, "test"))
     assert report.images_with("IMAGE_VERY_SMALL") == ["small.png"]
     assert report.images_with("IMAGE_VERY_LONG") == ["long.png"]
     assert report.images_with("IMAGE_NOT_FOUND") == ["gone.png"]
-    assert report.table.set_index("code").loc["IMAGE_VERY_LONG", "detail"] == "900 × 100 px"
+    assert report.table.set_index("code").loc["IMAGE_VERY_LONG", "detail"] == "400 × 100 px"
 
 
 def test_remote_images_are_fetched_only_when_asked(tmp_path: Path) -> None:

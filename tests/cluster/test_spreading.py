@@ -39,8 +39,8 @@ class Run:
         return []
 
 
-def test_failing_tasks_are_halved_until_the_cause_is_alone() -> None:
-    run = Run(32, WorkerJob(ENTRY, {"bad": 11, "deadly": 21}))
+def test_failing_tasks_are_halved_until_the_cause_is_alone(tmp_path: Path) -> None:
+    run = Run(32, WorkerJob(ENTRY, {"bad": 11, "deadly": 21, "attempts": str(tmp_path)}))
     assert sorted(number for task, _ in run.done for number in task) == [n for n in range(32) if n not in (11, 21)]
     assert all(found == sum(task) for task, found in run.done)
     (bad, why_bad), (deadly, why_deadly) = sorted(run.failures)
@@ -48,6 +48,8 @@ def test_failing_tasks_are_halved_until_the_cause_is_alone() -> None:
     assert why_bad == "ValueError: no such number"
     assert "SIGKILL" in why_deadly
     assert run.workers.pids == []
+    # tasks of 8, 4, 2 and 1 numbers
+    assert sorted(len(list(tmp_path.glob(f"{number}-*"))) for number in (bad, deadly)) == [4 * 3, 4 * 5]
 
 
 def test_an_error_that_is_not_of_one_task_ends_the_run() -> None:

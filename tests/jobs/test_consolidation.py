@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
@@ -23,12 +28,11 @@ RUNS = {100: 40, 300: 20, 1000: 10}
 
 
 def labels_of(answers: pd.DataFrame, images: int) -> npt.NDArray[np.int64]:
-    """Return the position of the resulting label of each task, or -1."""
+    """Return the position of the most probable label of each task."""
     found = consolidate(answers, "single-label", annotators=3).annotations
-    kept = found[found["kept"]]
-    result = np.full(images, -1)
-    result[kept["task"]] = kept["label"].str.removeprefix("label ").astype(int)
-    return result
+    found = found.sort_values("confidence", kind="stable").drop_duplicates("task", keep="last").sort_values("task")
+    assert len(found) == images
+    return found["label"].str.removeprefix("label ").astype(int).to_numpy()
 
 
 def majority(answers: pd.DataFrame, images: int, seed: int) -> npt.NDArray[np.int64]:
@@ -69,6 +73,15 @@ def test_weighted_votes_beat_majority_and_textbook_dawid_skene(images: int, expe
     assert (voted, textbook_, ours) == pytest.approx(expected, abs=0.02)
 
 
+def test_what_is_resolved_is_more_often_right_than_the_most_probable_label() -> None:
+    answers, truth = simulate_class(1000, 0)
+    result = consolidate(answers, "single-label", annotators=3)
+    resolved = (result.tasks["state"] == RESOLVED).to_numpy()
+    right = labels_of(answers, 1000) == truth
+    assert 0.7 < resolved.mean() < 0.85
+    assert right[resolved].mean() > right.mean() + 0.05
+
+
 def test_estimated_accuracies_are_near_the_true_ones() -> None:
     answers, _ = simulate_class(1000, 0)
     people = consolidate(answers, "single-label", annotators=3).people
@@ -101,6 +114,43 @@ def test_votes_are_weighted_from_fifty_answers_on() -> None:
     more = consolidate(make_answers([*rows, (16, "carl", "lemon")]), "single-label").tasks["agreement"]
     assert 0.9 < more.iloc[0] < 1
     assert more.iloc[16] > 0.7
+
+
+ONE, SEVERAL = st.sampled_from(["lemon", "lime", None]), st.lists(st.sampled_from("abc"), unique=True).map(tuple)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    history=st.tuples(st.just("single-label"), st.lists(ONE, min_size=9, max_size=9))
+    | st.tuples(st.just("multi-label"), st.lists(SEVERAL, min_size=9, max_size=9)),
+    numbers=st.tuples(st.integers(1, 9), st.integers(1, 9)).map(sorted),
+    agreement=st.floats(0, 1),
+    accuracy=st.none() | st.fixed_dictionaries(dict.fromkeys("abcdefghi", st.floats(0.02, 0.98))),
+)
+def test_people_are_asked_until_more_than_half_give_the_result_whatever_their_weights(
+    history: tuple[str, list[Any]], numbers: tuple[int, int], agreement: float, accuracy: dict[str, float] | None
+) -> None:
+    (kind, answers), (annotators, most) = history, numbers
+    options: dict[str, Any] = {"annotators": annotators, "most": most, "agreement": agreement, "accuracy": accuracy}
+    for count in range(1, 10):
+        rows = [(1, person, given) for person, given in zip("abcdefghi", answers[:count], strict=False)]
+        result = consolidate(make_answers(rows), kind, **options)
+        state = result.tasks["state"].item()
+        assert (state == OPEN) == (count < annotators)
+        if state not in (OPEN, ASK_AGAIN):
+            break
+        assert count < most
+    kept = set(result.annotations.loc[result.annotations["kept"], "label"])
+    votes = Counter(label for _, _, given in rows for label in (given if kind == "multi-label" else [given]))
+    shares = [number / count for number in votes.values()]
+    share = max(shares) if kind == "single-label" else min([max(each, 1 - each) for each in shares], default=1.0)
+    if state == RESOLVED:
+        assert share > 0.5
+        assert kept == {label for label, number in votes.items() if 2 * number > count} - {None}
+    else:
+        assert (state, count) == (NEEDS_REVIEW, most)
+    if accuracy is None:
+        assert (state == RESOLVED) == (share > 0.5 and share >= agreement - 1e-9)
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.3, 0.7])

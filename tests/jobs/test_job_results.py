@@ -16,7 +16,7 @@ import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import InputError, NotAllowedError
-from customlabels_nb.jobs import job_results, leases
+from customlabels_nb.jobs import consolidation, job_results, leases
 from customlabels_nb.jobs import worker as worker_module
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.worker import Worker
@@ -153,6 +153,37 @@ def test_a_resolved_image_stays_resolved_when_a_reviewer_decides_others(place: P
     job.decide_many({f"{number:02}.jpg": "lemon" for number in range(1, 12)})
     results = job.results.set_index("image").loc["00.jpg"]
     assert (results["label"], results["state"]) == ("lemon", "resolved")
+
+
+@sqlite_only
+def test_weights_alone_resolve_no_image_but_those_resolved_before_stay_until_consolidate(
+    place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (job_results, consolidation):
+        monkeypatch.setattr(module, "FEW_ANSWERS", 5)
+    job = create(annotators=2, most=3)
+    ann, ben, cem = (job.worker(name) for name in ("ann", "ben", "cem"))
+    others = [f"{number:02}.jpg" for number in range(1, 11)]
+    for worker in (ann, cem):
+        for image in others:
+            answer(worker, image, "lemon")
+    job.ask_one_more(others)
+    for image in others:
+        answer(ben, image, "lime")  # so that ben weighs little
+    answer(ann, "00.jpg", "lemon")
+    answer(ben, "00.jpg", "lime")
+    assert (states_of(place)["00.jpg"], job.progress.left) == ("open", 1 + 2)
+    place.sql("DELETE FROM job_slots WHERE state = 'open' AND slot = 3")  # as another rule decided
+    place.sql("UPDATE job_tasks SET state = 'resolved' WHERE image = '00.jpg'")
+    answer(ann, "11.jpg", "lemon")
+    result = job.results.set_index("image").loc["00.jpg"]
+    assert (result["label"], result["state"], states_of(place)["00.jpg"]) == ("lemon", "resolved", "resolved")
+    assert result["confidence"] > 0.7
+    job.consolidate()
+    assert (states_of(place)["00.jpg"], "00.jpg" in labels_of(place)) == ("open", False)
+    answer(cem, "00.jpg", "lemon")
+    assert states_of(place)["00.jpg"] == "resolved"
+    check(place, 3)
 
 
 def test_a_reviewer_decides(place: Place, create: Create) -> None:

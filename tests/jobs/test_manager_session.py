@@ -15,6 +15,7 @@ from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.jobs import manager_session
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.manager_session import STATES, ManagerSession, describe_pace
+from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from tests.jobs.conftest import Place
@@ -176,6 +177,23 @@ def test_stopped_people_skips_and_wrong_gold_are_told_and_decided(place: Place, 
     figures = followed(session)
     assert not any("emil gets" in said(hint) for hint in figures["hints"])
     assert job.members.set_index("person")["state"]["emil"] == "active"
+
+
+def test_similar_names_are_listed_and_merged(place: Place, create: Create) -> None:
+    job = create(images=names(0, 1), annotators=2)
+    for person in ("Anna", "anna"):
+        worker = Worker(place.store, job._id, person, exact=True)
+        worker.submit(next(task for task in worker.lease(2) if task.image == "00.jpg"), "lime")
+        worker.give_back()
+    session = opened(place, job)
+    (hint,) = session.figures["hints"]
+    assert said(hint) == "Anna and anna have similar names, but count as two people. Are they one person?"
+    assert hint["link"] == {"person": "anna"}
+    assert hint["acts"] == (("merge", "Merge…"),)
+    session.act("merge", "anna")
+    figures = followed(session)
+    assert (figures["hints"], [(row["person"], row["done"]) for row in figures["people"]]) == ([], [("Anna", 1)])
+    assert figures["states"] == {"done": 0, "review": 0, "working": 0, "waiting": 2, "skipped": 0}
 
 
 def test_skipped_images_are_returned_or_accepted(place: Place, create: Create) -> None:

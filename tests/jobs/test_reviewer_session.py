@@ -345,8 +345,11 @@ def test_one_person_more_is_asked(place: Place, create: Create, open_review: Ope
     assert "01.jpg" in shown(session)
     assert len(session.row("01.jpg")["answers"]) == 4
     check(place)
-    for _number in range(5):
-        job.ask_one_more("01.jpg", most=9)
+    for name in "efghi":
+        session.ask_one_more(["01.jpg"])
+        answer(job, {"01.jpg": ["lemon"]}, (name,))
+        session._looked = -100.0
+        session.refresh()
     with pytest.raises(NotAllowedError, match="9 people are asked"):
         session.ask_one_more(["01.jpg"])
 
@@ -479,6 +482,32 @@ def test_reviewers_do_not_overwrite_each_other(create: Create, open_review: Open
     assert result(job, "01.jpg") == [("fig", "resolved")]
     ann.approve(["03.jpg"])
     assert ann.row("03.jpg")["labels"] == ["lemon"]
+
+
+@pytest.mark.parametrize("act", ["ask_one_more", "reject"])
+@pytest.mark.parametrize("change", ["decided", "answered", "resolved", "asked", "returned"])
+def test_what_changed_since_the_reviewer_saw_it_is_not_sent_back(
+    place: Place, create: Create, open_review: Open, act: str, change: str
+) -> None:
+    job = disputed(create)
+    session = open_review(job)
+    anna = job.worker("anna")
+    hers = next(task for task in anna.answered() if task.image == "03.jpg")
+    changes: dict[str, Callable[[], object]] = {
+        "decided": lambda: job.decide("03.jpg", "lemon"), "answered": lambda: anna.submit(hers, "lime"),
+        "resolved": lambda: job.update(agreement=0.6), "asked": lambda: job.ask_one_more("03.jpg", most=4),
+        "returned": lambda: job.return_to_queue("03.jpg"),
+    }  # fmt: skip
+    changes[change]()
+    tables = "SELECT * FROM job_tasks WHERE image = '03.jpg'", "SELECT * FROM job_answers ORDER BY id"
+    before = [place.sql(table) for table in tables], job.progress.left
+    found = getattr(session, act)(["03.jpg"])
+    assert (found.images, [conflict.image for conflict in found.conflicts]) == ((), ["03.jpg"])
+    assert ([place.sql(table) for table in tables], job.progress.left) == before
+    assert ("03.jpg" in shown(session, show="all")) == (change == "decided")
+    found = getattr(session, act)([*shown(session, show="all")])  # what is shown now can be sent back
+    assert (found.conflicts, shown(session, show="all")) == ((), [])
+    check(place)
 
 
 def test_an_accepted_skip_is_a_conflict_with_a_decision(place: Place, create: Create, open_review: Open) -> None:

@@ -129,3 +129,14 @@ test("conflicts of the other dataset are told and can be overruled, and its late
     ["train", "pear", { x: 1 }], ["train", "kiwi", { x: 5 }], ["test", "lime", { x: 1 }], ["train", "pear", { x: 5 }],
   ]);
 });
+
+test("an edit whose image is not shown any more cannot be kept", async () => {
+  const conflicts = [{ image: "x", short: "x", theirs: [], yours: [] }];
+  const { editing } = opened(async () => [{ ...answer, conflicts, edit: { op: "reject" }, reload: true }]);
+  const steps = [];
+  editing.screen.notices.say = (name, text, { step }) => steps.push(step);
+  editing.screen.show = () => steps.push("shown");
+  await editing.edit({ op: "reject" }, one);
+  await editing.queue.whenSettled("a");
+  assert.deepEqual(steps, [null, "shown"]);
+});

@@ -34,6 +34,7 @@ class FakeNode {
     this.nodes.splice(next ? this.nodes.indexOf(next) : this.nodes.length, 0, node);
   }
 
+  after(node) { this.parentElement.insertBefore(node, this.parentElement.nodes[this.parentElement.nodes.indexOf(this) + 1]); }
   append(...children) { for (const child of children) this.insertBefore(child, null); }
   replaceChildren(...children) {
     for (const node of this.nodes) node.parentElement = null;
@@ -49,7 +50,11 @@ class FakeNode {
   contains(node) { return node === this || this.children.some((child) => child.contains(node)); }
 
   // -- attributes and selectors: "tag.class[name='value']", with descendants and commas
-  setAttribute(name, value) { this.marks.set(name, String(value)); }
+  setAttribute(name, value) {
+    if (name === "class") this.className = value;
+    this.marks.set(name, String(value));
+  }
+
   getAttribute(name) {
     if (name === "hidden") return this.hidden ? "" : null;
     if (name === "tabindex") return String(this.tabIndex);
@@ -83,6 +88,7 @@ class FakeNode {
   }
 
   click() { if (!this.disabled) this.fire("click"); }
+  getContext() { return { measureText: (text) => ({ width: 6 * text.length }) }; }
   focus() { globalThis.document.activeElement = this; }
   scrollIntoView() {}
   getBoundingClientRect() { return { left: 0, top: 0, width: 800, height: 600, bottom: 600, right: 800 }; }
@@ -90,7 +96,7 @@ class FakeNode {
 
 // Set up an empty page. Returns its body.
 export function openPage() {
-  const document = { createElement: (tag) => new FakeNode(tag) };
+  const document = { createElement: (tag) => new FakeNode(tag), createElementNS: (space, tag) => new FakeNode(tag) };
   Object.assign(globalThis, { document, Node: FakeNode, window: globalThis });
   document.body = document.createElement("body");
   document.activeElement = document.body;

@@ -53,7 +53,7 @@ test("taking an answer shows it as decided", () => {
 test("taking an answer with boxes gives the image no labels", () => {
   const drawn = row({ labels: [], boxes: ["lime"], answers: [answer("A", ["lime", "fig"], { shapes: [box("lime"), box("fig"), box("lime")] })] });
   const after = jobDecided(drawn, { op: "take", number: 1 });
-  assert.deepEqual([after.labels, after.boxes], [[], ["lime", "fig", "lime"]]);
+  assert.deepEqual([after.labels, after.boxes, after.outlines], [[], ["lime", "fig", "lime"], drawn.answers[0].shapes.map(({ left, top, width, height }) => [left, top, width, height])]);
 });
 
 test("without a majority there is no consensus to take", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { commandOf, letterOf } from "../../customlabels_nb/widgets/static/shared/keymap.js";
+import { commandOf, HELP, letterOf } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 
 const press = (key, modifiers = {}) => commandOf({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, isComposing: false, ...modifiers });
 
@@ -39,10 +39,16 @@ test("where letters are not Latin, a shortcut is at the place of the Latin lette
 
 test("moves repeat while their key is held; all else is done once, and is not left to the browser either", () => {
   const repeat = true;
-  for (const key of ["Enter", " ", "Delete", "Escape", "0", "3", "+", "?", "/", "b"]) assert.deepEqual(press(key, { repeat }), { do: "held" }, key);
+  for (const key of ["Enter", " ", "Delete", "Escape", "0", "3", "+", "?", "/", ".", "b"]) assert.deepEqual(press(key, { repeat }), { do: "held" }, key);
   for (const key of ["a", "z", "Enter"]) assert.deepEqual(press(key, { ctrlKey: true, repeat }), { do: "held" }, key);
   for (const key of ["ArrowLeft", "ArrowDown", "PageUp"]) assert.deepEqual(press(key, { repeat }), press(key), key);
   assert.equal(press("F5", { repeat }), null);
+});
+
+test("a key hides boxes, and letters do not, because they find labels", () => {
+  assert.deepEqual(press("."), { do: "shapes" });
+  assert.deepEqual(press("h"), { do: "find", text: "h" });
+  assert.ok(HELP.some(([keys]) => keys === "."));
 });
 
 test("letters of any script begin the search for a label", () => {

@@ -33,6 +33,15 @@ test("new predictions drop the rows of other pages", async () => {
   assert.equal(listing.renew([], 2), false);
 });
 
+test("rows of large edits, which have no outlines, keep those that are known", () => {
+  const { listing } = listingOf(10);
+  listing.renew([{ name: "image 0", boxes: ["fig"], outlines: [[1, 2, 3, 4]], gone: "ask" }]);
+  listing.renew([{ name: "image 0", boxes: ["pear"] }]);
+  assert.deepEqual([listing.rowAt(0).boxes, listing.rowAt(0).outlines, listing.rowAt(0).gone], [["pear"], [[1, 2, 3, 4]], undefined]);
+  listing.renew([{ name: "image 0", boxes: [], outlines: [] }]);
+  assert.deepEqual(listing.rowAt(0).outlines, []);
+});
+
 // stands for the browser's: notes what it is to decode
 function withImages(t) {
   const decoded = [];

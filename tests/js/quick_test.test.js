@@ -5,7 +5,7 @@ import { byLabel, countedRows, figureOf, NO_CHOICE, nothingSentence, takenRows, 
 import { Adding } from "../../customlabels_nb/widgets/static/quick_test/adding.js";
 import { whyNoCamera } from "../../customlabels_nb/widgets/static/quick_test/camera.js";
 import { meaningOf, TRYING_HELP } from "../../customlabels_nb/widgets/static/quick_test/keys.js";
-import { cornersOf, fitInto, placeTags, TAG_HEIGHT } from "../../customlabels_nb/widgets/static/quick_test/tags.js";
+import { cornersOf, fitInto, placeTags, TAG_HEIGHT } from "../../customlabels_nb/widgets/static/shared/tags.js";
 import { incomingOf, inParts } from "../../customlabels_nb/widgets/static/shared/incoming.js";
 import { openPage, press } from "./fake_dom.js";
 import { forMany } from "./random.js";

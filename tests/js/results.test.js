@@ -10,7 +10,8 @@ import { Engine, GRID, samePosition, unpackArrays } from "../../customlabels_nb/
 import { ImageGallery } from "../../customlabels_nb/widgets/static/results/gallery.js";
 import { averagePrecisions, bestThreshold, fillThresholds, matchBoxes, rivalsOf, takenFor } from "../../customlabels_nb/widgets/static/results/matching.js";
 import { cellAfter, confusionsOf, sharesOf } from "../../customlabels_nb/widgets/static/results/matrix.js";
-import { strokesOf } from "../../customlabels_nb/widgets/static/results/overlay.js";
+import { shapesOfItems } from "../../customlabels_nb/widgets/static/results/overlay.js";
+import { strokesOf } from "../../customlabels_nb/widgets/static/shared/overlay.js";
 import { sortedRows } from "../../customlabels_nb/widgets/static/results/table.js";
 import { viewerPlace, zoomedView } from "../../customlabels_nb/widgets/static/results/viewer.js";
 import { cellText, certainSign, deltaText, imagesText, intervalText, itemText, metricText, numberText, summaryText } from "../../customlabels_nb/widgets/static/results/text.js";
@@ -179,8 +180,8 @@ test("positions are the same if they give the same predictions", () => {
 
 test("boxes of one look are one stroke, truth below predictions, what is wrong apart", () => {
   const box = { left: 1, top: 2, width: 3, height: 4 };
-  const items = [{ label: 0, result: "fp", box }, { label: 0, result: "tp", box, truth: box }, { label: 1, result: "fn", truth: box }, { label: 0, result: "tp", box, truth: box }];
-  const strokes = strokesOf(items, labels);
+  const items = [{ label: 0, result: "fp", confidence: 0.8, box }, { label: 0, result: "tp", confidence: 0.9, box, truth: box }, { label: 1, result: "fn", confidence: 0, truth: box }, { label: 0, result: "tp", confidence: 0.7, box, truth: box }];
+  const strokes = strokesOf(shapesOfItems(items, labels));
   assert.deepEqual(strokes.map(({ kind, isWrong }) => [kind, isWrong]), [["truth", false], ["truth", true], ["predicted", true], ["predicted", false]]);
   assert.equal(strokes[0].outline, "M1 2h3v4h-3ZM1 2h3v4h-3Z");
 });
@@ -265,7 +266,7 @@ test("masks have their polygons, the IoU of the kernel, and a path of their own"
   assert.deepEqual(hit.box.polygon, [[[0, 0], [9, 0], [9, 9], [0, 9]], [[2, 2], [4, 2], [4, 4]]]);
   assert.equal(items.find(({ result }) => result === "fp").box.polygon, undefined); // a box without a polygon
   assert.deepEqual([itemAt(items, 8, 8), itemAt(items, 3.5, 2.5)], [hit, null]); // the hole
-  const strokes = strokesOf(items, labels);
+  const strokes = strokesOf(shapesOfItems(items, labels));
   assert.deepEqual(strokes.filter(({ isMask }) => isMask).map(({ kind }) => kind), ["truth", "truth", "predicted"]);
   assert.equal(strokes.find(({ kind, isMask }) => kind === "predicted" && isMask).outline, "M0 0L9 0L9 9L0 9ZM2 2L4 2L4 4Z");
 });

@@ -75,6 +75,7 @@ test("the progress counts what is left by label", () => {
 
 test("letters decide, only the slash begins the search", () => {
   for (const key of ["Enter", "a", "A"]) assert.deepEqual(press(key), { do: "approve" });
+  for (const key of ["h", "H", "."]) assert.deepEqual(press(key), { do: "shapes" });
   for (const key of ["Delete", "Backspace", "x", "X"]) assert.deepEqual(press(key), { do: "reject" });
   assert.deepEqual(press("3"), { do: "label", number: 3 });
   assert.deepEqual(press("/"), { do: "find", text: "" });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { isWaiting, judged, statedLabels, verdictOf, VERIFY_HELP, verifyCommand } from "../../customlabels_nb/widgets/static/verify/verdicts.js";
 
-const row = (change = {}) => Object.freeze({ name: "a.jpg", labels: [], boxes: [], drawn: [], guesses: [["apple", 0.9, null]], status: "unlabelled", ...change });
+const row = (change = {}) => Object.freeze({ name: "a.jpg", labels: [], boxes: [], outlines: [], guesses: [["apple", 0.9, null]], status: "unlabelled", ...change });
 const press = (key, modifiers = {}) => verifyCommand({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, isComposing: false, ...modifiers });
 const boxes = row({ guesses: [["apple", 0.9, [1, 2, 3, 4]], ["pear", 0.8, [5, 6, 7, 8]]] });
 
@@ -32,14 +32,14 @@ test("boxes stay where they are", () => {
   const right = judged(boxes, { op: "right" });
   assert.deepEqual([right.labels, right.boxes, verdictOf(right)], [[], ["apple", "pear"], "right"]);
   const other = judged(boxes, { op: "label", label: "plum" });
-  assert.deepEqual(other.drawn.map(([label, , box]) => [label, box]), [["plum", [1, 2, 3, 4]], ["plum", [5, 6, 7, 8]]]);
+  assert.deepEqual([other.boxes, other.outlines], [["plum", "plum"], [[1, 2, 3, 4], [5, 6, 7, 8]]]);
   assert.equal(verdictOf(other), "corrected");
-  assert.equal(verdictOf({ ...right, drawn: [["apple", 1, [1, 2, 3, 9]], right.drawn[1]] }), "corrected");
-  assert.equal(verdictOf({ ...right, drawn: [right.drawn[1], right.drawn[0]] }), "right");
+  assert.equal(verdictOf({ ...right, outlines: [[1, 2, 3, 9], [5, 6, 7, 8]] }), "corrected");
+  assert.equal(verdictOf({ ...right, boxes: ["pear", "apple"], outlines: right.outlines.toReversed() }), "right");
 });
 
 test("keys", () => {
-  assert.deepEqual(["Enter", "a", "Delete", "x", "Backspace", "e", "?"].map((key) => press(key)?.do), ["page right", "right", "wrong", "wrong", "wrong", "fix", "help"]);
+  assert.deepEqual(["Enter", "a", "Delete", "x", "Backspace", "e", "h", ".", "?"].map((key) => press(key)?.do), ["page right", "right", "wrong", "wrong", "wrong", "fix", "shapes", "shapes", "help"]);
   assert.deepEqual(press("3"), { do: "label", number: 3 });
   assert.deepEqual(["0", "+", "=", "b"].map((key) => press(key)), [null, null, null, null]);
   assert.equal(press("a", { ctrlKey: true }).do, "all");

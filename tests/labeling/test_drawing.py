@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.facts import facts
@@ -272,6 +274,36 @@ def test_predictions_are_drawn_and_follow(project: Project, anna: DrawingSession
     anna.set_shapes(image, [taken])
     assert stored(project, image) == [("pear", 9, 9, 6, 6, None, "anna")]
     assert project.train_set.annotations["confidence"].tolist() == [1]  # labelled by a person
+
+
+def test_rows_of_a_page_have_their_shapes_in_a_few_statements(project: Project, anna: DrawingSession) -> None:
+    boxed, holed, guessed, bare, *others = named(anna, *range(20))
+    hole = [[3.04, 3.0], [5.0, 3.0], [5.0, 4.0]]
+    anna.set_shapes(boxed, [box("pear", 1.26, 2, 10, 8), box("apple", 20, 20, 5, 5)], labels=["pear"])
+    anna.set_shapes(holed, [Shape.read({**vars(box("pear", 0, 0, 0, 0)), "polygon": [list(TRIANGLE), hole]})])
+    predict(project, image=[boxed, guessed, bare], label=["apple"] * 3, left=[1, 2, None], top=[1, 2, None],
+            width=[5, 6, None], height=[5, 6, None], confidence=[0.9, 0.8, 0.7])  # fmt: skip
+    session = LabellingSession(project._store, project.root)
+    statements: list[str] = []
+    listener = ("before_cursor_execute", lambda *given: statements.append(given[2]))
+    event.listen(project._store._database.engine, *listener)
+    for names in ([boxed], [boxed, holed, guessed, bare, *others]):
+        rows = session.rows(names)
+        statements.clear()
+        session.add_shapes(rows)
+        assert len(statements) <= 9
+    event.remove(project._store._database.engine, *listener)
+    assert {row["size"] for row in rows} == {(WIDTH, HEIGHT)}
+    assert (rows[0]["boxes"], rows[0]["outlines"]) == (["pear", "apple"], [[1.3, 2, 10, 8], [20, 20, 5, 5]])
+    triangle = [[1, 1], [9.5, 2], [4, 8.2]]
+    assert (rows[1]["boxes"], rows[1]["outlines"]) == (["pear"], [[triangle, [[3, 3], *hole[1:]]]])
+    assert [row["guesses"] for row in rows[:4]] == [[], [], [["apple", 0.8, [2, 2, 6, 6]]], []]
+    assert [row["outlines"] + row["guesses"] for row in rows[4:]] == [[]] * 16
+    anna.set_shapes(boxed, [box("apple", 4, 4, 5, 5)])
+    session.follow()
+    rows = session.rows([boxed])
+    session.add_shapes(rows)
+    assert (rows[0]["boxes"], rows[0]["outlines"]) == (["apple"], [[4, 4, 5, 5]])
 
 
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE labels; --', "\u202eltr", "{{7*7}}", "a" * 256]

@@ -198,7 +198,9 @@ def test_boxes_are_confirmed_relabelled_and_fixed(boards: tuple[Project, pd.Data
     session.confirm([right])
     session.correct([other], "pear")
     session.reject([wrong])
-    assert [box for _, _, box in session.row(right)["drawn"]] == [[4, 5, 10, 12], [24, 5, 10, 12]]
+    rows = session.rows([right])
+    session.add_shapes(rows)
+    assert rows[0]["outlines"] == [box for _, _, box in rows[0]["guesses"]] == [[4, 5, 10, 12], [24, 5, 10, 12]]
     assert session.row(other)["boxes"] == ["pear", "pear"]
     assert session.row(wrong)["boxes"] == []
     table = widget.precision

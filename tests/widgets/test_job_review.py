@@ -131,6 +131,26 @@ def test_a_conflict_can_be_repeated(
     assert answer["edit"] == {"op": "take", "number": 2}
 
 
+@pytest.mark.parametrize("op", ["ask", "reject", "take"])
+def test_a_page_overrides_nothing_that_it_has_not_shown(
+    project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch, op: str
+) -> None:
+    job = disputed(project, ["lemon", "lime", "lime"])
+    page = opened(job, screens, monkeypatch)
+    row = page.rows()[0]
+    job.decide(row["name"], "fig")
+    page.widget.session._looked = -100.0
+    page.widget.session.refresh()  # for another page
+    answer = page.edit(op, row, number=1)
+    assert [conflict["theirs"] for conflict in answer["conflicts"]] == [["fig"]]
+    assert not answer["reload"]
+    assert job.results.query("state == 'resolved'")["label"].tolist() == ["fig"]
+    job.return_to_queue(row["name"])
+    answer = page.edit(op, answer["rows"][0], number=1)
+    assert ([conflict["theirs"] for conflict in answer["conflicts"]], answer["reload"]) == ([[]], True)
+    assert row["name"] not in [shown["name"] for shown in page.rows()]
+
+
 def test_boxes_are_edited_in_an_annotator_below(
     project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
 ) -> None:

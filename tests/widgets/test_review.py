@@ -88,6 +88,31 @@ def test_decisions_answer_with_the_rows_as_they_are_stored(page: Page) -> None:
         page.edit("label", names, label="fig")
 
 
+def test_tiles_have_boxes_that_follow_decisions_and_undo(page: Page, labelled: Project) -> None:
+    session = page.review.session
+    names = named(session, *range(10))
+    make_annotations(labelled, names[0], [], ["apple", "pear"])
+    session.follow()
+    shown = page.ask("show", split="train", query=page.ask("hello")["query"], place=0, size=100, pixels=160)
+    drawn = [[1, 2, 9, 8], [2, 2, 9, 8]]
+    row = next(row for row in shown["page"]["rows"] if row["name"] == names[0])
+    assert (row["boxes"], row["outlines"], row["size"]) == (["apple", "pear"], drawn, (48, 36))
+    assert page.edit("reject", names[:2])["rows"][0]["outlines"] == []
+    assert page.ask("undo")["rows"][0]["outlines"] == drawn
+    make_annotations(labelled, names[0], [], ["pear"])
+    assert page.ask("follow", images=names)["rows"][0]["outlines"] == drawn[:1]
+    many = session.rows(names) * 11
+    assert "outlines" not in page.review._drawn(many)[0]  # more than a page shows
+
+
+def test_boxes_of_an_image_of_unknown_size_are_drawn(page: Page, labelled: Project) -> None:
+    session = page.review.session
+    make_annotations(labelled, session.table.names[0], [], ["apple"])
+    session.follow()
+    session.table.sizes[0] = None
+    assert page.ask("rows", view=session.view.number, ranges=[[0, 0]])["rows"][0]["size"] == (48, 36)
+
+
 def test_other_cells_steer_it(page: Page, labelled: Project) -> None:
     review = page.review
     with pytest.raises(InputError, match="No image is selected"):

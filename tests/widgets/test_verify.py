@@ -49,7 +49,7 @@ def test_a_page_has_predictions_and_takes_verdicts(page: Page) -> None:
     rows = answer["page"]["rows"]
     assert len(rows) == 6
     assert rows[0]["guesses"][0][0] in ("apple", "pear")
-    assert (rows[0]["size"], rows[0]["guesses"][0][2], rows[0]["drawn"]) == ((48, 36), None, [])
+    assert (rows[0]["size"], rows[0]["guesses"][0][2], rows[0]["outlines"]) == ((48, 36), None, [])
     names = [row["name"] for row in rows]
     assert [row["status"] for row in page.edit("right", names[:2])["rows"]] == ["labelled"] * 2
     assert page.edit("label", names[2:3], label="pear")["rows"][0]["labels"] == ["pear"]

@@ -12,6 +12,7 @@ const LARGE_FROM = 800;
 const WIDE_FROM = 1040;
 const HEADS = [["person", "who"], ["done", "number"], ["skipped", "number"], ["seconds", "number", "Median time of an answer"], ["agrees with the others", "shares", "Share of the answers that are the most frequent answer of the others"], ["gold right", "number", "Right answers to images with known answers"], ["most often", "confusion"], ["seen", "number"]];
 const CLOSE_TEXT = "Nobody gets tasks any more, and answers that come later do not count. Resume the job to open it again.";
+const MERGE_TEXT = "All answers become those of one person. Where both have answered an image, the later answer counts, and somebody else is asked. This cannot be undone.";
 
 class JobDashboardScreen extends FollowingScreen {
   constructor(model, el) {
@@ -79,6 +80,12 @@ class JobDashboardScreen extends FollowingScreen {
     this.panel.onceClosed(() => this.ending.focus({ preventScroll: true }));
     const chosen = await this.panel.ask(`Close ${isolated(name)}?`, `${CLOSE_TEXT}${now}`, [{ value: "close", label: "Close the job", danger: true }, { value: null, label: "Cancel", primary: true }]);
     if (chosen) await this._act(chosen);
+  }
+
+  async _askToMerge([{ person: into }, , { person }]) {
+    const choices = [{ value: "merge", label: "Merge", danger: true }, { value: null, label: "Cancel", primary: true }];
+    const chosen = await this.panel.ask(`Merge ${isolated(person)} into ${isolated(into)}?`, MERGE_TEXT, choices);
+    if (chosen) await this._act(chosen, person);
   }
 
   // -- painting ---------------------------------------------------------------------------------------
@@ -158,7 +165,7 @@ class JobDashboardScreen extends FollowingScreen {
     };
     const words = parts.map((part) => (typeof part === "string" ? part : isolated(part.person ?? part.label ?? "nothing"))).join("");
     const about = link?.person ?? "";
-    const buttons = acts.map(([action, label]) => element("button", { type: "button", text: label, data: { figure: `${action} ${about}` }, on: { click: () => this._act(action, about) } }));
+    const buttons = acts.map(([action, label]) => element("button", { type: "button", text: label, data: { figure: `${action} ${about}` }, on: { click: () => (action === "merge" ? this._askToMerge(parts) : this._act(action, about)) } }));
     return element("li", { class: acts.length ? "warning" : "" }, element("span", { class: "said" }, ...parts.map(node)), ...(link ? [this._number(text, link, words, `hint ${JSON.stringify(link)}`)] : []), ...buttons);
   }
 

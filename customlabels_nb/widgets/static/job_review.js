@@ -103,6 +103,11 @@ class JobReview extends ReviewPages {
     return jobDecided(row, edit, { alone: this.info.alone });
   }
 
+  conflictWords(conflict) {
+    this.toast.close(); // nothing was stored
+    return conflict.theirs.length ? super.conflictWords(conflict) : "others have answered or decided it. It is shown as it is now.";
+  }
+
   show(change) {
     this.toast.close();
     this.notices.drop("done");

@@ -16,10 +16,10 @@ import { isWaiting, judged, statedLabels, VERIFY_HELP, verifyCommand } from "./v
 const SHOWN = [["all", "all"], ["unlabelled", "not judged"], ["labelled", "right or corrected"], ["needs_review", "wrong"]];
 
 class VerifyFooter extends Footer {
-  showSelection(count, { labels = 0 } = {}) {
+  showSelection(count, { labels = 0, drawn = false } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
     const chosen = count ? [element("strong", { text: `${count.toLocaleString("en")} selected` })] : [];
-    this.hints.replaceChildren(...chosen, hint("⏎", count ? "right" : "page is right"), hint("⌫", "wrong"), hint(range, "another label"), hint("?", "keys"));
+    this.hints.replaceChildren(...chosen, hint("⏎", count ? "right" : "page is right"), hint("⌫", "wrong"), hint(range, "another label"), ...(drawn ? [hint("H", "hide boxes")] : []), hint("?", "keys"));
   }
 
   showProgress(statuses) {

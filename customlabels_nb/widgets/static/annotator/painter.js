@@ -2,16 +2,10 @@
 
 import { inkOn } from "../shared/colours.js";
 import { HANDLES, handlePoint, outline, ringsOf } from "../shared/geometry.js";
+import { shortLabel } from "../shared/tags.js";
 
 const HANDLE = 8;
-const LONGEST_TAG = 24; // characters
 const FONT = "600 12px system-ui, sans-serif";
-
-// Shorten a label to fit on its tag, isolated so that its text direction does not affect others.
-function short(label) {
-  const signs = [...label];
-  return `\u2068${signs.length > LONGEST_TAG ? `${signs.slice(0, LONGEST_TAG - 1).join("")}…` : label}\u2069`;
-}
 
 export class Painter {
   constructor(canvas) {
@@ -97,7 +91,7 @@ export class Painter {
     pen.stroke();
     pen.setLineDash([]);
     if (strong && !dashed) this._handles(pen, shape, points, colour, scene);
-    if (!shape.open && !drawn) this._tag(pen, dashed ? `${number} ${short(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : `${number} ${short(shape.label)}`, points, colour);
+    if (!shape.open && !drawn) this._tag(pen, dashed ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : `${number} ${shortLabel(shape.label)}`, points, colour);
   }
 
   _handles(pen, shape, points, colour, { camera, corner }) {

@@ -1,14 +1,9 @@
 // Photo with its predictions, drawn sharp at any size. The camera replaces it while it is on.
 
 import { svgElement } from "../shared/charts.js";
-import { inkOn } from "../shared/colours.js";
 import { element, show } from "../shared/dom.js";
 import { mapCorners, outlinePath } from "../shared/geometry.js";
-import { cornersOf, fitInto, placeTags, TAG_HEIGHT } from "./tags.js";
-
-const TAG_FONT = "600 11px system-ui, sans-serif";
-const TAG_PADDING = 5;
-const MOST_SIGNS = 24;
+import { cornersOf, fitInto, placeTags, shortLabel, tagNode, tagWidth } from "../shared/tags.js";
 
 export class Picture {
   // `on` has point(index or null) for the hovered box, and choose(index) for a clicked one.
@@ -20,8 +15,6 @@ export class Picture {
     this.frame = element("div", { class: "sheet" }, this.image, this.video, this.marks);
     this.node = element("div", { class: "picture" }, this.frame);
     this.video.addEventListener("resize", () => this._arrange());
-    this.pen = document.createElement("canvas").getContext("2d");
-    this.pen.font = TAG_FONT;
     this.boxes = [];
     this.resizing = new ResizeObserver(() => this._arrange());
     this.resizing.observe(this.node);
@@ -66,9 +59,8 @@ export class Picture {
     this.marks.setAttribute("viewBox", `0 0 ${shown.width} ${shown.height}`);
     const unit = shown.width / this.sizeOfBoxes?.width;
     const corners = this.boxes.map(({ box }) => cornersOf(box, unit, shown));
-    const words = this.boxes.map(({ label, confidence }) => [`${short(label)} ${confidence.toFixed(2)}`, confidence.toFixed(2)]);
-    const widths = words.map((pair) => pair.map((text) => Math.ceil(this.pen.measureText(text).width) + 2 * TAG_PADDING));
-    const tags = placeTags(corners, widths, shown);
+    const words = this.boxes.map(({ label, confidence }) => [`${shortLabel(label)} ${confidence.toFixed(2)}`, confidence.toFixed(2)]);
+    const tags = placeTags(corners, words.map((pair) => pair.map(tagWidth)), shown);
     // draw the most confident box on top, and all captions above all boxes
     const outlines = this.boxes.map((mark, at) => this._outline(mark, corners[at], unit)).reverse();
     const labels = this.boxes.map((mark, at) => (tags[at] ? tag(mark, tags[at], words[at][tags[at].short ? 1 : 0]) : null));
@@ -104,14 +96,8 @@ export class Picture {
   }
 }
 
-function short(label) {
-  const signs = [...label];
-  return `\u2068${signs.length > MOST_SIGNS ? `${signs.slice(0, MOST_SIGNS - 1).join("")}…` : label}\u2069`; // isolated, so that its text direction does not affect others
-}
-
-function tag({ index, colour, taken }, { left, top, width }, text) {
-  const words = svgElement("text", { x: left + TAG_PADDING, y: top + TAG_HEIGHT / 2 + 4, fill: inkOn(colour), text });
-  const node = svgElement("g", { class: taken ? "tag" : "tag left-out" }, svgElement("rect", { x: left, y: top, width, height: TAG_HEIGHT, rx: 2, fill: colour }), words);
+function tag({ index, colour, taken }, place, text) {
+  const node = tagNode(colour, text, place, taken ? "tag" : "tag left-out");
   node.dataset.index = String(index);
   return node;
 }

@@ -2,7 +2,8 @@
 
 import { element, setText, show } from "../shared/dom.js";
 import { shortName } from "./choosing.js";
-import { overlayOf } from "./overlay.js";
+import { overlayOf } from "../shared/overlay.js";
+import { shapesOfItems } from "./overlay.js";
 import { itemText, summaryText } from "./text.js";
 
 const MOST_CHIPS = 4;
@@ -53,7 +54,7 @@ export class ResultTile {
     }
     if (isDetection && picture?.size && (!this.shapes || this.shapesOf !== image)) {
       this.overlay?.remove();
-      this.overlay = overlayOf(shown, labels, picture.size);
+      this.overlay = overlayOf(shapesOfItems(shown, labels), picture.size);
       this.frame.append(this.overlay);
       [this.shapes, this.shapesOf] = [true, image];
     } else if (!isDetection || !picture?.size) {

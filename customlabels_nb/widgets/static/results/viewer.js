@@ -2,11 +2,11 @@
 
 import { element, keepKeys, setText, show } from "../shared/dom.js";
 import { itemAt, itemsOf, shortName } from "./choosing.js";
-import { overlayOf } from "./overlay.js";
+import { overlayOf } from "../shared/overlay.js";
+import { shapesOfItems } from "./overlay.js";
 import { itemText } from "./text.js";
 
 const MOST_ZOOM = 40;
-const LETTERS = 12; // CSS pixels
 const LEAST_VIEWER = 340;
 const MOST_VIEWER = 640;
 
@@ -148,7 +148,8 @@ export class Viewer {
   _paint() {
     this.overlay?.remove();
     const isDrawn = this.size && this.engine.isDetection;
-    this.overlay = isDrawn ? overlayOf(this.items, this.engine.facts.labels, this.size, { marked: this.marked, letters: LETTERS / this._scale() }) : null;
+    const shapesOf = (items) => shapesOfItems(items, this.engine.facts.labels);
+    this.overlay = isDrawn ? overlayOf(shapesOf(this.items), this.size, { marked: shapesOf(this.marked ? [this.marked] : []), scale: this._scale() }) : null;
     if (this.overlay) this.layer.append(this.overlay);
     const { scale, x, y } = this.view;
     this.layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;

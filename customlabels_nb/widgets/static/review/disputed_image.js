@@ -27,7 +27,7 @@ export function drawnShapes(row, { only = null, object = null } = {}) {
 export class DisputedImage {
   // `load(row)` → Promise of { uri, width, height }.
   constructor(load) {
-    this.single = new SingleImage(load, () => {});
+    this.single = new SingleImage(load, () => {}, () => []);
     this.canvas = element("div", { class: "canvas", attributes: { "aria-hidden": "true" } });
     this.node = this.single.node;
     this.single.frame.append(this.canvas);

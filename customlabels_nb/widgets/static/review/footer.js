@@ -4,13 +4,13 @@ import { element, hint, setText } from "../shared/dom.js";
 import { Footer } from "../shared/footer.js";
 
 export class ReviewFooter extends Footer {
-  showSelection(count, { everything = false, labels = 0 } = {}) {
+  showSelection(count, { everything = false, labels = 0, drawn = false } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
     const first = this.ofSuspects ? [hint("+", "take the suggestion"), hint("⏎", "keep")] : [hint("⏎", "approve")];
     const decide = [...first, hint(range, "correct"), hint("⌫", "reject")];
     const words = count
       ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), ...decide, hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
-      : [...decide, hint("Ctrl Z", "undo"), hint("?", "keys")];
+      : [...decide, hint("Ctrl Z", "undo"), ...(drawn ? [hint("H", "hide boxes")] : []), hint("?", "keys")];
     this.hints.replaceChildren(...words);
   }
 

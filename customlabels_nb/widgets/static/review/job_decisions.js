@@ -16,6 +16,7 @@ export const JOB_REVIEW_HELP = [
   ["/", "find a label and decide for it"],
   ["Tab, Shift Tab", "next, previous difference between boxes or polygons"],
   ["H", "hide the answers and show the consensus"],
+  [".", "hide or show boxes, polygons and their names"],
   ["E", "edit the boxes or polygons"],
   ["R", "ask one person more"],
   ["Delete or X", "return to the queue: everybody is asked again"],
@@ -61,7 +62,8 @@ export function jobDecided(row, edit, { alone = false } = {}) {
     const answer = row.answers[edit.number - 1];
     if (!answer) return row;
     const isDrawn = answer.shapes.length > 0;
-    return { ...settled, labels: isDrawn ? [] : answer.labels, boxes: answer.shapes.map(({ label }) => label), shapes: answer.shapes };
+    const outlines = answer.shapes.map(({ polygon, left, top, width, height }) => polygon ?? [left, top, width, height]);
+    return { ...settled, labels: isDrawn ? [] : answer.labels, boxes: answer.shapes.map(({ label }) => label), outlines, shapes: answer.shapes };
   }
   if (edit.op === "approve") {
     const offer = offerOf(row);

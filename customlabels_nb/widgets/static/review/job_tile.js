@@ -2,6 +2,7 @@
 
 import { chip, colourOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
+import { shapesOfRow } from "../shared/overlay.js";
 import { Tile } from "../shared/tile.js";
 import { answerText, countedLabels } from "./job_decisions.js";
 
@@ -9,6 +10,11 @@ const LINES = 3;
 const AWAY_WORDS = { ask: "one more is asked", reject: "in the queue again" };
 
 export class DisputedTile extends Tile {
+  // The consensus is dashed until it is decided.
+  shapesOf(row, labels) {
+    return shapesOfRow(row, labels).map((shape) => ({ ...shape, kind: row.reviewed ? "truth" : "predicted" }));
+  }
+
   _showRow(row, labels) {
     const status = (text) => element("span", { class: "status", text });
     const chips = (names, lead = "") => {

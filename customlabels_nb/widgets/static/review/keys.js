@@ -16,10 +16,11 @@ export const REVIEW_HELP = [
   ["Shift click", "select a range, also across pages"],
   ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
   ["Shift Space", "show the full image"],
+  ["H or .", "hide or show boxes, polygons and their names"],
   ["?", "show these shortcuts"],
 ];
 
-const LETTERS = { a: { do: "approve" }, x: { do: "reject" } };
+const LETTERS = { a: { do: "approve" }, x: { do: "reject" }, h: { do: "shapes" } };
 const RENAMED = { submit: "approve", clear: "reject" };
 
 export function reviewCommand(event) {

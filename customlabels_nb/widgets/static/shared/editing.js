@@ -135,7 +135,7 @@ export class Editing extends Sending {
     this.screen.notices.say(
       "conflict",
       `${isOffer ? "Not accepted, because it has changed:" : "Someone else has changed"} ${first.short}${more}: ${this.screen.conflictWords(first, edit)}`,
-      { kind: "error", step: edit && !isOffer ? { label: "Keep mine", run: () => this.edit(edit, { at: { split, ranges: [], rows: theirs } }) } : null },
+      { kind: "error", step: edit && !isOffer && theirs.length ? { label: "Keep mine", run: () => this.edit(edit, { at: { split, ranges: [], rows: theirs } }) } : null },
     );
   }
 

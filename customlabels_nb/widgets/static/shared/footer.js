@@ -46,13 +46,14 @@ export class Footer {
     this.size.value = String(size);
   }
 
-  showSelection(count, { everything = false, labels = 0, single = false } = {}) {
+  showSelection(count, { everything = false, labels = 0, single = false, drawn = false } = {}) {
     const [range, label] = labelKeys(labels);
+    const hiding = drawn ? [hint(".", "hide boxes")] : [];
     const words = count
       ? [element("strong", { text: `${count.toLocaleString("en")} selected` }), hint(range, label), hint("0", "skip"), hint("Ctrl A", everything ? "page" : "all"), hint("Esc", "none")]
       : single
-        ? [hint(range, labels ? "label and next" : label), hint("0", "skip"), hint(["←", "→"], "previous, next"), hint("?", "keys")]
-        : [hint(range, label), hint("Space", "select"), hint("⇧", "click range"), hint("⏎", "submit"), hint("?", "keys")];
+        ? [hint(range, labels ? "label and next" : label), hint("0", "skip"), hint(["←", "→"], "previous, next"), ...hiding, hint("?", "keys")]
+        : [hint(range, label), hint("Space", "select"), hint("⇧", "click range"), hint("⏎", "submit"), ...hiding, hint("?", "keys")];
     this.hints.replaceChildren(...words);
   }
 

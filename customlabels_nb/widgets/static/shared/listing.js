@@ -90,9 +90,12 @@ export class Listing {
     return this.rowsAt(ranges);
   }
 
-  // Update cached rows. A new `version` of the predictions drops those of other pages, and returns true.
+  // Update cached rows. Rows of large edits have no outlines, so they keep those that are known. A new `version` of the predictions drops those of other pages, and returns true.
   renew(rows, version = this.version) {
-    for (const row of rows) if (this.rows.has(row.name)) this.rows.set(row.name, row);
+    for (const row of rows.filter(({ name }) => this.rows.has(name))) {
+      const { size, outlines, guesses } = this.rows.get(row.name);
+      this.rows.set(row.name, { size, outlines, guesses, ...row });
+    }
     if (version === this.version) return false;
     this.version = version;
     const kept = new Set(this.namesOnPage());

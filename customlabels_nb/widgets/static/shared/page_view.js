@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import { columnsFor, thumbnailSize } from "./pages.js";
+import { recall, remember } from "./remembered.js";
 import { greet, KernelGone, makeRequester } from "./requests.js";
 import { Selection } from "./selection.js";
 import { Editing } from "./editing.js";
@@ -12,6 +13,7 @@ const SHOW_WAITING_AFTER = 150;
 const TELL_SELECTION_AFTER = 120;
 const ARRANGE_EVERY = 500;
 const FILMSTRIP = 320; // also shown large until the full image is loaded
+const SHAPES = "boxes and polygons";
 const PADDING = 24; // pixels left and right of the tiles
 
 const orderWords = ([done, total]) => `Sorting by similarity: ${done.toLocaleString("en")} of ${total.toLocaleString("en")} images processed. The order is updated when all are done and no image is selected. New images come last.`;
@@ -310,6 +312,7 @@ export class PageView {
     }
     this.tiles.forEach((tile, index) => this._paintTile(tile, listing.start + index));
     this._explainEmptiness();
+    this._showShapes();
     this.footer.showPlace(listing.start, listing.size, listing.total);
     this._mark();
   }
@@ -317,8 +320,27 @@ export class PageView {
   _paintTile(tile, place) {
     const row = this.listing.isOnPage(place) ? this.listing.rowAt(place) : null;
     const { pictures } = this.listing;
+    if (row) this.preview.refresh(row);
     if (row) tile.show(row, this.info.labels, { uri: pictures.get(row.name), failure: pictures.failure(row.name), place, room: this.room });
     else tile.hide();
+  }
+
+  // Show or hide boxes and polygons. The choice is kept in this browser, so it is said once that they are hidden.
+  _showShapes() {
+    const isHidden = recall(SHAPES) === "off";
+    this.drawn = this.listing.rowsOnPage().some((row) => row.outlines?.length || row.guesses?.some(([, , outline]) => outline));
+    this.root.classList.toggle("shapeless", isHidden);
+    if (!isHidden) this.notices.drop("shapes");
+    else if (this.drawn && !this.saidHidden) {
+      this.saidHidden = true;
+      this.notices.say("shapes", "Boxes and polygons are hidden.", { step: { label: "Show", run: () => this._toggleShapes() } });
+    }
+  }
+
+  _toggleShapes() {
+    remember(SHAPES, recall(SHAPES) === "off" ? "on" : "off");
+    this.saidHidden = false;
+    this._showShapes();
   }
 
   repaint(names) {
@@ -336,7 +358,7 @@ export class PageView {
     }
     const focused = this.tiles[this.focus - start];
     if (count > 0 && focused) this.root.setAttribute("aria-activedescendant", focused.node.id);
-    this.footer.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single });
+    this.footer.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single, drawn: this.drawn });
     if (this.single) this._showSingleImage(focused);
   }
 

@@ -80,6 +80,7 @@ export class PicturePages extends PageView {
       undo: () => this._hold(this.editing.takeBack("undo")),
       redo: () => this._hold(this.editing.takeBack("redo")),
       look: () => this._look(this.focus),
+      shapes: () => this._toggleShapes(),
     };
   }
 

@@ -2,6 +2,7 @@
 
 import { chipsOf } from "./chips.js";
 import { element, show } from "./dom.js";
+import { ShapeOverlay, shapesOfRow } from "./overlay.js";
 import { recall, remember } from "./remembered.js";
 
 const REST = 550;
@@ -45,7 +46,9 @@ export class Preview {
     Object.assign(this, { load, within, labels });
     this.picture = element("img", { alt: "" });
     this.words = element("div", { class: "words" });
-    this.node = element("div", { class: "preview", hidden: true, attributes: { "aria-hidden": "true" } }, this.picture, this.words);
+    const view = element("div", { class: "view" }, this.picture);
+    this.overlay = new ShapeOverlay(view, this.picture);
+    this.node = element("div", { class: "preview", hidden: true, attributes: { "aria-hidden": "true" } }, view, this.words);
     this.row = null;
   }
 
@@ -81,29 +84,43 @@ export class Preview {
     clearTimeout(this.timer);
     this.pinned = pinned;
     this.row = row;
+    this.full = null;
     let full;
     try {
       full = await this.load(row);
     } catch {
       return; // the tile already shows the error
     }
-    if (this.row !== row) return;
+    if (this.row?.name !== row.name) return;
+    this.full = full;
     this.picture.src = full.uri;
-    this.words.replaceChildren(
-      element("strong", {}, element("bdi", { text: row.short })), ` ${full.width} × ${full.height}`,
-      element("div", { class: "line" }, ...chipsOf(row, this.labels())),
-    );
+    this.refresh(this.row);
     show(this.node, true);
     this._place(tile, full);
+  }
+
+  // Show the row of the same image after an edit.
+  refresh(row) {
+    if (row.name !== this.row?.name) return;
+    this.row = row;
+    if (!this.full) return;
+    this.words.replaceChildren(
+      element("strong", {}, element("bdi", { text: row.short })), ` ${this.full.width} × ${this.full.height}`,
+      element("div", { class: "line" }, ...chipsOf(row, this.labels())),
+    );
+    this.overlay.show(shapesOfRow(row, this.labels()), row.size);
   }
 
   _place(tile, full) {
     const bounds = visiblePart(this.within());
     const origin = this.node.offsetParent.getBoundingClientRect();
-    this.node.style.width = `${NARROWEST_PREVIEW}px`; // for the height of the text
-    const around = { x: 2 * PREVIEW_EDGE, y: 2 * PREVIEW_EDGE + this.words.offsetHeight };
-    const box = besideTile(tile.getBoundingClientRect(), bounds, full, around, { anywhere: this.pinned });
-    if (!box) return this.close();
+    let box = { width: NARROWEST_PREVIEW };
+    for (let pass = 0; pass < 2; pass += 1) { // the height of the text depends on the width, and the width on the height
+      this.node.style.width = `${box.width}px`;
+      const around = { x: 2 * PREVIEW_EDGE, y: 2 * PREVIEW_EDGE + this.words.offsetHeight };
+      box = besideTile(tile.getBoundingClientRect(), bounds, full, around, { anywhere: this.pinned });
+      if (!box) return this.close();
+    }
     const at = { left: box.left - origin.left, top: box.top - origin.top, width: box.width, height: box.height };
     for (const [name, value] of Object.entries(at)) this.node.style.setProperty(name, `${value}px`);
     return undefined;
@@ -111,7 +128,7 @@ export class Preview {
 
   close() {
     clearTimeout(this.timer);
-    this.row = null;
+    this.row = this.full = null;
     this.pinned = false;
     show(this.node, false);
     this.picture.removeAttribute("src");

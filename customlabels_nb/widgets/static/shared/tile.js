@@ -2,6 +2,7 @@
 
 import { chipsOf, described } from "./chips.js";
 import { element, setText, show } from "./dom.js";
+import { ShapeOverlay, shapesOfRow } from "./overlay.js";
 
 const STATUS_WORDS = { unlabelled: "no label", skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
 
@@ -13,12 +14,9 @@ export class Tile {
     this.tick = element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } });
     this.caption = element("div", { class: "caption" });
     this.bare = null; // text of a caption with only a name
-    this.node = element(
-      "div",
-      { class: "tile", id, attributes: { role: "option", "aria-selected": "false" } },
-      element("div", { class: "frame" }, this.picture, this.excuse, this.tick),
-      this.caption,
-    );
+    const frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
+    this.overlay = new ShapeOverlay(frame, this.picture);
+    this.node = element("div", { class: "tile", id, attributes: { role: "option", "aria-selected": "false" } }, frame, this.caption);
     this.row = null;
     this.uri = null;
   }
@@ -32,6 +30,7 @@ export class Tile {
       this.row = row;
       this.labels = labels;
       this._showRow(row, labels);
+      this.overlay.show(this.shapesOf(row, labels), row.size);
     }
     if (uri !== this.uri || failure !== this.failure) {
       this.uri = uri;
@@ -43,6 +42,10 @@ export class Tile {
       setText(this.excuse, failure ?? "");
     }
     show(this.node, true);
+  }
+
+  shapesOf(row, labels) {
+    return shapesOfRow(row, labels);
   }
 
   _showRow(row, labels) {

@@ -2,22 +2,20 @@
 
 import { chip, colourOf } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
+import { shapesOfRow } from "../shared/overlay.js";
 import { Tile } from "../shared/tile.js";
-import { verdictOf } from "./verdicts.js";
+import { drawnOf, isStated, verdictOf } from "./verdicts.js";
 
 const WORDS = { right: "✓ right", corrected: "✎ corrected", wrong: "✗ wrong" };
 
-function svg(tag, attributes, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 export class VerifyTile extends Tile {
+  shapesOf(row, labels) {
+    return shapesOfRow(isStated(row) ? { ...row, guesses: [] } : { ...row, boxes: [] }, labels);
+  }
+
   _showRow(row, labels) {
     const verdict = verdictOf(row);
-    const marks = verdict === "waiting" || verdict === "wrong" ? row.guesses : [...row.labels.map((label) => [label, 1, null]), ...row.drawn];
+    const marks = isStated(row) ? [...row.labels.map((label) => [label, 1, null]), ...drawnOf(row)] : row.guesses;
     const counts = new Map();
     for (const [label, confidence] of marks) counts.set(label, [(counts.get(label)?.[0] ?? 0) + 1, Math.min(confidence, counts.get(label)?.[1] ?? 1)]);
     const chips = [...counts].map(([label, [count, confidence]]) => {
@@ -32,16 +30,5 @@ export class VerifyTile extends Tile {
     this.node.title = row.name;
     this.node.dataset.verdict = verdict;
     this.node.setAttribute("aria-label", [row.short, [...counts.keys()].join(", ") || "nothing found", verdict === "waiting" ? "predicted, not judged" : verdict].join("; "));
-    this._draw(row, marks, labels);
-  }
-
-  // The drawing fills the frame as the image does.
-  _draw(row, marks, labels) {
-    this.drawing?.remove();
-    const boxes = marks.filter(([, , box]) => box);
-    if (!boxes.length || !row.size) return;
-    const [width, height] = row.size;
-    this.drawing = svg("svg", { class: "boxes", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...boxes.map(([label, , [x, y, w, h]]) => svg("rect", { x, y, width: w, height: h, stroke: colourOf(label, labels), class: marks === row.guesses ? "predicted" : "" })));
-    this.picture.after(this.drawing);
   }
 }

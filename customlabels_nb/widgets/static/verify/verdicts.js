@@ -1,5 +1,5 @@
 // Apply verdicts to the shown rows before the kernel has responded, and map keys to them. Rows are those of the gallery
-// with { size, guesses, drawn }, where the latter two are lists of [label, confidence, box or null].
+// with { guesses }, a list of [label, confidence, box or null].
 
 import { commandOf, letterOf } from "../shared/keymap.js";
 
@@ -17,10 +17,11 @@ export const VERIFY_HELP = [
   ["Esc", "clear the selection"],
   ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
   ["Shift Space", "show the full image"],
+  ["H or .", "hide or show boxes and their names"],
   ["?", "show these shortcuts"],
 ];
 
-const LETTERS = { a: { do: "right" }, x: { do: "wrong" }, e: { do: "fix" } };
+const LETTERS = { a: { do: "right" }, x: { do: "wrong" }, e: { do: "fix" }, h: { do: "shapes" } };
 const RENAMED = { submit: "page right", clear: "wrong" };
 
 export function verifyCommand(event) {
@@ -32,31 +33,37 @@ export function verifyCommand(event) {
   return command.do in RENAMED ? { do: RENAMED[command.do] } : command;
 }
 
+// Return true if a person has said what is in the image.
+export const isStated = (row) => row.status === "labelled";
+
+// Return the boxes of a row in the form of guesses.
+export const drawnOf = ({ boxes, outlines = [] }) => boxes.map((label, at) => [label, 1, outlines[at] ?? []]);
+
 export const isWaiting = (row) => row.status === "unlabelled" || row.status === "skipped";
 
 // Return the labels that the image has, or that would be confirmed.
 export function statedLabels(row) {
-  return row.status === "labelled" ? [...row.labels, ...row.boxes] : row.guesses.map(([label]) => label);
+  return isStated(row) ? [...row.labels, ...row.boxes] : row.guesses.map(([label]) => label);
 }
 
 export function verdictOf(row) {
   if (isWaiting(row)) return "waiting";
   if (row.status === "needs_review") return "wrong";
   const told = (marks, labels) => JSON.stringify([[...labels].sort(), marks.filter(([, , box]) => box).map(([label, , box]) => [label, ...box.map((side) => Math.round(side))]).map(String).sort()]);
-  return told(row.drawn, [...row.labels, ...row.boxes]) === told(row.guesses, row.guesses.map(([label]) => label)) ? "right" : "corrected";
+  return told(drawnOf(row), [...row.labels, ...row.boxes]) === told(row.guesses, row.guesses.map(([label]) => label)) ? "right" : "corrected";
 }
 
 // Return the row after the verdict.
 export function judged(row, { op, label }, { alone = false } = {}) {
-  if (op === "wrong") return { ...row, labels: [], boxes: [], drawn: [], status: "needs_review" };
+  if (op === "wrong") return { ...row, labels: [], boxes: [], outlines: [], status: "needs_review" };
   let marks = row.guesses;
   if (op !== "right") {
-    if (row.status === "labelled") marks = [...row.labels.map((own) => [own, 1, null]), ...row.drawn];
+    if (isStated(row)) marks = [...row.labels.map((own) => [own, 1, null]), ...drawnOf(row)];
     if (marks.some(([, , box]) => box)) marks = marks.map(([, , box]) => [label, 1, box]);
     else if (alone) marks = op === "label" ? [[label, 1, null]] : [];
     else marks = [...marks.filter(([own]) => own !== label), ...(op === "label" ? [[label, 1, null]] : [])];
   }
   const drawn = marks.filter(([, , box]) => box);
   const labels = marks.filter(([, , box]) => !box).map(([own]) => own);
-  return { ...row, labels: [...new Set(labels)], boxes: drawn.map(([own]) => own), drawn, status: "labelled" };
+  return { ...row, labels: [...new Set(labels)], boxes: drawn.map(([own]) => own), outlines: drawn.map(([, , box]) => box), status: "labelled" };
 }

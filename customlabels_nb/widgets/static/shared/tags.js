@@ -1,7 +1,13 @@
-// Placement of box captions so that they overlap neither each other nor, if possible, the boxes. Pure functions in
+// Tags with the names of boxes, placed so that they overlap neither each other nor, if possible, the boxes. All sizes are in
 // screen pixels.
 
+import { svgElement } from "./charts.js";
+import { inkOn } from "./colours.js";
+
 export const TAG_HEIGHT = 18;
+const TAG_FONT = "600 11px system-ui, sans-serif";
+const TAG_PADDING = 5;
+const LONGEST_NAME = 24; // characters
 const OWN_BOX = 0.6; // cost of covering the box itself
 const OTHER_BOX = 0.25;
 const NEXT_PLACE = 0.02;
@@ -35,13 +41,13 @@ export function cornersOf([left, top, width, height], scale, size) {
 }
 
 // Return the caption position { left, top, width, short } for each box ({ left, top, right, bottom }), first box first,
-// or null if there is no space. `widths` are [full caption, confidence only]. `short` means that only the confidence
-// fits.
-export function placeTags(boxes, widths, size) {
+// or null if there is no space at a cost of `most`. `widths` are [full caption, short caption]. `short` means that only
+// the short one fits. Boxes beyond `widths` have no caption.
+export function placeTags(boxes, widths, size, most = Infinity) {
   const taken = [];
-  return boxes.map((box, index) => {
-    for (const [short, width] of widths[index].entries()) {
-      const place = freePlace(boxes, index, width, size, taken);
+  return widths.map((pair, index) => {
+    for (const [short, width] of pair.entries()) {
+      const place = freePlace(boxes, index, width, size, taken, most);
       if (!place) continue;
       taken.push(place);
       return { left: place.left, top: place.top, width, short: short === 1 };
@@ -50,7 +56,7 @@ export function placeTags(boxes, widths, size) {
   });
 }
 
-function freePlace(boxes, index, width, size, taken) {
+function freePlace(boxes, index, width, size, taken, most) {
   if (width > size.width) return null;
   const { left, top, right, bottom } = boxes[index];
   const spots = [
@@ -64,7 +70,28 @@ function freePlace(boxes, index, width, size, taken) {
     if (spot.top < 0 || spot.bottom > size.height || taken.some((other) => shared(spot, other))) return;
     let cost = NEXT_PLACE * order;
     boxes.forEach((box, other) => { cost += (other === index ? OWN_BOX : OTHER_BOX) * (shared(spot, box) / areaOfTag(box)); });
-    if (!best || cost < best.cost) best = { ...spot, cost };
+    if (cost < (best?.cost ?? most)) best = { ...spot, cost };
   });
   return best;
+}
+
+// Shorten a label, isolated so that its text direction does not affect others.
+export function shortLabel(label, most = LONGEST_NAME) {
+  const signs = [...label];
+  return `\u2068${signs.length > most ? `${signs.slice(0, most - 1).join("")}…` : label}\u2069`;
+}
+
+let tagPen = null;
+const tagWidths = new Map();
+
+export function tagWidth(text) {
+  tagPen ??= document.createElement("canvas").getContext("2d");
+  tagPen.font = TAG_FONT;
+  if (!tagWidths.has(text)) tagWidths.set(text, Math.ceil(tagPen.measureText(text).width) + 2 * TAG_PADDING);
+  return tagWidths.get(text);
+}
+
+export function tagNode(colour, text, { left, top, width }, name = "tag") {
+  const words = svgElement("text", { x: left + TAG_PADDING, y: top + TAG_HEIGHT / 2 + 4, fill: inkOn(colour), text });
+  return svgElement("g", { class: name }, svgElement("rect", { x: left, y: top, width, height: TAG_HEIGHT, rx: 2, fill: colour }), words);
 }
