@@ -135,7 +135,7 @@ class Project:
     def instructions(self) -> str:
         """Instructions for annotators, shown in the gallery and editable there. Can be set.
 
-        A line such as ``![ripe](examples/ripe.jpg)`` shows a picture: a path, relative to the project's folder, or a URL.
+        A line such as ``![ripe](examples/ripe.jpg)`` shows a picture: a path, relative to the project folder, or a URL.
         """
         return self.record.instructions
 

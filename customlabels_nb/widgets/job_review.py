@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -116,7 +116,7 @@ class JobReview(Review):
         more = {"draws": session.draws, "reasons": session.reasons(), "agreement": session.threshold}
         return {**super()._info(), **more}
 
-    def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: dict[str, Any] | None = None) -> Any:
+    def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
         answer = super()._outcome(outcome, images, edit)
         left = {conflict.image for conflict in outcome.conflicts} - {row["name"] for row in answer["rows"]}
         return {**answer, "reload": answer["reload"] or bool(left)}

@@ -92,16 +92,20 @@ def buffers_of(screen: Screen, kind: str) -> list[bytes]:
 
 
 # -- what texts may reach --------------------------------------------------------------------------------
-def _subclasses(cls: type) -> Iterator[type]:
+def _widgets(cls: type) -> Iterator[type]:
+    """Yield the subclasses that a module of the package defines, without those that traitlets makes of them."""
     for own in cls.__subclasses__():
-        yield own
-        yield from _subclasses(own)
+        if getattr(sys.modules[own.__module__], own.__name__, None) is own and own.__module__.startswith(
+            widgets.__name__
+        ):
+            yield own
+        yield from _widgets(own)
 
 
 def test_everything_that_a_page_may_name_is_listed(opened: Callable[[str], Screen]) -> None:
     for module in pkgutil.iter_modules(widgets.__path__, "customlabels_nb.widgets."):
         importlib.import_module(module.name)
-    known = {cls for cls in _subclasses(MessageHandler) if cls.__module__.startswith("customlabels_nb.widgets.")}
+    known = set(_widgets(MessageHandler))
     found: set[str] = set()
     classes: set[type] = set()
     for name in OPEN:
