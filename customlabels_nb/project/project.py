@@ -133,7 +133,10 @@ class Project:
 
     @property
     def instructions(self) -> str:
-        """Instructions for annotators, shown in the gallery and editable there. Can be set."""
+        """Instructions for annotators, shown in the gallery and editable there. Can be set.
+
+        A line such as ``![ripe](examples/ripe.jpg)`` shows a picture: a path, relative to the project folder, or a URL.
+        """
         return self.record.instructions
 
     @instructions.setter

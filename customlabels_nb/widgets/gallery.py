@@ -99,10 +99,11 @@ class Gallery(EditedPages):
 
     def _remember_place(self) -> None:
         view = self.session.view
-        if self.session.split == self._call[1] and len(view):
+        place = self._focus if self._mode == "single" else self._place
+        shown = self.session.images_at([(place, place)])
+        if self.session.split == self._call[1] and shown:
             query = replace(self._call[2], sort=view.query.sort, seed=view.query.seed, like=view.query.like)
-            place = self._focus if self._mode == "single" else self._place
-            _LAST_PLACES[self._call] = (query, self._size, self.session.images_at([(place, place)])[0])
+            _LAST_PLACES[self._call] = (query, self._size, shown[0])
 
     def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
         answer = super()._select(view, place, focus, ranges)

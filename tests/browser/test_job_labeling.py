@@ -17,7 +17,8 @@ from tests.browser.jupyter import Lab, LabPage, notebook
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 
 CREATE = """
-job = project.jobs.create("leaves-1", images=project.train_set, instructions="Look twice. <b>http://example.org/leaves"{more})
+text = "Look twice. <b>http://example.org/leaves\\n![leaf](" + project.train_set.images["image"][0] + ")"
+job = project.jobs.create("leaves-1", images=project.train_set, instructions=text{more})
 """
 OPEN = "import customlabels_nb as cl\nproject = cl.load_project('things')\njob = project.jobs['leaves-1']"
 SHOW = "g = job.label()\ng"
@@ -58,6 +59,7 @@ def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
     panel = page.output(1).locator(".clnb-gallery .panel")
     expect(panel).to_contain_text("Look twice. <b>")
     expect(panel.locator("a")).to_have_attribute("href", "http://example.org/leaves")
+    expect(panel.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg;base64,"))
     expect(panel.get_by_role("button", name="Edit")).to_have_count(0)
     gallery = labeling(page)
     root = gallery.root

@@ -47,6 +47,11 @@ class FakeNode {
     this.parentElement = null;
   }
 
+  replaceWith(node) {
+    this.after(node);
+    this.remove();
+  }
+
   contains(node) { return node === this || this.children.some((child) => child.contains(node)); }
 
   // -- attributes and selectors: "tag.class[name='value']", with descendants and commas

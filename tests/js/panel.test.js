@@ -5,6 +5,7 @@ import { Export } from "../../customlabels_nb/widgets/static/dashboard/export.js
 import { askPath } from "../../customlabels_nb/widgets/static/results/dialogs.js";
 import { element } from "../../customlabels_nb/widgets/static/shared/dom.js";
 import { Panel } from "../../customlabels_nb/widgets/static/shared/panel.js";
+import { instructionNodes } from "../../customlabels_nb/widgets/static/shared/panels.js";
 import { openPage, press } from "./fake_dom.js";
 
 function newPanel() {
@@ -64,4 +65,21 @@ test("Enter that ends the composition of a path does not write there", async () 
   assert.deepEqual(begun, []);
   press("Enter");
   assert.deepEqual(begun, ["export"]);
+});
+
+test("a picture of the instructions is asked for by its line", async () => {
+  const page = openPage();
+  const text = "Look twice.\n![ripe](../ripe.jpg)\n![](/etc/passwd)";
+  const asked = [];
+  const request = async (kind, content) => {
+    asked.push([kind, content]);
+    if (content.line === 2) throw new Error("cannot be shown");
+    return [{ mime: "image/jpeg" }, [new Uint8Array([1, 2])]];
+  };
+  page.append(...instructionNodes(text, request));
+  await new Promise((resolve) => { setTimeout(resolve); });
+  assert.deepEqual(asked, [["picture", { instructions: text, line: 1 }], ["picture", { instructions: text, line: 2 }]]);
+  assert.equal(page.querySelector("img").src, "data:image/jpeg;base64,AQI=");
+  assert.equal(page.querySelector("em").textContent, "cannot be shown");
+  assert.equal(instructionNodes(text)[1].textContent, "../ripe.jpg");
 });

@@ -171,15 +171,21 @@ class Screen:
         self.project = make_project(folder, boxes=name in OF_BOXES)
         self.widget = OPEN[name](self.project)
         self.values = dict(VALUES)
-        session = getattr(self.widget, "session", None)
-        if hasattr(session, "page"):
-            image = session.page(0, 24)[1][0]
-            self.values |= {
-                "image": image, "images": [image], "near": [image], "left": [[image], []], "view": session.view.number,
-                "revisions": {image: 2}, "reason": None,
-            }  # fmt: skip
         if name == "gallery":
             self.values["batch"] = self.widget._files.begin_upload()
+        self.renew()
+
+    def renew(self) -> None:
+        """Let the requests fit the current view and labels again."""
+        for label in {"apple", "pear"} - set(self.project.labels):
+            self.project.labels.add(label)
+        session = getattr(self.widget, "session", None)
+        if hasattr(session, "page") and len(view := session.show(session.query_type(show="all"))):
+            [image, *_] = session.images_at([(0, 0)], view)
+            self.values |= {
+                "image": image, "images": [image], "near": [image], "left": [[image], []], "view": view.number,
+                "revisions": {image: 2}, "reason": None,
+            }  # fmt: skip
 
     def content(self, kind: str, *optional: str) -> dict[str, Any]:
         """Return the content of a request with the required fields, and the optional ones with these names."""

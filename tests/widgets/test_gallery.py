@@ -156,6 +156,7 @@ def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -
     rows, _ = page.ask("rows", view=view, ranges=[[10, 11], [20, 20]])
     assert rows["places"] == [10, 11, 20]
     assert [row["short"] for row in rows["rows"]] == ["10.png", "11.png", "20.png"]
+    assert page.ask("rows", view=view, ranges=[[28, 2**53 - 1], [-5, 0], [7, 6]])[0]["places"] == [28, 29, 0]
     answer, _ = page.ask("edit", op="toggle", label="apple", split="train", view=view, ranges=[[0, 29]])
     assert answer["reload"] is True
     assert answer["info"]["statuses"]["labelled"] == 30

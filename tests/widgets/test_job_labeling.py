@@ -151,8 +151,28 @@ def test_boxes_are_drawn_in_the_annotator(project: Project, monkeypatch: pytest.
     page.ask("save", image=other["name"], shapes=[], status="skipped", reason="dark", **common)
     assert [box["label"] for box in job.answers["boxes"].iloc[0]] == ["pear"]
     assert page.ask("hello")["place"] == 2
+    box = {"left": 0, "top": 0, "width": 40, "height": 30}
+    assert page.ask("outline", image=row["name"], points=[])["polygon"] is None  # only prepared
+    assert "polygon" in page.ask("outline", image=row["name"], points=[], box=box)
     with pytest.raises(RuntimeError, match="cannot be marked for review"):
         page.ask("save", image=row["name"], shapes=[BOX], status="needs_review", **common)
+    page.widget.close()
+
+
+def test_a_picture_that_cannot_be_shown_tells_nothing_about_files(
+    job: LabellingJob, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "notes.txt").write_text("no image")
+    lines = ["![](notes.txt)", f"![]({project.root}/project.db)", "![](gone.png)", "![](../elsewhere/gone.png)"]
+    job.update(instructions="\n".join(lines))
+    page = Page(job.label(), monkeypatch)
+    instructions = page.ask("hello")["instructions"]
+    told = set()
+    for line in range(len(lines)):
+        with pytest.raises(RuntimeError) as error:
+            page.ask("picture", instructions=instructions, line=line)
+        told.add(str(error.value))
+    assert told == {"This picture of the instructions cannot be shown. Tell the manager of the job."}
     page.widget.close()
 
 

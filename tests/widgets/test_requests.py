@@ -92,16 +92,20 @@ def buffers_of(screen: Screen, kind: str) -> list[bytes]:
 
 
 # -- what texts may reach --------------------------------------------------------------------------------
-def _subclasses(cls: type) -> Iterator[type]:
+def _widgets(cls: type) -> Iterator[type]:
+    """Yield the subclasses that a module of the package defines, without those that traitlets makes of them."""
     for own in cls.__subclasses__():
-        yield own
-        yield from _subclasses(own)
+        if getattr(sys.modules[own.__module__], own.__name__, None) is own and own.__module__.startswith(
+            widgets.__name__
+        ):
+            yield own
+        yield from _widgets(own)
 
 
 def test_everything_that_a_page_may_name_is_listed(opened: Callable[[str], Screen]) -> None:
     for module in pkgutil.iter_modules(widgets.__path__, "customlabels_nb.widgets."):
         importlib.import_module(module.name)
-    known = {cls for cls in _subclasses(MessageHandler) if cls.__module__.startswith("customlabels_nb.widgets.")}
+    known = set(_widgets(MessageHandler))
     found: set[str] = set()
     classes: set[type] = set()
     for name in OPEN:
@@ -311,6 +315,7 @@ def test_malformed_requests_change_nothing_and_log_nothing(
         assert not failures, (kind, content, failures.pop())
         if "error" in answer:
             assert stored(screen) == before
+        screen.renew()
 
     for kind in screen.widget.handlers:
         right, often = buffers_of(screen, kind), 20 if screen.content(kind, *screen.optional(kind)) else 3
