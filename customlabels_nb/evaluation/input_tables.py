@@ -327,7 +327,8 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
         If the table or a box is not valid.
     """
     by_corners = isinstance(frame, pd.DataFrame) and "left" not in frame.columns and "xmin" in frame.columns
-    if isinstance(frame, pd.DataFrame) and not {"left", "xmin"} & set(frame.columns) and "polygon" in frame.columns:
+    shapes = {*BOX_COLUMNS, *CORNER_COLUMNS, "polygon"}
+    if isinstance(frame, pd.DataFrame) and shapes & set(frame.columns) == {"polygon"}:
         frame = frame.assign(**dict.fromkeys(BOX_COLUMNS, np.nan))
     needed = ("image", "label", *(CORNER_COLUMNS if by_corners else BOX_COLUMNS))
     table = clean_table(frame, name, (*needed, "confidence") if name == "predictions" else needed)

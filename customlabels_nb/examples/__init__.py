@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
@@ -99,7 +100,8 @@ def write_photos(
     Raises
     ------
     InputError
-        If there is no example with this name, an argument is out of range, or ``folder`` is not empty.
+        If there is no example with this name, an argument is out of range, or ``folder`` is not empty or cannot be
+        written.
 
     Examples
     --------
@@ -141,10 +143,11 @@ def write_photos(
         return picture
 
     try:
-        for folder in {path.parent for path in photos} | {place / split for split in _SPLITS}:
-            folder.mkdir(parents=True, exist_ok=True)
-        pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
-        written = {split: _write_annotations(example, place, split, pictures) for split in ("train", "test")}
+        with write_errors(f"folder={str(place)!r}"):
+            for part in {path.parent for path in photos} | {place / split for split in _SPLITS}:
+                part.mkdir(parents=True, exist_ok=True)
+            pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
+            written = {split: _write_annotations(example, place, split, pictures) for split in ("train", "test")}
     except BaseException:  # interrupts too: a partial example would block the next attempt
         for split in _SPLITS:
             shutil.rmtree(place / split, ignore_errors=True)

@@ -91,6 +91,7 @@ def write_outputs(project: Project, out: Path) -> None:
     report, job = model.evaluate(), project.jobs.create("job-1", "train")
     writers: dict[str, Callable[[], object]] = {
         "handout": lambda: cl.teaching.write_handout(out / "course"),
+        "example": lambda: cl.examples.write_photos("rooms", out / "photos", train=9, test=9),
         "job": lambda: job.export(out),
         "report": lambda: report.to(out / "report"),
         "validation": lambda: project.train_set.validate().to(out / "validation"),
