@@ -15,7 +15,7 @@ from uuid import uuid4
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import ImageError, InputError
@@ -166,9 +166,9 @@ class SessionFiles:
     def begin_upload(self) -> str:
         """Begin uploading a batch of files, and return the batch id."""
         inbox = self.root / "images"
-        inbox.mkdir(parents=True, exist_ok=True)
         batch, held = uuid4().hex, ExitStack()
-        with self._lock:
+        with write_errors(repr(str(inbox))), self._lock:
+            inbox.mkdir(parents=True, exist_ok=True)
             self._batches[batch] = _Batch(held.enter_context(scratch(inbox)), held.close, {})
         return batch
 
@@ -183,7 +183,7 @@ class SessionFiles:
         if held.bytes > _LARGEST_UPLOAD:
             self.cancel_upload(batch)
             raise InputError(f"The upload exceeds {_LARGEST_UPLOAD >> 30} GB. Use project.add_images for folders.")
-        with held.names[name].open("wb" if first else "ab") as file:
+        with write_errors(f"The upload of {name!r}"), held.names[name].open("wb" if first else "ab") as file:
             file.write(data)
 
     def end_upload(self, batch: str, split: str, label: str | None) -> ImportReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 
@@ -135,6 +136,24 @@ def test_a_batch_that_is_not_known_or_has_no_beginning_is_refused(project: Proje
     batch = files.begin_upload()
     with pytest.raises(InputError, match=facts("upload", "'a.png'")):
         files.add_part(batch, "a.png", b"x", first=False)
+    files.cancel_upload(batch)
+    assert list((project.root / "images").iterdir()) == []
+
+
+def test_an_upload_that_cannot_be_written_is_named(
+    project: Project, files: SessionFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    batch = files.begin_upload()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        with pytest.raises(InputError, match=r"The upload of 'a\.png' cannot be written: the disk is full"):
+            files.add_part(batch, "a.png", b"x", first=True)
+        patched.setattr(Path, "mkdir", full)
+        with pytest.raises(InputError, match=r"images' cannot be written: the disk is full"):
+            files.begin_upload()
     files.cancel_upload(batch)
     assert list((project.root / "images").iterdir()) == []
 

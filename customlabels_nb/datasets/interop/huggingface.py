@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb._utils.files import expand_home, replacing
+from customlabels_nb._utils.files import expand_home, replacing, write_errors
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
@@ -287,7 +287,8 @@ class _Keeper:
         # named by row and content: names in the dataset are untrusted, and an existing file has the same content
         path = self._folder / f"{position:06d}-{content_hash(data)[:16]}{suffix}"
         if not path.is_file() or path.stat().st_size != len(data):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with replacing(path, durable=False) as file:
-                file.write(data)
+            with write_errors(f"folder={str(self._folder)!r}"):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with replacing(path, durable=False) as file:
+                    file.write(data)
         return to_uri(path)
