@@ -13,22 +13,9 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core.tables import MACHINE, storable
 from customlabels_nb.errors import InputError
+from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.consolidation import OPEN
-from customlabels_nb.jobs.leases import (
-    CHANGED,
-    LATE,
-    MERGED,
-    SKIPPED,
-    SKIPS_TO_REVIEW,
-    name_in,
-    name_key,
-    note_states,
-    one,
-    reject,
-    reopen,
-    run,
-    uncount,
-)
+from customlabels_nb.jobs.leases import CHANGED, LATE, MERGED, SKIPPED, SKIPS_TO_REVIEW, name_in, name_key, one, run
 from customlabels_nb.settings import find_user, is_nobody, settings
 from customlabels_nb.store import SqlStore
 
@@ -142,15 +129,15 @@ def merge_names(connection: Connection, job: int, who: str, into: str) -> None:
     sql = f"""SELECT id, task, counted FROM job_answers WHERE who IN (:who, :into) AND {of_job}
         AND reason IN ('', '{LATE}') ORDER BY task, counted DESC, id DESC"""
     again = [row for kept, row in pairwise(run(connection, sql, **names)) if row.task == kept.task]
-    uncount(connection, CHANGED, "id IN :each", each=[row.id for row in again if not row.counted])
+    leases.uncount(connection, CHANGED, "id IN :each", each=[row.id for row in again if not row.counted])
     sql = """SELECT token FROM job_slots WHERE job = :job AND holder IN (:who, :into) AND state = 'held' AND task IN
         (SELECT task FROM job_slots WHERE job = :job AND holder IN (:who, :into) GROUP BY task HAVING count(*) > 1)"""
     held = [row.token for row in run(connection, sql, **names)]
     for name in (who, into):
-        reopen(connection, job, name, held)
+        leases.reopen(connection, job, name, held)
     for row in again:
         if row.counted:
-            reject(connection, row.id, CHANGED)
+            leases.reject(connection, row.id, CHANGED)
     also = "task IN (SELECT task FROM job_skips WHERE who = :into)"
     run(connection, f"DELETE FROM job_skips WHERE who = :who AND {of_job} AND {also}", **names)
     for table in ("job_answers", "job_skips"):
@@ -159,7 +146,7 @@ def merge_names(connection: Connection, job: int, who: str, into: str) -> None:
     sql = f"""UPDATE job_tasks SET state = '{OPEN}' WHERE job = :job AND state = '{SKIPPED}'
         AND (SELECT count(*) FROM job_skips k WHERE k.task = job_tasks.id) < {SKIPS_TO_REVIEW}"""
     run(connection, sql, **names)
-    note_states(connection, f"t.job = :job AND t.state = '{OPEN}'", job=job)
+    leases.note_states(connection, f"t.job = :job AND t.state = '{OPEN}'", job=job)
     member = old if new.state == "removed" else new
     role = max([row.role for row in (old, new) if row.state != "removed"], key=ROLES.index, default=new.role)
     seen = max([row.seen for row in (old, new) if row.seen is not None], default=None)

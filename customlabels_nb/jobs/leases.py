@@ -262,10 +262,7 @@ def name_in(connection: Connection, job: int, name: str, *, exact: bool = False,
 
 
 def name_key(name: str) -> str:
-    """Return a text that is the same for all spellings of a name that look the same apart from capitals.
-
-    It is empty if nothing of the name is visible.
-    """
+    """Return a text that all spellings share that look the same apart from capitals, "" if nothing is visible."""
     shown = _BLANK.sub("", unicodedata.normalize("NFKC", name))
     shown = "".join(sign for sign in shown if sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cf"))
     return " ".join(unicodedata.normalize("NFKC", shown.casefold()).split())
