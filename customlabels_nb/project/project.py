@@ -135,7 +135,8 @@ class Project:
     def instructions(self) -> str:
         """Instructions for annotators, shown in the gallery and editable there. Can be set.
 
-        A line such as ``![ripe](examples/ripe.jpg)`` shows a picture: a path, relative to the project folder, or a URL.
+        A line such as ``![ripe](https://example.org/ripe.jpg)`` shows a picture: a URL, or a path, relative to the
+        project folder.
         """
         return self.record.instructions
 

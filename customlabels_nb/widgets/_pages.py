@@ -32,12 +32,12 @@ _MOST_ROWS = 2_000
 _SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of", "number")
 
 
-class _EditOfAny(TypedDict):
+class _AnyEdit(TypedDict):
     op: str
     split: str
 
 
-class Edit(_EditOfAny, total=False):
+class EditRequest(_AnyEdit, total=False):
     """Edit of images, which are listed or, if they are many, at ranges of a view. Operations need different fields."""
 
     images: list[str]
@@ -391,12 +391,12 @@ class EditedPages(ImagePages):
     def _undone_by_page(self) -> None:
         """Run when the page has undone an edit."""
 
-    def _edit(self, content: Edit) -> Any:
+    def _edit(self, content: EditRequest) -> Any:
         undoable, forget = not content.get("guest"), content.get("forget", False)
         with self.session.visiting(content["split"], undoable=undoable, forget=forget):
             return self._edit_here(content)
 
-    def _edit_here(self, content: Edit) -> Any:
+    def _edit_here(self, content: EditRequest) -> Any:
         session = self.session
         images, named = content.get("images"), True
         if images is None:

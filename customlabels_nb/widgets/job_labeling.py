@@ -7,7 +7,7 @@ from typing import Any
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.jobs.labeler_session import JobFiles, LabelerSession
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.widgets._pages import Edit, ImagePages, Near, Ranges
+from customlabels_nb.widgets._pages import EditRequest, ImagePages, Near, Ranges
 from customlabels_nb.widgets.annotator import Annotator, Drawn
 from customlabels_nb.widgets.gallery import Gallery
 
@@ -95,7 +95,7 @@ class _JobPages(ImagePages):
 class JobGallery(_JobPages, Gallery):
     """Gallery of a labelling job with image-level labels, created by ``job.label()``."""
 
-    def _edit(self, content: Edit) -> Any:
+    def _edit(self, content: EditRequest) -> Any:
         with self.session.skipping(content.get("reason")):
             return self._after(super()._edit(content))
 
