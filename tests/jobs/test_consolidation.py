@@ -73,7 +73,7 @@ def test_weighted_votes_beat_majority_and_textbook_dawid_skene(images: int, expe
     assert (voted, textbook_, ours) == pytest.approx(expected, abs=0.02)
 
 
-def test_what_is_resolved_is_more_often_right_than_the_most_probable_label() -> None:
+def test_resolved_labels_are_more_often_right_than_the_most_probable_ones() -> None:
     answers, truth = simulate_class(1000, 0)
     result = consolidate(answers, "single-label", annotators=3)
     resolved = (result.tasks["state"] == RESOLVED).to_numpy()

@@ -132,7 +132,7 @@ def test_a_role_of_ones_own_in_the_database_is_the_name(postgres_url: str, tmp_p
 @given(
     st.text(min_size=1, max_size=8), st.lists(st.tuples(st.integers(0, 8), st.sampled_from("\u200b\u2060\ufeff\x01")))
 )
-def test_what_is_not_seen_of_a_name_does_not_matter(name: str, hidden: list[tuple[int, str]]) -> None:
+def test_invisible_characters_of_a_name_do_not_matter(name: str, hidden: list[tuple[int, str]]) -> None:
     key = name_key(name)
     assert name_key(key) == key
     assert name_key(f" {unicodedata.normalize('NFD', name)}\u00a0") == key

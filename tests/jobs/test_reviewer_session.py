@@ -486,7 +486,7 @@ def test_reviewers_do_not_overwrite_each_other(create: Create, open_review: Open
 
 @pytest.mark.parametrize("act", ["ask_one_more", "reject"])
 @pytest.mark.parametrize("change", ["decided", "answered", "resolved", "asked", "returned"])
-def test_what_changed_since_the_reviewer_saw_it_is_not_sent_back(
+def test_images_that_changed_since_the_reviewer_saw_them_stay(
     place: Place, create: Create, open_review: Open, act: str, change: str
 ) -> None:
     job = disputed(create)

@@ -124,7 +124,7 @@ def test_the_error_names_the_file_and_the_snapshot_that_repairs_it(tmp_path: Pat
     project.close()
 
 
-def test_a_full_disk_is_no_damage(tmp_path: Path) -> None:
+def test_a_full_disk_is_not_reported_as_damage(tmp_path: Path) -> None:
     store = create_store(str(tmp_path / "project.db"), "fruit")
     full = sqlite3.OperationalError("disk I/O error")  # SQLite cannot enlarge its file of shared memory
     full.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
