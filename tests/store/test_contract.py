@@ -427,6 +427,10 @@ def test_predictions_are_replaced_by_model_and_go_with_it(store: SqlStore) -> No
     assert store.replace_predictions("v2", frame.head(1), ACTION).count == 1
     assert store.predictions("train", "v1")["confidence"].tolist() == [0.75, 0.5]
     assert len(store.predictions()) == 3
+    for split in ("train", None):
+        assert store.predictions(split, images=["a", "nowhere"])["model"].tolist() == ["v1", "v2"]
+    assert store.predictions("train", "v1", ["b"])["image"].tolist() == ["b"]
+    assert len(store.predictions("test", images=["a"])) + len(store.predictions(images=[])) == 0
     assert len(store.annotations()) == 2
     store.replace_predictions("v1", frame.head(1), ACTION)
     assert len(store.predictions(model="v1")) == 1
