@@ -181,14 +181,14 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
     def _follow(self, seen: int | None = None, jobs: int | None = None, assist: Any = None) -> Any:
         """Return changes that the page does not know yet: totals and the state of jobs."""
         self._watch.awake()
-        told: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if seen != self.session.last_action():
-            told["figures"] = self._totals()
+            changes["figures"] = self._totals()
         if jobs != self._job_changes():
-            told["jobs"] = self._jobs()
+            changes["jobs"] = self._jobs()
         if assist != (now := self._assist()):
-            told["assist"] = now
-        return told
+            changes["assist"] = now
+        return changes
 
     def _totals(self) -> dict[str, Any]:
         totals = self.session.totals(self._unit, offset=self._offset, wait=_PATIENCE)
