@@ -46,6 +46,7 @@ def test_the_server_is_killed_in_everything_that_it_does(tmp_path: Path) -> None
         wait_until(lambda: len(psutil.Process(server.process.pid).children()) == 1)
         (child,) = psutil.Process(server.process.pid).children()
         wait_until(lambda: (server.root / "rooms" / "versions" / "v2").exists())  # it is at work
+        child.suspend()  # or it would be done before the server is killed
         server.client.start_project_version(ProjectVersionArn=arn, MinInferenceUnits=1)
         server.kill()
         child.kill()
