@@ -1,10 +1,13 @@
-"""Run every check of the project: ``python -m tests``.
+"""Check the project: ``python -m tests``, and ``python -m tests --thorough`` for what repeats or takes long.
 
-Provides Chromium, JupyterHub's proxy, a PostgreSQL server and Node first, then runs linter, formatter, type checker,
-import contracts, JavaScript tests and all of pytest, each to its end, and prints a summary. A failed browser test is
-run once more by itself, unless it tests storing, undo or killed kernels. If it passes then, the summary lists it as
-flaky. The type checker runs beside the tests, and its output follows theirs. Exits with 0 if everything passed, 1 if
-something failed, and 2 if something that the tests need is unavailable.
+Provides Chromium, JupyterHub's proxy, a PostgreSQL server and Node first. The first tier runs linter, formatter, type
+checker, import contracts, JavaScript tests, and the tests of every behaviour with one browser test for each screen.
+The thorough tier runs the other tests: kills and races by the dozen, mutated inputs, notebooks, exports, Ray and ranks,
+and all browser tests that the first leaves out. Each check runs to its end, and a summary follows.
+
+A failed browser test is run once more by itself, unless it tests storing, undo or killed kernels. If it passes then,
+the summary lists it as flaky. The type checker runs beside the tests, and with four cores or more the browser tests
+do too. Exits with 0 if everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
 """
 
 from __future__ import annotations
@@ -57,25 +60,29 @@ def js_tests(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in files if JS_TEST.fullmatch(path.name))
 
 
-def steps(node: str, *, browser: bool, pytest_args: list[str]) -> list[Step]:
-    """Return the checks in the order in which they are shown, fast ones first."""
+def steps(node: str, *, browser: bool, thorough: bool, pytest_args: list[str]) -> list[Step]:
+    """Return the checks of a tier in the order in which they are shown, fast ones first."""
     python = [sys.executable, "-m"]
     scripts_folder = Path(sys.executable).parent
     contracts = shutil.which("lint-imports", path=str(scripts_folder)) or str(scripts_folder / "lint-imports")
     scripts = js_tests(ROOT)
-    test = [*python, "pytest", "-rsfE", "--durations=10"]
+    tier = "thorough" if thorough else "not thorough"
+    test = [*python, "pytest", "-rsfE", "--durations=10", "-m"]
     none_chosen = 5 if pytest_args else None
-    return [
-        Step("bytecode", [sys.executable, "-c", f"import {LIBRARIES}"]),
+    linters = [
         Step("ruff check", [*python, "ruff", "check", "."]),
         Step("ruff format", [*python, "ruff", "format", "--check", "."]),
         Step("lint-imports", [contracts]),
         Step("node --test", [node, "--test", *scripts], nothing="" if scripts else "no JavaScript tests"),
-        Step("pytest", [*test, "-m", "not browser", *pytest_args], none_chosen=none_chosen),
         Step("mypy", [*python, "mypy"], beside=True),
+    ]
+    return [
+        Step("bytecode", [sys.executable, "-c", f"import {LIBRARIES}"]),
+        *([] if thorough else linters),
+        Step("pytest", [*test, f"not browser and {tier}", *pytest_args], none_chosen=none_chosen),
         Step(
             BROWSER_STEP,
-            [*test, "-m", "browser", *pytest_args],
+            [*test, f"browser and {tier}", *pytest_args],
             nothing="" if browser else "left out",
             none_chosen=none_chosen,
         ),
@@ -148,8 +155,11 @@ def main(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     cut = given.index("--") if "--" in given else len(given)
     parser = argparse.ArgumentParser(
-        prog="python -m tests", description=(__doc__ or "").strip(), usage="%(prog)s [--fast] [-- PYTEST_ARGUMENT ...]"
+        prog="python -m tests",
+        description=(__doc__ or "").strip(),
+        usage="%(prog)s [--thorough] [--fast] [-- PYTEST_ARGUMENT ...]",
     )
+    parser.add_argument("--thorough", action="store_true", help="run what the first tier leaves out")
     parser.add_argument("--fast", action="store_true", help="leave the browser and its tests out")
     options = parser.parse_args(given[:cut])
 
@@ -169,10 +179,15 @@ def main(argv: list[str] | None = None) -> int:
         except provision.Unavailable as reason:
             print(reason, file=sys.stderr)
             return 2
-        checks = steps(node, browser=not options.fast, pytest_args=given[cut + 1 :])
+        checks = steps(node, browser=not options.fast, thorough=options.thorough, pytest_args=given[cut + 1 :])
         results = run_all(checks, env)
 
     print("\n" + "-" * 100)
+    print(
+        "Thorough tier. Left out: the linters and the first tier, `python -m tests`."
+        if options.thorough
+        else "First tier. Left out: `python -m tests --thorough`."
+    )
     for name, result, seconds in results:
         print(f"{name:<16}{result:<24}{seconds:>8.1f} s")
     return int(any(result.startswith("failed") for _, result, _ in results))

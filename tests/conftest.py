@@ -148,7 +148,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests by their fixtures, and put slow ones first and browser tests last."""
+    """Mark the tests by their fixtures, leave browser tests but journeys to the thorough tier, and put slow ones first and browser tests last."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKED_BY_FIXTURE:
@@ -156,6 +156,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elsewhere = item.path.is_relative_to(TESTS) and not item.path.is_relative_to(BROWSER_TESTS)
         if elsewhere and item.get_closest_marker("browser"):
             raise pytest.UsageError(f"{item.nodeid} needs a browser: move it to tests/browser, or it is left out")
+        if item.get_closest_marker("browser") and not item.get_closest_marker("journey"):
+            item.add_marker("thorough")
     # Playwright keeps an event loop running in this thread, which breaks asyncio.run in a later test
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))
 
@@ -192,7 +194,7 @@ def pytest_make_collect_report(
 
 
 def _browser_only(config: pytest.Config) -> bool:
-    return bool(config.option.markexpr == "browser")
+    return str(config.option.markexpr).startswith("browser and")
 
 
 def _turn(item: pytest.Item) -> int:

@@ -226,7 +226,7 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
     monkeypatch.setattr(runner, "steps", two_steps)
     monkeypatch.delenv(provision.POSTGRES_VARIABLE, raising=False)
     assert runner.main(["--fast", "--", "-k", "store"]) == 1
-    assert asked == {"browser": False, "pytest_args": ["-k", "store"]}
+    assert asked == {"browser": False, "thorough": False, "pytest_args": ["-k", "store"]}
     shown = capfd.readouterr().out
     assert "postgresql 1\n" in shown
     assert re.search(r"first: failed.*---- beside -+\na mistake\nbeside: failed \(1\).*---- absent", shown, re.DOTALL)
@@ -236,14 +236,23 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
 
 
 def test_every_tool_of_the_runner_is_this_environments_own() -> None:
-    steps = runner.steps("node", browser=True, pytest_args=["-k", "x"])
+    steps = runner.steps("node", browser=True, thorough=False, pytest_args=["-k", "x"])
     for step in steps:
         place = Path(step.command[0]).parent
         assert step.name == "node --test" or place == Path(sys.executable).parent
     tests = [step.command for step in steps if step.command[2:3] == ["pytest"]]
-    assert [command[command.index("-m", 2) + 1] for command in tests] == ["not browser", "browser"]
+    assert [command[command.index("-m", 2) + 1] for command in tests] == [
+        "not browser and not thorough",
+        "browser and not thorough",
+    ]
     assert all(command[-2:] == ["-k", "x"] for command in tests)
-    assert [step.nothing for step in runner.steps("node", browser=False, pytest_args=[])][-1] == "left out"
+    thorough = runner.steps("node", browser=False, thorough=True, pytest_args=[])
+    assert [step.name for step in thorough] == ["bytecode", "pytest", "pytest, browser"]
+    assert [step.command[step.command.index("-m", 2) + 1] for step in thorough[1:]] == [
+        "not browser and thorough",
+        "browser and thorough",
+    ]
+    assert thorough[-1].nothing == "left out"
 
 
 TESTS_WITH_ACCIDENTS = """
@@ -343,12 +352,12 @@ def test_skipped_browser_and_database_tests_fail_where_everything_is_required(tm
 
 
 def test_tests_with_a_browser_are_looked_for_in_their_folder_and_must_be_there() -> None:
-    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr="browser"))
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr="browser and not thorough"))
     left_out = {path.name for path in conftest.TESTS.iterdir() if conftest.pytest_ignore_collect(path, config)}
     assert {"store", "notebooks", "test_provision.py"} < left_out
     assert "browser" not in left_out
     assert not any(conftest.pytest_ignore_collect(path, config) for path in conftest.BROWSER_TESTS.iterdir())
-    for markexpr in ("", "not browser", "browser and slow"):
+    for markexpr in ("", "not browser and thorough", "browser or thorough"):
         config.option.markexpr = markexpr
         assert not any(conftest.pytest_ignore_collect(path, config) for path in conftest.TESTS.iterdir())
 
@@ -356,7 +365,10 @@ def test_tests_with_a_browser_are_looked_for_in_their_folder_and_must_be_there()
     item: Any = SimpleNamespace(fixturenames=["lab"], nodeid="tests/x.py::test_x", path=conftest.BROWSER_TESTS / "x.py")
     item.add_marker, item.get_closest_marker = marks.append, lambda name: name in marks or None
     conftest.pytest_collection_modifyitems([item])
-    assert marks == ["browser"]
+    assert marks == ["browser", "thorough"]
+    marks[:] = ["journey"]
+    conftest.pytest_collection_modifyitems([item])
+    assert marks == ["journey", "browser"]
     item.path = conftest.TESTS / "store" / "x.py"
     with pytest.raises(pytest.UsageError, match="move it to tests/browser"):
         conftest.pytest_collection_modifyitems([item])

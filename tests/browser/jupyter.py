@@ -27,6 +27,7 @@ from typing import Any
 
 import nbformat
 import psutil
+import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
 
@@ -34,7 +35,8 @@ from tests import forked_kernels
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTIFACTS_VARIABLE = "CUSTOMLABELS_NB_ARTIFACTS"
-FLAVOURS = ("lab", "notebook") if importlib.util.find_spec("notebook") else ("lab",)
+HAS_NOTEBOOK = importlib.util.find_spec("notebook") is not None
+FLAVOURS = ["lab", *[pytest.param("notebook", marks=pytest.mark.thorough)] * HAS_NOTEBOOK]
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -170,7 +172,7 @@ def serve(folder: Path) -> Iterator[Server]:
     command += ["--KernelRestarter.random_ports_until_alive=False", "--KernelRestarter.time_to_dead=0.5"]
     # A page that connects while its kernel restarts may send its request to the old one, and reconnects only then.
     command += ["--MappingKernelManager.kernel_info_timeout=10"]
-    if "notebook" in FLAVOURS:
+    if HAS_NOTEBOOK:
         command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
 
     log = folder / "server.log"

@@ -50,6 +50,7 @@ def test_key_drag_next(lab: Lab) -> None:
     expect(annotator.root.locator(".foot .position")).to_have_text("9 of 9 · 0 left")
 
 
+@pytest.mark.journey
 @pytest.mark.storing
 def test_every_gesture_on_boxes(lab: Lab) -> None:
     annotator = opened(lab)

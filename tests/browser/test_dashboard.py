@@ -77,6 +77,7 @@ ELSEWHERE = (
 )  # fmt: skip
 
 
+@pytest.mark.journey
 def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: Lab) -> None:
     page = lab.open(notebook(SETUP + PROJECT, SHOW, "e = project.dashboard()\ne", "pass"), width=1400, height=1600)
     page.run_all()

@@ -24,6 +24,7 @@ def opened(lab: Lab, *, count: int = 30, size: int = 24, more: tuple[str, ...] =
     return GalleryPage(page, 1).ready()
 
 
+@pytest.mark.journey
 @pytest.mark.storing
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_twelve_by_mouse_and_twelve_by_keyboard(lab: Lab) -> None:

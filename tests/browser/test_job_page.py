@@ -49,6 +49,7 @@ def expect_kernels(server: psutil.Popen, wanted: int) -> None:
     assert found == wanted
 
 
+@pytest.mark.journey
 def test_a_person_labels_on_the_page_and_a_closed_tab_gives_back(
     project: JobProject, server: psutil.Popen, browser: Browser, tmp_path: Path
 ) -> None:

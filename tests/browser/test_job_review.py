@@ -56,6 +56,7 @@ def cards(review: ReviewPage) -> Locator:
     return review.root.locator(".side .card")
 
 
+@pytest.mark.journey
 def test_keys_decide_and_names_show_then(lab: Lab) -> None:
     review = opened(lab)
     root = review.root

@@ -72,6 +72,7 @@ def stored(page: LabPage) -> list[str]:
     return labels
 
 
+@pytest.mark.journey
 @pytest.mark.storing
 def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     page, manager = opened(lab)

@@ -166,6 +166,7 @@ def expect_readable(test: QuickTestPage) -> None:
     test.page.set_theme("light")
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
     page = lab.open(notebook(SETUP, "w = start(boxes, whole)\nw", "pass"), width=1240, height=1000)
@@ -401,7 +402,7 @@ w
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_trained_model_on_real_photos(lab: Lab, fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
     page = lab.open(notebook(TRAINED.format(photos=str(fruit_photos))), width=1300, height=1000)
     page.run_cell(0, seconds=300)

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, expect
 from customlabels_nb.quickstart import QUICKSTART, notebooks_folder
 from tests.browser.jupyter import Lab, LabPage, artifacts
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 def with_output(*markers: str) -> list[int]:

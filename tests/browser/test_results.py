@@ -50,6 +50,7 @@ def expect_same(screen: ResultsScreen, page: LabPage, report: str, position: dic
     assert said["shown"] == told["shown"][: max(1, len(said["shown"]))], position
 
 
+@pytest.mark.journey
 def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     cells = [
         "classes = classifier()\nscreen = classes.show()\nscreen",
@@ -286,7 +287,7 @@ def counted():
 
 
 @pytest.mark.storing
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: Lab) -> None:
     page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns", "pass"), width=1400, height=1800)
     page.run_all(seconds=300)

@@ -73,6 +73,7 @@ def test_with_several_labels_a_key_adds_until_a_label_is_chosen_to_be_corrected(
     review.expect_saved()
 
 
+@pytest.mark.journey
 @pytest.mark.storing
 def test_by_keyboard_label_by_label(lab: Lab) -> None:
     review = opened(lab)

@@ -66,6 +66,7 @@ READABLE = (
 )  # fmt: skip
 
 
+@pytest.mark.journey
 def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) -> None:
     page = lab.open(
         notebook(RUN, "run('things.1', files=('go', 'on'))", "run('things.2')", "pass"), width=1300, height=1300

@@ -104,7 +104,7 @@ else:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("keys", [[SECRET, SECRET], [SECRET, "j" * 32]])
 def test_processes_of_torchrun_need_the_same_key_and_listen_on_loopback(tmp_path: Path, keys: list[str]) -> None:
     program = tmp_path / "program.py"

@@ -44,7 +44,7 @@ from tests.cluster.ray_cluster import ray_cluster
 from tests.training.drawn import drawn_squares
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.thorough,
     pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there"),
 ]
 

@@ -64,7 +64,7 @@ def by_chunks(works: list[Callable[[], None]]) -> Events:
     return events
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_workers_and_nodes_that_come_and_go_change_nothing(
     cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]]
 ) -> None:
@@ -104,7 +104,7 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
     assert [error["image"] for error in errors] == [bad]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_differs_on_a_worker_is_one_sentence(
     cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]], tmp_path: Path
 ) -> None:
@@ -132,7 +132,7 @@ def test_what_differs_on_a_worker_is_one_sentence(
             ray.shutdown()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_local_paths_need_a_shared_disk(
     cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]], tmp_path: Path
 ) -> None:

@@ -289,7 +289,7 @@ def test_this_very_environment_shows_widgets() -> None:
     assert own.version_of("jupyterlab")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_real_environment_without_our_packages_is_seen_through(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)

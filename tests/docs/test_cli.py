@@ -101,7 +101,7 @@ def test_lab_copies_the_notebooks_and_keeps_changed_ones(tmp_path: Path) -> None
     assert (tmp_path / "lessons" / QUICKSTART).read_text() == "changed"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_doctor_says_what_is_there(tmp_path: Path) -> None:
     done = run("doctor", folder=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -121,7 +121,7 @@ def test_doctor_exits_with_1_where_something_needed_is_missing(
     assert problems == ["weights"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_quickstart_on_photos_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = photos(tmp_path / 'it\'s "mine"', disc=6, stripes=6)
     assert main(["quickstart", "--images", str(mine), "--out", str(tmp_path / "out")]) == 0
@@ -131,7 +131,7 @@ def test_quickstart_on_photos_of_ones_own(tmp_path: Path, capsys: pytest.Capture
     assert cl.list_projects(tmp_path / "out")["name"].tolist() == ["photos"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_failing_notebook_is_kept_and_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = photos(tmp_path / "mine", disc=3, stripes=3)
     for path in mine.rglob("*.png"):

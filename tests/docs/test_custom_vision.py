@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.docs.test_readme import code_blocks
 
 PAGE = (ROOT / "docs" / "guides" / "custom_vision.md").read_text("utf-8")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 DETECTOR = 'produce.train("iteration-1", budget="2min")'
 

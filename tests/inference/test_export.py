@@ -383,7 +383,7 @@ SPREAD = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(("architecture", "name"), list(zip(SPREAD, ("pt2", "pt2", "onnx", "pt2"), strict=True)))
 def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path, architecture: str, name: str) -> None:
     """Test exports of random weights, with many ties whose order is left to each program."""

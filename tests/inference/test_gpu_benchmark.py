@@ -98,7 +98,7 @@ def test_what_the_threads_of_detect_many_allocate_once_is_not_counted_as_kept(
     assert found["before"] == found["after"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_benchmark_of_gpus_runs_on_a_cpu(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -590,7 +590,7 @@ def test_models_are_asked_directly(
     assert "Stopped. The detections so far are available" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_hour_takes_no_more_memory_than_a_minute(model_folder: Path, tmp_path: Path) -> None:
     grey = Image.new("RGB", (1280, 720), "grey")
     write_video(tmp_path / "short.mp4", [grey] * 20, rate=30)

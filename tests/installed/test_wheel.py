@@ -19,7 +19,7 @@ import customlabels_nb as cl
 from customlabels_nb.quickstart import QUICKSTART
 from tests.conftest import ROOT, thread_limit
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 HEAVY = (
     "torch",

@@ -318,7 +318,7 @@ def test_unknown_kind_is_refused() -> None:
         consolidate(make_answers([]), "box")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_hundred_thousand_tasks_take_seconds() -> None:
     import time
 

@@ -227,7 +227,7 @@ def test_two_spellings_that_join_at_the_same_time_are_one_person(place: Place, c
 
 # -- merging ----------------------------------------------------------------------------------------
 slow_on_postgres = pytest.mark.parametrize(
-    "place", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])], indirect=True
+    "place", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.thorough])], indirect=True
 )
 NUMBER = count(1)
 IMAGES = [f"{number:02}.jpg" for number in range(3)]

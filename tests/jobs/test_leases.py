@@ -240,7 +240,7 @@ def test_a_second_kernel_takes_over_the_expired_leases_of_the_first(place: Place
     check(place, 2)
 
 
-@pytest.mark.parametrize("people", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("people", [60, pytest.param(1000, marks=pytest.mark.thorough)])
 def test_one_task_and_many_races(place: Place, create: Create, people: int) -> None:
     job = create(images=["00.jpg"], annotators=3)
     counted = []

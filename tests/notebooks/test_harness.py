@@ -58,7 +58,7 @@ def test_a_cell_that_raises_is_named(tmp_path: Path) -> None:
         execute(path)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_answer_that_comes_while_something_is_sent_is_found(tmp_path: Path) -> None:
     """Test writing to an Output widget, which is sent back to it. One cell in fourteen used to run into the timeout."""
     source = "outputs = [w.Output() for _ in range(6)]\nfor one in outputs:\n    with one:\n        print('x')"

@@ -32,7 +32,7 @@ def _forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_forking")
 @pytest.mark.parametrize("number", numbers())
 def test_a_notebook_runs_and_its_outputs_are_fresh(number: str, folder: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.images.pictures import tree
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
-@pytest.mark.parametrize("kind", ["create", "unpack", pytest.param("serve", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["create", "unpack", pytest.param("serve", marks=pytest.mark.thorough)])
 def test_a_project_can_be_opened_wherever_its_creation_is_killed(tmp_path: Path, kind: str) -> None:
     command = [sys.executable, "-m", "tests.project.creating_by_half", kind, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

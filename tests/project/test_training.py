@@ -373,7 +373,7 @@ def test_unlabelled_images_and_labels_without_images_are_said(project: Project) 
     assert "square" not in project.model("v").thresholds
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_fruit_is_told_apart_for_any_seed(tmp_path: Path, fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
     scores, cache = [], None
     for seed in range(3):

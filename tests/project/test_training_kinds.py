@@ -80,7 +80,7 @@ def heard() -> tuple[Events, list[str]]:
     return events, said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
     events, said = heard()
     model = boxed.train("one", events=events, **TINY)
@@ -102,7 +102,7 @@ def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_stopped_detector_goes_on_to_the_very_same_weights(boxed: Project) -> None:
     options = {**TINY, "steps": 4}
     whole = boxed.train("whole", **options)
@@ -148,7 +148,7 @@ def test_several_labels_an_image(tmp_path: Path) -> None:
     assert nothing.empty
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_brands_from_logos_alone(tmp_path: Path) -> None:
     project = create_project("brands", tmp_path)
     for name, letter in (("square", "s"), ("disc", "d")):
@@ -168,7 +168,7 @@ def test_brands_from_logos_alone(tmp_path: Path) -> None:
     assert len(model.evaluate().evaluation.images) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_backbones_of_a_size_are_trained_and_recorded_by_name(
     boxed: Project, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

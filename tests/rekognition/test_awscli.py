@@ -93,7 +93,7 @@ def packages(outer_environment: dict[str, str], tmp_path_factory: pytest.TempPat
     return target
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_guide_with_the_command_line(outer_environment: dict[str, str], packages: Path, tmp_path: Path) -> None:
     with (
         ServerProcess(tmp_path, "--engine", "torch", "--hold") as server,
@@ -179,7 +179,7 @@ def test_the_guide_with_the_command_line(outer_environment: dict[str, str], pack
         assert aws("describe-projects") == {"ProjectDescriptions": []}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["several", "boxes"])
 def test_several_labels_and_boxes_with_the_command_line(
     outer_environment: dict[str, str], packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -24,7 +24,7 @@ def restart(server: ServerProcess) -> float:
     return time.monotonic() + 5
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_server_is_killed_in_everything_that_it_does(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, "--engine", "torch") as server:
         lines = paint(server.photos)

@@ -271,7 +271,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     ) == ("InvalidParameterException")
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.thorough)])
 def test_a_poll_right_after_a_change_of_a_version_shows_it(trained: tuple[Service, str, str], rounds: int) -> None:
     service, project, arn = trained
     target = service.project("polled")
@@ -542,7 +542,7 @@ def add_version(service: Service, project: str, status: str, **more: Any) -> str
     return str(found["ProjectVersionArn"])
 
 
-@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.thorough), False])
 def test_a_version_is_trained_in_a_process_of_its_own(
     service: Service, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
@@ -607,7 +607,7 @@ def test_a_version_whose_training_ends_is_always_found(service: Service, monkeyp
         assert statuses == [["TRAINING_IN_PROGRESS"], ["TRAINING_FAILED"]]
 
 
-@pytest.mark.parametrize("names", [["auto"], pytest.param(["given", "again"], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("names", [["auto"], pytest.param(["given", "again"], marks=pytest.mark.thorough)])
 def test_old_requests_train_on_manifests_without_datasets(
     service: Service, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
@@ -634,7 +634,7 @@ def test_old_requests_train_on_manifests_without_datasets(
     assert all((service.photos / "out" / f"EvaluationResultSummary-rooms-{name}.json").is_file() for name in names)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_images_manifests_and_outputs_may_be_on_an_s3_server(
     service: Service, monkeypatch: pytest.MonkeyPatch, bucket: Bucket
 ) -> None:

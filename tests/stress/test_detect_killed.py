@@ -17,7 +17,7 @@ from tests.stress.test_killed import Nursery, nursery
 
 __all__ = ["blots", "model_folder", "nursery"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 KILLS = 4
 IMAGES = 120
 

@@ -15,7 +15,7 @@ from tests.inference.conftest import blots, model_folder
 
 __all__ = ["blots", "model_folder"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")]
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")]
 MANY, MOST_MIB = 2_500, 100
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.project.conftest import draw
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 
 def small_disk_command(folder: Path, megabytes: int, command: list[str]) -> list[str]:

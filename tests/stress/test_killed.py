@@ -21,7 +21,7 @@ from customlabels_nb.store import schema
 from tests.project.conftest import draw
 from tests.stress.nursery import BATCH, install_next_schema
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 KILLS = 12
 
 

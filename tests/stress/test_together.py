@@ -16,7 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, StaleEditError
 from customlabels_nb.project.project import Project
 from tests.project.conftest import draw
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 WRITERS, ROUNDS = 3, 6
 
 PROGRAM = """

@@ -220,7 +220,7 @@ def test_the_command_writes_labs_of_ones_own(tmp_path: Path, capsys: pytest.Capt
         assert name in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_nbgrader_grades_a_right_and_a_wrong_submission(tmp_path: Path) -> None:
     (lab,) = write_handout(tmp_path / "course", [notebooks_folder() / "13_lab_boxes.ipynb"])
     handed_out = nbformat.read(lab.student, as_version=4)

@@ -293,7 +293,7 @@ def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
     assert average_precision_50(make_boxes(truth, found, ["a"], labels=LABELS)) == pytest.approx(1.0)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: Path) -> None:
     train, test = drawn_squares(tmp_path / "train", 16), drawn_squares(tmp_path / "test", 10, seed=1)
     chosen = options(60, input_size=96, batch=4)

@@ -317,7 +317,7 @@ def test_images_are_not_mirrored_where_left_and_right_are_labels(tmp_path: Path)
     assert any("not mirrored" in note for note in found.notes)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_wins_is_kept_and_is_better_on_new_images(tmp_path: Path) -> None:
     alike = (5, 6, 7)
     paths, targets = save_polygons(tmp_path / "train", 90, seed=3, corners=alike)

@@ -308,7 +308,7 @@ def test_a_long_epoch_is_stored_in_between(tmp_path: Path, monkeypatch: pytest.M
     assert same(weights(again), trained(epoch=12))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 def test_a_process_that_is_killed_leaves_what_it_had(tmp_path: Path) -> None:
     program = f"""

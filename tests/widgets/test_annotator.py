@@ -225,7 +225,7 @@ def test_turned_photos_are_drawn_on_upright(tmp_path: Path, monkeypatch: pytest.
         page.save(facts["name"], {**BOX, "label": "tall", "left": 250, "width": 50})
 
 
-@pytest.mark.parametrize("kind", [pytest.param("tif", marks=pytest.mark.slow), "jpg"])
+@pytest.mark.parametrize("kind", [pytest.param("tif", marks=pytest.mark.thorough), "jpg"])
 def test_a_huge_image_comes_small_and_sharp_where_one_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

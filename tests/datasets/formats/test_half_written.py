@@ -157,7 +157,7 @@ def full_disk(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedP
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_a_full_disk_leaves_all_as_it_was(full_disk: subprocess.CompletedProcess[str], name: str) -> None:
     assert name in full_disk.stdout.splitlines(), full_disk.stderr
@@ -171,7 +171,7 @@ def writer() -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_killed_leaves_every_file_whole(tmp_path: Path, writer: subprocess.Popen[str], name: str) -> None:

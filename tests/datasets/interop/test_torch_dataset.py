@@ -160,7 +160,7 @@ def test_the_dataset_itself_is_not_changed(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(dataset.annotations, before[1])
 
 
-@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.thorough)])
 def test_workers_give_what_one_process_gives(tmp_path: Path, method: str) -> None:
     project = cl.create_project("shop", tmp_path / "projects")
     paths = drawn(tmp_path / "photos", 6)

@@ -87,6 +87,6 @@ def test_three_thousand_spoilt_lines(tmp_path: Path) -> None:
     check_all(tmp_path, 3_000, seed=1)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_five_thousand_spoilt_lines(tmp_path: Path) -> None:
     check_all(tmp_path, 5_000, seed=2)
