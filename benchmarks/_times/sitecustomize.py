@@ -86,10 +86,7 @@ def _start() -> None:
     recorded = _recorded(real, IMPORTS)
 
     def importing(name, *args, **kwargs):
-        if getattr(_depth, IMPORTS, 0):
-            module = real(name, *args, **kwargs)
-        else:
-            module = recorded(name, *args, **kwargs)
+        module = (real if getattr(_depth, IMPORTS, 0) else recorded)(name, *args, **kwargs)
         if _missing:
             _wrap_loaded()
         return module
