@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import customlabels_nb as cl
+from tests.datasets.formats.test_contract import target
+from tests.datasets.formats.test_half_written import dataset
 
 _STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
@@ -47,7 +50,36 @@ def export(folder: Path) -> Callable[[], object]:
     return lambda: images.to("image_folder", folder / "out")
 
 
-ACTIONS = {action.__name__: action for action in (rename, pack, unpack, export)}
+def edit(folder: Path) -> Callable[[], object]:
+    """Change the project ``old`` by several actions, and count those that have returned in the file ``done``."""
+    project = cl.load_project(folder / "old")
+    first, second = sorted((folder.parent / "more").rglob("*.png"))
+    actions: list[Callable[[], object]] = [
+        lambda: project.add_images(first, label="pear", copy=True, progress=False),
+        lambda: project.add_images(second, label="pear", copy=True, progress=False),
+        lambda: project.update("train", project.train_set.relabel("plum")),
+        project.undo,
+    ]
+
+    def run() -> None:
+        for number, action in enumerate(actions, 1):
+            action()
+            (folder / "done").write_text(str(number))
+
+    return run
+
+
+def replace(name: str, folder: Path) -> Callable[[], object]:
+    """Replace a dataset of the format ``name``."""
+    images = [f"s3://bucket/photos/{number}.jpg" for number in range(5)]
+    dataset(images, "first", boxes=True).to(name, target(name, folder))
+    return lambda: dataset(images, "second", boxes=True).to(name, target(name, folder))
+
+
+ACTIONS: dict[str, Callable[[Path], Callable[[], object]]] = {
+    **{action.__name__: action for action in (rename, pack, unpack, export, edit)},
+    "coco": partial(replace, "coco"), "voc": partial(replace, "voc"),
+}  # fmt: skip
 
 
 def killed_at(step: int, folder: Path) -> None:
