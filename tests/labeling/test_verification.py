@@ -335,16 +335,6 @@ def test_a_read_only_project_refuses(project: Project, found: pd.DataFrame, monk
         session.send()
 
 
-def test_hostile_names_are_stored_as_text(project: Project, field: Path) -> None:
-    path = field / "<img src=x onerror=alert(1)>.png"
-    (field / "5.png").rename(path)
-    found = pd.DataFrame({"image": [str(path)], "label": ["apple"], "confidence": [0.5]})
-    session = opened(project, found)
-    assert session.row(session.table.names[0])["short"] == path.name
-    session.confirm(session.table.names)
-    assert session.send().train == 1
-
-
 def test_a_sample_is_no_project(project: Project, found: pd.DataFrame) -> None:
     path = Path(opened(project, found).root)
     assert path.parent == project.root / "feedback"

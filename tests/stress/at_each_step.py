@@ -12,7 +12,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import customlabels_nb as cl
-from tests.datasets.formats.test_contract import target
 from tests.datasets.formats.test_half_written import dataset
 
 _STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
@@ -53,7 +51,7 @@ def export(folder: Path) -> Callable[[], object]:
 def edit(folder: Path) -> Callable[[], object]:
     """Change the project ``old`` by several actions, and count those that have returned in the file ``done``."""
     project = cl.load_project(folder / "old")
-    first, second = sorted((folder.parent / "more").rglob("*.png"))
+    first, second = sorted((folder.parent / "more").glob("*/*"))
     actions: list[Callable[[], object]] = [
         lambda: project.add_images(first, label="pear", copy=True, progress=False),
         lambda: project.add_images(second, label="pear", copy=True, progress=False),
@@ -69,17 +67,14 @@ def edit(folder: Path) -> Callable[[], object]:
     return run
 
 
-def replace(name: str, folder: Path) -> Callable[[], object]:
-    """Replace a dataset of the format ``name``."""
-    images = [f"s3://bucket/photos/{number}.jpg" for number in range(5)]
-    dataset(images, "first", boxes=True).to(name, target(name, folder))
-    return lambda: dataset(images, "second", boxes=True).to(name, target(name, folder))
+def replace(folder: Path) -> Callable[[], object]:
+    """Replace a dataset of several files by another."""
+    images = [f"s3://bucket/photos/{number}.jpg" for number in range(3)]
+    dataset(images, "first", boxes=True).to("voc", folder / "voc")
+    return lambda: dataset(images, "second", boxes=True).to("voc", folder / "voc")
 
 
-ACTIONS: dict[str, Callable[[Path], Callable[[], object]]] = {
-    **{action.__name__: action for action in (rename, pack, unpack, export, edit)},
-    "coco": partial(replace, "coco"), "voc": partial(replace, "voc"),
-}  # fmt: skip
+ACTIONS = {action.__name__: action for action in (rename, pack, unpack, export, edit, replace)}
 
 
 def killed_at(step: int, folder: Path) -> None:
