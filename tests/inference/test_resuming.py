@@ -155,8 +155,10 @@ class Resuming(RuleBasedStateMachine):
 
     @initialize(chance=chances)
     def begin(self, chance: random.Random) -> None:
-        form = chance.choice(["found", "found", MEMORY, "found.jsonl", "found.manifest"])
+        form = chance.choice(["found", "found", MEMORY, "found.jsonl"])
         self.images = chance.choices(NAMES, k=24)
+        if form == "found.jsonl" and chance.random() < 0.5:
+            form = "found.manifest"
         self.failed = False
         self.to = form if form == MEMORY else str(self.place / form)
         self.is_folder = not form.endswith((".jsonl", ".manifest"))
